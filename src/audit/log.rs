@@ -218,7 +218,7 @@ pub fn append(fs: &dyn Fs, said: &Said) -> io::Result<Vec<String>> {
             &segment.bytes,
             0o600,
             POINTS,
-        ))
+        ));
     })?;
     Ok(notes)
 }

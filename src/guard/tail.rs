@@ -31,11 +31,14 @@ const NAMES: usize = 10_000;
 /// Most samples of one reading, the newest.
 const SAMPLES: usize = 50_000;
 
-/// What was read of one file.
-#[derive(Default)]
-struct Found {
+/// New lines of one file, and how values are read out of them.
+struct NewLines<'r> {
+    rule: &'r LineRule,
+    now: Timestamp,
     samples: Vec<Sample>,
+    /// How many lines were read.
     lines: usize,
+    /// True when something was too long to be read.
     skipped: bool,
 }
 
@@ -65,18 +68,24 @@ pub(super) fn read(
 }
 
 /// The same; `None` when there is no file.
-fn read_new(
+fn read_new<'r>(
     path: &Path,
-    rule: &LineRule,
+    rule: &'r LineRule,
     cursor: &mut Option<Cursor>,
     now: Timestamp,
-) -> io::Result<Option<Found>> {
+) -> io::Result<Option<NewLines<'r>>> {
     let file = match open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
     let size = file.metadata()?.len();
-    let mut found = Found::default();
+    let mut found = NewLines {
+        rule,
+        now,
+        samples: Vec::new(),
+        lines: 0,
+        skipped: false,
+    };
     let start = match cursor.as_ref() {
         None if rule.time.is_none() => {
             *cursor = Some(mark(&file, whole_lines(&file, size)?)?);
@@ -87,12 +96,12 @@ fn read_new(
         Some(known) => {
             if let Some(old) = renamed(path, known) {
                 let old_size = old.metadata()?.len();
-                take(&old, known.offset, old_size, rule, now, &mut found)?;
+                found.take(&old, known.offset, old_size)?;
             }
             0
         }
     };
-    let end = take(&file, start, size, rule, now, &mut found)?;
+    let end = found.take(&file, start, size)?;
     *cursor = Some(mark(&file, end)?);
     let more = found.samples.len().saturating_sub(SAMPLES);
     found.samples.drain(..more);
@@ -112,45 +121,41 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Reads whole lines from a place; returns where the first line begins that is not whole.
-fn take(
-    file: &File,
-    start: u64,
-    size: u64,
-    rule: &LineRule,
-    now: Timestamp,
-    found: &mut Found,
-) -> io::Result<u64> {
-    let skip = size.saturating_sub(start) > MOST;
-    let start = if skip { size - MOST } else { start };
-    let mut bytes = Vec::new();
-    At { file, at: start }.take(MOST).read_to_end(&mut bytes)?;
-    let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
-        found.skipped |= skip;
-        // A line that does not end within all that is read is passed over, so that the next one is
-        // found.
-        return Ok(if bytes.len() as u64 == MOST {
-            start + MOST
-        } else {
-            start
-        });
-    };
-    let mut whole = &bytes[..=end];
-    if skip {
-        let first = whole
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
-        whole = &whole[first..];
-        found.skipped = true;
-    }
-    for line in whole.split_inclusive(|byte| *byte == b'\n') {
-        if line.iter().any(|byte| !byte.is_ascii_whitespace()) {
-            found.lines += 1;
-            found.samples.extend(lines::sample(line, rule, now));
+impl NewLines<'_> {
+    /// Reads whole lines from a place; returns where the first line begins that is not whole.
+    fn take(&mut self, file: &File, start: u64, size: u64) -> io::Result<u64> {
+        let skip = size.saturating_sub(start) > MOST;
+        let start = if skip { size - MOST } else { start };
+        let mut bytes = Vec::new();
+        At { file, at: start }.take(MOST).read_to_end(&mut bytes)?;
+        let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
+            self.skipped |= skip;
+            // A line that does not end within all that is read is passed over, so that the next one
+            // is found.
+            return Ok(if bytes.len() as u64 == MOST {
+                start + MOST
+            } else {
+                start
+            });
+        };
+        let mut whole = &bytes[..=end];
+        if skip {
+            let first = whole
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .map_or(0, |at| at + 1);
+            whole = &whole[first..];
+            self.skipped = true;
         }
+        for line in whole.split_inclusive(|byte| *byte == b'\n') {
+            if line.iter().any(|byte| !byte.is_ascii_whitespace()) {
+                self.lines += 1;
+                self.samples
+                    .extend(lines::sample(line, self.rule, self.now));
+            }
+        }
+        Ok(start + end as u64 + 1)
     }
-    Ok(start + end as u64 + 1)
 }
 
 /// A file read from a place on, whatever others do with it.

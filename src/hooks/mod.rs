@@ -11,6 +11,7 @@ pub mod driver;
 pub mod facts;
 pub mod moved;
 pub mod place;
+mod push;
 pub mod redirect;
 pub mod run;
 pub mod script;

@@ -10,12 +10,12 @@ use std::{ffi::OsString, path::PathBuf};
 use super::{
     Error,
     facts::{Facts, Moved},
-    staged,
+    push, staged,
 };
 use crate::{
     base::{Failure, GitId, Hint, Kind, TaskId, text},
     catalog::{
-        self, Release, manifests, releases,
+        releases,
         rewritten::{self, Rewritten},
     },
     ground::Ground,
@@ -84,7 +84,7 @@ pub fn run(ground: &Ground, event: HookEvent, call: &Call) -> Result<Vec<String>
         HookEvent::PostCheckout => after_checkout(&facts, &call.args),
         HookEvent::PostMerge => after_merge(&facts),
         HookEvent::PostRewrite => after_rewrite(&facts, &call.input),
-        HookEvent::PrePush => before_push(&facts, call),
+        HookEvent::PrePush => push::before_push(&facts, call),
         HookEvent::PreCommit => staged::before_commit(&facts, call.index.as_deref()),
         HookEvent::CommitMsg => staged::message(
             &facts,
@@ -96,7 +96,7 @@ pub fn run(ground: &Ground, event: HookEvent, call: &Call) -> Result<Vec<String>
 }
 
 /// At most [`LINES`] lines, and how many more there are.
-fn few(lines: impl IntoIterator<Item = String>) -> Vec<String> {
+pub(super) fn few(lines: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut all: Vec<String> = lines.into_iter().collect();
     let more = all.len().saturating_sub(LINES);
     all.truncate(LINES);
@@ -205,7 +205,7 @@ fn between(facts: &Facts<'_>, before: &GitId, after: &GitId) -> Result<Said, Fai
 }
 
 /// The warning of a version that was held or called bad.
-fn held(facts: &Facts<'_>, task: &TaskId, version: &Version) -> Option<String> {
+pub(super) fn held(facts: &Facts<'_>, task: &TaskId, version: &Version) -> Option<String> {
     facts.warning(task, version).map(|word| {
         format!("{task} {version} is {word}: `snapback show -t {task} {version}` says more")
     })
@@ -260,7 +260,7 @@ fn after_rewrite(facts: &Facts<'_>, input: &[u8]) -> Result<Said, Failure> {
 }
 
 /// The tag of ours that a name is.
-fn tag_of(facts: &Facts<'_>, name: &str) -> Option<TagName> {
+pub(super) fn tag_of(facts: &Facts<'_>, name: &str) -> Option<TagName> {
     releases::meaning(&facts.ground.git, &facts.ground.settings, name)
         .ok()
         .flatten()
@@ -273,193 +273,6 @@ fn short(id: &GitId) -> &str {
 }
 
 /// True for the id that stands for nothing.
-fn is_zero(id: &str) -> bool {
+pub(super) fn is_zero(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|digit| digit == b'0')
-}
-
-/// One reference of a push.
-struct Pushed<'a> {
-    local: &'a str,
-    id: &'a str,
-    remote: &'a str,
-    there: &'a str,
-}
-
-/// Looks at what is about to be pushed: lines of `local id remote id`.
-fn before_push(facts: &Facts<'_>, call: &Call) -> Result<Said, Failure> {
-    let text = String::from_utf8_lossy(&call.input);
-    let parse = |line| {
-        let parts: Vec<&str> = str::split(line, ' ').collect();
-        if let [local, id, remote, there] = parts[..] {
-            Some(Pushed {
-                local,
-                id,
-                remote,
-                there,
-            })
-        } else {
-            None
-        }
-    };
-    let pushed: Vec<Pushed<'_>> = text.lines().filter_map(parse).collect();
-    let mut said = Said::default();
-    if pushed.is_empty() {
-        return Ok(said);
-    }
-    let (mut unseen, mut behind) = (0, Vec::new());
-    for one in &pushed {
-        if let Some(name) = one
-            .remote
-            .strip_prefix("refs/tags/")
-            .and_then(|name| tag_of(facts, name))
-        {
-            if !push_tag(facts, &name, one, call.may_change_tags, &mut said) {
-                unseen += 1;
-            }
-        } else if one.remote.starts_with("refs/heads/") && !is_zero(one.id) {
-            behind.extend(push_branch(facts, one, &pushed, &mut said)?);
-        }
-    }
-    if unseen > 0 {
-        said.lines.push(format!(
-            "{} not looked at, for it would take too long; `snapback verify-snapshot` does",
-            text::count(unseen, "tag")
-        ));
-    }
-    let (rewritten, followed): (Vec<_>, Vec<_>) =
-        behind.into_iter().partition(|(_, rewritten)| *rewritten);
-    let names = |tags: Vec<(String, bool)>| few(tags.into_iter().map(|(name, _)| name));
-    if !followed.is_empty() {
-        said.lines.push(format!(
-            "{} not pushed: git push --follow-tags takes tags along",
-            names(followed).join(", ")
-        ));
-    }
-    if !rewritten.is_empty() {
-        let remote = call.args.first().map_or_else(
-            || "<remote>".into(),
-            |name| text::escape(name.as_encoded_bytes()),
-        );
-        let tags = names(rewritten);
-        let why = "on commits that were rewritten, so only their names take them along";
-        said.lines.push(format!(
-            "{} not pushed, {why}: git push {remote} {}",
-            tags.join(", "),
-            tags.join(" ")
-        ));
-    }
-    Ok(said)
-}
-
-/// Looks at one tag of a push; false when there was no time for it.
-fn push_tag(
-    facts: &Facts<'_>,
-    name: &TagName,
-    one: &Pushed<'_>,
-    may_change: bool,
-    said: &mut Said,
-) -> bool {
-    let allow = || {
-        vec![Hint::say(
-            "if everybody knows: SNAPBACK_ALLOW_TAG_DELETE=1 git push …",
-        )]
-    };
-    if is_zero(one.id) {
-        if !may_change {
-            said.refused.push((
-                format!("{name} is a release, and would be deleted on the remote"),
-                allow(),
-            ));
-        }
-        return true;
-    }
-    if !is_zero(one.there) && one.there != one.id && !may_change {
-        said.refused.push((
-            format!("{name} is a release that the remote has with another content"),
-            allow(),
-        ));
-        return true;
-    }
-    let TagName::Release { task, version } = name else {
-        return true;
-    };
-    said.warnings.extend(held(facts, task, version));
-    if facts.is_late() {
-        return false;
-    }
-    let Ok(tag_id) = one.id.parse::<GitId>() else {
-        return true;
-    };
-    let release = Release {
-        task: task.clone(),
-        version: version.clone(),
-        tag_id,
-        lost: false,
-    };
-    match manifests::load(facts.ground, &release) {
-        // Whoever says that a tag may change has moved it.
-        Err(failure)
-            if may_change && matches!(failure.find(), Some(catalog::Error::TagReplaced { .. })) => {
-        }
-        Err(failure) if failure.kind() == Kind::Bad => {
-            let hint = Hint::run(
-                "see what is wrong",
-                &[
-                    "snapback",
-                    "verify-snapshot",
-                    "-t",
-                    task.as_str(),
-                    "--version",
-                    &version.to_string(),
-                ],
-            );
-            said.refused
-                .push((format!("{name} does not hold: {failure}"), vec![hint]));
-        }
-        // A tag that is older than snapback has no manifest, and what is elsewhere cannot be looked
-        // at.
-        _ => {}
-    }
-    true
-}
-
-/// Looks at one branch of a push; returns the tags of releases that should go with it and do not,
-/// each with whether its commit was rewritten.
-fn push_branch(
-    facts: &Facts<'_>,
-    one: &Pushed<'_>,
-    pushed: &[Pushed<'_>],
-    said: &mut Said,
-) -> Result<Vec<(String, bool)>, Failure> {
-    let git = &facts.ground.git;
-    let Ok(new) = one.id.parse::<GitId>() else {
-        return Ok(Vec::new());
-    };
-    let old = one
-        .there
-        .parse::<GitId>()
-        .ok()
-        .filter(|id| !is_zero(id.as_str()) && git.has_object(id));
-    // A registry that cannot be read is no reason to keep a push.
-    let moved = facts.moved(old.as_ref(), &new).unwrap_or_default();
-    let mut behind = Vec::new();
-    for moved in &moved {
-        said.warnings.extend(
-            held(facts, moved.task, &moved.to)
-                .map(|line| format!("{line} (active in {})", text::escape(one.local.as_bytes()))),
-        );
-        let tag = TagName::release(moved.task, &moved.to);
-        let goes = pushed.iter().any(|other| other.remote == tag.reference());
-        // Without the old commit nobody knows which tags the remote has.
-        if old.is_some()
-            && !goes
-            && let Some(id) = git.find_ref(&tag.reference())?
-        {
-            let rewritten = git
-                .peel_tag(&id)
-                .is_ok_and(|peeled| facts.rewritten().contains_key(&peeled.commit));
-            behind.push((tag.to_string(), rewritten));
-        }
-    }
-    Ok(behind)
 }

@@ -23,62 +23,64 @@ fn edited(text: &str, name: &str, key: &str) -> Result<String, Error> {
         .map(|bytes| String::from_utf8(bytes).expect("it is text"))
 }
 
+/// File name, key, text: the version is written in each form that is read.
+const VERSION_FORMS: [(&str, &str, &str); 11] = [
+    (
+        "c.yaml",
+        "version",
+        "# top\nname: x\nversion: 1.10.0 # mine\nlist: [1, 2]\n",
+    ),
+    (
+        "c.yaml",
+        "version",
+        "\u{feff}version: '1.10.0'\r\nname: 舆情 # c\r\n",
+    ),
+    ("c.yml", "version", "\"version\": \"1.10.0\""),
+    (
+        "c.yaml",
+        "task.version",
+        "task: {name: a, version: 1.10.0, x: 1.10.0}\nversion: 1.10.0x",
+    ),
+    (
+        "c.yaml",
+        "version",
+        "---\nbase: &b {a: 1}\nuse: *b\nmore:\n  <<: *b\nversion: 1.10.0\n...\n",
+    ),
+    (
+        "c.yaml",
+        "version",
+        "text: |\n  version: 9\n? [a, b]\n: c\nversion:   1.10.0\n1: one\non: yes\n",
+    ),
+    (
+        "c.yaml",
+        "version",
+        "on: \nversion: 1.10.0\ny: \nn: 1\nno: 2\n",
+    ),
+    (
+        "c.json",
+        "version",
+        "{\n\t\"version\" : \"1.10.0\",\r\n\t\"n\": 1e3\n}",
+    ),
+    (
+        "c.JSON",
+        "a.b.version",
+        "\u{feff}{\"a\":{\"b\":{\"version\":\"1.10.0\"}}}",
+    ),
+    (
+        "c.toml",
+        "project.version",
+        "# c\n[project]\nname = 'x'\nversion = \"1.10.0\" # v\n[tool]\nversion = 1\n",
+    ),
+    (
+        "c.toml",
+        "project.version",
+        "project.version = '1.10.0'\r\n",
+    ),
+];
+
 #[test]
 fn only_the_version_of_a_config_changes() {
-    let cases = [
-        (
-            "c.yaml",
-            "version",
-            "# top\nname: x\nversion: 1.10.0 # mine\nlist: [1, 2]\n",
-        ),
-        (
-            "c.yaml",
-            "version",
-            "\u{feff}version: '1.10.0'\r\nname: 舆情 # c\r\n",
-        ),
-        ("c.yml", "version", "\"version\": \"1.10.0\""),
-        (
-            "c.yaml",
-            "task.version",
-            "task: {name: a, version: 1.10.0, x: 1.10.0}\nversion: 1.10.0x",
-        ),
-        (
-            "c.yaml",
-            "version",
-            "---\nbase: &b {a: 1}\nuse: *b\nmore:\n  <<: *b\nversion: 1.10.0\n...\n",
-        ),
-        (
-            "c.yaml",
-            "version",
-            "text: |\n  version: 9\n? [a, b]\n: c\nversion:   1.10.0\n1: one\non: yes\n",
-        ),
-        (
-            "c.yaml",
-            "version",
-            "on: \nversion: 1.10.0\ny: \nn: 1\nno: 2\n",
-        ),
-        (
-            "c.json",
-            "version",
-            "{\n\t\"version\" : \"1.10.0\",\r\n\t\"n\": 1e3\n}",
-        ),
-        (
-            "c.JSON",
-            "a.b.version",
-            "\u{feff}{\"a\":{\"b\":{\"version\":\"1.10.0\"}}}",
-        ),
-        (
-            "c.toml",
-            "project.version",
-            "# c\n[project]\nname = 'x'\nversion = \"1.10.0\" # v\n[tool]\nversion = 1\n",
-        ),
-        (
-            "c.toml",
-            "project.version",
-            "project.version = '1.10.0'\r\n",
-        ),
-    ];
-    for (name, key, text) in cases {
+    for (name, key, text) in VERSION_FORMS {
         let read = task_config::version(text.as_bytes(), &file(name), key)
             .unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(read, Some(version("1.10.0")), "{text}");

@@ -74,31 +74,9 @@ pub(super) fn insert(
     let spans = item_spans(container);
     let style = Style::of(texts, root, container, &spans);
     let new = style.render(text, container, item);
-    if spans.is_empty() {
-        let (open, close) = brackets(text, container);
-        // Comments between the brackets stay, before the new item.
-        let inside = texts.text[container.span.start + 1..container.span.end - 1].trim_end();
-        let open = if inside.trim().is_empty() {
-            open.to_string()
-        } else {
-            format!("{open}{inside}")
-        };
-        let text = style.lines.as_ref().map_or_else(
-            || format!("{open}{new}{close}"),
-            |lines| {
-                format!(
-                    "{open}{nl}{inner}{new}{nl}{outer}{close}",
-                    nl = lines.newline,
-                    inner = lines.inner,
-                    outer = lines.outer
-                )
-            },
-        );
-        return Change {
-            span: container.span.clone(),
-            text,
-        };
-    }
+    let Some(last) = spans.last() else {
+        return into_empty(texts, &style, container, &new);
+    };
     // A comment before the next item belongs to that one.
     let before = |next: &Range<usize>| {
         at.checked_sub(1)
@@ -110,12 +88,40 @@ pub(super) fn insert(
             text: format!("{new}{}", style.separator),
         };
     }
-    let end = spans[spans.len() - 1].end;
-    // A comma that stands there already stays, and a comment in the same line stays with its item.
-    let line = texts.text[end..container.span.end - 1]
-        .split('\n')
-        .next()
-        .unwrap_or_default();
+    after_last(texts, &style, last.end..container.span.end - 1, &new)
+}
+
+/// Adds the first item. Comments between the brackets stay, before it.
+fn into_empty(texts: &Texts<'_>, style: &Style, container: &Node, new: &str) -> Change {
+    let (open, close) = brackets(texts.strict, container);
+    let inside = texts.text[container.span.start + 1..container.span.end - 1].trim_end();
+    let open = if inside.trim().is_empty() {
+        open.to_string()
+    } else {
+        format!("{open}{inside}")
+    };
+    let text = style.lines.as_ref().map_or_else(
+        || format!("{open}{new}{close}"),
+        |lines| {
+            format!(
+                "{open}{nl}{inner}{new}{nl}{outer}{close}",
+                nl = lines.newline,
+                inner = lines.inner,
+                outer = lines.outer
+            )
+        },
+    );
+    Change {
+        span: container.span.clone(),
+        text,
+    }
+}
+
+/// Adds an item after the last one, given what stands from there to the closing bracket. A comma
+/// that stands there already stays, and a comment in the same line stays with its item.
+fn after_last(texts: &Texts<'_>, style: &Style, rest: Range<usize>, new: &str) -> Change {
+    let end = rest.start;
+    let line = texts.text[rest].split('\n').next().unwrap_or_default();
     let line = line.trim_end();
     let is_open = line.contains("/*") && !line.contains("*/");
     if style.lines.is_none() || is_open || line.trim_start_matches(',').trim().is_empty() {

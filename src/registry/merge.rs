@@ -4,7 +4,7 @@
 //! Entries go over as they are written, byte for byte; the result is read again and must hold
 //! exactly what was decided. Nothing is decided that both sides changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jsonc_parser::{CollectOptions, CommentCollectionStrategy, ParseOptions, ast, common::Ranged};
 
@@ -52,35 +52,11 @@ pub fn three_way(base: &[u8], ours: &[u8], theirs: &[u8]) -> Result<Vec<u8>, Not
         start.texts_of_tasks(),
         other.texts_of_tasks(),
     );
-    let mut wanted: BTreeMap<TaskId, String> = BTreeMap::new();
-    let mut both = Vec::new();
-    for task in mine
-        .keys()
-        .chain(others.keys())
-        .collect::<std::collections::BTreeSet<_>>()
-    {
-        let (was, mine, others) = (was.get(task), mine.get(task), others.get(task));
-        let text = match () {
-            () if mine == others || others == was => mine,
-            () if mine == was => others,
-            () => {
-                both.push(task.clone());
-                continue;
-            }
-        };
-        wanted.extend(text.map(|text| (task.clone(), text.clone())));
-    }
-    if !both.is_empty() {
-        return Err(NotMerged::Tasks { tasks: both });
-    }
+    let wanted = decided(&was, &mine, &others)?;
     let failed = |error: super::Error| NotMerged::Unreadable(error.to_string());
     let frame = start.frame();
     let mut bytes = start.bytes().to_vec();
-    for task in mine
-        .keys()
-        .chain(wanted.keys())
-        .collect::<std::collections::BTreeSet<_>>()
-    {
+    for task in mine.keys().chain(wanted.keys()).collect::<BTreeSet<_>>() {
         bytes = match wanted.get(task) {
             Some(text) if mine.get(task) == Some(text) => continue,
             Some(_) => read(&bytes)?
@@ -94,6 +70,33 @@ pub fn three_way(base: &[u8], ours: &[u8], theirs: &[u8]) -> Result<Vec<u8>, Not
         Ok(bytes)
     } else {
         Err(NotMerged::Rest)
+    }
+}
+
+/// The canonical texts of entries, by task.
+type Texts = BTreeMap<TaskId, String>;
+
+/// What each task's entry becomes: the side that changed it wins. Tasks that both sides changed,
+/// each in another way, are named.
+fn decided(was: &Texts, mine: &Texts, others: &Texts) -> Result<Texts, NotMerged> {
+    let mut wanted = Texts::new();
+    let mut both = Vec::new();
+    for task in mine.keys().chain(others.keys()).collect::<BTreeSet<_>>() {
+        let (was, mine, others) = (was.get(task), mine.get(task), others.get(task));
+        let text = match () {
+            () if mine == others || others == was => mine,
+            () if mine == was => others,
+            () => {
+                both.push(task.clone());
+                continue;
+            }
+        };
+        wanted.extend(text.map(|text| (task.clone(), text.clone())));
+    }
+    if both.is_empty() {
+        Ok(wanted)
+    } else {
+        Err(NotMerged::Tasks { tasks: both })
     }
 }
 
@@ -154,6 +157,11 @@ pub fn salvage(bytes: &[u8]) -> Salvaged {
             ..whole(registry)
         };
     };
+    both_sides(ours, theirs, notes)
+}
+
+/// Our side of a merge, with the entries that only the other side has.
+fn both_sides(ours: &Registry, theirs: &Registry, mut notes: Vec<String>) -> Salvaged {
     let (mine, others) = (ours.texts_of_tasks(), theirs.texts_of_tasks());
     let differ = mine
         .iter()

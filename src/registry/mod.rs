@@ -8,6 +8,7 @@
 
 #[cfg(test)]
 mod config_tests;
+mod entry;
 #[cfg(test)]
 mod honest_tests;
 mod json;

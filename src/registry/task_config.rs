@@ -98,13 +98,7 @@ pub fn with_version(
         });
     };
     let new = version.to_string();
-    let quote = ["\"", "'", ""]
-        .into_iter()
-        .find(|quote| *raw == format!("{quote}{old}{quote}"));
-    let quote = quote.filter(|quote| {
-        !raw.contains('\n') && (config.format == Format::Yaml || !quote.is_empty())
-    });
-    let quote = quote.ok_or_else(|| {
+    let quote = config.quote_of(raw, old).ok_or_else(|| {
         refused(
             line,
             "it is not written as one plain text on one line".to_string(),
@@ -239,6 +233,17 @@ impl<'a> Config<'a> {
             text: text(bytes),
             strict,
             stream,
+        })
+    }
+
+    /// The quotes in which a text is written; `None` when it is not written as one plain text on
+    /// one line.
+    fn quote_of(&self, raw: &str, old: &str) -> Option<&'static str> {
+        let quote = ["\"", "'", ""]
+            .into_iter()
+            .find(|quote| *raw == format!("{quote}{old}{quote}"));
+        quote.filter(|quote| {
+            !raw.contains('\n') && (self.format == Format::Yaml || !quote.is_empty())
         })
     }
 

@@ -15,7 +15,12 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::{
-    Error, json,
+    Error,
+    entry::{
+        ID_KEYS, VERSION_KEYS, id_of, is_version, names_version, read_version, refused, shape,
+        version_of,
+    },
+    json,
     layout::{self, Body, Change, Item},
     tree::{BOM, Entry, Node, Value, splice, text_of},
 };
@@ -25,10 +30,6 @@ use crate::{base::TaskId, model::Version};
 const LIMIT: usize = 16 << 20;
 /// The name in messages; the caller knows the path.
 pub(super) const FILE: &str = "the task registry";
-/// The names of a version, in an entry.
-const VERSION_KEYS: [&str; 3] = ["version", "current_version", "active_version"];
-/// The names of a task's id, in an entry of a list.
-const ID_KEYS: [&str; 3] = ["id", "task_id", "name"];
 
 /// A registry and the bytes it was read from.
 #[derive(Debug)]
@@ -454,88 +455,5 @@ impl Registry {
                 .filter(|fields| !fields.is_empty())
                 .map(|fields| fields.join(", ")),
         )
-    }
-}
-
-/// The id in an entry of a list.
-fn id_of(item: &Node) -> Option<&str> {
-    ID_KEYS
-        .iter()
-        .find_map(|key| item.get(key))
-        .and_then(Node::scalar)
-}
-
-/// The version of an entry, with its key; two of them are an error.
-fn version_of<'a>(
-    task: &TaskId,
-    entry: &'a Node,
-) -> Result<Option<(&'static str, &'a Node)>, Error> {
-    if !matches!(entry.value, Value::Map(_)) {
-        let scalar = entry.scalar().is_some() || matches!(entry.value, Value::Null);
-        return Ok(scalar.then_some(("version", entry)));
-    }
-    let mut found = VERSION_KEYS
-        .into_iter()
-        .filter_map(|key| Some((key, entry.get(key)?)));
-    match (found.next(), found.next()) {
-        (Some((first, _)), Some((second, _))) => Err(shape(format!(
-            "{task} has both {first:?} and {second:?}; keep one of them"
-        ))),
-        (first, _) => Ok(first),
-    }
-}
-
-/// The version of an entry, read.
-fn read_version(task: &TaskId, entry: &Node) -> Result<Option<Version>, Error> {
-    let Some((key, node)) = version_of(task, entry)? else {
-        return Ok(None);
-    };
-    match (&node.value, node.scalar()) {
-        (Value::Null, _) => Ok(None),
-        (_, None) => Err(shape(format!(
-            "the {key} of {task} is neither text nor null"
-        ))),
-        (_, Some(text)) => {
-            let wrong = |source| Error::ReadVersion {
-                file: FILE.to_string(),
-                key: format!("{task}.{key}"),
-                source,
-            };
-            text.parse().map(Some).map_err(wrong)
-        }
-    }
-}
-
-/// True for a scalar, and for a map that holds one under a version's name.
-fn names_version(entry: &Node) -> bool {
-    let named = || VERSION_KEYS.iter().find_map(|key| entry.get(key));
-    let node = if matches!(entry.value, Value::Map(_)) {
-        named()
-    } else {
-        Some(entry)
-    };
-    node.is_some_and(|node| !matches!(node.value, Value::Map(_) | Value::List(_)))
-}
-
-/// True for a text that is a version.
-fn is_version(node: &Node) -> bool {
-    matches!(&node.value, Value::Text(text) if text.parse::<Version>().is_ok())
-}
-
-/// The error for an unexpected shape.
-fn shape(why: impl Into<String>) -> Error {
-    Error::Shape {
-        file: FILE.to_string(),
-        why: why.into(),
-    }
-}
-
-/// The error for an edit that cannot be exact.
-fn refused(task: &TaskId, why: String) -> Error {
-    Error::Edit {
-        file: FILE.to_string(),
-        line: 0,
-        key: task.to_string(),
-        why,
     }
 }

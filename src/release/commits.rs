@@ -1,12 +1,12 @@
 //! The commits of a task since its newest release: what they say of the next version, and the
 //! section of the changelog that goes into the tag.
 
-use super::files::Found;
+use super::{NewRelease, files::ReleaseFiles};
 use crate::{
     base::{Failure, GitId},
     catalog::{Release, Scope, manifests, rewritten},
     ground::Ground,
-    model::{Version, manifest::FileEntry, request::NextVersion},
+    model::{manifest::FileEntry, request::NextVersion},
     policy::conventional,
 };
 
@@ -52,18 +52,17 @@ pub fn since(
 
 /// Which version is asked for, when the commits are to say: the very one that is released when
 /// nothing changed since, which makes nothing to do.
-pub fn resolve(
-    ground: &Ground,
-    asked: Option<&NextVersion>,
+pub(super) fn resolve(
+    new: &NewRelease<'_>,
     newest: Option<&Release>,
-    active: Option<&Version>,
     messages: &[String],
-    found: &Found,
+    found: &ReleaseFiles,
 ) -> Option<NextVersion> {
+    let asked = new.request.version.as_ref();
     let (Some(NextVersion::Auto), Some(newest)) = (asked, newest) else {
         return asked.cloned();
     };
-    if active == Some(&newest.version) && is_released(ground, newest, found) {
+    if new.active.as_ref() == Some(&newest.version) && is_released(new.ground, newest, found) {
         return Some(NextVersion::Exactly(newest.version.clone()));
     }
     let bump = conventional::bump(
@@ -74,7 +73,7 @@ pub fn resolve(
 }
 
 /// True when the files are those of a release.
-fn is_released(ground: &Ground, release: &Release, found: &Found) -> bool {
+fn is_released(ground: &Ground, release: &Release, found: &ReleaseFiles) -> bool {
     let own = |files: &[FileEntry]| -> Vec<_> {
         let own = files.iter().filter(|file| file.is_restored());
         let mut own: Vec<_> = own

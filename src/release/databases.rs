@@ -4,7 +4,7 @@
 //! user's is written to fold it in: who has the database open does that, or the command of the
 //! hint.
 
-use super::files::Found;
+use super::files::ReleaseFiles;
 use crate::{
     base::{
         Failure, RelPath,
@@ -56,7 +56,7 @@ pub fn check(
     ground: &Ground,
     scope: &Scope,
     scan: &Scan,
-    found: &mut Found,
+    found: &mut ReleaseFiles,
 ) -> Result<(), Failure> {
     let is_part = |path: &RelPath| {
         found

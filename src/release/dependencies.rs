@@ -1,6 +1,6 @@
 //! The dependency list of a release, and the files it shares with other tasks.
 
-use super::{files::Found, shared};
+use super::{files::ReleaseFiles, shared};
 use crate::{
     base::{Failure, GitId, RelPath},
     catalog::Scope,
@@ -17,7 +17,7 @@ pub fn collect(
     task: &TaskSpec,
     scope: &Scope,
     (head, previous): (&GitId, Option<&Manifest>),
-    found: &mut Found,
+    found: &mut ReleaseFiles,
 ) -> Result<DependencyList, Failure> {
     let own = || found.entries.iter().filter(|file| file.is_restored());
     let files: Vec<RelPath> = own().map(|file| file.path.clone()).collect();
@@ -69,7 +69,7 @@ pub fn collect(
 }
 
 /// Lock files are recorded with the digest of the bytes that git stores, as everything else is.
-fn in_git_form(list: &mut DependencyList, found: &Found) {
+fn in_git_form(list: &mut DependencyList, found: &ReleaseFiles) {
     for lockfile in &mut list.lockfiles {
         let entry = found.entries.iter().find(|file| file.path == lockfile.path);
         if let Some(digest) = entry.and_then(FileEntry::digest) {

@@ -1,9 +1,11 @@
 //! Sets the version of a release where it is written: in the task's configuration and in the
 //! registry, and lists the registry in the manifest.
 
-use super::files::Found;
+use std::borrow::Cow;
+
+use super::files::ReleaseFiles;
 use crate::{
-    base::{Digest, Failure, GitId},
+    base::{Digest, Failure, GitId, RelPath},
     catalog::registry as read,
     draft::{
         FileDraft, NewBlob,
@@ -20,13 +22,16 @@ use crate::{
     registry::task_config,
 };
 
+/// The mode that git gives a file which is not executable.
+const REGULAR: &str = "100644";
+
 /// Sets the version in both.
 pub fn set_versions(
     ground: &Ground,
     task: &TaskSpec,
     version: &Version,
     head: &GitId,
-    found: &mut Found,
+    found: &mut ReleaseFiles,
 ) -> Result<(), Failure> {
     set_in_config(ground, task, version, head, found)?;
     let edit = registry::edit(ground, &task.id, Some(version))?;
@@ -40,7 +45,7 @@ fn set_in_config(
     task: &TaskSpec,
     version: &Version,
     head: &GitId,
-    found: &mut Found,
+    found: &mut ReleaseFiles,
 ) -> Result<(), Failure> {
     let Some(path) = &task.config else {
         return Ok(());
@@ -55,20 +60,7 @@ fn set_in_config(
     let converter = ground.git.converter(Attributes::WorkTree)?;
     let in_git = converter.to_git(path, edited.clone())?;
     let id = ground.git.blob_id(&in_git);
-    let listed = found.entries.iter_mut().find(|file| file.path == *path);
-    let is_listed = listed.is_some();
-    let mode = listed
-        .as_ref()
-        .and_then(|file| file.mode.clone())
-        .unwrap_or_else(|| "100644".into());
-    if let Some(file) = listed {
-        (file.checksum, file.size, file.blob) = (
-            Digest::of(&in_git).to_string(),
-            Some(in_git.len() as u64),
-            Some(id.clone()),
-        );
-    }
-    let entry = TreeEntry { mode, id };
+    let listed_mode = list_edited(path, &in_git, &id, found);
     let in_head = ground.git.entry(head, path)?;
     let in_index = ground
         .git
@@ -84,26 +76,10 @@ fn set_in_config(
         in_index.as_ref().map(|entry| &entry.id),
     )?;
     // What git ignores stays out of it: only the file itself gets the version.
-    if is_listed || in_index.is_some() {
-        replace(
-            &mut found.tree,
-            TreeChange {
-                path: path.clone(),
-                before: in_head,
-                after: Some(entry.clone()),
-            },
-        );
-        replace(
-            &mut found.index,
-            TreeChange {
-                path: path.clone(),
-                before: in_index,
-                after: Some(entry),
-            },
-        );
-        found
-            .blobs
-            .retain(|blob| !matches!(blob, NewBlob::FromTree(other, _) if other == path));
+    if listed_mode.is_some() || in_index.is_some() {
+        let mode = listed_mode.unwrap_or_else(|| REGULAR.into());
+        let after = TreeEntry { mode, id };
+        replace_in_git(path, (in_head, in_index), &after, found);
         found.blobs.push(NewBlob::Bytes(in_git));
     }
     let kept_mode = before
@@ -118,8 +94,44 @@ fn set_in_config(
     Ok(())
 }
 
+/// Lists the edited file in the manifest, in place of what was read; returns its mode, `None` when
+/// it is no part of the release.
+fn list_edited(
+    path: &RelPath,
+    in_git: &[u8],
+    id: &GitId,
+    found: &mut ReleaseFiles,
+) -> Option<Cow<'static, str>> {
+    let file = found.entries.iter_mut().find(|file| file.path == *path)?;
+    (file.checksum, file.size, file.blob) = (
+        Digest::of(in_git).to_string(),
+        Some(in_git.len() as u64),
+        Some(id.clone()),
+    );
+    Some(file.mode.clone().unwrap_or_else(|| REGULAR.into()))
+}
+
+/// Puts the edited file in the commit and the index, in place of what was read.
+fn replace_in_git(
+    path: &RelPath,
+    (in_head, in_index): (Option<TreeEntry>, Option<TreeEntry>),
+    after: &TreeEntry,
+    found: &mut ReleaseFiles,
+) {
+    let change = |before| TreeChange {
+        path: path.clone(),
+        before,
+        after: Some(after.clone()),
+    };
+    replace(&mut found.tree, change(in_head));
+    replace(&mut found.index, change(in_index));
+    found
+        .blobs
+        .retain(|blob| !matches!(blob, NewBlob::FromTree(other, _) if other == path));
+}
+
 /// Says in the plan that the configuration's version changes.
-fn note_version(task: &TaskSpec, version: &Version, bytes: &[u8], found: &mut Found) {
+fn note_version(task: &TaskSpec, version: &Version, bytes: &[u8], found: &mut ReleaseFiles) {
     use crate::model::plan::{FileLine, Letter};
     let Some(path) = &task.config else { return };
     let was = task_config::version(bytes, path, &task.version_key)
@@ -151,7 +163,7 @@ fn replace(changes: &mut Vec<TreeChange>, change: TreeChange) {
 }
 
 /// Adds the registry's edit, and the registry to the manifest.
-fn add_registry(ground: &Ground, edit: RegistryEdit, found: &mut Found) {
+fn add_registry(ground: &Ground, edit: RegistryEdit, found: &mut ReleaseFiles) {
     found.edits.extend(edit.file);
     found.edits.sort_by(|a, b| a.path.cmp(&b.path));
     found.tree.extend(edit.tree);

@@ -1,34 +1,32 @@
 //! A version that is held does not come back under another number.
 
-use super::{Error, files::Found};
+use super::{Error, NewRelease, files::ReleaseFiles};
 use crate::{
     base::{Digest, Failure, GitId},
-    catalog::{manifests, releases::Releases},
+    catalog::manifests,
     ground::Ground,
     model::{
         TaskSpec, Version,
         manifest::{FileEntry, Manifest},
     },
     registry::task_config,
-    steps::verdicts::Standings,
 };
 
 /// Refuses files that are those of a held version, apart from the number in the configuration.
-pub fn refuse(
-    ground: &Ground,
-    task: &TaskSpec,
-    releases: &Releases,
-    standings: &Standings,
+pub(super) fn refuse(
+    new: &NewRelease<'_>,
     version: &Version,
-    found: &Found,
+    found: &ReleaseFiles,
 ) -> Result<(), Failure> {
-    let held = standings
+    let (ground, task) = (new.ground, new.task);
+    let held = new
+        .standings
         .get(&task.id)
         .into_iter()
         .flatten()
         .filter(|(_, standing)| standing.held);
     for (held, _) in held {
-        let Ok(release) = releases.find(&task.id, held) else {
+        let Ok(release) = new.releases.find(&task.id, held) else {
             continue;
         };
         // A manifest that cannot be read keeps nobody from releasing something else.
@@ -52,7 +50,7 @@ fn is_same(
     task: &TaskSpec,
     version: &Version,
     held: &Manifest,
-    found: &Found,
+    found: &ReleaseFiles,
 ) -> bool {
     let own = |files: &[FileEntry]| -> Vec<FileEntry> {
         let mut own: Vec<FileEntry> = files

@@ -9,7 +9,7 @@ use std::{
     fmt,
 };
 
-use super::{Error, version};
+use super::{Error, NewRelease, version};
 use crate::{
     base::{Failure, GitId, Hint, TaskId},
     catalog::{self, Release, releases::Releases, untagged},
@@ -39,16 +39,11 @@ pub struct Line<'a> {
     passed_over: Vec<String>,
 }
 
-/// Finds the line of a task; `elsewhere` are versions that a remote has, with the remote's place.
-pub fn find<'a>(
-    ground: &Ground,
-    task: &TaskSpec,
-    releases: &'a Releases,
-    standings: &Standings,
-    active: Option<&Version>,
-    (head, elsewhere): (&GitId, &BTreeMap<Version, String>),
-) -> Result<Line<'a>, Failure> {
-    let (counted, passed_over) = counted(ground, task, releases, standings, active);
+/// Finds the line that a release goes on.
+pub(super) fn find<'a>(new: &NewRelease<'a>) -> Result<Line<'a>, Failure> {
+    let (ground, task, releases) = (new.ground, new.task, new.releases);
+    let active = new.active.as_ref();
+    let (counted, passed_over) = counted(ground, task, releases, new.standings, active);
     let manifests = untagged::everywhere(&ground.git, &ground.settings)?
         .remove(&task.id)
         .unwrap_or_default();
@@ -62,7 +57,7 @@ pub fn find<'a>(
         .filter(|(_, place)| *place == untagged::HEAD)
         .map(|(version, _)| version);
     let in_head: BTreeSet<&Version> = in_head.filter(is_counted).collect();
-    let tip = newest(ground, &counted, &in_head, active, head)?;
+    let tip = newest(ground, &counted, &in_head, active, &new.head.commit)?;
     let latest = tip
         .map(|release| &release.version)
         .into_iter()
@@ -73,13 +68,7 @@ pub fn find<'a>(
         .as_ref()
         .map(|latest| latest.max(active.unwrap_or(latest)).clone());
     let tagged = releases.tagged(&task.id);
-    let mut untagged = elsewhere.clone();
-    for (version, place) in &manifests {
-        untagged
-            .entry(version.clone())
-            .or_insert_with(|| format!("its manifest is in {place}"));
-    }
-    untagged.retain(|version, _| !tagged.contains(version));
+    let untagged = untagged(&new.request.elsewhere, &manifests, &tagged);
     let is_newer = |version: &&Version| base.as_ref().is_some_and(|base| *version > base);
     let beside = counted
         .iter()
@@ -98,6 +87,23 @@ pub fn find<'a>(
         has_remote: !ground.git.remotes().is_empty(),
         passed_over,
     })
+}
+
+/// The releases without a tag here, each with what shows that it was released: `elsewhere` are
+/// versions that a remote has, with the remote's place.
+fn untagged(
+    elsewhere: &BTreeMap<Version, String>,
+    manifests: &BTreeMap<Version, String>,
+    tagged: &BTreeSet<Version>,
+) -> BTreeMap<Version, String> {
+    let mut untagged = elsewhere.clone();
+    for (version, place) in manifests {
+        untagged
+            .entry(version.clone())
+            .or_insert_with(|| format!("its manifest is in {place}"));
+    }
+    untagged.retain(|version, _| !tagged.contains(version));
+    untagged
 }
 
 /// The newest of these releases that the branch is built on. A shallow clone cannot tell, and a
@@ -211,26 +217,27 @@ impl Line<'_> {
             .rfind(|other| **other <= version)
             .filter(|_| is_counted);
         match (other, &self.base) {
-            (Some(other), Some(base)) => {
-                let free = base.bumped(Bump::Patch).filter(|free| self.is_free(free));
-                let mut later = std::iter::successors(Some(version.clone()), |version| {
-                    version.bumped(Bump::Patch)
-                });
-                let past = later.find(|past| !self.is_taken(past));
-                let is_here = self.tagged.contains(other);
-                let (task, other, base) = (task.clone(), other.clone(), base.clone());
-                Err(Error::Beside(Box::new(Beside {
-                    task,
-                    version,
-                    other,
-                    base,
-                    free,
-                    past,
-                    is_here,
-                })))
-            }
+            (Some(other), Some(base)) => Err(self.beside(task, version, other, base)),
             _ => Ok(version),
         }
+    }
+
+    /// The error for a number that was counted onto, or past, a release beside the line, with the
+    /// numbers that are free before and after that one.
+    fn beside(&self, task: &TaskId, version: Version, other: &Version, base: &Version) -> Error {
+        let free = base.bumped(Bump::Patch).filter(|free| self.is_free(free));
+        let mut later =
+            std::iter::successors(Some(version.clone()), |version| version.bumped(Bump::Patch));
+        let past = later.find(|past| !self.is_taken(past));
+        Error::Beside(Box::new(Beside {
+            task: task.clone(),
+            version,
+            other: other.clone(),
+            base: base.clone(),
+            free,
+            past,
+            is_here: self.tagged.contains(other),
+        }))
     }
 
     /// True when a version was never released, and lies before what the branch is not built on.

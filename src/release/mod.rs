@@ -10,6 +10,7 @@ pub mod commits;
 mod databases;
 pub mod dependencies;
 pub mod edits;
+mod error;
 pub mod files;
 pub mod held;
 pub mod line;
@@ -19,9 +20,10 @@ pub mod version;
 use std::sync::Arc;
 
 use crate::{
-    base::{Failure, Fault, Hint, Kind, RelPath, TaskId, text},
-    catalog::{self, Scope, manifests::Found, releases::Releases},
+    base::{Failure, Kind},
+    catalog::{self, Release, Scope, capture, manifests::Found, releases::Releases},
     draft::{CommitDraft, Draft, StepDraft},
+    git::Head,
     ground::Ground,
     model::{
         DependencyList, Manifest, Plan, TagName, TaskSpec, Version,
@@ -30,241 +32,13 @@ use crate::{
         plan::FileLine,
         request::CreateSnapshot,
     },
-    policy::portable::{self, Trouble},
-    registry::{task_config, version_hints},
+    policy::portable,
+    registry::task_config,
     steps::verdicts::Standings,
 };
 
-/// What stops a release.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The tag exists with another content.
-    #[error("{tag} exists already, at {at}; a released version is never changed")]
-    TagExists {
-        /// The tag.
-        tag: String,
-        /// Its commit, abbreviated.
-        at: String,
-        /// The task.
-        task: TaskId,
-    },
-    /// A remote has another release of this number than this clone.
-    #[error("{tag} is released here, and {place}: one number, two contents")]
-    Twice {
-        /// The tag.
-        tag: String,
-        /// Where the other one is.
-        place: String,
-    },
-    /// The version was released, and only its tag is not here.
-    #[error("{0}")]
-    Untagged(Box<line::Untagged>),
-    /// The number that was counted is one of, or comes after, a release that is not in the branch.
-    #[error("{0}")]
-    Beside(Box<line::Beside>),
-    /// Two tasks could have a tag of this name.
-    #[error("the tag {tag} of {task} could as well be one of {other}")]
-    Ambiguous {
-        /// The tag.
-        tag: String,
-        /// The task.
-        task: TaskId,
-        /// The other one.
-        other: TaskId,
-    },
-    /// A branch has the tag's name.
-    #[error("a branch is called {0}, which the tag would be called too")]
-    BranchHasItsName(String),
-    /// A file that is nowhere else has the manifest's name.
-    #[error("{0} is there and not committed; the release would write its manifest over it")]
-    ManifestInTheWay(RelPath),
-    /// There is nothing to release.
-    #[error("{0} has no files: nothing matches its paths")]
-    NoFiles(TaskId),
-    /// The configuration has no version field.
-    #[error("{path} of {task} has no `{key}`, so the release could not be recognised from it")]
-    ConfigWithoutVersion {
-        /// The task.
-        task: TaskId,
-        /// Its configuration.
-        path: String,
-        /// The missing field.
-        key: String,
-        /// How to add it, in the words of the format.
-        add: String,
-        /// True when the file says that its version is made elsewhere.
-        dynamic: bool,
-    },
-    /// The files are those of a version that is held.
-    #[error("these are the files of {task} {held}, which is held")]
-    Held {
-        /// The task.
-        task: TaskId,
-        /// The held version.
-        held: Version,
-    },
-    /// Large files of the active release are neither here nor in the store: a release would be
-    /// without them.
-    #[error("{}", not_here(version, paths))]
-    NotHere {
-        /// The task.
-        task: TaskId,
-        /// The active version.
-        version: Version,
-        /// The files.
-        paths: Vec<RelPath>,
-    },
-    /// Files have names that some system cannot write.
-    #[error("{}", not_portable(.0))]
-    NotPortable(Vec<Trouble>),
-    /// The newest version cannot be raised.
-    #[error(
-        "no version comes after {0}: the number to raise is the largest that a version can have"
-    )]
-    NoNextVersion(Version),
-}
-
-/// `2 names cannot be written on every system: …`.
-fn not_portable(troubles: &[Trouble]) -> String {
-    let mut list = troubles
-        .iter()
-        .take(5)
-        .map(|found| format!("{} ({})", found.path, found.why))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if troubles.len() > 5 {
-        list.push_str(", …");
-    }
-    format!(
-        "{} cannot be written on every system: {list}",
-        text::count(troubles.len(), "name")
-    )
-}
-
-/// `tasks/T01/m.db of 1.1.0 is neither in the work tree nor in the store of this clone, …`.
-fn not_here(version: &Version, paths: &[RelPath]) -> String {
-    let mut names: Vec<String> = paths.iter().take(3).map(ToString::to_string).collect();
-    if paths.len() > names.len() {
-        names.push(format!("{} more", paths.len() - names.len()));
-    }
-    let (is, them) = if paths.len() == 1 {
-        ("is", "it")
-    } else {
-        ("are", "them")
-    };
-    let names = names.join(", ");
-    format!(
-        "{names} of {version} {is} neither in the work tree nor in the store of this clone, and a release would be without {them}"
-    )
-}
-
-impl Fault for Error {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::TagExists { .. }
-            | Self::Twice { .. }
-            | Self::Untagged(_)
-            | Self::Beside(_)
-            | Self::BranchHasItsName(_) => Kind::Conflict,
-            Self::NoNextVersion(_) => Kind::Usage,
-            Self::Ambiguous { .. }
-            | Self::ManifestInTheWay(_)
-            | Self::NoFiles(_)
-            | Self::ConfigWithoutVersion { .. }
-            | Self::Held { .. }
-            | Self::NotPortable(_) => Kind::Refused,
-            Self::NotHere { .. } => Kind::Missing,
-        }
-    }
-
-    fn hints(&self) -> Vec<Hint> {
-        match self {
-            Self::TagExists { task, .. } => vec![
-                Hint::run(
-                    "take the next version",
-                    &[
-                        "snapback",
-                        "create-snapshot",
-                        "--task",
-                        task.as_str(),
-                        "--bump",
-                        "patch",
-                    ],
-                ),
-                Hint::run(
-                    "see what is released",
-                    &["snapback", "list", "--task", task.as_str()],
-                ),
-            ],
-            Self::Twice { tag, .. } => vec![
-                Hint::run(
-                    "take the one that was made here back",
-                    &["snapback", "undo", tag],
-                ),
-                Hint::run(
-                    "then bring the other one here, and release the next version",
-                    &["git", "fetch", "--tags"],
-                ),
-            ],
-            Self::Untagged(found) => found.hints(),
-            Self::Beside(found) => found.hints(),
-            Self::Ambiguous { task, other, .. } => vec![Hint::say(format!(
-                "give {task} or {other} another id: rename its folder, or name it below `tasks` in snapback.yaml; or choose another version"
-            ))],
-            Self::BranchHasItsName(name) => vec![Hint::run(
-                "rename the branch",
-                &["git", "branch", "-m", name, &format!("{name}-work")],
-            )],
-            Self::ManifestInTheWay(path) => vec![Hint::say(format!(
-                "move {path} away, or commit it, and try again"
-            ))],
-            Self::NoFiles(_) => vec![Hint::say(
-                "check `path` and `exclude` of the task in snapback.yaml, and .gitignore",
-            )],
-            Self::Held { task, held } => vec![
-                Hint::run(
-                    "see why",
-                    &["snapback", "verdicts", "list", "--task", task.as_str()],
-                ),
-                Hint::run(
-                    "if it is good after all, lift the hold",
-                    &[
-                        "snapback",
-                        "hold",
-                        &held.to_string(),
-                        "--task",
-                        task.as_str(),
-                        "--lift",
-                    ],
-                ),
-            ],
-            Self::NotHere { task, version, .. } => vec![
-                crate::verify::absent::copy_store(),
-                Hint::run(
-                    "then bring what is missing",
-                    &[
-                        "snapback",
-                        "rollback",
-                        "--task",
-                        task.as_str(),
-                        "--to",
-                        &version.to_string(),
-                    ],
-                ),
-                Hint::say("or name it in the task's `exclude`, when no release needs it any more"),
-            ],
-            Self::NotPortable(_) => {
-                vec![Hint::say(
-                    "rename them, name them in the task's `exclude`, or set `releases: {portable: false}` in snapback.yaml",
-                )]
-            }
-            Self::NoNextVersion(_) => vec![Hint::say(
-                "raise another number with --bump, or name the version",
-            )],
-            Self::ConfigWithoutVersion { add, dynamic, .. } => version_hints(add, *dynamic),
-        }
-    }
-}
+pub use error::Error;
+use files::ReleaseFiles;
 
 /// Describes the release that is asked for, without changing anything.
 pub fn draft(
@@ -279,117 +53,250 @@ pub fn draft(
     let scope = Scope::new(&ground.settings, task)?;
     let config = configured_version(ground, task, releases)?;
     let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task)?;
-    let line = line::find(
+    let new = NewRelease {
         ground,
         task,
         releases,
         standings,
-        active.as_ref(),
-        (&head.commit, &request.elsewhere),
-    )?;
-    let newest = line.newest;
-    let (previous, scan) = rayon::join(
-        || previous(ground, releases, task, active.as_ref()),
-        || ground.git.scan(&scope.dirs()),
-    );
-    let scan = scan?;
-    let mut found = files::find(ground, task, &scope, &scan, previous.as_deref())?;
-    databases::check(ground, &scope, &scan, &mut found)?;
-    if found.entries.is_empty() {
-        return Err(Error::NoFiles(task.id.clone()).into());
-    }
-    found.notes.extend(line.notes());
-    check_names(ground, &mut found)?;
-    let commits = commits::since(ground, &scope, newest, &head.commit)?;
-    let asked = commits::resolve(
-        ground,
-        request.version.as_ref(),
-        newest,
-        active.as_ref(),
-        &commits,
-        &found,
-    );
-    let version = line.choose(&task.id, asked.as_ref(), config.as_ref())?;
-    let tag = TagName::release(&task.id, &version);
-    check_tag(ground, &tag)?;
-    if ground.git.find_ref(&format!("refs/heads/{tag}"))?.is_some() {
-        return Err(Error::BranchHasItsName(tag.to_string()).into());
-    }
-    edits::set_versions(ground, task, &version, &head.commit, &mut found)?;
-    match releases.find(&task.id, &version) {
-        Ok(release) => return existing(ground, task, release, active, &found, request),
-        Err(broken @ catalog::Error::TagBroken { .. }) => return Err(broken.into()),
-        Err(_) => {}
-    }
-    held::refuse(ground, task, releases, standings, &version, &found)?;
-    check_manifest_place(ground, task, &version)?;
-    let is_signed = is_signed(ground, request)?;
-    let before = previous.as_deref().map(|found| &found.manifest);
-    let dependencies =
-        dependencies::collect(ground, task, &scope, (&head.commit, before), &mut found)?;
-    let plan = plan(task, active.clone(), &version, request, &found);
-    let mut draft = Draft::new(plan, &request.message);
-    let manifest = manifest(
-        ground,
-        task,
-        &version,
-        previous.map(|found| found.manifest.metadata.version.clone()),
         request,
-        &mut found,
-        dependencies,
-    );
-    let message = if request.message.is_empty() {
-        String::new()
-    } else {
-        format!(" {}", request.message)
-    };
-    let text = if request.message.is_empty() {
-        format!("{} {version}", task.id)
-    } else {
-        request.message.clone()
-    };
-    let text = commits::with_section(text, &commits);
-    let tree = found
-        .tree
-        .into_iter()
-        .filter(|change| change.before != change.after)
-        .collect();
-    draft.commit = Some(CommitDraft {
+        scope,
         head,
-        tree,
-        message: format!("release({}): v{version}{message}", task.id),
-        tag: Some((tag, text)),
-        signing: request.signing.clone(),
-        manifest: Some(manifest),
-        is_signed,
-    });
-    draft.registry = Some(RegistryChange {
-        path: ground.settings.registry.clone(),
-        before: active,
-        after: Some(version),
-    });
-    draft.index = found.index;
-    draft.files = found.edits;
-    draft.large = found.large;
-    draft.blobs = found.blobs;
-    draft.unsynced = found.unsynced;
-    draft.facts = found.facts;
-    draft.steps = vec![StepDraft::Files, StepDraft::Publish];
-    Ok(draft)
+        active,
+    };
+    new.draft(config.as_ref())
 }
 
-/// Refuses a tag whose name could be read as that of another task: nobody could tell whose it is.
-fn check_tag(ground: &Ground, tag: &TagName) -> Result<(), Error> {
-    let other = catalog::releases::readings(&ground.settings, tag)
-        .into_iter()
-        .find(|reading| reading != tag);
-    other.map_or(Ok(()), |other| {
-        Err(Error::Ambiguous {
-            tag: tag.to_string(),
-            task: tag.task().clone(),
-            other: other.task().clone(),
-        })
-    })
+/// A release that is asked for, and what it comes after.
+struct NewRelease<'a> {
+    ground: &'a Ground,
+    task: &'a TaskSpec,
+    releases: &'a Releases,
+    standings: &'a Standings,
+    request: &'a CreateSnapshot,
+    scope: Scope,
+    /// The commit that it is made on.
+    head: Head,
+    /// The version that the task is at.
+    active: Option<Version>,
+}
+
+impl NewRelease<'_> {
+    /// Describes it; `config` is the version that the configuration says.
+    fn draft(&self, config: Option<&Version>) -> Result<Draft, Failure> {
+        let (ground, task) = (self.ground, self.task);
+        let line = line::find(self)?;
+        let (previous, mut found) = self.read_files()?;
+        found.notes.extend(line.notes());
+        check_names(ground, &mut found)?;
+        let commits = commits::since(ground, &self.scope, line.newest, &self.head.commit)?;
+        let asked = commits::resolve(self, line.newest, &commits, &found);
+        let version = line.choose(&task.id, asked.as_ref(), config)?;
+        let tag = TagName::release(&task.id, &version);
+        check_tag(ground, &tag)?;
+        edits::set_versions(ground, task, &version, &self.head.commit, &mut found)?;
+        match self.releases.find(&task.id, &version) {
+            Ok(release) => return self.existing(release, &found),
+            Err(broken @ catalog::Error::TagBroken { .. }) => return Err(broken.into()),
+            Err(_) => {}
+        }
+        held::refuse(self, &version, &found)?;
+        check_manifest_place(ground, task, &version)?;
+        let is_signed = is_signed(ground, self.request)?;
+        let previous = previous.as_deref().map(|found| &found.manifest);
+        let dependencies = dependencies::collect(
+            ground,
+            task,
+            &self.scope,
+            (&self.head.commit, previous),
+            &mut found,
+        )?;
+        let plan = self.plan(&version, &found);
+        let mut draft = Draft::new(plan, &self.request.message);
+        let manifest = self.manifest(&version, previous, &mut found, dependencies);
+        draft.commit = Some(CommitDraft {
+            tree: std::mem::take(&mut found.tree)
+                .into_iter()
+                .filter(|change| change.before != change.after)
+                .collect(),
+            is_signed,
+            manifest: Some(manifest),
+            ..self.commit(&version, tag, &commits)
+        });
+        self.add_files(version, found, &mut draft);
+        Ok(draft)
+    }
+
+    /// The release before, and the files of this one; one without files is refused.
+    fn read_files(&self) -> Result<(Option<Arc<Found>>, ReleaseFiles), Failure> {
+        let (ground, task, scope) = (self.ground, self.task, &self.scope);
+        let (previous, scan) = rayon::join(
+            || previous(ground, self.releases, task, self.active.as_ref()),
+            || ground.git.scan(&scope.dirs()),
+        );
+        let scan = scan?;
+        let mut found = files::find(ground, task, scope, &scan, previous.as_deref())?;
+        databases::check(ground, scope, &scan, &mut found)?;
+        if found.entries.is_empty() {
+            return Err(Error::NoFiles(task.id.clone()).into());
+        }
+        Ok((previous, found))
+    }
+
+    /// The commit and its tag, still without tree and manifest.
+    fn commit(&self, version: &Version, tag: TagName, commits: &[String]) -> CommitDraft {
+        let (task, message) = (&self.task.id, &self.request.message);
+        let (reason, text) = if message.is_empty() {
+            (String::new(), format!("{task} {version}"))
+        } else {
+            (format!(" {message}"), message.clone())
+        };
+        CommitDraft {
+            head: self.head.clone(),
+            tree: Vec::new(),
+            message: format!("release({task}): v{version}{reason}"),
+            tag: Some((tag, commits::with_section(text, commits))),
+            signing: self.request.signing.clone(),
+            is_signed: false,
+            manifest: None,
+        }
+    }
+
+    /// Adds what changes beside the commit, and the steps.
+    fn add_files(&self, version: Version, found: ReleaseFiles, draft: &mut Draft) {
+        draft.registry = Some(RegistryChange {
+            path: self.ground.settings.registry.clone(),
+            before: self.active.clone(),
+            after: Some(version),
+        });
+        draft.index = found.index;
+        draft.files = found.edits;
+        draft.large = found.large;
+        draft.blobs = found.blobs;
+        draft.unsynced = found.unsynced;
+        draft.facts = found.facts;
+        draft.steps = vec![StepDraft::Files, StepDraft::Publish];
+    }
+
+    /// The release exists: success when it is the very same, else a conflict.
+    fn existing(&self, release: &Release, found: &ReleaseFiles) -> Result<Draft, Failure> {
+        let (ground, request) = (self.ground, self.request);
+        if let Some(place) = request.elsewhere.get(&release.version) {
+            return Err(Error::Twice {
+                tag: release.tag(),
+                place: place.clone(),
+            }
+            .into());
+        }
+        let tag = ground.git.peel_tag(&release.tag_id)?;
+        let same =
+            catalog::manifests::load(ground, release).is_ok_and(|there| {
+                let mut files = there
+                    .manifest
+                    .files
+                    .iter()
+                    .filter(|file| file.is_restored());
+                let mut now = found.entries.iter().filter(|file| file.is_restored());
+                files.by_ref().zip(now.by_ref()).all(|(a, b)| {
+                    (&a.path, &a.checksum, &a.mode) == (&b.path, &b.checksum, &b.mode)
+                }) && files.next().is_none()
+                    && now.next().is_none()
+            });
+        if !same || self.active.as_ref() != Some(&release.version) {
+            return Err(Error::TagExists {
+                tag: release.tag(),
+                at: tag.commit.short().into(),
+                task: self.task.id.clone(),
+            }
+            .into());
+        }
+        let mut plan = self.plan(&release.version, found);
+        plan.nothing_to_do = true;
+        plan.files.clear();
+        plan.notes.push(format!(
+            "{} is released already, with these very files",
+            release.tag()
+        ));
+        Ok(Draft::new(plan, &request.message))
+    }
+
+    /// What the person sees.
+    fn plan(&self, version: &Version, found: &ReleaseFiles) -> Plan {
+        let (task, active) = (self.task, self.active.clone());
+        let mut files: Vec<FileLine> = found.lines.clone();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut notes = found.notes.clone();
+        if active.as_ref().is_some_and(|active| version < active) {
+            notes.push(format!("{version} is older than the active version"));
+        }
+        Plan {
+            title: task.title.clone(),
+            from: active,
+            to: Some(version.clone()),
+            about: self.request.message.clone(),
+            unchanged: found
+                .entries
+                .iter()
+                .filter(|file| file.is_restored())
+                .count()
+                .saturating_sub(files.len()),
+            files,
+            left_out: found.left_out.clone(),
+            notes,
+            ..Plan::new(OpKind::CreateSnapshot, &task.id)
+        }
+    }
+
+    /// The manifest; commit and object ids are filled in when they exist.
+    fn manifest(
+        &self,
+        version: &Version,
+        previous: Option<&Manifest>,
+        found: &mut ReleaseFiles,
+        dependencies: DependencyList,
+    ) -> Manifest {
+        let (ground, task, message) = (self.ground, self.task, &self.request.message);
+        let mut files: Vec<FileEntry> = std::mem::take(&mut found.entries);
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Manifest {
+            schema: Some(MANIFEST_SCHEMA.into()),
+            metadata: Metadata {
+                task_id: task.id.clone(),
+                version: version.clone(),
+                created_at: ground.clock.now().to_string(),
+                git_commit: String::new(),
+                git_tag: TagName::release(&task.id, version).to_string(),
+                previous: previous.map(|before| before.metadata.version.clone()),
+                message: (!message.is_empty()).then(|| message.clone()),
+                adopted: false,
+                line_ends: std::mem::take(&mut found.line_ends),
+            },
+            files,
+            dependencies,
+        }
+    }
+}
+
+/// The manifest of the active release, which spares hashing what has not changed since.
+fn previous(
+    ground: &Ground,
+    releases: &Releases,
+    task: &TaskSpec,
+    active: Option<&Version>,
+) -> Option<Arc<Found>> {
+    let release = active
+        .and_then(|version| releases.find(&task.id, version).ok())
+        .or_else(|| releases.of(&task.id).next_back())?;
+    match catalog::manifests::load(ground, release) {
+        Ok(found) => Some(found),
+        Err(failure) if failure.kind() == Kind::Refused => None,
+        Err(failure) => {
+            ground.warn(format!(
+                "the manifest of {} is not used: {failure}",
+                release.tag()
+            ));
+            None
+        }
+    }
 }
 
 /// The version that the task's configuration says; one that is there must say one.
@@ -437,7 +344,7 @@ fn is_signed(ground: &Ground, request: &CreateSnapshot) -> Result<bool, Failure>
 }
 
 /// Names that some system cannot write are refused where the settings say so, else remarked.
-fn check_names(ground: &Ground, found: &mut files::Found) -> Result<(), Error> {
+fn check_names(ground: &Ground, found: &mut ReleaseFiles) -> Result<(), Error> {
     let mut paths: Vec<_> = found.entries.iter().map(|file| &file.path).collect();
     paths.sort();
     let troubles = portable::troubles(paths);
@@ -447,7 +354,7 @@ fn check_names(ground: &Ground, found: &mut files::Found) -> Result<(), Error> {
     if ground.settings.releases.portable {
         return Err(Error::NotPortable(troubles));
     }
-    found.notes.push(not_portable(&troubles));
+    found.notes.push(error::not_portable(&troubles));
     Ok(())
 }
 
@@ -458,7 +365,7 @@ fn check_manifest_place(
     version: &Version,
 ) -> Result<(), Failure> {
     let path = ground.settings.manifest_path(&task.id, version);
-    let Some(now) = catalog::capture::read(&*ground.tree, &path)? else {
+    let Some(now) = capture::read(&*ground.tree, &path)? else {
         return Ok(());
     };
     let committed = ground.git.entry(&ground.git.head()?.commit, &path)?;
@@ -473,136 +380,22 @@ fn check_manifest_place(
     }
 }
 
-/// The manifest of the active release, which spares hashing what has not changed since.
-fn previous(
-    ground: &Ground,
-    releases: &Releases,
-    task: &TaskSpec,
-    active: Option<&Version>,
-) -> Option<Arc<Found>> {
-    let release = active
-        .and_then(|version| releases.find(&task.id, version).ok())
-        .or_else(|| releases.of(&task.id).next_back())?;
-    match catalog::manifests::load(ground, release) {
-        Ok(found) => Some(found),
-        Err(failure) if failure.kind() == Kind::Refused => None,
-        Err(failure) => {
-            ground.warn(format!(
-                "the manifest of {} is not used: {failure}",
-                release.tag()
-            ));
-            None
-        }
-    }
-}
-
-/// The release exists: success when it is the very same, else a conflict.
-fn existing(
-    ground: &Ground,
-    task: &TaskSpec,
-    release: &catalog::Release,
-    active: Option<Version>,
-    found: &files::Found,
-    request: &CreateSnapshot,
-) -> Result<Draft, Failure> {
-    if let Some(place) = request.elsewhere.get(&release.version) {
-        return Err(Error::Twice {
-            tag: release.tag(),
-            place: place.clone(),
+/// Refuses a tag whose name could be read as that of another task, for nobody could tell whose it
+/// is, and one whose name a branch has.
+fn check_tag(ground: &Ground, tag: &TagName) -> Result<(), Failure> {
+    let other = catalog::releases::readings(&ground.settings, tag)
+        .into_iter()
+        .find(|reading| reading != tag);
+    if let Some(other) = other {
+        return Err(Error::Ambiguous {
+            tag: tag.to_string(),
+            task: tag.task().clone(),
+            other: other.task().clone(),
         }
         .into());
     }
-    let tag = ground.git.peel_tag(&release.tag_id)?;
-    let same = catalog::manifests::load(ground, release).is_ok_and(|there| {
-        let mut files = there
-            .manifest
-            .files
-            .iter()
-            .filter(|file| file.is_restored());
-        let mut now = found.entries.iter().filter(|file| file.is_restored());
-        files
-            .by_ref()
-            .zip(now.by_ref())
-            .all(|(a, b)| (&a.path, &a.checksum, &a.mode) == (&b.path, &b.checksum, &b.mode))
-            && files.next().is_none()
-            && now.next().is_none()
-    });
-    if !same || active.as_ref() != Some(&release.version) {
-        return Err(Error::TagExists {
-            tag: release.tag(),
-            at: tag.commit.short().into(),
-            task: task.id.clone(),
-        }
-        .into());
+    if ground.git.find_ref(&format!("refs/heads/{tag}"))?.is_some() {
+        return Err(Error::BranchHasItsName(tag.to_string()).into());
     }
-    let mut plan = plan(task, active, &release.version, request, found);
-    plan.nothing_to_do = true;
-    plan.files.clear();
-    plan.notes.push(format!(
-        "{} is released already, with these very files",
-        release.tag()
-    ));
-    Ok(Draft::new(plan, &request.message))
-}
-
-/// What the person sees.
-fn plan(
-    task: &TaskSpec,
-    active: Option<Version>,
-    version: &Version,
-    request: &CreateSnapshot,
-    found: &files::Found,
-) -> Plan {
-    let mut files: Vec<FileLine> = found.lines.clone();
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut notes = found.notes.clone();
-    if active.as_ref().is_some_and(|active| version < active) {
-        notes.push(format!("{version} is older than the active version"));
-    }
-    Plan {
-        title: task.title.clone(),
-        from: active,
-        to: Some(version.clone()),
-        about: request.message.clone(),
-        unchanged: found
-            .entries
-            .iter()
-            .filter(|file| file.is_restored())
-            .count()
-            .saturating_sub(files.len()),
-        files,
-        left_out: found.left_out.clone(),
-        notes,
-        ..Plan::new(OpKind::CreateSnapshot, &task.id)
-    }
-}
-
-/// The manifest; commit and object ids are filled in when they exist.
-fn manifest(
-    ground: &Ground,
-    task: &TaskSpec,
-    version: &Version,
-    previous: Option<Version>,
-    request: &CreateSnapshot,
-    found: &mut files::Found,
-    dependencies: DependencyList,
-) -> Manifest {
-    let mut files: Vec<FileEntry> = std::mem::take(&mut found.entries);
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Manifest {
-        schema: Some(MANIFEST_SCHEMA.into()),
-        metadata: Metadata {
-            task_id: task.id.clone(),
-            version: version.clone(),
-            created_at: ground.clock.now().to_string(),
-            git_commit: String::new(),
-            git_tag: TagName::release(&task.id, version).to_string(),
-            previous,
-            message: (!request.message.is_empty()).then(|| request.message.clone()),
-            adopted: false,
-            line_ends: std::mem::take(&mut found.line_ends),
-        },
-        files,
-        dependencies,
-    }
+    Ok(())
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::files::Found;
+use super::files::ReleaseFiles;
 use crate::{
     base::{Digest, Failure, GitId, RelPath},
     catalog::{Scope, databases::Database},
@@ -24,7 +24,7 @@ pub fn add(
     scope: &Scope,
     head: &GitId,
     imported: &[RelPath],
-    found: &mut Found,
+    found: &mut ReleaseFiles,
 ) -> Result<(), Failure> {
     let mut dirs = scope.shared_dirs();
     dirs.extend(imported.iter().cloned());

@@ -133,48 +133,41 @@ mod tests {
         );
     }
 
+    /// How many are counted of three versions that somebody took back and these: version, whether
+    /// it was taken back, whether it has a manifest.
+    fn counted_with(more: &[(&str, bool, bool)], active: &str) -> usize {
+        let all = ["1.0.0", "1.1.0", "1.2.0"].map(version);
+        let more: Vec<(Version, bool, bool)> = more
+            .iter()
+            .map(|(text, back, has)| (version(text), *back, *has))
+            .collect();
+        let step = |version, taken_back| Step {
+            version,
+            taken_back,
+        };
+        let own = all.iter().map(|version| (step(version, true), false));
+        let more = more
+            .iter()
+            .map(|(version, taken_back, has)| (step(version, *taken_back), *has));
+        let steps: Vec<(Step<'_>, bool)> = own.chain(more).collect();
+        counted(
+            steps.len(),
+            |nth| steps[nth].0,
+            |nth| steps[nth].1,
+            Some(&version(active)),
+        )
+    }
+
     #[test]
     fn what_is_far_ahead_and_no_release_of_ours_is_not_counted() {
-        let all = ["1.0.0", "1.1.0", "1.2.0"].map(version);
-        let counted = |more: &[(&str, bool, bool)], active: &str| {
-            let more: Vec<(Version, bool, bool)> = more
-                .iter()
-                .map(|(text, back, has)| (version(text), *back, *has))
-                .collect();
-            let own = all.iter().map(|version| {
-                (
-                    Step {
-                        version,
-                        taken_back: true,
-                    },
-                    false,
-                )
-            });
-            let more = more.iter().map(|(version, taken_back, has)| {
-                (
-                    Step {
-                        version,
-                        taken_back: *taken_back,
-                    },
-                    *has,
-                )
-            });
-            let steps: Vec<(Step<'_>, bool)> = own.chain(more).collect();
-            counted(
-                steps.len(),
-                |nth| steps[nth].0,
-                |nth| steps[nth].1,
-                Some(&version(active)),
-            )
-        };
         assert_eq!(
-            counted(&[], "1.2.0"),
+            counted_with(&[], "1.2.0"),
             3,
             "a version that is bad is counted on from: its number is taken"
         );
-        assert_eq!(counted(&[("999999.0.0", false, false)], "1.2.0"), 3);
+        assert_eq!(counted_with(&[("999999.0.0", false, false)], "1.2.0"), 3);
         assert_eq!(
-            counted(
+            counted_with(
                 &[
                     ("1.2.999999", false, false),
                     ("1.999999.0", false, false),
@@ -185,28 +178,32 @@ mod tests {
             3
         );
         assert_eq!(
-            counted(&[("999999.0.0", false, true)], "1.2.0"),
+            counted_with(&[("999999.0.0", false, true)], "1.2.0"),
             4,
             "it is a release"
         );
         assert_eq!(
-            counted(&[("999999.0.0", true, true)], "1.2.0"),
+            counted_with(&[("999999.0.0", true, true)], "1.2.0"),
             3,
             "until somebody takes it back"
         );
         assert_eq!(
-            counted(&[("999999.0.0", true, true)], "999999.0.0"),
+            counted_with(&[("999999.0.0", true, true)], "999999.0.0"),
             4,
             "or it is active"
         );
+    }
+
+    #[test]
+    fn a_year_is_a_number_and_a_date_is_one_only_when_it_was_released() {
         assert_eq!(
-            counted(&[("2026.1.0", false, false)], "1.2.0"),
+            counted_with(&[("2026.1.0", false, false)], "1.2.0"),
             4,
             "a year is a number that people use"
         );
-        assert_eq!(counted(&[("1.2.20260101", false, false)], "1.2.0"), 3);
+        assert_eq!(counted_with(&[("1.2.20260101", false, false)], "1.2.0"), 3);
         assert_eq!(
-            counted(
+            counted_with(
                 &[
                     ("20260101.0.0", false, true),
                     ("20270101.0.0", false, false)
@@ -215,17 +212,21 @@ mod tests {
             ),
             5
         );
+    }
+
+    #[test]
+    fn a_lone_release_is_counted_however_large_its_number_is() {
         let lone = version("999999.0.0");
         let step = |_| Step {
             version: &lone,
             taken_back: false,
         };
         assert_eq!(
-            super::counted(1, step, |_| false, None),
+            counted(1, step, |_| false, None),
             1,
             "there is nothing to compare it with"
         );
-        assert_eq!(super::counted(0, step, |_| false, None), 0);
+        assert_eq!(counted(0, step, |_| false, None), 0);
     }
 
     #[test]

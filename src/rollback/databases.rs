@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::compare::{Compared, Wanted, Way};
+use super::compare::{Compared, Comparison, Wanted};
 use crate::{
     base::{Failure, RelPath, sqlite},
     catalog::{
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-impl Way<'_> {
+impl Comparison<'_> {
     /// Adds to the changes what lies beside the databases of the target, and takes out of them logs
     /// whose database stays.
     pub(super) fn settle_databases(

@@ -7,12 +7,12 @@
 
 use std::collections::HashMap;
 
-use super::{Error, show};
+use super::{Error, show, undo};
 use crate::{
     base::{Failure, GitId, RelPath},
     catalog,
     draft::{Back, Draft, FileDraft, Kept, NamedRef, StepDraft, registry, tree},
-    git::{Scan, branch_name},
+    git::{Head, Repo, Scan, branch_name},
     ground::Ground,
     model::{
         Operation, PathChange, Plan, TaskSpec,
@@ -31,36 +31,10 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<
     let publication = operation
         .publication()
         .ok_or_else(|| refuse("it made no commit".into()))?;
-    let Some((branch, to)) = publication
-        .refs
-        .last()
-        .and_then(|branch| Some((branch, branch.before.clone()?)))
-    else {
-        return Err(refuse("it was the first commit".into()).into());
-    };
-    let head = ground.git.head()?;
-    if head.branch != branch.name {
-        return Err(refuse(format!(
-            "it was made on {}, and HEAD is on {}",
-            branch_name(&branch.name),
-            branch_name(&head.branch)
-        ))
-        .into());
-    }
-    if head.commit != branch.after {
-        return Err(refuse(format!(
-            "{} has commits on top of it, or was rewritten",
-            branch_name(&branch.name)
-        ))
-        .into());
-    }
+    let (head, to) = newest(ground, publication)?.map_err(refuse)?;
     let (named, notes) = unshared(ground, publication, &to)?.map_err(refuse)?;
     let (mut files, scan) = (Vec::new(), scan(ground, operation, publication)?);
-    let indexed: HashMap<&RelPath, &TreeEntry> = scan
-        .tracked
-        .iter()
-        .filter_map(|tracked| Some((&tracked.path, tracked.index.as_ref()?)))
-        .collect();
+    let indexed = undo::indexed(&scan);
     for change in operation
         .path_changes()
         .filter(|change| change.path != ground.settings.registry)
@@ -93,6 +67,35 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<
     Ok(draft)
 }
 
+/// What was asked for, or why the release stays.
+type OrStays<T> = Result<T, String>;
+
+/// Where the branch is, and the commit that it goes back to, when nothing stands on the release.
+fn newest(ground: &Ground, publication: &Publication) -> Result<OrStays<(Head, GitId)>, Failure> {
+    let Some((branch, to)) = publication
+        .refs
+        .last()
+        .and_then(|branch| Some((branch, branch.before.clone()?)))
+    else {
+        return Ok(Err("it was the first commit".into()));
+    };
+    let head = ground.git.head()?;
+    if head.branch != branch.name {
+        return Ok(Err(format!(
+            "it was made on {}, and HEAD is on {}",
+            branch_name(&branch.name),
+            branch_name(&head.branch)
+        )));
+    }
+    if head.commit != branch.after {
+        return Ok(Err(format!(
+            "{} has commits on top of it, or was rewritten",
+            branch_name(&branch.name)
+        )));
+    }
+    Ok(Ok((head, to)))
+}
+
 /// The names that are to go, and what could not be asked.
 type Unshared = (Vec<NamedRef>, Vec<String>);
 
@@ -101,27 +104,12 @@ fn unshared(
     ground: &Ground,
     publication: &Publication,
     to: &GitId,
-) -> Result<Result<Unshared, String>, Failure> {
+) -> Result<OrStays<Unshared>, Failure> {
     let git = &ground.git;
-    let is_name = |change: &&RefChange| {
-        change.name.starts_with("refs/tags/") || change.name.starts_with("refs/snapback/keep/")
+    let named = match own_names(git, publication)? {
+        Ok(named) => named,
+        Err(why) => return Ok(Err(why)),
     };
-    let mut named = Vec::new();
-    for change in publication.refs.iter().filter(is_name) {
-        match git.find_ref(&change.name)? {
-            Some(now) if now == change.after => named.push(NamedRef {
-                name: change.name.clone(),
-                value: now,
-            }),
-            Some(_) => {
-                return Ok(Err(format!(
-                    "{} is not the one that it made any more",
-                    change.name
-                )));
-            }
-            None => {}
-        }
-    }
     let Some(tag) = publication
         .refs
         .iter()
@@ -145,38 +133,73 @@ fn unshared(
     }
     let mut notes = Vec::new();
     for remote in git.remotes() {
-        // What was pushed by a URL left nothing here that tells of it: the remote itself is asked.
-        match git.remote_refs(&remote, &[tag.name.clone(), "refs/heads/*".into()]) {
-            // A tag of this name with another content is somebody else's release.
-            Ok(found) if found.get(&tag.name) == Some(&tag.after) => {
-                return Ok(Err(format!(
-                    "{remote} has its tag {}",
-                    &tag.name["refs/tags/".len()..]
-                )));
-            }
-            Ok(mut found) => {
-                found.retain(|name, _| name.starts_with("refs/heads/"));
-                let (holder, away) = git.branch_with(&found, &commits, to)?;
-                if let Some(branch) = holder {
-                    return Ok(Err(format!(
-                        "{remote}/{} has its commits",
-                        branch_name(&branch)
-                    )));
-                }
-                notes.extend(
-                    away.then(|| format!("{remote} has commits that are not here; as far as is known here none is on top of the release")),
-                );
-            }
-            Err(error) => {
-                let failure = Failure::from(error);
-                if failure.is_stop() {
-                    return Err(failure);
-                }
-                notes.push(format!("{remote} could not be asked whether it has the release; as far as is known here it has not"));
-            }
+        match ask(git, &remote, tag, (&commits, to))? {
+            Ok(note) => notes.extend(note),
+            Err(why) => return Ok(Err(why)),
         }
     }
     Ok(Ok((named, notes)))
+}
+
+/// The tag and its second reference, as far as they are there and those that the release made.
+fn own_names(git: &Repo, publication: &Publication) -> Result<OrStays<Vec<NamedRef>>, Failure> {
+    let is_name = |change: &&RefChange| {
+        change.name.starts_with("refs/tags/") || change.name.starts_with("refs/snapback/keep/")
+    };
+    let mut named = Vec::new();
+    for change in publication.refs.iter().filter(is_name) {
+        match git.find_ref(&change.name)? {
+            Some(now) if now == change.after => named.push(NamedRef {
+                name: change.name.clone(),
+                value: now,
+            }),
+            Some(_) => {
+                return Ok(Err(format!(
+                    "{} is not the one that it made any more",
+                    change.name
+                )));
+            }
+            None => {}
+        }
+    }
+    Ok(Ok(named))
+}
+
+/// Asks a remote whether it has the release: its tag, or one of its commits, which come after `to`.
+/// What was pushed by a URL left nothing here that tells of it. What could not be asked is noted.
+fn ask(
+    git: &Repo,
+    remote: &str,
+    tag: &RefChange,
+    (commits, to): (&[GitId], &GitId),
+) -> Result<OrStays<Option<String>>, Failure> {
+    match git.remote_refs(remote, &[tag.name.clone(), "refs/heads/*".into()]) {
+        // A tag of this name with another content is somebody else's release.
+        Ok(found) if found.get(&tag.name) == Some(&tag.after) => Ok(Err(format!(
+            "{remote} has its tag {}",
+            &tag.name["refs/tags/".len()..]
+        ))),
+        Ok(mut found) => {
+            found.retain(|name, _| name.starts_with("refs/heads/"));
+            let (holder, away) = git.branch_with(&found, commits, to)?;
+            if let Some(branch) = holder {
+                return Ok(Err(format!(
+                    "{remote}/{} has its commits",
+                    branch_name(&branch)
+                )));
+            }
+            Ok(Ok(away.then(|| format!("{remote} has commits that are not here; as far as is known here none is on top of the release"))))
+        }
+        Err(error) => {
+            let failure = Failure::from(error);
+            if failure.is_stop() {
+                return Err(failure);
+            }
+            Ok(Ok(Some(format!(
+                "{remote} could not be asked whether it has the release; as far as is known here it has not"
+            ))))
+        }
+    }
 }
 
 /// What git has of the paths that the release changed.
@@ -191,11 +214,7 @@ fn scan(
         .chain(publication.index.iter().map(|change| &change.path))
         .cloned()
         .collect();
-    Ok(if paths.is_empty() {
-        Scan::default()
-    } else {
-        ground.git.scan(&paths)?
-    })
+    undo::scan_of(ground, &paths)
 }
 
 /// One file of the work tree as it was before. Of a configuration that was edited since, only the

@@ -1,6 +1,6 @@
 //! The plan of a rollback as a person sees it.
 
-use super::{Standings, compare::Compared, databases::is_same, room, standing_of};
+use super::{Rollback, compare::Compared, databases::is_same, room, standing_of};
 use crate::{
     base::{RelPath, clock::local, sqlite, zone},
     catalog::{capture, grown, manifests::Found},
@@ -9,7 +9,7 @@ use crate::{
         lines::{self, Side},
     },
     ground::{Ground, copy_checked},
-    model::{Plan, Source, TaskSpec, Version, operation::OpKind, plan::FileLine},
+    model::{Plan, Source, TaskSpec, operation::OpKind, plan::FileLine},
     registry::task_config,
 };
 
@@ -17,16 +17,10 @@ use crate::{
 const SHOWN: u64 = 4 << 20;
 
 /// The plan.
-pub fn plan(
-    ground: &Ground,
-    task: &TaskSpec,
-    active: Option<&Version>,
-    target: &Found,
-    standings: &Standings,
-    compared: &Compared,
-) -> Plan {
+pub(super) fn plan(rollback: &Rollback<'_>, target: &Found, compared: &Compared) -> Plan {
+    let (ground, task) = (rollback.ground, rollback.task);
     let version = &target.manifest.metadata.version;
-    let standing = standing_of(standings, &task.id, version);
+    let standing = standing_of(rollback.standings, &task.id, version);
     let mut notes = Vec::new();
     if compared.bytecode > 0 {
         notes.push(format!(
@@ -49,7 +43,7 @@ pub fn plan(
     ));
     Plan {
         title: task.title.clone(),
-        from: active.cloned(),
+        from: rollback.active.cloned(),
         to: Some(version.clone()),
         about: about(target, standing.word()),
         files: file_lines(ground, task, &compared.files, &compared.uncommitted),

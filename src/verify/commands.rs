@@ -152,6 +152,50 @@ pub struct Around<'a> {
 }
 
 impl Around<'_> {
+    /// A check that passes when the command exits 0, with this around it.
+    pub(super) fn check(
+        &self,
+        id: String,
+        level: u8,
+        spec: &CommandSpec,
+        dir: &Path,
+        variables: &Variables,
+    ) -> Result<Check, Cancelled> {
+        match self.put(shell(spec, dir)).run() {
+            Ok(ended) => {
+                let status = match ended.status {
+                    Exit::Code(0) => Status::Pass,
+                    // The shell's codes for a command that is missing or cannot be executed.
+                    Exit::Code(126 | 127) => Status::Inconclusive,
+                    Exit::Code(_) | Exit::Signal(_) | Exit::TimedOut => Status::Fail,
+                };
+                Ok(Check {
+                    id,
+                    level,
+                    status,
+                    evidence: evidence(spec, &ended, variables),
+                    duration_ms: millis(ended.duration),
+                    hints: Vec::new(),
+                })
+            }
+            Err(process::Error::Cancelled { source, .. }) => Err(source),
+            Err(error) => {
+                let evidence = vec![
+                    format!("command: {}", variables.line(&spec.run)),
+                    variables.line(&error.to_string()),
+                ];
+                Ok(Check {
+                    id,
+                    level,
+                    status: Status::Inconclusive,
+                    evidence,
+                    duration_ms: 0,
+                    hints: Vec::new(),
+                })
+            }
+        }
+    }
+
     fn put(&self, command: Command) -> Command {
         let command = self
             .set
@@ -172,51 +216,7 @@ pub(super) fn check(
     dir: &Path,
     variables: &Variables,
 ) -> Result<Check, Cancelled> {
-    check_around(id, level, spec, dir, variables, &Around::default())
-}
-
-/// The same with something around the command.
-pub(super) fn check_around(
-    id: String,
-    level: u8,
-    spec: &CommandSpec,
-    dir: &Path,
-    variables: &Variables,
-    around: &Around<'_>,
-) -> Result<Check, Cancelled> {
-    match around.put(shell(spec, dir)).run() {
-        Ok(ended) => {
-            let status = match ended.status {
-                Exit::Code(0) => Status::Pass,
-                // The shell's codes for a command that is missing or cannot be executed.
-                Exit::Code(126 | 127) => Status::Inconclusive,
-                Exit::Code(_) | Exit::Signal(_) | Exit::TimedOut => Status::Fail,
-            };
-            Ok(Check {
-                id,
-                level,
-                status,
-                evidence: evidence(spec, &ended, variables),
-                duration_ms: millis(ended.duration),
-                hints: Vec::new(),
-            })
-        }
-        Err(process::Error::Cancelled { source, .. }) => Err(source),
-        Err(error) => {
-            let evidence = vec![
-                format!("command: {}", variables.line(&spec.run)),
-                variables.line(&error.to_string()),
-            ];
-            Ok(Check {
-                id,
-                level,
-                status: Status::Inconclusive,
-                evidence,
-                duration_ms: 0,
-                hints: Vec::new(),
-            })
-        }
-    }
+    Around::default().check(id, level, spec, dir, variables)
 }
 
 /// The command of a spec; errors stand between the output as they were written.

@@ -10,11 +10,7 @@ use crate::{
     model::{Check, Status, settings::CommandSpec},
 };
 
-use super::{
-    Commands,
-    commands::{self, Around},
-    evidence::Variables,
-};
+use super::{Commands, commands::Around, evidence::Variables};
 
 /// Runs the smoke commands in the task's folder; one check a command (`smoke.1`, `smoke.2`, …),
 /// one skipped check when there is none. An error only when a signal asked to stop.
@@ -63,9 +59,7 @@ pub fn smoke_around(
         };
         return Ok(specs.iter().enumerate().map(check).collect());
     }
-    let check = |(at, spec)| {
-        commands::check_around(format!("smoke.{}", at + 1), 3, spec, dir, variables, around)
-    };
+    let check = |(at, spec)| around.check(format!("smoke.{}", at + 1), 3, spec, dir, variables);
     specs.iter().enumerate().map(check).collect()
 }
 

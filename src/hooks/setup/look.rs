@@ -1,0 +1,213 @@
+//! What there is before hooks are installed or taken away: where git looks, what is ours there, and
+//! the method that does here. Reads only, and refuses what a person changed.
+
+use std::path::{Path, PathBuf};
+
+use super::OWN;
+use crate::{
+    base::{Failure, Root},
+    git::{HooksFolder, SaidBy},
+    ground::Ground,
+    hooks::{
+        Error, config_text,
+        place::{Place, Slot},
+        redirect,
+        script::Before,
+    },
+    model::hooks::{HookEvent, HookMethod, HooksWanted},
+};
+
+/// What there is.
+pub(super) struct Look<'a> {
+    pub(super) ground: &'a Ground,
+    /// Where git looks now.
+    pub(super) folder: HooksFolder,
+    /// `hooks` in the git directory.
+    pub(super) usual: PathBuf,
+    /// Our folder for redirections.
+    pub(super) own: PathBuf,
+}
+
+/// The method that is chosen, and the folder that git looks in without us.
+pub(super) struct Choice {
+    pub(super) method: HookMethod,
+    pub(super) before: PathBuf,
+    pub(super) notes: Vec<String>,
+}
+
+impl Choice {
+    /// The same folder, as the scripts of a redirection name it.
+    pub(super) fn before(&self, look: &Look<'_>) -> Before<'_> {
+        if self.before == look.usual {
+            Before::Usual
+        } else {
+            Before::In(&self.before)
+        }
+    }
+}
+
+impl<'a> Look<'a> {
+    pub(super) fn new(ground: &'a Ground) -> Self {
+        let common = ground.git.common_dir();
+        Self {
+            ground,
+            folder: ground.git.hooks_folder(),
+            usual: common.join("hooks"),
+            own: common.join("snapback").join(OWN),
+        }
+    }
+
+    /// A folder, when it is there.
+    pub(super) fn open(folder: &Path) -> Result<Option<Root>, Error> {
+        if !folder.is_dir() {
+            return Ok(None);
+        }
+        Root::open(folder)
+            .map(Some)
+            .map_err(|source| Error::Folder {
+                name: folder.to_string_lossy().into_owned(),
+                source,
+            })
+    }
+
+    /// True when `core.hooksPath` names our folder.
+    pub(super) fn is_redirected(&self) -> bool {
+        self.folder.said == self.own
+    }
+
+    /// The configuration files that may have lines of ours, with their bytes.
+    pub(super) fn configs(&self) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
+        let git = &self.ground.git;
+        let mut files = vec![git.config_path(), git.git_dir().join("config.worktree")];
+        files.extend(if let SaidBy::File(file) = &self.folder.by {
+            Some(file.clone())
+        } else {
+            None
+        });
+        files.sort();
+        files.dedup();
+        let read = |file: PathBuf| Ok((file.clone(), git.read_config(&file)?));
+        files.into_iter().map(read).collect()
+    }
+
+    /// The folder that git looks in without us.
+    pub(super) fn before(&self) -> Result<PathBuf, Error> {
+        if !self.is_redirected() {
+            return Ok(self.folder.said.clone());
+        }
+        Ok(Self::open(&self.own)?
+            .and_then(|own| redirect::before(&own))
+            .unwrap_or_else(|| self.usual.clone()))
+    }
+
+    /// Chooses the method.
+    pub(super) fn choose(&self, wanted: &HooksWanted) -> Result<Choice, Failure> {
+        let before = self.before()?;
+        let is_usual = before == self.usual;
+        let stuck = if is_usual {
+            self.unmovable(&wanted.events)?
+        } else {
+            Vec::new()
+        };
+        let method = self.method(wanted.method, is_usual, &stuck)?;
+        let mut notes = Vec::new();
+        if method == HookMethod::Redirect {
+            let why = if stuck.is_empty() {
+                "core.hooksPath is set".to_string()
+            } else {
+                format!("{} must not be moved", stuck.join(", "))
+            };
+            notes.push(format!(
+                "{why}, so core.hooksPath leads through a folder of snapback to {}",
+                before.display()
+            ));
+        }
+        if self.folder.by == SaidBy::Elsewhere && method == HookMethod::Redirect {
+            notes.push("core.hooksPath is set outside this repository: when it changes there, run `snapback hooks install` again".into());
+        }
+        Ok(Choice {
+            method,
+            before,
+            notes,
+        })
+    }
+
+    /// The method that is asked for, if it does here, else the first one that does. `is_usual`
+    /// where no other folder is named; `stuck` are the hooks there that cannot be moved.
+    fn method(
+        &self,
+        wanted: Option<HookMethod>,
+        is_usual: bool,
+        stuck: &[String],
+    ) -> Result<HookMethod, Error> {
+        let runs_configured = || self.ground.git.runs_configured_hooks();
+        match wanted {
+            Some(HookMethod::Shim) if !is_usual => Err(Error::Method {
+                method: HookMethod::Shim,
+                why: "core.hooksPath names another folder, which is not ours to change",
+            }),
+            Some(HookMethod::Shim) if !stuck.is_empty() => Err(Error::Method {
+                method: HookMethod::Shim,
+                why: "a hook that is there acts on its own name or place",
+            }),
+            Some(HookMethod::Config) if !runs_configured() => Err(Error::Method {
+                method: HookMethod::Config,
+                why: "this git does not run hooks of its configuration (2.54 does)",
+            }),
+            Some(method) => Ok(method),
+            None if runs_configured() => Ok(HookMethod::Config),
+            None if is_usual && stuck.is_empty() => Ok(HookMethod::Shim),
+            None => Ok(HookMethod::Redirect),
+        }
+    }
+
+    /// The hooks that are there and cannot be given another name.
+    fn unmovable(&self, events: &[HookEvent]) -> Result<Vec<String>, Error> {
+        let Some(root) = Self::open(&self.usual)? else {
+            return Ok(Vec::new());
+        };
+        let place = Place { fs: &root };
+        let mut stuck = Vec::new();
+        for event in events {
+            if place.running(*event)?.is_none()
+                && matches!(
+                    place.slot(event.name())?,
+                    Slot::Foreign { movable: false, .. }
+                )
+            {
+                stuck.push(event.name().to_string());
+            }
+        }
+        Ok(stuck)
+    }
+
+    /// Refuses what a person changed: it is neither replaced nor removed.
+    pub(super) fn refuse_edited(&self) -> Result<(), Error> {
+        for folder in [&self.usual, &self.own] {
+            let Some(root) = Self::open(folder)? else {
+                continue;
+            };
+            if let Some(name) = (Place { fs: &root }).own_names()?.1.first() {
+                return Err(Error::Edited {
+                    name: folder.join(name).to_string_lossy().into_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What is installed by each method: hooks in the usual folder, lines in configurations, our
+    /// folder.
+    pub(super) fn found(&self) -> Result<(Vec<String>, bool, bool), Failure> {
+        let names = Self::open(&self.usual)?
+            .map(|root| Place { fs: &root }.own_names())
+            .transpose()?
+            .unwrap_or_default()
+            .0;
+        let in_config = self
+            .configs()?
+            .iter()
+            .any(|(_, text)| config_text::has_ours(text));
+        Ok((names, in_config, self.own.is_dir()))
+    }
+}

@@ -1,0 +1,254 @@
+//! Installs hooks and takes them away again.
+//!
+//! First everything is looked at and everything that would be refused is refused; then the old
+//! installation goes, if it is of another kind, and the new one comes. After a kill anywhere the
+//! hooks of others run as they always did, and the same command finishes the work.
+
+mod content;
+mod look;
+mod removal;
+mod status;
+
+use std::path::Path;
+
+use super::{
+    Error,
+    place::{Place, Slot},
+    redirect,
+    script::{Before, kept_name, shim},
+};
+use crate::{
+    base::{Failure, Fs, RelPath, Root, SyncPoint, fs::create_dir_all},
+    git::Repo,
+    ground::Ground,
+    model::hooks::{HookEvent, HookMethod, HooksPlan, HooksWanted},
+};
+use content::{edited_config, redirections};
+use look::{Choice, Look};
+use removal::{clear_own, clear_shims, restore_configs};
+
+pub use removal::{plan_removal, remove};
+pub use status::status;
+
+/// The folder of redirections, in the state folder.
+pub(super) const OWN: &str = "hooks";
+/// Says that the hooks folder was made by us, in the state folder.
+const MADE: &str = "hooks-folder-made";
+
+/// What an installation would do. Reads only; refuses what [`install`] would refuse.
+pub fn plan(ground: &Ground, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
+    let look = Look::new(ground);
+    look.refuse_edited()?;
+    let choice = look.choose(wanted)?;
+    let mut lines = leftovers(&look, choice.method)?;
+    match choice.method {
+        HookMethod::Shim => lines.extend(plan_shims(&look, wanted)?),
+        HookMethod::Redirect => {
+            let scripts = redirections(&look, &choice, wanted)?;
+            let has = Look::open(&look.own)?
+                .map(|own| redirect::has(&own, &scripts))
+                .transpose()?
+                .unwrap_or(false);
+            let (file, old, new) = edited_config(&look, &choice, wanted)?;
+            let names: Vec<&str> = wanted.events.iter().map(|event| event.name()).collect();
+            if !has {
+                lines.push(format!(
+                    "write {} for {}",
+                    look.own.display(),
+                    names.join(", ")
+                ));
+            }
+            if old != new {
+                lines.push(format!("set core.hooksPath in {} to it", file.display()));
+            }
+        }
+        HookMethod::Config => {
+            let (file, old, new) = edited_config(&look, &choice, wanted)?;
+            if old != new {
+                let names: Vec<&str> = wanted.events.iter().map(|event| event.name()).collect();
+                lines.push(format!(
+                    "add hooks to {}: {}",
+                    file.display(),
+                    names.join(", ")
+                ));
+            }
+        }
+    }
+    Ok(HooksPlan {
+        method: Some(choice.method),
+        lines,
+        notes: choice.notes,
+    })
+}
+
+/// What another method left.
+fn leftovers(look: &Look<'_>, method: HookMethod) -> Result<Vec<String>, Failure> {
+    let (names, in_config, own) = look.found()?;
+    let mut lines = Vec::new();
+    if method != HookMethod::Shim && !names.is_empty() {
+        lines.push(format!("take away {}", names.join(", ")));
+    }
+    if method == HookMethod::Shim && (in_config || own) {
+        lines.push("take away what an earlier installation by another method left".into());
+    }
+    if method == HookMethod::Config && own {
+        lines.push(format!("remove {}", look.own.display()));
+    }
+    Ok(lines)
+}
+
+/// What shims would be written and taken away.
+fn plan_shims(look: &Look<'_>, wanted: &HooksWanted) -> Result<Vec<String>, Error> {
+    let mut lines = Vec::new();
+    let root = Look::open(&look.usual)?;
+    for event in HookEvent::ALL {
+        let (name, is_wanted) = (event.name(), wanted.events.contains(&event));
+        let place = root.as_ref().map(|root| Place { fs: root });
+        let running = place
+            .as_ref()
+            .map(|place| place.running(event))
+            .transpose()?
+            .flatten();
+        let slot = place
+            .as_ref()
+            .map(|place| place.slot(name))
+            .transpose()?
+            .unwrap_or(Slot::Free);
+        match (running, slot) {
+            (Some((name, _)), _) if !is_wanted => lines.push(format!("take away {name}")),
+            (Some((name, bytes)), _)
+                if bytes != shim(event, &wanted.program, Before::Beside, wanted.strict) =>
+            {
+                lines.push(format!("renew {name}"));
+            }
+            (None, Slot::Free) if is_wanted => {
+                lines.push(format!("write {}", look.usual.join(name).display()));
+            }
+            (None, Slot::Foreign { .. }) if is_wanted => {
+                if let Some(place) = &place {
+                    place.check_kept(name)?;
+                }
+                lines.push(format!(
+                    "write {}; the hook there runs first, as {}",
+                    look.usual.join(name).display(),
+                    kept_name(name)
+                ));
+            }
+            (None, Slot::NoHook) if is_wanted => {
+                return Err(Error::NoHook {
+                    name: look.usual.join(name).to_string_lossy().into_owned(),
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(lines)
+}
+
+/// Installs hooks. The plan says what was done; no lines when all was as it should be.
+pub fn install(ground: &Ground, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
+    let done = plan(ground, wanted)?;
+    let look = Look::new(ground);
+    for (file, _) in look.configs()? {
+        ground.git.clear_config_lock(&file)?;
+    }
+    if done.lines.is_empty() {
+        return Ok(done);
+    }
+    let choice = look.choose(wanted)?;
+    match choice.method {
+        HookMethod::Shim => {
+            restore_configs(&look)?;
+            clear_own(&look)?;
+            install_shims(&look, wanted)?;
+        }
+        HookMethod::Redirect => install_redirection(&look, &choice, wanted)?,
+        HookMethod::Config => install_config(&look, &choice, wanted)?,
+    }
+    Ok(done)
+}
+
+/// Writes our folder and leads git through it; takes the shims away.
+fn install_redirection(
+    look: &Look<'_>,
+    choice: &Choice,
+    wanted: &HooksWanted,
+) -> Result<(), Failure> {
+    let ground = look.ground;
+    let own = open_new(&look.own, &*ground.state, OWN)?;
+    redirect::write(
+        &own,
+        &redirections(look, choice, wanted)?,
+        choice.before(look),
+    )?;
+    let (file, old, new) = edited_config(look, choice, wanted)?;
+    ground.git.replace_config(&file, &old, &new)?;
+    if ground.git.told_hooks_path().as_deref() != Some(look.own.as_path()) {
+        ground.git.replace_config(&file, &new, &old)?;
+        clear_own(look)?;
+        return Err(Error::NotInForce(file).into());
+    }
+    // Only now: until here the shims did the work.
+    clear_shims(look, &[])?;
+    Ok(())
+}
+
+/// Writes the hooks into git's configuration; takes what is of another method away before.
+fn install_config(look: &Look<'_>, choice: &Choice, wanted: &HooksWanted) -> Result<(), Failure> {
+    let ground = look.ground;
+    restore_configs(look)?;
+    clear_own(look)?;
+    clear_shims(look, &[])?;
+    let (file, old, new) = edited_config(&Look::new(ground), choice, wanted)?;
+    ground.git.replace_config(&file, &old, &new)?;
+    let in_force = |event: &HookEvent| is_listed(&ground.git, *event);
+    if !wanted.events.iter().all(in_force) {
+        ground.git.replace_config(&file, &new, &old)?;
+        return Err(Error::NotInForce(file).into());
+    }
+    Ok(())
+}
+
+/// True when git says that it runs our hook of its configuration.
+fn is_listed(git: &Repo, event: HookEvent) -> bool {
+    git.listed_hooks(event.name())
+        .iter()
+        .any(|name| name.contains(&format!("snapback-{event}")))
+}
+
+/// Opens a folder below another one, made when it is missing.
+fn open_new(folder: &Path, above: &dyn Fs, name: &str) -> Result<Root, Error> {
+    let failed = |source| Error::Folder {
+        name: folder.to_string_lossy().into_owned(),
+        source,
+    };
+    create_dir_all(above, &RelPath::own(name), 0o755).map_err(failed)?;
+    above
+        .sync_dir(&RelPath::root(), SyncPoint::TreeDir)
+        .map_err(failed)?;
+    Root::open(folder).map_err(failed)
+}
+
+/// Writes the shims, and takes those away that are not wanted.
+fn install_shims(look: &Look<'_>, wanted: &HooksWanted) -> Result<(), Failure> {
+    let state = &*look.ground.state;
+    if !look.usual.is_dir() {
+        // Said before it is done: an uninstallation removes it only when it is empty.
+        Place { fs: state }.write(MADE, b"", 0o600)?;
+    }
+    let common = Root::open(look.ground.git.common_dir()).map_err(|source| Error::Folder {
+        name: ".".into(),
+        source,
+    })?;
+    let root = open_new(&look.usual, &common, "hooks")?;
+    let place = Place { fs: &root };
+    place.sweep()?;
+    clear_shims(look, &wanted.events)?;
+    for event in &wanted.events {
+        place.put(
+            *event,
+            &shim(*event, &wanted.program, Before::Beside, wanted.strict),
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Takes hooks away: shims, lines of configurations, our folder. What was there before comes back
+//! byte for byte, and what others put among ours stays.
+
+use std::os::unix::ffi::OsStrExt;
+
+use super::{MADE, OWN, look::Look};
+use crate::{
+    base::{Failure, Fs, RelPath, Root, SyncPoint},
+    ground::Ground,
+    hooks::{Error, config_text, place::Place, redirect},
+    model::hooks::{HookEvent, HooksPlan},
+};
+
+/// Takes the shims away, but for some events.
+pub(super) fn clear_shims(look: &Look<'_>, but: &[HookEvent]) -> Result<(), Error> {
+    let Some(root) = Look::open(&look.usual)? else {
+        return Ok(());
+    };
+    let place = Place { fs: &root };
+    place.sweep()?;
+    for name in place.own_names()?.0 {
+        let stays = |event: &HookEvent| name.split('.').next() == Some(event.name());
+        if !but.iter().any(stays) {
+            place.take(&name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes our lines out of the configurations.
+pub(super) fn restore_configs(look: &Look<'_>) -> Result<bool, Failure> {
+    let git = &look.ground.git;
+    let mut changed = false;
+    for (file, text) in look.configs()? {
+        git.clear_config_lock(&file)?;
+        let plain = config_text::without(&text, look.own.as_os_str().as_bytes());
+        if plain != text {
+            git.replace_config(&file, &text, &plain)?;
+            changed = true;
+        }
+    }
+    Ok(changed)
+}
+
+/// Removes our folder of redirections; what others put there stays.
+pub(super) fn clear_own(look: &Look<'_>) -> Result<(), Failure> {
+    let Some(own) = Look::open(&look.own)? else {
+        return Ok(());
+    };
+    redirect::clear(&own)?;
+    let state = &*look.ground.state;
+    let failed = |source| Error::Folder {
+        name: look.own.to_string_lossy().into_owned(),
+        source,
+    };
+    if own.list(&RelPath::root()).map_err(failed)?.is_empty() {
+        state.remove_dir(&RelPath::own(OWN)).map_err(failed)?;
+        state
+            .sync_dir(&RelPath::root(), SyncPoint::TreeDir)
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// What taking the hooks away would do. Reads only.
+pub fn plan_removal(ground: &Ground) -> Result<HooksPlan, Failure> {
+    let look = Look::new(ground);
+    look.refuse_edited()?;
+    let (names, in_config, own) = look.found()?;
+    let mut lines: Vec<String> = names
+        .iter()
+        .map(|name| format!("take away {}", look.usual.join(name).display()))
+        .collect();
+    let unfinished = Look::open(&look.usual)?
+        .map(|root| Place { fs: &root }.unfinished())
+        .transpose()?;
+    if unfinished.is_some_and(|names| !names.is_empty()) {
+        lines.push("remove what a run that was stopped left".into());
+    }
+    if in_config {
+        lines.push("take our lines out of git's configuration".into());
+    }
+    if own {
+        lines.push(format!("remove {}", look.own.display()));
+    }
+    Ok(HooksPlan {
+        method: None,
+        lines,
+        notes: Vec::new(),
+    })
+}
+
+/// Takes every hook away and brings back what was there, byte for byte.
+pub fn remove(ground: &Ground) -> Result<HooksPlan, Failure> {
+    let done = plan_removal(ground)?;
+    let look = Look::new(ground);
+    // The configuration first: while it names our folder, the folder must be there.
+    restore_configs(&look)?;
+    clear_own(&look)?;
+    clear_shims(&look, &[])?;
+    let state = &*ground.state;
+    let failed = |source| Error::Folder {
+        name: look.usual.to_string_lossy().into_owned(),
+        source,
+    };
+    if state.stat(&RelPath::own(MADE)).map_err(failed)?.is_some() {
+        let is_empty = Look::open(&look.usual)?
+            .map(|root| root.list(&RelPath::root()))
+            .transpose()
+            .map_err(failed)?;
+        if is_empty.is_some_and(|names| names.is_empty()) {
+            let common = Root::open(ground.git.common_dir()).map_err(failed)?;
+            common.remove_dir(&RelPath::own("hooks")).map_err(failed)?;
+        }
+        state.remove_file(&RelPath::own(MADE)).map_err(failed)?;
+    }
+    Ok(done)
+}

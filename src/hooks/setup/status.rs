@@ -1,0 +1,147 @@
+//! Which hooks are installed, by which method, what of others runs beside them, and what is wrong.
+//! Reads only.
+
+use std::path::PathBuf;
+
+use super::{is_listed, look::Look};
+use crate::{
+    base::{Failure, Root},
+    ground::Ground,
+    hooks::{
+        Error,
+        place::{Place, Slot},
+        script::kept_name,
+    },
+    model::hooks::{HookEvent, HookLine, HookMethod, HooksStatus},
+};
+
+/// What is installed.
+pub fn status(ground: &Ground) -> Result<HooksStatus, Failure> {
+    let look = Look::new(ground);
+    let before = look.before()?;
+    let configured = look
+        .configs()?
+        .iter()
+        .any(|(_, text)| bstr::ByteSlice::contains_str(text.as_slice(), "[hook \"snapback-"));
+    let configured = configured && ground.git.runs_configured_hooks();
+    let (usual, own) = (Look::open(&look.usual)?, Look::open(&look.own)?);
+    let foreign = Look::open(&ground.git.work_tree().join(&before))?;
+    let installed = Installed {
+        look: &look,
+        before,
+        configured,
+        usual,
+        own,
+        foreign,
+    };
+    let hooks = HookEvent::ALL
+        .into_iter()
+        .map(|event| installed.line(event))
+        .collect::<Result<_, Error>>()?;
+    Ok(HooksStatus {
+        folder: look.folder.said.to_string_lossy().into_owned(),
+        hooks,
+        notes: installed.notes(),
+    })
+}
+
+/// The folders of hooks, opened where they are there.
+struct Installed<'a> {
+    look: &'a Look<'a>,
+    /// The folder that git looks in without us.
+    before: PathBuf,
+    /// True when a configuration has lines of ours and this git runs them.
+    configured: bool,
+    usual: Option<Root>,
+    own: Option<Root>,
+    /// What `before` leads to.
+    foreign: Option<Root>,
+}
+
+impl Installed<'_> {
+    /// What is installed for one event.
+    fn line(&self, event: HookEvent) -> Result<HookLine, Error> {
+        let method = self.method(event)?;
+        let beside = self.beside(event)?;
+        let trouble = self.trouble(event, method)?;
+        Ok(HookLine {
+            event,
+            method,
+            beside: beside.map(|path| path.to_string_lossy().into_owned()),
+            trouble,
+        })
+    }
+
+    /// The method by which git runs it.
+    fn method(&self, event: HookEvent) -> Result<Option<HookMethod>, Error> {
+        let look = self.look;
+        let listed = self.configured && is_listed(&look.ground.git, event);
+        let running = |root: &Option<Root>| {
+            root.as_ref()
+                .map(|root| Place { fs: root }.running(event))
+                .transpose()
+                .map(Option::flatten)
+        };
+        let in_usual = running(&self.usual)?;
+        Ok(match () {
+            () if listed => Some(HookMethod::Config),
+            () if look.is_redirected() && is_shim(running(&self.own)?) => {
+                Some(HookMethod::Redirect)
+            }
+            () if look.folder.said == look.usual && in_usual.is_some() => Some(HookMethod::Shim),
+            () => None,
+        })
+    }
+
+    /// The hook of others that runs too.
+    fn beside(&self, event: HookEvent) -> Result<Option<PathBuf>, Error> {
+        let kept = self.look.usual.join(kept_name(event.name()));
+        Ok(match slot(self.foreign.as_ref(), event)? {
+            Some(Slot::Foreign { .. }) => Some(self.before.join(event.name())),
+            Some(Slot::Ours(..)) if kept.symlink_metadata().is_ok() => Some(kept),
+            _ => None,
+        })
+    }
+
+    /// What is wrong with it.
+    fn trouble(
+        &self,
+        event: HookEvent,
+        method: Option<HookMethod>,
+    ) -> Result<Option<String>, Error> {
+        Ok(match (method, slot(self.usual.as_ref(), event)?) {
+            (_, Some(Slot::Edited)) => Some("it was changed by a person".to_string()),
+            (None, Some(Slot::Ours(..))) => Some(
+                "it is there, but core.hooksPath leads git elsewhere: install again".to_string(),
+            ),
+            _ => None,
+        })
+    }
+
+    /// What is wrong with the whole installation.
+    fn notes(&self) -> Vec<String> {
+        let look = self.look;
+        let mut notes = Vec::new();
+        if look.own.is_dir() && !look.is_redirected() {
+            notes.push("core.hooksPath does not lead through snapback any more: run `snapback hooks install` again".into());
+        }
+        if look.is_redirected() && self.own.is_none() {
+            notes.push(format!(
+                "core.hooksPath names {}, which is gone: no hook runs; run `snapback hooks install`",
+                look.own.display()
+            ));
+        }
+        notes
+    }
+}
+
+/// What a folder that is there has in the place of a hook.
+fn slot(root: Option<&Root>, event: HookEvent) -> Result<Option<Slot>, Error> {
+    root.map(|root| Place { fs: root }.slot(event.name()))
+        .transpose()
+}
+
+/// True for a script that runs snapback, not one that only hands on.
+fn is_shim(script: Option<(String, Vec<u8>)>) -> bool {
+    script.is_some_and(|(_, bytes)| bstr::ByteSlice::contains_str(bytes.as_slice(), "hook run"))
+}

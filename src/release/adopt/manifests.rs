@@ -1,0 +1,193 @@
+//! The manifest of a tag that is older than snapback here, made from what git has of its commit. A
+//! tag that cannot be adopted is told why; nothing is written, and nothing of the work tree read.
+
+use std::collections::HashMap;
+
+use super::line;
+use crate::{
+    base::{Digest, Failure, GitId, RelPath, TaskId},
+    catalog::{Release, Scope, grown, manifests},
+    deps::{self, facts::Facts},
+    ground::Ground,
+    model::{
+        DependencyList, Manifest, TaskSpec, Version,
+        manifest::{FileEntry, MANIFEST_SCHEMA, Metadata},
+        overview::AdoptionLine,
+    },
+};
+
+/// What is known of blobs: digest and size, and what sources say.
+#[derive(Default)]
+struct Known {
+    blobs: HashMap<GitId, (Digest, u64)>,
+    facts: Facts,
+}
+
+impl Known {
+    /// Digest and size of a blob, which is read only once.
+    fn blob(&mut self, ground: &Ground, id: &GitId) -> Result<(Digest, u64), String> {
+        if let Some(known) = self.blobs.get(id) {
+            return Ok(*known);
+        }
+        let bytes = ground
+            .git
+            .read_blob(id)
+            .map_err(|error| error.to_string())?;
+        let read = (Digest::of(&bytes), bytes.len() as u64);
+        self.blobs.insert(id.clone(), read);
+        Ok(read)
+    }
+}
+
+/// Adopts the releases of one task.
+pub(super) fn adopt_task(
+    ground: &Ground,
+    scopes: &HashMap<&TaskId, Scope>,
+    group: &[&Release],
+) -> Vec<(AdoptionLine, Option<Manifest>)> {
+    let mut known = Known::default();
+    let mut previous: Option<Version> = None;
+    let mut results = Vec::with_capacity(group.len());
+    for release in group {
+        let made = scopes.get(&release.task).map_or_else(
+            || Err("its task is not asked for".into()),
+            |scope| adopt_one(ground, scope, release, previous.as_ref(), &mut known),
+        );
+        results.push(match made {
+            Ok(manifest) => {
+                previous = Some(release.version.clone());
+                (line(release, manifest.files.len(), None), Some(manifest))
+            }
+            Err(reason) => (line(release, 0, Some(reason)), None),
+        });
+        ground.progress(1);
+    }
+    results
+}
+
+/// The manifest of one tag, or why it cannot be made.
+fn adopt_one(
+    ground: &Ground,
+    scope: &Scope,
+    release: &Release,
+    previous: Option<&Version>,
+    known: &mut Known,
+) -> Result<Manifest, String> {
+    let tag = ground
+        .git
+        .peel_tag(&release.tag_id)
+        .map_err(|error| error.to_string())?;
+    if manifests::digest_in(&tag.message).is_some() {
+        return Err("it was released by snapback elsewhere: bring the branch with its manifest here (git fetch, git merge)".into());
+    }
+    let commit = ground
+        .git
+        .commit(&tag.commit)
+        .map_err(|error| error.to_string())?;
+    let task = ground
+        .settings
+        .task(&release.task)
+        .ok_or("its task is gone")?;
+    let files = files(ground, (task, scope), &tag.commit, known)?;
+    // What cannot be read is not known; it is no reason to leave the release out.
+    let dependencies =
+        dependencies(ground, task, &tag.commit, &files, &mut known.facts).unwrap_or_default();
+    let subject = if tag.message.trim().is_empty() {
+        &commit.message
+    } else {
+        &tag.message
+    };
+    Ok(Manifest {
+        schema: Some(MANIFEST_SCHEMA.into()),
+        metadata: Metadata {
+            task_id: release.task.clone(),
+            version: release.version.clone(),
+            created_at: tag.at.unwrap_or(commit.time).to_string(),
+            git_commit: tag.commit.to_string(),
+            git_tag: release.tag(),
+            previous: previous.cloned(),
+            message: subject
+                .lines()
+                .next()
+                .map(|line| line.trim().to_string())
+                .filter(|line| !line.is_empty()),
+            adopted: true,
+            line_ends: Vec::new(),
+        },
+        files,
+        dependencies,
+    })
+}
+
+/// The files of a task in a commit; one without any is refused.
+fn files(
+    ground: &Ground,
+    (task, scope): (&TaskSpec, &Scope),
+    commit: &GitId,
+    known: &mut Known,
+) -> Result<Vec<FileEntry>, String> {
+    let mut files = Vec::new();
+    for (path, entry) in ground
+        .git
+        .entries(commit, &scope.dirs())
+        .map_err(|error| error.to_string())?
+    {
+        if !scope.owns(&path) {
+            continue;
+        }
+        if entry.mode == "160000" {
+            return Err(format!("{path} is a submodule"));
+        }
+        let (digest, size) = known.blob(ground, &entry.id)?;
+        let role = grown::role(task, &path);
+        files.push(FileEntry {
+            path,
+            checksum: digest.to_string(),
+            size: Some(size),
+            mode: Some(entry.mode),
+            role,
+            blob: Some(entry.id),
+            object: None,
+        });
+    }
+    if files.is_empty() {
+        return Err(format!(
+            "its commit has no file of the task ({})",
+            task.paths.join(", ")
+        ));
+    }
+    Ok(files)
+}
+
+/// What the files of a commit say that a release depends on. An environment is in no commit, so
+/// lock files decide; the variables that the settings name are those of today.
+fn dependencies(
+    ground: &Ground,
+    task: &TaskSpec,
+    commit: &GitId,
+    files: &[FileEntry],
+    facts: &mut Facts,
+) -> Result<DependencyList, Failure> {
+    let paths: Vec<RelPath> = files.iter().map(|file| file.path.clone()).collect();
+    let blobs: Vec<Option<&GitId>> = files.iter().map(|file| file.blob.as_ref()).collect();
+    let found = deps::collect_all(&deps::Task {
+        fs: &ground.git.files_of(commit)?,
+        dir: &task.dir,
+        files: &paths,
+        venv: None,
+        variables: &task.environment_variables,
+        known: deps::Known {
+            blobs: &blobs,
+            id: &|bytes| Some(ground.git.blob_id(bytes)),
+            facts,
+        },
+    })?;
+    if let Some(new) = found.facts.and_then(|new| new.into_facts()) {
+        *facts = new;
+    }
+    let none_found = found.list.is_empty();
+    Ok(DependencyList {
+        none_found,
+        ..found.list
+    })
+}

@@ -1,0 +1,192 @@
+//! Manifests for tags that are older than snapback here.
+//!
+//! [`find`] looks at every tag and makes what can be made; [`draft`] describes the operation that
+//! writes it. No tag is ever changed, and what cannot be adopted is named with the reason.
+
+mod configuration;
+mod manifests;
+mod operation;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rayon::prelude::*;
+
+use crate::{
+    base::{Failure, RelPath, TaskId, text},
+    catalog::{
+        Release, Scope,
+        releases::{self, Releases},
+    },
+    ground::Ground,
+    model::{Manifest, TagName, overview::AdoptionLine},
+};
+
+pub use configuration::configuration;
+pub use operation::draft;
+
+/// What can be adopted.
+pub struct Adoption {
+    /// Every tag, adopted or with the reason why not.
+    pub lines: Vec<AdoptionLine>,
+    /// The manifests to be written.
+    pub manifests: Vec<Manifest>,
+}
+
+/// Looks at every tag.
+pub fn find(ground: &Ground, wanted: &dyn Fn(&TaskId) -> bool) -> Result<Adoption, Failure> {
+    let is_task = |id: &TaskId| ground.settings.task(id).is_some();
+    let there = paths_in_head(ground)?;
+    let all = releases::all_followed(&ground.git, &ground.settings)?;
+    let mut lines = foreign_tags(ground, &is_task)?;
+    let mut todo: Vec<&Release> = Vec::new();
+    for release in all
+        .by_task
+        .values()
+        .flat_map(BTreeMap::values)
+        .filter(|release| wanted(&release.task))
+    {
+        match not_adopted(ground, release, &there) {
+            Some(reason) => lines.push(line(release, 0, Some(reason))),
+            None => todo.push(release),
+        }
+    }
+    lines.extend(other_tags(&all));
+    let scopes: HashMap<&TaskId, Scope> = ground
+        .settings
+        .tasks
+        .iter()
+        .filter(|task| wanted(&task.id))
+        .map(|task| Ok((&task.id, Scope::new(&ground.settings, task)?)))
+        .collect::<Result<_, Failure>>()?;
+    let total = todo.len() as u64;
+    let results: Vec<(AdoptionLine, Option<Manifest>)> =
+        ground.work("reading tags", total, false, || {
+            // By task, so that each worker hashes a file that many tags share only once.
+            let groups = group_by_task(&todo);
+            groups
+                .into_par_iter()
+                .flat_map_iter(|group| manifests::adopt_task(ground, &scopes, &group))
+                .collect()
+        });
+    let mut manifests = Vec::new();
+    for (line, manifest) in results {
+        lines.push(line);
+        manifests.extend(manifest);
+    }
+    lines.sort_by(|a, b| a.tag.cmp(&b.tag));
+    Ok(Adoption { lines, manifests })
+}
+
+/// The paths that HEAD has in the folder of manifests.
+fn paths_in_head(ground: &Ground) -> Result<BTreeSet<RelPath>, Failure> {
+    let snapshots = std::slice::from_ref(&ground.settings.snapshots);
+    let entries = ground
+        .git
+        .head_commit()?
+        .map(|head| ground.git.entries(&head, snapshots))
+        .transpose()?;
+    Ok(entries
+        .into_iter()
+        .flatten()
+        .map(|(path, _)| path)
+        .collect())
+}
+
+/// Why a release of a known task is not adopted, as far as its name says it.
+fn not_adopted(ground: &Ground, release: &Release, there: &BTreeSet<RelPath>) -> Option<String> {
+    let manifest = ground
+        .settings
+        .manifest_path(&release.task, &release.version);
+    if there.contains(&manifest) {
+        return Some("it has a manifest already".into());
+    }
+    let other = ambiguous(ground, release)?;
+    Some(format!(
+        "it may as well be a tag of {other}: give one of the two tasks another id"
+    ))
+}
+
+/// The tags of known tasks that are no release, with the reason: markers, broken and misnamed ones.
+fn other_tags(all: &Releases) -> impl Iterator<Item = AdoptionLine> {
+    let line = |tag: String, reason: String| AdoptionLine {
+        tag,
+        release: None,
+        files: 0,
+        reason: Some(reason),
+    };
+    let markers = all
+        .markers
+        .iter()
+        .map(move |marker| line(marker.to_string(), "it marks a rollback".into()));
+    let broken = all.broken_tags.iter().map(move |broken| {
+        line(
+            broken.name.trim_start_matches("refs/tags/").to_string(),
+            broken.why.clone(),
+        )
+    });
+    let misnamed = all
+        .misnamed
+        .iter()
+        .map(move |(name, why)| line(name.clone(), why.to_string()));
+    markers.chain(broken).chain(misnamed)
+}
+
+/// Another task that the tag of a release may be of, by its name.
+fn ambiguous(ground: &Ground, release: &Release) -> Option<TaskId> {
+    let readings = releases::readings(
+        &ground.settings,
+        &TagName::release(&release.task, &release.version),
+    );
+    readings
+        .into_iter()
+        .map(|reading| reading.task().clone())
+        .find(|task| *task != release.task)
+}
+
+/// The tags that are no release of a known task, with the reason.
+fn foreign_tags(
+    ground: &Ground,
+    is_task: &dyn Fn(&TaskId) -> bool,
+) -> Result<Vec<AdoptionLine>, Failure> {
+    let mut lines = Vec::new();
+    for tag in ground.git.tags()?.whole {
+        let name = std::str::from_utf8(&tag.name).ok();
+        if name
+            .and_then(|name| TagName::parse(name, is_task))
+            .is_some()
+        {
+            continue;
+        }
+        let reason = match name.map(|name| TagName::parse(name, |_| true)) {
+            None => "its name is not UTF-8".to_string(),
+            Some(None) => "its name is not of the form <task>-v<version>".to_string(),
+            Some(Some(parsed)) => format!("there is no task {:?}", parsed.task().as_str()),
+        };
+        lines.push(AdoptionLine {
+            tag: text::escape(&tag.name),
+            release: None,
+            files: 0,
+            reason: Some(reason),
+        });
+    }
+    Ok(lines)
+}
+
+/// One line.
+fn line(release: &Release, files: usize, reason: Option<String>) -> AdoptionLine {
+    AdoptionLine {
+        tag: release.tag(),
+        release: Some((release.task.clone(), release.version.clone())),
+        files,
+        reason,
+    }
+}
+
+/// The releases of each task, in rising order of versions.
+fn group_by_task<'a>(releases: &[&'a Release]) -> Vec<Vec<&'a Release>> {
+    let mut groups: BTreeMap<&TaskId, Vec<&Release>> = BTreeMap::new();
+    for release in releases {
+        groups.entry(&release.task).or_default().push(release);
+    }
+    groups.into_values().collect()
+}

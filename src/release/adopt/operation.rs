@@ -1,0 +1,265 @@
+//! The operation that adopts: it writes manifests and registry entries and commits them. No tag is
+//! made or moved, and of a registry that is there only the new entries are committed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::Adoption;
+use crate::{
+    base::{Digest, Failure, GitId, RelPath, TaskId, text},
+    catalog::registry as read,
+    draft::{CommitDraft, Draft, FileDraft, Keep, Kept, NewBlob, StepDraft, tree},
+    git::Tracked,
+    ground::Ground,
+    model::{
+        FileState, Manifest, Plan, Source, Version,
+        operation::{OpKind, TreeChange, TreeEntry},
+        signature::Signing,
+    },
+    registry::Registry,
+};
+
+/// The operation that writes the manifests, the registry entries of tasks that have none, and
+/// the configuration when it was found from the tags.
+pub fn draft(
+    ground: &Ground,
+    adoption: &Adoption,
+    configuration: Option<String>,
+) -> Result<Draft, Failure> {
+    let newest = newest(&adoption.manifests);
+    let first = newest
+        .keys()
+        .next()
+        .cloned()
+        .unwrap_or_else(|| "none".parse().expect("because it is a legal id"));
+    let registry = registry(ground, &active(ground, adoption, &newest))?;
+    let entered = registry
+        .as_ref()
+        .map(|(_, entered)| entered.clone())
+        .unwrap_or_default();
+    let registry = registry.map(|(bytes, _)| bytes);
+    let new = new_files(ground, adoption, configuration, registry);
+    let message = format!(
+        "adopt: {} of {}",
+        text::count(adoption.manifests.len(), "manifest"),
+        text::count(newest.len(), "task")
+    );
+    let head = ground.git.head()?;
+    let mut draft = Draft::new(plan(&first, &new), &message);
+    let tree = add_new_files(ground, new, &entered, &mut draft)?;
+    draft.commit = Some(CommitDraft {
+        head,
+        tree,
+        message,
+        tag: None,
+        signing: Signing::default(),
+        is_signed: false,
+        manifest: None,
+    });
+    draft.steps = vec![StepDraft::Files, StepDraft::Publish];
+    Ok(draft)
+}
+
+/// The files that are written, with their bytes, sorted by path.
+fn new_files(
+    ground: &Ground,
+    adoption: &Adoption,
+    configuration: Option<String>,
+    registry: Option<Vec<u8>>,
+) -> Vec<(RelPath, Vec<u8>)> {
+    let mut new: Vec<(RelPath, Vec<u8>)> = adoption
+        .manifests
+        .iter()
+        .map(|manifest| {
+            (
+                ground
+                    .settings
+                    .manifest_path(&manifest.metadata.task_id, &manifest.metadata.version),
+                manifest.render().into_bytes(),
+            )
+        })
+        .collect();
+    new.extend(configuration.map(|text| (RelPath::own("snapback.yaml"), text.into_bytes())));
+    new.extend(registry.map(|bytes| (ground.settings.registry.clone(), bytes)));
+    new.sort();
+    new
+}
+
+/// Adds the files to the work tree, the blobs and the index; returns how the commit's tree changes.
+fn add_new_files(
+    ground: &Ground,
+    new: Vec<(RelPath, Vec<u8>)>,
+    entered: &Entered,
+    draft: &mut Draft,
+) -> Result<Vec<TreeChange>, Failure> {
+    let paths: Vec<RelPath> = new.iter().map(|(path, _)| path.clone()).collect();
+    let scan = ground.git.scan(&paths)?;
+    let tracked: HashMap<&RelPath, &Tracked> = scan
+        .tracked
+        .iter()
+        .map(|tracked| (&tracked.path, tracked))
+        .collect();
+    let mut changes = Vec::new();
+    for (path, bytes) in new {
+        let id = add_file(ground, &path, bytes, draft)?;
+        let tracked = tracked.get(&path);
+        let (head, index) = (
+            tracked.and_then(|tracked| tracked.head.clone()),
+            tracked.and_then(|tracked| tracked.index.clone()),
+        );
+        let is_registry = path == ground.settings.registry;
+        if is_registry && head.is_none() && index.is_none() && scan.ignored.contains(&path) {
+            continue;
+        }
+        let mut entry = |before: Option<&TreeEntry>| match before {
+            // Only the new entries are committed; what else is not committed there stays so.
+            Some(before) if is_registry => {
+                with_entries_in(ground, before, entered, &mut draft.blobs)
+            }
+            _ => Ok(TreeEntry {
+                mode: "100644".into(),
+                id: id.clone(),
+            }),
+        };
+        let (in_head, in_index) = (entry(head.as_ref())?, entry(index.as_ref())?);
+        draft.index.push(TreeChange {
+            path: path.clone(),
+            before: index,
+            after: Some(in_index),
+        });
+        changes.push(TreeChange {
+            path,
+            before: head,
+            after: Some(in_head),
+        });
+    }
+    Ok(changes)
+}
+
+/// Adds a file to the work tree and to the blobs; returns its id.
+fn add_file(
+    ground: &Ground,
+    path: &RelPath,
+    bytes: Vec<u8>,
+    draft: &mut Draft,
+) -> Result<GitId, Failure> {
+    let id = ground.git.blob_id(&bytes);
+    let before = tree::existing(&*ground.tree, &ground.git, path, None)?;
+    let mode = before
+        .as_ref()
+        .map_or(0o666 & !ground.umask, |kept| kept.state.mode);
+    let state = FileState {
+        link: false,
+        mode,
+        size: bytes.len() as u64,
+        digest: Digest::of(&bytes),
+        mtime: None,
+        source: Source::Blob(id.clone()),
+    };
+    draft.files.push(FileDraft {
+        path: path.clone(),
+        before,
+        after: Some(Kept {
+            state,
+            keep: Keep::Already,
+        }),
+    });
+    draft.blobs.push(NewBlob::Bytes(bytes));
+    Ok(id)
+}
+
+/// The entry of a registry of git with some tasks' versions set; its bytes are added to the blobs.
+fn with_entries_in(
+    ground: &Ground,
+    before: &TreeEntry,
+    entered: &Entered,
+    blobs: &mut Vec<NewBlob>,
+) -> Result<TreeEntry, Failure> {
+    let bytes = with_entries(&read::in_blob(&ground.git, &before.id)?, entered)?;
+    let id = ground.git.blob_id(&bytes);
+    blobs.push(NewBlob::Bytes(bytes));
+    Ok(TreeEntry {
+        mode: before.mode.clone(),
+        id,
+    })
+}
+
+/// The newest release of each task that its manifests are made for.
+fn newest(manifests: &[Manifest]) -> BTreeMap<TaskId, Version> {
+    let mut newest: BTreeMap<TaskId, Version> = BTreeMap::new();
+    for meta in manifests.iter().map(|manifest| &manifest.metadata) {
+        let slot = newest
+            .entry(meta.task_id.clone())
+            .or_insert_with(|| meta.version.clone());
+        if meta.version > *slot {
+            *slot = meta.version.clone();
+        }
+    }
+    newest
+}
+
+/// What the person sees.
+fn plan(task: &TaskId, new: &[(RelPath, Vec<u8>)]) -> Plan {
+    Plan {
+        about: format!("{} added", text::count(new.len(), "file")),
+        ..Plan::new(OpKind::Adopt, task)
+    }
+}
+
+/// The tasks that get an entry in the registry, and their versions.
+type Entered = Vec<(TaskId, Version)>;
+
+/// The version that each task with new manifests is at: what its configuration says, when that is
+/// one of its releases, else the newest one that was adopted.
+fn active(
+    ground: &Ground,
+    adoption: &Adoption,
+    newest: &BTreeMap<TaskId, Version>,
+) -> BTreeMap<TaskId, Version> {
+    let released: BTreeSet<&(TaskId, Version)> = adoption
+        .lines
+        .iter()
+        .filter_map(|line| line.release.as_ref())
+        .collect();
+    let one = |(task, newest): (&TaskId, &Version)| {
+        let said = ground
+            .settings
+            .task(task)
+            .and_then(|spec| read::config_version(&*ground.tree, spec).ok().flatten());
+        let said = said.filter(|said| released.contains(&(task.clone(), said.clone())));
+        (task.clone(), said.unwrap_or_else(|| newest.clone()))
+    };
+    newest.iter().map(one).collect()
+}
+
+/// The registry with the version of each task that it does not name yet, and which these are.
+fn registry(
+    ground: &Ground,
+    active: &BTreeMap<TaskId, Version>,
+) -> Result<Option<(Vec<u8>, Entered)>, Failure> {
+    let all = || {
+        active
+            .iter()
+            .map(|(task, version)| (task.clone(), version.clone()))
+    };
+    let Some(registry) = read::in_tree(&*ground.tree, &ground.settings)? else {
+        let entered: Entered = all().collect();
+        return Ok(Some((Registry::of(&entered), entered)));
+    };
+    let mut entered = Entered::new();
+    for (task, version) in all() {
+        if registry.version(&task)?.is_none() {
+            entered.push((task, version));
+        }
+    }
+    let bytes = with_entries(&registry, &entered)?;
+    Ok((bytes != registry.bytes()).then_some((bytes, entered)))
+}
+
+/// The bytes of a registry with some tasks' versions set.
+fn with_entries(registry: &Registry, entered: &Entered) -> Result<Vec<u8>, Failure> {
+    let mut bytes = registry.bytes().to_vec();
+    for (task, version) in entered {
+        bytes = Registry::parse(&bytes)?.with_version(task, version)?;
+    }
+    Ok(bytes)
+}

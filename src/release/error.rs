@@ -1,0 +1,262 @@
+//! What stops a release: one variant a reason, each with its exit code and what helps.
+
+use super::line;
+use crate::{
+    base::{Fault, Hint, Kind, RelPath, TaskId, text},
+    model::Version,
+    policy::portable::Trouble,
+    registry::version_hints,
+};
+
+/// What stops a release.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The tag exists with another content.
+    #[error("{tag} exists already, at {at}; a released version is never changed")]
+    TagExists {
+        /// The tag.
+        tag: String,
+        /// Its commit, abbreviated.
+        at: String,
+        /// The task.
+        task: TaskId,
+    },
+    /// A remote has another release of this number than this clone.
+    #[error("{tag} is released here, and {place}: one number, two contents")]
+    Twice {
+        /// The tag.
+        tag: String,
+        /// Where the other one is.
+        place: String,
+    },
+    /// The version was released, and only its tag is not here.
+    #[error("{0}")]
+    Untagged(Box<line::Untagged>),
+    /// The number that was counted is one of, or comes after, a release that is not in the branch.
+    #[error("{0}")]
+    Beside(Box<line::Beside>),
+    /// Two tasks could have a tag of this name.
+    #[error("the tag {tag} of {task} could as well be one of {other}")]
+    Ambiguous {
+        /// The tag.
+        tag: String,
+        /// The task.
+        task: TaskId,
+        /// The other one.
+        other: TaskId,
+    },
+    /// A branch has the tag's name.
+    #[error("a branch is called {0}, which the tag would be called too")]
+    BranchHasItsName(String),
+    /// A file that is nowhere else has the manifest's name.
+    #[error("{0} is there and not committed; the release would write its manifest over it")]
+    ManifestInTheWay(RelPath),
+    /// There is nothing to release.
+    #[error("{0} has no files: nothing matches its paths")]
+    NoFiles(TaskId),
+    /// The configuration has no version field.
+    #[error("{path} of {task} has no `{key}`, so the release could not be recognised from it")]
+    ConfigWithoutVersion {
+        /// The task.
+        task: TaskId,
+        /// Its configuration.
+        path: String,
+        /// The missing field.
+        key: String,
+        /// How to add it, in the words of the format.
+        add: String,
+        /// True when the file says that its version is made elsewhere.
+        dynamic: bool,
+    },
+    /// The files are those of a version that is held.
+    #[error("these are the files of {task} {held}, which is held")]
+    Held {
+        /// The task.
+        task: TaskId,
+        /// The held version.
+        held: Version,
+    },
+    /// Large files of the active release are neither here nor in the store: a release would be
+    /// without them.
+    #[error("{}", not_here(version, paths))]
+    NotHere {
+        /// The task.
+        task: TaskId,
+        /// The active version.
+        version: Version,
+        /// The files.
+        paths: Vec<RelPath>,
+    },
+    /// Files have names that some system cannot write.
+    #[error("{}", not_portable(.0))]
+    NotPortable(Vec<Trouble>),
+    /// The newest version cannot be raised.
+    #[error(
+        "no version comes after {0}: the number to raise is the largest that a version can have"
+    )]
+    NoNextVersion(Version),
+}
+
+/// `2 names cannot be written on every system: …`.
+pub(super) fn not_portable(troubles: &[Trouble]) -> String {
+    let mut list = troubles
+        .iter()
+        .take(5)
+        .map(|found| format!("{} ({})", found.path, found.why))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if troubles.len() > 5 {
+        list.push_str(", …");
+    }
+    format!(
+        "{} cannot be written on every system: {list}",
+        text::count(troubles.len(), "name")
+    )
+}
+
+/// `tasks/T01/m.db of 1.1.0 is neither in the work tree nor in the store of this clone, …`.
+fn not_here(version: &Version, paths: &[RelPath]) -> String {
+    let mut names: Vec<String> = paths.iter().take(3).map(ToString::to_string).collect();
+    if paths.len() > names.len() {
+        names.push(format!("{} more", paths.len() - names.len()));
+    }
+    let (is, them) = if paths.len() == 1 {
+        ("is", "it")
+    } else {
+        ("are", "them")
+    };
+    let names = names.join(", ");
+    format!(
+        "{names} of {version} {is} neither in the work tree nor in the store of this clone, and a release would be without {them}"
+    )
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::TagExists { .. }
+            | Self::Twice { .. }
+            | Self::Untagged(_)
+            | Self::Beside(_)
+            | Self::BranchHasItsName(_) => Kind::Conflict,
+            Self::NoNextVersion(_) => Kind::Usage,
+            Self::Ambiguous { .. }
+            | Self::ManifestInTheWay(_)
+            | Self::NoFiles(_)
+            | Self::ConfigWithoutVersion { .. }
+            | Self::Held { .. }
+            | Self::NotPortable(_) => Kind::Refused,
+            Self::NotHere { .. } => Kind::Missing,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::TagExists { .. }
+            | Self::Twice { .. }
+            | Self::Ambiguous { .. }
+            | Self::BranchHasItsName(_)
+            | Self::NoNextVersion(_) => self.of_the_number(),
+            Self::Untagged(found) => found.hints(),
+            Self::Beside(found) => found.hints(),
+            Self::ManifestInTheWay(path) => vec![Hint::say(format!(
+                "move {path} away, or commit it, and try again"
+            ))],
+            Self::NoFiles(_) => vec![Hint::say(
+                "check `path` and `exclude` of the task in snapback.yaml, and .gitignore",
+            )],
+            Self::Held { task, held } => if_it_is_good(task, held),
+            Self::NotHere { task, version, .. } => bring_it_here(task, version),
+            Self::NotPortable(_) => {
+                vec![Hint::say(
+                    "rename them, name them in the task's `exclude`, or set `releases: {portable: false}` in snapback.yaml",
+                )]
+            }
+            Self::ConfigWithoutVersion { add, dynamic, .. } => version_hints(add, *dynamic),
+        }
+    }
+}
+
+impl Error {
+    /// What helps when the release cannot have its number.
+    fn of_the_number(&self) -> Vec<Hint> {
+        match self {
+            Self::TagExists { task, .. } => vec![
+                Hint::run(
+                    "take the next version",
+                    &[
+                        "snapback",
+                        "create-snapshot",
+                        "--task",
+                        task.as_str(),
+                        "--bump",
+                        "patch",
+                    ],
+                ),
+                Hint::run(
+                    "see what is released",
+                    &["snapback", "list", "--task", task.as_str()],
+                ),
+            ],
+            Self::Twice { tag, .. } => vec![
+                Hint::run(
+                    "take the one that was made here back",
+                    &["snapback", "undo", tag],
+                ),
+                Hint::run(
+                    "then bring the other one here, and release the next version",
+                    &["git", "fetch", "--tags"],
+                ),
+            ],
+            Self::Ambiguous { task, other, .. } => vec![Hint::say(format!(
+                "give {task} or {other} another id: rename its folder, or name it below `tasks` in snapback.yaml; or choose another version"
+            ))],
+            Self::BranchHasItsName(name) => vec![Hint::run(
+                "rename the branch",
+                &["git", "branch", "-m", name, &format!("{name}-work")],
+            )],
+            Self::NoNextVersion(_) => vec![Hint::say(
+                "raise another number with --bump, or name the version",
+            )],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What helps when the files are those of a held version.
+fn if_it_is_good(task: &TaskId, held: &Version) -> Vec<Hint> {
+    let task = task.as_str();
+    vec![
+        Hint::run("see why", &["snapback", "verdicts", "list", "--task", task]),
+        Hint::run(
+            "if it is good after all, lift the hold",
+            &[
+                "snapback",
+                "hold",
+                &held.to_string(),
+                "--task",
+                task,
+                "--lift",
+            ],
+        ),
+    ]
+}
+
+/// What helps when large files of a version are elsewhere.
+fn bring_it_here(task: &TaskId, version: &Version) -> Vec<Hint> {
+    vec![
+        crate::verify::absent::copy_store(),
+        Hint::run(
+            "then bring what is missing",
+            &[
+                "snapback",
+                "rollback",
+                "--task",
+                task.as_str(),
+                "--to",
+                &version.to_string(),
+            ],
+        ),
+        Hint::say("or name it in the task's `exclude`, when no release needs it any more"),
+    ]
+}

@@ -1,0 +1,356 @@
+//! The files of a release: what git tracks and what is new goes into the commit, large files into
+//! the store. Bytes whose blob the previous manifest knows, by word of its tag, are not hashed
+//! again.
+
+mod reader;
+
+use std::collections::{HashMap, HashSet};
+
+use super::databases;
+use crate::{
+    base::{Digest, Failure, GitId, RelPath, Type},
+    catalog::{
+        Error, Scope, capture, grown, left_out,
+        manifests::{self, Found},
+    },
+    deps::facts::NewFacts,
+    draft::{
+        FileDraft, NewBlob,
+        lines::{self, Side},
+    },
+    git::{self, Attributes, Converter, Scan, Tracked, WorkState},
+    ground::Ground,
+    model::{
+        LeftOut, Manifest, TaskSpec,
+        manifest::{FileEntry, Role},
+        operation::{TreeChange, TreeEntry},
+        plan::FileLine,
+    },
+};
+use reader::{Looked, Reader, Seen};
+
+/// What a release consists of.
+#[derive(Default)]
+pub struct ReleaseFiles {
+    /// The manifest's files.
+    pub entries: Vec<FileEntry>,
+    /// How the commit's tree differs from HEAD; entries that do not differ may be among them.
+    pub tree: Vec<TreeChange>,
+    /// How the index changes; an entry that does not differ only gets new stat data.
+    pub index: Vec<TreeChange>,
+    /// Changes of the work tree: versions in configuration and registry.
+    pub edits: Vec<FileDraft>,
+    /// Large files and their digests.
+    pub large: Vec<(RelPath, Digest)>,
+    /// Blobs to be written.
+    pub blobs: Vec<NewBlob>,
+    /// Blobs that git has but may not have synced.
+    pub unsynced: Vec<GitId>,
+    /// The plan's lines.
+    pub lines: Vec<FileLine>,
+    /// Ignored files that are no part of it.
+    pub left_out: LeftOut,
+    /// The plan's remarks.
+    pub notes: Vec<String>,
+    /// Which files were read, because the index does not vouch for them.
+    pub read: HashSet<RelPath>,
+    /// What the sources say, for the next release.
+    pub facts: Option<NewFacts>,
+    /// Files whose line ends git does not give back as they are.
+    pub line_ends: Vec<RelPath>,
+}
+
+/// Finds them, given a scan of the task's folders.
+pub fn find(
+    ground: &Ground,
+    task: &TaskSpec,
+    scope: &Scope,
+    scan: &Scan,
+    previous: Option<&Found>,
+) -> Result<ReleaseFiles, Failure> {
+    warn_of_names(ground, scope, scan);
+    refuse_repositories(scope, scan)?;
+    let known = known_blobs(previous);
+    let converter = converter(ground, scope, scan)?;
+    let reader = Reader {
+        ground,
+        converter: &converter,
+        known: &known,
+    };
+    let (mut small, mut large) = split(ground, scope, &scan.untracked, &scan.ignored)?;
+    databases::leave_lone_logs(ground, scan, scope, &mut small, &mut large);
+    let looked = reader.read_all(scope, scan, &small);
+    let mut found = ReleaseFiles {
+        entries: Vec::with_capacity(looked.len()),
+        ..ReleaseFiles::default()
+    };
+    let nested = scan.nested.iter().filter(|path| scope.owns(path));
+    found.notes.extend(nested.map(|path| {
+        format!(
+            "{path} is a git repository of its own: it is not released, and no rollback touches it"
+        )
+    }));
+    for file in looked {
+        add(ground, task, file?, &mut found);
+    }
+    found.left_out = left_out::of(&*ground.tree, task, scope, scan.ignored.iter());
+    found.line_ends.sort();
+    found.notes.extend(lines::other_line_ends(
+        &found.line_ends,
+        "it has now",
+        "they have now",
+    ));
+    let bytes = large.iter().map(|(_, size)| size).sum();
+    let manifest = previous.map(|found| &found.manifest);
+    ground.work("hashing", bytes, true, || {
+        add_large(ground, large, manifest, &mut found)
+    })?;
+    if let Some(previous) = manifest {
+        note_gone_large(ground, scope, previous, &mut found)?;
+    }
+    Ok(found)
+}
+
+/// Warns of files whose names no release can hold.
+fn warn_of_names(ground: &Ground, scope: &Scope, scan: &Scan) {
+    for path in scan.refused.iter().filter(|path| scope.owns(path)) {
+        let why = RelPath::parse(path.as_bytes())
+            .map_or_else(|refusal| refusal.why, |_| "its name is reserved");
+        ground.warn(format!(
+            "{path} is not released ({why}): rename it, or name it in the task's `exclude`"
+        ));
+    }
+}
+
+/// Refuses a submodule among the task's files, and a task that lies in a repository of its own.
+fn refuse_repositories(scope: &Scope, scan: &Scan) -> Result<(), Error> {
+    let dirs = scope.dirs();
+    let holds_all = |nested: &&RelPath| dirs.iter().any(|dir| dir.is_in(nested));
+    let submodule = scan
+        .submodules
+        .iter()
+        .find(|path| scope.owns(path))
+        .or_else(|| scan.nested.iter().find(holds_all));
+    submodule.map_or(Ok(()), |path| {
+        Err(Error::NotAFile {
+            path: path.clone(),
+            what: "a nested repository or submodule",
+        })
+    })
+}
+
+/// Digest and size of the blobs that the previous release lists. A manifest that no tag vouches for
+/// may have been edited: nothing is taken from it unread.
+fn known_blobs(previous: Option<&Found>) -> HashMap<&GitId, (Digest, u64)> {
+    let vouched = previous.filter(|found| manifests::digest_in(&found.tag.message).is_some());
+    let mut known = HashMap::with_capacity(vouched.map_or(0, |found| found.manifest.files.len()));
+    let files = vouched.into_iter().flat_map(|found| &found.manifest.files);
+    known
+        .extend(files.filter_map(|file| Some((file.blob.as_ref()?, (file.digest()?, file.size?)))));
+    known
+}
+
+/// From the files to git's form, by the rules that are still there.
+fn converter(ground: &Ground, scope: &Scope, scan: &Scan) -> Result<Converter, Failure> {
+    let lost = |tracked: &&Tracked| {
+        scope.owns(&tracked.path)
+            && matches!(tracked.state, WorkState::Missing | WorkState::TypeChanged)
+    };
+    let gone = git::rules_gone(
+        scan.tracked
+            .iter()
+            .filter(lost)
+            .map(|tracked| (&tracked.path, None)),
+    );
+    Ok(ground.git.converter(Attributes::After(&gone))?)
+}
+
+/// Names large files of the release before that are not there any more. Where the store has no
+/// bytes of them either, as in another clone, it is not said that somebody deleted them.
+fn note_gone_large(
+    ground: &Ground,
+    scope: &Scope,
+    previous: &Manifest,
+    found: &mut ReleaseFiles,
+) -> Result<(), Failure> {
+    let now: HashSet<&RelPath> = found.entries.iter().map(|entry| &entry.path).collect();
+    let is_gone = |file: &&FileEntry| {
+        file.role == Role::Large && scope.owns(&file.path) && !now.contains(&file.path)
+    };
+    let (mut not_here, mut lines) = (Vec::new(), Vec::new());
+    for file in previous.files.iter().filter(is_gone) {
+        match file
+            .object
+            .as_ref()
+            .map(|object| ground.store.size(object))
+            .transpose()?
+            .flatten()
+        {
+            Some(size) => lines.extend(lines::line(
+                &file.path,
+                Some(Side { size, bytes: None }),
+                None,
+                true,
+                String::new(),
+            )),
+            None => not_here.push(file.path.clone()),
+        }
+    }
+    if !not_here.is_empty() {
+        return Err(super::Error::NotHere {
+            task: previous.metadata.task_id.clone(),
+            version: previous.metadata.version.clone(),
+            paths: not_here,
+        }
+        .into());
+    }
+    found.lines.extend(lines);
+    Ok(())
+}
+
+/// Small files, and large ones with their sizes.
+type Split = (Vec<RelPath>, Vec<(RelPath, u64)>);
+
+/// Splits what git does not track into small files for git and large ones (with their sizes) for
+/// the store. Ignored files are taken only when the large-file globs name them.
+fn split(
+    ground: &Ground,
+    scope: &Scope,
+    untracked: &[RelPath],
+    ignored: &[RelPath],
+) -> Result<Split, Error> {
+    let (mut small, mut large) = (Vec::new(), Vec::new());
+    let ignored = ignored.iter().filter(|path| scope.names_large(path));
+    for path in untracked
+        .iter()
+        .filter(|path| scope.owns(path))
+        .chain(ignored)
+    {
+        let Some(stat) = capture::stat(&*ground.tree, path)? else {
+            continue;
+        };
+        match stat.kind {
+            Type::File if scope.is_large(path, stat.size) => large.push((path.clone(), stat.size)),
+            Type::File | Type::Symlink => small.push(path.clone()),
+            Type::Dir | Type::Other => {
+                return Err(Error::NotAFile {
+                    path: path.clone(),
+                    what: "a device, FIFO or socket",
+                });
+            }
+        }
+    }
+    small.sort_unstable();
+    Ok((small, large))
+}
+
+/// Adds a looked-at file to the release.
+fn add(ground: &Ground, task: &TaskSpec, file: Looked, found: &mut ReleaseFiles) {
+    let Looked {
+        path,
+        head,
+        index,
+        now,
+        stale,
+        read,
+    } = file;
+    if read {
+        found.read.insert(path.clone());
+    }
+    let after = now.as_ref().map(|seen| seen.entry.clone());
+    if head != after {
+        found
+            .lines
+            .extend(plan_line(ground, &path, head.as_ref(), now.as_ref()));
+        found.tree.push(TreeChange {
+            path: path.clone(),
+            before: head,
+            after: after.clone(),
+        });
+    }
+    if index != after || (stale && after.is_some()) {
+        found.index.push(TreeChange {
+            path: path.clone(),
+            before: index,
+            after,
+        });
+    }
+    let Some(seen) = now else { return };
+    if seen.sync {
+        found.unsynced.push(seen.entry.id.clone());
+    }
+    found.blobs.extend(seen.blob);
+    if !seen.exact {
+        found.line_ends.push(path.clone());
+    }
+    found.entries.push(FileEntry {
+        checksum: seen.checksum.to_string(),
+        size: Some(seen.size),
+        mode: Some(seen.entry.mode),
+        role: grown::role(task, &path),
+        blob: Some(seen.entry.id),
+        object: None,
+        path,
+    });
+}
+
+/// The plan's line for a file that differs from HEAD.
+fn plan_line(
+    ground: &Ground,
+    path: &RelPath,
+    head: Option<&TreeEntry>,
+    now: Option<&Seen>,
+) -> Option<FileLine> {
+    let before = head.and_then(|entry| ground.git.read_blob(&entry.id).ok());
+    let after = now.and_then(|_| capture::read(&*ground.tree, path).ok().flatten());
+    let before = before.as_deref().map(|bytes| Side {
+        size: bytes.len() as u64,
+        bytes: Some(bytes),
+    });
+    let after = after.as_ref().map(|now| Side {
+        size: now.size,
+        bytes: now.bytes.as_deref(),
+    });
+    lines::line(path, before, after, false, String::new())
+}
+
+/// Adds the large files: hashed here, stored when the draft is written.
+fn add_large(
+    ground: &Ground,
+    large: Vec<(RelPath, u64)>,
+    previous: Option<&Manifest>,
+    found: &mut ReleaseFiles,
+) -> Result<(), Failure> {
+    for (path, _) in large {
+        let Some(now) = capture::read(&*ground.tree, &path)? else {
+            continue;
+        };
+        ground.progress(now.size);
+        let before = previous
+            .and_then(|manifest| manifest.file(&path))
+            .filter(|file| file.role == Role::Large);
+        if before.is_none_or(|file| file.digest() != Some(now.digest)) {
+            let side = |size| Some(Side { size, bytes: None });
+            // It may have been in git until now; there it is gone.
+            found.lines.retain(|line| line.path != path);
+            found.lines.extend(lines::line(
+                &path,
+                before.and_then(|file| side(file.size?)),
+                side(now.size),
+                true,
+                String::new(),
+            ));
+        }
+        found.large.push((path.clone(), now.digest));
+        found.entries.push(FileEntry {
+            checksum: now.digest.to_string(),
+            size: Some(now.size),
+            mode: Some(now.git_mode().into()),
+            role: Role::Large,
+            blob: None,
+            object: Some(crate::base::ObjectId(now.digest)),
+            path,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! Reads files into what git stores for them. Bytes whose blob the previous manifest knows are not
+//! hashed again, and a file that git's stat cache vouches for is not read. Writes nothing.
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
+
+use rayon::prelude::*;
+
+use crate::{
+    base::{Digest, Failure, GitId, RelPath},
+    catalog::{
+        Error, Scope,
+        capture::{self, Now},
+    },
+    draft::{NewBlob, tree::all_bytes},
+    git::{self, Converter, Scan, Tracked, WorkState},
+    ground::Ground,
+    model::operation::TreeEntry,
+};
+
+/// One file after it was looked at.
+pub(super) struct Looked {
+    pub(super) path: RelPath,
+    pub(super) head: Option<TreeEntry>,
+    pub(super) index: Option<TreeEntry>,
+    pub(super) now: Option<Seen>,
+    /// True when the index's stat data may not be the file's.
+    pub(super) stale: bool,
+    /// True when it was read.
+    pub(super) read: bool,
+}
+
+/// What git stores for a file of the work tree.
+pub(super) struct Seen {
+    pub(super) entry: TreeEntry,
+    pub(super) checksum: Digest,
+    pub(super) size: u64,
+    pub(super) blob: Option<NewBlob>,
+    pub(super) sync: bool,
+    /// False when other line ends come back than there are.
+    pub(super) exact: bool,
+}
+
+/// Reads files into what git stores for them.
+pub(super) struct Reader<'a> {
+    pub(super) ground: &'a Ground,
+    pub(super) converter: &'a Converter,
+    pub(super) known: &'a HashMap<&'a GitId, (Digest, u64)>,
+}
+
+impl Reader<'_> {
+    /// Reads what the index knows and the small files that it does not, many at once.
+    pub(super) fn read_all(
+        &self,
+        scope: &Scope,
+        scan: &Scan,
+        small: &[RelPath],
+    ) -> Vec<Result<Looked, Failure>> {
+        let tracked: Vec<&Tracked> = scan
+            .tracked
+            .iter()
+            .filter(|tracked| scope.owns(&tracked.path))
+            .collect();
+        // A file that was staged as deleted and still lies there is an untracked file that HEAD
+        // knows.
+        let unstaged = tracked.iter().filter(|tracked| tracked.index.is_none());
+        let in_head: HashMap<&RelPath, &TreeEntry> = unstaged
+            .filter_map(|tracked| Some((&tracked.path, tracked.head.as_ref()?)))
+            .collect();
+        let there: HashSet<&RelPath> = small.iter().collect();
+        let total = (tracked.len() + small.len()) as u64;
+        let tracked: Vec<&Tracked> = tracked
+            .into_iter()
+            .filter(|tracked| !there.contains(&tracked.path))
+            .collect();
+        // Not into one result: rayon would make the list in parts and move them.
+        self.ground.work("reading", total, false, || {
+            let tracked = tracked.par_iter().map(|tracked| self.tracked(tracked));
+            tracked
+                .chain(
+                    small
+                        .par_iter()
+                        .map(|path| self.untracked(path, in_head.get(path).copied())),
+                )
+                .collect()
+        })
+    }
+
+    /// A file that the index or HEAD knows.
+    fn tracked(&self, tracked: &Tracked) -> Result<Looked, Failure> {
+        let now = match (&tracked.state, &tracked.index) {
+            (WorkState::Clean | WorkState::LeftOut, Some(entry)) => {
+                Some(self.clean(&tracked.path, entry)?)
+            }
+            (WorkState::Missing, _) | (_, None) => None,
+            (WorkState::TypeChanged, _) => {
+                self.refuse_special(&tracked.path)?;
+                None
+            }
+            _ => self.read(&tracked.path, tracked.index.as_ref())?,
+        };
+        self.ground.progress(1);
+        let stale = tracked.state == WorkState::Maybe;
+        let read = !matches!(tracked.state, WorkState::Clean | WorkState::LeftOut);
+        Ok(Looked {
+            path: tracked.path.clone(),
+            head: tracked.head.clone(),
+            index: tracked.index.clone(),
+            now,
+            stale,
+            read,
+        })
+    }
+
+    /// A folder in place of a file is a removal; a device, FIFO or socket is nothing to release.
+    fn refuse_special(&self, path: &RelPath) -> Result<(), Error> {
+        match capture::stat(&*self.ground.tree, path)?.map(|stat| stat.kind) {
+            Some(crate::base::Type::Other) => Err(Error::NotAFile {
+                path: path.clone(),
+                what: "a device, FIFO or socket",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// A file that the index does not know; HEAD may.
+    fn untracked(&self, path: &RelPath, head: Option<&TreeEntry>) -> Result<Looked, Failure> {
+        let now = self.read(path, None)?;
+        self.ground.progress(1);
+        Ok(Looked {
+            path: path.clone(),
+            head: head.cloned(),
+            index: None,
+            now,
+            stale: false,
+            read: true,
+        })
+    }
+
+    /// A file that equals its index entry.
+    fn clean(&self, path: &RelPath, entry: &TreeEntry) -> Result<Seen, Failure> {
+        let known = self.known.get(&entry.id).copied();
+        let (checksum, size) = match known {
+            Some(known) => known,
+            None => {
+                let bytes = self.ground.git.read_blob(&entry.id)?;
+                (Digest::of(&bytes), bytes.len() as u64)
+            }
+        };
+        let now = if entry.mode == "120000" || self.converter.is_plain(path)? {
+            None
+        } else {
+            capture::stat(&*self.ground.tree, path)?
+        };
+        let in_git = || self.ground.git.read_blob(&entry.id);
+        let exact = match now {
+            Some(now) => self
+                .converter
+                .comes_back(path, (now.size, None), (size, &in_git))?,
+            None => true,
+        };
+        Ok(Seen {
+            entry: entry.clone(),
+            checksum,
+            size,
+            blob: None,
+            sync: known.is_none(),
+            exact,
+        })
+    }
+
+    /// A file that must be read.
+    fn read(&self, path: &RelPath, index: Option<&TreeEntry>) -> Result<Option<Seen>, Failure> {
+        let Some(now) = capture::read(&*self.ground.tree, path)? else {
+            return Ok(None);
+        };
+        let link = now.is_link();
+        let mode = match index {
+            // Where the file system keeps no executable bit, the index says what it is.
+            Some(entry)
+                if !link && entry.mode != "120000" && !self.ground.git.trusts_file_mode() =>
+            {
+                entry.mode.clone()
+            }
+            _ => now.git_mode().into(),
+        };
+        if !link && self.converter.is_lfs(path)? && !self.stays(path, now.bytes.as_ref())? {
+            return Ok(Some(self.as_pointer(path, mode, &now)));
+        }
+        let bytes = all_bytes(&*self.ground.tree, path, now)?;
+        let (in_git, exact) = if link {
+            (bytes, true)
+        } else {
+            self.in_git(path, bytes)?
+        };
+        let id = self.ground.git.blob_id(&in_git);
+        let blob = (!self.ground.git.sees_object(&id))
+            .then(|| NewBlob::FromTree(path.clone(), id.clone()));
+        let sync = blob.is_none();
+        Ok(Some(Seen {
+            entry: TreeEntry { mode, id },
+            checksum: Digest::of(&in_git),
+            size: in_git.len() as u64,
+            blob,
+            sync,
+            exact,
+        }))
+    }
+
+    /// What git stores for a file of Git LFS: its pointer.
+    fn as_pointer(&self, path: &RelPath, mode: Cow<'static, str>, now: &Now) -> Seen {
+        let pointer = git::Repo::lfs_pointer(&now.digest, now.size);
+        let id = self.ground.git.blob_id(&pointer);
+        let (checksum, size) = (Digest::of(&pointer), pointer.len() as u64);
+        Seen {
+            entry: TreeEntry {
+                mode,
+                id: id.clone(),
+            },
+            checksum,
+            size,
+            blob: Some(NewBlob::Lfs(path.clone(), id)),
+            sync: false,
+            exact: true,
+        }
+    }
+
+    /// What git keeps of a file's bytes, and whether these very bytes come back from that.
+    fn in_git(&self, path: &RelPath, bytes: Vec<u8>) -> Result<(Vec<u8>, bool), Failure> {
+        if self.converter.is_plain(path)? {
+            return Ok((bytes, true));
+        }
+        let in_git = self.converter.to_git(path, bytes.clone())?;
+        let exact = self.converter.comes_back(
+            path,
+            (bytes.len() as u64, Some(&bytes)),
+            (in_git.len() as u64, &|| Ok(in_git.clone())),
+        )?;
+        Ok((in_git, exact))
+    }
+
+    /// True when git keeps the bytes of a Git LFS file as they are: nothing, and a pointer whose
+    /// object was never fetched.
+    fn stays(&self, path: &RelPath, bytes: Option<&Vec<u8>>) -> Result<bool, Failure> {
+        let Some(bytes) = bytes.filter(|bytes| bytes.len() < 1024) else {
+            return Ok(false);
+        };
+        Ok(self.converter.to_git(path, bytes.clone())? == *bytes)
+    }
+}

@@ -1,0 +1,201 @@
+//! A release where it is kept: its tag, the tag's signature and second reference, the commit, the
+//! manifest and its copy, and every byte in git and the store. Nothing is read from a manifest
+//! before the tag that vouches for it was looked at, and nothing of the work tree is looked at.
+
+use crate::{
+    base::{Failure, Fault, Hint, Kind},
+    catalog::{
+        self, Release, Scope, grown,
+        manifests::{self, Found, Kept},
+        releases::Releases,
+    },
+    git::Attributes,
+    ground::Ground,
+    model::{Check, Status, TagName, TaskSpec, Verification, Version, signature::Demand},
+    rollback::{Error, signature},
+    verify::{
+        Checking,
+        integrity::{self, Depth},
+    },
+};
+
+/// Checks a release where it is kept: tag, its signature, commit, manifest, and every byte of it
+/// when `deep`.
+pub fn release(
+    ground: &Ground,
+    task: &TaskSpec,
+    releases: &Releases,
+    version: &Version,
+    (deep, demand): (bool, Demand),
+) -> Result<Verification, Failure> {
+    let mut verification = Verification {
+        task: task.id.clone(),
+        version: version.clone(),
+        checks: Vec::new(),
+    };
+    let release = match releases.find(&task.id, version) {
+        Err(broken @ catalog::Error::TagBroken { .. }) => {
+            verification
+                .checks
+                .push(Checking::begin(1, "integrity.tag").unmade(broken.into(), &ground.git)?);
+            return Ok(verification);
+        }
+        found => found?,
+    };
+    // Before the manifest, which the tag vouches for, is read.
+    verification
+        .checks
+        .extend(signature::check(ground, release, demand)?);
+    let tag = tag_check(ground, release)?;
+    if tag.status == Status::Fail && !release.lost {
+        // What such a tag leads to is not what was released.
+        verification.checks.push(tag);
+        return Ok(verification);
+    }
+    let checking = Checking::begin(1, "integrity.manifest");
+    let found = match manifests::load(ground, release) {
+        Ok(found) => found,
+        Err(failure) => {
+            verification
+                .checks
+                .push(checking.unmade(failure, &ground.git)?);
+            return Ok(verification);
+        }
+    };
+    verification
+        .checks
+        .push(checking.end(Status::Pass, vec![chain(release, &found)]));
+    verification.checks.push(tag);
+    verification.checks.extend(copy_check(release, &found));
+    let depth = if deep { Depth::Deep } else { Depth::Present };
+    verification
+        .checks
+        .extend(contents(ground, task, release, &found, depth)?);
+    Ok(verification)
+}
+
+/// The commit of a release whose manifest was read, and every byte that is kept of it. Where the
+/// commit cannot be looked at, neither are the bytes.
+fn contents(
+    ground: &Ground,
+    task: &TaskSpec,
+    release: &Release,
+    found: &Found,
+    depth: Depth,
+) -> Result<Vec<Check>, Failure> {
+    let scope = Scope::new(&ground.settings, task)?;
+    let checking = Checking::begin(1, "integrity.commit");
+    let commit = match grown::commit(ground, &scope, found, true) {
+        Ok(check) => check,
+        Err(failure) => return Ok(vec![checking.unmade(failure, &ground.git)?]),
+    };
+    let converter = ground
+        .git
+        .converter(Attributes::Commit(&found.tag.commit))?;
+    let total = found.manifest.files.len() as u64;
+    let absent = manifests::absent(&ground.git, release);
+    let kept = ground.work("verifying", total, false, || {
+        integrity::kept(
+            (&ground.git, &*ground.store, absent),
+            &converter,
+            &found.manifest,
+            depth,
+            &|n| ground.progress(n),
+        )
+    });
+    Ok(vec![commit, kept])
+}
+
+/// Refuses a release whose tag's commit does not hold what its manifest says.
+pub fn refuse_other_commit(ground: &Ground, scope: &Scope, found: &Found) -> Result<(), Failure> {
+    let meta = &found.manifest.metadata;
+    // The users' own form does not say what git has.
+    if found.manifest.schema.is_none() {
+        return Ok(());
+    }
+    let check = grown::commit(ground, scope, found, false)?;
+    if check.status == Status::Pass {
+        return Ok(());
+    }
+    Err(Error::Damaged {
+        tag: meta.git_tag.clone(),
+        problems: check.evidence.join("; "),
+        task: meta.task_id.clone(),
+    }
+    .into())
+}
+
+/// What is said of a copy of the manifest that is another one; nothing where there is none. Its own
+/// fault: the release has the manifest that its tag names.
+fn copy_check(release: &Release, found: &Found) -> Option<Check> {
+    let copy = found.copy.as_ref()?;
+    let Some(error) = manifests::copy_trouble(release, copy) else {
+        return Some(
+            Checking::begin(1, Check::COPY)
+                .end(Status::Skipped, vec![manifests::line_ends(release)]),
+        );
+    };
+    let id = if error.kind() == Kind::Conflict {
+        Check::NUMBER
+    } else {
+        Check::COPY
+    };
+    Some(Check {
+        hints: error.hints(),
+        ..Checking::begin(1, id).end(Status::Fail, vec![error.to_string()])
+    })
+}
+
+/// The second reference names the same tag, so a moved or deleted tag shows.
+pub(super) fn tag_check(ground: &Ground, release: &Release) -> Result<Check, Failure> {
+    let checking = Checking::begin(1, "integrity.tag");
+    let name = TagName::keep_reference(&release.task, &release.version);
+    if release.lost {
+        let (why, hints) = manifests::lost_tag(&ground.git, release);
+        let bring = hints
+            .iter()
+            .map(|hint| format!("{}: {}", hint.why, hint.argv.join(" ")));
+        return Ok(Check {
+            hints: hints.clone(),
+            ..checking.end(Status::Fail, std::iter::once(why).chain(bring).collect())
+        });
+    }
+    Ok(match manifests::kept(&ground.git, release)? {
+        Kept::Nothing => checking.end(
+            Status::Skipped,
+            vec![format!(
+                "there is no {name}: the release was made elsewhere, or adopted"
+            )],
+        ),
+        Kept::Same => checking.end(Status::Pass, vec![format!("{name} names the same tag")]),
+        Kept::Broken(broken) => {
+            let again = Hint::run(
+                "make it again",
+                &["git", "update-ref", &name, release.tag_id.as_str()],
+            );
+            let hints = broken.hints().into_iter().take(1).chain([again]).collect();
+            Check {
+                hints,
+                ..checking.end(
+                    Status::Inconclusive,
+                    vec![format!("{name} is broken: {}", broken.why)],
+                )
+            }
+        }
+        Kept::Other(id) => checking.unmade(
+            catalog::Error::tag_replaced(release, id).into(),
+            &ground.git,
+        )?,
+    })
+}
+
+/// By what a manifest was found: the tag, or where that is gone its second reference.
+pub(super) fn chain(release: &Release, found: &Found) -> String {
+    let tag = format!("tag {}", release.tag());
+    let by = if release.lost {
+        TagName::keep_reference(&release.task, &release.version)
+    } else {
+        tag
+    };
+    format!("{by} -> commit {} -> manifest", found.tag.commit.short())
+}

@@ -1,0 +1,228 @@
+//! Compares a release with what is there: which paths change, and how, in the work tree, the
+//! commit and the index. Proves on the way that every byte of the target is here and intact.
+//!
+//! Changes nothing. Read [`written`] for what comes, [`removed`] for what goes, [`refusals`] for
+//! what is refused before that.
+
+mod refusals;
+mod remarks;
+mod removed;
+mod written;
+
+use std::collections::BTreeSet;
+
+use super::{check, room::Room};
+use crate::{
+    base::{Failure, GitId, RelPath, Sorted, sqlite},
+    catalog::{Scope, capture, left_out, manifests::Found, releases::Releases},
+    draft::FileDraft,
+    git::{Attributes, RuleChanges, Scan, Tracked, WorkState},
+    ground::Ground,
+    model::{
+        LeftOut, TaskSpec,
+        manifest::{FileEntry, Role},
+        operation::{TreeChange, TreeEntry},
+    },
+};
+use written::Reader;
+
+/// What is compared.
+pub struct Comparison<'a> {
+    /// The ports.
+    pub ground: &'a Ground,
+    /// The task.
+    pub task: &'a TaskSpec,
+    /// Its globs.
+    pub scope: &'a Scope,
+    /// The releases of the task.
+    pub releases: &'a Releases,
+    /// The target.
+    pub target: &'a Found,
+    /// True when shared files are restored too.
+    pub with_shared: bool,
+}
+
+/// What was found.
+#[derive(Default)]
+pub struct Compared {
+    /// Changes of the work tree, sorted by path.
+    pub files: Vec<FileDraft>,
+    /// Changes of the commit's tree.
+    pub tree: Vec<TreeChange>,
+    /// Changes of the index.
+    pub index: Vec<TreeChange>,
+    /// Index entries that are right but whose stat data is old: their files had to be read, and
+    /// every later look would read them again.
+    pub stale: Vec<TreeChange>,
+    /// Blobs that must be durable before files that hold the same bytes are replaced.
+    pub unsynced: Vec<GitId>,
+    /// How many files stay as they are.
+    pub unchanged: usize,
+    /// Untracked files that stay.
+    pub untracked: Vec<RelPath>,
+    /// Protected files that stay.
+    pub protected: Vec<RelPath>,
+    /// Ignored files that stay.
+    pub left_out: LeftOut,
+    /// Shared files that differ from what the target expects.
+    pub drift: Vec<String>,
+    /// Paths whose content in the work tree was not committed.
+    pub uncommitted: BTreeSet<RelPath>,
+    /// Stale bytecode that goes.
+    pub bytecode: usize,
+    /// Repositories of their own that stay as they are.
+    pub nested: Vec<RelPath>,
+    /// Untracked files where the version has a file or a folder: they are saved, and go.
+    pub made_room: usize,
+    /// Files that get other line ends than they had when they were released.
+    pub line_ends: Vec<RelPath>,
+}
+
+/// The files that are restored, by path.
+pub(super) type Wanted<'a> = Sorted<'a, &'a FileEntry>;
+
+impl Comparison<'_> {
+    /// Compares.
+    pub fn compare(&self) -> Result<Compared, Failure> {
+        let wanted = self.wanted();
+        let scan = self.look(&wanted)?;
+        let mut compared = Compared {
+            nested: self.nested(&wanted, &scan)?,
+            ..Compared::default()
+        };
+        let tracked = Sorted::new(scan.tracked.iter().map(|tracked| (&tracked.path, tracked)));
+        let rules = self.rules(&wanted, &tracked);
+        let converter = self.ground.git.converter(Attributes::After(&rules))?;
+        let reader = Reader {
+            converter: &converter,
+            same_rules: rules.is_empty(),
+        };
+        self.restore(&wanted, &tracked, &reader, &mut compared)?;
+        self.remove(&wanted, &scan, &mut compared)?;
+        let needed = self.target.manifest.metadata.version.to_string();
+        let room = Room {
+            ground: self.ground,
+            scope: self.scope,
+            needed: &needed,
+        };
+        let made = room.make(
+            scan.untracked.iter().chain(&scan.ignored),
+            &mut compared.files,
+        )?;
+        compared.untracked.retain(|path| !made.contains(path));
+        compared.made_room = made.len();
+        self.settle_databases(&scan, &wanted, &mut compared)?;
+        compared.files.sort_by(|a, b| a.path.cmp(&b.path));
+        compared.files.dedup_by(|a, b| a.path == b.path);
+        compared.left_out = self.left_out(&wanted, &scan, &compared);
+        room.check(&compared.files)?;
+        compared.line_ends = self.other_line_ends(&wanted, &converter, &compared)?;
+        self.find_drift(&mut compared)?;
+        Ok(compared)
+    }
+
+    /// What lies where the release has its files. A release that is damaged, or that reaches
+    /// elsewhere, is refused before anything that was seen counts.
+    fn look(&self, wanted: &Wanted<'_>) -> Result<Scan, Failure> {
+        let mut dirs = self.scope.dirs();
+        dirs.extend(
+            wanted
+                .values()
+                .filter(|file| !self.scope.owns(&file.path))
+                .map(|file| file.path.clone()),
+        );
+        let (commit, scan) = rayon::join(
+            || check::refuse_other_commit(self.ground, self.scope, self.target),
+            || self.ground.git.scan(&dirs),
+        );
+        commit?;
+        self.check_scope(wanted)?;
+        self.check_twins(wanted)?;
+        Ok(scan?)
+    }
+
+    /// The ignored files that stay. What is written or goes, also to make room or beside a
+    /// database, does not stay as it is.
+    fn left_out(&self, wanted: &Wanted<'_>, scan: &Scan, compared: &Compared) -> LeftOut {
+        let changes = |path: &RelPath| {
+            compared
+                .files
+                .binary_search_by(|file| file.path.cmp(path))
+                .is_ok()
+        };
+        let ignored = scan
+            .ignored
+            .iter()
+            .filter(|path| !wanted.contains(path) && !changes(path));
+        left_out::of(&*self.ground.tree, self.task, self.scope, ignored)
+    }
+
+    /// The files that are restored, by path.
+    fn wanted(&self) -> Wanted<'_> {
+        let files = self.target.manifest.files.iter();
+        let files = files
+            .filter(|file| file.is_restored() || (self.with_shared && file.role == Role::Shared));
+        Sorted::new(files.map(|file| (&file.path, file)))
+    }
+
+    /// Line endings follow the attributes that will be in force afterwards: the target's own in
+    /// the task, those of the work tree elsewhere.
+    pub(super) fn rules(&self, wanted: &Wanted<'_>, tracked: &Sorted<'_, &Tracked>) -> RuleChanges {
+        let is_rules = |path: &RelPath| {
+            path.name() == b".gitattributes" && !self.protects(path, &mut Compared::default())
+        };
+        let clean = |path: &RelPath| {
+            tracked
+                .get(path)
+                .filter(|tracked| tracked.state == WorkState::Clean)
+                .and_then(|tracked| tracked.index.as_ref())
+        };
+        let differs = |path: &RelPath, file: &FileEntry| {
+            clean(path).map(|entry| &entry.id) != file.blob.as_ref()
+        };
+        let come = wanted
+            .values()
+            .filter(|file| is_rules(&file.path) && differs(&file.path, file))
+            .map(|file| (file.path.clone(), file.blob.clone()));
+        let go = tracked
+            .paths()
+            .filter(|path| is_rules(path) && self.scope.owns(path) && !wanted.contains(path));
+        come.chain(go.map(|path| (path.clone(), None))).collect()
+    }
+
+    /// True, and noted, for a protected path that exists; one that is missing may be restored.
+    pub(super) fn protects(&self, path: &RelPath, compared: &mut Compared) -> bool {
+        let is_there = |path: &RelPath| {
+            capture::stat(&*self.ground.tree, path)
+                .ok()
+                .flatten()
+                .is_some()
+        };
+        // A database that stays keeps the log that it has, also when that is none.
+        let of_kept = |path: &RelPath| {
+            sqlite::database_of(path)
+                .is_some_and(|database| self.scope.protects(&database) && is_there(&database))
+        };
+        let protected = self.scope.protects(path) && (is_there(path) || of_kept(path));
+        if protected {
+            compared.protected.push(path.clone());
+        }
+        protected
+    }
+}
+
+/// Adds a change when there is one.
+fn note(
+    changes: &mut Vec<TreeChange>,
+    path: &RelPath,
+    before: Option<TreeEntry>,
+    after: Option<TreeEntry>,
+) {
+    if before != after {
+        changes.push(TreeChange {
+            path: path.clone(),
+            before,
+            after,
+        });
+    }
+}

@@ -1,0 +1,109 @@
+//! What a person is told of a comparison and what changes nothing: files that come back with other
+//! line ends, and shared files that are not what the release expects.
+
+use super::{Compared, Comparison, Wanted};
+use crate::{
+    base::{Failure, GitId, RelPath},
+    catalog::{self, manifests::Found, releases},
+    git::{Attributes, Converter},
+    model::{TaskSpec, manifest::Role},
+};
+
+impl Comparison<'_> {
+    /// Files that are written with other line ends than they had when they were released: git kept
+    /// one form of them, or another `.gitattributes` is in force by now.
+    pub(super) fn other_line_ends(
+        &self,
+        wanted: &Wanted<'_>,
+        converter: &Converter,
+        compared: &Compared,
+    ) -> Result<Vec<RelPath>, Failure> {
+        let Found { manifest, tag, .. } = self.target;
+        let then = self.ground.git.converter(Attributes::Commit(&tag.commit))?;
+        let mut found = Vec::new();
+        let written = compared
+            .files
+            .iter()
+            .filter(|file| file.after.as_ref().is_some_and(|kept| !kept.state.link));
+        for file in written.filter_map(|file| wanted.get(&file.path)) {
+            let path = &file.path;
+            let may_differ = !converter.is_plain(path)? || !then.is_plain(path)?;
+            let differs = |blob: &GitId| -> Result<bool, Failure> {
+                let bytes = self.ground.git.read_blob(blob)?;
+                Ok(converter.to_worktree(path, bytes.clone())? != then.to_worktree(path, bytes)?)
+            };
+            let other_rules = match &file.blob {
+                Some(blob) if may_differ => differs(blob)?,
+                _ => false,
+            };
+            if other_rules || manifest.metadata.line_ends.contains(path) {
+                found.push(path.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    /// Shared files that are not what the target expects.
+    pub(super) fn find_drift(&self, compared: &mut Compared) -> Result<(), Failure> {
+        if self.with_shared {
+            return Ok(());
+        }
+        let head = self.ground.git.head_commit()?;
+        let Found { manifest, .. } = self.target;
+        for file in manifest
+            .files
+            .iter()
+            .filter(|file| file.role == Role::Shared)
+        {
+            let now = head
+                .as_ref()
+                .map(|head| self.ground.git.entry(head, &file.path))
+                .transpose()?
+                .flatten();
+            if now.as_ref().map(|entry| &entry.id) != file.blob.as_ref() {
+                let short = |id: Option<&GitId>| {
+                    id.map_or_else(|| "no file".into(), |id| format!("@{}", id.short()))
+                };
+                let users = self.users(&file.path);
+                let expects = short(file.blob.as_ref());
+                let has = short(now.as_ref().map(|entry| &entry.id));
+                compared.drift.push(format!(
+                    "{} {} expects {} {expects}, HEAD has {has}{users}",
+                    self.task.id, manifest.metadata.version, file.path
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Which other tasks' newest releases list a shared file, in words.
+    fn users(&self, path: &RelPath) -> String {
+        let others = self
+            .ground
+            .settings
+            .tasks
+            .iter()
+            .filter(|task| task.id != self.task.id);
+        let newest = |task: &TaskSpec| {
+            releases::of_task(&self.ground.git, &self.ground.settings, &task.id).ok()
+        };
+        let uses = |task: &&TaskSpec| {
+            let releases = newest(task).unwrap_or_default();
+            let manifest = releases
+                .of(&task.id)
+                .next_back()
+                .and_then(|release| catalog::manifests::load(self.ground, release).ok());
+            manifest.is_some_and(|found| found.manifest.file(path).is_some())
+        };
+        let names: Vec<String> = others
+            .filter(uses)
+            .take(5)
+            .map(|task| task.id.to_string())
+            .collect();
+        if names.is_empty() {
+            String::new()
+        } else {
+            format!("; {} use it too", names.join(", "))
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What must be written so that the release's files are there: in the work tree, in the commit and
+//! in the index. A file that is as released is never read where git's stat cache vouches for it.
+
+use rayon::prelude::*;
+
+use super::{Compared, Comparison, Wanted, note};
+use crate::{
+    base::{Failure, Sorted},
+    draft::{FileDraft, Kept, tree},
+    git::{Converter, Tracked, WorkState},
+    model::{
+        Source,
+        manifest::{FileEntry, Role},
+        operation::{TreeChange, TreeEntry},
+    },
+};
+
+/// How files of the target become files of the work tree.
+pub(super) struct Reader<'a> {
+    pub(super) converter: &'a Converter,
+    /// False when other rules are in force afterwards: they may make other bytes of the same blob.
+    pub(super) same_rules: bool,
+}
+
+impl Comparison<'_> {
+    /// Finds what must be written.
+    pub(super) fn restore(
+        &self,
+        wanted: &Wanted<'_>,
+        tracked: &Sorted<'_, &Tracked>,
+        reader: &Reader<'_>,
+        compared: &mut Compared,
+    ) -> Result<(), Failure> {
+        let files = wanted
+            .values()
+            .copied()
+            .filter(|file| !self.protects(&file.path, compared));
+        let files: Vec<(&FileEntry, Option<&Tracked>)> = files
+            .map(|file| (file, tracked.get(&file.path).copied()))
+            .collect();
+        let bytes = files.len() as u64;
+        // Boxed, because nearly all of them are `None` and the list is as long as the release.
+        let results: Vec<Option<Box<FileDraft>>> =
+            self.ground.work("comparing", bytes, false, || {
+                let one = |(file, tracked): &(&FileEntry, Option<&Tracked>)| {
+                    let result = self.restore_one(file, *tracked, reader);
+                    self.ground.progress(1);
+                    result.map(|draft| draft.map(Box::new))
+                };
+                files.par_iter().map(one).collect::<Result<_, Failure>>()
+            })?;
+        for ((file, tracked), draft) in files.into_iter().zip(results) {
+            self.note_in_git(file, tracked, draft.as_deref(), compared);
+            match draft {
+                Some(draft) => compared.files.push(*draft),
+                None => compared.unchanged += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// The change of one file, `None` when it is as released.
+    fn restore_one(
+        &self,
+        file: &FileEntry,
+        tracked: Option<&Tracked>,
+        reader: &Reader<'_>,
+    ) -> Result<Option<FileDraft>, Failure> {
+        let clean = tracked
+            .filter(|tracked| tracked.state == WorkState::Clean)
+            .and_then(|tracked| tracked.index.as_ref());
+        if reader.same_rules
+            && clean.is_some_and(|entry| {
+                Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref()
+            })
+        {
+            return Ok(None);
+        }
+        let known = tracked
+            .and_then(|tracked| tracked.index.as_ref())
+            .map(|entry| &entry.id);
+        let before = tree::existing(&*self.ground.tree, &self.ground.git, &file.path, known)?;
+        let after = tree::restored(self.ground, reader.converter, file)?;
+        if before
+            .as_ref()
+            .is_some_and(|before| before.state.same(&after.state))
+        {
+            return Ok(None);
+        }
+        Ok(Some(FileDraft {
+            path: file.path.clone(),
+            before,
+            after: Some(after),
+        }))
+    }
+
+    /// Notes how commit and index change for a restored file.
+    fn note_in_git(
+        &self,
+        file: &FileEntry,
+        tracked: Option<&Tracked>,
+        draft: Option<&FileDraft>,
+        compared: &mut Compared,
+    ) {
+        let (head, index) = tracked.map_or((None, None), |tracked| {
+            (tracked.head.as_ref(), tracked.index.as_ref())
+        });
+        let same = |entry: &TreeEntry| {
+            Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref()
+        };
+        if draft.is_none() && head.is_some_and(same) && index.is_some_and(same) {
+            compared.stale.extend(stale_entry(file, tracked));
+            return;
+        }
+        let (head, index) = (head.cloned(), index.cloned());
+        if let Some(before) = draft.and_then(|draft| draft.before.as_ref()) {
+            note_replaced(file, before, (head.as_ref(), index.as_ref()), compared);
+        }
+        let after = file
+            .blob
+            .clone()
+            .zip(file.mode.clone())
+            .map(|(id, mode)| TreeEntry { mode, id });
+        note(&mut compared.tree, &file.path, head, after.clone());
+        if draft.is_some() && index.is_some() && index == after {
+            // Other bytes of the same blob: git must be told of their size, or it takes them for an
+            // edit.
+            compared.index.push(TreeChange {
+                path: file.path.clone(),
+                before: index,
+                after,
+            });
+        } else {
+            note(&mut compared.index, &file.path, index, after);
+        }
+    }
+}
+
+/// The index entry of a file that is as released, when git would have to read the file again to
+/// know it.
+fn stale_entry(file: &FileEntry, tracked: Option<&Tracked>) -> Option<TreeChange> {
+    let entry = tracked
+        .filter(|tracked| tracked.state == WorkState::Maybe)
+        .and_then(|tracked| tracked.index.clone())?;
+    Some(TreeChange {
+        path: file.path.clone(),
+        before: Some(entry.clone()),
+        after: Some(entry),
+    })
+}
+
+/// Notes of content that is replaced whether it was committed, and which blob must be durable
+/// before that.
+fn note_replaced(
+    file: &FileEntry,
+    before: &Kept,
+    (head, index): (Option<&TreeEntry>, Option<&TreeEntry>),
+    compared: &mut Compared,
+) {
+    let committed = head.is_some_and(|entry| before.state.source == Source::Blob(entry.id.clone()));
+    if file.role != Role::Large && !committed {
+        compared.uncommitted.insert(file.path.clone());
+    }
+    compared
+        .unsynced
+        .extend(index.map(|entry| entry.id.clone()));
+}

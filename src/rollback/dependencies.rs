@@ -1,0 +1,98 @@
+//! What differs between two versions in what they depend on, and the new environment that a
+//! rollback builds when that is wanted. What is not known of a version is never taken for a
+//! difference.
+
+use super::Rollback;
+use crate::{
+    draft::{Draft, StepDraft},
+    model::{DependencyList, Manifest, Plan, Version, settings::EnvMode},
+};
+
+impl Rollback<'_> {
+    /// Says what differs in dependencies, and plans a new environment when that is wanted.
+    pub(super) fn add_dependencies(
+        &self,
+        before: Option<&DependencyList>,
+        target: &Manifest,
+        draft: &mut Draft,
+    ) {
+        let mode = self.request.env.unwrap_or(self.ground.settings.env);
+        if mode == EnvMode::Off {
+            return;
+        }
+        note_packages(before, target, &mut draft.plan);
+        let unset = |name: &&String| std::env::var_os(name.as_str()).is_none();
+        draft.plan.missing_variables = target
+            .dependencies
+            .environment_variables
+            .iter()
+            .filter(unset)
+            .cloned()
+            .collect();
+        if mode == EnvMode::Sync && changes_python(before, target, &draft.plan) {
+            self.add_environment(target, draft);
+        }
+    }
+
+    /// Plans the environment of the target, or says why packages stay as they are.
+    fn add_environment(&self, target: &Manifest, draft: &mut Draft) {
+        match &self.task.venv {
+            Some(_) if self.ground.without_commands => {
+                draft
+                    .plan
+                    .notes
+                    .push("packages stay as they are (--no-commands)".into());
+            }
+            Some(venv) => {
+                draft.steps.push(StepDraft::Environment {
+                    venv: venv.clone(),
+                    packages: target.dependencies.python_packages.clone(),
+                });
+            }
+            None => {
+                draft.plan.notes.push("the task has no environment of its own (`env: {venv: …}`), so packages stay as they are".into());
+            }
+        }
+    }
+}
+
+/// Says which packages differ. What is not known of one side is no difference.
+fn note_packages(before: Option<&DependencyList>, target: &Manifest, plan: &mut Plan) {
+    let unknown = |version: &Version| {
+        format!("what {version} depends on is not known, so changes of packages are not listed")
+    };
+    match before {
+        _ if !target.knows_dependencies() => {
+            let is_worth_it = before.is_none_or(|before| !before.is_empty());
+            plan.notes
+                .extend(is_worth_it.then(|| unknown(&target.metadata.version)));
+        }
+        None => plan.notes.extend(
+            plan.from
+                .as_ref()
+                .filter(|_| target.dependencies.has_packages())
+                .map(unknown),
+        ),
+        Some(before) => {
+            plan.packages = DependencyList::changes(before, &target.dependencies);
+            plan.notes.extend(DependencyList::unknown_changes(
+                before,
+                &target.dependencies,
+            ));
+        }
+    }
+}
+
+/// True when Python packages are exchanged. Those that are installed and not known are exchanged
+/// for those of the version, if these are known.
+fn changes_python(before: Option<&DependencyList>, target: &Manifest, plan: &Plan) -> bool {
+    let then = &target.dependencies;
+    let differs = plan
+        .packages
+        .iter()
+        .any(|change| change.ecosystem == "python");
+    let hidden = before.is_some_and(|now| {
+        !now.knows("python", then) && then.knows("python", now) && !then.python_packages.is_empty()
+    });
+    differs || hidden
+}

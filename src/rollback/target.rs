@@ -1,0 +1,146 @@
+//! Which version a rollback goes to, and whether it may: what is chosen when nobody says, what
+//! somebody took back, what `--from` expects, and one-way doors. Reads no file of the work tree.
+
+use super::{Error, Rollback, Standings, standing_of};
+use crate::{
+    base::{Failure, TaskId},
+    catalog::{self, releases::Releases},
+    draft::Draft,
+    ground::Ground,
+    model::{DependencyList, Manifest, TaskSpec, Version, request},
+    policy,
+};
+
+/// The version to go to.
+pub(super) fn find(
+    (ground, task): (&Ground, &TaskSpec),
+    releases: &Releases,
+    standings: &Standings,
+    active: Option<&Version>,
+    request: &request::Rollback,
+) -> Result<Version, Error> {
+    let none = |why| Error::NoGoodVersion {
+        task: task.id.clone(),
+        why,
+        others: !ground.git.remotes().is_empty(),
+    };
+    request.to.clone().map_or_else(
+        || default_target(&task.id, releases, standings, active).map_err(none),
+        Ok,
+    )
+}
+
+/// The release of a task that is gone to when nobody says.
+///
+/// # Errors
+/// Why there is none.
+pub fn default_target(
+    task: &TaskId,
+    releases: &Releases,
+    standings: &Standings,
+    active: Option<&Version>,
+) -> Result<Version, policy::target::NoTarget> {
+    let versions = releases.of(task).map(|release| {
+        (
+            &release.version,
+            standing_of(standings, task, &release.version),
+        )
+    });
+    policy::target::choose(active, versions).cloned()
+}
+
+/// A release that somebody took back is gone to only by somebody who says why; what is said then
+/// stands in the commit, the journal and the audit log.
+pub(super) fn despite_verdict(
+    task: &TaskSpec,
+    standings: &Standings,
+    to: &Version,
+    request: &request::Rollback,
+) -> Result<request::Rollback, Error> {
+    let standing = standing_of(standings, &task.id, to);
+    if !standing.is_taken_back() {
+        return Ok(request.clone());
+    }
+    let (reason, word) = (
+        request.message.trim(),
+        if standing.bad { "bad" } else { "held" },
+    );
+    if !request.despite_verdict || reason.is_empty() {
+        let (task, version) = (task.id.clone(), to.clone());
+        return Err(Error::TakenBack {
+            task,
+            version,
+            word,
+            told: request.despite_verdict,
+        });
+    }
+    Ok(request::Rollback {
+        message: format!("{reason} (although {to} is {word})"),
+        ..request.clone()
+    })
+}
+
+/// `--from` is an optimistic lock.
+pub(super) fn check_from(
+    task: &TaskSpec,
+    (active, trouble): (Option<&Version>, &[String]),
+    to: Option<&Version>,
+    request: &request::Rollback,
+) -> Result<(), Error> {
+    let none = if trouble.is_empty() {
+        "no version"
+    } else {
+        "a version that cannot be read"
+    };
+    match &request.from {
+        Some(from) if active != Some(from) => Err(Error::StaleFrom {
+            task: task.id.clone(),
+            active: active.map_or_else(|| none.into(), ToString::to_string),
+            from: from.clone(),
+            to: to.map(ToString::to_string),
+        }),
+        _ => Ok(()),
+    }
+}
+
+impl Rollback<'_> {
+    /// What stays done on the other side of a one-way door is not passed by without being told to.
+    /// Variables that nobody sets are told and stop nothing: their names come from reading
+    /// sources, and many can do without.
+    pub(super) fn pass_doors(
+        &self,
+        (known, target): (Option<&DependencyList>, &Manifest),
+        draft: &mut Draft,
+    ) -> Result<(), Failure> {
+        let between = catalog::doors::Between {
+            from: self.active,
+            to: self.to,
+            gone: draft
+                .files
+                .iter()
+                .filter(|file| file.after.is_none())
+                .map(|file| &file.path)
+                .collect(),
+            needs: &target.dependencies.environment_variables,
+            needed: known.map(|known| known.environment_variables.as_slice()),
+        };
+        draft.plan.doors = catalog::doors::of(self.task, &between)?;
+        let closed = catalog::doors::of(
+            self.task,
+            &catalog::doors::Between {
+                needed: None,
+                ..between
+            },
+        )?;
+        match self.active {
+            Some(from) if !closed.is_empty() && !self.request.past_floor => Err(Error::OneWay {
+                task: self.task.id.clone(),
+                from: from.to_string(),
+                to: self.to.to_string(),
+                doors: closed,
+            }
+            .into()),
+            _ => Ok(()),
+        }
+    }
+}

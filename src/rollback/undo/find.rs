@@ -1,0 +1,238 @@
+//! Which operation an undo or redo takes back: the last one that is done, of the task and of this
+//! work tree first. An earlier one is refused, and so is a release that nobody named where nobody
+//! can be asked. Reads the journal only.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use crate::{
+    base::{Failure, Fs, OpId, TaskId},
+    ground::Ground,
+    journal::{self, history, status::Phase},
+    model::{
+        Operation, TagName,
+        operation::{About, OpKind},
+        request,
+    },
+    policy::undo::{Done, Stacks, stacks},
+    rollback::Error,
+};
+
+/// The operations that ended as done, oldest first, and in which work tree each was done.
+fn finished(state: &Arc<dyn Fs>) -> Result<Vec<(Done, String)>, Failure> {
+    let mut done = Vec::new();
+    for id in history::ids(&**state)? {
+        let Some(found) = history::summary(state, &id)? else {
+            continue;
+        };
+        if found.phase == (Phase::Finished { done: true }) {
+            let About {
+                id,
+                kind,
+                task,
+                undoes,
+                worktree,
+                ..
+            } = found.summary.about;
+            done.push((
+                Done {
+                    id,
+                    kind,
+                    task,
+                    undoes,
+                },
+                worktree,
+            ));
+        }
+    }
+    Ok(done)
+}
+
+/// The other work tree in which an operation was done.
+type Place<'p> = dyn Fn(&OpId) -> Option<String> + 'p;
+
+/// Finds the operation that an undo (or redo) takes back.
+pub fn find(ground: &Ground, request: &request::Undo, kind: OpKind) -> Result<Operation, Failure> {
+    let all = finished(&ground.state)?;
+    let here = ground.git.work_tree().to_string_lossy();
+    let done_here: Vec<Done> = all
+        .iter()
+        .filter(|(_, worktree)| *worktree == here)
+        .map(|(done, _)| done.clone())
+        .collect();
+    let elsewhere: HashMap<OpId, String> = all
+        .iter()
+        .filter(|(_, worktree)| *worktree != here)
+        .map(|(done, worktree)| (done.id.clone(), worktree.clone()))
+        .collect();
+    let place = |id: &OpId| elsewhere.get(id).cloned();
+    let done: Vec<Done> = all.into_iter().map(|(done, _)| done).collect();
+    let done_here = without_releases_taken_back(done_here);
+    let done = without_releases_taken_back(done);
+    if kind == OpKind::Undo
+        && let Some(release) = release_to_take_back(&done_here, &done, request, &place)?
+    {
+        return named_release(ground, &release, request);
+    }
+    let id = chosen(ground, (done_here, done), request, kind, &place)?;
+    Ok(open(&ground.state, &id)?)
+}
+
+/// The release to take back, opened. A script that takes its rollback back must not lose a release
+/// when there was no rollback: where nobody can be asked, it must be named.
+fn named_release(
+    ground: &Ground,
+    release: &OpId,
+    request: &request::Undo,
+) -> Result<Operation, Failure> {
+    let release = open(&ground.state, release)?;
+    if request.op.is_none() && !ground.asks {
+        let tag = release
+            .about
+            .task
+            .iter()
+            .zip(&release.about.to)
+            .map(|(task, version)| TagName::release(task, version).to_string());
+        return Err(Error::ReleaseNotNamed { tag: tag.collect() }.into());
+    }
+    Ok(release)
+}
+
+/// The operation that is meant: the one that is named, if it is the last of its task, else the
+/// last one. What was done here comes first: other work trees have their own files, and their own
+/// turn.
+fn chosen(
+    ground: &Ground,
+    (done_here, done): (Vec<Done>, Vec<Done>),
+    request: &request::Undo,
+    kind: OpKind,
+    place: &Place<'_>,
+) -> Result<OpId, Failure> {
+    let pick = |stacks: Stacks| {
+        if kind == OpKind::Redo {
+            stacks.redo
+        } else {
+            stacks.undo
+        }
+    };
+    let stack = pick(stacks(done.iter(), request.task.as_ref()));
+    let of_here = pick(stacks(done_here.iter(), request.task.as_ref()));
+    match &request.op {
+        None => match of_here.last().or(stack.last()) {
+            Some(id) => Ok(id.clone()),
+            None => {
+                Err(Error::NothingTo(if kind == OpKind::Redo { "redo" } else { "undo" }).into())
+            }
+        },
+        Some(id) if stack.contains(id) => {
+            let done = if of_here.contains(id) {
+                done_here
+            } else {
+                done
+            };
+            refuse_later(&done, id, kind, place)?;
+            Ok(id.clone())
+        }
+        Some(id) => Err(cannot(ground, id)?.into()),
+    }
+}
+
+/// A release that was taken back is as if it had never been made.
+fn without_releases_taken_back(done: Vec<Done>) -> Vec<Done> {
+    let is_release = |id: &OpId| {
+        done.iter()
+            .any(|op| op.id == *id && op.kind == OpKind::CreateSnapshot)
+    };
+    let gone: HashSet<OpId> = done
+        .iter()
+        .filter_map(|op| op.undoes.clone())
+        .filter(is_release)
+        .collect();
+    done.into_iter()
+        .filter(|op| {
+            !gone.contains(&op.id)
+                && op
+                    .undoes
+                    .as_ref()
+                    .is_none_or(|undone| !gone.contains(undone))
+        })
+        .collect()
+}
+
+/// The release that is to be taken back, when one is meant: by its name, or because it is the
+/// newest operation. One that lies below others, which were taken back, is not meant.
+fn release_to_take_back(
+    done_here: &[Done],
+    done: &[Done],
+    request: &request::Undo,
+    place: &Place<'_>,
+) -> Result<Option<OpId>, Error> {
+    let of_task = |op: &&Done, task: Option<&TaskId>| task.is_none() || op.task.as_ref() == task;
+    let newest = |all: &[Done], task: Option<&TaskId>| {
+        all.iter()
+            .rfind(|op| !matches!(op.kind, OpKind::Adopt | OpKind::Init) && of_task(op, task))
+            .cloned()
+    };
+    let found = match &request.op {
+        Some(id) => done.iter().find(|op| op.id == *id).cloned(),
+        None => newest(done_here, request.task.as_ref()),
+    };
+    let Some(release) = found.filter(|op| op.kind == OpKind::CreateSnapshot) else {
+        return Ok(None);
+    };
+    match (newest(done, release.task.as_ref()), &release.task) {
+        (Some(last), Some(task)) if last.id != release.id => Err(Error::NotTheLast {
+            op: release.id.short(),
+            later: last.id.short(),
+            task: task.clone(),
+            place: place(&last.id),
+        }),
+        _ => Ok(Some(release.id)),
+    }
+}
+
+/// Only the last operation of a task can be taken back: an earlier one knows nothing of the
+/// files that a later one changed.
+fn refuse_later(done: &[Done], id: &OpId, kind: OpKind, place: &Place<'_>) -> Result<(), Error> {
+    let Some(task) = done
+        .iter()
+        .find(|op| op.id == *id)
+        .and_then(|op| op.task.clone())
+    else {
+        return Ok(());
+    };
+    let Stacks { undo, redo } = stacks(done.iter(), Some(&task));
+    match if kind == OpKind::Redo { redo } else { undo }.last() {
+        Some(last) if last != id => Err(Error::NotTheLast {
+            op: id.short(),
+            later: last.short(),
+            task,
+            place: place(last),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Opens an operation.
+fn open(state: &Arc<dyn Fs>, id: &OpId) -> Result<Operation, journal::Error> {
+    history::open(state, id)?
+        .map(|found| found.operation)
+        .ok_or_else(|| journal::Error::NotFound(id.to_string()))
+}
+
+/// Why an operation cannot be taken back.
+fn cannot(ground: &Ground, id: &OpId) -> Result<Error, journal::Error> {
+    let kind = open(&ground.state, id)?.about.kind;
+    let why = match kind {
+        OpKind::Adopt => ": it only added manifests",
+        OpKind::Init => ": it only wrote the first files; git restores or removes them",
+        _ => ": it was taken back already, or a release was made on top of it",
+    };
+    Ok(Error::CannotUndo {
+        op: id.short(),
+        kind: kind.word(),
+        why,
+    })
+}

@@ -1,0 +1,429 @@
+//! The inverse of an operation, described in the same terms as the operation itself.
+//!
+//! Every path goes back to the state that was recorded before; what is there now is saved first,
+//! so an undo can be redone. The branch goes forward: one more commit whose tree is, for the
+//! touched paths, what it was. The registry goes back by its one entry, because other tasks may
+//! have moved on since.
+
+mod find;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::{
+    Error,
+    databases::{self, Sides},
+    room::{self, Room},
+    show, standing_of,
+};
+use crate::{
+    base::{Failure, GitId, RelPath, TaskId, clock::local, zone},
+    catalog::{self, Scope},
+    draft::{CommitDraft, Draft, FileDraft, Kept, StepDraft, registry, tree},
+    git::{Scan, Tracked},
+    ground::Ground,
+    model::{
+        Operation, Plan, TaskSpec, Verdict, Version,
+        operation::{CommandRole, OpKind, Publication, Step, TreeChange, TreeEntry},
+        signature::Signing,
+    },
+    steps::verdicts,
+};
+
+pub use find::find;
+
+/// Describes the inverse of an operation, without changing anything.
+pub fn draft(
+    ground: &Ground,
+    task: &TaskSpec,
+    operation: &Operation,
+    kind: OpKind,
+) -> Result<Draft, Failure> {
+    if operation.publication().is_some() {
+        ground.git.check_ready()?;
+    } else {
+        ground.git.check_ready_for_files()?;
+    }
+    check_place(ground, task, operation)?;
+    if operation.about.kind == OpKind::CreateSnapshot {
+        return super::release_back::draft(ground, task, operation);
+    }
+    let inverse = Inverse {
+        ground,
+        task,
+        operation,
+        kind,
+    };
+    inverse.draft()
+}
+
+/// The registry must still name the version that the operation left: after a branch was switched
+/// or the task went elsewhere, the inverse would mix versions.
+fn check_place(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<(), Failure> {
+    let Some(change) = &operation.about.registry else {
+        return Ok(());
+    };
+    let seen = catalog::registry::seen(&*ground.tree, &ground.settings);
+    let entry = match (&seen.registry, seen.trouble) {
+        (Some(registry), _) => registry.version(&task.id).map_err(Failure::from),
+        (None, None) => Ok(None),
+        (None, Some(trouble)) => Err(trouble),
+    };
+    // A registry that nobody can read, or whose entry the operation could not set, says nothing:
+    // then the task's own configuration does, and a task without one stands where its files stand.
+    let now = match entry {
+        Ok(version) if !operation.leaves_registry() => version,
+        _ => match catalog::registry::config_version(&*ground.tree, task) {
+            Ok(version @ Some(_)) if task.config.is_some() => version,
+            _ => return Ok(()),
+        },
+    };
+    if now == change.after {
+        return Ok(());
+    }
+    let say = |version: &Option<Version>| Version::or_none(version.as_ref());
+    let (active, left, before) = (
+        say(&now),
+        say(&change.after),
+        operation.about.from.as_ref().map(ToString::to_string),
+    );
+    let is_held = |version: &Version| {
+        verdicts::standings(&*ground.state)
+            .is_ok_and(|standings| standing_of(&standings, &task.id, version).held)
+    };
+    let held = operation.about.from.as_ref().is_some_and(is_held);
+    Err(Error::MovedOn {
+        task: task.id.clone(),
+        active,
+        op: operation.about.id.short(),
+        left,
+        before,
+        held,
+    }
+    .into())
+}
+
+/// The inverse of an operation.
+struct Inverse<'a> {
+    ground: &'a Ground,
+    task: &'a TaskSpec,
+    /// The operation that is taken back.
+    operation: &'a Operation,
+    /// Undo or redo.
+    kind: OpKind,
+}
+
+/// The files that go back.
+#[derive(Default)]
+struct FilesBack {
+    files: Vec<FileDraft>,
+    /// Blobs that must be durable before their files are replaced.
+    unsynced: Vec<GitId>,
+    /// What was changed since the operation.
+    uncommitted: BTreeSet<RelPath>,
+}
+
+impl Inverse<'_> {
+    /// Describes it.
+    fn draft(&self) -> Result<Draft, Failure> {
+        let (ground, task, operation) = (self.ground, self.task, self.operation);
+        let scan = self.look()?;
+        let scope = Scope::new(&ground.settings, task)?;
+        let sides = Sides::of(
+            ground,
+            &scope,
+            operation
+                .path_changes()
+                .map(|change| (&change.path, change.before.as_ref())),
+        )?;
+        let FilesBack {
+            mut files,
+            unsynced,
+            uncommitted,
+        } = self.files_back(&scan, sides)?;
+        let needed = operation
+            .about
+            .from
+            .as_ref()
+            .map_or_else(|| "what was there before".into(), ToString::to_string);
+        let (made, gone) = Room {
+            ground,
+            scope: &scope,
+            needed: &needed,
+        }
+        .make_all(&scan, &mut files)?;
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut draft = Draft::new(self.plan(&files, &uncommitted), "");
+        draft.plan.notes.extend(room::note(
+            made.len(),
+            if self.kind == OpKind::Redo {
+                "undo"
+            } else {
+                "redo"
+            },
+        ));
+        draft.undoes = Some(operation.about.id.clone());
+        draft.files = files;
+        draft.unsynced = unsynced;
+        self.add_commit(&gone, &mut draft)?;
+        if let Some(change) = &operation.about.registry {
+            let before = registry::entry_before(operation, change).cloned();
+            registry::back(ground, &task.id, operation, change)?.add_to(&mut draft, before);
+        }
+        add_steps(task, operation, &mut draft);
+        databases::refuse_open(ground, &mut draft)?;
+        Ok(draft)
+    }
+
+    /// True for the registry where its one entry goes back. A registry that was mended has no such
+    /// entry: it goes as a whole.
+    fn goes_by_entry(&self, path: &RelPath) -> bool {
+        self.operation.about.registry.is_some() && *path == self.ground.settings.registry
+    }
+
+    /// What lies where the files go back.
+    fn look(&self) -> Result<Scan, Failure> {
+        let paths: Vec<RelPath> = self
+            .operation
+            .path_changes()
+            .map(|change| change.path.clone())
+            .filter(|path| !self.goes_by_entry(path))
+            .collect();
+        scan_of(
+            self.ground,
+            &room::with_obstacles(&*self.ground.tree, paths)?,
+        )
+    }
+
+    /// The files that go back, and the logs that may not stay beside their databases.
+    fn files_back(&self, scan: &Scan, sides: Sides) -> Result<FilesBack, Failure> {
+        let ground = self.ground;
+        let indexed = indexed(scan);
+        let mut back = FilesBack::default();
+        for change in self
+            .operation
+            .path_changes()
+            .filter(|change| !self.goes_by_entry(&change.path))
+        {
+            let blob = indexed.get(&change.path).map(|entry| &entry.id);
+            let now = tree::existing(&*ground.tree, &ground.git, &change.path, blob)?;
+            let same = Kept::is(now.as_ref(), change.before.as_ref());
+            if same && !sides.databases.contains(&change.path) {
+                continue;
+            }
+            if !same && !Kept::is(now.as_ref(), change.after.as_ref()) {
+                back.uncommitted.insert(change.path.clone());
+            }
+            back.unsynced.extend(blob.cloned());
+            back.files.push(FileDraft {
+                path: change.path.clone(),
+                before: now,
+                after: change.before.clone().map(Kept::already),
+            });
+        }
+        for log in sides.go {
+            let before = tree::existing(&*ground.tree, &ground.git, &log, None)?;
+            back.files.push(FileDraft {
+                path: log,
+                before,
+                after: None,
+            });
+        }
+        Ok(back)
+    }
+
+    /// What the person sees.
+    fn plan(&self, files: &[FileDraft], edited: &BTreeSet<RelPath>) -> Plan {
+        let (task, operation) = (self.task, self.operation);
+        Plan {
+            title: task.title.clone(),
+            from: operation.about.to.clone(),
+            to: operation.about.from.clone(),
+            about: format!(
+                "takes back {} {} of {}",
+                operation.about.kind.word(),
+                operation.about.id.short(),
+                local(operation.about.at, &zone())
+            ),
+            files: show::file_lines(self.ground, task, files, edited),
+            unchanged: operation.path_changes().count().saturating_sub(files.len()),
+            notes: edited
+                .iter()
+                .map(|path| format!("{path} was changed since; what is there now is saved and `snapback redo` brings it back"))
+                .collect(),
+            ..Plan::new(self.kind, &task.id)
+        }
+    }
+
+    /// The commit and index changes: for each path that the operation changed, what it was before;
+    /// what makes room is tracked no more.
+    fn add_commit(&self, gone: &[&Tracked], draft: &mut Draft) -> Result<(), Failure> {
+        let Some(publication) = self.operation.publication() else {
+            return Ok(());
+        };
+        let head = self.ground.git.head()?;
+        let mut tree = self.tree_back(publication, &head.commit)?;
+        self.add_index(publication, draft)?;
+        for Tracked {
+            path,
+            head: in_head,
+            index,
+            ..
+        } in gone
+        {
+            let goes = |before: &Option<TreeEntry>| {
+                before.clone().map(|before| TreeChange {
+                    path: path.clone(),
+                    before: Some(before),
+                    after: None,
+                })
+            };
+            tree.extend(goes(in_head));
+            draft.index.extend(goes(index));
+        }
+        draft.commit = Some(CommitDraft {
+            head,
+            tree,
+            message: self.message(),
+            tag: None,
+            signing: Signing::default(),
+            is_signed: false,
+            manifest: None,
+        });
+        Ok(())
+    }
+
+    /// The changes of a publication but for the registry, which goes back by its entry.
+    fn own<'p>(&self, changes: &'p [TreeChange]) -> impl Iterator<Item = &'p TreeChange> {
+        let registry = &self.ground.settings.registry;
+        changes
+            .iter()
+            .filter(move |change| change.path != *registry)
+    }
+
+    /// How the tree of the commit changes.
+    fn tree_back(
+        &self,
+        publication: &Publication,
+        head: &GitId,
+    ) -> Result<Vec<TreeChange>, Failure> {
+        let mut tree = Vec::new();
+        for change in self.own(&publication.tree) {
+            let before = self.ground.git.entry(head, &change.path)?;
+            if before != change.before {
+                tree.push(TreeChange {
+                    path: change.path.clone(),
+                    before,
+                    after: change.before.clone(),
+                });
+            }
+        }
+        Ok(tree)
+    }
+
+    /// Adds how the index changes, given the files that go back.
+    fn add_index(&self, publication: &Publication, draft: &mut Draft) -> Result<(), Failure> {
+        let paths: Vec<RelPath> = self
+            .own(&publication.index)
+            .map(|change| change.path.clone())
+            .collect();
+        let scan = scan_of(self.ground, &paths)?;
+        let indexed = indexed(&scan);
+        let files: HashSet<&RelPath> = draft.files.iter().map(|file| &file.path).collect();
+        for change in self.own(&publication.index) {
+            let before = indexed.get(&change.path).map(|entry| (*entry).clone());
+            // A rewritten file whose entry stays needs new stat data, or git takes it for an edit.
+            let rewritten = before.is_some() && files.contains(&change.path);
+            if before != change.before || rewritten {
+                draft.index.push(TreeChange {
+                    path: change.path.clone(),
+                    before,
+                    after: change.before.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The message of the commit.
+    fn message(&self) -> String {
+        let about = &self.operation.about;
+        let say = |version: &Option<Version>| {
+            version
+                .as_ref()
+                .map_or_else(|| "none".into(), |version| format!("v{version}"))
+        };
+        format!(
+            "{}({}): {} -> {} takes back {}",
+            self.kind.word(),
+            self.task.id,
+            say(&about.to),
+            say(&about.from),
+            about.id.short()
+        )
+    }
+}
+
+/// What git has of some paths; nothing of none.
+pub(super) fn scan_of(ground: &Ground, paths: &[RelPath]) -> Result<Scan, Failure> {
+    Ok(if paths.is_empty() {
+        Scan::default()
+    } else {
+        ground.git.scan(paths)?
+    })
+}
+
+/// The index's entries.
+pub(super) fn indexed(scan: &Scan) -> HashMap<&RelPath, &TreeEntry> {
+    scan.tracked
+        .iter()
+        .filter_map(|tracked| Some((&tracked.path, tracked.index.as_ref()?)))
+        .collect()
+}
+
+/// The steps: those of the operation, seen from the other side.
+fn add_steps(task: &TaskSpec, operation: &Operation, draft: &mut Draft) {
+    let ran = |role: CommandRole| operation.steps.contains(&Step::Command { role });
+    draft
+        .steps
+        .extend((ran(CommandRole::Stop) && task.stop.is_some()).then_some(StepDraft::Stop));
+    draft.steps.push(StepDraft::Files);
+    for step in &operation.steps {
+        if let Step::Environment(change) = step {
+            draft.steps.push(StepDraft::EnvironmentBack(change.clone()));
+        }
+    }
+    draft.steps.push(StepDraft::Verify(None));
+    draft
+        .steps
+        .extend((ran(CommandRole::Start) && task.start.is_some()).then_some(StepDraft::Start));
+    if draft.commit.is_some() {
+        draft.steps.push(StepDraft::Publish);
+    }
+    // Undo of a rollback 1.3 -> 1.2 lifts the hold of 1.3; redo puts it back.
+    let records = operation.steps.iter().filter_map(|step| {
+        if let Step::Verdicts(records) = step {
+            Some(records)
+        } else {
+            None
+        }
+    });
+    draft
+        .steps
+        .extend(records.flatten().filter_map(|record| match record.verdict {
+            Verdict::Held => Some(StepDraft::Release(record.version.clone())),
+            Verdict::Released => Some(StepDraft::Hold(record.version.clone())),
+            _ => None,
+        }));
+}
+
+/// The task that an operation belongs to.
+pub fn task_of(operation: &Operation) -> Result<&TaskId, catalog::Error> {
+    operation
+        .about
+        .task
+        .as_ref()
+        .ok_or(catalog::Error::UnknownTask {
+            task: String::new(),
+            near: Vec::new(),
+        })
+}

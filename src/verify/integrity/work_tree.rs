@@ -1,0 +1,205 @@
+//! The files of a release in the work tree: type, mode and bytes, these in git's form where
+//! attributes say so. A link is never followed, and a pointer of Git LFS is no file of a release
+//! that has its bytes.
+
+use rayon::prelude::*;
+
+use crate::{
+    base::{Digest, Fs, Hint, Type, fs::read_limited},
+    git::{Converter, Repo},
+    model::{
+        Check, Manifest, Status,
+        manifest::{FileEntry, Role},
+    },
+    verify::{Checking, Trouble},
+};
+
+/// A work tree, and how its files are taken.
+pub struct WorkTree<'a> {
+    /// The files.
+    pub tree: &'a dyn Fs,
+    /// From them to git's form.
+    pub converter: &'a Converter,
+    /// False where the file system keeps no executable bit, or git is told not to believe it.
+    pub file_mode: bool,
+    /// True where a pointer of Git LFS is the file that it stands for, as it is for a release of
+    /// it.
+    pub takes_pointers: bool,
+}
+
+/// Every file of the manifest that `wanted` names lies in the work tree as released. `is_clean`
+/// names paths that git's own stat cache proves to be equal to a blob; they are not read again.
+pub fn tree(
+    work: &WorkTree<'_>,
+    manifest: &Manifest,
+    wanted: &dyn Fn(&FileEntry) -> bool,
+    is_clean: &dyn Fn(&FileEntry) -> bool,
+) -> Check {
+    let checking = Checking::begin(1, "integrity.files");
+    let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| wanted(file)).collect();
+    let doubtful: Vec<&FileEntry> = files
+        .iter()
+        .copied()
+        .filter(|file| !is_clean(file))
+        .collect();
+    let troubles = doubtful
+        .par_iter()
+        .filter_map(|file| tree_trouble(work, file))
+        .collect();
+    let (read, unread) = (doubtful.len(), files.len() - doubtful.len());
+    let rest = if unread == 0 {
+        String::new()
+    } else {
+        format!(", {unread} by git's stat cache")
+    };
+    checking.weigh(
+        troubles,
+        format!(
+            "{}/{} files as released ({read} read and hashed{rest})",
+            files.len(),
+            files.len()
+        ),
+    )
+}
+
+/// The check of [`tree`] where some files are left out of the work tree: of these nothing can be
+/// said.
+pub fn without(check: Check, absent: usize) -> Check {
+    if absent == 0 {
+        return check;
+    }
+    let line = format!(
+        "{absent} of its files are not checked out here, so nothing is known of them (sparse checkout)"
+    );
+    let evidence = std::iter::once(line).chain(check.evidence).collect();
+    let hints = vec![Hint::run(
+        "check everything out",
+        &["git", "sparse-checkout", "disable"],
+    )];
+    Check {
+        status: check.status.max(Status::Inconclusive),
+        evidence,
+        hints,
+        ..check
+    }
+}
+
+/// What is wrong with a file of the work tree.
+fn tree_trouble(work: &WorkTree<'_>, file: &FileEntry) -> Option<Trouble> {
+    let path = &file.path;
+    let bad = |line: String| Some(Trouble::Bad(line));
+    let Some(digest) = file.digest() else {
+        return bad(format!(
+            "{path} has no full checksum in the manifest: {:?}",
+            file.checksum
+        ));
+    };
+    let stat = match work.tree.stat(path) {
+        Ok(Some(stat)) => stat,
+        Ok(None) => return bad(format!("{path} is missing")),
+        Err(error) => return Some(Trouble::Unread(format!("{path}: {error}"))),
+    };
+    let link = file.mode.as_deref() == Some("120000");
+    let kind = if link { Type::Symlink } else { Type::File };
+    if stat.kind != kind {
+        return bad(format!(
+            "{path} is a {:?} and should be a {kind:?}",
+            stat.kind
+        ));
+    }
+    let executable = stat.mode & 0o100 != 0;
+    if work.file_mode
+        && !link
+        && file
+            .mode
+            .as_deref()
+            .is_some_and(|mode| (mode == "100755") != executable)
+    {
+        return bad(format!(
+            "{path} is {}executable and should {}be so",
+            if executable { "" } else { "not " },
+            if executable { "not " } else { "" }
+        ));
+    }
+    match differs(work, file, digest, link) {
+        Ok(false) => None,
+        Ok(true) => bad(format!("{path} has other bytes than the release")),
+        Err(why) => Some(Trouble::Unread(format!("{path}: {why}"))),
+    }
+}
+
+/// True when a file of the work tree is not as it is listed, or cannot be read.
+pub fn is_other(work: &WorkTree<'_>, file: &FileEntry) -> bool {
+    tree_trouble(work, file).is_some()
+}
+
+/// True when the bytes, converted to git's form where attributes say so, are not the release's.
+fn differs(
+    work: &WorkTree<'_>,
+    file: &FileEntry,
+    digest: Digest,
+    link: bool,
+) -> Result<bool, String> {
+    let WorkTree {
+        tree,
+        converter,
+        takes_pointers,
+        ..
+    } = *work;
+    let text = |error: std::io::Error| error.to_string();
+    if link {
+        return Ok(Digest::of(&tree.read_link(&file.path).map_err(text)?) != digest);
+    }
+    let (found, size) =
+        Digest::of_reader(&mut tree.open(&file.path).map_err(text)?).map_err(text)?;
+    if found == digest {
+        let is_only_pointer = !takes_pointers && is_pointer(tree, converter, file, size)?;
+        return if is_only_pointer {
+            Err("only its Git LFS pointer is here, not its bytes (git lfs pull)".into())
+        } else {
+            Ok(false)
+        };
+    }
+    if file.role == Role::Large
+        || converter
+            .is_plain(&file.path)
+            .map_err(|error| error.to_string())?
+    {
+        return Ok(true);
+    }
+    if converter
+        .is_lfs(&file.path)
+        .map_err(|error| error.to_string())?
+    {
+        // However large it is, its pointer is known from its digest.
+        return Ok(Digest::of(&Repo::lfs_pointer(&found, size)) != digest);
+    }
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut tree.open(&file.path).map_err(text)?, &mut bytes)
+        .map_err(text)?;
+    let in_git = converter
+        .to_git(&file.path, bytes)
+        .map_err(|error| error.to_string())?;
+    Ok(Digest::of(&in_git) != digest)
+}
+
+/// True for a file of Git LFS in whose place its pointer lies.
+fn is_pointer(
+    tree: &dyn Fs,
+    converter: &Converter,
+    file: &FileEntry,
+    size: u64,
+) -> Result<bool, String> {
+    if file.blob.is_none()
+        || size == 0
+        || size >= Repo::LONGEST_LFS_POINTER
+        || !converter
+            .is_lfs(&file.path)
+            .map_err(|error| error.to_string())?
+    {
+        return Ok(false);
+    }
+    let bytes = read_limited(tree, &file.path, Repo::LONGEST_LFS_POINTER)
+        .map_err(|error| error.to_string())?;
+    Ok(Repo::is_lfs_pointer(&bytes))
+}
