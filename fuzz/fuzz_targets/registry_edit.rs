@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use snapback::{base::TaskId, registry::Registry};
+use snapback::{model::TaskId, registry::Registry};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(registry) = Registry::parse(bytes) else { return };

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use snapback::{base::TaskId, model::TagName};
+use snapback::model::{TaskId, TagName};
 
 fuzz_target!(|name: &str| {
     // Every task is known: the longest way through the grammar.

@@ -2,10 +2,10 @@
 
 use super::{App, Error};
 use crate::{
-    base::{Failure, TaskId},
+    base::Failure,
     draft::Draft,
     ground::Ground,
-    model::{Settings, overview::AdoptionLine, request::Adopt},
+    model::{Settings, TaskId, overview::AdoptionLine, request::Adopt},
     release::adopt::{self, Adoption},
 };
 

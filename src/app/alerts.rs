@@ -13,11 +13,11 @@ use crate::{
         outbox::{Claim, Raised},
         send_within,
     },
-    base::{Failure, Kind, TaskId, cancel},
+    base::{Failure, Kind, cancel},
     ground,
     journal::history,
     model::{
-        Version,
+        TaskId, Version,
         alert::{
             ALERT_SCHEMA, Alert, AlertId, Answered, ChannelSpec, Choice, Kept, Notice, Offer, Topic,
         },

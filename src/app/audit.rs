@@ -8,7 +8,7 @@ use crate::{
         Once,
         check::{self, Anchored, Outside, Over},
     },
-    base::{Failure, TaskId, user},
+    base::{Failure, user},
     journal::{
         Ending,
         history::{self, Listed},
@@ -16,7 +16,7 @@ use crate::{
         status::Phase,
     },
     model::{
-        Operation, TagName, Version,
+        Operation, TagName, TaskId, Version,
         audit::{Actor, Anchor, AuditCheck, Deed, End, Ended, Entry, Origin, Said},
         operation::{OpKind, Summary},
     },

@@ -4,11 +4,11 @@ use std::{path::Path, time::Instant};
 
 use super::{App, change::millis};
 use crate::{
-    base::{Clock, Failure, RelPath, TaskId, output},
+    base::{Clock, Failure, RelPath, output},
     capsule::{self, create, open, packages},
     catalog::{Scope, manifests},
     model::{
-        Version,
+        TaskId, Version,
         capsule::CapsuleReport,
         report::{Moment, MomentEnd},
     },

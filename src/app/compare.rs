@@ -6,12 +6,12 @@ use similar::TextDiff;
 
 use super::App;
 use crate::{
-    base::{Failure, RelPath, TaskId, sqlite},
+    base::{Failure, RelPath, sqlite},
     catalog::{Scope, capture, databases},
     deps,
     draft::lines::{self, Side, as_text},
     model::{
-        DependencyList, TaskSpec, Version,
+        DependencyList, TaskId, TaskSpec, Version,
         manifest::{FileEntry, Role},
         overview::Difference,
     },

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::{App, Error, audit};
 use crate::{
-    base::{Failure, Kind, OpId, TaskId},
+    base::{Failure, Kind},
     draft::Draft,
     guard::{self, confirm::Confirmations},
     journal::{
@@ -18,7 +18,7 @@ use crate::{
         status::Phase,
     },
     model::{
-        Report, Request, Version,
+        OpId, Report, Request, TaskId, Version,
         alert::{Notice, Topic},
         confirm::{CONFIRM_SCHEMA, FailedTry, Pending, Settled},
         operation::OpKind,

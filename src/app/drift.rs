@@ -12,7 +12,7 @@ use std::{
 use rayon::prelude::*;
 
 use crate::{
-    base::{Failure, GitId, RelPath, Type},
+    base::{Failure, RelPath, Type},
     catalog::{
         self, Release, Scope, capture,
         databases::{is_lone_log, with_sides},
@@ -22,7 +22,7 @@ use crate::{
     git::{Attributes, Converter, Scan, Tracked, WorkState},
     ground::Ground,
     model::{
-        LeftOut, TaskSpec,
+        GitId, LeftOut, TaskSpec,
         manifest::{FileEntry, Role},
         operation::TreeEntry,
     },

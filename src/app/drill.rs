@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use super::{App, rehearse::Obstacle, signing::Signatures, way_back};
 use crate::{
-    base::{Failure, TaskId, cancel, process::offline::Offline},
+    base::{Failure, cancel, process::offline::Offline},
     catalog::manifests,
     drill::{self, Drill, reports},
     model::{
-        Status, TaskSpec, Version,
+        Status, TaskId, TaskSpec, Version,
         drill::{DrillReport, WAY},
         manifest::FileEntry,
         settings::EnvMode,

@@ -4,9 +4,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::missing_tags::{fetch_tags, not_here};
 use crate::{
-    base::{Fault, Hint, Kind, RelPath, TaskId},
+    base::{Fault, Hint, Kind, RelPath},
     config,
-    model::{Version, operation::OpKind},
+    model::{TaskId, Version, operation::OpKind},
     rollback,
 };
 

@@ -7,12 +7,12 @@
 
 use super::{App, Error, view::is_release};
 use crate::{
-    base::{Failure, Fault, Hint, TaskId},
+    base::{Failure, Fault, Hint},
     catalog::releases::Releases,
     config::{self, Flaw, Stops},
     git::Repo,
     model::{
-        LeftOut,
+        LeftOut, TaskId,
         answer::Next,
         health::{Finding, Level},
         overview::{DoctorLine, Released, TaskLine, WayBack},

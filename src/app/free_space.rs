@@ -10,9 +10,9 @@ use std::{collections::BTreeMap, os::unix::fs::MetadataExt, path::PathBuf};
 
 use super::{App, Error};
 use crate::{
-    base::{Failure, ObjectId, RelPath, text::size},
+    base::{Failure, RelPath, text::size},
     draft::{Draft, FileDraft, Keep, Kept},
-    model::plan::Space,
+    model::{ObjectId, plan::Space},
     steps::files::Places,
 };
 

@@ -12,10 +12,10 @@ mod upkeep;
 
 use super::App;
 use crate::{
-    base::{Failure, TaskId},
+    base::Failure,
     guard::Memory,
     model::{
-        TaskSpec, Version,
+        TaskId, TaskSpec, Version,
         alert::{Notice, Topic},
         guard::{Decision, GuardState, Outcome, RuleLine, RuleSpec, TaskWatch},
         trust::Role,

@@ -13,10 +13,10 @@ use rayon::prelude::*;
 
 use super::{App, change::millis};
 use crate::{
-    base::{Failure, Kind, TaskId},
+    base::{Failure, Kind},
     catalog::releases::Releases,
     model::{
-        Version,
+        TaskId, Version,
         answer::Next,
         confirm::Pending,
         health::{Finding, Health, Level, TaskHealth},

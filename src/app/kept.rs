@@ -11,11 +11,11 @@ use std::{collections::BTreeSet, path::Path};
 
 use super::{App, Error};
 use crate::{
-    base::{Failure, Fs, OpId, RelPath, SyncPoint, fs::create_dir_all, output, sqlite},
+    base::{Failure, Fs, RelPath, SyncPoint, fs::create_dir_all, output, sqlite},
     ground::copy_checked,
     journal::{self, history, log::folder, status::Phase},
     model::{
-        FileState, Operation, Source,
+        FileState, OpId, Operation, Source,
         kept::{Fate, Kept, KeptFile, Why},
         request::RestoreKept,
     },

@@ -7,9 +7,12 @@ use std::{
 
 use super::App;
 use crate::{
-    base::{Failure, OpId, footprint::Footprint, fs::is_temp},
+    base::{Failure, footprint::Footprint, fs::is_temp},
     journal::{self, history, status::Phase},
-    model::left::{LeftOperation, Stand},
+    model::{
+        OpId,
+        left::{LeftOperation, Stand},
+    },
     steps::shared,
 };
 

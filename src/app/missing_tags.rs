@@ -3,10 +3,10 @@
 
 use super::{App, Error, doctor::bad};
 use crate::{
-    base::{Failure, Hint, TaskId, text},
+    base::{Failure, Hint, text},
     catalog::{self, registry, releases::Releases, untagged},
     git,
-    model::{TagName, Version, overview::DoctorLine},
+    model::{TagName, TaskId, Version, overview::DoctorLine},
     rollback,
 };
 

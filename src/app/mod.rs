@@ -55,7 +55,7 @@ use std::{
 
 use crate::{
     base::{
-        Clock, Failure, RelPath, TaskId,
+        Clock, Failure, RelPath,
         lock::{Holder, Lock},
         text,
     },
@@ -66,7 +66,7 @@ use crate::{
     config,
     git::Repo,
     ground::Ground,
-    model::{Settings, Sink, TaskSpec, Version, audit::Via, event::Quiet},
+    model::{Settings, Sink, TaskId, TaskSpec, Version, audit::Via, event::Quiet},
     rollback::Standings,
     store::ChunkStore,
     trust::{Place, Trust},

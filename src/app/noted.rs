@@ -9,10 +9,10 @@
 
 use super::{App, audit};
 use crate::{
-    base::{Failure, OpId, TaskId},
+    base::Failure,
     catalog,
     model::{
-        Check, Report, Status, Verdict, VerdictRecord, Verification, Version,
+        Check, OpId, Report, Status, TaskId, Verdict, VerdictRecord, Verification, Version,
         drill::{DrillReport, WAY},
         operation::OpKind,
         report::Outcome,

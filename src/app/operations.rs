@@ -8,14 +8,14 @@ use super::{
     planned_names::Goes,
 };
 use crate::{
-    base::{Failure, OpId, fs::read_limited},
+    base::{Failure, fs::read_limited},
     journal::{
         self, Runner,
         history::{self, Found},
         status::Phase,
     },
     model::{
-        Operation, Report,
+        OpId, Operation, Report,
         operation::{Step, Summary},
         overview::OperationLine,
         report::Outcome,

@@ -7,10 +7,10 @@
 
 use super::{App, Error};
 use crate::{
-    base::{Failure, TaskId},
+    base::Failure,
     journal::history,
     model::{
-        Operation, TagName, VerdictRecord,
+        Operation, TagName, TaskId, VerdictRecord,
         operation::{NamedRef, OpKind, Publication, RefChange, Step},
     },
     steps::{publish, shared},

@@ -4,15 +4,12 @@ use std::{io::Write, path::Path};
 
 use super::{App, Error};
 use crate::{
-    base::{
-        Digest, Failure, Fs, RelPath, SyncPoint, TaskId, cancel, fs::create_dir_all, output,
-        process,
-    },
+    base::{Digest, Failure, Fs, RelPath, SyncPoint, cancel, fs::create_dir_all, output, process},
     catalog::manifests,
     draft,
     git::{Attributes, Worktree},
     model::{
-        Manifest, Source, Version,
+        Manifest, Source, TaskId, Version,
         manifest::{FileEntry, Role},
     },
 };

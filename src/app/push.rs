@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::{App, Error};
 use crate::{
-    base::{Failure, GitId, TaskId, secret},
+    base::{Failure, secret},
     catalog,
     git::{Attributes, Hooks, PushTarget, branch_name},
     journal::history,
     model::{
-        Report, TagName, Version,
+        GitId, Report, TagName, TaskId, Version,
         hooks::HookEvent,
         operation::{OpKind, RefChange},
         overview::OperationLine,

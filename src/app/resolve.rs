@@ -2,12 +2,12 @@
 
 use super::{App, Error};
 use crate::{
-    base::{Failure, TaskId, text},
+    base::{Failure, text},
     catalog::{
         self,
         releases::{self, Releases},
     },
-    model::{TagName, Version},
+    model::{TagName, TaskId, Version},
     rollback,
 };
 

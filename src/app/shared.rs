@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::{App, audit};
 use crate::{
-    base::{Failure, TaskId},
+    base::Failure,
     catalog,
     git::Hooks,
     model::{
-        Verdict, VerdictRecord, Version,
+        TaskId, Verdict, VerdictRecord, Version,
         verdict::{Meant, Standing, unmended},
     },
     steps::{

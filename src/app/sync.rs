@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use super::{App, Error};
 use crate::{
     base::{
-        Failure, Fs, RelPath, Root, TaskId,
+        Failure, Fs, RelPath, Root,
         fs::{publish, read_limited, write_aside},
         path::folder_of,
     },
@@ -13,7 +13,7 @@ use crate::{
     draft::{Draft, FileDraft, StepDraft, registry, tree},
     git,
     model::{
-        Plan, Report, Request, TaskSpec, Version,
+        Plan, Report, Request, TaskId, TaskSpec, Version,
         operation::OpKind,
         overview::DriftLine,
         report::Outcome,

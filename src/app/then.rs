@@ -5,10 +5,10 @@ use jiff::{Span, Timestamp, Zoned};
 
 use super::{App, Error};
 use crate::{
-    base::{Failure, GitId, OpId, TaskId, clock::local_exact, text, zone},
+    base::{Failure, clock::local_exact, text, zone},
     catalog::{manifests, registry as read, releases::Releases},
     journal::{history, status::Phase},
-    model::{TaskSpec, Version, operation::OpKind},
+    model::{GitId, OpId, TaskId, TaskSpec, Version, operation::OpKind},
     registry::task_config,
 };
 

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use super::App;
 use crate::{
-    base::{Digest, Failure, Kind, TaskId},
+    base::{Digest, Failure, Kind},
     draft::{Draft, StepDraft},
     ground,
     model::{
-        Operation, Plan,
+        Operation, Plan, TaskId,
         operation::{OpKind, Step},
         signature::Signer,
         trust::{CommandState, ConfiguredCommand, Role, digest_of_all},

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 
 use super::{App, audit};
 use crate::{
-    base::{Failure, Kind, TaskId},
+    base::{Failure, Kind},
     catalog::{self, manifests, registry as read},
     ground::Ground,
     model::{
-        Status, TaskSpec, Verdict, Verification, Version,
+        Status, TaskId, TaskSpec, Verdict, Verification, Version,
         operation::OpKind,
         overview::{HistoryLine, ReleaseDetail, ReleaseLine},
         signature::Demand,

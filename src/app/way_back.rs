@@ -2,11 +2,11 @@
 
 use super::{App, MissingTags, missing_tags::not_here};
 use crate::{
-    base::{Failure, TaskId, clock::local, zone},
+    base::{Failure, clock::local, zone},
     catalog::releases::Releases,
     drill::reports,
     ground::Ground,
-    model::{Check, Status, TaskSpec, Version, overview::WayBack, signature::Demand},
+    model::{Check, Status, TaskId, TaskSpec, Version, overview::WayBack, signature::Demand},
     policy::{self, target::NoTarget},
     rollback::{self, Standings, check},
 };

@@ -6,8 +6,11 @@
 
 use super::{Segment, line, log::log_id};
 use crate::{
-    base::{Digest, OpId, text},
-    model::audit::{Anchor, AuditCheck, Entry, Finding},
+    base::{Digest, text},
+    model::{
+        OpId,
+        audit::{Anchor, AuditCheck, Entry, Finding},
+    },
 };
 
 /// An anchor and the tag that has it.

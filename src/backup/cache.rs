@@ -13,11 +13,14 @@
 use std::{io::Write as _, os::unix::ffi::OsStrExt, path::Path};
 
 use super::{scan::Found, wire};
-use crate::base::{
-    Digest, Fs, ObjectId, RelPath, Stat,
-    cut::{Broken, Cut, begin, seal},
-    fs::read_limited,
-    times,
+use crate::{
+    base::{
+        Digest, Fs, RelPath, Stat,
+        cut::{Broken, Cut, begin, seal},
+        fs::read_limited,
+        times,
+    },
+    model::ObjectId,
 };
 
 const VERSION: u16 = 1;
@@ -133,7 +136,7 @@ impl Cache {
         let (mut cut, _, count) = self.head()?;
         let (mut path, mut at) = (Vec::new(), 0);
         for _ in 0..count {
-            cut.path(&mut path)?;
+            wire::read_path(&mut cut, &mut path)?;
             while files
                 .get(at)
                 .is_some_and(|file| file.path.as_bytes() < &path[..])

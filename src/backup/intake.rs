@@ -16,9 +16,10 @@ use rayon::prelude::*;
 use super::{cache::same, scan::Found, sqlite};
 use crate::{
     base::{
-        Failure, Fs, ObjectId, RelPath, Stat, Type, cancel,
+        Failure, Fs, RelPath, Stat, Type, cancel,
         sqlite::{MAGIC, side},
     },
+    model::ObjectId,
     store::{self, Session, Stored},
 };
 

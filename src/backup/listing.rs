@@ -12,9 +12,12 @@
 //! of the same files is the same object. Entries are sorted by the bytes of their paths.
 
 use super::wire;
-use crate::base::{
-    Digest, ObjectId, RelPath,
-    cut::{Broken, Cut, begin, seal},
+use crate::{
+    base::{
+        Digest, RelPath,
+        cut::{Broken, Cut, begin, seal},
+    },
+    model::ObjectId,
 };
 
 const VERSION: u16 = 1;
@@ -116,7 +119,7 @@ fn each(bytes: &[u8], mut act: impl FnMut(Entry)) -> Result<(), Broken> {
         if kind == END {
             break;
         }
-        cut.path(&mut path)?;
+        wire::read_path(&mut cut, &mut path)?;
         let (mode, mtime) = (cut.u16()?, cut.time()?);
         let what = match kind {
             0 | 3 => What::File {
@@ -124,7 +127,7 @@ fn each(bytes: &[u8], mut act: impl FnMut(Entry)) -> Result<(), Broken> {
                 object: ObjectId(cut.digest()?),
                 database: kind == 3,
             },
-            1 => What::Link(cut.text()?.to_vec()),
+            1 => What::Link(wire::read_text(&mut cut)?.to_vec()),
             2 => What::Folder,
             _ => return Err(Broken::because("it has an entry of an unknown kind")),
         };
@@ -181,7 +184,7 @@ impl Save {
         let listing = ObjectId(cut.digest()?);
         let (files, bytes) = (cut.u64()?, cut.u64()?);
         let folders = (0..cut.varint()?)
-            .map(|_| cut.text().map(<[u8]>::to_vec))
+            .map(|_| wire::read_text(&mut cut).map(<[u8]>::to_vec))
             .collect::<Result<_, _>>()?;
         cut.end()?;
         Ok(Self {

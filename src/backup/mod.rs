@@ -22,9 +22,9 @@ use std::{
 };
 
 use crate::{
-    base::{Failure, Fault, Hint, Kind, ObjectId, text},
+    base::{Failure, Fault, Hint, Kind, text},
     ground::Ground,
-    model::backup::Saved,
+    model::{ObjectId, backup::Saved},
     store::Store,
 };
 use listing::{Entry, Save};

@@ -9,32 +9,28 @@ use crate::base::{
 /// A path or target that is longer belongs to no file system.
 const MAX_TEXT: u64 = 4096;
 
-impl<'a> Cut<'a> {
-    /// Bytes after their number.
-    pub fn text(&mut self) -> Result<&'a [u8], Broken> {
-        match self.varint()? {
-            len if len <= MAX_TEXT => {
-                self.bytes(usize::try_from(len).expect("because it is small"))
-            }
-            _ => Err(Broken::because("it has a name that no file can have")),
-        }
+/// Reads bytes after their number.
+pub fn read_text<'a>(cut: &mut Cut<'a>) -> Result<&'a [u8], Broken> {
+    match cut.varint()? {
+        len if len <= MAX_TEXT => cut.bytes(usize::try_from(len).expect("because it is small")),
+        _ => Err(Broken::because("it has a name that no file can have")),
     }
+}
 
-    /// A path of which the one before it says the beginning; it must come after that one.
-    pub fn path(&mut self, path: &mut Vec<u8>) -> Result<(), Broken> {
-        let shared =
-            usize::try_from(self.varint()?).map_err(|_| Broken::because("it has no such name"))?;
-        let rest = self.text()?;
-        let after = path
-            .get(shared..)
-            .ok_or_else(|| Broken::because("it shares more of a name than there is"))?;
-        if rest <= after || shared + rest.len() > 4096 {
-            return Err(Broken::because("its names are not in order"));
-        }
-        path.truncate(shared);
-        path.extend_from_slice(rest);
-        Ok(())
+/// Reads a path of which the one before it says the beginning; it must come after that one.
+pub fn read_path(cut: &mut Cut<'_>, path: &mut Vec<u8>) -> Result<(), Broken> {
+    let shared =
+        usize::try_from(cut.varint()?).map_err(|_| Broken::because("it has no such name"))?;
+    let rest = read_text(cut)?;
+    let after = path
+        .get(shared..)
+        .ok_or_else(|| Broken::because("it shares more of a name than there is"))?;
+    if rest <= after || shared + rest.len() > 4096 {
+        return Err(Broken::because("its names are not in order"));
     }
+    path.truncate(shared);
+    path.extend_from_slice(rest);
+    Ok(())
 }
 
 /// Appends a number in as few bytes as it needs.

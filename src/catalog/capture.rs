@@ -130,7 +130,7 @@ fn steadily<T>(
 
 /// The type, bytes and permissions of a path now; where its bytes are kept means nothing.
 pub fn state(tree: &dyn Fs, path: &RelPath) -> Result<Option<FileState>, Error> {
-    Ok(read(tree, path)?.map(|now| now.state(Source::Object(crate::base::ObjectId(now.digest)))))
+    Ok(read(tree, path)?.map(|now| now.state(Source::Object(crate::model::ObjectId(now.digest)))))
 }
 
 /// What `lstat` says.

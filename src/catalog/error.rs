@@ -2,9 +2,9 @@
 
 use super::Release;
 use crate::{
-    base::{Fault, GitId, Hint, Kind, LinkOnTheWay, RelPath, TaskId},
+    base::{Fault, Hint, Kind, LinkOnTheWay, RelPath},
     git::BrokenRef,
-    model::{TagName, Version},
+    model::{GitId, TagName, TaskId, Version},
 };
 
 /// What is not there, or not as it must be.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{manifests, registry};
 use crate::{
-    base::{GitId, RelPath, TaskId},
+    base::RelPath,
     git::Repo,
-    model::TagName,
+    model::{GitId, TagName, TaskId},
 };
 
 /// Tags of a task that are looked into.

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use super::{Error, Release, capture, grown};
 pub use crate::ground::ReadRelease as Found;
 use crate::{
-    base::{Digest, Failure, GitId, Hint},
+    base::{Digest, Failure, Hint},
     git::{self, BrokenRef, PeeledTag, Repo},
     ground::{Ground, ReleaseKey},
-    model::{DependencyList, Manifest, TagName},
+    model::{DependencyList, GitId, Manifest, TagName},
     verify::absent::Absent,
 };
 

@@ -2,8 +2,8 @@
 
 use super::Scope;
 use crate::{
-    base::{Failure, RelPath, TaskId},
-    model::{Settings, drill::Touched},
+    base::{Failure, RelPath},
+    model::{Settings, TaskId, drill::Touched},
 };
 
 /// Most files that are named.

@@ -2,9 +2,9 @@
 
 use super::Error;
 use crate::{
-    base::{Failure, Fs, GitId, RelPath, TaskId, Type, fs::read_limited},
+    base::{Failure, Fs, RelPath, Type, fs::read_limited},
     git::Repo,
-    model::{Settings, TaskSpec, Version},
+    model::{GitId, Settings, TaskId, TaskSpec, Version},
     registry::{Registry, task_config},
 };
 

@@ -6,9 +6,9 @@ use rayon::prelude::*;
 
 use super::{Error, manifests::LIMIT};
 use crate::{
-    base::{Failure, GitId, TaskId, text},
+    base::{Failure, text},
     git::{self, BrokenRef, Repo, Tags},
-    model::{Manifest, Settings, TagName, Version},
+    model::{GitId, Manifest, Settings, TagName, TaskId, Version},
 };
 
 /// A release: a tag that was parsed. Nothing is peeled yet.

@@ -7,7 +7,13 @@
 
 use std::{collections::BTreeMap, fmt::Write, io};
 
-use crate::base::{Fs, GitId, RelPath, SyncPoint, fs::read_limited, fs::write_durably};
+use crate::{
+    base::{
+        Fs, RelPath, SyncPoint,
+        fs::{read_limited, write_durably},
+    },
+    model::GitId,
+};
 
 /// The file in the state folder: a line `old new` each.
 const FILE: &str = "rewritten";

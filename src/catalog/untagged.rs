@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::releases;
 use crate::{
-    base::{Failure, GitId, RelPath, TaskId},
+    base::{Failure, RelPath},
     git::Repo,
-    model::{Settings, TagName, Version},
+    model::{GitId, Settings, TagName, TaskId, Version},
 };
 
 /// Branches whose manifests are looked at beside those of HEAD; what is on none of so many is not

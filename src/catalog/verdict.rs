@@ -2,10 +2,9 @@
 
 use super::manifests;
 use crate::{
-    base::TaskId,
     git::Repo,
     ground::Ground,
-    model::{TagName, Verdict, VerdictRecord, Version, verdict::Meant},
+    model::{TagName, TaskId, Verdict, VerdictRecord, Version, verdict::Meant},
 };
 
 /// The release that has this number here, by its tag or, where that cannot be followed, by its

@@ -10,9 +10,9 @@ use clap_complete::ArgValueCandidates;
 
 use super::{commands::Command, complete, error::Error, render::colour::Choice, session::Session};
 use crate::{
-    base::{Failure, Hint, TaskId, secret},
+    base::{Failure, Hint, secret},
     model::{
-        TaskSpec, Version,
+        TaskId, TaskSpec, Version,
         signature::{Demand, Signing},
     },
 };

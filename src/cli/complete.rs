@@ -8,7 +8,7 @@ use clap_complete::CompletionCandidate;
 
 use crate::{
     app::{App, Options},
-    base::TaskId,
+    model::TaskId,
 };
 
 /// The ids of all tasks, with their titles.

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::render::{self, Style};
 use crate::{
-    base::{Hint, Kind, OpId, TaskId},
+    base::{Hint, Kind},
     model::{
-        Answer, Left, Plan, Report, Verification,
+        Answer, Left, OpId, Plan, Report, TaskId, Verification,
         answer::{LeftAnswer, Next, Problem},
         report::Outcome,
     },

@@ -3,7 +3,10 @@
 use std::io;
 
 use super::Error;
-use crate::base::{Fs, Globs, RelPath, TaskId, fs::Type, glob::is_wild, text::escape as shown};
+use crate::{
+    base::{Fs, Globs, RelPath, fs::Type, glob::is_wild, text::escape as shown},
+    model::TaskId,
+};
 
 /// The names of a task's configuration, the first that is there counts.
 pub(super) const CONFIG_NAMES: [&str; 4] =

@@ -6,9 +6,9 @@ use std::{io::Read, path::Path};
 
 use super::{Error, NAMES, ignore};
 use crate::{
-    base::{Fs, Globs, RelPath, Root, TaskId},
+    base::{Fs, Globs, RelPath, Root},
     hooks::driver,
-    model::{Settings, TaskSpec, Version, overview::InitFile},
+    model::{Settings, TaskId, TaskSpec, Version, overview::InitFile},
     registry::{Registry, task_config},
 };
 

@@ -65,8 +65,8 @@ use std::{
 };
 
 use crate::{
-    base::{Fs, RelPath, Root, TaskId, failure::errors_in, fs::Type, text, yaml},
-    model::Settings,
+    base::{Fs, RelPath, Root, failure::errors_in, fs::Type, text, yaml},
+    model::{Settings, TaskId},
     registry::Registry,
 };
 

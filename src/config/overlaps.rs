@@ -11,8 +11,8 @@ use super::{
     resolve::Gathered,
 };
 use crate::{
-    base::{Fs, Globs, RelPath, TaskId, yaml},
-    model::TaskSpec,
+    base::{Fs, Globs, RelPath, yaml},
+    model::{TaskId, TaskSpec},
 };
 
 /// What an entry that cannot be used says that it owns.

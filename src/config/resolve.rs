@@ -16,9 +16,9 @@ use super::{
     task_list,
 };
 use crate::{
-    base::{Fs, RelPath, TaskId, glob::escape},
+    base::{Fs, RelPath, glob::escape},
     model::{
-        Settings, TaskSpec,
+        Settings, TaskId, TaskSpec,
         alert::AlertSettings,
         settings::{EnvMode, OnVerifyFail, ReleaseSettings},
     },

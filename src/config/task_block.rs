@@ -12,9 +12,9 @@ use super::{
     place::{all_below, in_folder, path, patterns, places, rule},
 };
 use crate::{
-    base::{Fs, RelPath, TaskId},
+    base::{Fs, RelPath},
     model::{
-        TaskSpec,
+        TaskId, TaskSpec,
         settings::{CommandSpec, Door, Probe},
     },
 };

@@ -15,8 +15,8 @@ use super::{
     task_block::task,
 };
 use crate::{
-    base::{RelPath, TaskId, fs::Type, text},
-    model::TaskSpec,
+    base::{RelPath, fs::Type, text},
+    model::{TaskId, TaskSpec},
 };
 
 /// All tasks, those that the file names and those that are found.

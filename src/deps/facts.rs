@@ -18,9 +18,12 @@ use std::{
 use rayon::prelude::*;
 
 use super::shared::Import;
-use crate::base::{
-    Digest, Fs, GitId, RelPath, TaskId,
-    fs::{create_dir_all, is_temp, publish, read_limited, write_aside},
+use crate::{
+    base::{
+        Digest, Fs, RelPath,
+        fs::{create_dir_all, is_temp, publish, read_limited, write_aside},
+    },
+    model::{GitId, TaskId},
 };
 
 /// The first bytes of a file of facts; another version may find other facts in the same bytes.

@@ -8,8 +8,8 @@
 use std::{collections::BTreeMap, io};
 
 use crate::{
-    base::{Digest, Fault, Fs, GitId, Hint, Kind, RelPath, encoding, fs::read_limited, process},
-    model::{DependencyList, dependencies::LockFile},
+    base::{Digest, Fault, Fs, Hint, Kind, RelPath, encoding, fs::read_limited, process},
+    model::{DependencyList, GitId, dependencies::LockFile},
 };
 
 mod cargo;

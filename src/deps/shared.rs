@@ -12,7 +12,10 @@ use std::{
 
 use rayon::prelude::*;
 
-use crate::base::{Fs, RelPath, TaskId, Type, fs::read_limited};
+use crate::{
+    base::{Fs, RelPath, Type, fs::read_limited},
+    model::TaskId,
+};
 
 use super::{SOURCE_LIMIT, facts::Says, places};
 

@@ -7,7 +7,10 @@ use std::{collections::BTreeSet, io, sync::Arc};
 
 use rayon::prelude::*;
 
-use crate::base::{GitId, RelPath, fs::read_limited};
+use crate::{
+    base::{RelPath, fs::read_limited},
+    model::GitId,
+};
 
 use super::{
     Collector, Error, Found, SOURCE_LIMIT, Task,

@@ -13,11 +13,11 @@ pub mod write;
 pub use crate::model::operation::NamedRef;
 
 use crate::{
-    base::{GitId, OpId, RelPath},
+    base::RelPath,
     deps::facts::NewFacts,
     git::Head,
     model::{
-        FileState, Manifest, Plan, Source, TagName, Version,
+        FileState, GitId, Manifest, OpId, Plan, Source, TagName, Version,
         operation::{EnvironmentChange, RegistryChange, TreeChange},
         signature::Signing,
     },
@@ -201,5 +201,5 @@ impl Draft {
 
 /// A source to be replaced when the bytes are put; the object's id is not known before.
 pub fn unknown_source(digest: crate::base::Digest) -> Source {
-    Source::Object(crate::base::ObjectId(digest))
+    Source::Object(crate::model::ObjectId(digest))
 }

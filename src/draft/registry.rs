@@ -4,12 +4,12 @@
 
 use super::{Draft, FileDraft, Kept, NewBlob, tree};
 use crate::{
-    base::{Failure, Kind, RelPath, TaskId},
+    base::{Failure, Kind, RelPath},
     catalog::registry as read,
     git::{Attributes, Converter, Tracked},
     ground::Ground,
     model::{
-        Operation, Version,
+        Operation, TaskId, Version,
         operation::{RegistryChange, TreeChange, TreeEntry},
         plan::{FileLine, Letter},
     },

@@ -4,14 +4,17 @@ use std::io::Read;
 
 use super::{Keep, Kept, unknown_source};
 use crate::{
-    base::{Digest, Failure, Fs, GitId, RelPath},
+    base::{Digest, Failure, Fs, RelPath},
     catalog::{
         self,
         capture::{self, Now},
     },
     git::{Converter, Repo, Worktree},
     ground::Ground,
-    model::{FileState, Source, manifest::FileEntry, manifest::Role},
+    model::{
+        FileState, GitId, Source,
+        manifest::{FileEntry, Role},
+    },
 };
 
 /// All bytes of a file, however large.

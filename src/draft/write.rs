@@ -9,11 +9,11 @@ mod steps;
 
 use super::Draft;
 use crate::{
-    base::{Failure, Fault, GitId, Hint, Kind, OpId, RelPath, text},
+    base::{Failure, Fault, Hint, Kind, RelPath, text},
     git,
     ground::Ground,
     model::{
-        Operation,
+        GitId, OpId, Operation,
         operation::{About, OPERATION_SCHEMA, Person, Publication},
     },
     store::Lease,

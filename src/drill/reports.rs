@@ -6,13 +6,13 @@ use std::io;
 
 use crate::{
     base::{
-        Fs, RelPath, SyncPoint, TaskId,
+        Fs, RelPath, SyncPoint,
         fs::{create_dir_all, read_limited, write_durably},
         random,
     },
     catalog,
     ground::Ground,
-    model::{Version, drill::DrillReport, verdict::Meant},
+    model::{TaskId, Version, drill::DrillReport, verdict::Meant},
 };
 
 /// Reports of a task that are kept.

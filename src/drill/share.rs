@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::Drill;
 use crate::{
-    base::{Failure, GitId, RelPath},
+    base::{Failure, RelPath},
     catalog::{
         doors::{self, Between},
         manifests::{self, Found},
         radius,
     },
     model::{
-        Manifest,
+        GitId, Manifest,
         drill::DrillReport,
         manifest::{FileEntry, Role},
     },

@@ -10,9 +10,9 @@ use std::{
 
 use crate::{
     audit::Trail,
-    base::{Clock, Digest, Fs, GitId, RelPath, TaskId},
+    base::{Clock, Digest, Fs, RelPath},
     git::{PeeledTag, Repo},
-    model::{Event, Manifest, Operation, Settings, Sink, Version},
+    model::{Event, GitId, Manifest, Operation, Settings, Sink, TaskId, Version},
     store::Store,
     trust::Trust,
 };

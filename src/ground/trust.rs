@@ -2,8 +2,8 @@
 
 use super::Ground;
 use crate::{
-    base::TaskId,
     model::{
+        TaskId,
         alert::ChannelSpec,
         trust::{CommandState, ConfiguredCommand, Role, channels_of, commands_of},
     },

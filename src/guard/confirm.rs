@@ -8,10 +8,13 @@ use std::{io, sync::Arc};
 use super::{Error, state::soon};
 use crate::{
     base::{
-        Fs, RelPath, SyncPoint, TaskId,
+        Fs, RelPath, SyncPoint,
         fs::{FileLock, Hold, create_dir_all, read_limited, write_durably},
     },
-    model::confirm::{CONFIRM_SCHEMA, Pending},
+    model::{
+        TaskId,
+        confirm::{CONFIRM_SCHEMA, Pending},
+    },
 };
 
 /// Largest record that is read, in bytes.

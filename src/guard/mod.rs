@@ -21,8 +21,11 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::{
-    base::{Fault, Hint, Kind, TaskId},
-    model::guard::{Cursor, Metric, Sample},
+    base::{Fault, Hint, Kind},
+    model::{
+        TaskId,
+        guard::{Cursor, Metric, Sample},
+    },
     verify::evidence::Variables,
 };
 

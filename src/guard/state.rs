@@ -9,10 +9,13 @@ use std::{io, sync::Arc, time::Duration};
 use super::Error;
 use crate::{
     base::{
-        Fs, RelPath, SyncPoint, TaskId,
+        Fs, RelPath, SyncPoint,
         fs::{FileLock, Hold, create_dir_all, read_limited, write_durably},
     },
-    model::guard::{GUARD_SCHEMA, GuardState},
+    model::{
+        TaskId,
+        guard::{GUARD_SCHEMA, GuardState},
+    },
 };
 
 /// Largest memory that is read, in bytes.

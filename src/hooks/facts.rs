@@ -9,13 +9,13 @@ use std::{
 };
 
 use crate::{
-    base::{Failure, GitId, RelPath, TaskId},
+    base::{Failure, RelPath},
     catalog::{
         Scope, registry as read,
         rewritten::{self, Rewritten},
     },
     ground::Ground,
-    model::{TagName, TaskSpec, Version, verdict::Standing},
+    model::{GitId, TagName, TaskId, TaskSpec, Version, verdict::Standing},
     registry::Registry,
     steps::{
         shared,

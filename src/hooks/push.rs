@@ -7,9 +7,9 @@ use super::{
     run::{Call, Said, few, held, is_zero, tag_of},
 };
 use crate::{
-    base::{Failure, GitId, Hint, Kind, text},
+    base::{Failure, Hint, Kind, text},
     catalog::{self, Release, manifests},
-    model::TagName,
+    model::{GitId, TagName},
 };
 
 /// One reference of a push.

@@ -13,13 +13,13 @@ use super::{
     push, staged,
 };
 use crate::{
-    base::{Failure, GitId, Hint, Kind, TaskId, text},
+    base::{Failure, Hint, Kind, text},
     catalog::{
         releases,
         rewritten::{self, Rewritten},
     },
     ground::Ground,
-    model::{TagName, Version, hooks::HookEvent},
+    model::{GitId, TagName, TaskId, Version, hooks::HookEvent},
 };
 
 /// No hook says more lines than this of one kind.

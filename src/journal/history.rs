@@ -16,8 +16,8 @@ use super::{
     status::{self, Phase},
 };
 use crate::{
-    base::{Fs, OpId, RelPath, SyncPoint, fs::is_temp, random},
-    model::{Operation, operation::Summary},
+    base::{Fs, RelPath, SyncPoint, fs::is_temp, random},
+    model::{OpId, Operation, operation::Summary},
 };
 
 /// What lists show of an operation, and where it stands.

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use super::{Error, chain, reserve};
 use crate::{
     base::{
-        Digest, Fs, OpId, RelPath, SyncPoint, at_once,
+        Digest, Fs, RelPath, SyncPoint, at_once,
         failure::is_disk_full,
         fs::{create_dir_all, publish, read_limited, write_aside, write_durably},
     },
-    model::{Operation, operation::Summary},
+    model::{OpId, Operation, operation::Summary},
 };
 
 /// One record of a journal.

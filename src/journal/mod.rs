@@ -16,7 +16,10 @@ pub mod reserve;
 pub mod runner;
 pub mod status;
 
-use crate::base::{Failure, Fault, Hint, Kind, OpId};
+use crate::{
+    base::{Failure, Fault, Hint, Kind},
+    model::OpId,
+};
 
 pub use log::{Log, Record};
 pub use runner::{Ended, Ending, Runner, Witness};

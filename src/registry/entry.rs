@@ -6,7 +6,7 @@ use super::{
     task_registry::FILE,
     tree::{Node, Value},
 };
-use crate::{base::TaskId, model::Version};
+use crate::model::{TaskId, Version};
 
 /// The names of a version, in an entry.
 pub(super) const VERSION_KEYS: [&str; 3] = ["version", "current_version", "active_version"];

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jsonc_parser::{CollectOptions, CommentCollectionStrategy, ParseOptions, ast, common::Ranged};
 
 use super::{Registry, json, tree::conflict_in};
-use crate::base::TaskId;
+use crate::model::TaskId;
 
 /// Why two registries are not merged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

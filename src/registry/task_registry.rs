@@ -24,7 +24,7 @@ use super::{
     layout::{self, Body, Change, Item},
     tree::{BOM, Entry, Node, Value, splice, text_of},
 };
-use crate::{base::TaskId, model::Version};
+use crate::model::{TaskId, Version};
 
 /// The largest registry that is read: 16 MiB.
 const LIMIT: usize = 16 << 20;

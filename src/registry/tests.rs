@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::{Error, Registry};
 use crate::{
-    base::{Fault, Kind, TaskId},
-    model::Version,
+    base::{Fault, Kind},
+    model::{TaskId, Version},
 };
 
 fn task(text: &str) -> TaskId {

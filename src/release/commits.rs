@@ -3,10 +3,10 @@
 
 use super::{NewRelease, files::ReleaseFiles};
 use crate::{
-    base::{Failure, GitId},
+    base::Failure,
     catalog::{Release, Scope, manifests, rewritten},
     ground::Ground,
-    model::{manifest::FileEntry, request::NextVersion},
+    model::{GitId, manifest::FileEntry, request::NextVersion},
     policy::conventional,
 };
 

@@ -2,12 +2,12 @@
 
 use super::{files::ReleaseFiles, shared};
 use crate::{
-    base::{Failure, GitId, RelPath},
+    base::{Failure, RelPath},
     catalog::Scope,
     deps::{self, facts::Facts},
     git::Attributes,
     ground::Ground,
-    model::{DependencyList, Manifest, TaskSpec, manifest::FileEntry},
+    model::{DependencyList, GitId, Manifest, TaskSpec, manifest::FileEntry},
 };
 
 /// Collects the list, and adds the shared files to the release's entries. Said is what differs from

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::files::ReleaseFiles;
 use crate::{
-    base::{Digest, Failure, GitId, RelPath},
+    base::{Digest, Failure, RelPath},
     catalog::registry as read,
     draft::{
         FileDraft, NewBlob,
@@ -15,7 +15,7 @@ use crate::{
     git::Attributes,
     ground::Ground,
     model::{
-        TaskSpec, Version,
+        GitId, TaskSpec, Version,
         manifest::{FileEntry, Role},
         operation::{TreeChange, TreeEntry},
     },

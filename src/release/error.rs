@@ -2,8 +2,8 @@
 
 use super::line;
 use crate::{
-    base::{Fault, Hint, Kind, RelPath, TaskId, text},
-    model::Version,
+    base::{Fault, Hint, Kind, RelPath, text},
+    model::{TaskId, Version},
     policy::portable::Trouble,
     registry::version_hints,
 };

@@ -2,11 +2,11 @@
 
 use super::{Error, NewRelease, files::ReleaseFiles};
 use crate::{
-    base::{Digest, Failure, GitId},
+    base::{Digest, Failure},
     catalog::manifests,
     ground::Ground,
     model::{
-        TaskSpec, Version,
+        GitId, TaskSpec, Version,
         manifest::{FileEntry, Manifest},
     },
     registry::task_config,

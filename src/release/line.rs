@@ -11,10 +11,10 @@ use std::{
 
 use super::{Error, NewRelease, version};
 use crate::{
-    base::{Failure, GitId, Hint, TaskId},
+    base::{Failure, Hint},
     catalog::{self, Release, releases::Releases, untagged},
     ground::Ground,
-    model::{TagName, TaskSpec, Version, request::NextVersion, version::Bump},
+    model::{GitId, TagName, TaskId, TaskSpec, Version, request::NextVersion, version::Bump},
     steps::verdicts::{Standings, standing_of},
 };
 

@@ -6,11 +6,14 @@ use std::collections::HashMap;
 
 use super::files::ReleaseFiles;
 use crate::{
-    base::{Digest, Failure, GitId, RelPath},
+    base::{Digest, Failure, RelPath},
     catalog::{Scope, databases::Database},
     git::{Attributes, Tracked, WorkState},
     ground::Ground,
-    model::manifest::{FileEntry, Role},
+    model::{
+        GitId,
+        manifest::{FileEntry, Role},
+    },
     verify::integrity,
 };
 

@@ -2,9 +2,9 @@
 //! against each is in [`hints`](super::hints).
 
 use crate::{
-    base::{Fault, Hint, Kind, RelPath, TaskId},
+    base::{Fault, Hint, Kind, RelPath},
     git,
-    model::Version,
+    model::{TaskId, Version},
     policy::target::NoTarget,
 };
 

@@ -3,8 +3,8 @@
 
 use super::Error;
 use crate::{
-    base::{Fault, Hint, TaskId},
-    model::Version,
+    base::{Fault, Hint},
+    model::{TaskId, Version},
     policy::target::NoTarget,
 };
 

@@ -9,13 +9,13 @@ use std::collections::HashMap;
 
 use super::{Error, show, undo};
 use crate::{
-    base::{Failure, GitId, RelPath},
+    base::{Failure, RelPath},
     catalog,
     draft::{Back, Draft, FileDraft, Kept, NamedRef, StepDraft, registry, tree},
     git::{Head, Repo, Scan, branch_name},
     ground::Ground,
     model::{
-        Operation, PathChange, Plan, TaskSpec,
+        GitId, Operation, PathChange, Plan, TaskSpec,
         operation::{OpKind, Publication, RefChange, TreeChange, TreeEntry},
     },
     registry::task_config,

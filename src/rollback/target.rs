@@ -3,11 +3,11 @@
 
 use super::{Error, Rollback, Standings, standing_of};
 use crate::{
-    base::{Failure, TaskId},
+    base::Failure,
     catalog::{self, releases::Releases},
     draft::Draft,
     ground::Ground,
-    model::{DependencyList, Manifest, TaskSpec, Version, request},
+    model::{DependencyList, Manifest, TaskId, TaskSpec, Version, request},
     policy,
 };
 

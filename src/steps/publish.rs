@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::{
-    base::{Failure, GitId, OpId, RelPath},
+    base::{Failure, RelPath},
     catalog::Scope,
     git::{self, Untouched},
     ground::Ground,
     journal::Step,
-    model::{Operation, TaskSpec, operation::Publication},
+    model::{GitId, OpId, Operation, TaskSpec, operation::Publication},
 };
 
 /// The step.

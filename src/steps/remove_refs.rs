@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::{
-    base::{Failure, OpId},
+    base::Failure,
     ground::Ground,
     journal::Step,
-    model::operation::NamedRef,
+    model::{OpId, operation::NamedRef},
 };
 
 /// The step.

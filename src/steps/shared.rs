@@ -16,10 +16,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    base::{Failure, GitId, TaskId, text},
+    base::{Failure, text},
     git::{self, Repo},
     model::{
-        Verdict, VerdictRecord, Version,
+        GitId, TaskId, Verdict, VerdictRecord, Version,
         operation::{Publication, RefChange},
     },
 };

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::shared;
 use crate::{
     base::{
-        Failure, Fault, Fs, Hint, Kind, RelPath, SyncPoint, TaskId,
+        Failure, Fault, Fs, Hint, Kind, RelPath, SyncPoint,
         fs::{read_limited, write_durably},
     },
     catalog,
@@ -18,7 +18,7 @@ use crate::{
         chain::{self, Chain},
     },
     model::{
-        Operation, VerdictRecord, Version,
+        Operation, TaskId, VerdictRecord, Version,
         operation::{self, Publication},
         verdict::{Meant, Standing, in_order},
     },

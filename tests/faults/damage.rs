@@ -17,8 +17,8 @@ use std::{
 
 use snapback::{
     app::{App, Options},
-    base::{Failure, RelPath, TaskId},
-    model::{Version, signature::Demand},
+    base::{Failure, RelPath},
+    model::{TaskId, Version, signature::Demand},
     store::Level,
 };
 

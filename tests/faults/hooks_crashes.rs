@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use snapback::{
-    base::{Fs, RelPath, SyncPoint, TaskId},
+    base::{Fs, RelPath, SyncPoint},
     guard::{confirm::Confirmations, state::Memory},
     hooks::{
         place::Place,
         script::{Before, shim},
     },
     model::{
-        Version,
+        TaskId, Version,
         confirm::{CONFIRM_SCHEMA, Pending},
         guard::GuardState,
         hooks::HookEvent,

@@ -12,7 +12,8 @@ use std::{
 };
 
 use snapback::{
-    base::{Digest, Failure, Fs, ObjectId, Root},
+    base::{Digest, Failure, Fs, Root},
+    model::ObjectId,
     store::{Gc, Level, Store},
 };
 

@@ -14,7 +14,8 @@ use snapback::{
         self,
         listing::{self, Entry, Save, What},
     },
-    base::{Fs, ObjectId, RelPath, Root},
+    base::{Fs, RelPath, Root},
+    model::ObjectId,
     store::{ChunkStore, Store},
 };
 

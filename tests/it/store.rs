@@ -9,7 +9,7 @@ use snapback::{
 
 use crate::support::noise;
 
-fn read(store: &ChunkStore, id: &snapback::base::ObjectId) -> Vec<u8> {
+fn read(store: &ChunkStore, id: &snapback::model::ObjectId) -> Vec<u8> {
     let mut bytes = Vec::new();
     store.read(id, &mut bytes).unwrap();
     bytes

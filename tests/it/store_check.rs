@@ -7,7 +7,8 @@ use std::{
 };
 
 use snapback::{
-    base::{Fs, ObjectId, Root},
+    base::{Fs, Root},
+    model::ObjectId,
     store::{Check, Level, Store},
 };
 

@@ -11,7 +11,8 @@ use std::{
 };
 
 use snapback::{
-    base::{Digest, ObjectId, RelPath, Root},
+    base::{Digest, RelPath, Root},
+    model::ObjectId,
     store::{
         ChunkStore, Store,
         format::{

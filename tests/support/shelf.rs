@@ -2,8 +2,11 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use snapback::{
-    base::{Digest, Failure, Fs, ObjectId, RelPath},
-    model::store::{CheckReport, GcReport, RepairReport},
+    base::{Digest, Failure, Fs, RelPath},
+    model::{
+        ObjectId,
+        store::{CheckReport, GcReport, RepairReport},
+    },
     store::{Check, ChunkStore, Error, Gc, Lease, Level, Store},
 };
 

@@ -8,9 +8,12 @@ use snapback::{
         Trail,
         check::{Outside, Over, check},
     },
-    base::{Fs, OpId},
+    base::Fs,
     journal::{Ending, Phase, history},
-    model::audit::{Actor, Deed, End, Ended, Origin, Said, Via},
+    model::{
+        OpId,
+        audit::{Actor, Deed, End, Ended, Origin, Said, Via},
+    },
 };
 
 /// A saying with this id, always the same.

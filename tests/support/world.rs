@@ -16,11 +16,11 @@ use std::{
 use jiff::Timestamp;
 use snapback::{
     audit::{Once, Trail},
-    base::{Failure, Fs, OpId, RelPath, fs::create_dir_all},
+    base::{Failure, Fs, RelPath, fs::create_dir_all},
     ground::Bytes,
     journal::{Ended, Ending, Log, Phase, Runner, Step, history},
     model::{
-        FileState, Operation, PathChange, Source, Verdict, VerdictRecord,
+        FileState, OpId, Operation, PathChange, Source, Verdict, VerdictRecord,
         operation::{self, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person},
     },
     steps::{

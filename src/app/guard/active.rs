@@ -2,14 +2,14 @@
 
 use super::super::App;
 use crate::{
-    base::{Failure, TaskId, clock::Moment},
+    base::{Failure, clock::Moment},
     catalog,
     journal::{
         history::{self, Listed},
         status::Phase,
     },
     model::{
-        TaskSpec, Version,
+        TaskId, TaskSpec, Version,
         guard::{Before, GuardState, RuleState},
     },
 };

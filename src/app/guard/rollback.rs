@@ -5,13 +5,13 @@
 use super::super::App;
 use super::calls::notice;
 use crate::{
-    base::{Failure, Kind, OpId},
+    base::{Failure, Kind},
     journal::{
         history::{self, Listed},
         status::Phase,
     },
     model::{
-        Report, Request, TaskSpec,
+        OpId, Report, Request, TaskSpec,
         alert::{Notice, Topic},
         guard::{Fired, Firing, GuardState, RuleLine, TaskWatch, Watching},
         operation::OpKind,

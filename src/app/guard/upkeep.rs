@@ -2,9 +2,12 @@
 
 use super::super::{App, audit};
 use crate::{
-    base::{Failure, TaskId},
+    base::Failure,
     guard,
-    model::guard::{Backtest, Frozen, GuardState, RuleSpec},
+    model::{
+        TaskId,
+        guard::{Backtest, Frozen, GuardState, RuleSpec},
+    },
     policy::guard::backtest,
 };
 

@@ -3,14 +3,13 @@
 use super::super::{App, rehearse::Obstacle};
 use super::{failed, run};
 use crate::{
-    base::TaskId,
     catalog::{
         Release,
         manifests::{self, Kept},
         releases::Releases,
     },
     model::{
-        Check, Status, TaskSpec, Verification, Version,
+        Check, Status, TaskId, TaskSpec, Verification, Version,
         answer::Next,
         health::{Finding, Level},
         overview::TaskLine,

@@ -2,13 +2,13 @@
 
 use super::super::{App, Error};
 use crate::{
-    base::{Failure, OpId, RelPath, sqlite},
+    base::{Failure, RelPath, sqlite},
     catalog::{Scope, registry},
     draft::{self, Draft, FileDraft, StepDraft, tree},
     git::Scan,
     ground::copy_checked,
     model::{
-        FileState, Operation, Plan, TaskSpec,
+        FileState, OpId, Operation, Plan, TaskSpec,
         kept::KeptFile,
         operation::OpKind,
         plan::{FileLine, Letter},

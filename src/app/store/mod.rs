@@ -14,8 +14,11 @@ pub use needed::Needed;
 
 use super::{App, audit::deed};
 use crate::{
-    base::{Failure, ObjectId},
-    model::store::{CheckReport, GcReport, RepairReport, StoreStats},
+    base::Failure,
+    model::{
+        ObjectId,
+        store::{CheckReport, GcReport, RepairReport, StoreStats},
+    },
     store::{Check, Gc, Level},
 };
 

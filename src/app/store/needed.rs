@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::base::{ObjectId, RelPath};
+use crate::{base::RelPath, model::ObjectId};
 
 /// Who needs objects.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]

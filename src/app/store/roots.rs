@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use super::{Needed, needed::Who};
 use crate::{
     app::App,
-    base::{Digest, Failure, Fault, Fs, Kind, ObjectId, RelPath, Root, fs::read_limited},
+    base::{Digest, Failure, Fault, Fs, Kind, RelPath, Root, fs::read_limited},
     catalog::manifests,
-    model::{Manifest, Settings},
+    model::{Manifest, ObjectId, Settings},
     store::Store,
 };
 

@@ -6,10 +6,10 @@ use rayon::prelude::*;
 
 use super::super::{App, shared::Judged};
 use crate::{
-    base::{Failure, RelPath, TaskId},
+    base::{Failure, RelPath},
     catalog::{Release, registry as read, releases::Releases},
     git::{self, PeeledTag},
-    model::{TagName, Version, overview::ReleaseLine},
+    model::{TagName, TaskId, Version, overview::ReleaseLine},
     rollback::standing_of,
 };
 

@@ -10,11 +10,11 @@ use super::super::{
 };
 use super::is_release;
 use crate::{
-    base::{Failure, TaskId},
+    base::Failure,
     catalog::{self, registry as read, releases::Releases},
     ground::Ground,
     model::{
-        TaskSpec, Version,
+        TaskId, TaskSpec, Version,
         overview::{Released, TaskLine},
     },
     registry::Registry,

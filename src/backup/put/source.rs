@@ -15,9 +15,12 @@ use super::super::{
     scan::{self, Found, Walk},
 };
 use crate::{
-    base::{Failure, Fs, ObjectId, RelPath, Root, Stat, Type, sqlite},
+    base::{Failure, Fs, RelPath, Root, Stat, Type, sqlite},
     ground::Ground,
-    model::backup::{PutReport, Trouble},
+    model::{
+        ObjectId,
+        backup::{PutReport, Trouble},
+    },
     store::Session,
 };
 

@@ -11,8 +11,8 @@ use super::super::{
 };
 use super::{Ready, Writer};
 use crate::{
-    base::{Digest, ObjectId, RelPath},
-    model::backup::RestoreReport,
+    base::{Digest, RelPath},
+    model::{ObjectId, backup::RestoreReport},
 };
 
 /// Smaller files are not worth two calls to share their blocks.

@@ -4,10 +4,10 @@
 use super::super::{Error, NumberTaken, Release, capture};
 use super::{LIMIT, bytes, digest_in, locate::Located};
 use crate::{
-    base::{Digest, Failure, GitId, Kind, RelPath, fs::read_limited},
+    base::{Digest, Failure, Kind, RelPath, fs::read_limited},
     git::{self, Attributes},
     ground::{Differs, Ground, OtherCopy},
-    model::{Manifest, manifest::Metadata},
+    model::{GitId, Manifest, manifest::Metadata},
 };
 
 /// How much larger a file can be than what git keeps of it: UTF-32 with a mark of its order.

@@ -4,9 +4,9 @@
 use super::super::{Error, Release};
 use super::{LIMIT, digest_in};
 use crate::{
-    base::{Digest, Failure, Fault, GitId, Kind, RelPath, TaskId},
+    base::{Digest, Failure, Fault, Kind, RelPath},
     git::{self, PeeledTag, Repo},
-    model::Settings,
+    model::{GitId, Settings, TaskId},
 };
 
 /// A manifest's bytes, and where they were found.

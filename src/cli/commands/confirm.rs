@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Run;
 use crate::{
     app::App,
-    base::{Failure, Hint, TaskId, cancel, process::Command},
+    base::{Failure, Hint, cancel, process::Command},
     cli::{
         args::OneTask,
         render::{moment, safe},
@@ -20,7 +20,7 @@ use crate::{
     },
     guard,
     model::{
-        Version,
+        TaskId, Version,
         confirm::{Pending, Settled},
     },
 };

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    base::{Failure, Kind, TaskId},
+    base::{Failure, Kind},
     cli::{
         args::OneTask,
         complete,
@@ -14,7 +14,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::Version,
+    model::{TaskId, Version},
 };
 
 /// Show what differs in code, configuration and dependencies

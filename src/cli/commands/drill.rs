@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Run;
 use crate::{
     app::{App, DrillHow},
-    base::{Failure, Hint, Kind, TaskId, text::size},
+    base::{Failure, Hint, Kind, text::size},
     cli::{
         args::SomeTasks,
         complete,
@@ -17,7 +17,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::{Status, Version, drill::DrillReport, settings::EnvMode},
+    model::{Status, TaskId, Version, drill::DrillReport, settings::EnvMode},
 };
 
 /// Rehearse the way back in an empty place, offline, and measure it

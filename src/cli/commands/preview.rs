@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    base::{Failure, Kind, RelPath, TaskId},
+    base::{Failure, Kind, RelPath},
     cli::{
         args::OneTask,
         complete,
@@ -19,7 +19,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::Version,
+    model::{TaskId, Version},
 };
 
 /// Look at a version without touching the work tree

@@ -3,14 +3,14 @@
 use super::Run;
 use crate::{
     app::App,
-    base::{Failure, OpId, TaskId},
+    base::Failure,
     cli::{
         args::{NoSign, OneTask},
         change,
         reply::Reply,
         session::Session,
     },
-    model::{Request, TagName, operation::OpKind, overview::OperationLine, request},
+    model::{OpId, Request, TagName, TaskId, operation::OpKind, overview::OperationLine, request},
 };
 
 /// Take the last rollback, redo or release back; a release only while no remote has it

@@ -7,7 +7,7 @@ use clap_complete::ArgValueCandidates;
 use super::Run;
 use crate::{
     app::fetch_tags,
-    base::{Failure, Hint, Kind, TaskId},
+    base::{Failure, Hint, Kind},
     cli::{
         args::{SignatureDemand, SomeTasks},
         complete,
@@ -15,7 +15,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::{Status, Verification, Version},
+    model::{Status, TaskId, Verification, Version},
 };
 
 /// Most next steps that are said.

@@ -96,7 +96,7 @@ pub fn nagios_failed(why: &str) -> String {
     format!("SNAPBACK UNKNOWN - {}\n", one_line(why))
 }
 
-fn said((task, finding): (Option<&crate::base::TaskId>, &Finding)) -> String {
+fn said((task, finding): (Option<&crate::model::TaskId>, &Finding)) -> String {
     let Some(task) = task else {
         return one_line(&finding.seen);
     };

@@ -12,11 +12,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Paint, Style, safe};
 use crate::{
-    base::{
+    base::text::{for_terminal, size},
+    model::{
         OpId,
-        text::{for_terminal, size},
+        event::{Event, Sink},
     },
-    model::event::{Event, Sink},
 };
 
 /// How often a line is written when there is no terminal.

@@ -10,8 +10,11 @@ use super::{
 };
 use crate::{
     app::Names,
-    base::{ObjectId, text::size},
-    model::store::{CheckReport, GcReport, Harm, RepairReport, StoreStats},
+    base::text::size,
+    model::{
+        ObjectId,
+        store::{CheckReport, GcReport, Harm, RepairReport, StoreStats},
+    },
 };
 
 /// So many lines of a list are shown; all of them with `--verbose` or `--json`.

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use super::super::{Draft, Keep, Kept, NewBlob, tree};
 use super::Error;
 use crate::{
-    base::{Failure, ObjectId, RelPath, cancel::Stoppable},
+    base::{Failure, RelPath, cancel::Stoppable},
     catalog::capture,
     git::{self, Attributes, Converter},
     ground::Ground,
-    model::{FileState, PathChange, Source},
+    model::{FileState, ObjectId, PathChange, Source},
     store::Session,
 };
 

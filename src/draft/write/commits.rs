@@ -7,12 +7,12 @@ use std::{cell::RefCell, collections::BTreeMap};
 use super::super::{Back, CommitDraft, Draft, Kept, tree};
 use super::{Writing, bytes::put_state};
 use crate::{
-    base::{Digest, Failure, GitId, ObjectId, OpId, RelPath},
+    base::{Digest, Failure, RelPath},
     catalog::manifests::MANIFEST_TRAILER,
     git::{self, Attributes},
     ground::Ground,
     model::{
-        Manifest, PathChange, TagName,
+        GitId, Manifest, ObjectId, OpId, PathChange, TagName,
         manifest::Role,
         operation::{OpKind, Person, Publication, RefChange, TreeChange, TreeEntry},
         signature::Signing,

@@ -4,12 +4,12 @@
 use super::super::StepDraft;
 use super::Writing;
 use crate::{
-    base::{Failure, OpId, RelPath},
+    base::{Failure, RelPath},
     catalog::{self, capture},
     deps,
     ground::Ground,
     model::{
-        PathChange, Verdict, VerdictRecord,
+        OpId, PathChange, Verdict, VerdictRecord,
         operation::{CommandRole, EnvironmentChange, Publication, Step},
     },
 };

@@ -7,9 +7,9 @@ use std::{
 };
 
 use crate::{
-    base::{Failure, RelPath, TaskId},
+    base::{Failure, RelPath},
     ground::Ground,
-    model::TagName,
+    model::{TagName, TaskId},
 };
 
 /// A configuration whose tasks are the folders that the tags are named after; `None` when no tag

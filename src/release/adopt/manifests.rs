@@ -5,12 +5,12 @@ use std::collections::HashMap;
 
 use super::line;
 use crate::{
-    base::{Digest, Failure, GitId, RelPath, TaskId},
+    base::{Digest, Failure, RelPath},
     catalog::{Release, Scope, grown, manifests},
     deps::{self, facts::Facts},
     ground::Ground,
     model::{
-        DependencyList, Manifest, TaskSpec, Version,
+        DependencyList, GitId, Manifest, TaskId, TaskSpec, Version,
         manifest::{FileEntry, MANIFEST_SCHEMA, Metadata},
         overview::AdoptionLine,
     },

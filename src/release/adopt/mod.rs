@@ -12,13 +12,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rayon::prelude::*;
 
 use crate::{
-    base::{Failure, RelPath, TaskId, text},
+    base::{Failure, RelPath, text},
     catalog::{
         Release, Scope,
         releases::{self, Releases},
     },
     ground::Ground,
-    model::{Manifest, TagName, overview::AdoptionLine},
+    model::{Manifest, TagName, TaskId, overview::AdoptionLine},
 };
 
 pub use configuration::configuration;

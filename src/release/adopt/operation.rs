@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Adoption;
 use crate::{
-    base::{Digest, Failure, GitId, RelPath, TaskId, text},
+    base::{Digest, Failure, RelPath, text},
     catalog::registry as read,
     draft::{CommitDraft, Draft, FileDraft, Keep, Kept, NewBlob, StepDraft, tree},
     git::Tracked,
     ground::Ground,
     model::{
-        FileState, Manifest, Plan, Source, Version,
+        FileState, GitId, Manifest, Plan, Source, TaskId, Version,
         operation::{OpKind, TreeChange, TreeEntry},
         signature::Signing,
     },

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::databases;
 use crate::{
-    base::{Digest, Failure, GitId, RelPath, Type},
+    base::{Digest, Failure, RelPath, Type},
     catalog::{
         Error, Scope, capture, grown, left_out,
         manifests::{self, Found},
@@ -21,7 +21,7 @@ use crate::{
     git::{self, Attributes, Converter, Scan, Tracked, WorkState},
     ground::Ground,
     model::{
-        LeftOut, Manifest, TaskSpec,
+        GitId, LeftOut, Manifest, TaskSpec,
         manifest::{FileEntry, Role},
         operation::{TreeChange, TreeEntry},
         plan::FileLine,
@@ -348,7 +348,7 @@ fn add_large(
             mode: Some(now.git_mode().into()),
             role: Role::Large,
             blob: None,
-            object: Some(crate::base::ObjectId(now.digest)),
+            object: Some(crate::model::ObjectId(now.digest)),
             path,
         });
     }

@@ -9,7 +9,7 @@ use std::{
 use rayon::prelude::*;
 
 use crate::{
-    base::{Digest, Failure, GitId, RelPath},
+    base::{Digest, Failure, RelPath},
     catalog::{
         Error, Scope,
         capture::{self, Now},
@@ -17,7 +17,7 @@ use crate::{
     draft::{NewBlob, tree::all_bytes},
     git::{self, Converter, Scan, Tracked, WorkState},
     ground::Ground,
-    model::operation::TreeEntry,
+    model::{GitId, operation::TreeEntry},
 };
 
 /// One file after it was looked at.

@@ -13,13 +13,13 @@ use std::collections::BTreeSet;
 
 use super::{check, room::Room};
 use crate::{
-    base::{Failure, GitId, RelPath, Sorted, sqlite},
+    base::{Failure, RelPath, Sorted, sqlite},
     catalog::{Scope, capture, left_out, manifests::Found, releases::Releases},
     draft::FileDraft,
     git::{Attributes, RuleChanges, Scan, Tracked, WorkState},
     ground::Ground,
     model::{
-        LeftOut, TaskSpec,
+        GitId, LeftOut, TaskSpec,
         manifest::{FileEntry, Role},
         operation::{TreeChange, TreeEntry},
     },

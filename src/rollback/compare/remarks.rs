@@ -3,10 +3,10 @@
 
 use super::{Compared, Comparison, Wanted};
 use crate::{
-    base::{Failure, GitId, RelPath},
+    base::{Failure, RelPath},
     catalog::{self, manifests::Found, releases},
     git::{Attributes, Converter},
-    model::{TaskSpec, manifest::Role},
+    model::{GitId, TaskSpec, manifest::Role},
 };
 
 impl Comparison<'_> {

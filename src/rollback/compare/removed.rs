@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::{Compared, Comparison, Wanted, note};
 use crate::{
-    base::{Failure, GitId, RelPath, Sorted},
+    base::{Failure, RelPath, Sorted},
     catalog,
     draft::{FileDraft, Kept, tree},
     git::{Scan, Tracked},
-    model::Manifest,
+    model::{GitId, Manifest},
 };
 
 impl Comparison<'_> {

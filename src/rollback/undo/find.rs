@@ -8,11 +8,11 @@ use std::{
 };
 
 use crate::{
-    base::{Failure, Fs, OpId, TaskId},
+    base::{Failure, Fs},
     ground::Ground,
     journal::{self, history, status::Phase},
     model::{
-        Operation, TagName,
+        OpId, Operation, TagName, TaskId,
         operation::{About, OpKind},
         request,
     },

@@ -16,13 +16,13 @@ use super::{
     show, standing_of,
 };
 use crate::{
-    base::{Failure, GitId, RelPath, TaskId, clock::local, zone},
+    base::{Failure, RelPath, clock::local, zone},
     catalog::{self, Scope},
     draft::{CommitDraft, Draft, FileDraft, Kept, StepDraft, registry, tree},
     git::{Scan, Tracked},
     ground::Ground,
     model::{
-        Operation, Plan, TaskSpec, Verdict, Version,
+        GitId, Operation, Plan, TaskId, TaskSpec, Verdict, Version,
         operation::{CommandRole, OpKind, Publication, Step, TreeChange, TreeEntry},
         signature::Signing,
     },

@@ -24,10 +24,10 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::{
-    base::{Failure, Fs, OpId, RelPath, Stat, SyncPoint, Type, fs::create_dir_all},
+    base::{Failure, Fs, RelPath, Stat, SyncPoint, Type, fs::create_dir_all},
     ground::{Bytes, Ground},
     journal::Step,
-    model::{FileState, PathChange},
+    model::{FileState, OpId, PathChange},
     store::Store,
 };
 

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use super::{Files, failed};
 use crate::{
     base::{
-        Digest, Failure, Fs, OpId, RelPath, SyncPoint, Type,
+        Digest, Failure, Fs, RelPath, SyncPoint, Type,
         fs::{read_limited, write_durably},
     },
     model::{
-        FileState, PathChange,
+        FileState, OpId, PathChange,
         kept::{Fate, Kept},
     },
 };

@@ -6,9 +6,9 @@ use std::collections::HashSet;
 use rayon::prelude::*;
 
 use crate::{
-    base::{Digest, Fault, GitId, Hint, Kind, RelPath, text},
+    base::{Digest, Fault, Hint, Kind, RelPath, text},
     git::{self, Converter, Repo, Worktree},
-    model::{Check, Manifest, manifest::FileEntry},
+    model::{Check, GitId, Manifest, manifest::FileEntry},
     store::{self, Store},
     verify::{
         Checking, Trouble,

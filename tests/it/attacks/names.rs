@@ -11,8 +11,8 @@ use std::{
 
 use proptest::prelude::*;
 use snapback::{
-    base::{RelPath, TaskId, text},
-    model::{TagName, Version},
+    base::{RelPath, text},
+    model::{TagName, TaskId, Version},
 };
 
 use words::WORDS;

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::Run;
 use crate::{
     app::Look,
-    base::{Failure, Hint, Kind, TaskId},
+    base::{Failure, Hint, Kind},
     cli::{
         args::{OneTask, SomeTasks},
         render::guard,
@@ -18,6 +18,7 @@ use crate::{
         session::Session,
     },
     model::{
+        TaskId,
         guard::{Outcome, TaskWatch},
         report,
     },

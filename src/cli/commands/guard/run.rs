@@ -14,10 +14,10 @@ use serde_json::json;
 
 use crate::{
     app::{App, Look, Options},
-    base::{Failure, TaskId, cancel},
+    base::{Failure, cancel},
     cli::{render::guard, reply::Reply, session::Session},
     model::{
-        Event, Sink,
+        Event, Sink, TaskId,
         guard::{Decision, RuleLine},
     },
 };

@@ -8,7 +8,7 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    base::{Failure, Hint, OpId, RelPath},
+    base::{Failure, Hint, RelPath},
     cli::{
         change::{self, Ask, Course},
         error::Error,
@@ -16,7 +16,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::{Request, kept::KeptFile, report::Outcome, request::RestoreKept},
+    model::{OpId, Request, kept::KeptFile, report::Outcome, request::RestoreKept},
 };
 
 /// What is to be brought back, and whereto.

@@ -1,7 +1,7 @@
 //! Reports of what was done, undone, stuck and not needed, as whole pages.
 
 use super::*;
-use crate::base::OpId;
+use crate::model::OpId;
 
 /// A rollback that was done and verified.
 pub fn sample() -> Report {

@@ -1,10 +1,7 @@
 //! Each table as a whole page, with wide titles and hostile texts.
 
 use super::*;
-use crate::{
-    base::OpId,
-    model::{operation::OpKind, overview::WayBack},
-};
+use crate::model::{OpId, operation::OpKind, overview::WayBack};
 
 fn task(id: &str, title: &str, drift: usize, standing: Standing, trouble: &str) -> TaskLine {
     TaskLine {

@@ -1,0 +1,181 @@
+//! Who writes commits and tags, and when, by git's own rules.
+//!
+//! Author and committer are two people: a pipeline commits what a person wrote. Names and addresses
+//! come from `GIT_AUTHOR_*`, `GIT_COMMITTER_*` and the configuration; git's signs for the place of
+//! an address (`<`, `>`) and line ends are dropped, as git drops them. What this cannot say by
+//! itself (nothing is set, a date is named) the git program says: the rule stays git's own.
+
+use gix::bstr::{BString, ByteSlice};
+use jiff::Timestamp;
+
+use super::{Error, Repo, objects::zone_seconds};
+use model::operation::Person;
+
+/// The two people of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Author,
+    Committer,
+}
+
+impl Part {
+    /// The keys of the configuration that name them, the environment's first; name, then address.
+    fn keys(self) -> [&'static [&'static str]; 2] {
+        match self {
+            Self::Author => [
+                &["author.name", "user.name"],
+                &["author.email", "user.email", "gitoxide.user.emailFallback"],
+            ],
+            Self::Committer => [
+                &["committer.name", "user.name"],
+                &[
+                    "committer.email",
+                    "user.email",
+                    "gitoxide.user.emailFallback",
+                ],
+            ],
+        }
+    }
+
+    /// The variable of git that `git var` answers for.
+    fn ident(self) -> &'static str {
+        match self {
+            Self::Author => "GIT_AUTHOR_IDENT",
+            Self::Committer => "GIT_COMMITTER_IDENT",
+        }
+    }
+
+    /// The variable that names a date.
+    fn date(self) -> &'static str {
+        match self {
+            Self::Author => "GIT_AUTHOR_DATE",
+            Self::Committer => "GIT_COMMITTER_DATE",
+        }
+    }
+}
+
+impl Repo {
+    /// The user, as git would write them into a commit as its author.
+    pub fn identity(&self) -> Result<Person, Error> {
+        self.who(Part::Author)
+    }
+
+    /// The user, as git would write them into a commit as its committer.
+    pub fn committer(&self) -> Result<Person, Error> {
+        self.who(Part::Committer)
+    }
+
+    /// The author's line of a commit.
+    pub(super) fn author_line(
+        &self,
+        who: &Person,
+        at: Timestamp,
+    ) -> Result<gix::actor::Signature, Error> {
+        self.line(Part::Author, who, at)
+    }
+
+    /// The committer's line of a commit, and the tagger's of a tag.
+    pub(super) fn committer_line(&self, at: Timestamp) -> Result<gix::actor::Signature, Error> {
+        self.line(Part::Committer, &self.committer()?, at)
+    }
+
+    /// A person at a moment; the moment that the environment names, if it names one.
+    fn line(
+        &self,
+        part: Part,
+        who: &Person,
+        at: Timestamp,
+    ) -> Result<gix::actor::Signature, Error> {
+        let named = std::env::var_os(part.date()).is_some_and(|date| !date.is_empty());
+        let bad = |error| match error {
+            Error::Identity { said } => Error::Date {
+                variable: part.date(),
+                said,
+            },
+            error => error,
+        };
+        let time = if named {
+            self.ask(part).map_err(bad)?.1
+        } else {
+            gix::date::Time {
+                seconds: at.as_second(),
+                offset: zone_seconds(at),
+            }
+        };
+        Ok(gix::actor::Signature {
+            name: without_crud(&who.name).into(),
+            email: without_crud(&who.email).into(),
+            time,
+        })
+    }
+
+    fn who(&self, part: Part) -> Result<Person, Error> {
+        let found = self.with(|repo| {
+            // Not gix's own author: with it comes a date in the local zone, and for that all zones
+            // are listed.
+            let config = repo.config_snapshot();
+            let first = |keys: &[&str]| keys.iter().find_map(|key| config.string(*key));
+            let text = |bytes: BString| without_crud(&bytes.to_str_lossy());
+            let [name, email] = part.keys();
+            Some(Person {
+                name: text(first(name)?),
+                email: text(first(email)?),
+            })
+        });
+        match found {
+            Some(person) if !person.name.is_empty() => Ok(person),
+            _ => self.ask(part).map(|(person, _)| person),
+        }
+    }
+
+    /// What the git program says of a person and a date.
+    fn ask(&self, part: Part) -> Result<(Person, gix::date::Time), Error> {
+        let ended = self
+            .program(&["var", part.ident()])
+            .run()
+            .map_err(Error::Program)?;
+        if !ended.succeeded() {
+            let said = ended
+                .stderr
+                .lines()
+                .rfind(|line| !line.trim().is_empty())
+                .unwrap_or_default();
+            let said = said.strip_prefix(b"fatal: ").unwrap_or(said);
+            return Err(Error::Identity {
+                said: base::text::escape(said),
+            });
+        }
+        let line = gix::actor::SignatureRef::from_bytes(ended.stdout.trim()).ok();
+        let read = line.and_then(|line| Some((super::objects::person(&line), line.time().ok()?)));
+        read.ok_or_else(|| Error::Identity {
+            said: "git var prints no name, address and date".into(),
+        })
+    }
+}
+
+/// A name or an address without what git leaves out: `<`, `>` and line ends anywhere, and blanks
+/// and signs of punctuation at both ends (git's `strbuf_addstr_without_crud`).
+fn without_crud(text: &str) -> String {
+    let is_crud = |c: char| c <= ' ' || ",:;<>\"\\'".contains(c);
+    text.trim_matches(is_crud).replace(['\n', '<', '>'], "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_what_git_makes_of_them() {
+        for (given, wanted) in [
+            ("Ann <x>", "Ann x"),
+            ("A <b> .", "A b ."),
+            (" Dr. \"x\",", "Dr. \"x"),
+            ("a\nb", "ab"),
+            ("<<>>", ""),
+            ("O'Brien", "O'Brien"),
+            ("\u{5f20}\u{4f1f}", "\u{5f20}\u{4f1f}"),
+        ] {
+            assert_eq!(without_crud(given), wanted, "{given:?}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! A new index, made for the publish protocol; `index_file.rs` reads the one that is there.
+//!
+//! The new index is the current one with some entries changed. Two things keep git's later
+//! comparison honest: an entry gets stat data only when the file was read and is that blob, and
+//! entries that were "racily clean" are read again or lose theirs, because the new index's time
+//! would make git trust them (git's `ce_smudge_racily_clean_entry`; `stat.rs` has the rule).
+
+use std::collections::BTreeMap;
+
+use gix::index::{
+    File,
+    entry::{Flags, Mode, Stat},
+};
+use rayon::prelude::*;
+use rustix::fs::{AtFlags, CWD, FileType};
+
+use super::{
+    Attributes, Converter, Error, Repo,
+    error::During,
+    rules_gone,
+    scan::index_entry,
+    stat::{self, StatRules},
+    tree::entry_kind,
+    walk::to_index_stat,
+};
+use base::{Digest, RelPath};
+use model::operation::{TreeChange, TreeEntry};
+
+/// What an entry's flags and mode become.
+type NewEntries<'a> = BTreeMap<&'a [u8], (&'a RelPath, Option<&'a TreeEntry>)>;
+
+impl Repo {
+    /// The bytes of the index with these changes; a `before` that does not match is a conflict.
+    ///
+    /// With `with_stat` the files of the work tree are read, to save git the comparison.
+    pub(super) fn changed_index(
+        &self,
+        changes: &[TreeChange],
+        with_stat: bool,
+    ) -> Result<Vec<u8>, Error> {
+        let mut index = File::clone(&*self.read_index(false)?);
+        check_before(&index, changes)?;
+        let after: NewEntries<'_> = changes
+            .iter()
+            .map(|change| {
+                (
+                    change.path.as_bytes(),
+                    (&change.path, change.after.as_ref()),
+                )
+            })
+            .collect();
+        let kept = kept_flags(&index, &after);
+        index.remove_entries(|_, path, _| after.contains_key(path.as_ref() as &[u8]));
+        let gone = rules_gone(after.values().copied());
+        let converter = self.converter(Attributes::After(&gone))?;
+        self.refresh_doubtful(&mut index, with_stat.then_some(&converter));
+        let stats = if with_stat {
+            self.stats_of(&converter, &after)
+        } else {
+            BTreeMap::new()
+        };
+        for (bytes, (path, entry)) in &after {
+            let Some(entry) = entry else { continue };
+            let mode =
+                entry_kind(entry).map(|kind| Mode::from(gix::objs::tree::EntryMode::from(kind)));
+            let mode = mode.ok_or_else(|| changed(path))?;
+            let stat = stats.get(bytes).copied().unwrap_or_default();
+            let flags = kept.get(bytes).copied().unwrap_or(Flags::empty());
+            index.dangerously_push_entry(stat, self.oid(&entry.id)?, flags, mode, path.as_bstr());
+        }
+        index.sort_entries();
+        check_no_clash(&index, &after)?;
+        // Both would describe the old entries; git makes them anew.
+        index.remove_tree();
+        index.remove_resolve_undo();
+        let mut bytes = Vec::new();
+        index
+            .write_to(&mut bytes, gix::index::write::Options::default())
+            .during("writing the index")?;
+        Ok(bytes)
+    }
+
+    /// The stat data of those files that hold, converted, the blob of their new entry.
+    fn stats_of<'a>(
+        &self,
+        converter: &Converter,
+        after: &NewEntries<'a>,
+    ) -> BTreeMap<&'a [u8], Stat> {
+        let found = after.par_iter().filter_map(|(bytes, (path, entry))| {
+            let stat = self.stat_if_same(converter, path, (*entry)?)?;
+            Some((*bytes, stat))
+        });
+        found.collect()
+    }
+
+    /// Entries that were written in the second of the old index or later prove nothing once the
+    /// new index is younger, so their files are read: those that are the entry's blob get fresh
+    /// stat data, the others (all, without a converter) lose it. Entries without stat data get it
+    /// back in the same way, else every later look at them would have to read the file.
+    fn refresh_doubtful(&self, index: &mut File, converter: Option<&Converter>) {
+        let written = stat::written(index);
+        let doubtful = |entry: &gix::index::Entry| StatRules::is_doubtful(&entry.stat, written);
+        let places: Vec<usize> = index
+            .entries()
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| doubtful(entry))
+            .map(|(at, _)| at)
+            .collect();
+        let fresh: Vec<Stat> = places
+            .par_iter()
+            .map(|at| {
+                let entry = &index.entries()[*at];
+                let path = RelPath::parse(entry.path(index))
+                    .ok()
+                    .filter(|_| entry.stage_raw() == 0);
+                let stat = path.zip(converter).and_then(|(path, converter)| {
+                    self.stat_if_same(converter, &path, &index_entry(entry))
+                });
+                stat.unwrap_or_default()
+            })
+            .collect();
+        for (at, stat) in places.into_iter().zip(fresh) {
+            index.entries_mut()[at].stat = stat;
+        }
+    }
+
+    /// The stat data of a file, when it is the entry's blob and did not change meanwhile.
+    fn stat_if_same(
+        &self,
+        converter: &Converter,
+        path: &RelPath,
+        entry: &TreeEntry,
+    ) -> Option<Stat> {
+        let file = self.work_tree().join(path.as_os());
+        let lstat = || rustix::fs::statat(CWD, &file, AtFlags::SYMLINK_NOFOLLOW).ok();
+        let before = lstat()?;
+        let bytes = match FileType::from_raw_mode(before.st_mode) {
+            FileType::Symlink if entry.mode == "120000" => std::fs::read_link(&file)
+                .ok()?
+                .into_os_string()
+                .into_encoded_bytes(),
+            FileType::RegularFile if entry.mode != "120000" => in_git(converter, path, &file)?,
+            _ => return None,
+        };
+        let after = lstat()?;
+        (self.blob_id(&bytes) == entry.id && to_index_stat(&before) == to_index_stat(&after))
+            .then(|| to_index_stat(&after))
+    }
+}
+
+/// What a person told git of entries that change: that it need not look at a file, or has none.
+fn kept_flags<'a>(index: &File, after: &NewEntries<'a>) -> BTreeMap<&'a [u8], Flags> {
+    let told = Flags::ASSUME_VALID | Flags::SKIP_WORKTREE;
+    let flags = after.iter().filter_map(|(bytes, (path, _))| {
+        let mut flags = index.entry_by_path(path.as_bstr())?.flags & told;
+        flags.set(Flags::EXTENDED, flags.contains(Flags::SKIP_WORKTREE));
+        Some((*bytes, flags))
+    });
+    flags.filter(|(_, flags)| !flags.is_empty()).collect()
+}
+
+/// What git stores for a file of the work tree. Git LFS files may be larger than the memory; their
+/// pointers are known from their digests.
+fn in_git(converter: &Converter, path: &RelPath, file: &std::path::Path) -> Option<Vec<u8>> {
+    if file.metadata().ok()?.len() < 1 << 20 || !converter.is_lfs(path).ok()? {
+        return converter.to_git(path, std::fs::read(file).ok()?).ok();
+    }
+    let (digest, size) = Digest::of_reader(&mut std::fs::File::open(file).ok()?).ok()?;
+    Some(Repo::lfs_pointer(&digest, size))
+}
+
+/// Fails unless every changed path is in the index as the change says.
+fn check_before(index: &File, changes: &[TreeChange]) -> Result<(), Error> {
+    for change in changes {
+        let now = index
+            .entry_range(change.path.as_bstr())
+            .map(|range| &index.entries()[range]);
+        let same = match (now, &change.before) {
+            (None, None) => true,
+            (Some([entry]), Some(before)) => {
+                entry.stage_raw() == 0 && index_entry(entry) == *before
+            }
+            _ => false,
+        };
+        if !same {
+            return Err(changed(&change.path));
+        }
+    }
+    Ok(())
+}
+
+/// Fails when a new entry is a folder of another one, or lies below one that is a file.
+fn check_no_clash(index: &File, after: &NewEntries<'_>) -> Result<(), Error> {
+    for (path, entry) in after.values() {
+        let is_file = |dir: RelPath| index.entry_by_path(dir.as_bstr()).is_some();
+        if entry.is_some()
+            && (path.ancestors().any(is_file) || index.path_is_directory(path.as_bstr()))
+        {
+            return Err(changed(path));
+        }
+    }
+    Ok(())
+}
+
+/// The error for a path of the index that is not what was planned.
+fn changed(path: &RelPath) -> Error {
+    Error::PathChanged {
+        path: path.clone(),
+        place: "the index",
+    }
+}

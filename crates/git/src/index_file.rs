@@ -1,0 +1,219 @@
+//! The index file, read once for as long as it is the same file.
+//!
+//! One command looks at the index a dozen times, and that of 50,000 files takes a while to read.
+//! git and snapback replace the index by a rename, so a file with the same inode and the same
+//! times is the same index; it is held open meanwhile, so that no other file gets its inode.
+
+use std::{
+    fs::{self, Metadata},
+    io::{self, Read},
+    os::unix::fs::MetadataExt,
+    sync::{Arc, PoisonError},
+};
+
+use gix::index::{
+    File,
+    decode::Options,
+    entry::{Flags, Mode, Stat},
+};
+
+use super::{Error, Repo, error::During, tree::entry_kind};
+use base::{Digest, RelPath};
+
+/// What tells one index file from another: device, inode, size, both times.
+type Stamp = (u64, u64, u64, (i64, i64), (i64, i64));
+
+/// The index file that was looked at last, and what is known of it.
+pub(super) struct Seen {
+    handle: fs::File,
+    stamp: Stamp,
+    /// What it says, and whether its checksum was compared.
+    index: Option<(Arc<File>, bool)>,
+    digest: Option<Digest>,
+}
+
+impl Repo {
+    /// What the index file says; a missing one is empty. `trusting` skips its checksum.
+    pub(super) fn read_index(&self, trusting: bool) -> Result<Arc<File>, Error> {
+        let read = || {
+            let file =
+                File::at_or_default(self.index_path(), self.hash(), trusting, Options::default())
+                    .during("reading the index")?;
+            self.expanded(file).map(Arc::new)
+        };
+        let found = self.with_index_file(|seen| {
+            if let Some((index, _)) = seen
+                .index
+                .as_ref()
+                .filter(|(_, checked)| *checked || trusting)
+            {
+                return Ok(index.clone());
+            }
+            let index = read()?;
+            // It is read by its name, which may be another file's by now.
+            let same = fs::symlink_metadata(self.index_path())
+                .is_ok_and(|found| stamp(&found) == seen.stamp);
+            seen.index = same.then(|| (index.clone(), !trusting));
+            Ok(index)
+        })?;
+        found.map_or_else(read, Ok)
+    }
+
+    /// An index in which whole folders stand as one entry, with their files in their place: all of
+    /// them are left out of the work tree.
+    fn expanded(&self, mut index: File) -> Result<File, Error> {
+        let is_folder = |entry: &gix::index::Entry| entry.mode == Mode::DIR;
+        let mut files = Vec::new();
+        for folder in index.entries().iter().filter(|entry| is_folder(entry)) {
+            let path = folder
+                .path(&index)
+                .strip_suffix(b"/")
+                .unwrap_or(folder.path(&index));
+            let path = RelPath::parse(path).map_err(super::walk::bad_path)?;
+            files.extend(self.files_of_tree(folder.id, &path)?);
+        }
+        if files.is_empty() {
+            return Ok(index);
+        }
+        index.remove_entries(|_, _, entry| is_folder(entry));
+        for (path, entry) in files {
+            let mode =
+                entry_kind(&entry).map(|kind| Mode::from(gix::objs::tree::EntryMode::from(kind)));
+            let mode = mode.ok_or_else(|| Error::PathChanged {
+                path: path.clone(),
+                place: "the index",
+            })?;
+            index.dangerously_push_entry(
+                Stat::default(),
+                self.oid(&entry.id)?,
+                Flags::SKIP_WORKTREE,
+                mode,
+                path.as_bstr(),
+            );
+        }
+        index.sort_entries();
+        Ok(index)
+    }
+
+    /// The digest of the index file; `None` when there is none.
+    pub(super) fn index_digest(&self) -> Result<Option<Digest>, Error> {
+        self.with_index_file(|seen| {
+            if let Some(digest) = seen.digest {
+                return Ok(digest);
+            }
+            let mut bytes = Vec::new();
+            let read = io::Seek::rewind(&mut &seen.handle)
+                .and_then(|()| (&seen.handle).read_to_end(&mut bytes));
+            read.map_err(|source| self.index_failed(source))?;
+            Ok(*seen.digest.insert(Digest::of(&bytes)))
+        })
+    }
+
+    /// Calls with what is known of the index file as it is now; `None` when there is no file.
+    fn with_index_file<T>(
+        &self,
+        call: impl FnOnce(&mut Seen) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        let mut slot = self
+            .seen_index()
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let handle = match fs::File::open(self.index_path()) {
+            Ok(handle) => handle,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                *slot = None;
+                return Ok(None);
+            }
+            Err(source) => return Err(self.index_failed(source)),
+        };
+        let stamp = stamp(
+            &handle
+                .metadata()
+                .map_err(|source| self.index_failed(source))?,
+        );
+        let seen = match slot.take().filter(|seen| seen.stamp == stamp) {
+            Some(same) => same,
+            None => Seen {
+                handle,
+                stamp,
+                index: None,
+                digest: None,
+            },
+        };
+        call(slot.insert(seen)).map(Some)
+    }
+
+    fn index_failed(&self, source: io::Error) -> Error {
+        Error::File {
+            doing: "reading",
+            path: self.index_path().to_path_buf(),
+            source,
+        }
+    }
+}
+
+/// The stamp of a file.
+fn stamp(found: &Metadata) -> Stamp {
+    (
+        found.dev(),
+        found.ino(),
+        found.size(),
+        (found.mtime(), found.mtime_nsec()),
+        (found.ctime(), found.ctime_nsec()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Sandbox;
+    use super::*;
+
+    #[test]
+    fn it_is_read_once_and_again_when_it_was_replaced() {
+        let sandbox = Sandbox::new();
+        let repo = sandbox.repo();
+        assert_eq!(
+            (
+                repo.read_index(true).unwrap().entries().len(),
+                repo.index_digest().unwrap()
+            ),
+            (0, None)
+        );
+        sandbox.write("a", b"1\n");
+        sandbox.commit("first");
+        let trusted = repo.read_index(true).unwrap();
+        let checked = repo.read_index(false).unwrap();
+        assert!(
+            !Arc::ptr_eq(&trusted, &checked),
+            "a checksum that was skipped is compared when it is asked for"
+        );
+        assert!(Arc::ptr_eq(&checked, &repo.read_index(true).unwrap()));
+        let digest = |bytes: Vec<u8>| Some(Digest::of(&bytes));
+        assert_eq!(
+            repo.index_digest().unwrap(),
+            digest(std::fs::read(sandbox.path(".git/index")).unwrap())
+        );
+        for (n, name) in ["b", "c", "d"].iter().enumerate() {
+            sandbox.write(name, b"1\n");
+            sandbox.git(&["add", name]);
+            assert_eq!(repo.read_index(true).unwrap().entries().len(), n + 2);
+            assert_eq!(
+                repo.index_digest().unwrap(),
+                digest(std::fs::read(sandbox.path(".git/index")).unwrap())
+            );
+        }
+        sandbox.remove(sandbox.path(".git/index"));
+        assert_eq!(
+            (
+                repo.read_index(false).unwrap().entries().len(),
+                repo.index_digest().unwrap()
+            ),
+            (0, None)
+        );
+    }
+}

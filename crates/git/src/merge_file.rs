@@ -1,0 +1,42 @@
+//! git's own merge of three texts, for what is not merged in another way.
+
+use std::path::Path;
+
+use super::{Error, program::printed};
+use base::process::{Command, Exit};
+
+/// Merges three texts line by line in the place of our side; true when no conflict is left in it.
+///
+/// # Errors
+/// When git cannot be run, or cannot read the files: our side is untouched then.
+pub fn merge_file(
+    dir: &Path,
+    [base, ours, theirs]: [&Path; 3],
+    marker: u16,
+) -> Result<bool, Error> {
+    let size = format!("--marker-size={marker}");
+    let command = Command::new("git", dir).args([
+        "merge-file",
+        "--quiet",
+        &size,
+        "-L",
+        "ours",
+        "-L",
+        "base",
+        "-L",
+        "theirs",
+        "--",
+    ]);
+    let ended = command
+        .args([ours, base, theirs])
+        .run()
+        .map_err(Error::Program)?;
+    match ended.status {
+        Exit::Code(0) => Ok(true),
+        // The number of conflicts; what is above is an error.
+        Exit::Code(1..=127) => Ok(false),
+        _ => Err(Error::MergeFile {
+            output: printed(&ended),
+        }),
+    }
+}

@@ -1,0 +1,445 @@
+//! A publication whose branch moved on before it: it is put on top of where the branch is now.
+//!
+//! Other people commit while an operation runs. As long as they left alone what the operation is
+//! about, its commit is made again on the new one, its tag with it, and the index is made again
+//! from the one that is there now. The commits of a release stay, because its manifest names them:
+//! a merge puts them on top. What became of the publication is a record in the operation's own
+//! folder, durable before the first lock is taken for it, so that a crash is recovered from the
+//! same values. `publish.rs` does the rest.
+
+use std::{borrow::Cow, collections::BTreeMap, path::Path};
+
+use gix::objs::Kind;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    CommitDraft, Error, Repo, Sign, TagDraft,
+    disk::{self, Patience, YOUNG_SECS},
+    publish::{Pause, Prepared},
+};
+use base::{Digest, RelPath};
+use model::{
+    GitId,
+    operation::{Publication, RefChange, TreeChange, TreeEntry},
+    signature::Signing,
+};
+
+/// The record's name in the operation's folder.
+const RECORD: &str = "on-top.json";
+/// The staged index in the operation's folder.
+pub(super) const STAGED_INDEX: &str = "index.new";
+/// How often a publication follows a branch that moves on.
+const FOLLOWED: u32 = 100;
+
+/// What nobody else may have changed meanwhile, or the publication is a conflict.
+pub struct Untouched<'a> {
+    /// The folders and files that are compared.
+    pub dirs: Vec<RelPath>,
+    /// Which paths in them count.
+    pub owns: &'a (dyn Fn(&RelPath) -> bool + Sync),
+}
+
+/// A publication as it stands: as it was planned, or put on top.
+pub(super) struct Current<'a> {
+    /// Its references.
+    pub publication: Cow<'a, Publication>,
+    /// What was prepared for it.
+    pub prepared: Prepared,
+    /// How often it was put on top; part of the names of what is staged.
+    pub turn: u32,
+}
+
+/// The newest commit of a publication, and where it was put on top; `None` when it was not.
+pub fn put_on_top_of(scratch: &Path) -> Result<Option<(GitId, GitId)>, Error> {
+    let branch = record(scratch)?.and_then(|record| record.refs.into_iter().next_back());
+    Ok(branch.and_then(|branch| Some((branch.after, branch.before?))))
+}
+
+impl<'a> Current<'a> {
+    /// A publication as it stands.
+    pub fn of(
+        publication: &'a Publication,
+        prepared: &serde_json::Value,
+        scratch: &Path,
+    ) -> Result<Self, Error> {
+        let planned = || {
+            serde_json::from_value(prepared.clone())
+                .map_err(|error| Error::Prepared(error.to_string()))
+        };
+        Ok(match record(scratch)? {
+            None => Self {
+                publication: Cow::Borrowed(publication),
+                prepared: planned()?,
+                turn: 0,
+            },
+            Some(Record {
+                turn,
+                refs,
+                prepared,
+            }) => Self {
+                publication: Cow::Owned(Publication {
+                    refs,
+                    ..publication.clone()
+                }),
+                prepared,
+                turn,
+            },
+        })
+    }
+
+    /// Only its references.
+    pub fn refs(
+        publication: &'a Publication,
+        scratch: &Path,
+    ) -> Result<Cow<'a, [RefChange]>, Error> {
+        Ok(
+            record(scratch)?.map_or(Cow::Borrowed(publication.refs.as_slice()), |record| {
+                Cow::Owned(record.refs)
+            }),
+        )
+    }
+}
+
+/// The record of a publication that was put on top.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    turn: u32,
+    refs: Vec<RefChange>,
+    prepared: Prepared,
+}
+
+impl Repo {
+    /// Makes a publication visible and durable, on top of what others committed meanwhile. See
+    /// [`Repo::publish`].
+    ///
+    /// # Errors
+    /// [`Error::MovedUnder`] when somebody changed what must be untouched.
+    pub fn publish_over(
+        &self,
+        publication: &Publication,
+        prepared: &serde_json::Value,
+        scratch: &Path,
+        untouched: &Untouched<'_>,
+    ) -> Result<(), Error> {
+        self.publish_over_pausing(publication, prepared, scratch, untouched, &mut |_| Ok(()))
+    }
+
+    /// [`Repo::publish_over`], with a pause after each step.
+    pub(super) fn publish_over_pausing(
+        &self,
+        publication: &Publication,
+        prepared: &serde_json::Value,
+        scratch: &Path,
+        untouched: &Untouched<'_>,
+        pause: Pause<'_>,
+    ) -> Result<(), Error> {
+        let (mut follows, mut patience) = (0, Patience::default());
+        loop {
+            let error = match self.publish_pausing(publication, prepared, scratch, pause) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            match &error {
+                Error::GitLocked {
+                    age_secs: Some(0..=YOUNG_SECS),
+                    file,
+                } if patience.waits_for(file) => {}
+                Error::RefChanged { .. } | Error::IndexChanged if follows < FOLLOWED => {
+                    follows += 1;
+                    let current = Current::of(publication, prepared, scratch)?;
+                    self.put_on_top(publication, &current, scratch, untouched)?;
+                    pause("put on top")?;
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// Removes what a publication that has ended staged; what cannot be removed is in nobody's way.
+    pub fn clear_staged(&self, scratch: &Path) {
+        for entry in std::fs::read_dir(scratch).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let is_staged = |name: &str| {
+                name == STAGED_INDEX || name.starts_with("ref-") || name.starts_with("turn-")
+            };
+            if name.to_str().is_some_and(is_staged) {
+                let _ = disk::remove(&entry.path());
+            }
+        }
+    }
+
+    /// Makes the publication again, on top of where the branch is now.
+    fn put_on_top(
+        &self,
+        planned: &Publication,
+        current: &Current<'_>,
+        scratch: &Path,
+        untouched: &Untouched<'_>,
+    ) -> Result<(), Error> {
+        let is_past = self.is_past_return(planned, scratch)?;
+        let refs = match planned.refs.last() {
+            Some(_) if is_past => current.publication.refs.clone(),
+            Some(branch) => {
+                self.take_all_back(current, scratch)?;
+                self.refs_on_top(planned, branch, untouched)?
+            }
+            None => Vec::new(),
+        };
+        let turn = current.turn + 1;
+        let changes = if is_past {
+            self.lagging(planned)?
+        } else {
+            planned.index.clone()
+        };
+        let index = if changes.is_empty() {
+            None
+        } else {
+            Some(self.prepare_index(&changes, scratch, turn)?)
+        };
+        self.sync_objects(&[])?;
+        let prepared = Prepared {
+            index,
+            on_branch: current.prepared.on_branch,
+        };
+        write_record(
+            scratch,
+            &Record {
+                turn,
+                refs,
+                prepared,
+            },
+        )
+    }
+
+    /// True when the branch stands at what was published and the index is behind it, because it was
+    /// written anew (a `git status` does) between a crash and the recovery.
+    pub(super) fn index_lags(&self, publication: &Publication) -> Result<bool, Error> {
+        let Some(branch) = publication.refs.last() else {
+            return Ok(false);
+        };
+        Ok(self.read_ref(&branch.name)?.as_ref() == Some(&branch.after)
+            && !self.lagging(publication)?.is_empty())
+    }
+
+    /// The changes of the index that were not made; what somebody staged meanwhile is theirs.
+    fn lagging(&self, publication: &Publication) -> Result<Vec<TreeChange>, Error> {
+        let index = self.read_index(true)?;
+        let stands = |change: &&TreeChange| {
+            let now = index
+                .entry_by_path(change.path.as_bstr())
+                .map(super::scan::index_entry);
+            change.before != change.after && now == change.before
+        };
+        Ok(publication.index.iter().filter(stands).cloned().collect())
+    }
+
+    /// The references of a publication whose commit is made again on top of its branch.
+    fn refs_on_top(
+        &self,
+        planned: &Publication,
+        branch: &RefChange,
+        untouched: &Untouched<'_>,
+    ) -> Result<Vec<RefChange>, Error> {
+        let changed = |found| Error::RefChanged {
+            name: branch.name.clone(),
+            expected: branch.before.clone(),
+            found,
+        };
+        let now = self.read_ref(&branch.name)?;
+        let (Some(now), Some(before)) = (now.clone(), &branch.before) else {
+            return Err(changed(now));
+        };
+        if now == *before {
+            return Ok(planned.refs.clone());
+        }
+        // A branch that goes back over a release, two commits, cannot be put on top of anything.
+        if self
+            .commits_between(&[], before, 4)?
+            .contains(&branch.after)
+        {
+            return Err(changed(Some(now)));
+        }
+        self.check_untouched(&branch.name, before, &now, untouched)?;
+        let made = self.commit(&branch.after)?;
+        let is_one = made.parents == [before.clone()];
+        let parents = if is_one {
+            vec![now.clone()]
+        } else {
+            vec![now.clone(), branch.after.clone()]
+        };
+        let draft = CommitDraft {
+            tree: self.write_tree(&now, &planned.tree)?,
+            parents,
+            message: made.message,
+            who: made.author,
+            at: made.time,
+            sign: Sign::default(),
+        };
+        let commit = self.commit_on_top(&draft, &branch.after, is_one)?;
+        let again = |change: &RefChange| -> Result<RefChange, Error> {
+            if change.name == branch.name {
+                return Ok(RefChange {
+                    before: Some(now.clone()),
+                    after: commit.clone(),
+                    ..change.clone()
+                });
+            }
+            match change.name.strip_prefix("refs/tags/").filter(|_| is_one) {
+                Some(name) => Ok(RefChange {
+                    after: self.tag_on_top(name, &change.after, &branch.after, &commit)?,
+                    ..change.clone()
+                }),
+                None => Ok(change.clone()),
+            }
+        };
+        planned.refs.iter().map(again).collect()
+    }
+
+    /// Writes the commit that stands for an old one, signed as that was; one that is the whole of a
+    /// publication may lack the signature.
+    fn commit_on_top(
+        &self,
+        draft: &CommitDraft,
+        old: &GitId,
+        may_lack: bool,
+    ) -> Result<GitId, Error> {
+        signed_as(self.is_signed(old)?, may_lack, |sign| {
+            self.write_commit(&CommitDraft {
+                sign,
+                ..draft.clone()
+            })
+        })
+    }
+
+    /// The same tag on the commit that was made again; a tag on something else stays as it is.
+    fn tag_on_top(
+        &self,
+        name: &str,
+        tag: &GitId,
+        old: &GitId,
+        new: &GitId,
+    ) -> Result<GitId, Error> {
+        let peeled = self.peel_tag(tag)?;
+        match (peeled.commit == *old, peeled.at) {
+            (true, Some(at)) => {
+                let (name, target) = (name.to_string(), new.clone());
+                let draft = TagDraft {
+                    name,
+                    target,
+                    message: peeled.message,
+                    at,
+                    sign: Sign::default(),
+                };
+                signed_as(self.is_signed(tag)?, true, |sign| {
+                    self.write_tag(&TagDraft {
+                        sign,
+                        ..draft.clone()
+                    })
+                })
+            }
+            (true, None) => Ok(new.clone()),
+            (false, _) => Ok(tag.clone()),
+        }
+    }
+
+    /// True for a commit or a tag that carries a signature.
+    fn is_signed(&self, id: &GitId) -> Result<bool, Error> {
+        if self.header(id)?.is_some_and(|(kind, _)| kind == Kind::Tag) {
+            let bytes = self.read_object(id, Kind::Tag)?;
+            return Ok(gix::objs::TagRefIter::signature(&bytes).is_some());
+        }
+        let bytes = self.read_object(id, Kind::Commit)?;
+        let headers = bytes
+            .split(|byte| *byte == b'\n')
+            .take_while(|line| !line.is_empty());
+        Ok(headers.into_iter().any(|line| line.starts_with(b"gpgsig")))
+    }
+
+    /// Fails when what must be untouched differs between two commits.
+    fn check_untouched(
+        &self,
+        branch: &str,
+        before: &GitId,
+        now: &GitId,
+        untouched: &Untouched<'_>,
+    ) -> Result<(), Error> {
+        if untouched.dirs.is_empty() {
+            return Ok(());
+        }
+        let entries = |commit| -> Result<BTreeMap<RelPath, TreeEntry>, Error> {
+            let all = self.entries(commit, &untouched.dirs)?;
+            Ok(all
+                .into_iter()
+                .filter(|(path, _)| (untouched.owns)(path))
+                .collect())
+        };
+        let (before, now) = (entries(before)?, entries(now)?);
+        let differs = |path: &&RelPath| before.get(*path) != now.get(*path);
+        match before.keys().chain(now.keys()).find(differs) {
+            None => Ok(()),
+            Some(path) => Err(Error::MovedUnder {
+                branch: branch.to_string(),
+                path: path.clone(),
+            }),
+        }
+    }
+}
+
+/// Writes an object signed as the one was that it stands for; one of a way back goes on without
+/// when the key cannot sign now.
+fn signed_as(
+    was_signed: bool,
+    may_lack: bool,
+    write: impl Fn(Sign) -> Result<GitId, Error>,
+) -> Result<GitId, Error> {
+    let never = Sign {
+        wanted: Signing::Never,
+        ask: false,
+    };
+    if !was_signed {
+        return write(never);
+    }
+    match write(Sign::default()) {
+        Err(Error::Unsigned { .. }) if may_lack => write(never),
+        written => written,
+    }
+}
+
+/// The name of what is staged for the n-th turn of a publication.
+pub(super) fn staged(turn: u32, name: &str) -> String {
+    if turn == 0 {
+        name.to_string()
+    } else {
+        format!("turn-{turn}-{name}")
+    }
+}
+
+/// Reads the record, if there is one.
+fn record(scratch: &Path) -> Result<Option<Record>, Error> {
+    let path = scratch.join(RECORD);
+    let Some(bytes) = disk::read(&path)? else {
+        return Ok(None);
+    };
+    let bad = || Error::Prepared(format!("{} is damaged", path.display()));
+    let cut = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .ok_or_else(bad)?;
+    let (sum, text) = (&bytes[..cut], &bytes[cut + 1..]);
+    if sum != Digest::of(text).hex().as_bytes() {
+        return Err(bad());
+    }
+    serde_json::from_slice(text).map(Some).map_err(|_| bad())
+}
+
+/// Writes the record durably; the one before stays until then.
+fn write_record(scratch: &Path, record: &Record) -> Result<(), Error> {
+    let text = serde_json::to_vec(record).map_err(|error| Error::Prepared(error.to_string()))?;
+    let new = scratch.join(format!(".tmp-{RECORD}"));
+    disk::write_synced(
+        &new,
+        &[Digest::of(&text).hex().as_bytes(), b"\n", &text].concat(),
+    )?;
+    disk::rename(&new, &scratch.join(RECORD))?;
+    disk::sync(scratch)
+}

@@ -1,0 +1,261 @@
+//! New objects before and after their pack is installed, with git itself as the judge.
+
+use super::super::testing::{Sandbox, tag_on};
+use super::*;
+use model::GitId;
+
+/// What lies in the folder of packs, by the beginning of the name.
+fn packs(sandbox: &Sandbox, prefix: &str) -> Vec<PathBuf> {
+    let names = std::fs::read_dir(sandbox.path(".git/objects/pack"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    names
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with(prefix)
+        })
+        .collect()
+}
+
+/// Blobs of many sizes: none, small ones, larger than what waits in memory.
+fn blobs() -> Vec<Vec<u8>> {
+    let noise = |len: usize| {
+        (0..len)
+            .map(|at| (at * at * 31 + at / 251).to_le_bytes()[0])
+            .collect::<Vec<u8>>()
+    };
+    [0, 1, 15, 16, 4_096, 70_000, TAIL + 7, 3 * TAIL]
+        .into_iter()
+        .map(noise)
+        .collect()
+}
+
+#[test]
+fn what_waits_is_read_back_and_git_reads_what_is_installed() {
+    for format in ["sha1", "sha256"] {
+        let sandbox = Sandbox::with_format(format);
+        sandbox.write("a", b"1\n");
+        let commit = sandbox.commit("first");
+        let repo = sandbox.repo();
+        let ids: Vec<GitId> = blobs()
+            .iter()
+            .map(|bytes| repo.write_blob(bytes).unwrap())
+            .collect();
+        let tag = repo.write_tag(&tag_on(&commit, "m")).unwrap();
+        assert_eq!(
+            repo.peel_tag(&tag).unwrap().commit,
+            commit,
+            "of a tag that waits"
+        );
+        for installed in [false, true] {
+            for (id, bytes) in ids.iter().zip(blobs()) {
+                assert_eq!(
+                    (repo.has_object(id), repo.read_blob(id).unwrap() == bytes),
+                    (true, true),
+                    "{} bytes",
+                    bytes.len()
+                );
+                assert_eq!(
+                    sandbox.git_may_fail(&["cat-file", "-e", id.as_str()]),
+                    installed
+                );
+                assert!(repo.check_size(id, bytes.len() as u64).is_ok());
+                assert!(bytes.is_empty() || repo.check_size(id, bytes.len() as u64 - 1).is_err());
+            }
+            repo.sync_objects(&[]).unwrap();
+        }
+        sandbox.git(&["update-ref", "refs/tags/T01-v1.0.0", tag.as_str()]);
+        sandbox.git(&["fsck", "--strict", "--full"]);
+        let index = packs(&sandbox, "pack-")
+            .into_iter()
+            .find(|path| path.extension().is_some_and(|kind| kind == "idx"))
+            .unwrap();
+        sandbox.git(&["verify-pack", index.to_str().unwrap()]);
+        assert_eq!(
+            (packs(&sandbox, "pack-").len(), packs(&sandbox, TEMP).len()),
+            (3, 0)
+        );
+        repo.release_packs().unwrap();
+        assert_eq!(packs(&sandbox, "pack-").len(), 2, "the file .keep is gone");
+        assert_eq!(
+            std::fs::metadata(index).unwrap().permissions().mode() & 0o333,
+            0,
+            "nobody writes to it"
+        );
+    }
+}
+
+#[test]
+fn what_no_reference_names_yet_outlives_a_repack() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a", b"1\n");
+    sandbox.commit("first");
+    let repo = sandbox.repo();
+    let id = repo.write_blob(b"bytes\n").unwrap();
+    repo.sync_objects(&[]).unwrap();
+    let there = || {
+        sandbox.git(&["repack", "-adq"]);
+        sandbox.git_may_fail(&["cat-file", "-e", id.as_str()])
+    };
+    assert!(there());
+    std::fs::copy(
+        sandbox.path("a"),
+        sandbox.path(".git/objects/pack/pack-1.keep"),
+    )
+    .unwrap();
+    repo.release_packs().unwrap();
+    assert!(
+        sandbox.path(".git/objects/pack/pack-1.keep").exists(),
+        "it is somebody else's"
+    );
+    assert!(!there());
+}
+
+#[test]
+fn a_pack_that_is_given_up_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo();
+    for bytes in blobs() {
+        repo.write_blob(&bytes).unwrap();
+    }
+    assert_eq!(packs(&sandbox, TEMP).len(), 1);
+    drop(repo);
+    assert_eq!(packs(&sandbox, ""), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_git_that_prunes_meanwhile_takes_nothing_that_waits() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a", b"1\n");
+    sandbox.commit("first");
+    let repo = sandbox.repo();
+    let ids: Vec<GitId> = blobs()
+        .iter()
+        .map(|bytes| repo.write_blob(bytes).unwrap())
+        .collect();
+    assert_eq!(packs(&sandbox, TEMP).len(), 1);
+    sandbox.git(&["prune", "--expire=now"]);
+    sandbox.git(&["gc", "-q", "--prune=now"]);
+    repo.sync_objects(&[]).unwrap();
+    for (id, bytes) in ids.iter().zip(blobs()) {
+        assert!(sandbox.git(&["cat-file", "blob", id.as_str()]) == bytes);
+    }
+}
+
+#[test]
+fn what_a_killed_process_left_is_swept_and_nothing_else() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo();
+    for bytes in blobs() {
+        repo.write_blob(&bytes).unwrap();
+    }
+    let alive = packs(&sandbox, TEMP);
+    for name in [
+        "snapback_tmp_pack_dead",
+        "snapback_tmp_idx_dead",
+        "tmp_pack_git",
+        "tmp_idx_git",
+    ] {
+        sandbox.write(format!(".git/objects/pack/{name}"), b"PACK");
+    }
+    sandbox.repo().sweep_packs().unwrap();
+    assert_eq!(packs(&sandbox, TEMP), alive, "what is being written stays");
+    assert_eq!(packs(&sandbox, "tmp_").len(), 2, "git's stay");
+    repo.sync_objects(&[]).unwrap();
+    assert_eq!(packs(&sandbox, TEMP), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn after_an_error_everything_still_waits() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo();
+    let id = repo.write_blob(b"bytes\n").unwrap();
+    sandbox.remove(".git/objects/pack");
+    sandbox.write(".git/objects/pack", b"in the way");
+    assert!(repo.sync_objects(&[]).is_err());
+    assert_eq!(repo.read_blob(&id).unwrap(), b"bytes\n");
+    sandbox.remove(".git/objects/pack");
+    repo.sync_objects(&[]).unwrap();
+    assert_eq!(sandbox.git(&["cat-file", "blob", id.as_str()]), b"bytes\n");
+}
+
+#[test]
+fn small_packs_are_gathered_and_those_of_others_are_not() {
+    for format in ["sha1", "sha256"] {
+        let sandbox = Sandbox::with_format(format);
+        sandbox.write("a", &b"a line of many\n".repeat(900));
+        sandbox.commit("first");
+        sandbox.write("a", &b"a line of many\n".repeat(901));
+        sandbox.commit("second");
+        // One with deltas that has lost its `.rev`, one that somebody protects, one that is
+        // damaged.
+        sandbox.git(&["-c", "pack.writeReverseIndex=false", "repack", "-adq"]);
+        let foreign = packs(&sandbox, "pack-");
+        let mut ids = Vec::new();
+        let mut write = |nth: u32| {
+            let repo = sandbox.repo();
+            ids.push(repo.write_blob(&nth.to_le_bytes()).unwrap());
+            repo.sync_objects(&[]).unwrap();
+            let written = packs(&sandbox, "pack-")
+                .into_iter()
+                .find(|path| path.extension().is_some_and(|kind| kind == "keep"));
+            repo.release_packs().unwrap();
+            written.unwrap().with_extension("pack")
+        };
+        let (protected, damaged) = (write(0), write(1));
+        sandbox.write(protected.with_extension("keep"), b"mine\n");
+        let mut bytes = std::fs::read(&damaged).unwrap();
+        bytes[13] ^= 1;
+        sandbox.remove(&damaged);
+        sandbox.write(&damaged, &bytes);
+        for nth in 2..100 {
+            write(nth);
+        }
+        let left = packs(&sandbox, "pack-")
+            .into_iter()
+            .filter(|path| path.extension().is_some_and(|kind| kind == "pack"))
+            .count();
+        assert!((3..=27).contains(&left), "{left} packs are left");
+        for path in foreign.iter().chain([&protected, &damaged]) {
+            assert!(path.exists(), "{}", path.display());
+        }
+        let repo = sandbox.repo();
+        let lost: Vec<usize> = (0..100)
+            .filter(|nth| {
+                repo.read_blob(&ids[*nth]).ok()
+                    != Some(u32::try_from(*nth).unwrap().to_le_bytes().to_vec())
+            })
+            .collect();
+        assert_eq!(lost, [1], "but for the damaged one, all are there");
+    }
+}
+
+#[test]
+fn a_pack_of_many_gigabytes_has_an_index_that_git_reads() {
+    let sandbox = Sandbox::new();
+    let repo = sandbox.repo();
+    let offsets = [12, (1 << 31) - 1, 1 << 31, 5 << 31];
+    let place = |offset: u64| Place {
+        offset,
+        len: 9,
+        crc: 0x0102_0304,
+        kind: Kind::Blob,
+        size: 1,
+    };
+    let id = |nth: u64| repo.oid(&repo.blob_id(&nth.to_le_bytes())).unwrap();
+    let mut entries: Vec<(ObjectId, Place)> = offsets
+        .iter()
+        .map(|offset| (id(*offset), place(*offset)))
+        .collect();
+    entries.sort_by_key(|(id, _)| *id);
+    sandbox.write(".git/large.idx", &pack::index(&entries, &id(0)));
+    let shown = sandbox.text(&["-c", "alias.large=!git show-index <.git/large.idx", "large"]);
+    let wanted: Vec<String> = entries
+        .iter()
+        .map(|(id, place)| format!("{} {id} (01020304)", place.offset))
+        .collect();
+    assert_eq!(shown.lines().collect::<Vec<_>>(), wanted);
+}

@@ -1,0 +1,321 @@
+//! The commit point: references and index become visible, in one go, after any interruption.
+//!
+//! gix and git lock all references of a transaction but move them one by one, and a killed
+//! process leaves locks that nobody can explain. Here every lock is recognisable (`locks.rs`),
+//! every step may run again, and until the last reference has moved everything can be taken
+//! back. Order: index lock, reference locks, checks, logs, references (the branch is last),
+//! index, syncs. Objects must be durable before ([`Repo::sync_objects`]). Read `publish/work.rs`
+//! for the steps, and `ref_values.rs` for what references must be before they move.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Error, Repo, disk,
+    locks::Lock,
+    on_top::{Current, STAGED_INDEX, staged},
+};
+use base::{Digest, at_once};
+use model::operation::{Publication, RefChange, TreeChange};
+
+mod work;
+use work::Work;
+
+/// How often the index is read again while somebody else replaces it.
+const READ_AGAIN: usize = 20;
+
+/// What `prepare_publication` found out, kept in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Prepared {
+    /// The index, when it changes.
+    pub index: Option<PreparedIndex>,
+    /// True when HEAD is on the branch that moves last: then it must stay there.
+    pub on_branch: bool,
+}
+
+/// The index file before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PreparedIndex {
+    /// The digest of the file that it was made from; `None` when there was none.
+    from: Option<Digest>,
+    /// The digest of the new file.
+    to: Digest,
+}
+
+/// Called after each step with its name; a test interrupts there.
+pub(super) type Pause<'a> = &'a mut dyn FnMut(&str) -> Result<(), Error>;
+
+impl Repo {
+    /// Checks that a publication can be made, and stages the new index durably in `scratch`.
+    ///
+    /// `scratch` is the operation's own folder, best on the git directory's file system.
+    /// Nothing becomes visible. The value belongs into the journal, for the other calls.
+    pub fn prepare_publication(
+        &self,
+        publication: &Publication,
+        scratch: &Path,
+    ) -> Result<serde_json::Value, Error> {
+        disk::create_dirs(scratch)?;
+        self.check_publication(publication)?;
+        // Commits are made for the branch that HEAD was on: whoever switched meanwhile works on
+        // another one.
+        let branch = publication
+            .refs
+            .last()
+            .map(|last| &last.name)
+            .filter(|name| name.starts_with("refs/heads/"));
+        branch.map_or(Ok(()), |branch| self.check_head_on(branch))?;
+        let on_branch = branch.is_some();
+        let index = if publication.index.is_empty() {
+            None
+        } else {
+            Some(self.prepare_index(&publication.index, scratch, 0)?)
+        };
+        disk::sync(scratch)?;
+        serde_json::to_value(Prepared { index, on_branch })
+            .map_err(|error| Error::Prepared(error.to_string()))
+    }
+
+    /// Stages the new index, for the n-th turn of a publication.
+    pub(super) fn prepare_index(
+        &self,
+        changes: &[TreeChange],
+        scratch: &Path,
+        turn: u32,
+    ) -> Result<PreparedIndex, Error> {
+        for _ in 0..READ_AGAIN {
+            let from = self.index_digest()?;
+            let bytes = self.changed_index(changes, true)?;
+            if self.index_digest()? == from {
+                disk::write_synced(&scratch.join(staged(turn, STAGED_INDEX)), &bytes)?;
+                return Ok(PreparedIndex {
+                    from,
+                    to: Digest::of(&bytes),
+                });
+            }
+            std::thread::sleep(disk::NAP);
+        }
+        Err(Error::IndexChanged)
+    }
+
+    /// Makes the publication visible and durable. May run again after a crash at any point.
+    ///
+    /// On an error before the last reference moved, the locks are removed again; references that
+    /// had moved stay until [`Repo::unpublish`]. An index that somebody else changed after the
+    /// last reference moved is left as it is.
+    pub fn publish(
+        &self,
+        publication: &Publication,
+        prepared: &serde_json::Value,
+        scratch: &Path,
+    ) -> Result<(), Error> {
+        self.publish_pausing(publication, prepared, scratch, &mut |_| Ok(()))
+    }
+
+    /// [`Repo::publish`], with a pause after each step.
+    pub(super) fn publish_pausing(
+        &self,
+        publication: &Publication,
+        prepared: &serde_json::Value,
+        scratch: &Path,
+        pause: Pause<'_>,
+    ) -> Result<(), Error> {
+        let current = Current::of(publication, prepared, scratch)?;
+        let work = Work::new(self, &current, scratch)?;
+        disk::create_dirs(scratch)?;
+        let done = work
+            .lock_and_check(pause)
+            .and_then(|()| work.move_all(pause));
+        if let Err(error) = done {
+            // Best effort: recovery removes what is left, and the first error is the one to tell.
+            let _ = work.release();
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Takes back a publication whose last reference has not moved. May run again.
+    pub fn unpublish(
+        &self,
+        publication: &Publication,
+        prepared: &serde_json::Value,
+        scratch: &Path,
+    ) -> Result<(), Error> {
+        let current = Current::of(publication, prepared, scratch)?;
+        self.take_all_back(&current, scratch)
+    }
+
+    /// Takes back every reference of a publication as it stands.
+    pub(super) fn take_all_back(&self, current: &Current<'_>, scratch: &Path) -> Result<(), Error> {
+        let work = Work::new(self, current, scratch)?;
+        work.check_not_published()?;
+        disk::create_dirs(scratch)?;
+        work.release()?;
+        let mut touched = BTreeSet::new();
+        for (number, change) in current.publication.refs.iter().enumerate().rev() {
+            if self.read_ref(&change.name)?.as_ref() == Some(&change.after) {
+                touched.extend(self.take_back(change, &scratch.join(format!("unref-{number}")))?);
+            }
+            touched.extend(self.unlog_move(change)?);
+        }
+        sync_existing(touched)
+    }
+
+    /// True when every reference has its new value (a branch may have moved on from there), or,
+    /// without references, when the index holds every new entry.
+    pub fn is_published(&self, publication: &Publication) -> Result<bool, Error> {
+        if publication.refs.is_empty() {
+            let index = self.read_index(true)?;
+            let holds = |change: &model::operation::TreeChange| {
+                index
+                    .entry_by_path(change.path.as_bstr())
+                    .map(super::scan::index_entry)
+                    == change.after
+            };
+            return Ok(publication.index.iter().all(holds));
+        }
+        for change in &publication.refs {
+            if !self.has_moved(change)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// True when the publication can only be finished: its last reference has moved (a branch may
+    /// have moved on since), or, without references, the index has been replaced.
+    pub fn is_past_return(&self, publication: &Publication, scratch: &Path) -> Result<bool, Error> {
+        match Current::refs(publication, scratch)?.last() {
+            Some(last) => self.has_moved(last),
+            None => Ok(!publication.index.is_empty() && self.is_published(publication)?),
+        }
+    }
+
+    /// Removes the lock files that this publication left behind, and no others.
+    pub fn clear_own_locks(
+        &self,
+        publication: &Publication,
+        prepared: &serde_json::Value,
+        scratch: &Path,
+    ) -> Result<(), Error> {
+        Work::new(self, &Current::of(publication, prepared, scratch)?, scratch)?.release()
+    }
+
+    /// Removes the locks below `prefix` that a killed publication without a journal left, and its
+    /// folder.
+    pub fn sweep_publication(&self, prefix: &str, scratch: &Path) {
+        let staged = disk::files_below(scratch);
+        if staged.is_empty() {
+            return;
+        }
+        for path in disk::files_below(&self.ref_path(prefix))
+            .into_iter()
+            .filter(|path| path.extension().is_some_and(|end| end == "lock"))
+        {
+            for staged in &staged {
+                let bytes = disk::read(staged).ok().flatten().unwrap_or_default();
+                // What cannot be removed now is in nobody's way: no two references here share a
+                // name.
+                let _ = Lock {
+                    target: path.with_extension(""),
+                    staged: staged.clone(),
+                    bytes,
+                }
+                .release();
+            }
+        }
+        self.clear_scratch(scratch);
+    }
+
+    /// Removes the folder of a publication that needs no journal. What is left of it harms nobody.
+    pub fn clear_scratch(&self, scratch: &Path) {
+        for entry in std::fs::read_dir(scratch).into_iter().flatten().flatten() {
+            let _ = disk::remove(&entry.path());
+        }
+        let _ = std::fs::remove_dir(scratch);
+    }
+
+    /// The file of a shared reference.
+    pub(super) fn ref_path(&self, name: &str) -> PathBuf {
+        self.common_dir().join(name)
+    }
+
+    /// Gives one reference its old value again; returns the folders to sync.
+    pub(super) fn take_back(
+        &self,
+        change: &RefChange,
+        staged: &Path,
+    ) -> Result<Vec<PathBuf>, Error> {
+        let target = self.ref_path(&change.name);
+        let value = change.before.as_ref().unwrap_or(&change.after);
+        let lock = Lock {
+            target: target.clone(),
+            staged: staged.to_path_buf(),
+            bytes: format!("{value}\n").into_bytes(),
+        };
+        lock.take()?;
+        let moved = self.read_ref(&change.name)?.as_ref() == Some(&change.after);
+        let touched = target.parent().map(Path::to_path_buf).into_iter().collect();
+        if moved && change.before.is_some() {
+            lock.publish()?;
+        } else {
+            if moved {
+                disk::remove(&target)?;
+            }
+            lock.release()?;
+        }
+        disk::remove(staged)?;
+        if moved && change.before.is_none() && self.read_ref(&change.name)?.is_some() {
+            self.delete_packed(change, staged)?;
+        }
+        Ok(touched)
+    }
+
+    /// Takes a new reference out of `packed-refs`, where somebody packed it meanwhile.
+    fn delete_packed(&self, change: &RefChange, staged: &Path) -> Result<(), Error> {
+        let target = self.common_dir().join("packed-refs");
+        let packed = disk::read(&target)?.unwrap_or_default();
+        let lock = Lock {
+            target,
+            staged: staged.to_path_buf(),
+            bytes: without_ref(&packed, change),
+        };
+        lock.take()?;
+        if disk::read(&lock.target)?.as_ref() != Some(&packed) {
+            lock.release()?;
+            return Err(Error::RefChanged {
+                name: change.name.clone(),
+                expected: None,
+                found: self.read_ref(&change.name)?,
+            });
+        }
+        lock.publish()?;
+        disk::remove(staged)?;
+        disk::sync(self.common_dir())
+    }
+}
+
+/// The lines of `packed-refs` without one reference, and without the line that peels it.
+fn without_ref(packed: &[u8], change: &RefChange) -> Vec<u8> {
+    let gone = format!("{} {}", change.after, change.name);
+    let mut kept = Vec::with_capacity(packed.len());
+    let mut skipping = false;
+    for line in packed.split_inclusive(|byte| *byte == b'\n') {
+        skipping = line.trim_ascii_end() == gone.as_bytes() || skipping && line.starts_with(b"^");
+        if !skipping {
+            kept.extend_from_slice(line);
+        }
+    }
+    kept
+}
+
+/// Syncs files, then folders; what was removed meanwhile needs no sync.
+pub(super) fn sync_existing(paths: BTreeSet<PathBuf>) -> Result<(), Error> {
+    let (dirs, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
+    at_once(&files, |path| disk::sync_if_there(path))?;
+    at_once(&dirs, |path| disk::sync_if_there(path))
+}

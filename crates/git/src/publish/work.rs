@@ -1,0 +1,218 @@
+//! One publication under way: its locks, the checks under them, and the moves in their order.
+//!
+//! Every step may run again after a kill, and whatever has moved is left where it is. Nothing is
+//! taken back here: see [`Repo::unpublish`].
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    super::{
+        Error, Repo, disk,
+        locks::Lock,
+        on_top::{Current, STAGED_INDEX, staged},
+    },
+    Pause, PreparedIndex, sync_existing,
+};
+use base::{Digest, at_once};
+use model::operation::{Publication, RefChange};
+
+/// One publication, and the locks that belong to it.
+pub(super) struct Work<'a> {
+    repo: &'a Repo,
+    publication: &'a Publication,
+    scratch: &'a Path,
+    index: Option<(PreparedIndex, Lock)>,
+    refs: Vec<(&'a RefChange, Lock)>,
+    on_branch: bool,
+}
+
+impl<'a> Work<'a> {
+    /// The locks that a publication needs, with the bytes that were staged for them.
+    pub fn new(repo: &'a Repo, current: &'a Current<'_>, scratch: &'a Path) -> Result<Self, Error> {
+        let Current {
+            publication,
+            prepared,
+            turn,
+        } = current;
+        let index = match prepared.index.clone() {
+            None => None,
+            Some(index) => {
+                let staged = scratch.join(staged(*turn, STAGED_INDEX));
+                let bytes = disk::read(&staged)?.unwrap_or_default();
+                if Digest::of(&bytes) != index.to {
+                    return Err(Error::Prepared(format!(
+                        "{} is not what was staged",
+                        staged.display()
+                    )));
+                }
+                Some((
+                    index,
+                    Lock {
+                        target: repo.index_path().to_path_buf(),
+                        staged,
+                        bytes,
+                    },
+                ))
+            }
+        };
+        let lock = |(number, change): (usize, &'a RefChange)| {
+            let staged = scratch.join(staged(*turn, &format!("ref-{number}")));
+            (
+                change,
+                Lock {
+                    target: repo.ref_path(&change.name),
+                    staged,
+                    bytes: format!("{}\n", change.after).into_bytes(),
+                },
+            )
+        };
+        let refs = publication.refs.iter().enumerate().map(lock).collect();
+        Ok(Self {
+            repo,
+            publication,
+            scratch,
+            index,
+            on_branch: prepared.on_branch,
+            refs,
+        })
+    }
+
+    /// Fails when the publication cannot be taken back any more.
+    pub fn check_not_published(&self) -> Result<(), Error> {
+        let index_is_new = || {
+            Ok(
+                matches!(&self.index, Some((index, _)) if self.repo.index_digest()? == Some(index.to)),
+            )
+        };
+        match self.publication.refs.last() {
+            Some(last) if self.repo.has_moved(last)? => Err(Error::AlreadyPublished {
+                name: last.name.clone(),
+            }),
+            None if index_is_new()? => Err(Error::AlreadyPublished {
+                name: "the index".to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes every lock that is still needed, then checks that nothing changed meanwhile.
+    pub fn lock_and_check(&self, pause: Pause<'_>) -> Result<(), Error> {
+        self.repo.check_names(self.publication)?;
+        self.take_locks(pause)?;
+        self.publication
+            .refs
+            .iter()
+            .try_for_each(|change| self.repo.check_value(change))?;
+        match self.publication.refs.last() {
+            Some(last) if self.on_branch && !self.repo.has_moved(last)? => {
+                self.repo.check_head_on(&last.name)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the locks, that of the index first; those of references that have moved are released.
+    fn take_locks(&self, pause: Pause<'_>) -> Result<(), Error> {
+        let mut due = Vec::with_capacity(self.refs.len() + 1);
+        for (change, lock) in &self.refs {
+            if self.repo.has_moved(change)? {
+                lock.release()?;
+                continue;
+            }
+            due.push(lock);
+        }
+        let index = match &self.index {
+            Some((index, lock)) if self.index_is_due(index)? => Some((index, lock)),
+            _ => None,
+        };
+        let all: Vec<&Lock> = index
+            .iter()
+            .map(|(_, lock)| *lock)
+            .chain(due.iter().copied())
+            .collect();
+        at_once(&all, |lock| lock.stage())?;
+        if let Some((index, lock)) = index {
+            lock.take_staged()?;
+            pause("index locked")?;
+            self.index_is_due(index)?;
+        }
+        for lock in due {
+            if lock.target.is_dir() {
+                // git leaves empty folders where references were; anything else is in the way.
+                disk::clear_empty_dirs(&lock.target).map_err(|source| Error::File {
+                    doing: "clearing",
+                    path: lock.target.clone(),
+                    source,
+                })?;
+            }
+            lock.take_staged()?;
+            pause("reference locked")?;
+        }
+        Ok(())
+    }
+
+    /// True when the index must still be replaced; an index that is neither is an error, except
+    /// after the last reference moved, when somebody went on working.
+    fn index_is_due(&self, index: &PreparedIndex) -> Result<bool, Error> {
+        match self.repo.index_digest()? {
+            now if now == Some(index.to) => Ok(false),
+            now if now == index.from => Ok(true),
+            _ if self.repo.is_past_return(self.publication, self.scratch)?
+                && !self.repo.index_lags(self.publication)? =>
+            {
+                Ok(false)
+            }
+            _ => Err(Error::IndexChanged),
+        }
+    }
+
+    /// Logs and moves the references, replaces the index, and syncs.
+    pub fn move_all(&self, pause: Pause<'_>) -> Result<(), Error> {
+        let mut touched = BTreeSet::new();
+        for (change, _) in self.refs.iter().filter(|(_, lock)| lock.is_held()) {
+            touched.extend(self.repo.log_move(change, &self.publication.log_message)?);
+            pause("move logged")?;
+        }
+        for (_, lock) in &self.refs {
+            if lock.is_held() {
+                lock.publish()?;
+                pause("reference moved")?;
+            }
+            touched.extend(self.folders_of(&lock.target));
+        }
+        if let Some((index, lock)) = &self.index {
+            if lock.is_held() {
+                if self.index_is_due(index)? {
+                    lock.publish()?;
+                }
+                lock.release()?;
+                pause("index replaced")?;
+            }
+            touched.extend(lock.target.parent().map(Path::to_path_buf));
+        }
+        sync_existing(touched)?;
+        pause("synced")
+    }
+
+    /// The folders from a reference up to the git directory: some of them may be new.
+    fn folders_of(&self, target: &Path) -> Vec<PathBuf> {
+        let common = self.repo.common_dir();
+        target
+            .ancestors()
+            .skip(1)
+            .take_while(|dir| dir.starts_with(common))
+            .map(Path::to_path_buf)
+            .collect()
+    }
+
+    /// Removes the locks of this publication.
+    pub fn release(&self) -> Result<(), Error> {
+        for (_, lock) in &self.refs {
+            lock.release()?;
+        }
+        self.index.iter().try_for_each(|(_, lock)| lock.release())
+    }
+}

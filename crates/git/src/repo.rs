@@ -1,0 +1,422 @@
+//! Opening a repository: where it is, whose it is, and who the user is.
+//!
+//! A [`Repo`] is cheap to clone and can be used from many threads: each call borrows a gix
+//! handle from a pool. Opening never changes anything, and refuses what the rest of the room
+//! cannot serve (reftable, repositories of another owner). Whether a
+//! *changing* command may run is asked separately, in `ready.rs`.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use gix::{
+    ObjectId,
+    bstr::{BString, ByteSlice},
+    sec::trust::DefaultForLevel,
+};
+
+use super::{
+    Error, error::During, extensions, index_file::Seen, lookup::Second, parameters,
+    pending::Pending,
+};
+use base::RelPath;
+use model::GitId;
+
+/// A git repository, with a work tree unless it is bare.
+#[derive(Clone)]
+pub struct Repo {
+    inner: Arc<Inner>,
+}
+
+/// What the clones of a [`Repo`] share.
+struct Inner {
+    shared: gix::ThreadSafeRepository,
+    idle: Mutex<Vec<gix::Repository>>,
+    second: Mutex<Option<Second>>,
+    work_tree: PathBuf,
+    is_bare: bool,
+    git_dir: PathBuf,
+    common_dir: PathBuf,
+    index_path: PathBuf,
+    prefix: RelPath,
+    hash: gix::hash::Kind,
+    pending: Pending,
+    unsynced: Mutex<HashSet<ObjectId>>,
+    synced_packs: Mutex<HashSet<PathBuf>>,
+    seen_index: Mutex<Option<Seen>>,
+    kept_blob: Mutex<KeptBlob>,
+    known_trees: Mutex<HashMap<ObjectId, Arc<Vec<u8>>>>,
+}
+
+/// A blob and its bytes.
+type KeptBlob = Option<(GitId, Arc<Vec<u8>>)>;
+
+/// The branch that HEAD is on, and its newest commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The branch's full name, `refs/heads/…`.
+    pub branch: String,
+    /// The commit.
+    pub commit: GitId,
+}
+
+/// No object is unpacked that says it is larger: a few bytes can claim any size.
+const ALLOC_LIMIT: &str = "gitoxide.objects.allocLimit=1g";
+
+/// Packs that come while this process runs, its own and those of others, need room in the table of
+/// packs: without it gix takes an object for absent that is there.
+const SLOTS: gix::odb::store::init::Slots = gix::odb::store::init::Slots::AsNeededByDiskState {
+    multiplier: 2.0,
+    minimum: 2048,
+};
+
+impl std::fmt::Debug for Repo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Repo").field(&self.inner.work_tree).finish()
+    }
+}
+
+impl Repo {
+    /// Finds the repository that a directory belongs to, as git does (`GIT_DIR` is obeyed).
+    pub fn discover(dir: &Path) -> Result<Self, Error> {
+        let options = || gix::discover::upwards::Options {
+            match_ceiling_dir_or_error: false,
+            ..Default::default()
+        };
+        let settings: Vec<BString> = parameters::of_environment()?
+            .into_iter()
+            .map(BString::from)
+            .collect();
+        let open = |trust| options_for(trust).cli_overrides(settings.clone());
+        let open = gix::sec::trust::Mapping {
+            full: open(gix::sec::Trust::Full),
+            reduced: open(gix::sec::Trust::Reduced),
+        };
+        // gix asserts that a path which it shortens ends in `.git`; it shortens relative ones, bare
+        // or not.
+        let absolute = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
+        let found = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(
+            &absolute,
+            options(),
+            open,
+        );
+        let mut shared = match found {
+            Ok(shared) => shared,
+            Err(_) if gix::discover::upwards_opts(&absolute, options()).is_err() => {
+                return Err(Error::NoRepository {
+                    dir: absolute,
+                    named: false,
+                });
+            }
+            Err(error) => match std::env::var_os("GIT_DIR")
+                .map(PathBuf::from)
+                .filter(|dir| gix::discover::is_git(dir).is_err())
+            {
+                Some(dir) => return Err(Error::NoRepository { dir, named: true }),
+                None => return Err(error).during("opening the repository"),
+            },
+        };
+        // A namespace is for whoever serves the repository; git itself reads its references whole
+        // here.
+        shared.refs.namespace = None;
+        Self::check_supported(&shared, dir)?;
+        Self::assemble(shared, dir)
+    }
+
+    /// Refuses repositories that the rest of the room cannot serve.
+    fn check_supported(shared: &gix::ThreadSafeRepository, dir: &Path) -> Result<(), Error> {
+        let repo = shared.to_thread_local();
+        extensions::check(&repo)?;
+        if let Some(format) = repo.config_snapshot().string("extensions.refStorage")
+            && format != "files"
+        {
+            return Err(Error::RefStorage(format.to_string()));
+        }
+        if repo.git_dir_trust() != gix::sec::Trust::Full {
+            return Err(Error::Owner {
+                dir: repo.workdir().unwrap_or(dir).to_path_buf(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Collects the absolute places of a repository.
+    fn assemble(shared: gix::ThreadSafeRepository, dir: &Path) -> Result<Self, Error> {
+        let repo = shared.to_thread_local();
+        let real = |path: &Path| {
+            path.canonicalize().map_err(|source| Error::File {
+                doing: "finding",
+                path: path.to_path_buf(),
+                source,
+            })
+        };
+        // Nobody's files lie in a bare repository; the folder is one to run programs in, and a
+        // name.
+        let is_bare = repo.workdir().is_none();
+        let work_tree = real(repo.workdir().unwrap_or(repo.git_dir()))?;
+        let (git_dir, common_dir) = (real(repo.git_dir())?, real(repo.common_dir())?);
+        let index_path = repo.index_path();
+        let index_path = match (
+            index_path.parent().map(Path::canonicalize),
+            index_path.file_name(),
+        ) {
+            (Some(Ok(folder)), Some(name)) => folder.join(name),
+            _ => index_path,
+        };
+        let below = dir
+            .canonicalize()
+            .ok()
+            .and_then(|dir| dir.strip_prefix(&work_tree).map(Path::to_path_buf).ok());
+        let prefix = below
+            .filter(|_| !is_bare)
+            .and_then(|below| RelPath::parse(below.as_os_str().as_encoded_bytes()).ok())
+            .unwrap_or_default();
+        let hash = repo.object_hash();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                shared,
+                idle: Mutex::new(vec![repo]),
+                second: Mutex::default(),
+                work_tree,
+                is_bare,
+                git_dir,
+                common_dir,
+                index_path,
+                prefix,
+                hash,
+                pending: Pending::default(),
+                unsynced: Mutex::default(),
+                synced_packs: Mutex::default(),
+                seen_index: Mutex::default(),
+                kept_blob: Mutex::default(),
+                known_trees: Mutex::default(),
+            }),
+        })
+    }
+
+    /// Lends a gix handle to one call.
+    pub(super) fn with<T>(&self, call: impl FnOnce(&gix::Repository) -> T) -> T {
+        let idle = self
+            .inner
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        // No handle has an object cache: a check of an object must read the disk.
+        let repo = idle.unwrap_or_else(|| self.inner.shared.to_thread_local());
+        let result = call(&repo);
+        self.inner
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(repo);
+        result
+    }
+
+    /// The top of the work tree, absolute, links resolved; of a bare repository, its own folder.
+    pub fn work_tree(&self) -> &Path {
+        &self.inner.work_tree
+    }
+
+    /// True when there is no work tree.
+    pub fn is_bare(&self) -> bool {
+        self.inner.is_bare
+    }
+
+    /// Refuses a repository without a work tree.
+    pub fn require_work_tree(&self) -> Result<(), Error> {
+        if self.is_bare() {
+            Err(Error::Bare {
+                dir: self.git_dir().to_path_buf(),
+            })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The private git directory: of a linked work tree, the one below `worktrees/`.
+    pub fn git_dir(&self) -> &Path {
+        &self.inner.git_dir
+    }
+
+    /// The git directory that all work trees share: objects, references, configuration.
+    pub fn common_dir(&self) -> &Path {
+        &self.inner.common_dir
+    }
+
+    /// The index file of this work tree.
+    pub(super) fn index_path(&self) -> &Path {
+        &self.inner.index_path
+    }
+
+    /// Where the directory given to [`Repo::discover`] is below the work tree.
+    pub fn prefix(&self) -> RelPath {
+        self.inner.prefix.clone()
+    }
+
+    /// True when the executable bit of files in the work tree means something (`core.fileMode`).
+    pub fn trusts_file_mode(&self) -> bool {
+        self.with(|repo| {
+            repo.config_snapshot()
+                .boolean("core.fileMode")
+                .unwrap_or(true)
+        })
+    }
+
+    /// True when the work tree's file system takes names that differ only by case for one.
+    pub fn folds_case(&self) -> bool {
+        self.with(|repo| {
+            repo.config_snapshot()
+                .boolean("core.ignoreCase")
+                .unwrap_or(false)
+        })
+    }
+
+    /// True when objects that references reach may rightly be absent: a shallow or partial clone.
+    pub fn may_lack_objects(&self) -> bool {
+        let is_partial = |repo: &gix::Repository| {
+            let config = repo.config_snapshot();
+            let promises = |name: &gix::bstr::BStr| {
+                config
+                    .boolean(&*format!("remote.{name}.promisor"))
+                    .unwrap_or(false)
+            };
+            config.string("extensions.partialClone").is_some()
+                || repo
+                    .remote_names()
+                    .iter()
+                    .any(|name| promises(name.as_ref()))
+        };
+        self.is_shallow() || self.with(is_partial)
+    }
+
+    /// True when object ids are SHA-256.
+    pub fn is_sha256(&self) -> bool {
+        self.inner.hash.len_in_hex() == 64
+    }
+
+    /// The kind of object ids.
+    pub(super) fn hash(&self) -> gix::hash::Kind {
+        self.inner.hash
+    }
+
+    /// The repository opened a second time, for `lookup.rs`.
+    pub(super) fn second(&self) -> &Mutex<Option<Second>> {
+        &self.inner.second
+    }
+
+    /// Objects that this process wrote and nobody else can see yet.
+    pub(super) fn pending(&self) -> &Pending {
+        &self.inner.pending
+    }
+
+    /// Objects that were there when they were to be written, and have not been synced yet.
+    pub(super) fn unsynced(&self) -> &Mutex<HashSet<ObjectId>> {
+        &self.inner.unsynced
+    }
+
+    /// Pack files that this process has synced.
+    pub(super) fn synced_packs(&self) -> &Mutex<HashSet<PathBuf>> {
+        &self.inner.synced_packs
+    }
+
+    /// The index file that was looked at last.
+    pub(super) fn seen_index(&self) -> &Mutex<Option<Seen>> {
+        &self.inner.seen_index
+    }
+
+    /// Trees that were read and checked, for `tree.rs`.
+    pub(super) fn known_trees(&self) -> &Mutex<HashMap<ObjectId, Arc<Vec<u8>>>> {
+        &self.inner.known_trees
+    }
+
+    /// The blob whose bytes are kept in memory, for `objects.rs`.
+    pub(super) fn kept_blob(&self) -> &Mutex<KeptBlob> {
+        &self.inner.kept_blob
+    }
+
+    /// gix's form of an id; an id of the other hash kind names nothing in this repository.
+    pub(super) fn oid(&self, id: &GitId) -> Result<ObjectId, Error> {
+        ObjectId::from_hex(id.as_str().as_bytes())
+            .ok()
+            .filter(|oid| oid.kind() == self.inner.hash)
+            .ok_or_else(|| Error::MissingObject { id: id.clone() })
+    }
+
+    /// The branch that HEAD is on; an unborn or detached HEAD is an error, and so is one that leads
+    /// there by a link or over another name.
+    pub fn head(&self) -> Result<Head, Error> {
+        if let Ok(target) = std::fs::read_link(self.git_dir().join("HEAD")) {
+            return Err(Error::LinkedHead {
+                target: target.to_string_lossy().into_owned(),
+            });
+        }
+        self.with(|repo| {
+            let head = repo.head().during("reading HEAD")?;
+            match head.kind {
+                gix::head::Kind::Symbolic(branch) => {
+                    let name = branch.name.as_bstr().to_str().map(str::to_string);
+                    let name = name.map_err(|_| Error::RefName {
+                        name: branch.name.as_bstr().to_string(),
+                        why: "the branch's name is not UTF-8",
+                    })?;
+                    let mut reference = repo
+                        .find_reference(&branch.name)
+                        .during("reading the branch")?;
+                    if let gix::refs::TargetRef::Symbolic(target) = reference.target() {
+                        return Err(Error::SymbolicBranch {
+                            branch: name,
+                            target: target.as_bstr().to_string(),
+                        });
+                    }
+                    let commit = reference.follow_to_object().during("reading the branch")?;
+                    Ok(Head {
+                        branch: name,
+                        commit: git_id(&commit),
+                    })
+                }
+                gix::head::Kind::Unborn(branch) => Err(Error::Unborn {
+                    branch: branch.as_bstr().to_string(),
+                }),
+                gix::head::Kind::Detached { .. } => Err(Error::Detached),
+            }
+        })
+    }
+
+    /// The commit that HEAD leads to, on a branch or not; `None` on an unborn branch, and only
+    /// there.
+    pub fn head_commit(&self) -> Result<Option<GitId>, Error> {
+        self.with(|repo| {
+            let mut head = repo.head().during("reading HEAD")?;
+            if head.is_unborn() {
+                return Ok(None);
+            }
+            head.try_peel_to_id()
+                .during("reading HEAD")
+                .map(|id| id.map(|id| git_id(&id)))
+        })
+    }
+}
+
+/// How a repository is opened. A replaced object does not have the bytes that its id, and so a tag,
+/// vouches for.
+pub(super) fn options_for(trust: gix::sec::Trust) -> gix::open::Options {
+    gix::open::Options::default_for_level(trust)
+        .config_overrides(["core.useReplaceRefs=false", ALLOC_LIMIT])
+        .object_store_slots(SLOTS)
+}
+
+/// Our form of a gix id.
+pub(super) fn git_id(id: &gix::oid) -> GitId {
+    let mut hex = [0; 64];
+    let len = id.hex_to_buf(&mut hex).len();
+    let digits = std::str::from_utf8(&hex[..len]).expect("because hex digits are ASCII");
+    digits
+        .parse()
+        .expect("because gix ids are 40 or 64 lower-case hex digits")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! Signatures of tags, judged the way git is set up, with one difference; `signing.rs` makes them.
+//!
+//! What is run, and what says whom to trust (`gpg.program`, `gpg.ssh.program`,
+//! `gpg.openpgp.program`, `gpg.x509.program`, `gpg.ssh.allowedSignersFile`,
+//! `gpg.ssh.revocationFile`, `gpg.minTrustLevel`), is read from the user's and the system's
+//! configuration only, never from that of the repository: a repository that was unpacked from an
+//! archive brings its `.git/config` along. Which key to sign with, and whether to, may stand in
+//! either. `gpg.ssh.defaultKeyCommand` is not run.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use gix::{
+    bstr::{BStr, BString, ByteSlice},
+    config::{Source, file::Metadata},
+    objs::{
+        Kind, TagRef, TagRefIter,
+        signature::{
+            Format,
+            verify::{self, Outcome, Status, TrustLevel},
+        },
+    },
+};
+
+use super::{Error, Repo, objects::timestamp};
+use base::text;
+use model::{
+    GitId,
+    signature::{Judgement, State},
+};
+
+/// True for configuration that does not come with a repository.
+fn is_own(section: &Metadata) -> bool {
+    !matches!(section.source, Source::Local | Source::Worktree)
+}
+
+/// A value of the configuration; with `own`, only the user's or the system's.
+pub(super) fn value(repo: &gix::Repository, key: &str, own: bool) -> Option<BString> {
+    let config = repo.config_snapshot();
+    config
+        .plumbing()
+        .string_filter(key, |section| !own || is_own(section))
+        .filter(|value| !value.is_empty())
+}
+
+/// A path as configurations write it: `~/` is the home folder.
+pub(super) fn path(text: &BStr) -> Option<PathBuf> {
+    let path = gix::path::from_bstr(text).ok()?.into_owned();
+    match path.strip_prefix("~") {
+        Ok(rest) => Some(Path::new(&std::env::var_os("HOME")?).join(rest)),
+        Err(_) => Some(path),
+    }
+}
+
+/// A path of the user's or the system's configuration.
+fn own_path(repo: &gix::Repository, key: &str) -> Option<PathBuf> {
+    path(value(repo, key, true)?.as_bstr())
+}
+
+/// The program for a form of signatures.
+pub(super) fn program(repo: &gix::Repository, format: Format) -> OsString {
+    let (key, default) = match format {
+        Format::OpenPgp => ("gpg.openpgp.program", "gpg"),
+        Format::X509 => ("gpg.x509.program", "gpgsm"),
+        Format::Ssh => ("gpg.ssh.program", "ssh-keygen"),
+    };
+    let general = || {
+        (format == Format::OpenPgp)
+            .then(|| own_path(repo, "gpg.program"))
+            .flatten()
+    };
+    own_path(repo, key)
+        .or_else(general)
+        .map_or_else(|| default.into(), PathBuf::into_os_string)
+}
+
+impl Repo {
+    /// Judges the signature of a tag object, which must be the one for a tag of this name.
+    pub fn tag_signature(&self, id: &GitId, name: &str) -> Result<Judgement, Error> {
+        let (kind, _) = self
+            .header(id)?
+            .ok_or_else(|| Error::MissingObject { id: id.clone() })?;
+        if kind != Kind::Tag {
+            return Ok(Judgement::only(State::Missing, "the tag is a light one"));
+        }
+        let bytes = self.read_object(id, Kind::Tag)?;
+        let Some((signature, signed)) = TagRefIter::signature(&bytes) else {
+            return Ok(Judgement::only(State::Missing, "the tag is not signed"));
+        };
+        let bad = |why: String| Error::BadTag {
+            id: id.clone(),
+            why,
+        };
+        let tag =
+            TagRef::from_bytes(&bytes, self.hash()).map_err(|error| bad(error.to_string()))?;
+        let at = tag.tagger().ok().flatten().as_ref().and_then(timestamp);
+        let seconds = at.map_or(0, jiff::Timestamp::as_second);
+        let Some(options) = self.with(|repo| judging(repo, signature.format, seconds)) else {
+            return Ok(Judgement::only(
+                State::UnknownKey,
+                "your own git configuration names no gpg.ssh.allowedSignersFile",
+            ));
+        };
+        let judge = |options| match signed.verify(signature.data, options) {
+            Ok(outcome) => judged(&outcome),
+            Err(error) => {
+                Judgement::only(State::Unjudged, text::escape(error.to_string().as_bytes()))
+            }
+        };
+        let mut found = judge(options.clone());
+        // `ssh-keygen` does not say why: what only the list of revoked keys spoils is no forgery.
+        if found.state == State::Bad
+            && let Some(options) = without_revocations(options)
+            && let Judgement {
+                state: State::Good,
+                signer,
+                key,
+                ..
+            } = judge(options)
+        {
+            found = Judgement {
+                state: State::Revoked,
+                signer,
+                key,
+                why: "its key was revoked".into(),
+            };
+        }
+        if found.state == State::Good && tag.name != name {
+            found.state = State::Bad;
+            found.why = format!("it is that of the tag {}", text::escape(tag.name));
+        }
+        Ok(found)
+    }
+}
+
+/// How a signature is judged; `None` when nothing says whom to trust.
+fn judging(repo: &gix::Repository, format: Format, seconds: i64) -> Option<verify::Options> {
+    let program = program(repo, format);
+    let level = value(repo, "gpg.minTrustLevel", true);
+    let minimum_trust = level
+        .and_then(|level| TrustLevel::from_bytes(&level))
+        .unwrap_or_default();
+    let (program_arguments, environment) = (Vec::new(), Vec::new());
+    Some(match format {
+        Format::OpenPgp => verify::Options::OpenPgp {
+            program,
+            program_arguments,
+            environment,
+            minimum_trust,
+        },
+        Format::X509 => verify::Options::X509 {
+            program,
+            program_arguments,
+            environment,
+            minimum_trust,
+        },
+        Format::Ssh => verify::Options::Ssh {
+            program,
+            program_arguments,
+            environment,
+            allowed_signers: own_path(repo, "gpg.ssh.allowedSignersFile")?,
+            revocation_file: own_path(repo, "gpg.ssh.revocationFile"),
+            verify_time: gix::date::Time { seconds, offset: 0 },
+            minimum_trust,
+        },
+    })
+}
+
+/// The same without the list of revoked keys; `None` when there is none.
+fn without_revocations(options: verify::Options) -> Option<verify::Options> {
+    match options {
+        verify::Options::Ssh {
+            program,
+            program_arguments,
+            environment,
+            allowed_signers,
+            revocation_file: Some(_),
+            verify_time,
+            minimum_trust,
+        } => {
+            let revocation_file = None;
+            Some(verify::Options::Ssh {
+                program,
+                program_arguments,
+                environment,
+                allowed_signers,
+                revocation_file,
+                verify_time,
+                minimum_trust,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// What the program's answer means.
+fn judged(outcome: &Outcome) -> Judgement {
+    let (state, why) = match outcome.status {
+        Status::Good
+            if outcome.is_valid()
+                && outcome.trust_level != TrustLevel::Never
+                && (outcome.format != Format::Ssh || outcome.signer.is_some()) =>
+        {
+            (State::Good, form(outcome.format))
+        }
+        Status::Good => (State::UnknownKey, "nothing here vouches for its key"),
+        Status::Bad => (State::Bad, "it was not made over these bytes"),
+        Status::Expired => (State::Expired, "it has expired"),
+        Status::ExpiredKey => (State::Expired, "its key has expired"),
+        Status::RevokedKey => (State::Revoked, "its key was revoked"),
+        Status::Error | Status::Unknown => (State::UnknownKey, "its key is not known here"),
+    };
+    let safe = |text: &BString| text::escape(text);
+    // Of a key that is not here its owner is not known: what else a program says of it is no name.
+    let is_known = !matches!(outcome.status, Status::Error | Status::Unknown);
+    let key = outcome
+        .fingerprint
+        .as_ref()
+        .or(outcome.key.as_ref())
+        .map(safe);
+    Judgement {
+        state,
+        signer: outcome.signer.as_ref().filter(|_| is_known).map(safe),
+        key,
+        why: why.into(),
+    }
+}
+
+/// The form's name, as `gpg.format` has it.
+fn form(format: Format) -> &'static str {
+    match format {
+        Format::OpenPgp => "openpgp",
+        Format::X509 => "x509",
+        Format::Ssh => "ssh",
+    }
+}

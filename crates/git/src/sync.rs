@@ -1,0 +1,291 @@
+//! Objects, made durable: git's default leaves loose objects unsynced.
+//!
+//! Everything that is about to be named by a reference goes through [`Repo::sync_objects`]
+//! first. New objects become a pack. Those that existed before count as well: git may have written
+//! them a moment ago.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::PoisonError,
+};
+
+use gix::{ObjectId, odb::pack::index};
+
+use super::{Error, Repo, disk};
+use base::at_once;
+use model::GitId;
+
+/// How often what git moved into a pack meanwhile is looked for.
+const ATTEMPTS: usize = 3;
+/// Above this many loose objects one sync of the whole file system costs less than one each.
+const MANY: usize = 512;
+
+impl Repo {
+    /// Forces to the disk what was written through this `Repo` since the last call, and `also`.
+    /// From here on everybody sees it.
+    ///
+    /// New objects: their pack. Loose ones: the file, its folder, and `objects/`. Objects in packs:
+    /// every pack that has one, once a process. A failed sync is an error and is not tried again.
+    pub fn sync_objects(&self, also: &[GitId]) -> Result<(), Error> {
+        let mut ids: HashSet<ObjectId> = std::mem::take(
+            &mut *self
+                .unsynced()
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        for id in also {
+            ids.insert(self.oid(id)?);
+        }
+        ids.retain(|id| !self.pending().has(id));
+        let objects = self.common_dir().join("objects");
+        let installed = self.pending().install(&objects, self.hash())?;
+        self.synced_packs()
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(installed);
+        if ids.is_empty() {
+            return Ok(());
+        }
+        // git packs in the background and removes what was loose: look again for what is gone.
+        for _ in 0..ATTEMPTS {
+            ids = self.sync_found(&objects, &ids)?;
+            if ids.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(Error::MissingObject {
+            id: super::repo::git_id(ids.iter().next().expect("because some are left")),
+        })
+    }
+
+    /// Syncs what is found, loose or packed; returns the objects that went away meanwhile.
+    fn sync_found(
+        &self,
+        objects: &Path,
+        ids: &HashSet<ObjectId>,
+    ) -> Result<HashSet<ObjectId>, Error> {
+        let (mut files, mut loose, mut packed) = (Vec::new(), Vec::new(), Vec::new());
+        for id in ids {
+            let file = loose_path(objects, id);
+            if file.exists() {
+                loose.push((*id, file));
+            } else if self.holds(id) {
+                packed.push(*id);
+            } else {
+                return Err(Error::MissingObject {
+                    id: super::repo::git_id(id),
+                });
+            }
+        }
+        let mut dirs: BTreeSet<PathBuf> = loose
+            .iter()
+            .filter_map(|(_, file)| file.parent().map(Path::to_path_buf))
+            .collect();
+        if !loose.is_empty() {
+            dirs.insert(objects.to_path_buf());
+        }
+        if !packed.is_empty() {
+            self.add_packs(&objects.join("pack"), &packed, &mut files, &mut dirs)?;
+        }
+        if loose.len() > MANY {
+            disk::sync_file_system(objects)?;
+            return Ok(loose
+                .into_iter()
+                .filter(|(_, file)| !file.exists())
+                .map(|(id, _)| id)
+                .collect());
+        }
+        sync_all(&files)?;
+        if files.iter().any(|pack| !pack.exists()) {
+            return Ok(ids.clone());
+        }
+        let paths: Vec<PathBuf> = loose
+            .iter()
+            .map(|(_, file)| file.clone())
+            .chain(dirs)
+            .collect();
+        sync_all(&paths)?;
+        Ok(loose
+            .into_iter()
+            .filter(|(_, file)| !file.exists())
+            .map(|(id, _)| id)
+            .collect())
+    }
+
+    /// Adds the packs with one of these objects that this process has not synced yet.
+    fn add_packs(
+        &self,
+        dir: &Path,
+        ids: &[ObjectId],
+        files: &mut Vec<PathBuf>,
+        dirs: &mut BTreeSet<PathBuf>,
+    ) -> Result<(), Error> {
+        let failed = |source| Error::File {
+            doing: "listing",
+            path: dir.to_path_buf(),
+            source,
+        };
+        // Without a folder of packs here, the objects lie in an alternate, which is not ours.
+        let Ok(listing) = fs::read_dir(dir) else {
+            return Ok(());
+        };
+        let mut synced = self
+            .synced_packs()
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for entry in listing {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_none_or(|kind| kind != "idx") || synced.contains(&path) {
+                continue;
+            }
+            // An index that cannot be read may have them.
+            let has = |index: index::File| ids.iter().any(|id| index.lookup(id).is_some());
+            if index::File::at(&path, self.hash()).map_or(true, has) {
+                dirs.insert(dir.to_path_buf());
+                for file in [path.with_extension("pack"), path] {
+                    synced.insert(file.clone());
+                    files.push(file);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a loose object lies.
+pub(super) fn loose_path(objects: &Path, id: &ObjectId) -> PathBuf {
+    let hex = id.to_hex().to_string();
+    objects.join(&hex[..2]).join(&hex[2..])
+}
+
+/// Syncs files or folders. What is gone is no error here: see the caller.
+fn sync_all(paths: &[PathBuf]) -> Result<(), Error> {
+    at_once(paths, |path| disk::sync_if_there(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Sandbox;
+    use super::*;
+
+    #[test]
+    fn loose_and_packed_objects_are_found_and_missing_ones_are_an_error() {
+        let sandbox = Sandbox::new();
+        sandbox.write("a", b"1\n");
+        let packed = sandbox.commit("first");
+        sandbox.git(&["gc", "-q"]);
+        let repo = sandbox.repo();
+        let ids: Vec<_> = (0..20)
+            .map(|n: u32| repo.write_blob(&n.to_le_bytes()).unwrap())
+            .collect();
+        repo.sync_objects(&[packed, ids[0].clone()])
+            .expect("all are there");
+        assert!(repo.unsynced().lock().unwrap().is_empty());
+        let missing = repo.blob_id(b"never written");
+        assert!(matches!(
+            repo.sync_objects(&[missing]),
+            Err(Error::MissingObject { .. })
+        ));
+    }
+    #[test]
+    fn a_loose_object_that_a_power_cut_tore_is_written_anew() {
+        let sandbox = Sandbox::new();
+        sandbox.write("a", b"1\n");
+        sandbox.commit("first");
+        let bytes = b"bytes of a release\n";
+        let ((id, file), (_, other)) = (sandbox.loose(bytes), sandbox.loose(b"other bytes\n"));
+        let (whole, other) = (fs::read(&file).unwrap(), fs::read(other).unwrap());
+        for torn in [&b""[..], &[0; 27], &whole[..9], &other] {
+            for gone in [sandbox.path(".git/objects/pack"), file.clone()]
+                .iter()
+                .filter(|path| path.exists())
+            {
+                sandbox.remove(gone);
+            }
+            sandbox.write(&file, torn);
+            let repo = sandbox.repo();
+            assert_eq!(repo.write_blob(bytes).unwrap(), id);
+            repo.sync_objects(&[]).unwrap();
+            assert_eq!(
+                sandbox.repo().read_blob(&id).unwrap(),
+                bytes,
+                "after {torn:?}"
+            );
+            assert!(!file.exists(), "after {torn:?}");
+            sandbox.git(&["fsck", "--strict"]);
+        }
+    }
+
+    #[test]
+    fn many_threads_share_one_repository() {
+        use rayon::prelude::*;
+        let repo = &Sandbox::new();
+        let (sandbox, repo) = (repo, repo.repo());
+        let ids: Vec<_> = (0..200_u32)
+            .into_par_iter()
+            .map(|n| repo.write_blob(&n.to_le_bytes()).unwrap())
+            .collect();
+        repo.sync_objects(&[]).unwrap();
+        repo.release_packs().unwrap();
+        sandbox.git(&["repack", "-Adq"]);
+        ids.par_iter().enumerate().for_each(|(n, id)| {
+            assert_eq!(
+                repo.read_blob(id).unwrap(),
+                u32::try_from(n).unwrap().to_le_bytes()
+            );
+        });
+    }
+
+    /// Many threads look at once for what was installed a moment ago, each with a view of the packs
+    /// from before that; meanwhile others add packs and put them together.
+    #[test]
+    fn what_was_just_written_is_found_by_every_thread() {
+        const THREADS: usize = 8;
+        const ROUNDS: u32 = 40;
+        let sandbox = &Sandbox::new();
+        sandbox.write("a", b"1\n");
+        sandbox.commit("first");
+        let repo = &sandbox.repo();
+        let (next, lost) = (
+            &std::sync::Mutex::new(Vec::new()),
+            &std::sync::Mutex::new(Vec::new()),
+        );
+        let (begin, end) = (
+            &std::sync::Barrier::new(THREADS + 1),
+            &std::sync::Barrier::new(THREADS + 1),
+        );
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(move || {
+                    for _ in 0..ROUNDS {
+                        begin.wait();
+                        let ids: Vec<GitId> = next.lock().unwrap().clone();
+                        let gone = ids
+                            .into_iter()
+                            .filter(|id| repo.read_blob(id).is_err() || !repo.has_object(id));
+                        lost.lock().unwrap().extend(gone);
+                        end.wait();
+                    }
+                });
+            }
+            for round in 0..ROUNDS {
+                *next.lock().unwrap() = (0..3_u32)
+                    .map(|nth| {
+                        repo.write_blob(format!("{round} {nth}").as_bytes())
+                            .unwrap()
+                    })
+                    .collect();
+                repo.sync_objects(&[]).unwrap();
+                if round % 7 == 6 {
+                    sandbox.git(&["repack", "-adq"]);
+                }
+                begin.wait();
+                end.wait();
+                repo.release_packs().unwrap();
+            }
+        });
+        assert_eq!(*lost.lock().unwrap(), Vec::<GitId>::new());
+    }
+}

@@ -1,0 +1,421 @@
+//! Trees, read: what a commit holds below some folders, or at one path.
+//!
+//! Paths in trees are untrusted: each passes `RelPath::parse` or is an error. Nothing recurses, and
+//! no listing is longer than a limit, for a tree is an author's choice. Read `tree/write.rs` for
+//! how a new tree is made from an old one.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
+    sync::{Arc, PoisonError},
+};
+
+use gix::{
+    ObjectId,
+    objs::{
+        Kind, TreeRefIter,
+        tree::{EntryKind, EntryMode, EntryRef},
+    },
+};
+use rayon::prelude::*;
+
+use super::{Error, Repo, repo::git_id};
+use base::{RelPath, path::UnsafePath};
+use model::{GitId, operation::TreeEntry};
+
+mod write;
+
+/// Tells what lies below a folder with this tree, when that is known without reading the tree.
+pub(super) type Known<'a> =
+    &'a (dyn Fn(&RelPath, &gix::oid) -> Option<Vec<(RelPath, TreeEntry)>> + Sync);
+
+/// How many trees are kept, and how large each may be, in bytes: 64 MiB at the very most.
+const KNOWN_TREES: usize = 4096;
+const KNOWN_TREE: usize = 16 << 10;
+
+/// Most files and folders that a listing may have: beyond it somebody made trees that name each
+/// other a thousand times over. Ten million would not fit into the memory that a command may use.
+const MAX_ENTRIES: usize = 1_000_000;
+/// Folders that are read before the number is looked at again.
+const FOLDERS_AT_ONCE: usize = 4096;
+
+/// The files of a folder, and its folders.
+type Listed = (Vec<(RelPath, TreeEntry)>, Vec<(RelPath, ObjectId)>);
+
+/// An entry of one tree: mode and object.
+type Slot = (EntryMode, ObjectId);
+
+/// Trees that were read, by name within each: many paths of one commit read each tree once.
+type Trees = HashMap<ObjectId, BTreeMap<Vec<u8>, Slot>>;
+
+impl Repo {
+    /// Everything below these folders, or exactly these files, sorted by the bytes of the paths.
+    ///
+    /// The root lists all. A path that is not in the commit adds nothing. Submodules are listed
+    /// with the mode `160000`.
+    pub fn entries(
+        &self,
+        commit: &GitId,
+        dirs: &[RelPath],
+    ) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+        self.entries_but(commit, dirs, &|_, _| None)
+    }
+
+    /// [`Repo::entries`], where `known` may spare reading a folder's tree by telling what is in it.
+    pub(super) fn entries_but(
+        &self,
+        commit: &GitId,
+        dirs: &[RelPath],
+        known: Known<'_>,
+    ) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+        let tree = self.tree_of(commit)?;
+        let mut found = Vec::new();
+        let (dirs, mut trees) = (without_nested(dirs), Trees::new());
+        let is_alone = dirs.len() == 1;
+        for dir in dirs {
+            let slot = if is_alone {
+                self.find_in_tree(tree, &dir)?
+            } else {
+                self.find_in_trees(&mut trees, tree, &dir)?
+            };
+            match slot {
+                Some((mode, id)) if mode.is_tree() => {
+                    found.extend(self.list_below(commit, id, &dir, known)?);
+                }
+                Some((mode, id)) => found.push((dir, tree_entry(mode, &id))),
+                None => {}
+            }
+        }
+        found.par_sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        match found.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            None => Ok(found),
+            Some(pair) => Err(bad_path(
+                commit,
+                UnsafePath {
+                    path: pair[0].0.to_string(),
+                    why: "it is there twice",
+                },
+            )),
+        }
+    }
+
+    /// One path of a commit; `None` when it is absent or a folder.
+    pub fn entry(&self, commit: &GitId, path: &RelPath) -> Result<Option<TreeEntry>, Error> {
+        let found = self.find_in_tree(self.tree_of(commit)?, path)?;
+        Ok(found
+            .filter(|(mode, _)| !mode.is_tree())
+            .map(|(mode, id)| tree_entry(mode, &id)))
+    }
+
+    /// Those of a commit's files whose mode is written in another way than git writes it.
+    pub fn oddly_written<'a>(
+        &self,
+        commit: &GitId,
+        paths: impl Iterator<Item = &'a RelPath>,
+    ) -> Result<HashSet<RelPath>, Error> {
+        let (tree, mut trees, mut odd) = (self.tree_of(commit)?, Trees::new(), HashSet::new());
+        for path in paths {
+            let slot = self.find_in_trees(&mut trees, tree, path)?;
+            if slot.is_some_and(|(mode, _)| mode.value() != EntryMode::from(mode.kind()).value()) {
+                odd.insert(path.clone());
+            }
+        }
+        Ok(odd)
+    }
+
+    /// Every file below a tree that stands at this path.
+    pub(super) fn files_of_tree(
+        &self,
+        tree: ObjectId,
+        dir: &RelPath,
+    ) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+        self.list_below(&git_id(&tree), tree, dir, &|_, _| None)
+    }
+
+    /// The tree of a commit.
+    pub(super) fn tree_of(&self, commit: &GitId) -> Result<ObjectId, Error> {
+        self.oid(&self.commit(commit)?.tree)
+    }
+
+    /// The mode and object at a path; the root is the tree itself.
+    pub(super) fn find_in_tree(
+        &self,
+        tree: ObjectId,
+        path: &RelPath,
+    ) -> Result<Option<Slot>, Error> {
+        descend(tree, path, |tree, wanted| {
+            let mut slot = None;
+            self.each_entry(tree, |mode, name, id| {
+                if name == wanted {
+                    slot = Some((mode, id));
+                }
+                Ok(())
+            })?;
+            Ok(slot)
+        })
+    }
+
+    /// [`Repo::find_in_tree`] for many paths of one commit.
+    fn find_in_trees(
+        &self,
+        trees: &mut Trees,
+        tree: ObjectId,
+        path: &RelPath,
+    ) -> Result<Option<Slot>, Error> {
+        descend(tree, path, |tree, wanted| {
+            let slots = match trees.entry(tree) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(self.read_tree(tree)?),
+            };
+            Ok(slots.get(wanted).copied())
+        })
+    }
+
+    /// True when a file of this name lies in a tree or below it. Each tree is looked at once,
+    /// however often it is named.
+    pub(super) fn has_file_named(&self, tree: ObjectId, name: &[u8]) -> Result<bool, Error> {
+        let (mut seen, mut level) = (HashSet::from([tree]), vec![tree]);
+        while !level.is_empty() {
+            let look = |tree: &ObjectId| {
+                let mut found = false;
+                let folders = self.each_entry(*tree, |mode, other, id| {
+                    found |= mode.is_blob() && other == name;
+                    Ok(mode.is_tree().then_some(id))
+                })?;
+                Ok((found, folders))
+            };
+            let looked = level
+                .par_iter()
+                .map(look)
+                .collect::<Result<Vec<_>, Error>>()?;
+            if looked.iter().any(|(found, _)| *found) {
+                return Ok(true);
+            }
+            level = looked
+                .into_iter()
+                .flat_map(|(_, folders)| folders)
+                .flatten()
+                .filter(|id| seen.insert(*id))
+                .collect();
+        }
+        Ok(false)
+    }
+
+    /// The entries of one folder by name: whether each is a folder, and its object.
+    pub(super) fn folder_entries(
+        &self,
+        id: ObjectId,
+    ) -> Result<BTreeMap<Vec<u8>, (bool, ObjectId)>, Error> {
+        Ok(self
+            .read_tree(id)?
+            .into_iter()
+            .map(|(name, (mode, id))| (name, (mode.is_tree(), id)))
+            .collect())
+    }
+
+    /// All entries of one tree, by name.
+    fn read_tree(&self, id: ObjectId) -> Result<BTreeMap<Vec<u8>, Slot>, Error> {
+        self.each_entry(id, |mode, name, id| Ok((name.to_vec(), (mode, id))))
+            .map(|entries| entries.into_iter().collect())
+    }
+
+    /// Calls `take` with mode, name and object of each entry of one tree.
+    fn each_entry<T>(
+        &self,
+        id: ObjectId,
+        mut take: impl FnMut(EntryMode, &[u8], ObjectId) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let bytes = self.tree_bytes(id)?;
+        entries_of(&bytes, self.hash(), |entry| {
+            take(entry.mode, entry.filename, entry.oid.to_owned())
+        })
+    }
+
+    /// The bytes of a tree, checked against its id when this process reads it first: the commits
+    /// that one command looks at share nearly all of their trees.
+    fn tree_bytes(&self, id: ObjectId) -> Result<Arc<Vec<u8>>, Error> {
+        if let Some(known) = self
+            .known_trees()
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+        {
+            return Ok(known.clone());
+        }
+        let bytes = Arc::new(self.read_object(&git_id(&id), Kind::Tree)?);
+        let mut known = self
+            .known_trees()
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if known.len() < KNOWN_TREES && bytes.len() < KNOWN_TREE {
+            known.insert(id, bytes.clone());
+        }
+        Ok(bytes)
+    }
+
+    /// Everything below one tree, unsorted; the folders of one depth in parallel. Nothing recurses
+    /// and the number is limited: the depth and the breadth of a tree are an author's choice.
+    fn list_below(
+        &self,
+        commit: &GitId,
+        tree: ObjectId,
+        dir: &RelPath,
+        known: Known<'_>,
+    ) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+        let (mut files, mut level, mut count) = (Vec::new(), vec![(dir.clone(), tree)], 0);
+        while !level.is_empty() {
+            let mut below = Vec::new();
+            for part in level.chunks(FOLDERS_AT_ONCE) {
+                let listed = part
+                    .par_iter()
+                    .map(|(dir, tree)| self.list_one(commit, *tree, dir, known))
+                    .collect::<Result<Vec<_>, _>>()?;
+                for (here, folders) in listed {
+                    count += here.len() + folders.len();
+                    files.extend(here);
+                    below.extend(folders);
+                }
+                if count > MAX_ENTRIES {
+                    return Err(Error::TooMany {
+                        commit: commit.clone(),
+                        dir: dir.clone(),
+                        limit: MAX_ENTRIES,
+                    });
+                }
+            }
+            level = below;
+        }
+        Ok(files)
+    }
+
+    /// The files and the folders of one tree; of one that is `known`, everything below it as files.
+    fn list_one(
+        &self,
+        commit: &GitId,
+        tree: ObjectId,
+        dir: &RelPath,
+        known: Known<'_>,
+    ) -> Result<Listed, Error> {
+        if let Some(entries) = known(dir, &tree) {
+            return Ok((entries, Vec::new()));
+        }
+        let (mut files, mut folders) = (Vec::new(), Vec::new());
+        self.each_entry(tree, |mode, name, id| {
+            let path = dir.child(name).map_err(|source| bad_path(commit, source))?;
+            if mode.is_tree() {
+                folders.push((path, id));
+            } else {
+                files.push((path, tree_entry(mode, &id)));
+            }
+            Ok(())
+        })?;
+        // A link and a folder of one name: what is written below the folder would go where the link
+        // leads.
+        let names: HashSet<&RelPath> = folders.iter().map(|(path, _)| path).collect();
+        let twin = if names.is_empty() {
+            None
+        } else {
+            files
+                .iter()
+                .map(|(path, _)| path)
+                .find(|path| names.contains(path))
+        };
+        if twin.is_some() || names.len() < folders.len() {
+            let path = twin.unwrap_or(dir).to_string();
+            return Err(bad_path(
+                commit,
+                UnsafePath {
+                    path,
+                    why: "it is there twice, or holds a folder twice",
+                },
+            ));
+        }
+        Ok((files, folders))
+    }
+}
+
+/// Calls `take` with each entry of a tree's bytes.
+pub(super) fn entries_of<T>(
+    bytes: &[u8],
+    hash: gix::hash::Kind,
+    mut take: impl FnMut(EntryRef<'_>) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let id = || gix::objs::compute_hash(hash, Kind::Tree, bytes).unwrap_or_else(|_| hash.null());
+    TreeRefIter::from_bytes(bytes, hash)
+        .map(|entry| {
+            take(entry.map_err(|error| Error::BadObject {
+                id: git_id(&id()),
+                why: error.to_string(),
+            })?)
+        })
+        .collect()
+}
+
+/// Our form of a tree's entry, with the mode that git would show.
+pub(super) fn tree_entry(mode: EntryMode, id: &gix::oid) -> TreeEntry {
+    let text = match mode.kind() {
+        EntryKind::Tree => "040000",
+        EntryKind::Blob => "100644",
+        EntryKind::BlobExecutable => "100755",
+        EntryKind::Link => "120000",
+        EntryKind::Commit => "160000",
+    };
+    TreeEntry {
+        mode: text.into(),
+        id: git_id(id),
+    }
+}
+
+/// git's kind for our mode; `None` for a mode that cannot be in a tree as a file.
+pub(super) fn entry_kind(entry: &TreeEntry) -> Option<EntryKind> {
+    match &*entry.mode {
+        "100644" => Some(EntryKind::Blob),
+        "100755" => Some(EntryKind::BlobExecutable),
+        "120000" => Some(EntryKind::Link),
+        "160000" => Some(EntryKind::Commit),
+        _ => None,
+    }
+}
+
+/// These paths without those that lie in another one of them, sorted.
+pub(super) fn without_nested(dirs: &[RelPath]) -> Vec<RelPath> {
+    let all: HashSet<&RelPath> = dirs.iter().collect();
+    let is_nested = |dir: &RelPath| {
+        !dir.is_root()
+            && (all.contains(&RelPath::root()) || dir.ancestors().any(|above| all.contains(&above)))
+    };
+    let mut kept: Vec<RelPath> = dirs.iter().filter(|dir| !is_nested(dir)).cloned().collect();
+    kept.sort();
+    kept.dedup();
+    kept
+}
+
+/// Goes down from a tree name by name; `look` finds a name in one tree.
+fn descend(
+    tree: ObjectId,
+    path: &RelPath,
+    mut look: impl FnMut(ObjectId, &[u8]) -> Result<Option<Slot>, Error>,
+) -> Result<Option<Slot>, Error> {
+    let mut at = (EntryMode::from(EntryKind::Tree), tree);
+    for name in path
+        .as_bytes()
+        .split(|byte| *byte == b'/')
+        .filter(|_| !path.is_root())
+    {
+        if !at.0.is_tree() {
+            return Ok(None);
+        }
+        match look(at.1, name)? {
+            Some(slot) => at = slot,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(at))
+}
+
+/// The error for a path of a commit that must never be written.
+fn bad_path(commit: &GitId, source: UnsafePath) -> Error {
+    Error::BadPath {
+        place: format!("the commit {}", commit.short()),
+        source,
+    }
+}

@@ -1,0 +1,142 @@
+//! The one JSON document that `--json` prints, on success and on failure.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Left;
+use crate::OpId;
+use base::{Failure, Hint};
+
+/// The format of the document.
+pub const ANSWER_SCHEMA: &str = "snapback.answer/1";
+
+/// A command that can be run next.
+#[derive(Debug, Clone, Serialize)]
+pub struct Next {
+    /// What it is for.
+    pub why: String,
+    /// The command, one element an argument.
+    pub argv: Vec<String>,
+}
+
+impl From<Hint> for Next {
+    fn from(hint: Hint) -> Self {
+        Self {
+            why: hint.why,
+            argv: hint.argv,
+        }
+    }
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, Serialize)]
+pub struct Problem {
+    /// The exit code as text, `SB06`.
+    pub code: String,
+    /// The kind, a stable word.
+    pub kind: String,
+    /// What happened.
+    pub message: String,
+    /// Next steps.
+    pub hints: Vec<Next>,
+}
+
+/// The document. Fields are only ever added.
+#[derive(Debug, Clone, Serialize)]
+pub struct Answer {
+    /// [`ANSWER_SCHEMA`].
+    pub schema: &'static str,
+    /// True when the exit code is 0.
+    pub ok: bool,
+    /// The subcommand.
+    pub command: String,
+    /// The process exit code.
+    pub exit_code: i32,
+    /// True when anything was changed.
+    pub changed: bool,
+    /// True when nothing could have been changed.
+    pub dry_run: bool,
+    /// The operation, if there was one.
+    pub op_id: Option<OpId>,
+    /// The command's result.
+    pub data: Value,
+    /// What went wrong.
+    pub error: Option<Problem>,
+    /// What people should know.
+    pub warnings: Vec<String>,
+    /// What can be done next.
+    pub next: Vec<Next>,
+    /// After a failure: what is so now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<LeftAnswer>,
+}
+
+/// What is so after a failure, with its sentence.
+#[derive(Debug, Clone, Serialize)]
+pub struct LeftAnswer {
+    /// In words.
+    pub sentence: String,
+    /// What it is made of.
+    #[serde(flatten)]
+    pub left: Left,
+}
+
+impl From<Left> for LeftAnswer {
+    fn from(left: Left) -> Self {
+        Self {
+            sentence: left.sentence(),
+            left,
+        }
+    }
+}
+
+impl Answer {
+    /// An answer without data.
+    pub fn new(command: &str) -> Self {
+        Self {
+            schema: ANSWER_SCHEMA,
+            ok: true,
+            command: command.into(),
+            exit_code: 0,
+            changed: false,
+            dry_run: false,
+            op_id: None,
+            data: Value::Null,
+            error: None,
+            warnings: Vec::new(),
+            next: Vec::new(),
+            left: None,
+        }
+    }
+
+    /// The same with what is so after the failure.
+    pub fn with_left(self, left: Left) -> Self {
+        let (changed, op_id) = (left.is_change(), left.op().cloned());
+        let mut next = self.next;
+        next.extend(left.hints().into_iter().map(Next::from));
+        Self {
+            changed,
+            op_id,
+            next,
+            left: Some(left.into()),
+            ..self
+        }
+    }
+
+    /// The answer for a failure.
+    pub fn failed(command: &str, failure: &Failure) -> Self {
+        let kind = failure.kind();
+        let problem = Problem {
+            code: format!("SB{:02}", kind.exit_code()),
+            kind: kind.word().into(),
+            message: failure.chain().join(": "),
+            hints: failure.hints().into_iter().map(Next::from).collect(),
+        };
+        Self {
+            ok: false,
+            exit_code: kind.exit_code(),
+            error: Some(problem),
+            ..Self::new(command)
+        }
+    }
+}

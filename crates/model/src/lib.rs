@@ -1,0 +1,54 @@
+//! Row 1, plain data with public fields: what snapback talks about, and its wire formats.
+//!
+//! The only room that derives `Serialize` for formats. No I/O: bytes come in, bytes go out.
+//! Read [`manifest`] (what a release is), then [`operation`] (how the world is changed).
+
+pub mod alert;
+pub mod answer;
+pub mod audit;
+pub mod backup;
+pub mod capsule;
+pub mod confirm;
+pub mod dependencies;
+pub mod drill;
+pub mod event;
+pub mod guard;
+pub mod health;
+pub mod hooks;
+pub mod ids;
+pub mod kept;
+pub mod left;
+pub mod left_out;
+pub mod manifest;
+pub mod operation;
+pub mod overview;
+pub mod plan;
+pub mod policy;
+pub mod recovery;
+pub mod report;
+pub mod request;
+pub mod settings;
+pub mod signature;
+pub mod store;
+pub mod tag;
+pub mod trust;
+pub mod verdict;
+pub mod verification;
+pub mod version;
+
+pub use answer::Answer;
+pub use dependencies::DependencyList;
+pub use event::{Event, Sink};
+pub use ids::{GitId, ObjectId, OpId, TaskId};
+pub use left::Left;
+pub use left_out::LeftOut;
+pub use manifest::Manifest;
+pub use operation::{FileState, Operation, PathChange, Source};
+pub use plan::Plan;
+pub use report::Report;
+pub use request::Request;
+pub use settings::{Settings, TaskSpec};
+pub use tag::TagName;
+pub use verdict::{Verdict, VerdictRecord};
+pub use verification::{Check, Status, Verification};
+pub use version::Version;

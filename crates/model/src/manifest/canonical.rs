@@ -1,0 +1,244 @@
+//! The canonical text of a manifest: how it is written, and a reader for exactly that.
+//!
+//! The reader takes nothing that would be written in another way; what deviates anywhere is left to
+//! the YAML parser. It checks the form only, never the rules: see [`Manifest::parse`].
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{super::DependencyList, FileEntry, Manifest, Metadata, Role};
+use crate::ObjectId;
+use base::{Digest, RelPath, yaml};
+
+/// The part of the text before the files.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema: Option<String>,
+    metadata: Metadata,
+}
+
+/// The part of the text after the files.
+#[derive(Serialize, Deserialize)]
+struct Tail {
+    #[serde(default)]
+    dependencies: DependencyList,
+}
+
+/// The line before the files.
+const FILES: &str = "files:\n";
+
+/// The text of a manifest.
+pub(super) fn render(manifest: &Manifest) -> String {
+    let mut text = yaml::render(&Head {
+        schema: manifest.schema.clone(),
+        metadata: manifest.metadata.clone(),
+    });
+    text.push_str(if manifest.files.is_empty() {
+        "files: []\n"
+    } else {
+        FILES
+    });
+    for file in &manifest.files {
+        render_file(&mut text, file);
+    }
+    text.push_str(&yaml::render(&Tail {
+        dependencies: manifest.dependencies.clone(),
+    }));
+    text
+}
+
+/// Writes one file in the canonical form.
+fn render_file(text: &mut String, file: &FileEntry) {
+    let quoted = quoted(&file.path.to_text());
+    let role = role_word(file.role);
+    let _ = write!(
+        text,
+        "  - path: {quoted}\n    checksum: {}\n",
+        file.checksum
+    );
+    if let Some(size) = file.size {
+        let _ = writeln!(text, "    size: {size}");
+    }
+    if let Some(mode) = &file.mode {
+        let _ = writeln!(text, "    mode: \"{mode}\"");
+    }
+    let _ = writeln!(text, "    role: {role}");
+    if let Some(blob) = &file.blob {
+        let _ = writeln!(text, "    blob: \"{blob}\"");
+    }
+    if let Some(object) = &file.object {
+        let _ = writeln!(text, "    object: {object}");
+    }
+}
+
+/// A path in double quotes, which YAML and JSON read alike.
+///
+/// JSON leaves some characters bare that YAML takes for ends of lines, or refuses.
+fn quoted(path: &str) -> String {
+    let json = serde_json::to_string(path).expect("because text always renders");
+    let is_bare = |c: char| {
+        matches!(
+            c,
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
+    };
+    if !json.contains(is_bare) {
+        return json;
+    }
+    let escape = |c: char| {
+        if is_bare(c) {
+            format!("\\u{:04x}", u32::from(c))
+        } else {
+            c.to_string()
+        }
+    };
+    json.chars().map(escape).collect()
+}
+
+/// Reads the canonical form about fifty times faster than a YAML parser does; `None` when the
+/// text deviates from it anywhere, which sends it to the parser. A reader for 50,000 files.
+pub(super) fn read(bytes: &[u8]) -> Option<Manifest> {
+    let (head, body, tail) = canonical_parts(std::str::from_utf8(bytes).ok()?)?;
+    let mut lines = body.lines().peekable();
+    // Room for most of them at once: growing would copy them.
+    let mut files = Vec::with_capacity(body.len() / 200);
+    while lines.peek().is_some() {
+        files.push(read_file(&mut lines)?);
+    }
+    // Read apart, head and tail could mean something else than together: a key that stands in
+    // both, say. Only what was written here is certain not to.
+    let head: Head = read_part(head)?;
+    let tail: Tail = read_part(tail)?;
+    Some(Manifest {
+        schema: head.schema,
+        metadata: head.metadata,
+        files,
+        dependencies: tail.dependencies,
+    })
+}
+
+/// Reads the canonical form and passes the files over, unread.
+pub(super) fn read_without_files(bytes: &[u8]) -> Option<Manifest> {
+    let (head, _, tail) = canonical_parts(std::str::from_utf8(bytes).ok()?)?;
+    let (head, tail): (Head, Tail) = (read_part(head)?, read_part(tail)?);
+    Some(Manifest {
+        schema: head.schema,
+        metadata: head.metadata,
+        files: Vec::new(),
+        dependencies: tail.dependencies,
+    })
+}
+
+/// Reads the metadata of the canonical form and passes all else over, unread.
+pub(super) fn read_metadata(bytes: &[u8]) -> Option<Metadata> {
+    let (head, ..) = canonical_parts(std::str::from_utf8(bytes).ok()?)?;
+    read_part::<Head>(head).map(|head| head.metadata)
+}
+
+/// Reads a part of the canonical form; `None` when it would be written in another way.
+fn read_part<T: Serialize + DeserializeOwned>(text: &str) -> Option<T> {
+    yaml::parse(text.as_bytes(), yaml::Limits::machine())
+        .ok()
+        .filter(|part| yaml::render(part) == text)
+}
+
+/// Head, files and tail of a text that may be in the canonical form.
+fn canonical_parts(text: &str) -> Option<(&str, &str, &str)> {
+    if text.len() > yaml::Limits::machine().bytes
+        || !text.starts_with("schema: snapback.manifest/1\n")
+    {
+        return None;
+    }
+    let (head, rest) = text.split_at(text.find("\nfiles:\n")? + 1);
+    // The tail is short and comes last, and no line of a file begins with a letter.
+    let (body, tail) =
+        rest[FILES.len()..].split_at(rest[FILES.len()..].rfind("\ndependencies:")? + 1);
+    Some((head, body, tail))
+}
+
+/// Reads one file of the canonical form.
+fn read_file<'a>(
+    lines: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>,
+) -> Option<FileEntry> {
+    let path = read_path(lines.next()?.strip_prefix("  - path: ")?)?;
+    let checksum = lines.next()?.strip_prefix("    checksum: ")?;
+    let checksum = checksum
+        .parse::<Digest>()
+        .is_ok()
+        .then(|| checksum.to_string())?;
+    let size = lines.next()?.strip_prefix("    size: ")?;
+    let size: u64 = size.parse().ok().filter(|n: &u64| n.to_string() == size)?;
+    let mode = lines
+        .next()?
+        .strip_prefix("    mode: \"")?
+        .strip_suffix('"')?;
+    let mode = ["100644", "100755", "120000"]
+        .into_iter()
+        .find(|known| *known == mode)?
+        .into();
+    let role = role_of(lines.next()?.strip_prefix("    role: ")?)?;
+    let last = lines.next()?;
+    let (blob, object) = match role {
+        Role::Large => (
+            None,
+            Some(ObjectId(last.strip_prefix("    object: ")?.parse().ok()?)),
+        ),
+        _ => (
+            Some(
+                last.strip_prefix("    blob: \"")?
+                    .strip_suffix('"')?
+                    .parse()
+                    .ok()?,
+            ),
+            None,
+        ),
+    };
+    Some(FileEntry {
+        path,
+        checksum,
+        size: Some(size),
+        mode: Some(mode),
+        role,
+        blob,
+        object,
+    })
+}
+
+/// Reads a path in the quotes that were written around it.
+fn read_path(written: &str) -> Option<RelPath> {
+    let path: String = serde_json::from_str(written).ok()?;
+    // JSON knows escapes that YAML does not.
+    if written.contains('\\')
+        && ![quoted(&path), serde_json::to_string(&path).ok()?]
+            .iter()
+            .any(|form| form == written)
+    {
+        return None;
+    }
+    RelPath::from_text(&path).ok()
+}
+
+/// The word for a role.
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Source => "source",
+        Role::Config => "config",
+        Role::Registry => "registry",
+        Role::Shared => "shared",
+        Role::Large => "large",
+    }
+}
+
+/// The role that a word stands for.
+fn role_of(word: &str) -> Option<Role> {
+    let all = [
+        Role::Source,
+        Role::Config,
+        Role::Registry,
+        Role::Shared,
+        Role::Large,
+    ];
+    all.into_iter().find(|role| role_word(*role) == word)
+}

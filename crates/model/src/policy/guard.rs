@@ -1,0 +1,275 @@
+//! When a task goes back by itself: pure rules, `now` is always an argument.
+//!
+//! A rule says pass, fail or inconclusive. What is missing is never a failure: without enough
+//! samples of the version that is active, nothing is decided. What failed often enough in a row
+//! fires, unless the task is frozen, cooling down, or went back too often; then a person is called.
+//! The analysis rules of Argo Rollouts (three outcomes, errors counted apart) were a model.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::{
+    Version,
+    guard::{Decision, Fired, Judgement, Outcome, Over, RuleSpec, Sample},
+};
+use base::clock::Moment;
+
+mod backtest;
+pub use backtest::backtest;
+
+/// Samples of one version, and what they are judged with.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// The samples, in any order.
+    pub samples: &'a [Sample],
+    /// Since when the version is active.
+    pub since: Timestamp,
+    /// The value of the version before.
+    pub before: Option<f64>,
+}
+
+/// One value of many; `None` for none.
+pub fn aggregate(over: Over, values: &[f64]) -> Option<f64> {
+    let (first, len) = (*values.first()?, values.len());
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "there are far fewer samples than 2^52"
+    )]
+    let mean = || values.iter().sum::<f64>() / len as f64;
+    let sorted = || {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        sorted
+    };
+    Some(match over {
+        Over::Mean => mean(),
+        Over::Sum => values.iter().sum(),
+        Over::Max => values.iter().copied().fold(first, f64::max),
+        Over::Min => values.iter().copied().fold(first, f64::min),
+        Over::Last => values[len - 1],
+        Over::Median => {
+            let sorted = sorted();
+            let (low, high) = (sorted[(len - 1) / 2], sorted[len / 2]);
+            low / 2.0 + high / 2.0
+        }
+        Over::P95 => sorted()[(len * 95).div_ceil(100) - 1],
+    })
+}
+
+/// What a rule says now.
+pub fn judge(rule: &RuleSpec, seen: Seen<'_>, now: Timestamp) -> Judgement {
+    let inconclusive = |samples, value, why: String| Judgement {
+        outcome: Outcome::Inconclusive,
+        value,
+        samples,
+        why,
+    };
+    let warm = seen.since.checked_add(rule.warmup).unwrap_or(now);
+    if now < warm {
+        return inconclusive(0, None, format!("warming up until {warm}"));
+    }
+    let begin = now
+        .checked_sub(rule.window)
+        .unwrap_or(Timestamp::MIN)
+        .max(warm);
+    let values = values_within(seen.samples, begin, now);
+    let samples = values.len();
+    if samples < rule.min_samples.max(1) {
+        return inconclusive(
+            samples,
+            None,
+            format!("{samples} of {} samples", rule.min_samples.max(1)),
+        );
+    }
+    let Some(value) = aggregate(rule.over, &values).filter(|value| value.is_finite()) else {
+        return inconclusive(samples, None, "the samples have no finite value".into());
+    };
+    let (outcome, why) = if rule.fail.holds(value) {
+        let why = format!("{} is {} ({samples} samples)", short(value), rule.fail);
+        judge_failing(rule, value, why, seen.before)
+    } else {
+        judge_not_failing(rule, value, samples)
+    };
+    Judgement {
+        outcome,
+        value: Some(value),
+        samples,
+        why,
+    }
+}
+
+/// The finite values between two moments, oldest first.
+fn values_within(samples: &[Sample], begin: Timestamp, end: Timestamp) -> Vec<f64> {
+    let mut inside: Vec<Sample> = samples
+        .iter()
+        .filter(|sample| sample.at >= begin && sample.at <= end && sample.value.is_finite())
+        .copied()
+        .collect();
+    inside.sort_by(|a, b| a.at.cmp(&b.at).then(a.value.total_cmp(&b.value)));
+    inside.iter().map(|sample| sample.value).collect()
+}
+
+/// What a value says that the rule calls a failure; where it is compared, only one that is worse
+/// than the version before had fails.
+fn judge_failing(
+    rule: &RuleSpec,
+    value: f64,
+    why: String,
+    before: Option<f64>,
+) -> (Outcome, String) {
+    let Some(factor) = rule.compare else {
+        return (Outcome::Fail, why);
+    };
+    let Some(before) = before else {
+        return (
+            Outcome::Inconclusive,
+            format!("{why}, but there is no value of the version before"),
+        );
+    };
+    let is_worse = if rule.fail.is_upward() {
+        value >= factor * before
+    } else {
+        value * factor <= before
+    };
+    let compared = format!("{why}; the version before had {}", short(before));
+    if is_worse {
+        (Outcome::Fail, compared)
+    } else {
+        (
+            Outcome::Inconclusive,
+            format!("{compared}, so going back does not help"),
+        )
+    }
+}
+
+/// What a value says that the rule does not call a failure.
+fn judge_not_failing(rule: &RuleSpec, value: f64, samples: usize) -> (Outcome, String) {
+    let shown = short(value);
+    match rule.pass {
+        Some(pass) if !pass.holds(value) => (
+            Outcome::Inconclusive,
+            format!("{shown} is neither {pass} nor {}", rule.fail),
+        ),
+        _ => (
+            Outcome::Pass,
+            format!("{shown} is not {} ({samples} samples)", rule.fail),
+        ),
+    }
+}
+
+/// True for a sample that says its own time, when that shows that the version was active then. Logs
+/// are often written to the second: what was written within the second of the switch may be of the
+/// version before, so it is.
+pub fn is_since(sample: &Sample, since: Timestamp) -> bool {
+    sample.at.as_second() > since.as_second()
+}
+
+/// A number for people, at most four places behind the point.
+fn short(value: f64) -> String {
+    let text = format!("{value:.4}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" {
+        "0".into()
+    } else {
+        text.into()
+    }
+}
+
+/// How many judgements failed in a row. What is inconclusive counts neither way, but failures
+/// that lie more than a window apart are no row.
+pub fn in_a_row(
+    failed: u32,
+    last_failed: Option<Timestamp>,
+    outcome: Outcome,
+    window: Duration,
+    now: Timestamp,
+) -> u32 {
+    let near = last_failed.is_some_and(|last| {
+        Duration::try_from(now.duration_since(last)).is_ok_and(|passed| passed <= window)
+    });
+    match outcome {
+        Outcome::Pass => 0,
+        Outcome::Inconclusive => failed,
+        Outcome::Fail if near => failed.saturating_add(1),
+        Outcome::Fail => 1,
+    }
+}
+
+/// What was done for a task already.
+#[derive(Debug, Clone, Copy)]
+pub struct Past<'a> {
+    /// Why the task is frozen, if it is.
+    pub frozen: Option<&'a str>,
+    /// The rollbacks.
+    pub fired: &'a [Fired],
+    /// The version that would be left.
+    pub version: Option<&'a Version>,
+}
+
+/// What is done, after so many failures in a row.
+pub fn decide(rule: &RuleSpec, failed: u32, past: Past<'_>, now: &Moment) -> Decision {
+    if failed == 0 {
+        return Decision::Nothing;
+    }
+    if let Some(why) = past.frozen.filter(|_| !rule.dry_run) {
+        return Decision::Wait(format!("frozen: {why}"));
+    }
+    if failed < rule.consecutive.max(1) {
+        return Decision::Wait(format!(
+            "failed {failed} of {} times in a row",
+            rule.consecutive
+        ));
+    }
+    if rule.dry_run {
+        return Decision::Would("the rule only says what it would do (dry_run)".into());
+    }
+    if let Some(before) = past
+        .fired
+        .iter()
+        .find(|fired| past.version == Some(&fired.from))
+    {
+        return Decision::Overruled(format!(
+            "the guard left {} at {}, and somebody brought it back",
+            before.from, before.at.wall
+        ));
+    }
+    // What nobody knows counts as not long ago.
+    let age = |fired: &Fired| now.since(&fired.at).unwrap_or_default();
+    if let Some(last) = past
+        .fired
+        .iter()
+        .map(age)
+        .min()
+        .filter(|age| *age < rule.cooldown)
+    {
+        return Decision::Wait(format!(
+            "cooling down for {} s more",
+            rule.cooldown.saturating_sub(last).as_secs()
+        ));
+    }
+    let recent = past
+        .fired
+        .iter()
+        .filter(|fired| age(fired) < rule.per)
+        .count();
+    if recent >= rule.max_rollbacks.max(1) {
+        return Decision::Freeze(format!(
+            "it went back {recent} times within {} s already, which is the most",
+            rule.per.as_secs()
+        ));
+    }
+    Decision::Fire
+}
+
+/// Makes moments that the clock says are still to come (it was set back while the machine was
+/// off) begin now, so that what they measure ends one day. True when one was.
+pub fn rebase(fired: &mut [Fired], now: &Moment) -> bool {
+    let lost = fired
+        .iter_mut()
+        .filter(|fired| now.since(&fired.at).is_none());
+    lost.map(|fired| fired.at = now.clone()).count() > 0
+}
+
+#[cfg(test)]
+mod tests;

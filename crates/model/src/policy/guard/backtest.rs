@@ -1,0 +1,147 @@
+//! A back-test: what a rule would have done with a log, judged step by step as a guard would.
+//!
+//! A log knows no versions, so each rollback only begins a new warm-up. Nothing is remembered
+//! between two back-tests.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Past, Seen, decide, in_a_row, judge};
+use crate::{
+    Version,
+    guard::{Backtest, Decision, Fired, Judgement, Outcome, RuleSpec, Sample},
+};
+use base::clock::Moment;
+
+/// Most judgements of a back-test; a longer log is judged less often.
+const MOST_STEPS: i64 = 200_000;
+
+/// What a rule would have done with these samples; the log knows no versions, so each rollback
+/// only begins a new warm-up.
+pub fn backtest(rule: &RuleSpec, mut samples: Vec<Sample>) -> Backtest {
+    samples.retain(|sample| sample.value.is_finite());
+    samples.sort_by_key(|sample| sample.at);
+    let mut found = Backtest {
+        samples: samples.len(),
+        ..Backtest::default()
+    };
+    let (Some(first), Some(last)) = (
+        samples.first().map(|sample| sample.at),
+        samples.last().map(|sample| sample.at),
+    ) else {
+        return found;
+    };
+    found.span = Some((first, last));
+    let rule = RuleSpec {
+        dry_run: false,
+        compare: None,
+        ..rule.clone()
+    };
+    let step = step_secs(&rule, first, last, &mut found.notes);
+    let mut replay = Replay {
+        rule,
+        samples,
+        since: first,
+        failed: 0,
+        last_failed: None,
+        fired: Vec::new(),
+        found,
+    };
+    let mut now = first;
+    loop {
+        replay.judge_at(now);
+        if now >= last {
+            return replay.found;
+        }
+        now = now
+            .checked_add(Duration::from_secs(step.unsigned_abs()))
+            .map_or(last, |next| next.min(last));
+    }
+}
+
+/// How many seconds lie between two judgements.
+fn step_secs(rule: &RuleSpec, first: Timestamp, last: Timestamp, notes: &mut Vec<String>) -> i64 {
+    let every = i64::try_from(rule.every.as_secs())
+        .unwrap_or(i64::MAX)
+        .max(1);
+    let span = last.duration_since(first).as_secs();
+    let step = every.max(span / MOST_STEPS + 1);
+    if step > every {
+        notes.push(format!(
+            "the log is long, so it was judged every {step} s instead of {every} s"
+        ));
+    }
+    step
+}
+
+/// A log that is judged again, and what a guard would remember of it.
+struct Replay {
+    rule: RuleSpec,
+    /// Oldest first.
+    samples: Vec<Sample>,
+    /// When the warm-up began.
+    since: Timestamp,
+    failed: u32,
+    last_failed: Option<Timestamp>,
+    fired: Vec<Fired>,
+    found: Backtest,
+}
+
+impl Replay {
+    /// Judges what was known at a moment, and does what the rule says.
+    fn judge_at(&mut self, now: Timestamp) {
+        let begin = self.samples.partition_point(|sample| {
+            now.duration_since(sample.at).as_secs_f64() > self.rule.window.as_secs_f64()
+        });
+        let end = self.samples.partition_point(|sample| sample.at <= now);
+        let judgement = judge(
+            &self.rule,
+            Seen {
+                samples: &self.samples[begin..end],
+                since: self.since,
+                before: None,
+            },
+            now,
+        );
+        self.found.judged += 1;
+        self.found.outcomes[judgement.outcome as usize] += 1;
+        self.failed = in_a_row(
+            self.failed,
+            self.last_failed,
+            judgement.outcome,
+            self.rule.window,
+            now,
+        );
+        if judgement.outcome == Outcome::Fail {
+            self.last_failed = Some(now);
+            self.act(judgement, now);
+        }
+    }
+
+    /// Does what the rule says after a failure.
+    fn act(&mut self, judgement: Judgement, now: Timestamp) {
+        let past = Past {
+            frozen: self.found.frozen.as_ref().map(|(_, why)| why.as_str()),
+            fired: &self.fired,
+            version: None,
+        };
+        match decide(&self.rule, self.failed, past, &Moment::at(now)) {
+            Decision::Fire => {
+                let no_version: Version = "0.0.0".parse().expect("because it is a version");
+                self.fired.push(Fired {
+                    at: Moment::at(now),
+                    rule: self.rule.name.clone(),
+                    from: no_version.clone(),
+                    to: no_version,
+                    why: judgement.why.clone(),
+                });
+                self.found.fired.push((now, judgement));
+                (self.since, self.failed) = (now, 0);
+            }
+            Decision::Freeze(why) => self.found.frozen = Some((now, why)),
+            Decision::Wait(_) => self.found.waited += 1,
+            _ => {}
+        }
+    }
+}

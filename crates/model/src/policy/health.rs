@@ -1,0 +1,428 @@
+//! How bad what was seen of a task or a disk is.
+
+use crate::{
+    Version,
+    answer::Next,
+    health::{Disk, Finding, Level},
+    overview::{Released, TaskLine, WayBack},
+};
+use base::text::size;
+
+/// Below this many free bytes, or this share of the disk (per mille, of disks up to 1 TB), a
+/// release may fail half-way and be put back.
+const DISK_WARNING: (u64, u64) = (1 << 30, 50);
+/// Below this a rollback may not find room for its safety copies.
+const DISK_CRITICAL: (u64, u64) = (128 << 20, 10);
+/// Shares are taken of at most this many bytes: 5 % of a large disk is room enough.
+const SHARED: u64 = 200_000_000_000;
+
+/// What helps where tags are not in this clone.
+const FETCH: (&str, [&str; 3]) = ("bring the tags here", ["git", "fetch", "--tags"]);
+
+/// A finding with a next step.
+fn finding(
+    check: &'static str,
+    level: Level,
+    seen: impl Into<String>,
+    why: &str,
+    argv: &[&str],
+) -> Finding {
+    let argv: Vec<String> = argv.iter().map(ToString::to_string).collect();
+    let fix = (!why.is_empty()).then(|| Next {
+        why: why.into(),
+        argv,
+    });
+    Finding {
+        check,
+        level,
+        seen: seen.into(),
+        fix,
+    }
+}
+
+/// What a task's line tells, and where it could go back to. Worst first.
+pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<Finding> {
+    let left_out = line
+        .left_out
+        .words("is no part of its releases", "are no part of its releases")
+        .map(|seen| {
+            finding(
+                "left_out",
+                Level::Ok,
+                seen,
+                "to keep them, name them in `large_files` of snapback.yaml",
+                &[],
+            )
+        });
+    let all = [
+        of_standing(line),
+        of_trouble(line),
+        of_drift(line),
+        of_way(line, way),
+        left_out,
+    ];
+    let mut found: Vec<Finding> = all.into_iter().flatten().collect();
+    sort(&mut found);
+    found
+}
+
+/// What was said of the active version.
+fn of_standing(line: &TaskLine) -> Option<Finding> {
+    let unreleased = |seen: String| {
+        finding(
+            "unverified",
+            Level::Warning,
+            seen,
+            "release it",
+            &["snapback", "create-snapshot", "-t", line.task.as_str()],
+        )
+    };
+    let nothing = "it was never released, so nothing can be brought back";
+    match (&line.active, line.released) {
+        (None, _) | (Some(_), Released::Never) if line.releases == 0 => {
+            Some(unreleased(nothing.into()))
+        }
+        // What has releases all the same is told as what is wrong with the task.
+        (None, _) | (Some(_), Released::Elsewhere) => None,
+        (Some(active), Released::Never) => Some(unreleased(format!(
+            "{active} was never released, so it cannot be brought back"
+        ))),
+        (Some(active), Released::Here) => of_verdicts(line, active),
+    }
+}
+
+/// What people and checks said of the active version, which has a release.
+fn of_verdicts(line: &TaskLine, active: &Version) -> Option<Finding> {
+    let task = line.task.as_str();
+    let why = match line.standing {
+        said if said.bad => "was called bad",
+        said if said.failed => "its last check failed",
+        said if said.held => "held",
+        said if said.proven || said.good => return None,
+        _ => {
+            return Some(finding(
+                "unverified",
+                Level::Warning,
+                format!("{active} was never proven here"),
+                "prove it",
+                &["snapback", "drill", "-t", task, "--to", "active"],
+            ));
+        }
+    };
+    Some(finding(
+        "standing",
+        Level::Critical,
+        format!("{active} is active and {why}"),
+        "go back to a good version",
+        &["snapback", "rollback", "-t", task],
+    ))
+}
+
+/// What disagrees, or cannot be read.
+fn of_trouble(line: &TaskLine) -> Option<Finding> {
+    let task = line.task.as_str();
+    if line.trouble.is_empty() || line.lacks_only_its_release() {
+        return None;
+    }
+    // Versions that disagree are mended by a command; what cannot be read stops a rollback.
+    let level = if line.config.is_some() && line.active.is_some() {
+        Level::Warning
+    } else {
+        Level::Critical
+    };
+    let is_untagged = line
+        .active
+        .as_ref()
+        .is_some_and(|active| line.untagged.contains(active));
+    let (why, argv): (_, &[&str]) = match () {
+        () if is_untagged => (FETCH.0, &FETCH.1),
+        () if line.active.is_none() && line.releases > 0 => (
+            "see which releases it has",
+            &["snapback", "list", "-t", task],
+        ),
+        () => ("see what disagrees", &["snapback", "registry", "sync"]),
+    };
+    Some(finding("registry", level, line.trouble.clone(), why, argv))
+}
+
+/// How far it is from its release.
+fn of_drift(line: &TaskLine) -> Option<Finding> {
+    if line.drift == 0 || line.active.is_none() {
+        return None;
+    }
+    let files = if line.drift == 1 {
+        "1 file differs".into()
+    } else {
+        format!("{} files differ", line.drift)
+    };
+    Some(finding(
+        "drift",
+        Level::Warning,
+        format!("{files} from the release"),
+        "see what differs",
+        &["snapback", "diff", "-t", line.task.as_str()],
+    ))
+}
+
+/// Where it could go back to.
+fn of_way(line: &TaskLine, way: &WayBack) -> Option<Finding> {
+    let task = line.task.as_str();
+    let active = line.active.as_ref()?;
+    let Some(version) = &way.version else {
+        return of_no_way(line, way, active);
+    };
+    let proof = way.proof.as_ref().filter(|proof| !proof.passed)?;
+    let seen = format!("the way back to {version} is broken: {}", proof.why);
+    let version = version.to_string();
+    Some(finding(
+        "way_back",
+        Level::Critical,
+        seen,
+        "rehearse it again",
+        &["snapback", "drill", "-t", task, "--to", &version],
+    ))
+}
+
+/// Why there is no version to go back to, and how bad that is.
+fn of_no_way(line: &TaskLine, way: &WayBack, active: &Version) -> Option<Finding> {
+    let task = line.task.as_str();
+    let found = |level, seen: String, why: &str, argv: &[&str]| {
+        Some(finding("way_back", level, seen, why, argv))
+    };
+    if let Some(why) = way.why.as_ref().filter(|_| !line.untagged.is_empty()) {
+        return found(Level::Warning, why.clone(), FETCH.0, &FETCH.1);
+    }
+    if line.releases == 0 {
+        return None;
+    }
+    if line.releases == 1 && line.released == Released::Here {
+        // A first release is no fault of anybody, and nobody can mend it.
+        let seen = "it has one release: the next one will have a way back";
+        return found(Level::Ok, seen.into(), "", &[]);
+    }
+    if way.oldest {
+        let seen =
+            format!("{task} is at its oldest version, {active}: nothing older to go back to");
+        return found(Level::Ok, seen, "", &[]);
+    }
+    if let Some(version) = way.unproven.as_ref().map(ToString::to_string) {
+        // Whether it is there and whole is looked at as for a proven one.
+        let seen =
+            format!("{version} is the newest older version of {task}; it was never proven here");
+        let drill = ["snapback", "drill", "-t", task, "--to", &version];
+        return found(Level::Ok, seen, "prove it", &drill);
+    }
+    let seen = way
+        .why
+        .clone()
+        .unwrap_or_else(|| "every older version is bad or held".into());
+    let list = ["snapback", "list", "-t", task];
+    found(Level::Warning, seen, "see its versions", &list)
+}
+
+/// What a disk tells.
+pub fn of_disk(disk: Disk) -> Vec<Finding> {
+    let below = |free: u64, all: u64, (least, share): (u64, u64)| {
+        free < least.min(all / 2) || free < all.min(SHARED) / 1000 * share
+    };
+    let level = |free: u64, all: u64, warning, critical| match () {
+        () if below(free, all, critical) => Level::Critical,
+        () if below(free, all, warning) => Level::Warning,
+        () => Level::Ok,
+    };
+    let room = level(disk.free, disk.bytes, DISK_WARNING, DISK_CRITICAL);
+    let names = if disk.inodes == 0 {
+        Level::Ok
+    } else {
+        level(disk.inodes_free, disk.inodes, (20_000, 20), (1_000, 2))
+    };
+    let bytes = format!("{} of {} are free", size(disk.free), size(disk.bytes));
+    let inodes = format!("{} of {} inodes are free", disk.inodes_free, disk.inodes);
+    let all = [
+        finding(
+            "disk",
+            room,
+            bytes,
+            "see what the store can give back",
+            &["snapback", "store", "gc", "--dry-run"],
+        ),
+        finding("inodes", names, inodes, "", &[]),
+    ];
+    all.into_iter()
+        .filter(|finding| finding.level > Level::Ok)
+        .collect()
+}
+
+/// Worst first; what is equally bad stays in its order.
+pub fn sort(findings: &mut [Finding]) {
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{LeftOut, overview::Proof, verdict::Standing};
+
+    fn line() -> TaskLine {
+        TaskLine {
+            task: "T01".parse().expect("it is an id"),
+            title: None,
+            active: "1.2.0".parse().ok(),
+            config: "1.2.0".parse().ok(),
+            newest: "1.2.0".parse().ok(),
+            releases: 2,
+            standing: Standing {
+                proven: true,
+                ..Standing::default()
+            },
+            said_by: None,
+            drift: 0,
+            unread: 0,
+            released: Released::Here,
+            trouble: String::new(),
+            moved: Vec::new(),
+            untagged: Vec::new(),
+            way_back: WayBack::default(),
+            left_out: LeftOut::default(),
+        }
+    }
+
+    fn way(passed: bool) -> WayBack {
+        let proof = Proof {
+            at: "2026-01-01T00:00:00Z".parse().expect("it is a time"),
+            passed,
+            recovery_ms: 6200,
+            offline: true,
+            why: "smoke.1 failed".into(),
+        };
+        WayBack {
+            version: "1.1.0".parse().ok(),
+            proof: Some(proof),
+            ..WayBack::default()
+        }
+    }
+
+    fn words(line: &TaskLine, way: &WayBack) -> Vec<(&'static str, Level)> {
+        of_task(line, way)
+            .iter()
+            .map(|finding| (finding.check, finding.level))
+            .collect()
+    }
+
+    #[test]
+    fn a_sound_task_has_no_finding_and_the_worst_comes_first() {
+        assert_eq!(words(&line(), &way(true)), []);
+        let held = Standing {
+            held: true,
+            proven: true,
+            ..Standing::default()
+        };
+        let sick = TaskLine {
+            standing: held,
+            drift: 2,
+            ..line()
+        };
+        let expected = [
+            ("standing", Level::Critical),
+            ("way_back", Level::Critical),
+            ("drift", Level::Warning),
+        ];
+        assert_eq!(words(&sick, &way(false)), expected);
+        let unproven = TaskLine {
+            standing: Standing::default(),
+            ..line()
+        };
+        assert_eq!(
+            words(&unproven, &WayBack::default()),
+            [("unverified", Level::Warning), ("way_back", Level::Warning)]
+        );
+        let older = WayBack {
+            unproven: "1.1.0".parse().ok(),
+            ..WayBack::default()
+        };
+        assert_eq!(
+            words(&line(), &older),
+            [("way_back", Level::Ok)],
+            "what is proven stands, and there is a way back"
+        );
+    }
+
+    #[test]
+    fn what_has_no_release_or_only_one_is_told_once() {
+        let lack = Released::Never;
+        let trouble = lack
+            .trouble(&"1.2.0".parse().expect("it is a version"))
+            .expect("it is one");
+        let unreleased = TaskLine {
+            releases: 0,
+            released: lack,
+            trouble,
+            ..line()
+        };
+        assert_eq!(
+            words(&unreleased, &WayBack::default()),
+            [("unverified", Level::Warning)]
+        );
+        let first = TaskLine {
+            releases: 1,
+            ..line()
+        };
+        assert_eq!(
+            words(&first, &WayBack::default()),
+            [("way_back", Level::Ok)]
+        );
+        assert_eq!(
+            words(&TaskLine { drift: 1, ..first }, &WayBack::default()),
+            [("drift", Level::Warning), ("way_back", Level::Ok)]
+        );
+        let new = TaskLine {
+            active: None,
+            config: None,
+            standing: Standing::default(),
+            releases: 0,
+            ..line()
+        };
+        assert_eq!(
+            words(&new, &WayBack::default()),
+            [("unverified", Level::Warning)]
+        );
+        let unread = TaskLine {
+            trouble: "the registry is damaged".into(),
+            active: None,
+            config: None,
+            ..line()
+        };
+        assert_eq!(words(&unread, &way(true))[0], ("registry", Level::Critical));
+    }
+
+    #[test]
+    fn a_disk_is_judged_by_room_and_share() {
+        let gb = 1_000_000_000;
+        let disk = |free: u64, bytes: u64| Disk {
+            bytes,
+            free,
+            inodes: 0,
+            inodes_free: 0,
+        };
+        let level = |disk| {
+            of_disk(disk)
+                .first()
+                .map_or(Level::Ok, |finding| finding.level)
+        };
+        assert_eq!(level(disk(50 * gb, 200 * gb)), Level::Ok);
+        assert_eq!(
+            level(disk(12 * gb, 8000 * gb)),
+            Level::Ok,
+            "12 GB are enough, however large the disk"
+        );
+        assert_eq!(level(disk(5 * gb, 200 * gb)), Level::Warning);
+        assert_eq!(level(disk(gb, 200 * gb)), Level::Critical);
+        assert_eq!(level(disk(0, 10)), Level::Critical);
+        let names = of_disk(Disk {
+            inodes: 1_000_000,
+            inodes_free: 10,
+            ..disk(50 * gb, 200 * gb)
+        });
+        assert_eq!(names[0].check, "inodes");
+    }
+}

@@ -1,0 +1,192 @@
+//! The settings in force: what `snapback.yaml` (or discovery without it) says, resolved.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{alert::AlertSettings, guard::RuleSpec};
+use crate::TaskId;
+use base::RelPath;
+
+/// Settings of a repository. Paths are relative to the work tree.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The registry file, default `task_registry.json`.
+    pub registry: RelPath,
+    /// The folder of release manifests, default `snapshots`.
+    pub snapshots: RelPath,
+    /// The tasks, sorted by id.
+    pub tasks: Vec<TaskSpec>,
+    /// Tasks whose settings cannot be used, sorted: nothing is known of them but that they are
+    /// there.
+    pub left_out: Vec<TaskId>,
+    /// What happens when level 3 or 4 fails after a rollback.
+    pub on_verify_fail: OnVerifyFail,
+    /// What a rollback does with the task's dependencies.
+    pub env: EnvMode,
+    /// True when a rollback needs `--message`.
+    pub require_reason: bool,
+    /// How releases are made.
+    pub releases: ReleaseSettings,
+    /// True when a hook of git refuses where it would only warn.
+    pub strict_hooks: bool,
+    /// Where alerts go.
+    pub alerts: AlertSettings,
+    /// True when the settings come from a file, false when they were discovered.
+    pub from_file: bool,
+}
+
+/// How releases are made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReleaseSettings {
+    /// True when the manifest is signed with the user's own key.
+    pub sign: bool,
+    /// True when names that another system cannot write are refused.
+    pub portable: bool,
+}
+
+impl Settings {
+    /// Finds a task.
+    pub fn task(&self, id: &TaskId) -> Option<&TaskSpec> {
+        self.tasks
+            .binary_search_by(|task| task.id.cmp(id))
+            .ok()
+            .map(|at| &self.tasks[at])
+    }
+
+    /// True for a task, even when its settings cannot be used.
+    pub fn knows(&self, id: &TaskId) -> bool {
+        self.task(id).is_some() || self.left_out.contains(id)
+    }
+
+    /// The task, when there is one only.
+    pub fn only_task(&self) -> Option<&TaskSpec> {
+        if let [only] = self.tasks.as_slice() {
+            Some(only).filter(|_| self.left_out.is_empty())
+        } else {
+            None
+        }
+    }
+
+    /// The path of a release's manifest: `<snapshots>/snapshot-<task>-v<version>.yaml`.
+    pub fn manifest_path(&self, task: &TaskId, version: &super::Version) -> RelPath {
+        self.manifest_of_tag(&super::TagName::release(task, version).to_string())
+    }
+
+    /// Where the manifest of the release with this tag lies.
+    pub fn manifest_of_tag(&self, tag: &str) -> RelPath {
+        self.snapshots.join(format!("snapshot-{tag}.yaml"))
+    }
+}
+
+/// What happens when level 3 or 4 fails after a rollback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnVerifyFail {
+    /// Everything is put back as it was before.
+    #[default]
+    Undo,
+    /// The version stays; the exit code says that it is bad.
+    Keep,
+    /// A person is asked; without a terminal, undo.
+    Ask,
+}
+
+impl OnVerifyFail {
+    /// True for what happens when nobody says otherwise.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    pub(super) fn is_undo(&self) -> bool {
+        *self == Self::Undo
+    }
+}
+
+/// What a rollback does with the task's dependencies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EnvMode {
+    /// Says what differs.
+    #[default]
+    Plan,
+    /// Builds a new environment beside the old one and switches.
+    Sync,
+    /// Nothing.
+    Off,
+}
+
+/// One task.
+#[derive(Debug, Clone)]
+pub struct TaskSpec {
+    /// Its id.
+    pub id: TaskId,
+    /// A name for people.
+    pub title: Option<String>,
+    /// The folder that the task lives in, usually `tasks/<id>`; commands run here.
+    pub dir: RelPath,
+    /// Globs of its files (git's syntax: `*` stops at `/`, `**` does not). Default `<dir>/**`.
+    pub paths: Vec<String>,
+    /// Globs of files that are not its, though `paths` matches.
+    pub exclude: Vec<String>,
+    /// Globs of files it uses together with other tasks: recorded, not restored unless asked.
+    pub shared: Vec<String>,
+    /// Globs of files that no rollback overwrites or removes.
+    pub protect: Vec<String>,
+    /// Globs of files that are kept in the store instead of git, ignored by git or not.
+    pub large_files: Vec<String>,
+    /// A file of `paths` at least this big is kept in the store too; `None` = only the globs.
+    pub large_over: Option<u64>,
+    /// The configuration file that holds the version; `None` when the task has none.
+    pub config: Option<RelPath>,
+    /// Where in the configuration the version is, default `version`; dots go deeper.
+    pub version_key: String,
+    /// The Python environment's folder, when the task has one of its own.
+    pub venv: Option<RelPath>,
+    /// Names of environment variables that must be set.
+    pub environment_variables: Vec<String>,
+    /// Level 3.
+    pub smoke: Vec<CommandSpec>,
+    /// Level 4.
+    pub probes: Vec<Probe>,
+    /// Stops the running task before a change.
+    pub stop: Option<CommandSpec>,
+    /// Starts it after the change.
+    pub start: Option<CommandSpec>,
+    /// Versions that cannot be gone back from.
+    pub one_way: Vec<Door>,
+    /// Globs of migrations; `None` = they are known by their places and names.
+    pub migrations: Option<Vec<String>>,
+    /// When the guard puts it back by itself.
+    pub guard: Vec<RuleSpec>,
+}
+
+/// A version that no rollback goes below unless it is told to: what it did stays done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// The first version on the other side.
+    pub version: super::Version,
+    /// Why.
+    pub why: Option<String>,
+}
+
+/// A command of the task, run in its folder, without standard input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandSpec {
+    /// The command line, run by `sh -c`.
+    pub run: String,
+    /// Time limit; its whole process group is killed after it.
+    pub timeout: Duration,
+}
+
+/// A level 4 probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// A command that must exit 0.
+    Command(CommandSpec),
+    /// An address that must accept a TCP connection: host, port.
+    Port(String, u16, Duration),
+    /// A URL (plain `http://`) that must answer with a status from 200 to 299.
+    Http(String, Duration),
+    /// Bytes that must be free on the disk of the work tree.
+    DiskFree(u64),
+}

@@ -1,0 +1,253 @@
+//! The grammar of tag names.
+//!
+//! ```text
+//! release  <task>-v<version>                                  T01-v1.2.0, T01-v1.2.0-hotfix-20260224
+//! marker   <task>-v<to>-rollback-from-v<from>[+<n>]           T01-v1.2.0-rollback-from-v1.3.0
+//! ```
+//!
+//! A hotfix is a release whose version ends in `-hotfix-YYYYMMDD`. A marker records that a
+//! rollback happened; it is never a version. The n-th marker of the same pair (n from 2) ends
+//! in `+n`, which no version can, so the grammar stays unambiguous.
+
+use std::fmt;
+
+use super::Version;
+use crate::TaskId;
+
+/// A parsed tag name; `Display` is its inverse.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TagName {
+    /// A version of a task.
+    Release {
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: Version,
+    },
+    /// The record of a rollback.
+    Marker {
+        /// The task.
+        task: TaskId,
+        /// The version that was returned to.
+        to: Version,
+        /// The version that was left.
+        from: Version,
+        /// 1 for the first rollback of this pair.
+        nth: u32,
+    },
+}
+
+/// What separates the two versions of a marker.
+const ROLLBACK_FROM: &str = "-rollback-from-v";
+
+impl TagName {
+    /// The tag of a release.
+    pub fn release(task: &TaskId, version: &Version) -> Self {
+        Self::Release {
+            task: task.clone(),
+            version: version.clone(),
+        }
+    }
+
+    /// Reads a tag name; of several readings the one with the longest id.
+    pub fn parse(name: &str, is_task: impl Fn(&TaskId) -> bool) -> Option<Self> {
+        Self::readings(name, &is_task).next()
+    }
+
+    /// True for a name of the form that markers of rollbacks have.
+    pub fn is_marker(name: &str) -> bool {
+        name.contains(ROLLBACK_FROM)
+    }
+
+    /// Everything that a tag name can mean, the longest id first. Ids may contain `-v` themselves,
+    /// so each `-v` is tried whose rest is legal and whose prefix is a known task. `T01-v2` beside
+    /// `T01` is never in doubt; `T01-v1.0.0-v2.0.0` is, where both `T01` and `T01-v1.0.0` are
+    /// tasks.
+    pub fn readings<'a>(
+        name: &'a str,
+        is_task: &'a dyn Fn(&TaskId) -> bool,
+    ) -> impl Iterator<Item = Self> + 'a {
+        name.rmatch_indices("-v").filter_map(move |(at, _)| {
+            let rest = &name[at + 2..];
+            // Cheap test first: thousands of foreign tags must cost nothing.
+            rest.starts_with(|c: char| c.is_ascii_digit())
+                .then_some(())?;
+            let task: TaskId = name[..at].parse().ok()?;
+            is_task(&task).then_some(())?;
+            Self::parse_rest(task, rest)
+        })
+    }
+
+    /// Reads what follows `<task>-v`.
+    fn parse_rest(task: TaskId, rest: &str) -> Option<Self> {
+        let Some((to, from)) = rest.split_once(ROLLBACK_FROM) else {
+            return Some(Self::Release {
+                task,
+                version: rest.parse().ok()?,
+            });
+        };
+        let (from, nth) = match from.split_once('+') {
+            None => (from, 1),
+            Some((from, nth)) => (
+                from,
+                nth.parse()
+                    .ok()
+                    .filter(|n| *n >= 2 && nth == format!("{n}"))?,
+            ),
+        };
+        Some(Self::Marker {
+            task,
+            to: to.parse().ok()?,
+            from: from.parse().ok()?,
+            nth,
+        })
+    }
+
+    /// The task it speaks of.
+    pub fn task(&self) -> &TaskId {
+        match self {
+            Self::Release { task, .. } | Self::Marker { task, .. } => task,
+        }
+    }
+
+    /// The full reference name.
+    pub fn reference(&self) -> String {
+        format!("refs/tags/{self}")
+    }
+
+    /// The second reference that keeps a release when its tag is deleted by hand.
+    pub fn keep_reference(task: &TaskId, version: &Version) -> String {
+        format!("refs/snapback/keep/{task}/{version}")
+    }
+}
+
+impl fmt::Display for TagName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Release { task, version } => write!(f, "{task}-v{version}"),
+            Self::Marker {
+                task,
+                to,
+                from,
+                nth: 1,
+            } => write!(f, "{task}-v{to}{ROLLBACK_FROM}{from}"),
+            Self::Marker {
+                task,
+                to,
+                from,
+                nth,
+            } => write!(f, "{task}-v{to}{ROLLBACK_FROM}{from}+{nth}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(name: &str, tasks: &[&str]) -> Option<TagName> {
+        TagName::parse(name, |id| tasks.contains(&id.as_str()))
+    }
+
+    #[test]
+    fn ids_that_are_prefixes_of_each_other_do_not_mix() {
+        let tasks = ["T01", "T010", "T01-v2"];
+        for (name, task, version) in [
+            ("T01-v1.2.0", "T01", "1.2.0"),
+            ("T010-v1.2.0", "T010", "1.2.0"),
+            ("T01-v2-v1.0.0", "T01-v2", "1.0.0"),
+        ] {
+            let expected = TagName::release(
+                &task.parse().expect("id"),
+                &version.parse().expect("version"),
+            );
+            assert_eq!(parse(name, &tasks), Some(expected));
+        }
+        assert_eq!(
+            parse("T99-v1.0.0", &tasks),
+            None,
+            "an unknown task is not guessed"
+        );
+    }
+
+    #[test]
+    fn markers_and_hotfixes_of_the_users_document() {
+        let marker = parse("T01-v1.2.0-rollback-from-v1.3.0", &["T01"]).expect("it is a marker");
+        assert!(matches!(&marker, TagName::Marker { nth: 1, .. }));
+        let again = parse("T01-v1.2.0-rollback-from-v1.3.0+2", &["T01"]).expect("it is a marker");
+        assert!(matches!(&again, TagName::Marker { nth: 2, .. }));
+        let hotfix = parse("T01-v1.2.0-hotfix-20260224", &["T01"]).expect("it is a release");
+        assert!(
+            matches!(&hotfix, TagName::Release { version, .. } if version.hotfix_day() == Some("20260224"))
+        );
+    }
+
+    #[test]
+    fn a_name_that_two_tasks_could_have_is_the_longer_ones() {
+        let readings = |name: &str, tasks: &[&str]| -> Vec<String> {
+            let is_task = |id: &TaskId| tasks.contains(&id.as_str());
+            TagName::readings(name, &is_task)
+                .map(|name| {
+                    format!("{} {name:?}", name.task())
+                        .split(' ')
+                        .next()
+                        .unwrap_or("")
+                        .into()
+                })
+                .collect()
+        };
+        let tasks = ["T01", "T01-v1.0.0", "T01-v2", "T01-v1.0.0-rollback-from"];
+        assert_eq!(readings("T01-v1.0.0-v2.0.0", &tasks), ["T01-v1.0.0", "T01"]);
+        assert_eq!(readings("T01-v1.0.0-v2.0.0", &tasks[1..]), ["T01-v1.0.0"]);
+        assert_eq!(
+            readings("T01-v1.0.0-rollback-from-v2.0.0", &tasks),
+            ["T01-v1.0.0-rollback-from", "T01"]
+        );
+        assert_eq!(
+            readings("T01-v1.0.0-v2.0.0-rollback-from-v1.0.0", &tasks),
+            ["T01-v1.0.0", "T01"]
+        );
+        assert_eq!(readings("T01-v2-v1.0.0", &tasks), ["T01-v2"]);
+        assert_eq!(readings("T01-v1.0.0", &tasks), ["T01"]);
+        assert_eq!(readings("T01-v1.2.0-hotfix-20260224", &tasks), ["T01"]);
+    }
+
+    #[test]
+    fn foreign_and_hostile_names_are_not_tags_of_ours() {
+        for name in [
+            "v1.2.0",
+            "T01-v",
+            "T01-v1.2",
+            "T01-v1.2.0;id",
+            "$(id)-v1.0.0",
+            "T01-v1.2.0+1",
+            "T01-v1.2.0-rollback-from-v1.3.0+1",
+            "T01-v01.2.0",
+        ] {
+            assert_eq!(parse(name, &["T01"]), None, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parse_is_the_inverse_of_format(
+            task in "[A-Za-z0-9]([A-Za-z0-9._-]{0,12}[A-Za-z0-9_])?",
+            numbers in any::<[u16; 6]>(),
+            pre in proptest::option::of("(rc\\.[0-9]|hotfix-2026[01][0-9][0-2][0-9]|[a-z][a-z0-9-]{0,8})"),
+            nth in 1u32..5,
+        ) {
+            prop_assume!(task.parse::<TaskId>().is_ok());
+            let [a, b, c, d, e, f] = numbers;
+            let pre = pre.map(|p| format!("-{p}")).unwrap_or_default();
+            let (Ok(to), Ok(from)) = (format!("{a}.{b}.{c}{pre}").parse::<Version>(), format!("{d}.{e}.{f}").parse::<Version>()) else { return Ok(()) };
+            let task: TaskId = task.parse().expect("assumed above");
+            // The one ambiguity left is a task whose id itself continues like a version of another
+            // known task.
+            for tag in [TagName::release(&task, &to), TagName::Marker { task: task.clone(), to: to.clone(), from: from.clone(), nth }] {
+                prop_assert_eq!(TagName::parse(&tag.to_string(), |id| *id == task), Some(tag));
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! SHA-256 of many messages at once, and of a stream together with its pieces.
+//!
+//! One message is a chain in which every step waits for the one before; several side by side keep
+//! a processor busy. `kernel` has what x86-64 offers for that, chosen when the program runs,
+//! `lanes` deals the messages out, and the `sha2` crate does everything else and every other
+//! processor. The digests are the standard's whichever way is taken.
+
+#[cfg(target_arch = "x86_64")]
+mod kernel;
+mod lanes;
+#[cfg(test)]
+mod tests;
+
+use sha2::block_api::compress256;
+
+use self::lanes::{Work, padded};
+
+/// A SHA-256 in its raw form.
+pub type Digest = [u8; 32];
+/// What is compressed at a time (FIPS 180-4, 5.2.1).
+type Block = [u8; 64];
+/// The eight words of a hash that is not over.
+type State = [u32; 8];
+
+/// The words a hash begins with (FIPS 180-4, 5.3.3).
+const INITIAL: State = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+/// A message of fewer bytes is over before a lane is worth its trouble.
+const WORTH_A_LANE: usize = 512;
+
+/// With fewer messages than this, sixteen lanes are slower than two.
+#[cfg(target_arch = "x86_64")]
+const WORTH_SIXTEEN: usize = 10;
+
+/// Whether the kernels are used. In a build without optimisation each of their instructions is a
+/// call, and `sha2`, which is optimised in every profile of this project, is a hundred times
+/// faster.
+const LANES: bool = !cfg!(debug_assertions);
+
+/// The digests of messages, in their order. Many of similar length are fastest.
+pub fn digests(messages: &[&[u8]]) -> Vec<Digest> {
+    digests_by(messages, LANES)
+}
+
+fn digests_by(messages: &[&[u8]], lanes: bool) -> Vec<Digest> {
+    let mut work = Work::new(messages);
+    if lanes {
+        in_lanes(&mut work, &mut INITIAL.clone(), &mut [].as_slice());
+    }
+    finish(work)
+}
+
+/// Compresses messages in the lanes that there are, and at the same time blocks of `along` into
+/// `one`.
+///
+/// What is left of both is for `sha2`: a single message, or all on a processor without lanes.
+#[cfg(target_arch = "x86_64")]
+fn in_lanes(work: &mut Work<'_>, one: &mut State, along: &mut &[Block]) {
+    let pair = kernel::Pair::detect();
+    if let Some(sixteen) = kernel::Sixteen::detect() {
+        let worth = if pair.is_some() { WORTH_SIXTEEN } else { 2 };
+        work.run(worth, |states, blocks: &[&[Block]; 16]| {
+            let groups = along.as_chunks().0;
+            let count = blocks[0].len().min(groups.len());
+            let Some(pair) = pair.filter(|_| count > 0) else {
+                return sixteen.compress(states, blocks);
+            };
+            sixteen.compress_along(
+                pair,
+                states,
+                &blocks.map(|blocks| &blocks[..count]),
+                one,
+                groups,
+            );
+            sixteen.compress(states, &blocks.map(|blocks| &blocks[count..]));
+            *along = &along[16 * count..];
+        });
+    }
+    if let Some(pair) = pair {
+        if along.is_empty() {
+            work.run(2, |states, blocks| pair.compress(states, blocks));
+        } else {
+            work.run(1, |[state], [blocks]: &[&[Block]; 1]| {
+                let count = blocks.len().min(along.len());
+                let mut states = [*state, *one];
+                pair.compress(&mut states, &[&blocks[..count], &along[..count]]);
+                [*state, *one] = states;
+                compress256(state, &blocks[count..]);
+                *along = &along[count..];
+            });
+        }
+    }
+}
+
+/// No kernel is known to pay on other processors.
+#[cfg(not(target_arch = "x86_64"))]
+fn in_lanes(_: &mut Work<'_>, _: &mut State, _: &mut &[Block]) {}
+
+/// Compresses what is left, a message at a time.
+fn finish(mut work: Work<'_>) -> Vec<Digest> {
+    work.run(1, |[state], [blocks]: &[&[Block]; 1]| {
+        compress256(state, blocks)
+    });
+    work.finish().into_iter().map(digest).collect()
+}
+
+/// The digest that a final state is.
+fn digest(state: State) -> Digest {
+    let mut bytes = [0; 32];
+    for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+    bytes
+}
+
+/// The running SHA-256 of a stream whose pieces are hashed as well: a file and its chunks.
+#[derive(Clone)]
+pub struct Stream {
+    state: State,
+    /// The bytes behind the last whole block.
+    rest: Block,
+    len: u64,
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self {
+            state: INITIAL,
+            rest: [0; 64],
+            len: 0,
+        }
+    }
+}
+
+impl Stream {
+    /// Feeds `data` and returns the digests of the pieces of it that end at `ends`.
+    ///
+    /// The ends rise and none is behind the data; bytes behind the last are fed but in no piece.
+    /// The pieces cost little more time than the stream alone where there are lanes for them.
+    pub fn update(&mut self, data: &[u8], ends: &[usize]) -> Vec<Digest> {
+        self.update_by(data, ends, LANES)
+    }
+
+    fn update_by(&mut self, data: &[u8], ends: &[usize], lanes: bool) -> Vec<Digest> {
+        let mut begin = 0;
+        let pieces: Vec<&[u8]> = ends
+            .iter()
+            .map(|end| &data[std::mem::replace(&mut begin, *end)..*end])
+            .collect();
+        let mut work = Work::new(&pieces);
+        let data = self.fill(data);
+        let (mut blocks, rest) = data.as_chunks();
+        if lanes {
+            in_lanes(&mut work, &mut self.state, &mut blocks);
+        }
+        compress256(&mut self.state, blocks);
+        self.rest[..rest.len()].copy_from_slice(rest);
+        self.len += data.len() as u64;
+        finish(work)
+    }
+
+    /// The number of bytes that wait for the rest of their block.
+    fn waiting(&self) -> usize {
+        usize::try_from(self.len % 64).expect("because it is below 64")
+    }
+
+    /// Completes the block that is not whole; returns what is left of the data, none if it did not
+    /// suffice.
+    fn fill<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
+        let waiting = self.waiting();
+        if waiting == 0 {
+            return data;
+        }
+        let (head, data) = data.split_at(data.len().min(64 - waiting));
+        self.rest[waiting..waiting + head.len()].copy_from_slice(head);
+        self.len += head.len() as u64;
+        if self.waiting() == 0 && !head.is_empty() {
+            compress256(&mut self.state, &[self.rest]);
+        }
+        data
+    }
+
+    /// Ends the stream and returns its digest.
+    pub fn finish(mut self) -> Digest {
+        let (tail, blocks) = padded(&self.rest[..self.waiting()], self.len);
+        compress256(&mut self.state, &tail[..blocks]);
+        digest(self.state)
+    }
+}

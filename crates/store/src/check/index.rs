@@ -1,0 +1,145 @@
+//! The log and the index: records chain, segments say what the tables of their packs say.
+
+use std::io;
+
+use super::{Finding, Level};
+use crate::{
+    ChunkStore, commit,
+    format::{Broken, dead::Dead, record::FileRef, segment},
+    generation::{Generation, read_record},
+    layout::{Layout, read_whole},
+    scan,
+};
+use base::{Digest, RelPath};
+
+/// Damage of the commit log. Every record but the oldest names the one before it by its digest;
+/// records that are old enough to be forgotten may be missing.
+pub fn records(store: &ChunkStore) -> io::Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let sequences = store.layout.sequences(&*store.fs)?;
+    let newest = sequences.last().copied().unwrap_or(0);
+    let mut before: Option<Digest> = None;
+    for sequence in sequences {
+        let path = store.layout.record(sequence);
+        match read_record(&*store.fs, &store.layout, sequence)? {
+            Ok((record, hash)) => {
+                let forgotten = sequence + commit::KEPT as u64 <= newest;
+                if !forgotten && before.is_some_and(|before| before != record.previous) {
+                    findings.push(Finding::file(
+                        path,
+                        "the record before it is missing or another one",
+                    ));
+                }
+                before = Some(hash);
+            }
+            Err(broken) => findings.push(Finding::file(path, broken.0)),
+        }
+    }
+    Ok(findings)
+}
+
+/// Damage of the files that the index consists of.
+pub fn files(
+    store: &ChunkStore,
+    generation: &Generation,
+    level: Level,
+) -> io::Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for file in &generation.record.segments {
+        let path = store.layout.index(&file.id);
+        let read = read_file(store, &path, file)?;
+        let seen = match read {
+            Ok(bytes) => check_segment(store, &bytes, level)?,
+            Err(broken) => Err(broken),
+        };
+        findings.extend(seen.err().map(|broken| Finding::file(path, broken.0)));
+    }
+    if let Some(file) = &generation.record.dead {
+        let path = store.layout.index(&file.id);
+        let read = read_file(store, &path, file)?.and_then(|bytes| Dead::decode(&bytes));
+        findings.extend(read.err().map(|broken| Finding::file(path, broken.0)));
+    }
+    Ok(findings)
+}
+
+/// Reads an index file, whose name is the digest of its bytes.
+fn read_file(
+    store: &ChunkStore,
+    path: &RelPath,
+    file: &FileRef,
+) -> io::Result<Result<Vec<u8>, Broken>> {
+    let read = read_whole(&*store.fs, path, Some(file.size))?;
+    Ok(read.and_then(|bytes| {
+        if Digest::of(&bytes) == file.id {
+            Ok(bytes)
+        } else {
+            Err(Broken::because("its checksum does not agree"))
+        }
+    }))
+}
+
+/// Compares a segment with the tables of its packs. A table that cannot be read is the pack's
+/// damage, not the segment's.
+fn check_segment(store: &ChunkStore, bytes: &[u8], level: Level) -> io::Result<Result<(), Broken>> {
+    let parsed = || {
+        let len = segment::head_len(
+            bytes.get(..segment::HEAD).unwrap_or_default(),
+            bytes.len() as u64,
+        )?;
+        let head = segment::Head::decode(&bytes[..len])?;
+        let rows = bytes[len..bytes.len() - 32].chunks_exact(segment::ENTRY);
+        let entries = rows
+            .map(|row| head.entry(row))
+            .collect::<Result<Vec<_>, Broken>>()?;
+        Ok((head, entries))
+    };
+    let (head, mut entries) = match parsed() {
+        Ok(parsed) => parsed,
+        Err(broken) => return Ok(Err(broken)),
+    };
+    if level == Level::Quick {
+        return Ok(Ok(()));
+    }
+    entries.sort_unstable_by_key(|entry| (entry.pack, entry.offset));
+    for (nth, pack) in head.packs.iter().enumerate() {
+        let nth = u32::try_from(nth).map_err(io::Error::other)?;
+        let Ok(table) = scan::table_of(store, *pack)? else {
+            continue;
+        };
+        let from = entries.partition_point(|entry| entry.pack < nth);
+        let said = entries[from..].iter().take_while(|entry| entry.pack == nth);
+        let table = scan::by_offset(&table);
+        if !said
+            .copied()
+            .eq(table.iter().map(|entry| segment::Entry::of(entry, nth)))
+        {
+            return Ok(Err(Broken::because(format!(
+                "it does not say what the table of the pack {} says",
+                pack.id
+            ))));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Number of files that nothing names: left over by interrupted work.
+pub fn leftovers(store: &ChunkStore, generation: &Generation) -> io::Result<usize> {
+    let packs = store.layout.pack_ids(&*store.fs)?;
+    let packs = packs
+        .iter()
+        .filter(|id| !generation.index.packs().any(|pack| pack.id == **id))
+        .count();
+    let record = &generation.record;
+    let named = |name: &String| {
+        record
+            .segments
+            .iter()
+            .chain(&record.dead)
+            .any(|file| file.id.hex() == *name)
+    };
+    let index = Layout::names(&*store.fs, &store.layout.indexes())?
+        .into_iter()
+        .filter(|name| !named(name))
+        .count();
+    Ok(packs + index)
+}

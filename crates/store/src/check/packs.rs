@@ -1,0 +1,197 @@
+//! The packs: each is whole, and every byte of it is accounted for.
+
+use std::{collections::BTreeMap, io, sync::Mutex, time::Instant};
+
+use rayon::prelude::*;
+
+use super::{Finding, Level, Verified};
+use crate::{
+    ChunkStore, Error,
+    format::{BlobKind, PackRef, pack},
+    gc::Progress,
+    generation::Generation,
+    index::Table,
+    scan::{self, Proof, Scanner},
+};
+use base::{Digest, Failure, cancel};
+use model::ObjectId;
+
+/// What was read.
+#[derive(Default)]
+pub struct Checked {
+    /// The packs.
+    pub seen: Vec<Digest>,
+    /// Number of bytes of their files.
+    pub bytes: u64,
+    /// Number of blobs in them.
+    pub blobs: u64,
+    /// The lists of chunks in all packs, whether read or not.
+    pub lists: Vec<ObjectId>,
+    /// Number of packs that there was no time for.
+    pub remaining: usize,
+}
+
+/// What one pack gave.
+struct One {
+    pack: PackRef,
+    findings: Vec<Finding>,
+    blobs: u64,
+}
+
+/// Checks all packs that a commit relies on, those that were checked longest ago first; what was
+/// read, and what is not what it should be.
+pub fn check(
+    store: &ChunkStore,
+    generation: &Generation,
+    level: Level,
+    end: Option<Instant>,
+    progress: &Progress<'_>,
+) -> Result<(Checked, Vec<Finding>), Failure> {
+    let packs = all(generation);
+    let verified = Verified::read(store);
+    let mut due: Vec<PackRef> = packs
+        .into_iter()
+        .map(|(id, size)| PackRef { id, size })
+        .collect();
+    due.sort_by_key(|pack| verified.last(&pack.id, level));
+    let results = Mutex::new(Vec::new());
+    // One after the other in this order, whichever thread is free: what is left is the end.
+    let next = Mutex::new(due.iter());
+    let work = |scanner: &mut Scanner| -> Result<(), Failure> {
+        loop {
+            cancel::check()?;
+            if end.is_some_and(|end| Instant::now() >= end) {
+                return Ok(());
+            }
+            let Some(pack) = next.lock().expect("because no holder panics").next() else {
+                return Ok(());
+            };
+            let one = check_one(store, *pack, level, scanner).map_err(Error::Io)?;
+            progress(pack.size);
+            results.lock().expect("because no holder panics").push(one);
+        }
+    };
+    (0..rayon::current_num_threads())
+        .into_par_iter()
+        .try_for_each(|_| work(&mut Scanner::new()))?;
+    let mut checked = Checked {
+        lists: lists(store, &due)?,
+        ..Checked::default()
+    };
+    let results = results.into_inner().expect("because no holder panics");
+    checked.remaining = due.len() - results.len();
+    let mut findings = Vec::new();
+    for one in results {
+        checked.seen.push(one.pack.id);
+        checked.bytes += one.pack.size;
+        checked.blobs += one.blobs;
+        findings.extend(one.findings);
+    }
+    checked.seen.sort_unstable();
+    Ok((checked, findings))
+}
+
+/// The packs that a commit relies on, and what its damaged index left of it.
+fn all(generation: &Generation) -> BTreeMap<Digest, u64> {
+    let named = generation.record.packs.iter().copied();
+    generation
+        .index
+        .packs()
+        .chain(named)
+        .map(|pack| (pack.id, pack.size))
+        .collect()
+}
+
+/// The lists of chunks in some packs.
+fn lists(store: &ChunkStore, packs: &[PackRef]) -> Result<Vec<ObjectId>, Error> {
+    let mut lists = Vec::new();
+    for pack in packs {
+        let Ok(table) = scan::table_of(store, *pack).map_err(Error::Io)? else {
+            continue;
+        };
+        lists.extend(
+            table
+                .entries
+                .iter()
+                .filter(|entry| entry.blob.kind == BlobKind::File)
+                .map(|entry| ObjectId(entry.blob.id)),
+        );
+    }
+    lists.sort_unstable();
+    lists.dedup();
+    Ok(lists)
+}
+
+/// Checks one pack.
+fn check_one(
+    store: &ChunkStore,
+    pack: PackRef,
+    level: Level,
+    scanner: &mut Scanner,
+) -> io::Result<One> {
+    let path = store.layout.pack(&pack.id);
+    let mut one = One {
+        pack,
+        findings: Vec::new(),
+        blobs: 0,
+    };
+    let broken = |why: String| Finding {
+        place: Some((pack.id, None)),
+        ..Finding::file(path.clone(), why)
+    };
+    let table = match scan::table_of(store, pack)? {
+        Ok(table) => table,
+        Err(why) => {
+            one.findings.push(broken(why.0));
+            return Ok(one);
+        }
+    };
+    scanner.open(&*store.fs, &path)?;
+    if let Err(why) = scanner.header()? {
+        one.findings.push(broken(why.0));
+    }
+    one.blobs = table.entries.len() as u64;
+    if level == Level::Quick {
+        return Ok(one);
+    }
+    let proof = if level == Level::Deep {
+        Proof::Plain
+    } else {
+        Proof::Checksum
+    };
+    if let Err(why) = blobs(&table, proof, scanner, &mut one.findings, &path)? {
+        one.findings.push(broken(why));
+    }
+    Ok(one)
+}
+
+/// Checks the blobs of a pack; the error is about bytes that belong to none.
+fn blobs(
+    table: &Table,
+    proof: Proof,
+    scanner: &mut Scanner,
+    findings: &mut Vec<Finding>,
+    path: &base::RelPath,
+) -> io::Result<Result<(), String>> {
+    let mut at = pack::HEADER as u64;
+    let mut stray = Ok(());
+    for entry in scan::by_offset(table) {
+        if u64::from(entry.offset) != at {
+            stray = Err(format!("{at} is followed by bytes that belong to no chunk"));
+        }
+        at = entry.end();
+        if let Err(why) = scanner.blob(&entry, proof)? {
+            let place = Some((table.pack.id, Some(entry.offset)));
+            findings.push(Finding {
+                file: Some(path.clone()),
+                why: why.0,
+                blob: Some(entry.blob),
+                place,
+            });
+        }
+    }
+    if at + (table.entries.len() * pack::ENTRY + pack::TRAILER) as u64 != table.pack.size {
+        stray = Err(format!("{at} is followed by bytes that belong to no chunk"));
+    }
+    Ok(stray)
+}

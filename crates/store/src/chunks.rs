@@ -1,0 +1,237 @@
+//! The store of chunks below a folder of a file system.
+
+use std::{
+    io::{self, Write},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::{
+    Error, Session, Store,
+    fetch::Packs,
+    format::file::FileObject,
+    generation::Generation,
+    index::{Damage, data, list},
+    layout::Layout,
+    legacy::Legacy,
+    restore,
+    session::Puts,
+};
+use base::{Fs, RelPath};
+use model::ObjectId;
+
+/// A store below a folder. It is created at the first put.
+pub struct ChunkStore {
+    pub(super) fs: Arc<dyn Fs>,
+    pub(super) layout: Layout,
+    pub(super) packs: Packs,
+    pub(super) legacy: Legacy,
+    opened: Mutex<Option<Arc<Generation>>>,
+    numbers: AtomicU64,
+}
+
+impl ChunkStore {
+    /// A store below `dir`.
+    pub fn new(fs: Arc<dyn Fs>, dir: RelPath) -> Self {
+        let legacy = Legacy::new(fs.clone(), &dir);
+        let layout = Layout { dir };
+        let packs = Packs::new(fs.clone(), layout.clone());
+        Self {
+            legacy,
+            fs,
+            layout,
+            packs,
+            opened: Mutex::new(None),
+            numbers: AtomicU64::new(0),
+        }
+    }
+
+    /// The commit that was opened last, or the newest.
+    pub(super) fn generation(&self) -> Result<Arc<Generation>, Error> {
+        let mut opened = self.opened.lock().expect("because no holder panics");
+        if let Some(generation) = &*opened {
+            return Ok(generation.clone());
+        }
+        let generation = Arc::new(Generation::open(&*self.fs, &self.layout).map_err(Error::Io)?);
+        *opened = Some(generation.clone());
+        Ok(generation)
+    }
+
+    /// The newest commit.
+    pub(super) fn refresh(&self) -> Result<Arc<Generation>, Error> {
+        let known = self.generation()?;
+        let newest = self
+            .layout
+            .sequences(&*self.fs)
+            .map_err(Error::Io)?
+            .last()
+            .copied()
+            .unwrap_or(0);
+        if known.record.sequence == newest && known.index.damage.is_empty() {
+            return Ok(known);
+        }
+        self.forget();
+        self.generation()
+    }
+
+    /// Forgets the opened commit: there is a newer one.
+    pub(super) fn forget(&self) {
+        *self.opened.lock().expect("because no holder panics") = None;
+    }
+
+    /// What is damaged of the newest commit, as far as opening it shows.
+    pub fn damage(&self) -> Result<Vec<Damage>, Error> {
+        Ok(self.refresh()?.index.damage.clone())
+    }
+
+    /// A number that this process has not used for a file yet.
+    pub(super) fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Runs something on the opened commit, and again on the newest while that one lacks what is
+    /// looked for: another process may have put it, or a collection moved it.
+    pub(super) fn with_newest<T>(
+        &self,
+        mut run: impl FnMut(&Generation) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut generation = self.generation()?;
+        loop {
+            match run(&generation) {
+                Err(error @ (Error::Missing(_) | Error::Damaged { .. })) => {
+                    generation = self.newer(&generation)?.ok_or(error)?;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// The newest commit, when it is newer than a known one.
+    pub(super) fn newer(&self, known: &Generation) -> Result<Option<Arc<Generation>>, Error> {
+        let newest = self.refresh()?;
+        Ok((newest.hash != known.hash).then_some(newest))
+    }
+
+    /// What an object is: the list of its chunks, or `None` for an object of one chunk.
+    fn resolve(&self, generation: &Generation, id: &ObjectId) -> Result<Option<FileObject>, Error> {
+        if !generation
+            .index
+            .find(data(id.0))
+            .map_err(Error::Io)?
+            .is_empty()
+        {
+            return Ok(None);
+        }
+        match self.packs.file(generation, id)? {
+            Some(file) => Ok(Some(file)),
+            None => Err(Error::Missing(*id)),
+        }
+    }
+}
+
+impl Store for ChunkStore {
+    fn begin(&self) -> Result<Box<dyn Session + '_>, Error> {
+        Ok(Box::new(Puts::new(self)))
+    }
+
+    fn size(&self, id: &ObjectId) -> Result<Option<u64>, Error> {
+        let size = |generation: &Generation| {
+            if let Some(place) = generation
+                .index
+                .find(data(id.0))
+                .map_err(Error::Io)?
+                .first()
+            {
+                return Ok(u64::from(place.plain));
+            }
+            if generation
+                .index
+                .find(list(id.0))
+                .map_err(Error::Io)?
+                .is_empty()
+            {
+                return Err(Error::Missing(*id));
+            }
+            Ok(self
+                .packs
+                .file(generation, id)?
+                .ok_or(Error::Missing(*id))?
+                .size)
+        };
+        match self.with_newest(size) {
+            Ok(size) => Ok(Some(size)),
+            Err(Error::Missing(_)) => self.legacy.size(id),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn roots(&self) -> Result<Vec<(String, ObjectId)>, Error> {
+        let generation = self.refresh()?;
+        Ok(generation
+            .record
+            .roots
+            .iter()
+            .map(|root| (root.name.clone(), ObjectId(root.id)))
+            .collect())
+    }
+
+    fn read(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
+        let mut into = Counted {
+            inner: into,
+            count: 0,
+        };
+        let mut generation = self.generation()?;
+        loop {
+            match self.read_from(&generation, id, &mut into) {
+                // Nothing was written yet: the newest commit may have it.
+                Err(error @ (Error::Missing(_) | Error::Damaged { .. })) if into.count == 0 => {
+                    match self.newer(&generation)? {
+                        Some(newer) => generation = newer,
+                        None if matches!(error, Error::Missing(missing) if missing == *id) => {
+                            return self.legacy.read(id, &mut into);
+                        }
+                        None => return Err(error),
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+impl ChunkStore {
+    /// Reads an object of one commit.
+    pub(super) fn read_from(
+        &self,
+        generation: &Generation,
+        id: &ObjectId,
+        into: &mut dyn Write,
+    ) -> Result<u64, Error> {
+        if let Some(file) = self.resolve(generation, id)? {
+            return restore::write(self, generation, &file, into);
+        }
+        let bytes = self.packs.fetch(generation, data(id.0))?;
+        into.write_all(&bytes).map_err(Error::Write)?;
+        Ok(bytes.len() as u64)
+    }
+}
+
+/// Counts what was written: after the first byte there is no second try.
+struct Counted<'a> {
+    inner: &'a mut dyn Write,
+    count: u64,
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.inner.write(bytes)?;
+        self.count += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}

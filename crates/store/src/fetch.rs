@@ -1,0 +1,287 @@
+//! Reads blobs out of packs. Nothing leaves this module that does not hash to its id.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex},
+};
+
+use super::{
+    Error,
+    format::{
+        BlobId, BlobKind, Broken, Codec, blob,
+        file::{Chunk, FileObject},
+    },
+    generation::Generation,
+    index::{Place, data, list},
+    layout::Layout,
+};
+use base::{
+    Digest, Fs, Input,
+    aligned::{self, Aligned},
+};
+use model::ObjectId;
+
+/// Bytes read between two blobs of a run rather than reading twice.
+const GAP: u64 = 64 << 10;
+/// Most bytes of a run.
+const RUN: u64 = 12 << 20;
+/// Shorter runs go through the page cache: they are small files, soon wanted again.
+const ONCE: u64 = 1 << 20;
+/// Packs that are kept open.
+const OPEN: usize = 48;
+
+thread_local! {
+    /// Making one costs more than decompressing a small chunk.
+    static DECOMPRESSOR: RefCell<zstd::bulk::Decompressor<'static>> =
+        RefCell::new(zstd::bulk::Decompressor::new().expect("because a context is a little memory"));
+}
+
+/// The opened packs of a store.
+pub struct Packs {
+    fs: Arc<dyn Fs>,
+    layout: Layout,
+    open: Mutex<HashMap<Digest, Arc<dyn Input>>>,
+}
+
+/// What runs are read into, again and again: fresh pages cost more than hashing.
+#[derive(Default)]
+pub struct RunBuffer(Option<Aligned>);
+
+impl RunBuffer {
+    /// At least so many bytes.
+    fn of(&mut self, len: usize) -> &mut [u8] {
+        if self.0.as_ref().is_none_or(|buffer| buffer.len() < len) {
+            self.0 = Some(Aligned::new(len.next_power_of_two()));
+        }
+        &mut self.0.as_mut().expect("because it was just made")[..len]
+    }
+}
+
+impl Packs {
+    /// The packs of a store.
+    pub fn new(fs: Arc<dyn Fs>, layout: Layout) -> Self {
+        Self {
+            fs,
+            layout,
+            open: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Opens a pack, or finds it open.
+    pub fn open(&self, id: &Digest) -> io::Result<Arc<dyn Input>> {
+        let mut open = self.open.lock().expect("because no holder panics");
+        if let Some(input) = open.get(id) {
+            return Ok(input.clone());
+        }
+        if open.len() >= OPEN {
+            open.clear();
+        }
+        let input: Arc<dyn Input> = Arc::from(self.fs.open_input(&self.layout.pack(id))?);
+        open.insert(*id, input.clone());
+        Ok(input)
+    }
+
+    /// Closes a pack, so that a later use finds what stands at its name then.
+    pub fn forget(&self, id: &Digest) {
+        self.open
+            .lock()
+            .expect("because no holder panics")
+            .remove(id);
+    }
+
+    /// Reads one place; `Broken` when it does not hold the blob.
+    pub fn read(&self, place: &Place, blob: BlobId) -> io::Result<Result<Vec<u8>, Broken>> {
+        let mut bytes = vec![0; blob::HEADER + place.stored as usize];
+        let n = self
+            .open(&place.pack.id)?
+            .read_at(place.offset.into(), &mut bytes)?;
+        Ok(decode(&bytes[..n], blob))
+    }
+
+    /// Reads from the first place that holds the blob.
+    pub fn fetch(&self, generation: &Generation, blob: BlobId) -> Result<Vec<u8>, Error> {
+        let mut why = None;
+        for place in generation.index.find(blob).map_err(Error::Io)? {
+            match self.read(&place, blob) {
+                Ok(Ok(bytes)) => return Ok(bytes),
+                Ok(Err(broken)) => why = Some(broken.0),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    why = Some("a pack is missing".into());
+                }
+                Err(error) => return Err(Error::Io(error)),
+            }
+        }
+        let id = ObjectId(blob.id);
+        Err(why.map_or(Error::Missing(id), |why| Error::Damaged { id, why }))
+    }
+
+    /// The list of a file of more than one chunk; `None` when the store has no such list.
+    pub fn file(
+        &self,
+        generation: &Generation,
+        id: &ObjectId,
+    ) -> Result<Option<FileObject>, Error> {
+        match self.fetch(generation, list(id.0)) {
+            Ok(bytes) => match FileObject::decode(&bytes) {
+                Ok(file) => Ok(Some(file)),
+                Err(broken) => Err(Error::Damaged {
+                    id: *id,
+                    why: broken.0,
+                }),
+            },
+            Err(Error::Missing(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the chunks of a window of a file, one after the other, into `out`.
+    pub fn window(
+        &self,
+        generation: &Generation,
+        chunks: &[Chunk],
+        buffer: &mut RunBuffer,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let mut places = Vec::with_capacity(chunks.len());
+        for (nth, chunk) in chunks.iter().enumerate() {
+            let place = generation
+                .index
+                .find(data(chunk.id))
+                .map_err(Error::Io)?
+                .into_iter()
+                .next();
+            places.push((place.ok_or(Error::Missing(ObjectId(chunk.id)))?, nth));
+        }
+        places.sort_unstable_by_key(|(place, nth)| (place.pack, place.offset, *nth));
+        let begins: Vec<usize> = chunks
+            .iter()
+            .scan(0, |at, chunk| {
+                Some(std::mem::replace(at, *at + chunk.len as usize))
+            })
+            .collect();
+        // Every byte is overwritten below, or the window is an error: nothing need be zeroed.
+        out.resize(chunks.iter().map(|chunk| chunk.len as usize).sum(), 0);
+        let mut bad = Vec::new();
+        for run in runs(&places) {
+            // What a run cannot give is looked for again, chunk by chunk, in every place.
+            let Ok((bytes, begin)) = self.read_run(run, buffer) else {
+                bad.extend(run.iter().map(|(_, nth)| *nth));
+                continue;
+            };
+            for (place, nth) in run {
+                let chunk = chunks[*nth];
+                let target = &mut out[begins[*nth]..][..chunk.len as usize];
+                let from = usize::try_from(u64::from(place.offset) - begin)
+                    .expect("because runs are short");
+                let stored = bytes.get(from..).unwrap_or_default();
+                if decode_into(stored, data(chunk.id), target).is_err() {
+                    bad.push(*nth);
+                }
+            }
+        }
+        verify(chunks, &begins, out, &mut bad);
+        for nth in bad {
+            let bytes = self.fetch(generation, data(chunks[nth].id))?;
+            let target = &mut out[begins[nth]..][..chunks[nth].len as usize];
+            if bytes.len() != target.len() {
+                return Err(Error::Damaged {
+                    id: ObjectId(chunks[nth].id),
+                    why: "it has another length than its file says".into(),
+                });
+            }
+            target.copy_from_slice(&bytes);
+        }
+        Ok(())
+    }
+
+    /// Reads a run of blobs of one pack; says where in the pack the bytes begin.
+    fn read_run<'b>(
+        &self,
+        run: &[(Place, usize)],
+        buffer: &'b mut RunBuffer,
+    ) -> io::Result<(&'b [u8], u64)> {
+        let (first, last) = (&run[0].0, &run[run.len() - 1].0);
+        let (from, to) = (u64::from(first.offset), end(last));
+        let begin = aligned::floor(from);
+        let buffer =
+            buffer.of(usize::try_from(aligned::ceil(to) - begin).map_err(io::Error::other)?);
+        let input = self.open(&first.pack.id)?;
+        let len = if to - from >= ONCE {
+            input.read_once_at(begin, buffer)?
+        } else {
+            input.read_at(begin, buffer)?
+        };
+        Ok((&buffer[..len], begin))
+    }
+}
+
+/// Where a place ends.
+fn end(place: &Place) -> u64 {
+    u64::from(place.offset) + (blob::HEADER as u64) + u64::from(place.stored)
+}
+
+/// Splits sorted places into runs that are read at once.
+fn runs(places: &[(Place, usize)]) -> impl Iterator<Item = &[(Place, usize)]> {
+    let mut rest = places;
+    std::iter::from_fn(move || {
+        let first = rest.first()?;
+        let near = |pair: &[(Place, usize)]| {
+            let (a, b) = (&pair[0].0, &pair[1].0);
+            a.pack == b.pack
+                && u64::from(b.offset) <= end(a) + GAP
+                && end(b) - u64::from(first.0.offset) <= RUN
+        };
+        let len = 1 + rest.windows(2).take_while(|pair| near(pair)).count();
+        let (run, after) = rest.split_at(len);
+        rest = after;
+        Some(run)
+    })
+}
+
+/// Adds to `bad` what does not hash to its id.
+fn verify(chunks: &[Chunk], begins: &[usize], out: &[u8], bad: &mut Vec<usize>) {
+    let slices: Vec<&[u8]> = chunks
+        .iter()
+        .zip(begins)
+        .map(|(chunk, begin)| &out[*begin..][..chunk.len as usize])
+        .collect();
+    let found = Digest::of_each(&slices);
+    bad.extend((0..chunks.len()).filter(|nth| found[*nth] != chunks[*nth].id));
+    bad.sort_unstable();
+    bad.dedup();
+}
+
+/// Decodes a blob into a buffer of exactly its plain length; the id of its bytes is not checked.
+fn decode_into(bytes: &[u8], blob: BlobId, out: &mut [u8]) -> Result<(), Broken> {
+    let (header, stored) = blob::split(bytes)?;
+    if header.blob != blob || header.plain as usize != out.len() {
+        return Err(Broken::because("another blob is there"));
+    }
+    match header.codec {
+        Codec::Raw => out.copy_from_slice(stored),
+        Codec::Zstd => {
+            match DECOMPRESSOR.with_borrow_mut(|zstd| zstd.decompress_to_buffer(stored, out)) {
+                Ok(n) if n == out.len() => {}
+                _ => return Err(Broken::because("it cannot be decompressed")),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Decodes a blob and checks that it is the one.
+pub fn decode(bytes: &[u8], blob: BlobId) -> Result<Vec<u8>, Broken> {
+    let header = blob::read_header(bytes)?;
+    let mut plain = vec![0; header.plain as usize];
+    decode_into(bytes, blob, &mut plain)?;
+    // A list carries its own checksum; it is named by what its file hashes to.
+    match blob.kind {
+        BlobKind::Data if Digest::of(&plain) != blob.id => {
+            Err(Broken::because("its bytes have another digest"))
+        }
+        BlobKind::File => FileObject::decode(&plain).map(|_| plain),
+        BlobKind::Data => Ok(plain),
+    }
+}

@@ -1,0 +1,120 @@
+//! One blob in a pack: self-describing, so that a pack without its table can be read again.
+//!
+//! ```text
+//! "SNBB" kind:u8 codec:u8 0:u16 plain:u32 stored:u32 id:32 crc:u32 | stored bytes
+//! ```
+//!
+//! The CRC-32 (IEEE 802.3) is of the header before it and of the stored bytes.
+
+use super::{BlobId, BlobKind, Broken, Codec, Cut};
+use base::Digest;
+
+/// Number of bytes before the stored ones.
+pub const HEADER: usize = 52;
+/// The first bytes of a blob.
+pub const MAGIC: &[u8; 4] = b"SNBB";
+/// Largest number of plain bytes of a blob: a list of 1.8 million chunks, for a file of about 460
+/// GB.
+pub const MAX_PLAIN: usize = 64 << 20;
+
+/// What a blob's header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Its name.
+    pub blob: BlobId,
+    /// How it is stored.
+    pub codec: Codec,
+    /// Number of plain bytes.
+    pub plain: u32,
+    /// Number of stored bytes.
+    pub stored: u32,
+    /// CRC-32 of header and stored bytes.
+    pub crc: u32,
+}
+
+/// The header for these stored bytes.
+pub fn header(blob: BlobId, codec: Codec, plain: usize, stored: &[u8]) -> ([u8; HEADER], u32) {
+    let mut bytes = [0; HEADER];
+    bytes[..4].copy_from_slice(MAGIC);
+    (bytes[4], bytes[5]) = (blob.kind.code(), codec.code());
+    bytes[8..12].copy_from_slice(&super::len32(plain));
+    bytes[12..16].copy_from_slice(&super::len32(stored.len()));
+    bytes[16..48].copy_from_slice(blob.id.bytes());
+    let crc = checksum(&bytes[..48], stored);
+    bytes[48..].copy_from_slice(&crc.to_le_bytes());
+    (bytes, crc)
+}
+
+/// CRC-32 of a header's beginning and the stored bytes.
+fn checksum(header: &[u8], stored: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(header);
+    crc.update(stored);
+    crc.finalize()
+}
+
+/// Reads a header; its CRC is not checked.
+pub fn read_header(bytes: &[u8]) -> Result<Header, Broken> {
+    let mut cut = Cut(bytes);
+    if cut.bytes(4)? != MAGIC {
+        return Err(Broken::because("there is no blob"));
+    }
+    let (kind, codec) = (
+        BlobKind::from_code(cut.u8()?)?,
+        Codec::from_code(cut.u8()?)?,
+    );
+    cut.zeros(2)?;
+    let (plain, stored) = (cut.u32()?, cut.u32()?);
+    let id: Digest = cut.digest()?;
+    let crc = cut.u32()?;
+    if plain as usize > MAX_PLAIN || stored > plain || (codec == Codec::Raw && stored != plain) {
+        return Err(Broken::because("a blob's lengths make no sense"));
+    }
+    Ok(Header {
+        blob: BlobId { id, kind },
+        codec,
+        plain,
+        stored,
+        crc,
+    })
+}
+
+/// Splits a blob, header and stored bytes, and checks its CRC.
+pub fn split(bytes: &[u8]) -> Result<(Header, &[u8]), Broken> {
+    let header = read_header(bytes)?;
+    let stored = bytes[HEADER..]
+        .get(..header.stored as usize)
+        .ok_or_else(|| Broken::because("a blob is cut short"))?;
+    if checksum(&bytes[..48], stored) != header.crc {
+        return Err(Broken::because("a blob's checksum does not agree"));
+    }
+    Ok((header, stored))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_changed_bit_and_every_cut_is_found() {
+        let blob = BlobId {
+            id: Digest::of(b"some bytes"),
+            kind: BlobKind::Data,
+        };
+        let (header, _) = header(blob, Codec::Raw, 10, b"some bytes");
+        let bytes = [&header[..], b"some bytes"].concat();
+        let (found, stored) = split(&bytes).expect("it is whole");
+        assert_eq!(
+            (found.blob, found.codec, found.plain, stored),
+            (blob, Codec::Raw, 10, &b"some bytes"[..])
+        );
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut bad = bytes.clone();
+                bad[at] ^= 1 << bit;
+                assert!(split(&bad).is_err(), "bit {bit} of byte {at}");
+            }
+            assert!(split(&bytes[..at]).is_err(), "cut at {at}");
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! An index segment: where the blobs of many packs lie, sorted, with a fan-out over their ids.
+//!
+//! ```text
+//! "SNBINDEX" version:u16 bits:u8 0:u8 packs:u32 entries:u64
+//! | per pack id:32 size:u64 | fan-out: 2^bits + 1 numbers u32 | entries of 32 bytes | sha256:32
+//! entry: first half of the id:16 pack:u32 offset:u32 stored | kind << 31:u32 plain:u32
+//! ```
+//!
+//! Bucket `b` of the fan-out holds the entries `fan[b]..fan[b + 1]`: those whose id begins with
+//! the bits of `b`. The packs' tables are the truth, a segment can be made again from them.
+
+use super::{BlobId, BlobKind, Broken, Cut, PackRef, VERSION, begin, seal};
+use base::Digest;
+
+/// Number of bytes of an entry.
+pub const ENTRY: usize = 32;
+/// Number of bytes before the packs.
+pub const HEAD: usize = 24;
+/// Entries that a bucket should have.
+const BUCKET: usize = 64;
+/// Most bits of the fan-out.
+const MAX_BITS: u8 = 16;
+/// Bit of the stored length that says that the blob is a list of chunks.
+const FILE: u32 = 1 << 31;
+
+/// One blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// The first half of its id.
+    pub prefix: [u8; 16],
+    /// What it is.
+    pub kind: BlobKind,
+    /// Which of the segment's packs it is in.
+    pub pack: u32,
+    /// Where its header begins.
+    pub offset: u32,
+    /// Number of stored bytes.
+    pub stored: u32,
+    /// Number of plain bytes.
+    pub plain: u32,
+}
+
+impl Entry {
+    /// What the table of the segment's `pack`-th pack says of a blob.
+    pub fn of(entry: &super::pack::Entry, pack: u32) -> Self {
+        let (prefix, kind) = (prefix(&entry.blob.id), entry.blob.kind);
+        Self {
+            prefix,
+            kind,
+            pack,
+            offset: entry.offset,
+            stored: entry.stored,
+            plain: entry.plain,
+        }
+    }
+}
+
+/// The first half of an id.
+pub fn prefix(id: &Digest) -> [u8; 16] {
+    id.bytes()[..16]
+        .try_into()
+        .expect("because half of 32 is 16")
+}
+
+/// A segment's bytes; sorts the entries.
+pub fn encode(packs: &[PackRef], entries: &mut [Entry]) -> Vec<u8> {
+    entries.sort_unstable_by_key(|entry| (entry.prefix, entry.kind, entry.pack, entry.offset));
+    let bits = (entries.len() / BUCKET)
+        .checked_ilog2()
+        .map_or(0, |log| u8::try_from(log).unwrap_or(MAX_BITS).min(MAX_BITS));
+    let mut bytes = begin(b"SNBINDEX", VERSION);
+    bytes.reserve(HEAD + packs.len() * 40 + (4 << bits) + entries.len() * ENTRY + 40);
+    bytes.extend_from_slice(&[bits, 0]);
+    bytes.extend_from_slice(&super::len32(packs.len()));
+    bytes.extend_from_slice(&(entries.len() as u64).to_le_bytes());
+    for pack in packs {
+        bytes.extend_from_slice(pack.id.bytes());
+        bytes.extend_from_slice(&pack.size.to_le_bytes());
+    }
+    for bucket in 0..=1_usize << bits {
+        let at = entries.partition_point(|entry| bucket_of(&entry.prefix, bits) < bucket);
+        bytes.extend_from_slice(&super::len32(at));
+    }
+    for entry in &*entries {
+        let kind = if entry.kind == BlobKind::File {
+            FILE
+        } else {
+            0
+        };
+        bytes.extend_from_slice(&entry.prefix);
+        for number in [entry.pack, entry.offset, entry.stored | kind, entry.plain] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+    seal(bytes)
+}
+
+/// The bucket of an id.
+fn bucket_of(prefix: &[u8; 16], bits: u8) -> usize {
+    let front = usize::from(prefix[0]) << 8 | usize::from(prefix[1]);
+    front >> (16 - bits)
+}
+
+/// Everything before the entries.
+#[derive(Debug, Clone)]
+pub struct Head {
+    bits: u8,
+    /// Number of entries.
+    pub entries: usize,
+    /// The packs that it indexes.
+    pub packs: Vec<PackRef>,
+    fan: Vec<u32>,
+    /// Where the entries begin.
+    pub begin: u64,
+}
+
+/// Number of bytes of a segment's head, from its first [`HEAD`] bytes and its size.
+pub fn head_len(first: &[u8], size: u64) -> Result<usize, Broken> {
+    let (bits, packs, entries) = read_counts(&mut Cut(first))?;
+    let len = HEAD as u64 + u64::from(packs) * 40 + (4 << bits) + 4;
+    if len
+        .checked_add(entries.saturating_mul(ENTRY as u64))
+        .and_then(|len| len.checked_add(32))
+        != Some(size)
+    {
+        return Err(Broken::because("its counts do not fit its size"));
+    }
+    usize::try_from(len).map_err(|_| Broken::because("it is too large"))
+}
+
+/// Reads bits, number of packs and number of entries.
+fn read_counts(cut: &mut Cut<'_>) -> Result<(u8, u32, u64), Broken> {
+    cut.head(b"SNBINDEX", VERSION)?;
+    let bits = cut.u8()?;
+    cut.zeros(1)?;
+    if bits > MAX_BITS {
+        return Err(Broken::because("its fan-out is too large"));
+    }
+    Ok((bits, cut.u32()?, cut.u64()?))
+}
+
+impl Head {
+    /// Reads a head of as many bytes as [`head_len`] says.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Broken> {
+        let mut cut = Cut(bytes);
+        let (bits, packs, entries) = read_counts(&mut cut)?;
+        let count =
+            u32::try_from(entries).map_err(|_| Broken::because("it has too many entries"))?;
+        if (u64::from(packs) * 40 + (4 << bits) + 4) != cut.0.len() as u64 {
+            return Err(Broken::because("its head has the wrong length"));
+        }
+        let pack = |_| {
+            Ok(PackRef {
+                id: cut.digest()?,
+                size: cut.u64()?,
+            })
+        };
+        let packs = (0..packs).map(pack).collect::<Result<_, Broken>>()?;
+        let fan: Vec<u32> = (0..=1_u32 << bits)
+            .map(|_| cut.u32())
+            .collect::<Result<_, Broken>>()?;
+        if !fan.is_sorted() || fan.first() != Some(&0) || fan.last() != Some(&count) {
+            return Err(Broken::because("its fan-out is not sorted"));
+        }
+        Ok(Self {
+            bits,
+            entries: count as usize,
+            packs,
+            fan,
+            begin: bytes.len() as u64,
+        })
+    }
+
+    /// The entries among which an id's must be.
+    pub fn bucket(&self, prefix: &[u8; 16]) -> std::ops::Range<usize> {
+        let bucket = bucket_of(prefix, self.bits);
+        self.fan[bucket] as usize..self.fan[bucket + 1] as usize
+    }
+
+    /// Reads one entry.
+    pub fn entry(&self, bytes: &[u8]) -> Result<Entry, Broken> {
+        let mut cut = Cut(bytes);
+        let prefix = cut
+            .bytes(16)?
+            .try_into()
+            .expect("because as many were taken");
+        let (pack, offset, stored, plain) = (cut.u32()?, cut.u32()?, cut.u32()?, cut.u32()?);
+        let kind = if stored & FILE == 0 {
+            BlobKind::Data
+        } else {
+            BlobKind::File
+        };
+        let entry = Entry {
+            prefix,
+            kind,
+            pack,
+            offset,
+            stored: stored & !FILE,
+            plain,
+        };
+        if pack as usize >= self.packs.len()
+            || entry.plain as usize > super::blob::MAX_PLAIN
+            || entry.stored > entry.plain
+        {
+            return Err(Broken::because("an entry makes no sense"));
+        }
+        Ok(entry)
+    }
+
+    /// The entries of a blob among those of its bucket.
+    pub fn matching(&self, bucket: &[u8], blob: BlobId) -> Result<Vec<Entry>, Broken> {
+        let wanted = prefix(&blob.id);
+        let rows = bucket.chunks_exact(ENTRY).filter(|row| row[..16] == wanted);
+        let entries = rows
+            .map(|row| self.entry(row))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(entries
+            .into_iter()
+            .filter(|entry| entry.kind == blob.kind)
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_is_found_in_its_bucket() {
+        let packs = [PackRef {
+            id: Digest::of(b"p"),
+            size: 9,
+        }];
+        let ids: Vec<Digest> = (0..10_000_u32)
+            .map(|n| Digest::of(&n.to_le_bytes()))
+            .collect();
+        let entry = |id: &Digest| Entry {
+            prefix: prefix(id),
+            kind: BlobKind::Data,
+            pack: 0,
+            offset: 60,
+            stored: 4,
+            plain: 5,
+        };
+        let mut entries: Vec<Entry> = ids.iter().map(entry).collect();
+        let bytes = encode(&packs, &mut entries);
+        let len = head_len(&bytes[..HEAD], bytes.len() as u64).expect("it is whole");
+        let head = Head::decode(&bytes[..len]).expect("it is whole");
+        assert_eq!((head.entries, &head.packs[..]), (10_000, &packs[..]));
+        for id in &ids {
+            let range = head.bucket(&prefix(id));
+            let rows = &bytes[len + range.start * ENTRY..len + range.end * ENTRY];
+            let find = |kind| {
+                head.matching(rows, BlobId { id: *id, kind })
+                    .expect("it is whole")
+                    .len()
+            };
+            assert_eq!((find(BlobKind::Data), find(BlobKind::File)), (1, 0));
+        }
+        assert!(head_len(&bytes[..HEAD], bytes.len() as u64 - 1).is_err());
+    }
+
+    #[test]
+    fn an_empty_segment_has_one_bucket() {
+        let bytes = encode(&[], &mut []);
+        let len = head_len(&bytes[..HEAD], bytes.len() as u64).expect("it is whole");
+        assert_eq!(
+            Head::decode(&bytes[..len])
+                .expect("it is whole")
+                .bucket(&[255; 16]),
+            0..0
+        );
+    }
+}

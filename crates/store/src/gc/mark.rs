@@ -1,0 +1,158 @@
+//! What is needed: everything that can be reached from the roots.
+
+use std::collections::{BTreeSet, HashSet};
+
+use crate::{
+    ChunkStore, Error,
+    format::{BlobId, BlobKind, file::FileObject},
+    generation::Generation,
+    index::{data, list},
+};
+use model::ObjectId;
+
+/// What the roots reach.
+#[derive(Default)]
+pub struct Reached {
+    /// Every blob that is needed.
+    pub blobs: HashSet<BlobId>,
+    /// Roots that are not there or not whole.
+    pub missing: BTreeSet<ObjectId>,
+}
+
+/// Follows every root to its list and its chunks. A list that cannot be read is an error: nobody
+/// knows which chunks it needs.
+pub fn reach(
+    store: &ChunkStore,
+    generation: &Generation,
+    roots: &BTreeSet<ObjectId>,
+) -> Result<Reached, Error> {
+    let mut reached = Reached::default();
+    let mut absent = HashSet::new();
+    for id in roots {
+        let whole = !generation
+            .index
+            .find(data(id.0))
+            .map_err(Error::Io)?
+            .is_empty();
+        reached.blobs.insert(data(id.0));
+        if !whole {
+            absent.insert(data(id.0));
+        }
+        // A chunk and a longer file never have the same digest; both are kept all the same.
+        match list_of(store, generation, id)? {
+            Some(file) => {
+                reached.blobs.insert(list(id.0));
+                if !add_chunks(generation, &file, &mut reached.blobs, &mut absent)? {
+                    reached.missing.insert(*id);
+                }
+            }
+            None if !whole && store.legacy.size(id)?.is_none() => {
+                reached.missing.insert(*id);
+            }
+            None => {}
+        }
+    }
+    Ok(reached)
+}
+
+/// The list of an object, when it has one.
+fn list_of(
+    store: &ChunkStore,
+    generation: &Generation,
+    id: &ObjectId,
+) -> Result<Option<FileObject>, Error> {
+    store
+        .packs
+        .file(generation, id)
+        .map_err(|error| match error {
+            Error::Damaged { id, why } => Error::Unsound {
+                file: format!("the list of chunks of {id}"),
+                why,
+            },
+            other => other,
+        })
+}
+
+/// Adds a file's chunks; false when one of them is not there. Each is looked for once, however
+/// many files have it.
+fn add_chunks(
+    generation: &Generation,
+    file: &FileObject,
+    blobs: &mut HashSet<BlobId>,
+    absent: &mut HashSet<BlobId>,
+) -> Result<bool, Error> {
+    let mut all = true;
+    for blob in file.chunks.iter().map(|chunk| data(chunk.id)) {
+        if blobs.insert(blob) && generation.index.find(blob).map_err(Error::Io)?.is_empty() {
+            absent.insert(blob);
+        }
+        all &= !absent.contains(&blob);
+    }
+    Ok(all)
+}
+
+/// The objects among some blobs: the lists, and the chunks that are in none of these lists.
+pub fn objects(
+    store: &ChunkStore,
+    generation: &Generation,
+    blobs: &HashSet<BlobId>,
+) -> Result<BTreeSet<ObjectId>, Error> {
+    let mut parts = HashSet::new();
+    let lists = blobs.iter().filter(|blob| blob.kind == BlobKind::File);
+    for blob in lists {
+        match store.packs.file(generation, &ObjectId(blob.id)) {
+            Ok(Some(file)) => parts.extend(file.chunks.iter().map(|chunk| chunk.id)),
+            Ok(None) | Err(Error::Damaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let whole = |blob: &&BlobId| blob.kind == BlobKind::File || !parts.contains(&blob.id);
+    Ok(blobs
+        .iter()
+        .filter(whole)
+        .map(|blob| ObjectId(blob.id))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{Session, format::file::Chunk, session::Puts};
+    use base::{Digest, Fs, RelPath, Root};
+
+    #[test]
+    fn every_file_that_misses_a_chunk_is_missed() {
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let fs: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).expect("it opens"));
+        let store = ChunkStore::new(fs, RelPath::own("store"));
+        let [a, b, c, shared] = ["a", "b", "c", "shared"].map(|text| Digest::of(text.as_bytes()));
+        let session = Puts::new(&store);
+        session.store_chunks(&[c], &[b"c"]).expect("it stores");
+        for (id, own) in [(a, c), (b, c)] {
+            let chunks = [own, shared].map(|id| Chunk { id, len: 1 }).to_vec();
+            session
+                .store_file(
+                    id,
+                    &FileObject {
+                        chunker: 1,
+                        cutter: 0,
+                        size: 2,
+                        chunks,
+                    },
+                )
+                .expect("it stores");
+        }
+        drop(Box::new(session).commit().expect("it commits"));
+        let generation = store.refresh().expect("it opens");
+        for roots in [vec![a, b], vec![a, b, c], vec![a, b, c, shared]] {
+            let roots: BTreeSet<ObjectId> = roots.into_iter().map(ObjectId).collect();
+            let mut missing = reach(&store, &generation, &roots)
+                .expect("it can be read")
+                .missing;
+            missing.remove(&ObjectId(shared));
+            assert_eq!(missing, BTreeSet::from([ObjectId(a), ObjectId(b)]));
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The collection: gives up what nothing needs, beside sessions that go on storing.
+//!
+//! Two phases, and no clock in the argument. First everything that no root reaches is
+//! *condemned*, by a commit that lists it: sessions that begin after it store such a chunk again
+//! rather than rely on it. Then the collection waits until no session that began before that
+//! commit is left, asks for the roots again, and drops what is condemned and still unreached, only
+//! from packs that were there at the condemning commit. What replaces a pack is durable before the
+//! pack is removed. A crash at any point leaves the list of condemned chunks: the next run goes on.
+//!
+//! Read `mark.rs` (what is needed), `sessions.rs` (who is at work), `rewrite.rs`, `replace.rs`.
+
+mod legacy;
+mod mark;
+mod replace;
+mod rewrite;
+pub(super) mod sessions;
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    io::Write as _,
+    sync::Arc,
+    time::Duration,
+};
+
+pub(super) use legacy::piped;
+pub(super) use mark::reach;
+use mark::{Reached, objects};
+pub(super) use replace::replace;
+use replace::sweep;
+pub(super) use rewrite::Copier;
+use rewrite::{Fate, due, fates};
+
+use super::{
+    ChunkStore, Error,
+    check::{Verified, index_damage},
+    commit,
+    format::{BlobId, dead::Dead, record::FileRef},
+    generation::Generation,
+    layout::FILE_MODE,
+    scan,
+};
+use base::{Failure, fs::Hold};
+use model::{ObjectId, store::GcReport};
+
+/// Tells everything that must stay; called again for each phase.
+pub type Roots<'a> = dyn Fn() -> Result<BTreeSet<ObjectId>, Failure> + 'a;
+/// Is told how many more bytes are done.
+pub type Progress<'a> = dyn Fn(u64) + Sync + 'a;
+
+/// Bytes that a collection can give up when the disk is full.
+const RESERVE: usize = 1 << 20;
+
+/// How to collect.
+#[derive(Debug, Clone, Copy)]
+pub struct Gc {
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// How long to wait for sessions that began before.
+    pub patience: Duration,
+    /// Seconds since 1970, for people.
+    pub seconds: i64,
+}
+
+/// A collection under way.
+struct Collection<'a> {
+    store: &'a ChunkStore,
+    roots: &'a Roots<'a>,
+    gc: Gc,
+    progress: &'a Progress<'a>,
+    report: GcReport,
+}
+
+/// How often a collection that is held up tries again, 5 ms apart.
+const BRIEFLY: usize = 40;
+
+impl ChunkStore {
+    /// Collects what neither `roots` nor the store's own named objects need. The caller's roots
+    /// must be everything that is named anywhere, or an error when that cannot be known.
+    pub fn gc(
+        &self,
+        roots: &Roots<'_>,
+        gc: Gc,
+        progress: &Progress<'_>,
+    ) -> Result<GcReport, Failure> {
+        let mut report = GcReport {
+            dry_run: gc.dry_run,
+            ..GcReport::default()
+        };
+        if self.fs.stat(&self.layout.dir).map_err(Error::Io)?.is_none() {
+            report.missing = roots()?.into_iter().collect();
+            report.roots = report.missing.len();
+            return Ok(report);
+        }
+        let mut collection = Collection {
+            store: self,
+            roots,
+            gc,
+            progress,
+            report,
+        };
+        if gc.dry_run {
+            collection.preview()?;
+            return Ok(collection.report);
+        }
+        let _one = self.collecting()?;
+        // A full disk must not keep a collection from making room.
+        let _ = self.fs.remove_file(&self.layout.reserve());
+        let result = collection.run();
+        let _ = self.keep_reserve();
+        result?;
+        let mut verified = Verified::read(self);
+        verified.gc = Some(gc.seconds);
+        // It is for people: a disk too full for it is no reason to fail.
+        let _ = verified.write(self);
+        Ok(collection.report)
+    }
+
+    /// Takes the lock of collections and repairs.
+    pub(super) fn collecting(&self) -> Result<base::fs::FileLock, Error> {
+        self.layout.make(&*self.fs).map_err(Error::Write)?;
+        for _ in 0..BRIEFLY {
+            if let Some(held) = self
+                .fs
+                .lock(&self.layout.gc_lock(), Hold::Exclusive, false)
+                .map_err(Error::Write)?
+            {
+                return Ok(held);
+            }
+            // A child that is just being started holds what its parent has let go of.
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Err(Error::Collecting)
+    }
+
+    /// Sets room aside for the next collection.
+    pub(super) fn keep_reserve(&self) -> std::io::Result<()> {
+        let path = self.layout.reserve();
+        if self.fs.stat(&path)?.is_some() {
+            return Ok(());
+        }
+        let written = self
+            .fs
+            .create(&path, FILE_MODE)
+            .and_then(|mut file| file.write_all(&vec![0x5a; RESERVE]));
+        if written.is_err() {
+            let _ = self.fs.remove_file(&path);
+        }
+        written
+    }
+
+    /// The newest commit, which must be whole: nothing is thrown away on a guess.
+    fn sound(&self) -> Result<Arc<Generation>, Error> {
+        let generation = self.refresh()?;
+        match generation.index.damage.first() {
+            Some(damage) => Err(scan::unsound(&damage.file, &damage.why)),
+            None => Ok(generation),
+        }
+    }
+
+    /// The objects that the store itself names.
+    pub fn named(&self) -> Result<Vec<(String, ObjectId)>, Error> {
+        Ok(self
+            .refresh()?
+            .record
+            .roots
+            .iter()
+            .map(|root| (root.name.clone(), ObjectId(root.id)))
+            .collect())
+    }
+}
+
+impl Collection<'_> {
+    /// Everything that must stay, and the newest commit, which has all of it.
+    fn roots(&self) -> Result<(BTreeSet<ObjectId>, Arc<Generation>), Failure> {
+        let mut roots = (self.roots)()?;
+        let generation = self.store.sound()?;
+        // Of a large segment only buckets are read; one that misses an entry would hide what is
+        // needed.
+        let damage = index_damage(self.store, &generation).map_err(Error::Io)?;
+        if let Some((file, why)) = damage {
+            return Err(scan::unsound(&file, &why).into());
+        }
+        roots.extend(generation.record.roots.iter().map(|root| ObjectId(root.id)));
+        Ok((roots, generation))
+    }
+
+    /// Says what would be given up.
+    fn preview(&mut self) -> Result<(), Failure> {
+        let (roots, generation) = self.roots()?;
+        let reached = reach(self.store, &generation, &roots)?;
+        let mut packs: Vec<_> = generation.index.packs().map(|pack| pack.id).collect();
+        packs.sort_unstable();
+        let blobs = condemned(self.store, &generation, &reached)?;
+        let dead = Dead {
+            sequence: 0,
+            packs,
+            blobs,
+        };
+        let fates = fates(self.store, &generation, &dead, &reached.blobs)?;
+        self.note(&roots, &reached, &generation, &fates)?;
+        for fate in fates.iter().filter(|fate| fate.is_gone()) {
+            self.report.removed_packs += 1;
+            self.report.freed += fate.table.pack.size;
+        }
+        for fate in due(&fates) {
+            self.report.rewritten_packs += 1;
+            self.report.freed += fate.dead_bytes;
+        }
+        self.preview_legacy(&roots)?;
+        Ok(())
+    }
+
+    /// The whole collection.
+    fn run(&mut self) -> Result<(), Failure> {
+        self.store.sound()?;
+        {
+            let _alone = self.store.alone()?;
+            self.report.leftovers += sweep(self.store)?.files;
+        }
+        self.migrate_legacy()?;
+        // What an earlier run condemned comes first: sessions have had all that time to end.
+        if self.store.sound()?.record.dead.is_some() && !self.finish()? {
+            return Ok(());
+        }
+        self.condemn()?;
+        if self.finish()? {
+            self.drop_legacy()?;
+        }
+        Ok(())
+    }
+
+    /// Phase 1: lists what no root reaches, in a commit of its own.
+    fn condemn(&mut self) -> Result<(), Failure> {
+        let (roots, generation) = self.roots()?;
+        let reached = reach(self.store, &generation, &roots)?;
+        let mut packs: Vec<_> = generation.index.packs().map(|pack| pack.id).collect();
+        packs.sort_unstable();
+        let mut dead = Dead {
+            sequence: 0,
+            packs,
+            blobs: condemned(self.store, &generation, &reached)?,
+        };
+        let fates = fates(self.store, &generation, &dead, &reached.blobs)?;
+        // A little garbage in large packs stays where it is, and nobody has to wait for it.
+        if fates.iter().all(|fate| !fate.is_gone())
+            && due(&fates).iter().all(|fate| fate.dead.is_empty())
+        {
+            self.report.dead_blobs += fates.iter().map(|fate| fate.dead.len() as u64).sum::<u64>();
+            self.report.dead_bytes += fates.iter().map(|fate| fate.dead_bytes).sum::<u64>();
+            return Ok(());
+        }
+        let _alone = self.store.alone()?;
+        let newest = self.store.sound()?;
+        let mut record = newest.next(newest.record.sequence);
+        // Packs that sessions added meanwhile are not among its packs.
+        dead.sequence = record.sequence;
+        let bytes = dead.encode();
+        record.dead = Some(FileRef::of(&bytes));
+        commit::write(self.store, &[], &[bytes], &record).map_err(Error::Write)?;
+        self.store.forget();
+        Ok(())
+    }
+
+    /// Phase 2: drops what is condemned and still unreached. False when sessions that began too
+    /// early are still at work.
+    fn finish(&mut self) -> Result<bool, Failure> {
+        let before = self.store.sound()?;
+        if before.record.dead.is_some() {
+            self.report.sessions_at_work =
+                sessions::wait(self.store, before.index.dead().sequence, self.gc.patience)?;
+            if self.report.sessions_at_work > 0 {
+                return Ok(false);
+            }
+        }
+        // Not before the sessions have ended: what they named is among the roots now.
+        let (roots, generation) = self.roots()?;
+        let reached = reach(self.store, &generation, &roots)?;
+        let fates = fates(
+            self.store,
+            &generation,
+            generation.index.dead(),
+            &reached.blobs,
+        )?;
+        self.note(&roots, &reached, &generation, &fates)?;
+        let gone: Vec<&Fate> = fates.iter().filter(|fate| fate.is_gone()).collect();
+        if !gone.is_empty() {
+            let removed: Vec<_> = gone.iter().map(|fate| (fate.table.pack, true)).collect();
+            let swept = replace::replace(self.store, &removed, Vec::new(), false)?;
+            self.report.removed_packs += gone.len();
+            self.report.freed += swept.bytes;
+        }
+        self.rewrite_all(&fates)?;
+        replace::replace(self.store, &[], Vec::new(), true)?;
+        Ok(true)
+    }
+
+    /// Adds to the report what is known once the fate of every blob is.
+    fn note(
+        &mut self,
+        roots: &BTreeSet<ObjectId>,
+        reached: &Reached,
+        generation: &Generation,
+        fates: &[Fate],
+    ) -> Result<(), Error> {
+        self.report.roots = roots.len();
+        self.report.missing = reached.missing.iter().copied().collect();
+        self.report.dead_blobs += fates.iter().map(|fate| fate.dead.len() as u64).sum::<u64>();
+        self.report.dead_bytes += fates.iter().map(|fate| fate.dead_bytes).sum::<u64>();
+        let mut dropped: HashSet<BlobId> = HashSet::new();
+        for fate in fates.iter().filter(|fate| fate.is_gone()).chain(due(fates)) {
+            dropped.extend(&fate.dead);
+        }
+        self.report
+            .dropped
+            .extend(objects(self.store, generation, &dropped)?);
+        Ok(())
+    }
+}
+
+/// The blobs that nothing reaches, sorted.
+fn condemned(
+    store: &ChunkStore,
+    generation: &Generation,
+    reached: &Reached,
+) -> Result<Vec<BlobId>, Error> {
+    let mut blobs = Vec::new();
+    for pack in generation.index.packs() {
+        let table = scan::sound_table(store, pack)?;
+        blobs.extend(
+            table
+                .entries
+                .iter()
+                .map(|entry| entry.blob)
+                .filter(|blob| !reached.blobs.contains(blob)),
+        );
+    }
+    blobs.sort_unstable();
+    blobs.dedup();
+    Ok(blobs)
+}

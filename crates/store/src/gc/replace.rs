@@ -1,0 +1,147 @@
+//! Puts new packs in the place of old ones by one commit, and then removes what nothing names.
+
+use std::collections::HashSet;
+
+use super::sessions;
+use crate::{
+    ChunkStore, Error,
+    commit::{self, SEGMENT},
+    format::{PackRef, record::FileRef},
+    generation::Generation,
+    index::Table,
+    layout::Layout,
+    packer::Packed,
+    scan,
+};
+use base::Digest;
+
+/// So many small segments are left alone.
+const FEW_SEGMENTS: usize = 8;
+
+/// What was removed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Swept {
+    /// Number of files.
+    pub files: usize,
+    /// Number of their bytes, of packs.
+    pub bytes: u64,
+}
+
+/// Commits that some packs are replaced by others; each removed one says whether something of it
+/// is dropped. `last` ends the collection: nothing is condemned any more.
+pub fn replace(
+    store: &ChunkStore,
+    removed: &[(PackRef, bool)],
+    packed: Vec<Packed>,
+    last: bool,
+) -> Result<Swept, Error> {
+    let _alone = store.alone()?;
+    let newest = store.sound()?;
+    let mut record = newest.next(newest.record.sequence);
+    let gone = packs_that_go(&newest, removed, &packed);
+    let known: HashSet<Digest> = newest.index.packs().map(|pack| pack.id).collect();
+    let mut tables: Vec<Table> = Vec::new();
+    let mut segments = Vec::new();
+    let heads: Vec<_> = newest.index.heads().collect();
+    let merges = last
+        && heads
+            .iter()
+            .filter(|(_, head)| head.entries < SEGMENT)
+            .count()
+            > FEW_SEGMENTS;
+    for (file, head) in heads {
+        let changes = head.packs.iter().any(|pack| gone.contains(&pack.id))
+            || (merges && head.entries < SEGMENT);
+        if !changes {
+            segments.push(file);
+            continue;
+        }
+        for pack in head.packs.iter().filter(|pack| !gone.contains(&pack.id)) {
+            tables.push(scan::sound_table(store, *pack)?);
+        }
+    }
+    record.packs.retain(|pack| !gone.contains(&pack.id));
+    let fresh: Vec<Packed> = packed
+        .into_iter()
+        .filter(|packed| !known.contains(&packed.table.pack.id))
+        .collect();
+    let names = commit::names(store, &fresh);
+    let unsegmented = tables.is_empty();
+    for packed in fresh {
+        if unsegmented {
+            record.packs.push(packed.table.pack);
+        } else {
+            tables.push(packed.table);
+        }
+    }
+    let indexes = commit::segments_of(&tables);
+    record.segments = segments
+        .into_iter()
+        .chain(indexes.iter().map(|bytes| FileRef::of(bytes)))
+        .collect();
+    record.dead = record.dead.filter(|_| !last);
+    let (old, now) = (&newest.record, &record);
+    if (&old.packs, &old.segments, &old.dead) != (&now.packs, &now.segments, &now.dead) {
+        commit::write(store, &names, &indexes, &record).map_err(Error::Write)?;
+        store.forget();
+    }
+    sweep(store)
+}
+
+/// Those of the removed packs that may go now, and do not come back under the same name.
+fn packs_that_go(
+    newest: &Generation,
+    removed: &[(PackRef, bool)],
+    packed: &[Packed],
+) -> HashSet<Digest> {
+    // A session that stored the same pack again meanwhile relies on it: see `commit::spare`.
+    let may = |(pack, drops): &&(PackRef, bool)| {
+        !drops || newest.index.dead().packs.binary_search(&pack.id).is_ok()
+    };
+    removed
+        .iter()
+        .filter(may)
+        .map(|(pack, _)| pack.id)
+        .filter(|id| !packed.iter().any(|packed| packed.table.pack.id == *id))
+        .collect()
+}
+
+/// Removes what the newest commit does not name: packs and index files, temporary files of
+/// sessions that died. The store's lock is held alone, so nobody is about to name any of it.
+pub fn sweep(store: &ChunkStore) -> Result<Swept, Error> {
+    let newest = store.sound()?;
+    let mut swept = Swept::default();
+    let packs: HashSet<Digest> = newest.index.packs().map(|pack| pack.id).collect();
+    for id in store.layout.pack_ids(&*store.fs).map_err(Error::Io)? {
+        if !packs.contains(&id) {
+            let path = store.layout.pack(&id);
+            swept.bytes += store
+                .fs
+                .stat(&path)
+                .map_err(Error::Io)?
+                .map_or(0, |stat| stat.size);
+            swept.files += 1;
+            sessions::remove(store, &path).map_err(Error::Write)?;
+            store.packs.forget(&id);
+        }
+    }
+    let named = |name: &str| {
+        newest
+            .record
+            .segments
+            .iter()
+            .chain(&newest.record.dead)
+            .any(|file| file.id.hex() == name)
+    };
+    let dir = store.layout.indexes();
+    for name in Layout::names(&*store.fs, &dir)
+        .map_err(Error::Io)?
+        .iter()
+        .filter(|name| !named(name))
+    {
+        sessions::remove(store, &dir.join(name)).map_err(Error::Write)?;
+        swept.files += 1;
+    }
+    swept.files += sessions::sweep(store).map_err(Error::Write)?;
+    Ok(swept)
+}

@@ -1,0 +1,276 @@
+//! What becomes of each pack, and how those that are worth it are written again.
+
+use std::collections::HashSet;
+
+use super::{Collection, replace};
+use crate::{
+    ChunkStore, Error, Lease, commit,
+    format::{
+        BlobId, blob,
+        dead::Dead,
+        pack::{self, Entry},
+    },
+    generation::Generation,
+    index::Table,
+    packer::{self, Packed, Packer},
+    scan::{self, Proof, Scanner},
+};
+use base::{Failure, RelPath, cancel};
+
+/// A pack with a larger share of dead bytes is written again: one fifth.
+const WASTE: u64 = 5;
+/// A pack below this size is small.
+const SMALL: u64 = 8 << 20;
+/// So many small packs are left alone.
+const FEW: usize = 16;
+/// Bytes of packs that are written again before the old ones are removed.
+const BATCH: u64 = 512 << 20;
+
+/// What becomes of a pack.
+pub struct Fate {
+    /// Its table.
+    pub table: Table,
+    /// What stays, in the order in which it lies there.
+    pub live: Vec<Entry>,
+    /// What is dropped.
+    pub dead: Vec<BlobId>,
+    /// Bytes of that.
+    pub dead_bytes: u64,
+}
+
+impl Fate {
+    /// True when nothing of it stays.
+    pub fn is_gone(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    /// True when so much of it is dead that it is written again.
+    fn is_wasteful(&self) -> bool {
+        self.dead_bytes * WASTE > self.table.pack.size
+    }
+
+    /// True when it is one of those that are small.
+    fn is_small(&self) -> bool {
+        !self.is_gone() && self.table.pack.size < SMALL
+    }
+}
+
+/// The packs that are written again: wasteful ones, and small ones when they are many.
+pub fn due(fates: &[Fate]) -> Vec<&Fate> {
+    let many = fates.iter().filter(|fate| fate.is_small()).count() > FEW;
+    let due = |fate: &&Fate| !fate.is_gone() && (fate.is_wasteful() || (many && fate.is_small()));
+    let mut due: Vec<&Fate> = fates.iter().filter(due).collect();
+    due.sort_unstable_by_key(|fate| fate.table.pack.size);
+    due
+}
+
+/// What becomes of every pack of a commit: a blob is dropped when it is condemned, not reached,
+/// and in a pack that was there when it was condemned.
+pub fn fates(
+    store: &ChunkStore,
+    generation: &Generation,
+    dead: &Dead,
+    reached: &HashSet<BlobId>,
+) -> Result<Vec<Fate>, Error> {
+    let mut fates = Vec::new();
+    for pack in generation.index.packs() {
+        let table = scan::sound_table(store, pack)?;
+        let may = dead.packs.binary_search(&pack.id).is_ok();
+        let drops = |entry: &Entry| may && dead.has(entry.blob) && !reached.contains(&entry.blob);
+        let (gone, live): (Vec<Entry>, Vec<Entry>) =
+            scan::by_offset(&table).into_iter().partition(drops);
+        let dead_bytes = gone
+            .iter()
+            .map(|entry| (entry.span() + pack::ENTRY) as u64)
+            .sum();
+        fates.push(Fate {
+            table,
+            live,
+            dead: gone.iter().map(|entry| entry.blob).collect(),
+            dead_bytes,
+        });
+    }
+    Ok(fates)
+}
+
+impl Collection<'_> {
+    /// Writes wasteful packs again, and small ones when they are many. A full disk ends it
+    /// without harm: what was removed before made some room for the next time.
+    pub fn rewrite_all(&mut self, fates: &[Fate]) -> Result<(), Failure> {
+        let due = due(fates);
+        let mut rest = &due[..];
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |fate: &&&Fate| {
+                bytes += fate.table.pack.size;
+                bytes <= BATCH
+            };
+            let (batch, after) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+            match self.rewrite(batch) {
+                Ok(()) => rest = after,
+                Err(failure) if failure.is_disk_full() => {
+                    self.report.kept_packs += rest.len();
+                    return Ok(());
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes some packs again and puts the new ones in their place.
+    fn rewrite(&mut self, batch: &[&Fate]) -> Result<(), Failure> {
+        let mut copier = Copier::new(self.store);
+        let mut removed = Vec::new();
+        let mut scanner = Scanner::new();
+        for fate in batch {
+            cancel::check()?;
+            scanner
+                .open(
+                    &*self.store.fs,
+                    &self.store.layout.pack(&fate.table.pack.id),
+                )
+                .map_err(Error::Io)?;
+            let mut whole = true;
+            for entry in &fate.live {
+                match scanner.blob(entry, Proof::Plain).map_err(Error::Io)? {
+                    Ok((header, bytes)) => copier.copy(&header, bytes)?,
+                    // The pack stays as it is, for a repair; what was copied is there twice.
+                    Err(_) => whole = false,
+                }
+            }
+            if whole {
+                removed.push((fate.table.pack, !fate.dead.is_empty()));
+            } else {
+                self.report.kept_packs += 1;
+            }
+            (self.progress)(fate.table.pack.size);
+        }
+        let (packed, lease) = copier.finish()?;
+        let grown: u64 = packed.iter().map(|packed| packed.table.pack.size).sum();
+        let swept = replace::replace(self.store, &removed, packed, false)?;
+        drop(lease);
+        self.report.rewritten_packs += removed.len();
+        self.report.freed += swept.bytes.saturating_sub(grown);
+        Ok(())
+    }
+}
+
+/// Copies encoded blobs into new packs, each once. Dropped, it leaves nothing behind.
+///
+/// It is a session like any other: what it writes is not taken for that of a dead one. So the
+/// store's lock must not be held while it copies.
+pub struct Copier<'a> {
+    store: &'a ChunkStore,
+    entered: Option<(String, Lease)>,
+    files: usize,
+    packer: Option<Packer>,
+    packed: Vec<Packed>,
+    seen: HashSet<BlobId>,
+    /// Number of blobs copied.
+    pub copied: u64,
+}
+
+impl<'a> Copier<'a> {
+    /// Copies nothing yet.
+    pub fn new(store: &'a ChunkStore) -> Self {
+        Self {
+            store,
+            entered: None,
+            files: 0,
+            packer: None,
+            packed: Vec::new(),
+            seen: HashSet::new(),
+            copied: 0,
+        }
+    }
+
+    /// Copies a blob that was proved, header and stored bytes.
+    pub fn copy(&mut self, header: &blob::Header, bytes: &[u8]) -> Result<(), Error> {
+        if !self.seen.insert(header.blob) {
+            return Ok(());
+        }
+        let packer = self.packer()?;
+        packer.append_encoded(header, bytes).map_err(Error::Write)?;
+        self.copied += 1;
+        self.close_full()
+    }
+
+    /// Adds a blob that is not encoded.
+    pub fn add(&mut self, blob: BlobId, plain: &[u8]) -> Result<(), Error> {
+        if !self.seen.insert(blob) {
+            return Ok(());
+        }
+        self.packer()?.append(blob, plain).map_err(Error::Write)?;
+        self.close_full()
+    }
+
+    /// The pack being written.
+    fn packer(&mut self) -> Result<&mut Packer, Error> {
+        if self.packer.is_none() {
+            let path = self.temp()?;
+            self.packer = Some(Packer::new(&*self.store.fs, path).map_err(Error::Write)?);
+        }
+        Ok(self.packer.as_mut().expect("because it was just made"))
+    }
+
+    /// A name for the next pack, of its own session.
+    fn temp(&mut self) -> Result<RelPath, Error> {
+        if self.entered.is_none() {
+            let (name, held, _) = commit::enter(self.store)?;
+            let lease = commit::lease(self.store, &name, held);
+            self.entered = Some((name, lease));
+        }
+        let (name, _) = self.entered.as_ref().expect("because it has just entered");
+        self.files += 1;
+        Ok(packer::temp(&self.store.layout, name, self.files))
+    }
+
+    /// Completes a pack that is full.
+    fn close_full(&mut self) -> Result<(), Error> {
+        match self.packer.take_if(|packer| packer.is_full()) {
+            Some(packer) => self.close(packer),
+            None => Ok(()),
+        }
+    }
+
+    /// Completes and syncs a pack.
+    fn close(&mut self, packer: Packer) -> Result<(), Error> {
+        let temp = packer.temp().clone();
+        match packer.finish() {
+            Ok(whole) => self.packed.push(whole),
+            Err(error) => {
+                let _ = self.store.fs.remove_file(&temp);
+                return Err(Error::Write(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Completes and syncs what is left, and hands all packs over; keep the lease until they
+    /// have a name.
+    pub fn finish(mut self) -> Result<(Vec<Packed>, Lease), Error> {
+        if let Some(packer) = self.packer.take() {
+            self.close(packer)?;
+        }
+        let lease = self
+            .entered
+            .take()
+            .map_or_else(Lease::none, |(_, lease)| lease);
+        Ok((std::mem::take(&mut self.packed), lease))
+    }
+}
+
+impl Drop for Copier<'_> {
+    fn drop(&mut self) {
+        let open = self.packer.take().map(|packer| packer.temp().clone());
+        for temp in self
+            .packed
+            .iter()
+            .map(|packed| packed.temp.clone())
+            .chain(open)
+        {
+            let _ = self.store.fs.remove_file(&temp);
+        }
+    }
+}

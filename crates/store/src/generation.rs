@@ -1,0 +1,123 @@
+//! What the store holds at one commit: the newest record of the log, and the index it names.
+//!
+//! A store whose newest record is damaged still gives its bytes back: the record before it is
+//! taken, and the packs that are there are read by their own tables. `check` names the damage.
+
+use std::io;
+
+use super::{
+    format::{Broken, record::Record},
+    index::Index,
+    layout::{Layout, read_whole},
+};
+use base::{Digest, Fs};
+
+/// No record is larger.
+const MAX_RECORD: u64 = 256 << 20;
+
+/// One commit, opened.
+pub struct Generation {
+    /// Its record.
+    pub record: Record,
+    /// SHA-256 of the record's bytes.
+    pub hash: Digest,
+    /// Where its blobs lie.
+    pub index: Index,
+}
+
+impl Generation {
+    /// Opens the newest commit. A collection that runs meanwhile may take files away between
+    /// reading the record and opening what it names: then a newer record is there.
+    pub fn open(fs: &dyn Fs, layout: &Layout) -> io::Result<Self> {
+        loop {
+            let newest = layout.sequences(fs)?.last().copied();
+            let opened = Self::open_newest(fs, layout);
+            let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+            let lacks = opened
+                .as_ref()
+                .map_or_else(gone, |generation| !generation.index.damage.is_empty());
+            if !lacks || layout.sequences(fs)?.last().copied() == newest {
+                return opened;
+            }
+        }
+    }
+
+    /// Opens the newest record that can be read.
+    fn open_newest(fs: &dyn Fs, layout: &Layout) -> io::Result<Self> {
+        let mut damage = Vec::new();
+        for sequence in layout.sequences(fs)?.into_iter().rev() {
+            match read_record(fs, layout, sequence)? {
+                Ok((record, hash)) => {
+                    let mut index = Index::open(fs, layout, &record)?;
+                    if !damage.is_empty() {
+                        index.rescue(fs, layout)?;
+                    }
+                    index.damage.append(&mut damage);
+                    return Ok(Self {
+                        record,
+                        hash,
+                        index,
+                    });
+                }
+                Err(broken) => damage.push(super::index::Damage {
+                    file: layout.record(sequence),
+                    why: broken.0,
+                }),
+            }
+        }
+        let mut index = Index::default();
+        if !damage.is_empty() {
+            index.rescue(fs, layout)?;
+        }
+        index.damage.append(&mut damage);
+        Ok(Self {
+            record: Record::empty(),
+            hash: Record::empty().previous,
+            index,
+        })
+    }
+
+    /// The record of the next commit, with everything that this one holds.
+    pub fn next(&self, newest: u64) -> Record {
+        let mut record = self.record.clone();
+        record.sequence = newest.max(self.record.sequence) + 1;
+        record.previous = self.hash;
+        if !self.index.damage.is_empty() {
+            // What could be rescued is named from now on; a damaged segment no longer.
+            let named: std::collections::BTreeSet<_> = self.index.segment_packs().collect();
+            let damaged = |file: &super::format::record::FileRef| {
+                self.index
+                    .damage
+                    .iter()
+                    .any(|d| d.file.name() == file.id.hex().as_bytes())
+            };
+            record.segments.retain(|file| !damaged(file));
+            let rescued = self.index.tables().iter().map(|table| table.pack);
+            record
+                .packs
+                .extend(rescued.filter(|pack| !named.contains(pack)));
+            record.packs.sort_unstable();
+            record.packs.dedup();
+        }
+        record
+    }
+}
+
+/// Reads one record; the name must fit the sequence.
+pub fn read_record(
+    fs: &dyn Fs,
+    layout: &Layout,
+    sequence: u64,
+) -> io::Result<Result<(Record, Digest), Broken>> {
+    let path = layout.record(sequence);
+    if fs.stat(&path)?.is_some_and(|stat| stat.size > MAX_RECORD) {
+        return Ok(Err(Broken::because("it is too large")));
+    }
+    Ok(read_whole(fs, &path, None)?.and_then(|bytes| {
+        let record = Record::decode(&bytes)?;
+        if record.sequence != sequence {
+            return Err(Broken::because("it is the record of another commit"));
+        }
+        Ok((record, Digest::of(&bytes)))
+    }))
+}

@@ -1,0 +1,317 @@
+//! Where blobs lie: the tables of packs that no segment indexes yet, and the segments.
+//!
+//! Small segments are read whole and checked; of large ones only the bucket of the id that is
+//! looked for is read. They are not mapped into memory: a read error of a mapped file kills the
+//! process, and one small read costs a microsecond. What an index says is never believed
+//! further than to the blob's own header, which holds the full id.
+
+use std::io;
+
+use super::{
+    format::{
+        BlobId, BlobKind, Broken, PackRef,
+        dead::Dead,
+        pack,
+        record::{FileRef, Record},
+        segment,
+    },
+    layout::{Layout, read_whole},
+};
+use base::{Digest, Fs, Input, RelPath};
+
+/// Segments up to this size are read whole and checked when the store is opened.
+const READ_WHOLE: u64 = 4 << 20;
+
+/// Where a blob lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// In which pack.
+    pub pack: PackRef,
+    /// Where its header begins.
+    pub offset: u32,
+    /// Number of stored bytes after the header.
+    pub stored: u32,
+    /// Number of plain bytes.
+    pub plain: u32,
+}
+
+/// Something of the store that is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The file, below the store's folder.
+    pub file: RelPath,
+    /// What was seen.
+    pub why: String,
+}
+
+/// The table of one pack.
+pub struct Table {
+    /// The pack.
+    pub pack: PackRef,
+    /// Its blobs, sorted.
+    pub entries: Vec<pack::Entry>,
+}
+
+/// Everything that the store holds at one commit.
+#[derive(Default)]
+pub struct Index {
+    tables: Vec<Table>,
+    segments: Vec<Segment>,
+    dead: Dead,
+    /// What could not be used.
+    pub damage: Vec<Damage>,
+}
+
+impl Index {
+    /// Opens what a record names. Damage is noted; blobs of a damaged part are then looked for
+    /// in the tables of all packs that are there.
+    pub fn open(fs: &dyn Fs, layout: &Layout, record: &Record) -> io::Result<Self> {
+        let mut index = Self::default();
+        for pack in &record.packs {
+            match read_table(fs, &layout.pack(&pack.id), Some(pack.size))? {
+                Ok(table) if table.pack.id == pack.id => index.tables.push(table),
+                Ok(_) => index.note(layout.pack(&pack.id), "it is another pack"),
+                Err(broken) => index.note(layout.pack(&pack.id), broken.0),
+            }
+        }
+        let mut rescue = false;
+        for segment in &record.segments {
+            let path = layout.index(&segment.id);
+            match Segment::open(fs, &path, segment)? {
+                Ok(segment) => index.segments.push(segment),
+                Err(broken) => {
+                    index.note(path, broken.0);
+                    rescue = true;
+                }
+            }
+        }
+        if let Some(file) = &record.dead {
+            let path = layout.index(&file.id);
+            let bytes = read_whole(fs, &path, Some(file.size))?;
+            match bytes.and_then(|bytes| Dead::decode(&bytes)) {
+                Ok(dead) => index.dead = dead,
+                Err(broken) => index.note(path, broken.0),
+            }
+        }
+        if rescue {
+            index.rescue(fs, layout)?;
+        }
+        Ok(index)
+    }
+
+    /// Adds the tables of all packs that are there and not indexed.
+    pub fn rescue(&mut self, fs: &dyn Fs, layout: &Layout) -> io::Result<()> {
+        for id in layout.pack_ids(fs)? {
+            if !self.packs().any(|pack| pack.id == id) {
+                match read_table(fs, &layout.pack(&id), None)? {
+                    Ok(table) if table.pack.id == id => self.tables.push(table),
+                    Ok(_) => self.note(layout.pack(&id), "it is another pack"),
+                    Err(broken) => self.note(layout.pack(&id), broken.0),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a damage.
+    pub fn note(&mut self, file: RelPath, why: impl Into<String>) {
+        self.damage.push(Damage {
+            file,
+            why: why.into(),
+        });
+    }
+
+    /// All packs that it indexes.
+    pub fn packs(&self) -> impl Iterator<Item = PackRef> + '_ {
+        self.tables
+            .iter()
+            .map(|table| table.pack)
+            .chain(self.segment_packs())
+    }
+
+    /// The tables of packs that no segment indexes.
+    pub fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    /// The packs that segments index.
+    pub fn segment_packs(&self) -> impl Iterator<Item = PackRef> + '_ {
+        self.segments
+            .iter()
+            .flat_map(|segment| segment.head.packs.iter().copied())
+    }
+
+    /// True when a collection has condemned a blob: a new session must not rely on it.
+    pub fn is_dead(&self, blob: BlobId) -> bool {
+        self.dead.has(blob)
+    }
+
+    /// The segments that could be opened, and their heads.
+    pub fn heads(&self) -> impl Iterator<Item = (FileRef, &segment::Head)> {
+        self.segments
+            .iter()
+            .map(|segment| (segment.file, &segment.head))
+    }
+
+    /// What a collection that is under way has condemned.
+    pub fn dead(&self) -> &Dead {
+        &self.dead
+    }
+
+    /// All places of a blob, the newest first.
+    pub fn find(&self, blob: BlobId) -> io::Result<Vec<Place>> {
+        let mut places = Vec::new();
+        for table in self.tables.iter().rev() {
+            let from = table.entries.partition_point(|entry| entry.blob < blob);
+            let same = table.entries[from..]
+                .iter()
+                .take_while(|entry| entry.blob == blob);
+            places.extend(same.map(|e| Place {
+                pack: table.pack,
+                offset: e.offset,
+                stored: e.stored,
+                plain: e.plain,
+            }));
+        }
+        for segment in self.segments.iter().rev() {
+            segment.find(blob, &mut places)?;
+        }
+        Ok(places)
+    }
+}
+
+/// One opened segment.
+struct Segment {
+    file: FileRef,
+    head: segment::Head,
+    entries: Entries,
+}
+
+/// The entries of a segment.
+enum Entries {
+    Read(Vec<u8>),
+    OnDisk(Box<dyn Input>),
+}
+
+impl Segment {
+    /// Opens a segment.
+    fn open(fs: &dyn Fs, path: &RelPath, file: &FileRef) -> io::Result<Result<Self, Broken>> {
+        if file.size <= READ_WHOLE {
+            let read = read_whole(fs, path, Some(file.size))?;
+            return Ok(read.and_then(|bytes| Self::whole(&bytes, file)));
+        }
+        let input = match fs.open_input(path) {
+            Ok(input) => input,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Err(Broken::because("it is missing")));
+            }
+            Err(error) => return Err(error),
+        };
+        if fs.stat(path)?.is_none_or(|stat| stat.size != file.size) {
+            return Ok(Err(Broken::because("it has the wrong size")));
+        }
+        let mut first = [0; segment::HEAD];
+        input.read_at(0, &mut first)?;
+        let len = match segment::head_len(&first, file.size) {
+            Ok(len) => len,
+            Err(broken) => return Ok(Err(broken)),
+        };
+        let mut bytes = vec![0; len];
+        input.read_at(0, &mut bytes)?;
+        Ok(segment::Head::decode(&bytes).map(|head| Self {
+            file: *file,
+            head,
+            entries: Entries::OnDisk(input),
+        }))
+    }
+
+    /// Checks a segment that was read whole.
+    fn whole(bytes: &[u8], file: &FileRef) -> Result<Self, Broken> {
+        if Digest::of(bytes) != file.id {
+            return Err(Broken::because("its checksum does not agree"));
+        }
+        let len = segment::head_len(bytes.get(..segment::HEAD).unwrap_or_default(), file.size)?;
+        let head = segment::Head::decode(&bytes[..len])?;
+        Ok(Self {
+            file: *file,
+            head,
+            entries: Entries::Read(bytes[len..bytes.len() - 32].to_vec()),
+        })
+    }
+
+    /// Adds the places of a blob.
+    fn find(&self, blob: BlobId, places: &mut Vec<Place>) -> io::Result<()> {
+        let range = self.head.bucket(&segment::prefix(&blob.id));
+        let (from, to) = (range.start * segment::ENTRY, range.end * segment::ENTRY);
+        let mut buffer = Vec::new();
+        let bytes = match &self.entries {
+            Entries::Read(bytes) => &bytes[from..to],
+            Entries::OnDisk(input) => {
+                buffer.resize(to - from, 0);
+                let n = input.read_at(self.head.begin + from as u64, &mut buffer)?;
+                &buffer[..n]
+            }
+        };
+        // A damaged entry names no place; `check` names the damage.
+        for entry in self.head.matching(bytes, blob).unwrap_or_default() {
+            let pack = self.head.packs[entry.pack as usize];
+            places.push(Place {
+                pack,
+                offset: entry.offset,
+                stored: entry.stored,
+                plain: entry.plain,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Reads the table of a pack, of this size when it is known.
+pub fn read_table(
+    fs: &dyn Fs,
+    path: &RelPath,
+    size: Option<u64>,
+) -> io::Result<Result<Table, Broken>> {
+    let Some(stat) = fs.stat(path)? else {
+        return Ok(Err(Broken::because("it is missing")));
+    };
+    if size.is_some_and(|size| size != stat.size) {
+        return Ok(Err(Broken::because("it has the wrong size")));
+    }
+    if stat.size < (pack::HEADER + pack::TRAILER) as u64 || stat.size > pack::MAX + (64 << 20) {
+        return Ok(Err(Broken::because("it has no possible size")));
+    }
+    let input = fs.open_input(path)?;
+    let mut end = [0; pack::TRAILER];
+    input.read_at(stat.size - pack::TRAILER as u64, &mut end)?;
+    let trailer = match pack::read_trailer(&end, stat.size) {
+        Ok(trailer) => trailer,
+        Err(broken) => return Ok(Err(broken)),
+    };
+    let mut bytes = vec![0; trailer.count as usize * pack::ENTRY];
+    input.read_at(trailer.offset, &mut bytes)?;
+    let entries = pack::read_table(&bytes, &trailer.id, trailer.offset);
+    Ok(entries.map(|entries| Table {
+        pack: PackRef {
+            id: trailer.id,
+            size: stat.size,
+        },
+        entries,
+    }))
+}
+
+/// The name of a chunk.
+pub fn data(id: Digest) -> BlobId {
+    BlobId {
+        id,
+        kind: BlobKind::Data,
+    }
+}
+
+/// The name of a list of chunks.
+pub fn list(id: Digest) -> BlobId {
+    BlobId {
+        id,
+        kind: BlobKind::File,
+    }
+}

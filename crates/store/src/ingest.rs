@@ -1,0 +1,260 @@
+//! From bytes to chunks: the caller's thread reads, cuts and hashes; workers look up, compress
+//! and write the chunks, a buffer at a time. Buffers are few and reused.
+
+use std::{
+    io::{self, Read},
+    sync::mpsc,
+    thread,
+};
+
+use super::{
+    Error, Stored,
+    chunker::{self, Cutter},
+    format::file::{Chunk, FileObject},
+    session::Puts,
+};
+use base::Digest;
+use model::ObjectId;
+
+/// Bytes of new content in a buffer: a file of more is cut into larger chunks, by all cores.
+const BUFFER: usize = 8 << 20;
+/// Room for what the cut before left over.
+const CARRY: usize = 1 << 20;
+
+/// Stores everything a reader yields.
+pub fn put(session: &Puts<'_>, from: &mut dyn Read) -> Result<Stored, Error> {
+    let mut buffer = Vec::new();
+    // One byte more tells a file that just fits from a larger one.
+    from.take(BUFFER as u64 + 1)
+        .read_to_end(&mut buffer)
+        .map_err(Error::Read)?;
+    if buffer.len() > BUFFER {
+        return put_large(session, buffer, from);
+    }
+    Ok(put_small(session, &[&buffer])?.remove(0))
+}
+
+/// Stores contents of at most [`BUFFER`] bytes each.
+pub fn put_small(session: &Puts<'_>, contents: &[&[u8]]) -> Result<Vec<Stored>, Error> {
+    let before = session.grown();
+    let mut cuts = Vec::with_capacity(contents.len());
+    let mut slices: Vec<&[u8]> = Vec::with_capacity(contents.len());
+    for bytes in contents {
+        let cutter = Cutter::choose(bytes, Some(bytes.len() as u64));
+        let ends = cutter.cut(bytes, true);
+        let mut begin = 0;
+        for end in &ends {
+            slices.push(&bytes[begin..*end]);
+            begin = *end;
+        }
+        // An empty file is one empty chunk.
+        if ends.is_empty() {
+            slices.push(&[]);
+        }
+        cuts.push((cutter, ends.len().max(1)));
+    }
+    let chunks = session.store_chunks(&Digest::of_each(&slices), &slices)?;
+    let several: Vec<&[u8]> = contents
+        .iter()
+        .zip(&cuts)
+        .filter(|(_, (_, count))| *count > 1)
+        .map(|(bytes, _)| *bytes)
+        .collect();
+    let mut wholes = Digest::of_each(&several).into_iter();
+    let mut rest = &chunks[..];
+    let mut stored = Vec::with_capacity(contents.len());
+    for (bytes, (cutter, count)) in contents.iter().zip(cuts) {
+        let (own, after) = rest.split_at(count);
+        rest = after;
+        let digest = if count == 1 {
+            own[0].id
+        } else {
+            wholes.next().expect("because it was hashed above")
+        };
+        if count > 1 {
+            session.store_file(digest, &file(&cutter, bytes.len() as u64, own.to_vec()))?;
+        }
+        stored.push(Stored {
+            id: ObjectId(digest),
+            digest,
+            size: bytes.len() as u64,
+            grown: 0,
+        });
+    }
+    // Beside other threads this is a share of what all of them stored: a figure for people.
+    if let Some(first) = stored.first_mut() {
+        first.grown = session.grown() - before;
+    }
+    Ok(stored)
+}
+
+/// The list of a file's chunks.
+fn file(cutter: &Cutter, size: u64, chunks: Vec<Chunk>) -> FileObject {
+    FileObject {
+        chunker: chunker::VERSION,
+        cutter: cutter.code(),
+        size,
+        chunks,
+    }
+}
+
+/// A buffer on its way: `ends` are the ends of the chunks at its front, `ids` their digests.
+struct Batch {
+    nth: usize,
+    buffer: Vec<u8>,
+    ends: Vec<usize>,
+    ids: Vec<Digest>,
+}
+
+/// What became of a batch: its chunks, and the buffer to be filled again.
+type Done = (usize, Result<Vec<Chunk>, Error>, Vec<u8>);
+
+/// Stores a file of more than [`BUFFER`] bytes, whose first ones are read already.
+fn put_large(session: &Puts<'_>, first: Vec<u8>, from: &mut dyn Read) -> Result<Stored, Error> {
+    let _one = session.large.lock().expect("because no holder panics");
+    let before = session.grown();
+    let cutter = Cutter::choose(&first, None);
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let (digest, size, chunks) = thread::scope(|scope| {
+        let (jobs, queue) = mpsc::sync_channel::<Batch>(1);
+        let queue = std::sync::Arc::new(std::sync::Mutex::new(queue));
+        let (send, done) = mpsc::channel::<Done>();
+        for _ in 0..workers {
+            let (queue, send) = (queue.clone(), send.clone());
+            scope.spawn(move || work(session, &queue, &send));
+        }
+        drop((queue, send));
+        let mut feeder = Feeder {
+            jobs,
+            done,
+            idle: workers + 2,
+            chunks: Vec::new(),
+            spare: Vec::new(),
+        };
+        feeder.feed(&cutter, first, from)
+    })?;
+    session.store_file(digest, &file(&cutter, size, chunks))?;
+    Ok(Stored {
+        id: ObjectId(digest),
+        digest,
+        size,
+        grown: session.grown() - before,
+    })
+}
+
+/// Stores batches until there are no more.
+fn work(
+    session: &Puts<'_>,
+    queue: &std::sync::Mutex<mpsc::Receiver<Batch>>,
+    done: &mpsc::Sender<Done>,
+) {
+    loop {
+        let next = queue.lock().expect("because no holder panics").recv();
+        let Ok(batch) = next else { return };
+        let begins = std::iter::once(0).chain(batch.ends.iter().copied());
+        let slices: Vec<&[u8]> = begins
+            .zip(&batch.ends)
+            .map(|(begin, end)| &batch.buffer[begin..*end])
+            .collect();
+        let chunks = session.store_chunks(&batch.ids, &slices);
+        if done.send((batch.nth, chunks, batch.buffer)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads and cuts, and hands buffers to the workers.
+struct Feeder {
+    jobs: mpsc::SyncSender<Batch>,
+    done: mpsc::Receiver<Done>,
+    /// Buffers that may still be made.
+    idle: usize,
+    chunks: Vec<(usize, Vec<Chunk>)>,
+    spare: Vec<Vec<u8>>,
+}
+
+impl Feeder {
+    /// Digest, size and chunks of the whole file.
+    fn feed(
+        &mut self,
+        cutter: &Cutter,
+        first: Vec<u8>,
+        from: &mut dyn Read,
+    ) -> Result<(Digest, u64, Vec<Chunk>), Error> {
+        let (mut hasher, mut size, mut carry, mut nth) =
+            (sha256_lanes::Stream::default(), 0, Vec::new(), 0);
+        let mut buffer = first;
+        self.idle -= 1;
+        let mut begin = 0;
+        let mut last = false;
+        while !last {
+            if nth > 0 {
+                buffer = self.buffer()?;
+                buffer.clear();
+                buffer.append(&mut carry);
+                begin = buffer.len();
+                let read = from
+                    .take((BUFFER + CARRY - begin) as u64)
+                    .read_to_end(&mut buffer)
+                    .map_err(Error::Read)?;
+                last = read == 0;
+            }
+            size += (buffer.len() - begin) as u64;
+            let ends = cutter.cut(&buffer, last);
+            let whole = ends.last().copied().unwrap_or(0);
+            // One pass for both: the digest of each chunk, and that of the file.
+            let ids = hasher
+                .update(&buffer[..whole], &ends)
+                .into_iter()
+                .map(Digest)
+                .collect();
+            carry.extend_from_slice(&buffer[whole..]);
+            // The workers end with an error of their own.
+            let _ = self.jobs.send(Batch {
+                nth,
+                buffer: std::mem::take(&mut buffer),
+                ends,
+                ids,
+            });
+            nth += 1;
+        }
+        self.collect(nth)?;
+        self.chunks.sort_unstable_by_key(|(nth, _)| *nth);
+        let chunks = std::mem::take(&mut self.chunks)
+            .into_iter()
+            .flat_map(|(_, chunks)| chunks)
+            .collect();
+        Ok((Digest(hasher.finish()), size, chunks))
+    }
+
+    /// Takes one result in.
+    fn take(&mut self) -> Result<(), Error> {
+        let Ok((nth, chunks, buffer)) = self.done.recv() else {
+            return Err(Error::Write(io::Error::other(
+                "a worker of the store has ended",
+            )));
+        };
+        self.chunks.push((nth, chunks?));
+        self.spare.push(buffer);
+        Ok(())
+    }
+
+    /// An empty buffer; waits for one when all are on their way.
+    fn buffer(&mut self) -> Result<Vec<u8>, Error> {
+        if self.spare.is_empty() && self.idle == 0 {
+            self.take()?;
+        }
+        Ok(self.spare.pop().unwrap_or_else(|| {
+            self.idle -= 1;
+            Vec::with_capacity(BUFFER + CARRY)
+        }))
+    }
+
+    /// Waits for everything that was handed out.
+    fn collect(&mut self, batches: usize) -> Result<(), Error> {
+        while self.chunks.len() < batches {
+            self.take()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,291 @@
+//! Objects of stores made before there were packs: one compressed file an object. Only read.
+//!
+//! `objects/<2 hex digits>/<62 hex digits>` below the store's folder:
+//!
+//! ```text
+//! "SNBO" version:u8=1 codec:u8=1(zstd) 0 0 | zstd frames | plain length:u64 sha256:32 crc32:u32
+//! ```
+//!
+//! Integers are little-endian. The SHA-256 is of the plain bytes and equals the object's id; the
+//! CRC-32 (IEEE) is of every byte before it.
+
+use std::{
+    io::{self, BufReader, Read, Write},
+    sync::Arc,
+};
+
+use super::{Error, layout::Layout};
+use base::{Digest, Fs, Hasher, RelPath};
+use model::ObjectId;
+
+/// The first eight bytes.
+const HEAD: [u8; 8] = [b'S', b'N', b'B', b'O', 1, 1, 0, 0];
+/// Number of bytes after the frames.
+const TAIL: u64 = 8 + 32 + 4;
+/// Largest window accepted when reading, as a power of two: 8 MiB.
+const WINDOW_LOG: u32 = 23;
+
+/// The objects of an old store.
+pub struct Legacy {
+    fs: Arc<dyn Fs>,
+    dir: RelPath,
+}
+
+impl Legacy {
+    /// The old objects of the store below `dir`.
+    pub fn new(fs: Arc<dyn Fs>, dir: &RelPath) -> Self {
+        Self {
+            fs,
+            dir: dir.join("objects"),
+        }
+    }
+
+    /// Where an object lies.
+    fn path(&self, id: &ObjectId) -> RelPath {
+        let hex = id.0.hex();
+        self.dir.join(&hex[..2]).join(&hex[2..])
+    }
+
+    /// All objects, and the number of stored bytes of each.
+    pub fn all(&self) -> io::Result<Vec<(ObjectId, u64)>> {
+        let mut found = Vec::new();
+        for front in Layout::names(&*self.fs, &self.dir)? {
+            for back in Layout::names(&*self.fs, &self.dir.join(&front))? {
+                let Ok(id) = Digest::from_hex(&format!("{front}{back}")) else {
+                    continue;
+                };
+                let stat = self.fs.stat(&self.path(&ObjectId(id)))?;
+                found.push((ObjectId(id), stat.map_or(0, |stat| stat.size)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes an object, and its folder when that is empty.
+    pub fn remove(&self, id: &ObjectId) -> io::Result<()> {
+        let path = self.path(id);
+        self.fs.remove_file(&path)?;
+        let _ = self.fs.remove_dir(&path.parent());
+        Ok(())
+    }
+
+    /// The number of plain bytes of an object, `None` when it is not there.
+    pub fn size(&self, id: &ObjectId) -> Result<Option<u64>, Error> {
+        let path = self.path(id);
+        let Some(stat) = self.fs.stat(&path).map_err(Error::Io)? else {
+            return Ok(None);
+        };
+        self.says(id, &path, stat.size).map(Some)
+    }
+
+    /// The number of plain bytes that an object of `stored` bytes says that it has.
+    fn says(&self, id: &ObjectId, path: &RelPath, stored: u64) -> Result<u64, Error> {
+        let at = stored.checked_sub(TAIL).ok_or_else(|| Error::Damaged {
+            id: *id,
+            why: "it is too short".into(),
+        })?;
+        let mut tail = [0; 8];
+        self.fs
+            .open_at(path, at)
+            .and_then(|mut file| file.read_exact(&mut tail))
+            .map_err(Error::Io)?;
+        Ok(u64::from_le_bytes(tail))
+    }
+
+    /// Writes an object's bytes, checked as they flow.
+    pub fn read(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
+        let path = self.path(id);
+        let Some(stat) = self.fs.stat(&path).map_err(Error::Io)? else {
+            return Err(Error::Missing(*id));
+        };
+        let lengths = Lengths {
+            stored: stat.size,
+            plain: self.says(id, &path, stat.size)?,
+        };
+        let mut file = BufReader::with_capacity(256 << 10, self.fs.open(&path).map_err(Error::Io)?);
+        decode(&mut file, lengths, &id.0, into).map_err(|broken| match broken {
+            Broken::Object(why) => Error::Damaged { id: *id, why },
+            Broken::Read(error) if error.kind() == io::ErrorKind::UnexpectedEof => Error::Damaged {
+                id: *id,
+                why: "it is cut short".into(),
+            },
+            Broken::Read(error) => Error::Io(error),
+            Broken::Write(error) => Error::Write(error),
+        })
+    }
+}
+
+/// How long an object is.
+#[derive(Clone, Copy)]
+pub(super) struct Lengths {
+    /// The file, in bytes.
+    pub stored: u64,
+    /// What it says that it decompresses to, in bytes: more is never written.
+    pub plain: u64,
+}
+
+/// Checksums what passes through from a reader.
+struct Checked<'a> {
+    inner: &'a mut dyn Read,
+    crc: crc32fast::Hasher,
+}
+
+impl Read for Checked<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.crc.update(&buffer[..n]);
+        Ok(n)
+    }
+}
+
+/// Reads an object whose plain bytes must hash to `digest`.
+pub(super) fn decode(
+    from: &mut dyn Read,
+    lengths: Lengths,
+    digest: &Digest,
+    into: &mut dyn Write,
+) -> Result<u64, Broken> {
+    let frames = lengths
+        .stored
+        .checked_sub(HEAD.len() as u64 + TAIL)
+        .ok_or(Broken::Object("it is too short".into()))?;
+    let mut source = Checked {
+        inner: from,
+        crc: crc32fast::Hasher::new(),
+    };
+    let mut head = [0; HEAD.len()];
+    source.read_exact(&mut head).map_err(Broken::Read)?;
+    if head != HEAD {
+        return Err(Broken::Object(
+            "its header is not one of a stored object".into(),
+        ));
+    }
+    let mut hasher = Hasher::default();
+    let mut limited = (&mut source).take(frames);
+    let plain = decompress(&mut limited, lengths.plain, &mut hasher, into)?;
+    if limited.limit() != 0 {
+        return Err(Broken::Object("it has bytes after its frames".into()));
+    }
+    let mut tail = [0; 40];
+    source.read_exact(&mut tail).map_err(Broken::Read)?;
+    let Checked { inner, crc } = source;
+    let mut end = [0; 4];
+    inner.read_exact(&mut end).map_err(Broken::Read)?;
+    let found = hasher.finish();
+    if tail[..8] != plain.to_le_bytes()
+        || tail[8..] != found.bytes()[..]
+        || end != crc.finalize().to_le_bytes()
+    {
+        return Err(Broken::Object("its checksums do not agree".into()));
+    }
+    if inner.read(&mut [0]).map_err(Broken::Read)? != 0 {
+        return Err(Broken::Object("it has bytes after its end".into()));
+    }
+    if found != *digest {
+        return Err(Broken::Object(format!("its bytes have the digest {found}")));
+    }
+    Ok(plain)
+}
+
+/// Decompresses frames of at most `most` plain bytes into a writer and a hasher.
+fn decompress(
+    frames: &mut dyn Read,
+    most: u64,
+    hasher: &mut Hasher,
+    into: &mut dyn Write,
+) -> Result<u64, Broken> {
+    let broken = |error: io::Error| Broken::Object(format!("it cannot be decompressed ({error})"));
+    let mut decoder = zstd::Decoder::new(frames).map_err(broken)?;
+    decoder.window_log_max(WINDOW_LOG).map_err(broken)?;
+    let mut plain = 0;
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        let n = decoder.read(&mut buffer).map_err(broken)?;
+        if n == 0 {
+            return Ok(plain);
+        }
+        plain += n as u64;
+        // A few bytes can decompress to more than any disk holds.
+        if plain > most {
+            return Err(Broken::Object("it has more bytes than it says".into()));
+        }
+        hasher.update(&buffer[..n]);
+        into.write_all(&buffer[..n]).map_err(Broken::Write)?;
+    }
+}
+
+/// Why [`decode`] stopped.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// The object is not what it should be.
+    Object(String),
+    /// The file cannot be read.
+    Read(io::Error),
+    /// The target cannot be written.
+    Write(io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the first version wrote it.
+    fn encoded(plain: &[u8]) -> (Vec<u8>, Digest) {
+        let digest = Digest::of(plain);
+        let mut bytes = HEAD.to_vec();
+        bytes.extend(zstd::stream::encode_all(plain, 1).expect("a slice can be compressed"));
+        bytes.extend_from_slice(&(plain.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(digest.bytes());
+        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+        (bytes, digest)
+    }
+
+    /// Reads an object as the store does.
+    fn read(bytes: &[u8], digest: &Digest, into: &mut dyn Write) -> Result<u64, Broken> {
+        let says = bytes
+            .len()
+            .checked_sub(44)
+            .and_then(|at| bytes[at..].first_chunk())
+            .map_or(0, |says| u64::from_le_bytes(*says));
+        decode(
+            &mut &bytes[..],
+            Lengths {
+                stored: bytes.len() as u64,
+                plain: says,
+            },
+            digest,
+            into,
+        )
+    }
+
+    #[test]
+    fn every_changed_byte_and_every_cut_is_found() {
+        let (bytes, digest) = encoded(b"some bytes, some bytes, some other bytes");
+        read(&bytes, &digest, &mut io::sink()).expect("it is whole");
+        for at in 0..bytes.len() {
+            for flip in [1, 0x80, 0xff] {
+                let mut bad = bytes.clone();
+                bad[at] ^= flip;
+                assert!(read(&bad, &digest, &mut io::sink()).is_err(), "byte {at}");
+            }
+            assert!(
+                read(&bytes[..at], &digest, &mut io::sink()).is_err(),
+                "cut at {at}"
+            );
+        }
+        assert!(read(&[&bytes[..], b"x"].concat(), &digest, &mut io::sink()).is_err());
+    }
+
+    #[test]
+    fn more_bytes_than_an_object_says_are_never_written() {
+        let (mut bytes, digest) = encoded(&vec![0; 10 << 20]);
+        let tail = bytes.len() - 44;
+        bytes[tail..tail + 8].copy_from_slice(&1000_u64.to_le_bytes());
+        let mut written = Vec::new();
+        assert!(matches!(
+            read(&bytes, &digest, &mut written),
+            Err(Broken::Object(_))
+        ));
+        assert!(written.len() <= 1000, "{} bytes", written.len());
+    }
+}

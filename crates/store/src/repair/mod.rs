@@ -1,0 +1,197 @@
+//! The repair: takes what is damaged out of use, and heals what another copy exists of.
+//!
+//! Intact chunks of a damaged pack are copied into a new one; one commit puts it in the place of
+//! the old, which then moves to the quarantine and is never deleted. Log and index are made again
+//! from the packs. Objects that are still not whole are then looked for elsewhere: among objects
+//! of the old format, and among whatever the caller offers, which is believed only as far as
+//! its digest. A crash on the way leaves a store that the next repair goes on with.
+
+mod heal;
+mod quarantine;
+mod salvage;
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    io::Read,
+};
+
+use super::{
+    ChunkStore, Error,
+    check::{Check, Finding, Found, Level, harm},
+    commit::{self, LOOSE},
+    format::{PackRef, record::FileRef},
+    gc::{Copier, Progress},
+    packer::Packed,
+    scan,
+};
+use base::{Digest, Failure, cancel};
+use model::{ObjectId, store::RepairReport};
+
+/// Yields what may be the bytes of an object, read from wherever the caller has them.
+pub type Candidates<'a> = dyn Fn(&ObjectId) -> Vec<Box<dyn Read>> + 'a;
+
+impl ChunkStore {
+    /// Repairs the store. `roots` are the objects that must be there.
+    pub fn repair(
+        &self,
+        roots: &BTreeSet<ObjectId>,
+        sources: &Candidates<'_>,
+        progress: &Progress<'_>,
+    ) -> Result<RepairReport, Failure> {
+        if self.fs.stat(&self.layout.dir).map_err(Error::Io)?.is_none() {
+            return Ok(RepairReport::default());
+        }
+        let _one = self.collecting()?;
+        let how = Check {
+            level: Level::Deep,
+            budget: None,
+            seconds: 0,
+        };
+        let found = self.find_damage(how, progress)?;
+        let (damage, lost) = harm(self, &found, Some(roots))?;
+        let mut report = RepairReport {
+            damage,
+            ..RepairReport::default()
+        };
+        if !found.findings.is_empty() {
+            self.take_out(&found, &mut report)?;
+        }
+        let mut hurt: BTreeSet<ObjectId> = report
+            .damage
+            .iter()
+            .flat_map(|harm| harm.objects.iter().copied())
+            .collect();
+        hurt.extend(&lost);
+        for id in lost {
+            cancel::check()?;
+            if !heal::heal(self, &id, sources)? {
+                report.lost.push(id);
+            }
+        }
+        report.healed = hurt
+            .into_iter()
+            .filter(|id| !report.lost.contains(id))
+            .collect();
+        Ok(report)
+    }
+
+    /// Copies what is intact, commits without what is damaged, and moves that away.
+    fn take_out(&self, found: &Found, report: &mut RepairReport) -> Result<(), Failure> {
+        let bad = bad_packs(self, &found.findings);
+        let mut copier = Copier::new(self);
+        for id in &bad {
+            cancel::check()?;
+            salvage::copy(self, id, &mut copier)?;
+        }
+        report.copied = copier.copied;
+        let (packed, _lease) = copier.finish()?;
+        let _alone = self.alone()?;
+        let new: HashSet<Digest> = packed.iter().map(|packed| packed.table.pack.id).collect();
+        for id in bad.iter().filter(|id| new.contains(*id)) {
+            // The healed pack gets the very name of the damaged one.
+            report
+                .quarantined
+                .extend(quarantine::copy(self, &self.layout.pack(id))?);
+        }
+        // Before the commit takes the damaged ones' names.
+        quarantine::settle(self)?;
+        self.commit_without(&bad, found, packed)?;
+        for id in &bad {
+            self.packs.forget(id);
+        }
+        let packs = bad
+            .iter()
+            .filter(|id| !new.contains(*id))
+            .map(|id| self.layout.pack(id));
+        let files = found
+            .findings
+            .iter()
+            .filter_map(|finding| finding.file.clone())
+            .filter(|file| file.is_in(&self.layout.indexes()));
+        for path in packs.chain(files) {
+            report.quarantined.extend(quarantine::take(self, &path)?);
+        }
+        report.quarantined.extend(quarantine::broken_records(self)?);
+        quarantine::settle(self)?;
+        self.forget();
+        Ok(())
+    }
+
+    /// Commits everything but some packs and what is damaged of the index. The lock is held.
+    fn commit_without(
+        &self,
+        bad: &BTreeSet<Digest>,
+        found: &Found,
+        packed: Vec<Packed>,
+    ) -> Result<(), Error> {
+        let newest = self.refresh()?;
+        let last = self
+            .layout
+            .sequences(&*self.fs)
+            .map_err(Error::Io)?
+            .last()
+            .copied()
+            .unwrap_or(0);
+        let mut record = newest.next(last);
+        let broken = |file: &FileRef| {
+            let path = self.layout.index(&file.id);
+            found
+                .findings
+                .iter()
+                .any(|finding| finding.file.as_ref() == Some(&path))
+        };
+        let new: HashSet<Digest> = packed.iter().map(|packed| packed.table.pack.id).collect();
+        let (mut segments, mut loose): (Vec<FileRef>, Vec<PackRef>) =
+            (Vec::new(), record.packs.clone());
+        for (file, head) in newest.index.heads() {
+            if broken(&file) || head.packs.iter().any(|pack| bad.contains(&pack.id)) {
+                loose.extend(&head.packs);
+            } else {
+                segments.push(file);
+            }
+        }
+        loose.retain(|pack| !bad.contains(&pack.id) && !new.contains(&pack.id));
+        loose.sort_unstable();
+        loose.dedup();
+        let mut tables = Vec::new();
+        for pack in loose {
+            tables.push(scan::sound_table(self, pack)?);
+        }
+        let names = commit::names(self, &packed);
+        tables.extend(packed.into_iter().map(|packed| packed.table));
+        let indexes = if tables.len() < LOOSE {
+            Vec::new()
+        } else {
+            commit::segments_of(&tables)
+        };
+        record.packs = if indexes.is_empty() {
+            tables.iter().map(|table| table.pack).collect()
+        } else {
+            Vec::new()
+        };
+        record.segments = segments
+            .into_iter()
+            .chain(indexes.iter().map(|bytes| FileRef::of(bytes)))
+            .collect();
+        // Without its list, a collection begins anew: none is under way now.
+        record.dead = record.dead.filter(|file| !broken(file));
+        commit::write(self, &names, &indexes, &record).map_err(Error::Write)?;
+        self.forget();
+        Ok(())
+    }
+}
+
+/// The packs of which something is bad.
+fn bad_packs(store: &ChunkStore, findings: &[Finding]) -> BTreeSet<Digest> {
+    let named = |finding: &Finding| {
+        let file = finding
+            .file
+            .as_ref()
+            .filter(|file| file.is_in(&store.layout.packs()))?;
+        Digest::from_hex(str::from_utf8(file.name()).ok()?).ok()
+    };
+    findings
+        .iter()
+        .filter_map(|finding| finding.place.map(|(id, _)| id).or_else(|| named(finding)))
+        .collect()
+}

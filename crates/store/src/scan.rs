@@ -1,0 +1,170 @@
+//! Reads packs from one end to the other, a window at a time, into one buffer that is reused:
+//! for checks, for collections and for repairs, which touch every byte of a pack once.
+//!
+//! A result always stays with the entry it belongs to: one flipped bit is one bad blob.
+
+use std::io;
+
+use super::{
+    ChunkStore, Error, fetch,
+    format::{Broken, PackRef, blob, pack},
+    index::{Table, read_table},
+};
+use base::{
+    Fs, Input, RelPath,
+    aligned::{self, Aligned},
+};
+
+/// Bytes read at once.
+const WINDOW: u64 = 4 << 20;
+/// Packs up to this size go through the page cache.
+const SMALL: u64 = 1 << 20;
+
+/// How much of a blob is proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Its checksum, and that its header says what the table says.
+    Checksum,
+    /// Also that its plain bytes have its id, or are a list that can be read.
+    Plain,
+}
+
+/// Reads one pack after the other.
+pub struct Scanner {
+    input: Option<Box<dyn Input>>,
+    size: u64,
+    buffer: Aligned,
+    begin: u64,
+    len: usize,
+}
+
+impl Scanner {
+    /// Has opened nothing yet.
+    pub fn new() -> Self {
+        Self {
+            input: None,
+            size: 0,
+            buffer: Aligned::new(0),
+            begin: 0,
+            len: 0,
+        }
+    }
+
+    /// Opens a file instead of the one before; its number of bytes.
+    pub fn open(&mut self, fs: &dyn Fs, path: &RelPath) -> io::Result<u64> {
+        self.size = fs.stat(path)?.ok_or(io::ErrorKind::NotFound)?.size;
+        self.input = Some(fs.open_input(path)?);
+        (self.begin, self.len) = (0, 0);
+        Ok(self.size)
+    }
+
+    /// At most `len` bytes from an offset; fewer at the file's end.
+    pub fn bytes(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+        let end = offset.saturating_add(len as u64).min(self.size);
+        if offset < self.begin || end > self.begin + self.len as u64 {
+            let begin = aligned::floor(offset.min(self.size));
+            let wanted =
+                aligned::ceil(end.saturating_sub(begin).max(WINDOW.min(self.size - begin)));
+            let wanted = usize::try_from(wanted).map_err(io::Error::other)?;
+            if self.buffer.len() < wanted {
+                self.buffer = Aligned::new(wanted);
+            }
+            let target = &mut self.buffer[..wanted];
+            let input = self
+                .input
+                .as_ref()
+                .expect("because nothing is read before a file is opened");
+            self.len = if self.size > SMALL {
+                input.read_once_at(begin, target)?
+            } else {
+                input.read_at(begin, target)?
+            };
+            self.begin = begin;
+        }
+        let from = usize::try_from(offset - self.begin)
+            .map_err(io::Error::other)?
+            .min(self.len);
+        Ok(&self.buffer[from..(from + len).min(self.len)])
+    }
+
+    /// A blob's header and stored bytes, proved; or why it is not the blob that the table names.
+    pub fn blob(
+        &mut self,
+        entry: &pack::Entry,
+        proof: Proof,
+    ) -> io::Result<Result<(blob::Header, &[u8]), Broken>> {
+        let bytes = self.bytes(entry.offset.into(), entry.span())?;
+        let proved = || {
+            let (header, _) = blob::split(bytes)?;
+            let said = (
+                entry.blob,
+                entry.codec,
+                entry.plain,
+                entry.stored,
+                entry.crc,
+            );
+            if said
+                != (
+                    header.blob,
+                    header.codec,
+                    header.plain,
+                    header.stored,
+                    header.crc,
+                )
+            {
+                return Err(Broken::because(
+                    "its header is not what the table of contents says",
+                ));
+            }
+            if proof == Proof::Plain {
+                fetch::decode(bytes, entry.blob)?;
+            }
+            Ok(header)
+        };
+        Ok(proved().map(|header| (header, bytes)))
+    }
+
+    /// The pack's first bytes are those of a pack.
+    pub fn header(&mut self) -> io::Result<Result<(), Broken>> {
+        let bytes = self.bytes(0, pack::HEADER)?;
+        Ok(if bytes.len() < pack::HEADER {
+            Err(Broken::because("it is too short"))
+        } else {
+            pack::read_header(bytes)
+        })
+    }
+}
+
+/// Entries in the order in which they lie in the pack.
+pub fn by_offset(table: &Table) -> Vec<pack::Entry> {
+    let mut entries = table.entries.clone();
+    entries.sort_unstable_by_key(|entry| entry.offset);
+    entries
+}
+
+/// The table of a pack that is named by its id.
+pub fn table_of(store: &ChunkStore, pack: PackRef) -> io::Result<Result<Table, Broken>> {
+    let table = read_table(&*store.fs, &store.layout.pack(&pack.id), Some(pack.size))?;
+    Ok(table.and_then(|table| {
+        if table.pack.id == pack.id {
+            Ok(table)
+        } else {
+            Err(Broken::because("it is another pack"))
+        }
+    }))
+}
+
+/// The table of a pack; an error when it is damaged.
+pub fn sound_table(store: &ChunkStore, pack: PackRef) -> Result<Table, Error> {
+    table_of(store, pack)
+        .map_err(Error::Io)?
+        .map_err(|broken| unsound(&store.layout.pack(&pack.id), &broken.0))
+}
+
+/// The error of a damaged file.
+pub fn unsound(file: &RelPath, why: &str) -> Error {
+    Error::Unsound {
+        file: file.to_string(),
+        why: why.into(),
+    }
+}

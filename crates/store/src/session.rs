@@ -1,0 +1,406 @@
+//! A session of puts: chunks that the store does not have go into new packs, and one commit
+//! makes all of them durable and visible. Several threads may put at the same time.
+//!
+//! A session holds a kernel lock on a file of its own until its [`Lease`](super::Lease) is
+//! dropped: no collection drops what it relies on meanwhile. Nothing is touched before the
+//! first byte arrives. Read `ingest.rs` next for how a large file is cut and stored.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    io::Read,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use super::{
+    ChunkStore, Error, Lease, Session, Stored, commit,
+    format::{
+        BlobId, BlobKind,
+        file::{Chunk, FileObject, MAX_CHUNKS},
+    },
+    generation::Generation,
+    index::{Place, data, list},
+    ingest,
+    packer::{Packed, Packer, temp},
+};
+use base::{Digest, fs::FileLock};
+use model::ObjectId;
+
+/// One in so many chunks that the store says it has is read and proved.
+const SAMPLE: u8 = 0;
+
+/// The session.
+pub struct Puts<'a> {
+    pub(super) store: &'a ChunkStore,
+    entered: OnceLock<Entered>,
+    /// Held while it enters: only the first put does.
+    entering: Mutex<()>,
+    seen: Mutex<HashSet<BlobId>>,
+    trusted: Mutex<HashMap<Digest, bool>>,
+    packers: Mutex<Vec<Packer>>,
+    packed: Mutex<Vec<Packed>>,
+    /// Temporary files, to be removed when the session fails.
+    temps: Mutex<BTreeSet<base::RelPath>>,
+    files: AtomicUsize,
+    grown: AtomicU64,
+    failed: Mutex<bool>,
+    /// One large file at a time: it uses every core by itself.
+    pub(super) large: Mutex<()>,
+}
+
+/// What a session has once it has entered the store.
+struct Entered {
+    name: String,
+    lock: Mutex<Option<FileLock>>,
+    generation: Arc<Generation>,
+}
+
+/// Locks a mutex that no holder panics with.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("because no holder panics")
+}
+
+impl<'a> Puts<'a> {
+    /// A session that has touched nothing yet.
+    pub fn new(store: &'a ChunkStore) -> Self {
+        Self {
+            store,
+            entered: OnceLock::new(),
+            entering: Mutex::default(),
+            seen: Mutex::default(),
+            trusted: Mutex::default(),
+            packers: Mutex::default(),
+            packed: Mutex::default(),
+            temps: Mutex::default(),
+            files: AtomicUsize::new(0),
+            grown: AtomicU64::new(0),
+            failed: Mutex::default(),
+            large: Mutex::default(),
+        }
+    }
+
+    /// Enters the store: its folders, the session's lock, the commit it builds on.
+    fn enter(&self) -> Result<&Entered, Error> {
+        if let Some(entered) = self.entered.get() {
+            return Ok(entered);
+        }
+        let _one = lock(&self.entering);
+        if let Some(entered) = self.entered.get() {
+            return Ok(entered);
+        }
+        let (name, held, generation) = commit::enter(self.store)?;
+        let entered = Entered {
+            name,
+            lock: Mutex::new(Some(held)),
+            generation,
+        };
+        Ok(self.entered.get_or_init(|| entered))
+    }
+
+    /// Stores those of these chunks that are new; `ids` are their digests.
+    pub(super) fn store_chunks(
+        &self,
+        ids: &[Digest],
+        chunks: &[&[u8]],
+    ) -> Result<Vec<Chunk>, Error> {
+        let fresh = ids
+            .iter()
+            .zip(chunks)
+            .map(|(id, bytes)| (data(*id), *bytes));
+        self.store_blobs(fresh)?;
+        let chunk = |(id, bytes): (&Digest, &&[u8])| Chunk {
+            id: *id,
+            len: u32::try_from(bytes.len()).expect("because chunks are small"),
+        };
+        Ok(ids.iter().zip(chunks).map(chunk).collect())
+    }
+
+    /// Stores the list of a file's chunks; returns what the file is in the store.
+    pub(super) fn store_file(&self, digest: Digest, file: &FileObject) -> Result<(), Error> {
+        if file.chunks.len() > MAX_CHUNKS {
+            return Err(Error::TooLarge { size: file.size });
+        }
+        self.store_blobs([(list(digest), &file.encode()[..])].into_iter())
+    }
+
+    /// Stores those blobs that the store does not have.
+    fn store_blobs<'b>(
+        &self,
+        blobs: impl Iterator<Item = (BlobId, &'b [u8])>,
+    ) -> Result<(), Error> {
+        let mut packer = None;
+        for (blob, bytes) in blobs {
+            if !self.claim(blob, bytes)? {
+                continue;
+            }
+            let mut open = match packer.take() {
+                Some(open) => open,
+                None => self.packer()?,
+            };
+            match open.append(blob, bytes) {
+                Ok(grown) => self.grown.fetch_add(grown, Ordering::Relaxed),
+                Err(error) => {
+                    *lock(&self.failed) = true;
+                    return Err(Error::Write(error));
+                }
+            };
+            if open.is_full() {
+                self.finish(open)?;
+            } else {
+                packer = Some(open);
+            }
+        }
+        lock(&self.packers).extend(packer);
+        Ok(())
+    }
+
+    /// A pack to append to: one that no other thread uses.
+    fn packer(&self) -> Result<Packer, Error> {
+        if let Some(packer) = lock(&self.packers).pop() {
+            return Ok(packer);
+        }
+        let entered = self.enter()?;
+        let path = temp(
+            &self.store.layout,
+            &entered.name,
+            self.files.fetch_add(1, Ordering::Relaxed),
+        );
+        lock(&self.temps).insert(path.clone());
+        Packer::new(&*self.store.fs, path).map_err(Error::Write)
+    }
+
+    /// Completes and syncs a pack.
+    fn finish(&self, packer: Packer) -> Result<(), Error> {
+        match packer.finish() {
+            Ok(done) => lock(&self.packed).push(done),
+            Err(error) => {
+                *lock(&self.failed) = true;
+                return Err(Error::Write(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// True when this session must store a blob: the store does not have it, and no other
+    /// thread of the session is about to.
+    fn claim(&self, blob: BlobId, bytes: &[u8]) -> Result<bool, Error> {
+        let generation = &self.enter()?.generation;
+        if !lock(&self.seen).insert(blob) {
+            return Ok(false);
+        }
+        match blob.kind {
+            BlobKind::Data => Ok(!self.has(generation, blob)?),
+            BlobKind::File => Ok(!self.has_list(generation, blob, bytes)?),
+        }
+    }
+
+    /// True when the store has this very list, whose chunks the session has put. A list is named
+    /// by what its file hashes to, so another version of the chunker may have written one with
+    /// other cuts: it serves as long as all of its own chunks are there.
+    fn has_list(&self, generation: &Generation, blob: BlobId, bytes: &[u8]) -> Result<bool, Error> {
+        if !self.has(generation, blob)? {
+            return Ok(false);
+        }
+        let id = ObjectId(blob.id);
+        match self.store.packs.file(generation, &id) {
+            Ok(Some(file)) if file.encode() == bytes || self.has_chunks(generation, &file)? => {
+                Ok(true)
+            }
+            // A second list of the same name would hide it, or be hidden by it.
+            Ok(Some(_)) => Err(Error::Damaged {
+                id,
+                why: "its list has other cuts than now, and some of their chunks are missing"
+                    .into(),
+            }),
+            // What cannot be read is not relied on.
+            Ok(None) | Err(Error::Damaged { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// True when the store has a blob, for sure, and no collection is about to take it.
+    fn has(&self, generation: &Generation, blob: BlobId) -> Result<bool, Error> {
+        if generation.index.is_dead(blob) {
+            return Ok(false);
+        }
+        for place in generation.index.find(blob).map_err(Error::Io)? {
+            if self.proves(&place, blob)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// True when the store has the list of a file and all of its chunks.
+    fn has_file(&self, generation: &Generation, id: &ObjectId) -> Result<bool, Error> {
+        if !self.has(generation, list(id.0))? {
+            return Ok(false);
+        }
+        // A list that cannot be read is not relied on; `check` names the damage.
+        let Ok(Some(file)) = self.store.packs.file(generation, id) else {
+            return Ok(false);
+        };
+        self.has_chunks(generation, &file)
+    }
+
+    /// True when the store has all chunks of a list.
+    fn has_chunks(&self, generation: &Generation, file: &FileObject) -> Result<bool, Error> {
+        for chunk in &file.chunks {
+            if !self.has(generation, data(chunk.id))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// True when a blob is there for sure: its pack is, whole, and a sample is read.
+    fn proves(&self, place: &Place, blob: BlobId) -> Result<bool, Error> {
+        let known = lock(&self.trusted).get(&place.pack.id).copied();
+        let whole = match known {
+            Some(whole) => whole,
+            None => {
+                let stat = self
+                    .store
+                    .fs
+                    .stat(&self.store.layout.pack(&place.pack.id))
+                    .map_err(Error::Io)?;
+                let whole = stat.is_some_and(|stat| stat.size == place.pack.size);
+                lock(&self.trusted).insert(place.pack.id, whole);
+                whole
+            }
+        };
+        if !whole || blob.id.bytes()[31] != SAMPLE {
+            return Ok(whole);
+        }
+        Ok(matches!(self.store.packs.read(place, blob), Ok(Ok(_))))
+    }
+
+    /// How many bytes the packs grew by until now.
+    pub(super) fn grown(&self) -> u64 {
+        self.grown.load(Ordering::Relaxed)
+    }
+
+    /// Completes every open pack, all at once.
+    fn finish_all(&self) -> Result<Vec<Packed>, Error> {
+        use rayon::prelude::*;
+        if *lock(&self.failed) {
+            return Err(Error::Failed);
+        }
+        let open = std::mem::take(&mut *lock(&self.packers));
+        open.into_par_iter()
+            .try_for_each(|packer| self.finish(packer))?;
+        Ok(std::mem::take(&mut *lock(&self.packed)))
+    }
+}
+
+impl Session for Puts<'_> {
+    fn put(&self, from: &mut dyn Read) -> Result<Stored, Error> {
+        ingest::put(self, from)
+    }
+
+    fn put_small(&self, contents: &[&[u8]]) -> Result<Vec<Stored>, Error> {
+        ingest::put_small(self, contents)
+    }
+
+    fn holds(&self, objects: &[ObjectId]) -> Result<Vec<bool>, Error> {
+        use rayon::prelude::*;
+        let generation = &self.enter()?.generation;
+        let held =
+            |id: &ObjectId| Ok(self.has(generation, data(id.0))? || self.has_file(generation, id)?);
+        objects.par_iter().with_min_len(256).map(held).collect()
+    }
+
+    fn commit(self: Box<Self>) -> Result<Lease, Error> {
+        self.commit_with(&[])
+    }
+
+    fn commit_with(self: Box<Self>, roots: &[(String, Option<ObjectId>)]) -> Result<Lease, Error> {
+        if !roots.is_empty() {
+            self.enter()?;
+        }
+        let packed = self.finish_all()?;
+        let Some(entered) = self.entered.get() else {
+            return Ok(Lease::none());
+        };
+        if !packed.is_empty() || !roots.is_empty() {
+            commit::publish(self.store, &packed, roots)?;
+        }
+        lock(&self.temps).clear();
+        let held = lock(&entered.lock)
+            .take()
+            .expect("because a session commits once");
+        Ok(commit::lease(self.store, &entered.name, held))
+    }
+}
+
+impl Drop for Puts<'_> {
+    fn drop(&mut self) {
+        lock(&self.packers).clear();
+        for temp in std::mem::take(&mut *lock(&self.temps)) {
+            let _ = self.store.fs.remove_file(&temp);
+        }
+        if let Some(held) = self
+            .entered
+            .get()
+            .and_then(|entered| Some((&entered.name, lock(&entered.lock).take()?)))
+        {
+            drop(commit::lease(self.store, held.0, held.1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Store;
+    use base::{Fs, RelPath, Root};
+
+    #[test]
+    fn a_list_with_other_cuts_is_relied_on_only_while_its_chunks_are_there() {
+        let bytes: Vec<u8> = (0..60_000_u32)
+            .flat_map(|n| Digest::of(&n.to_le_bytes()).bytes()[..8].to_vec())
+            .collect();
+        let (digest, parts) = (Digest::of(&bytes), [&bytes[..1000], &bytes[1000..]]);
+        for there in [true, false] {
+            let dir = tempfile::tempdir().expect("because tests can make folders");
+            let fs: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).expect("it opens"));
+            let store = ChunkStore::new(fs, RelPath::own("store"));
+            let early = Puts::new(&store);
+            let chunk = |part: &[u8]| Chunk {
+                id: Digest::of(part),
+                len: u32::try_from(part.len()).expect("it is small"),
+            };
+            let file = FileObject {
+                chunker: 1,
+                cutter: 0,
+                size: bytes.len() as u64,
+                chunks: parts.map(chunk).to_vec(),
+            };
+            early.store_file(digest, &file).expect("it stores");
+            if there {
+                early
+                    .store_chunks(&parts.map(Digest::of), &parts)
+                    .expect("it stores");
+            }
+            drop(Box::new(early).commit().expect("it commits"));
+            let late = store.begin().expect("it begins");
+            let put = late.put(&mut &bytes[..]);
+            assert_eq!(put.is_ok(), there, "{put:?}");
+            if there {
+                drop(late.commit().expect("it commits"));
+                let mut read = Vec::new();
+                store
+                    .read(&ObjectId(digest), &mut read)
+                    .expect("it can be read");
+                assert!(read == bytes, "what was put comes back");
+            } else {
+                assert!(
+                    matches!(put, Err(Error::Damaged { .. })),
+                    "nobody is told that it is stored"
+                );
+            }
+        }
+    }
+}
