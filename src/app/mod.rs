@@ -132,9 +132,10 @@ impl Default for Options {
 /// # let path = dir.path();
 /// # std::fs::create_dir_all(path.join("tasks/T01"))?;
 /// # std::fs::write(path.join("tasks/T01/config.yaml"), "version: 1.0.0\n")?;
-/// # for args in [&["init", "-q", "-b", "main"][..], &["config", "user.name", "A"], &["config", "user.email", "a@example.org"],
-/// #     &["add", "."], &["commit", "-qm", "begin"]] {
-/// #     assert!(std::process::Command::new("git").args(args).current_dir(path).status()?.success());
+/// # for line in ["init -q -b main", "config user.name A", "config user.email a@example.org",
+/// #     "add .", "commit -qm begin"] {
+/// #     let mut git = std::process::Command::new("git");
+/// #     assert!(git.args(line.split(' ')).current_dir(path).status()?.success());
 /// # }
 /// # let fail = |failure: snapback::base::Failure| failure.to_string();
 /// let app = App::open(path, Options::default()).map_err(fail)?;

@@ -1,8 +1,10 @@
 //! What files held when they were last read, so that those that look the same need no reading.
 //!
 //! ```text
-//! "SNBSTAT1" version:u16 folder:32 run:u32 count:u64 | per file shared:varint path-rest:text size:varint
-//! mtime:i64,u32 ctime:i64,u32 ino:u64 dev:u64 id:32 verified:u32 | sha256:32
+//! "SNBSTAT1" version:u16 folder:32 run:u32 count:u64
+//!     | per file shared:varint path-rest:text size:varint
+//!       mtime:i64,u32 ctime:i64,u32 ino:u64 dev:u64 id:32 verified:u32
+//!     | sha256:32
 //! ```
 //!
 //! One file a folder, in the store's `stat-cache`. It is written without a sync: a lost or

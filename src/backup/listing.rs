@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! listing  "SNBLIST1" version:u16 | per entry kind:u8 shared:varint path-rest:text mode:u16
-//!          seconds:i64 nanos:u32 (file: size:varint id:32 | link: target:text) | 255 count:varint | sha256:32
+//!          seconds:i64 nanos:u32 (file: size:varint id:32 | link: target:text)
+//!          | 255 count:varint | sha256:32
 //! save     "SNBSAVE1" version:u16 seconds:i64 listing:32 files:u64 bytes:u64
 //!          | folders:varint, per folder name:text | sha256:32
 //! ```

@@ -31,7 +31,8 @@
 //!            portable: true}           # refuse names that Windows or macOS cannot write
 //! rollback: {on_verify_fail: undo, env: plan, require_reason: false}
 //! hooks: {strict: false}               # true: they refuse where they would only warn
-//! alerts: {channels: {ops: {feishu: {url_from: {env: FEISHU_URL}, secret_from: {env: FEISHU_SECRET}}}}}
+//! alerts:
+//!   channels: {ops: {feishu: {url_from: {env: FEISHU_URL}, secret_from: {env: FEISHU_SECRET}}}}
 //! ```
 //!
 //! `path` and `shared` are relative to the work tree, all else in a task to its folder, unless

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use crate::sources::{code_only, sources, top};
+use crate::sources::{code_only, crates, sources, top};
 
 /// The files whose module nobody declares. `top` is the crate's first file.
 fn undeclared(files: &BTreeMap<String, String>, top: &str) -> Vec<String> {
@@ -49,6 +49,10 @@ fn no_module_is_forgotten() {
     let mut files = sources(&["src"]);
     files.retain(|file, _| file != "src/main.rs" && !file.starts_with("src/bin/"));
     let mut wrong = undeclared(&files, "src/lib.rs");
+    for name in crates() {
+        let files = sources(&[&format!("crates/{name}/src")]);
+        wrong.extend(undeclared(&files, &format!("crates/{name}/src/lib.rs")));
+    }
     // A test in a file that nobody declares would never run, and nobody would know.
     let mut files = sources(&["tests"]);
     let tidy = files.split_off("tests/tidy/");

@@ -11,7 +11,7 @@ const MAX_FUNCTION: usize = 70;
 const MAX_COLUMNS: usize = 100;
 
 /// Where our sources lie.
-const FOLDERS: [&str; 3] = ["src", "tests", "fuzz/fuzz_targets"];
+const FOLDERS: [&str; 4] = ["crates", "src", "tests", "fuzz/fuzz_targets"];
 
 /// The functions of a file that are too long: line, name, length.
 fn long_functions(text: &str) -> Vec<(usize, String, usize)> {

@@ -3,13 +3,13 @@
 use crate::sources::{code_only, sources, words};
 
 /// The rooms by row. A room imports only from rows above its own, never from its own row.
+///
+/// The first three rows are crates of their own, whose walls Cargo keeps.
 const ROWS: [&[&str]; 12] = [
     &["base"],
-    &["model"],
-    &["policy"],
-    &[
-        "git", "store", "deps", "journal", "audit", "alert", "state", "trust",
-    ],
+    &["model", "policy"],
+    &["git", "store", "state"],
+    &["deps", "journal", "audit", "alert", "trust"],
     &["registry", "verify", "ground"],
     &["catalog"],
     &["steps", "draft", "session", "closure", "backup", "cluster"],
@@ -142,15 +142,15 @@ fn imports_against_the_table_are_found_in_every_form() {
     let bad = |file: &str, text: &str| wrong_imports(file, text).len();
     assert_eq!(
         bad(
-            "src/git/refs.rs",
+            "src/journal/log.rs",
             "use crate::{base::RelPath, model::{self, Manifest}};"
         ),
         0
     );
     assert_eq!(
         bad(
-            "src/git/refs.rs",
-            "use crate::{\n    base::{RelPath, Fs},\n    store::Store,\n};"
+            "src/journal/log.rs",
+            "use crate::{\n    base::{RelPath, Fs},\n    audit::Log,\n};"
         ),
         1,
         "the same row"

@@ -11,6 +11,15 @@ pub fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The names of the crates below `crates`.
+pub fn crates() -> Vec<String> {
+    let folder = fs::read_dir(top().join("crates")).expect("it lists");
+    let name = |entry: fs::DirEntry| entry.file_name().into_string().expect("it is UTF-8");
+    let mut names: Vec<String> = folder.map(|entry| name(entry.expect("it lists"))).collect();
+    names.sort();
+    names
+}
+
 /// Every Rust file below these folders: path from the top, text.
 pub fn sources(folders: &[&str]) -> BTreeMap<String, String> {
     let mut todo: Vec<PathBuf> = folders.iter().map(|folder| top().join(folder)).collect();

@@ -1,8 +1,8 @@
 //! The grammar of tag names.
 //!
 //! ```text
-//! release  <task>-v<version>                                  T01-v1.2.0, T01-v1.2.0-hotfix-20260224
-//! marker   <task>-v<to>-rollback-from-v<from>[+<n>]           T01-v1.2.0-rollback-from-v1.3.0
+//! release  <task>-v<version>                         T01-v1.2.0, T01-v1.2.0-hotfix-20260224
+//! marker   <task>-v<to>-rollback-from-v<from>[+<n>]  T01-v1.2.0-rollback-from-v1.3.0
 //! ```
 //!
 //! A hotfix is a release whose version ends in `-hotfix-YYYYMMDD`. A marker records that a

@@ -108,7 +108,7 @@ fn in_lanes(_: &mut Work<'_>, _: &mut State, _: &mut &[Block]) {}
 /// Compresses what is left, a message at a time.
 fn finish(mut work: Work<'_>) -> Vec<Digest> {
     work.run(1, |[state], [blocks]: &[&[Block]; 1]| {
-        compress256(state, blocks)
+        compress256(state, blocks);
     });
     work.finish().into_iter().map(digest).collect()
 }

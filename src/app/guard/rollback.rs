@@ -213,8 +213,8 @@ impl App {
         }
     }
 
-    /// Brings an interrupted rollback to its end; returns whether it is done, with its report as far
-    /// as that was kept. `None` when it had not begun.
+    /// Brings an interrupted rollback to its end; returns whether it is done, with its report as
+    /// far as that was kept. `None` when it had not begun.
     fn end_interrupted(
         &self,
         ours: Option<&Listed>,

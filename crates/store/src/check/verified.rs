@@ -1,7 +1,8 @@
 //! Notes of which pack was checked when. Lost or damaged, they cost a second look.
 //!
 //! ```text
-//! "SNBVERIF" version:u16 0:u16 last collection:i64 packs:u32 | per pack id:32 fast:i64 deep:i64 | sha256:32
+//! "SNBVERIF" version:u16 0:u16 last collection:i64 packs:u32
+//!     | per pack id:32 fast:i64 deep:i64 | sha256:32
 //! ```
 //!
 //! Times are seconds since 1970, 0 for never. Nothing but the order of checks depends on them.

@@ -1,7 +1,8 @@
 //! The list of a file's chunks, for files of more than one.
 //!
 //! ```text
-//! "SNBFILE1" version:u16 chunker:u8 cutter:u8 count:u32 size:u64 | per chunk id:32 length:u32 | sha256:32
+//! "SNBFILE1" version:u16 chunker:u8 cutter:u8 count:u32 size:u64
+//!     | per chunk id:32 length:u32 | sha256:32
 //! ```
 //!
 //! It is stored as a blob named by the SHA-256 of the whole file, which manifests name too.

@@ -3,8 +3,10 @@
 //! ```text
 //! header  "SNBPACK1" version:u16 flags:u16 0:u32 salt:32 crc:u32
 //! blobs   see blob.rs
-//! table   per blob, sorted by id and kind: id:32 offset:u32 stored:u32 plain:u32 kind:u8 codec:u8 0:u16 crc:u32
-//! trailer "SNBTRAIL" version:u16 flags:u16 count:u32 offset of the table:u64 sha256 of the table:32 crc:u32
+//! table   per blob, sorted by id and kind:
+//!         id:32 offset:u32 stored:u32 plain:u32 kind:u8 codec:u8 0:u16 crc:u32
+//! trailer "SNBTRAIL" version:u16 flags:u16 count:u32
+//!         offset of the table:u64 sha256 of the table:32 crc:u32
 //! ```
 //!
 //! A pack is named by the SHA-256 of its table, which holds the CRC of every blob: no second
