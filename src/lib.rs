@@ -30,23 +30,24 @@
 //!
 //! # The house
 //!
-//! A module imports only from rows above its own; `tests/tidy.rs` checks it.
+//! A module imports only from rows above its own; `tests/tidy/rooms.rs` checks it.
+//! The first three rows are crates below `crates/`, whose walls Cargo keeps.
 //!
 //! | row | rooms |
 //! |---|---|
-//! | 0 | [`base`]: error kinds, ids, digests, safe paths, the file-system port, lock, processes |
-//! | 1 | [`model`]: plain data and wire formats |
-//! | 2 | [`policy`]: pure decisions |
-//! | 3 | [`git`], [`store`], [`deps`], [`journal`], [`trust`], [`audit`], [`alert`] |
-//! | 4 | [`ground`] (the opened ports), [`registry`], [`verify`] |
-//! | 5 | [`catalog`]: what there is: releases, manifests, files now |
+//! | 0 | [`base`]: error kinds, digests, safe paths, the file-system port, lock, processes |
+//! | 1 | [`model`]: plain data and wire formats; [`policy`]: pure decisions |
+//! | 2 | [`git`], [`store`] |
+//! | 3 | [`deps`], [`journal`], [`audit`], [`alert`], [`consent`], [`keys`] |
+//! | 4 | [`site`] (the opened ports), [`registry`], [`verify`] |
+//! | 5 | [`catalog`]: what there is: releases, manifests, files now; [`verdict`]: what was said of it |
 //! | 6 | [`draft`]: operations before they are written down; [`steps`]: what operations do; [`backup`]: folders in the store |
 //! | 7 | [`release`], [`rollback`], [`drill`]: rollbacks rehearsed; [`capsule`]: one file a version; [`guard`]: rollbacks by themselves; [`hooks`]: what runs in git's own commands |
 //! | 8 | [`config`] |
 //! | 9 | [`app`] |
 //! | 11 | [`cli`] |
 //!
-//! The design page knew neither `ground`, `catalog`, `draft` nor `steps`. Releases, rollbacks and
+//! The design page knew neither `site`, `catalog`, `draft` nor `steps`. Releases, rollbacks and
 //! undos turned out to be the same thing seen from three sides, and a crash has to be finished by
 //! code that knows none of the three; so what they share is a room of its own below them.
 //!
@@ -72,18 +73,20 @@ pub mod capsule;
 pub mod catalog;
 pub mod cli;
 pub mod config;
+pub mod consent;
 pub mod deps;
 pub mod draft;
 pub mod drill;
-pub mod ground;
 pub mod guard;
 pub mod hooks;
 pub mod journal;
+pub mod keys;
 pub mod registry;
 pub mod release;
 pub mod rollback;
+pub mod site;
 pub mod steps;
-pub mod trust;
+pub mod verdict;
 pub mod verify;
 
 pub use ::{base, git, model, store};

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use snapback::{model::{GitId, Verdict}, steps::shared::{PREFIX, record_of}};
+use snapback::{model::{GitId, Verdict}, verdict::refs::{PREFIX, record_of}};
 
 fuzz_target!(|bytes: &[u8]| {
     let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return };

@@ -4,9 +4,9 @@ use super::{App, Error};
 use crate::{
     base::Failure,
     draft::Draft,
-    ground::Ground,
     model::{Settings, TaskId, overview::AdoptionLine, request::Adopt},
     release::adopt::{self, Adoption},
+    site::RepoSite,
 };
 
 impl App {
@@ -19,38 +19,38 @@ impl App {
 
     /// Describes an adoption. The configuration is written when it was found from the tags.
     pub(super) fn draft_of_adoption(&self, wanted: &Adopt) -> Result<Draft, Failure> {
-        self.ground.git.check_ready()?;
-        let (adoption, ground, configuration) = self.adoption(&wanted.tasks)?;
-        let mut draft = adopt::draft(&ground, &adoption, configuration)?;
+        self.site.git.check_ready()?;
+        let (adoption, site, configuration) = self.adoption(&wanted.tasks)?;
+        let mut draft = adopt::draft(&site, &adoption, configuration)?;
         draft.sign_as(&wanted.signing);
         draft.plan.nothing_to_do = adoption.manifests.is_empty();
         Ok(draft)
     }
 
     /// What can be adopted, with which settings, and their text when they are new.
-    fn adoption(&self, tasks: &[TaskId]) -> Result<(Adoption, Ground, Option<String>), Failure> {
-        let (ground, text) = match self.found_tasks()? {
+    fn adoption(&self, tasks: &[TaskId]) -> Result<(Adoption, RepoSite, Option<String>), Failure> {
+        let (site, text) = match self.found_tasks()? {
             Some((settings, text)) => (
-                Ground {
+                RepoSite {
                     settings: std::sync::Arc::new(settings),
-                    ..self.ground.clone()
+                    ..self.site.clone()
                 },
                 Some(text),
             ),
-            None => (self.ground.clone(), None),
+            None => (self.site.clone(), None),
         };
         let wanted = |id: &TaskId| tasks.is_empty() || tasks.contains(id);
-        Ok((adopt::find(&ground, &wanted)?, ground, text))
+        Ok((adopt::find(&site, &wanted)?, site, text))
     }
 
     /// Settings with the tasks that the tags speak of, and the configuration's text; `None` when
     /// there is a configuration or there are tasks already.
     fn found_tasks(&self) -> Result<Option<(Settings, String)>, Failure> {
-        let settings = &self.ground.settings;
+        let settings = &self.site.settings;
         if settings.from_file || !settings.tasks.is_empty() {
             return Ok(None);
         }
-        let Some(text) = adopt::configuration(&self.ground)? else {
+        let Some(text) = adopt::configuration(&self.site)? else {
             return Ok(None);
         };
         let settings =

@@ -100,7 +100,7 @@ impl App {
             ..Levels::FIRST_TWO
         };
         let now = check::tree(
-            &self.ground,
+            &self.site,
             task,
             &self.release_for(&task.id, version)?,
             Standing::default(),
@@ -131,20 +131,12 @@ impl App {
             ..Levels::FIRST_TWO
         };
         let (kept, scan) = rayon::join(
-            || {
-                check::release(
-                    &self.ground,
-                    task,
-                    &releases,
-                    version,
-                    (false, Demand::None),
-                )
-            },
-            || check::look(&self.ground, task),
+            || check::release(&self.site, task, &releases, version, (false, Demand::None)),
+            || check::look(&self.site, task),
         );
         let mut verification = kept?;
         let tree = check::tree_as(
-            &self.ground,
+            &self.site,
             task,
             &releases,
             Standing::default(),
@@ -183,7 +175,7 @@ impl App {
             ..Levels::ALL
         };
         let mut checks = check::tree(
-            &self.ground,
+            &self.site,
             task,
             &releases,
             Standing::default(),
@@ -191,7 +183,7 @@ impl App {
             levels,
         )?
         .checks;
-        super::change::leave_packages(&self.ground, operation, &mut checks);
+        super::change::leave_packages(&self.site, operation, &mut checks);
         let mut other = Vec::new();
         for check in &mut checks {
             let differs = check.level <= 2
@@ -236,19 +228,19 @@ impl App {
         task: &TaskSpec,
         report: &mut Report,
     ) -> Result<(), Failure> {
-        let active = read::active(&*self.ground.tree, &self.ground.settings, task).version;
+        let active = read::active(&*self.site.tree, &self.site.settings, task).version;
         let Some(version) = active.filter(|active| report.to.as_ref() == Some(active)) else {
             return Ok(());
         };
         let releases = self.release_for(&task.id, &version)?;
         let commands = if self.may_run(task) {
-            Commands::unless(self.ground.without_commands)
+            Commands::unless(self.site.without_commands)
         } else {
             Commands::NotTrusted
         };
         let standing = standing_of(&self.standings_of(&task.id)?, &task.id, &version);
         // As in an operation: what all tasks share stops no task's way back.
-        let seen = read::in_tree(&*self.ground.tree, &self.ground.settings).and_then(|registry| {
+        let seen = read::in_tree(&*self.site.tree, &self.site.settings).and_then(|registry| {
             Ok(registry
                 .map(|registry| registry.version(&task.id))
                 .transpose()?)
@@ -264,7 +256,7 @@ impl App {
             deep: true,
             ..Levels::ALL
         };
-        let verification = check::tree(&self.ground, task, &releases, standing, &version, levels)?;
+        let verification = check::tree(&self.site, task, &releases, standing, &version, levels)?;
         self.note_tree_under_lock(&verification, commands);
         report.verification = Some(verification);
         Ok(())

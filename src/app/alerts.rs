@@ -14,7 +14,6 @@ use crate::{
         send_within,
     },
     base::{Failure, Kind, cancel},
-    ground,
     journal::history,
     model::{
         TaskId, Version,
@@ -22,6 +21,7 @@ use crate::{
             ALERT_SCHEMA, Alert, AlertId, Answered, ChannelSpec, Choice, Kept, Notice, Offer, Topic,
         },
     },
+    site,
 };
 
 /// What became of one attempt to send.
@@ -62,7 +62,7 @@ const GRACE: Duration = Duration::from_millis(300);
 impl App {
     /// The record of alerts.
     fn outbox(&self) -> Outbox {
-        Outbox::new(self.ground.state.clone())
+        Outbox::new(self.site.state.clone())
     }
 
     /// All alerts, newest first, and how many cannot be read.
@@ -83,7 +83,7 @@ impl App {
     /// # Errors
     /// When it cannot even be written down.
     pub fn raise(&self, notice: Notice) -> Result<Option<AlertId>, Failure> {
-        let (settings, now) = (&self.ground.settings.alerts, self.ground.clock.now());
+        let (settings, now) = (&self.site.settings.alerts, self.site.clock.now());
         let alert = self.alert_of(notice);
         let about = &alert.notice;
         let key = format!(
@@ -93,12 +93,12 @@ impl App {
             about.from
         );
         if !settings.known {
-            self.ground.warn(format!(
+            self.site.warn(format!(
                 "{} (`alerts:` holds a mistake, so this waits to be sent until it is mended)",
                 about.title
             ));
         } else if settings.channels.is_empty() {
-            self.ground.warn(format!(
+            self.site.warn(format!(
                 "{} (no channel for alerts is configured, so nobody was called)",
                 about.title
             ));
@@ -117,12 +117,10 @@ impl App {
     pub(super) fn calling<T>(&self, done: Result<T, Failure>) -> Result<T, Failure> {
         let Err(failure) = &done else { return done };
         if failure.kind() == Kind::Stuck
-            && (!self.ground.settings.alerts.channels.is_empty()
-                || !self.ground.settings.alerts.known)
+            && (!self.site.settings.alerts.channels.is_empty() || !self.site.settings.alerts.known)
             && let Err(unsent) = self.call_for(failure)
         {
-            self.ground
-                .warn(format!("nobody could be called: {unsent}"));
+            self.site.warn(format!("nobody could be called: {unsent}"));
         }
         done
     }
@@ -130,7 +128,7 @@ impl App {
     /// Calls a person for an operation that is stuck.
     fn call_for(&self, failure: &Failure) -> Result<(), Failure> {
         // A journal that cannot be read tells nothing of its operation.
-        let about = history::unfinished(&self.ground.state)
+        let about = history::unfinished(&self.site.state)
             .ok()
             .flatten()
             .map(|found| found.operation.about);
@@ -177,8 +175,8 @@ impl App {
             offers: self.offers(&id, notice.task.as_ref()),
             notice,
             repository,
-            host: self.ground.host.clone(),
-            at: self.ground.clock.now(),
+            host: self.site.host.clone(),
+            at: self.site.clock.now(),
             thread: None,
             folded: 0,
             id,
@@ -188,7 +186,7 @@ impl App {
     /// The three answers: last good, a chosen version, hold.
     fn offers(&self, id: &AlertId, task: Option<&TaskId>) -> Vec<Offer> {
         let of = |option: &str, typed: &str, label: &str| {
-            let link = self.ground.settings.alerts.link.as_ref().map(|link| {
+            let link = self.site.settings.alerts.link.as_ref().map(|link| {
                 let task = task.map_or("", TaskId::as_str);
                 link.replace("{id}", &id.to_string())
                     .replace("{option}", option)
@@ -221,23 +219,23 @@ impl App {
     /// # Errors
     /// When the record cannot be read or written; never because something could not be sent.
     pub fn send_alerts(&self) -> Result<Vec<Attempt>, Failure> {
-        let settings = &self.ground.settings.alerts;
+        let settings = &self.site.settings.alerts;
         let outbox = self.outbox();
         if !settings.known {
             return Ok(Vec::new());
         }
-        let claims = outbox.claim(&settings.channels, settings.limit, self.ground.clock.now())?;
+        let claims = outbox.claim(&settings.channels, settings.limit, self.site.clock.now())?;
         let mut lines = Vec::new();
         for tried in self.send(claims) {
             outbox.settle(
                 &tried.claim.alert.id,
                 &tried.claim.channel,
                 &tried.result,
-                self.ground.clock.now(),
+                self.site.clock.now(),
             )?;
             let attempt = Attempt::from(tried);
             if let Some(why) = &attempt.error {
-                self.ground.warn(format!(
+                self.site.warn(format!(
                     "the alert {} did not get through {}: {why}",
                     attempt.alert, attempt.channel
                 ));
@@ -249,12 +247,12 @@ impl App {
 
     /// Sends all of these at once, and waits for them no longer than the settings allow.
     fn send(&self, claims: Vec<Claim>) -> Vec<Tried> {
-        let limit = self.ground.settings.alerts.limit;
-        let (now, channels) = (self.ground.clock.now(), self.ground.alert_channels());
+        let limit = self.site.settings.alerts.limit;
+        let (now, channels) = (self.site.clock.now(), self.site.alert_channels());
         let around = Surroundings {
             work_tree: self.work_tree().to_path_buf(),
-            ca_file: self.ground.settings.alerts.ca_file.clone(),
-            host: self.ground.host.clone(),
+            ca_file: self.site.settings.alerts.ca_file.clone(),
+            host: self.site.host.clone(),
         };
         let start =
             |claim: &Claim| match channels.iter().find(|(spec, _)| spec.name == claim.channel) {
@@ -297,7 +295,7 @@ impl App {
     /// When there is no such channel, or none at all.
     pub fn test_alerts(&self, channel: Option<&str>) -> Result<Vec<Attempt>, Failure> {
         self.require_known_channels()?;
-        let channels = &self.ground.settings.alerts.channels;
+        let channels = &self.site.settings.alerts.channels;
         let wanted: Vec<&ChannelSpec> = channels
             .iter()
             .filter(|spec| channel.is_none_or(|name| spec.name == name))
@@ -343,7 +341,7 @@ impl App {
 
     /// Refuses what is about the channels while a mistake hides which ones there are.
     fn require_known_channels(&self) -> Result<(), Failure> {
-        if self.ground.settings.alerts.known {
+        if self.site.settings.alerts.known {
             Ok(())
         } else {
             self.refuse_flaws()
@@ -355,12 +353,12 @@ impl App {
     /// # Errors
     /// When it cannot be recorded.
     pub fn record_answer(&self, kept: &Kept, choice: &Choice) -> Result<(), Failure> {
-        let who = self.ground.git.identity()?;
+        let who = self.site.git.identity()?;
         let (alert, about) = (&kept.alert, &kept.alert.notice);
         let answered = Answered {
             choice: choice.clone(),
             who: format!("{} <{}>", who.name, who.email),
-            at: self.ground.clock.now(),
+            at: self.site.clock.now(),
         };
         let mut what = audit::deed_about("alert answer", &format!("{} {choice}", alert.id));
         what.task.clone_from(&about.task);
@@ -374,8 +372,8 @@ impl App {
     /// # Errors
     /// Those channels.
     pub fn require_channels(&self) -> Result<(), Failure> {
-        Ok(ground::trust::require(
-            self.ground
+        Ok(site::consent::require(
+            self.site
                 .alert_channels()
                 .into_iter()
                 .map(|(_, state)| state)

@@ -25,26 +25,26 @@ use crate::{
 impl App {
     /// The lines of the audit log, oldest first, and how many cannot be read.
     pub fn audit_entries(&self) -> Result<(Vec<Entry>, u64), Failure> {
-        Ok(self.ground.audit().entries()?)
+        Ok(self.site.audit().entries()?)
     }
 
     /// Checks the audit log against itself, the tags and the journals.
     pub fn check_audit(&self) -> Result<AuditCheck, Failure> {
         // Read after the log, they could speak of lines that were not there yet.
         let outside = self.outside_of_audit()?;
-        Ok(check::check(&self.ground.audit().segments()?, &outside))
+        Ok(check::check(&self.site.audit().segments()?, &outside))
     }
 
     /// What tags and journals say of the log.
     fn outside_of_audit(&self) -> Result<Outside, Failure> {
-        let git = &self.ground.git;
+        let git = &self.site.git;
         let (mut over, mut made) = (Vec::new(), BTreeSet::new());
-        for id in history::ids(&*self.ground.state)? {
+        for id in history::ids(&*self.site.state)? {
             let Some(Listed {
                 summary,
                 phase,
                 owed,
-            }) = history::summary(&self.ground.state, &id)?
+            }) = history::summary(&self.site.state, &id)?
             else {
                 continue;
             };
@@ -94,26 +94,26 @@ impl App {
         Ok(Outside {
             anchors,
             over,
-            moved_aside: self.ground.audit().moved_aside()?,
+            moved_aside: self.site.audit().moved_aside()?,
         })
     }
 
     /// What is said of a deed that this process did, now.
     pub(super) fn said(&self, what: Deed, why: &str, result: Ended) -> Said {
-        let git = &self.ground.git;
+        let git = &self.site.git;
         let (uid, user) = user::current();
         let identity = git.identity().ok();
         let linked = (git.git_dir() != git.common_dir())
             .then(|| git.git_dir().file_name())
             .flatten();
         Said {
-            at: self.ground.clock.now(),
+            at: self.site.clock.now(),
             who: Actor {
                 name: identity.as_ref().map(|who| who.name.clone()),
                 email: identity.map(|who| who.email),
                 user,
                 uid,
-                host: self.ground.host.clone(),
+                host: self.site.host.clone(),
             },
             what,
             why: crate::audit::line::reason(why),
@@ -168,18 +168,18 @@ impl App {
             Ending::Stuck => End::Stuck.into(),
         };
         let notes = self
-            .ground
+            .site
             .audit()
             .append(&self.said_of(&operation.into(), by, result), once)?;
         for note in notes {
-            self.ground.warn(note);
+            self.site.warn(note);
         }
         Ok(())
     }
 
     /// Writes the line that the newest operation still owes.
     pub(super) fn pay_owed_line(&self) -> Result<(), Failure> {
-        let Some(Listed { summary, owed, .. }) = history::owed(&self.ground.state)? else {
+        let Some(Listed { summary, owed, .. }) = history::owed(&self.site.state)? else {
             return Ok(());
         };
         let mut said = self.said_of(
@@ -193,9 +193,9 @@ impl App {
         (said.who.name, said.who.email) =
             (Some(summary.about.who.name), Some(summary.about.who.email));
         said.at = summary.about.at;
-        let notes = self.ground.audit().append(&said, Once::PerhapsThere)?;
+        let notes = self.site.audit().append(&said, Once::PerhapsThere)?;
         for note in notes {
-            self.ground.warn(note);
+            self.site.warn(note);
         }
         Ok(())
     }
@@ -208,11 +208,11 @@ impl App {
             error: Some(failure.kind().word().into()),
         };
         if let Err(error) = self
-            .ground
+            .site
             .audit()
             .append(&self.said(what, why, result), Once::New)
         {
-            self.ground.warn(format!(
+            self.site.warn(format!(
                 "the audit log does not know of it: {}",
                 Failure::from(error)
             ));
@@ -226,9 +226,9 @@ impl App {
         why: &str,
         act: impl FnOnce() -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let trail = self.ground.audit();
+        let trail = self.site.audit();
         let said = self.said(what, why, End::Done.into());
-        let warn = |notes: Vec<String>| notes.into_iter().for_each(|note| self.ground.warn(note));
+        let warn = |notes: Vec<String>| notes.into_iter().for_each(|note| self.site.warn(note));
         // What is under way must be known, also of a collection that is to make room.
         let (ticket, notes) = self.with_reserve(|| Ok(trail.begin(said.clone())?))?;
         warn(notes);
@@ -253,7 +253,7 @@ impl App {
     /// that is kept for recoveries.
     fn with_reserve<T>(&self, act: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
         match act() {
-            Err(failure) if failure.is_disk_full() && reserve::free(&*self.ground.state) => act(),
+            Err(failure) if failure.is_disk_full() && reserve::free(&*self.site.state) => act(),
             other => other,
         }
     }

@@ -13,7 +13,7 @@ use crate::{
 impl App {
     /// Puts folders into the store under a name.
     pub fn store_put(&self, put: &Put) -> Result<PutReport, Failure> {
-        let act = || backup::put::put(&self.ground, put);
+        let act = || backup::put::put(&self.site, put);
         if put.dry_run {
             act()
         } else {
@@ -24,7 +24,7 @@ impl App {
     /// Restores what was put under a name into a folder.
     pub fn store_restore(&self, restore: &Restore) -> Result<RestoreReport, Failure> {
         let _lock = (!restore.dry_run).then(|| self.lock()).transpose()?;
-        let act = || backup::restore::restore(&self.ground, restore);
+        let act = || backup::restore::restore(&self.site, restore);
         if restore.dry_run {
             act()
         } else {
@@ -34,18 +34,18 @@ impl App {
 
     /// What was put, by name.
     pub fn store_list(&self) -> Result<Vec<Saved>, Failure> {
-        backup::list(&self.ground)
+        backup::list(&self.site)
     }
 
     /// What was put under one name.
     pub fn store_show(&self, name: &str) -> Result<Saved, Failure> {
-        backup::show(&self.ground, name)
+        backup::show(&self.site, name)
     }
 
     /// Takes a name away; returns what it stood for.
     pub fn store_drop(&self, name: &str) -> Result<Saved, Failure> {
         self.witnessed(deed_about("store drop", name), "", || {
-            backup::drop_name(&self.ground, name)
+            backup::drop_name(&self.site, name)
         })
     }
 }

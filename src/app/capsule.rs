@@ -33,16 +33,12 @@ impl App {
         }
         output::check(path)?;
         let releases = self.releases_for(task)?;
-        let found = manifests::load(&self.ground, releases.find(task, version)?)?;
+        let found = manifests::load(&self.site, releases.find(task, version)?)?;
         let spec = self.spec(task)?;
-        check::refuse_other_commit(
-            &self.ground,
-            &Scope::new(&self.ground.settings, spec)?,
-            &found,
-        )?;
+        check::refuse_other_commit(&self.site, &Scope::new(&self.site.settings, spec)?, &found)?;
         let total = found.manifest.files.len() as u64;
-        let prepared = self.ground.work("reading", total, false, || {
-            create::prepare(&self.ground, spec, &found)
+        let prepared = self.site.work("reading", total, false, || {
+            create::prepare(&self.site, spec, &found)
         })?;
         let report = if dry_run {
             prepared.report(path)
@@ -153,7 +149,7 @@ impl App {
         &self,
         task: &TaskId,
     ) -> (Option<RelPath>, crate::model::settings::EnvMode) {
-        let settings = &self.ground.settings;
+        let settings = &self.site.settings;
         (
             settings.task(task).and_then(|spec| spec.venv.clone()),
             settings.env,

@@ -17,7 +17,8 @@ use crate::{
     draft::{self, Draft, write::Written},
     journal::{self, Log, history},
     model::{Event, Operation, Plan, Report, Request, audit::Deed, settings::OnVerifyFail},
-    steps::{files, shared, verdicts},
+    steps::files,
+    verdict::{self, refs},
 };
 
 pub(super) use execute::Execution;
@@ -99,16 +100,16 @@ impl App {
         draft: Draft,
     ) -> Result<(Log, Written, Option<String>), Failure> {
         crate::base::cancel::check()?;
-        let id = history::next_id(&*self.ground.state)?;
+        let id = history::next_id(&*self.site.state)?;
         // From here on what was changed is known from the journal, however far it comes.
-        self.ground.sink.take(Event::Began { op: id.clone() });
+        self.site.sink.take(Event::Began { op: id.clone() });
         let tag = draft
             .commit
             .as_ref()
             .and_then(|commit| commit.tag.as_ref())
             .map(|(name, _)| name.to_string());
-        let mut written = draft::write::write(&self.ground, id, draft, |operation| {
-            verdicts::join_publication(&self.ground, operation)
+        let mut written = draft::write::write(&self.site, id, draft, |operation| {
+            verdict::join_publication(&self.site, operation)
         })?;
         written.operation.on_verify_fail = self.on_verify_fail(request);
         // What is written down must be what can be carried on, taken back and undone.
@@ -119,7 +120,7 @@ impl App {
         );
         crate::base::cancel::check()?;
         Ok((
-            Log::begin(self.ground.state.clone(), &written.operation)?,
+            Log::begin(self.site.state.clone(), &written.operation)?,
             written,
             tag,
         ))
@@ -135,17 +136,17 @@ impl App {
     /// Lets the user's `pre-commit` hook look at what will be committed. It may change files, so
     /// the draft is made again after it.
     fn run_hook(&self, request: &Request, draft: Draft) -> Result<Draft, Failure> {
-        if !self.ground.git.has_hook("pre-commit") {
+        if !self.site.git.has_hook("pre-commit") {
             return Ok(draft);
         }
-        draft::write::write_blobs(&self.ground, &draft)?;
-        self.ground.git.run_pre_commit(&draft.index)?;
+        draft::write::write_blobs(&self.site, &draft)?;
+        self.site.git.run_pre_commit(&draft.index)?;
         self.draft(request)
     }
 
     /// An unfinished operation must be dealt with first; leftovers of one that never began go.
     pub(super) fn refuse_unfinished(&self) -> Result<(), Failure> {
-        let state = &self.ground.state;
+        let state = &self.site.state;
         create_dir_all(&**state, &RelPath::own("ops"), 0o700).map_err(|source| Error::State {
             path: self.state_path.clone(),
             source,
@@ -155,7 +156,7 @@ impl App {
             Some(found) => Err(journal::Error::Unfinished(found.operation.about.id).into()),
             None => {
                 self.pay_owed_line()?;
-                self.ground.git.release_packs()?;
+                self.site.git.release_packs()?;
                 self.refuse_strangers_stage()
             }
         }
@@ -163,13 +164,13 @@ impl App {
 
     /// Removes what commands that were killed left half-made. Only under the lock.
     pub(super) fn sweep(&self) -> Result<(), Failure> {
-        facts::sweep(&*self.ground.state);
-        shared::sweep(&self.ground.git);
-        self.ground.git.sweep_packs()?;
+        facts::sweep(&*self.site.state);
+        refs::sweep(&self.site.git);
+        self.site.git.sweep_packs()?;
         // When not even that works, one that is open is still to be told of.
-        Ok(history::sweep(&*self.ground.state).inspect_err(|_| {
-            if let Ok(Some(found)) = history::unfinished(&self.ground.state) {
-                self.ground.sink.take(Event::Began {
+        Ok(history::sweep(&*self.site.state).inspect_err(|_| {
+            if let Ok(Some(found)) = history::unfinished(&self.site.state) {
+                self.site.sink.take(Event::Began {
                     op: found.operation.about.id,
                 });
             }
@@ -180,7 +181,7 @@ impl App {
     /// change of files would empty it.
     fn refuse_strangers_stage(&self) -> Result<(), Failure> {
         let stage = RelPath::own(files::STAGE);
-        match crate::catalog::capture::stat(&*self.ground.tree, &stage)? {
+        match crate::catalog::capture::stat(&*self.site.tree, &stage)? {
             None => Ok(()),
             Some(_) => Err(Error::StageTaken(stage).into()),
         }
@@ -201,7 +202,7 @@ impl App {
         match request {
             Request::Rollback(wanted) => wanted
                 .on_verify_fail
-                .unwrap_or(self.ground.settings.on_verify_fail),
+                .unwrap_or(self.site.settings.on_verify_fail),
             _ => OnVerifyFail::Undo,
         }
     }

@@ -91,9 +91,9 @@ impl App {
                 dependencies,
             });
         }
-        let scope = Scope::new(&self.ground.settings, spec)?;
-        let scan = self.ground.git.scan(&scope.dirs())?;
-        let tree = &*self.ground.tree;
+        let scope = Scope::new(&self.site.settings, spec)?;
+        let scan = self.site.git.scan(&scope.dirs())?;
+        let tree = &*self.site.tree;
         // What SQLite would read with a database is part of what it says now.
         let mut logs = Vec::new();
         for database in databases::with_sides(tree, scan.names(), |path| scope.owns(path))? {
@@ -119,7 +119,7 @@ impl App {
         });
         paths.extend(logs);
         let of = deps::Task {
-            fs: &*self.ground.tree,
+            fs: &*self.site.tree,
             dir: &spec.dir,
             files: &paths,
             venv: spec.venv.as_ref(),
@@ -153,7 +153,7 @@ impl App {
                     large,
                 })
             }
-            Some(Content::Tree) => capture::read(&*self.ground.tree, path)?.map(|now| {
+            Some(Content::Tree) => capture::read(&*self.site.tree, path)?.map(|now| {
                 let large = now.bytes.is_none();
                 Loaded {
                     digest: now.digest.to_string(),

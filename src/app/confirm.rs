@@ -35,7 +35,7 @@ const ATTEMPTS: u32 = 3;
 impl App {
     /// The records of rollbacks that wait.
     fn confirmations(&self) -> Confirmations {
-        Confirmations::new(self.ground.state.clone())
+        Confirmations::new(self.site.state.clone())
     }
 
     /// The rollbacks that wait to be confirmed.
@@ -60,7 +60,7 @@ impl App {
     /// # Errors
     /// When a record cannot be read.
     pub fn overdue(&self) -> Result<Vec<Pending>, Failure> {
-        let now = self.ground.clock.moment();
+        let now = self.site.clock.moment();
         let is_overdue = |pending: &Pending| {
             now.since(&pending.since).is_some()
                 && pending.left(&now).is_zero()
@@ -87,8 +87,8 @@ impl App {
             from: draft.plan.from.clone(),
             to: draft.plan.to.clone(),
             within_ms: u64::try_from(within.as_millis()).unwrap_or(u64::MAX),
-            since: self.ground.clock.moment(),
-            after: history::ids(&*self.ground.state)?
+            since: self.site.clock.moment(),
+            after: history::ids(&*self.site.state)?
                 .last()
                 .map_or(0, OpId::counter),
             op: None,
@@ -105,7 +105,7 @@ impl App {
         if let Some(pending) = pending
             && let Err(error) = self.confirmations().remove(&pending.task)
         {
-            self.ground.warn(Failure::from(error).to_string());
+            self.site.warn(Failure::from(error).to_string());
         }
     }
 
@@ -124,7 +124,7 @@ impl App {
         }
         let pending = Pending {
             op: report.op.clone(),
-            since: self.ground.clock.moment(),
+            since: self.site.clock.moment(),
             ..pending
         };
         self.confirmations().save(&pending)?;
@@ -183,7 +183,7 @@ impl App {
 
     /// Settles one.
     fn settle(&self, seen: &Pending) -> Result<Settled, Failure> {
-        let now = self.ground.clock.moment();
+        let now = self.site.clock.moment();
         let waits =
             |left: Duration| Settled::Waits(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
         if now.since(&seen.since).is_none() {
@@ -258,7 +258,7 @@ impl App {
         }
         now.failed = Some(FailedTry {
             why: why.clone(),
-            at: self.ground.clock.moment(),
+            at: self.site.clock.moment(),
             called: called || calls,
         });
         self.confirmations().save(&now)?;
@@ -335,7 +335,7 @@ impl App {
         // Under the lock, so that an operation that is under way is not taken for one that was
         // killed.
         let lock = self.lock()?;
-        let unfinished = history::unfinished(&self.ground.state)?;
+        let unfinished = history::unfinished(&self.site.state)?;
         drop(lock);
         let Some(Found { operation, .. }) = unfinished else {
             return Ok(None);
@@ -398,8 +398,7 @@ impl App {
             op: pending.op.clone(),
         };
         if let Err(failure) = self.raise(notice) {
-            self.ground
-                .warn(format!("nobody could be called: {failure}"));
+            self.site.warn(format!("nobody could be called: {failure}"));
         }
     }
 }

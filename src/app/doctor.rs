@@ -66,7 +66,7 @@ impl App {
             .misnamed_tags()
             .unwrap_or_else(|failure| Some(failed("tags", &failure)));
         // Where there is no work tree, nothing is changed and nothing locked.
-        let lock = (!self.ground.git.is_bare() && !self.dry_run).then(|| match self.lock() {
+        let lock = (!self.site.git.is_bare() && !self.dry_run).then(|| match self.lock() {
             Ok(_) => fine("lock", "free".into()),
             Err(failure) => failed("lock", &self.explain(failure)),
         });
@@ -88,7 +88,7 @@ impl App {
 
     /// Whether there are tasks.
     fn tasks_line(&self) -> DoctorLine {
-        let count = self.ground.settings.tasks.len();
+        let count = self.site.settings.tasks.len();
         if count == 0 {
             bad(
                 "tasks",
@@ -233,7 +233,7 @@ impl App {
 
     /// Tags that are called like a release of a task and lead to no commit.
     fn misnamed_tags(&self) -> Result<Option<DoctorLine>, Failure> {
-        let names: Vec<String> = releases::all_followed(&self.ground.git, &self.ground.settings)?
+        let names: Vec<String> = releases::all_followed(&self.site.git, &self.site.settings)?
             .misnamed
             .into_iter()
             .map(|(name, _)| name)

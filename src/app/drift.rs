@@ -20,12 +20,12 @@ use crate::{
     },
     draft::tree::all_bytes,
     git::{Attributes, Converter, Scan, Tracked, WorkState},
-    ground::Ground,
     model::{
         GitId, LeftOut, TaskSpec,
         manifest::{FileEntry, Role},
         operation::TreeEntry,
     },
+    site::RepoSite,
 };
 
 /// What is below the tasks' folders in one commit, sorted by path.
@@ -33,7 +33,7 @@ type Entries = Vec<(RelPath, TreeEntry)>;
 
 /// The work tree, and the commits of the active releases.
 pub(super) struct Drift<'a> {
-    ground: &'a Ground,
+    site: &'a RepoSite,
     scan: Scan,
     commits: HashMap<GitId, Entries>,
     /// Made when the first file has to be read; `None` = it could not be made.
@@ -52,11 +52,11 @@ pub(super) struct Watched<'a> {
 
 impl<'a> Watched<'a> {
     /// Compiles the globs of a task and finds the commit of its release.
-    pub(super) fn new(ground: &Ground, task: &'a TaskSpec, release: Option<&'a Release>) -> Self {
-        let commit = |release: &Release| Ok(ground.git.peel_tag(&release.tag_id)?.commit);
+    pub(super) fn new(site: &RepoSite, task: &'a TaskSpec, release: Option<&'a Release>) -> Self {
+        let commit = |release: &Release| Ok(site.git.peel_tag(&release.tag_id)?.commit);
         Self {
             task,
-            scope: Scope::new(&ground.settings, task),
+            scope: Scope::new(&site.settings, task),
             release: release.map(|release| (release, commit(release))),
         }
     }
@@ -69,11 +69,11 @@ impl<'a> Watched<'a> {
 
 impl<'a> Drift<'a> {
     /// Looks at the work tree and the commits once for all tasks.
-    pub(super) fn new(ground: &'a Ground, tasks: &[Watched<'_>]) -> Result<Self, Failure> {
+    pub(super) fn new(site: &'a RepoSite, tasks: &[Watched<'_>]) -> Result<Self, Failure> {
         let dirs: Vec<RelPath> = tasks.iter().flat_map(Watched::dirs).collect();
-        let (scan, commits) = rayon::join(|| ground.git.scan(&dirs), || commits(ground, tasks));
+        let (scan, commits) = rayon::join(|| site.git.scan(&dirs), || commits(site, tasks));
         Ok(Self {
-            ground,
+            site,
             scan: scan?,
             commits,
             converter: OnceLock::new(),
@@ -91,8 +91,8 @@ impl<'a> Drift<'a> {
             // Both are tried again, because this error is the task's own to show.
             _ => {
                 alone = (
-                    Scope::new(&self.ground.settings, watched.task)?,
-                    self.ground.git.peel_tag(&release.tag_id)?.commit,
+                    Scope::new(&self.site.settings, watched.task)?,
+                    self.site.git.peel_tag(&release.tag_id)?.commit,
                 );
                 (&alone.0, &alone.1)
             }
@@ -102,7 +102,7 @@ impl<'a> Drift<'a> {
         let entries = if let Some(entries) = self.commits.get(commit) {
             entries
         } else {
-            own = self.ground.git.entries(commit, &dirs)?;
+            own = self.site.git.entries(commit, &dirs)?;
             &own
         };
         self.count(scope, &dirs, entries)
@@ -120,7 +120,7 @@ impl<'a> Drift<'a> {
         if !scope.keeps_large() {
             return Ok((0, 0));
         }
-        let found = match manifests::load(self.ground, release) {
+        let found = match manifests::load(self.site, release) {
             Ok(found) => found,
             Err(failure) if matches!(failure.find(), Some(catalog::Error::NoManifest { .. })) => {
                 return Ok((0, 0));
@@ -128,7 +128,7 @@ impl<'a> Drift<'a> {
             Err(failure) => return Err(failure),
         };
         let is_there = |file: &&FileEntry| {
-            let stat = capture::stat(&*self.ground.tree, &file.path).ok().flatten();
+            let stat = capture::stat(&*self.site.tree, &file.path).ok().flatten();
             stat.is_some_and(|stat| {
                 stat.kind == Type::File && file.size.is_none_or(|size| size == stat.size)
             })
@@ -150,7 +150,7 @@ impl<'a> Drift<'a> {
         };
         let dirs = scope.dirs();
         left_out::of(
-            &*self.ground.tree,
+            &*self.site.tree,
             watched.task,
             scope,
             below(&self.scan.ignored, &dirs, |path| path),
@@ -170,7 +170,7 @@ impl<'a> Drift<'a> {
         let is_part =
             |path: &RelPath| released.contains_key(path) || scope.names_large(path) || is_new(path);
         let is_own =
-            |path: &RelPath| scope.owns(path) && !is_lone_log(&*self.ground.tree, path, is_part);
+            |path: &RelPath| scope.owns(path) && !is_lone_log(&*self.site.tree, path, is_part);
         let tracked: Vec<&Tracked> = below(&self.scan.tracked, dirs, |tracked| &tracked.path)
             .filter(|tracked| is_own(&tracked.path))
             .collect();
@@ -215,7 +215,7 @@ impl<'a> Drift<'a> {
         let names = tracked
             .chain(below(untracked, dirs, |path| path))
             .chain(below(ignored, dirs, |path| path));
-        let tree = &*self.ground.tree;
+        let tree = &*self.site.tree;
         let wanted = |path: &RelPath| is_part(path) && !scope.protects(path);
         let mut changed = 0;
         for database in with_sides(tree, names, wanted)? {
@@ -226,7 +226,7 @@ impl<'a> Drift<'a> {
 
     /// True when a file that git's stat cache cannot vouch for has an entry's bytes and mode.
     fn reads_as(&self, path: &RelPath, entry: &TreeEntry) -> bool {
-        let (git, tree) = (&self.ground.git, &*self.ground.tree);
+        let (git, tree) = (&self.site.git, &*self.site.tree);
         let Some(now) = capture::read(tree, path).ok().flatten() else {
             return false;
         };
@@ -252,7 +252,7 @@ impl<'a> Drift<'a> {
 
 /// The entries of the commits that more than one task's release is of. What cannot be read here is
 /// left to the tasks, so that each shows its own error.
-fn commits(ground: &Ground, tasks: &[Watched<'_>]) -> HashMap<GitId, Entries> {
+fn commits(site: &RepoSite, tasks: &[Watched<'_>]) -> HashMap<GitId, Entries> {
     let mut shared: HashMap<&GitId, Vec<&Watched<'_>>> = HashMap::new();
     for watched in tasks {
         if let Some((_, Ok(commit))) = &watched.release {
@@ -261,7 +261,7 @@ fn commits(ground: &Ground, tasks: &[Watched<'_>]) -> HashMap<GitId, Entries> {
     }
     let read = |(commit, tasks): (&GitId, Vec<&Watched<'_>>)| {
         let dirs: Vec<RelPath> = tasks.iter().flat_map(|watched| watched.dirs()).collect();
-        Some((commit.clone(), ground.git.entries(commit, &dirs).ok()?))
+        Some((commit.clone(), site.git.entries(commit, &dirs).ok()?))
     };
     shared
         .into_par_iter()

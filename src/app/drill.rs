@@ -48,7 +48,7 @@ impl App {
         let active = self.active_told(spec);
         let releases = self.tagged_releases(task)?;
         let way = way_back::of(
-            &self.ground,
+            &self.site,
             spec,
             active.as_ref(),
             &releases,
@@ -75,7 +75,7 @@ impl App {
     pub fn plan_drills(&self, wanted: &[(TaskId, Version)]) -> Result<Vec<DrillPlan>, Failure> {
         let plan = |(task, version): &(TaskId, Version)| -> Result<DrillPlan, Failure> {
             let releases = self.release_for(task, version)?;
-            let found = manifests::load(&self.ground, releases.find(task, version)?)?;
+            let found = manifests::load(&self.site, releases.find(task, version)?)?;
             let own: Vec<&FileEntry> = found
                 .manifest
                 .files
@@ -95,11 +95,11 @@ impl App {
 
     /// The commands that drills of a task would run.
     pub fn commands_of_drill(&self, task: &TaskId, how: &DrillHow) -> Vec<CommandState> {
-        if self.ground.without_commands {
+        if self.site.without_commands {
             return Vec::new();
         }
         let environment = self.installs(how).then_some(Role::Environment);
-        self.ground.commands_for(
+        self.site.commands_for(
             task,
             &[Role::Smoke]
                 .into_iter()
@@ -133,8 +133,7 @@ impl App {
     }
 
     fn installs(&self, how: &DrillHow) -> bool {
-        how.env.unwrap_or(self.ground.settings.env) == EnvMode::Sync
-            && !self.ground.without_commands
+        how.env.unwrap_or(self.site.settings.env) == EnvMode::Sync && !self.site.without_commands
     }
 
     fn drill_one(
@@ -148,7 +147,7 @@ impl App {
         let active = self.active_told(spec);
         let scratch = how.scratch.clone().unwrap_or_else(std::env::temp_dir);
         let drill = Drill {
-            ground: &self.ground,
+            site: &self.site,
             task: spec,
             releases: &releases,
             version,
@@ -158,7 +157,7 @@ impl App {
                 offline,
                 install: self.installs(how),
                 with_shared: how.with_shared,
-                commands: Commands::unless(self.ground.without_commands),
+                commands: Commands::unless(self.site.without_commands),
             },
         };
         let mut report = drill.hold()?;
@@ -170,7 +169,7 @@ impl App {
         }
         // What was cut short proves nothing, and is no failure of the version's.
         cancel::check()?;
-        reports::keep(&*self.ground.state, &report).map_err(drill::Error::Reports)?;
+        reports::keep(&*self.site.state, &report).map_err(drill::Error::Reports)?;
         self.note_drill(&report);
         Ok(report)
     }

@@ -32,7 +32,7 @@ impl App {
         let stops = |flaw: &&Flaw| match &flaw.stops {
             Stops::Nothing => false,
             Stops::Tasks(tasks) => tasks.contains(task),
-            Stops::Undeclared => self.ground.settings.task(task).is_none(),
+            Stops::Undeclared => self.site.settings.task(task).is_none(),
         };
         self.flaws.iter().find(stops)
     }
@@ -55,7 +55,7 @@ impl App {
             let active = registry.and_then(|registry| registry.version(task).ok().flatten());
             let standing = active
                 .as_ref()
-                .filter(|version| is_release(&self.ground, task, version))
+                .filter(|version| is_release(&self.site, task, version))
                 .map(|version| standing_of(standings, task, version));
             let trouble = self.flaw_of(task).map(Flaw::mistake).unwrap_or_default();
             TaskLine {
@@ -83,7 +83,7 @@ impl App {
                 left_out: LeftOut::default(),
             }
         };
-        self.ground.settings.left_out.iter().map(line).collect()
+        self.site.settings.left_out.iter().map(line).collect()
     }
 
     /// What is wrong in the settings beside the entries of single tasks.

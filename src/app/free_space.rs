@@ -56,10 +56,7 @@ impl App {
         let mut disks: BTreeMap<u64, Disk> = BTreeMap::new();
         let top = self.work_tree().to_path_buf();
         if !draft.files.is_empty() {
-            let places = Places::of(
-                &*self.ground.tree,
-                draft.files.iter().map(|file| &file.path),
-            )?;
+            let places = Places::of(&*self.site.tree, draft.files.iter().map(|file| &file.path))?;
             let mut staged: BTreeMap<&RelPath, u64> = BTreeMap::new();
             let root = RelPath::root();
             for file in &draft.files {
@@ -88,7 +85,7 @@ impl App {
             draft.files.iter().map(|file| self.saved(file)).sum::<u64>() + self.stored(draft)?;
         add(
             &mut disks,
-            self.ground.git.common_dir().to_path_buf(),
+            self.site.git.common_dir().to_path_buf(),
             (0, saved),
         );
         Ok(disks.into_values().collect())
@@ -113,7 +110,7 @@ impl App {
                 source,
             };
             let there = self
-                .ground
+                .site
                 .tree
                 .stat(path)
                 .map_err(read)?
@@ -125,7 +122,7 @@ impl App {
 
     /// Nothing, for what the store has.
     fn unless_stored(&self, id: &ObjectId, bytes: u64) -> u64 {
-        if matches!(self.ground.store.size(id), Ok(Some(_))) {
+        if matches!(self.site.store.size(id), Ok(Some(_))) {
             0
         } else {
             bytes

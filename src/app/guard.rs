@@ -37,12 +37,12 @@ pub struct Look {
 impl App {
     /// The guard's memory.
     fn memory(&self) -> Memory {
-        Memory::new(self.ground.state.clone())
+        Memory::new(self.site.state.clone())
     }
 
     /// The tasks that have rules.
     pub fn guarded(&self) -> Vec<TaskId> {
-        self.ground
+        self.site
             .settings
             .tasks
             .iter()
@@ -72,10 +72,10 @@ impl App {
     /// # Errors
     /// When there is no such task, or a command that its rules name may not run.
     pub fn check_watched(&self, tasks: &[TaskId]) -> Result<(), Failure> {
-        for task in tasks.iter().filter(|_| !self.ground.without_commands) {
+        for task in tasks.iter().filter(|_| !self.site.without_commands) {
             self.require_commands(
                 &self
-                    .ground
+                    .site
                     .commands_for(&self.spec(task)?.id, &[Role::Metric]),
             )?;
         }
@@ -103,7 +103,7 @@ impl App {
         if !look.dry_run {
             self.settle_firing(&mut state, &mut watch)?;
         }
-        let now = self.ground.clock.moment();
+        let now = self.site.clock.moment();
         rebase(&mut state.fired, &now);
         self.turn_to_active(spec, &mut state, &now)?;
         let due: Vec<&RuleSpec> = spec

@@ -70,7 +70,7 @@ impl App {
             .chain(tasks.iter().map(|task| task.level))
             .max();
         Ok(Health {
-            at: self.ground.clock.now(),
+            at: self.site.clock.now(),
             level: worst.unwrap_or_default(),
             deep,
             repository,
@@ -162,9 +162,9 @@ impl App {
     fn newest_released_at(&self, line: &TaskLine, releases: &Releases) -> Option<Timestamp> {
         let version = line.newest.as_ref()?;
         let release = releases.find(&line.task, version).ok()?;
-        let tag = self.ground.git.peel_tag(&release.tag_id).ok()?;
+        let tag = self.site.git.peel_tag(&release.tag_id).ok()?;
         tag.at
-            .or_else(|| Some(self.ground.git.commit(&tag.commit).ok()?.time))
+            .or_else(|| Some(self.site.git.commit(&tag.commit).ok()?.time))
     }
 }
 

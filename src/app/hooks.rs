@@ -14,14 +14,14 @@ use crate::{
 impl App {
     /// Which hooks are installed, how, and beside what.
     pub fn hooks(&self) -> Result<HooksStatus, Failure> {
-        setup::status(&self.ground)
+        setup::status(&self.site)
     }
 
     /// What an installation would do; no lines when all is as wanted.
     pub fn plan_hooks(&self, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
-        let mut plan = setup::plan(&self.ground, wanted)?;
+        let mut plan = setup::plan(&self.site, wanted)?;
         plan.lines
-            .extend(driver::plan(&self.ground, &wanted.program)?);
+            .extend(driver::plan(&self.site, &wanted.program)?);
         Ok(plan)
     }
 
@@ -29,8 +29,8 @@ impl App {
     pub fn install_hooks(&self, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
         let _lock = self.lock()?;
         let install = || {
-            let done = setup::install(&self.ground, wanted)?;
-            driver::write(&self.ground, Some(&wanted.program))?;
+            let done = setup::install(&self.site, wanted)?;
+            driver::write(&self.site, Some(&wanted.program))?;
             Ok(done)
         };
         if self.plan_hooks(wanted)?.lines.is_empty() {
@@ -41,8 +41,8 @@ impl App {
 
     /// What taking them away would do.
     pub fn plan_hooks_removal(&self) -> Result<HooksPlan, Failure> {
-        let mut plan = setup::plan_removal(&self.ground)?;
-        plan.lines.extend(driver::plan_removal(&self.ground)?);
+        let mut plan = setup::plan_removal(&self.site)?;
+        plan.lines.extend(driver::plan_removal(&self.site)?);
         Ok(plan)
     }
 
@@ -50,8 +50,8 @@ impl App {
     pub fn remove_hooks(&self) -> Result<HooksPlan, Failure> {
         let _lock = self.lock()?;
         self.witnessed(audit::deed("hooks uninstall"), "", || {
-            driver::write(&self.ground, None)?;
-            setup::remove(&self.ground)
+            driver::write(&self.site, None)?;
+            setup::remove(&self.site)
         })
     }
 
@@ -61,7 +61,7 @@ impl App {
     /// # Errors
     /// When the configuration cannot be read or written.
     pub fn repair_hooks(&self) -> Result<Option<std::path::PathBuf>, Failure> {
-        moved::repair(&self.ground)
+        moved::repair(&self.site)
     }
 
     /// Runs a hook: what it says, or its refusal.
@@ -72,9 +72,9 @@ impl App {
             event,
             HookEvent::PreCommit | HookEvent::CommitMsg | HookEvent::PrePush
         );
-        if refuses && (call.strict || self.ground.settings.strict_hooks) {
+        if refuses && (call.strict || self.site.settings.strict_hooks) {
             self.refuse_flaws()?;
         }
-        run::run(&self.ground, event, call)
+        run::run(&self.site, event, call)
     }
 }

@@ -12,13 +12,13 @@ use std::{collections::BTreeSet, path::Path};
 use super::{App, Error};
 use crate::{
     base::{Failure, Fs, RelPath, SyncPoint, fs::create_dir_all, output, sqlite},
-    ground::copy_checked,
     journal::{self, history, log::folder, status::Phase},
     model::{
         FileState, OpId, Operation, Source,
         kept::{Fate, Kept, KeptFile, Why},
         request::RestoreKept,
     },
+    site::copy_checked,
     steps::files::notes,
 };
 use left_version::LeftVersion;
@@ -33,7 +33,7 @@ const RESTORED: &str = "restored";
 impl App {
     /// What became of files that somebody changed while an operation was at work.
     pub fn kept_notes(&self, op: &OpId) -> Vec<Kept> {
-        notes(&*self.ground.state, op).unwrap_or_default()
+        notes(&*self.site.state, op).unwrap_or_default()
     }
 
     /// The recent operations that left something of somebody's which nobody has brought back yet.
@@ -44,9 +44,9 @@ impl App {
         if self.is_closed() {
             return Ok(Vec::new());
         }
-        let ids = history::ids(&*self.ground.state)?;
+        let ids = history::ids(&*self.site.state)?;
         let open = |op: &&OpId| {
-            self.ground
+            self.site
                 .state
                 .stat(&folder(op).join(RESTORED))
                 .is_ok_and(|stat| stat.is_none())
@@ -65,7 +65,7 @@ impl App {
     /// # Errors
     /// When there is no such operation, or its plan cannot be read.
     pub fn kept(&self, op: Option<&str>) -> Result<Vec<(OpId, Vec<KeptFile>)>, Failure> {
-        let state = &*self.ground.state;
+        let state = &*self.site.state;
         let ids = match op {
             Some(text) => vec![history::find(state, text)?],
             None => history::ids(state)?
@@ -76,7 +76,7 @@ impl App {
         };
         let mut all = Vec::new();
         for id in ids {
-            let Some(found) = history::open(&self.ground.state, &id)? else {
+            let Some(found) = history::open(&self.site.state, &id)? else {
                 continue;
             };
             let files = self.kept_of(&found.operation, &found.phase)?;
@@ -129,7 +129,7 @@ impl App {
         let Some(object) = note.object else {
             return Ok(None);
         };
-        let size = self.ground.store.verify(&object)?;
+        let size = self.site.store.verify(&object)?;
         let mode = if note.link { 0o777 } else { note.mode };
         let state = FileState {
             link: note.link,
@@ -150,7 +150,7 @@ impl App {
     /// The files that are asked for: those at or below the paths, or all that somebody wrote. A
     /// database and what lay beside it come together: neither says anything without the other.
     fn chosen(&self, wanted: &RestoreKept) -> Result<(Operation, Vec<KeptFile>), Failure> {
-        let found = history::open(&self.ground.state, &wanted.op)?;
+        let found = history::open(&self.site.state, &wanted.op)?;
         let found = found.ok_or_else(|| journal::Error::NotFound(wanted.op.short()))?;
         let mut files = self.kept_of(&found.operation, &found.phase)?;
         if files.is_empty() {
@@ -199,7 +199,7 @@ impl App {
     /// True for what somebody wrote: not as the version that was left has it, and none of what
     /// snapback or Python writes themselves.
     pub fn is_somebodys(&self, file: &KeptFile) -> bool {
-        let settings = &self.ground.settings;
+        let settings = &self.site.settings;
         let is_ours = file.path == settings.registry
             || file.path.is_in(&settings.snapshots)
             || file.path.name().ends_with(b".pyc");
@@ -242,12 +242,12 @@ impl App {
             create_dir_all(&root, &path.parent(), 0o777).map_err(outside)?;
             if file.state.link {
                 let mut target = Vec::new();
-                copy_checked(&self.ground, &file.state, &mut target)?;
+                copy_checked(&self.site, &file.state, &mut target)?;
                 root.symlink(&target, path).map_err(outside)?;
                 continue;
             }
             let mut out = root.create(path, 0o600).map_err(outside)?;
-            copy_checked(&self.ground, &file.state, &mut out)?;
+            copy_checked(&self.site, &file.state, &mut out)?;
             out.set_mode(file.state.mode)
                 .and_then(|()| out.sync(SyncPoint::StageFile))
                 .map_err(outside)?;
@@ -258,6 +258,6 @@ impl App {
 
     /// From now on `status` need not speak of it. Not worth a failure.
     pub fn note_restored(&self, op: &OpId) {
-        let _ = self.ground.state.create(&folder(op).join(RESTORED), 0o600);
+        let _ = self.site.state.create(&folder(op).join(RESTORED), 0o600);
     }
 }

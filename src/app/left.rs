@@ -13,7 +13,7 @@ use crate::{
         OpId,
         left::{LeftOperation, Stand},
     },
-    steps::shared,
+    verdict::refs,
 };
 
 /// What commands that have no journal do not change for anybody to see, below the state folder.
@@ -47,7 +47,7 @@ impl App {
             only_forward: false,
             kept: 0,
         };
-        let found = match history::open(&self.ground.state, op) {
+        let found = match history::open(&self.site.state, op) {
             Ok(found) => found?,
             Err(_) => return Some(unknown),
         };
@@ -103,9 +103,9 @@ impl App {
             .into_iter()
             .map(|saved| format!("{} in the store", saved.name));
         let shared = self
-            .ground
+            .site
             .git
-            .refs_below(shared::PREFIX)?
+            .refs_below(refs::PREFIX)?
             .into_iter()
             .map(|(name, _)| name);
         Ok(put.chain(shared).collect())
@@ -131,20 +131,20 @@ impl App {
         let folders = [".husky", ".githooks"].map(|name| top.join(name));
         files
             .chain(folders)
-            .chain([top.join(self.ground.git.hooks_folder().said)])
+            .chain([top.join(self.site.git.hooks_folder().said)])
             .collect()
     }
 
     /// What stands at the places that commands without a journal may change: hooks, git's
     /// configuration, verdicts, agreements, keys, and these.
     pub fn footprint(&self, more: &[PathBuf]) -> Footprint {
-        let common = self.ground.git.common_dir();
+        let common = self.site.git.common_dir();
         let places = [
             self.state_path.clone(),
             common.join("hooks"),
             common.join("config"),
         ];
-        let own = self.ground.trust.places();
+        let own = self.site.consent.places();
         let state = self.state_path.clone();
         let wanted = more.to_vec();
         let unseen = move |path: &Path| {

@@ -135,7 +135,7 @@ impl App {
             task: task.cloned(),
             ..MissingTags::default()
         };
-        for (id, versions) in untagged::in_head(&self.ground.git, &self.ground.settings)? {
+        for (id, versions) in untagged::in_head(&self.site.git, &self.site.settings)? {
             if task.is_some_and(|task| *task != id) {
                 continue;
             }
@@ -143,7 +143,7 @@ impl App {
             for version in versions.into_keys() {
                 // A release whose tag was deleted here is kept by its second reference.
                 let kept = || match self
-                    .ground
+                    .site
                     .git
                     .find_ref(&TagName::keep_reference(&id, &version))
                 {
@@ -188,7 +188,7 @@ impl App {
         };
         let active = || {
             self.spec(task).ok().and_then(|spec| {
-                registry::active(&*self.ground.tree, &self.ground.settings, spec).version
+                registry::active(&*self.site.tree, &self.site.settings, spec).version
             })
         };
         let versions: Vec<Version> = match wanted {
@@ -230,7 +230,7 @@ impl App {
                 &["git", "fsck", "--full"],
             )),
         };
-        let shallow = self.ground.git.is_shallow().then(|| {
+        let shallow = self.site.git.is_shallow().then(|| {
             let seen = "this clone is shallow: older commits are not here, and releases on them cannot be checked or counted from";
             line("history", seen.into(), &["git", "fetch", "--unshallow", "--tags"])
         });

@@ -64,12 +64,12 @@ use crate::{
         releases::{self, Releases},
     },
     config,
+    consent::{Consent, Place},
     git::Repo,
-    ground::Ground,
     model::{Settings, Sink, TaskId, TaskSpec, Version, audit::Via, event::Quiet},
     rollback::Standings,
+    site::RepoSite,
     store::ChunkStore,
-    trust::{Place, Trust},
 };
 
 pub use alerts::Attempt;
@@ -154,7 +154,7 @@ impl Default for Options {
 /// # }
 /// ```
 pub struct App {
-    ground: Ground,
+    site: RepoSite,
     /// The store of the ground, for what only this one can do.
     chunks: Arc<ChunkStore>,
     /// What is wrong in the settings and was left out.
@@ -190,14 +190,14 @@ impl App {
         } = loaded.map_err(|error| flaws::with_committed(error, &git))?;
         let store = Arc::new(ChunkStore::new(state.clone(), RelPath::own("store")));
         let uname = rustix::system::uname();
-        let trust = Arc::new(Trust::new(
+        let trust = Arc::new(Consent::new(
             options.trust,
             git.common_dir(),
             git.work_tree(),
             state.clone(),
         ));
         let config = config::file_name(git.work_tree(), options.config.as_deref());
-        let ground = Ground {
+        let site = RepoSite {
             tree,
             state,
             store: store.clone(),
@@ -208,7 +208,7 @@ impl App {
             host: uname.nodename().to_string_lossy().into_owned(),
             read: Arc::default(),
             umask: umask(),
-            trust,
+            consent: trust,
             config,
             without_commands: options.without_commands,
             asks: options.asks,
@@ -217,10 +217,10 @@ impl App {
             .into_iter()
             .chain(flaws.iter().map(config::Flaw::sentence))
         {
-            ground.warn(warning);
+            site.warn(warning);
         }
         Ok(Self {
-            ground,
+            site,
             chunks: store,
             flaws,
             state_path,
@@ -234,24 +234,24 @@ impl App {
 
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
-        &self.ground.settings
+        &self.site.settings
     }
 
     /// The top of the work tree.
     pub fn work_tree(&self) -> &Path {
-        self.ground.git.work_tree()
+        self.site.git.work_tree()
     }
 
     /// The name of this host.
     pub fn host(&self) -> &str {
-        &self.ground.host
+        &self.site.host
     }
 
     /// The task whose folder the opened folder is in.
     pub fn task_here(&self) -> Option<TaskId> {
-        let here = self.ground.git.prefix();
+        let here = self.site.git.prefix();
         let inside = |task: &&TaskSpec| !task.dir.is_root() && here.is_in(&task.dir);
-        self.ground
+        self.site
             .settings
             .tasks
             .iter()
@@ -261,15 +261,9 @@ impl App {
 
     /// Finds a task by what was typed.
     pub fn find_task(&self, typed: &str) -> Result<TaskId, Failure> {
-        let ids = || {
-            self.ground
-                .settings
-                .tasks
-                .iter()
-                .map(|task| task.id.as_str())
-        };
+        let ids = || self.site.settings.tasks.iter().map(|task| task.id.as_str());
         match typed.parse::<TaskId>() {
-            Ok(id) if self.ground.settings.task(&id).is_some() => Ok(id),
+            Ok(id) if self.site.settings.task(&id).is_some() => Ok(id),
             Ok(id) if self.flaw_of(&id).is_some() => {
                 Err(self.refuse_flawed(&id).expect_err("because it has a flaw"))
             }
@@ -289,7 +283,7 @@ impl App {
 
     /// The settings of a task.
     fn spec(&self, id: &TaskId) -> Result<&TaskSpec, Failure> {
-        match self.ground.settings.task(id) {
+        match self.site.settings.task(id) {
             Some(task) => Ok(task),
             None => self
                 .find_task(id.as_str())
@@ -299,13 +293,13 @@ impl App {
 
     /// All releases.
     fn all_releases(&self) -> Result<Releases, Failure> {
-        releases::all(&self.ground.git, &self.ground.settings)
+        releases::all(&self.site.git, &self.site.settings)
             .inspect(|releases| self.name_broken(releases))
     }
 
     /// The releases of one task.
     fn tagged_releases(&self, task: &TaskId) -> Result<Releases, Failure> {
-        releases::of_task(&self.ground.git, &self.ground.settings, task)
+        releases::of_task(&self.site.git, &self.site.settings, task)
             .inspect(|releases| self.name_broken(releases))
     }
 
@@ -330,13 +324,13 @@ impl App {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(text.clone())
         {
-            self.ground.warn(text);
+            self.site.warn(text);
         }
     }
 
     /// One release of a task; all that there are when its tag was deleted.
     fn release_for(&self, task: &TaskId, version: &Version) -> Result<Releases, Failure> {
-        let found = releases::one(&self.ground.git, &self.ground.settings, task, version)?;
+        let found = releases::one(&self.site.git, &self.site.settings, task, version)?;
         if found.by_task.is_empty() {
             self.releases_for(task)
         } else {
@@ -347,7 +341,7 @@ impl App {
     /// The releases of one task, those whose tag was deleted too.
     fn releases_for(&self, task: &TaskId) -> Result<Releases, Failure> {
         let mut releases = self.tagged_releases(task)?;
-        releases.add_lost(&self.ground.git, task)?;
+        releases.add_lost(&self.site.git, task)?;
         Ok(releases)
     }
 
@@ -362,9 +356,9 @@ impl App {
             return Err(Error::DryRun.into());
         }
         self.check_owner()?;
-        self.ground.git.require_work_tree()?;
+        self.site.git.require_work_tree()?;
         if !self.state_path.is_dir() {
-            let made = make_state(self.ground.git.common_dir(), &self.state_path);
+            let made = make_state(self.site.git.common_dir(), &self.state_path);
             made.map_err(|source| Error::State {
                 path: self.state_path.clone(),
                 source,
@@ -372,9 +366,9 @@ impl App {
         }
         let holder = Holder {
             pid: std::process::id(),
-            host: self.ground.host.clone(),
+            host: self.site.host.clone(),
             command: self.command.clone(),
-            since: self.ground.clock.now().to_string(),
+            since: self.site.clock.now().to_string(),
         };
         Ok(Lock::take(
             &self.state_path.join("lock"),

@@ -19,7 +19,7 @@ use crate::{
         verdict::Standing,
         verification::AS_RELEASED,
     },
-    steps::verdicts,
+    verdict,
     verify::Commands,
 };
 
@@ -50,9 +50,7 @@ impl App {
                 _ => "mark failed",
             };
             let what = audit::deed_on(kind, said.task, None, Some(said.version));
-            self.witnessed(what, &said.reason, || {
-                verdicts::keep(&self.ground, &records)
-            })
+            self.witnessed(what, &said.reason, || verdict::keep(&self.site, &records))
         };
         self.warn_unwritten(said, note());
     }
@@ -61,11 +59,11 @@ impl App {
     /// through.
     fn write_down(&self, said: &Said<'_>, report: &Report) {
         let write = if report.outcome == Outcome::Done {
-            verdicts::write
+            verdict::write
         } else {
-            verdicts::keep
+            verdict::keep
         };
-        let note = || write(&self.ground, &self.news(said, report.op.as_ref())?);
+        let note = || write(&self.site, &self.news(said, report.op.as_ref())?);
         self.warn_unwritten(said, note());
     }
 
@@ -74,7 +72,7 @@ impl App {
         let (Some(_), Some(verification)) = (&report.op, &report.verification) else {
             return;
         };
-        let spec = self.ground.settings.task(&verification.task);
+        let spec = self.site.settings.task(&verification.task);
         let ran = commands == Commands::Run || spec.is_some_and(|spec| spec.smoke.is_empty());
         let released = report.kind == OpKind::CreateSnapshot;
         let reason = if released {
@@ -85,8 +83,8 @@ impl App {
         let said = |verdict, reason| said_of(verification, verdict, reason);
         if let Some(reason) = damage(verification).filter(|_| !released) {
             let kept = || {
-                verdicts::keep(
-                    &self.ground,
+                verdict::keep(
+                    &self.site,
                     &self.news(&said(Verdict::Damaged, reason), report.op.as_ref())?,
                 )
             };
@@ -158,7 +156,7 @@ impl App {
     /// The same for who has the lock.
     pub(super) fn note_tree_under_lock(&self, verification: &Verification, commands: Commands) {
         if let Some(said) = self.said_of_tree(verification, commands) {
-            let kept = || verdicts::keep(&self.ground, &self.news(&said, None)?);
+            let kept = || verdict::keep(&self.site, &self.news(&said, None)?);
             self.warn_unwritten(&said, kept());
         }
     }
@@ -197,12 +195,12 @@ impl App {
         task: &TaskId,
         version: &Version,
     ) -> Result<(Standing, Standing), Failure> {
-        let own = verdicts::own(&*self.ground.state)?;
-        let shared = verdicts::said_elsewhere(&self.ground, task)?;
+        let own = verdict::own(&*self.site.state)?;
+        let shared = verdict::said_elsewhere(&self.site, task)?;
         let standing = |own, shared| {
             let mut said =
-                verdicts::of_version(&verdicts::union(own, shared), task, version).to_vec();
-            verdicts::keep_meant(&self.ground.git, task, version, &mut said);
+                verdict::of_version(&verdict::union(own, shared), task, version).to_vec();
+            verdict::keep_meant(&self.site.git, task, version, &mut said);
             Standing::of(&said)
         };
         Ok((standing(own.clone(), Vec::new()), standing(own, shared)))
@@ -231,12 +229,8 @@ impl App {
     }
 
     fn record(&self, said: &Said<'_>, verdict: Verdict, op: Option<&OpId>) -> VerdictRecord {
-        let record = catalog::verdict::verdict(
-            &self.ground,
-            (said.task, said.version),
-            verdict,
-            &said.reason,
-        );
+        let record =
+            catalog::verdict::verdict(&self.site, (said.task, said.version), verdict, &said.reason);
         VerdictRecord {
             op: op.cloned(),
             ..record
@@ -251,7 +245,7 @@ impl App {
                 Verdict::Damaged => "damaged",
                 _ => "failed",
             };
-            self.ground.warn(format!(
+            self.site.warn(format!(
                 "{} {} could not be noted as {word}: {failure}",
                 said.task, said.version
             ));

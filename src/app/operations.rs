@@ -27,8 +27,8 @@ impl App {
     /// All operations, newest first.
     pub fn operations(&self) -> Result<Vec<OperationLine>, Failure> {
         let mut lines: Vec<OperationLine> = Vec::new();
-        for id in history::ids(&*self.ground.state)? {
-            if let Some(found) = history::summary(&self.ground.state, &id)? {
+        for id in history::ids(&*self.site.state)? {
+            if let Some(found) = history::summary(&self.site.state, &id)? {
                 if let Some(undone) = found
                     .summary
                     .about
@@ -51,13 +51,13 @@ impl App {
         &self,
         text: &str,
     ) -> Result<(OperationLine, Operation, Option<Report>), Failure> {
-        let id = history::find(&*self.ground.state, text)?;
-        let found = history::open(&self.ground.state, &id)?
+        let id = history::find(&*self.site.state, text)?;
+        let found = history::open(&self.site.state, &id)?
             .ok_or_else(|| journal::Error::NotFound(text.into()))?;
         // What was done says the journal; a report that cannot be read keeps nobody from seeing
         // that.
         let report = self.report_of(&id).unwrap_or_else(|why| {
-            self.ground
+            self.site
                 .warn(format!("the report of {} is left out: {why}", id.short()));
             None
         });
@@ -71,7 +71,7 @@ impl App {
     /// The report of an operation; `None` when none was kept.
     fn report_of(&self, id: &OpId) -> Result<Option<Report>, String> {
         let path = journal::log::folder(id).join("report.json");
-        match read_limited(&*self.ground.state, &path, 64 << 20) {
+        match read_limited(&*self.site.state, &path, 64 << 20) {
             Ok(bytes) => Report::parse(&bytes)
                 .map(Some)
                 .map_err(|error| error.to_string()),
@@ -85,7 +85,7 @@ impl App {
     /// # Errors
     /// When the operations cannot be listed.
     pub fn damaged_reports(&self) -> Result<Vec<String>, Failure> {
-        let ids = history::ids(&*self.ground.state)?;
+        let ids = history::ids(&*self.site.state)?;
         Ok(ids
             .iter()
             .filter_map(|id| {
@@ -98,7 +98,7 @@ impl App {
 
     /// The operation that did not finish, if there is one.
     pub fn unfinished(&self) -> Result<Option<OperationLine>, Failure> {
-        Ok(history::unfinished(&self.ground.state)?
+        Ok(history::unfinished(&self.site.state)?
             .map(|found| line(&Summary::from(&found.operation), &found.phase)))
     }
 
@@ -135,7 +135,7 @@ impl App {
     /// # Errors
     /// When there is none, or it may not be brought to an end.
     pub fn end_of_unfinished(&self, forward: bool) -> Result<(OperationLine, bool), Failure> {
-        let found = history::unfinished(&self.ground.state)?.ok_or(Error::NothingUnfinished)?;
+        let found = history::unfinished(&self.site.state)?.ok_or(Error::NothingUnfinished)?;
         self.check_recovery(&found, forward)?;
         let Found {
             operation,
@@ -147,9 +147,9 @@ impl App {
             .about
             .task
             .as_ref()
-            .and_then(|id| self.ground.settings.task(id));
+            .and_then(|id| self.site.settings.task(id));
         let steps = steps::build(
-            &self.ground,
+            &self.site,
             &operation,
             task,
             Box::new(|_| Err(Error::DryRun.into())),
@@ -166,7 +166,7 @@ impl App {
         self.check_planned(operation, if forward { Goes::Forward } else { Goes::Back })?;
         self.require_commands_of(operation, forward)?;
         if self.goes_back(found, forward) {
-            files::refuse_open(&self.ground, operation)
+            files::refuse_open(&self.site, operation)
         } else {
             Ok(())
         }
@@ -182,11 +182,11 @@ impl App {
         let begun = Instant::now();
         let _lock = self.lock()?;
         self.sweep()?;
-        let found = history::unfinished(&self.ground.state)?.ok_or(Error::NothingUnfinished)?;
+        let found = history::unfinished(&self.site.state)?.ok_or(Error::NothingUnfinished)?;
         self.check_recovery(&found, forward)?;
         let Found { operation, log, .. } = found;
         // From here on nobody can say that nothing was changed.
-        self.ground.sink.take(crate::model::Event::Began {
+        self.site.sink.take(crate::model::Event::Began {
             op: operation.about.id.clone(),
         });
         let mut report = self.empty_report(&operation, begun);
@@ -216,7 +216,7 @@ impl App {
         let is_stopped = steps
             .iter()
             .any(|step| matches!(step, Step::Command { .. }))
-            && !self.ground.leaves_commands_out(&found.operation);
+            && !self.site.leaves_commands_out(&found.operation);
         let is_back = match &found.phase {
             // One that may have been published only goes forward.
             Phase::Forward { done, started } => {

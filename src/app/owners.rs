@@ -68,7 +68,7 @@ impl App {
     /// # Errors
     /// When it does.
     pub fn check_owner(&self) -> Result<(), Failure> {
-        let common = self.ground.git.common_dir();
+        let common = self.site.git.common_dir();
         owner::check(common)?;
         match (Owner::at(&self.state_path), owner::check(&self.state_path)) {
             (Ok(theirs), Err(_)) => Err(self.left_behind(self.state_path.clone(), theirs).into()),
@@ -116,7 +116,7 @@ impl App {
             return failure;
         }
         let found = owner::first_of_others(&self.state_path)
-            .or_else(|| owner::first_of_others(self.ground.git.common_dir()));
+            .or_else(|| owner::first_of_others(self.site.git.common_dir()));
         match found {
             Some((path, theirs)) => self.not_mine(path, theirs).into(),
             None => failure,
@@ -125,8 +125,8 @@ impl App {
 
     /// The error for what is somebody else's.
     fn not_mine(&self, path: PathBuf, theirs: Owner) -> Error {
-        let is_mine = Owner::at(self.ground.git.common_dir())
-            .is_ok_and(|owner| owner.uid == user::effective());
+        let is_mine =
+            Owner::at(self.site.git.common_dir()).is_ok_and(|owner| owner.uid == user::effective());
         if is_mine {
             self.left_behind(path, theirs)
         } else {
@@ -138,7 +138,7 @@ impl App {
         Error::LeftBehind {
             path,
             theirs,
-            all: self.ground.git.common_dir().to_path_buf(),
+            all: self.site.git.common_dir().to_path_buf(),
         }
     }
 }

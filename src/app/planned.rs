@@ -101,7 +101,7 @@ impl App {
 
 impl<'a> Limits<'a> {
     fn new(app: &'a App, operation: &'a Operation) -> Result<Self, Failure> {
-        let settings = &app.ground.settings;
+        let settings = &app.site.settings;
         let task = operation
             .about
             .task
@@ -113,7 +113,7 @@ impl<'a> Limits<'a> {
             .iter()
             .filter(|other| Some(&other.id) != operation.about.task.as_ref());
         let undone = match &operation.about.undoes {
-            Some(id) => history::open(&app.ground.state, id)?,
+            Some(id) => history::open(&app.site.state, id)?,
             None => None,
         };
         let undone = undone.into_iter().flat_map(|found| {
@@ -135,7 +135,7 @@ impl<'a> Limits<'a> {
 
     /// Why a path is none that this operation writes; `None` when it is.
     fn why_not(&self, path: &RelPath) -> Option<&'static str> {
-        let settings = &self.app.ground.settings;
+        let settings = &self.app.site.settings;
         let kind = self.operation.about.kind;
         let is_one_of =
             |names: [&str; 2]| names.iter().any(|name| path.as_bytes() == name.as_bytes());
@@ -170,7 +170,7 @@ impl<'a> Limits<'a> {
         let own = match (&about.task, about.kind) {
             (None, OpKind::Adopt) => true,
             (Some(task), OpKind::CreateSnapshot) => about.to.as_ref().is_some_and(|version| {
-                *path == self.app.ground.settings.manifest_path(task, version)
+                *path == self.app.site.settings.manifest_path(task, version)
             }),
             (Some(_), OpKind::Undo | OpKind::Redo) => self.undone.contains(path),
             _ => false,
@@ -224,8 +224,7 @@ impl<'a> Limits<'a> {
         };
         let lists = |version: &Version| {
             let releases = self.app.release_for(task, version).ok()?;
-            let found =
-                manifests::load(&self.app.ground, releases.find(task, version).ok()?).ok()?;
+            let found = manifests::load(&self.app.site, releases.find(task, version).ok()?).ok()?;
             found.manifest.file(path).map(|file| !file.is_restored())
         };
         about

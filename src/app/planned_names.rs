@@ -13,7 +13,8 @@ use crate::{
         Operation, TagName, TaskId, VerdictRecord,
         operation::{NamedRef, OpKind, Publication, RefChange, Step},
     },
-    steps::{publish, shared},
+    steps::publish,
+    verdict::refs,
 };
 
 /// The names of branches.
@@ -87,10 +88,10 @@ impl App {
         let Some(branch) = last.filter(|_| goes == Goes::Forward) else {
             return Ok(None);
         };
-        if publish::is_past_return(&self.ground, &operation.about.id, publication)? {
+        if publish::is_past_return(&self.site, &operation.about.id, publication)? {
             return Ok(None);
         }
-        if self.ground.git.head().ok().map(|head| head.branch).as_ref() != Some(&branch.name) {
+        if self.site.git.head().ok().map(|head| head.branch).as_ref() != Some(&branch.name) {
             return Err(Error::OtherBranch {
                 op: operation.about.id.short(),
                 branch: branch.name.clone(),
@@ -127,7 +128,7 @@ impl App {
             return (!own).then_some("which is no tag of its version");
         }
         let is_verdict = name
-            .strip_prefix(shared::PREFIX)
+            .strip_prefix(refs::PREFIX)
             .and_then(|rest| rest.split('/').next())
             .is_some_and(|id| id == task.as_str());
         (!is_verdict).then_some("which is no name of it")
@@ -141,10 +142,10 @@ impl App {
         publication: &Publication,
         branch: &RefChange,
     ) -> Result<bool, Failure> {
-        let git = &self.ground.git;
+        let git = &self.site.git;
         if publication.tree.is_empty()
             && let Some(id) = &operation.about.undoes
-            && let Some(undone) = history::open(&self.ground.state, id)?
+            && let Some(undone) = history::open(&self.site.state, id)?
         {
             let before = undone
                 .operation
@@ -168,7 +169,7 @@ impl App {
         refs: &[NamedRef],
     ) -> Result<Option<Foreign>, Failure> {
         let undone = match &operation.about.undoes {
-            Some(id) => history::open(&self.ground.state, id)?.map(|found| found.operation),
+            Some(id) => history::open(&self.site.state, id)?.map(|found| found.operation),
             None => None,
         };
         let made = |named: &NamedRef| {

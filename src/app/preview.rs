@@ -18,11 +18,9 @@ impl App {
     /// The manifest of a release.
     pub(super) fn manifest(&self, task: &TaskId, version: &Version) -> Result<Manifest, Failure> {
         let releases = self.releases_for(task)?;
-        Ok(
-            manifests::load(&self.ground, releases.find(task, version)?)?
-                .manifest
-                .clone(),
-        )
+        Ok(manifests::load(&self.site, releases.find(task, version)?)?
+            .manifest
+            .clone())
     }
 
     /// Writes one file of a release, as git or the store keeps it.
@@ -45,10 +43,10 @@ impl App {
 
     /// Writes the kept bytes of a file.
     pub(super) fn copy(&self, file: &FileEntry, out: &mut dyn Write) -> Result<(), Failure> {
-        use crate::ground::Bytes;
+        use crate::site::Bytes;
         let source = match (&file.blob, &file.object) {
             (Some(blob), _) => {
-                let bytes = self.ground.git.read_blob(blob)?;
+                let bytes = self.site.git.read_blob(blob)?;
                 let (found, path) = (Digest::of(&bytes), file.path.clone());
                 if let Some(expected) = file.digest().filter(|expected| *expected != found) {
                     return Err(draft::tree::Error::Differs {
@@ -66,7 +64,7 @@ impl App {
             (None, Some(object)) => Source::Object(*object),
             (None, None) => return Ok(()),
         };
-        self.ground.copy(&source, out)
+        self.site.copy(&source, out)
     }
 
     /// Exports a release's files below an empty or new folder; returns how many there are. A dry
@@ -93,11 +91,11 @@ impl App {
         }
         let root = output::folder(into, true)?;
         let commit = self
-            .ground
+            .site
             .git
             .peel_tag(&self.tagged_releases(task)?.find(task, version)?.tag_id)?
             .commit;
-        let converter = self.ground.git.converter(Attributes::Commit(&commit))?;
+        let converter = self.site.git.converter(Attributes::Commit(&commit))?;
         for file in &files {
             cancel::check()?;
             create_dir_all(&root, &file.path.parent(), 0o777).map_err(outside)?;
@@ -122,8 +120,8 @@ impl App {
                         out.write_all(&bytes).map_err(outside)?;
                     }
                     Worktree::Lfs { oid, .. } => {
-                        use crate::ground::Bytes;
-                        self.ground.copy(&Source::Lfs(oid), &mut out)?;
+                        use crate::site::Bytes;
+                        self.site.copy(&Source::Lfs(oid), &mut out)?;
                     }
                 }
             }
@@ -150,7 +148,7 @@ impl App {
         let dir = into.join(self.spec(task)?.dir.as_os());
         let dir = if dir.is_dir() { dir } else { into };
         let ended = process::Command::shell(command, &dir).merged().run()?;
-        self.ground
+        self.site
             .say("preview", String::from_utf8_lossy(&ended.stdout).trim_end());
         Ok(match ended.status {
             process::Exit::Code(code) => code,

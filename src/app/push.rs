@@ -15,7 +15,7 @@ use crate::{
         overview::OperationLine,
         report::Outcome,
     },
-    steps::shared,
+    verdict::refs,
 };
 
 /// What a remote has of a task and of the branch.
@@ -48,7 +48,7 @@ impl App {
     pub fn look_beyond(&self, task: &TaskId, named: &str) -> Result<Beyond, Failure> {
         let beyond = self.ask_remote(task, named)?;
         if let Some(commit) = &beyond.branch
-            && !self.ground.git.is_built_on(commit)?
+            && !self.site.git.is_built_on(commit)?
         {
             let PushTarget { remote, there, .. } = &beyond.target;
             return Err(Error::Behind {
@@ -62,7 +62,7 @@ impl App {
 
     /// What the remote has.
     fn ask_remote(&self, task: &TaskId, named: &str) -> Result<Beyond, Failure> {
-        let git = &self.ground.git;
+        let git = &self.site.git;
         let target = git.push_target(Some(named))?;
         let found = git.remote_refs(
             &target.remote,
@@ -74,7 +74,7 @@ impl App {
             let Some(name) = name.strip_prefix("refs/tags/") else {
                 continue;
             };
-            let parsed = TagName::parse(name, |id| self.ground.settings.knows(id));
+            let parsed = TagName::parse(name, |id| self.site.settings.knows(id));
             let Some(TagName::Release { task: id, version }) =
                 parsed.filter(|name| name.task() == task)
             else {
@@ -100,7 +100,7 @@ impl App {
     /// When there is no remote, when it or a hook refuses, and when files of Git LFS would go
     /// without their bytes.
     pub fn push(&self, report: &Report, named: &str, hooks: Hooks) -> Result<Pushed, Failure> {
-        let git = &self.ground.git;
+        let git = &self.site.git;
         let target = git.push_target(Some(named))?;
         let tag = self.tag_of(report)?;
         let is_there = || self.is_there(&target, tag.as_deref());
@@ -118,7 +118,7 @@ impl App {
         {
             // The remote took it, and then something else went wrong.
             Err(failure) if !failure.is_stop() && is_there().unwrap_or(false) => {
-                self.ground.warn(format!(
+                self.site.warn(format!(
                     "{remote} has it, although the push ended with an error: {failure}"
                 ));
                 Ok(Pushed { remote, is_new })
@@ -134,7 +134,7 @@ impl App {
         let (Some(task), Some(version), false) = (&report.task, &report.to, report.changed) else {
             return Ok(report.tag.clone());
         };
-        let git = &self.ground.git;
+        let git = &self.site.git;
         let name = match report.kind {
             OpKind::CreateSnapshot => Some(TagName::release(task, version).reference()),
             OpKind::Rollback => self.marker_of(task, version)?,
@@ -157,7 +157,7 @@ impl App {
         else {
             return Ok(None);
         };
-        let made = history::open(&self.ground.state, &op.id)?.map(|found| found.operation);
+        let made = history::open(&self.site.state, &op.id)?.map(|found| found.operation);
         let refs = made
             .iter()
             .filter_map(|made| made.publication())
@@ -174,7 +174,7 @@ impl App {
             .map(|tag| (tag.clone(), tag))
             .chain([(target.branch.clone(), target.there.clone())])
             .collect();
-        let git = &self.ground.git;
+        let git = &self.site.git;
         let there = git.remote_refs(
             &target.remote,
             &names
@@ -199,7 +199,7 @@ impl App {
         target: &PushTarget,
         hooks: Hooks,
     ) -> Result<(), Failure> {
-        let git = &self.ground.git;
+        let git = &self.site.git;
         let (Some(head), spec) = (git.find_ref("HEAD")?, self.spec(task)?) else {
             return Ok(());
         };
@@ -207,7 +207,7 @@ impl App {
         if rules.is_trivial() {
             return Ok(());
         }
-        let scope = catalog::Scope::new(&self.ground.settings, spec)?;
+        let scope = catalog::Scope::new(&self.site.settings, spec)?;
         let entries = git.entries(&head, &scope.dirs())?;
         let large: Vec<_> = entries
             .iter()
@@ -245,10 +245,10 @@ impl App {
             .into_iter()
             .find(|line| line.event == HookEvent::PrePush)
             .and_then(|line| line.beside);
-        let listed = || self.ground.git.listed_hooks(HookEvent::PrePush.name());
+        let listed = || self.site.git.listed_hooks(HookEvent::PrePush.name());
         // git lists a hook that is a file with a name of its own words.
         Ok(beside.as_ref().is_some_and(is_program)
-            || (self.ground.git.runs_configured_hooks()
+            || (self.site.git.runs_configured_hooks()
                 && listed()
                     .iter()
                     .any(|name| !name.contains("snapback") && !name.contains(' '))))
@@ -258,18 +258,18 @@ impl App {
     /// its own.
     fn verdicts_to_share(&self, task: &TaskId) -> Result<Vec<String>, Failure> {
         let _lock = self.lock()?;
-        let own = crate::steps::verdicts::own(&*self.ground.state)?;
-        if let Err(failure) = shared::publish(&self.ground.git, Some(task), &own) {
-            self.ground.warn(shared::not_shared(&failure));
+        let own = crate::verdict::own(&*self.site.state)?;
+        if let Err(failure) = refs::publish(&self.site.git, Some(task), &own) {
+            self.site.warn(refs::not_shared(&failure));
         }
-        shared::names(&self.ground.git, Some(task))
+        refs::names(&self.site.git, Some(task))
     }
 
     /// Why a push was refused, as far as the remote says it now: a way out for people.
     pub fn way_out(&self, report: &Report, named: &str) -> Option<Error> {
         let (task, tag) = (report.task.as_ref()?, self.tag_of(report).ok()?);
         let beyond = self.ask_remote(task, named).ok()?;
-        let git = &self.ground.git;
+        let git = &self.site.git;
         let remote = secret::clean_text(&beyond.target.remote);
         if let Some(tag) = &tag {
             let name = format!("refs/tags/{tag}");
@@ -298,7 +298,7 @@ impl App {
 
     /// The remote that a push goes to, for people.
     pub fn push_place(&self, named: &str) -> String {
-        let target = self.ground.git.push_target(Some(named));
+        let target = self.site.git.push_target(Some(named));
         target.map_or_else(
             |_| "the remote".into(),
             |target| secret::clean_text(&target.remote),
@@ -307,7 +307,7 @@ impl App {
 
     /// The words of the command that shares a branch and a tag; none when there is no saying where.
     pub fn share(&self, tag: Option<&str>, named: Option<&str>) -> Vec<String> {
-        let Ok(target) = self.ground.git.push_target(named) else {
+        let Ok(target) = self.site.git.push_target(named) else {
             return Vec::new();
         };
         let remote = secret::clean_text(&target.remote);

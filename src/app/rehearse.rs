@@ -11,11 +11,10 @@ use crate::{
     base::{Failure, RelPath, Type},
     catalog,
     draft::{Draft, StepDraft},
-    git,
-    ground::Ground,
-    journal,
+    git, journal,
     model::{TaskSpec, Version, event::Quiet, request, settings::OnVerifyFail},
     rollback,
+    site::RepoSite,
     steps::files::{self, Places},
 };
 
@@ -54,9 +53,9 @@ impl App {
         if let Some(line) = self.unfinished()? {
             return Err(journal::Error::Unfinished(line.id).into());
         }
-        let ground = Ground {
+        let site = RepoSite {
             sink: Arc::new(Quiet),
-            ..self.ground.clone()
+            ..self.site.clone()
         };
         let plain =
             request::Rollback::plain(task.id.clone(), version.clone(), "a rehearsal".into());
@@ -66,13 +65,13 @@ impl App {
             ..plain
         };
         let mut draft = rollback::draft(
-            &ground,
+            &site,
             task,
             &self.releases_for(&task.id)?,
             &self.standings_of(&task.id)?,
             &wanted,
         )?;
-        self.check_draft(&mut draft, self.ground.settings.on_verify_fail)?;
+        self.check_draft(&mut draft, self.site.settings.on_verify_fail)?;
         self.check_doable(&draft)
     }
 
@@ -94,8 +93,8 @@ impl App {
     pub(super) fn check_doable(&self, draft: &Draft) -> Result<(), Failure> {
         self.require_commands(&draft.plan.commands)?;
         if draft.commit.is_some() && !draft.plan.nothing_to_do {
-            self.ground.git.identity()?;
-            self.ground.git.committer()?;
+            self.site.git.identity()?;
+            self.site.git.committer()?;
         }
         Ok(())
     }
@@ -134,7 +133,7 @@ impl App {
     fn refuse_fixed(&self, path: &RelPath) -> Result<(), Failure> {
         let fixed = !path.is_root()
             && self
-                .ground
+                .site
                 .tree
                 .is_fixed(path)
                 .map_err(|source| catalog::Error::Read {
@@ -151,7 +150,7 @@ impl App {
     /// Everything that a draft would change can be: its folders can be written to, nothing of the
     /// user's has the name of a staging folder, no path is a mount itself, and no file is fixed.
     fn check_places(&self, draft: &Draft) -> Result<(), Failure> {
-        let tree = &*self.ground.tree;
+        let tree = &*self.site.tree;
         let mut folders: BTreeSet<RelPath> =
             draft.files.iter().map(|file| file.path.parent()).collect();
         if !draft.files.is_empty() {

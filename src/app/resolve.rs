@@ -17,7 +17,7 @@ impl App {
         let spec = self.spec(task)?;
         // A number is looked up: the tags need not be listed.
         if let Ok(version) = typed.strip_prefix('v').unwrap_or(typed).parse()
-            && !releases::one(&self.ground.git, &self.ground.settings, task, &version)?
+            && !releases::one(&self.site.git, &self.site.settings, task, &version)?
                 .by_task
                 .is_empty()
         {
@@ -30,7 +30,7 @@ impl App {
             why: why.into(),
         };
         let active = || {
-            let active = catalog::registry::active(&*self.ground.tree, &self.ground.settings, spec);
+            let active = catalog::registry::active(&*self.site.tree, &self.site.settings, spec);
             match (active.version, active.trouble.into_iter().next()) {
                 // No word that counts from the active version means anything then.
                 (None, Some(why)) => Err(Failure::from(rollback::Error::ActiveUnknown {
@@ -95,9 +95,9 @@ impl App {
                 .find(task, &version)
                 .map(|release| release.version.clone())?);
         }
-        if let Some(commit) = self.ground.git.resolve_commit(typed)? {
+        if let Some(commit) = self.site.git.resolve_commit(typed)? {
             for release in releases.of(task).rev() {
-                if self.ground.git.peel_tag(&release.tag_id)?.commit == commit {
+                if self.site.git.peel_tag(&release.tag_id)?.commit == commit {
                     return Ok(release.version.clone());
                 }
             }

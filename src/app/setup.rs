@@ -26,7 +26,7 @@ impl App {
         )?;
         app.refuse_flaws()?;
         let scan = app
-            .ground
+            .site
             .git
             .scan(&[crate::base::RelPath::root()])
             .unwrap_or_default();
@@ -45,11 +45,11 @@ impl App {
     /// Patterns of databases and data in the tasks' folders that neither git nor the store keeps.
     fn data_left_out(&self, scan: &Scan) -> Result<Vec<String>, Failure> {
         let scopes = self
-            .ground
+            .site
             .settings
             .tasks
             .iter()
-            .map(|task| Scope::new(&self.ground.settings, task));
+            .map(|task| Scope::new(&self.site.settings, task));
         let scopes: Vec<Scope> = scopes.collect::<Result<_, _>>()?;
         let is_left_out = |path: &&RelPath| {
             scopes
@@ -62,7 +62,7 @@ impl App {
             .chain(&scan.ignored)
             .filter(is_left_out);
         Ok(config::data_patterns(files, |path| {
-            sqlite::is_database(&*self.ground.tree, path).unwrap_or(false)
+            sqlite::is_database(&*self.site.tree, path).unwrap_or(false)
         }))
     }
 
@@ -87,7 +87,7 @@ impl App {
     pub(super) fn draft_of_init(&self, files: &[InitFile]) -> Result<Draft, Failure> {
         let no_task = "none".parse().expect("because it is a legal id");
         let mut draft = Draft::new(Plan::new(OpKind::Init, &no_task), "init");
-        let tree = &*self.ground.tree;
+        let tree = &*self.site.tree;
         for file in files {
             let failed = |source| Error::State {
                 path: self.work_tree().join(file.path.as_os()),
@@ -101,10 +101,10 @@ impl App {
             if now.as_deref() != file.before.as_ref().map(String::as_bytes) {
                 return Err(Error::PlanOutOfDate.into());
             }
-            let before = tree::existing(tree, &self.ground.git, &file.path, None)?;
+            let before = tree::existing(tree, &self.site.git, &file.path, None)?;
             let mode = before
                 .as_ref()
-                .map_or(0o666 & !self.ground.umask, |kept| kept.state.mode);
+                .map_or(0o666 & !self.site.umask, |kept| kept.state.mode);
             let after = Some(tree::with_bytes(mode, file.after.clone().into_bytes()));
             draft.files.push(FileDraft {
                 path: file.path.clone(),

@@ -11,9 +11,9 @@ use crate::{
         TaskId, Verdict, VerdictRecord, Version,
         verdict::{Meant, Standing, unmended},
     },
-    steps::{
-        shared::{self, PREFIX},
-        verdicts::{self, Records, Standings},
+    verdict::{
+        self, Records, Standings,
+        refs::{self, PREFIX},
     },
 };
 
@@ -62,7 +62,7 @@ impl App {
     /// shared ones, which is said once as a warning too. Of one task when it is named.
     fn verdict_records(&self, task: Option<&TaskId>) -> Result<(Records, Vec<String>), Failure> {
         let (own, shared) = self.own_and_shared(task)?;
-        Ok((verdicts::union(own, shared.records), shared.ignored))
+        Ok((verdict::union(own, shared.records), shared.ignored))
     }
 
     /// What all verdicts together say, of one task when it is named. What a tag that was moved
@@ -70,7 +70,7 @@ impl App {
     pub(super) fn judged(&self, task: Option<&TaskId>) -> Result<Judged, Failure> {
         let (own, shared) = self.own_and_shared(task)?;
         let here: HashSet<String> = own.iter().map(VerdictRecord::mark).collect();
-        let records = verdicts::of_releases_here(&self.ground.git, own, shared.records);
+        let records = verdict::of_releases_here(&self.site.git, own, shared.records);
         let all = records.iter().flat_map(|(task, versions)| {
             versions
                 .iter()
@@ -81,11 +81,11 @@ impl App {
         });
         let mut judged = Judged {
             elsewhere: elsewhere.collect(),
-            standings: verdicts::fold(&records),
+            standings: verdict::fold(&records),
         };
         let releases =
             task.map_or_else(|| self.all_releases(), |task| self.tagged_releases(task))?;
-        for (task, version) in releases.moved(&self.ground.git, task)? {
+        for (task, version) in releases.moved(&self.site.git, task)? {
             judged.elsewhere.remove(&(task.clone(), version.clone()));
             judged
                 .standings
@@ -102,15 +102,15 @@ impl App {
     fn own_and_shared(
         &self,
         task: Option<&TaskId>,
-    ) -> Result<(Vec<VerdictRecord>, shared::Shared), Failure> {
+    ) -> Result<(Vec<VerdictRecord>, refs::Shared), Failure> {
         // Somebody else's state folder: what was shared can be read all the same.
         let mut own = if self.is_closed() {
             Vec::new()
         } else {
-            verdicts::own(&*self.ground.state)?
+            verdict::own(&*self.site.state)?
         };
         own.retain(|record| task.is_none_or(|task| record.task == *task));
-        let shared = shared::read(&self.ground.git, task, &own)?;
+        let shared = refs::read(&self.site.git, task, &own)?;
         if let Some(first) = shared.ignored.first() {
             let more = shared.ignored.len() - 1;
             let more = if more == 0 {
@@ -118,7 +118,7 @@ impl App {
             } else {
                 format!(" (and {more} more: `snapback verdicts list`)")
             };
-            self.ground
+            self.site
                 .warn(format!("a shared verdict is ignored: {first}{more}"));
         }
         Ok((own, shared))
@@ -141,7 +141,7 @@ impl App {
 
     /// True for what was said of another release of the number than the one that is here.
     pub fn is_of_another(&self, record: &VerdictRecord) -> bool {
-        let here = catalog::verdict::meant(&self.ground.git, &record.task, &record.version);
+        let here = catalog::verdict::meant(&self.site.git, &record.task, &record.version);
         !Meant::may_be(record.release.as_ref(), here.as_ref())
     }
 
@@ -151,13 +151,13 @@ impl App {
     pub fn push_verdicts(&self, remote: Option<&str>) -> Result<(usize, usize, String), Failure> {
         let remote = self.remote_or_default(remote)?;
         let _lock = self.lock()?;
-        shared::publish(&self.ground.git, None, &verdicts::own(&*self.ground.state)?)?;
-        let names = shared::names(&self.ground.git, None)?;
+        refs::publish(&self.site.git, None, &verdict::own(&*self.site.state)?)?;
+        let names = refs::names(&self.site.git, None)?;
         let all = [format!("{PREFIX}*:{PREFIX}*")];
         let new = if names.is_empty() {
             0
         } else {
-            self.ground.git.push(&remote, &all, Hooks::Skip)?
+            self.site.git.push(&remote, &all, Hooks::Skip)?
         };
         Ok((names.len(), new, remote))
     }
@@ -168,16 +168,16 @@ impl App {
     pub fn fetch_verdicts(&self, remote: Option<&str>) -> Result<(usize, String), Failure> {
         let remote = self.remote_or_default(remote)?;
         let _lock = self.lock()?;
-        let before = shared::names(&self.ground.git, None)?.len();
+        let before = refs::names(&self.site.git, None)?.len();
         let what = audit::deed_about("verdicts fetch", &crate::base::secret::clean_text(&remote));
         self.witnessed(what, "", || {
             Ok(self
-                .ground
+                .site
                 .git
                 .fetch(&remote, &[format!("{PREFIX}*:{PREFIX}*")])?)
         })?;
         Ok((
-            shared::names(&self.ground.git, None)?
+            refs::names(&self.site.git, None)?
                 .len()
                 .saturating_sub(before),
             remote,
@@ -187,7 +187,7 @@ impl App {
     /// The named remote, or the one of a push.
     fn remote_or_default(&self, named: Option<&str>) -> Result<String, Failure> {
         named.map_or_else(
-            || Ok(self.ground.git.push_remote()?),
+            || Ok(self.site.git.push_remote()?),
             |named| Ok(named.to_string()),
         )
     }

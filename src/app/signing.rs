@@ -24,7 +24,7 @@ impl App {
         }
         let mut seen = Vec::new();
         let mut asks = false;
-        match self.ground.git.try_signing() {
+        match self.site.git.try_signing() {
             Ok(said) => seen.extend(said),
             Err(
                 error @ git::Error::Unsigned {
@@ -36,8 +36,8 @@ impl App {
             }
             Err(error) => return Signatures::Unusable(error.into()),
         }
-        if self.ground.settings.releases.sign {
-            match self.ground.trust.keys().check() {
+        if self.site.settings.releases.sign {
+            match self.site.keys().check() {
                 Ok(()) => seen.push("manifests are signed with your own key".into()),
                 Err(error) => return Signatures::Unusable(error.into()),
             }

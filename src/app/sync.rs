@@ -29,15 +29,15 @@ use crate::{
 impl App {
     /// The tasks whose registry entry and configuration differ.
     pub fn drift(&self) -> Result<Vec<DriftLine>, Failure> {
-        let registry = read::in_tree(&*self.ground.tree, &self.ground.settings)?;
+        let registry = read::in_tree(&*self.site.tree, &self.site.settings)?;
         let mut lines = Vec::new();
-        for task in &self.ground.settings.tasks {
+        for task in &self.site.settings.tasks {
             let in_registry = registry
                 .as_ref()
                 .map(|registry| registry.version(&task.id))
                 .transpose()?
                 .flatten();
-            let config = read::config_version(&*self.ground.tree, task)?;
+            let config = read::config_version(&*self.site.tree, task)?;
             let agree = |config: &Version| {
                 in_registry
                     .as_ref()
@@ -83,7 +83,7 @@ impl App {
 
     /// The draft of a registry that can be read again.
     fn mending(&self) -> Result<Option<Draft>, Failure> {
-        let (tree, path) = (&*self.ground.tree, &self.ground.settings.registry);
+        let (tree, path) = (&*self.site.tree, &self.site.settings.registry);
         let Some(bytes) =
             read::read_small(tree, path)?.filter(|bytes| Registry::parse(bytes).is_err())
         else {
@@ -95,7 +95,7 @@ impl App {
             notes,
         } = merge::salvage(&bytes);
         let first = self
-            .ground
+            .site
             .settings
             .tasks
             .first()
@@ -104,7 +104,7 @@ impl App {
             notes,
             ..Plan::new(OpKind::RegistrySync, &first.id)
         };
-        for task in &self.ground.settings.tasks {
+        for task in &self.site.settings.tasks {
             let there = registry.version(&task.id)?;
             let version = read::config_version(tree, task)?.or_else(|| there.clone());
             let Some(version) = version else { continue };
@@ -124,10 +124,10 @@ impl App {
         }
         let others = differ
             .iter()
-            .filter(|task| self.ground.settings.task(task).is_none());
+            .filter(|task| self.site.settings.task(task).is_none());
         plan.notes
             .extend(others.map(|task| format!("{task}: the two sides do not agree; ours is kept")));
-        let before = tree::existing(tree, &self.ground.git, path, None)?;
+        let before = tree::existing(tree, &self.site.git, path, None)?;
         let mode = before.as_ref().map_or(0o644, |kept| kept.state.mode);
         let mut draft = Draft::new(plan, "registry sync");
         draft.files.push(FileDraft {
@@ -203,7 +203,7 @@ impl App {
         let mut draft = Draft::new(plan(task, line, &version), "registry sync");
         match from {
             SyncFrom::Config => {
-                registry::edit(&self.ground, &task.id, Some(&version))?
+                registry::edit(&self.site, &task.id, Some(&version))?
                     .add_to(&mut draft, Some(version));
             }
             SyncFrom::Registry => draft.files.extend(self.config_edit(task, &version)?),
@@ -221,11 +221,11 @@ impl App {
         let Some(path) = &task.config else {
             return Ok(None);
         };
-        let Some(bytes) = read::read_small(&*self.ground.tree, path)? else {
+        let Some(bytes) = read::read_small(&*self.site.tree, path)? else {
             return Ok(None);
         };
         let edited = task_config::with_version(&bytes, path, &task.version_key, version)?;
-        let before = tree::existing(&*self.ground.tree, &self.ground.git, path, None)?;
+        let before = tree::existing(&*self.site.tree, &self.site.git, path, None)?;
         let mode = before.as_ref().map_or(0o644, |kept| kept.state.mode);
         Ok(Some(FileDraft {
             path: path.clone(),

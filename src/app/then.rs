@@ -28,7 +28,7 @@ impl App {
             text: format!("@{}", text::escape(when.as_bytes())),
             why,
         };
-        let Some(then) = moment(when, &self.ground.clock.now().to_zoned(zone())) else {
+        let Some(then) = moment(when, &self.site.clock.now().to_zoned(zone())) else {
             return Err(none(
                 "write @2h, @3d, @yesterday, @2026-08-20 or @2026-08-20T15:00+08:00".into(),
             )
@@ -61,14 +61,14 @@ impl App {
             .into());
         };
         if let Some(commit) = commit
-            && manifests::has_another(&self.ground, release, &commit)
+            && manifests::has_another(&self.site, release, &commit)
         {
             return Err(none(format!("{version} was active then, and it is no release here: another one has its number now")).into());
         }
         let at = local_exact(then, &zone());
-        let is_to_come = then > self.ground.clock.now();
+        let is_to_come = then > self.site.clock.now();
         let task = &task.id;
-        self.ground.say(
+        self.site.say(
             "then",
             if is_to_come {
                 format!("{task} is at {version}; {at} is still to come")
@@ -85,7 +85,7 @@ impl App {
         task: &TaskSpec,
         then: Timestamp,
     ) -> Result<Option<Standpoint>, Failure> {
-        let git = &self.ground.git;
+        let git = &self.site.git;
         let Some(head) = git.head_commit()? else {
             return Ok(None);
         };
@@ -109,7 +109,7 @@ impl App {
         // In a history that ends early nobody can tell.
         tip != below
             && self
-                .ground
+                .site
                 .git
                 .first_ancestor(tip, [Some(below.clone())])
                 .is_ok_and(|found| found.is_some())
@@ -117,8 +117,8 @@ impl App {
 
     /// The version that a commit says a task has: its registry, else its configuration.
     fn version_in(&self, task: &TaskSpec, commit: &GitId) -> Result<Option<Version>, Failure> {
-        let git = &self.ground.git;
-        if let Some(entry) = git.entry(commit, &self.ground.settings.registry)?
+        let git = &self.site.git;
+        if let Some(entry) = git.entry(commit, &self.site.settings.registry)?
             && let Some(version) = read::in_blob(git, &entry.id)?.version(&task.id)?
         {
             return Ok(Some(version));
@@ -140,8 +140,8 @@ impl App {
     fn done_at(&self, task: &TaskId, then: Timestamp) -> Result<Option<Standpoint>, Failure> {
         let here = self.work_tree().to_string_lossy();
         let mut found: Option<Standpoint> = None;
-        for id in history::ids(&*self.ground.state)?.into_iter().rev() {
-            let Some(listed) = history::summary(&self.ground.state, &id)? else {
+        for id in history::ids(&*self.site.state)?.into_iter().rev() {
+            let Some(listed) = history::summary(&self.site.state, &id)? else {
                 continue;
             };
             let about = &listed.summary.about;
@@ -171,7 +171,7 @@ impl App {
 
     /// The commit that an operation left its branch at.
     fn commit_of(&self, id: &OpId) -> Result<Option<GitId>, Failure> {
-        let found = history::open(&self.ground.state, id)?;
+        let found = history::open(&self.site.state, id)?;
         let publication = found
             .as_ref()
             .and_then(|found| found.operation.publication());

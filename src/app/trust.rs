@@ -9,14 +9,14 @@ use super::App;
 use crate::{
     base::{Digest, Failure, Kind},
     draft::{Draft, StepDraft},
-    ground,
+    keys::Keys,
     model::{
         Operation, Plan, TaskId,
         operation::{OpKind, Step},
         signature::Signer,
         trust::{CommandState, ConfiguredCommand, Role, digest_of_all},
     },
-    trust::keys::Keys,
+    site,
     verify::Commands,
 };
 
@@ -27,7 +27,7 @@ impl App {
     /// The commands that the configuration names, of these tasks or of all, and whether each may
     /// run.
     pub fn commands(&self, tasks: &[TaskId]) -> Vec<CommandState> {
-        let all = self.ground.configured_commands();
+        let all = self.site.configured_commands();
         let wanted: Vec<ConfiguredCommand> = all
             .iter()
             .filter(|command| {
@@ -39,31 +39,31 @@ impl App {
             })
             .cloned()
             .collect();
-        self.ground.trust.states_of(&wanted, &all)
+        self.site.consent.states_of(&wanted, &all)
     }
 
     /// The digest of all commands of the configuration, as `SNAPBACK_TRUST` takes it.
     pub fn commands_digest(&self) -> Digest {
-        digest_of_all(&self.ground.configured_commands())
+        digest_of_all(&self.site.configured_commands())
     }
 
     /// The commands that a verification of a task's four levels would run.
     pub fn commands_of_verification(&self, task: &TaskId) -> Vec<CommandState> {
-        if self.ground.without_commands {
+        if self.site.without_commands {
             Vec::new()
         } else {
-            self.ground.commands_for(task, &CHECKS)
+            self.site.commands_for(task, &CHECKS)
         }
     }
 
     /// The file that names the commands.
     pub fn config_file(&self) -> &str {
-        &self.ground.config
+        &self.site.config
     }
 
     /// Why the agreement of this repository does not count, if one is there that does not.
     pub fn trust_trouble(&self) -> Option<(Kind, String)> {
-        self.ground.trust.trouble().map(|error| {
+        self.site.consent.trouble().map(|error| {
             (
                 crate::base::Fault::kind(&error),
                 Failure::from(error).to_string(),
@@ -76,16 +76,16 @@ impl App {
     /// # Errors
     /// When there is no private folder outside the work tree to keep the agreement in.
     pub fn agree(&self, commands: &[ConfiguredCommand]) -> Result<(), Failure> {
-        Ok(self.ground.trust.agree(
+        Ok(self.site.consent.agree(
             commands,
-            &self.ground.configured_commands(),
-            self.ground.clock.now(),
+            &self.site.configured_commands(),
+            self.site.clock.now(),
         )?)
     }
 
     /// The user's key, and the keys whose signatures count on this machine.
     pub fn keys(&self) -> Keys<'_> {
-        self.ground.trust.keys()
+        self.site.keys()
     }
 
     /// Makes the user's key, and allows it under a name; `None` = git's name and address of the
@@ -97,7 +97,7 @@ impl App {
         let name = match name {
             Some(name) => name.to_string(),
             None => self
-                .ground
+                .site
                 .git
                 .identity()
                 .map(|who| format!("{} <{}>", who.name, who.email))?,
@@ -119,7 +119,7 @@ impl App {
     /// # Errors
     /// When none is, or belongs to, what was given.
     pub fn revoke_key(&self, which: &str) -> Result<Vec<Signer>, Failure> {
-        Ok(self.keys().revoke(which, self.ground.clock.now())?)
+        Ok(self.keys().revoke(which, self.site.clock.now())?)
     }
 
     /// Takes every agreement for this repository back; false when there was none.
@@ -127,7 +127,7 @@ impl App {
     /// # Errors
     /// When the file is there and cannot be removed.
     pub fn revoke_trust(&self) -> Result<bool, Failure> {
-        Ok(self.ground.trust.revoke()?)
+        Ok(self.site.consent.revoke()?)
     }
 
     /// Refuses a plan with commands that may not run, before anybody is asked to confirm it.
@@ -140,7 +140,7 @@ impl App {
 
     /// Refuses when one of these may not run.
     pub(super) fn require_commands(&self, commands: &[CommandState]) -> Result<(), Failure> {
-        Ok(ground::trust::require(commands.to_vec())?)
+        Ok(site::consent::require(commands.to_vec())?)
     }
 
     /// Writes into the plan what the draft would run; with `--no-commands` it then runs nothing.
@@ -162,16 +162,16 @@ impl App {
         if draft.plan.kind == OpKind::CreateSnapshot {
             roles.push(Role::Smoke);
         }
-        let mut commands = self.ground.commands_for(&draft.plan.task, &roles);
+        let mut commands = self.site.commands_for(&draft.plan.task, &roles);
         if matches!(draft.plan.kind, OpKind::Undo | OpKind::Redo) {
             // They verify where it arrives. That nobody agreed to them keeps nobody from going
             // back.
             let checks = self
-                .ground
+                .site
                 .commands_for(&draft.plan.task, &[Role::Smoke, Role::Probe]);
             commands.extend(checks.into_iter().filter(|command| command.trusted));
         }
-        if !self.ground.without_commands {
+        if !self.site.without_commands {
             draft.plan.commands = commands;
         } else if !commands.is_empty() {
             draft
@@ -191,7 +191,7 @@ impl App {
             .about
             .task
             .as_ref()
-            .filter(|_| !self.ground.leaves_commands_out(operation))
+            .filter(|_| !self.site.leaves_commands_out(operation))
         else {
             return Ok(());
         };
@@ -207,11 +207,11 @@ impl App {
         if operation.about.kind == OpKind::CreateSnapshot {
             roles.push(Role::Smoke);
         }
-        Ok(self.ground.require_trust(task, &roles)?)
+        Ok(self.site.require_trust(task, &roles)?)
     }
 
     /// Whether an operation runs the commands of its task.
     pub(super) fn commands_in(&self, operation: &Operation) -> Commands {
-        Commands::unless(self.ground.leaves_commands_out(operation))
+        Commands::unless(self.site.leaves_commands_out(operation))
     }
 }

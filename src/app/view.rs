@@ -11,7 +11,6 @@ use super::{App, audit};
 use crate::{
     base::{Failure, Kind},
     catalog::{self, manifests, registry as read},
-    ground::Ground,
     model::{
         Status, TaskId, TaskSpec, Verdict, Verification, Version,
         operation::OpKind,
@@ -20,18 +19,18 @@ use crate::{
     },
     registry::Registry,
     rollback::{check, standing_of},
-    steps::verdicts,
+    site::RepoSite,
+    verdict,
     verify::Checking,
 };
 
 impl App {
     /// The registry as far as it can be read; trouble is a warning, for no task's own.
     fn registry_seen(&self) -> Option<Registry> {
-        let read::Seen { registry, trouble } =
-            read::seen(&*self.ground.tree, &self.ground.settings);
+        let read::Seen { registry, trouble } = read::seen(&*self.site.tree, &self.site.settings);
         if let Some(failure) = trouble {
-            self.ground
-                .warn(read::trouble_of(&self.ground.settings.registry, &failure));
+            self.site
+                .warn(read::trouble_of(&self.site.settings.registry, &failure));
         }
         registry
     }
@@ -39,9 +38,9 @@ impl App {
     /// Which version a task has, as far as that can be told; trouble is a warning.
     pub(super) fn active_told(&self, task: &TaskSpec) -> Option<Version> {
         let read::Active { version, trouble } =
-            read::active(&*self.ground.tree, &self.ground.settings, task);
+            read::active(&*self.site.tree, &self.site.settings, task);
         for line in trouble {
-            self.ground.warn(line);
+            self.site.warn(line);
         }
         version
     }
@@ -51,7 +50,7 @@ impl App {
         let tasks: Vec<TaskId> = match task {
             Some(task) => vec![self.spec(task)?.id.clone()],
             None => self
-                .ground
+                .site
                 .settings
                 .tasks
                 .iter()
@@ -97,8 +96,8 @@ impl App {
         let releases = self.releases_for(task)?;
         let release = releases.find(task, version)?;
         let active = self.active_told(self.spec(task)?);
-        let tag = self.ground.git.peel_tag(&release.tag_id)?;
-        let (manifest, unread) = match manifests::load(&self.ground, release) {
+        let tag = self.site.git.peel_tag(&release.tag_id)?;
+        let (manifest, unread) = match manifests::load(&self.site, release) {
             Ok(found) => (Some(found.manifest.clone()), None),
             Err(failure) if matches!(failure.find(), Some(catalog::Error::NoManifest { .. })) => {
                 (None, None)
@@ -142,7 +141,7 @@ impl App {
         signature: Demand,
     ) -> Result<Verification, Failure> {
         let mut found = check::release(
-            &self.ground,
+            &self.site,
             self.spec(task)?,
             &self.releases_for(task)?,
             version,
@@ -171,9 +170,9 @@ impl App {
         };
         let standing = standing_of(&self.standings_of(task)?, task, &version);
         self.require_commands(&self.commands_of_verification(task))?;
-        let commands = crate::verify::Commands::unless(self.ground.without_commands);
+        let commands = crate::verify::Commands::unless(self.site.without_commands);
         let found = check::tree(
-            &self.ground,
+            &self.site,
             spec,
             &releases,
             standing,
@@ -198,7 +197,7 @@ impl App {
     ) -> Result<(), Failure> {
         let _lock = self.lock()?;
         self.tagged_releases(task)?.find(task, version)?;
-        self.ground.git.identity()?;
+        self.site.git.identity()?;
         let kind = match verdict {
             Verdict::Good => "mark good",
             Verdict::Bad => "mark bad",
@@ -208,14 +207,14 @@ impl App {
             Verdict::Unpinned => "unpin",
             _ => "mark",
         };
-        let record = catalog::verdict::verdict(&self.ground, (task, version), verdict, reason);
+        let record = catalog::verdict::verdict(&self.site, (task, version), verdict, reason);
         let what = audit::deed_on(kind, task, None, Some(version));
-        self.witnessed(what, reason, || verdicts::write(&self.ground, &[record]))
+        self.witnessed(what, reason, || verdict::write(&self.site, &[record]))
     }
 }
 
 /// True when a version is a release here, by its tag or, where that was deleted, by its second
 /// reference.
-pub(super) fn is_release(ground: &Ground, task: &TaskId, version: &Version) -> bool {
-    catalog::verdict::meant(&ground.git, task, version).is_some()
+pub(super) fn is_release(site: &RepoSite, task: &TaskId, version: &Version) -> bool {
+    catalog::verdict::meant(&site.git, task, version).is_some()
 }

@@ -5,15 +5,15 @@ use crate::{
     base::{Failure, clock::local, zone},
     catalog::releases::Releases,
     drill::reports,
-    ground::Ground,
     model::{Check, Status, TaskId, TaskSpec, Version, overview::WayBack, signature::Demand},
     policy::{self, target::NoTarget},
     rollback::{self, Standings, check},
+    site::RepoSite,
 };
 
 /// The way back of a task from its active version.
 pub(super) fn of(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     active: Option<&Version>,
     releases: &Releases,
@@ -33,7 +33,7 @@ pub(super) fn of(
                 ..WayBack::default()
             };
         }
-        Err(NoTarget::Failed(version)) => return failed(ground, task, version),
+        Err(NoTarget::Failed(version)) => return failed(site, task, version),
         Err(NoTarget::TakenBack(_)) => return WayBack::default(),
         Err(why @ NoTarget::BelowDoor { .. }) => {
             let why = rollback::Error::NoGoodVersion {
@@ -48,7 +48,7 @@ pub(super) fn of(
             };
         }
     };
-    let proof = reports::newest(ground, &task.id, &version).map(|report| report.proof());
+    let proof = reports::newest(site, &task.id, &version).map(|report| report.proof());
     WayBack {
         version: Some(version),
         proof,
@@ -78,8 +78,8 @@ fn target(
 
 /// The way to a version whose checks failed: no rollback takes it by itself until it is proven
 /// again.
-fn failed(ground: &Ground, task: &TaskSpec, version: Version) -> WayBack {
-    match reports::newest(ground, &task.id, &version)
+fn failed(site: &RepoSite, task: &TaskSpec, version: Version) -> WayBack {
+    match reports::newest(site, &task.id, &version)
         .map(|report| report.proof())
         .filter(|proof| !proof.passed)
     {
@@ -131,7 +131,7 @@ impl App {
         let why = target(spec, active.as_ref(), &releases, &standings)
             .err()
             .unwrap_or(NoTarget::Oldest(active));
-        let others = !self.ground.git.remotes().is_empty();
+        let others = !self.site.git.remotes().is_empty();
         Ok(rollback::Error::NoGoodVersion {
             task: task.clone(),
             why,
@@ -149,7 +149,7 @@ impl App {
     ) -> Result<Option<String>, Failure> {
         let releases = self.tagged_releases(&task.id)?;
         let way = of(
-            &self.ground,
+            &self.site,
             task,
             Some(from),
             &releases,
@@ -166,13 +166,7 @@ impl App {
                 proof.why
             )));
         }
-        let kept = check::release(
-            &self.ground,
-            task,
-            &releases,
-            version,
-            (false, Demand::None),
-        )?;
+        let kept = check::release(&self.site, task, &releases, version, (false, Demand::None))?;
         let bad = |check: &&Check| check.status == Status::Fail && !check.is_of_copy();
         Ok(kept
             .checks

@@ -23,8 +23,8 @@ use std::{
 
 use crate::{
     base::{Failure, Fault, Hint, Kind, text},
-    ground::Ground,
     model::{ObjectId, backup::Saved},
+    site::RepoSite,
     store::Store,
 };
 use listing::{Entry, Save};
@@ -216,28 +216,27 @@ pub fn listed(store: &dyn Store, id: &ObjectId) -> Result<Vec<ObjectId>, Failure
 }
 
 /// Everything that was put, by name.
-pub fn list(ground: &Ground) -> Result<Vec<Saved>, Failure> {
-    let roots = ground.store.roots()?;
+pub fn list(site: &RepoSite) -> Result<Vec<Saved>, Failure> {
+    let roots = site.store.roots()?;
     let named = roots
         .iter()
         .filter_map(|(root, id)| Some((root.strip_prefix(ROOTS)?, *id)));
     Ok(named
-        .map(|(name, id)| saved(name, id, read_save(&*ground.store, name, &id)))
+        .map(|(name, id)| saved(name, id, read_save(&*site.store, name, &id)))
         .collect())
 }
 
 /// What is stored under one name; one that cannot be read is shown too, for it can be dropped.
-pub fn show(ground: &Ground, name: &str) -> Result<Saved, Failure> {
-    let id = root(&*ground.store, name)?;
-    Ok(saved(name, id, read_save(&*ground.store, name, &id)))
+pub fn show(site: &RepoSite, name: &str) -> Result<Saved, Failure> {
+    let id = root(&*site.store, name)?;
+    Ok(saved(name, id, read_save(&*site.store, name, &id)))
 }
 
 /// Takes a name away. What only it needs goes with the next collection.
-pub fn drop_name(ground: &Ground, name: &str) -> Result<Saved, Failure> {
-    let gone = show(ground, name)?;
+pub fn drop_name(site: &RepoSite, name: &str) -> Result<Saved, Failure> {
+    let gone = show(site, name)?;
     drop(
-        ground
-            .store
+        site.store
             .begin()?
             .commit_with(&[(root_name(name), None)])?,
     );

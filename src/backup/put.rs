@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     base::{Failure, RelPath},
-    ground::Ground,
     model::backup::PutReport,
+    site::RepoSite,
     store::Session,
 };
 use source::Source;
@@ -47,7 +47,7 @@ pub struct NamedListing<'a> {
 }
 
 /// Puts folders.
-pub fn put(ground: &Ground, put: &Put) -> Result<PutReport, Failure> {
+pub fn put(site: &RepoSite, put: &Put) -> Result<PutReport, Failure> {
     let begun = Instant::now();
     super::check_name(&put.name)?;
     let mut report = PutReport {
@@ -55,11 +55,11 @@ pub fn put(ground: &Ground, put: &Put) -> Result<PutReport, Failure> {
         ..PutReport::default()
     };
     let sources = sources(put)?;
-    let session = ground.store.begin()?;
+    let session = site.store.begin()?;
     let (mut entries, mut caches) = (Vec::new(), Vec::new());
     for (folder, prefix) in &sources {
-        let mut source = Source::open(ground, folder, prefix, put.rehash)?;
-        source.store(ground, &*session, put.dry_run, &mut report)?;
+        let mut source = Source::open(site, folder, prefix, put.rehash)?;
+        source.store(site, &*session, put.dry_run, &mut report)?;
         source.list(&mut entries, &mut report);
         caches.push(source);
     }
@@ -82,10 +82,10 @@ pub fn put(ground: &Ground, put: &Put) -> Result<PutReport, Failure> {
                 entries: &entries,
                 folders,
             };
-            report.changed = name(ground, session, listing, report.grown > 0)?;
+            report.changed = name(site, session, listing, report.grown > 0)?;
         }
         for source in caches {
-            source.remember(ground, report.named);
+            source.remember(site, report.named);
         }
     }
     report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -130,7 +130,7 @@ fn sources(put: &Put) -> Result<Vec<(PathBuf, RelPath)>, Failure> {
 
 /// Names a listing in the store; false when the name stands for the same already.
 pub fn name(
-    ground: &Ground,
+    site: &RepoSite,
     session: Box<dyn Session + '_>,
     named: NamedListing<'_>,
     grew: bool,
@@ -143,7 +143,7 @@ pub fn name(
     let bytes_of_listing = listing::encode(entries);
     let listing = listing::object(&bytes_of_listing);
     // A first one, and one that cannot be read, is replaced.
-    let before = super::find(&*ground.store, name);
+    let before = super::find(&*site.store, name);
     if !grew && before.is_ok_and(|save| save.listing == listing && save.folders == folders) {
         return Ok(false);
     }
@@ -153,7 +153,7 @@ pub fn name(
         .filter(|entry| matches!(entry.what, What::File { .. }))
         .count() as u64;
     let save = Save {
-        seconds: ground.clock.now().as_second(),
+        seconds: site.clock.now().as_second(),
         listing,
         files,
         bytes: bytes(entries),

@@ -22,8 +22,8 @@ use super::{
 use crate::{
     base::{Failure, Fs, RelPath, Root, Type, output},
     catalog::databases,
-    ground::Ground,
     model::backup::RestoreReport,
+    site::RepoSite,
 };
 
 /// What to restore.
@@ -42,10 +42,10 @@ pub struct Restore {
 }
 
 /// Restores.
-pub fn restore(ground: &Ground, restore: &Restore) -> Result<RestoreReport, Failure> {
+pub fn restore(site: &RepoSite, restore: &Restore) -> Result<RestoreReport, Failure> {
     let begun = Instant::now();
-    let save = find(&*ground.store, &restore.name)?;
-    let entries = super::entries(&*ground.store, &restore.name, &save)?;
+    let save = find(&*site.store, &restore.name)?;
+    let entries = super::entries(&*site.store, &restore.name, &save)?;
     let mut report = RestoreReport {
         name: restore.name.clone(),
         total: entries.len() as u64,
@@ -65,10 +65,10 @@ pub fn restore(ground: &Ground, restore: &Restore) -> Result<RestoreReport, Fail
         .stat(&RelPath::root())
         .map_err(failed)?
         .ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
-    let cache = Cache::of(&*ground.state, &top, &stat);
+    let cache = Cache::of(&*site.state, &top, &stat);
     // Known only by writing a file, which a dry run does not.
     let folds = !restore.dry_run && folds_case(&root);
-    let plan = ground.work("comparing", 0, false, || {
+    let plan = site.work("comparing", 0, false, || {
         plan::plan(&root, &entries, Some(&cache), folds)
     })?;
     databases::wait_closed(&top, &plan.databases, Duration::ZERO, false)?;
@@ -76,9 +76,9 @@ pub fn restore(ground: &Ground, restore: &Restore) -> Result<RestoreReport, Fail
     if !restore.dry_run {
         let lost: Vec<Found> = lost(&plan, restore.delete);
         if !lost.is_empty() && !restore.discard {
-            report.kept_as = Some(keep(ground, &restore.name, &root, &top, &lost)?);
+            report.kept_as = Some(keep(site, &restore.name, &root, &top, &lost)?);
         }
-        Writer::new(ground, &root, plan.one_device).run(&plan, restore.delete, &mut report)?;
+        Writer::new(site, &root, plan.one_device).run(&plan, restore.delete, &mut report)?;
     }
     report.failed.sort_by(|a, b| a.path.cmp(&b.path));
     report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -112,14 +112,14 @@ fn lost(plan: &Plan<'_>, delete: bool) -> Vec<Found> {
 
 /// Puts what would be lost into the store, under a name of its own, which is returned.
 fn keep(
-    ground: &Ground,
+    site: &RepoSite,
     name: &str,
     root: &Root,
     top: &std::path::Path,
     lost: &[Found],
 ) -> Result<String, Failure> {
-    let session = ground.store.begin()?;
-    let progress = |more| ground.progress(more);
+    let session = site.store.begin()?;
+    let progress = |more| site.progress(more);
     let intake = Intake {
         fs: root,
         top,
@@ -133,20 +133,20 @@ fn keep(
         .iter()
         .filter(|found| found.stat.kind == Type::File)
         .collect();
-    let got = ground.work(
+    let got = site.work(
         "keeping",
         files.iter().map(|file| file.stat.size).sum(),
         true,
         || intake.take(&files),
     )?;
     let entries = entries_of(root, lost, got)?;
-    let kept = free_name(ground, name)?;
+    let kept = free_name(site, name)?;
     let listing = put::NamedListing {
         name: &kept,
         entries: &entries,
         folders: vec![super::folder_bytes(top)],
     };
-    put::name(ground, session, listing, true)?;
+    put::name(site, session, listing, true)?;
     Ok(kept)
 }
 
@@ -186,8 +186,8 @@ fn entries_of(root: &Root, lost: &[Found], got: Vec<Got>) -> Result<Vec<Entry>, 
 }
 
 /// A name that nothing was kept under yet.
-fn free_name(ground: &Ground, name: &str) -> Result<String, Failure> {
-    let taken: Vec<String> = ground
+fn free_name(site: &RepoSite, name: &str) -> Result<String, Failure> {
+    let taken: Vec<String> = site
         .store
         .roots()?
         .into_iter()

@@ -25,8 +25,8 @@ use super::{
 };
 use crate::{
     base::{Failure, Fs, Output, RelPath, SyncPoint, Type, cancel},
-    ground::Ground,
     model::backup::{RestoreReport, Trouble},
+    site::RepoSite,
     store,
 };
 use clones::doubles;
@@ -49,7 +49,7 @@ enum Miss {
 
 /// The way out.
 pub struct Writer<'a> {
-    ground: &'a Ground,
+    site: &'a RepoSite,
     fs: &'a dyn Fs,
     /// One call syncs all: there is one file system, and it can.
     together: bool,
@@ -65,9 +65,9 @@ struct Ready<'a> {
 
 impl<'a> Writer<'a> {
     /// Writes below a root.
-    pub fn new(ground: &'a Ground, fs: &'a dyn Fs, one_device: bool) -> Self {
+    pub fn new(site: &'a RepoSite, fs: &'a dyn Fs, one_device: bool) -> Self {
         Self {
-            ground,
+            site,
             fs,
             together: one_device,
             nth: AtomicU64::new(0),
@@ -92,7 +92,7 @@ impl<'a> Writer<'a> {
         let mut dirs = BTreeSet::new();
         let tasks = self.make_folders(plan, &mut dirs, report);
         let total = tasks.iter().map(|task| size(task.entry)).sum();
-        self.ground.work("restoring", total, true, || {
+        self.site.work("restoring", total, true, || {
             self.write_all(plan, tasks, report)
         })?;
         self.touch(plan, report);
@@ -218,7 +218,7 @@ impl<'a> Writer<'a> {
         } else {
             self.fs.create(temp, 0o600)?
         };
-        let n = self.ground.store.read(object, &mut *file)?;
+        let n = self.site.store.read(object, &mut *file)?;
         if n != size(entry) {
             return Err(
                 io::Error::other("the listing gives it another size than the store").into(),
@@ -226,7 +226,7 @@ impl<'a> Writer<'a> {
         }
         self.dress(&mut *file, entry, large)?;
         self.bytes.fetch_add(n, Ordering::Relaxed);
-        self.ground.progress(n);
+        self.site.progress(n);
         Ok(())
     }
 

@@ -22,7 +22,6 @@ use crate::{
     deps::wheels,
     draft::{Keep, Kept, tree},
     git::{Attributes, Converter},
-    ground::{Ground, copy_checked},
     model::{
         Manifest, TaskSpec,
         capsule::{
@@ -31,11 +30,12 @@ use crate::{
         },
         manifest::{FileEntry, Role},
     },
+    site::{RepoSite, copy_checked},
 };
 
 /// A capsule before it is written: all is known of it, nothing is kept in memory but small files.
 pub struct Capsule<'a> {
-    ground: &'a Ground,
+    site: &'a RepoSite,
     /// What it will hold.
     pub listing: Listing,
     kept: Vec<Kept>,
@@ -49,13 +49,11 @@ pub struct Capsule<'a> {
 
 /// Finds out what a capsule of a release holds. Proves on the way that every byte is here.
 pub fn prepare<'a>(
-    ground: &'a Ground,
+    site: &'a RepoSite,
     task: &TaskSpec,
     found: &Found,
 ) -> Result<Capsule<'a>, Failure> {
-    let converter = ground
-        .git
-        .converter(Attributes::Commit(&found.tag.commit))?;
+    let converter = site.git.converter(Attributes::Commit(&found.tag.commit))?;
     // What the tag vouches for is packed as it was written.
     let is_vouched = digest_in(&found.tag.message).is_some();
     let manifest = &if is_vouched {
@@ -69,8 +67,8 @@ pub fn prepare<'a>(
             grown::words(found)
         )
     });
-    let packed = pack(ground, &converter, manifest)?;
-    let tops = [ground.git.work_tree().to_path_buf()];
+    let packed = pack(site, &converter, manifest)?;
+    let tops = [site.git.work_tree().to_path_buf()];
     let packages = &manifest.dependencies.python_packages;
     let (wheels, missing) = wheels::find(&wheels::places(&tops, &task.dir), packages);
     let text = manifest.render();
@@ -103,7 +101,7 @@ pub fn prepare<'a>(
         .unwrap_or(0);
     let requirements = script::requirements(packages);
     Ok(Capsule {
-        ground,
+        site,
         listing,
         kept: packed.kept,
         wheels,
@@ -125,7 +123,7 @@ struct PackedFiles {
 
 /// Finds the bytes of every file of the release but the registry.
 fn pack(
-    ground: &Ground,
+    site: &RepoSite,
     converter: &Converter,
     manifest: &Manifest,
 ) -> Result<PackedFiles, Failure> {
@@ -136,33 +134,33 @@ fn pack(
         .filter(|file| file.role != Role::Registry)
     {
         cancel::check()?;
-        let (file, state) = one(ground, converter, entry)?;
+        let (file, state) = one(site, converter, entry)?;
         if proof::is_lock(&file.path) && !file.is_link() && file.size <= proof::LIMIT {
             let mut bytes = Vec::new();
             match &state.keep {
                 Keep::Bytes(here) => bytes.clone_from(here),
-                _ => copy_checked(ground, &state.state, &mut bytes)?,
+                _ => copy_checked(site, &state.state, &mut bytes)?,
             }
             packed.locks.push(bytes);
         }
         packed.files.push(file);
         packed.kept.push(state);
-        ground.progress(1);
+        site.progress(1);
     }
     Ok(packed)
 }
 
 /// One file of the release.
 fn one(
-    ground: &Ground,
+    site: &RepoSite,
     converter: &Converter,
     entry: &FileEntry,
 ) -> Result<(CapsuleFile, Kept), Failure> {
-    let kept = tree::restored(ground, converter, entry)?;
+    let kept = tree::restored(site, converter, entry)?;
     let state = &kept.state;
     let target = if state.link {
         let mut bytes = Vec::new();
-        copy_checked(ground, state, &mut bytes)?;
+        copy_checked(site, state, &mut bytes)?;
         Some(target_text(&bytes))
     } else {
         None
@@ -369,7 +367,7 @@ impl Capsule<'_> {
         }
         let copied = cancel::check()
             .map_err(Failure::from)
-            .and_then(|()| copy_checked(self.ground, &kept.state, into));
+            .and_then(|()| copy_checked(self.site, &kept.state, into));
         copied.map_err(|failure| {
             let text = failure.to_string();
             reason.get_or_insert(failure);

@@ -10,24 +10,24 @@ use super::{Scope, manifests::Found};
 use crate::{
     base::{Digest, Failure, Fault, Kind, RelPath, Sorted},
     git::PeeledTag,
-    ground::Ground,
     model::{
         Check, Manifest, TaskSpec,
         manifest::{FileEntry, Role},
         operation::TreeEntry,
     },
+    site::RepoSite,
     verify::integrity,
 };
 
 /// Adds the files of a tag's commit that are the task's by now and not listed; returns their paths.
 pub(super) fn complete(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     tag: &PeeledTag,
     manifest: &mut Manifest,
 ) -> Result<Vec<RelPath>, Failure> {
-    let scope = Scope::new(&ground.settings, task)?;
-    let entries = match ground.git.entries(&tag.commit, &scope.dirs()) {
+    let scope = Scope::new(&site.settings, task)?;
+    let entries = match site.git.entries(&tag.commit, &scope.dirs()) {
         Ok(entries) => entries,
         // A clone that lacks the commit's trees shows what the manifest says; whoever needs them
         // asks again.
@@ -42,7 +42,7 @@ pub(super) fn complete(
     };
     let mut grown: Vec<_> = entries.into_iter().filter(is_grown).collect();
     if !grown.is_empty() {
-        let odd = ground
+        let odd = site
             .git
             .oddly_written(&tag.commit, grown.iter().map(|(path, _)| path))?;
         grown.retain(|(path, _)| !odd.contains(path));
@@ -51,7 +51,7 @@ pub(super) fn complete(
         return Ok(Vec::new());
     }
     for (path, entry) in &grown {
-        let bytes = ground.git.read_blob(&entry.id)?;
+        let bytes = site.git.read_blob(&entry.id)?;
         manifest.files.push(FileEntry {
             path: path.clone(),
             checksum: Digest::of(&bytes).to_string(),
@@ -68,7 +68,7 @@ pub(super) fn complete(
 
 /// The tag's commit holds what the manifest says, and, when `exactly`, no other file of the task.
 pub fn commit(
-    ground: &Ground,
+    site: &RepoSite,
     scope: &Scope,
     found: &Found,
     exactly: bool,
@@ -87,7 +87,7 @@ pub fn commit(
     let owns = |path: &RelPath| exactly && scope.owns(path);
     Ok(integrity::commit(
         &found.manifest,
-        &ground.git.entries(&found.tag.commit, &dirs)?,
+        &site.git.entries(&found.tag.commit, &dirs)?,
         grown,
         &owns,
     ))

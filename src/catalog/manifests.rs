@@ -12,12 +12,12 @@ mod locate;
 use std::sync::Arc;
 
 use super::{Error, Release, capture, grown};
-pub use crate::ground::ReadRelease as Found;
+pub use crate::site::ReadRelease as Found;
 use crate::{
     base::{Digest, Failure, Hint},
     git::{self, BrokenRef, PeeledTag, Repo},
-    ground::{Ground, ReleaseKey},
     model::{DependencyList, GitId, Manifest, TagName},
+    site::{ReleaseKey, RepoSite},
     verify::absent::Absent,
 };
 
@@ -41,13 +41,12 @@ pub fn digest_in(message: &str) -> Option<Digest> {
 
 /// Loads and checks the manifest of a release: the tag is the one that was made, its commit is the
 /// manifest's, the manifest's digest is the tag's (adopted tags name none).
-pub fn load(ground: &Ground, release: &Release) -> Result<Arc<Found>, Failure> {
-    if let Kept::Other(kept) = kept(&ground.git, release)? {
+pub fn load(site: &RepoSite, release: &Release) -> Result<Arc<Found>, Failure> {
+    if let Kept::Other(kept) = kept(&site.git, release)? {
         return Err(Error::tag_replaced(release, kept).into());
     }
     let known = || {
-        ground
-            .read
+        site.read
             .lock()
             .expect("because no holder of this lock panics")
     };
@@ -60,23 +59,23 @@ pub fn load(ground: &Ground, release: &Release) -> Result<Arc<Found>, Failure> {
         task,
         version,
         tag_id,
-        head: ground.git.head_commit()?,
+        head: site.git.head_commit()?,
     };
     if let Some(found) = known().get(&key) {
         return Ok(found.clone());
     }
-    let found = Arc::new(read(ground, release)?);
+    let found = Arc::new(read(site, release)?);
     if release.lost {
-        let (why, hints) = lost_tag(&ground.git, release);
+        let (why, hints) = lost_tag(&site.git, release);
         let bring: Vec<String> = hints.iter().map(|hint| hint.argv.join(" ")).collect();
         let kept = TagName::keep_reference(&release.task, &release.version);
-        ground.warn(format!(
+        site.warn(format!(
             "{why}, and only {kept} has it: {}",
             bring.join(" && ")
         ));
     }
     if let Some(copy) = &found.copy {
-        ground.warn(format!(
+        site.warn(format!(
             "{}; what its tag names is taken",
             copy_trouble(release, copy)
                 .map_or_else(|| line_ends(release), |error| error.to_string())
@@ -146,40 +145,38 @@ pub fn kept(git: &Repo, release: &Release) -> Result<Kept, Failure> {
 
 /// The exact bytes of a release's manifest, unread, and its tag. Where the tag names a digest they
 /// have it.
-pub fn bytes(ground: &Ground, release: &Release) -> Result<(PeeledTag, Vec<u8>), Failure> {
-    let tag = ground.git.peel_tag(&release.tag_id)?;
-    let bytes = bytes_of(&ground.git, &ground.settings, release, &tag)?.bytes;
+pub fn bytes(site: &RepoSite, release: &Release) -> Result<(PeeledTag, Vec<u8>), Failure> {
+    let tag = site.git.peel_tag(&release.tag_id)?;
+    let bytes = bytes_of(&site.git, &site.settings, release, &tag)?.bytes;
     Ok((tag, bytes))
 }
 
 /// The dependencies of a release by its manifest, whose files are not looked at; `None` when nobody
 /// looked for them ([`Manifest::knows_dependencies`]).
-pub fn dependencies(ground: &Ground, release: &Release) -> Result<Option<DependencyList>, Failure> {
-    let tag = ground.git.peel_tag(&release.tag_id)?;
+pub fn dependencies(site: &RepoSite, release: &Release) -> Result<Option<DependencyList>, Failure> {
+    let tag = site.git.peel_tag(&release.tag_id)?;
     let expected = digest_in(&tag.message);
     // The copy in the work tree is quicker to read, and as good when it has the digest.
     let copy = capture::bytes(
-        &*ground.tree,
-        &ground
-            .settings
-            .manifest_path(&release.task, &release.version),
+        &*site.tree,
+        &site.settings.manifest_path(&release.task, &release.version),
     )
     .ok()
     .flatten();
     let bytes = match copy.filter(|bytes| expected == Some(Digest::of(bytes))) {
         Some(bytes) => bytes,
-        None => bytes_of(&ground.git, &ground.settings, release, &tag)?.bytes,
+        None => bytes_of(&site.git, &site.settings, release, &tag)?.bytes,
     };
     Ok(Manifest::parse_dependencies(&bytes)?)
 }
 
 /// Reads and checks it.
-fn read(ground: &Ground, release: &Release) -> Result<Found, Failure> {
-    let (git, settings) = (&ground.git, &ground.settings);
+fn read(site: &RepoSite, release: &Release) -> Result<Found, Failure> {
+    let (git, settings) = (&site.git, &site.settings);
     let tag = git.peel_tag(&release.tag_id)?;
     let located = bytes_of(git, settings, release, &tag)?;
     let (copy, manifest) = rayon::join(
-        || other_copy(ground, release, &located),
+        || other_copy(site, release, &located),
         || Manifest::parse(&located.bytes),
     );
     let copy = copy?;
@@ -209,7 +206,7 @@ fn read(ground: &Ground, release: &Release) -> Result<Found, Failure> {
         .task(&release.task)
         .filter(|_| manifest.schema.is_some())
     {
-        Some(task) => grown::complete(ground, task, &tag, &mut manifest)?,
+        Some(task) => grown::complete(site, task, &tag, &mut manifest)?,
         None => Vec::new(),
     };
     Ok(Found {

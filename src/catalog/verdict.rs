@@ -3,8 +3,8 @@
 use super::manifests;
 use crate::{
     git::Repo,
-    ground::Ground,
     model::{TagName, TaskId, Verdict, VerdictRecord, Version, verdict::Meant},
+    site::RepoSite,
 };
 
 /// The release that has this number here, by its tag or, where that cannot be followed, by its
@@ -22,24 +22,24 @@ pub fn meant(git: &Repo, task: &TaskId, version: &Version) -> Option<Meant> {
 
 /// A verdict on the release that is here, by whoever works here.
 pub fn verdict(
-    ground: &Ground,
+    site: &RepoSite,
     (task, version): (&TaskId, &Version),
     verdict: Verdict,
     reason: &str,
 ) -> VerdictRecord {
     // A machine that only looks may know no name for whoever looks.
-    let who = ground.git.identity().map_or_else(
-        |_| ground.host.clone(),
+    let who = site.git.identity().map_or_else(
+        |_| site.host.clone(),
         |who| format!("{} <{}>", who.name, who.email),
     );
     VerdictRecord {
         task: task.clone(),
         version: version.clone(),
-        release: meant(&ground.git, task, version),
+        release: meant(&site.git, task, version),
         verdict,
         reason: reason.into(),
         who,
-        at: ground.clock.now(),
+        at: site.clock.now(),
         op: None,
         seq: None,
         mends: None,

@@ -24,8 +24,8 @@ use crate::{
     base::{
         Clock, Failure, cancel, output, process::DEPTH_VARIABLE, secret, text::for_terminal, zone,
     },
+    consent::Place,
     model::{Event, Left, Sink, audit::Via, trust::CommandState},
-    trust::Place,
 };
 
 /// One run of the program.

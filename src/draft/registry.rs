@@ -7,13 +7,13 @@ use crate::{
     base::{Failure, Kind, RelPath},
     catalog::registry as read,
     git::{Attributes, Converter, Tracked},
-    ground::Ground,
     model::{
         Operation, TaskId, Version,
         operation::{RegistryChange, TreeChange, TreeEntry},
         plan::{FileLine, Letter},
     },
     registry::Registry,
+    site::RepoSite,
 };
 
 /// The word for the work tree's registry.
@@ -52,46 +52,46 @@ enum Unfit {
 
 /// Describes the edit that sets (or, with `None`, removes) the task's version.
 pub fn edit(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskId,
     version: Option<&Version>,
 ) -> Result<RegistryEdit, Failure> {
-    describe(ground, task, version, Unfit::Refuse)
+    describe(site, task, version, Unfit::Refuse)
 }
 
 /// The same for a way back: a place whose registry cannot be edited stays as it is, and is named.
 pub fn edit_where_possible(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskId,
     version: Option<&Version>,
 ) -> Result<RegistryEdit, Failure> {
-    describe(ground, task, version, Unfit::Leave)
+    describe(site, task, version, Unfit::Leave)
 }
 
 /// Describes the edit.
 fn describe(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskId,
     version: Option<&Version>,
     unfit: Unfit,
 ) -> Result<RegistryEdit, Failure> {
-    let path = &ground.settings.registry;
-    let scan = ground.git.scan(std::slice::from_ref(path))?;
+    let path = &site.settings.registry;
+    let scan = site.git.scan(std::slice::from_ref(path))?;
     let tracked = scan
         .tracked
         .into_iter()
         .find(|tracked| tracked.path == *path);
     let ignored = scan.ignored.contains(path);
-    let converter = ground.git.converter(Attributes::WorkTree)?;
+    let converter = site.git.converter(Attributes::WorkTree)?;
     let mut edit = RegistryEdit::of_nothing(path.clone());
-    let in_tree = work_tree(ground, task, version, tracked.as_ref(), &mut edit);
+    let in_tree = work_tree(site, task, version, tracked.as_ref(), &mut edit);
     let in_tree = unfit.take(in_tree, WORK_TREE, &mut edit)?;
     if ignored && tracked.is_none() {
         return Ok(edit);
     }
     let (head, index) = tracked.map_or((None, None), |tracked| (tracked.head, tracked.index));
     let entry = EntryEdit {
-        ground,
+        site,
         converter: &converter,
         task,
         version,
@@ -156,19 +156,19 @@ impl Unfit {
 /// its bytes from before again, also when that was no file; where others have moved on, only the
 /// task's entry goes back, in each place to what that place said.
 pub fn back(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskId,
     operation: &Operation,
     change: &RegistryChange,
 ) -> Result<RegistryEdit, Failure> {
-    let path = &ground.settings.registry;
+    let path = &site.settings.registry;
     // What the operation could not set has no bytes to come back; the entry is put right now.
     let (was_left, before) = (operation.leaves_registry(), entry_before(operation, change));
-    let mut edit = edit_where_possible(ground, task, before)?;
+    let mut edit = edit_where_possible(site, task, before)?;
     (edit.tree, edit.index, edit.committed) = (None, None, None);
     edit.blobs.clear();
     edit.left.retain(|line| line.contains(WORK_TREE));
-    let scan = ground.git.scan(std::slice::from_ref(path))?;
+    let scan = site.git.scan(std::slice::from_ref(path))?;
     let (head, index) = scan
         .tracked
         .into_iter()
@@ -182,8 +182,8 @@ pub fn back(
         }
         Some(done) => {
             let now = tree::existing(
-                &*ground.tree,
-                &ground.git,
+                &*site.tree,
+                &site.git,
                 path,
                 index.as_ref().map(|entry| &entry.id),
             )?;
@@ -209,7 +209,7 @@ pub fn back(
             ],
         );
         let [tree, index] = places.map(|(changes, now, place)| {
-            let back = back_in_git(ground, task, changes, now, &mut blobs);
+            let back = back_in_git(site, task, changes, now, &mut blobs);
             Unfit::Leave.take(back, place, &mut edit)
         });
         (edit.tree, edit.index, edit.blobs) = (tree?.flatten(), index?.flatten(), blobs);
@@ -231,13 +231,13 @@ pub fn entry_before<'a>(
 
 /// The inverse of what an operation changed in the commit or the index.
 fn back_in_git(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskId,
     changes: &[TreeChange],
     now: Option<TreeEntry>,
     blobs: &mut Vec<NewBlob>,
 ) -> Result<Option<TreeChange>, Failure> {
-    let path = &ground.settings.registry;
+    let path = &site.settings.registry;
     let Some(done) = changes.iter().find(|change| change.path == *path) else {
         return Ok(None);
     };
@@ -247,16 +247,16 @@ fn back_in_git(
         None => None,
         Some(entry) => {
             let was = done.before.as_ref().map(|entry| {
-                read::in_blob(&ground.git, &entry.id)?
+                read::in_blob(&site.git, &entry.id)?
                     .version(task)
                     .map_err(Failure::from)
             });
             let bytes = read::with_version(
-                &read::in_blob(&ground.git, &entry.id)?,
+                &read::in_blob(&site.git, &entry.id)?,
                 task,
                 was.transpose()?.flatten().as_ref(),
             )?;
-            let id = ground.git.blob_id(&bytes);
+            let id = site.git.blob_id(&bytes);
             blobs.push(NewBlob::Bytes(bytes));
             Some(TreeEntry {
                 mode: entry.mode.clone(),
@@ -273,21 +273,16 @@ fn back_in_git(
 
 /// Edits the work tree's registry; returns its bytes after the edit.
 fn work_tree(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskId,
     version: Option<&Version>,
     tracked: Option<&Tracked>,
     edit: &mut RegistryEdit,
 ) -> Result<Vec<u8>, Failure> {
-    let path = &ground.settings.registry;
+    let path = &site.settings.registry;
     let blob = tracked.and_then(|tracked| tracked.index.as_ref());
-    let before = tree::existing(
-        &*ground.tree,
-        &ground.git,
-        path,
-        blob.map(|entry| &entry.id),
-    )?;
-    let now = read::read_small(&*ground.tree, path)?;
+    let before = tree::existing(&*site.tree, &site.git, path, blob.map(|entry| &entry.id))?;
+    let now = read::read_small(&*site.tree, path)?;
     let registry = now
         .as_deref()
         .map_or_else(|| Ok(Registry::empty()), Registry::parse)?;
@@ -297,7 +292,7 @@ fn work_tree(
     if now.as_deref() != Some(&after[..]) {
         let mode = before
             .as_ref()
-            .map_or(0o666 & !ground.umask, |kept| kept.state.mode);
+            .map_or(0o666 & !site.umask, |kept| kept.state.mode);
         let say = |version: Option<&Version>| {
             version.map_or_else(|| "none".to_string(), ToString::to_string)
         };
@@ -327,7 +322,7 @@ fn work_tree(
 
 /// One edit of an entry, for the places in which git keeps the registry.
 struct EntryEdit<'a> {
-    ground: &'a Ground,
+    site: &'a RepoSite,
     converter: &'a Converter,
     task: &'a TaskId,
     version: Option<&'a Version>,
@@ -339,14 +334,14 @@ impl EntryEdit<'_> {
     /// The entry and bytes of a registry that git keeps, after the edit. One that git does not
     /// have yet becomes the work tree's.
     fn in_git(&self, entry: Option<&TreeEntry>) -> Result<Option<(TreeEntry, Vec<u8>)>, Failure> {
-        let git = &self.ground.git;
+        let git = &self.site.git;
         let bytes = match (entry, self.in_tree) {
             (Some(entry), _) => {
                 read::with_version(&read::in_blob(git, &entry.id)?, self.task, self.version)?
             }
             (None, Some(in_tree)) => self
                 .converter
-                .to_git(&self.ground.settings.registry, in_tree.to_vec())?,
+                .to_git(&self.site.settings.registry, in_tree.to_vec())?,
             (None, None) => return Ok(None),
         };
         let mode = entry.map_or_else(|| "100644".into(), |entry| entry.mode.clone());

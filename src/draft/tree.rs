@@ -10,11 +10,11 @@ use crate::{
         capture::{self, Now},
     },
     git::{Converter, Repo, Worktree},
-    ground::Ground,
     model::{
         FileState, GitId, Source,
         manifest::{FileEntry, Role},
     },
+    site::RepoSite,
 };
 
 /// All bytes of a file, however large.
@@ -60,11 +60,11 @@ pub fn existing(
 
 /// The permission bits of a file that git knows as executable or not: those of the file that is
 /// there, with the executable bits set or taken; else what the umask leaves.
-fn permissions(ground: &Ground, path: &RelPath, executable: bool) -> Result<u32, catalog::Error> {
+fn permissions(site: &RepoSite, path: &RelPath, executable: bool) -> Result<u32, catalog::Error> {
     let there =
-        capture::stat(&*ground.tree, path)?.filter(|stat| stat.kind == crate::base::Type::File);
-    let mode = there.map_or(0o666 & !ground.umask, |stat| stat.mode & 0o777);
-    if there.is_some() && !ground.git.trusts_file_mode() {
+        capture::stat(&*site.tree, path)?.filter(|stat| stat.kind == crate::base::Type::File);
+    let mode = there.map_or(0o666 & !site.umask, |stat| stat.mode & 0o777);
+    if there.is_some() && !site.git.trusts_file_mode() {
         return Ok(mode);
     }
     let plain = mode & !0o111;
@@ -77,7 +77,7 @@ fn permissions(ground: &Ground, path: &RelPath, executable: bool) -> Result<u32,
 
 /// The state of a new or rewritten file, given the bytes that git stores.
 pub fn new_file(
-    ground: &Ground,
+    site: &RepoSite,
     converter: &Converter,
     path: &RelPath,
     in_git: Vec<u8>,
@@ -86,7 +86,7 @@ pub fn new_file(
         Worktree::Same(bytes) | Worktree::Changed(bytes) => bytes,
         Worktree::Lfs { .. } => unreachable!("because snapback's own files are no LFS pointers"),
     };
-    Ok(with_bytes(permissions(ground, path, false)?, bytes))
+    Ok(with_bytes(permissions(site, path, false)?, bytes))
 }
 
 /// The state of a file with these very bytes in the work tree.
@@ -108,7 +108,7 @@ pub fn with_bytes(mode: u32, bytes: Vec<u8>) -> Kept {
 
 /// The state that a restore of a release's file leaves. Proves on the way that the bytes are
 /// here and are those of the manifest; `Err` says what is wrong.
-pub fn restored(ground: &Ground, converter: &Converter, file: &FileEntry) -> Result<Kept, Failure> {
+pub fn restored(site: &RepoSite, converter: &Converter, file: &FileEntry) -> Result<Kept, Failure> {
     let path = &file.path;
     let digest = file
         .digest()
@@ -117,10 +117,10 @@ pub fn restored(ground: &Ground, converter: &Converter, file: &FileEntry) -> Res
     let mode = if link {
         0o777
     } else {
-        permissions(ground, path, file.mode.as_deref() == Some("100755"))?
+        permissions(site, path, file.mode.as_deref() == Some("100755"))?
     };
     if let (Role::Large, Some(object)) = (file.role, &file.object) {
-        let size = ground.store.verify(object).map_err(|source| Error::Large {
+        let size = site.store.verify(object).map_err(|source| Error::Large {
             path: path.clone(),
             source,
         })?;
@@ -137,7 +137,7 @@ pub fn restored(ground: &Ground, converter: &Converter, file: &FileEntry) -> Res
         .blob
         .as_ref()
         .ok_or_else(|| Error::NoBytes(path.clone()))?;
-    let bytes = ground.git.read_blob(blob)?;
+    let bytes = site.git.read_blob(blob)?;
     let found = Digest::of(&bytes);
     if found != digest {
         return Err(Error::Differs {

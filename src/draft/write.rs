@@ -11,11 +11,11 @@ use super::Draft;
 use crate::{
     base::{Failure, Fault, Hint, Kind, RelPath, text},
     git,
-    ground::Ground,
     model::{
         GitId, OpId, Operation,
         operation::{About, OPERATION_SCHEMA, Person, Publication},
     },
+    site::RepoSite,
     store::Lease,
 };
 pub use bytes::write_blobs;
@@ -58,7 +58,7 @@ pub struct Written {
 /// A draft that is being written: as which operation, and by whom.
 #[derive(Clone, Copy)]
 struct Writing<'a> {
-    ground: &'a Ground,
+    site: &'a RepoSite,
     id: &'a OpId,
     draft: &'a Draft,
     who: &'a Person,
@@ -67,24 +67,24 @@ struct Writing<'a> {
 /// Makes everything durable that the operation needs, and the operation; `finish` may add to it,
 /// git objects too, before they become durable.
 pub fn write(
-    ground: &Ground,
+    site: &RepoSite,
     id: OpId,
     mut draft: Draft,
     finish: impl FnOnce(&mut Operation) -> Result<(), Failure>,
 ) -> Result<Written, Failure> {
-    let who = person(ground, &draft)?;
+    let who = person(site, &draft)?;
     let mut saved = 0;
-    let session = ground.store.begin()?;
-    write_blobs(ground, &draft)?;
-    let objects = put_large(ground, &*session, &draft, &mut saved)?;
+    let session = site.store.begin()?;
+    write_blobs(site, &draft)?;
+    let objects = put_large(site, &*session, &draft, &mut saved)?;
     let total = bytes_of_files(&draft);
-    let mut changes = ground.work("saving", total, true, || {
-        put_files(ground, &*session, &draft, &mut saved)
+    let mut changes = site.work("saving", total, true, || {
+        put_files(site, &*session, &draft, &mut saved)
     })?;
     let mut leases = vec![session.commit()?];
-    say_saved(ground, draft.files.len(), saved);
+    say_saved(site, draft.files.len(), saved);
     let writing = Writing {
-        ground,
+        site,
         id: &id,
         draft: &draft,
         who: &who,
@@ -99,7 +99,7 @@ pub fn write(
         let writer = CommitWriter::new(writing, wanted, &objects);
         let (made, manifest) = writer.write(&mut publication)?;
         unsigned = writer.unsigned.take();
-        ground.git.check_publication(&publication)?;
+        site.git.check_publication(&publication)?;
         leases.append(&mut writer.leases.take());
         commit = Some(made);
         changes.extend(manifest);
@@ -107,23 +107,23 @@ pub fn write(
     }
     if let Some(back) = &draft.back {
         publication.refs = back_refs(back, &id);
-        ground.git.check_publication(&publication)?;
+        site.git.check_publication(&publication)?;
     }
     if let Some(facts) = &draft.facts {
-        facts.save(&*ground.state, &draft.plan.task);
+        facts.save(&*site.state, &draft.plan.task);
     }
     let steps = steps(writing, changes, publication)?;
     let unsynced = std::mem::take(&mut draft.unsynced);
-    let about = about(ground, draft, id, who, unsigned);
+    let about = about(site, draft, id, who, unsigned);
     let mut operation = Operation {
         schema: OPERATION_SCHEMA.into(),
         about,
         on_verify_fail: crate::model::settings::OnVerifyFail::default(),
-        without_commands: ground.without_commands,
+        without_commands: site.without_commands,
         steps,
     };
     finish(&mut operation)?;
-    ground.git.sync_objects(&unsynced)?;
+    site.git.sync_objects(&unsynced)?;
     Ok(Written {
         operation,
         commit,
@@ -144,7 +144,7 @@ fn bytes_of_files(draft: &Draft) -> u64 {
 }
 
 /// What the operation says of itself.
-fn about(ground: &Ground, draft: Draft, id: OpId, who: Person, unsigned: Option<String>) -> About {
+fn about(site: &RepoSite, draft: Draft, id: OpId, who: Person, unsigned: Option<String>) -> About {
     let plan = draft.plan;
     About {
         id,
@@ -154,9 +154,9 @@ fn about(ground: &Ground, draft: Draft, id: OpId, who: Person, unsigned: Option<
         to: plan.to,
         message: draft.message,
         who,
-        host: ground.host.clone(),
-        worktree: ground.git.work_tree().to_string_lossy().into_owned(),
-        at: ground.clock.now(),
+        host: site.host.clone(),
+        worktree: site.git.work_tree().to_string_lossy().into_owned(),
+        at: site.clock.now(),
         unsigned,
         undoes: draft.undoes,
         registry: draft.registry,
@@ -164,9 +164,9 @@ fn about(ground: &Ground, draft: Draft, id: OpId, who: Person, unsigned: Option<
 }
 
 /// Says how much was saved.
-fn say_saved(ground: &Ground, paths: usize, grown: u64) {
+fn say_saved(site: &RepoSite, paths: usize, grown: u64) {
     if paths > 0 {
-        ground.say(
+        site.say(
             "saved",
             format!(
                 "{}, {} new in the store",
@@ -178,13 +178,13 @@ fn say_saved(ground: &Ground, paths: usize, grown: u64) {
 }
 
 /// Who does it; where git knows no name and none goes into a commit, the user of this machine.
-fn person(ground: &Ground, draft: &Draft) -> Result<Person, git::Error> {
-    match ground.git.identity() {
+fn person(site: &RepoSite, draft: &Draft) -> Result<Person, git::Error> {
+    match site.git.identity() {
         Err(_) if draft.commit.is_none() => {
             let (uid, user) = crate::base::user::current();
             let name = user.unwrap_or_else(|| format!("uid {uid}"));
             Ok(Person {
-                email: format!("{name}@{}", ground.host),
+                email: format!("{name}@{}", site.host),
                 name,
             })
         }

@@ -32,7 +32,7 @@ pub fn put(
     create_dir_all(root, &venv.parent(), 0o777).map_err(failed)?;
     let packages = &found.manifest.dependencies.python_packages;
     if !drill.how.install || packages.is_empty() || root.stat(venv).map_err(failed)?.is_some() {
-        let there = drill.ground.git.work_tree().join(venv.as_os());
+        let there = drill.site.git.work_tree().join(venv.as_os());
         if there.is_dir() && root.stat(venv).map_err(failed)?.is_none() {
             root.symlink(there.as_os_str().as_encoded_bytes(), venv)
                 .map_err(failed)?;
@@ -46,7 +46,7 @@ pub fn put(
     let built = venv.parent().join([venv.name(), b".built"].concat());
     let tops = [
         scratch.tree().to_path_buf(),
-        drill.ground.git.work_tree().to_path_buf(),
+        drill.site.git.work_tree().to_path_buf(),
     ];
     let places: Vec<PathBuf> = wheels::places(&tops, &drill.task.dir);
     let local = Local {

@@ -21,12 +21,12 @@ use std::{
 use crate::{
     base::{Failure, Fault, Hint, Kind, process::offline::Offline},
     catalog::{self, Release, releases::Releases},
-    ground::Ground,
     model::{
         TaskSpec, Verification, Version,
         drill::{DRILL_SCHEMA, DrillReport, Network},
         manifest::FileEntry,
     },
+    site::RepoSite,
     verify::Commands,
 };
 use recovery::Course;
@@ -93,7 +93,7 @@ pub struct How<'a> {
 /// One drill.
 pub struct Drill<'a> {
     /// The ports.
-    pub ground: &'a Ground,
+    pub site: &'a RepoSite,
     /// The task.
     pub task: &'a TaskSpec,
     /// Its releases.
@@ -114,7 +114,7 @@ impl Drill<'_> {
     /// not come back is a report that did not pass.
     pub fn hold(&self) -> Result<DrillReport, Failure> {
         let release = self.releases.find(&self.task.id, self.version)?;
-        let scratch = Scratch::make(&self.ground.state, self.how.scratch)?;
+        let scratch = Scratch::make(&self.site.state, self.how.scratch)?;
         let held = self.hold_in(&scratch, release);
         let closed = scratch.close();
         let mut report = held?;
@@ -154,16 +154,16 @@ impl Drill<'_> {
 
     /// A report that says nothing yet.
     fn empty(&self, release: &Release) -> Result<DrillReport, Failure> {
-        let who = self.ground.git.identity()?;
+        let who = self.site.git.identity()?;
         Ok(DrillReport {
             schema: DRILL_SCHEMA.into(),
             task: self.task.id.clone(),
             version: release.version.clone(),
-            release: catalog::verdict::meant(&self.ground.git, &release.task, &release.version),
+            release: catalog::verdict::meant(&self.site.git, &release.task, &release.version),
             active: self.active.cloned(),
-            at: self.ground.clock.now(),
+            at: self.site.clock.now(),
             who: format!("{} <{}>", who.name, who.email),
-            host: self.ground.host.clone(),
+            host: self.site.host.clone(),
             passed: false,
             why: String::new(),
             recovery_ms: 0,

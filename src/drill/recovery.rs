@@ -89,7 +89,7 @@ impl Drill<'_> {
             return Ok(());
         };
         let converter = self
-            .ground
+            .site
             .git
             .converter(Attributes::Commit(&found.tag.commit))?;
         let Some(restored) = self.restore_files(&found, &converter, course)? else {
@@ -136,10 +136,10 @@ impl Drill<'_> {
     fn read_release(&self, course: &mut Course<'_>) -> Result<Option<Arc<Found>>, Failure> {
         let release = course.release;
         let checking = Checking::begin(1, "integrity.manifest");
-        let found = match manifests::load(self.ground, release) {
+        let found = match manifests::load(self.site, release) {
             Ok(found) => found,
             Err(failure) => {
-                course.checked([checking.unmade(failure, &self.ground.git)?]);
+                course.checked([checking.unmade(failure, &self.site.git)?]);
                 return Ok(None);
             }
         };
@@ -148,10 +148,10 @@ impl Drill<'_> {
             release.tag(),
             found.tag.commit.short()
         );
-        let scope = Scope::new(&self.ground.settings, self.task)?;
+        let scope = Scope::new(&self.site.settings, self.task)?;
         course.checked([
             checking.end(Status::Pass, vec![way.clone()]),
-            grown::commit(self.ground, &scope, &found, true)?,
+            grown::commit(self.site, &scope, &found, true)?,
         ]);
         share::look(self, &found, &mut course.report)?;
         course.phase("read", way);
@@ -183,7 +183,7 @@ impl Drill<'_> {
             Err(failure) => {
                 // What is elsewhere says nothing of the version.
                 let is_elsewhere =
-                    manifests::absent(&self.ground.git, course.release).explains(&failure);
+                    manifests::absent(&self.site.git, course.release).explains(&failure);
                 let (status, hints) = (
                     if is_elsewhere {
                         Status::Inconclusive
@@ -213,7 +213,7 @@ impl Drill<'_> {
         let wanted = |file: &FileEntry| self.is_of_version(file);
         let text = |failure: Failure| failure.to_string();
         let registry =
-            crate::catalog::registry::in_tree(root, &self.ground.settings).and_then(|registry| {
+            crate::catalog::registry::in_tree(root, &self.site.settings).and_then(|registry| {
                 Ok(registry
                     .map(|registry| registry.version(&self.task.id))
                     .transpose()?

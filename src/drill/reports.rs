@@ -11,8 +11,8 @@ use crate::{
         random,
     },
     catalog,
-    ground::Ground,
     model::{TaskId, Version, drill::DrillReport, verdict::Meant},
+    site::RepoSite,
 };
 
 /// Reports of a task that are kept.
@@ -70,9 +70,9 @@ pub fn keep(state: &dyn Fs, report: &DrillReport) -> io::Result<RelPath> {
 /// The newest report that says something of the release that has this number here, of those that
 /// can be read. One that names no release, or where none can be found here, is of whatever has the
 /// number.
-pub fn newest(ground: &Ground, task: &TaskId, version: &Version) -> Option<DrillReport> {
-    let state = &*ground.state;
-    let here = catalog::verdict::meant(&ground.git, task, version);
+pub fn newest(site: &RepoSite, task: &TaskId, version: &Version) -> Option<DrillReport> {
+    let state = &*site.state;
+    let here = catalog::verdict::meant(&site.git, task, version);
     let is_here = |report: &DrillReport| Meant::may_be(report.release.as_ref(), here.as_ref());
     let found = all(state, task).ok()?;
     let own = found.iter().rev().filter(|(_, of, _)| of == version);

@@ -13,9 +13,9 @@ use crate::{
     catalog::{self, databases::Database, manifests::Found, registry},
     draft::{Keep, tree},
     git::Converter,
-    ground::copy_checked,
     model::manifest::{FileEntry, Role},
     registry::{Registry, task_config},
+    site::copy_checked,
 };
 
 /// What is left free on the disk of the scratch place.
@@ -60,7 +60,7 @@ pub fn restore(
     let one = |file: &&FileEntry| -> Result<u64, Failure> {
         cancel::check()?;
         let written = put(drill, root, converter, file, scratch);
-        drill.ground.progress(1);
+        drill.site.progress(1);
         written
     };
     let work = || {
@@ -70,7 +70,7 @@ pub fn restore(
             .collect::<Result<Vec<u64>, Failure>>()
     };
     let sizes = drill
-        .ground
+        .site
         .work("restoring", files.len() as u64, false, work)?;
     let mut restored = Restored {
         files: files.len(),
@@ -102,17 +102,17 @@ fn put(
         path: scratch.tree().join(file.path.as_os()),
         source,
     };
-    let kept = tree::restored(drill.ground, converter, file)?;
+    let kept = tree::restored(drill.site, converter, file)?;
     if kept.state.link {
         let mut target = Vec::new();
-        copy_checked(drill.ground, &kept.state, &mut target)?;
+        copy_checked(drill.site, &kept.state, &mut target)?;
         root.symlink(&target, &file.path).map_err(failed)?;
         return Ok(kept.state.size);
     }
     let mut out = root.create(&file.path, 0o600).map_err(failed)?;
     match &kept.keep {
         Keep::Bytes(bytes) => out.write_all(bytes).map_err(failed)?,
-        Keep::Already | Keep::FromTree => copy_checked(drill.ground, &kept.state, &mut out)?,
+        Keep::Already | Keep::FromTree => copy_checked(drill.site, &kept.state, &mut out)?,
     }
     out.set_mode(kept.state.mode).map_err(failed)?;
     Ok(kept.state.size)
@@ -135,7 +135,7 @@ fn check_room(drill: &Drill<'_>, files: &[&FileEntry], scratch: &Scratch) -> Res
     let path = scratch.tree().to_path_buf();
     // A full disk is of this moment, not of the version.
     let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
-    drill.ground.warn(
+    drill.site.warn(
         Error::NoRoom {
             path: path.clone(),
             version: drill.version.clone(),
@@ -161,7 +161,7 @@ fn shared(
         .filter(|file| file.role == Role::Shared && !drill.how.with_shared);
     for file in files {
         match drill
-            .ground
+            .site
             .tree
             .stat(&file.path)
             .map_err(|source| catalog::Error::Read {
@@ -189,7 +189,7 @@ fn copy_logs(
     scratch: &Scratch,
     restored: &mut Restored,
 ) -> Result<(), Failure> {
-    let tree = &*drill.ground.tree;
+    let tree = &*drill.site.tree;
     let Some(database) = Database::at(tree, path)? else {
         return Ok(());
     };
@@ -205,7 +205,7 @@ fn copy_logs(
         }
     }
     if database.changed_by(tree, |_| true)?.is_some()
-        && !database.openers(drill.ground.git.work_tree()).0.is_empty()
+        && !database.openers(drill.site.git.work_tree()).0.is_empty()
     {
         restored.notes.push(format!(
             "the shared database {path} is open: what was copied of it may be of two moments"
@@ -222,7 +222,7 @@ fn copy(
     mode: u32,
     scratch: &Scratch,
 ) -> Result<(), Failure> {
-    let (tree, root) = (&*drill.ground.tree, scratch.root());
+    let (tree, root) = (&*drill.site.tree, scratch.root());
     let read = |source| catalog::Error::Read {
         path: path.clone(),
         source,
@@ -248,10 +248,10 @@ fn registry_entry(
     scratch: &Scratch,
     restored: &mut Restored,
 ) -> Result<(), Failure> {
-    let path = &drill.ground.settings.registry;
+    let path = &drill.site.settings.registry;
     let edited = || -> Result<Vec<u8>, Failure> {
         let bytes =
-            registry::read_small(&*drill.ground.tree, path)?.unwrap_or_else(|| b"{}\n".to_vec());
+            registry::read_small(&*drill.site.tree, path)?.unwrap_or_else(|| b"{}\n".to_vec());
         registry::with_version(
             &Registry::parse(&bytes)?,
             &drill.task.id,
@@ -266,7 +266,7 @@ fn registry_entry(
                 "a rollback would not set the entry in the registry: {why}"
             ));
             restored.is_registry_left = true;
-            match registry::read_small(&*drill.ground.tree, path) {
+            match registry::read_small(&*drill.site.tree, path) {
                 Ok(Some(bytes)) => write(scratch, path, &bytes),
                 _ => Ok(()),
             }
@@ -276,7 +276,7 @@ fn registry_entry(
 
 /// A configuration that the release does not keep, with the version set.
 fn loose_config(drill: &Drill<'_>, found: &Found, scratch: &Scratch) -> Result<(), Failure> {
-    let tree = &*drill.ground.tree;
+    let tree = &*drill.site.tree;
     let Some(path) = drill
         .task
         .config

@@ -22,7 +22,7 @@ pub fn look(drill: &Drill<'_>, found: &Found, report: &mut DrillReport) -> Resul
     let active = drill
         .active
         .and_then(|version| drill.releases.find(&drill.task.id, version).ok());
-    let active = active.and_then(|release| manifests::load(drill.ground, release).ok());
+    let active = active.and_then(|release| manifests::load(drill.site, release).ok());
     let now = active.as_ref().map(|active| &active.manifest);
     let target = &found.manifest;
     let (then_files, now_files) = (
@@ -41,7 +41,7 @@ pub fn look(drill: &Drill<'_>, found: &Found, report: &mut DrillReport) -> Resul
     if now.is_some() {
         let mut paths: Vec<&RelPath> = changed.chain(gone.iter().copied()).collect();
         paths.sort();
-        report.radius = radius::of(&drill.ground.settings, &drill.task.id, paths.into_iter())?;
+        report.radius = radius::of(&drill.site.settings, &drill.task.id, paths.into_iter())?;
     }
     report.drift = drift(drill, target)?;
     report.doors = doors::of(
@@ -78,7 +78,7 @@ fn same(a: &FileEntry, b: &FileEntry) -> bool {
 
 /// Shared files that are not what the version expects: its smoke test tells whether that matters.
 fn drift(drill: &Drill<'_>, target: &Manifest) -> Result<Vec<String>, Failure> {
-    let head = drill.ground.git.head_commit()?;
+    let head = drill.site.git.head_commit()?;
     let mut lines = Vec::new();
     for file in target
         .files
@@ -87,7 +87,7 @@ fn drift(drill: &Drill<'_>, target: &Manifest) -> Result<Vec<String>, Failure> {
     {
         let now = head
             .as_ref()
-            .map(|head| drill.ground.git.entry(head, &file.path))
+            .map(|head| drill.site.git.entry(head, &file.path))
             .transpose()?
             .flatten();
         if now.as_ref().map(|entry| &entry.id) != file.blob.as_ref() {

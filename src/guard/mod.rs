@@ -2,7 +2,7 @@
 //!
 //! A metric source reads values and says one of three things: here are samples, there is nothing
 //! new, or it could not be read. None of them is a judgement; that is [`crate::policy::guard`].
-//! What is run, read or asked was agreed to by the repository's owner before ([`crate::trust`]).
+//! What is run, read or asked was agreed to by the repository's owner before ([`crate::consent`]).
 //! Every source is bounded in time and size. Nothing here changes a task: that is
 //! [`crate::app::App`].
 //!

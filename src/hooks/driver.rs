@@ -15,7 +15,7 @@ use crate::{
         Failure, Fs, RelPath, Root, SyncPoint,
         fs::{create_dir_all, read_limited, write_durably},
     },
-    ground::Ground,
+    site::RepoSite,
 };
 
 /// Its name in attributes and configuration.
@@ -57,8 +57,8 @@ impl Before {
 }
 
 /// The lines of the attributes.
-pub fn attributes(ground: &Ground) -> String {
-    lines_for(&ground.settings.registry, &ground.settings.snapshots)
+pub fn attributes(site: &RepoSite) -> String {
+    lines_for(&site.settings.registry, &site.settings.snapshots)
 }
 
 /// The lines of attributes for a registry and a folder of manifests.
@@ -206,8 +206,8 @@ fn is_setting(line: &[u8]) -> bool {
 }
 
 /// What the two files become; `program` is what git shall run, `None` takes the lines away.
-fn edits(ground: &Ground, program: Option<&Path>) -> Result<[Edited; 2], Failure> {
-    let git = &ground.git;
+fn edits(site: &RepoSite, program: Option<&Path>) -> Result<[Edited; 2], Failure> {
+    let git = &site.git;
     let config = git.config_path();
     let old = git.read_config(&config)?;
     let new = match program.and_then(configuration) {
@@ -237,7 +237,7 @@ fn edits(ground: &Ground, program: Option<&Path>) -> Result<[Edited; 2], Failure
         .transpose()
         .map_err(failed)?;
     let new = match (program, &old) {
-        (Some(_), _) => Ok(with(old.as_deref(), has_folder, &attributes(ground))),
+        (Some(_), _) => Ok(with(old.as_deref(), has_folder, &attributes(site))),
         (None, None) => Err(false),
         (None, Some(text)) => match without(text) {
             (text, Some(before @ (Before::NoFile | Before::NoFolder))) if text.is_empty() => {
@@ -258,8 +258,8 @@ fn open(common: &Path) -> Result<Root, Error> {
 }
 
 /// What an installation would do; no line when all is as it should be.
-pub fn plan(ground: &Ground, program: &Path) -> Result<Vec<String>, Failure> {
-    let changes = edits(ground, Some(program))?.iter().any(Edited::changes);
+pub fn plan(site: &RepoSite, program: &Path) -> Result<Vec<String>, Failure> {
+    let changes = edits(site, Some(program))?.iter().any(Edited::changes);
     Ok(if changes {
         vec!["let git merge the registry by task".into()]
     } else {
@@ -268,8 +268,8 @@ pub fn plan(ground: &Ground, program: &Path) -> Result<Vec<String>, Failure> {
 }
 
 /// What taking the driver away would do.
-pub fn plan_removal(ground: &Ground) -> Result<Vec<String>, Failure> {
-    let changes = edits(ground, None)?.iter().any(Edited::changes);
+pub fn plan_removal(site: &RepoSite) -> Result<Vec<String>, Failure> {
+    let changes = edits(site, None)?.iter().any(Edited::changes);
     Ok(if changes {
         vec!["let git merge the registry line by line again".into()]
     } else {
@@ -278,32 +278,32 @@ pub fn plan_removal(ground: &Ground) -> Result<Vec<String>, Failure> {
 }
 
 /// Puts the lines there; `None` takes them away. May run again after a kill.
-pub fn write(ground: &Ground, program: Option<&Path>) -> Result<(), Failure> {
-    let [config, attributes] = edits(ground, program)?;
+pub fn write(site: &RepoSite, program: Option<&Path>) -> Result<(), Failure> {
+    let [config, attributes] = edits(site, program)?;
     // While attributes name the driver, the configuration has it.
     if program.is_some() {
-        write_config(ground, &config)?;
-        return write_attributes(ground, &attributes);
+        write_config(site, &config)?;
+        return write_attributes(site, &attributes);
     }
-    write_attributes(ground, &attributes)?;
-    write_config(ground, &config)
+    write_attributes(site, &attributes)?;
+    write_config(site, &config)
 }
 
-fn write_config(ground: &Ground, edited: &Edited) -> Result<(), Failure> {
-    ground.git.clear_config_lock(&edited.file)?;
+fn write_config(site: &RepoSite, edited: &Edited) -> Result<(), Failure> {
+    site.git.clear_config_lock(&edited.file)?;
     match (&edited.old, &edited.new) {
         (Some(old), Ok(new)) if edited.changes() => {
-            Ok(ground.git.replace_config(&edited.file, old, new)?)
+            Ok(site.git.replace_config(&edited.file, old, new)?)
         }
         _ => Ok(()),
     }
 }
 
-fn write_attributes(ground: &Ground, edited: &Edited) -> Result<(), Failure> {
+fn write_attributes(site: &RepoSite, edited: &Edited) -> Result<(), Failure> {
     if !edited.changes() {
         return Ok(());
     }
-    let common = open(ground.git.common_dir())?;
+    let common = open(site.git.common_dir())?;
     let failed = |source| {
         Failure::from(Error::Folder {
             name: edited.file.to_string_lossy().into_owned(),

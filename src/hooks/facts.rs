@@ -14,13 +14,10 @@ use crate::{
         Scope, registry as read,
         rewritten::{self, Rewritten},
     },
-    ground::Ground,
     model::{GitId, TagName, TaskId, TaskSpec, Version, verdict::Standing},
     registry::Registry,
-    steps::{
-        shared,
-        verdicts::{self, Records},
-    },
+    site::RepoSite,
+    verdict::{self, Records, refs},
 };
 
 /// How long a hook looks for what is only nice to know.
@@ -44,7 +41,7 @@ const LOCKS: [&str; 10] = [
 /// The facts that one hook needs.
 pub struct Facts<'a> {
     /// The opened ports.
-    pub ground: &'a Ground,
+    pub site: &'a RepoSite,
     begun: Instant,
     verdicts: OnceCell<Result<Records, String>>,
 }
@@ -61,9 +58,9 @@ pub struct Moved<'a> {
 
 impl<'a> Facts<'a> {
     /// Begins to look.
-    pub fn new(ground: &'a Ground) -> Self {
+    pub fn new(site: &'a RepoSite) -> Self {
         Self {
-            ground,
+            site,
             begun: Instant::now(),
             verdicts: OnceCell::new(),
         }
@@ -76,36 +73,29 @@ impl<'a> Facts<'a> {
 
     /// The commit that HEAD is at.
     pub fn head(&self) -> Result<Option<GitId>, Failure> {
-        Ok(self.ground.git.find_ref("HEAD")?)
+        Ok(self.site.git.find_ref("HEAD")?)
     }
 
     /// The registry of a commit; `None` when it has none.
     pub fn registry(&self, commit: &GitId) -> Result<Option<Registry>, Failure> {
-        let entry = self
-            .ground
-            .git
-            .entry(commit, &self.ground.settings.registry)?;
+        let entry = self.site.git.entry(commit, &self.site.settings.registry)?;
         entry
-            .map(|entry| read::in_blob(&self.ground.git, &entry.id))
+            .map(|entry| read::in_blob(&self.site.git, &entry.id))
             .transpose()
     }
 
     /// The tasks whose version differs between two commits, by their registries.
     pub fn moved(&self, before: Option<&GitId>, after: &GitId) -> Result<Vec<Moved<'a>>, Failure> {
-        let entry = |commit: &GitId| {
-            self.ground
-                .git
-                .entry(commit, &self.ground.settings.registry)
-        };
+        let entry = |commit: &GitId| self.site.git.entry(commit, &self.site.settings.registry);
         let old = before.map(entry).transpose()?.flatten();
         let Some(new) = entry(after)?.filter(|new| old.as_ref() != Some(new)) else {
             return Ok(Vec::new());
         };
-        let new = read::in_blob(&self.ground.git, &new.id)?;
+        let new = read::in_blob(&self.site.git, &new.id)?;
         // What was there before may have been damaged; the new one counts.
-        let old = old.and_then(|old| read::in_blob(&self.ground.git, &old.id).ok());
+        let old = old.and_then(|old| read::in_blob(&self.site.git, &old.id).ok());
         let mut moved = Vec::new();
-        for task in &self.ground.settings.tasks {
+        for task in &self.site.settings.tasks {
             let from = old
                 .as_ref()
                 .and_then(|old| old.version(&task.id).ok().flatten());
@@ -126,7 +116,7 @@ impl<'a> Facts<'a> {
     /// The files that differ between two commits.
     pub fn changed(&self, before: Option<&GitId>, after: &GitId) -> Result<Vec<RelPath>, Failure> {
         Ok(self
-            .ground
+            .site
             .git
             .changed_paths(before, after, &[RelPath::root()])?)
     }
@@ -134,7 +124,7 @@ impl<'a> Facts<'a> {
     /// The tasks that own some of these files.
     pub fn owners(&self, paths: &[RelPath]) -> Result<Vec<&'a TaskSpec>, Failure> {
         let mut owners = Vec::new();
-        for task in &self.ground.settings.tasks {
+        for task in &self.site.settings.tasks {
             // Globs are compiled only for tasks that come into question.
             let usual = task
                 .paths
@@ -147,7 +137,7 @@ impl<'a> Facts<'a> {
             if candidates.peek().is_none() {
                 continue;
             }
-            let scope = Scope::new(&self.ground.settings, task)?;
+            let scope = Scope::new(&self.site.settings, task)?;
             if candidates.any(|path| scope.owns(path)) {
                 owners.push(task);
             }
@@ -189,12 +179,12 @@ impl<'a> Facts<'a> {
         version: &Version,
         head: &GitId,
     ) -> Result<Option<usize>, Failure> {
-        let git = &self.ground.git;
+        let git = &self.site.git;
         let Some(tag) = git.find_ref(&TagName::release(&task.id, version).reference())? else {
             return Ok(None);
         };
         let released = git.peel_tag(&tag)?.commit;
-        let scope = Scope::new(&self.ground.settings, task)?;
+        let scope = Scope::new(&self.site.settings, task)?;
         let dirs = scope.dirs();
         let touches = |parent: Option<&GitId>, commit: &GitId| {
             Ok(git
@@ -211,16 +201,16 @@ impl<'a> Facts<'a> {
 
     /// What the commits of releases became that git rewrote.
     pub fn rewritten(&self) -> Rewritten {
-        rewritten::read(&*self.ground.state)
+        rewritten::read(&*self.site.state)
     }
 
     /// Whether a version is held or bad, as a word or, when that cannot be told, as the reason;
     /// `None` when it is neither.
     pub fn warning(&self, task: &TaskId, version: &Version) -> Option<String> {
         let read = || -> Result<Records, Failure> {
-            let own = verdicts::own(&*self.ground.state)?;
-            let shared = shared::read(&self.ground.git, None, &own)?.records;
-            Ok(verdicts::union(own, shared))
+            let own = verdict::own(&*self.site.state)?;
+            let shared = refs::read(&self.site.git, None, &own)?.records;
+            Ok(verdict::union(own, shared))
         };
         let records = match self
             .verdicts
@@ -229,8 +219,8 @@ impl<'a> Facts<'a> {
             Ok(records) => records,
             Err(why) => return Some(format!("perhaps held or bad: {why}")),
         };
-        let mut said = verdicts::of_version(records, task, version).to_vec();
-        verdicts::keep_meant(&self.ground.git, task, version, &mut said);
+        let mut said = verdict::of_version(records, task, version).to_vec();
+        verdict::keep_meant(&self.site.git, task, version, &mut said);
         let standing = Standing::of(&said);
         (standing.held || standing.bad).then(|| standing.word().to_string())
     }

@@ -6,15 +6,15 @@
 use std::{os::unix::ffi::OsStrExt, path::PathBuf};
 
 use super::{Error, config_text, setup::OWN};
-use crate::{base::Failure, git::SaidBy, ground::Ground};
+use crate::{base::Failure, git::SaidBy, site::RepoSite};
 
 /// Leads `core.hooksPath` to this repository's own folder again; returns where it led before, or
 /// `None` when nothing had to be done.
 ///
 /// # Errors
 /// When the configuration cannot be read or written.
-pub fn repair(ground: &Ground) -> Result<Option<PathBuf>, Failure> {
-    let git = &ground.git;
+pub fn repair(site: &RepoSite) -> Result<Option<PathBuf>, Failure> {
+    let git = &site.git;
     let (folder, own) = (
         git.hooks_folder(),
         git.common_dir().join("snapback").join(OWN),

@@ -150,7 +150,7 @@ fn broken(
     release: &Release,
     may_change: bool,
 ) -> Option<(String, Vec<Hint>)> {
-    match manifests::load(facts.ground, release) {
+    match manifests::load(facts.site, release) {
         // Whoever says that a tag may change has moved it.
         Err(failure)
             if may_change && matches!(failure.find(), Some(catalog::Error::TagReplaced { .. })) =>
@@ -185,7 +185,7 @@ fn push_branch(
     pushed: &[Pushed<'_>],
     said: &mut Said,
 ) -> Result<Vec<(String, bool)>, Failure> {
-    let git = &facts.ground.git;
+    let git = &facts.site.git;
     let Ok(new) = one.id.parse::<GitId>() else {
         return Ok(Vec::new());
     };

@@ -18,8 +18,8 @@ use crate::{
         releases,
         rewritten::{self, Rewritten},
     },
-    ground::Ground,
     model::{GitId, TagName, TaskId, Version, hooks::HookEvent},
+    site::RepoSite,
 };
 
 /// No hook says more lines than this of one kind.
@@ -77,8 +77,8 @@ impl Said {
 }
 
 /// Runs a hook; returns what it says.
-pub fn run(ground: &Ground, event: HookEvent, call: &Call) -> Result<Vec<String>, Failure> {
-    let facts = Facts::new(ground);
+pub fn run(site: &RepoSite, event: HookEvent, call: &Call) -> Result<Vec<String>, Failure> {
+    let facts = Facts::new(site);
     let said = match event {
         HookEvent::PostCommit => after_commit(&facts),
         HookEvent::PostCheckout => after_checkout(&facts, &call.args),
@@ -92,7 +92,7 @@ pub fn run(ground: &Ground, event: HookEvent, call: &Call) -> Result<Vec<String>
             call.index.as_deref(),
         ),
     }?;
-    said.judge(event, call.strict || ground.settings.strict_hooks)
+    said.judge(event, call.strict || site.settings.strict_hooks)
 }
 
 /// At most [`LINES`] lines, and how many more there are.
@@ -109,7 +109,7 @@ fn after_commit(facts: &Facts<'_>) -> Result<Said, Failure> {
     let Some(head) = facts.head()? else {
         return Ok(Said::default());
     };
-    let parent = facts.ground.git.commit(&head)?.parents.into_iter().next();
+    let parent = facts.site.git.commit(&head)?.parents.into_iter().next();
     let mut lines = Vec::new();
     for task in facts.owners(&facts.changed(parent.as_ref(), &head)?)? {
         let Some(version) = facts.version(task, &head)? else {
@@ -150,7 +150,7 @@ fn after_checkout(facts: &Facts<'_>, args: &[OsString]) -> Result<Said, Failure>
         return Ok(Said::default());
     }
     if is_zero(previous.as_str()) {
-        let tasks = facts.ground.settings.tasks.len();
+        let tasks = facts.site.settings.tasks.len();
         let line = format!(
             "{} here; `snapback status` shows which version each has",
             text::count(tasks, "task")
@@ -165,7 +165,7 @@ fn after_checkout(facts: &Facts<'_>, args: &[OsString]) -> Result<Said, Failure>
 
 /// Says what a merge means.
 fn after_merge(facts: &Facts<'_>) -> Result<Said, Failure> {
-    match (facts.ground.git.former_head()?, facts.head()?) {
+    match (facts.site.git.former_head()?, facts.head()?) {
         (Some(before), Some(after)) => between(facts, &before, &after),
         _ => Ok(Said::default()),
     }
@@ -215,7 +215,7 @@ pub(super) fn held(facts: &Facts<'_>, task: &TaskId, version: &Version) -> Optio
 /// `old new`.
 fn after_rewrite(facts: &Facts<'_>, input: &[u8]) -> Result<Said, Failure> {
     let new = rewritten::parse(&String::from_utf8_lossy(input));
-    let git = &facts.ground.git;
+    let git = &facts.site.git;
     let known = facts.rewritten();
     // What was rewritten before may have been rewritten once more.
     let mut all: Rewritten = known
@@ -248,7 +248,7 @@ fn after_rewrite(facts: &Facts<'_>, input: &[u8]) -> Result<Said, Failure> {
         }
     }
     if all != known {
-        rewritten::write(&*facts.ground.state, &all).map_err(|source| Error::Folder {
+        rewritten::write(&*facts.site.state, &all).map_err(|source| Error::Folder {
             name: "rewritten".into(),
             source,
         })?;
@@ -261,7 +261,7 @@ fn after_rewrite(facts: &Facts<'_>, input: &[u8]) -> Result<Said, Failure> {
 
 /// The tag of ours that a name is.
 pub(super) fn tag_of(facts: &Facts<'_>, name: &str) -> Option<TagName> {
-    releases::meaning(&facts.ground.git, &facts.ground.settings, name)
+    releases::meaning(&facts.site.git, &facts.site.settings, name)
         .ok()
         .flatten()
 }

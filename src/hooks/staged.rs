@@ -19,17 +19,14 @@ pub fn before_commit(facts: &Facts<'_>, index: Option<&OsStr>) -> Result<Said, F
     if facts.head()?.is_none() {
         return Ok(said);
     }
-    let settings = &facts.ground.settings;
+    let settings = &facts.site.settings;
     for (path, old, new) in facts
-        .ground
+        .site
         .git
         .staged(index, &[&settings.registry, &settings.snapshots])?
     {
         if path == settings.registry {
-            let of = |id: Option<_>| {
-                id.map(|id| read::in_blob(&facts.ground.git, &id))
-                    .transpose()
-            };
+            let of = |id: Option<_>| id.map(|id| read::in_blob(&facts.site.git, &id)).transpose();
             match (of(old).unwrap_or_default(), of(new)) {
                 (_, Err(failure)) => said.warnings.push(failure.to_string()),
                 (old, Ok(Some(new))) => look_at_registry(facts, old.as_ref(), &new, &mut said)?,
@@ -53,7 +50,7 @@ fn look_at_registry(
     new: &Registry,
     said: &mut Said,
 ) -> Result<(), Failure> {
-    for task in facts.ground.settings.tasks.iter().map(|task| &task.id) {
+    for task in facts.site.settings.tasks.iter().map(|task| &task.id) {
         let before = old.and_then(|old| old.version(task).ok().flatten());
         let Some(version) = new
             .version(task)?
@@ -62,7 +59,7 @@ fn look_at_registry(
             continue;
         };
         let tag = TagName::release(task, &version);
-        if facts.ground.git.find_ref(&tag.reference())?.is_none() {
+        if facts.site.git.find_ref(&tag.reference())?.is_none() {
             said.warnings
                 .push(format!("the registry would say {task} {version}, which is not released: `snapback create-snapshot -t {task}`"));
         } else if let Some(word) = facts.warning(task, &version) {
@@ -82,7 +79,7 @@ pub fn message(
 ) -> Result<Said, Failure> {
     let mut said = Said::default();
     let Some(file) = file else { return Ok(said) };
-    let file = facts.ground.git.work_tree().join(file);
+    let file = facts.site.git.work_tree().join(file);
     let first = first_line(&file)?;
     let made_by_git = ["Merge ", "Revert ", "fixup! ", "squash! ", "amend! "]
         .iter()
@@ -98,7 +95,7 @@ pub fn message(
         return Ok(said);
     }
     let paths: Vec<RelPath> = facts
-        .ground
+        .site
         .git
         .staged(index, &[])?
         .into_iter()
@@ -106,7 +103,7 @@ pub fn message(
         .collect();
     if let [only] = facts.owners(&paths)?.as_slice() {
         facts
-            .ground
+            .site
             .git
             .add_trailer(&file, "Snapback-Task", only.id.as_str())?;
     }

@@ -5,9 +5,9 @@ use super::{NewRelease, files::ReleaseFiles};
 use crate::{
     base::Failure,
     catalog::{Release, Scope, manifests, rewritten},
-    ground::Ground,
     model::{GitId, manifest::FileEntry, request::NextVersion},
     policy::conventional,
+    site::RepoSite,
 };
 
 /// Commits that are looked at; in more of them nobody finds anything.
@@ -16,7 +16,7 @@ const MOST: usize = 2_000;
 /// The messages of the commits since a release that changed files of the task, newest first; none
 /// when there is no release. Merges say nothing themselves: what they brought does.
 pub fn since(
-    ground: &Ground,
+    site: &RepoSite,
     scope: &Scope,
     release: Option<&Release>,
     head: &GitId,
@@ -24,11 +24,11 @@ pub fn since(
     let Some(release) = release else {
         return Ok(Vec::new());
     };
-    let git = &ground.git;
+    let git = &site.git;
     let (released, dirs) = (git.peel_tag(&release.tag_id)?.commit, scope.dirs());
     let mut messages = Vec::new();
     // After a rebase the branch has the release's commit under another id.
-    let now = rewritten::read(&*ground.state)
+    let now = rewritten::read(&*site.state)
         .remove(&released)
         .filter(|id| git.has_object(id));
     let hidden: Vec<GitId> = std::iter::once(released).chain(now).collect();
@@ -62,7 +62,7 @@ pub(super) fn resolve(
     let (Some(NextVersion::Auto), Some(newest)) = (asked, newest) else {
         return asked.cloned();
     };
-    if new.active.as_ref() == Some(&newest.version) && is_released(new.ground, newest, found) {
+    if new.active.as_ref() == Some(&newest.version) && is_released(new.site, newest, found) {
         return Some(NextVersion::Exactly(newest.version.clone()));
     }
     let bump = conventional::bump(
@@ -73,7 +73,7 @@ pub(super) fn resolve(
 }
 
 /// True when the files are those of a release.
-fn is_released(ground: &Ground, release: &Release, found: &ReleaseFiles) -> bool {
+fn is_released(site: &RepoSite, release: &Release, found: &ReleaseFiles) -> bool {
     let own = |files: &[FileEntry]| -> Vec<_> {
         let own = files.iter().filter(|file| file.is_restored());
         let mut own: Vec<_> = own
@@ -82,7 +82,7 @@ fn is_released(ground: &Ground, release: &Release, found: &ReleaseFiles) -> bool
         own.sort();
         own
     };
-    manifests::load(ground, release)
+    manifests::load(site, release)
         .is_ok_and(|kept| own(&kept.manifest.files) == own(&found.entries))
 }
 

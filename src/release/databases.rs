@@ -15,12 +15,12 @@ use crate::{
         databases::{self, Database, Error, is_lone_log},
     },
     git::Scan,
-    ground::Ground,
+    site::RepoSite,
 };
 
 /// Takes out what SQLite keeps beside databases that are not released: it is part of them.
 pub fn leave_lone_logs(
-    ground: &Ground,
+    site: &RepoSite,
     scan: &Scan,
     scope: &Scope,
     small: &mut Vec<RelPath>,
@@ -46,14 +46,14 @@ pub fn leave_lone_logs(
     };
     let is_part =
         |path: &RelPath| scope.owns(path) && (is_tracked(path) || untracked.contains(path));
-    let is_released = |path: &RelPath| !is_lone_log(&*ground.tree, path, is_part);
+    let is_released = |path: &RelPath| !is_lone_log(&*site.tree, path, is_part);
     small.retain(is_released);
     large.retain(|(path, _)| is_released(path));
 }
 
 /// Refuses a release that would be without rows that are committed, or with some that are not.
 pub fn check(
-    ground: &Ground,
+    site: &RepoSite,
     scope: &Scope,
     scan: &Scan,
     found: &mut ReleaseFiles,
@@ -64,7 +64,7 @@ pub fn check(
             .iter()
             .any(|file| file.path == *path && file.is_restored())
     };
-    let tree = &*ground.tree;
+    let tree = &*site.tree;
     let mut notes = Vec::new();
     for database in databases::with_sides(tree, scan.names(), is_part)? {
         if let Some((log, change)) = database.changed_by(tree, |log| !is_part(log))? {
@@ -81,10 +81,10 @@ pub fn check(
                 ));
                 continue;
             }
-            return Err(refusal(ground, &database, log.clone(), change).into());
+            return Err(refusal(site, &database, log.clone(), change).into());
         }
         if let Some((log, _)) = database.changed_by(tree, is_part)? {
-            let by = database.openers(ground.git.work_tree()).0;
+            let by = database.openers(site.git.work_tree()).0;
             if !by.is_empty() {
                 return Err(Error::Pair {
                     database: database.path.clone(),
@@ -108,9 +108,9 @@ pub fn check(
 }
 
 /// Why a database cannot be released.
-fn refusal(ground: &Ground, database: &Database, log: RelPath, change: Log) -> Error {
+fn refusal(site: &RepoSite, database: &Database, log: RelPath, change: Log) -> Error {
     let (by, database) = (
-        database.openers(ground.git.work_tree()).0,
+        database.openers(site.git.work_tree()).0,
         database.path.clone(),
     );
     if change == Log::Transaction {

@@ -6,14 +6,14 @@ use crate::{
     catalog::Scope,
     deps::{self, facts::Facts},
     git::Attributes,
-    ground::Ground,
     model::{DependencyList, GitId, Manifest, TaskSpec, manifest::FileEntry},
+    site::RepoSite,
 };
 
 /// Collects the list, and adds the shared files to the release's entries. Said is what differs from
 /// the release before and is not listed.
 pub fn collect(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     scope: &Scope,
     (head, previous): (&GitId, Option<&Manifest>),
@@ -21,7 +21,7 @@ pub fn collect(
 ) -> Result<DependencyList, Failure> {
     let own = || found.entries.iter().filter(|file| file.is_restored());
     let files: Vec<RelPath> = own().map(|file| file.path.clone()).collect();
-    let converter = ground.git.converter(Attributes::WorkTree)?;
+    let converter = site.git.converter(Attributes::WorkTree)?;
     let edited = |path: &RelPath| {
         found.read.contains(path) || found.edits.iter().any(|file| file.path == *path)
     };
@@ -37,15 +37,15 @@ pub fn collect(
             .as_ref()
     };
     let of = deps::Task {
-        fs: &*ground.tree,
+        fs: &*site.tree,
         dir: &task.dir,
         files: &files,
         venv: task.venv.as_ref(),
         variables: &task.environment_variables,
         known: deps::Known {
             blobs: &own().map(blob).collect::<Vec<_>>(),
-            id: &|bytes| Some(ground.git.blob_id(bytes)),
-            facts: &Facts::load(&*ground.state, &task.id),
+            id: &|bytes| Some(site.git.blob_id(bytes)),
+            facts: &Facts::load(&*site.state, &task.id),
         },
     };
     let deps::Found {
@@ -63,8 +63,8 @@ pub fn collect(
             .notes
             .extend(DependencyList::changes_beside(&before.dependencies, &list));
     }
-    let imported = deps::shared::imports_with(&*ground.tree, &files, &sources);
-    shared::add(ground, scope, head, &imported, found)?;
+    let imported = deps::shared::imports_with(&*site.tree, &files, &sources);
+    shared::add(site, scope, head, &imported, found)?;
     Ok(list)
 }
 

@@ -13,13 +13,13 @@ use crate::{
         tree,
     },
     git::Attributes,
-    ground::Ground,
     model::{
         GitId, TaskSpec, Version,
         manifest::{FileEntry, Role},
         operation::{TreeChange, TreeEntry},
     },
     registry::task_config,
+    site::RepoSite,
 };
 
 /// The mode that git gives a file which is not executable.
@@ -27,21 +27,21 @@ const REGULAR: &str = "100644";
 
 /// Sets the version in both.
 pub fn set_versions(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     version: &Version,
     head: &GitId,
     found: &mut ReleaseFiles,
 ) -> Result<(), Failure> {
-    set_in_config(ground, task, version, head, found)?;
-    let edit = registry::edit(ground, &task.id, Some(version))?;
-    add_registry(ground, edit, found);
+    set_in_config(site, task, version, head, found)?;
+    let edit = registry::edit(site, &task.id, Some(version))?;
+    add_registry(site, edit, found);
     Ok(())
 }
 
 /// Sets it in the configuration: the work tree's bytes and the entry of the commit.
 fn set_in_config(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     version: &Version,
     head: &GitId,
@@ -50,19 +50,19 @@ fn set_in_config(
     let Some(path) = &task.config else {
         return Ok(());
     };
-    let Some(bytes) = read::read_small(&*ground.tree, path)? else {
+    let Some(bytes) = read::read_small(&*site.tree, path)? else {
         return Ok(());
     };
     let edited = task_config::with_version(&bytes, path, &task.version_key, version)?;
     if edited == bytes {
         return Ok(());
     }
-    let converter = ground.git.converter(Attributes::WorkTree)?;
+    let converter = site.git.converter(Attributes::WorkTree)?;
     let in_git = converter.to_git(path, edited.clone())?;
-    let id = ground.git.blob_id(&in_git);
+    let id = site.git.blob_id(&in_git);
     let listed_mode = list_edited(path, &in_git, &id, found);
-    let in_head = ground.git.entry(head, path)?;
-    let in_index = ground
+    let in_head = site.git.entry(head, path)?;
+    let in_index = site
         .git
         .scan(std::slice::from_ref(path))?
         .tracked
@@ -70,8 +70,8 @@ fn set_in_config(
         .find(|tracked| tracked.path == *path)
         .and_then(|tracked| tracked.index);
     let before = tree::existing(
-        &*ground.tree,
-        &ground.git,
+        &*site.tree,
+        &site.git,
         path,
         in_index.as_ref().map(|entry| &entry.id),
     )?;
@@ -84,7 +84,7 @@ fn set_in_config(
     }
     let kept_mode = before
         .as_ref()
-        .map_or(0o666 & !ground.umask, |kept| kept.state.mode);
+        .map_or(0o666 & !site.umask, |kept| kept.state.mode);
     note_version(task, version, &bytes, found);
     found.edits.push(FileDraft {
         path: path.clone(),
@@ -163,7 +163,7 @@ fn replace(changes: &mut Vec<TreeChange>, change: TreeChange) {
 }
 
 /// Adds the registry's edit, and the registry to the manifest.
-fn add_registry(ground: &Ground, edit: RegistryEdit, found: &mut ReleaseFiles) {
+fn add_registry(site: &RepoSite, edit: RegistryEdit, found: &mut ReleaseFiles) {
     found.edits.extend(edit.file);
     found.edits.sort_by(|a, b| a.path.cmp(&b.path));
     found.tree.extend(edit.tree);
@@ -172,7 +172,7 @@ fn add_registry(ground: &Ground, edit: RegistryEdit, found: &mut ReleaseFiles) {
     found.lines.extend(edit.line);
     if let Some((entry, bytes)) = edit.committed {
         found.entries.push(FileEntry {
-            path: ground.settings.registry.clone(),
+            path: site.settings.registry.clone(),
             checksum: Digest::of(&bytes).to_string(),
             size: Some(bytes.len() as u64),
             mode: Some(entry.mode),

@@ -4,12 +4,12 @@ use super::{Error, NewRelease, files::ReleaseFiles};
 use crate::{
     base::{Digest, Failure},
     catalog::manifests,
-    ground::Ground,
     model::{
         GitId, TaskSpec, Version,
         manifest::{FileEntry, Manifest},
     },
     registry::task_config,
+    site::RepoSite,
 };
 
 /// Refuses files that are those of a held version, apart from the number in the configuration.
@@ -18,7 +18,7 @@ pub(super) fn refuse(
     version: &Version,
     found: &ReleaseFiles,
 ) -> Result<(), Failure> {
-    let (ground, task) = (new.ground, new.task);
+    let (site, task) = (new.site, new.task);
     let held = new
         .standings
         .get(&task.id)
@@ -30,10 +30,10 @@ pub(super) fn refuse(
             continue;
         };
         // A manifest that cannot be read keeps nobody from releasing something else.
-        let Ok(kept) = manifests::load(ground, release) else {
+        let Ok(kept) = manifests::load(site, release) else {
             continue;
         };
-        if is_same(ground, task, version, &kept.manifest, found) {
+        if is_same(site, task, version, &kept.manifest, found) {
             return Err(Error::Held {
                 task: task.id.clone(),
                 held: held.clone(),
@@ -46,7 +46,7 @@ pub(super) fn refuse(
 
 /// True when a release of these files would be the held one with another number.
 fn is_same(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     version: &Version,
     held: &Manifest,
@@ -66,21 +66,21 @@ fn is_same(
         a.path == b.path
             && a.mode == b.mode
             && (a.checksum == b.checksum
-                || numbered(ground, task, version, a) == Some(b.checksum.clone()))
+                || numbered(site, task, version, a) == Some(b.checksum.clone()))
     };
     old.len() == new.len() && old.iter().zip(&new).all(same)
 }
 
 /// The checksum that the held configuration would have with the new number.
 fn numbered(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     version: &Version,
     file: &FileEntry,
 ) -> Option<String> {
     let path = task.config.as_ref().filter(|path| **path == file.path)?;
     let blob: &GitId = file.blob.as_ref()?;
-    let bytes = ground.git.read_blob_within(blob, 16 << 20).ok()?;
+    let bytes = site.git.read_blob_within(blob, 16 << 20).ok()?;
     let with = task_config::with_version(&bytes, path, &task.version_key, version).ok()?;
     Some(Digest::of(&with).to_string())
 }

@@ -13,9 +13,9 @@ use super::{Error, NewRelease, version};
 use crate::{
     base::{Failure, Hint},
     catalog::{self, Release, releases::Releases, untagged},
-    ground::Ground,
     model::{GitId, TagName, TaskId, TaskSpec, Version, request::NextVersion, version::Bump},
-    steps::verdicts::{Standings, standing_of},
+    site::RepoSite,
+    verdict::{Standings, standing_of},
 };
 
 /// The line of one task in one branch.
@@ -41,10 +41,10 @@ pub struct Line<'a> {
 
 /// Finds the line that a release goes on.
 pub(super) fn find<'a>(new: &NewRelease<'a>) -> Result<Line<'a>, Failure> {
-    let (ground, task, releases) = (new.ground, new.task, new.releases);
+    let (site, task, releases) = (new.site, new.task, new.releases);
     let active = new.active.as_ref();
-    let (counted, passed_over) = counted(ground, task, releases, new.standings, active);
-    let manifests = untagged::everywhere(&ground.git, &ground.settings)?
+    let (counted, passed_over) = counted(site, task, releases, new.standings, active);
+    let manifests = untagged::everywhere(&site.git, &site.settings)?
         .remove(&task.id)
         .unwrap_or_default();
     // A tag that does not count does not count by its manifest either.
@@ -57,7 +57,7 @@ pub(super) fn find<'a>(new: &NewRelease<'a>) -> Result<Line<'a>, Failure> {
         .filter(|(_, place)| *place == untagged::HEAD)
         .map(|(version, _)| version);
     let in_head: BTreeSet<&Version> = in_head.filter(is_counted).collect();
-    let tip = newest(ground, &counted, &in_head, active, &new.head.commit)?;
+    let tip = newest(site, &counted, &in_head, active, &new.head.commit)?;
     let latest = tip
         .map(|release| &release.version)
         .into_iter()
@@ -84,7 +84,7 @@ pub(super) fn find<'a>(new: &NewRelease<'a>) -> Result<Line<'a>, Failure> {
         tagged,
         beside,
         untagged,
-        has_remote: !ground.git.remotes().is_empty(),
+        has_remote: !site.git.remotes().is_empty(),
         passed_over,
     })
 }
@@ -109,13 +109,13 @@ fn untagged(
 /// The newest of these releases that the branch is built on. A shallow clone cannot tell, and a
 /// repository whose releases lie on commits of their own has none: there the newest one counts.
 fn newest<'a>(
-    ground: &Ground,
+    site: &RepoSite,
     counted: &[&'a Release],
     in_head: &BTreeSet<&Version>,
     active: Option<&Version>,
     head: &GitId,
 ) -> Result<Option<&'a Release>, Failure> {
-    if ground.git.is_shallow() {
+    if site.git.is_shallow() {
         return Ok(counted.last().copied());
     }
     let is_own = |release: &&&Release| {
@@ -129,13 +129,12 @@ fn newest<'a>(
         .take_while(|release| own.is_none_or(|own| release.version > own.version))
         .collect();
     let commits = newer.iter().map(|release| {
-        ground
-            .git
+        site.git
             .peel_tag(&release.tag_id)
             .ok()
             .map(|tag| tag.commit)
     });
-    let found = ground
+    let found = site
         .git
         .first_ancestor(head, commits)?
         .map(|nth| newer[nth]);
@@ -150,7 +149,7 @@ fn newest<'a>(
 
 /// The releases whose numbers count, and what is said of those that do not.
 fn counted<'a>(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     releases: &'a Releases,
     standings: &Standings,
@@ -164,7 +163,7 @@ fn counted<'a>(
             taken_back: standing_of(standings, &task.id, version).is_taken_back(),
         }
     };
-    let has_manifest = |nth: usize| catalog::manifests::bytes(ground, all[nth]).is_ok();
+    let has_manifest = |nth: usize| catalog::manifests::bytes(site, all[nth]).is_ok();
     let count = version::counted(all.len(), step, has_manifest, active);
     let said = |release: &Release| {
         format!(

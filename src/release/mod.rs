@@ -24,7 +24,6 @@ use crate::{
     catalog::{self, Release, Scope, capture, manifests::Found, releases::Releases},
     draft::{CommitDraft, Draft, StepDraft},
     git::Head,
-    ground::Ground,
     model::{
         DependencyList, Manifest, Plan, TagName, TaskSpec, Version,
         manifest::{FileEntry, MANIFEST_SCHEMA, Metadata},
@@ -34,7 +33,8 @@ use crate::{
     },
     policy::portable,
     registry::task_config,
-    steps::verdicts::Standings,
+    site::RepoSite,
+    verdict::Standings,
 };
 
 pub use error::Error;
@@ -42,19 +42,19 @@ use files::ReleaseFiles;
 
 /// Describes the release that is asked for, without changing anything.
 pub fn draft(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     releases: &Releases,
     standings: &Standings,
     request: &CreateSnapshot,
 ) -> Result<Draft, Failure> {
-    ground.git.check_ready()?;
-    let head = ground.git.head()?;
-    let scope = Scope::new(&ground.settings, task)?;
-    let config = configured_version(ground, task, releases)?;
-    let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task)?;
+    site.git.check_ready()?;
+    let head = site.git.head()?;
+    let scope = Scope::new(&site.settings, task)?;
+    let config = configured_version(site, task, releases)?;
+    let active = catalog::registry::active_version(&*site.tree, &site.settings, task)?;
     let new = NewRelease {
-        ground,
+        site,
         task,
         releases,
         standings,
@@ -68,7 +68,7 @@ pub fn draft(
 
 /// A release that is asked for, and what it comes after.
 struct NewRelease<'a> {
-    ground: &'a Ground,
+    site: &'a RepoSite,
     task: &'a TaskSpec,
     releases: &'a Releases,
     standings: &'a Standings,
@@ -83,28 +83,28 @@ struct NewRelease<'a> {
 impl NewRelease<'_> {
     /// Describes it; `config` is the version that the configuration says.
     fn draft(&self, config: Option<&Version>) -> Result<Draft, Failure> {
-        let (ground, task) = (self.ground, self.task);
+        let (site, task) = (self.site, self.task);
         let line = line::find(self)?;
         let (previous, mut found) = self.read_files()?;
         found.notes.extend(line.notes());
-        check_names(ground, &mut found)?;
-        let commits = commits::since(ground, &self.scope, line.newest, &self.head.commit)?;
+        check_names(site, &mut found)?;
+        let commits = commits::since(site, &self.scope, line.newest, &self.head.commit)?;
         let asked = commits::resolve(self, line.newest, &commits, &found);
         let version = line.choose(&task.id, asked.as_ref(), config)?;
         let tag = TagName::release(&task.id, &version);
-        check_tag(ground, &tag)?;
-        edits::set_versions(ground, task, &version, &self.head.commit, &mut found)?;
+        check_tag(site, &tag)?;
+        edits::set_versions(site, task, &version, &self.head.commit, &mut found)?;
         match self.releases.find(&task.id, &version) {
             Ok(release) => return self.existing(release, &found),
             Err(broken @ catalog::Error::TagBroken { .. }) => return Err(broken.into()),
             Err(_) => {}
         }
         held::refuse(self, &version, &found)?;
-        check_manifest_place(ground, task, &version)?;
-        let is_signed = is_signed(ground, self.request)?;
+        check_manifest_place(site, task, &version)?;
+        let is_signed = is_signed(site, self.request)?;
         let previous = previous.as_deref().map(|found| &found.manifest);
         let dependencies = dependencies::collect(
-            ground,
+            site,
             task,
             &self.scope,
             (&self.head.commit, previous),
@@ -128,14 +128,14 @@ impl NewRelease<'_> {
 
     /// The release before, and the files of this one; one without files is refused.
     fn read_files(&self) -> Result<(Option<Arc<Found>>, ReleaseFiles), Failure> {
-        let (ground, task, scope) = (self.ground, self.task, &self.scope);
+        let (site, task, scope) = (self.site, self.task, &self.scope);
         let (previous, scan) = rayon::join(
-            || previous(ground, self.releases, task, self.active.as_ref()),
-            || ground.git.scan(&scope.dirs()),
+            || previous(site, self.releases, task, self.active.as_ref()),
+            || site.git.scan(&scope.dirs()),
         );
         let scan = scan?;
-        let mut found = files::find(ground, task, scope, &scan, previous.as_deref())?;
-        databases::check(ground, scope, &scan, &mut found)?;
+        let mut found = files::find(site, task, scope, &scan, previous.as_deref())?;
+        databases::check(site, scope, &scan, &mut found)?;
         if found.entries.is_empty() {
             return Err(Error::NoFiles(task.id.clone()).into());
         }
@@ -164,7 +164,7 @@ impl NewRelease<'_> {
     /// Adds what changes beside the commit, and the steps.
     fn add_files(&self, version: Version, found: ReleaseFiles, draft: &mut Draft) {
         draft.registry = Some(RegistryChange {
-            path: self.ground.settings.registry.clone(),
+            path: self.site.settings.registry.clone(),
             before: self.active.clone(),
             after: Some(version),
         });
@@ -179,7 +179,7 @@ impl NewRelease<'_> {
 
     /// The release exists: success when it is the very same, else a conflict.
     fn existing(&self, release: &Release, found: &ReleaseFiles) -> Result<Draft, Failure> {
-        let (ground, request) = (self.ground, self.request);
+        let (site, request) = (self.site, self.request);
         if let Some(place) = request.elsewhere.get(&release.version) {
             return Err(Error::Twice {
                 tag: release.tag(),
@@ -187,9 +187,9 @@ impl NewRelease<'_> {
             }
             .into());
         }
-        let tag = ground.git.peel_tag(&release.tag_id)?;
+        let tag = site.git.peel_tag(&release.tag_id)?;
         let same =
-            catalog::manifests::load(ground, release).is_ok_and(|there| {
+            catalog::manifests::load(site, release).is_ok_and(|there| {
                 let mut files = there
                     .manifest
                     .files
@@ -254,7 +254,7 @@ impl NewRelease<'_> {
         found: &mut ReleaseFiles,
         dependencies: DependencyList,
     ) -> Manifest {
-        let (ground, task, message) = (self.ground, self.task, &self.request.message);
+        let (site, task, message) = (self.site, self.task, &self.request.message);
         let mut files: Vec<FileEntry> = std::mem::take(&mut found.entries);
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Manifest {
@@ -262,7 +262,7 @@ impl NewRelease<'_> {
             metadata: Metadata {
                 task_id: task.id.clone(),
                 version: version.clone(),
-                created_at: ground.clock.now().to_string(),
+                created_at: site.clock.now().to_string(),
                 git_commit: String::new(),
                 git_tag: TagName::release(&task.id, version).to_string(),
                 previous: previous.map(|before| before.metadata.version.clone()),
@@ -278,7 +278,7 @@ impl NewRelease<'_> {
 
 /// The manifest of the active release, which spares hashing what has not changed since.
 fn previous(
-    ground: &Ground,
+    site: &RepoSite,
     releases: &Releases,
     task: &TaskSpec,
     active: Option<&Version>,
@@ -286,11 +286,11 @@ fn previous(
     let release = active
         .and_then(|version| releases.find(&task.id, version).ok())
         .or_else(|| releases.of(&task.id).next_back())?;
-    match catalog::manifests::load(ground, release) {
+    match catalog::manifests::load(site, release) {
         Ok(found) => Some(found),
         Err(failure) if failure.kind() == Kind::Refused => None,
         Err(failure) => {
-            ground.warn(format!(
+            site.warn(format!(
                 "the manifest of {} is not used: {failure}",
                 release.tag()
             ));
@@ -301,18 +301,18 @@ fn previous(
 
 /// The version that the task's configuration says; one that is there must say one.
 fn configured_version(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     releases: &Releases,
 ) -> Result<Option<Version>, Failure> {
-    let version = catalog::registry::config_version(&*ground.tree, task)?;
+    let version = catalog::registry::config_version(&*site.tree, task)?;
     let (Some(path), None) = (&task.config, &version) else {
         return Ok(version);
     };
-    let Some(bytes) = catalog::registry::read_small(&*ground.tree, path)? else {
+    let Some(bytes) = catalog::registry::read_small(&*site.tree, path)? else {
         return Ok(None);
     };
-    let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task)
+    let active = catalog::registry::active_version(&*site.tree, &site.settings, task)
         .ok()
         .flatten();
     let newest = || {
@@ -335,23 +335,23 @@ fn configured_version(
 
 /// Whether the manifest is signed. A key that cannot be used is found out before anything is
 /// written.
-fn is_signed(ground: &Ground, request: &CreateSnapshot) -> Result<bool, Failure> {
-    let is_wanted = request.signing.of_manifest(ground.settings.releases.sign);
+fn is_signed(site: &RepoSite, request: &CreateSnapshot) -> Result<bool, Failure> {
+    let is_wanted = request.signing.of_manifest(site.settings.releases.sign);
     if is_wanted {
-        ground.trust.keys().check()?;
+        site.keys().check()?;
     }
     Ok(is_wanted)
 }
 
 /// Names that some system cannot write are refused where the settings say so, else remarked.
-fn check_names(ground: &Ground, found: &mut ReleaseFiles) -> Result<(), Error> {
+fn check_names(site: &RepoSite, found: &mut ReleaseFiles) -> Result<(), Error> {
     let mut paths: Vec<_> = found.entries.iter().map(|file| &file.path).collect();
     paths.sort();
     let troubles = portable::troubles(paths);
     if troubles.is_empty() {
         return Ok(());
     }
-    if ground.settings.releases.portable {
+    if site.settings.releases.portable {
         return Err(Error::NotPortable(troubles));
     }
     found.notes.push(error::not_portable(&troubles));
@@ -360,18 +360,18 @@ fn check_names(ground: &Ground, found: &mut ReleaseFiles) -> Result<(), Error> {
 
 /// A release may not write its manifest over what only the work tree has.
 fn check_manifest_place(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     version: &Version,
 ) -> Result<(), Failure> {
-    let path = ground.settings.manifest_path(&task.id, version);
-    let Some(now) = capture::read(&*ground.tree, &path)? else {
+    let path = site.settings.manifest_path(&task.id, version);
+    let Some(now) = capture::read(&*site.tree, &path)? else {
         return Ok(());
     };
-    let committed = ground.git.entry(&ground.git.head()?.commit, &path)?;
+    let committed = site.git.entry(&site.git.head()?.commit, &path)?;
     let same = committed.is_some_and(|entry| {
         now.bytes
-            .is_some_and(|bytes| ground.git.blob_id(&bytes) == entry.id)
+            .is_some_and(|bytes| site.git.blob_id(&bytes) == entry.id)
     });
     if same {
         Ok(())
@@ -382,8 +382,8 @@ fn check_manifest_place(
 
 /// Refuses a tag whose name could be read as that of another task, for nobody could tell whose it
 /// is, and one whose name a branch has.
-fn check_tag(ground: &Ground, tag: &TagName) -> Result<(), Failure> {
-    let other = catalog::releases::readings(&ground.settings, tag)
+fn check_tag(site: &RepoSite, tag: &TagName) -> Result<(), Failure> {
+    let other = catalog::releases::readings(&site.settings, tag)
         .into_iter()
         .find(|reading| reading != tag);
     if let Some(other) = other {
@@ -394,7 +394,7 @@ fn check_tag(ground: &Ground, tag: &TagName) -> Result<(), Failure> {
         }
         .into());
     }
-    if ground.git.find_ref(&format!("refs/heads/{tag}"))?.is_some() {
+    if site.git.find_ref(&format!("refs/heads/{tag}"))?.is_some() {
         return Err(Error::BranchHasItsName(tag.to_string()).into());
     }
     Ok(())

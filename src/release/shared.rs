@@ -9,11 +9,11 @@ use crate::{
     base::{Digest, Failure, RelPath},
     catalog::{Scope, databases::Database},
     git::{Attributes, Tracked, WorkState},
-    ground::Ground,
     model::{
         GitId,
         manifest::{FileEntry, Role},
     },
+    site::RepoSite,
     verify::integrity,
 };
 
@@ -23,7 +23,7 @@ const NAMED: usize = 3;
 /// Adds them to the release's entries, and says what of the work tree is not in them. `imported`
 /// are those that the task's sources import.
 pub fn add(
-    ground: &Ground,
+    site: &RepoSite,
     scope: &Scope,
     head: &GitId,
     imported: &[RelPath],
@@ -39,11 +39,11 @@ pub fn add(
     let own: std::collections::HashSet<RelPath> =
         found.entries.iter().map(|file| file.path.clone()).collect();
     let mut shared = Vec::new();
-    for (path, entry) in ground.git.entries(head, &dirs)? {
+    for (path, entry) in site.git.entries(head, &dirs)? {
         if !is_shared(&path) || entry.mode == "160000" || own.contains(&path) {
             continue;
         }
-        let bytes = ground.git.read_blob(&entry.id)?;
+        let bytes = site.git.read_blob(&entry.id)?;
         shared.push(FileEntry {
             path,
             checksum: Digest::of(&bytes).to_string(),
@@ -57,27 +57,27 @@ pub fn add(
     shared.dedup_by(|a, b| a.path == b.path);
     found
         .notes
-        .extend(differing(ground, &dirs, &is_shared, &shared)?);
-    found.notes.extend(with_rows(ground, &shared)?);
+        .extend(differing(site, &dirs, &is_shared, &shared)?);
+    found.notes.extend(with_rows(site, &shared)?);
     found.entries.extend(shared);
     Ok(())
 }
 
 /// What is said of shared files that are others in the work tree than in HEAD, or only there.
 fn differing(
-    ground: &Ground,
+    site: &RepoSite,
     dirs: &[RelPath],
     is_shared: &dyn Fn(&RelPath) -> bool,
     shared: &[FileEntry],
 ) -> Result<Option<String>, Failure> {
-    let scan = ground.git.scan(dirs)?;
+    let scan = site.git.scan(dirs)?;
     let listed: HashMap<&RelPath, &FileEntry> =
         shared.iter().map(|file| (&file.path, file)).collect();
-    let converter = ground.git.converter(Attributes::WorkTree)?;
+    let converter = site.git.converter(Attributes::WorkTree)?;
     let work = integrity::WorkTree {
-        tree: &*ground.tree,
+        tree: &*site.tree,
         converter: &converter,
-        file_mode: ground.git.trusts_file_mode(),
+        file_mode: site.git.trusts_file_mode(),
         takes_pointers: true,
     };
     let is_other = |tracked: &Tracked| {
@@ -113,8 +113,8 @@ fn differing(
 }
 
 /// What is said of shared databases whose logs hold rows that HEAD has not.
-fn with_rows(ground: &Ground, shared: &[FileEntry]) -> Result<Vec<String>, Failure> {
-    let tree = &*ground.tree;
+fn with_rows(site: &RepoSite, shared: &[FileEntry]) -> Result<Vec<String>, Failure> {
+    let tree = &*site.tree;
     let mut notes = Vec::new();
     for file in shared
         .iter()

@@ -20,11 +20,11 @@ use crate::{
     },
     draft::{Draft, FileDraft, Kept, StepDraft, tree},
     git::{Attributes, Scan},
-    ground::Ground,
     model::{
         FileState,
         manifest::{FileEntry, Role},
     },
+    site::RepoSite,
 };
 
 impl Comparison<'_> {
@@ -39,7 +39,7 @@ impl Comparison<'_> {
         self.leave_lone_logs(wanted, compared);
         for database in self.databases(scan, wanted, compared)?.into_values() {
             let is_kept = self.scope.protects(&database.path)
-                && capture::stat(&*self.ground.tree, &database.path)?.is_some();
+                && capture::stat(&*self.site.tree, &database.path)?.is_some();
             if !is_kept {
                 self.settle_one(&database, wanted, compared)?;
             }
@@ -55,7 +55,7 @@ impl Comparison<'_> {
         wanted: &Wanted<'_>,
         compared: &Compared,
     ) -> Result<BTreeMap<RelPath, Database>, Failure> {
-        let tree = &*self.ground.tree;
+        let tree = &*self.site.tree;
         let changed: BTreeSet<&RelPath> = compared.files.iter().map(|file| &file.path).collect();
         let is_meant = |path: &RelPath| wanted.contains(path) || changed.contains(path);
         let found = databases::with_sides(tree, scan.names(), is_meant)?;
@@ -89,7 +89,7 @@ impl Comparison<'_> {
         wanted: &Wanted<'_>,
         compared: &mut Compared,
     ) -> Result<(), Failure> {
-        let tree = &*self.ground.tree;
+        let tree = &*self.site.tree;
         let changes = |path: &RelPath| compared.files.iter().any(|file| file.path == *path);
         let is_foreign = |path: &RelPath| !wanted.contains(path);
         let is_touched = changes(&database.path)
@@ -106,10 +106,10 @@ impl Comparison<'_> {
             .filter(|log| is_foreign(log) && !changes(log))
             .collect();
         for log in go {
-            if !may_go(self.ground, self.scope, database, log)? {
+            if !may_go(self.site, self.scope, database, log)? {
                 continue;
             }
-            if let Some(before) = tree::existing(tree, &self.ground.git, log, None)? {
+            if let Some(before) = tree::existing(tree, &self.site.git, log, None)? {
                 compared.untracked.retain(|path| path != log);
                 compared.protected.retain(|path| path != log);
                 compared.files.push(FileDraft {
@@ -130,11 +130,11 @@ impl Comparison<'_> {
 
     /// A file that stays as it is, as part of the change.
     fn as_it_is(&self, file: &FileEntry) -> Result<Option<FileDraft>, Failure> {
-        let Some(stat) = capture::stat(&*self.ground.tree, &file.path)? else {
+        let Some(stat) = capture::stat(&*self.site.tree, &file.path)? else {
             return Ok(None);
         };
-        let converter = self.ground.git.converter(Attributes::WorkTree)?;
-        let after = tree::restored(self.ground, &converter, file)?;
+        let converter = self.site.git.converter(Attributes::WorkTree)?;
+        let after = tree::restored(self.site, &converter, file)?;
         let mut before = after.clone();
         before.state.mtime = Some(stat.mtime);
         Ok(Some(FileDraft {
@@ -155,7 +155,7 @@ impl Comparison<'_> {
         let is_part = |path: &RelPath| wanted.contains(path) || goes.contains(path);
         let lone: BTreeSet<RelPath> = goes
             .iter()
-            .filter(|path| is_lone_log(&*self.ground.tree, path, is_part))
+            .filter(|path| is_lone_log(&*self.site.tree, path, is_part))
             .cloned()
             .collect();
         if lone.is_empty() {
@@ -184,11 +184,11 @@ impl Sides {
     /// # Errors
     /// [`Error::Protected`] for a log that must go and may not.
     pub fn of<'a>(
-        ground: &Ground,
+        site: &RepoSite,
         scope: &Scope,
         comes: impl Iterator<Item = (&'a RelPath, Option<&'a FileState>)>,
     ) -> Result<Self, Failure> {
-        let tree = &*ground.tree;
+        let tree = &*site.tree;
         let comes: BTreeMap<&RelPath, Option<&FileState>> = comes.collect();
         let mut sides = Self {
             databases: BTreeSet::new(),
@@ -223,7 +223,7 @@ impl Sides {
             }
             sides.databases.insert((*path).clone());
             for log in others {
-                if may_go(ground, scope, &database, &log)? {
+                if may_go(site, scope, &database, &log)? {
                     sides.go.push(log);
                 }
             }
@@ -241,7 +241,7 @@ impl Sides {
 /// True when a log may be taken away. One that is protected by itself stays, as long as nothing is
 /// in it.
 fn may_go(
-    ground: &Ground,
+    site: &RepoSite,
     scope: &Scope,
     database: &Database,
     log: &RelPath,
@@ -250,7 +250,7 @@ fn may_go(
         return Ok(true);
     }
     let holds = !log.name().ends_with(b"-shm")
-        && capture::stat(&*ground.tree, log)?.is_some_and(|stat| stat.size > 0);
+        && capture::stat(&*site.tree, log)?.is_some_and(|stat| stat.size > 0);
     if holds {
         Err(Error::Protected {
             database: database.path.clone(),
@@ -264,12 +264,12 @@ fn may_go(
 
 /// Refuses to replace databases that other processes have open. When the task is stopped first,
 /// that is looked at afterwards, by the step that changes the files.
-pub fn refuse_open(ground: &Ground, draft: &mut Draft) -> Result<(), Failure> {
+pub fn refuse_open(site: &RepoSite, draft: &mut Draft) -> Result<(), Failure> {
     let is_stopped = draft
         .steps
         .iter()
         .any(|step| matches!(step, StepDraft::Stop))
-        && !ground.without_commands;
+        && !site.without_commands;
     if is_stopped {
         return Ok(());
     }
@@ -280,8 +280,8 @@ pub fn refuse_open(ground: &Ground, draft: &mut Draft) -> Result<(), Failure> {
             file.before.as_ref().map_or(0, |kept| kept.state.size),
         )
     });
-    let databases = databases::among(&*ground.tree, paths)?;
-    if databases::wait_closed(ground.git.work_tree(), &databases, Duration::ZERO, false)? {
+    let databases = databases::among(&*site.tree, paths)?;
+    if databases::wait_closed(site.git.work_tree(), &databases, Duration::ZERO, false)? {
         let names: Vec<String> = databases
             .iter()
             .map(|database| database.path.to_string())

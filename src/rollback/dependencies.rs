@@ -16,7 +16,7 @@ impl Rollback<'_> {
         target: &Manifest,
         draft: &mut Draft,
     ) {
-        let mode = self.request.env.unwrap_or(self.ground.settings.env);
+        let mode = self.request.env.unwrap_or(self.site.settings.env);
         if mode == EnvMode::Off {
             return;
         }
@@ -37,7 +37,7 @@ impl Rollback<'_> {
     /// Plans the environment of the target, or says why packages stay as they are.
     fn add_environment(&self, target: &Manifest, draft: &mut Draft) {
         match &self.task.venv {
-            Some(_) if self.ground.without_commands => {
+            Some(_) if self.site.without_commands => {
                 draft
                     .plan
                     .notes

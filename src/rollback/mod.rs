@@ -28,33 +28,33 @@ use crate::{
         releases::Releases,
     },
     draft::{CommitDraft, Draft, FileDraft, StepDraft, registry, tree},
-    ground::Ground,
     model::{
         Check, DependencyList, Manifest, Status, TagName, TaskSpec, Version, operation::TreeChange,
         request,
     },
     registry::task_config,
+    site::RepoSite,
 };
 
-pub use crate::steps::verdicts::{Standings, standing_of};
+pub use crate::verdict::{Standings, standing_of};
 pub use error::Error;
 pub use hints::in_work_tree;
 pub use target::default_target;
 
 /// Describes the rollback that is asked for, without changing anything.
 pub fn draft(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     releases: &Releases,
     standings: &Standings,
     request: &request::Rollback,
 ) -> Result<Draft, Failure> {
-    check_ready(ground, request)?;
+    check_ready(site, request)?;
     // What all tasks share is told when it is broken, and stops no task's way back.
     let catalog::registry::Active {
         version: active,
         trouble,
-    } = catalog::registry::active(&*ground.tree, &ground.settings, task);
+    } = catalog::registry::active(&*site.tree, &site.settings, task);
     if let (None, None, [why, ..]) = (&active, &request.to, &trouble[..]) {
         return Err(Error::ActiveUnknown {
             task: task.id.clone(),
@@ -63,12 +63,12 @@ pub fn draft(
         .into());
     }
     let active = active.as_ref();
-    let to = target::find((ground, task), releases, standings, active, request);
+    let to = target::find((site, task), releases, standings, active, request);
     target::check_from(task, (active, &trouble), to.as_ref().ok(), request)?;
     let to = to?;
     let request = &target::despite_verdict(task, standings, &to, request)?;
     let rollback = Rollback {
-        ground,
+        site,
         task,
         releases,
         standings,
@@ -81,16 +81,16 @@ pub fn draft(
 
 /// Refuses where nothing may be changed, and a rollback without the reason that the settings ask
 /// for.
-fn check_ready(ground: &Ground, request: &request::Rollback) -> Result<(), Failure> {
+fn check_ready(site: &RepoSite, request: &request::Rollback) -> Result<(), Failure> {
     if request.commit {
-        ground.git.check_ready().map_err(|error| match error {
+        site.git.check_ready().map_err(|error| match error {
             crate::git::Error::Detached => Failure::from(Error::NoBranch(error)),
             error => error.into(),
         })?;
     } else {
-        ground.git.check_ready_for_files()?;
+        site.git.check_ready_for_files()?;
     }
-    if ground.settings.require_reason && request.message.trim().is_empty() {
+    if site.settings.require_reason && request.message.trim().is_empty() {
         return Err(Error::NoReason.into());
     }
     Ok(())
@@ -98,7 +98,7 @@ fn check_ready(ground: &Ground, request: &request::Rollback) -> Result<(), Failu
 
 /// A rollback whose target is known, of which the parts are described.
 struct Rollback<'a> {
-    ground: &'a Ground,
+    site: &'a RepoSite,
     task: &'a TaskSpec,
     releases: &'a Releases,
     standings: &'a Standings,
@@ -113,14 +113,14 @@ struct Rollback<'a> {
 impl Rollback<'_> {
     /// Describes it; `trouble` is what could not be read of what all tasks share.
     fn draft(&self, trouble: Vec<String>) -> Result<Draft, Failure> {
-        let (ground, task) = (self.ground, self.task);
+        let (site, task) = (self.site, self.task);
         let release = self.releases.find(&task.id, self.to)?;
         // Before anything that the tag vouches for is read.
         let signed = self.check_signature(release)?;
         let (target, known) = self.read(release)?;
-        let scope = Scope::new(&ground.settings, task)?;
+        let scope = Scope::new(&site.settings, task)?;
         let comparison = compare::Comparison {
-            ground,
+            site,
             task,
             scope: &scope,
             releases: self.releases,
@@ -136,12 +136,12 @@ impl Rollback<'_> {
                 .map(|check| check.evidence.join(", ")),
         );
         let stale = self.add_changes(compared, (known.as_ref(), &target.manifest), &mut draft)?;
-        registry::edit_where_possible(ground, &task.id, Some(self.to))?
+        registry::edit_where_possible(site, &task.id, Some(self.to))?
             .add_to(&mut draft, Some(self.to.clone()));
-        set_loose_config(ground, (task, &scope), &target.manifest, &mut draft)?;
+        set_loose_config(site, (task, &scope), &target.manifest, &mut draft)?;
         self.add_dependencies(known.as_ref(), &target.manifest, &mut draft);
         self.add_steps(&mut draft);
-        databases::refuse_open(ground, &mut draft)?;
+        databases::refuse_open(site, &mut draft)?;
         if draft.commit.is_some() && !draft.plan.nothing_to_do {
             draft.index.extend(stale);
         }
@@ -150,7 +150,7 @@ impl Rollback<'_> {
 
     /// The check of the release's signature; refused when it is not what is demanded.
     fn check_signature(&self, release: &Release) -> Result<Option<Check>, Failure> {
-        let signed = signature::check(self.ground, release, self.request.signature)?;
+        let signed = signature::check(self.site, release, self.request.signature)?;
         match &signed {
             Some(check) if check.status > Status::Skipped => Err(Error::Signature {
                 tag: release.tag(),
@@ -167,9 +167,9 @@ impl Rollback<'_> {
             .active
             .and_then(|version| self.releases.find(&self.task.id, version).ok());
         let dependencies = || {
-            before.and_then(|release| manifests::dependencies(self.ground, release).ok().flatten())
+            before.and_then(|release| manifests::dependencies(self.site, release).ok().flatten())
         };
-        let (target, known) = rayon::join(|| manifests::load(self.ground, release), dependencies);
+        let (target, known) = rayon::join(|| manifests::load(self.site, release), dependencies);
         Ok((target?, known))
     }
 
@@ -184,7 +184,7 @@ impl Rollback<'_> {
         draft.files = compared.files;
         self.pass_doors((known, target), draft)?;
         draft.plan.radius = catalog::radius::of(
-            &self.ground.settings,
+            &self.site.settings,
             &self.task.id,
             draft.files.iter().map(|file| &file.path),
         )?;
@@ -212,7 +212,7 @@ impl Rollback<'_> {
             .active
             .map(|from| (self.next_marker(from), message.clone()));
         Ok(CommitDraft {
-            head: self.ground.git.head()?,
+            head: self.site.git.head()?,
             tree,
             message,
             tag,
@@ -285,7 +285,7 @@ impl Rollback<'_> {
 /// A configuration that the release does not keep, because git ignores it, stays as it is but for
 /// its version; one that is protected stays as it is.
 fn set_loose_config(
-    ground: &Ground,
+    site: &RepoSite,
     (task, scope): (&TaskSpec, &Scope),
     target: &Manifest,
     draft: &mut Draft,
@@ -295,29 +295,29 @@ fn set_loose_config(
         return Ok(());
     };
     let goes = draft.files.iter().any(|file| file.path == *path);
-    let Some(bytes) = catalog::registry::read_small(&*ground.tree, path)?.filter(|_| !goes) else {
+    let Some(bytes) = catalog::registry::read_small(&*site.tree, path)?.filter(|_| !goes) else {
         return Ok(());
     };
     let version = &target.metadata.version;
-    if catalog::registry::config_version(&*ground.tree, task)?.is_none_or(|now| now == *version) {
+    if catalog::registry::config_version(&*site.tree, task)?.is_none_or(|now| now == *version) {
         return Ok(());
     }
-    let scan = ground.git.scan(std::slice::from_ref(path))?;
+    let scan = site.git.scan(std::slice::from_ref(path))?;
     if scan.tracked.iter().any(|tracked| tracked.path == *path) {
         return Ok(());
     }
     let edited = task_config::with_version(&bytes, path, &task.version_key, version)?;
-    let before = tree::existing(&*ground.tree, &ground.git, path, None)?;
+    let before = tree::existing(&*site.tree, &site.git, path, None)?;
     let mode = before
         .as_ref()
-        .map_or(0o666 & !ground.umask, |kept| kept.state.mode);
+        .map_or(0o666 & !site.umask, |kept| kept.state.mode);
     let file = FileDraft {
         path: path.clone(),
         before,
         after: Some(tree::with_bytes(mode, edited)),
     };
     draft.plan.files.extend(show::file_lines(
-        ground,
+        site,
         task,
         std::slice::from_ref(&file),
         &BTreeSet::new(),

@@ -13,16 +13,16 @@ use crate::{
     catalog,
     draft::{Back, Draft, FileDraft, Kept, NamedRef, StepDraft, registry, tree},
     git::{Head, Repo, Scan, branch_name},
-    ground::Ground,
     model::{
         GitId, Operation, PathChange, Plan, TaskSpec,
         operation::{OpKind, Publication, RefChange, TreeChange, TreeEntry},
     },
     registry::task_config,
+    site::RepoSite,
 };
 
 /// Describes it, without changing anything.
-pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<Draft, Failure> {
+pub fn draft(site: &RepoSite, task: &TaskSpec, operation: &Operation) -> Result<Draft, Failure> {
     let refuse = |why: String| Error::ReleaseStays {
         op: operation.about.id.short(),
         task: task.id.clone(),
@@ -31,28 +31,28 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<
     let publication = operation
         .publication()
         .ok_or_else(|| refuse("it made no commit".into()))?;
-    let (head, to) = newest(ground, publication)?.map_err(refuse)?;
-    let (named, notes) = unshared(ground, publication, &to)?.map_err(refuse)?;
-    let (mut files, scan) = (Vec::new(), scan(ground, operation, publication)?);
+    let (head, to) = newest(site, publication)?.map_err(refuse)?;
+    let (named, notes) = unshared(site, publication, &to)?.map_err(refuse)?;
+    let (mut files, scan) = (Vec::new(), scan(site, operation, publication)?);
     let indexed = undo::indexed(&scan);
     for change in operation
         .path_changes()
-        .filter(|change| change.path != ground.settings.registry)
+        .filter(|change| change.path != site.settings.registry)
     {
         files.extend(file_back(
-            ground,
+            site,
             task,
             operation,
             change,
             indexed.get(&change.path).map(|entry| &entry.id),
         )?);
     }
-    let mut draft = Draft::new(plan(ground, task, operation, &files, notes), "");
+    let mut draft = Draft::new(plan(site, task, operation, &files, notes), "");
     draft.undoes = Some(operation.about.id.clone());
     draft.files = files;
-    draft.index = index_back(ground, publication, &indexed);
+    draft.index = index_back(site, publication, &indexed);
     if let Some(change) = &operation.about.registry {
-        let edit = registry::back(ground, &task.id, operation, change)?;
+        let edit = registry::back(site, &task.id, operation, change)?;
         draft.index.extend(edit.index.clone());
         draft.blobs.extend(edit.blobs.iter().cloned());
         edit.add_to(&mut draft, change.before.clone());
@@ -71,7 +71,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<
 type OrStays<T> = Result<T, String>;
 
 /// Where the branch is, and the commit that it goes back to, when nothing stands on the release.
-fn newest(ground: &Ground, publication: &Publication) -> Result<OrStays<(Head, GitId)>, Failure> {
+fn newest(site: &RepoSite, publication: &Publication) -> Result<OrStays<(Head, GitId)>, Failure> {
     let Some((branch, to)) = publication
         .refs
         .last()
@@ -79,7 +79,7 @@ fn newest(ground: &Ground, publication: &Publication) -> Result<OrStays<(Head, G
     else {
         return Ok(Err("it was the first commit".into()));
     };
-    let head = ground.git.head()?;
+    let head = site.git.head()?;
     if head.branch != branch.name {
         return Ok(Err(format!(
             "it was made on {}, and HEAD is on {}",
@@ -101,11 +101,11 @@ type Unshared = (Vec<NamedRef>, Vec<String>);
 
 /// What is to go, when no remote has the release as far as is known here; else who has it.
 fn unshared(
-    ground: &Ground,
+    site: &RepoSite,
     publication: &Publication,
     to: &GitId,
 ) -> Result<OrStays<Unshared>, Failure> {
-    let git = &ground.git;
+    let git = &site.git;
     let named = match own_names(git, publication)? {
         Ok(named) => named,
         Err(why) => return Ok(Err(why)),
@@ -204,7 +204,7 @@ fn ask(
 
 /// What git has of the paths that the release changed.
 fn scan(
-    ground: &Ground,
+    site: &RepoSite,
     operation: &Operation,
     publication: &Publication,
 ) -> Result<Scan, Failure> {
@@ -214,20 +214,20 @@ fn scan(
         .chain(publication.index.iter().map(|change| &change.path))
         .cloned()
         .collect();
-    undo::scan_of(ground, &paths)
+    undo::scan_of(site, &paths)
 }
 
 /// One file of the work tree as it was before. Of a configuration that was edited since, only the
 /// version goes back.
 fn file_back(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     operation: &Operation,
     change: &PathChange,
     blob: Option<&GitId>,
 ) -> Result<Option<FileDraft>, Failure> {
     let path = &change.path;
-    let now = tree::existing(&*ground.tree, &ground.git, path, blob)?;
+    let now = tree::existing(&*site.tree, &site.git, path, blob)?;
     if Kept::is(now.as_ref(), change.before.as_ref()) {
         return Ok(None);
     }
@@ -245,7 +245,7 @@ fn file_back(
     ) else {
         return Ok(None);
     };
-    let Some(bytes) = catalog::registry::read_small(&*ground.tree, path)? else {
+    let Some(bytes) = catalog::registry::read_small(&*site.tree, path)? else {
         return Ok(None);
     };
     let edited = task_config::with_version(&bytes, path, &task.version_key, version)?;
@@ -259,11 +259,11 @@ fn file_back(
 
 /// The index as it was before; what somebody staged since stays.
 fn index_back(
-    ground: &Ground,
+    site: &RepoSite,
     publication: &Publication,
     indexed: &HashMap<&RelPath, &TreeEntry>,
 ) -> Vec<TreeChange> {
-    let own = |change: &&TreeChange| change.path != ground.settings.registry;
+    let own = |change: &&TreeChange| change.path != site.settings.registry;
     let is_as_left =
         |change: &&TreeChange| indexed.get(&change.path).copied() == change.after.as_ref();
     let back = |change: &TreeChange| TreeChange {
@@ -282,7 +282,7 @@ fn index_back(
 
 /// What the person sees.
 fn plan(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     operation: &Operation,
     files: &[FileDraft],
@@ -306,7 +306,7 @@ fn plan(
             "takes back the release {version} ({})",
             operation.about.id.short()
         ),
-        files: show::file_lines(ground, task, files, &std::collections::BTreeSet::new()),
+        files: show::file_lines(site, task, files, &std::collections::BTreeSet::new()),
         notes: std::iter::once(what).chain(notes).collect(),
         of_release: true,
         ..Plan::new(OpKind::Undo, &task.id)

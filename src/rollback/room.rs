@@ -9,13 +9,13 @@ use crate::{
     catalog::{Scope, capture},
     draft::{FileDraft, tree},
     git::{Scan, Tracked},
-    ground::Ground,
+    site::RepoSite,
 };
 
 /// Where room is made.
 pub struct Room<'a> {
     /// The ports.
-    pub ground: &'a Ground,
+    pub site: &'a RepoSite,
     /// The task's globs.
     pub scope: &'a Scope,
     /// What has files there, in words.
@@ -111,8 +111,7 @@ impl Room<'_> {
             .filter(is_in_the_way)
             .filter(|path| !changes.contains(*path))
         {
-            let Some(before) = tree::existing(&*self.ground.tree, &self.ground.git, path, None)?
-            else {
+            let Some(before) = tree::existing(&*self.site.tree, &self.site.git, path, None)? else {
                 continue;
             };
             if self.scope.protects(path) {
@@ -133,7 +132,7 @@ impl Room<'_> {
     /// # Errors
     /// [`Error::InTheWay`] for what stays.
     pub fn check(&self, files: &[FileDraft]) -> Result<(), Failure> {
-        let tree = &*self.ground.tree;
+        let tree = &*self.site.tree;
         let goes: BTreeSet<&RelPath> = files
             .iter()
             .filter(|file| file.after.is_none())
@@ -164,7 +163,7 @@ impl Room<'_> {
 
     /// Every file below a folder goes.
     fn check_emptied(&self, dir: &RelPath, goes: &BTreeSet<&RelPath>) -> Result<(), Failure> {
-        let tree = &*self.ground.tree;
+        let tree = &*self.site.tree;
         let read = |source| crate::catalog::Error::Read {
             path: dir.clone(),
             source,

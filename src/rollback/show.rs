@@ -8,9 +8,9 @@ use crate::{
         FileDraft, Keep, Kept,
         lines::{self, Side},
     },
-    ground::{Ground, copy_checked},
     model::{Plan, Source, TaskSpec, operation::OpKind, plan::FileLine},
     registry::task_config,
+    site::{RepoSite, copy_checked},
 };
 
 /// Bytes of states up to this size are read for counting lines.
@@ -18,7 +18,7 @@ const SHOWN: u64 = 4 << 20;
 
 /// The plan.
 pub(super) fn plan(rollback: &Rollback<'_>, target: &Found, compared: &Compared) -> Plan {
-    let (ground, task) = (rollback.ground, rollback.task);
+    let (site, task) = (rollback.site, rollback.task);
     let version = &target.manifest.metadata.version;
     let standing = standing_of(rollback.standings, &task.id, version);
     let mut notes = Vec::new();
@@ -46,7 +46,7 @@ pub(super) fn plan(rollback: &Rollback<'_>, target: &Found, compared: &Compared)
         from: rollback.active.cloned(),
         to: Some(version.clone()),
         about: about(target, standing.word()),
-        files: file_lines(ground, task, &compared.files, &compared.uncommitted),
+        files: file_lines(site, task, &compared.files, &compared.uncommitted),
         unchanged: compared.unchanged,
         untracked: compared.untracked.clone(),
         protected: compared.protected.clone(),
@@ -78,7 +78,7 @@ fn about(target: &Found, standing: &str) -> String {
 
 /// The lines of the changed files.
 pub fn file_lines(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     files: &[FileDraft],
     uncommitted: &std::collections::BTreeSet<RelPath>,
@@ -88,7 +88,7 @@ pub fn file_lines(
         .filter(|file| !file.path.name().ends_with(b".pyc") && !is_same(file));
     let is_changed = |path: &RelPath| files.iter().any(|file| file.path == *path);
     let line = |file: &FileDraft| {
-        let mut line = file_line(ground, task, file, uncommitted.contains(&file.path))?;
+        let mut line = file_line(site, task, file, uncommitted.contains(&file.path))?;
         if let Some(database) = sqlite::database_of(&file.path)
             .filter(|database| file.after.is_none() && is_changed(database))
         {
@@ -104,7 +104,7 @@ pub fn file_lines(
 
 /// The line of one changed file.
 fn file_line(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     file: &FileDraft,
     uncommitted: bool,
@@ -114,10 +114,7 @@ fn file_line(
         .into_iter()
         .flatten()
         .any(|size| size > SHOWN);
-    let read = |kept: &Option<Kept>| {
-        kept.as_ref()
-            .and_then(|kept| bytes(ground, &file.path, kept))
-    };
+    let read = |kept: &Option<Kept>| kept.as_ref().and_then(|kept| bytes(site, &file.path, kept));
     let (before, after) = if large {
         (None, None)
     } else {
@@ -152,13 +149,13 @@ fn file_line(
 }
 
 /// The bytes of a state, from wherever they are before anything is saved.
-fn bytes(ground: &Ground, path: &RelPath, kept: &Kept) -> Option<Vec<u8>> {
+fn bytes(site: &RepoSite, path: &RelPath, kept: &Kept) -> Option<Vec<u8>> {
     match &kept.keep {
         Keep::Bytes(bytes) => Some(bytes.clone()),
-        Keep::FromTree => capture::read(&*ground.tree, path).ok()??.bytes,
+        Keep::FromTree => capture::read(&*site.tree, path).ok()??.bytes,
         Keep::Already => {
             let mut bytes = Vec::new();
-            copy_checked(ground, &kept.state, &mut bytes)
+            copy_checked(site, &kept.state, &mut bytes)
                 .ok()
                 .map(|()| bytes)
         }

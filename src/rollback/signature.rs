@@ -9,22 +9,22 @@ use crate::{
     base::{Failure, Hint, Kind},
     catalog::{Release, manifests},
     git::PeeledTag,
-    ground::Ground,
     model::{
         Check, Manifest, Status,
         signature::{Demand, Judgement, ManifestSignature, State, Unread},
     },
+    site::RepoSite,
     verify::Checking,
 };
 
 /// The check; nothing when nothing is demanded.
-pub fn check(ground: &Ground, release: &Release, demand: Demand) -> Result<Option<Check>, Failure> {
+pub fn check(site: &RepoSite, release: &Release, demand: Demand) -> Result<Option<Check>, Failure> {
     if demand == Demand::None {
         return Ok(None);
     }
     let checking = Checking::begin(1, "integrity.signature");
-    let tag = ground.git.tag_signature(&release.tag_id, &release.tag())?;
-    let manifest = of_manifest(ground, release)?;
+    let tag = site.git.tag_signature(&release.tag_id, &release.tag())?;
+    let manifest = of_manifest(site, release)?;
     let states = [tag.state, manifest.state];
     let mut evidence = match states {
         [State::Missing, State::Missing] => tag.evidence(""),
@@ -38,7 +38,7 @@ pub fn check(ground: &Ground, release: &Release, demand: Demand) -> Result<Optio
         }
     };
     if tag.state == State::Good
-        && manifests::digest_in(&ground.git.peel_tag(&release.tag_id)?.message).is_none()
+        && manifests::digest_in(&site.git.peel_tag(&release.tag_id)?.message).is_none()
     {
         evidence.push(
             "the tag names no manifest digest: its signature covers the commit, not the manifest"
@@ -85,8 +85,8 @@ fn status(states: [State; 2], demand: Demand) -> Status {
 }
 
 /// Judges the signature of a release's manifest.
-fn of_manifest(ground: &Ground, release: &Release) -> Result<Judgement, Failure> {
-    let message = match ground.git.peel_tag(&release.tag_id) {
+fn of_manifest(site: &RepoSite, release: &Release) -> Result<Judgement, Failure> {
+    let message = match site.git.peel_tag(&release.tag_id) {
         Ok(tag) => tag.message,
         // What is wrong with the tag is said by whoever needs more of it than its signature.
         Err(_) => return Ok(Judgement::only(State::Missing, "the tag cannot be read")),
@@ -108,14 +108,14 @@ fn of_manifest(ground: &Ground, release: &Release) -> Result<Judgement, Failure>
         }
         Err(Unread::Wrong(why)) => return Ok(Judgement::only(State::Bad, why)),
     };
-    let (tag, bytes) = match manifests::bytes(ground, release) {
+    let (tag, bytes) = match manifests::bytes(site, release) {
         Ok(found) => found,
         Err(failure) if failure.kind() == Kind::Bad => {
             return Ok(Judgement::only(State::Bad, failure.to_string()));
         }
         Err(failure) => return Ok(Judgement::only(State::Unjudged, failure.to_string())),
     };
-    let (mut judgement, signer) = ground.trust.keys().judge(&signature, &bytes);
+    let (mut judgement, signer) = site.keys().judge(&signature, &bytes);
     if judgement.state != State::Good {
         return Ok(judgement);
     }

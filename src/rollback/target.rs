@@ -6,14 +6,14 @@ use crate::{
     base::Failure,
     catalog::{self, releases::Releases},
     draft::Draft,
-    ground::Ground,
     model::{DependencyList, Manifest, TaskId, TaskSpec, Version, request},
     policy,
+    site::RepoSite,
 };
 
 /// The version to go to.
 pub(super) fn find(
-    (ground, task): (&Ground, &TaskSpec),
+    (site, task): (&RepoSite, &TaskSpec),
     releases: &Releases,
     standings: &Standings,
     active: Option<&Version>,
@@ -22,7 +22,7 @@ pub(super) fn find(
     let none = |why| Error::NoGoodVersion {
         task: task.id.clone(),
         why,
-        others: !ground.git.remotes().is_empty(),
+        others: !site.git.remotes().is_empty(),
     };
     request.to.clone().map_or_else(
         || default_target(&task.id, releases, standings, active).map_err(none),

@@ -7,15 +7,15 @@ use serde_json::Value;
 
 use crate::{
     base::Failure,
-    ground::Ground,
     journal::Step,
     model::{TaskSpec, operation::CommandRole, trust::Role},
+    site::RepoSite,
     verify::{commands, evidence::Variables},
 };
 
 /// The step.
 pub struct Command<'a> {
-    ground: &'a Ground,
+    site: &'a RepoSite,
     task: Option<&'a TaskSpec>,
     role: CommandRole,
 }
@@ -23,8 +23,8 @@ pub struct Command<'a> {
 impl<'a> Command<'a> {
     /// The step for one task; does nothing when the task is gone, has no such command, or commands
     /// are left out.
-    pub fn new(ground: &'a Ground, task: Option<&'a TaskSpec>, role: CommandRole) -> Self {
-        Self { ground, task, role }
+    pub fn new(site: &'a RepoSite, task: Option<&'a TaskSpec>, role: CommandRole) -> Self {
+        Self { site, task, role }
     }
 
     /// Runs the command of a role.
@@ -37,19 +37,19 @@ impl<'a> Command<'a> {
         let Some(command) = command else {
             return Ok(());
         };
-        self.ground.require_trust(&task.id, &[of])?;
-        let dir = self.ground.git.work_tree().join(task.dir.as_os());
+        self.site.require_trust(&task.id, &[of])?;
+        let dir = self.site.git.work_tree().join(task.dir.as_os());
         let dir = if dir.is_dir() {
             dir
         } else {
-            self.ground.git.work_tree().to_path_buf()
+            self.site.git.work_tree().to_path_buf()
         };
         let variables = Variables::read(&task.environment_variables);
         match role {
             CommandRole::Stop => commands::stop(command, &dir, &variables, true)?,
             CommandRole::Start => commands::start(command, &dir, &variables, true)?,
         };
-        self.ground.say(word, variables.line(&command.run));
+        self.site.say(word, variables.line(&command.run));
         Ok(())
     }
 }

@@ -9,7 +9,6 @@ pub mod environment;
 pub mod files;
 pub mod publish;
 pub mod remove_refs;
-pub mod shared;
 pub mod verdicts;
 pub mod verify;
 
@@ -17,9 +16,9 @@ use std::{cell::RefCell, rc::Rc};
 
 use crate::{
     base::Failure,
-    ground::Ground,
     journal,
     model::{Operation, TaskSpec, operation::Step},
+    site::RepoSite,
 };
 
 /// Runs a verification; an error turns the operation back.
@@ -27,7 +26,7 @@ pub type VerifyFn<'a> = Box<dyn FnMut(verify::What<'_>) -> Result<(), Failure> +
 
 /// The steps of an operation, ready to run.
 pub fn build<'a>(
-    ground: &'a Ground,
+    site: &'a RepoSite,
     operation: &'a Operation,
     task: Option<&'a TaskSpec>,
     verify: VerifyFn<'a>,
@@ -37,17 +36,17 @@ pub fn build<'a>(
     let make = |step: &'a Step| -> Box<dyn journal::Step + 'a> {
         match step {
             Step::Command { role } => {
-                let task = task.filter(|_| !ground.leaves_commands_out(operation));
-                Box::new(command::Command::new(ground, task, *role))
+                let task = task.filter(|_| !site.leaves_commands_out(operation));
+                Box::new(command::Command::new(site, task, *role))
             }
             Step::Files(changes) => Box::new(files::Files::new(
-                ground,
+                site,
                 &operation.about.id,
                 operation.about.at,
                 changes,
             )),
             Step::Environment(change) => {
-                Box::new(environment::Environment::new(&*ground.tree, change))
+                Box::new(environment::Environment::new(&*site.tree, change))
             }
             Step::Verify {
                 version: Some(version),
@@ -55,15 +54,15 @@ pub fn build<'a>(
             Step::Verify { version: None } => check(verify::What::Recorded),
             Step::Ready { version } => check(verify::What::Ready(version)),
             Step::Publish(publication) => {
-                Box::new(publish::Publish::new(ground, operation, publication, task))
+                Box::new(publish::Publish::new(site, operation, publication, task))
             }
             Step::RemoveRefs(refs) => Box::new(remove_refs::RemoveRefs::new(
-                ground,
+                site,
                 &operation.about.id,
                 refs,
             )),
             Step::Verdicts(records) => {
-                Box::new(verdicts::Verdicts::new(&*ground.state, records).shared_in(ground))
+                Box::new(verdicts::Verdicts::new(&*site.state, records).shared_in(site))
             }
         }
     };

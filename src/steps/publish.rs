@@ -8,23 +8,22 @@ use crate::{
     base::{Failure, RelPath},
     catalog::Scope,
     git::{self, Untouched},
-    ground::Ground,
     journal::Step,
     model::{GitId, OpId, Operation, TaskSpec, operation::Publication},
+    site::RepoSite,
 };
 
 /// The step.
 pub struct Publish<'a> {
-    ground: &'a Ground,
+    site: &'a RepoSite,
     scratch: PathBuf,
     publication: &'a Publication,
     task: Option<&'a TaskSpec>,
 }
 
 /// Where an operation's publication is staged.
-fn scratch(ground: &Ground, op: &OpId) -> PathBuf {
-    ground
-        .git
+fn scratch(site: &RepoSite, op: &OpId) -> PathBuf {
+    site.git
         .common_dir()
         .join("snapback")
         .join("ops")
@@ -36,8 +35,8 @@ fn scratch(ground: &Ground, op: &OpId) -> PathBuf {
 ///
 /// # Errors
 /// When the record of it is damaged.
-pub fn put_on_top(ground: &Ground, op: &OpId) -> Result<Option<(GitId, GitId)>, Failure> {
-    Ok(git::put_on_top_of(&scratch(ground, op))?)
+pub fn put_on_top(site: &RepoSite, op: &OpId) -> Result<Option<(GitId, GitId)>, Failure> {
+    Ok(git::put_on_top_of(&scratch(site, op))?)
 }
 
 /// True when the publication of an operation can only be finished.
@@ -45,31 +44,29 @@ pub fn put_on_top(ground: &Ground, op: &OpId) -> Result<Option<(GitId, GitId)>, 
 /// # Errors
 /// When a reference or the record of where it was put on top cannot be read.
 pub fn is_past_return(
-    ground: &Ground,
+    site: &RepoSite,
     op: &OpId,
     publication: &Publication,
 ) -> Result<bool, Failure> {
-    Ok(ground
-        .git
-        .is_past_return(publication, &scratch(ground, op))?)
+    Ok(site.git.is_past_return(publication, &scratch(site, op))?)
 }
 
 /// Removes what an operation that has ended staged: its files are git's now, with git's modes.
-pub fn clear_staged(ground: &Ground, op: &OpId) {
-    ground.git.clear_staged(&scratch(ground, op));
+pub fn clear_staged(site: &RepoSite, op: &OpId) {
+    site.git.clear_staged(&scratch(site, op));
 }
 
 impl<'a> Publish<'a> {
     /// The step for one operation; its folder serves as scratch space.
     pub fn new(
-        ground: &'a Ground,
+        site: &'a RepoSite,
         operation: &Operation,
         publication: &'a Publication,
         task: Option<&'a TaskSpec>,
     ) -> Self {
         Self {
-            ground,
-            scratch: scratch(ground, &operation.about.id),
+            site,
+            scratch: scratch(site, &operation.about.id),
             publication,
             task,
         }
@@ -83,7 +80,7 @@ impl Step for Publish<'_> {
 
     fn prepare(&mut self) -> Result<Value, Failure> {
         Ok(self
-            .ground
+            .site
             .git
             .prepare_publication(self.publication, &self.scratch)?)
     }
@@ -91,12 +88,12 @@ impl Step for Publish<'_> {
     fn apply(&mut self, prepared: &Value) -> Result<(), Failure> {
         let scope = self
             .task
-            .map(|task| Scope::new(&self.ground.settings, task))
+            .map(|task| Scope::new(&self.site.settings, task))
             .transpose()?;
         let dirs = scope.as_ref().map(Scope::dirs).unwrap_or_default();
         let owns = |path: &RelPath| scope.as_ref().is_some_and(|scope| scope.owns(path));
         let untouched = Untouched { dirs, owns: &owns };
-        self.ground
+        self.site
             .git
             .publish_over(self.publication, prepared, &self.scratch, &untouched)?;
         let on_top = git::put_on_top_of(&self.scratch)?;
@@ -113,7 +110,7 @@ impl Step for Publish<'_> {
             let under = under.map_or_else(String::new, |under| {
                 format!("  (on top of {}, made meanwhile)", under.short())
             });
-            self.ground
+            self.site
                 .say("committed", format!("{}  {text}{under}", commit.short()));
         }
         Ok(())
@@ -121,7 +118,7 @@ impl Step for Publish<'_> {
 
     fn undo(&mut self, prepared: &Value) -> Result<(), Failure> {
         Ok(self
-            .ground
+            .site
             .git
             .unpublish(self.publication, prepared, &self.scratch)?)
     }
@@ -132,7 +129,7 @@ impl Step for Publish<'_> {
 
     fn is_passed(&self) -> Result<bool, Failure> {
         Ok(self
-            .ground
+            .site
             .git
             .is_past_return(self.publication, &self.scratch)?)
     }

@@ -7,29 +7,29 @@ use serde_json::Value;
 
 use crate::{
     base::Failure,
-    ground::Ground,
     journal::Step,
     model::{OpId, operation::NamedRef},
+    site::RepoSite,
 };
 
 /// The step.
 pub struct RemoveRefs<'a> {
-    ground: &'a Ground,
+    site: &'a RepoSite,
     scratch: PathBuf,
     refs: &'a [NamedRef],
 }
 
 impl<'a> RemoveRefs<'a> {
     /// The step for one operation; its folder serves as scratch space.
-    pub fn new(ground: &'a Ground, op: &OpId, refs: &'a [NamedRef]) -> Self {
-        let scratch = ground
+    pub fn new(site: &'a RepoSite, op: &OpId, refs: &'a [NamedRef]) -> Self {
+        let scratch = site
             .git
             .common_dir()
             .join("snapback")
             .join("ops")
             .join(op.to_string());
         Self {
-            ground,
+            site,
             scratch,
             refs,
         }
@@ -47,7 +47,7 @@ impl Step for RemoveRefs<'_> {
 
     /// May run again: a name that is gone, or that somebody gave another value, is left alone.
     fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
-        self.ground.git.remove_refs(self.refs, &self.scratch)?;
+        self.site.git.remove_refs(self.refs, &self.scratch)?;
         Ok(())
     }
 

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use snapback::{
     app::{App, Options},
     base::Clock,
+    consent::Place,
     model::{Request, confirm::Settled, report::Outcome, request::Rollback, signature::Demand},
-    trust::Place,
 };
 
 use crate::support::{

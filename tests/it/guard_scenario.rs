@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use snapback::{
     app::{App, Look, Options},
     base::Clock,
+    consent::Place,
     model::{
         audit::Via,
         guard::{Decision, Outcome, TaskWatch},
         report,
     },
-    trust::Place,
 };
 
 use crate::support::{

@@ -9,8 +9,8 @@ use std::{
 
 use snapback::{
     app::{App, Options},
+    consent::Place,
     model::{Event, Request, event::Sink, request::CreateSnapshot, signature::Signing},
-    trust::Place,
 };
 
 use crate::support::{Sandbox, story::set_version};

@@ -17,18 +17,19 @@ use jiff::Timestamp;
 use snapback::{
     audit::{Once, Trail},
     base::{Failure, Fs, RelPath, fs::create_dir_all},
-    ground::Bytes,
     journal::{Ended, Ending, Log, Phase, Runner, Step, history},
     model::{
         FileState, OpId, Operation, PathChange, Source, Verdict, VerdictRecord,
         operation::{self, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person},
     },
+    site::Bytes,
     steps::{
         environment::Environment,
         files::{Files, notes},
-        verdicts::{self, Verdicts},
+        verdicts::Verdicts,
     },
     store::{ChunkStore, Session, Store},
+    verdict,
 };
 
 use super::{sim::SimFs, trail};
@@ -184,7 +185,7 @@ impl World {
             .filter(|path| now.get(*path) != target.get(*path))
         {
             let rel = RelPath::own(path.clone());
-            let stat = self.tree.stat(&rel).map_err(verdicts::Error::Io)?;
+            let stat = self.tree.stat(&rel).map_err(verdict::Error::Io)?;
             let mut before = now
                 .get(path)
                 .map(|entry| save(session, entry))
@@ -270,7 +271,7 @@ impl World {
 
     /// What every command does first: leftovers of operations that never began go.
     fn sweep(&self) -> Result<(), Failure> {
-        create_dir_all(&*self.state, &RelPath::own("ops"), 0o700).map_err(verdicts::Error::Io)?;
+        create_dir_all(&*self.state, &RelPath::own("ops"), 0o700).map_err(verdict::Error::Io)?;
         Ok(history::sweep(&*self.state)?)
     }
 

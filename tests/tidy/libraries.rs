@@ -14,7 +14,7 @@ const OWNERS: [(&str, &[&str]); 11] = [
     ("ureq", &["crates/base/src/http.rs"]),
     ("rustls", &["crates/base/src/http.rs"]),
     ("lettre", &["src/alert/email.rs"]),
-    ("ed25519_dalek", &["src/trust/keys/"]),
+    ("ed25519_dalek", &["src/keys/"]),
 ];
 
 /// The outside libraries that a file uses though another room owns them.

@@ -5,13 +5,14 @@ use crate::sources::{code_only, sources, words};
 /// The rooms by row. A room imports only from rows above its own, never from its own row.
 ///
 /// The first three rows are crates of their own, whose walls Cargo keeps.
-const ROWS: [&[&str]; 12] = [
+const ROWS: [&[&str]; 13] = [
     &["base"],
     &["model", "policy"],
     &["git", "store", "state"],
-    &["deps", "journal", "audit", "alert", "trust"],
-    &["registry", "verify", "ground"],
+    &["deps", "journal", "audit", "alert", "consent", "keys"],
+    &["registry", "verify", "site"],
     &["catalog"],
+    &["verdict"],
     &["steps", "draft", "session", "closure", "backup", "cluster"],
     &["release", "rollback", "guard", "drill", "hooks", "capsule"],
     &["config"],

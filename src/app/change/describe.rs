@@ -40,7 +40,7 @@ impl App {
     fn draft_of_release(&self, wanted: &CreateSnapshot) -> Result<Draft, Failure> {
         let spec = self.spec(&wanted.task)?;
         let mut draft = release::draft(
-            &self.ground,
+            &self.site,
             spec,
             &self.releases_for(&wanted.task)?,
             &self.standings_of(&wanted.task)?,
@@ -62,7 +62,7 @@ impl App {
             self.judged(Some(&wanted.task))?,
         );
         let mut draft = rollback::draft(
-            &self.ground,
+            &self.site,
             self.spec(&wanted.task)?,
             &releases,
             &judged.standings,
@@ -80,7 +80,7 @@ impl App {
 
     /// Describes an undo or a redo of an operation that was done in this work tree.
     fn draft_of_undo(&self, wanted: &Undo, kind: OpKind) -> Result<Draft, Failure> {
-        let operation = rollback::undo::find(&self.ground, wanted, kind)?;
+        let operation = rollback::undo::find(&self.site, wanted, kind)?;
         let (place, op) = (operation.about.worktree.clone(), operation.about.id.short());
         self.refuse_other_work_tree(&operation)
             .map_err(|_| Error::DoneElsewhere {
@@ -90,7 +90,7 @@ impl App {
             })?;
         self.check_planned(&operation, Goes::Over)?;
         let task = self.spec(rollback::undo::task_of(&operation)?)?;
-        let mut draft = rollback::undo::draft(&self.ground, task, &operation, kind)?;
+        let mut draft = rollback::undo::draft(&self.site, task, &operation, kind)?;
         draft.sign_as(&wanted.signing);
         Ok(draft)
     }

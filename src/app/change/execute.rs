@@ -71,7 +71,7 @@ impl App {
             .about
             .task
             .as_ref()
-            .and_then(|id| self.ground.settings.task(id));
+            .and_then(|id| self.site.settings.task(id));
         let verification: RefCell<Option<Verification>> = RefCell::default();
         let verify = |what: What<'_>| self.verify_step(operation, task, what, &verification);
         let once = if log.records().len() > 1 {
@@ -81,11 +81,11 @@ impl App {
         };
         let witness = Box::new(|ending: Ending<'_>| self.witness(operation, by, once, ending));
         let watch = Watch::new(begun);
-        let steps = steps::build(&self.ground, operation, task, Box::new(verify));
+        let steps = steps::build(&self.site, operation, task, Box::new(verify));
         let steps = steps.into_iter().map(|step| watch.around(step)).collect();
         let ended = direction(Runner::new(log, steps).witnessed(witness))?;
         if !matches!(ended, Ended::Stuck(_)) {
-            steps::publish::clear_staged(&self.ground, &operation.about.id);
+            steps::publish::clear_staged(&self.site, &operation.about.id);
         }
         report.timeline = watch.take();
         report.kept = self.kept_notes(&operation.about.id);
@@ -96,8 +96,8 @@ impl App {
             Ended::Stuck(error) => return Err(error.into()),
         }
         self.note_operation(report, self.commands_in(operation));
-        if let Err(error) = self.ground.git.release_packs() {
-            self.ground
+        if let Err(error) = self.site.git.release_packs() {
+            self.site
                 .warn(format!("git keeps a pack longer than it need: {error}"));
         }
         Ok(())
@@ -124,7 +124,7 @@ impl App {
 
     /// Others may have committed meanwhile: then the commit is another than was planned.
     fn note_on_top(&self, operation: &Operation, report: &mut Report) {
-        match steps::publish::put_on_top(&self.ground, &operation.about.id) {
+        match steps::publish::put_on_top(&self.site, &operation.about.id) {
             Ok(None) => {}
             Ok(Some((commit, under))) => {
                 report.notes.push(format!(
@@ -136,7 +136,7 @@ impl App {
                     report.commit = report.commit.is_some().then_some(commit);
                 }
             }
-            Err(failure) => self.ground.warn(failure.to_string()),
+            Err(failure) => self.site.warn(failure.to_string()),
         }
     }
 }

@@ -30,7 +30,7 @@ impl App {
             changed: false,
             message: draft.message.clone(),
             who: String::new(),
-            at: self.ground.clock.now(),
+            at: self.site.clock.now(),
             duration_ms: millis(begun),
             commit: None,
             tag: None,
@@ -94,13 +94,13 @@ impl App {
         let path = journal::log::folder(op).join("report.json");
         let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
         if let Err(error) = write_durably(
-            &*self.ground.state,
+            &*self.site.state,
             &path,
             report.render().as_bytes(),
             0o600,
             points,
         ) {
-            self.ground.warn(format!(
+            self.site.warn(format!(
                 "the report of {} was not kept: {error}",
                 op.short()
             ));

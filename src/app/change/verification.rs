@@ -5,12 +5,12 @@ use std::cell::RefCell;
 use super::super::App;
 use crate::{
     base::Failure,
-    ground::Ground,
     model::{
         Check, Operation, Status, TaskSpec, Verification, Version, operation::Step,
         settings::OnVerifyFail, verdict::Standing,
     },
     rollback::{self, check},
+    site::RepoSite,
     steps::{files, verify::What},
     verify::Checking,
 };
@@ -85,7 +85,7 @@ impl App {
         };
         let releases = self.release_for(&task.id, version)?;
         let standing = Standing::default();
-        let verified = check::tree(&self.ground, task, &releases, standing, version, levels)?;
+        let verified = check::tree(&self.site, task, &releases, standing, version, levels)?;
         Ok(verified.checks)
     }
 
@@ -98,8 +98,8 @@ impl App {
     ) -> Result<Vec<Check>, Failure> {
         let commands = self.commands_in(operation);
         let releases = self.release_for(&task.id, version)?;
-        let mut checks = check::readiness(&self.ground, task, &releases, version, commands)?;
-        leave_packages(&self.ground, operation, &mut checks);
+        let mut checks = check::readiness(&self.site, task, &releases, version, commands)?;
+        leave_packages(&self.site, operation, &mut checks);
         Ok(checks)
     }
 
@@ -107,7 +107,7 @@ impl App {
     fn recorded(&self, operation: &Operation) -> Check {
         let checking = Checking::begin(1, "integrity.files");
         let wrong = |change: &&crate::model::PathChange| {
-            !files::holds(&*self.ground.tree, &change.path, change.after.as_ref()).unwrap_or(false)
+            !files::holds(&*self.site.tree, &change.path, change.after.as_ref()).unwrap_or(false)
         };
         let problems = operation
             .path_changes()
@@ -138,7 +138,7 @@ fn failures_that_turn_back(operation: &Operation, checks: &[Check]) -> Vec<Strin
 }
 
 /// An operation that was not asked to change packages does not fail because they differ.
-pub(in crate::app) fn leave_packages(ground: &Ground, operation: &Operation, checks: &mut [Check]) {
+pub(in crate::app) fn leave_packages(site: &RepoSite, operation: &Operation, checks: &mut [Check]) {
     if operation
         .steps
         .iter()
@@ -151,7 +151,7 @@ pub(in crate::app) fn leave_packages(ground: &Ground, operation: &Operation, che
         .filter(|check| check.id == "readiness.dependencies" && check.status == Status::Fail)
     {
         check.status = Status::Skipped;
-        ground.warn(format!(
+        site.warn(format!(
             "packages were left as they are (`--env sync` changes them): {}",
             check.evidence.join("; ")
         ));

@@ -25,10 +25,10 @@ impl App {
         let catalog::registry::Active {
             version: active,
             trouble,
-        } = catalog::registry::active(&*self.ground.tree, &self.ground.settings, spec);
+        } = catalog::registry::active(&*self.site.tree, &self.site.settings, spec);
         let is_unknown = active.is_none() && !trouble.is_empty();
         for line in trouble {
-            self.ground.warn(line);
+            self.site.warn(line);
         }
         // While nobody can tell, it is taken to be the one that it was.
         if is_unknown || active == state.version {
@@ -84,8 +84,8 @@ impl App {
         };
         let about = &listed.summary.about;
         // A clock that stands still, or was set back since, says nothing of the end.
-        let ended = history::written(&*self.ground.state, &about.id)?
-            .filter(|ended| *ended <= self.ground.clock.now());
+        let ended = history::written(&*self.site.state, &about.id)?
+            .filter(|ended| *ended <= self.site.clock.now());
         Ok(ended.max(Some(about.at)))
     }
 
@@ -96,12 +96,12 @@ impl App {
         after: u64,
         wanted: impl Fn(&Listed) -> bool,
     ) -> Result<Option<Listed>, Failure> {
-        for id in history::ids(&*self.ground.state)?
+        for id in history::ids(&*self.site.state)?
             .iter()
             .rev()
             .take_while(|id| id.counter() > after)
         {
-            if let Some(listed) = history::summary(&self.ground.state, id)?
+            if let Some(listed) = history::summary(&self.site.state, id)?
                 && listed.summary.about.task.as_ref() == Some(task)
                 && wanted(&listed)
             {

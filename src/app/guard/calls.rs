@@ -42,7 +42,7 @@ impl App {
         state.firing = None;
         state.frozen = Some(Frozen {
             why: why.into(),
-            at: self.ground.clock.now(),
+            at: self.site.clock.now(),
             by: "guard".into(),
         });
         Ok(self.memory().save(state)?)
@@ -51,8 +51,7 @@ impl App {
     /// Calls people. What cannot be told must not stop what is done.
     pub(super) fn call(&self, notice: Notice) {
         if let Err(failure) = self.raise(notice) {
-            self.ground
-                .warn(format!("nobody could be called: {failure}"));
+            self.site.warn(format!("nobody could be called: {failure}"));
         }
     }
 }

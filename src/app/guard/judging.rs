@@ -79,7 +79,7 @@ impl App {
     ) -> Reading {
         let variables = Variables::read(&spec.environment_variables);
         let ca_file = self
-            .ground
+            .site
             .settings
             .alerts
             .ca_file
@@ -93,7 +93,7 @@ impl App {
             ca_file,
             now: now.wall,
         };
-        if self.ground.without_commands {
+        if self.site.without_commands {
             Reading::Nothing("no metric is read (--no-commands)".into())
         } else {
             guard::read(&rule.metric, &place, cursor)

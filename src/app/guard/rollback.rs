@@ -41,11 +41,11 @@ impl App {
             Ok(to) => to,
             Err(failure) => return self.freeze_and_call(state, &failure.to_string(), &why),
         };
-        let after = history::ids(&*self.ground.state)?
+        let after = history::ids(&*self.site.state)?
             .last()
             .map_or(0, OpId::counter);
         let fired = Fired {
-            at: self.ground.clock.moment(),
+            at: self.site.clock.moment(),
             rule: line.rule.clone(),
             from,
             to,
@@ -142,7 +142,7 @@ impl App {
             from: fired.from,
             op,
         });
-        let now = self.ground.clock.moment();
+        let now = self.site.clock.moment();
         self.turn_to_active(self.spec(&state.task)?, state, &now)?;
         Ok(self.memory().save(state)?)
     }

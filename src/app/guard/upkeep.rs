@@ -17,7 +17,7 @@ impl App {
     /// # Errors
     /// When it cannot be written down.
     pub fn freeze(&self, task: &TaskId, why: &str) -> Result<(), Failure> {
-        let who = self.ground.git.identity()?;
+        let who = self.site.git.identity()?;
         self.change_memory(task, "guard freeze", why, |state, at| {
             state.frozen = Some(Frozen {
                 why: why.into(),
@@ -58,7 +58,7 @@ impl App {
         let memory = self.memory();
         let _lock = memory.lock(&self.spec(task)?.id)?;
         let mut state = memory.load(task)?;
-        change(&mut state, self.ground.clock.now());
+        change(&mut state, self.site.clock.now());
         let what = audit::deed_on(kind, task, None, state.version.as_ref());
         self.witnessed(what, why, || Ok(memory.save(&state)?))
     }

@@ -22,7 +22,7 @@ impl App {
     /// What a rollback would meet in this work tree.
     pub(super) fn look_at_way(&self, line: &TaskLine) -> Option<Finding> {
         let (task, version) = (
-            self.ground.settings.task(&line.task)?,
+            self.site.settings.task(&line.task)?,
             line.way_back.candidate()?,
         );
         // Of a state folder that may not be read everything is said already.
@@ -57,9 +57,9 @@ impl App {
         deep: bool,
     ) -> Option<Finding> {
         releases.find(task, version).ok()?;
-        let spec = self.ground.settings.task(task)?;
+        let spec = self.site.settings.task(task)?;
         let verification =
-            match check::release(&self.ground, spec, releases, version, (deep, Demand::None)) {
+            match check::release(&self.site, spec, releases, version, (deep, Demand::None)) {
                 Ok(verification) => verification,
                 Err(failure) => return Some(failed("objects", Level::Unknown, &failure)),
             };
@@ -91,7 +91,7 @@ impl App {
         (worst, deep): (&Check, bool),
     ) -> Option<Finding> {
         let release = releases.find(&spec.id, version).ok()?;
-        let Kept::Other(tag_id) = manifests::kept(&self.ground.git, release).ok()? else {
+        let Kept::Other(tag_id) = manifests::kept(&self.site.git, release).ok()? else {
             return None;
         };
         let kept = releases.with(Release {
@@ -99,7 +99,7 @@ impl App {
             ..release.clone()
         });
         let verification =
-            check::release(&self.ground, spec, &kept, version, (deep, Demand::None)).ok()?;
+            check::release(&self.site, spec, &kept, version, (deep, Demand::None)).ok()?;
         let seen = format!(
             "the tag of {version} was moved; what was released is kept, and comes back with its tag"
         );

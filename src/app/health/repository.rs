@@ -54,7 +54,7 @@ impl App {
 
     /// A registry that cannot be read, or in which something is wrong.
     pub(super) fn look_at_registry(&self, findings: &mut Vec<Finding>) {
-        if let Some(failure) = registry::seen(&*self.ground.tree, &self.ground.settings).trouble {
+        if let Some(failure) = registry::seen(&*self.site.tree, &self.site.settings).trouble {
             let seen = format!("{failure}; a task can still go back, and gets no entry there");
             findings.push(Finding {
                 seen,
@@ -137,7 +137,7 @@ impl App {
         let folder = if self.state_path.is_dir() {
             self.state_path.as_path()
         } else {
-            self.ground.git.common_dir()
+            self.site.git.common_dir()
         };
         match rustix::fs::statvfs(folder) {
             Ok(stat) => {

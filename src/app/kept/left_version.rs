@@ -8,13 +8,13 @@ use crate::{
     catalog::manifests,
     draft::tree,
     git::{Attributes, Converter},
-    ground::{Ground, ReadRelease},
     model::{FileState, Operation, Source},
+    site::{ReadRelease, RepoSite},
 };
 
 /// The version that an operation left, as far as it is kept.
 pub(super) struct LeftVersion<'a> {
-    ground: &'a Ground,
+    site: &'a RepoSite,
     found: Arc<ReadRelease>,
     places: HashMap<RelPath, usize>,
     converter: Converter,
@@ -28,9 +28,9 @@ impl<'a> LeftVersion<'a> {
             operation.about.from.as_ref()?,
         );
         let releases = app.release_for(task, version).ok()?;
-        let found = manifests::load(&app.ground, releases.find(task, version).ok()?).ok()?;
+        let found = manifests::load(&app.site, releases.find(task, version).ok()?).ok()?;
         let converter = app
-            .ground
+            .site
             .git
             .converter(Attributes::Commit(&found.tag.commit))
             .ok()?;
@@ -42,7 +42,7 @@ impl<'a> LeftVersion<'a> {
             .map(|(at, file)| (file.path.clone(), at))
             .collect();
         Some(Self {
-            ground: &app.ground,
+            site: &app.site,
             found,
             places,
             converter,
@@ -62,7 +62,7 @@ impl<'a> LeftVersion<'a> {
         let is_executable =
             mode.is_none_or(|mode| state.link || (mode == "100755") == (state.mode & 0o100 != 0));
         if state.link != (mode == Some("120000"))
-            || self.ground.git.trusts_file_mode() && !is_executable
+            || self.site.git.trusts_file_mode() && !is_executable
         {
             return false;
         }
@@ -71,7 +71,7 @@ impl<'a> LeftVersion<'a> {
         is_blob
             || file.digest() == Some(state.digest)
             || !is_plain
-                && tree::restored(self.ground, &self.converter, file)
+                && tree::restored(self.site, &self.converter, file)
                     .is_ok_and(|kept| kept.state.digest == state.digest)
     }
 }

@@ -6,7 +6,6 @@ use crate::{
     catalog::{Scope, registry},
     draft::{self, Draft, FileDraft, StepDraft, tree},
     git::Scan,
-    ground::copy_checked,
     model::{
         FileState, OpId, Operation, Plan, TaskSpec,
         kept::KeptFile,
@@ -19,6 +18,7 @@ use crate::{
         databases::{Sides, is_same, refuse_open},
         room::{self, Room},
     },
+    site::copy_checked,
     steps::files::holds,
 };
 
@@ -35,15 +35,15 @@ impl App {
             .about
             .task
             .as_ref()
-            .and_then(|id| self.ground.settings.task(id))
+            .and_then(|id| self.site.settings.task(id))
         else {
             return Err(Error::OnlyInto(wanted.op.short()).into());
         };
         self.refuse_other_work_tree(&operation)?;
         let mut draft = self.empty_restore(&operation, task, &wanted.op)?;
-        let scope = Scope::new(&self.ground.settings, task)?;
+        let scope = Scope::new(&self.site.settings, task)?;
         let sides = Sides::of(
-            &self.ground,
+            &self.site,
             &scope,
             files
                 .iter()
@@ -54,7 +54,7 @@ impl App {
             self.add_kept(file, &sides, &mut draft)?;
         }
         for log in sides.go {
-            let before = tree::existing(&*self.ground.tree, &self.ground.git, &log, None)?;
+            let before = tree::existing(&*self.site.tree, &self.site.git, &log, None)?;
             draft.files.push(FileDraft {
                 path: log,
                 before,
@@ -67,7 +67,7 @@ impl App {
         draft.plan.nothing_to_do = draft.files.iter().all(is_same);
         draft.files.sort_by(|a, b| a.path.cmp(&b.path));
         draft.steps = vec![StepDraft::Files, StepDraft::Verify(None)];
-        refuse_open(&self.ground, &mut draft)?;
+        refuse_open(&self.site, &mut draft)?;
         self.note_other_version(task, &mut draft)?;
         Ok(draft)
     }
@@ -79,8 +79,8 @@ impl App {
         task: &TaskSpec,
         op: &OpId,
     ) -> Result<Draft, Failure> {
-        let tree = &*self.ground.tree;
-        let active = registry::in_tree(tree, &self.ground.settings)?;
+        let tree = &*self.site.tree;
+        let active = registry::in_tree(tree, &self.site.settings)?;
         let active = registry::active_by(active.as_ref(), tree, task)?;
         let about = format!("kept by {} {}", operation.about.kind.word(), op.short());
         let plan = Plan {
@@ -97,9 +97,9 @@ impl App {
     /// Adds a file that comes back. Of several of one path the first comes; one that is there
     /// already needs nothing, unless it is a database whose logs are touched.
     fn add_kept(&self, file: KeptFile, sides: &Sides, draft: &mut Draft) -> Result<(), Failure> {
-        let tree = &*self.ground.tree;
+        let tree = &*self.site.tree;
         // The registry belongs to all tasks, and going back changes one entry of it only.
-        if file.path == self.ground.settings.registry {
+        if file.path == self.site.settings.registry {
             draft.plan.notes.push(format!(
                 "{} is left as it is; --into writes it into a folder",
                 file.path
@@ -115,7 +115,7 @@ impl App {
         if named || is_there && !sides.databases.contains(&file.path) {
             return Ok(());
         }
-        let before = tree::existing(tree, &self.ground.git, &file.path, None)?;
+        let before = tree::existing(tree, &self.site.git, &file.path, None)?;
         if !is_there {
             let letter = if before.is_some() {
                 Letter::M
@@ -142,17 +142,17 @@ impl App {
     /// What lies where the files must go is saved and goes.
     fn make_room(&self, scope: &Scope, op: &OpId, draft: &mut Draft) -> Result<(), Failure> {
         let paths = room::with_obstacles(
-            &*self.ground.tree,
+            &*self.site.tree,
             draft.files.iter().map(|file| file.path.clone()).collect(),
         )?;
         let scan = if paths.is_empty() {
             Scan::default()
         } else {
-            self.ground.git.scan(&paths)?
+            self.site.git.scan(&paths)?
         };
         let needed = format!("operation {}", op.short());
         let (made, _) = Room {
-            ground: &self.ground,
+            site: &self.site,
             scope,
             needed: &needed,
         }
@@ -180,7 +180,7 @@ impl App {
             return Ok(());
         };
         let mut bytes = Vec::new();
-        copy_checked(&self.ground, state, &mut bytes)?;
+        copy_checked(&self.site, state, &mut bytes)?;
         let says = task_config::version(&bytes, &file.path, &task.version_key)
             .ok()
             .flatten();

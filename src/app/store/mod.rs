@@ -43,7 +43,7 @@ impl App {
     ) -> Result<(CheckReport, Names), Failure> {
         // Whom damage hurts is worth knowing even when not everything that is named can be read.
         let needed = self.needed().unwrap_or_else(|failure| {
-            self.ground.warn(format!(
+            self.site.warn(format!(
                 "not everything that needs the store can be read: {failure}"
             ));
             Needed::default()
@@ -54,9 +54,9 @@ impl App {
             seconds: self.seconds(),
         };
         let total = self.chunks.stored().unwrap_or(0);
-        let report = self.ground.work("checking", total, true, || {
+        let report = self.site.work("checking", total, true, || {
             self.chunks
-                .check(&needed.objects(), how, &|more| self.ground.progress(more))
+                .check(&needed.objects(), how, &|more| self.site.progress(more))
         })?;
         let hurt = report
             .damage
@@ -77,9 +77,9 @@ impl App {
         };
         let collect = || {
             self.chunks
-                .gc(&roots, how, &|more| self.ground.progress(more))
+                .gc(&roots, how, &|more| self.site.progress(more))
         };
-        let act = || self.ground.work("collecting", 0, true, collect);
+        let act = || self.site.work("collecting", 0, true, collect);
         let report = if dry_run {
             act()?
         } else {
@@ -92,7 +92,7 @@ impl App {
     /// Repairs the store; files of the work tree that have the right bytes help.
     pub fn repair_store(&self) -> Result<(RepairReport, Names), Failure> {
         let needed = self.needed()?;
-        let tree = &self.ground.tree;
+        let tree = &self.site.tree;
         let candidates = |id: &ObjectId| -> Vec<Box<dyn Read>> {
             let files = needed.paths(id).filter_map(|path| tree.open(path).ok());
             files.map(|file| Box::new(file) as Box<dyn Read>).collect()
@@ -100,11 +100,11 @@ impl App {
         let total = self.chunks.stored().unwrap_or(0);
         let run = || {
             self.chunks.repair(&needed.objects(), &candidates, &|more| {
-                self.ground.progress(more);
+                self.site.progress(more);
             })
         };
         let report = self.witnessed(deed("store repair"), "", || {
-            self.ground.work("repairing", total, true, run)
+            self.site.work("repairing", total, true, run)
         })?;
         let names = needed.names(report.lost.iter().chain(&report.healed));
         Ok((report, names))
@@ -112,6 +112,6 @@ impl App {
 
     /// Now, for notes that people read.
     fn seconds(&self) -> i64 {
-        self.ground.clock.now().as_second()
+        self.site.clock.now().as_second()
     }
 }

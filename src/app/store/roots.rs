@@ -56,8 +56,8 @@ impl App {
         // Operations first: one that ends meanwhile has put its manifest where it is looked for
         // next.
         self.needed_by_operations(&mut needed)?;
-        for (id, path) in self.ground.git.reachable_blobs(MANIFEST.0, MANIFEST.1)? {
-            let bytes = self.ground.git.read_blob_within(&id, manifests::LIMIT);
+        for (id, path) in self.site.git.reachable_blobs(MANIFEST.0, MANIFEST.1)? {
+            let bytes = self.site.git.read_blob_within(&id, manifests::LIMIT);
             let bytes =
                 bytes.map_err(|error| unreadable(format!("the manifest {path} ({id})"), &error))?;
             self.needed_by_manifest(&bytes, &path, &mut needed)?;
@@ -75,7 +75,7 @@ impl App {
 
     /// What a named object names itself: the files of a folder that was put.
     pub(super) fn listed(&self, id: &ObjectId) -> Result<Vec<ObjectId>, Failure> {
-        crate::backup::listed(&*self.ground.store, id)
+        crate::backup::listed(&*self.site.store, id)
             .map_err(|error| unreadable(format!("the listing {id}"), &error))
     }
 
@@ -105,7 +105,7 @@ impl App {
 
     /// What the manifests that lie in any linked work tree need, committed or not.
     fn needed_by_work_trees(&self, needed: &mut Needed) -> Result<(), Failure> {
-        for folder in self.ground.git.work_trees()? {
+        for folder in self.site.git.work_trees()? {
             // One whose folder is gone holds nothing; git forgets it in time.
             if !folder.is_dir() {
                 continue;
@@ -114,7 +114,7 @@ impl App {
                 unreadable(format!("the work tree {}", folder.display()), &error)
             };
             let root = Root::open(&folder).map_err(named)?;
-            for path in manifests_in(&root, &self.ground.settings).map_err(named)? {
+            for path in manifests_in(&root, &self.site.settings).map_err(named)? {
                 let bytes = read_limited(&root, &path, MAX_FILE)
                     .map_err(|error| unreadable(path.to_string(), &error))?;
                 self.needed_by_manifest(&bytes, &path.to_string(), needed)?;
@@ -125,7 +125,7 @@ impl App {
 
     /// What the operations on record need: all of them, for each may be undone or done again.
     fn needed_by_operations(&self, needed: &mut Needed) -> Result<(), Failure> {
-        let state = &*self.ground.state;
+        let state = &*self.site.state;
         for op in crate::journal::history::ids(state)? {
             let who = Who::new("operations", format!("operation {}", op.short()));
             let dir = RelPath::own(format!("ops/{op}"));

@@ -25,7 +25,7 @@ impl App {
         tasks: &[&TaskId],
         releases: &Releases,
     ) -> Result<Vec<ReleaseLine>, Failure> {
-        let (judged, settings) = (self.judged(None)?, &self.ground.settings);
+        let (judged, settings) = (self.judged(None)?, &self.site.settings);
         let registry = self.registry_seen();
         let all: Vec<&Release> = tasks
             .iter()
@@ -36,11 +36,11 @@ impl App {
         for task in tasks {
             active.insert(
                 task,
-                read::active_seen(registry.as_ref(), &*self.ground.tree, self.spec(task)?).version,
+                read::active_seen(registry.as_ref(), &*self.site.tree, self.spec(task)?).version,
             );
         }
         let line = |release: &&Release| {
-            let tag = match self.ground.git.peel_tag(&release.tag_id) {
+            let tag = match self.site.git.peel_tag(&release.tag_id) {
                 // It was moved to something that is no commit, which `status` says.
                 Err(git::Error::BadTag { .. }) => return Ok(None),
                 peeled => peeled?,
@@ -62,19 +62,19 @@ impl App {
 
     /// The manifests of some releases that the branch has.
     fn manifests_of(&self, releases: &[&Release]) -> Result<HashSet<RelPath>, Failure> {
-        let Some(head) = self.ground.git.head_commit()? else {
+        let Some(head) = self.site.git.head_commit()? else {
             return Ok(HashSet::new());
         };
         let paths: Vec<RelPath> = releases
             .iter()
             .map(|release| {
-                self.ground
+                self.site
                     .settings
                     .manifest_path(&release.task, &release.version)
             })
             .collect();
         Ok(self
-            .ground
+            .site
             .git
             .entries(&head, &paths)?
             .into_iter()
@@ -106,7 +106,7 @@ impl App {
         let (author, at, message) = match (&tag.tagger, tag.at) {
             (Some(tagger), Some(at)) => (tagger.name.clone(), at, subject(&tag.message)),
             _ => {
-                let commit = self.ground.git.commit(&tag.commit)?;
+                let commit = self.site.git.commit(&tag.commit)?;
                 (
                     commit.author.name.clone(),
                     commit.time,

@@ -12,13 +12,13 @@ use super::is_release;
 use crate::{
     base::Failure,
     catalog::{self, registry as read, releases::Releases},
-    ground::Ground,
     model::{
         TaskId, TaskSpec, Version,
         overview::{Released, TaskLine},
     },
     registry::Registry,
     rollback::standing_of,
+    site::RepoSite,
 };
 
 /// Which version a task has, and what is wrong with that.
@@ -30,7 +30,7 @@ struct ActiveVersion {
 
 /// What the lines of all tasks are made from.
 struct LineSources<'a> {
-    ground: &'a Ground,
+    site: &'a RepoSite,
     releases: &'a Releases,
     judged: &'a Judged,
     drift: &'a Drift<'a>,
@@ -41,7 +41,7 @@ impl App {
     /// One line a task, worst first; no task = all.
     pub fn status(&self, tasks: &[TaskId]) -> Result<Vec<TaskLine>, Failure> {
         let chosen: Vec<&TaskSpec> = match tasks {
-            [] => self.ground.settings.tasks.iter().collect(),
+            [] => self.site.settings.tasks.iter().collect(),
             some => some
                 .iter()
                 .map(|id| self.spec(id))
@@ -61,13 +61,13 @@ impl App {
                 .version
                 .as_ref()
                 .and_then(|version| releases.find(&task.id, version).ok());
-            Watched::new(&self.ground, task, release)
+            Watched::new(&self.site, task, release)
         });
         let watched: Vec<Watched<'_>> = watched.collect();
-        let drift = Drift::new(&self.ground, &watched)?;
+        let drift = Drift::new(&self.site, &watched)?;
         let missing = self.missing_of(&named, &watched, &releases, tasks)?;
         let sources = LineSources {
-            ground: &self.ground,
+            site: &self.site,
             releases: &releases,
             judged: &judged,
             drift: &drift,
@@ -78,7 +78,7 @@ impl App {
             .zip(&watched)
             .map(|(named, watched)| sources.line(watched, named))
             .collect();
-        let moved = releases.moved(&self.ground.git, None)?;
+        let moved = releases.moved(&self.site.git, None)?;
         for line in &mut lines {
             let own = moved.iter().filter(|(task, _)| *task == line.task);
             line.moved = own.map(|(_, version)| version.clone()).collect();
@@ -113,7 +113,7 @@ impl App {
             .sentence()
             .filter(|_| missing.releases.len() == missing.manifests)
         {
-            self.ground.warn(format!("{sentence}: git fetch --tags"));
+            self.site.warn(format!("{sentence}: git fetch --tags"));
         }
         Ok(missing)
     }
@@ -129,7 +129,7 @@ impl App {
             .ok()
             .flatten()
             .flatten();
-        let config = read::config_version(&*self.ground.tree, task)
+        let config = read::config_version(&*self.site.tree, task)
             .map_err(|failure| trouble.push(failure.to_string()))
             .ok()
             .flatten();
@@ -168,7 +168,7 @@ impl LineSources<'_> {
             .map_err(|failure| trouble.push(failure.to_string()))
             .unwrap_or_default();
         let way_back = way_back::of(
-            self.ground,
+            self.site,
             task,
             active.as_ref(),
             releases,
@@ -177,9 +177,9 @@ impl LineSources<'_> {
         let way_back =
             way_back::for_want_of_tags(way_back, self.missing, &task.id, active.as_ref());
         // Of a number that was taken back nothing that was said holds any more.
-        let judged_as = active.as_ref().filter(|version| {
-            place != Released::Never || is_release(self.ground, &task.id, version)
-        });
+        let judged_as = active
+            .as_ref()
+            .filter(|version| place != Released::Never || is_release(self.site, &task.id, version));
         TaskLine {
             task: task.id.clone(),
             title: task.title.clone(),

@@ -16,11 +16,11 @@ use super::super::{
 };
 use crate::{
     base::{Failure, Fs, RelPath, Root, Stat, Type, sqlite},
-    ground::Ground,
     model::{
         ObjectId,
         backup::{PutReport, Trouble},
     },
+    site::RepoSite,
     store::Session,
 };
 
@@ -52,7 +52,7 @@ struct KnownFiles<'a> {
 impl Source {
     /// Walks a folder and asks the cache.
     pub(super) fn open(
-        ground: &Ground,
+        site: &RepoSite,
         folder: &Path,
         prefix: &RelPath,
         rehash: bool,
@@ -69,7 +69,7 @@ impl Source {
         let began = crate::base::clock::of_files();
         let (walk, cache) = rayon::join(
             || scan::walk(&root),
-            || Cache::of(&*ground.state, folder, &stat),
+            || Cache::of(&*site.state, folder, &stat),
         );
         let walk = walk?;
         let mut known = if rehash {
@@ -96,7 +96,7 @@ impl Source {
     /// Brings into the session what the cache does not know.
     pub(super) fn store(
         &mut self,
-        ground: &Ground,
+        site: &RepoSite,
         session: &dyn Session,
         dry_run: bool,
         report: &mut PutReport,
@@ -118,23 +118,23 @@ impl Source {
         if dry_run {
             return Ok(());
         }
-        let progress = |more| ground.progress(more);
+        let progress = |more| site.progress(more);
         let intake = Intake {
             fs: &self.root,
             top: &self.top,
-            copies: Some(ground.git.common_dir().join("snapback").join("copies")),
+            copies: Some(site.git.common_dir().join("snapback").join("copies")),
             session,
             progress: &progress,
             grown: 0.into(),
         };
-        let got = ground.work("storing", total, true, || intake.take(&chosen))?;
+        let got = site.work("storing", total, true, || intake.take(&chosen))?;
         report.grown += intake.grown.load(Ordering::Relaxed);
         self.got = read.into_iter().zip(got).collect();
         for (nth, got) in &self.got {
             if let (Some(known), Got::Stored { object, .. }) = (self.known[*nth], got)
                 && known.object != *object
             {
-                ground.warn(format!(
+                site.warn(format!(
                     "{} was changed though its times do not show it; --rehash reads everything",
                     self.walk.found[*nth].path
                 ));
@@ -296,7 +296,7 @@ impl Source {
     }
 
     /// Writes the cache. Of what was not named, the store may have nothing.
-    pub(super) fn remember(self, ground: &Ground, named: bool) {
+    pub(super) fn remember(self, site: &RepoSite, named: bool) {
         if !named {
             return;
         }
@@ -305,8 +305,8 @@ impl Source {
         files.extend(changed.iter().map(|(file, known)| (file, *known)));
         files.sort_by(|a, b| a.0.path.cmp(&b.0.path));
         // Without it the next run reads everything, and is right all the same.
-        if let Err(error) = self.cache.write(&*ground.state, self.began, &files) {
-            ground.warn(format!(
+        if let Err(error) = self.cache.write(&*site.state, self.began, &files) {
+            site.warn(format!(
                 "what was read could not be written down, the next run will read it again: {error}"
             ));
         }

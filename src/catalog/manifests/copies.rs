@@ -6,8 +6,8 @@ use super::{LIMIT, bytes, digest_in, locate::Located};
 use crate::{
     base::{Digest, Failure, Kind, RelPath, fs::read_limited},
     git::{self, Attributes},
-    ground::{Differs, Ground, OtherCopy},
     model::{GitId, Manifest, manifest::Metadata},
+    site::{Differs, OtherCopy, RepoSite},
 };
 
 /// How much larger a file can be than what git keeps of it: UTF-32 with a mark of its order.
@@ -45,13 +45,11 @@ pub fn line_ends(release: &Release) -> String {
 
 /// The copy of the manifest in HEAD, or in the work tree, when it is not the one that was found.
 pub(super) fn other_copy(
-    ground: &Ground,
+    site: &RepoSite,
     release: &Release,
     located: &Located,
 ) -> Result<Option<OtherCopy>, Failure> {
-    let path = ground
-        .settings
-        .manifest_path(&release.task, &release.version);
+    let path = site.settings.manifest_path(&release.task, &release.version);
     let bytes = &located.bytes[..];
     let differs = match &located.head {
         Some(id) => {
@@ -59,14 +57,14 @@ pub(super) fn other_copy(
                 expected: Digest::of(bytes),
                 found: "larger than any manifest".into(),
             };
-            match ground.git.read_blob_within(id, LIMIT) {
+            match site.git.read_blob_within(id, LIMIT) {
                 Ok(copy) => Some(difference(release, &located.commit, bytes, &copy)),
                 Err(git::Error::BadObject { .. } | git::Error::OtherObject(..)) => Some(large()),
                 Err(_) => None,
             }
         }
-        None if capture::is_now(&*ground.tree, &path, bytes) => None,
-        None => match in_work_tree(ground, &path, bytes) {
+        None if capture::is_now(&*site.tree, &path, bytes) => None,
+        None => match in_work_tree(site, &path, bytes) {
             Ok(WorkTreeCopy::Bytes(copy)) => {
                 Some(difference(release, &located.commit, bytes, &copy))
             }
@@ -105,16 +103,16 @@ enum WorkTreeCopy {
 
 /// Compares the copy in the work tree; of one that is too large to be read into memory, as much as
 /// must be.
-fn in_work_tree(ground: &Ground, path: &RelPath, bytes: &[u8]) -> Result<WorkTreeCopy, Failure> {
+fn in_work_tree(site: &RepoSite, path: &RelPath, bytes: &[u8]) -> Result<WorkTreeCopy, Failure> {
     let is_same = |copy: &[u8]| -> Result<bool, Failure> {
         Ok(copy == bytes
-            || ground
+            || site
                 .git
                 .converter(Attributes::WorkTree)?
                 .to_git(path, copy.to_vec())?
                 == bytes)
     };
-    if let Some(copy) = capture::bytes(&*ground.tree, path)? {
+    if let Some(copy) = capture::bytes(&*site.tree, path)? {
         return Ok(if is_same(&copy)? {
             WorkTreeCopy::Same
         } else {
@@ -122,11 +120,11 @@ fn in_work_tree(ground: &Ground, path: &RelPath, bytes: &[u8]) -> Result<WorkTre
         });
     }
     // The file itself was compared before; no line ends and no encoding make more than this of it.
-    let Some(copy) = capture::read(&*ground.tree, path)? else {
+    let Some(copy) = capture::read(&*site.tree, path)? else {
         return Ok(WorkTreeCopy::Same);
     };
     if copy.size <= MOST * bytes.len() as u64 {
-        let read = read_limited(&*ground.tree, path, MOST * LIMIT);
+        let read = read_limited(&*site.tree, path, MOST * LIMIT);
         if is_same(&read.map_err(|source| Error::Read {
             path: path.clone(),
             source,
@@ -168,11 +166,9 @@ fn difference(release: &Release, commit: &GitId, bytes: &[u8], copy: &[u8]) -> D
 /// True when a commit has the manifest of another release than the one that has the number. A
 /// commit that has none (an adopted tag, a version that was written before its release), one that
 /// cannot be read, and a copy that somebody edited prove nothing.
-pub fn has_another(ground: &Ground, release: &Release, commit: &GitId) -> bool {
-    let git = &ground.git;
-    let path = ground
-        .settings
-        .manifest_path(&release.task, &release.version);
+pub fn has_another(site: &RepoSite, release: &Release, commit: &GitId) -> bool {
+    let git = &site.git;
+    let path = site.settings.manifest_path(&release.task, &release.version);
     let read = || {
         git.read_blob_within(&git.entry(commit, &path).ok()??.id, LIMIT)
             .ok()
@@ -187,7 +183,7 @@ pub fn has_another(ground: &Ground, release: &Release, commit: &GitId) -> bool {
     };
     // The same files may be released twice from one commit.
     let made_at = || {
-        Manifest::parse_metadata(&bytes(ground, release).ok()?.1)
+        Manifest::parse_metadata(&bytes(site, release).ok()?.1)
             .ok()
             .map(|here| here.created_at)
     };

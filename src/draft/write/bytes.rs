@@ -9,13 +9,13 @@ use crate::{
     base::{Failure, RelPath, cancel::Stoppable},
     catalog::capture,
     git::{self, Attributes, Converter},
-    ground::Ground,
     model::{FileState, ObjectId, PathChange, Source},
+    site::RepoSite,
     store::Session,
 };
 
 /// Writes the blobs that git does not have yet.
-pub fn write_blobs(ground: &Ground, draft: &Draft) -> Result<(), Failure> {
+pub fn write_blobs(site: &RepoSite, draft: &Draft) -> Result<(), Failure> {
     use rayon::prelude::*;
     if draft.blobs.is_empty() {
         return Ok(());
@@ -26,38 +26,34 @@ pub fn write_blobs(ground: &Ground, draft: &Draft) -> Result<(), Failure> {
             .iter()
             .map(|change| (&change.path, change.after.as_ref())),
     );
-    let converter = ground.git.converter(Attributes::After(&gone))?;
+    let converter = site.git.converter(Attributes::After(&gone))?;
     draft
         .blobs
         .par_iter()
-        .try_for_each(|blob| write_blob(ground, &converter, blob))
+        .try_for_each(|blob| write_blob(site, &converter, blob))
 }
 
 /// Writes one blob, which must be the one that was planned.
-fn write_blob(ground: &Ground, converter: &Converter, blob: &NewBlob) -> Result<(), Failure> {
+fn write_blob(site: &RepoSite, converter: &Converter, blob: &NewBlob) -> Result<(), Failure> {
     let (path, expected, bytes) = match blob {
         NewBlob::Bytes(bytes) => {
-            return ground
-                .git
-                .write_blob(bytes)
-                .map(drop)
-                .map_err(Failure::from);
+            return site.git.write_blob(bytes).map(drop).map_err(Failure::from);
         }
         NewBlob::Lfs(path, id) => {
             let read = |source| crate::catalog::Error::Read {
                 path: path.clone(),
                 source,
             };
-            let (oid, size) = ground
+            let (oid, size) = site
                 .git
-                .store_lfs(&mut ground.tree.open(path).map_err(read)?)?;
+                .store_lfs(&mut site.tree.open(path).map_err(read)?)?;
             (path, id, git::Repo::lfs_pointer(&oid, size))
         }
         NewBlob::FromTree(path, id) => {
             let now =
-                capture::read(&*ground.tree, path)?.ok_or_else(|| Error::Changed(path.clone()))?;
+                capture::read(&*site.tree, path)?.ok_or_else(|| Error::Changed(path.clone()))?;
             let is_link = now.is_link();
-            let bytes = tree::all_bytes(&*ground.tree, path, now)?;
+            let bytes = tree::all_bytes(&*site.tree, path, now)?;
             (
                 path,
                 id,
@@ -69,7 +65,7 @@ fn write_blob(ground: &Ground, converter: &Converter, blob: &NewBlob) -> Result<
             )
         }
     };
-    if ground.git.write_blob(&bytes)? == *expected {
+    if site.git.write_blob(&bytes)? == *expected {
         Ok(())
     } else {
         Err(Error::Changed(path.clone()).into())
@@ -78,7 +74,7 @@ fn write_blob(ground: &Ground, converter: &Converter, blob: &NewBlob) -> Result<
 
 /// Puts the large files of a release into the store.
 pub(super) fn put_large(
-    ground: &Ground,
+    site: &RepoSite,
     session: &dyn Session,
     draft: &Draft,
     saved: &mut u64,
@@ -89,7 +85,7 @@ pub(super) fn put_large(
             path: path.clone(),
             source,
         };
-        let stored = session.put(&mut Stoppable(ground.tree.open(path).map_err(read)?))?;
+        let stored = session.put(&mut Stoppable(site.tree.open(path).map_err(read)?))?;
         if stored.digest != *digest {
             return Err(Error::Changed(path.clone()).into());
         }
@@ -101,7 +97,7 @@ pub(super) fn put_large(
 
 /// Saves the bytes that the change of files needs, and fills in where they are.
 pub(super) fn put_files(
-    ground: &Ground,
+    site: &RepoSite,
     session: &dyn Session,
     draft: &Draft,
     saved: &mut u64,
@@ -109,7 +105,7 @@ pub(super) fn put_files(
     let mut changes = Vec::with_capacity(draft.files.len());
     for file in &draft.files {
         let mut put = |kept: Option<&Kept>| {
-            kept.map(|kept| put_state(ground, session, &file.path, kept, saved))
+            kept.map(|kept| put_state(site, session, &file.path, kept, saved))
                 .transpose()
         };
         let before = file.before.clone().map(|kept| match kept.state.source {
@@ -133,7 +129,7 @@ pub(super) fn put_files(
 
 /// Saves the bytes of one state.
 pub(super) fn put_state(
-    ground: &Ground,
+    site: &RepoSite,
     session: &dyn Session,
     path: &RelPath,
     kept: &Kept,
@@ -143,12 +139,12 @@ pub(super) fn put_state(
     let stored = match &kept.keep {
         Keep::Already => return Ok(state.clone()),
         Keep::Bytes(bytes) => {
-            let blob = ground
+            let blob = site
                 .git
                 .recall_id(bytes)
-                .unwrap_or_else(|| ground.git.blob_id(bytes));
+                .unwrap_or_else(|| site.git.blob_id(bytes));
             // What goes into the commit too need not be kept a second time.
-            if ground.git.sees_object(&blob) {
+            if site.git.sees_object(&blob) {
                 return Ok(FileState {
                     source: Source::Blob(blob),
                     ..state.clone()
@@ -162,9 +158,9 @@ pub(super) fn put_state(
                 source,
             };
             if state.link {
-                session.put(&mut &ground.tree.read_link(path).map_err(read)?[..])?
+                session.put(&mut &site.tree.read_link(path).map_err(read)?[..])?
             } else {
-                session.put(&mut Stoppable(ground.tree.open(path).map_err(read)?))?
+                session.put(&mut Stoppable(site.tree.open(path).map_err(read)?))?
             }
         }
     };
@@ -172,7 +168,7 @@ pub(super) fn put_state(
         return Err(Error::Changed(path.clone()).into());
     }
     *saved += stored.grown;
-    ground.progress(state.size);
+    site.progress(state.size);
     Ok(FileState {
         source: Source::Object(stored.id),
         ..state.clone()

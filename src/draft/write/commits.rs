@@ -10,19 +10,19 @@ use crate::{
     base::{Digest, Failure, RelPath},
     catalog::manifests::MANIFEST_TRAILER,
     git::{self, Attributes},
-    ground::Ground,
     model::{
         GitId, Manifest, ObjectId, OpId, PathChange, TagName,
         manifest::Role,
         operation::{OpKind, Person, Publication, RefChange, TreeChange, TreeEntry},
         signature::Signing,
     },
+    site::RepoSite,
     store::Lease,
 };
 
 /// Writes commits and tag of one operation.
 pub(super) struct CommitWriter<'a> {
-    ground: &'a Ground,
+    site: &'a RepoSite,
     who: &'a Person,
     id: &'a OpId,
     draft: &'a Draft,
@@ -53,19 +53,19 @@ impl<'a> CommitWriter<'a> {
         objects: &'a BTreeMap<RelPath, ObjectId>,
     ) -> Self {
         let Writing {
-            ground,
+            site,
             id,
             draft,
             who,
         } = writing;
         // A release that is to be signed may take its time to be; a way back may not.
-        let ask = !is_way_back(draft.plan.kind) || ground.asks;
+        let ask = !is_way_back(draft.plan.kind) || site.asks;
         let sign = RefCell::new(git::Sign {
             wanted: wanted.signing.clone(),
             ask,
         });
         Self {
-            ground,
+            site,
             who,
             id,
             draft,
@@ -87,7 +87,7 @@ impl<'a> CommitWriter<'a> {
         match write(sign.clone()) {
             Err(error @ git::Error::Unsigned { .. }) if is_way_back(self.draft.plan.kind) => {
                 let said = format!("goes on unsigned: {error}");
-                self.ground.warn(said.clone());
+                self.site.warn(said.clone());
                 self.unsigned.replace(Some(said));
                 let never = git::Sign {
                     wanted: Signing::Never,
@@ -149,11 +149,11 @@ impl<'a> CommitWriter<'a> {
         commit: &GitId,
         publication: &mut Publication,
     ) -> Result<ManifestCommit, Failure> {
-        let git = &self.ground.git;
+        let git = &self.site.git;
         let text = finish_manifest(manifest, commit, self.objects).render();
         let meta = &manifest.metadata;
         let path = self
-            .ground
+            .site
             .settings
             .manifest_path(&meta.task_id, &meta.version);
         let (id, digest) = rayon::join(
@@ -176,7 +176,7 @@ impl<'a> CommitWriter<'a> {
         )?;
         let mut trailers = format!("{MANIFEST_TRAILER}{digest}\n");
         if self.wanted.is_signed {
-            trailers.push_str(&self.ground.trust.keys().sign(text.as_bytes())?.trailer());
+            trailers.push_str(&self.site.keys().sign(text.as_bytes())?.trailer());
         }
         publication.tree.push(add.clone());
         publication.index.push(TreeChange {
@@ -193,13 +193,13 @@ impl<'a> CommitWriter<'a> {
 
     /// Writes one commit.
     fn commit(&self, parent: &GitId, tree: &[TreeChange], message: &str) -> Result<GitId, Failure> {
-        let git = &self.ground.git;
+        let git = &self.site.git;
         let tree = git.write_tree(parent, tree)?;
         let (parents, message, who, at) = (
             vec![parent.clone()],
             message.into(),
             self.who.clone(),
-            self.ground.clock.now(),
+            self.site.clock.now(),
         );
         let draft = git::CommitDraft {
             tree,
@@ -235,7 +235,7 @@ impl<'a> CommitWriter<'a> {
         );
         let (name_of_tag, at, sign) = (
             name.to_string(),
-            self.ground.clock.now(),
+            self.site.clock.now(),
             git::Sign::default(),
         );
         let draft = git::TagDraft {
@@ -246,7 +246,7 @@ impl<'a> CommitWriter<'a> {
             sign,
         };
         let after = self.signed(|sign| {
-            self.ground.git.write_tag(&git::TagDraft {
+            self.site.git.write_tag(&git::TagDraft {
                 sign,
                 ..draft.clone()
             })
@@ -270,8 +270,8 @@ impl<'a> CommitWriter<'a> {
     /// The line of a tag that names the newest line of the audit log; empty when there is none.
     fn audit_anchor(&self) -> String {
         // Neither a release nor going back is refused because the log cannot be read.
-        let anchor = self.ground.audit().head().unwrap_or_else(|error| {
-            self.ground.warn(format!(
+        let anchor = self.site.audit().head().unwrap_or_else(|error| {
+            self.site.warn(format!(
                 "the tag names no line of the audit log: {}",
                 Failure::from(error)
             ));
@@ -301,7 +301,7 @@ impl<'a> CommitWriter<'a> {
             .collect();
         let mut changes = Vec::new();
         for change in staged {
-            let before = self.ground.git.entry(head, &change.path)?;
+            let before = self.site.git.entry(head, &change.path)?;
             if before != change.before {
                 changes.push(TreeChange {
                     path: change.path,
@@ -323,7 +323,7 @@ impl<'a> CommitWriter<'a> {
     /// The index entry of a path.
     fn in_index(&self, path: &RelPath) -> Result<Option<TreeEntry>, Failure> {
         Ok(self
-            .ground
+            .site
             .git
             .scan(std::slice::from_ref(path))?
             .tracked
@@ -334,14 +334,14 @@ impl<'a> CommitWriter<'a> {
 
     /// The change of the work tree that puts the manifest there.
     fn manifest_change(&self, path: RelPath, text: String) -> Result<PathChange, Failure> {
-        let files = &*self.ground.tree;
-        let session = self.ground.store.begin()?;
-        let converter = self.ground.git.converter(Attributes::WorkTree)?;
-        let after = tree::new_file(self.ground, &converter, &path, text.into_bytes())?;
-        let before = tree::existing(files, &self.ground.git, &path, None)?;
+        let files = &*self.site.tree;
+        let session = self.site.store.begin()?;
+        let converter = self.site.git.converter(Attributes::WorkTree)?;
+        let after = tree::new_file(self.site, &converter, &path, text.into_bytes())?;
+        let before = tree::existing(files, &self.site.git, &path, None)?;
         let mut grown = 0;
         let mut put = |kept: Option<Kept>| {
-            kept.map(|kept| put_state(self.ground, &*session, &path, &kept, &mut grown))
+            kept.map(|kept| put_state(self.site, &*session, &path, &kept, &mut grown))
                 .transpose()
         };
         let (before, after) = (put(before)?, put(Some(after))?);

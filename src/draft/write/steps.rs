@@ -7,11 +7,11 @@ use crate::{
     base::{Failure, RelPath},
     catalog::{self, capture},
     deps,
-    ground::Ground,
     model::{
         OpId, PathChange, Verdict, VerdictRecord,
         operation::{CommandRole, EnvironmentChange, Publication, Step},
     },
+    site::RepoSite,
 };
 
 /// The steps of the operation.
@@ -21,14 +21,14 @@ pub(super) fn steps(
     publication: Publication,
 ) -> Result<Vec<Step>, Failure> {
     let Writing {
-        ground,
+        site,
         id,
         draft,
         who,
     } = writing;
     let task = &draft.plan.task;
     let verdict = |version: &crate::model::Version, verdict| {
-        let record = catalog::verdict::verdict(ground, (task, version), verdict, &draft.message);
+        let record = catalog::verdict::verdict(site, (task, version), verdict, &draft.message);
         Step::Verdicts(vec![VerdictRecord {
             who: format!("{} <{}>", who.name, who.email),
             op: Some(id.clone()),
@@ -56,11 +56,11 @@ pub(super) fn steps(
             StepDraft::Hold(version) => verdict(version, Verdict::Held),
             StepDraft::Release(version) => verdict(version, Verdict::Released),
             StepDraft::EnvironmentBack(change) => {
-                Step::Environment(environment_back(ground, id, change)?)
+                Step::Environment(environment_back(site, id, change)?)
             }
             StepDraft::Environment { venv, packages } => {
-                ground.require_trust(task, &[crate::model::trust::Role::Environment])?;
-                Step::Environment(build_environment(ground, id, venv, packages)?)
+                site.require_trust(task, &[crate::model::trust::Role::Environment])?;
+                Step::Environment(build_environment(site, id, venv, packages)?)
             }
         })
     };
@@ -74,26 +74,26 @@ fn beside(id: &OpId, venv: &RelPath, what: &str) -> RelPath {
 }
 
 /// True when something stands at a path.
-fn stands(ground: &Ground, path: &RelPath) -> Result<bool, Failure> {
-    Ok(capture::stat(&*ground.tree, path)?.is_some())
+fn stands(site: &RepoSite, path: &RelPath) -> Result<bool, Failure> {
+    Ok(capture::stat(&*site.tree, path)?.is_some())
 }
 
 /// Builds an environment beside the old one.
 fn build_environment(
-    ground: &Ground,
+    site: &RepoSite,
     id: &OpId,
     venv: &RelPath,
     packages: &[String],
 ) -> Result<EnvironmentChange, Failure> {
     let built = beside(id, venv, "built");
     deps::environment::build(
-        ground.git.work_tree(),
+        site.git.work_tree(),
         venv,
         &built,
         packages,
         &deps::environment::Local::default(),
     )?;
-    let aside = stands(ground, venv)?.then(|| beside(id, venv, "kept"));
+    let aside = stands(site, venv)?.then(|| beside(id, venv, "kept"));
     Ok(EnvironmentChange {
         path: venv.clone(),
         aside,
@@ -103,11 +103,11 @@ fn build_environment(
 
 /// The inverse of a switch: what was put aside comes back.
 fn environment_back(
-    ground: &Ground,
+    site: &RepoSite,
     id: &OpId,
     change: &EnvironmentChange,
 ) -> Result<EnvironmentChange, Failure> {
-    let aside = stands(ground, &change.path)?.then(|| beside(id, &change.path, "kept"));
+    let aside = stands(site, &change.path)?.then(|| beside(id, &change.path, "kept"));
     Ok(EnvironmentChange {
         path: change.path.clone(),
         aside,

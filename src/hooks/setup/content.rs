@@ -45,7 +45,7 @@ pub(super) fn edited_config(
     choice: &Choice,
     wanted: &HooksWanted,
 ) -> Result<(PathBuf, Vec<u8>, Vec<u8>), Failure> {
-    let git = &look.ground.git;
+    let git = &look.site.git;
     let (file, is_set) = match (&look.folder.by, choice.method) {
         (SaidBy::File(file), HookMethod::Redirect) => (file.clone(), true),
         _ => (git.config_path(), false),
@@ -83,7 +83,7 @@ pub(super) fn redirections(
     choice: &Choice,
     wanted: &HooksWanted,
 ) -> Result<BTreeMap<String, Vec<u8>>, Error> {
-    let absolute = look.ground.git.work_tree().join(&choice.before);
+    let absolute = look.site.git.work_tree().join(&choice.before);
     let there = Look::open(&absolute)?;
     let names = there.map(|root| root.list(&RelPath::root())).transpose();
     let names = names

@@ -7,7 +7,6 @@ use super::OWN;
 use crate::{
     base::{Failure, Root},
     git::{HooksFolder, SaidBy},
-    ground::Ground,
     hooks::{
         Error, config_text,
         place::{Place, Slot},
@@ -15,11 +14,12 @@ use crate::{
         script::Before,
     },
     model::hooks::{HookEvent, HookMethod, HooksWanted},
+    site::RepoSite,
 };
 
 /// What there is.
 pub(super) struct Look<'a> {
-    pub(super) ground: &'a Ground,
+    pub(super) site: &'a RepoSite,
     /// Where git looks now.
     pub(super) folder: HooksFolder,
     /// `hooks` in the git directory.
@@ -47,11 +47,11 @@ impl Choice {
 }
 
 impl<'a> Look<'a> {
-    pub(super) fn new(ground: &'a Ground) -> Self {
-        let common = ground.git.common_dir();
+    pub(super) fn new(site: &'a RepoSite) -> Self {
+        let common = site.git.common_dir();
         Self {
-            ground,
-            folder: ground.git.hooks_folder(),
+            site,
+            folder: site.git.hooks_folder(),
             usual: common.join("hooks"),
             own: common.join("snapback").join(OWN),
         }
@@ -77,7 +77,7 @@ impl<'a> Look<'a> {
 
     /// The configuration files that may have lines of ours, with their bytes.
     pub(super) fn configs(&self) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
-        let git = &self.ground.git;
+        let git = &self.site.git;
         let mut files = vec![git.config_path(), git.git_dir().join("config.worktree")];
         files.extend(if let SaidBy::File(file) = &self.folder.by {
             Some(file.clone())
@@ -140,7 +140,7 @@ impl<'a> Look<'a> {
         is_usual: bool,
         stuck: &[String],
     ) -> Result<HookMethod, Error> {
-        let runs_configured = || self.ground.git.runs_configured_hooks();
+        let runs_configured = || self.site.git.runs_configured_hooks();
         match wanted {
             Some(HookMethod::Shim) if !is_usual => Err(Error::Method {
                 method: HookMethod::Shim,

@@ -20,8 +20,8 @@ use super::{
 use crate::{
     base::{Failure, Fs, RelPath, Root, SyncPoint, fs::create_dir_all},
     git::Repo,
-    ground::Ground,
     model::hooks::{HookEvent, HookMethod, HooksPlan, HooksWanted},
+    site::RepoSite,
 };
 use content::{edited_config, redirections};
 use look::{Choice, Look};
@@ -36,8 +36,8 @@ pub(super) const OWN: &str = "hooks";
 const MADE: &str = "hooks-folder-made";
 
 /// What an installation would do. Reads only; refuses what [`install`] would refuse.
-pub fn plan(ground: &Ground, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
-    let look = Look::new(ground);
+pub fn plan(site: &RepoSite, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
+    let look = Look::new(site);
     look.refuse_edited()?;
     let choice = look.choose(wanted)?;
     let mut lines = leftovers(&look, choice.method)?;
@@ -146,11 +146,11 @@ fn plan_shims(look: &Look<'_>, wanted: &HooksWanted) -> Result<Vec<String>, Erro
 }
 
 /// Installs hooks. The plan says what was done; no lines when all was as it should be.
-pub fn install(ground: &Ground, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
-    let done = plan(ground, wanted)?;
-    let look = Look::new(ground);
+pub fn install(site: &RepoSite, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
+    let done = plan(site, wanted)?;
+    let look = Look::new(site);
     for (file, _) in look.configs()? {
-        ground.git.clear_config_lock(&file)?;
+        site.git.clear_config_lock(&file)?;
     }
     if done.lines.is_empty() {
         return Ok(done);
@@ -174,17 +174,17 @@ fn install_redirection(
     choice: &Choice,
     wanted: &HooksWanted,
 ) -> Result<(), Failure> {
-    let ground = look.ground;
-    let own = open_new(&look.own, &*ground.state, OWN)?;
+    let site = look.site;
+    let own = open_new(&look.own, &*site.state, OWN)?;
     redirect::write(
         &own,
         &redirections(look, choice, wanted)?,
         choice.before(look),
     )?;
     let (file, old, new) = edited_config(look, choice, wanted)?;
-    ground.git.replace_config(&file, &old, &new)?;
-    if ground.git.told_hooks_path().as_deref() != Some(look.own.as_path()) {
-        ground.git.replace_config(&file, &new, &old)?;
+    site.git.replace_config(&file, &old, &new)?;
+    if site.git.told_hooks_path().as_deref() != Some(look.own.as_path()) {
+        site.git.replace_config(&file, &new, &old)?;
         clear_own(look)?;
         return Err(Error::NotInForce(file).into());
     }
@@ -195,15 +195,15 @@ fn install_redirection(
 
 /// Writes the hooks into git's configuration; takes what is of another method away before.
 fn install_config(look: &Look<'_>, choice: &Choice, wanted: &HooksWanted) -> Result<(), Failure> {
-    let ground = look.ground;
+    let site = look.site;
     restore_configs(look)?;
     clear_own(look)?;
     clear_shims(look, &[])?;
-    let (file, old, new) = edited_config(&Look::new(ground), choice, wanted)?;
-    ground.git.replace_config(&file, &old, &new)?;
-    let in_force = |event: &HookEvent| is_listed(&ground.git, *event);
+    let (file, old, new) = edited_config(&Look::new(site), choice, wanted)?;
+    site.git.replace_config(&file, &old, &new)?;
+    let in_force = |event: &HookEvent| is_listed(&site.git, *event);
     if !wanted.events.iter().all(in_force) {
-        ground.git.replace_config(&file, &new, &old)?;
+        site.git.replace_config(&file, &new, &old)?;
         return Err(Error::NotInForce(file).into());
     }
     Ok(())
@@ -231,12 +231,12 @@ fn open_new(folder: &Path, above: &dyn Fs, name: &str) -> Result<Root, Error> {
 
 /// Writes the shims, and takes those away that are not wanted.
 fn install_shims(look: &Look<'_>, wanted: &HooksWanted) -> Result<(), Failure> {
-    let state = &*look.ground.state;
+    let state = &*look.site.state;
     if !look.usual.is_dir() {
         // Said before it is done: an uninstallation removes it only when it is empty.
         Place { fs: state }.write(MADE, b"", 0o600)?;
     }
-    let common = Root::open(look.ground.git.common_dir()).map_err(|source| Error::Folder {
+    let common = Root::open(look.site.git.common_dir()).map_err(|source| Error::Folder {
         name: ".".into(),
         source,
     })?;

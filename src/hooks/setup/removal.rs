@@ -6,9 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use super::{MADE, OWN, look::Look};
 use crate::{
     base::{Failure, Fs, RelPath, Root, SyncPoint},
-    ground::Ground,
     hooks::{Error, config_text, place::Place, redirect},
     model::hooks::{HookEvent, HooksPlan},
+    site::RepoSite,
 };
 
 /// Takes the shims away, but for some events.
@@ -29,7 +29,7 @@ pub(super) fn clear_shims(look: &Look<'_>, but: &[HookEvent]) -> Result<(), Erro
 
 /// Takes our lines out of the configurations.
 pub(super) fn restore_configs(look: &Look<'_>) -> Result<bool, Failure> {
-    let git = &look.ground.git;
+    let git = &look.site.git;
     let mut changed = false;
     for (file, text) in look.configs()? {
         git.clear_config_lock(&file)?;
@@ -48,7 +48,7 @@ pub(super) fn clear_own(look: &Look<'_>) -> Result<(), Failure> {
         return Ok(());
     };
     redirect::clear(&own)?;
-    let state = &*look.ground.state;
+    let state = &*look.site.state;
     let failed = |source| Error::Folder {
         name: look.own.to_string_lossy().into_owned(),
         source,
@@ -63,8 +63,8 @@ pub(super) fn clear_own(look: &Look<'_>) -> Result<(), Failure> {
 }
 
 /// What taking the hooks away would do. Reads only.
-pub fn plan_removal(ground: &Ground) -> Result<HooksPlan, Failure> {
-    let look = Look::new(ground);
+pub fn plan_removal(site: &RepoSite) -> Result<HooksPlan, Failure> {
+    let look = Look::new(site);
     look.refuse_edited()?;
     let (names, in_config, own) = look.found()?;
     let mut lines: Vec<String> = names
@@ -91,14 +91,14 @@ pub fn plan_removal(ground: &Ground) -> Result<HooksPlan, Failure> {
 }
 
 /// Takes every hook away and brings back what was there, byte for byte.
-pub fn remove(ground: &Ground) -> Result<HooksPlan, Failure> {
-    let done = plan_removal(ground)?;
-    let look = Look::new(ground);
+pub fn remove(site: &RepoSite) -> Result<HooksPlan, Failure> {
+    let done = plan_removal(site)?;
+    let look = Look::new(site);
     // The configuration first: while it names our folder, the folder must be there.
     restore_configs(&look)?;
     clear_own(&look)?;
     clear_shims(&look, &[])?;
-    let state = &*ground.state;
+    let state = &*site.state;
     let failed = |source| Error::Folder {
         name: look.usual.to_string_lossy().into_owned(),
         source,
@@ -109,7 +109,7 @@ pub fn remove(ground: &Ground) -> Result<HooksPlan, Failure> {
             .transpose()
             .map_err(failed)?;
         if is_empty.is_some_and(|names| names.is_empty()) {
-            let common = Root::open(ground.git.common_dir()).map_err(failed)?;
+            let common = Root::open(site.git.common_dir()).map_err(failed)?;
             common.remove_dir(&RelPath::own("hooks")).map_err(failed)?;
         }
         state.remove_file(&RelPath::own(MADE)).map_err(failed)?;

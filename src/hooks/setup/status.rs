@@ -6,26 +6,26 @@ use std::path::PathBuf;
 use super::{is_listed, look::Look};
 use crate::{
     base::{Failure, Root},
-    ground::Ground,
     hooks::{
         Error,
         place::{Place, Slot},
         script::kept_name,
     },
     model::hooks::{HookEvent, HookLine, HookMethod, HooksStatus},
+    site::RepoSite,
 };
 
 /// What is installed.
-pub fn status(ground: &Ground) -> Result<HooksStatus, Failure> {
-    let look = Look::new(ground);
+pub fn status(site: &RepoSite) -> Result<HooksStatus, Failure> {
+    let look = Look::new(site);
     let before = look.before()?;
     let configured = look
         .configs()?
         .iter()
         .any(|(_, text)| bstr::ByteSlice::contains_str(text.as_slice(), "[hook \"snapback-"));
-    let configured = configured && ground.git.runs_configured_hooks();
+    let configured = configured && site.git.runs_configured_hooks();
     let (usual, own) = (Look::open(&look.usual)?, Look::open(&look.own)?);
-    let foreign = Look::open(&ground.git.work_tree().join(&before))?;
+    let foreign = Look::open(&site.git.work_tree().join(&before))?;
     let installed = Installed {
         look: &look,
         before,
@@ -75,7 +75,7 @@ impl Installed<'_> {
     /// The method by which git runs it.
     fn method(&self, event: HookEvent) -> Result<Option<HookMethod>, Error> {
         let look = self.look;
-        let listed = self.configured && is_listed(&look.ground.git, event);
+        let listed = self.configured && is_listed(&look.site.git, event);
         let running = |root: &Option<Root>| {
             root.as_ref()
                 .map(|root| Place { fs: root }.running(event))

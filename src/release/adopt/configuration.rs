@@ -8,14 +8,14 @@ use std::{
 
 use crate::{
     base::{Failure, RelPath},
-    ground::Ground,
     model::{TagName, TaskId},
+    site::RepoSite,
 };
 
 /// A configuration whose tasks are the folders that the tags are named after; `None` when no tag
 /// is named after a folder of HEAD.
-pub fn configuration(ground: &Ground) -> Result<Option<String>, Failure> {
-    let names: BTreeSet<TaskId> = ground
+pub fn configuration(site: &RepoSite) -> Result<Option<String>, Failure> {
+    let names: BTreeSet<TaskId> = site
         .git
         .tags()?
         .whole
@@ -25,10 +25,10 @@ pub fn configuration(ground: &Ground) -> Result<Option<String>, Failure> {
                 .map(|name| name.task().clone())
         })
         .collect();
-    let Some(head) = ground.git.head_commit()? else {
+    let Some(head) = site.git.head_commit()? else {
         return Ok(None);
     };
-    let entries = ground.git.entries(&head, &[RelPath::root()])?;
+    let entries = site.git.entries(&head, &[RelPath::root()])?;
     let all: BTreeSet<RelPath> = entries
         .iter()
         .flat_map(|(path, _)| path.ancestors())

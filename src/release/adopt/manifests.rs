@@ -8,12 +8,12 @@ use crate::{
     base::{Digest, Failure, RelPath},
     catalog::{Release, Scope, grown, manifests},
     deps::{self, facts::Facts},
-    ground::Ground,
     model::{
         DependencyList, GitId, Manifest, TaskId, TaskSpec, Version,
         manifest::{FileEntry, MANIFEST_SCHEMA, Metadata},
         overview::AdoptionLine,
     },
+    site::RepoSite,
 };
 
 /// What is known of blobs: digest and size, and what sources say.
@@ -25,14 +25,11 @@ struct Known {
 
 impl Known {
     /// Digest and size of a blob, which is read only once.
-    fn blob(&mut self, ground: &Ground, id: &GitId) -> Result<(Digest, u64), String> {
+    fn blob(&mut self, site: &RepoSite, id: &GitId) -> Result<(Digest, u64), String> {
         if let Some(known) = self.blobs.get(id) {
             return Ok(*known);
         }
-        let bytes = ground
-            .git
-            .read_blob(id)
-            .map_err(|error| error.to_string())?;
+        let bytes = site.git.read_blob(id).map_err(|error| error.to_string())?;
         let read = (Digest::of(&bytes), bytes.len() as u64);
         self.blobs.insert(id.clone(), read);
         Ok(read)
@@ -41,7 +38,7 @@ impl Known {
 
 /// Adopts the releases of one task.
 pub(super) fn adopt_task(
-    ground: &Ground,
+    site: &RepoSite,
     scopes: &HashMap<&TaskId, Scope>,
     group: &[&Release],
 ) -> Vec<(AdoptionLine, Option<Manifest>)> {
@@ -51,7 +48,7 @@ pub(super) fn adopt_task(
     for release in group {
         let made = scopes.get(&release.task).map_or_else(
             || Err("its task is not asked for".into()),
-            |scope| adopt_one(ground, scope, release, previous.as_ref(), &mut known),
+            |scope| adopt_one(site, scope, release, previous.as_ref(), &mut known),
         );
         results.push(match made {
             Ok(manifest) => {
@@ -60,38 +57,38 @@ pub(super) fn adopt_task(
             }
             Err(reason) => (line(release, 0, Some(reason)), None),
         });
-        ground.progress(1);
+        site.progress(1);
     }
     results
 }
 
 /// The manifest of one tag, or why it cannot be made.
 fn adopt_one(
-    ground: &Ground,
+    site: &RepoSite,
     scope: &Scope,
     release: &Release,
     previous: Option<&Version>,
     known: &mut Known,
 ) -> Result<Manifest, String> {
-    let tag = ground
+    let tag = site
         .git
         .peel_tag(&release.tag_id)
         .map_err(|error| error.to_string())?;
     if manifests::digest_in(&tag.message).is_some() {
         return Err("it was released by snapback elsewhere: bring the branch with its manifest here (git fetch, git merge)".into());
     }
-    let commit = ground
+    let commit = site
         .git
         .commit(&tag.commit)
         .map_err(|error| error.to_string())?;
-    let task = ground
+    let task = site
         .settings
         .task(&release.task)
         .ok_or("its task is gone")?;
-    let files = files(ground, (task, scope), &tag.commit, known)?;
+    let files = files(site, (task, scope), &tag.commit, known)?;
     // What cannot be read is not known; it is no reason to leave the release out.
     let dependencies =
-        dependencies(ground, task, &tag.commit, &files, &mut known.facts).unwrap_or_default();
+        dependencies(site, task, &tag.commit, &files, &mut known.facts).unwrap_or_default();
     let subject = if tag.message.trim().is_empty() {
         &commit.message
     } else {
@@ -121,13 +118,13 @@ fn adopt_one(
 
 /// The files of a task in a commit; one without any is refused.
 fn files(
-    ground: &Ground,
+    site: &RepoSite,
     (task, scope): (&TaskSpec, &Scope),
     commit: &GitId,
     known: &mut Known,
 ) -> Result<Vec<FileEntry>, String> {
     let mut files = Vec::new();
-    for (path, entry) in ground
+    for (path, entry) in site
         .git
         .entries(commit, &scope.dirs())
         .map_err(|error| error.to_string())?
@@ -138,7 +135,7 @@ fn files(
         if entry.mode == "160000" {
             return Err(format!("{path} is a submodule"));
         }
-        let (digest, size) = known.blob(ground, &entry.id)?;
+        let (digest, size) = known.blob(site, &entry.id)?;
         let role = grown::role(task, &path);
         files.push(FileEntry {
             path,
@@ -162,7 +159,7 @@ fn files(
 /// What the files of a commit say that a release depends on. An environment is in no commit, so
 /// lock files decide; the variables that the settings name are those of today.
 fn dependencies(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     commit: &GitId,
     files: &[FileEntry],
@@ -171,14 +168,14 @@ fn dependencies(
     let paths: Vec<RelPath> = files.iter().map(|file| file.path.clone()).collect();
     let blobs: Vec<Option<&GitId>> = files.iter().map(|file| file.blob.as_ref()).collect();
     let found = deps::collect_all(&deps::Task {
-        fs: &ground.git.files_of(commit)?,
+        fs: &site.git.files_of(commit)?,
         dir: &task.dir,
         files: &paths,
         venv: None,
         variables: &task.environment_variables,
         known: deps::Known {
             blobs: &blobs,
-            id: &|bytes| Some(ground.git.blob_id(bytes)),
+            id: &|bytes| Some(site.git.blob_id(bytes)),
             facts,
         },
     })?;

@@ -17,8 +17,8 @@ use crate::{
         Release, Scope,
         releases::{self, Releases},
     },
-    ground::Ground,
     model::{Manifest, TagName, TaskId, overview::AdoptionLine},
+    site::RepoSite,
 };
 
 pub use configuration::configuration;
@@ -33,11 +33,11 @@ pub struct Adoption {
 }
 
 /// Looks at every tag.
-pub fn find(ground: &Ground, wanted: &dyn Fn(&TaskId) -> bool) -> Result<Adoption, Failure> {
-    let is_task = |id: &TaskId| ground.settings.task(id).is_some();
-    let there = paths_in_head(ground)?;
-    let all = releases::all_followed(&ground.git, &ground.settings)?;
-    let mut lines = foreign_tags(ground, &is_task)?;
+pub fn find(site: &RepoSite, wanted: &dyn Fn(&TaskId) -> bool) -> Result<Adoption, Failure> {
+    let is_task = |id: &TaskId| site.settings.task(id).is_some();
+    let there = paths_in_head(site)?;
+    let all = releases::all_followed(&site.git, &site.settings)?;
+    let mut lines = foreign_tags(site, &is_task)?;
     let mut todo: Vec<&Release> = Vec::new();
     for release in all
         .by_task
@@ -45,27 +45,27 @@ pub fn find(ground: &Ground, wanted: &dyn Fn(&TaskId) -> bool) -> Result<Adoptio
         .flat_map(BTreeMap::values)
         .filter(|release| wanted(&release.task))
     {
-        match not_adopted(ground, release, &there) {
+        match not_adopted(site, release, &there) {
             Some(reason) => lines.push(line(release, 0, Some(reason))),
             None => todo.push(release),
         }
     }
     lines.extend(other_tags(&all));
-    let scopes: HashMap<&TaskId, Scope> = ground
+    let scopes: HashMap<&TaskId, Scope> = site
         .settings
         .tasks
         .iter()
         .filter(|task| wanted(&task.id))
-        .map(|task| Ok((&task.id, Scope::new(&ground.settings, task)?)))
+        .map(|task| Ok((&task.id, Scope::new(&site.settings, task)?)))
         .collect::<Result<_, Failure>>()?;
     let total = todo.len() as u64;
     let results: Vec<(AdoptionLine, Option<Manifest>)> =
-        ground.work("reading tags", total, false, || {
+        site.work("reading tags", total, false, || {
             // By task, so that each worker hashes a file that many tags share only once.
             let groups = group_by_task(&todo);
             groups
                 .into_par_iter()
-                .flat_map_iter(|group| manifests::adopt_task(ground, &scopes, &group))
+                .flat_map_iter(|group| manifests::adopt_task(site, &scopes, &group))
                 .collect()
         });
     let mut manifests = Vec::new();
@@ -78,12 +78,12 @@ pub fn find(ground: &Ground, wanted: &dyn Fn(&TaskId) -> bool) -> Result<Adoptio
 }
 
 /// The paths that HEAD has in the folder of manifests.
-fn paths_in_head(ground: &Ground) -> Result<BTreeSet<RelPath>, Failure> {
-    let snapshots = std::slice::from_ref(&ground.settings.snapshots);
-    let entries = ground
+fn paths_in_head(site: &RepoSite) -> Result<BTreeSet<RelPath>, Failure> {
+    let snapshots = std::slice::from_ref(&site.settings.snapshots);
+    let entries = site
         .git
         .head_commit()?
-        .map(|head| ground.git.entries(&head, snapshots))
+        .map(|head| site.git.entries(&head, snapshots))
         .transpose()?;
     Ok(entries
         .into_iter()
@@ -93,14 +93,12 @@ fn paths_in_head(ground: &Ground) -> Result<BTreeSet<RelPath>, Failure> {
 }
 
 /// Why a release of a known task is not adopted, as far as its name says it.
-fn not_adopted(ground: &Ground, release: &Release, there: &BTreeSet<RelPath>) -> Option<String> {
-    let manifest = ground
-        .settings
-        .manifest_path(&release.task, &release.version);
+fn not_adopted(site: &RepoSite, release: &Release, there: &BTreeSet<RelPath>) -> Option<String> {
+    let manifest = site.settings.manifest_path(&release.task, &release.version);
     if there.contains(&manifest) {
         return Some("it has a manifest already".into());
     }
-    let other = ambiguous(ground, release)?;
+    let other = ambiguous(site, release)?;
     Some(format!(
         "it may as well be a tag of {other}: give one of the two tasks another id"
     ))
@@ -132,9 +130,9 @@ fn other_tags(all: &Releases) -> impl Iterator<Item = AdoptionLine> {
 }
 
 /// Another task that the tag of a release may be of, by its name.
-fn ambiguous(ground: &Ground, release: &Release) -> Option<TaskId> {
+fn ambiguous(site: &RepoSite, release: &Release) -> Option<TaskId> {
     let readings = releases::readings(
-        &ground.settings,
+        &site.settings,
         &TagName::release(&release.task, &release.version),
     );
     readings
@@ -145,11 +143,11 @@ fn ambiguous(ground: &Ground, release: &Release) -> Option<TaskId> {
 
 /// The tags that are no release of a known task, with the reason.
 fn foreign_tags(
-    ground: &Ground,
+    site: &RepoSite,
     is_task: &dyn Fn(&TaskId) -> bool,
 ) -> Result<Vec<AdoptionLine>, Failure> {
     let mut lines = Vec::new();
-    for tag in ground.git.tags()?.whole {
+    for tag in site.git.tags()?.whole {
         let name = std::str::from_utf8(&tag.name).ok();
         if name
             .and_then(|name| TagName::parse(name, is_task))

@@ -9,19 +9,19 @@ use crate::{
     catalog::registry as read,
     draft::{CommitDraft, Draft, FileDraft, Keep, Kept, NewBlob, StepDraft, tree},
     git::Tracked,
-    ground::Ground,
     model::{
         FileState, GitId, Manifest, Plan, Source, TaskId, Version,
         operation::{OpKind, TreeChange, TreeEntry},
         signature::Signing,
     },
     registry::Registry,
+    site::RepoSite,
 };
 
 /// The operation that writes the manifests, the registry entries of tasks that have none, and
 /// the configuration when it was found from the tags.
 pub fn draft(
-    ground: &Ground,
+    site: &RepoSite,
     adoption: &Adoption,
     configuration: Option<String>,
 ) -> Result<Draft, Failure> {
@@ -31,21 +31,21 @@ pub fn draft(
         .next()
         .cloned()
         .unwrap_or_else(|| "none".parse().expect("because it is a legal id"));
-    let registry = registry(ground, &active(ground, adoption, &newest))?;
+    let registry = registry(site, &active(site, adoption, &newest))?;
     let entered = registry
         .as_ref()
         .map(|(_, entered)| entered.clone())
         .unwrap_or_default();
     let registry = registry.map(|(bytes, _)| bytes);
-    let new = new_files(ground, adoption, configuration, registry);
+    let new = new_files(site, adoption, configuration, registry);
     let message = format!(
         "adopt: {} of {}",
         text::count(adoption.manifests.len(), "manifest"),
         text::count(newest.len(), "task")
     );
-    let head = ground.git.head()?;
+    let head = site.git.head()?;
     let mut draft = Draft::new(plan(&first, &new), &message);
-    let tree = add_new_files(ground, new, &entered, &mut draft)?;
+    let tree = add_new_files(site, new, &entered, &mut draft)?;
     draft.commit = Some(CommitDraft {
         head,
         tree,
@@ -61,7 +61,7 @@ pub fn draft(
 
 /// The files that are written, with their bytes, sorted by path.
 fn new_files(
-    ground: &Ground,
+    site: &RepoSite,
     adoption: &Adoption,
     configuration: Option<String>,
     registry: Option<Vec<u8>>,
@@ -71,28 +71,27 @@ fn new_files(
         .iter()
         .map(|manifest| {
             (
-                ground
-                    .settings
+                site.settings
                     .manifest_path(&manifest.metadata.task_id, &manifest.metadata.version),
                 manifest.render().into_bytes(),
             )
         })
         .collect();
     new.extend(configuration.map(|text| (RelPath::own("snapback.yaml"), text.into_bytes())));
-    new.extend(registry.map(|bytes| (ground.settings.registry.clone(), bytes)));
+    new.extend(registry.map(|bytes| (site.settings.registry.clone(), bytes)));
     new.sort();
     new
 }
 
 /// Adds the files to the work tree, the blobs and the index; returns how the commit's tree changes.
 fn add_new_files(
-    ground: &Ground,
+    site: &RepoSite,
     new: Vec<(RelPath, Vec<u8>)>,
     entered: &Entered,
     draft: &mut Draft,
 ) -> Result<Vec<TreeChange>, Failure> {
     let paths: Vec<RelPath> = new.iter().map(|(path, _)| path.clone()).collect();
-    let scan = ground.git.scan(&paths)?;
+    let scan = site.git.scan(&paths)?;
     let tracked: HashMap<&RelPath, &Tracked> = scan
         .tracked
         .iter()
@@ -100,21 +99,19 @@ fn add_new_files(
         .collect();
     let mut changes = Vec::new();
     for (path, bytes) in new {
-        let id = add_file(ground, &path, bytes, draft)?;
+        let id = add_file(site, &path, bytes, draft)?;
         let tracked = tracked.get(&path);
         let (head, index) = (
             tracked.and_then(|tracked| tracked.head.clone()),
             tracked.and_then(|tracked| tracked.index.clone()),
         );
-        let is_registry = path == ground.settings.registry;
+        let is_registry = path == site.settings.registry;
         if is_registry && head.is_none() && index.is_none() && scan.ignored.contains(&path) {
             continue;
         }
         let mut entry = |before: Option<&TreeEntry>| match before {
             // Only the new entries are committed; what else is not committed there stays so.
-            Some(before) if is_registry => {
-                with_entries_in(ground, before, entered, &mut draft.blobs)
-            }
+            Some(before) if is_registry => with_entries_in(site, before, entered, &mut draft.blobs),
             _ => Ok(TreeEntry {
                 mode: "100644".into(),
                 id: id.clone(),
@@ -137,16 +134,16 @@ fn add_new_files(
 
 /// Adds a file to the work tree and to the blobs; returns its id.
 fn add_file(
-    ground: &Ground,
+    site: &RepoSite,
     path: &RelPath,
     bytes: Vec<u8>,
     draft: &mut Draft,
 ) -> Result<GitId, Failure> {
-    let id = ground.git.blob_id(&bytes);
-    let before = tree::existing(&*ground.tree, &ground.git, path, None)?;
+    let id = site.git.blob_id(&bytes);
+    let before = tree::existing(&*site.tree, &site.git, path, None)?;
     let mode = before
         .as_ref()
-        .map_or(0o666 & !ground.umask, |kept| kept.state.mode);
+        .map_or(0o666 & !site.umask, |kept| kept.state.mode);
     let state = FileState {
         link: false,
         mode,
@@ -169,13 +166,13 @@ fn add_file(
 
 /// The entry of a registry of git with some tasks' versions set; its bytes are added to the blobs.
 fn with_entries_in(
-    ground: &Ground,
+    site: &RepoSite,
     before: &TreeEntry,
     entered: &Entered,
     blobs: &mut Vec<NewBlob>,
 ) -> Result<TreeEntry, Failure> {
-    let bytes = with_entries(&read::in_blob(&ground.git, &before.id)?, entered)?;
-    let id = ground.git.blob_id(&bytes);
+    let bytes = with_entries(&read::in_blob(&site.git, &before.id)?, entered)?;
+    let id = site.git.blob_id(&bytes);
     blobs.push(NewBlob::Bytes(bytes));
     Ok(TreeEntry {
         mode: before.mode.clone(),
@@ -211,7 +208,7 @@ type Entered = Vec<(TaskId, Version)>;
 /// The version that each task with new manifests is at: what its configuration says, when that is
 /// one of its releases, else the newest one that was adopted.
 fn active(
-    ground: &Ground,
+    site: &RepoSite,
     adoption: &Adoption,
     newest: &BTreeMap<TaskId, Version>,
 ) -> BTreeMap<TaskId, Version> {
@@ -221,10 +218,10 @@ fn active(
         .filter_map(|line| line.release.as_ref())
         .collect();
     let one = |(task, newest): (&TaskId, &Version)| {
-        let said = ground
+        let said = site
             .settings
             .task(task)
-            .and_then(|spec| read::config_version(&*ground.tree, spec).ok().flatten());
+            .and_then(|spec| read::config_version(&*site.tree, spec).ok().flatten());
         let said = said.filter(|said| released.contains(&(task.clone(), said.clone())));
         (task.clone(), said.unwrap_or_else(|| newest.clone()))
     };
@@ -233,7 +230,7 @@ fn active(
 
 /// The registry with the version of each task that it does not name yet, and which these are.
 fn registry(
-    ground: &Ground,
+    site: &RepoSite,
     active: &BTreeMap<TaskId, Version>,
 ) -> Result<Option<(Vec<u8>, Entered)>, Failure> {
     let all = || {
@@ -241,7 +238,7 @@ fn registry(
             .iter()
             .map(|(task, version)| (task.clone(), version.clone()))
     };
-    let Some(registry) = read::in_tree(&*ground.tree, &ground.settings)? else {
+    let Some(registry) = read::in_tree(&*site.tree, &site.settings)? else {
         let entered: Entered = all().collect();
         return Ok(Some((Registry::of(&entered), entered)));
     };

@@ -19,13 +19,13 @@ use crate::{
         lines::{self, Side},
     },
     git::{self, Attributes, Converter, Scan, Tracked, WorkState},
-    ground::Ground,
     model::{
         GitId, LeftOut, Manifest, TaskSpec,
         manifest::{FileEntry, Role},
         operation::{TreeChange, TreeEntry},
         plan::FileLine,
     },
+    site::RepoSite,
 };
 use reader::{Looked, Reader, Seen};
 
@@ -62,23 +62,23 @@ pub struct ReleaseFiles {
 
 /// Finds them, given a scan of the task's folders.
 pub fn find(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     scope: &Scope,
     scan: &Scan,
     previous: Option<&Found>,
 ) -> Result<ReleaseFiles, Failure> {
-    warn_of_names(ground, scope, scan);
+    warn_of_names(site, scope, scan);
     refuse_repositories(scope, scan)?;
     let known = known_blobs(previous);
-    let converter = converter(ground, scope, scan)?;
+    let converter = converter(site, scope, scan)?;
     let reader = Reader {
-        ground,
+        site,
         converter: &converter,
         known: &known,
     };
-    let (mut small, mut large) = split(ground, scope, &scan.untracked, &scan.ignored)?;
-    databases::leave_lone_logs(ground, scan, scope, &mut small, &mut large);
+    let (mut small, mut large) = split(site, scope, &scan.untracked, &scan.ignored)?;
+    databases::leave_lone_logs(site, scan, scope, &mut small, &mut large);
     let looked = reader.read_all(scope, scan, &small);
     let mut found = ReleaseFiles {
         entries: Vec::with_capacity(looked.len()),
@@ -91,9 +91,9 @@ pub fn find(
         )
     }));
     for file in looked {
-        add(ground, task, file?, &mut found);
+        add(site, task, file?, &mut found);
     }
-    found.left_out = left_out::of(&*ground.tree, task, scope, scan.ignored.iter());
+    found.left_out = left_out::of(&*site.tree, task, scope, scan.ignored.iter());
     found.line_ends.sort();
     found.notes.extend(lines::other_line_ends(
         &found.line_ends,
@@ -102,21 +102,21 @@ pub fn find(
     ));
     let bytes = large.iter().map(|(_, size)| size).sum();
     let manifest = previous.map(|found| &found.manifest);
-    ground.work("hashing", bytes, true, || {
-        add_large(ground, large, manifest, &mut found)
+    site.work("hashing", bytes, true, || {
+        add_large(site, large, manifest, &mut found)
     })?;
     if let Some(previous) = manifest {
-        note_gone_large(ground, scope, previous, &mut found)?;
+        note_gone_large(site, scope, previous, &mut found)?;
     }
     Ok(found)
 }
 
 /// Warns of files whose names no release can hold.
-fn warn_of_names(ground: &Ground, scope: &Scope, scan: &Scan) {
+fn warn_of_names(site: &RepoSite, scope: &Scope, scan: &Scan) {
     for path in scan.refused.iter().filter(|path| scope.owns(path)) {
         let why = RelPath::parse(path.as_bytes())
             .map_or_else(|refusal| refusal.why, |_| "its name is reserved");
-        ground.warn(format!(
+        site.warn(format!(
             "{path} is not released ({why}): rename it, or name it in the task's `exclude`"
         ));
     }
@@ -151,7 +151,7 @@ fn known_blobs(previous: Option<&Found>) -> HashMap<&GitId, (Digest, u64)> {
 }
 
 /// From the files to git's form, by the rules that are still there.
-fn converter(ground: &Ground, scope: &Scope, scan: &Scan) -> Result<Converter, Failure> {
+fn converter(site: &RepoSite, scope: &Scope, scan: &Scan) -> Result<Converter, Failure> {
     let lost = |tracked: &&Tracked| {
         scope.owns(&tracked.path)
             && matches!(tracked.state, WorkState::Missing | WorkState::TypeChanged)
@@ -162,13 +162,13 @@ fn converter(ground: &Ground, scope: &Scope, scan: &Scan) -> Result<Converter, F
             .filter(lost)
             .map(|tracked| (&tracked.path, None)),
     );
-    Ok(ground.git.converter(Attributes::After(&gone))?)
+    Ok(site.git.converter(Attributes::After(&gone))?)
 }
 
 /// Names large files of the release before that are not there any more. Where the store has no
 /// bytes of them either, as in another clone, it is not said that somebody deleted them.
 fn note_gone_large(
-    ground: &Ground,
+    site: &RepoSite,
     scope: &Scope,
     previous: &Manifest,
     found: &mut ReleaseFiles,
@@ -182,7 +182,7 @@ fn note_gone_large(
         match file
             .object
             .as_ref()
-            .map(|object| ground.store.size(object))
+            .map(|object| site.store.size(object))
             .transpose()?
             .flatten()
         {
@@ -214,7 +214,7 @@ type Split = (Vec<RelPath>, Vec<(RelPath, u64)>);
 /// Splits what git does not track into small files for git and large ones (with their sizes) for
 /// the store. Ignored files are taken only when the large-file globs name them.
 fn split(
-    ground: &Ground,
+    site: &RepoSite,
     scope: &Scope,
     untracked: &[RelPath],
     ignored: &[RelPath],
@@ -226,7 +226,7 @@ fn split(
         .filter(|path| scope.owns(path))
         .chain(ignored)
     {
-        let Some(stat) = capture::stat(&*ground.tree, path)? else {
+        let Some(stat) = capture::stat(&*site.tree, path)? else {
             continue;
         };
         match stat.kind {
@@ -245,7 +245,7 @@ fn split(
 }
 
 /// Adds a looked-at file to the release.
-fn add(ground: &Ground, task: &TaskSpec, file: Looked, found: &mut ReleaseFiles) {
+fn add(site: &RepoSite, task: &TaskSpec, file: Looked, found: &mut ReleaseFiles) {
     let Looked {
         path,
         head,
@@ -261,7 +261,7 @@ fn add(ground: &Ground, task: &TaskSpec, file: Looked, found: &mut ReleaseFiles)
     if head != after {
         found
             .lines
-            .extend(plan_line(ground, &path, head.as_ref(), now.as_ref()));
+            .extend(plan_line(site, &path, head.as_ref(), now.as_ref()));
         found.tree.push(TreeChange {
             path: path.clone(),
             before: head,
@@ -296,13 +296,13 @@ fn add(ground: &Ground, task: &TaskSpec, file: Looked, found: &mut ReleaseFiles)
 
 /// The plan's line for a file that differs from HEAD.
 fn plan_line(
-    ground: &Ground,
+    site: &RepoSite,
     path: &RelPath,
     head: Option<&TreeEntry>,
     now: Option<&Seen>,
 ) -> Option<FileLine> {
-    let before = head.and_then(|entry| ground.git.read_blob(&entry.id).ok());
-    let after = now.and_then(|_| capture::read(&*ground.tree, path).ok().flatten());
+    let before = head.and_then(|entry| site.git.read_blob(&entry.id).ok());
+    let after = now.and_then(|_| capture::read(&*site.tree, path).ok().flatten());
     let before = before.as_deref().map(|bytes| Side {
         size: bytes.len() as u64,
         bytes: Some(bytes),
@@ -316,16 +316,16 @@ fn plan_line(
 
 /// Adds the large files: hashed here, stored when the draft is written.
 fn add_large(
-    ground: &Ground,
+    site: &RepoSite,
     large: Vec<(RelPath, u64)>,
     previous: Option<&Manifest>,
     found: &mut ReleaseFiles,
 ) -> Result<(), Failure> {
     for (path, _) in large {
-        let Some(now) = capture::read(&*ground.tree, &path)? else {
+        let Some(now) = capture::read(&*site.tree, &path)? else {
             continue;
         };
-        ground.progress(now.size);
+        site.progress(now.size);
         let before = previous
             .and_then(|manifest| manifest.file(&path))
             .filter(|file| file.role == Role::Large);

@@ -16,8 +16,8 @@ use crate::{
     },
     draft::{NewBlob, tree::all_bytes},
     git::{self, Converter, Scan, Tracked, WorkState},
-    ground::Ground,
     model::{GitId, operation::TreeEntry},
+    site::RepoSite,
 };
 
 /// One file after it was looked at.
@@ -45,7 +45,7 @@ pub(super) struct Seen {
 
 /// Reads files into what git stores for them.
 pub(super) struct Reader<'a> {
-    pub(super) ground: &'a Ground,
+    pub(super) site: &'a RepoSite,
     pub(super) converter: &'a Converter,
     pub(super) known: &'a HashMap<&'a GitId, (Digest, u64)>,
 }
@@ -76,7 +76,7 @@ impl Reader<'_> {
             .filter(|tracked| !there.contains(&tracked.path))
             .collect();
         // Not into one result: rayon would make the list in parts and move them.
-        self.ground.work("reading", total, false, || {
+        self.site.work("reading", total, false, || {
             let tracked = tracked.par_iter().map(|tracked| self.tracked(tracked));
             tracked
                 .chain(
@@ -101,7 +101,7 @@ impl Reader<'_> {
             }
             _ => self.read(&tracked.path, tracked.index.as_ref())?,
         };
-        self.ground.progress(1);
+        self.site.progress(1);
         let stale = tracked.state == WorkState::Maybe;
         let read = !matches!(tracked.state, WorkState::Clean | WorkState::LeftOut);
         Ok(Looked {
@@ -116,7 +116,7 @@ impl Reader<'_> {
 
     /// A folder in place of a file is a removal; a device, FIFO or socket is nothing to release.
     fn refuse_special(&self, path: &RelPath) -> Result<(), Error> {
-        match capture::stat(&*self.ground.tree, path)?.map(|stat| stat.kind) {
+        match capture::stat(&*self.site.tree, path)?.map(|stat| stat.kind) {
             Some(crate::base::Type::Other) => Err(Error::NotAFile {
                 path: path.clone(),
                 what: "a device, FIFO or socket",
@@ -128,7 +128,7 @@ impl Reader<'_> {
     /// A file that the index does not know; HEAD may.
     fn untracked(&self, path: &RelPath, head: Option<&TreeEntry>) -> Result<Looked, Failure> {
         let now = self.read(path, None)?;
-        self.ground.progress(1);
+        self.site.progress(1);
         Ok(Looked {
             path: path.clone(),
             head: head.cloned(),
@@ -145,16 +145,16 @@ impl Reader<'_> {
         let (checksum, size) = match known {
             Some(known) => known,
             None => {
-                let bytes = self.ground.git.read_blob(&entry.id)?;
+                let bytes = self.site.git.read_blob(&entry.id)?;
                 (Digest::of(&bytes), bytes.len() as u64)
             }
         };
         let now = if entry.mode == "120000" || self.converter.is_plain(path)? {
             None
         } else {
-            capture::stat(&*self.ground.tree, path)?
+            capture::stat(&*self.site.tree, path)?
         };
-        let in_git = || self.ground.git.read_blob(&entry.id);
+        let in_git = || self.site.git.read_blob(&entry.id);
         let exact = match now {
             Some(now) => self
                 .converter
@@ -173,15 +173,13 @@ impl Reader<'_> {
 
     /// A file that must be read.
     fn read(&self, path: &RelPath, index: Option<&TreeEntry>) -> Result<Option<Seen>, Failure> {
-        let Some(now) = capture::read(&*self.ground.tree, path)? else {
+        let Some(now) = capture::read(&*self.site.tree, path)? else {
             return Ok(None);
         };
         let link = now.is_link();
         let mode = match index {
             // Where the file system keeps no executable bit, the index says what it is.
-            Some(entry)
-                if !link && entry.mode != "120000" && !self.ground.git.trusts_file_mode() =>
-            {
+            Some(entry) if !link && entry.mode != "120000" && !self.site.git.trusts_file_mode() => {
                 entry.mode.clone()
             }
             _ => now.git_mode().into(),
@@ -189,15 +187,15 @@ impl Reader<'_> {
         if !link && self.converter.is_lfs(path)? && !self.stays(path, now.bytes.as_ref())? {
             return Ok(Some(self.as_pointer(path, mode, &now)));
         }
-        let bytes = all_bytes(&*self.ground.tree, path, now)?;
+        let bytes = all_bytes(&*self.site.tree, path, now)?;
         let (in_git, exact) = if link {
             (bytes, true)
         } else {
             self.in_git(path, bytes)?
         };
-        let id = self.ground.git.blob_id(&in_git);
-        let blob = (!self.ground.git.sees_object(&id))
-            .then(|| NewBlob::FromTree(path.clone(), id.clone()));
+        let id = self.site.git.blob_id(&in_git);
+        let blob =
+            (!self.site.git.sees_object(&id)).then(|| NewBlob::FromTree(path.clone(), id.clone()));
         let sync = blob.is_none();
         Ok(Some(Seen {
             entry: TreeEntry { mode, id },
@@ -212,7 +210,7 @@ impl Reader<'_> {
     /// What git stores for a file of Git LFS: its pointer.
     fn as_pointer(&self, path: &RelPath, mode: Cow<'static, str>, now: &Now) -> Seen {
         let pointer = git::Repo::lfs_pointer(&now.digest, now.size);
-        let id = self.ground.git.blob_id(&pointer);
+        let id = self.site.git.blob_id(&pointer);
         let (checksum, size) = (Digest::of(&pointer), pointer.len() as u64);
         Seen {
             entry: TreeEntry {

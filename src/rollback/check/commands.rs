@@ -5,22 +5,22 @@
 use crate::{
     base::Failure,
     catalog::{manifests, releases::Releases},
-    ground::Ground,
     model::{Check, Manifest, TaskSpec, Version, trust::Role},
+    site::RepoSite,
     verify::{self, Commands, evidence::Variables, readiness::Readiness},
 };
 
 /// Level 3.
 pub(super) fn smoke(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     variables: &Variables,
     commands: Commands,
 ) -> Result<Vec<Check>, Failure> {
-    let commands = may_run(ground, task, Role::Smoke, commands);
+    let commands = may_run(site, task, Role::Smoke, commands);
     Ok(verify::smoke::smoke(
         &task.smoke,
-        &command_dir(ground, task),
+        &command_dir(site, task),
         variables,
         commands,
     )?)
@@ -28,24 +28,24 @@ pub(super) fn smoke(
 
 /// Whether a task's commands for a use run. Refusing comes earlier, before anything is changed;
 /// this holds when everything else is wrong.
-fn may_run(ground: &Ground, task: &TaskSpec, role: Role, wanted: Commands) -> Commands {
+fn may_run(site: &RepoSite, task: &TaskSpec, role: Role, wanted: Commands) -> Commands {
     match wanted {
-        Commands::Run if ground.require_trust(&task.id, &[role]).is_err() => Commands::NotTrusted,
+        Commands::Run if site.require_trust(&task.id, &[role]).is_err() => Commands::NotTrusted,
         other => other,
     }
 }
 
 /// Level 4 alone, for the task after its restart.
 pub fn readiness(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     releases: &Releases,
     version: &Version,
     commands: Commands,
 ) -> Result<Vec<Check>, Failure> {
-    let found = manifests::load(ground, releases.find(&task.id, version)?)?;
+    let found = manifests::load(site, releases.find(&task.id, version)?)?;
     ready(
-        ground,
+        site,
         task,
         &found.manifest,
         (false, commands),
@@ -55,18 +55,18 @@ pub fn readiness(
 
 /// Level 4; whether the version is held, and whether commands are wanted.
 pub(super) fn ready(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     manifest: &Manifest,
     (is_held, commands): (bool, Commands),
     variables: &Variables,
 ) -> Result<Vec<Check>, Failure> {
     let expected = &manifest.dependencies;
-    let commands = may_run(ground, task, Role::Probe, commands);
+    let commands = may_run(site, task, Role::Probe, commands);
     let of = Readiness {
         task,
-        fs: &*ground.tree,
-        work_tree: ground.git.work_tree(),
+        fs: &*site.tree,
+        work_tree: site.git.work_tree(),
         expected,
         is_held,
         variables,
@@ -85,11 +85,11 @@ pub(super) fn variables(task: &TaskSpec, manifest: &Manifest) -> Variables {
 }
 
 /// The folder that the task's commands run in.
-pub fn command_dir(ground: &Ground, task: &TaskSpec) -> std::path::PathBuf {
-    let dir = ground.git.work_tree().join(task.dir.as_os());
+pub fn command_dir(site: &RepoSite, task: &TaskSpec) -> std::path::PathBuf {
+    let dir = site.git.work_tree().join(task.dir.as_os());
     if dir.is_dir() {
         dir
     } else {
-        ground.git.work_tree().to_path_buf()
+        site.git.work_tree().to_path_buf()
     }
 }

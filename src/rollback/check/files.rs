@@ -14,16 +14,16 @@ use crate::{
         databases::{is_lone_log, with_sides},
     },
     git::{Attributes, Scan, Tracked, WorkState, rules_gone},
-    ground::Ground,
     model::{Check, Manifest, Status, manifest::FileEntry, verification::MEANWHILE},
+    site::RepoSite,
     verify::{Checking, integrity},
 };
 
 impl TreeCheck<'_> {
     /// Level 1 on the work tree.
     pub(super) fn files(&self, scan: &Scan, levels: &Levels) -> Result<Vec<Check>, Failure> {
-        let (ground, manifest) = (self.ground, self.manifest);
-        let paths = Paths::of(&*ground.tree, self.scope, manifest, scan);
+        let (site, manifest) = (self.site, self.manifest);
+        let paths = Paths::of(&*site.tree, self.scope, manifest, scan);
         let extras = paths.extras(scan);
         let rules = scan
             .tracked
@@ -32,11 +32,11 @@ impl TreeCheck<'_> {
             .filter(|tracked| self.scope.owns(&tracked.path));
         // Inside an operation the index may still have the rules of the version that is left.
         let gone = rules_gone(rules.map(|tracked| (&tracked.path, None)));
-        let converter = ground.git.converter(Attributes::After(&gone))?;
+        let converter = site.git.converter(Attributes::After(&gone))?;
         let work = integrity::WorkTree {
-            tree: &*ground.tree,
+            tree: &*site.tree,
             converter: &converter,
-            file_mode: ground.git.trusts_file_mode(),
+            file_mode: site.git.trusts_file_mode(),
             // What was taken in a moment ago is what lies here, a pointer too.
             takes_pointers: levels.since.is_some(),
         };
@@ -52,7 +52,7 @@ impl TreeCheck<'_> {
                 .filter(|file| paths.wants(file))
                 .map(|file| (&file.path, ())),
         );
-        checks.extend(databases(ground, scan, &restored)?);
+        checks.extend(databases(site, scan, &restored)?);
         checks.extend(integrity::line_ends(manifest));
         checks.extend(meanwhile);
         Ok(checks)
@@ -74,7 +74,7 @@ impl TreeCheck<'_> {
         let (Status::Fail, Some(since)) = (files.status, levels.since) else {
             return (files, None);
         };
-        let is_touched = |file: &FileEntry| touched(self.ground, &file.path, since);
+        let is_touched = |file: &FileEntry| touched(self.site, &file.path, since);
         let theirs = look(&|file| paths.wants(file) && is_touched(file));
         if theirs.status != Status::Fail {
             return (files, None);
@@ -188,26 +188,25 @@ impl<'a> Paths<'a> {
 
 /// True for a path that was written, changed or removed since then, by the clock of the file
 /// system.
-fn touched(ground: &Ground, path: &RelPath, since: Timestamp) -> bool {
+fn touched(site: &RepoSite, path: &RelPath, since: Timestamp) -> bool {
     let at = |stat: Stat| stat.mtime.0.max(stat.ctime.0);
-    ground
-        .tree
+    site.tree
         .stat(path)
         .is_ok_and(|stat| stat.is_none_or(|stat| at(stat) >= since.as_second()))
 }
 
 /// No log changes the rows of the version's databases; nothing is said where there is none.
 fn databases(
-    ground: &Ground,
+    site: &RepoSite,
     scan: &Scan,
     restored: &Sorted<'_, ()>,
 ) -> Result<Option<Check>, Failure> {
     let checking = Checking::begin(1, "integrity.databases");
-    let databases = with_sides(&*ground.tree, scan.names(), |path| restored.contains(path))?;
+    let databases = with_sides(&*site.tree, scan.names(), |path| restored.contains(path))?;
     let mut problems = Vec::new();
     for database in &databases {
         problems.extend(
-            match database.changed_by(&*ground.tree, |log| !restored.contains(log))? {
+            match database.changed_by(&*site.tree, |log| !restored.contains(log))? {
                 Some((log, Log::Transaction)) => Some(format!(
                     "{log} takes back a transaction on {}, so its rows are others",
                     database.path

@@ -10,9 +10,9 @@ use crate::{
         releases::Releases,
     },
     git::Attributes,
-    ground::Ground,
     model::{Check, Status, TagName, TaskSpec, Verification, Version, signature::Demand},
     rollback::{Error, signature},
+    site::RepoSite,
     verify::{
         Checking,
         integrity::{self, Depth},
@@ -22,7 +22,7 @@ use crate::{
 /// Checks a release where it is kept: tag, its signature, commit, manifest, and every byte of it
 /// when `deep`.
 pub fn release(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     releases: &Releases,
     version: &Version,
@@ -37,7 +37,7 @@ pub fn release(
         Err(broken @ catalog::Error::TagBroken { .. }) => {
             verification
                 .checks
-                .push(Checking::begin(1, "integrity.tag").unmade(broken.into(), &ground.git)?);
+                .push(Checking::begin(1, "integrity.tag").unmade(broken.into(), &site.git)?);
             return Ok(verification);
         }
         found => found?,
@@ -45,20 +45,20 @@ pub fn release(
     // Before the manifest, which the tag vouches for, is read.
     verification
         .checks
-        .extend(signature::check(ground, release, demand)?);
-    let tag = tag_check(ground, release)?;
+        .extend(signature::check(site, release, demand)?);
+    let tag = tag_check(site, release)?;
     if tag.status == Status::Fail && !release.lost {
         // What such a tag leads to is not what was released.
         verification.checks.push(tag);
         return Ok(verification);
     }
     let checking = Checking::begin(1, "integrity.manifest");
-    let found = match manifests::load(ground, release) {
+    let found = match manifests::load(site, release) {
         Ok(found) => found,
         Err(failure) => {
             verification
                 .checks
-                .push(checking.unmade(failure, &ground.git)?);
+                .push(checking.unmade(failure, &site.git)?);
             return Ok(verification);
         }
     };
@@ -70,50 +70,48 @@ pub fn release(
     let depth = if deep { Depth::Deep } else { Depth::Present };
     verification
         .checks
-        .extend(contents(ground, task, release, &found, depth)?);
+        .extend(contents(site, task, release, &found, depth)?);
     Ok(verification)
 }
 
 /// The commit of a release whose manifest was read, and every byte that is kept of it. Where the
 /// commit cannot be looked at, neither are the bytes.
 fn contents(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     release: &Release,
     found: &Found,
     depth: Depth,
 ) -> Result<Vec<Check>, Failure> {
-    let scope = Scope::new(&ground.settings, task)?;
+    let scope = Scope::new(&site.settings, task)?;
     let checking = Checking::begin(1, "integrity.commit");
-    let commit = match grown::commit(ground, &scope, found, true) {
+    let commit = match grown::commit(site, &scope, found, true) {
         Ok(check) => check,
-        Err(failure) => return Ok(vec![checking.unmade(failure, &ground.git)?]),
+        Err(failure) => return Ok(vec![checking.unmade(failure, &site.git)?]),
     };
-    let converter = ground
-        .git
-        .converter(Attributes::Commit(&found.tag.commit))?;
+    let converter = site.git.converter(Attributes::Commit(&found.tag.commit))?;
     let total = found.manifest.files.len() as u64;
-    let absent = manifests::absent(&ground.git, release);
-    let kept = ground.work("verifying", total, false, || {
+    let absent = manifests::absent(&site.git, release);
+    let kept = site.work("verifying", total, false, || {
         integrity::kept(
-            (&ground.git, &*ground.store, absent),
+            (&site.git, &*site.store, absent),
             &converter,
             &found.manifest,
             depth,
-            &|n| ground.progress(n),
+            &|n| site.progress(n),
         )
     });
     Ok(vec![commit, kept])
 }
 
 /// Refuses a release whose tag's commit does not hold what its manifest says.
-pub fn refuse_other_commit(ground: &Ground, scope: &Scope, found: &Found) -> Result<(), Failure> {
+pub fn refuse_other_commit(site: &RepoSite, scope: &Scope, found: &Found) -> Result<(), Failure> {
     let meta = &found.manifest.metadata;
     // The users' own form does not say what git has.
     if found.manifest.schema.is_none() {
         return Ok(());
     }
-    let check = grown::commit(ground, scope, found, false)?;
+    let check = grown::commit(site, scope, found, false)?;
     if check.status == Status::Pass {
         return Ok(());
     }
@@ -147,11 +145,11 @@ fn copy_check(release: &Release, found: &Found) -> Option<Check> {
 }
 
 /// The second reference names the same tag, so a moved or deleted tag shows.
-pub(super) fn tag_check(ground: &Ground, release: &Release) -> Result<Check, Failure> {
+pub(super) fn tag_check(site: &RepoSite, release: &Release) -> Result<Check, Failure> {
     let checking = Checking::begin(1, "integrity.tag");
     let name = TagName::keep_reference(&release.task, &release.version);
     if release.lost {
-        let (why, hints) = manifests::lost_tag(&ground.git, release);
+        let (why, hints) = manifests::lost_tag(&site.git, release);
         let bring = hints
             .iter()
             .map(|hint| format!("{}: {}", hint.why, hint.argv.join(" ")));
@@ -160,7 +158,7 @@ pub(super) fn tag_check(ground: &Ground, release: &Release) -> Result<Check, Fai
             ..checking.end(Status::Fail, std::iter::once(why).chain(bring).collect())
         });
     }
-    Ok(match manifests::kept(&ground.git, release)? {
+    Ok(match manifests::kept(&site.git, release)? {
         Kept::Nothing => checking.end(
             Status::Skipped,
             vec![format!(
@@ -182,10 +180,9 @@ pub(super) fn tag_check(ground: &Ground, release: &Release) -> Result<Check, Fai
                 )
             }
         }
-        Kept::Other(id) => checking.unmade(
-            catalog::Error::tag_replaced(release, id).into(),
-            &ground.git,
-        )?,
+        Kept::Other(id) => {
+            checking.unmade(catalog::Error::tag_replaced(release, id).into(), &site.git)?
+        }
     })
 }
 

@@ -13,10 +13,10 @@ use crate::{
     base::Failure,
     catalog::{self, Scope, manifests, registry as read, releases::Releases},
     git::{Attributes, Scan},
-    ground::Ground,
     model::{
         Check, Manifest, Status, TaskSpec, Verification, Version, trust::Role, verdict::Standing,
     },
+    site::RepoSite,
     verify::{
         Checking, Commands,
         configuration::{self, Said},
@@ -81,7 +81,7 @@ impl Levels {
 
 /// Checks that the work tree holds a version.
 pub fn tree(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     releases: &Releases,
     standing: Standing,
@@ -91,23 +91,21 @@ pub fn tree(
     let load = || {
         releases
             .find(&task.id, version)
-            .map(|release| manifests::load(ground, release))
+            .map(|release| manifests::load(site, release))
     };
     // The manifest is read meanwhile; a failure is said below.
-    let (_, scan) = rayon::join(load, || look(ground, task));
-    tree_as(ground, task, releases, standing, version, levels, &scan?)
+    let (_, scan) = rayon::join(load, || look(site, task));
+    tree_as(site, task, releases, standing, version, levels, &scan?)
 }
 
 /// What lies in the folders of a task.
-pub fn look(ground: &Ground, task: &TaskSpec) -> Result<Scan, Failure> {
-    Ok(ground
-        .git
-        .scan(&Scope::new(&ground.settings, task)?.dirs())?)
+pub fn look(site: &RepoSite, task: &TaskSpec) -> Result<Scan, Failure> {
+    Ok(site.git.scan(&Scope::new(&site.settings, task)?.dirs())?)
 }
 
 /// [`tree`], of what [`look`] found.
 pub fn tree_as(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     releases: &Releases,
     standing: Standing,
@@ -121,10 +119,10 @@ pub fn tree_as(
         version: version.clone(),
         checks: Vec::new(),
     };
-    let found = match manifests::load(ground, release) {
+    let found = match manifests::load(site, release) {
         Ok(found) => found,
         Err(failure) => {
-            verification.checks.push(unread_manifest(ground, failure)?);
+            verification.checks.push(unread_manifest(site, failure)?);
             return Ok(verification);
         }
     };
@@ -135,11 +133,11 @@ pub fn tree_as(
     if release.lost && levels.tag {
         verification
             .checks
-            .push(kept_release::tag_check(ground, release)?);
+            .push(kept_release::tag_check(site, release)?);
     }
-    let scope = Scope::new(&ground.settings, task)?;
+    let scope = Scope::new(&site.settings, task)?;
     let check = TreeCheck {
-        ground,
+        site,
         task,
         scope: &scope,
         manifest: &found.manifest,
@@ -151,7 +149,7 @@ pub fn tree_as(
 
 /// The check of a manifest that could not be read. Where a tag is by now says nothing of what was
 /// released, as in [`release`].
-fn unread_manifest(ground: &Ground, failure: Failure) -> Result<Check, Failure> {
+fn unread_manifest(site: &RepoSite, failure: Failure) -> Result<Check, Failure> {
     let is_elsewhere = matches!(failure.find(), Some(catalog::Error::TagReplaced { .. }));
     let checking = Checking::begin(
         1,
@@ -161,12 +159,12 @@ fn unread_manifest(ground: &Ground, failure: Failure) -> Result<Check, Failure> 
             "integrity.manifest"
         },
     );
-    checking.unmade(failure, &ground.git)
+    checking.unmade(failure, &site.git)
 }
 
 /// A version of a task, to be compared with the work tree.
 struct TreeCheck<'a> {
-    ground: &'a Ground,
+    site: &'a RepoSite,
     task: &'a TaskSpec,
     scope: &'a Scope,
     manifest: &'a Manifest,
@@ -188,7 +186,7 @@ impl TreeCheck<'_> {
         }
         let uses = self.run_commands(is_edited, standing, verification)?;
         let ran = self.levels.commands == Commands::Run
-            && !self.ground.commands_for(&self.task.id, &uses).is_empty();
+            && !self.site.commands_for(&self.task.id, &uses).is_empty();
         if ran {
             self.look_again(verification)?;
             if !is_edited {
@@ -207,7 +205,7 @@ impl TreeCheck<'_> {
         standing: Standing,
         verification: &mut Verification,
     ) -> Result<Vec<Role>, Failure> {
-        let (ground, task, levels) = (self.ground, self.task, &self.levels);
+        let (site, task, levels) = (self.site, self.task, &self.levels);
         let variables = commands::variables(task, self.manifest);
         let mut uses: Vec<Role> = Vec::new();
         if levels.smoke {
@@ -219,12 +217,12 @@ impl TreeCheck<'_> {
             uses.extend((!is_edited).then_some(Role::Smoke));
             verification
                 .checks
-                .extend(commands::smoke(ground, task, &variables, commands)?);
+                .extend(commands::smoke(site, task, &variables, commands)?);
         }
         if levels.readiness {
             uses.extend([Role::Probe, Role::Environment]);
             verification.checks.extend(commands::ready(
-                ground,
+                site,
                 task,
                 self.manifest,
                 (standing.held, levels.commands),
@@ -244,7 +242,7 @@ impl TreeCheck<'_> {
                     .iter()
                     .any(|check| check.id == id && check.status == Status::Fail)
         };
-        let now = self.files(&look(self.ground, self.task)?, &Levels::FIRST_TWO)?;
+        let now = self.files(&look(self.site, self.task)?, &Levels::FIRST_TWO)?;
         let broken: Vec<String> = now
             .into_iter()
             .filter(|check| check.status == Status::Fail && !known(&check.id))
@@ -264,12 +262,12 @@ impl TreeCheck<'_> {
 
     /// Level 2.
     fn configuration(&self) -> Result<Vec<Check>, Failure> {
-        let (ground, version) = (self.ground, &self.manifest.metadata.version);
+        let (site, version) = (self.site, &self.manifest.metadata.version);
         let said = self.said();
-        let converter = ground.git.converter(Attributes::WorkTree)?;
+        let converter = site.git.converter(Attributes::WorkTree)?;
         let mut checks = configuration::versions(version, &said, self.manifest.metadata.adopted);
         checks.push(configuration::lockfiles(
-            &*ground.tree,
+            &*site.tree,
             self.manifest,
             &converter,
         ));
@@ -278,9 +276,9 @@ impl TreeCheck<'_> {
 
     /// What the registry and the task's configuration say.
     fn said(&self) -> Said {
-        let (ground, task) = (self.ground, self.task);
+        let (site, task) = (self.site, self.task);
         let text = |failure: Failure| failure.to_string();
-        let registry = read::in_tree(&*ground.tree, &ground.settings).and_then(|registry| {
+        let registry = read::in_tree(&*site.tree, &site.settings).and_then(|registry| {
             Ok(registry
                 .map(|registry| registry.version(&task.id))
                 .transpose()?
@@ -288,7 +286,7 @@ impl TreeCheck<'_> {
         });
         let config = match &task.config {
             Some(path) if self.scope.owns(path) && !self.scope.protects(path) => {
-                read::config_version(&*ground.tree, task).map_err(text)
+                read::config_version(&*site.tree, task).map_err(text)
             }
             // A task without a configuration file cannot disagree with it, nor one that no
             // rollback touches.

@@ -17,19 +17,19 @@ use crate::{
     catalog::{Scope, capture, left_out, manifests::Found, releases::Releases},
     draft::FileDraft,
     git::{Attributes, RuleChanges, Scan, Tracked, WorkState},
-    ground::Ground,
     model::{
         GitId, LeftOut, TaskSpec,
         manifest::{FileEntry, Role},
         operation::{TreeChange, TreeEntry},
     },
+    site::RepoSite,
 };
 use written::Reader;
 
 /// What is compared.
 pub struct Comparison<'a> {
     /// The ports.
-    pub ground: &'a Ground,
+    pub site: &'a RepoSite,
     /// The task.
     pub task: &'a TaskSpec,
     /// Its globs.
@@ -92,7 +92,7 @@ impl Comparison<'_> {
         };
         let tracked = Sorted::new(scan.tracked.iter().map(|tracked| (&tracked.path, tracked)));
         let rules = self.rules(&wanted, &tracked);
-        let converter = self.ground.git.converter(Attributes::After(&rules))?;
+        let converter = self.site.git.converter(Attributes::After(&rules))?;
         let reader = Reader {
             converter: &converter,
             same_rules: rules.is_empty(),
@@ -101,7 +101,7 @@ impl Comparison<'_> {
         self.remove(&wanted, &scan, &mut compared)?;
         let needed = self.target.manifest.metadata.version.to_string();
         let room = Room {
-            ground: self.ground,
+            site: self.site,
             scope: self.scope,
             needed: &needed,
         };
@@ -132,8 +132,8 @@ impl Comparison<'_> {
                 .map(|file| file.path.clone()),
         );
         let (commit, scan) = rayon::join(
-            || check::refuse_other_commit(self.ground, self.scope, self.target),
-            || self.ground.git.scan(&dirs),
+            || check::refuse_other_commit(self.site, self.scope, self.target),
+            || self.site.git.scan(&dirs),
         );
         commit?;
         self.check_scope(wanted)?;
@@ -154,7 +154,7 @@ impl Comparison<'_> {
             .ignored
             .iter()
             .filter(|path| !wanted.contains(path) && !changes(path));
-        left_out::of(&*self.ground.tree, self.task, self.scope, ignored)
+        left_out::of(&*self.site.tree, self.task, self.scope, ignored)
     }
 
     /// The files that are restored, by path.
@@ -193,7 +193,7 @@ impl Comparison<'_> {
     /// True, and noted, for a protected path that exists; one that is missing may be restored.
     pub(super) fn protects(&self, path: &RelPath, compared: &mut Compared) -> bool {
         let is_there = |path: &RelPath| {
-            capture::stat(&*self.ground.tree, path)
+            capture::stat(&*self.site.tree, path)
                 .ok()
                 .flatten()
                 .is_some()

@@ -43,7 +43,7 @@ impl Comparison<'_> {
     /// A manifest reaches only the task's own folders, whoever wrote it. What the settings
     /// exclude by now may still come back: it was the task's when it was released.
     pub(super) fn check_scope(&self, wanted: &Wanted<'_>) -> Result<(), Failure> {
-        let (dirs, settings) = (self.scope.dirs(), &self.ground.settings);
+        let (dirs, settings) = (self.scope.dirs(), &self.site.settings);
         let own = |path: &RelPath| {
             let inside = dirs.iter().any(|dir| path.is_in(dir))
                 && *path != settings.registry
@@ -69,7 +69,7 @@ impl Comparison<'_> {
 
     /// Paths that are one on a file system that folds case.
     pub(super) fn check_twins(&self, wanted: &Wanted<'_>) -> Result<(), Failure> {
-        if !self.ground.git.folds_case() {
+        if !self.site.git.folds_case() {
             return Ok(());
         }
         let mut folded: HashMap<String, &RelPath> = HashMap::new();

@@ -19,7 +19,7 @@ impl Comparison<'_> {
         compared: &Compared,
     ) -> Result<Vec<RelPath>, Failure> {
         let Found { manifest, tag, .. } = self.target;
-        let then = self.ground.git.converter(Attributes::Commit(&tag.commit))?;
+        let then = self.site.git.converter(Attributes::Commit(&tag.commit))?;
         let mut found = Vec::new();
         let written = compared
             .files
@@ -29,7 +29,7 @@ impl Comparison<'_> {
             let path = &file.path;
             let may_differ = !converter.is_plain(path)? || !then.is_plain(path)?;
             let differs = |blob: &GitId| -> Result<bool, Failure> {
-                let bytes = self.ground.git.read_blob(blob)?;
+                let bytes = self.site.git.read_blob(blob)?;
                 Ok(converter.to_worktree(path, bytes.clone())? != then.to_worktree(path, bytes)?)
             };
             let other_rules = match &file.blob {
@@ -48,7 +48,7 @@ impl Comparison<'_> {
         if self.with_shared {
             return Ok(());
         }
-        let head = self.ground.git.head_commit()?;
+        let head = self.site.git.head_commit()?;
         let Found { manifest, .. } = self.target;
         for file in manifest
             .files
@@ -57,7 +57,7 @@ impl Comparison<'_> {
         {
             let now = head
                 .as_ref()
-                .map(|head| self.ground.git.entry(head, &file.path))
+                .map(|head| self.site.git.entry(head, &file.path))
                 .transpose()?
                 .flatten();
             if now.as_ref().map(|entry| &entry.id) != file.blob.as_ref() {
@@ -79,20 +79,19 @@ impl Comparison<'_> {
     /// Which other tasks' newest releases list a shared file, in words.
     fn users(&self, path: &RelPath) -> String {
         let others = self
-            .ground
+            .site
             .settings
             .tasks
             .iter()
             .filter(|task| task.id != self.task.id);
-        let newest = |task: &TaskSpec| {
-            releases::of_task(&self.ground.git, &self.ground.settings, &task.id).ok()
-        };
+        let newest =
+            |task: &TaskSpec| releases::of_task(&self.site.git, &self.site.settings, &task.id).ok();
         let uses = |task: &&TaskSpec| {
             let releases = newest(task).unwrap_or_default();
             let manifest = releases
                 .of(&task.id)
                 .next_back()
-                .and_then(|release| catalog::manifests::load(self.ground, release).ok());
+                .and_then(|release| catalog::manifests::load(self.site, release).ok());
             manifest.is_some_and(|found| found.manifest.file(path).is_some())
         };
         let names: Vec<String> = others

@@ -99,8 +99,8 @@ impl Comparison<'_> {
     /// What is at a path now.
     fn existing(&self, path: &RelPath, blob: Option<&GitId>) -> Result<Option<Kept>, Failure> {
         Ok(tree::existing(
-            &*self.ground.tree,
-            &self.ground.git,
+            &*self.site.tree,
+            &self.site.git,
             path,
             blob,
         )?)
@@ -123,7 +123,7 @@ impl Comparison<'_> {
             );
         };
         for release in self.releases.of(&self.task.id) {
-            if let Ok(found) = catalog::manifests::load(self.ground, release) {
+            if let Ok(found) = catalog::manifests::load(self.site, release) {
                 take(&found.manifest);
             }
         }

@@ -41,10 +41,10 @@ impl Comparison<'_> {
         let bytes = files.len() as u64;
         // Boxed, because nearly all of them are `None` and the list is as long as the release.
         let results: Vec<Option<Box<FileDraft>>> =
-            self.ground.work("comparing", bytes, false, || {
+            self.site.work("comparing", bytes, false, || {
                 let one = |(file, tracked): &(&FileEntry, Option<&Tracked>)| {
                     let result = self.restore_one(file, *tracked, reader);
-                    self.ground.progress(1);
+                    self.site.progress(1);
                     result.map(|draft| draft.map(Box::new))
                 };
                 files.par_iter().map(one).collect::<Result<_, Failure>>()
@@ -79,8 +79,8 @@ impl Comparison<'_> {
         let known = tracked
             .and_then(|tracked| tracked.index.as_ref())
             .map(|entry| &entry.id);
-        let before = tree::existing(&*self.ground.tree, &self.ground.git, &file.path, known)?;
-        let after = tree::restored(self.ground, reader.converter, file)?;
+        let before = tree::existing(&*self.site.tree, &self.site.git, &file.path, known)?;
+        let after = tree::restored(self.site, reader.converter, file)?;
         if before
             .as_ref()
             .is_some_and(|before| before.state.same(&after.state))

@@ -9,7 +9,6 @@ use std::{
 
 use crate::{
     base::{Failure, Fs},
-    ground::Ground,
     journal::{self, history, status::Phase},
     model::{
         OpId, Operation, TagName, TaskId,
@@ -18,6 +17,7 @@ use crate::{
     },
     policy::undo::{Done, Stacks, stacks},
     rollback::Error,
+    site::RepoSite,
 };
 
 /// The operations that ended as done, oldest first, and in which work tree each was done.
@@ -54,9 +54,9 @@ fn finished(state: &Arc<dyn Fs>) -> Result<Vec<(Done, String)>, Failure> {
 type Place<'p> = dyn Fn(&OpId) -> Option<String> + 'p;
 
 /// Finds the operation that an undo (or redo) takes back.
-pub fn find(ground: &Ground, request: &request::Undo, kind: OpKind) -> Result<Operation, Failure> {
-    let all = finished(&ground.state)?;
-    let here = ground.git.work_tree().to_string_lossy();
+pub fn find(site: &RepoSite, request: &request::Undo, kind: OpKind) -> Result<Operation, Failure> {
+    let all = finished(&site.state)?;
+    let here = site.git.work_tree().to_string_lossy();
     let done_here: Vec<Done> = all
         .iter()
         .filter(|(_, worktree)| *worktree == here)
@@ -74,21 +74,21 @@ pub fn find(ground: &Ground, request: &request::Undo, kind: OpKind) -> Result<Op
     if kind == OpKind::Undo
         && let Some(release) = release_to_take_back(&done_here, &done, request, &place)?
     {
-        return named_release(ground, &release, request);
+        return named_release(site, &release, request);
     }
-    let id = chosen(ground, (done_here, done), request, kind, &place)?;
-    Ok(open(&ground.state, &id)?)
+    let id = chosen(site, (done_here, done), request, kind, &place)?;
+    Ok(open(&site.state, &id)?)
 }
 
 /// The release to take back, opened. A script that takes its rollback back must not lose a release
 /// when there was no rollback: where nobody can be asked, it must be named.
 fn named_release(
-    ground: &Ground,
+    site: &RepoSite,
     release: &OpId,
     request: &request::Undo,
 ) -> Result<Operation, Failure> {
-    let release = open(&ground.state, release)?;
-    if request.op.is_none() && !ground.asks {
+    let release = open(&site.state, release)?;
+    if request.op.is_none() && !site.asks {
         let tag = release
             .about
             .task
@@ -104,7 +104,7 @@ fn named_release(
 /// last one. What was done here comes first: other work trees have their own files, and their own
 /// turn.
 fn chosen(
-    ground: &Ground,
+    site: &RepoSite,
     (done_here, done): (Vec<Done>, Vec<Done>),
     request: &request::Undo,
     kind: OpKind,
@@ -135,7 +135,7 @@ fn chosen(
             refuse_later(&done, id, kind, place)?;
             Ok(id.clone())
         }
-        Some(id) => Err(cannot(ground, id)?.into()),
+        Some(id) => Err(cannot(site, id)?.into()),
     }
 }
 
@@ -223,8 +223,8 @@ fn open(state: &Arc<dyn Fs>, id: &OpId) -> Result<Operation, journal::Error> {
 }
 
 /// Why an operation cannot be taken back.
-fn cannot(ground: &Ground, id: &OpId) -> Result<Error, journal::Error> {
-    let kind = open(&ground.state, id)?.about.kind;
+fn cannot(site: &RepoSite, id: &OpId) -> Result<Error, journal::Error> {
+    let kind = open(&site.state, id)?.about.kind;
     let why = match kind {
         OpKind::Adopt => ": it only added manifests",
         OpKind::Init => ": it only wrote the first files; git restores or removes them",

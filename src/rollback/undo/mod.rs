@@ -20,35 +20,35 @@ use crate::{
     catalog::{self, Scope},
     draft::{CommitDraft, Draft, FileDraft, Kept, StepDraft, registry, tree},
     git::{Scan, Tracked},
-    ground::Ground,
     model::{
         GitId, Operation, Plan, TaskId, TaskSpec, Verdict, Version,
         operation::{CommandRole, OpKind, Publication, Step, TreeChange, TreeEntry},
         signature::Signing,
     },
-    steps::verdicts,
+    site::RepoSite,
+    verdict,
 };
 
 pub use find::find;
 
 /// Describes the inverse of an operation, without changing anything.
 pub fn draft(
-    ground: &Ground,
+    site: &RepoSite,
     task: &TaskSpec,
     operation: &Operation,
     kind: OpKind,
 ) -> Result<Draft, Failure> {
     if operation.publication().is_some() {
-        ground.git.check_ready()?;
+        site.git.check_ready()?;
     } else {
-        ground.git.check_ready_for_files()?;
+        site.git.check_ready_for_files()?;
     }
-    check_place(ground, task, operation)?;
+    check_place(site, task, operation)?;
     if operation.about.kind == OpKind::CreateSnapshot {
-        return super::release_back::draft(ground, task, operation);
+        return super::release_back::draft(site, task, operation);
     }
     let inverse = Inverse {
-        ground,
+        site,
         task,
         operation,
         kind,
@@ -58,11 +58,11 @@ pub fn draft(
 
 /// The registry must still name the version that the operation left: after a branch was switched
 /// or the task went elsewhere, the inverse would mix versions.
-fn check_place(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<(), Failure> {
+fn check_place(site: &RepoSite, task: &TaskSpec, operation: &Operation) -> Result<(), Failure> {
     let Some(change) = &operation.about.registry else {
         return Ok(());
     };
-    let seen = catalog::registry::seen(&*ground.tree, &ground.settings);
+    let seen = catalog::registry::seen(&*site.tree, &site.settings);
     let entry = match (&seen.registry, seen.trouble) {
         (Some(registry), _) => registry.version(&task.id).map_err(Failure::from),
         (None, None) => Ok(None),
@@ -72,7 +72,7 @@ fn check_place(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Resul
     // then the task's own configuration does, and a task without one stands where its files stand.
     let now = match entry {
         Ok(version) if !operation.leaves_registry() => version,
-        _ => match catalog::registry::config_version(&*ground.tree, task) {
+        _ => match catalog::registry::config_version(&*site.tree, task) {
             Ok(version @ Some(_)) if task.config.is_some() => version,
             _ => return Ok(()),
         },
@@ -87,7 +87,7 @@ fn check_place(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Resul
         operation.about.from.as_ref().map(ToString::to_string),
     );
     let is_held = |version: &Version| {
-        verdicts::standings(&*ground.state)
+        verdict::standings(&*site.state)
             .is_ok_and(|standings| standing_of(&standings, &task.id, version).held)
     };
     let held = operation.about.from.as_ref().is_some_and(is_held);
@@ -104,7 +104,7 @@ fn check_place(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Resul
 
 /// The inverse of an operation.
 struct Inverse<'a> {
-    ground: &'a Ground,
+    site: &'a RepoSite,
     task: &'a TaskSpec,
     /// The operation that is taken back.
     operation: &'a Operation,
@@ -125,11 +125,11 @@ struct FilesBack {
 impl Inverse<'_> {
     /// Describes it.
     fn draft(&self) -> Result<Draft, Failure> {
-        let (ground, task, operation) = (self.ground, self.task, self.operation);
+        let (site, task, operation) = (self.site, self.task, self.operation);
         let scan = self.look()?;
-        let scope = Scope::new(&ground.settings, task)?;
+        let scope = Scope::new(&site.settings, task)?;
         let sides = Sides::of(
-            ground,
+            site,
             &scope,
             operation
                 .path_changes()
@@ -146,7 +146,7 @@ impl Inverse<'_> {
             .as_ref()
             .map_or_else(|| "what was there before".into(), ToString::to_string);
         let (made, gone) = Room {
-            ground,
+            site,
             scope: &scope,
             needed: &needed,
         }
@@ -167,17 +167,17 @@ impl Inverse<'_> {
         self.add_commit(&gone, &mut draft)?;
         if let Some(change) = &operation.about.registry {
             let before = registry::entry_before(operation, change).cloned();
-            registry::back(ground, &task.id, operation, change)?.add_to(&mut draft, before);
+            registry::back(site, &task.id, operation, change)?.add_to(&mut draft, before);
         }
         add_steps(task, operation, &mut draft);
-        databases::refuse_open(ground, &mut draft)?;
+        databases::refuse_open(site, &mut draft)?;
         Ok(draft)
     }
 
     /// True for the registry where its one entry goes back. A registry that was mended has no such
     /// entry: it goes as a whole.
     fn goes_by_entry(&self, path: &RelPath) -> bool {
-        self.operation.about.registry.is_some() && *path == self.ground.settings.registry
+        self.operation.about.registry.is_some() && *path == self.site.settings.registry
     }
 
     /// What lies where the files go back.
@@ -188,15 +188,12 @@ impl Inverse<'_> {
             .map(|change| change.path.clone())
             .filter(|path| !self.goes_by_entry(path))
             .collect();
-        scan_of(
-            self.ground,
-            &room::with_obstacles(&*self.ground.tree, paths)?,
-        )
+        scan_of(self.site, &room::with_obstacles(&*self.site.tree, paths)?)
     }
 
     /// The files that go back, and the logs that may not stay beside their databases.
     fn files_back(&self, scan: &Scan, sides: Sides) -> Result<FilesBack, Failure> {
-        let ground = self.ground;
+        let site = self.site;
         let indexed = indexed(scan);
         let mut back = FilesBack::default();
         for change in self
@@ -205,7 +202,7 @@ impl Inverse<'_> {
             .filter(|change| !self.goes_by_entry(&change.path))
         {
             let blob = indexed.get(&change.path).map(|entry| &entry.id);
-            let now = tree::existing(&*ground.tree, &ground.git, &change.path, blob)?;
+            let now = tree::existing(&*site.tree, &site.git, &change.path, blob)?;
             let same = Kept::is(now.as_ref(), change.before.as_ref());
             if same && !sides.databases.contains(&change.path) {
                 continue;
@@ -221,7 +218,7 @@ impl Inverse<'_> {
             });
         }
         for log in sides.go {
-            let before = tree::existing(&*ground.tree, &ground.git, &log, None)?;
+            let before = tree::existing(&*site.tree, &site.git, &log, None)?;
             back.files.push(FileDraft {
                 path: log,
                 before,
@@ -244,7 +241,7 @@ impl Inverse<'_> {
                 operation.about.id.short(),
                 local(operation.about.at, &zone())
             ),
-            files: show::file_lines(self.ground, task, files, edited),
+            files: show::file_lines(self.site, task, files, edited),
             unchanged: operation.path_changes().count().saturating_sub(files.len()),
             notes: edited
                 .iter()
@@ -260,7 +257,7 @@ impl Inverse<'_> {
         let Some(publication) = self.operation.publication() else {
             return Ok(());
         };
-        let head = self.ground.git.head()?;
+        let head = self.site.git.head()?;
         let mut tree = self.tree_back(publication, &head.commit)?;
         self.add_index(publication, draft)?;
         for Tracked {
@@ -294,7 +291,7 @@ impl Inverse<'_> {
 
     /// The changes of a publication but for the registry, which goes back by its entry.
     fn own<'p>(&self, changes: &'p [TreeChange]) -> impl Iterator<Item = &'p TreeChange> {
-        let registry = &self.ground.settings.registry;
+        let registry = &self.site.settings.registry;
         changes
             .iter()
             .filter(move |change| change.path != *registry)
@@ -308,7 +305,7 @@ impl Inverse<'_> {
     ) -> Result<Vec<TreeChange>, Failure> {
         let mut tree = Vec::new();
         for change in self.own(&publication.tree) {
-            let before = self.ground.git.entry(head, &change.path)?;
+            let before = self.site.git.entry(head, &change.path)?;
             if before != change.before {
                 tree.push(TreeChange {
                     path: change.path.clone(),
@@ -326,7 +323,7 @@ impl Inverse<'_> {
             .own(&publication.index)
             .map(|change| change.path.clone())
             .collect();
-        let scan = scan_of(self.ground, &paths)?;
+        let scan = scan_of(self.site, &paths)?;
         let indexed = indexed(&scan);
         let files: HashSet<&RelPath> = draft.files.iter().map(|file| &file.path).collect();
         for change in self.own(&publication.index) {
@@ -364,11 +361,11 @@ impl Inverse<'_> {
 }
 
 /// What git has of some paths; nothing of none.
-pub(super) fn scan_of(ground: &Ground, paths: &[RelPath]) -> Result<Scan, Failure> {
+pub(super) fn scan_of(site: &RepoSite, paths: &[RelPath]) -> Result<Scan, Failure> {
     Ok(if paths.is_empty() {
         Scan::default()
     } else {
-        ground.git.scan(paths)?
+        site.git.scan(paths)?
     })
 }
 

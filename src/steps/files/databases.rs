@@ -17,8 +17,8 @@ use crate::{
         sqlite::{self, Log},
     },
     catalog::databases::{self, Database},
-    ground::Ground,
     model::{Operation, PathChange},
+    site::RepoSite,
 };
 
 /// How long a process that was told to stop may take to let go of a database.
@@ -29,9 +29,9 @@ const LETS_GO: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The database and who has it open.
-pub fn refuse_open(ground: &Ground, operation: &Operation) -> Result<(), Failure> {
+pub fn refuse_open(site: &RepoSite, operation: &Operation) -> Result<(), Failure> {
     let changes: Vec<PathChange> = operation.path_changes().cloned().collect();
-    let files = Files::new(ground, &operation.about.id, operation.about.at, &changes);
+    let files = Files::new(site, &operation.about.id, operation.about.at, &changes);
     let mut open = Vec::new();
     for database in files.databases(changes.iter())? {
         for (at, change) in changes
@@ -46,7 +46,7 @@ pub fn refuse_open(ground: &Ground, operation: &Operation) -> Result<(), Failure
     }
     let Parted { own, .. } = files.part(open)?;
     let databases = files.databases(own.into_iter().map(|(_, change)| change))?;
-    databases::wait_closed(ground.git.work_tree(), &databases, Duration::ZERO, true).map(drop)
+    databases::wait_closed(site.git.work_tree(), &databases, Duration::ZERO, true).map(drop)
 }
 
 /// True for a database and what lies beside it.
@@ -72,11 +72,11 @@ impl Files<'_> {
     /// Waits a little until nobody has a database open that is about to be replaced: the task's
     /// stop command may have run just before.
     pub(super) fn wait_closed(&self, open: &[Open<'_>], forward: bool) -> Result<(), Failure> {
-        let Some(ground) = self.ground else {
+        let Some(site) = self.site else {
             return Ok(());
         };
         let databases = self.databases(open.iter().map(|(_, change)| *change))?;
-        databases::wait_closed(ground.git.work_tree(), &databases, LETS_GO, !forward).map(drop)
+        databases::wait_closed(site.git.work_tree(), &databases, LETS_GO, !forward).map(drop)
     }
 
     /// Leaves a database of which somebody wrote any part, and what would change its rows.

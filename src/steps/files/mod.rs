@@ -25,9 +25,9 @@ use serde_json::Value;
 
 use crate::{
     base::{Failure, Fs, RelPath, Stat, SyncPoint, Type, fs::create_dir_all},
-    ground::{Bytes, Ground},
     journal::Step,
     model::{FileState, OpId, PathChange},
+    site::{Bytes, RepoSite},
     store::Store,
 };
 
@@ -44,7 +44,7 @@ const DIRECTORY: &str = "a directory";
 
 /// The step.
 pub struct Files<'a> {
-    ground: Option<&'a Ground>,
+    site: Option<&'a RepoSite>,
     tree: &'a dyn Fs,
     state: &'a dyn Fs,
     store: &'a dyn Store,
@@ -60,11 +60,11 @@ pub const STAGE: &str = ".snapback";
 
 impl<'a> Files<'a> {
     /// The step over the real ports.
-    pub fn new(ground: &'a Ground, op: &OpId, at: Timestamp, changes: &'a [PathChange]) -> Self {
+    pub fn new(site: &'a RepoSite, op: &OpId, at: Timestamp, changes: &'a [PathChange]) -> Self {
         Self {
-            ground: Some(ground),
+            site: Some(site),
             ..Self::over(
-                (&*ground.tree, &*ground.state, &*ground.store, ground),
+                (&*site.tree, &*site.state, &*site.store, site),
                 op,
                 at,
                 changes,
@@ -80,7 +80,7 @@ impl<'a> Files<'a> {
         changes: &'a [PathChange],
     ) -> Self {
         Self {
-            ground: None,
+            site: None,
             tree,
             state,
             store,
@@ -239,13 +239,13 @@ impl Step for Files<'_> {
     fn apply(&mut self, prepared: &Value) -> Result<(), Failure> {
         self.places = Places::recall(self.tree, prepared)?;
         self.go(true)?;
-        if let Some(ground) = self.ground {
+        if let Some(site) = self.site {
             let changed = self
                 .changes
                 .iter()
                 .filter(|change| change.changes())
                 .count();
-            ground.say("files", format!("{changed} changed"));
+            site.say("files", format!("{changed} changed"));
         }
         Ok(())
     }

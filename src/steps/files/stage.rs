@@ -10,8 +10,8 @@ use crate::{
         Failure, Output, RelPath, SyncPoint, at_once, at_once_in, cancel::Stoppable,
         fs::create_dir_all, owner::Owner,
     },
-    ground::copy_checked,
     model::{FileState, PathChange},
+    site::copy_checked,
 };
 
 /// A file that takes longer to write than a person who wants to stop waits, in bytes.

@@ -6,7 +6,7 @@ use snapback::{
     base::{Failure, RelPath, fs::read_limited},
     journal::{Phase, history},
     model::Operation,
-    steps::verdicts,
+    verdict,
 };
 
 use super::{super::trail, Tree, World, reference};
@@ -113,7 +113,7 @@ impl World {
             .stat(&reference(&operation.about.id))
             .unwrap()
             .is_some();
-        let held = verdicts::standings(&*self.state).map_err(|error| format!("{error}"))?;
+        let held = verdict::standings(&*self.state).map_err(|error| format!("{error}"))?;
         let lines = read_limited(&*self.state, &RelPath::own("verdicts.jsonl"), 1 << 20)
             .unwrap_or_default();
         let said = String::from_utf8_lossy(&lines)

@@ -12,11 +12,11 @@ use snapback::{
         Failure, Fs, Input, Output, RelPath, Stat, SyncPoint,
         fs::{FileLock, Hold},
     },
-    ground::Bytes,
     journal::Step,
     model::Source,
-    steps::verdicts,
+    site::Bytes,
     store::{ChunkStore, Store},
+    verdict,
 };
 
 use super::Sync;
@@ -127,10 +127,10 @@ impl Step for Commit<'_> {
         Ok(Value::Null)
     }
     fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
-        Ok(self.point().map_err(verdicts::Error::Io)?)
+        Ok(self.point().map_err(verdict::Error::Io)?)
     }
     fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
-        Ok(self.take_back().map_err(verdicts::Error::Io)?)
+        Ok(self.take_back().map_err(verdict::Error::Io)?)
     }
     fn is_commit_point(&self) -> bool {
         true
@@ -139,7 +139,7 @@ impl Step for Commit<'_> {
         Ok(self
             .disk
             .stat(&self.name)
-            .map_err(verdicts::Error::Io)?
+            .map_err(verdict::Error::Io)?
             .is_some())
     }
 }

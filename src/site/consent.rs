@@ -1,16 +1,16 @@
 //! The commands that the settings in force name, and whether they may run here.
 
-use super::Ground;
+use super::RepoSite;
 use crate::{
+    consent::Error,
     model::{
         TaskId,
         alert::ChannelSpec,
         trust::{CommandState, ConfiguredCommand, Role, channels_of, commands_of},
     },
-    trust::Error,
 };
 
-impl Ground {
+impl RepoSite {
     /// Every command of the configuration.
     pub fn configured_commands(&self) -> Vec<ConfiguredCommand> {
         let of_tasks = self
@@ -25,7 +25,7 @@ impl Ground {
 
     /// The channels for alerts, each with whether it may be used.
     pub fn alert_channels(&self) -> Vec<(ChannelSpec, CommandState)> {
-        let states = self.trust.states_of(
+        let states = self.consent.states_of(
             &channels_of(&self.settings.alerts, &self.config),
             &self.configured_commands(),
         );
@@ -49,7 +49,7 @@ impl Ground {
         if states.is_empty() {
             Vec::new()
         } else {
-            self.trust.states_of(&states, &self.configured_commands())
+            self.consent.states_of(&states, &self.configured_commands())
         }
     }
 

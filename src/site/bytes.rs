@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Ground;
+use super::RepoSite;
 use crate::{
     base::{Digest, Failure, Fault, Hasher, Hashing, Kind},
     model::{FileState, Source},
@@ -39,7 +39,7 @@ pub trait Bytes: Send + Sync {
     fn copy(&self, source: &Source, into: &mut dyn Write) -> Result<(), Failure>;
 }
 
-impl Bytes for Ground {
+impl Bytes for RepoSite {
     fn copy(&self, source: &Source, into: &mut dyn Write) -> Result<(), Failure> {
         match source {
             Source::Blob(id) => match self.git.recall(id) {

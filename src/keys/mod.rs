@@ -21,7 +21,6 @@ use ed25519_dalek::SigningKey;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Trust;
 use crate::{
     base::{
         Fs, RelPath, Root,
@@ -69,17 +68,12 @@ pub struct Keys<'a> {
     work_tree: &'a Path,
 }
 
-impl Trust {
-    /// The keys of the user at this machine.
-    pub fn keys(&self) -> Keys<'_> {
-        Keys {
-            folder: self.place.keys.as_deref(),
-            work_tree: &self.work_tree,
-        }
+impl<'a> Keys<'a> {
+    /// The keys in a folder, which must be outside the work tree; `None` where the user has none.
+    pub fn new(folder: Option<&'a Path>, work_tree: &'a Path) -> Self {
+        Self { folder, work_tree }
     }
-}
 
-impl Keys<'_> {
     /// Signs the bytes of a manifest with the user's key.
     ///
     /// # Errors

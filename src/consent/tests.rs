@@ -24,14 +24,14 @@ impl Desk {
             .join(path)
     }
 
-    fn trust(&self, home: &str, pins: Vec<Digest>) -> Trust {
+    fn trust(&self, home: &str, pins: Vec<Digest>) -> Consent {
         let state = Root::open(&self.at("repo/.git/snapback")).expect("it opens");
         let place = Place {
             folder: Some(self.at(home).join("snapback/trust")),
             pins,
             ..Place::default()
         };
-        Trust::new(
+        Consent::new(
             place,
             &self.at("repo/.git"),
             &self.at("repo"),
@@ -181,7 +181,7 @@ fn no_agreement_is_kept_where_it_could_be_cloned() {
     );
     assert!(!desk.trust("repo/state", Vec::new()).permits(&all[0], &all));
     assert!(matches!(
-        Trust {
+        Consent {
             place: Place::default(),
             ..inside
         }

@@ -1,7 +1,7 @@
 //! Row 4, the opened ports of one repository, and the bytes that can be read through them.
 
 pub mod bytes;
-pub mod trust;
+pub mod consent;
 
 use std::{
     collections::HashMap,
@@ -11,10 +11,11 @@ use std::{
 use crate::{
     audit::Trail,
     base::{Clock, Digest, Fs, RelPath},
+    consent::Consent,
     git::{PeeledTag, Repo},
+    keys::Keys,
     model::{Event, GitId, Manifest, Operation, Settings, Sink, TaskId, Version},
     store::Store,
-    trust::Trust,
 };
 
 pub use bytes::{Bytes, copy_checked};
@@ -92,7 +93,7 @@ pub type ReadReleases = Arc<Mutex<HashMap<ReleaseKey, Arc<ReadRelease>>>>;
 
 /// What engines and steps act on.
 #[derive(Clone)]
-pub struct Ground {
+pub struct RepoSite {
     /// The work tree.
     pub tree: Arc<dyn Fs>,
     /// The state folder, `<git common dir>/snapback`.
@@ -114,7 +115,7 @@ pub struct Ground {
     /// The permission bits that new files do not get.
     pub umask: u32,
     /// Which commands of the configuration may run.
-    pub trust: Arc<Trust>,
+    pub consent: Arc<Consent>,
     /// The file that the settings come from: below the work tree, or absolute.
     pub config: String,
     /// True with `--no-commands`: none of them runs.
@@ -123,7 +124,12 @@ pub struct Ground {
     pub asks: bool,
 }
 
-impl Ground {
+impl RepoSite {
+    /// The user's keys.
+    pub fn keys(&self) -> Keys<'_> {
+        Keys::new(self.consent.key_folder(), self.git.work_tree())
+    }
+
     /// The audit log.
     pub fn audit(&self) -> Trail {
         Trail::new(self.state.clone())

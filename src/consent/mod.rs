@@ -1,4 +1,4 @@
-//! Row 3, trust: which of the commands that a repository's configuration names its owner agreed to.
+//! Row 3, consent: the commands named by a repository's configuration that its owner agreed to.
 //!
 //! A repository is cloned from anywhere, so what its configuration names runs only after the
 //! person at this machine said yes to those very commands. The agreement lies in the user's
@@ -6,9 +6,7 @@
 //! repository only: besides its path it names a random mark that is written into the git
 //! folder. A clone that takes the path of another repository does not have that mark.
 //! What cannot be read is no agreement. This room neither runs nor shows a command.
-//! [`keys`] has the user's signing key, and says whose signatures count.
 
-pub mod keys;
 pub mod place;
 
 use std::{
@@ -139,7 +137,7 @@ struct Agreement {
 }
 
 /// What may run in one repository.
-pub struct Trust {
+pub struct Consent {
     place: Place,
     repository: PathBuf,
     work_tree: PathBuf,
@@ -147,7 +145,7 @@ pub struct Trust {
     agreed: Mutex<Option<BTreeSet<Digest>>>,
 }
 
-impl Trust {
+impl Consent {
     /// The trust in the repository with this shared git folder and this state folder in it.
     /// Nothing is read before somebody asks.
     pub fn new(place: Place, repository: &Path, work_tree: &Path, state: Arc<dyn Fs>) -> Self {
@@ -158,6 +156,11 @@ impl Trust {
             state,
             agreed: Mutex::default(),
         }
+    }
+
+    /// The folder of the user's keys, as far as there is one.
+    pub fn key_folder(&self) -> Option<&Path> {
+        self.place.keys.as_deref()
     }
 
     /// The folders of agreements and of keys, as far as the user has them.
