@@ -120,14 +120,14 @@ pub fn restored(site: &RepoSite, converter: &Converter, file: &FileEntry) -> Res
         permissions(site, path, file.mode.as_deref() == Some("100755"))?
     };
     if let (Role::Large, Some(object)) = (file.role, &file.object) {
-        let size = site.store.verify(object).map_err(|source| Error::Large {
+        let length = site.store.verify(object).map_err(|source| Error::Large {
             path: path.clone(),
             source,
         })?;
         return Ok(Kept::already(FileState {
             link: false,
             mode,
-            size,
+            size: length,
             digest,
             mtime: None,
             source: Source::Object(*object),

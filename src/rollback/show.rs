@@ -109,8 +109,8 @@ fn file_line(
     file: &FileDraft,
     uncommitted: bool,
 ) -> Option<FileLine> {
-    let size = |kept: &Option<Kept>| kept.as_ref().map(|kept| kept.state.size);
-    let large = [size(&file.before), size(&file.after)]
+    let size_of = |kept: &Option<Kept>| kept.as_ref().map(|kept| kept.state.size);
+    let large = [size_of(&file.before), size_of(&file.after)]
         .into_iter()
         .flatten()
         .any(|size| size > SHOWN);
@@ -131,11 +131,11 @@ fn file_line(
             format!("{note}; uncommitted edits are saved")
         };
     }
-    let before = size(&file.before).map(|size| Side {
+    let before = size_of(&file.before).map(|size| Side {
         size,
         bytes: before.as_deref(),
     });
-    let after = size(&file.after).map(|size| Side {
+    let after = size_of(&file.after).map(|size| Side {
         size,
         bytes: after.as_deref(),
     });

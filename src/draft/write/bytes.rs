@@ -44,10 +44,10 @@ fn write_blob(site: &RepoSite, converter: &Converter, blob: &NewBlob) -> Result<
                 path: path.clone(),
                 source,
             };
-            let (oid, size) = site
+            let (oid, length) = site
                 .git
                 .store_lfs(&mut site.tree.open(path).map_err(read)?)?;
-            (path, id, git::Repo::lfs_pointer(&oid, size))
+            (path, id, git::Repo::lfs_pointer(&oid, length))
         }
         NewBlob::FromTree(path, id) => {
             let now =

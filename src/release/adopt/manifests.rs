@@ -135,12 +135,12 @@ fn files(
         if entry.mode == "160000" {
             return Err(format!("{path} is a submodule"));
         }
-        let (digest, size) = known.blob(site, &entry.id)?;
+        let (digest, length) = known.blob(site, &entry.id)?;
         let role = grown::role(task, &path);
         files.push(FileEntry {
             path,
             checksum: digest.to_string(),
-            size: Some(size),
+            size: Some(length),
             mode: Some(entry.mode),
             role,
             blob: Some(entry.id),

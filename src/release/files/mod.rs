@@ -186,9 +186,12 @@ fn note_gone_large(
             .transpose()?
             .flatten()
         {
-            Some(size) => lines.extend(lines::line(
+            Some(length) => lines.extend(lines::line(
                 &file.path,
-                Some(Side { size, bytes: None }),
+                Some(Side {
+                    size: length,
+                    bytes: None,
+                }),
                 None,
                 true,
                 String::new(),
@@ -330,13 +333,13 @@ fn add_large(
             .and_then(|manifest| manifest.file(&path))
             .filter(|file| file.role == Role::Large);
         if before.is_none_or(|file| file.digest() != Some(now.digest)) {
-            let side = |size| Some(Side { size, bytes: None });
+            let large_side = |size| Some(Side { size, bytes: None });
             // It may have been in git until now; there it is gone.
             found.lines.retain(|line| line.path != path);
             found.lines.extend(lines::line(
                 &path,
-                before.and_then(|file| side(file.size?)),
-                side(now.size),
+                before.and_then(|file| large_side(file.size?)),
+                large_side(now.size),
                 true,
                 String::new(),
             ));
