@@ -298,8 +298,8 @@ mod tests {
     #[test]
     fn javascript_and_typescript() {
         let text = "process.env.A; process.env[\"B\"]; process.env?.C; const { D, E: e, F = 'x' } = process.env;\n\
-            // process.env.NO\nimport.meta.env.VITE_G; process.env[name]; Deno.env.get('H');
-            // process.envNO; process.env?.['I']";
+            // process.env.NO\nimport.meta.env.VITE_G; process.env[name]; Deno.env.get('H'); \
+            process.envNO; process.env?.['I']";
         assert_eq!(
             names("a.ts", text),
             ["A", "B", "C", "D", "E", "F", "H", "I", "VITE_G"]
