@@ -124,7 +124,7 @@ mod tests {
             return;
         }
         let this = std::env::current_exe().expect("because a test has a program");
-        let name = "base::cancel::tests::a_second_signal_only_sets_the_flag_again";
+        let name = "cancel::tests::a_second_signal_only_sets_the_flag_again";
         let command = Command::new(this, std::path::Path::new("/"))
             .args(["--exact", name])
             .env("SNAPBACK_TEST_INNER", "1");

@@ -163,7 +163,7 @@ fn the_environment_is_clean() {
     if std::env::var_os("SNAPBACK_TEST_INNER").is_none() {
         let this = std::env::current_exe().expect("because a test has a program");
         let command = Command::new(this, Path::new("/"))
-            .args(["--exact", "base::process::tests::the_environment_is_clean"]);
+            .args(["--exact", "process::tests::the_environment_is_clean"]);
         let ended = command
             .env("SNAPBACK_TEST_INNER", "1")
             .env("GIT_DIR", "/x")
