@@ -1,10 +1,13 @@
 //! The part of the tar format that capsules use (GNU's, of 1989): regular files, and long names.
 //!
 //! Nothing else is written, so nothing else is read: no links, no devices, no folders, no
-//! extensions. Whatever extracts a capsule gets plain files below one folder. Layout of a header
-//! by POSIX.1-1988 and GNU tar's manual, "Basic Tar Format".
+//! extensions. Whatever extracts a capsule gets plain files below one folder. Headers are those of
+//! the `tar` crate. Its archives are not used: they end at the first empty block, whatever comes
+//! after it, and take a file's bytes from a reader, which a store that pushes them does not have.
 
 use std::io::{self, Read, Write};
+
+use tar::{EntryType, Header};
 
 /// Everything comes in blocks of this many bytes.
 const BLOCK: usize = 512;
@@ -38,17 +41,15 @@ impl<W: Write> Writer<W> {
         from: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<()> {
         if name.len() > SHORT {
-            self.header(LONG_LINK, 0o644, name.len() as u64 + 1, b'L')?;
+            let size = name.len() as u64 + 1;
+            self.header(LONG_LINK, 0o644, size, EntryType::GNULongName)?;
             self.into.write_all(name)?;
             self.into.write_all(&[0])?;
-            self.pad(name.len() as u64 + 1)?;
+            self.pad(size)?;
         }
-        self.header(
-            &name[..name.len().min(SHORT)],
-            if executable { 0o755 } else { 0o644 },
-            size,
-            b'0',
-        )?;
+        let mode = if executable { 0o755 } else { 0o644 };
+        let short = &name[..name.len().min(SHORT)];
+        self.header(short, mode, size, EntryType::Regular)?;
         let mut exact = Exact {
             into: &mut self.into,
             left: size,
@@ -69,25 +70,21 @@ impl<W: Write> Writer<W> {
         Ok(self.into)
     }
 
-    fn header(&mut self, name: &[u8], mode: u32, size: u64, kind: u8) -> io::Result<()> {
-        let mut block = [0; BLOCK];
-        block[..name.len()].copy_from_slice(name);
-        block[100..107].copy_from_slice(format!("{mode:07o}").as_bytes());
-        block[108..115].copy_from_slice(b"0000000");
-        block[116..123].copy_from_slice(b"0000000");
-        if size <= OCTAL {
-            block[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
-        } else {
-            // GNU's base-256: the first bit says so, the number comes last.
-            block[124] = 0x80;
-            block[128..136].copy_from_slice(&size.to_be_bytes());
-        }
-        block[136..147].copy_from_slice(format!("{:011o}", self.mtime & OCTAL).as_bytes());
-        block[156] = kind;
-        block[257..265].copy_from_slice(b"ustar  \0");
-        let sum = checksum(&block);
-        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-        self.into.write_all(&block)
+    fn header(&mut self, name: &[u8], mode: u32, size: u64, kind: EntryType) -> io::Result<()> {
+        let mut header = Header::new_gnu();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name);
+        header.set_mode(mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(size);
+        header.set_mtime(self.mtime & OCTAL);
+        header.set_entry_type(kind);
+        header.set_cksum();
+        // The crate writes seven digits and a NUL; GNU tar writes six, a NUL and a space.
+        let sum = &mut header.as_old_mut().cksum;
+        sum.rotate_left(1);
+        sum[7] = b' ';
+        self.into.write_all(header.as_bytes())
     }
 
     fn pad(&mut self, size: u64) -> io::Result<()> {
@@ -123,15 +120,6 @@ fn padding(size: u64) -> usize {
     (BLOCK - over) % BLOCK
 }
 
-/// The sum of a header's bytes, its own field taken for spaces.
-fn checksum(block: &[u8; BLOCK]) -> u32 {
-    let own = block[148..156]
-        .iter()
-        .map(|byte| u32::from(*byte))
-        .sum::<u32>();
-    block.iter().map(|byte| u32::from(*byte)).sum::<u32>() - own + 8 * u32::from(b' ')
-}
-
 /// A member of a foreign tar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
@@ -165,13 +153,14 @@ impl<R: Read> Reader<R> {
         let mut long = None;
         loop {
             self.skip()?;
-            let block = self.block()?;
-            if block == [0; BLOCK] {
+            let mut header = Header::new_old();
+            self.fill(header.as_mut_bytes())?;
+            if *header.as_bytes() == [0; BLOCK] {
                 return self.end(long.is_some());
             }
-            let (kind, size, executable) = fields(&block)?;
-            match kind {
-                b'L' if long.is_none() && (2..=LONGEST).contains(&size) => {
+            let (size, executable) = fields(&header)?;
+            match header.entry_type() {
+                EntryType::GNULongName if long.is_none() && (2..=LONGEST).contains(&size) => {
                     (self.left, self.pad) = (size, padding(size));
                     let mut name = Vec::new();
                     self.read_to(&mut |bytes| name.extend_from_slice(bytes))?;
@@ -180,13 +169,10 @@ impl<R: Read> Reader<R> {
                     }
                     long = Some(name);
                 }
-                b'0' | 0 => {
+                EntryType::Regular => {
                     let short = || {
-                        block[..SHORT]
-                            .split(|byte| *byte == 0)
-                            .next()
-                            .unwrap_or_default()
-                            .to_vec()
+                        let mut parts = header.as_old().name.split(|byte| *byte == 0);
+                        parts.next().unwrap_or_default().to_vec()
                     };
                     (self.left, self.pad) = (size, padding(size));
                     return Ok(Some(Member {
@@ -195,13 +181,15 @@ impl<R: Read> Reader<R> {
                         executable,
                     }));
                 }
-                b'1' | b'2' => return Err("it holds a link as a member".into()),
-                b'3' | b'4' | b'6' => return Err("it holds a device or a FIFO".into()),
+                EntryType::Link | EntryType::Symlink => {
+                    return Err("it holds a link as a member".into());
+                }
+                EntryType::Char | EntryType::Block | EntryType::Fifo => {
+                    return Err("it holds a device or a FIFO".into());
+                }
                 other => {
-                    return Err(format!(
-                        "it holds a member of the type {:?}",
-                        char::from(other)
-                    ));
+                    let kind = char::from(other.as_byte());
+                    return Err(format!("it holds a member of the type {kind:?}"));
                 }
             }
         }
@@ -245,12 +233,6 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    fn block(&mut self) -> Result<[u8; BLOCK], String> {
-        let mut block = [0; BLOCK];
-        self.fill(&mut block)?;
-        Ok(block)
-    }
-
     fn fill(&mut self, into: &mut [u8]) -> Result<(), String> {
         self.from
             .read_exact(into)
@@ -265,7 +247,9 @@ impl<R: Read> Reader<R> {
         if name_is_open {
             return Err("a long name belongs to nothing".into());
         }
-        if self.block()? != [0; BLOCK] {
+        let mut last = [0; BLOCK];
+        self.fill(&mut last)?;
+        if last != [0; BLOCK] {
             return Err("its end is damaged".into());
         }
         let mut rest = Vec::new();
@@ -289,29 +273,28 @@ pub enum Copy {
     Write(io::Error),
 }
 
-/// Type, size, and whether it is executable, of a header that is whole.
-fn fields(block: &[u8; BLOCK]) -> Result<(u8, u64, bool), String> {
-    let sum = number(&block[148..156]).ok_or("a header has no checksum")?;
-    if sum != u64::from(checksum(block)) || &block[257..262] != b"ustar" {
+/// Size, and whether it is executable, of a header that is whole.
+fn fields(header: &Header) -> Result<(u64, bool), String> {
+    let old = header.as_old();
+    let sum = number(&old.cksum).ok_or("a header has no checksum")?;
+    let mut summed = header.clone();
+    summed.set_cksum();
+    let is_whole = summed
+        .cksum()
+        .is_ok_and(|counted| u64::from(counted) == sum);
+    if !is_whole || header.as_bytes()[257..262] != *b"ustar" {
         return Err("it is no tar, or a header is damaged".into());
     }
-    let size = match block[124] {
-        0x80 if block[125..128] == [0; 3] => Some(u64::from_be_bytes(
-            block[128..136]
-                .try_into()
-                .expect("because the range has 8 bytes"),
-        )),
-        _ => number(&block[124..136]),
+    let size = match old.size {
+        // GNU's base-256: the crate reads the last eight bytes and does not look at the others.
+        [0x80, 0, 0, 0, ..] => header.entry_size().ok(),
+        octal => number(&octal),
     };
-    let mode = number(&block[100..108]).ok_or("a header has no mode")?;
-    Ok((
-        block[156],
-        size.ok_or("a header has no size")?,
-        mode & 0o100 != 0,
-    ))
+    let mode = number(&old.mode).ok_or("a header has no mode")?;
+    Ok((size.ok_or("a header has no size")?, mode & 0o100 != 0))
 }
 
-/// Octal digits, then spaces or zeros.
+/// Octal digits, then spaces or zeros; the crate ends at the first zero, whatever comes after it.
 fn number(field: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(field).ok()?.trim_matches(['\0', ' ']);
     (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
@@ -322,6 +305,7 @@ fn number(field: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Digest;
 
     fn written(members: &[(&[u8], bool, &[u8])]) -> Vec<u8> {
         let mut writer = Writer::new(Vec::new(), 1_000_000);
@@ -382,14 +366,30 @@ mod tests {
         );
     }
 
+    /// Capsules of the same release are the same file, whichever snapback makes them.
+    #[test]
+    fn what_is_written_is_what_was_always_written() {
+        let long = [b"d/".as_slice(), &[b'x'; 200]].concat();
+        let full = [b"d/".as_slice(), &[b'y'; 98]].concat();
+        let bytes = written(&[
+            (b"d/a", true, b"abc"),
+            (&long, false, &[7; 1000]),
+            (&full, false, &[8; 512]),
+            (b"d/empty", false, b""),
+            (b"d/\xff", false, b"x"),
+        ]);
+        insta::assert_snapshot!(Digest::of(&bytes), @"sha256:4c2bfc7a2283fab5c59db4ed50bdef4a0c917c2ca9ee435543aaef6a75df4b7a");
+    }
+
     #[test]
     fn sizes_over_eight_gibibytes_have_a_form() {
         let mut writer = Writer::new(Vec::new(), 0);
         writer
-            .header(b"big", 0o644, 9 << 30, b'0')
+            .header(b"big", 0o644, 9 << 30, EntryType::Regular)
             .expect("memory takes all");
-        let block: [u8; BLOCK] = writer.into.try_into().expect("it is one block");
-        assert_eq!(fields(&block), Ok((b'0', 9 << 30, false)));
+        let header = Header::from_byte_slice(&writer.into);
+        insta::assert_snapshot!(Digest::of(header.as_bytes()), @"sha256:3211a42ba23b8c225bd559ae2a00beb0795984a13e17e1aa1a7d616c71b7dbd6");
+        assert_eq!(fields(header), Ok((9 << 30, false)));
     }
 
     #[test]
@@ -405,8 +405,9 @@ mod tests {
         }
         let mut link = bytes.clone();
         link[156] = b'2';
-        let block: [u8; BLOCK] = link[..BLOCK].try_into().expect("it is one block");
-        link[148..156].copy_from_slice(format!("{:06o}\0 ", checksum(&block)).as_bytes());
+        let mut header = Header::from_byte_slice(&link[..BLOCK]).clone();
+        header.set_cksum();
+        link[..BLOCK].copy_from_slice(header.as_bytes());
         assert_eq!(read(&link), Err("it holds a link as a member".into()));
         assert!(
             read(&[bytes.clone(), vec![1]].concat()).is_err(),

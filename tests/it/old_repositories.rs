@@ -6,9 +6,12 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
     process::Command,
 };
+
+use snapback::capsule::tar;
 
 use crate::support::sandbox::Ran;
 
@@ -61,8 +64,12 @@ impl Old {
         }
     }
 
+    fn bytes(&self, path: &str) -> Vec<u8> {
+        fs::read(Path::new(PLACE).join(path)).unwrap()
+    }
+
     fn read(&self, path: &str) -> String {
-        fs::read_to_string(Path::new(PLACE).join(path)).unwrap()
+        String::from_utf8(self.bytes(path)).unwrap()
     }
 }
 
@@ -185,6 +192,28 @@ fn a_capsule_is_read_and_restored() {
             ],
         );
         assert_eq!(old.read("recovered/tasks/T01/main.py"), "print(\"one\")\n");
+    });
+}
+
+/// Same members, same file: what packs a capsule writes every byte as it always did.
+#[test]
+fn a_capsule_is_packed_as_it_always_was() {
+    each(|old| {
+        let bytes = old.bytes("T01-v1.0.0.tar");
+        let mtime = std::str::from_utf8(&bytes[136..147]).unwrap();
+        let mut writer = tar::Writer::new(Vec::new(), u64::from_str_radix(mtime, 8).unwrap());
+        let mut reader = tar::Reader::new(&bytes[..]);
+        while let Some(member) = reader.next_member().unwrap() {
+            let mut content = Vec::new();
+            reader
+                .read_to(&mut |more| content.extend_from_slice(more))
+                .unwrap();
+            let mut from = |into: &mut dyn Write| into.write_all(&content);
+            writer
+                .file(&member.name, member.executable, member.size, &mut from)
+                .unwrap();
+        }
+        assert!(writer.finish().unwrap() == bytes);
     });
 }
 
