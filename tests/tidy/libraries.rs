@@ -3,13 +3,17 @@
 use crate::sources::{code_only, sources, words};
 
 /// Outside libraries with one owner: the name's beginning, and the paths that may use it.
-const OWNERS: [(&str, &[&str]); 12] = [
+const OWNERS: [(&str, &[&str]); 13] = [
     ("gix", &["crates/git/"]),
     ("zstd", &["crates/store/"]),
     ("clap", &["src/cli/", "src/main.rs", "src/bin/"]),
     ("indicatif", &["src/cli/"]),
     ("flate2", &["src/capsule/"]),
     ("tar", &["src/capsule/"]),
+    (
+        "git_conventional",
+        &["crates/model/src/policy/conventional.rs"],
+    ),
     ("duct", &["crates/base/src/process"]),
     ("rusqlite", &["src/backup/sqlite.rs"]),
     ("ureq", &["crates/base/src/http.rs"]),

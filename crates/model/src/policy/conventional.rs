@@ -23,44 +23,41 @@ pub struct Conventional {
 }
 
 /// Reads a message; `None` when its first line does not have the form.
+///
+/// The `git-conventional` crate reads it. It is kinder to a first line than the rules are, and
+/// stricter with what follows, so both are brought to one form: a kind is a word (`net/http: x` is
+/// none), a space follows the colon, a body needs no empty line before it, a breaking change is
+/// one wherever its line stands, and a footer without a value at the end is none.
 pub fn parse(message: &str) -> Option<Conventional> {
     let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
-    let (head, subject) = first.split_once(": ")?;
-    let (head, bang) = head
-        .strip_suffix('!')
-        .map_or((head, false), |head| (head, true));
-    let (kind, scope) = match head.split_once('(') {
-        Some((kind, scope)) => (
-            kind,
-            Some(
-                scope
-                    .strip_suffix(')')
-                    .filter(|scope| !scope.is_empty() && !scope.contains(['(', ')']))?,
-            ),
-        ),
-        None => (head, None),
-    };
-    let is_word = !kind.is_empty()
-        && kind
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    let subject = subject.trim();
-    if !is_word || subject.is_empty() {
+    let first = first.trim_end();
+    let rest = rest.replace("\nBREAKING", "\n\nBREAKING");
+    let rest = rest.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, ':' | '#'));
+    let text = format!("{first}\n\n{rest}");
+    let commit = git_conventional::Commit::parse(&text).ok()?;
+    let kind = commit.type_().as_str().to_ascii_lowercase();
+    let is_word = kind
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let head = first.strip_suffix(commit.description())?;
+    if !is_word || !head[head.trim_end().len()..].starts_with(' ') {
         return None;
     }
-    let footer = |line: &str| {
-        ["BREAKING CHANGE: ", "BREAKING-CHANGE: "]
-            .iter()
-            .find_map(|mark| Some(line.strip_prefix(mark)?.trim().to_string()))
-    };
-    let breaks = rest.lines().find_map(footer);
+    let footer = commit.footers().iter().find(|footer| footer.breaking());
     Some(Conventional {
-        kind: kind.to_ascii_lowercase(),
-        scope: scope.map(str::to_string),
-        is_breaking: bang || breaks.is_some(),
-        subject: subject.into(),
-        breaks,
+        kind,
+        scope: commit.scope().map(|scope| scope.as_str().to_string()),
+        is_breaking: commit.breaking(),
+        subject: commit.description().into(),
+        breaks: footer.map(|footer| first_paragraph(footer.value())),
     })
+}
+
+/// The first paragraph of a text, on one line.
+fn first_paragraph(text: &str) -> String {
+    let lines = text.lines().map(str::trim);
+    let lines: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    lines.join(" ")
 }
 
 /// Which part of a version these messages raise; `None` when there are none. While the major number
@@ -179,9 +176,36 @@ mod tests {
             "feat(a: x",
             "(a): x",
             ": x",
+            "net/http: x",
+            "http://x: y",
             "Merge branch 'x'",
         ] {
             assert_eq!(parse(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_follows_the_first_line_may_have_any_form() {
+        for (message, breaks) in [
+            ("feat: a\nbody at once", None),
+            ("feat: a\r\n\r\nbody\r\n", None),
+            ("feat: a\n\nbody\n\nNote:", None),
+            ("feat: a\n\nbody\n\nFixes #", None),
+            ("feat: a\n\nBREAKING CHANGES are none", None),
+            ("feat: a\n\nbody\nBREAKING CHANGE: b", Some("b")),
+            (
+                "feat: a\n\nBREAKING CHANGE: b\n  goes on\n\nmore",
+                Some("b goes on"),
+            ),
+            (
+                "feat: a\n\nRefs: 1\nBREAKING-CHANGE #2 goes\nNote: x",
+                Some("2 goes"),
+            ),
+        ] {
+            let commit = parse(message).expect(message);
+            assert_eq!(commit.subject, "a", "{message:?}");
+            assert_eq!(commit.breaks.as_deref(), breaks, "{message:?}");
+            assert_eq!(commit.is_breaking, breaks.is_some(), "{message:?}");
         }
     }
 
