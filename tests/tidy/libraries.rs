@@ -3,7 +3,7 @@
 use crate::sources::{code_only, sources, words};
 
 /// Outside libraries with one owner: the name's beginning, and the paths that may use it.
-const OWNERS: [(&str, &[&str]); 13] = [
+const OWNERS: [(&str, &[&str]); 14] = [
     ("gix", &["crates/git/"]),
     ("zstd", &["crates/store/"]),
     ("clap", &["src/cli/", "src/main.rs", "src/bin/"]),
@@ -15,6 +15,7 @@ const OWNERS: [(&str, &[&str]); 13] = [
         &["crates/model/src/policy/conventional.rs"],
     ),
     ("duct", &["crates/base/src/process"]),
+    ("strsim", &["crates/base/src/text.rs"]),
     ("rusqlite", &["src/backup/sqlite.rs"]),
     ("ureq", &["crates/base/src/http.rs"]),
     ("rustls", &["crates/base/src/http.rs"]),

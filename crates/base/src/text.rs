@@ -56,38 +56,21 @@ fn is_unsafe(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
-/// The candidates that are near to what was typed, nearest first, at most three.
+/// The candidates that are near to what was typed, nearest first, at most three; ASCII case does
+/// not count.
 pub fn did_you_mean<'a>(
     typed: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Vec<&'a str> {
+    let typed = typed.to_ascii_lowercase();
     let limit = 1 + typed.chars().count() / 4;
     let mut near: Vec<_> = candidates
         .into_iter()
-        .map(|c| (distance(typed, c), c))
+        .map(|c| (strsim::levenshtein(&typed, &c.to_ascii_lowercase()), c))
         .filter(|(d, _)| *d <= limit)
         .collect();
     near.sort_unstable();
     near.into_iter().take(3).map(|(_, c)| c).collect()
-}
-
-/// Levenshtein distance in characters, ignoring ASCII case (Wagner and Fischer's two-row form).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (
-        a.to_ascii_lowercase().chars().collect(),
-        b.to_ascii_lowercase().chars().collect(),
-    );
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// `1 file`, `2 files`.
