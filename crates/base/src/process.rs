@@ -6,14 +6,15 @@
 //! from its environment, and `SNAPBACK_HOOK_DEPTH` tells a hook that snapback is above it.
 //! Never put text of a release into [`Command::shell`]. Read `process/child.rs` for how
 //! a group ends, `process/stream.rs` for its output, `process/offline.rs` for shutting off the
-//! network.
+//! network. The standard library starts the processes; no crate knows how to end a group whole.
 
 use std::{
     ffi::{OsStr, OsString},
     io,
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
-    process::ExitStatus,
+    process::{ExitStatus, Stdio},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -54,6 +55,9 @@ const GIT_LOCATION_VARIABLES: [&str; 17] = [
 pub const DEPTH_VARIABLE: &str = "SNAPBACK_HOOK_DEPTH";
 /// Never handed on: a child may work in another repository, which nobody spoke of.
 const OWN_VARIABLE: &str = "SNAPBACK_TRUST";
+
+/// Children that nobody waits for.
+static LET_GO: Mutex<Vec<std::process::Child>> = Mutex::new(Vec::new());
 
 /// A command to run. Standard input is always empty.
 #[derive(Debug, Clone)]
@@ -298,8 +302,8 @@ impl Command {
             });
         }
         let begin = Instant::now();
-        let (handle, mut streams) = self.start().map_err(start_failed)?;
-        let mut child = Child::of(&handle).map_err(watch_failed)?;
+        let (process, mut streams) = self.start().map_err(start_failed)?;
+        let mut child = Child::of(process).map_err(watch_failed)?;
         let outcome = child.watch(&mut streams, begin + self.limit, cancelled);
         let end = match outcome {
             Ok(End::Exited) if self.daemon => Ok(()),
@@ -308,7 +312,7 @@ impl Command {
             Err(_) => child.end(&mut streams, Duration::ZERO),
         };
         end.map_err(watch_failed)?;
-        let status = handle.wait().map_err(watch_failed)?.status;
+        let status = child.reap().map_err(watch_failed)?;
         let status = match outcome.map_err(watch_failed)? {
             End::Exited => exit_of(status),
             End::TimedOut => Exit::TimedOut,
@@ -339,32 +343,19 @@ impl Command {
             program: self.program(),
             source,
         };
-        let (program, args) = self
-            .argv
-            .split_first()
-            .expect("because new() gives a program");
-        let mut expression = duct::cmd(program, args)
-            .stdin_null()
-            .stdout_null()
-            .stderr_null()
-            .dir(&self.dir)
-            .unchecked();
-        for (name, value) in self.set.iter().rev() {
-            expression = expression.env(name, value);
-        }
-        for name in GIT_LOCATION_VARIABLES
-            .iter()
-            .map(OsStr::new)
-            .chain(self.remove.iter().map(OsString::as_os_str))
-        {
-            expression = expression.env_remove(name);
-        }
-        let handle = expression.start().map_err(failed)?;
-        Ok(handle.pids().first().copied().unwrap_or_default())
+        let mut command = self.prepared(&[]).map_err(failed)?;
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().map_err(failed)?;
+        let id = child.id();
+        let mut let_go = LET_GO.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that have ended meanwhile stay in the system's table until they are asked.
+        let_go.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        let_go.push(child);
+        Ok(id)
     }
 
     /// Starts the child in a group of its own, its output connected to the streams.
-    fn start(&self) -> io::Result<(duct::Handle, [Stream; 2])> {
+    fn start(&self) -> io::Result<(std::process::Child, [Stream; 2])> {
         if !self.dir.is_dir() {
             return Err(io::Error::new(
                 io::ErrorKind::NotFound,
@@ -373,42 +364,46 @@ impl Command {
         }
         let (out, out_end) = Stream::new(self.cap, self.daemon)?;
         let (err, err_end) = Stream::new(self.cap, self.daemon)?;
+        let err_end = if self.merged {
+            out_end.try_clone()?
+        } else {
+            err_end
+        };
+        let mut command = self.prepared(&[OWN_VARIABLE])?;
+        command.env(DEPTH_VARIABLE, "1");
+        command.stdout(out_end).stderr(err_end).process_group(0);
+        if let Some(owner) = self.owner {
+            command.uid(owner.uid).gid(owner.gid);
+        }
+        Ok((command.spawn()?, [out, err]))
+    }
+
+    /// The words, the folder and the environment as the system gets them; git's location and
+    /// these variables are not handed on.
+    fn prepared(&self, withheld: &[&str]) -> io::Result<std::process::Command> {
         let (program, args) = self
             .argv
             .split_first()
             .expect("because new() gives a program");
-        let mut expression = duct::cmd(program, args)
-            .stdin_null()
-            .dir(&self.dir)
-            .unchecked();
-        expression = if self.merged {
-            drop(err_end);
-            expression.stderr_to_stdout().stdout_file(out_end)
+        // A path is one from here, not from the folder that the child runs in.
+        let is_path = program.as_encoded_bytes().contains(&b'/');
+        let program = if is_path && Path::new(program).is_relative() {
+            Path::new(program).canonicalize()?.into_os_string()
         } else {
-            expression.stdout_file(out_end).stderr_file(err_end)
+            program.clone()
         };
-        // duct lets the call made first win, so what is most specific comes first.
-        expression = expression.env(DEPTH_VARIABLE, "1");
-        for (name, value) in self.set.iter().rev() {
-            expression = expression.env(name, value);
+        #[expect(clippy::disallowed_methods, reason = "the owner of child processes")]
+        let mut command = std::process::Command::new(program);
+        command.args(args).current_dir(&self.dir);
+        command.stdin(Stdio::null());
+        for name in GIT_LOCATION_VARIABLES.iter().chain(withheld) {
+            command.env_remove(name);
         }
-        for name in GIT_LOCATION_VARIABLES
-            .iter()
-            .chain([&OWN_VARIABLE])
-            .map(OsStr::new)
-            .chain(self.remove.iter().map(OsString::as_os_str))
-        {
-            expression = expression.env_remove(name);
+        for name in &self.remove {
+            command.env_remove(name);
         }
-        let owner = self.owner;
-        expression = expression.before_spawn(move |command| {
-            command.process_group(0);
-            if let Some(owner) = owner {
-                command.uid(owner.uid).gid(owner.gid);
-            }
-            Ok(())
-        });
-        Ok((expression.start()?, [out, err]))
+        command.envs(self.set.iter().map(|(name, value)| (name, value)));
+        Ok(command)
     }
 
     /// The program for messages; of a shell command, the line.

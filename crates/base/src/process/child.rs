@@ -1,11 +1,12 @@
 //! A running process group: watched, drained, and ended whole.
 //!
-//! The leader is looked at with `waitid(WNOWAIT)` and reaped by the caller only after the group
-//! was killed, so its number cannot have passed to a stranger when the signal is sent.
+//! The leader is looked at with `waitid(WNOWAIT)` and reaped only after the group was killed, so
+//! its number cannot have passed to a stranger when the signal is sent.
 
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
+    process::ExitStatus,
     time::{Duration, Instant},
 };
 
@@ -37,24 +38,27 @@ pub(super) enum End {
 
 /// The leader of a process group that is not reaped yet, so that its number stays its own.
 pub(super) struct Child {
+    leader: std::process::Child,
     group: Pid,
     watch: Option<OwnedFd>,
 }
 
 impl Child {
     /// The child that has just been started.
-    pub(super) fn of(handle: &duct::Handle) -> io::Result<Self> {
-        let id = handle
-            .pids()
-            .first()
-            .and_then(|id| i32::try_from(*id).ok())
-            .and_then(Pid::from_raw);
+    pub(super) fn of(leader: std::process::Child) -> io::Result<Self> {
+        let id = i32::try_from(leader.id()).ok().and_then(Pid::from_raw);
         let group = id.ok_or_else(|| io::Error::other("the child has no process id"))?;
         // Without a pidfd (old kernels, seccomp) the tick notices the end a little later.
         Ok(Self {
+            leader,
             group,
             watch: pidfd_open(group, PidfdFlags::empty()).ok(),
         })
+    }
+
+    /// How the leader ended; its number is free then.
+    pub(super) fn reap(&mut self) -> io::Result<ExitStatus> {
+        self.leader.wait()
     }
 
     /// Drains the streams until the child exits, the time is up or a signal asks to stop.

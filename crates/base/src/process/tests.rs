@@ -224,3 +224,40 @@ fn a_stopped_group_is_ended_too() {
         .expect("sh starts");
     assert_eq!(ended.status, Exit::TimedOut);
 }
+
+#[test]
+fn a_child_that_was_let_go_is_reaped_by_the_next() {
+    let detach = || sh("exec true").detach().expect("sh starts");
+    let first = detach();
+    assert!(is_gone(&first.to_string()));
+    detach();
+    assert!(!Path::new(&format!("/proc/{first}")).exists());
+}
+
+#[test]
+fn a_path_is_one_from_here_and_a_name_is_looked_up() {
+    let here = std::env::current_dir().expect("because a test has a folder");
+    let up = "../".repeat(here.components().count());
+    let ended = Command::new(format!("{up}bin/sh"), Path::new("/tmp"))
+        .args(["-c", "pwd"])
+        .run()
+        .expect("sh starts");
+    assert_eq!(text(&ended.stdout), "/tmp\n");
+    let error = Command::new("./no-such-program", Path::new("/tmp"))
+        .run()
+        .expect_err("it is missing");
+    assert_eq!(error.kind(), Kind::Missing);
+}
+
+#[test]
+fn what_is_set_counts_more_than_what_is_removed_and_the_last_word_most() {
+    let ended = sh("printf %s \"$A $GIT_DIR $SNAPBACK_HOOK_DEPTH\"")
+        .env("A", "1")
+        .env("A", "2")
+        .env_remove("A")
+        .env("GIT_DIR", "/x")
+        .env(DEPTH_VARIABLE, "7")
+        .run()
+        .expect("sh starts");
+    assert_eq!(text(&ended.stdout), "2 /x 1");
+}
