@@ -11,6 +11,8 @@ use serde::{
     de::{EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor},
 };
 
+use crate::base::yaml;
+
 /// Any value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Plain {
@@ -65,11 +67,9 @@ pub(super) fn agrees(
     take(&mut before, old) && take(&mut after, new) && before == after
 }
 
-/// What serde_yaml, which is libyaml, reads.
+/// What libyaml reads.
 pub(super) fn yaml(text: &str) -> Option<Vec<Plain>> {
-    serde_yaml::Deserializer::from_str(text)
-        .map(|document| Plain::deserialize(document).ok())
-        .collect()
+    yaml::documents(text)
 }
 
 /// What serde_json reads in strict JSON.

@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use snapback::base::yaml;
+
 use crate::support::{Sandbox, sandbox::snapback_program};
 
 /// Two tasks without large files, released as 1.0.0 and pushed.
@@ -167,8 +169,8 @@ fn example(name: &str) -> PathBuf {
 /// Runs the lines of a pipeline as its system would, without what installs programs.
 fn pipeline(sandbox: &Sandbox, name: &str, job: &str) -> i32 {
     let text = std::fs::read_to_string(example(name)).unwrap();
-    let parsed: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
-    let steps = parsed["jobs"][job]["steps"].as_sequence().unwrap().clone();
+    let parsed: serde_json::Value = yaml::parse(text.as_bytes(), yaml::Limits::human()).unwrap();
+    let steps = parsed["jobs"][job]["steps"].as_array().unwrap().clone();
     let mut ran = 0;
     for step in steps
         .iter()

@@ -3,7 +3,7 @@
 use crate::sources::{code_only, sources, words};
 
 /// Outside libraries with one owner: the name's beginning, and the paths that may use it.
-const OWNERS: [(&str, &[&str]); 13] = [
+const OWNERS: [(&str, &[&str]); 15] = [
     ("gix", &["crates/git/"]),
     ("zstd", &["crates/store/"]),
     ("clap", &["src/cli/", "src/main.rs", "src/bin/"]),
@@ -14,6 +14,11 @@ const OWNERS: [(&str, &[&str]); 13] = [
         "git_conventional",
         &["crates/model/src/policy/conventional.rs"],
     ),
+    (
+        "granit_parser",
+        &["crates/base/src/yaml.rs", "src/registry/yaml.rs"],
+    ),
+    ("yaml_serde", &["crates/base/src/yaml.rs"]),
     ("strsim", &["crates/base/src/text.rs"]),
     ("rusqlite", &["src/backup/sqlite.rs"]),
     ("ureq", &["crates/base/src/http.rs"]),

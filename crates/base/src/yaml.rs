@@ -5,6 +5,10 @@
 //! and aliases are refused altogether in files that snapback writes itself ([`Limits::machine`]).
 //! Numbers are not looked at: what `.inf`, `61e9540` or a number of 256 bits means is for the
 //! reader that wants it.
+//!
+//! Two readers stay: `granit-parser` gives events with their places and no values, and `yaml_serde`
+//! (libyaml) gives values, writes the bytes of every manifest, and has to be of other make for
+//! [`documents`] to be a second opinion.
 
 use std::{
     borrow::Cow,
@@ -105,7 +109,7 @@ pub enum Error {
 /// Checks the limits, then reads a value.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8], limits: Limits) -> Result<T, Error> {
     check(bytes, limits)?;
-    serde_yaml::from_slice(bytes).map_err(|error| Error::Shape(error.to_string()))
+    yaml_serde::from_slice(bytes).map_err(|error| Error::Shape(error.to_string()))
 }
 
 /// The same for a value that is read with something at hand.
@@ -115,8 +119,16 @@ pub fn parse_with<'de, S: DeserializeSeed<'de>>(
     limits: Limits,
 ) -> Result<S::Value, Error> {
     check(bytes, limits)?;
-    seed.deserialize(serde_yaml::Deserializer::from_slice(bytes))
+    seed.deserialize(yaml_serde::Deserializer::from_slice(bytes))
         .map_err(|error| Error::Shape(error.to_string()))
+}
+
+/// Every document of a text that was checked, read by libyaml alone; `None` when it cannot read
+/// one of them.
+pub fn documents<T: DeserializeOwned>(text: &str) -> Option<Vec<T>> {
+    yaml_serde::Deserializer::from_str(text)
+        .map(|document| T::deserialize(document).ok())
+        .collect()
 }
 
 /// The line of a key, counted from 1, by its dotted path; true when the whole path is there, false
@@ -174,7 +186,7 @@ pub fn line_of(bytes: &[u8], path: &str) -> Option<(usize, bool)> {
 
 /// Writes a value.
 pub fn render<T: Serialize>(value: &T) -> String {
-    serde_yaml::to_string(value).expect("because plain data always renders")
+    yaml_serde::to_string(value).expect("because plain data always renders")
 }
 
 /// Checks the limits, and that no map has a key twice, without building anything.
