@@ -43,6 +43,7 @@ mod left_out;
 mod line_ends;
 mod lost_tasks;
 mod manifest_signatures;
+mod manual;
 mod meanwhile;
 mod moved_tags;
 mod obstacles;

@@ -8,6 +8,7 @@
     reason = "tests use the standard library directly"
 )]
 
+mod docs;
 mod forgotten;
 mod libraries;
 mod lines;

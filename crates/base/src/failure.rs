@@ -43,7 +43,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The process exit code of this kind; the table is in the README and every man page.
+    /// The process exit code of this kind; docs/command-line.md and every man page have the table.
     pub fn exit_code(self) -> i32 {
         match self {
             Self::Bug => 1,

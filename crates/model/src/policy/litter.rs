@@ -2,8 +2,8 @@
 //!
 //! A release names what it leaves out. What programs make again by themselves, what editors and
 //! other tools keep for themselves, logs and temporary files, and the secrets of an environment,
-//! which belong into no release, are not worth naming. The rule is the README's ("What a release
-//! leaves out"); what it does not name is data.
+//! which belong into no release, are not worth naming. docs/releasing.md lists them; what it does
+//! not name is data.
 
 use std::collections::BTreeSet;
 
