@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use snapback::{
     base::{Digest, Fs, RelPath, Root},
-    store::{ChunkStore, Store},
+    store::ChunkStore,
 };
 
 use crate::support::noise;
@@ -19,7 +19,7 @@ fn read(store: &ChunkStore, id: &snapback::model::ObjectId) -> Vec<u8> {
 fn files_of_every_size_come_back_and_are_stored_once() {
     let dir = tempfile::tempdir().unwrap();
     let root: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).unwrap());
-    let store = ChunkStore::new(root.clone(), RelPath::own("store"));
+    let store = ChunkStore::local(root.clone(), RelPath::own("store"));
     let sizes = [
         0,
         1,
@@ -33,7 +33,7 @@ fn files_of_every_size_come_back_and_are_stored_once() {
         40 << 20,
     ];
     let contents: Vec<Vec<u8>> = sizes.iter().map(|size| noise(size, *size)).collect();
-    let session = store.begin().unwrap();
+    let session = store.begin();
     let mut ids = Vec::new();
     for bytes in &contents {
         let stored = session.put(&mut &bytes[..]).unwrap();
@@ -48,20 +48,20 @@ fn files_of_every_size_come_back_and_are_stored_once() {
         ids.push(stored.id);
     }
     assert_eq!(
-        ChunkStore::new(root.clone(), RelPath::own("store"))
+        ChunkStore::local(root.clone(), RelPath::own("store"))
             .size(&ids[5])
             .unwrap(),
         None,
         "nothing is visible before the commit"
     );
     drop(session.commit().unwrap());
-    for store in [&store, &ChunkStore::new(root, RelPath::own("store"))] {
+    for store in [&store, &ChunkStore::local(root, RelPath::own("store"))] {
         for (id, bytes) in ids.iter().zip(&contents) {
             assert_eq!(store.size(id).unwrap(), Some(bytes.len() as u64));
             assert!(read(store, id) == *bytes, "{} bytes", bytes.len());
         }
     }
-    let again = store.begin().unwrap();
+    let again = store.begin();
     for bytes in &contents {
         assert_eq!(again.put(&mut &bytes[..]).unwrap().grown, 0);
     }

@@ -9,7 +9,7 @@ use std::{
 use snapback::{
     base::{Fs, Root},
     model::ObjectId,
-    store::{Check, Level, Store},
+    store::{Check, Level},
 };
 
 use crate::support::{

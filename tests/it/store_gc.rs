@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, io::Write as _, sync::Arc};
 
 use snapback::{
     base::{Fs, RelPath, Root},
-    store::{ChunkStore, Gc, Level, Store},
+    store::{ChunkStore, Gc, Level},
 };
 
 use crate::support::{
@@ -104,7 +104,7 @@ fn named_objects_stay_until_they_are_named_no_more() {
     let (_dir, fs) = folder();
     let store = shelf::open(&fs);
     let bytes = noise(1, 5000);
-    let session = store.begin().unwrap();
+    let session = store.begin();
     session.put(&mut &bytes[..]).unwrap();
     drop(
         session
@@ -113,13 +113,7 @@ fn named_objects_stay_until_they_are_named_no_more() {
     );
     gc(&store, &BTreeSet::new()).unwrap();
     all_there(&store, std::slice::from_ref(&bytes)).unwrap();
-    drop(
-        store
-            .begin()
-            .unwrap()
-            .commit_with(&[("copy".into(), None)])
-            .unwrap(),
-    );
+    drop(store.begin().commit_with(&[("copy".into(), None)]).unwrap());
     assert_eq!(gc(&store, &BTreeSet::new()).unwrap().dropped, [id(&bytes)]);
     assert_eq!(store.size(&id(&bytes)).unwrap(), None);
 }
@@ -344,7 +338,7 @@ fn a_large_segment_that_is_damaged_stops_a_collection() {
             .map(|nth| (pack * 100_000 + nth).to_le_bytes())
             .collect();
         let slices: Vec<&[u8]> = contents.iter().map(|bytes| &bytes[..]).collect();
-        let session = store.begin().unwrap();
+        let session = store.begin();
         session.put_small(&slices).unwrap();
         drop(session.commit().unwrap());
     }

@@ -7,7 +7,7 @@ use snapback::{
         ObjectId,
         store::{CheckReport, GcReport, RepairReport},
     },
-    store::{Check, ChunkStore, Error, Gc, Lease, Level, Store},
+    store::{Check, ChunkStore, Error, Gc, Lease, Level},
 };
 
 /// The id of some bytes.
@@ -22,12 +22,12 @@ pub fn ids(contents: &[Vec<u8>]) -> BTreeSet<ObjectId> {
 
 /// A store on a file system.
 pub fn open(fs: &Arc<dyn Fs>) -> ChunkStore {
-    ChunkStore::new(fs.clone(), RelPath::own("store"))
+    ChunkStore::local(fs.clone(), RelPath::own("store"))
 }
 
 /// Puts contents in one session.
 pub fn put(store: &ChunkStore, contents: &[Vec<u8>]) -> Result<Lease, Error> {
-    let session = store.begin()?;
+    let session = store.begin();
     for bytes in contents {
         session.put(&mut &bytes[..])?;
     }

@@ -1,0 +1,239 @@
+//! A store in memory: for tests, and for what need not outlive its process.
+//!
+//! It keeps every promise of the port but one: nothing survives the process, so barriers have
+//! nothing to do. `wrap/fault.rs` takes away what no barrier has covered.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+};
+
+use super::{Area, Backend, FileName, Hold, Input, Lease, LeaseOn, Staged, Upload};
+
+/// A store in memory.
+#[derive(Default)]
+pub struct MemoryBackend(Arc<Shared>);
+
+/// What all handles of one store share.
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Told whenever a lease ends.
+    ended: Condvar,
+}
+
+/// Everything there is.
+#[derive(Default)]
+struct State {
+    files: BTreeMap<FileName, Arc<Vec<u8>>>,
+    number: u64,
+    leases: Leases,
+}
+
+/// The leases that are held: how many share one, none when it is held alone.
+type Leases = BTreeMap<(u8, String), Option<usize>>;
+
+impl State {
+    /// The names in an area, sorted.
+    fn names(&self, area: Area) -> Vec<String> {
+        let own = self.files.range(FileName::new(area, "")..);
+        own.take_while(|(name, _)| name.area == area)
+            .map(|(name, _)| name.name.clone())
+            .collect()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("because no holder panics")
+    }
+}
+
+/// What is not there.
+fn missing() -> io::Error {
+    io::ErrorKind::NotFound.into()
+}
+
+/// What a lease is on, as a key: the kind, and which of its kind. Sessions are the last kind.
+fn key(on: LeaseOn<'_>) -> (u8, String) {
+    match on {
+        LeaseOn::Log => (0, String::new()),
+        LeaseOn::Collection => (1, String::new()),
+        LeaseOn::Session(name) => (2, name.into()),
+    }
+}
+
+impl Backend for MemoryBackend {
+    fn location(&self, name: &FileName) -> String {
+        format!("memory:{name}")
+    }
+
+    fn prepare(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn size(&self, name: &FileName) -> io::Result<Option<u64>> {
+        let state = self.0.lock();
+        Ok(state.files.get(name).map(|bytes| bytes.len() as u64))
+    }
+
+    fn open(&self, name: &FileName) -> io::Result<Box<dyn Input>> {
+        let state = self.0.lock();
+        let bytes = state.files.get(name).ok_or_else(missing)?;
+        Ok(Box::new(MemoryInput(bytes.clone())))
+    }
+
+    fn list(&self, area: Area) -> io::Result<Vec<String>> {
+        let state = self.0.lock();
+        if area == Area::Sessions {
+            let first = key(LeaseOn::Session(""));
+            let held = state.leases.range(first..);
+            return Ok(held.map(|((_, name), _)| name.clone()).collect());
+        }
+        Ok(state.names(area))
+    }
+
+    fn stage(&self, _area: Area, owner: &str) -> io::Result<Box<dyn Upload>> {
+        let mut state = self.0.lock();
+        let name = FileName::new(Area::Staging, format!("{owner}-{}", state.number));
+        state.number += 1;
+        state.files.insert(name.clone(), Arc::default());
+        drop(state);
+        Ok(Box::new(MemoryUpload {
+            bytes: Vec::new(),
+            temp: Temp {
+                shared: self.0.clone(),
+                name,
+            },
+        }))
+    }
+
+    fn remove(&self, name: &FileName) -> io::Result<()> {
+        self.0.lock().files.remove(name);
+        Ok(())
+    }
+
+    fn set_aside(&self, name: &FileName) -> io::Result<Option<FileName>> {
+        let mut state = self.0.lock();
+        let Some(bytes) = state.files.remove(name) else {
+            return Ok(None);
+        };
+        let target = name.aside(&state.names(Area::Quarantine));
+        state.files.insert(target.clone(), bytes);
+        Ok(Some(target))
+    }
+
+    fn barrier(&self, _area: Area) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn lease(&self, on: LeaseOn<'_>, hold: Hold, wait: bool) -> io::Result<Option<Lease>> {
+        let key = key(on);
+        let mut state = self.0.lock();
+        loop {
+            match (state.leases.get_mut(&key), hold) {
+                (None, hold) => {
+                    let sharers = (hold == Hold::Shared).then_some(1);
+                    state.leases.insert(key.clone(), sharers);
+                    break;
+                }
+                (Some(Some(sharers)), Hold::Shared) => {
+                    *sharers += 1;
+                    break;
+                }
+                _ if !wait => return Ok(None),
+                _ => {
+                    let waited = self.0.ended.wait(state);
+                    state = waited.expect("because no holder panics");
+                }
+            }
+        }
+        drop(state);
+        let shared = self.0.clone();
+        Ok(Some(Lease::new(move || {
+            let leases = &mut shared.lock().leases;
+            match leases.get_mut(&key) {
+                Some(Some(sharers)) if *sharers > 1 => *sharers -= 1,
+                _ => drop(leases.remove(&key)),
+            }
+            shared.ended.notify_all();
+            Ok(())
+        })))
+    }
+}
+
+/// The bytes of a file, which stay the same for whoever has opened it.
+struct MemoryInput(Arc<Vec<u8>>);
+
+impl Input for MemoryInput {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let from = usize::try_from(offset).map_or(self.0.len(), |from| from.min(self.0.len()));
+        let rest = &self.0[from..];
+        let n = rest.len().min(into.len());
+        into[..n].copy_from_slice(&rest[..n]);
+        Ok(n)
+    }
+}
+
+/// A file without a name of its own, removed when it is dropped.
+struct Temp {
+    shared: Arc<Shared>,
+    name: FileName,
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        self.shared.lock().files.remove(&self.name);
+    }
+}
+
+/// A file being written.
+struct MemoryUpload {
+    bytes: Vec<u8>,
+    temp: Temp,
+}
+
+impl Write for MemoryUpload {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Upload for MemoryUpload {
+    fn finish(self: Box<Self>) -> io::Result<Box<dyn Staged>> {
+        let mut state = self.temp.shared.lock();
+        let staged = state.files.get_mut(&self.temp.name).ok_or_else(missing)?;
+        *staged = Arc::new(self.bytes);
+        drop(state);
+        Ok(Box::new(self.temp))
+    }
+}
+
+impl Temp {
+    /// Names the file.
+    fn name(&self, name: &FileName, must_be_new: bool) -> io::Result<()> {
+        let mut state = self.shared.lock();
+        if must_be_new && state.files.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let bytes = state.files.remove(&self.name).ok_or_else(missing)?;
+        state.files.insert(name.clone(), bytes);
+        Ok(())
+    }
+}
+
+impl Staged for Temp {
+    fn put(self: Box<Self>, name: &FileName) -> io::Result<()> {
+        self.name(name, false)
+    }
+
+    fn put_new(self: Box<Self>, name: &FileName) -> io::Result<()> {
+        self.name(name, true)
+    }
+}
