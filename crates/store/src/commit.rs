@@ -8,7 +8,7 @@ use std::{io, sync::Arc};
 
 use super::{
     ChunkStore, Error,
-    backend::{Area, Backend, FileName, Hold, Lease, LeaseOn, stage_bytes},
+    backend::{Area, Backend, FileName, Lease, LeaseOn, stage_bytes},
     files::{newest, sequences},
     format::{
         record::{FileRef, Record, Root},
@@ -30,15 +30,14 @@ pub const SEGMENT: usize = 1 << 20;
 pub const KEPT: usize = 16;
 
 impl ChunkStore {
-    /// Holds the log alone: no session enters or commits meanwhile.
+    /// Waits until no other commits, and no session begins meanwhile.
     pub(super) fn alone(&self) -> Result<Lease, Error> {
-        self.lease_on_log(Hold::Exclusive)
+        self.wait_for(&LeaseOn::Commit)
     }
 
-    /// Holds the log, alone or beside others.
-    fn lease_on_log(&self, hold: Hold) -> Result<Lease, Error> {
-        let held = self.backend.lease(LeaseOn::Log, hold, true);
-        let held = held.map_err(Error::Write)?;
+    /// Waits for a lease.
+    fn wait_for(&self, on: &LeaseOn) -> Result<Lease, Error> {
+        let held = self.backend.lease(on, true).map_err(Error::Write)?;
         Ok(held.expect("because the lease was waited for"))
     }
 }
@@ -58,7 +57,7 @@ pub fn enter(store: &ChunkStore) -> Result<Entered, Error> {
     store.backend.prepare().map_err(Error::Write)?;
     // Beside other sessions, but not beside a commit or a collection that looks at sessions:
     // which sessions are older than a commit must be certain.
-    let held = store.lease_on_log(Hold::Shared)?;
+    let held = store.wait_for(&LeaseOn::Beginning)?;
     let generation = store.refresh()?;
     loop {
         let name = format!(
@@ -67,10 +66,9 @@ pub fn enter(store: &ChunkStore) -> Result<Entered, Error> {
             std::process::id(),
             store.next_number()
         );
-        let on = LeaseOn::Session(&name);
-        let lease = store.backend.lease(on, Hold::Exclusive, false);
-        // A process of another container may have the same id, and the name: it is not waited for,
-        // because it waits for the log, which is held.
+        let lease = store.backend.lease(&LeaseOn::Session(name.clone()), false);
+        // A process of another container may have the same id, and the name. It is not waited for:
+        // it may wait for its commit, and that one for the lease that is held here.
         if let Some(lease) = lease.map_err(Error::Write)? {
             drop(held);
             return Ok(Entered {
@@ -190,7 +188,7 @@ fn spare(record: &mut Record, generation: &Generation, packed: &[Packed]) -> Opt
     Some(bytes)
 }
 
-/// Puts packs, index files and a record in place. The log is held alone.
+/// Puts packs, index files and a record in place. The lease on commits is held.
 pub fn write(
     store: &ChunkStore,
     packs: Vec<Named>,
@@ -221,7 +219,7 @@ pub fn write(
     Ok(())
 }
 
-/// Who writes while the log is held alone.
+/// Who writes while the lease on commits is held.
 pub fn committer() -> String {
     format!("commit-{}", std::process::id())
 }

@@ -3,15 +3,17 @@
 use std::io;
 
 /// What a lease is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeaseOn<'a> {
-    /// The commit log: shared by those who begin a session, held alone by who commits.
-    Log,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseOn {
+    /// Beginning a session: beside others who do, but not beside a commit.
+    Beginning,
+    /// Committing, or looking at who is at work: alone, and no session begins meanwhile.
+    Commit,
     /// Collections and repairs: one at a time.
     Collection,
     /// A session at work, by its name, which is listed in [`Area::Sessions`](super::Area::Sessions)
     /// for as long as the lease is held, and for as long as nobody noticed that its holder died.
-    Session(&'a str),
+    Session(String),
 }
 
 /// Ends a lease.

@@ -20,8 +20,11 @@ use std::{
     },
 };
 
-use super::{Area, Backend, FileName, Hold, Input, Lease, LeaseOn, Staged, Upload};
-use base::{Fs, Output, RelPath, SyncPoint, fs::read_limited};
+use super::{Area, Backend, FileName, Input, Lease, LeaseOn, Staged, Upload};
+use base::{
+    Fs, Output, RelPath, SyncPoint,
+    fs::{Hold, read_limited},
+};
 
 /// Permission bits of the store's folders: what lies there is private to its owner.
 const DIR_MODE: u32 = 0o700;
@@ -117,12 +120,17 @@ impl LocalBackend {
         Ok(found)
     }
 
-    /// The file that stands for a lease.
-    fn lock_file(&self, on: LeaseOn<'_>) -> RelPath {
+    /// The file that is locked for a lease, and how.
+    fn lock_file(&self, on: &LeaseOn) -> (RelPath, Hold) {
+        let dir = &self.folder.dir;
         match on {
-            LeaseOn::Log => self.folder.dir.join("lock"),
-            LeaseOn::Collection => self.folder.dir.join("gc.lock"),
-            LeaseOn::Session(name) => self.folder.area(Area::Sessions).join(name),
+            LeaseOn::Beginning => (dir.join("lock"), Hold::Shared),
+            LeaseOn::Commit => (dir.join("lock"), Hold::Exclusive),
+            LeaseOn::Collection => (dir.join("gc.lock"), Hold::Exclusive),
+            LeaseOn::Session(name) => {
+                let sessions = self.folder.area(Area::Sessions);
+                (sessions.join(name), Hold::Exclusive)
+            }
         }
     }
 }
@@ -239,8 +247,8 @@ impl Backend for LocalBackend {
         }
     }
 
-    fn lease(&self, on: LeaseOn<'_>, hold: Hold, wait: bool) -> io::Result<Option<Lease>> {
-        let path = self.lock_file(on);
+    fn lease(&self, on: &LeaseOn, wait: bool) -> io::Result<Option<Lease>> {
+        let (path, hold) = self.lock_file(on);
         let Some(lock) = self.folder.fs.lock(&path, hold, wait)? else {
             return Ok(None);
         };

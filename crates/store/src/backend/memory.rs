@@ -4,12 +4,12 @@
 //! nothing to do. `wrap/fault.rs` takes away what no barrier has covered.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
     sync::{Arc, Condvar, Mutex, MutexGuard},
 };
 
-use super::{Area, Backend, FileName, Hold, Input, Lease, LeaseOn, Staged, Upload};
+use super::{Area, Backend, FileName, Input, Lease, LeaseOn, Staged, Upload};
 
 /// A store in memory.
 #[derive(Default)]
@@ -31,8 +31,46 @@ struct State {
     leases: Leases,
 }
 
-/// The leases that are held: how many share one, none when it is held alone.
-type Leases = BTreeMap<(u8, String), Option<usize>>;
+/// The leases that are held.
+#[derive(Default)]
+struct Leases {
+    /// How many sessions are beginning.
+    beginning: usize,
+    committing: bool,
+    collecting: bool,
+    sessions: BTreeSet<String>,
+}
+
+impl Leases {
+    /// Takes one; false when another excludes it.
+    fn take(&mut self, on: &LeaseOn) -> bool {
+        let free = match on {
+            LeaseOn::Beginning => !self.committing,
+            LeaseOn::Commit => !self.committing && self.beginning == 0,
+            LeaseOn::Collection => !self.collecting,
+            LeaseOn::Session(name) => !self.sessions.contains(name),
+        };
+        if free {
+            match on {
+                LeaseOn::Beginning => self.beginning += 1,
+                LeaseOn::Commit => self.committing = true,
+                LeaseOn::Collection => self.collecting = true,
+                LeaseOn::Session(name) => drop(self.sessions.insert(name.clone())),
+            }
+        }
+        free
+    }
+
+    /// Ends one that was taken.
+    fn end(&mut self, on: &LeaseOn) {
+        match on {
+            LeaseOn::Beginning => self.beginning -= 1,
+            LeaseOn::Commit => self.committing = false,
+            LeaseOn::Collection => self.collecting = false,
+            LeaseOn::Session(name) => drop(self.sessions.remove(name)),
+        }
+    }
+}
 
 impl State {
     /// The names in an area, sorted.
@@ -53,15 +91,6 @@ impl Shared {
 /// What is not there.
 fn missing() -> io::Error {
     io::ErrorKind::NotFound.into()
-}
-
-/// What a lease is on, as a key: the kind, and which of its kind. Sessions are the last kind.
-fn key(on: LeaseOn<'_>) -> (u8, String) {
-    match on {
-        LeaseOn::Log => (0, String::new()),
-        LeaseOn::Collection => (1, String::new()),
-        LeaseOn::Session(name) => (2, name.into()),
-    }
 }
 
 impl Backend for MemoryBackend {
@@ -87,9 +116,7 @@ impl Backend for MemoryBackend {
     fn list(&self, area: Area) -> io::Result<Vec<String>> {
         let state = self.0.lock();
         if area == Area::Sessions {
-            let first = key(LeaseOn::Session(""));
-            let held = state.leases.range(first..);
-            return Ok(held.map(|((_, name), _)| name.clone()).collect());
+            return Ok(state.leases.sessions.iter().cloned().collect());
         }
         Ok(state.names(area))
     }
@@ -128,35 +155,20 @@ impl Backend for MemoryBackend {
         Ok(())
     }
 
-    fn lease(&self, on: LeaseOn<'_>, hold: Hold, wait: bool) -> io::Result<Option<Lease>> {
-        let key = key(on);
+    fn lease(&self, on: &LeaseOn, wait: bool) -> io::Result<Option<Lease>> {
         let mut state = self.0.lock();
-        loop {
-            match (state.leases.get_mut(&key), hold) {
-                (None, hold) => {
-                    let sharers = (hold == Hold::Shared).then_some(1);
-                    state.leases.insert(key.clone(), sharers);
-                    break;
-                }
-                (Some(Some(sharers)), Hold::Shared) => {
-                    *sharers += 1;
-                    break;
-                }
-                _ if !wait => return Ok(None),
-                _ => {
-                    let waited = self.0.ended.wait(state);
-                    state = waited.expect("because no holder panics");
-                }
+        while !state.leases.take(on) {
+            if !wait {
+                return Ok(None);
             }
+            let waited = self.0.ended.wait(state);
+            state = waited.expect("because no holder panics");
         }
         drop(state);
         let shared = self.0.clone();
+        let on = on.clone();
         Ok(Some(Lease::new(move || {
-            let leases = &mut shared.lock().leases;
-            match leases.get_mut(&key) {
-                Some(Some(sharers)) if *sharers > 1 => *sharers -= 1,
-                _ => drop(leases.remove(&key)),
-            }
+            shared.lock().leases.end(&on);
             shared.ended.notify_all();
             Ok(())
         })))

@@ -17,7 +17,7 @@ mod name;
 
 use std::io::{self, Write};
 
-pub use base::{Input, fs::Hold};
+pub use base::Input;
 pub use lease::{Lease, LeaseOn};
 pub use local::LocalBackend;
 pub use memory::MemoryBackend;
@@ -68,8 +68,8 @@ pub trait Backend: Send + Sync {
     /// file may come back. Notes may be lost.
     fn barrier(&self, area: Area) -> io::Result<()>;
 
-    /// Takes a lease; `None` when another holds it and `wait` is false.
-    fn lease(&self, on: LeaseOn<'_>, hold: Hold, wait: bool) -> io::Result<Option<Lease>>;
+    /// Takes a lease; `None` when another holds one that excludes it, and `wait` is false.
+    fn lease(&self, on: &LeaseOn, wait: bool) -> io::Result<Option<Lease>>;
 
     /// Sets room aside that a collection can give up when the disk is full, or gives it up. A
     /// backend that cannot be full has none.

@@ -31,7 +31,7 @@ use rewrite::{Fate, due, fates};
 
 use super::{
     ChunkStore, Error,
-    backend::{Hold, Lease, LeaseOn},
+    backend::{Lease, LeaseOn},
     check::{Verified, index_damage},
     commit,
     format::{BlobId, dead::Dead, record::FileRef},
@@ -115,9 +115,7 @@ impl ChunkStore {
     pub(super) fn collecting(&self) -> Result<Lease, Error> {
         self.backend.prepare().map_err(Error::Write)?;
         for _ in 0..BRIEFLY {
-            let lease = self
-                .backend
-                .lease(LeaseOn::Collection, Hold::Exclusive, false);
+            let lease = self.backend.lease(&LeaseOn::Collection, false);
             if let Some(lease) = lease.map_err(Error::Write)? {
                 return Ok(lease);
             }

@@ -159,7 +159,7 @@ impl Collection<'_> {
 /// Copies encoded blobs into new packs, each once. Dropped, it leaves nothing behind.
 ///
 /// It is a session like any other: what it writes is not taken for that of a dead one. So the
-/// log must not be held alone while it copies.
+/// lease on commits must not be held while it copies.
 pub struct Copier<'a> {
     store: &'a ChunkStore,
     packer: Option<Packer>,

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     ChunkStore, Error,
-    backend::{Area, FileName, Hold, LeaseOn},
+    backend::{Area, FileName, LeaseOn},
 };
 use base::{Failure, cancel};
 
@@ -22,13 +22,13 @@ pub struct Live {
     pub name: String,
 }
 
-/// The sessions at work; the names of those that died are removed. The log is held alone, so
-/// none begins meanwhile.
+/// The sessions at work; the names of those that died are removed. The lease on commits is held,
+/// so none begins meanwhile.
 pub fn live(store: &ChunkStore) -> io::Result<Vec<Live>> {
     let mut live = Vec::new();
     for name in store.backend.list(Area::Sessions)? {
-        let on = LeaseOn::Session(&name);
-        if let Some(held) = store.backend.lease(on, Hold::Exclusive, false)? {
+        let on = LeaseOn::Session(name.clone());
+        if let Some(held) = store.backend.lease(&on, false)? {
             held.release()?;
         } else {
             // A name that says nothing is taken for that of the oldest session.
@@ -43,8 +43,8 @@ pub fn live(store: &ChunkStore) -> io::Result<Vec<Live>> {
     Ok(live)
 }
 
-/// Removes files without a name that no session at work writes, and says how many. The log is
-/// held alone, so no commit is being made.
+/// Removes files without a name that no session at work writes, and says how many. The lease on
+/// commits is held, so no commit is being made.
 pub fn sweep(store: &ChunkStore) -> io::Result<usize> {
     let names = store.backend.list(Area::Staging)?;
     if names.is_empty() {

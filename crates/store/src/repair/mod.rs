@@ -119,7 +119,7 @@ impl ChunkStore {
         Ok(())
     }
 
-    /// Commits everything but some packs and what is damaged of the index. The log is held alone.
+    /// Commits everything but some packs and what is damaged of the index. The lease on commits is held.
     fn commit_without(
         &self,
         bad: &BTreeSet<Digest>,

@@ -9,9 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use crate::backend::{
-    Area, Backend, FileName, Hold, Input, Lease, LeaseOn, Staged, Upload, stage_bytes,
-};
+use crate::backend::{Area, Backend, FileName, Input, Lease, LeaseOn, Staged, Upload, stage_bytes};
 
 /// Which call fails, and how.
 #[derive(Debug, Clone, Copy)]
@@ -242,8 +240,8 @@ impl Backend for FaultyBackend {
         })
     }
 
-    fn lease(&self, on: LeaseOn<'_>, hold: Hold, wait: bool) -> io::Result<Option<Lease>> {
-        self.0.call(|| self.0.inner.lease(on, hold, wait))
+    fn lease(&self, on: &LeaseOn, wait: bool) -> io::Result<Option<Lease>> {
+        self.0.call(|| self.0.inner.lease(on, wait))
     }
 
     fn set_room_aside(&self, aside: bool) -> io::Result<()> {

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::backend::{Area, Backend, FileName, Hold, Input, Lease, LeaseOn, Staged, Upload};
+use crate::backend::{Area, Backend, FileName, Input, Lease, LeaseOn, Staged, Upload};
 use base::cancel;
 
 /// Longest time without a look whether the work is to stop.
@@ -133,8 +133,8 @@ impl Backend for LimitedBackend {
         self.inner.barrier(area)
     }
 
-    fn lease(&self, on: LeaseOn<'_>, hold: Hold, wait: bool) -> io::Result<Option<Lease>> {
-        self.inner.lease(on, hold, wait)
+    fn lease(&self, on: &LeaseOn, wait: bool) -> io::Result<Option<Lease>> {
+        self.inner.lease(on, wait)
     }
 
     fn set_room_aside(&self, aside: bool) -> io::Result<()> {
