@@ -43,7 +43,7 @@ impl ChunkStore {
 }
 
 /// A session that has entered the store.
-pub struct Entered {
+pub struct EnteredSession {
     /// Its name.
     pub name: String,
     /// While it is held, no collection drops what the session relies on.
@@ -53,7 +53,7 @@ pub struct Entered {
 }
 
 /// Prepares the backend, takes the lease of a new session, opens the newest commit.
-pub fn enter(store: &ChunkStore) -> Result<Entered, Error> {
+pub fn enter(store: &ChunkStore) -> Result<EnteredSession, Error> {
     store.backend.prepare().map_err(Error::Write)?;
     // Beside other sessions, but not beside a commit or a collection that looks at sessions:
     // which sessions are older than a commit must be certain.
@@ -71,7 +71,7 @@ pub fn enter(store: &ChunkStore) -> Result<Entered, Error> {
         // it may wait for its commit, and that one for the lease that is held here.
         if let Some(lease) = lease.map_err(Error::Write)? {
             drop(held);
-            return Ok(Entered {
+            return Ok(EnteredSession {
                 name,
                 lease,
                 generation,
@@ -203,15 +203,15 @@ pub fn write(
         named.push((FileName::index(&Digest::of(bytes)), staged));
     }
     let last = stage_bytes(backend, Area::Log, &owner, &record.encode())?;
-    let fills = [
-        (Area::Packs, !packs.is_empty()),
-        (Area::Index, !named.is_empty()),
-    ];
+    let (new_packs, new_indexes) = (!packs.is_empty(), !named.is_empty());
     for (name, file) in packs.into_iter().chain(named) {
         file.put(&name)?;
     }
-    for (area, _) in fills.iter().filter(|(_, fills)| *fills) {
-        backend.barrier(*area)?;
+    if new_packs {
+        backend.barrier(Area::Packs)?;
+    }
+    if new_indexes {
+        backend.barrier(Area::Index)?;
     }
     last.put_new(&FileName::record(record.sequence))?;
     backend.barrier(Area::Log)?;

@@ -2,8 +2,8 @@
 //! makes all of them durable and visible. Several threads may put at the same time.
 //!
 //! A session holds a lease of its own, until what [`PutSession::commit`] returned is dropped: no
-//! collection drops what it relies on meanwhile. Nothing is touched before the
-//! first byte arrives. Read `ingest.rs` next for how a large file is cut and stored.
+//! collection drops what it relies on meanwhile. Nothing is touched before the first byte arrives.
+//! Read `ingest.rs` next for how a large file is cut and stored.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,7 +17,7 @@ use std::{
 use super::{
     ChunkStore, Error, Lease, Stored,
     backend::FileName,
-    commit::{self, Entered},
+    commit::{self, EnteredSession},
     format::{
         BlobId, BlobKind,
         file::{Chunk, FileObject, MAX_CHUNKS},
@@ -47,7 +47,7 @@ pub struct PutSession<'a> {
     /// Held while it enters: only the first put does.
     entering: Mutex<()>,
     /// Dropped last: while the lease is held, nobody takes the files for those of a dead session.
-    entered: OnceLock<Entered>,
+    entered: OnceLock<EnteredSession>,
 }
 
 /// Locks a mutex that no holder panics with.
@@ -73,7 +73,7 @@ impl<'a> PutSession<'a> {
     }
 
     /// Enters the store: the session's lease, the commit it builds on.
-    fn enter(&self) -> Result<&Entered, Error> {
+    fn enter(&self) -> Result<&EnteredSession, Error> {
         if let Some(entered) = self.entered.get() {
             return Ok(entered);
         }
@@ -363,6 +363,24 @@ mod tests {
                     "nobody is told that it is stored"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn sessions_with_the_same_name_do_not_wait_for_each_other() {
+        // As of two containers, in both of which the process has the same id.
+        let backend = Arc::new(MemoryBackend::default());
+        let [one, other] = [(); 2].map(|()| ChunkStore::new(backend.clone()));
+        let (first, second) = (one.begin(), other.begin());
+        first.put(&mut &b"first"[..]).expect("it stores");
+        second.put(&mut &b"second"[..]).expect("it stores");
+        drop(first.commit().expect("it commits"));
+        drop(second.commit().expect("it commits"));
+        for text in [&b"first"[..], b"second"] {
+            let mut read = Vec::new();
+            one.read(&ObjectId(Digest::of(text)), &mut read)
+                .expect("it can be read");
+            assert!(read == text);
         }
     }
 }

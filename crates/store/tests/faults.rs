@@ -230,7 +230,8 @@ fn sweep_collections(skip: Option<Area>) -> Result<u64, String> {
     sweep(&case, skip, act, look)
 }
 
-/// A repair. Once it is done all is whole and the damaged pack is kept; the next one heals the rest.
+/// A repair. Once it is done all is whole and the damaged pack is kept; the next one heals the
+/// rest.
 fn sweep_repairs(skip: Option<Area>) -> Result<u64, String> {
     let case = Case::damaged();
     let act = |backend: &FaultyBackend| repair(&open(backend), &case.kept);

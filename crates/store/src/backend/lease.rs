@@ -17,12 +17,12 @@ pub enum LeaseOn {
 }
 
 /// Ends a lease.
-type End = Box<dyn FnOnce() -> io::Result<()> + Send + Sync>;
+type EndLease = Box<dyn FnOnce() -> io::Result<()> + Send + Sync>;
 
 /// A lock that its holder can lose: it ends when it is dropped, and when its holder dies. The lease
 /// of a session keeps what it committed from being collected.
 #[must_use = "what was put can be collected as soon as the lease is dropped"]
-pub struct Lease(Option<End>);
+pub struct Lease(Option<EndLease>);
 
 impl Lease {
     /// Holds nothing: of a session that put nothing.

@@ -43,18 +43,18 @@ const RESERVE: usize = 1 << 20;
 
 /// A store below a folder of a file system. It is created at the first put.
 pub struct LocalBackend {
-    folder: Folder,
+    folder: StoreFolder,
     numbers: AtomicU64,
 }
 
 /// Where the files lie.
 #[derive(Clone)]
-struct Folder {
+struct StoreFolder {
     fs: Arc<dyn Fs>,
     dir: RelPath,
 }
 
-impl Folder {
+impl StoreFolder {
     /// The folder of an area. Notes lie beside the others.
     fn area(&self, area: Area) -> RelPath {
         match area {
@@ -104,7 +104,7 @@ impl LocalBackend {
     /// A store below `dir`.
     pub fn new(fs: Arc<dyn Fs>, dir: RelPath) -> Self {
         Self {
-            folder: Folder { fs, dir },
+            folder: StoreFolder { fs, dir },
             numbers: AtomicU64::new(0),
         }
     }
@@ -198,7 +198,7 @@ impl Backend for LocalBackend {
         Ok(Box::new(LocalUpload {
             file,
             point: file_point(area),
-            temp: Temp {
+            temp: LocalStaged {
                 folder: self.folder.clone(),
                 path: temp,
                 named: false,
@@ -293,13 +293,13 @@ fn file_point(area: Area) -> SyncPoint {
 }
 
 /// A file below `tmp/`, removed when it is dropped without a name.
-struct Temp {
-    folder: Folder,
+struct LocalStaged {
+    folder: StoreFolder,
     path: RelPath,
     named: bool,
 }
 
-impl Drop for Temp {
+impl Drop for LocalStaged {
     fn drop(&mut self) {
         if !self.named {
             let _ = self.folder.fs.remove_file(&self.path);
@@ -311,7 +311,7 @@ impl Drop for Temp {
 struct LocalUpload {
     file: Box<dyn Output>,
     point: SyncPoint,
-    temp: Temp,
+    temp: LocalStaged,
 }
 
 impl Write for LocalUpload {
@@ -331,7 +331,7 @@ impl Upload for LocalUpload {
     }
 }
 
-impl Staged for Temp {
+impl Staged for LocalStaged {
     fn put(mut self: Box<Self>, name: &FileName) -> io::Result<()> {
         self.folder.make_rare(name)?;
         self.folder.fs.rename(&self.path, &self.folder.path(name))?;

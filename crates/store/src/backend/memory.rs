@@ -13,27 +13,27 @@ use super::{Area, Backend, FileName, Input, Lease, LeaseOn, Staged, Upload};
 
 /// A store in memory.
 #[derive(Default)]
-pub struct MemoryBackend(Arc<Shared>);
+pub struct MemoryBackend(Arc<MemoryShared>);
 
 /// What all handles of one store share.
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct MemoryShared {
+    state: Mutex<MemoryState>,
     /// Told whenever a lease ends.
     ended: Condvar,
 }
 
 /// Everything there is.
 #[derive(Default)]
-struct State {
+struct MemoryState {
     files: BTreeMap<FileName, Arc<Vec<u8>>>,
     number: u64,
-    leases: Leases,
+    leases: MemoryLeases,
 }
 
 /// The leases that are held.
 #[derive(Default)]
-struct Leases {
+struct MemoryLeases {
     /// How many sessions are beginning.
     beginning: usize,
     committing: bool,
@@ -41,7 +41,7 @@ struct Leases {
     sessions: BTreeSet<String>,
 }
 
-impl Leases {
+impl MemoryLeases {
     /// Takes one; false when another excludes it.
     fn take(&mut self, on: &LeaseOn) -> bool {
         let free = match on {
@@ -72,7 +72,7 @@ impl Leases {
     }
 }
 
-impl State {
+impl MemoryState {
     /// The names in an area, sorted.
     fn names(&self, area: Area) -> Vec<String> {
         let own = self.files.range(FileName::new(area, "")..);
@@ -82,8 +82,8 @@ impl State {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl MemoryShared {
+    fn lock(&self) -> MutexGuard<'_, MemoryState> {
         self.state.lock().expect("because no holder panics")
     }
 }
@@ -129,7 +129,7 @@ impl Backend for MemoryBackend {
         drop(state);
         Ok(Box::new(MemoryUpload {
             bytes: Vec::new(),
-            temp: Temp {
+            temp: MemoryStaged {
                 shared: self.0.clone(),
                 name,
             },
@@ -189,12 +189,12 @@ impl Input for MemoryInput {
 }
 
 /// A file without a name of its own, removed when it is dropped.
-struct Temp {
-    shared: Arc<Shared>,
+struct MemoryStaged {
+    shared: Arc<MemoryShared>,
     name: FileName,
 }
 
-impl Drop for Temp {
+impl Drop for MemoryStaged {
     fn drop(&mut self) {
         self.shared.lock().files.remove(&self.name);
     }
@@ -203,7 +203,7 @@ impl Drop for Temp {
 /// A file being written.
 struct MemoryUpload {
     bytes: Vec<u8>,
-    temp: Temp,
+    temp: MemoryStaged,
 }
 
 impl Write for MemoryUpload {
@@ -227,7 +227,7 @@ impl Upload for MemoryUpload {
     }
 }
 
-impl Temp {
+impl MemoryStaged {
     /// Names the file.
     fn name(&self, name: &FileName, must_be_new: bool) -> io::Result<()> {
         let mut state = self.shared.lock();
@@ -240,7 +240,7 @@ impl Temp {
     }
 }
 
-impl Staged for Temp {
+impl Staged for MemoryStaged {
     fn put(self: Box<Self>, name: &FileName) -> io::Result<()> {
         self.name(name, false)
     }

@@ -7,7 +7,7 @@
 //!
 //! Three promises carry the store. A file has its name only once all of its bytes are durable.
 //! A name that must be new is given once, whoever asks at the same time. A name is durable once
-//! the barrier of its area returned. `tests/conformance.rs` holds every backend and every wrapper
+//! the barrier of its area returned. `tests/conformance/` holds every backend and every wrapper
 //! (`wrap/`) to them. Read `local.rs` next.
 
 mod lease;
@@ -59,8 +59,8 @@ pub trait Backend: Send + Sync {
     /// Removes a file; one that is not there is no error.
     fn remove(&self, name: &FileName) -> io::Result<()>;
 
-    /// Moves a file to a free name in [`Area::Quarantine`], in one step; `None` when it is not
-    /// there.
+    /// Moves a file to a free name in [`Area::Quarantine`]; `None` when it is not there. Wherever
+    /// that is interrupted, one of the two names has the bytes.
     fn set_aside(&self, name: &FileName) -> io::Result<Option<FileName>>;
 
     /// Returns once every name that was given in an area before is durable, whoever gave it. The

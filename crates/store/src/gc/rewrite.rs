@@ -6,7 +6,7 @@ use super::{Collection, replace};
 use crate::{
     ChunkStore, Error, Lease,
     backend::FileName,
-    commit::{self, Entered},
+    commit::{self, EnteredSession},
     format::{
         BlobId, blob,
         dead::Dead,
@@ -166,7 +166,7 @@ pub struct Copier<'a> {
     packed: Vec<Packed>,
     seen: HashSet<BlobId>,
     /// Dropped after what it protects.
-    entered: Option<Entered>,
+    entered: Option<EnteredSession>,
     /// Number of blobs copied.
     pub copied: u64,
 }

@@ -119,7 +119,8 @@ impl ChunkStore {
         Ok(())
     }
 
-    /// Commits everything but some packs and what is damaged of the index. The lease on commits is held.
+    /// Commits everything but some packs and what is damaged of the index. The lease on commits is
+    /// held.
     fn commit_without(
         &self,
         bad: &BTreeSet<Digest>,

@@ -26,31 +26,31 @@ pub struct FaultPlan {
 
 /// A backend that fails on demand.
 #[derive(Clone)]
-pub struct FaultyBackend(Arc<Shared>);
+pub struct FaultyBackend(Arc<Faults>);
 
 /// What all handles share.
-struct Shared {
+struct Faults {
     inner: Arc<dyn Backend>,
-    state: Mutex<State>,
+    state: Mutex<FaultState>,
 }
 
 #[derive(Default)]
-struct State {
+struct FaultState {
     calls: u64,
     plan: Option<FaultPlan>,
     skipped: BTreeSet<Area>,
-    uncovered: Vec<Change>,
+    uncovered: Vec<UncoveredChange>,
 }
 
 /// A change of names that a power cut can take back.
-struct Change {
+struct UncoveredChange {
     /// Whose barrier covers it; `None` for a removal.
     covered_by: Option<Area>,
     /// The files before it. The first is the one that was changed.
     before: Vec<(FileName, Option<Vec<u8>>)>,
 }
 
-impl Change {
+impl UncoveredChange {
     /// The file that was changed.
     fn name(&self) -> &FileName {
         &self.before[0].0
@@ -60,7 +60,7 @@ impl Change {
 impl FaultyBackend {
     /// A backend that fails no call yet.
     pub fn new(inner: Arc<dyn Backend>) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(Faults {
             inner,
             state: Mutex::default(),
         }))
@@ -87,7 +87,7 @@ impl FaultyBackend {
     pub fn cut_power(&self, choose: &mut dyn FnMut(usize) -> usize) -> io::Result<()> {
         let mut state = self.0.lock();
         state.plan = None;
-        let mut by_name: BTreeMap<FileName, Vec<Change>> = BTreeMap::new();
+        let mut by_name: BTreeMap<FileName, Vec<UncoveredChange>> = BTreeMap::new();
         for change in std::mem::take(&mut state.uncovered) {
             let name = change.name().clone();
             by_name.entry(name).or_default().push(change);
@@ -105,8 +105,8 @@ impl FaultyBackend {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl Faults {
+    fn lock(&self) -> MutexGuard<'_, FaultState> {
         self.state.lock().expect("because no holder panics")
     }
 
@@ -155,7 +155,9 @@ impl Shared {
     ) -> io::Result<()> {
         let before = vec![(name.clone(), self.bytes(name)?)];
         run()?;
-        self.lock().uncovered.push(Change { covered_by, before });
+        self.lock()
+            .uncovered
+            .push(UncoveredChange { covered_by, before });
         Ok(())
     }
 
@@ -167,7 +169,7 @@ impl Shared {
             return;
         }
         let mut covered = BTreeSet::new();
-        let mut left: Vec<Change> = Vec::new();
+        let mut left: Vec<UncoveredChange> = Vec::new();
         while let Some(change) = state.uncovered.pop() {
             if change.covered_by == Some(area) || covered.contains(change.name()) {
                 covered.insert(change.name().clone());
@@ -223,7 +225,7 @@ impl Backend for FaultyBackend {
             let before = self.0.bytes(name)?;
             let target = self.0.inner.set_aside(name)?;
             if let Some(target) = &target {
-                self.0.lock().uncovered.push(Change {
+                self.0.lock().uncovered.push(UncoveredChange {
                     covered_by: Some(Area::Quarantine),
                     before: vec![(name.clone(), before), (target.clone(), None)],
                 });
@@ -252,7 +254,7 @@ impl Backend for FaultyBackend {
 /// An open file.
 struct FaultyInput {
     inner: Box<dyn Input>,
-    shared: Arc<Shared>,
+    shared: Arc<Faults>,
 }
 
 impl Input for FaultyInput {
@@ -268,7 +270,7 @@ impl Input for FaultyInput {
 /// A file being written.
 struct FaultyUpload {
     inner: Box<dyn Upload>,
-    shared: Arc<Shared>,
+    shared: Arc<Faults>,
 }
 
 impl Write for FaultyUpload {
@@ -292,7 +294,7 @@ impl Upload for FaultyUpload {
 /// A complete file without a name.
 struct FaultyStaged {
     inner: Box<dyn Staged>,
-    shared: Arc<Shared>,
+    shared: Arc<Faults>,
 }
 
 impl Staged for FaultyStaged {
