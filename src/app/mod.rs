@@ -155,8 +155,6 @@ impl Default for Options {
 /// ```
 pub struct App {
     site: RepoSite,
-    /// The store of the ground, for what only this one can do.
-    chunks: Arc<ChunkStore>,
     /// What is wrong in the settings and was left out.
     flaws: Vec<config::Flaw>,
     state_path: PathBuf,
@@ -188,7 +186,7 @@ impl App {
             warnings,
             flaws,
         } = loaded.map_err(|error| flaws::with_committed(error, &git))?;
-        let store = Arc::new(ChunkStore::new(state.clone(), RelPath::own("store")));
+        let store = Arc::new(ChunkStore::local(state.clone(), RelPath::own("store")));
         let uname = rustix::system::uname();
         let trust = Arc::new(Consent::new(
             options.trust,
@@ -200,7 +198,7 @@ impl App {
         let site = RepoSite {
             tree,
             state,
-            store: store.clone(),
+            store,
             git,
             settings: Arc::new(settings),
             sink: options.sink,
@@ -221,7 +219,6 @@ impl App {
         }
         Ok(Self {
             site,
-            chunks: store,
             flaws,
             state_path,
             lock_wait: options.lock_wait,

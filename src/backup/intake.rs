@@ -20,7 +20,7 @@ use crate::{
         sqlite::{MAGIC, side},
     },
     model::ObjectId,
-    store::{self, Session, Stored},
+    store::{self, PutSession, Stored},
 };
 
 /// Files of a batch, and bytes.
@@ -59,7 +59,7 @@ pub struct Intake<'a> {
     /// Where copies of databases in use are made; `None` takes every file as it is.
     pub copies: Option<PathBuf>,
     /// Where they go.
-    pub session: &'a dyn Session,
+    pub session: &'a PutSession<'a>,
     /// Told of bytes that are done.
     pub progress: &'a (dyn Fn(u64) + Sync),
     /// How many bytes the store grew by.

@@ -25,7 +25,7 @@ use crate::{
     base::{Failure, Fault, Hint, Kind, text},
     model::{ObjectId, backup::Saved},
     site::RepoSite,
-    store::Store,
+    store::ChunkStore,
 };
 use listing::{Entry, Save};
 
@@ -133,7 +133,7 @@ fn folder_bytes(folder: &Path) -> Vec<u8> {
 }
 
 /// Reads an object that is small when it is what it should be.
-fn read_small(store: &dyn Store, id: &ObjectId) -> Result<Option<Vec<u8>>, Failure> {
+fn read_small(store: &ChunkStore, id: &ObjectId) -> Result<Option<Vec<u8>>, Failure> {
     match store.size(id)? {
         None => Err(crate::store::Error::Missing(*id).into()),
         Some(size) if size > MAX_SAVE => Ok(None),
@@ -146,7 +146,7 @@ fn read_small(store: &dyn Store, id: &ObjectId) -> Result<Option<Vec<u8>>, Failu
 }
 
 /// Reads what a name's object says.
-fn read_save(store: &dyn Store, name: &str, id: &ObjectId) -> Result<Save, Failure> {
+fn read_save(store: &ChunkStore, name: &str, id: &ObjectId) -> Result<Save, Failure> {
     let bytes = read_small(store, id)?.unwrap_or_default();
     Save::decode(&bytes).map_err(|broken| {
         Error::Damaged {
@@ -158,8 +158,8 @@ fn read_save(store: &dyn Store, name: &str, id: &ObjectId) -> Result<Save, Failu
 }
 
 /// The object that a name stands for.
-fn root(store: &dyn Store, name: &str) -> Result<ObjectId, Failure> {
-    let (wanted, roots) = (root_name(name), store.roots()?);
+fn root(store: &ChunkStore, name: &str) -> Result<ObjectId, Failure> {
+    let (wanted, roots) = (root_name(name), store.named()?);
     if let Some((_, id)) = roots.iter().find(|(root, _)| *root == wanted) {
         return Ok(*id);
     }
@@ -178,12 +178,12 @@ fn root(store: &dyn Store, name: &str) -> Result<ObjectId, Failure> {
 }
 
 /// What is stored under a name.
-fn find(store: &dyn Store, name: &str) -> Result<Save, Failure> {
+fn find(store: &ChunkStore, name: &str) -> Result<Save, Failure> {
     read_save(store, name, &root(store, name)?)
 }
 
 /// The entries of a save. Memory is that of the listing and its entries.
-fn entries(store: &dyn Store, name: &str, save: &Save) -> Result<Vec<Entry>, Failure> {
+fn entries(store: &ChunkStore, name: &str, save: &Save) -> Result<Vec<Entry>, Failure> {
     let mut bytes = Vec::new();
     store.read(&save.listing, &mut bytes)?;
     listing::decode(&bytes).map_err(|broken| {
@@ -197,7 +197,7 @@ fn entries(store: &dyn Store, name: &str, save: &Save) -> Result<Vec<Entry>, Fai
 
 /// The objects that an object names: those of a save, or none for any other object. A
 /// collection asks this of every root; an error must stop it.
-pub fn listed(store: &dyn Store, id: &ObjectId) -> Result<Vec<ObjectId>, Failure> {
+pub fn listed(store: &ChunkStore, id: &ObjectId) -> Result<Vec<ObjectId>, Failure> {
     let Some(bytes) = read_small(store, id)?.filter(|bytes| Save::is_one(bytes)) else {
         return Ok(Vec::new());
     };
@@ -217,7 +217,7 @@ pub fn listed(store: &dyn Store, id: &ObjectId) -> Result<Vec<ObjectId>, Failure
 
 /// Everything that was put, by name.
 pub fn list(site: &RepoSite) -> Result<Vec<Saved>, Failure> {
-    let roots = site.store.roots()?;
+    let roots = site.store.named()?;
     let named = roots
         .iter()
         .filter_map(|(root, id)| Some((root.strip_prefix(ROOTS)?, *id)));
@@ -235,11 +235,7 @@ pub fn show(site: &RepoSite, name: &str) -> Result<Saved, Failure> {
 /// Takes a name away. What only it needs goes with the next collection.
 pub fn drop_name(site: &RepoSite, name: &str) -> Result<Saved, Failure> {
     let gone = show(site, name)?;
-    drop(
-        site.store
-            .begin()?
-            .commit_with(&[(root_name(name), None)])?,
-    );
+    drop(site.store.begin().commit_with(&[(root_name(name), None)])?);
     Ok(gone)
 }
 

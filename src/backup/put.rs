@@ -17,7 +17,7 @@ use crate::{
     base::{Failure, RelPath},
     model::backup::PutReport,
     site::RepoSite,
-    store::Session,
+    store::PutSession,
 };
 use source::Source;
 
@@ -55,11 +55,11 @@ pub fn put(site: &RepoSite, put: &Put) -> Result<PutReport, Failure> {
         ..PutReport::default()
     };
     let sources = sources(put)?;
-    let session = site.store.begin()?;
+    let session = site.store.begin();
     let (mut entries, mut caches) = (Vec::new(), Vec::new());
     for (folder, prefix) in &sources {
         let mut source = Source::open(site, folder, prefix, put.rehash)?;
-        source.store(site, &*session, put.dry_run, &mut report)?;
+        source.store(site, &session, put.dry_run, &mut report)?;
         source.list(&mut entries, &mut report);
         caches.push(source);
     }
@@ -131,7 +131,7 @@ fn sources(put: &Put) -> Result<Vec<(PathBuf, RelPath)>, Failure> {
 /// Names a listing in the store; false when the name stands for the same already.
 pub fn name(
     site: &RepoSite,
-    session: Box<dyn Session + '_>,
+    session: PutSession<'_>,
     named: NamedListing<'_>,
     grew: bool,
 ) -> Result<bool, Failure> {

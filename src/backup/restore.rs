@@ -118,14 +118,14 @@ fn keep(
     top: &std::path::Path,
     lost: &[Found],
 ) -> Result<String, Failure> {
-    let session = site.store.begin()?;
+    let session = site.store.begin();
     let progress = |more| site.progress(more);
     let intake = Intake {
         fs: root,
         top,
         // Byte for byte, logs and journals too: all of it is taken away.
         copies: None,
-        session: &*session,
+        session: &session,
         progress: &progress,
         grown: 0.into(),
     };
@@ -189,7 +189,7 @@ fn entries_of(root: &Root, lost: &[Found], got: Vec<Got>) -> Result<Vec<Entry>, 
 fn free_name(site: &RepoSite, name: &str) -> Result<String, Failure> {
     let taken: Vec<String> = site
         .store
-        .roots()?
+        .named()?
         .into_iter()
         .map(|(root, _)| root)
         .collect();

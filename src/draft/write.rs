@@ -74,12 +74,12 @@ pub fn write(
 ) -> Result<Written, Failure> {
     let who = person(site, &draft)?;
     let mut saved = 0;
-    let session = site.store.begin()?;
+    let session = site.store.begin();
     write_blobs(site, &draft)?;
-    let objects = put_large(site, &*session, &draft, &mut saved)?;
+    let objects = put_large(site, &session, &draft, &mut saved)?;
     let total = bytes_of_files(&draft);
     let mut changes = site.work("saving", total, true, || {
-        put_files(site, &*session, &draft, &mut saved)
+        put_files(site, &session, &draft, &mut saved)
     })?;
     let mut leases = vec![session.commit()?];
     say_saved(site, draft.files.len(), saved);

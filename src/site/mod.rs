@@ -15,7 +15,7 @@ use crate::{
     git::{PeeledTag, Repo},
     keys::Keys,
     model::{Event, GitId, Manifest, Operation, Settings, Sink, TaskId, Version},
-    store::Store,
+    store::ChunkStore,
 };
 
 pub use bytes::{Bytes, copy_checked};
@@ -99,7 +99,7 @@ pub struct RepoSite {
     /// The state folder, `<git common dir>/snapback`.
     pub state: Arc<dyn Fs>,
     /// The store.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<ChunkStore>,
     /// The repository.
     pub git: Arc<Repo>,
     /// The settings in force.

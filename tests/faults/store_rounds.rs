@@ -14,7 +14,7 @@ use std::{
 use snapback::{
     base::{Digest, Failure, Fs, Root},
     model::ObjectId,
-    store::{Gc, Level, Store},
+    store::{Gc, Level},
 };
 
 use crate::{
@@ -70,7 +70,7 @@ fn write(dir: &Path, seed: u64) {
     let store = store(dir);
     println!("ready");
     loop {
-        let session = store.begin().unwrap();
+        let session = store.begin();
         let some: Vec<u64> = (0..=numbers.below(3))
             .map(|_| numbers.below(UNIVERSE))
             .collect();

@@ -16,7 +16,7 @@ use snapback::{
     },
     base::{Fs, RelPath, Root},
     model::ObjectId,
-    store::{ChunkStore, Store},
+    store::ChunkStore,
 };
 
 use crate::support::{Sandbox, noise};
@@ -26,13 +26,13 @@ fn store(sandbox: &Sandbox) -> ChunkStore {
     let state = sandbox.root().join(".git/snapback");
     fs::create_dir_all(&state).unwrap();
     let fs: Arc<dyn Fs> = Arc::new(Root::open(&state).unwrap());
-    ChunkStore::new(fs, RelPath::own("store"))
+    ChunkStore::local(fs, RelPath::own("store"))
 }
 
 /// Names a listing of these paths, each a file that holds `x`; returns the object that is named.
 fn plant(sandbox: &Sandbox, name: &str, paths: &[&[u8]]) -> (ObjectId, ObjectId) {
     let store = store(sandbox);
-    let session = store.begin().unwrap();
+    let session = store.begin();
     let object = session.put(&mut &b"x"[..]).unwrap().id;
     let what = What::File {
         size: 1,

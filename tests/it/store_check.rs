@@ -1,27 +1,22 @@
 //! The check finds every changed bit and every cut, says whom it hurts, and never passes over one.
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use snapback::{
-    base::{Fs, Root},
     model::ObjectId,
-    store::{Check, Level, Store},
+    store::{
+        Check, Level,
+        backend::{Area, FileName},
+    },
 };
 
 use crate::support::{
     noise,
-    shelf::{self, GC, check, id, ids, put, read},
+    shelf::{GC, Shelf, check, id, ids, put, read},
 };
 
-/// A small store with everything in it: loose packs, a segment, a list of the condemned.
-pub fn shelves() -> (tempfile::TempDir, Vec<Vec<u8>>) {
-    let dir = tempfile::tempdir().unwrap();
-    let fs: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).unwrap());
-    let store = shelf::open(&fs);
+/// Fills a small store with everything: loose packs, a segment, a list of the condemned.
+pub fn fill(shelf: &Shelf) -> Vec<Vec<u8>> {
+    let store = shelf.open();
     let mut contents: Vec<Vec<u8>> = (0..33).map(|seed| noise(seed + 1, 600)).collect();
     contents.push(b"a line that comes again and again\n".repeat(200));
     for one in contents.chunks(1) {
@@ -38,21 +33,7 @@ pub fn shelves() -> (tempfile::TempDir, Vec<Vec<u8>>) {
     let report = store.gc(&|| Ok(roots.clone()), GC, &|_| ()).unwrap();
     assert_eq!(report.sessions_at_work, 1);
     drop(lease);
-    (dir, contents)
-}
-
-/// The files of a store that hold what it keeps.
-pub fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = Vec::new();
-    for folder in ["packs", "index", "log"] {
-        files.extend(
-            std::fs::read_dir(dir.join("store").join(folder))
-                .unwrap()
-                .map(|entry| entry.unwrap().path()),
-        );
-    }
-    files.sort();
-    files
+    contents
 }
 
 /// A generator of numbers, the same for the same seed.
@@ -67,26 +48,25 @@ impl Numbers {
     }
 }
 
-/// Flips one bit or cuts the end off; says which.
-pub fn damage(path: &Path, numbers: &mut Numbers) -> String {
-    let mut bytes = std::fs::read(path).unwrap();
+/// Flips one bit of a file or cuts its end off; says which.
+pub fn damage(shelf: &Shelf, name: &FileName, numbers: &mut Numbers) -> String {
+    let mut bytes = shelf.bytes(name);
     let at = usize::try_from(numbers.below(bytes.len() as u64)).unwrap();
     let what = if numbers.below(4) == 0 {
         bytes.truncate(at);
-        format!("{} cut at {at}", path.display())
+        format!("{name} cut at {at}")
     } else {
         let bit = numbers.below(8);
         bytes[at] ^= 1 << bit;
-        format!("bit {bit} of byte {at} of {}", path.display())
+        format!("bit {bit} of byte {at} of {name}")
     };
-    std::fs::write(path, bytes).unwrap();
+    shelf.write(name, &bytes);
     what
 }
 
 /// No damaged byte comes out, whatever else does.
-pub fn reads_nothing_wrong(dir: &Path, contents: &[Vec<u8>]) -> BTreeSet<ObjectId> {
-    let fs: Arc<dyn Fs> = Arc::new(Root::open(dir).unwrap());
-    let store = shelf::open(&fs);
+pub fn reads_nothing_wrong(shelf: &Shelf, contents: &[Vec<u8>]) -> BTreeSet<ObjectId> {
+    let store = shelf.open();
     let mut unread = BTreeSet::new();
     for bytes in contents {
         match read(&store, &id(bytes)) {
@@ -101,135 +81,131 @@ pub fn reads_nothing_wrong(dir: &Path, contents: &[Vec<u8>]) -> BTreeSet<ObjectI
 
 #[test]
 fn a_whole_store_passes_every_check() {
-    let (dir, contents) = shelves();
-    let fs: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).unwrap());
-    for level in [Level::Quick, Level::Fast, Level::Deep] {
-        let report = check(&shelf::open(&fs), &ids(&contents), level).unwrap();
-        assert!(report.is_sound() && report.leftovers == 0, "{report:?}");
+    for shelf in Shelf::each() {
+        let contents = fill(&shelf);
+        for level in [Level::Quick, Level::Fast, Level::Deep] {
+            let report = check(&shelf.open(), &ids(&contents), level).unwrap();
+            assert!(report.is_sound() && report.leftovers == 0, "{report:?}");
+        }
+        let missing = id(b"never put");
+        let report = check(&shelf.open(), &BTreeSet::from([missing]), Level::Deep).unwrap();
+        assert_eq!(report.lost, [missing]);
+        assert!(!report.is_sound());
     }
-    let missing = id(b"never put");
-    let report = check(&shelf::open(&fs), &BTreeSet::from([missing]), Level::Deep).unwrap();
-    assert_eq!(report.lost, [missing]);
-    assert!(!report.is_sound());
-    let empty = tempfile::tempdir().unwrap();
-    let fs: Arc<dyn Fs> = Arc::new(Root::open(empty.path()).unwrap());
-    assert!(
-        check(&shelf::open(&fs), &BTreeSet::new(), Level::Deep)
-            .unwrap()
-            .is_sound()
-    );
+    for empty in Shelf::each() {
+        let report = check(&empty.open(), &BTreeSet::new(), Level::Deep);
+        assert!(report.unwrap().is_sound());
+    }
 }
 
 #[test]
 fn every_one_of_a_thousand_damages_is_found_and_named() {
-    let (dir, contents) = shelves();
-    let fs: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).unwrap());
-    let roots = ids(&contents);
-    let files = files(dir.path());
-    let mut numbers = Numbers(7);
-    let mut hurt = 0;
-    // Deep includes fast; `SNAPBACK_SWEEP=full` runs it on every damage.
-    let full = std::env::var("SNAPBACK_SWEEP").is_ok_and(|word| word == "full");
-    let deep_stride = if full { 1 } else { 10 };
-    for nth in 0..1000 {
-        let path = &files[usize::try_from(numbers.below(files.len() as u64)).unwrap()];
-        let whole = std::fs::read(path).unwrap();
-        let what = damage(path, &mut numbers);
-        let unread = reads_nothing_wrong(dir.path(), &contents);
-        let fast = check(&shelf::open(&fs), &roots, Level::Fast).unwrap();
-        assert!(!fast.is_sound(), "fast does not find {what}");
-        let named = |file: &str| path.to_str().unwrap().ends_with(file);
-        assert!(
-            fast.damage.iter().any(|harm| named(&harm.file)),
-            "{what}: {:?}",
-            fast.damage
-        );
-        if nth % deep_stride == 0 {
-            let deep = check(&shelf::open(&fs), &roots, Level::Deep).unwrap();
+    for shelf in Shelf::each() {
+        let contents = fill(&shelf);
+        let roots = ids(&contents);
+        let files = shelf.files();
+        let mut numbers = Numbers(7);
+        let mut hurt = 0;
+        // Deep includes fast; `SNAPBACK_SWEEP=full` runs it on every damage.
+        let full = std::env::var("SNAPBACK_SWEEP").is_ok_and(|word| word == "full");
+        let deep_stride = if full { 1 } else { 10 };
+        for nth in 0..if shelf.is_in_memory() { 200 } else { 1000 } {
+            let name = &files[usize::try_from(numbers.below(files.len() as u64)).unwrap()];
+            let whole = shelf.bytes(name);
+            let what = damage(&shelf, name, &mut numbers);
+            let unread = reads_nothing_wrong(&shelf, &contents);
+            let fast = check(&shelf.open(), &roots, Level::Fast).unwrap();
+            assert!(!fast.is_sound(), "fast does not find {what}");
+            let named = |file: &str| shelf.backend().location(name) == file;
             assert!(
-                deep.damage.iter().any(|harm| named(&harm.file)),
+                fast.damage.iter().any(|harm| named(&harm.file)),
                 "{what}: {:?}",
-                deep.damage
+                fast.damage
             );
-            let said: BTreeSet<ObjectId> = deep.lost.iter().copied().collect();
-            assert_eq!(
-                said.intersection(&roots).copied().collect::<BTreeSet<_>>(),
-                unread,
-                "{what}: who is hurt"
-            );
-            hurt += usize::from(!unread.is_empty());
+            if nth % deep_stride == 0 {
+                let deep = check(&shelf.open(), &roots, Level::Deep).unwrap();
+                assert!(
+                    deep.damage.iter().any(|harm| named(&harm.file)),
+                    "{what}: {:?}",
+                    deep.damage
+                );
+                let said: BTreeSet<ObjectId> = deep.lost.iter().copied().collect();
+                assert_eq!(
+                    said.intersection(&roots).copied().collect::<BTreeSet<_>>(),
+                    unread,
+                    "{what}: who is hurt"
+                );
+                hurt += usize::from(!unread.is_empty());
+            }
+            shelf.write(name, &whole);
         }
-        std::fs::write(path, whole).unwrap();
+        assert!(hurt > 5, "{hurt} times an object was hurt");
+        assert!(
+            check(&shelf.open(), &roots, Level::Deep)
+                .unwrap()
+                .is_sound()
+        );
     }
-    assert!(hurt > 10, "{hurt} times an object was hurt");
-    assert!(
-        check(&shelf::open(&fs), &roots, Level::Deep)
-            .unwrap()
-            .is_sound()
-    );
 }
 
 #[test]
 fn one_flipped_bit_is_one_bad_chunk() {
-    let dir = tempfile::tempdir().unwrap();
-    let fs: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).unwrap());
-    let store = shelf::open(&fs);
-    let large = noise(5, 3 << 20);
-    drop(put(&store, std::slice::from_ref(&large)).unwrap());
-    let pack = files(dir.path())
-        .into_iter()
-        .find(|path| path.to_str().unwrap().contains("packs"))
-        .unwrap();
-    let mut bytes = std::fs::read(&pack).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 8;
-    std::fs::write(&pack, bytes).unwrap();
-    let report = check(&shelf::open(&fs), &BTreeSet::new(), Level::Deep).unwrap();
-    assert_eq!(
-        (report.damage.len(), report.lost.as_slice()),
-        (1, &[id(&large)][..])
-    );
-    assert_eq!(report.damage[0].objects, [id(&large)]);
-    assert!(
-        report.damage[0].blob.is_some_and(|blob| blob != id(&large)),
-        "{report:?}"
-    );
+    for shelf in Shelf::each() {
+        let store = shelf.open();
+        let large = noise(5, 3 << 20);
+        drop(put(&store, std::slice::from_ref(&large)).unwrap());
+        let pack = shelf.names(Area::Packs).remove(0);
+        let mut bytes = shelf.bytes(&pack);
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 8;
+        shelf.write(&pack, &bytes);
+        let report = check(&shelf.open(), &BTreeSet::new(), Level::Deep).unwrap();
+        assert_eq!(
+            (report.damage.len(), report.lost.as_slice()),
+            (1, &[id(&large)][..])
+        );
+        assert_eq!(report.damage[0].objects, [id(&large)]);
+        assert!(
+            report.damage[0].blob.is_some_and(|blob| blob != id(&large)),
+            "{report:?}"
+        );
+    }
 }
 
 #[test]
 fn a_budget_leaves_the_rest_for_the_next_check() {
-    let (dir, contents) = shelves();
-    let fs: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).unwrap());
-    let store = shelf::open(&fs);
-    let run = |budget, seconds| {
-        store
-            .check(
-                &ids(&contents),
-                Check {
-                    level: Level::Fast,
-                    budget,
-                    seconds,
-                },
-                &|_| (),
-            )
-            .unwrap()
-    };
-    let none = run(Some(Duration::ZERO), 5);
-    assert!(none.packs == 0 && none.remaining > 30 && none.is_sound());
-    let all = run(None, 6);
-    assert_eq!((all.packs, all.remaining), (none.remaining, 0));
-    drop(put(&store, &[noise(1234, 100)]).unwrap());
-    let stats = store.stats(&[]).unwrap();
-    assert_eq!(
-        (stats.last_fast, stats.last_deep),
-        (None, None),
-        "the new pack was not checked yet"
-    );
-    run(None, 7);
-    assert_eq!(store.stats(&[]).unwrap().last_fast, Some(7));
-    // Damaged notes are forgotten, and are no damage.
-    let notes = dir.path().join("store/verified");
-    std::fs::write(&notes, b"x").unwrap();
-    assert!(run(None, 8).is_sound());
-    assert_eq!(store.size(&id(&contents[0])).unwrap(), Some(600));
+    for shelf in Shelf::each() {
+        let contents = fill(&shelf);
+        let store = shelf.open();
+        let run = |budget, seconds| {
+            store
+                .check(
+                    &ids(&contents),
+                    Check {
+                        level: Level::Fast,
+                        budget,
+                        seconds,
+                    },
+                    &|_| (),
+                )
+                .unwrap()
+        };
+        let none = run(Some(Duration::ZERO), 5);
+        assert!(none.packs == 0 && none.remaining > 30 && none.is_sound());
+        let all = run(None, 6);
+        assert_eq!((all.packs, all.remaining), (none.remaining, 0));
+        drop(put(&store, &[noise(1234, 100)]).unwrap());
+        let stats = store.stats(&[]).unwrap();
+        assert_eq!(
+            (stats.last_fast, stats.last_deep),
+            (None, None),
+            "the new pack was not checked yet"
+        );
+        run(None, 7);
+        assert_eq!(store.stats(&[]).unwrap().last_fast, Some(7));
+        // Damaged notes are forgotten, and are no damage.
+        shelf.write(&FileName::verified(), b"x");
+        assert!(run(None, 8).is_sound());
+        assert_eq!(store.size(&id(&contents[0])).unwrap(), Some(600));
+    }
 }

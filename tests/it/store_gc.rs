@@ -1,30 +1,16 @@
 //! The collection: what is named stays, what is not goes, beside sessions and through crashes.
 
-use std::{collections::BTreeSet, io::Write as _, sync::Arc};
+use std::collections::BTreeSet;
 
-use snapback::{
-    base::{Fs, RelPath, Root},
-    store::{ChunkStore, Gc, Level, Store},
+use snapback::store::{
+    ChunkStore, Gc, Level,
+    backend::{Area, FileName, LeaseOn},
 };
 
 use crate::support::{
     noise,
-    shelf::{self, GC, check, gc, id, ids, put, read},
+    shelf::{self, GC, Shelf, check, gc, id, ids, put, read},
 };
-
-fn folder() -> (tempfile::TempDir, Arc<dyn Fs>) {
-    let dir = tempfile::tempdir().unwrap();
-    let root: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).unwrap());
-    (dir, root)
-}
-
-fn used(dir: &tempfile::TempDir) -> u64 {
-    let packs = dir.path().join("store/packs");
-    std::fs::read_dir(packs)
-        .unwrap()
-        .map(|entry| entry.unwrap().metadata().unwrap().len())
-        .sum()
-}
 
 /// All of it can be read, and the store is whole.
 pub fn all_there(store: &ChunkStore, contents: &[Vec<u8>]) -> Result<(), String> {
@@ -45,151 +31,150 @@ pub fn all_there(store: &ChunkStore, contents: &[Vec<u8>]) -> Result<(), String>
 
 #[test]
 fn what_nothing_names_goes_and_all_else_stays() {
-    let (dir, fs) = folder();
-    let store = shelf::open(&fs);
-    let large = noise(1, 12 << 20);
-    // Shares its first chunks with the large one.
-    let longer = [&large[..], &noise(2, 3 << 20)].concat();
-    let kept = vec![large, noise(3, 100), Vec::new()];
-    let gone = vec![longer, noise(4, 2 << 20), noise(5, 10)];
-    drop(put(&store, &kept).unwrap());
-    drop(put(&store, &gone).unwrap());
-    let before = used(&dir);
-    let dry = store
-        .gc(
-            &|| Ok(ids(&kept)),
-            Gc {
-                dry_run: true,
-                ..GC
-            },
-            &|_| (),
+    for shelf in Shelf::each() {
+        let store = shelf.open();
+        let large = noise(1, 12 << 20);
+        // Shares its first chunks with the large one.
+        let longer = [&large[..], &noise(2, 3 << 20)].concat();
+        let kept = vec![large, noise(3, 100), Vec::new()];
+        let gone = vec![longer, noise(4, 2 << 20), noise(5, 10)];
+        drop(put(&store, &kept).unwrap());
+        drop(put(&store, &gone).unwrap());
+        let before = shelf.used();
+        let dry = store
+            .gc(
+                &|| Ok(ids(&kept)),
+                Gc {
+                    dry_run: true,
+                    ..GC
+                },
+                &|_| (),
+            )
+            .unwrap();
+        assert_eq!(
+            (
+                shelf.used(),
+                dry.dropped.iter().copied().collect::<BTreeSet<_>>()
+            ),
+            (before, ids(&gone))
+        );
+        let report = gc(&store, &ids(&kept)).unwrap();
+        assert_eq!(report.dropped, dry.dropped);
+        assert!(
+            report.missing.is_empty() && report.freed > 4 << 20,
+            "{report:?}"
+        );
+        assert_eq!(shelf.used(), before - report.freed);
+        for store in [&store, &shelf.open()] {
+            all_there(store, &kept).unwrap();
+            assert!(
+                gone.iter()
+                    .all(|bytes| store.size(&id(bytes)).unwrap().is_none())
+            );
+        }
+        let again = gc(&store, &ids(&kept)).unwrap();
+        assert_eq!((again.freed, again.dead_blobs, again.leftovers), (0, 0, 0));
+        // What is gone can be put again, and a missing root is said.
+        drop(put(&store, &gone[1..2]).unwrap());
+        let report = gc(
+            &store,
+            &ids(&[kept[0].clone(), gone[0].clone(), gone[1].clone()]),
         )
         .unwrap();
-    assert_eq!(
-        (
-            used(&dir),
-            dry.dropped.iter().copied().collect::<BTreeSet<_>>()
-        ),
-        (before, ids(&gone))
-    );
-    let report = gc(&store, &ids(&kept)).unwrap();
-    assert_eq!(report.dropped, dry.dropped);
-    assert!(
-        report.missing.is_empty() && report.freed > 4 << 20,
-        "{report:?}"
-    );
-    assert_eq!(used(&dir), before - report.freed);
-    for store in [&store, &shelf::open(&fs)] {
-        all_there(store, &kept).unwrap();
-        assert!(
-            gone.iter()
-                .all(|bytes| store.size(&id(bytes)).unwrap().is_none())
-        );
+        assert_eq!(report.missing, [id(&gone[0])]);
+        all_there(&store, &[kept[0].clone(), gone[1].clone()]).unwrap();
     }
-    let again = gc(&store, &ids(&kept)).unwrap();
-    assert_eq!((again.freed, again.dead_blobs, again.leftovers), (0, 0, 0));
-    // What is gone can be put again, and a missing root is said.
-    drop(put(&store, &gone[1..2]).unwrap());
-    let report = gc(
-        &store,
-        &ids(&[kept[0].clone(), gone[0].clone(), gone[1].clone()]),
-    )
-    .unwrap();
-    assert_eq!(report.missing, [id(&gone[0])]);
-    all_there(&store, &[kept[0].clone(), gone[1].clone()]).unwrap();
 }
 
 #[test]
 fn named_objects_stay_until_they_are_named_no_more() {
-    let (_dir, fs) = folder();
-    let store = shelf::open(&fs);
-    let bytes = noise(1, 5000);
-    let session = store.begin().unwrap();
-    session.put(&mut &bytes[..]).unwrap();
-    drop(
-        session
-            .commit_with(&[("copy".into(), Some(id(&bytes)))])
-            .unwrap(),
-    );
-    gc(&store, &BTreeSet::new()).unwrap();
-    all_there(&store, std::slice::from_ref(&bytes)).unwrap();
-    drop(
-        store
-            .begin()
-            .unwrap()
-            .commit_with(&[("copy".into(), None)])
-            .unwrap(),
-    );
-    assert_eq!(gc(&store, &BTreeSet::new()).unwrap().dropped, [id(&bytes)]);
-    assert_eq!(store.size(&id(&bytes)).unwrap(), None);
+    for shelf in Shelf::each() {
+        let store = shelf.open();
+        let bytes = noise(1, 5000);
+        let session = store.begin();
+        session.put(&mut &bytes[..]).unwrap();
+        drop(
+            session
+                .commit_with(&[("copy".into(), Some(id(&bytes)))])
+                .unwrap(),
+        );
+        gc(&store, &BTreeSet::new()).unwrap();
+        all_there(&store, std::slice::from_ref(&bytes)).unwrap();
+        drop(store.begin().commit_with(&[("copy".into(), None)]).unwrap());
+        assert_eq!(gc(&store, &BTreeSet::new()).unwrap().dropped, [id(&bytes)]);
+        assert_eq!(store.size(&id(&bytes)).unwrap(), None);
+    }
 }
 
 #[test]
 fn sessions_that_began_before_are_waited_for() {
-    let (_dir, fs) = folder();
-    let (store, other) = (shelf::open(&fs), shelf::open(&fs));
-    let contents = vec![noise(1, 70_000), noise(2, 60_000)];
-    drop(put(&store, &contents).unwrap());
-    // It relies on what is there already, and nothing names it yet.
-    let lease = put(&other, &contents[..1]).unwrap();
-    let report = gc(&store, &BTreeSet::new()).unwrap();
-    assert_eq!((report.sessions_at_work, report.freed), (1, 0));
-    all_there(&store, &contents).unwrap();
-    drop(lease);
-    // Now it is named: the list of the condemned has it, and it stays all the same.
-    let report = gc(&store, &ids(&contents[..1])).unwrap();
-    assert_eq!(
-        (report.sessions_at_work, report.dropped.as_slice()),
-        (0, &[id(&contents[1])][..])
-    );
-    all_there(&store, &contents[..1]).unwrap();
+    for shelf in Shelf::each() {
+        let (store, other) = (shelf.open(), shelf.open());
+        let contents = vec![noise(1, 70_000), noise(2, 60_000)];
+        drop(put(&store, &contents).unwrap());
+        // It relies on what is there already, and nothing names it yet.
+        let lease = put(&other, &contents[..1]).unwrap();
+        let report = gc(&store, &BTreeSet::new()).unwrap();
+        assert_eq!((report.sessions_at_work, report.freed), (1, 0));
+        all_there(&store, &contents).unwrap();
+        drop(lease);
+        // Now it is named: the list of the condemned has it, and it stays all the same.
+        let report = gc(&store, &ids(&contents[..1])).unwrap();
+        assert_eq!(
+            (report.sessions_at_work, report.dropped.as_slice()),
+            (0, &[id(&contents[1])][..])
+        );
+        all_there(&store, &contents[..1]).unwrap();
+    }
 }
 
 #[test]
 fn what_a_newer_session_stores_again_stays() {
-    let (_dir, fs) = folder();
-    let (store, other) = (shelf::open(&fs), shelf::open(&fs));
-    let contents = vec![noise(1, 70_000)];
-    drop(put(&store, &contents).unwrap());
-    let early = put(&other, &contents).unwrap();
-    assert_eq!(gc(&store, &BTreeSet::new()).unwrap().sessions_at_work, 1);
-    drop(early);
-    // The very same pack: it has the name of the one that may be taken from.
-    let late = put(&other, &contents).unwrap();
-    let report = gc(&store, &BTreeSet::new()).unwrap();
-    assert_eq!(
-        report.sessions_at_work, 1,
-        "the second round waits for the newer session"
-    );
-    all_there(&other, &contents).unwrap();
-    drop(late);
-    assert_eq!(
-        gc(&store, &BTreeSet::new()).unwrap().dropped,
-        [id(&contents[0])]
-    );
+    for shelf in Shelf::each() {
+        let (store, other) = (shelf.open(), shelf.open());
+        let contents = vec![noise(1, 70_000)];
+        drop(put(&store, &contents).unwrap());
+        let early = put(&other, &contents).unwrap();
+        assert_eq!(gc(&store, &BTreeSet::new()).unwrap().sessions_at_work, 1);
+        drop(early);
+        // The very same pack: it has the name of the one that may be taken from.
+        let late = put(&other, &contents).unwrap();
+        let report = gc(&store, &BTreeSet::new()).unwrap();
+        assert_eq!(
+            report.sessions_at_work, 1,
+            "the second round waits for the newer session"
+        );
+        all_there(&other, &contents).unwrap();
+        drop(late);
+        assert_eq!(
+            gc(&store, &BTreeSet::new()).unwrap().dropped,
+            [id(&contents[0])]
+        );
+    }
 }
 
 #[test]
 fn what_is_being_moved_survives_a_commit_beside_it() {
-    let (_dir, fs) = folder();
-    let (store, other) = (shelf::open(&fs), shelf::open(&fs));
-    let (mut kept, gone) = (vec![noise(1, 20 << 20)], vec![noise(2, 20 << 20)]);
-    drop(put(&store, &[&kept[..], &gone[..]].concat()).unwrap());
-    // Told of each pack that was copied and has no name yet: a commit sweeps what has none.
-    let late = noise(3, 5000);
-    let told = |_: u64| drop(put(&other, std::slice::from_ref(&late)).unwrap());
-    let roots = ids(&[&kept[..], std::slice::from_ref(&late)].concat());
-    let report = store.gc(&|| Ok(roots.clone()), GC, &told).unwrap();
-    assert!(report.rewritten_packs > 0, "{report:?}");
-    kept.push(late.clone());
-    all_there(&other, &kept).unwrap();
-    assert_eq!(
-        store
-            .gc(&|| Ok(roots.clone()), GC, &|_| ())
-            .unwrap()
-            .leftovers,
-        0
-    );
+    for shelf in Shelf::each() {
+        let (store, other) = (shelf.open(), shelf.open());
+        let (mut kept, gone) = (vec![noise(1, 20 << 20)], vec![noise(2, 20 << 20)]);
+        drop(put(&store, &[&kept[..], &gone[..]].concat()).unwrap());
+        // Told of each pack that was copied and has no name yet: a commit sweeps what has none.
+        let late = noise(3, 5000);
+        let told = |_: u64| drop(put(&other, std::slice::from_ref(&late)).unwrap());
+        let roots = ids(&[&kept[..], std::slice::from_ref(&late)].concat());
+        let report = store.gc(&|| Ok(roots.clone()), GC, &told).unwrap();
+        assert!(report.rewritten_packs > 0, "{report:?}");
+        kept.push(late.clone());
+        all_there(&other, &kept).unwrap();
+        assert_eq!(
+            store
+                .gc(&|| Ok(roots.clone()), GC, &|_| ())
+                .unwrap()
+                .leftovers,
+            0
+        );
+    }
 }
 
 /// Collects when the first bytes have arrived.
@@ -208,180 +193,148 @@ impl std::io::Write for Slow<'_> {
 
 #[test]
 fn a_reader_that_looks_at_an_old_commit_finds_what_moved() {
-    let (_dir, fs) = folder();
-    let (store, reader) = (shelf::open(&fs), shelf::open(&fs));
-    let (kept, gone) = (
-        vec![noise(1, 20 << 20), noise(2, 100)],
-        vec![noise(3, 20 << 20)],
-    );
-    drop(put(&store, &[&kept[..], &gone[..]].concat()).unwrap());
-    assert_eq!(reader.size(&id(&kept[0])).unwrap(), Some(20 << 20));
-    let mut into = Slow(
-        Vec::new(),
-        Some(Box::new(|| {
-            assert!(gc(&store, &ids(&kept)).unwrap().rewritten_packs > 0);
-        })),
-    );
-    reader.read(&id(&kept[0]), &mut into).unwrap();
-    assert!(into.0 == kept[0]);
-    all_there(&reader, &kept).unwrap();
+    for shelf in Shelf::each() {
+        let (store, reader) = (shelf.open(), shelf.open());
+        let (kept, gone) = (
+            vec![noise(1, 20 << 20), noise(2, 100)],
+            vec![noise(3, 20 << 20)],
+        );
+        drop(put(&store, &[&kept[..], &gone[..]].concat()).unwrap());
+        assert_eq!(reader.size(&id(&kept[0])).unwrap(), Some(20 << 20));
+        let mut into = Slow(
+            Vec::new(),
+            Some(Box::new(|| {
+                assert!(gc(&store, &ids(&kept)).unwrap().rewritten_packs > 0);
+            })),
+        );
+        reader.read(&id(&kept[0]), &mut into).unwrap();
+        assert!(into.0 == kept[0]);
+        all_there(&reader, &kept).unwrap();
+    }
 }
 
 #[test]
 fn many_small_packs_become_few() {
-    let (dir, fs) = folder();
-    let store = shelf::open(&fs);
-    let contents: Vec<Vec<u8>> = (0..80).map(|seed| noise(seed + 1, 2000)).collect();
-    for one in contents.chunks(1) {
-        drop(put(&store, one).unwrap());
+    for shelf in Shelf::each() {
+        let store = shelf.open();
+        let contents: Vec<Vec<u8>> = (0..80).map(|seed| noise(seed + 1, 2000)).collect();
+        for one in contents.chunks(1) {
+            drop(put(&store, one).unwrap());
+        }
+        let count = |area| shelf.count(area);
+        assert_eq!(count(Area::Packs), 80);
+        gc(&store, &ids(&contents)).unwrap();
+        let counts = [Area::Packs, Area::Staging, Area::Sessions].map(count);
+        assert_eq!(counts, [1, 0, 0]);
+        assert!(count(Area::Index) <= 1 && count(Area::Log) <= 17);
+        all_there(&shelf.open(), &contents).unwrap();
     }
-    let count = |name: &str| {
-        std::fs::read_dir(dir.path().join("store").join(name))
-            .unwrap()
-            .count()
-    };
-    assert_eq!(count("packs"), 80);
-    gc(&store, &ids(&contents)).unwrap();
-    assert_eq!((count("packs"), count("tmp"), count("sessions")), (1, 0, 0));
-    assert!(count("index") <= 1 && count("log") <= 17);
-    all_there(&shelf::open(&fs), &contents).unwrap();
 }
 
 #[test]
 fn objects_of_the_old_format_move_into_packs() {
-    let (dir, fs) = folder();
-    let store = shelf::open(&fs);
-    let (kept, gone) = (noise(1, 9 << 20), noise(2, 500));
-    for bytes in [&kept, &gone] {
-        let mut object = b"SNBO\x01\x01\0\0".to_vec();
-        object.extend(zstd::stream::encode_all(&bytes[..], 1).unwrap());
-        object.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-        object.extend_from_slice(id(bytes).0.bytes());
-        object.extend_from_slice(&crc32fast::hash(&object).to_le_bytes());
-        let hex = id(bytes).0.hex();
-        let folder = dir.path().join("store/objects").join(&hex[..2]);
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::File::create(folder.join(&hex[2..]))
-            .unwrap()
-            .write_all(&object)
-            .unwrap();
+    for shelf in Shelf::each() {
+        let store = shelf.open();
+        let (kept, gone) = (noise(1, 9 << 20), noise(2, 500));
+        for bytes in [&kept, &gone] {
+            let mut object = b"SNBO\x01\x01\0\0".to_vec();
+            object.extend(zstd::stream::encode_all(&bytes[..], 1).unwrap());
+            object.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+            object.extend_from_slice(id(bytes).0.bytes());
+            object.extend_from_slice(&crc32fast::hash(&object).to_le_bytes());
+            shelf.backend().prepare().unwrap();
+            shelf.write(&FileName::legacy(&id(bytes)), &object);
+        }
+        all_there(&store, &[kept.clone(), gone.clone()]).unwrap();
+        let name = FileName::legacy(&id(&gone));
+        let whole = shelf.bytes(&name);
+        shelf.write(&name, &whole[..whole.len() - 1]);
+        assert_eq!(
+            check(&store, &ids(&[kept.clone(), gone.clone()]), Level::Deep)
+                .unwrap()
+                .lost,
+            [id(&gone)]
+        );
+        shelf.write(&name, &whole);
+        let report = gc(&store, &ids(std::slice::from_ref(&kept))).unwrap();
+        assert_eq!(
+            (report.migrated, report.dropped.as_slice()),
+            (1, &[id(&gone)][..])
+        );
+        assert_eq!(shelf.count(Area::Legacy), 0);
+        all_there(&shelf.open(), &[kept]).unwrap();
+        assert_eq!(store.size(&id(&gone)).unwrap(), None);
     }
-    all_there(&store, &[kept.clone(), gone.clone()]).unwrap();
-    let hex = id(&gone).0.hex();
-    let path = dir
-        .path()
-        .join("store/objects")
-        .join(&hex[..2])
-        .join(&hex[2..]);
-    let whole = std::fs::read(&path).unwrap();
-    std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
-    assert_eq!(
-        check(&store, &ids(&[kept.clone(), gone.clone()]), Level::Deep)
-            .unwrap()
-            .lost,
-        [id(&gone)]
-    );
-    std::fs::write(&path, whole).unwrap();
-    let report = gc(&store, &ids(std::slice::from_ref(&kept))).unwrap();
-    assert_eq!(
-        (report.migrated, report.dropped.as_slice()),
-        (1, &[id(&gone)][..])
-    );
-    assert_eq!(
-        std::fs::read_dir(dir.path().join("store/objects"))
-            .unwrap()
-            .count(),
-        0
-    );
-    all_there(&shelf::open(&fs), &[kept]).unwrap();
-    assert_eq!(store.size(&id(&gone)).unwrap(), None);
 }
 
 #[test]
 fn two_collections_are_one_too_many_and_a_damaged_store_is_left_alone() {
-    let (dir, fs) = folder();
-    let store = shelf::open(&fs);
-    let contents = vec![noise(1, 5000), noise(2, 6000)];
-    drop(put(&store, &contents).unwrap());
-    let held = fs
-        .lock(
-            &RelPath::own("store/gc.lock"),
-            snapback::base::fs::Hold::Exclusive,
-            false,
-        )
-        .unwrap();
-    assert_eq!(
-        gc(&store, &BTreeSet::new()).unwrap_err().kind().exit_code(),
-        11
-    );
-    drop(held);
-    let unknown = || Err(snapback::store::Error::Failed.into());
-    assert!(
-        store.gc(&unknown, GC, &|_| ()).is_err(),
-        "roots that cannot be known"
-    );
-    let pack = std::fs::read_dir(dir.path().join("store/packs"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
-    let mut bytes = std::fs::read(&pack).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    std::fs::write(&pack, bytes).unwrap();
-    let error = gc(&shelf::open(&fs), &BTreeSet::new()).unwrap_err();
-    assert_eq!(error.kind().exit_code(), 4, "{error}");
-    assert!(pack.exists());
+    for shelf in Shelf::each() {
+        let store = shelf.open();
+        let contents = vec![noise(1, 5000), noise(2, 6000)];
+        drop(put(&store, &contents).unwrap());
+        let held = shelf.backend().lease(&LeaseOn::Collection, false).unwrap();
+        assert_eq!(
+            gc(&store, &BTreeSet::new()).unwrap_err().kind().exit_code(),
+            11
+        );
+        drop(held);
+        let unknown = || Err(snapback::store::Error::Failed.into());
+        assert!(
+            store.gc(&unknown, GC, &|_| ()).is_err(),
+            "roots that cannot be known"
+        );
+        let pack = shelf.names(Area::Packs).remove(0);
+        let mut bytes = shelf.bytes(&pack);
+        *bytes.last_mut().unwrap() ^= 1;
+        shelf.write(&pack, &bytes);
+        let error = gc(&shelf.open(), &BTreeSet::new()).unwrap_err();
+        assert_eq!(error.kind().exit_code(), 4, "{error}");
+        assert_eq!(shelf.names(Area::Packs), [pack]);
+    }
 }
 
 #[test]
 fn a_large_segment_that_is_damaged_stops_a_collection() {
-    let (dir, fs) = folder();
-    let store = shelf::open(&fs);
-    // More than is read whole when the store is opened: 8 packs, 140,000 chunks.
-    for pack in 0..8_u64 {
-        let contents: Vec<[u8; 8]> = (0..17_500_u64)
-            .map(|nth| (pack * 100_000 + nth).to_le_bytes())
-            .collect();
-        let slices: Vec<&[u8]> = contents.iter().map(|bytes| &bytes[..]).collect();
-        let session = store.begin().unwrap();
-        session.put_small(&slices).unwrap();
-        drop(session.commit().unwrap());
+    for shelf in Shelf::each() {
+        let store = shelf.open();
+        // More than is read whole when the store is opened: 8 packs, 140,000 chunks.
+        for pack in 0..8_u64 {
+            let contents: Vec<[u8; 8]> = (0..17_500_u64)
+                .map(|nth| (pack * 100_000 + nth).to_le_bytes())
+                .collect();
+            let slices: Vec<&[u8]> = contents.iter().map(|bytes| &bytes[..]).collect();
+            let session = store.begin();
+            session.put_small(&slices).unwrap();
+            drop(session.commit().unwrap());
+        }
+        let segment = shelf.names(Area::Index).remove(0);
+        let mut bytes = shelf.bytes(&segment);
+        assert!(bytes.len() > 4 << 20);
+        let needed = id(&7_u64.to_le_bytes());
+        let at = bytes
+            .windows(16)
+            .position(|window| *window == needed.0.bytes()[..16])
+            .unwrap();
+        bytes[at + 15] ^= 1;
+        shelf.write(&segment, &bytes);
+        let error = gc(&shelf.open(), &BTreeSet::from([needed])).unwrap_err();
+        assert_eq!(error.kind().exit_code(), 4, "{error}");
+        let store = shelf.open();
+        assert!(
+            !check(&store, &BTreeSet::from([needed]), Level::Quick)
+                .unwrap()
+                .is_sound()
+        );
+        assert!(
+            shelf::repair(&store, &BTreeSet::from([needed]), &[])
+                .unwrap()
+                .lost
+                .is_empty()
+        );
+        assert_eq!(read(&shelf.open(), &needed).unwrap(), 7_u64.to_le_bytes());
+        let report = gc(&shelf.open(), &BTreeSet::from([needed])).unwrap();
+        assert_eq!((report.removed_packs, report.rewritten_packs), (7, 1));
+        all_there(&shelf.open(), &[7_u64.to_le_bytes().to_vec()]).unwrap();
     }
-    let segment = std::fs::read_dir(dir.path().join("store/index"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
-    let mut bytes = std::fs::read(&segment).unwrap();
-    assert!(bytes.len() > 4 << 20);
-    let needed = id(&7_u64.to_le_bytes());
-    let at = bytes
-        .windows(16)
-        .position(|window| *window == needed.0.bytes()[..16])
-        .unwrap();
-    bytes[at + 15] ^= 1;
-    std::fs::write(&segment, bytes).unwrap();
-    let error = gc(&shelf::open(&fs), &BTreeSet::from([needed])).unwrap_err();
-    assert_eq!(error.kind().exit_code(), 4, "{error}");
-    let store = shelf::open(&fs);
-    assert!(
-        !check(&store, &BTreeSet::from([needed]), Level::Quick)
-            .unwrap()
-            .is_sound()
-    );
-    assert!(
-        shelf::repair(&store, &BTreeSet::from([needed]), &[])
-            .unwrap()
-            .lost
-            .is_empty()
-    );
-    assert_eq!(
-        read(&shelf::open(&fs), &needed).unwrap(),
-        7_u64.to_le_bytes()
-    );
-    let report = gc(&shelf::open(&fs), &BTreeSet::from([needed])).unwrap();
-    assert_eq!((report.removed_packs, report.rewritten_packs), (7, 1));
-    all_there(&shelf::open(&fs), &[7_u64.to_le_bytes().to_vec()]).unwrap();
 }

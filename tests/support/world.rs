@@ -28,7 +28,7 @@ use snapback::{
         files::{Files, notes},
         verdicts::Verdicts,
     },
-    store::{ChunkStore, Session, Store},
+    store::{ChunkStore, PutSession},
     verdict,
 };
 
@@ -72,7 +72,7 @@ impl World {
     /// Opens what is on any disk, given how to see all of it and how to sync one folder.
     pub fn over(disk: Arc<dyn Fs>, look: Box<dyn Fn() -> Paths>, sync: Box<Sync>) -> Self {
         let state: Arc<dyn Fs> = Arc::new(Below(disk.clone(), "git/snapback"));
-        let store = Arc::new(ChunkStore::new(state.clone(), RelPath::own("store")));
+        let store = Arc::new(ChunkStore::local(state.clone(), RelPath::own("store")));
         let tree = Below(disk.clone(), "work");
         Self {
             disk,
@@ -114,7 +114,7 @@ impl World {
     /// Commits a pack of its own for each of these contents.
     pub fn commit_each(&self, contents: std::ops::Range<u32>) {
         for content in contents {
-            let session = self.store.begin().unwrap();
+            let session = self.store.begin();
             session.put(&mut &content.to_le_bytes()[..]).unwrap();
             drop(session.commit().unwrap());
         }
@@ -150,8 +150,8 @@ impl World {
     ) -> Result<Operation, Failure> {
         self.sweep()?;
         let id = OpId::new(history::next_counter(&*self.state)?, 7);
-        let session = self.store.begin()?;
-        let changes = self.changes(&*session, target)?;
+        let session = self.store.begin();
+        let changes = self.changes(&session, target)?;
         let _lease = session.commit()?;
         // The disk's clock, which jumps in some tests: nothing may depend on it.
         let at = Timestamp::from_second(self.clock().unwrap_or(1_000_000)).unwrap();
@@ -172,7 +172,7 @@ impl World {
     }
 
     /// What turns the files of the work tree into those of `target`, with all bytes saved.
-    fn changes(&self, session: &dyn Session, target: &Tree) -> Result<Vec<PathChange>, Failure> {
+    fn changes(&self, session: &PutSession<'_>, target: &Tree) -> Result<Vec<PathChange>, Failure> {
         let now = self.tree().0;
         let paths: BTreeSet<&String> = now
             .keys()
@@ -212,7 +212,7 @@ impl World {
                     let ports = (
                         &self.tree as &dyn Fs,
                         &*self.state,
-                        &*self.store as &dyn Store,
+                        &*self.store,
                         &self.bytes as &dyn Bytes,
                     );
                     Box::new(Files::over(
@@ -378,7 +378,7 @@ fn reference(op: &OpId) -> RelPath {
 
 /// Saves the bytes of one state.
 fn save(
-    session: &dyn Session,
+    session: &PutSession<'_>,
     (kind, mode, bytes): &(char, u32, Vec<u8>),
 ) -> Result<FileState, Failure> {
     let stored = session.put(&mut &bytes[..])?;

@@ -1,4 +1,4 @@
-//! The store of chunks below a folder of a file system.
+//! The store: chunks of files in packs, over whatever backend keeps them.
 
 use std::{
     io::{self, Write},
@@ -9,23 +9,23 @@ use std::{
 };
 
 use super::{
-    Error, Session, Store,
+    Error, PutSession,
+    backend::{Area, Backend, LocalBackend},
     fetch::Packs,
+    files::newest,
     format::file::FileObject,
     generation::Generation,
     index::{Damage, data, list},
-    layout::Layout,
     legacy::Legacy,
     restore,
-    session::Puts,
 };
 use base::{Fs, RelPath};
 use model::ObjectId;
 
-/// A store below a folder. It is created at the first put.
+/// A content-addressed store of byte strings of any size. Memory use does not grow with them. It is
+/// created at the first put.
 pub struct ChunkStore {
-    pub(super) fs: Arc<dyn Fs>,
-    pub(super) layout: Layout,
+    pub(super) backend: Arc<dyn Backend>,
     pub(super) packs: Packs,
     pub(super) legacy: Legacy,
     opened: Mutex<Option<Arc<Generation>>>,
@@ -33,19 +33,37 @@ pub struct ChunkStore {
 }
 
 impl ChunkStore {
-    /// A store below `dir`.
-    pub fn new(fs: Arc<dyn Fs>, dir: RelPath) -> Self {
-        let legacy = Legacy::new(fs.clone(), &dir);
-        let layout = Layout { dir };
-        let packs = Packs::new(fs.clone(), layout.clone());
+    /// The store that a backend keeps.
+    pub fn new(backend: Arc<dyn Backend>) -> Self {
         Self {
-            legacy,
-            fs,
-            layout,
-            packs,
+            legacy: Legacy::new(backend.clone()),
+            packs: Packs::new(backend.clone()),
+            backend,
             opened: Mutex::new(None),
             numbers: AtomicU64::new(0),
         }
+    }
+
+    /// The store below a folder of a file system.
+    pub fn local(fs: Arc<dyn Fs>, dir: RelPath) -> Self {
+        Self::new(Arc::new(LocalBackend::new(fs, dir)))
+    }
+
+    /// True when nothing was ever put, or all of it is gone.
+    pub(super) fn is_empty(&self) -> Result<bool, Error> {
+        let areas = [
+            Area::Log,
+            Area::Packs,
+            Area::Index,
+            Area::Staging,
+            Area::Legacy,
+        ];
+        for area in areas {
+            if !self.backend.list(area).map_err(Error::Io)?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The commit that was opened last, or the newest.
@@ -54,7 +72,7 @@ impl ChunkStore {
         if let Some(generation) = &*opened {
             return Ok(generation.clone());
         }
-        let generation = Arc::new(Generation::open(&*self.fs, &self.layout).map_err(Error::Io)?);
+        let generation = Arc::new(Generation::open(&*self.backend).map_err(Error::Io)?);
         *opened = Some(generation.clone());
         Ok(generation)
     }
@@ -62,13 +80,7 @@ impl ChunkStore {
     /// The newest commit.
     pub(super) fn refresh(&self) -> Result<Arc<Generation>, Error> {
         let known = self.generation()?;
-        let newest = self
-            .layout
-            .sequences(&*self.fs)
-            .map_err(Error::Io)?
-            .last()
-            .copied()
-            .unwrap_or(0);
+        let newest = newest(&*self.backend).map_err(Error::Io)?;
         if known.record.sequence == newest && known.index.damage.is_empty() {
             return Ok(known);
         }
@@ -81,9 +93,12 @@ impl ChunkStore {
         *self.opened.lock().expect("because no holder panics") = None;
     }
 
-    /// What is damaged of the newest commit, as far as opening it shows.
-    pub fn damage(&self) -> Result<Vec<Damage>, Error> {
-        Ok(self.refresh()?.index.damage.clone())
+    /// What is damaged of the newest commit, as far as opening it shows: each with its file.
+    pub fn damage(&self) -> Result<Vec<String>, Error> {
+        let generation = self.refresh()?;
+        let text =
+            |damage: &Damage| format!("{}: {}", self.backend.location(&damage.file), damage.why);
+        Ok(generation.index.damage.iter().map(text).collect())
     }
 
     /// A number that this process has not used for a file yet.
@@ -131,12 +146,14 @@ impl ChunkStore {
     }
 }
 
-impl Store for ChunkStore {
-    fn begin(&self) -> Result<Box<dyn Session + '_>, Error> {
-        Ok(Box::new(Puts::new(self)))
+impl ChunkStore {
+    /// Begins a session of puts.
+    pub fn begin(&self) -> PutSession<'_> {
+        PutSession::new(self)
     }
 
-    fn size(&self, id: &ObjectId) -> Result<Option<u64>, Error> {
+    /// The number of plain bytes of an object, `None` when it is not there.
+    pub fn size(&self, id: &ObjectId) -> Result<Option<u64>, Error> {
         let size = |generation: &Generation| {
             if let Some(place) = generation
                 .index
@@ -167,7 +184,8 @@ impl Store for ChunkStore {
         }
     }
 
-    fn roots(&self) -> Result<Vec<(String, ObjectId)>, Error> {
+    /// The objects that the newest commit names, by name.
+    pub fn named(&self) -> Result<Vec<(String, ObjectId)>, Error> {
         let generation = self.refresh()?;
         Ok(generation
             .record
@@ -177,7 +195,14 @@ impl Store for ChunkStore {
             .collect())
     }
 
-    fn read(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
+    /// Reads and checks an object without keeping its bytes.
+    pub fn verify(&self, id: &ObjectId) -> Result<u64, Error> {
+        self.read(id, &mut io::sink())
+    }
+
+    /// Writes an object's bytes. They are checked as they flow: on an error, what was written
+    /// must be thrown away.
+    pub fn read(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
         let mut into = Counted {
             inner: into,
             count: 0,
@@ -199,9 +224,7 @@ impl Store for ChunkStore {
             }
         }
     }
-}
 
-impl ChunkStore {
     /// Reads an object of one commit.
     pub(super) fn read_from(
         &self,

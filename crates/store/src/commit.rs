@@ -1,16 +1,15 @@
 //! Entering the store and the one moment at which a session becomes durable.
 //!
-//! Packs and index files are synced before they are named, their folders before the record is
-//! named, and the folder of records last: a power cut before it leaves packs that nothing names,
-//! after it everything is there. A failed sync ends the commit and is never retried.
+//! Packs and index files are durable before they are named, their names before the record is
+//! named, and the record's name last: a power cut before it leaves packs that nothing names, after
+//! it everything is there. A barrier that fails ends the commit and is never retried.
 
-use std::{
-    io::{self, Write},
-    sync::Arc,
-};
+use std::{io, sync::Arc};
 
 use super::{
-    ChunkStore, Error, Lease,
+    ChunkStore, Error,
+    backend::{Area, Backend, FileName, Lease, LeaseOn, stage_bytes},
+    files::{newest, sequences},
     format::{
         record::{FileRef, Record, Root},
         segment,
@@ -18,13 +17,9 @@ use super::{
     gc,
     generation::Generation,
     index::Table,
-    layout::{FILE_MODE, Layout},
-    packer::{Packed, remove_leftover},
+    packer::{Named, Packed},
 };
-use base::{
-    Digest, Fs, RelPath, SyncPoint,
-    fs::{FileLock, Hold},
-};
+use base::Digest;
 use model::ObjectId;
 
 /// Packs without a segment from which on one is made.
@@ -35,66 +30,66 @@ pub const SEGMENT: usize = 1 << 20;
 pub const KEPT: usize = 16;
 
 impl ChunkStore {
-    /// Holds the store's lock alone: no session enters or commits meanwhile.
-    pub(super) fn alone(&self) -> Result<FileLock, Error> {
-        let held = self
-            .fs
-            .lock(&self.layout.lock(), Hold::Exclusive, true)
-            .map_err(Error::Write)?;
-        Ok(held.expect("because the lock was waited for"))
+    /// Waits until no other commits, and no session begins meanwhile.
+    pub(super) fn alone(&self) -> Result<Lease, Error> {
+        self.wait_for(&LeaseOn::Commit)
+    }
+
+    /// Waits for a lease.
+    fn wait_for(&self, on: &LeaseOn) -> Result<Lease, Error> {
+        let held = self.backend.lease(on, true).map_err(Error::Write)?;
+        Ok(held.expect("because the lease was waited for"))
     }
 }
 
-/// Makes the folders, takes a lock on a file of the session's own, opens the newest commit.
-pub fn enter(store: &ChunkStore) -> Result<(String, FileLock, Arc<Generation>), Error> {
-    let (fs, layout) = (&*store.fs, &store.layout);
-    layout.make(fs).map_err(Error::Write)?;
-    // Beside other sessions, but not beside a commit or a collection that looks at sessions:
-    // which sessions are older than a commit must be certain.
-    let held = fs
-        .lock(&layout.lock(), Hold::Shared, true)
-        .map_err(Error::Write)?;
-    let generation = store.refresh()?;
-    let name = format!(
-        "{:016x}-{}-{}",
-        generation.record.sequence,
-        std::process::id(),
-        store.next_number()
-    );
-    let own = fs
-        .lock(&layout.sessions().join(&name), Hold::Exclusive, true)
-        .map_err(Error::Write)?;
-    drop(held);
-    Ok((
-        name,
-        own.expect("because the lock was waited for"),
-        generation,
-    ))
+/// A session that has entered the store.
+pub struct EnteredSession {
+    /// Its name.
+    pub name: String,
+    /// While it is held, no collection drops what the session relies on.
+    pub lease: Lease,
+    /// The commit that it builds on.
+    pub generation: Arc<Generation>,
 }
 
-/// What a session holds after its commit.
-pub fn lease(store: &ChunkStore, name: &str, held: FileLock) -> Lease {
-    Lease::holding(store.fs.clone(), store.layout.sessions().join(name), held)
+/// Prepares the backend, takes the lease of a new session, opens the newest commit.
+pub fn enter(store: &ChunkStore) -> Result<EnteredSession, Error> {
+    store.backend.prepare().map_err(Error::Write)?;
+    // Beside other sessions, but not beside a commit or a collection that looks at sessions:
+    // which sessions are older than a commit must be certain.
+    let held = store.wait_for(&LeaseOn::Beginning)?;
+    let generation = store.refresh()?;
+    loop {
+        let name = format!(
+            "{:016x}-{}-{}",
+            generation.record.sequence,
+            std::process::id(),
+            store.next_number()
+        );
+        let lease = store.backend.lease(&LeaseOn::Session(name.clone()), false);
+        // A process of another container may have the same id, and the name. It is not waited for:
+        // it may wait for its commit, and that one for the lease that is held here.
+        if let Some(lease) = lease.map_err(Error::Write)? {
+            drop(held);
+            return Ok(EnteredSession {
+                name,
+                lease,
+                generation,
+            });
+        }
+    }
 }
 
 /// Commits what a session wrote, and changes of named roots.
 pub fn publish(
     store: &ChunkStore,
-    packed: &[Packed],
+    packed: Vec<Packed>,
     roots: &[(String, Option<ObjectId>)],
 ) -> Result<(), Error> {
-    let fs = &*store.fs;
     let _alone = store.alone()?;
     gc::sessions::sweep(store).map_err(Error::Write)?;
     let generation = store.refresh()?;
-    let newest = store
-        .layout
-        .sequences(fs)
-        .map_err(Error::Io)?
-        .last()
-        .copied()
-        .unwrap_or(0);
-    let mut record = generation.next(newest);
+    let mut record = generation.next(newest(&*store.backend).map_err(Error::Io)?);
     for pack in packed.iter().map(|packed| packed.table.pack) {
         if !generation.index.packs().any(|known| known.id == pack.id) {
             record.packs.push(pack);
@@ -103,9 +98,10 @@ pub fn publish(
     for (name, id) in roots {
         set_root(&mut record.roots, name, *id);
     }
-    let mut indexes = merge(&mut record, &generation, packed);
-    indexes.extend(spare(&mut record, &generation, packed));
-    write(store, &names(store, packed), &indexes, &record).map_err(Error::Write)?;
+    let mut indexes = merge(&mut record, &generation, &packed);
+    indexes.extend(spare(&mut record, &generation, &packed));
+    let packs = packed.into_iter().map(|packed| packed.split().0).collect();
+    write(store, packs, &indexes, &record).map_err(Error::Write)?;
     store.forget();
     Ok(())
 }
@@ -192,76 +188,49 @@ fn spare(record: &mut Record, generation: &Generation, packed: &[Packed]) -> Opt
     Some(bytes)
 }
 
-/// Where packs were written, and where they belong.
-pub fn names(store: &ChunkStore, packed: &[Packed]) -> Vec<(RelPath, RelPath)> {
-    packed
-        .iter()
-        .map(|packed| {
-            (
-                packed.temp.clone(),
-                store.layout.pack(&packed.table.pack.id),
-            )
-        })
-        .collect()
-}
-
-/// Puts packs, index files and a record in place. The store's lock is held.
+/// Puts packs, index files and a record in place. The lease on commits is held.
 pub fn write(
     store: &ChunkStore,
-    packs: &[(RelPath, RelPath)],
+    packs: Vec<Named>,
     indexes: &[impl AsRef<[u8]>],
     record: &Record,
 ) -> io::Result<()> {
-    let (fs, layout) = (&*store.fs, &store.layout);
+    let (backend, owner) = (&*store.backend, committer());
     let mut named = Vec::new();
     for bytes in indexes {
-        let path = layout.index(&Digest::of(bytes.as_ref()));
-        named.push((
-            write_temp(store, bytes.as_ref(), SyncPoint::IndexFile)?,
-            path,
-        ));
+        let bytes = bytes.as_ref();
+        let staged = stage_bytes(backend, Area::Index, &owner, bytes)?;
+        named.push((FileName::index(&Digest::of(bytes)), staged));
     }
-    let temp = write_temp(store, &record.encode(), SyncPoint::CommitFile)?;
-    for (temp, path) in packs.iter().chain(&named) {
-        fs.rename(temp, path)?;
+    let last = stage_bytes(backend, Area::Log, &owner, &record.encode())?;
+    let (new_packs, new_indexes) = (!packs.is_empty(), !named.is_empty());
+    for (name, file) in packs.into_iter().chain(named) {
+        file.put(&name)?;
     }
-    if !packs.is_empty() {
-        fs.sync_dir(&layout.packs(), SyncPoint::PackDir)?;
+    if new_packs {
+        backend.barrier(Area::Packs)?;
     }
-    if !named.is_empty() {
-        fs.sync_dir(&layout.indexes(), SyncPoint::IndexDir)?;
+    if new_indexes {
+        backend.barrier(Area::Index)?;
     }
-    fs.rename_new(&temp, &layout.record(record.sequence))?;
-    fs.sync_dir(&layout.log(), SyncPoint::CommitDir)?;
-    forget_old_records(fs, layout);
+    last.put_new(&FileName::record(record.sequence))?;
+    backend.barrier(Area::Log)?;
+    forget_old_records(backend);
     Ok(())
 }
 
-/// Writes a synced file without a name. The store's lock is held.
-pub fn write_temp(store: &ChunkStore, bytes: &[u8], point: SyncPoint) -> io::Result<RelPath> {
-    let path = store.layout.tmp().join(format!(
-        "commit-{}-{}",
-        std::process::id(),
-        store.next_number()
-    ));
-    remove_leftover(&*store.fs, &path)?;
-    let mut file = store.fs.create(&path, FILE_MODE)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync(point));
-    drop(file);
-    if let Err(error) = written {
-        let _ = store.fs.remove_file(&path);
-        return Err(error);
-    }
-    Ok(path)
+/// Who writes while the lease on commits is held.
+pub fn committer() -> String {
+    format!("commit-{}", std::process::id())
 }
 
 /// Drops records that nobody needs any more; what is left of them does no harm.
-fn forget_old_records(fs: &dyn Fs, layout: &Layout) {
-    let Ok(sequences) = layout.sequences(fs) else {
+fn forget_old_records(backend: &dyn Backend) {
+    let Ok(sequences) = sequences(backend) else {
         return;
     };
     let old = sequences.len().saturating_sub(KEPT + 1);
     for sequence in &sequences[..old] {
-        let _ = fs.remove_file(&layout.record(*sequence));
+        let _ = backend.remove(&FileName::record(*sequence));
     }
 }

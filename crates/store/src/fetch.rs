@@ -9,16 +9,16 @@ use std::{
 
 use super::{
     Error,
+    backend::{Backend, FileName, Input},
     format::{
         BlobId, BlobKind, Broken, Codec, blob,
         file::{Chunk, FileObject},
     },
     generation::Generation,
     index::{Place, data, list},
-    layout::Layout,
 };
 use base::{
-    Digest, Fs, Input,
+    Digest,
     aligned::{self, Aligned},
 };
 use model::ObjectId;
@@ -40,8 +40,7 @@ thread_local! {
 
 /// The opened packs of a store.
 pub struct Packs {
-    fs: Arc<dyn Fs>,
-    layout: Layout,
+    backend: Arc<dyn Backend>,
     open: Mutex<HashMap<Digest, Arc<dyn Input>>>,
 }
 
@@ -61,10 +60,9 @@ impl RunBuffer {
 
 impl Packs {
     /// The packs of a store.
-    pub fn new(fs: Arc<dyn Fs>, layout: Layout) -> Self {
+    pub fn new(backend: Arc<dyn Backend>) -> Self {
         Self {
-            fs,
-            layout,
+            backend,
             open: Mutex::new(HashMap::new()),
         }
     }
@@ -78,7 +76,7 @@ impl Packs {
         if open.len() >= OPEN {
             open.clear();
         }
-        let input: Arc<dyn Input> = Arc::from(self.fs.open_input(&self.layout.pack(id))?);
+        let input: Arc<dyn Input> = Arc::from(self.backend.open(&FileName::pack(id))?);
         open.insert(*id, input.clone());
         Ok(input)
     }

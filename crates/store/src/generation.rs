@@ -6,11 +6,12 @@
 use std::io;
 
 use super::{
+    backend::{Backend, FileName},
+    files::{read_whole, sequences},
     format::{Broken, record::Record},
     index::Index,
-    layout::{Layout, read_whole},
 };
-use base::{Digest, Fs};
+use base::Digest;
 
 /// No record is larger.
 const MAX_RECORD: u64 = 256 << 20;
@@ -28,29 +29,29 @@ pub struct Generation {
 impl Generation {
     /// Opens the newest commit. A collection that runs meanwhile may take files away between
     /// reading the record and opening what it names: then a newer record is there.
-    pub fn open(fs: &dyn Fs, layout: &Layout) -> io::Result<Self> {
+    pub fn open(backend: &dyn Backend) -> io::Result<Self> {
         loop {
-            let newest = layout.sequences(fs)?.last().copied();
-            let opened = Self::open_newest(fs, layout);
+            let newest = sequences(backend)?.last().copied();
+            let opened = Self::open_newest(backend);
             let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
             let lacks = opened
                 .as_ref()
                 .map_or_else(gone, |generation| !generation.index.damage.is_empty());
-            if !lacks || layout.sequences(fs)?.last().copied() == newest {
+            if !lacks || sequences(backend)?.last().copied() == newest {
                 return opened;
             }
         }
     }
 
     /// Opens the newest record that can be read.
-    fn open_newest(fs: &dyn Fs, layout: &Layout) -> io::Result<Self> {
+    fn open_newest(backend: &dyn Backend) -> io::Result<Self> {
         let mut damage = Vec::new();
-        for sequence in layout.sequences(fs)?.into_iter().rev() {
-            match read_record(fs, layout, sequence)? {
+        for sequence in sequences(backend)?.into_iter().rev() {
+            match read_record(backend, sequence)? {
                 Ok((record, hash)) => {
-                    let mut index = Index::open(fs, layout, &record)?;
+                    let mut index = Index::open(backend, &record)?;
                     if !damage.is_empty() {
-                        index.rescue(fs, layout)?;
+                        index.rescue(backend)?;
                     }
                     index.damage.append(&mut damage);
                     return Ok(Self {
@@ -60,14 +61,14 @@ impl Generation {
                     });
                 }
                 Err(broken) => damage.push(super::index::Damage {
-                    file: layout.record(sequence),
+                    file: FileName::record(sequence),
                     why: broken.0,
                 }),
             }
         }
         let mut index = Index::default();
         if !damage.is_empty() {
-            index.rescue(fs, layout)?;
+            index.rescue(backend)?;
         }
         index.damage.append(&mut damage);
         Ok(Self {
@@ -86,10 +87,8 @@ impl Generation {
             // What could be rescued is named from now on; a damaged segment no longer.
             let named: std::collections::BTreeSet<_> = self.index.segment_packs().collect();
             let damaged = |file: &super::format::record::FileRef| {
-                self.index
-                    .damage
-                    .iter()
-                    .any(|d| d.file.name() == file.id.hex().as_bytes())
+                let name = FileName::index(&file.id);
+                self.index.damage.iter().any(|damage| damage.file == name)
             };
             record.segments.retain(|file| !damaged(file));
             let rescued = self.index.tables().iter().map(|table| table.pack);
@@ -105,15 +104,14 @@ impl Generation {
 
 /// Reads one record; the name must fit the sequence.
 pub fn read_record(
-    fs: &dyn Fs,
-    layout: &Layout,
+    backend: &dyn Backend,
     sequence: u64,
 ) -> io::Result<Result<(Record, Digest), Broken>> {
-    let path = layout.record(sequence);
-    if fs.stat(&path)?.is_some_and(|stat| stat.size > MAX_RECORD) {
+    let name = FileName::record(sequence);
+    if backend.size(&name)?.is_some_and(|size| size > MAX_RECORD) {
         return Ok(Err(Broken::because("it is too large")));
     }
-    Ok(read_whole(fs, &path, None)?.and_then(|bytes| {
+    Ok(read_whole(backend, &name, None)?.and_then(|bytes| {
         let record = Record::decode(&bytes)?;
         if record.sequence != sequence {
             return Err(Broken::because("it is the record of another commit"));

@@ -8,6 +8,8 @@
 use std::io;
 
 use super::{
+    backend::{Backend, FileName, Input},
+    files::{pack_ids, read_whole},
     format::{
         BlobId, BlobKind, Broken, PackRef,
         dead::Dead,
@@ -15,9 +17,8 @@ use super::{
         record::{FileRef, Record},
         segment,
     },
-    layout::{Layout, read_whole},
 };
-use base::{Digest, Fs, Input, RelPath};
+use base::Digest;
 
 /// Segments up to this size are read whole and checked when the store is opened.
 const READ_WHOLE: u64 = 4 << 20;
@@ -38,8 +39,8 @@ pub struct Place {
 /// Something of the store that is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// The file, below the store's folder.
-    pub file: RelPath,
+    /// The file.
+    pub file: FileName,
     /// What was seen.
     pub why: String,
 }
@@ -65,48 +66,48 @@ pub struct Index {
 impl Index {
     /// Opens what a record names. Damage is noted; blobs of a damaged part are then looked for
     /// in the tables of all packs that are there.
-    pub fn open(fs: &dyn Fs, layout: &Layout, record: &Record) -> io::Result<Self> {
+    pub fn open(backend: &dyn Backend, record: &Record) -> io::Result<Self> {
         let mut index = Self::default();
         for pack in &record.packs {
-            match read_table(fs, &layout.pack(&pack.id), Some(pack.size))? {
+            match read_table(backend, &FileName::pack(&pack.id), Some(pack.size))? {
                 Ok(table) if table.pack.id == pack.id => index.tables.push(table),
-                Ok(_) => index.note(layout.pack(&pack.id), "it is another pack"),
-                Err(broken) => index.note(layout.pack(&pack.id), broken.0),
+                Ok(_) => index.note(FileName::pack(&pack.id), "it is another pack"),
+                Err(broken) => index.note(FileName::pack(&pack.id), broken.0),
             }
         }
         let mut rescue = false;
         for segment in &record.segments {
-            let path = layout.index(&segment.id);
-            match Segment::open(fs, &path, segment)? {
+            let name = FileName::index(&segment.id);
+            match Segment::open(backend, &name, segment)? {
                 Ok(segment) => index.segments.push(segment),
                 Err(broken) => {
-                    index.note(path, broken.0);
+                    index.note(name, broken.0);
                     rescue = true;
                 }
             }
         }
         if let Some(file) = &record.dead {
-            let path = layout.index(&file.id);
-            let bytes = read_whole(fs, &path, Some(file.size))?;
+            let name = FileName::index(&file.id);
+            let bytes = read_whole(backend, &name, Some(file.size))?;
             match bytes.and_then(|bytes| Dead::decode(&bytes)) {
                 Ok(dead) => index.dead = dead,
-                Err(broken) => index.note(path, broken.0),
+                Err(broken) => index.note(name, broken.0),
             }
         }
         if rescue {
-            index.rescue(fs, layout)?;
+            index.rescue(backend)?;
         }
         Ok(index)
     }
 
     /// Adds the tables of all packs that are there and not indexed.
-    pub fn rescue(&mut self, fs: &dyn Fs, layout: &Layout) -> io::Result<()> {
-        for id in layout.pack_ids(fs)? {
+    pub fn rescue(&mut self, backend: &dyn Backend) -> io::Result<()> {
+        for id in pack_ids(backend)? {
             if !self.packs().any(|pack| pack.id == id) {
-                match read_table(fs, &layout.pack(&id), None)? {
+                match read_table(backend, &FileName::pack(&id), None)? {
                     Ok(table) if table.pack.id == id => self.tables.push(table),
-                    Ok(_) => self.note(layout.pack(&id), "it is another pack"),
-                    Err(broken) => self.note(layout.pack(&id), broken.0),
+                    Ok(_) => self.note(FileName::pack(&id), "it is another pack"),
+                    Err(broken) => self.note(FileName::pack(&id), broken.0),
                 }
             }
         }
@@ -114,7 +115,7 @@ impl Index {
     }
 
     /// Notes a damage.
-    pub fn note(&mut self, file: RelPath, why: impl Into<String>) {
+    pub fn note(&mut self, file: FileName, why: impl Into<String>) {
         self.damage.push(Damage {
             file,
             why: why.into(),
@@ -195,19 +196,23 @@ enum Entries {
 
 impl Segment {
     /// Opens a segment.
-    fn open(fs: &dyn Fs, path: &RelPath, file: &FileRef) -> io::Result<Result<Self, Broken>> {
+    fn open(
+        backend: &dyn Backend,
+        name: &FileName,
+        file: &FileRef,
+    ) -> io::Result<Result<Self, Broken>> {
         if file.size <= READ_WHOLE {
-            let read = read_whole(fs, path, Some(file.size))?;
+            let read = read_whole(backend, name, Some(file.size))?;
             return Ok(read.and_then(|bytes| Self::whole(&bytes, file)));
         }
-        let input = match fs.open_input(path) {
+        let input = match backend.open(name) {
             Ok(input) => input,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Err(Broken::because("it is missing")));
             }
             Err(error) => return Err(error),
         };
-        if fs.stat(path)?.is_none_or(|stat| stat.size != file.size) {
+        if backend.size(name)? != Some(file.size) {
             return Ok(Err(Broken::because("it has the wrong size")));
         }
         let mut first = [0; segment::HEAD];
@@ -268,23 +273,23 @@ impl Segment {
 
 /// Reads the table of a pack, of this size when it is known.
 pub fn read_table(
-    fs: &dyn Fs,
-    path: &RelPath,
+    backend: &dyn Backend,
+    name: &FileName,
     size: Option<u64>,
 ) -> io::Result<Result<Table, Broken>> {
-    let Some(stat) = fs.stat(path)? else {
+    let Some(found) = backend.size(name)? else {
         return Ok(Err(Broken::because("it is missing")));
     };
-    if size.is_some_and(|size| size != stat.size) {
+    if size.is_some_and(|size| size != found) {
         return Ok(Err(Broken::because("it has the wrong size")));
     }
-    if stat.size < (pack::HEADER + pack::TRAILER) as u64 || stat.size > pack::MAX + (64 << 20) {
+    if found < (pack::HEADER + pack::TRAILER) as u64 || found > pack::MAX + (64 << 20) {
         return Ok(Err(Broken::because("it has no possible size")));
     }
-    let input = fs.open_input(path)?;
+    let input = backend.open(name)?;
     let mut end = [0; pack::TRAILER];
-    input.read_at(stat.size - pack::TRAILER as u64, &mut end)?;
-    let trailer = match pack::read_trailer(&end, stat.size) {
+    input.read_at(found - pack::TRAILER as u64, &mut end)?;
+    let trailer = match pack::read_trailer(&end, found) {
         Ok(trailer) => trailer,
         Err(broken) => return Ok(Err(broken)),
     };
@@ -294,7 +299,7 @@ pub fn read_table(
     Ok(entries.map(|entries| Table {
         pack: PackRef {
             id: trailer.id,
-            size: stat.size,
+            size: found,
         },
         entries,
     }))

@@ -11,7 +11,7 @@ use super::{
     Error, Stored,
     chunker::{self, Cutter},
     format::file::{Chunk, FileObject},
-    session::Puts,
+    session::PutSession,
 };
 use base::Digest;
 use model::ObjectId;
@@ -22,7 +22,7 @@ const BUFFER: usize = 8 << 20;
 const CARRY: usize = 1 << 20;
 
 /// Stores everything a reader yields.
-pub fn put(session: &Puts<'_>, from: &mut dyn Read) -> Result<Stored, Error> {
+pub fn put(session: &PutSession<'_>, from: &mut dyn Read) -> Result<Stored, Error> {
     let mut buffer = Vec::new();
     // One byte more tells a file that just fits from a larger one.
     from.take(BUFFER as u64 + 1)
@@ -35,7 +35,7 @@ pub fn put(session: &Puts<'_>, from: &mut dyn Read) -> Result<Stored, Error> {
 }
 
 /// Stores contents of at most [`BUFFER`] bytes each.
-pub fn put_small(session: &Puts<'_>, contents: &[&[u8]]) -> Result<Vec<Stored>, Error> {
+pub fn put_small(session: &PutSession<'_>, contents: &[&[u8]]) -> Result<Vec<Stored>, Error> {
     let before = session.grown();
     let mut cuts = Vec::with_capacity(contents.len());
     let mut slices: Vec<&[u8]> = Vec::with_capacity(contents.len());
@@ -110,7 +110,11 @@ struct Batch {
 type Done = (usize, Result<Vec<Chunk>, Error>, Vec<u8>);
 
 /// Stores a file of more than [`BUFFER`] bytes, whose first ones are read already.
-fn put_large(session: &Puts<'_>, first: Vec<u8>, from: &mut dyn Read) -> Result<Stored, Error> {
+fn put_large(
+    session: &PutSession<'_>,
+    first: Vec<u8>,
+    from: &mut dyn Read,
+) -> Result<Stored, Error> {
     let _one = session.large.lock().expect("because no holder panics");
     let before = session.grown();
     let cutter = Cutter::choose(&first, None);
@@ -144,7 +148,7 @@ fn put_large(session: &Puts<'_>, first: Vec<u8>, from: &mut dyn Read) -> Result<
 
 /// Stores batches until there are no more.
 fn work(
-    session: &Puts<'_>,
+    session: &PutSession<'_>,
     queue: &std::sync::Mutex<mpsc::Receiver<Batch>>,
     done: &mpsc::Sender<Done>,
 ) {

@@ -14,8 +14,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{Error, layout::Layout};
-use base::{Digest, Fs, Hasher, RelPath};
+use super::{
+    Error,
+    backend::{Area, Backend, FileName, Input},
+};
+use base::{Digest, Hasher};
 use model::ObjectId;
 
 /// The first eight bytes.
@@ -27,82 +30,74 @@ const WINDOW_LOG: u32 = 23;
 
 /// The objects of an old store.
 pub struct Legacy {
-    fs: Arc<dyn Fs>,
-    dir: RelPath,
+    backend: Arc<dyn Backend>,
 }
 
 impl Legacy {
-    /// The old objects of the store below `dir`.
-    pub fn new(fs: Arc<dyn Fs>, dir: &RelPath) -> Self {
-        Self {
-            fs,
-            dir: dir.join("objects"),
-        }
-    }
-
-    /// Where an object lies.
-    fn path(&self, id: &ObjectId) -> RelPath {
-        let hex = id.0.hex();
-        self.dir.join(&hex[..2]).join(&hex[2..])
+    /// The old objects of a store.
+    pub fn new(backend: Arc<dyn Backend>) -> Self {
+        Self { backend }
     }
 
     /// All objects, and the number of stored bytes of each.
     pub fn all(&self) -> io::Result<Vec<(ObjectId, u64)>> {
         let mut found = Vec::new();
-        for front in Layout::names(&*self.fs, &self.dir)? {
-            for back in Layout::names(&*self.fs, &self.dir.join(&front))? {
-                let Ok(id) = Digest::from_hex(&format!("{front}{back}")) else {
-                    continue;
-                };
-                let stat = self.fs.stat(&self.path(&ObjectId(id)))?;
-                found.push((ObjectId(id), stat.map_or(0, |stat| stat.size)));
+        for name in self.backend.list(Area::Legacy)? {
+            if let Ok(id) = Digest::from_hex(&name) {
+                let size = self.backend.size(&FileName::new(Area::Legacy, name))?;
+                found.push((ObjectId(id), size.unwrap_or(0)));
             }
         }
         Ok(found)
     }
 
-    /// Removes an object, and its folder when that is empty.
+    /// Removes an object.
     pub fn remove(&self, id: &ObjectId) -> io::Result<()> {
-        let path = self.path(id);
-        self.fs.remove_file(&path)?;
-        let _ = self.fs.remove_dir(&path.parent());
-        Ok(())
+        self.backend.remove(&FileName::legacy(id))
     }
 
     /// The number of plain bytes of an object, `None` when it is not there.
     pub fn size(&self, id: &ObjectId) -> Result<Option<u64>, Error> {
-        let path = self.path(id);
-        let Some(stat) = self.fs.stat(&path).map_err(Error::Io)? else {
+        let Some(size) = self.stored(id)? else {
             return Ok(None);
         };
-        self.says(id, &path, stat.size).map(Some)
+        self.says(id, size).map(Some)
+    }
+
+    /// The number of stored bytes of an object, `None` when it is not there.
+    fn stored(&self, id: &ObjectId) -> Result<Option<u64>, Error> {
+        self.backend.size(&FileName::legacy(id)).map_err(Error::Io)
+    }
+
+    /// The stored bytes of an object from an offset on.
+    fn open(&self, id: &ObjectId, at: u64) -> Result<Sequential, Error> {
+        let input = self.backend.open(&FileName::legacy(id));
+        let input = input.map_err(Error::Io)?;
+        Ok(Sequential { input, at })
     }
 
     /// The number of plain bytes that an object of `stored` bytes says that it has.
-    fn says(&self, id: &ObjectId, path: &RelPath, stored: u64) -> Result<u64, Error> {
+    fn says(&self, id: &ObjectId, stored: u64) -> Result<u64, Error> {
         let at = stored.checked_sub(TAIL).ok_or_else(|| Error::Damaged {
             id: *id,
             why: "it is too short".into(),
         })?;
         let mut tail = [0; 8];
-        self.fs
-            .open_at(path, at)
-            .and_then(|mut file| file.read_exact(&mut tail))
-            .map_err(Error::Io)?;
+        let mut bytes = self.open(id, at)?;
+        bytes.read_exact(&mut tail).map_err(Error::Io)?;
         Ok(u64::from_le_bytes(tail))
     }
 
     /// Writes an object's bytes, checked as they flow.
     pub fn read(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
-        let path = self.path(id);
-        let Some(stat) = self.fs.stat(&path).map_err(Error::Io)? else {
+        let Some(stored) = self.stored(id)? else {
             return Err(Error::Missing(*id));
         };
         let lengths = Lengths {
-            stored: stat.size,
-            plain: self.says(id, &path, stat.size)?,
+            stored,
+            plain: self.says(id, stored)?,
         };
-        let mut file = BufReader::with_capacity(256 << 10, self.fs.open(&path).map_err(Error::Io)?);
+        let mut file = BufReader::with_capacity(256 << 10, self.open(id, 0)?);
         decode(&mut file, lengths, &id.0, into).map_err(|broken| match broken {
             Broken::Object(why) => Error::Damaged { id: *id, why },
             Broken::Read(error) if error.kind() == io::ErrorKind::UnexpectedEof => Error::Damaged {
@@ -112,6 +107,20 @@ impl Legacy {
             Broken::Read(error) => Error::Io(error),
             Broken::Write(error) => Error::Write(error),
         })
+    }
+}
+
+/// Reads an open file from one byte to the next.
+struct Sequential {
+    input: Box<dyn Input>,
+    at: u64,
+}
+
+impl Read for Sequential {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read_at(self.at, into)?;
+        self.at += n as u64;
+        Ok(n)
     }
 }
 

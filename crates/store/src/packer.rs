@@ -1,48 +1,55 @@
-//! Writes blobs into one new pack, which has no name until it is complete and synced.
+//! Writes blobs into one new pack, which has no name until it is complete and durable.
 
 use std::io::{self, Write};
 
 use super::{
+    backend::{Area, Backend, FileName, Staged, Upload},
     format::{
         BlobId, Codec, PackRef, blob,
         pack::{self, Entry},
     },
     index::Table,
-    layout::{FILE_MODE, Layout},
 };
-use base::{Digest, Fs, Output, RelPath, SyncPoint};
+use base::Digest;
 
 /// zstd's level: 1 is as fast as the disk.
 const LEVEL: i32 = 1;
 
 /// A pack being written.
 pub struct Packer {
-    file: Box<dyn Output>,
-    temp: RelPath,
+    file: Box<dyn Upload>,
     size: u64,
     entries: Vec<Entry>,
     compressor: zstd::bulk::Compressor<'static>,
     scratch: Vec<u8>,
 }
 
-/// A pack that is complete and synced, and has no name yet.
+/// A pack that is complete and durable, and has no name yet.
 pub struct Packed {
-    /// Where it is.
-    pub temp: RelPath,
+    /// Its bytes.
+    file: Box<dyn Staged>,
     /// What is in it.
     pub table: Table,
 }
 
+impl Packed {
+    /// The file with the name that it is to have, and what is in it.
+    pub fn split(self) -> (Named, Table) {
+        ((FileName::pack(&self.table.pack.id), self.file), self.table)
+    }
+}
+
+/// A complete file and the name that it is to have.
+pub type Named = (FileName, Box<dyn Staged>);
+
 impl Packer {
-    /// Begins a pack at a temporary path.
-    pub fn new(fs: &dyn Fs, temp: RelPath) -> io::Result<Self> {
-        remove_leftover(fs, &temp)?;
-        let mut file = fs.create_bulk(&temp, FILE_MODE)?;
+    /// Begins a pack of a session.
+    pub fn new(backend: &dyn Backend, session: &str) -> io::Result<Self> {
+        let mut file = backend.stage(Area::Packs, session)?;
         file.write_all(&pack::header())?;
         let compressor = zstd::bulk::Compressor::new(LEVEL)?;
         Ok(Self {
             file,
-            temp,
             size: pack::HEADER as u64,
             entries: Vec::new(),
             compressor,
@@ -108,12 +115,7 @@ impl Packer {
         self.size >= pack::TARGET
     }
 
-    /// Where it is written.
-    pub fn temp(&self) -> &RelPath {
-        &self.temp
-    }
-
-    /// Writes the table and forces everything to the disk.
+    /// Writes the table and makes everything durable.
     pub fn finish(mut self) -> io::Result<Packed> {
         let table = pack::table(&mut self.entries);
         let count = u32::try_from(self.entries.len()).map_err(io::Error::other)?;
@@ -124,10 +126,9 @@ impl Packer {
         };
         self.file.write_all(&table)?;
         self.file.write_all(&pack::trailer(trailer))?;
-        self.file.sync(SyncPoint::PackFile)?;
         let size = self.size + (table.len() + pack::TRAILER) as u64;
         Ok(Packed {
-            temp: self.temp,
+            file: self.file.finish()?,
             table: Table {
                 pack: PackRef {
                     id: trailer.id,
@@ -137,19 +138,4 @@ impl Packer {
             },
         })
     }
-}
-
-/// Removes what a process that died left under a temporary name. The name is ours alone: a lock
-/// is held on it, or on the whole store; but process ids come again, in containers always.
-pub fn remove_leftover(fs: &dyn Fs, temp: &RelPath) -> io::Result<()> {
-    if fs.stat(temp)?.is_some() {
-        fs.remove_file(temp)
-    } else {
-        Ok(())
-    }
-}
-
-/// Where a session writes its `nth` file.
-pub fn temp(layout: &Layout, session: &str, nth: usize) -> RelPath {
-    layout.tmp().join(format!("{session}-{nth}"))
 }

@@ -6,14 +6,13 @@
 use std::io;
 
 use super::{
-    ChunkStore, Error, fetch,
+    ChunkStore, Error,
+    backend::{Backend, FileName, Input},
+    fetch,
     format::{Broken, PackRef, blob, pack},
     index::{Table, read_table},
 };
-use base::{
-    Fs, Input, RelPath,
-    aligned::{self, Aligned},
-};
+use base::aligned::{self, Aligned};
 
 /// Bytes read at once.
 const WINDOW: u64 = 4 << 20;
@@ -51,9 +50,9 @@ impl Scanner {
     }
 
     /// Opens a file instead of the one before; its number of bytes.
-    pub fn open(&mut self, fs: &dyn Fs, path: &RelPath) -> io::Result<u64> {
-        self.size = fs.stat(path)?.ok_or(io::ErrorKind::NotFound)?.size;
-        self.input = Some(fs.open_input(path)?);
+    pub fn open(&mut self, backend: &dyn Backend, name: &FileName) -> io::Result<u64> {
+        self.size = backend.size(name)?.ok_or(io::ErrorKind::NotFound)?;
+        self.input = Some(backend.open(name)?);
         (self.begin, self.len) = (0, 0);
         Ok(self.size)
     }
@@ -144,7 +143,7 @@ pub fn by_offset(table: &Table) -> Vec<pack::Entry> {
 
 /// The table of a pack that is named by its id.
 pub fn table_of(store: &ChunkStore, pack: PackRef) -> io::Result<Result<Table, Broken>> {
-    let table = read_table(&*store.fs, &store.layout.pack(&pack.id), Some(pack.size))?;
+    let table = read_table(&*store.backend, &FileName::pack(&pack.id), Some(pack.size))?;
     Ok(table.and_then(|table| {
         if table.pack.id == pack.id {
             Ok(table)
@@ -158,13 +157,13 @@ pub fn table_of(store: &ChunkStore, pack: PackRef) -> io::Result<Result<Table, B
 pub fn sound_table(store: &ChunkStore, pack: PackRef) -> Result<Table, Error> {
     table_of(store, pack)
         .map_err(Error::Io)?
-        .map_err(|broken| unsound(&store.layout.pack(&pack.id), &broken.0))
+        .map_err(|broken| unsound(store, &FileName::pack(&pack.id), &broken.0))
 }
 
 /// The error of a damaged file.
-pub fn unsound(file: &RelPath, why: &str) -> Error {
+pub fn unsound(store: &ChunkStore, file: &FileName, why: &str) -> Error {
     Error::Unsound {
-        file: file.to_string(),
+        file: store.backend.location(file),
         why: why.into(),
     }
 }

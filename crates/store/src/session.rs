@@ -1,21 +1,23 @@
 //! A session of puts: chunks that the store does not have go into new packs, and one commit
 //! makes all of them durable and visible. Several threads may put at the same time.
 //!
-//! A session holds a kernel lock on a file of its own until its [`Lease`](super::Lease) is
-//! dropped: no collection drops what it relies on meanwhile. Nothing is touched before the
-//! first byte arrives. Read `ingest.rs` next for how a large file is cut and stored.
+//! A session holds a lease of its own, until what [`PutSession::commit`] returned is dropped: no
+//! collection drops what it relies on meanwhile. Nothing is touched before the first byte arrives.
+//! Read `ingest.rs` next for how a large file is cut and stored.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     io::Read,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicU64, Ordering},
     },
 };
 
 use super::{
-    ChunkStore, Error, Lease, Session, Stored, commit,
+    ChunkStore, Error, Lease, Stored,
+    backend::FileName,
+    commit::{self, EnteredSession},
     format::{
         BlobId, BlobKind,
         file::{Chunk, FileObject, MAX_CHUNKS},
@@ -23,38 +25,29 @@ use super::{
     generation::Generation,
     index::{Place, data, list},
     ingest,
-    packer::{Packed, Packer, temp},
+    packer::{Packed, Packer},
 };
-use base::{Digest, fs::FileLock};
+use base::Digest;
 use model::ObjectId;
 
 /// One in so many chunks that the store says it has is read and proved.
 const SAMPLE: u8 = 0;
 
-/// The session.
-pub struct Puts<'a> {
-    pub(super) store: &'a ChunkStore,
-    entered: OnceLock<Entered>,
-    /// Held while it enters: only the first put does.
-    entering: Mutex<()>,
-    seen: Mutex<HashSet<BlobId>>,
-    trusted: Mutex<HashMap<Digest, bool>>,
+/// A session of puts; dropped without commit, it leaves nothing behind. Threads may share it.
+pub struct PutSession<'a> {
+    store: &'a ChunkStore,
     packers: Mutex<Vec<Packer>>,
     packed: Mutex<Vec<Packed>>,
-    /// Temporary files, to be removed when the session fails.
-    temps: Mutex<BTreeSet<base::RelPath>>,
-    files: AtomicUsize,
+    seen: Mutex<HashSet<BlobId>>,
+    trusted: Mutex<HashMap<Digest, bool>>,
     grown: AtomicU64,
     failed: Mutex<bool>,
     /// One large file at a time: it uses every core by itself.
     pub(super) large: Mutex<()>,
-}
-
-/// What a session has once it has entered the store.
-struct Entered {
-    name: String,
-    lock: Mutex<Option<FileLock>>,
-    generation: Arc<Generation>,
+    /// Held while it enters: only the first put does.
+    entering: Mutex<()>,
+    /// Dropped last: while the lease is held, nobody takes the files for those of a dead session.
+    entered: OnceLock<EnteredSession>,
 }
 
 /// Locks a mutex that no holder panics with.
@@ -62,27 +55,25 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("because no holder panics")
 }
 
-impl<'a> Puts<'a> {
+impl<'a> PutSession<'a> {
     /// A session that has touched nothing yet.
-    pub fn new(store: &'a ChunkStore) -> Self {
+    pub(super) fn new(store: &'a ChunkStore) -> Self {
         Self {
             store,
-            entered: OnceLock::new(),
-            entering: Mutex::default(),
-            seen: Mutex::default(),
-            trusted: Mutex::default(),
             packers: Mutex::default(),
             packed: Mutex::default(),
-            temps: Mutex::default(),
-            files: AtomicUsize::new(0),
+            seen: Mutex::default(),
+            trusted: Mutex::default(),
             grown: AtomicU64::new(0),
             failed: Mutex::default(),
             large: Mutex::default(),
+            entering: Mutex::default(),
+            entered: OnceLock::new(),
         }
     }
 
-    /// Enters the store: its folders, the session's lock, the commit it builds on.
-    fn enter(&self) -> Result<&Entered, Error> {
+    /// Enters the store: the session's lease, the commit it builds on.
+    fn enter(&self) -> Result<&EnteredSession, Error> {
         if let Some(entered) = self.entered.get() {
             return Ok(entered);
         }
@@ -90,12 +81,7 @@ impl<'a> Puts<'a> {
         if let Some(entered) = self.entered.get() {
             return Ok(entered);
         }
-        let (name, held, generation) = commit::enter(self.store)?;
-        let entered = Entered {
-            name,
-            lock: Mutex::new(Some(held)),
-            generation,
-        };
+        let entered = commit::enter(self.store)?;
         Ok(self.entered.get_or_init(|| entered))
     }
 
@@ -161,17 +147,10 @@ impl<'a> Puts<'a> {
         if let Some(packer) = lock(&self.packers).pop() {
             return Ok(packer);
         }
-        let entered = self.enter()?;
-        let path = temp(
-            &self.store.layout,
-            &entered.name,
-            self.files.fetch_add(1, Ordering::Relaxed),
-        );
-        lock(&self.temps).insert(path.clone());
-        Packer::new(&*self.store.fs, path).map_err(Error::Write)
+        Packer::new(&*self.store.backend, &self.enter()?.name).map_err(Error::Write)
     }
 
-    /// Completes and syncs a pack.
+    /// Completes a pack.
     fn finish(&self, packer: Packer) -> Result<(), Error> {
         match packer.finish() {
             Ok(done) => lock(&self.packed).push(done),
@@ -261,12 +240,8 @@ impl<'a> Puts<'a> {
         let whole = match known {
             Some(whole) => whole,
             None => {
-                let stat = self
-                    .store
-                    .fs
-                    .stat(&self.store.layout.pack(&place.pack.id))
-                    .map_err(Error::Io)?;
-                let whole = stat.is_some_and(|stat| stat.size == place.pack.size);
+                let size = self.store.backend.size(&FileName::pack(&place.pack.id));
+                let whole = size.map_err(Error::Io)? == Some(place.pack.size);
                 lock(&self.trusted).insert(place.pack.id, whole);
                 whole
             }
@@ -295,16 +270,20 @@ impl<'a> Puts<'a> {
     }
 }
 
-impl Session for Puts<'_> {
-    fn put(&self, from: &mut dyn Read) -> Result<Stored, Error> {
+impl PutSession<'_> {
+    /// Puts everything a reader yields. Not durable, not visible before the commit.
+    pub fn put(&self, from: &mut dyn Read) -> Result<Stored, Error> {
         ingest::put(self, from)
     }
 
-    fn put_small(&self, contents: &[&[u8]]) -> Result<Vec<Stored>, Error> {
+    /// Puts several contents that are in memory, of at most 8 MiB each: quicker than one by one.
+    pub fn put_small(&self, contents: &[&[u8]]) -> Result<Vec<Stored>, Error> {
         ingest::put_small(self, contents)
     }
 
-    fn holds(&self, objects: &[ObjectId]) -> Result<Vec<bool>, Error> {
+    /// Which of these objects the store has and this session may rely on: what is not held must
+    /// be put. Cheap: indexes are asked, packs looked at, a sample of the chunks read.
+    pub fn holds(&self, objects: &[ObjectId]) -> Result<Vec<bool>, Error> {
         use rayon::prelude::*;
         let generation = &self.enter()?.generation;
         let held =
@@ -312,50 +291,35 @@ impl Session for Puts<'_> {
         objects.par_iter().with_min_len(256).map(held).collect()
     }
 
-    fn commit(self: Box<Self>) -> Result<Lease, Error> {
+    /// Makes everything that was put durable and visible. Keep the lease until what names the
+    /// objects is durable too: until then a collection would think that nobody needs them.
+    pub fn commit(self) -> Result<Lease, Error> {
         self.commit_with(&[])
     }
 
-    fn commit_with(self: Box<Self>, roots: &[(String, Option<ObjectId>)]) -> Result<Lease, Error> {
+    /// As [`PutSession::commit`], and names objects (or, with `None`, names them no more) in the
+    /// same moment: a collection keeps named objects.
+    pub fn commit_with(self, roots: &[(String, Option<ObjectId>)]) -> Result<Lease, Error> {
         if !roots.is_empty() {
             self.enter()?;
         }
         let packed = self.finish_all()?;
-        let Some(entered) = self.entered.get() else {
+        let Some(entered) = self.entered.into_inner() else {
             return Ok(Lease::none());
         };
         if !packed.is_empty() || !roots.is_empty() {
-            commit::publish(self.store, &packed, roots)?;
+            commit::publish(self.store, packed, roots)?;
         }
-        lock(&self.temps).clear();
-        let held = lock(&entered.lock)
-            .take()
-            .expect("because a session commits once");
-        Ok(commit::lease(self.store, &entered.name, held))
-    }
-}
-
-impl Drop for Puts<'_> {
-    fn drop(&mut self) {
-        lock(&self.packers).clear();
-        for temp in std::mem::take(&mut *lock(&self.temps)) {
-            let _ = self.store.fs.remove_file(&temp);
-        }
-        if let Some(held) = self
-            .entered
-            .get()
-            .and_then(|entered| Some((&entered.name, lock(&entered.lock).take()?)))
-        {
-            drop(commit::lease(self.store, held.0, held.1));
-        }
+        Ok(entered.lease)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::Store;
-    use base::{Fs, RelPath, Root};
+    use crate::backend::MemoryBackend;
 
     #[test]
     fn a_list_with_other_cuts_is_relied_on_only_while_its_chunks_are_there() {
@@ -364,10 +328,8 @@ mod tests {
             .collect();
         let (digest, parts) = (Digest::of(&bytes), [&bytes[..1000], &bytes[1000..]]);
         for there in [true, false] {
-            let dir = tempfile::tempdir().expect("because tests can make folders");
-            let fs: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).expect("it opens"));
-            let store = ChunkStore::new(fs, RelPath::own("store"));
-            let early = Puts::new(&store);
+            let store = ChunkStore::new(Arc::new(MemoryBackend::default()));
+            let early = store.begin();
             let chunk = |part: &[u8]| Chunk {
                 id: Digest::of(part),
                 len: u32::try_from(part.len()).expect("it is small"),
@@ -384,8 +346,8 @@ mod tests {
                     .store_chunks(&parts.map(Digest::of), &parts)
                     .expect("it stores");
             }
-            drop(Box::new(early).commit().expect("it commits"));
-            let late = store.begin().expect("it begins");
+            drop(early.commit().expect("it commits"));
+            let late = store.begin();
             let put = late.put(&mut &bytes[..]);
             assert_eq!(put.is_ok(), there, "{put:?}");
             if there {
@@ -401,6 +363,24 @@ mod tests {
                     "nobody is told that it is stored"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn sessions_with_the_same_name_do_not_wait_for_each_other() {
+        // As of two containers, in both of which the process has the same id.
+        let backend = Arc::new(MemoryBackend::default());
+        let [one, other] = [(); 2].map(|()| ChunkStore::new(backend.clone()));
+        let (first, second) = (one.begin(), other.begin());
+        first.put(&mut &b"first"[..]).expect("it stores");
+        second.put(&mut &b"second"[..]).expect("it stores");
+        drop(first.commit().expect("it commits"));
+        drop(second.commit().expect("it commits"));
+        for text in [&b"first"[..], b"second"] {
+            let mut read = Vec::new();
+            one.read(&ObjectId(Digest::of(text)), &mut read)
+                .expect("it can be read");
+            assert!(read == text);
         }
     }
 }

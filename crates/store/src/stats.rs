@@ -84,7 +84,7 @@ impl ChunkStore {
         let reached = reach(self, generation, &ids)?;
         let mut logical = 0;
         for id in objects {
-            logical += super::Store::size(self, id)?.unwrap_or(0);
+            logical += self.size(id)?.unwrap_or(0);
         }
         let (unique, stored) = sizes(generation, &reached.blobs)?;
         needed.extend(&reached.blobs);

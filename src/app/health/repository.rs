@@ -94,10 +94,8 @@ impl App {
 
     /// The bytes of the store; damage of its index, or with `deep` of anything, is a finding.
     pub(super) fn look_at_store(&self, deep: bool, findings: &mut Vec<Finding>) -> Option<u64> {
-        let damage = match self.chunks.damage() {
-            Ok(damage) => damage
-                .first()
-                .map(|damage| format!("{}: {}", damage.file, damage.why)),
+        let damage = match self.site.store.damage() {
+            Ok(damage) => damage.into_iter().next(),
             Err(error) => {
                 findings.push(failed("store", Level::Unknown, &error.into()));
                 return None;
@@ -128,7 +126,7 @@ impl App {
                 fix,
             }
         }));
-        self.chunks.stored().ok()
+        self.site.store.stored().ok()
     }
 
     /// The disk of the state folder; too little room is a finding.

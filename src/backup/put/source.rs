@@ -21,7 +21,7 @@ use crate::{
         backup::{PutReport, Trouble},
     },
     site::RepoSite,
-    store::Session,
+    store::PutSession,
 };
 
 /// One in so many files that look unchanged is read all the same, the longest unread first.
@@ -97,7 +97,7 @@ impl Source {
     pub(super) fn store(
         &mut self,
         site: &RepoSite,
-        session: &dyn Session,
+        session: &PutSession<'_>,
         dry_run: bool,
         report: &mut PutReport,
     ) -> Result<(), Failure> {
@@ -144,7 +144,7 @@ impl Source {
     }
 
     /// Believes only what the store still has.
-    fn doubt(&mut self, session: &dyn Session) -> Result<(), Failure> {
+    fn doubt(&mut self, session: &PutSession<'_>) -> Result<(), Failure> {
         let objects: Vec<ObjectId> = self
             .known
             .iter()

@@ -11,7 +11,7 @@ use crate::{
     git::{self, Attributes, Converter},
     model::{FileState, ObjectId, PathChange, Source},
     site::RepoSite,
-    store::Session,
+    store::PutSession,
 };
 
 /// Writes the blobs that git does not have yet.
@@ -75,7 +75,7 @@ fn write_blob(site: &RepoSite, converter: &Converter, blob: &NewBlob) -> Result<
 /// Puts the large files of a release into the store.
 pub(super) fn put_large(
     site: &RepoSite,
-    session: &dyn Session,
+    session: &PutSession<'_>,
     draft: &Draft,
     saved: &mut u64,
 ) -> Result<BTreeMap<RelPath, ObjectId>, Failure> {
@@ -98,7 +98,7 @@ pub(super) fn put_large(
 /// Saves the bytes that the change of files needs, and fills in where they are.
 pub(super) fn put_files(
     site: &RepoSite,
-    session: &dyn Session,
+    session: &PutSession<'_>,
     draft: &Draft,
     saved: &mut u64,
 ) -> Result<Vec<PathChange>, Failure> {
@@ -130,7 +130,7 @@ pub(super) fn put_files(
 /// Saves the bytes of one state.
 pub(super) fn put_state(
     site: &RepoSite,
-    session: &dyn Session,
+    session: &PutSession<'_>,
     path: &RelPath,
     kept: &Kept,
     saved: &mut u64,

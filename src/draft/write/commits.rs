@@ -335,13 +335,13 @@ impl<'a> CommitWriter<'a> {
     /// The change of the work tree that puts the manifest there.
     fn manifest_change(&self, path: RelPath, text: String) -> Result<PathChange, Failure> {
         let files = &*self.site.tree;
-        let session = self.site.store.begin()?;
+        let session = self.site.store.begin();
         let converter = self.site.git.converter(Attributes::WorkTree)?;
         let after = tree::new_file(self.site, &converter, &path, text.into_bytes())?;
         let before = tree::existing(files, &self.site.git, &path, None)?;
         let mut grown = 0;
         let mut put = |kept: Option<Kept>| {
-            kept.map(|kept| put_state(self.site, &*session, &path, &kept, &mut grown))
+            kept.map(|kept| put_state(self.site, &session, &path, &kept, &mut grown))
                 .transpose()
         };
         let (before, after) = (put(before)?, put(Some(after))?);

@@ -28,7 +28,7 @@ use crate::{
     journal::Step,
     model::{FileState, OpId, PathChange},
     site::{Bytes, RepoSite},
-    store::Store,
+    store::ChunkStore,
 };
 
 pub use databases::refuse_open;
@@ -47,7 +47,7 @@ pub struct Files<'a> {
     site: Option<&'a RepoSite>,
     tree: &'a dyn Fs,
     state: &'a dyn Fs,
-    store: &'a dyn Store,
+    store: &'a ChunkStore,
     bytes: &'a dyn Bytes,
     op: OpId,
     at: Timestamp,
@@ -74,7 +74,7 @@ impl<'a> Files<'a> {
 
     /// The step over any ports: tree, state folder, store, source of bytes.
     pub fn over(
-        (tree, state, store, bytes): (&'a dyn Fs, &'a dyn Fs, &'a dyn Store, &'a dyn Bytes),
+        (tree, state, store, bytes): (&'a dyn Fs, &'a dyn Fs, &'a ChunkStore, &'a dyn Bytes),
         op: &OpId,
         at: Timestamp,
         changes: &'a [PathChange],

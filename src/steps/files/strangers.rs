@@ -72,7 +72,7 @@ impl Files<'_> {
         let Some(stat) = self.tree.stat(path).map_err(failed("look at", path))? else {
             return Ok(());
         };
-        let session = self.store.begin()?;
+        let session = self.store.begin();
         let link = stat.kind == Type::Symlink;
         let stored = if link {
             session.put(&mut &self.tree.read_link(path).map_err(failed("read", path))?[..])?

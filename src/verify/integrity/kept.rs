@@ -9,7 +9,7 @@ use crate::{
     base::{Digest, Fault, Hint, Kind, RelPath, text},
     git::{self, Converter, Repo, Worktree},
     model::{Check, GitId, Manifest, manifest::FileEntry},
-    store::{self, Store},
+    store::{self, ChunkStore},
     verify::{
         Checking, Trouble,
         absent::{self, Absent},
@@ -28,7 +28,7 @@ pub enum Depth {
 /// Every byte of the release is kept: blobs in git, those of Git LFS in its folder, large files in
 /// the store. `converter` is that of the release's own commit.
 pub fn kept(
-    (git, store, absent): (&Repo, &dyn Store, Absent),
+    (git, store, absent): (&Repo, &ChunkStore, Absent),
     converter: &Converter,
     manifest: &Manifest,
     depth: Depth,
@@ -81,7 +81,7 @@ pub fn kept(
 /// Where the bytes of a release are kept, and how much of them is read.
 struct KeptBytes<'a> {
     git: &'a Repo,
-    store: &'a dyn Store,
+    store: &'a ChunkStore,
     depth: Depth,
     missing: &'a HashSet<&'a GitId>,
     absent: Absent,

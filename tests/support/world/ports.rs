@@ -15,7 +15,7 @@ use snapback::{
     journal::Step,
     model::Source,
     site::Bytes,
-    store::{ChunkStore, Store},
+    store::ChunkStore,
     verdict,
 };
 

@@ -71,7 +71,7 @@ pub fn harm(
         .findings
         .iter()
         .zip(&walk.needs)
-        .map(|(finding, needs)| to_harm(finding, needs))
+        .map(|(finding, needs)| to_harm(store, finding, needs))
         .collect();
     for (blob, object, why) in &walk.absent {
         let why = why.clone();
@@ -94,7 +94,7 @@ pub fn harm(
 }
 
 /// A finding for people and programs.
-fn to_harm(finding: &Finding, needs: &BTreeSet<ObjectId>) -> Harm {
+fn to_harm(store: &ChunkStore, finding: &Finding, needs: &BTreeSet<ObjectId>) -> Harm {
     let mut objects = needs.clone();
     if objects.is_empty() {
         objects.extend(finding.blob.map(|blob| ObjectId(blob.id)));
@@ -103,7 +103,7 @@ fn to_harm(finding: &Finding, needs: &BTreeSet<ObjectId>) -> Harm {
         file: finding
             .file
             .as_ref()
-            .map(ToString::to_string)
+            .map(|file| store.backend.location(file))
             .unwrap_or_default(),
         why: finding.why.clone(),
         blob: finding.blob.map(|blob| ObjectId(blob.id)),

@@ -4,35 +4,37 @@ use std::io;
 
 use super::{Finding, Level};
 use crate::{
-    ChunkStore, commit,
+    ChunkStore,
+    backend::{Area, FileName},
+    commit,
+    files::{pack_ids, read_whole, sequences},
     format::{Broken, dead::Dead, record::FileRef, segment},
     generation::{Generation, read_record},
-    layout::{Layout, read_whole},
     scan,
 };
-use base::{Digest, RelPath};
+use base::Digest;
 
 /// Damage of the commit log. Every record but the oldest names the one before it by its digest;
 /// records that are old enough to be forgotten may be missing.
 pub fn records(store: &ChunkStore) -> io::Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    let sequences = store.layout.sequences(&*store.fs)?;
+    let sequences = sequences(&*store.backend)?;
     let newest = sequences.last().copied().unwrap_or(0);
     let mut before: Option<Digest> = None;
     for sequence in sequences {
-        let path = store.layout.record(sequence);
-        match read_record(&*store.fs, &store.layout, sequence)? {
+        let name = FileName::record(sequence);
+        match read_record(&*store.backend, sequence)? {
             Ok((record, hash)) => {
                 let forgotten = sequence + commit::KEPT as u64 <= newest;
                 if !forgotten && before.is_some_and(|before| before != record.previous) {
                     findings.push(Finding::file(
-                        path,
+                        name,
                         "the record before it is missing or another one",
                     ));
                 }
                 before = Some(hash);
             }
-            Err(broken) => findings.push(Finding::file(path, broken.0)),
+            Err(broken) => findings.push(Finding::file(name, broken.0)),
         }
     }
     Ok(findings)
@@ -46,18 +48,18 @@ pub fn files(
 ) -> io::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for file in &generation.record.segments {
-        let path = store.layout.index(&file.id);
-        let read = read_file(store, &path, file)?;
+        let name = FileName::index(&file.id);
+        let read = read_file(store, &name, file)?;
         let seen = match read {
             Ok(bytes) => check_segment(store, &bytes, level)?,
             Err(broken) => Err(broken),
         };
-        findings.extend(seen.err().map(|broken| Finding::file(path, broken.0)));
+        findings.extend(seen.err().map(|broken| Finding::file(name, broken.0)));
     }
     if let Some(file) = &generation.record.dead {
-        let path = store.layout.index(&file.id);
-        let read = read_file(store, &path, file)?.and_then(|bytes| Dead::decode(&bytes));
-        findings.extend(read.err().map(|broken| Finding::file(path, broken.0)));
+        let name = FileName::index(&file.id);
+        let read = read_file(store, &name, file)?.and_then(|bytes| Dead::decode(&bytes));
+        findings.extend(read.err().map(|broken| Finding::file(name, broken.0)));
     }
     Ok(findings)
 }
@@ -65,10 +67,10 @@ pub fn files(
 /// Reads an index file, whose name is the digest of its bytes.
 fn read_file(
     store: &ChunkStore,
-    path: &RelPath,
+    name: &FileName,
     file: &FileRef,
 ) -> io::Result<Result<Vec<u8>, Broken>> {
-    let read = read_whole(&*store.fs, path, Some(file.size))?;
+    let read = read_whole(&*store.backend, name, Some(file.size))?;
     Ok(read.and_then(|bytes| {
         if Digest::of(&bytes) == file.id {
             Ok(bytes)
@@ -124,7 +126,7 @@ fn check_segment(store: &ChunkStore, bytes: &[u8], level: Level) -> io::Result<R
 
 /// Number of files that nothing names: left over by interrupted work.
 pub fn leftovers(store: &ChunkStore, generation: &Generation) -> io::Result<usize> {
-    let packs = store.layout.pack_ids(&*store.fs)?;
+    let packs = pack_ids(&*store.backend)?;
     let packs = packs
         .iter()
         .filter(|id| !generation.index.packs().any(|pack| pack.id == **id))
@@ -137,9 +139,6 @@ pub fn leftovers(store: &ChunkStore, generation: &Generation) -> io::Result<usiz
             .chain(&record.dead)
             .any(|file| file.id.hex() == *name)
     };
-    let index = Layout::names(&*store.fs, &store.layout.indexes())?
-        .into_iter()
-        .filter(|name| !named(name))
-        .count();
-    Ok(packs + index)
+    let indexes = store.backend.list(Area::Index)?;
+    Ok(packs + indexes.iter().filter(|name| !named(name)).count())
 }

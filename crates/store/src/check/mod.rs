@@ -18,8 +18,10 @@ use std::{
 pub(super) use hurt::harm;
 pub use verified::Verified;
 
-use super::{ChunkStore, Error, format::BlobId, gc::Progress, generation::Generation};
-use base::{Digest, Failure, RelPath};
+use super::{
+    ChunkStore, Error, backend::FileName, format::BlobId, gc::Progress, generation::Generation,
+};
+use base::{Digest, Failure};
 use model::{ObjectId, store::CheckReport};
 
 /// How thorough a check is.
@@ -59,7 +61,7 @@ pub struct Check {
 #[derive(Debug, Clone)]
 pub struct Finding {
     /// The file; `None` when nobody knows in which it should be.
-    pub file: Option<RelPath>,
+    pub file: Option<FileName>,
     /// What was seen.
     pub why: String,
     /// The bad blob.
@@ -70,7 +72,7 @@ pub struct Finding {
 
 impl Finding {
     /// A file that is not what it should be.
-    pub fn file(file: RelPath, why: impl Into<String>) -> Self {
+    pub fn file(file: FileName, why: impl Into<String>) -> Self {
         Self {
             file: Some(file),
             why: why.into(),
@@ -94,7 +96,7 @@ pub struct Found {
 pub(super) fn index_damage(
     store: &ChunkStore,
     generation: &Generation,
-) -> std::io::Result<Option<(RelPath, String)>> {
+) -> std::io::Result<Option<(FileName, String)>> {
     let findings = index::files(store, generation, Level::Fast)?;
     Ok(findings
         .into_iter()

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::{Finding, Level, Verified};
 use crate::{
     ChunkStore, Error,
+    backend::FileName,
     format::{BlobKind, PackRef, pack},
     gc::Progress,
     generation::Generation,
@@ -129,7 +130,7 @@ fn check_one(
     level: Level,
     scanner: &mut Scanner,
 ) -> io::Result<One> {
-    let path = store.layout.pack(&pack.id);
+    let name = FileName::pack(&pack.id);
     let mut one = One {
         pack,
         findings: Vec::new(),
@@ -137,7 +138,7 @@ fn check_one(
     };
     let broken = |why: String| Finding {
         place: Some((pack.id, None)),
-        ..Finding::file(path.clone(), why)
+        ..Finding::file(name.clone(), why)
     };
     let table = match scan::table_of(store, pack)? {
         Ok(table) => table,
@@ -146,7 +147,7 @@ fn check_one(
             return Ok(one);
         }
     };
-    scanner.open(&*store.fs, &path)?;
+    scanner.open(&*store.backend, &name)?;
     if let Err(why) = scanner.header()? {
         one.findings.push(broken(why.0));
     }
@@ -159,7 +160,7 @@ fn check_one(
     } else {
         Proof::Checksum
     };
-    if let Err(why) = blobs(&table, proof, scanner, &mut one.findings, &path)? {
+    if let Err(why) = blobs(&table, proof, scanner, &mut one.findings, &name)? {
         one.findings.push(broken(why));
     }
     Ok(one)
@@ -171,7 +172,7 @@ fn blobs(
     proof: Proof,
     scanner: &mut Scanner,
     findings: &mut Vec<Finding>,
-    path: &base::RelPath,
+    name: &FileName,
 ) -> io::Result<Result<(), String>> {
     let mut at = pack::HEADER as u64;
     let mut stray = Ok(());
@@ -183,7 +184,7 @@ fn blobs(
         if let Err(why) = scanner.blob(&entry, proof)? {
             let place = Some((table.pack.id, Some(entry.offset)));
             findings.push(Finding {
-                file: Some(path.clone()),
+                file: Some(name.clone()),
                 why: why.0,
                 blob: Some(entry.blob),
                 place,

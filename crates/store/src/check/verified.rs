@@ -11,11 +11,13 @@ use std::collections::BTreeMap;
 
 use super::Level;
 use crate::{
-    ChunkStore, Error, commit,
+    ChunkStore, Error,
+    backend::{Area, FileName, stage_bytes},
+    commit::committer,
+    files::read_whole,
     format::{Broken, Cut, VERSION, begin, len32, seal},
-    layout::read_whole,
 };
-use base::{Digest, SyncPoint};
+use base::Digest;
 
 /// The notes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub struct Verified {
 impl Verified {
     /// Reads the notes; none when they cannot be read.
     pub fn read(store: &ChunkStore) -> Self {
-        let read = read_whole(&*store.fs, &store.layout.verified(), None);
+        let read = read_whole(&*store.backend, &FileName::verified(), None);
         read.ok()
             .and_then(|bytes| Self::decode(&bytes.ok()?).ok())
             .unwrap_or_default()
@@ -36,13 +38,10 @@ impl Verified {
 
     /// Writes the notes.
     pub fn write(&self, store: &ChunkStore) -> Result<(), Error> {
-        store.layout.make(&*store.fs).map_err(Error::Write)?;
+        store.backend.prepare().map_err(Error::Write)?;
         let _alone = store.alone()?;
-        let temp = commit::write_temp(store, &self.encode(), SyncPoint::IndexFile)
-            .map_err(Error::Write)?;
-        store
-            .fs
-            .rename(&temp, &store.layout.verified())
+        stage_bytes(&*store.backend, Area::Notes, &committer(), &self.encode())
+            .and_then(|staged| staged.put(&FileName::verified()))
             .map_err(Error::Write)
     }
 

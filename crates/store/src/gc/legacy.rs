@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::Collection;
-use crate::{ChunkStore, Error, Session, Store, Stored};
+use crate::{ChunkStore, Error, PutSession, Stored};
 use base::{Failure, cancel};
 use model::ObjectId;
 
@@ -20,12 +20,12 @@ impl Collection<'_> {
             return Ok(());
         }
         let (roots, _) = self.roots()?;
-        let session = self.store.begin()?;
+        let session = self.store.begin();
         let mut put = Vec::new();
         for (id, size) in old.iter().filter(|(id, _)| roots.contains(id)) {
             cancel::check()?;
             // One that is damaged stays where it is, for a repair.
-            if put_legacy(self.store, &*session, id)?.is_some_and(|stored| stored.id == *id) {
+            if put_legacy(self.store, &session, id)?.is_some_and(|stored| stored.id == *id) {
                 put.push(*id);
             }
             (self.progress)(*size);
@@ -78,7 +78,7 @@ impl Collection<'_> {
 /// Puts an object of the old format into a session; `None` when it is damaged.
 fn put_legacy(
     store: &ChunkStore,
-    session: &dyn Session,
+    session: &PutSession<'_>,
     id: &ObjectId,
 ) -> Result<Option<Stored>, Error> {
     let (put, whole) = piped(store, id, |reader| session.put(reader))?;

@@ -17,7 +17,6 @@ pub(super) mod sessions;
 
 use std::{
     collections::{BTreeSet, HashSet},
-    io::Write as _,
     sync::Arc,
     time::Duration,
 };
@@ -32,23 +31,20 @@ use rewrite::{Fate, due, fates};
 
 use super::{
     ChunkStore, Error,
+    backend::{Lease, LeaseOn},
     check::{Verified, index_damage},
     commit,
     format::{BlobId, dead::Dead, record::FileRef},
     generation::Generation,
-    layout::FILE_MODE,
     scan,
 };
-use base::{Failure, fs::Hold};
+use base::Failure;
 use model::{ObjectId, store::GcReport};
 
 /// Tells everything that must stay; called again for each phase.
 pub type Roots<'a> = dyn Fn() -> Result<BTreeSet<ObjectId>, Failure> + 'a;
 /// Is told how many more bytes are done.
 pub type Progress<'a> = dyn Fn(u64) + Sync + 'a;
-
-/// Bytes that a collection can give up when the disk is full.
-const RESERVE: usize = 1 << 20;
 
 /// How to collect.
 #[derive(Debug, Clone, Copy)]
@@ -86,7 +82,7 @@ impl ChunkStore {
             dry_run: gc.dry_run,
             ..GcReport::default()
         };
-        if self.fs.stat(&self.layout.dir).map_err(Error::Io)?.is_none() {
+        if self.is_empty()? {
             report.missing = roots()?.into_iter().collect();
             report.roots = report.missing.len();
             return Ok(report);
@@ -104,9 +100,9 @@ impl ChunkStore {
         }
         let _one = self.collecting()?;
         // A full disk must not keep a collection from making room.
-        let _ = self.fs.remove_file(&self.layout.reserve());
+        let _ = self.backend.set_room_aside(false);
         let result = collection.run();
-        let _ = self.keep_reserve();
+        let _ = self.backend.set_room_aside(true);
         result?;
         let mut verified = Verified::read(self);
         verified.gc = Some(gc.seconds);
@@ -115,16 +111,13 @@ impl ChunkStore {
         Ok(collection.report)
     }
 
-    /// Takes the lock of collections and repairs.
-    pub(super) fn collecting(&self) -> Result<base::fs::FileLock, Error> {
-        self.layout.make(&*self.fs).map_err(Error::Write)?;
+    /// Takes the lease of collections and repairs.
+    pub(super) fn collecting(&self) -> Result<Lease, Error> {
+        self.backend.prepare().map_err(Error::Write)?;
         for _ in 0..BRIEFLY {
-            if let Some(held) = self
-                .fs
-                .lock(&self.layout.gc_lock(), Hold::Exclusive, false)
-                .map_err(Error::Write)?
-            {
-                return Ok(held);
+            let lease = self.backend.lease(&LeaseOn::Collection, false);
+            if let Some(lease) = lease.map_err(Error::Write)? {
+                return Ok(lease);
             }
             // A child that is just being started holds what its parent has let go of.
             std::thread::sleep(Duration::from_millis(5));
@@ -132,40 +125,13 @@ impl ChunkStore {
         Err(Error::Collecting)
     }
 
-    /// Sets room aside for the next collection.
-    pub(super) fn keep_reserve(&self) -> std::io::Result<()> {
-        let path = self.layout.reserve();
-        if self.fs.stat(&path)?.is_some() {
-            return Ok(());
-        }
-        let written = self
-            .fs
-            .create(&path, FILE_MODE)
-            .and_then(|mut file| file.write_all(&vec![0x5a; RESERVE]));
-        if written.is_err() {
-            let _ = self.fs.remove_file(&path);
-        }
-        written
-    }
-
     /// The newest commit, which must be whole: nothing is thrown away on a guess.
     fn sound(&self) -> Result<Arc<Generation>, Error> {
         let generation = self.refresh()?;
         match generation.index.damage.first() {
-            Some(damage) => Err(scan::unsound(&damage.file, &damage.why)),
+            Some(damage) => Err(scan::unsound(self, &damage.file, &damage.why)),
             None => Ok(generation),
         }
-    }
-
-    /// The objects that the store itself names.
-    pub fn named(&self) -> Result<Vec<(String, ObjectId)>, Error> {
-        Ok(self
-            .refresh()?
-            .record
-            .roots
-            .iter()
-            .map(|root| (root.name.clone(), ObjectId(root.id)))
-            .collect())
     }
 }
 
@@ -178,7 +144,7 @@ impl Collection<'_> {
         // needed.
         let damage = index_damage(self.store, &generation).map_err(Error::Io)?;
         if let Some((file, why)) = damage {
-            return Err(scan::unsound(&file, &why).into());
+            return Err(scan::unsound(self.store, &file, &why).into());
         }
         roots.extend(generation.record.roots.iter().map(|root| ObjectId(root.id)));
         Ok((roots, generation))
@@ -256,7 +222,7 @@ impl Collection<'_> {
         dead.sequence = record.sequence;
         let bytes = dead.encode();
         record.dead = Some(FileRef::of(&bytes));
-        commit::write(self.store, &[], &[bytes], &record).map_err(Error::Write)?;
+        commit::write(self.store, Vec::new(), &[bytes], &record).map_err(Error::Write)?;
         self.store.forget();
         Ok(())
     }

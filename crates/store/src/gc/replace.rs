@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use super::sessions;
 use crate::{
     ChunkStore, Error,
+    backend::{Area, FileName},
     commit::{self, SEGMENT},
+    files::pack_ids,
     format::{PackRef, record::FileRef},
     generation::Generation,
     index::Table,
-    layout::Layout,
     packer::Packed,
     scan,
 };
@@ -61,17 +62,17 @@ pub fn replace(
         }
     }
     record.packs.retain(|pack| !gone.contains(&pack.id));
-    let fresh: Vec<Packed> = packed
+    let fresh = packed
         .into_iter()
-        .filter(|packed| !known.contains(&packed.table.pack.id))
-        .collect();
-    let names = commit::names(store, &fresh);
+        .filter(|packed| !known.contains(&packed.table.pack.id));
+    let mut packs = Vec::new();
     let unsegmented = tables.is_empty();
-    for packed in fresh {
+    for (pack, table) in fresh.map(Packed::split) {
+        packs.push(pack);
         if unsegmented {
-            record.packs.push(packed.table.pack);
+            record.packs.push(table.pack);
         } else {
-            tables.push(packed.table);
+            tables.push(table);
         }
     }
     let indexes = commit::segments_of(&tables);
@@ -82,7 +83,7 @@ pub fn replace(
     record.dead = record.dead.filter(|_| !last);
     let (old, now) = (&newest.record, &record);
     if (&old.packs, &old.segments, &old.dead) != (&now.packs, &now.segments, &now.dead) {
-        commit::write(store, &names, &indexes, &record).map_err(Error::Write)?;
+        commit::write(store, packs, &indexes, &record).map_err(Error::Write)?;
         store.forget();
     }
     sweep(store)
@@ -112,16 +113,12 @@ pub fn sweep(store: &ChunkStore) -> Result<Swept, Error> {
     let newest = store.sound()?;
     let mut swept = Swept::default();
     let packs: HashSet<Digest> = newest.index.packs().map(|pack| pack.id).collect();
-    for id in store.layout.pack_ids(&*store.fs).map_err(Error::Io)? {
+    for id in pack_ids(&*store.backend).map_err(Error::Io)? {
         if !packs.contains(&id) {
-            let path = store.layout.pack(&id);
-            swept.bytes += store
-                .fs
-                .stat(&path)
-                .map_err(Error::Io)?
-                .map_or(0, |stat| stat.size);
+            let name = FileName::pack(&id);
+            swept.bytes += store.backend.size(&name).map_err(Error::Io)?.unwrap_or(0);
             swept.files += 1;
-            sessions::remove(store, &path).map_err(Error::Write)?;
+            store.backend.remove(&name).map_err(Error::Write)?;
             store.packs.forget(&id);
         }
     }
@@ -133,13 +130,10 @@ pub fn sweep(store: &ChunkStore) -> Result<Swept, Error> {
             .chain(&newest.record.dead)
             .any(|file| file.id.hex() == name)
     };
-    let dir = store.layout.indexes();
-    for name in Layout::names(&*store.fs, &dir)
-        .map_err(Error::Io)?
-        .iter()
-        .filter(|name| !named(name))
-    {
-        sessions::remove(store, &dir.join(name)).map_err(Error::Write)?;
+    let indexes = store.backend.list(Area::Index).map_err(Error::Io)?;
+    for name in indexes.into_iter().filter(|name| !named(name)) {
+        let name = FileName::new(Area::Index, name);
+        store.backend.remove(&name).map_err(Error::Write)?;
         swept.files += 1;
     }
     swept.files += sessions::sweep(store).map_err(Error::Write)?;

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use super::{Collection, replace};
 use crate::{
-    ChunkStore, Error, Lease, commit,
+    ChunkStore, Error, Lease,
+    backend::FileName,
+    commit::{self, EnteredSession},
     format::{
         BlobId, blob,
         dead::Dead,
@@ -12,10 +14,10 @@ use crate::{
     },
     generation::Generation,
     index::Table,
-    packer::{self, Packed, Packer},
+    packer::{Packed, Packer},
     scan::{self, Proof, Scanner},
 };
-use base::{Failure, RelPath, cancel};
+use base::{Failure, cancel};
 
 /// A pack with a larger share of dead bytes is written again: one fifth.
 const WASTE: u64 = 5;
@@ -125,11 +127,9 @@ impl Collection<'_> {
         let mut scanner = Scanner::new();
         for fate in batch {
             cancel::check()?;
+            let name = FileName::pack(&fate.table.pack.id);
             scanner
-                .open(
-                    &*self.store.fs,
-                    &self.store.layout.pack(&fate.table.pack.id),
-                )
+                .open(&*self.store.backend, &name)
                 .map_err(Error::Io)?;
             let mut whole = true;
             for entry in &fate.live {
@@ -159,14 +159,14 @@ impl Collection<'_> {
 /// Copies encoded blobs into new packs, each once. Dropped, it leaves nothing behind.
 ///
 /// It is a session like any other: what it writes is not taken for that of a dead one. So the
-/// store's lock must not be held while it copies.
+/// lease on commits must not be held while it copies.
 pub struct Copier<'a> {
     store: &'a ChunkStore,
-    entered: Option<(String, Lease)>,
-    files: usize,
     packer: Option<Packer>,
     packed: Vec<Packed>,
     seen: HashSet<BlobId>,
+    /// Dropped after what it protects.
+    entered: Option<EnteredSession>,
     /// Number of blobs copied.
     pub copied: u64,
 }
@@ -176,11 +176,10 @@ impl<'a> Copier<'a> {
     pub fn new(store: &'a ChunkStore) -> Self {
         Self {
             store,
-            entered: None,
-            files: 0,
             packer: None,
             packed: Vec::new(),
             seen: HashSet::new(),
+            entered: None,
             copied: 0,
         }
     }
@@ -208,22 +207,15 @@ impl<'a> Copier<'a> {
     /// The pack being written.
     fn packer(&mut self) -> Result<&mut Packer, Error> {
         if self.packer.is_none() {
-            let path = self.temp()?;
-            self.packer = Some(Packer::new(&*self.store.fs, path).map_err(Error::Write)?);
+            let entered = match self.entered.take() {
+                Some(entered) => entered,
+                None => commit::enter(self.store)?,
+            };
+            let session = &self.entered.insert(entered).name;
+            let packer = Packer::new(&*self.store.backend, session);
+            self.packer = Some(packer.map_err(Error::Write)?);
         }
         Ok(self.packer.as_mut().expect("because it was just made"))
-    }
-
-    /// A name for the next pack, of its own session.
-    fn temp(&mut self) -> Result<RelPath, Error> {
-        if self.entered.is_none() {
-            let (name, held, _) = commit::enter(self.store)?;
-            let lease = commit::lease(self.store, &name, held);
-            self.entered = Some((name, lease));
-        }
-        let (name, _) = self.entered.as_ref().expect("because it has just entered");
-        self.files += 1;
-        Ok(packer::temp(&self.store.layout, name, self.files))
     }
 
     /// Completes a pack that is full.
@@ -234,43 +226,20 @@ impl<'a> Copier<'a> {
         }
     }
 
-    /// Completes and syncs a pack.
+    /// Completes a pack.
     fn close(&mut self, packer: Packer) -> Result<(), Error> {
-        let temp = packer.temp().clone();
-        match packer.finish() {
-            Ok(whole) => self.packed.push(whole),
-            Err(error) => {
-                let _ = self.store.fs.remove_file(&temp);
-                return Err(Error::Write(error));
-            }
-        }
+        self.packed.push(packer.finish().map_err(Error::Write)?);
         Ok(())
     }
 
-    /// Completes and syncs what is left, and hands all packs over; keep the lease until they
-    /// have a name.
+    /// Completes what is left, and hands all packs over; keep the lease until they have a name.
     pub fn finish(mut self) -> Result<(Vec<Packed>, Lease), Error> {
         if let Some(packer) = self.packer.take() {
             self.close(packer)?;
         }
         let lease = self
             .entered
-            .take()
-            .map_or_else(Lease::none, |(_, lease)| lease);
-        Ok((std::mem::take(&mut self.packed), lease))
-    }
-}
-
-impl Drop for Copier<'_> {
-    fn drop(&mut self) {
-        let open = self.packer.take().map(|packer| packer.temp().clone());
-        for temp in self
-            .packed
-            .iter()
-            .map(|packed| packed.temp.clone())
-            .chain(open)
-        {
-            let _ = self.store.fs.remove_file(&temp);
-        }
+            .map_or_else(Lease::none, |entered| entered.lease);
+        Ok((self.packed, lease))
     }
 }

@@ -1,12 +1,15 @@
-//! Who is at work: a session holds a kernel lock on a file of its own, which dies with it.
+//! Who is at work: a session holds a lease of its own, which dies with it.
 
 use std::{
     io, thread,
     time::{Duration, Instant},
 };
 
-use crate::{ChunkStore, Error, layout::Layout};
-use base::{Failure, cancel, fs::Hold};
+use crate::{
+    ChunkStore, Error,
+    backend::{Area, FileName, LeaseOn},
+};
+use base::{Failure, cancel};
 
 /// How often it is looked whether sessions have ended.
 const LOOK: Duration = Duration::from_millis(20);
@@ -15,20 +18,18 @@ const LOOK: Duration = Duration::from_millis(20);
 pub struct Live {
     /// The commit that it began with.
     pub sequence: u64,
-    /// The name of its file.
+    /// Its name.
     pub name: String,
 }
 
-/// The sessions at work; files of those that died are removed. The store's lock is held alone,
+/// The sessions at work; the names of those that died are removed. The lease on commits is held,
 /// so none begins meanwhile.
 pub fn live(store: &ChunkStore) -> io::Result<Vec<Live>> {
-    let (fs, dir) = (&*store.fs, store.layout.sessions());
     let mut live = Vec::new();
-    for name in Layout::names(fs, &dir)? {
-        let path = dir.join(&name);
-        if let Some(held) = fs.lock(&path, Hold::Exclusive, false)? {
-            remove(store, &path)?;
-            drop(held);
+    for name in store.backend.list(Area::Sessions)? {
+        let on = LeaseOn::Session(name.clone());
+        if let Some(held) = store.backend.lease(&on, false)? {
+            held.release()?;
         } else {
             // A name that says nothing is taken for that of the oldest session.
             let sequence = name
@@ -42,11 +43,10 @@ pub fn live(store: &ChunkStore) -> io::Result<Vec<Live>> {
     Ok(live)
 }
 
-/// Removes temporary files that no session at work writes, and says how many. The store's lock
-/// is held alone, so no commit is being made.
+/// Removes files without a name that no session at work writes, and says how many. The lease on
+/// commits is held, so no commit is being made.
 pub fn sweep(store: &ChunkStore) -> io::Result<usize> {
-    let dir = store.layout.tmp();
-    let names = Layout::names(&*store.fs, &dir)?;
+    let names = store.backend.list(Area::Staging)?;
     if names.is_empty() {
         return Ok(0);
     }
@@ -55,21 +55,13 @@ pub fn sweep(store: &ChunkStore) -> io::Result<usize> {
         name.rsplit_once('-')
             .map_or(String::new(), |(session, _)| session.into())
     };
-    let dead: Vec<_> = names
-        .iter()
-        .filter(|name| !live.iter().any(|live| live.name == session(name)))
-        .collect();
-    dead.iter()
-        .try_for_each(|name| remove(store, &dir.join(name)))?;
-    Ok(dead.len())
-}
-
-/// Removes a file that another may have removed.
-pub fn remove(store: &ChunkStore, path: &base::RelPath) -> io::Result<()> {
-    match store.fs.remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    let is_dead = |name: &String| !live.iter().any(|live| live.name == session(name));
+    let dead: Vec<String> = names.into_iter().filter(is_dead).collect();
+    let count = dead.len();
+    for name in dead {
+        store.backend.remove(&FileName::new(Area::Staging, name))?;
     }
+    Ok(count)
 }
 
 /// Waits until no session that began before a commit is left; the number of those that are

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use super::Candidates;
 use crate::{
-    ChunkStore, Error, Store,
+    ChunkStore, Error,
     format::file::FileObject,
     gc::{Copier, piped, replace},
     index::data,
@@ -54,7 +54,7 @@ fn is_whole(store: &ChunkStore, id: &ObjectId) -> Result<bool, Error> {
 
 /// Puts what may be the whole object; kept only when it is.
 fn put_whole(store: &ChunkStore, id: &ObjectId, from: &mut dyn Read) -> Result<(), Error> {
-    let session = store.begin()?;
+    let session = store.begin();
     match session.put(from) {
         Ok(stored) if stored.id == *id => drop(session.commit()?),
         // Another candidate may be readable.

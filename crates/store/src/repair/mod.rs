@@ -17,8 +17,10 @@ use std::{
 
 use super::{
     ChunkStore, Error,
+    backend::{Area, FileName},
     check::{Check, Finding, Found, Level, harm},
     commit::{self, LOOSE},
+    files,
     format::{PackRef, record::FileRef},
     gc::{Copier, Progress},
     packer::Packed,
@@ -38,7 +40,7 @@ impl ChunkStore {
         sources: &Candidates<'_>,
         progress: &Progress<'_>,
     ) -> Result<RepairReport, Failure> {
-        if self.fs.stat(&self.layout.dir).map_err(Error::Io)?.is_none() {
+        if self.is_empty()? {
             return Ok(RepairReport::default());
         }
         let _one = self.collecting()?;
@@ -77,7 +79,7 @@ impl ChunkStore {
 
     /// Copies what is intact, commits without what is damaged, and moves that away.
     fn take_out(&self, found: &Found, report: &mut RepairReport) -> Result<(), Failure> {
-        let bad = bad_packs(self, &found.findings);
+        let bad = bad_packs(&found.findings);
         let mut copier = Copier::new(self);
         for id in &bad {
             cancel::check()?;
@@ -91,7 +93,7 @@ impl ChunkStore {
             // The healed pack gets the very name of the damaged one.
             report
                 .quarantined
-                .extend(quarantine::copy(self, &self.layout.pack(id))?);
+                .extend(quarantine::copy(self, &FileName::pack(id))?);
         }
         // Before the commit takes the damaged ones' names.
         quarantine::settle(self)?;
@@ -102,14 +104,14 @@ impl ChunkStore {
         let packs = bad
             .iter()
             .filter(|id| !new.contains(*id))
-            .map(|id| self.layout.pack(id));
+            .map(FileName::pack);
         let files = found
             .findings
             .iter()
             .filter_map(|finding| finding.file.clone())
-            .filter(|file| file.is_in(&self.layout.indexes()));
-        for path in packs.chain(files) {
-            report.quarantined.extend(quarantine::take(self, &path)?);
+            .filter(|file| file.area == Area::Index);
+        for file in packs.chain(files) {
+            report.quarantined.extend(quarantine::take(self, &file)?);
         }
         report.quarantined.extend(quarantine::broken_records(self)?);
         quarantine::settle(self)?;
@@ -117,7 +119,8 @@ impl ChunkStore {
         Ok(())
     }
 
-    /// Commits everything but some packs and what is damaged of the index. The lock is held.
+    /// Commits everything but some packs and what is damaged of the index. The lease on commits is
+    /// held.
     fn commit_without(
         &self,
         bad: &BTreeSet<Digest>,
@@ -125,20 +128,13 @@ impl ChunkStore {
         packed: Vec<Packed>,
     ) -> Result<(), Error> {
         let newest = self.refresh()?;
-        let last = self
-            .layout
-            .sequences(&*self.fs)
-            .map_err(Error::Io)?
-            .last()
-            .copied()
-            .unwrap_or(0);
-        let mut record = newest.next(last);
+        let mut record = newest.next(files::newest(&*self.backend).map_err(Error::Io)?);
         let broken = |file: &FileRef| {
-            let path = self.layout.index(&file.id);
+            let name = FileName::index(&file.id);
             found
                 .findings
                 .iter()
-                .any(|finding| finding.file.as_ref() == Some(&path))
+                .any(|finding| finding.file.as_ref() == Some(&name))
         };
         let new: HashSet<Digest> = packed.iter().map(|packed| packed.table.pack.id).collect();
         let (mut segments, mut loose): (Vec<FileRef>, Vec<PackRef>) =
@@ -157,8 +153,8 @@ impl ChunkStore {
         for pack in loose {
             tables.push(scan::sound_table(self, pack)?);
         }
-        let names = commit::names(self, &packed);
-        tables.extend(packed.into_iter().map(|packed| packed.table));
+        let (packs, fresh): (Vec<_>, Vec<_>) = packed.into_iter().map(Packed::split).unzip();
+        tables.extend(fresh);
         let indexes = if tables.len() < LOOSE {
             Vec::new()
         } else {
@@ -175,20 +171,17 @@ impl ChunkStore {
             .collect();
         // Without its list, a collection begins anew: none is under way now.
         record.dead = record.dead.filter(|file| !broken(file));
-        commit::write(self, &names, &indexes, &record).map_err(Error::Write)?;
+        commit::write(self, packs, &indexes, &record).map_err(Error::Write)?;
         self.forget();
         Ok(())
     }
 }
 
 /// The packs of which something is bad.
-fn bad_packs(store: &ChunkStore, findings: &[Finding]) -> BTreeSet<Digest> {
+fn bad_packs(findings: &[Finding]) -> BTreeSet<Digest> {
     let named = |finding: &Finding| {
-        let file = finding
-            .file
-            .as_ref()
-            .filter(|file| file.is_in(&store.layout.packs()))?;
-        Digest::from_hex(str::from_utf8(file.name()).ok()?).ok()
+        let file = finding.file.as_ref();
+        Digest::from_hex(&file.filter(|file| file.area == Area::Packs)?.name).ok()
     };
     findings
         .iter()

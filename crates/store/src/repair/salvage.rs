@@ -1,12 +1,12 @@
 //! Copies the intact chunks of a damaged pack: by its table of contents, or, when that is
 //! damaged too, by looking for chunks byte by byte. Each is proved before it is copied.
 
-use std::io::{self, Read};
-
 use bstr::ByteSlice;
 
 use crate::{
-    ChunkStore, Error, fetch,
+    ChunkStore, Error,
+    backend::FileName,
+    fetch,
     format::{blob, pack},
     gc::Copier,
     index::read_table,
@@ -16,16 +16,16 @@ use base::Digest;
 
 /// Copies what is intact of a pack.
 pub fn copy(store: &ChunkStore, id: &Digest, copier: &mut Copier<'_>) -> Result<(), Error> {
-    let path = store.layout.pack(id);
-    if store.fs.stat(&path).map_err(Error::Io)?.is_none() {
+    let (backend, name) = (&*store.backend, FileName::pack(id));
+    let Some(size) = backend.size(&name).map_err(Error::Io)? else {
         return Ok(());
-    }
-    let table = match read_table(&*store.fs, &path, None).map_err(Error::Io)? {
+    };
+    let table = match read_table(backend, &name, None).map_err(Error::Io)? {
         Ok(table) if table.pack.id == *id => table,
-        _ => return search(store, id, copier),
+        _ => return search(store, &name, size, copier),
     };
     let mut scanner = Scanner::new();
-    scanner.open(&*store.fs, &path).map_err(Error::Io)?;
+    scanner.open(backend, &name).map_err(Error::Io)?;
     for entry in scan::by_offset(&table) {
         if let Ok((header, bytes)) = scanner.blob(&entry, Proof::Plain).map_err(Error::Io)? {
             copier.copy(&header, bytes)?;
@@ -35,12 +35,17 @@ pub fn copy(store: &ChunkStore, id: &Digest, copier: &mut Copier<'_>) -> Result<
 }
 
 /// Looks for chunks in a pack whose table is lost. No length is believed before the checksum.
-fn search(store: &ChunkStore, id: &Digest, copier: &mut Copier<'_>) -> Result<(), Error> {
-    let mut bytes = Vec::new();
-    let file = store.fs.open(&store.layout.pack(id)).map_err(Error::Io)?;
-    file.take(pack::MAX)
-        .read_to_end(&mut bytes)
-        .map_err(|error: io::Error| Error::Io(error))?;
+fn search(
+    store: &ChunkStore,
+    name: &FileName,
+    size: u64,
+    copier: &mut Copier<'_>,
+) -> Result<(), Error> {
+    let len = usize::try_from(size.min(pack::MAX)).expect("because packs fit in memory");
+    let mut bytes = vec![0; len];
+    let input = store.backend.open(name).map_err(Error::Io)?;
+    let read = input.read_at(0, &mut bytes).map_err(Error::Io)?;
+    bytes.truncate(read);
     let mut at = 0;
     while let Some(found) = bytes[at..].find(blob::MAGIC) {
         at += found;
