@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{Again, Error, Refusal};
 use crate::{
     base::{
-        Fs, RelPath, SyncPoint,
+        Fs, RelPath,
         fs::{FileLock, Hold, create_dir_all, read_limited, write_durably},
     },
     model::alert::{
@@ -351,7 +351,7 @@ impl Outbox {
             &path,
             &bytes,
             0o600,
-            (SyncPoint::PlanFile, SyncPoint::JournalDir),
+            (crate::records::files::FILE, crate::records::files::DIR),
         )
     }
 
@@ -371,7 +371,8 @@ impl Outbox {
     /// Waits for whoever changes a record.
     fn lock(&self) -> Result<FileLock, Error> {
         if !create_dir_all(&*self.fs, &folder(), 0o700)?.is_empty() {
-            self.fs.sync_dir(&RelPath::root(), SyncPoint::JournalDir)?;
+            self.fs
+                .sync_dir(&RelPath::root(), crate::records::files::DIR)?;
         }
         let lock = self
             .fs

@@ -4,7 +4,7 @@ use std::{io::Write, path::Path};
 
 use super::{App, Error};
 use crate::{
-    base::{Digest, Failure, Fs, RelPath, SyncPoint, cancel, fs::create_dir_all, output, process},
+    base::{Digest, Failure, Fs, RelPath, cancel, fs::create_dir_all, output, process},
     catalog::manifests,
     draft,
     git::{Attributes, Worktree},
@@ -125,7 +125,7 @@ impl App {
                     }
                 }
             }
-            out.sync(SyncPoint::StageFile).map_err(outside)?;
+            out.sync(output::FILE).map_err(outside)?;
         }
         Ok(files.len())
     }

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt::Write, io};
 
 use crate::{
     base::{
-        Fs, RelPath, SyncPoint,
+        Fs, RelPath,
         fs::{read_limited, write_durably},
     },
     model::GitId,
@@ -55,7 +55,7 @@ pub fn write(state: &dyn Fs, all: &Rewritten) -> io::Result<()> {
         &RelPath::own(FILE),
         text.as_bytes(),
         0o600,
-        (SyncPoint::PlanFile, SyncPoint::JournalDir),
+        (crate::records::files::FILE, crate::records::files::DIR),
     )
 }
 

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{
-        Digest, Fault, Fs, Hint, Kind, RelPath, SyncPoint, Type,
+        Digest, Fault, Fs, Hint, Kind, RelPath, Type,
         fs::{read_limited, write_durably},
         random, text, user,
     },
@@ -229,7 +229,7 @@ impl Consent {
         // A new mark each time: nobody who knew an earlier one can make it hold elsewhere.
         let mark = Digest::of(&random::<32>());
         let failed = |path: PathBuf| move |source| Error::File { path, source };
-        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
+        let points = (crate::records::files::FILE, crate::records::files::DIR);
         let own = RelPath::own(MARK);
         write_durably(
             &*self.state,

@@ -6,7 +6,7 @@ use std::io;
 
 use crate::{
     base::{
-        Fs, RelPath, SyncPoint,
+        Fs, RelPath,
         fs::{create_dir_all, read_limited, write_durably},
         random,
     },
@@ -59,7 +59,7 @@ pub fn keep(state: &dyn Fs, report: &DrillReport) -> io::Result<RelPath> {
         &path,
         &text,
         0o600,
-        (SyncPoint::PlanFile, SyncPoint::JournalDir),
+        (crate::records::files::FILE, crate::records::files::DIR),
     )?;
     for (_, _, name) in before.iter().take((before.len() + 1).saturating_sub(KEPT)) {
         state.remove_file(&folder.join(name))?;

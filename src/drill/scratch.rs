@@ -16,7 +16,7 @@ use std::{
 
 use super::Error;
 use crate::base::{
-    Fs, RelPath, Root, SyncPoint, Type,
+    Fs, RelPath, Root, Type,
     fs::{FileLock, Hold, create_dir_all, read_limited, remove_tree, write_durably},
     random, user,
 };
@@ -56,7 +56,7 @@ impl Scratch {
             &note(&id, ""),
             path.as_os_str().as_bytes(),
             0o600,
-            (SyncPoint::PlanFile, SyncPoint::JournalDir),
+            (crate::records::files::FILE, crate::records::files::DIR),
         )?;
         let (tree, temp) = (path.join("tree"), path.join("tmp"));
         let make = |dir: &Path| {
@@ -266,7 +266,7 @@ mod tests {
         let precious = parent.path().join("precious");
         std::fs::create_dir(&precious).expect("it makes a folder");
         let planted = "0123456789abcdef";
-        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
+        let points = (crate::records::files::FILE, crate::records::files::DIR);
         write_durably(
             &*state,
             &note(planted, ""),

@@ -8,7 +8,7 @@ use std::{io, sync::Arc};
 use super::{Error, state::soon};
 use crate::{
     base::{
-        Fs, RelPath, SyncPoint,
+        Fs, RelPath,
         fs::{FileLock, Hold, create_dir_all, read_limited, write_durably},
     },
     model::{
@@ -90,10 +90,11 @@ impl Confirmations {
     /// When it cannot be written.
     pub fn save(&self, pending: &Pending) -> Result<(), Error> {
         let bytes = serde_json::to_vec_pretty(pending).expect("because plain data always renders");
-        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
+        let points = (crate::records::files::FILE, crate::records::files::DIR);
         let write = || {
             create_dir_all(&*self.fs, &folder(), 0o700)?;
-            self.fs.sync_dir(&RelPath::root(), SyncPoint::JournalDir)?;
+            self.fs
+                .sync_dir(&RelPath::root(), crate::records::files::DIR)?;
             write_durably(&*self.fs, &path(&pending.task), &bytes, 0o600, points)
         };
         write().map_err(|error| Error::Io(pending.task.clone(), error))
@@ -109,7 +110,7 @@ impl Confirmations {
             Err(error) => Err(error),
             Ok(()) => self
                 .fs
-                .sync_dir(&folder(), SyncPoint::JournalDir)
+                .sync_dir(&folder(), crate::records::files::DIR)
                 .map(|()| true),
         };
         remove().map_err(|error| Error::Io(task.clone(), error))

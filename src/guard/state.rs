@@ -9,7 +9,7 @@ use std::{io, sync::Arc, time::Duration};
 use super::Error;
 use crate::{
     base::{
-        Fs, RelPath, SyncPoint,
+        Fs, RelPath,
         fs::{FileLock, Hold, create_dir_all, read_limited, write_durably},
     },
     model::{
@@ -70,10 +70,11 @@ impl Memory {
     /// When it cannot be written.
     pub fn save(&self, state: &GuardState) -> Result<(), Error> {
         let bytes = serde_json::to_vec(state).expect("because plain data always renders");
-        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
+        let points = (crate::records::files::FILE, crate::records::files::DIR);
         let write = || {
             if !create_dir_all(&*self.fs, &folder(), 0o700)?.is_empty() {
-                self.fs.sync_dir(&RelPath::root(), SyncPoint::JournalDir)?;
+                self.fs
+                    .sync_dir(&RelPath::root(), crate::records::files::DIR)?;
             }
             write_durably(&*self.fs, &path(&state.task), &bytes, 0o600, points)
         };

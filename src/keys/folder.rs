@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Error, LIMIT};
 use crate::base::{
-    Fs, RelPath, Root, SyncPoint, Type,
+    Fs, RelPath, Root, Type,
     fs::{Stat, write_durably},
     user,
 };
@@ -73,7 +73,7 @@ pub(super) fn read(root: &Root, name: &str) -> Result<Option<(Vec<u8>, Stat)>, E
 /// Writes a file that only its owner can read.
 pub(super) fn write(root: &Root, name: &str, content: &impl Serialize) -> Result<(), Error> {
     let bytes = serde_json::to_vec_pretty(content).expect("because plain data always renders");
-    let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
+    let points = (crate::records::files::FILE, crate::records::files::DIR);
     write_durably(root, &RelPath::own(name), &bytes, 0o600, points).map_err(|source| Error::File {
         path: root.path().join(name),
         source,

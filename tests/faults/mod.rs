@@ -18,6 +18,7 @@ mod kept;
 mod kill_sweep;
 mod killer_harness;
 mod power_cuts;
+mod record_crashes;
 mod said;
 mod sim_fs;
 mod small_disk;

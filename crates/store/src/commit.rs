@@ -20,6 +20,7 @@ use super::{
     index::Table,
     layout::{FILE_MODE, Layout},
     packer::{Packed, remove_leftover},
+    sync,
 };
 use base::{
     Digest, Fs, RelPath, SyncPoint,
@@ -216,23 +217,20 @@ pub fn write(
     let mut named = Vec::new();
     for bytes in indexes {
         let path = layout.index(&Digest::of(bytes.as_ref()));
-        named.push((
-            write_temp(store, bytes.as_ref(), SyncPoint::IndexFile)?,
-            path,
-        ));
+        named.push((write_temp(store, bytes.as_ref(), sync::INDEX_FILE)?, path));
     }
-    let temp = write_temp(store, &record.encode(), SyncPoint::CommitFile)?;
+    let temp = write_temp(store, &record.encode(), sync::COMMIT_FILE)?;
     for (temp, path) in packs.iter().chain(&named) {
         fs.rename(temp, path)?;
     }
     if !packs.is_empty() {
-        fs.sync_dir(&layout.packs(), SyncPoint::PackDir)?;
+        fs.sync_dir(&layout.packs(), sync::PACK_DIR)?;
     }
     if !named.is_empty() {
-        fs.sync_dir(&layout.indexes(), SyncPoint::IndexDir)?;
+        fs.sync_dir(&layout.indexes(), sync::INDEX_DIR)?;
     }
     fs.rename_new(&temp, &layout.record(record.sequence))?;
-    fs.sync_dir(&layout.log(), SyncPoint::CommitDir)?;
+    fs.sync_dir(&layout.log(), sync::COMMIT_DIR)?;
     forget_old_records(fs, layout);
     Ok(())
 }

@@ -10,8 +10,8 @@
 
 use std::io;
 
-use super::format::Broken;
-use base::{Digest, Fs, RelPath, SyncPoint, fs::read_limited};
+use super::{format::Broken, sync};
+use base::{Digest, Fs, RelPath, fs::read_limited};
 
 /// Permission bits of the store's folders: what lies there is private to its owner.
 const DIR_MODE: u32 = 0o700;
@@ -110,8 +110,8 @@ impl Layout {
             return Ok(());
         }
         // Two points, so that a skipped one shows: the folder's names, and its own name.
-        fs.sync_dir(&self.dir, SyncPoint::CommitDir)?;
-        fs.sync_dir(&self.dir.parent(), SyncPoint::PackDir)
+        fs.sync_dir(&self.dir, sync::COMMIT_DIR)?;
+        fs.sync_dir(&self.dir.parent(), sync::PACK_DIR)
     }
 
     /// The names in a folder; none when the folder is missing.

@@ -28,6 +28,7 @@ mod scan;
 mod session;
 mod stats;
 pub mod stream;
+pub mod sync;
 
 use std::{
     io::{self, Read, Write},
@@ -42,6 +43,7 @@ pub use chunks::ChunkStore;
 pub use gc::{Gc, Progress, Roots};
 pub use index::Damage;
 pub use repair::Candidates;
+pub use sync::SYNC_POINTS;
 
 /// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]

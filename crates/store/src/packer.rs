@@ -9,8 +9,9 @@ use super::{
     },
     index::Table,
     layout::{FILE_MODE, Layout},
+    sync,
 };
-use base::{Digest, Fs, Output, RelPath, SyncPoint};
+use base::{Digest, Fs, Output, RelPath};
 
 /// zstd's level: 1 is as fast as the disk.
 const LEVEL: i32 = 1;
@@ -124,7 +125,7 @@ impl Packer {
         };
         self.file.write_all(&table)?;
         self.file.write_all(&pack::trailer(trailer))?;
-        self.file.sync(SyncPoint::PackFile)?;
+        self.file.sync(sync::PACK_FILE)?;
         let size = self.size + (table.len() + pack::TRAILER) as u64;
         Ok(Packed {
             temp: self.temp,

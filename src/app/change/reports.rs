@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::super::App;
 use super::millis;
 use crate::{
-    base::{Failure, SyncPoint, fs::write_durably},
+    base::{Failure, fs::write_durably},
     draft::Draft,
     journal,
     model::{Operation, Report, Request, operation::Step, report::Outcome},
@@ -92,7 +92,7 @@ impl App {
     pub(in crate::app) fn keep_report(&self, report: &Report) {
         let Some(op) = &report.op else { return };
         let path = journal::log::folder(op).join("report.json");
-        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
+        let points = (crate::records::files::FILE, crate::records::files::DIR);
         if let Err(error) = write_durably(
             &*self.site.state,
             &path,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{Files, failed};
 use crate::{
     base::{
-        Digest, Failure, Fs, RelPath, SyncPoint, Type,
+        Digest, Failure, Fs, RelPath, Type,
         fs::{read_limited, write_durably},
     },
     model::{
@@ -204,7 +204,7 @@ impl Files<'_> {
             self.op,
             Digest::of(&bytes).hex()
         ));
-        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
+        let points = (crate::records::files::FILE, crate::records::files::DIR);
         Ok(write_durably(self.state, &file, &bytes, 0o600, points)
             .map_err(failed("write", &file))?)
     }

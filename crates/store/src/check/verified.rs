@@ -14,8 +14,9 @@ use crate::{
     ChunkStore, Error, commit,
     format::{Broken, Cut, VERSION, begin, len32, seal},
     layout::read_whole,
+    sync,
 };
-use base::{Digest, SyncPoint};
+use base::Digest;
 
 /// The notes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -38,8 +39,8 @@ impl Verified {
     pub fn write(&self, store: &ChunkStore) -> Result<(), Error> {
         store.layout.make(&*store.fs).map_err(Error::Write)?;
         let _alone = store.alone()?;
-        let temp = commit::write_temp(store, &self.encode(), SyncPoint::IndexFile)
-            .map_err(Error::Write)?;
+        let temp =
+            commit::write_temp(store, &self.encode(), sync::INDEX_FILE).map_err(Error::Write)?;
         store
             .fs
             .rename(&temp, &store.layout.verified())

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use crate::{ChunkStore, Error, generation::read_record, layout::FILE_MODE};
-use base::{Failure, RelPath, SyncPoint, fs::create_dir_all};
+use crate::{ChunkStore, Error, generation::read_record, layout::FILE_MODE, sync};
+use base::{Failure, RelPath, fs::create_dir_all};
 
 /// A free name in the quarantine for a file, whose folder is made.
 fn place(store: &ChunkStore, path: &RelPath) -> io::Result<RelPath> {
@@ -27,12 +27,7 @@ pub fn settle(store: &ChunkStore) -> Result<(), Error> {
     if store.fs.stat(&dir).map_err(Error::Io)?.is_none() {
         return Ok(());
     }
-    let sync = |dir: &RelPath| {
-        store
-            .fs
-            .sync_dir(dir, SyncPoint::PackDir)
-            .map_err(Error::Write)
-    };
+    let sync = |dir: &RelPath| store.fs.sync_dir(dir, sync::PACK_DIR).map_err(Error::Write);
     sync(&dir)?;
     sync(&dir.parent())
 }
@@ -56,7 +51,7 @@ pub fn copy(store: &ChunkStore, path: &RelPath) -> Result<Option<String>, Error>
     let mut from = store.fs.open(path).map_err(Error::Io)?;
     let mut into = store.fs.create(&target, FILE_MODE).map_err(Error::Write)?;
     io::copy(&mut from, &mut into).map_err(Error::Write)?;
-    into.sync(SyncPoint::PackFile).map_err(Error::Write)?;
+    into.sync(sync::PACK_FILE).map_err(Error::Write)?;
     Ok(Some(target.to_string()))
 }
 
