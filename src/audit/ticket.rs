@@ -3,6 +3,9 @@
 //! The kernel frees the lock when the process dies, so a file that can be locked is of an act
 //! that was interrupted: the next command writes its line and removes it. Everything here but
 //! the act itself happens under the log's lock.
+//!
+//! A ticket is no record of the room of records: its lock is on the ticket's own file, and it is
+//! durable before its line by the log's own syncs, which come in a fixed order.
 
 use std::io;
 
