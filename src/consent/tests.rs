@@ -3,7 +3,10 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use super::*;
-use crate::{base::Root, model::trust::Role};
+use crate::{
+    base::{RelPath, Root},
+    model::trust::Role,
+};
 
 struct Desk {
     dir: tempfile::TempDir,

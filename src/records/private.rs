@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{RecordFiles, port::RecordPort};
+use super::{JsonRecord, RecordFiles, Records, name_of};
 use crate::base::{Fs, RelPath, Root, Stat, Type, user};
 
 /// Why a folder or a record is not relied on.
@@ -19,12 +19,14 @@ use crate::base::{Fs, RelPath, Root, Stat, Type, user};
 pub enum Refusal {
     /// The folder is inside the work tree.
     Inside(PathBuf),
-    /// It could be of somebody else.
+    /// It could be of somebody else, or is damaged.
     NotSafe {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with it; never what is in it.
         why: &'static str,
+        /// The permission bits that it should have.
+        mode: &'static str,
     },
     /// The file is larger than such a record can be.
     TooLarge(PathBuf),
@@ -115,56 +117,57 @@ impl PrivateFolder {
                 Some(why) => why,
             },
         };
-        Err(Refusal::NotSafe { path, why })
+        Err(Refusal::NotSafe {
+            path,
+            why,
+            mode: "700",
+        })
     }
 
-    /// Where the record of a name lies.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
+    /// Where the record of a key lies.
+    pub fn path(&self, key: &str) -> PathBuf {
+        self.root.path().join(name_of(key))
     }
 
-    /// The same folder as a port: its files are written so that only their owner can read them.
-    pub fn port(&self) -> impl RecordPort + '_ {
-        RecordFiles::within(&self.root as &dyn Fs)
+    /// The records in the folder, to be saved, removed and locked. Their files are written so that
+    /// only their owner can read them.
+    pub fn records<T: JsonRecord>(&self) -> Records<'_, T> {
+        Records::new(RecordFiles::within(&self.root as &dyn Fs), "")
     }
 
-    /// What is kept under a name; `None` when nothing is.
+    /// The record of a key; `None` when there is none. What it names as its schema is not judged.
     ///
     /// # Errors
-    /// When it is no plain file of this user that keeps the rule, or too large.
-    pub fn read(
-        &self,
-        name: &str,
-        limit: u64,
-        rule: AccessRule,
-    ) -> Result<Option<Vec<u8>>, Refusal> {
-        let (file, path) = (RelPath::own(name), self.path(name));
+    /// When it is no whole, plain file of this user that keeps the rule. No text of it is in the
+    /// error: it may be a secret.
+    pub fn load<T: JsonRecord>(&self, key: &str, rule: AccessRule) -> Result<Option<T>, Refusal> {
+        let (file, path) = (RelPath::own(name_of(key)), self.path(key));
         let failed = |source| Refusal::File {
             path: path.clone(),
             source,
         };
-        let check = |stat: &Stat| match rule.breach(stat) {
-            None => Ok(()),
-            Some(why) => Err(Refusal::NotSafe {
-                path: path.clone(),
-                why,
-            }),
+        let not_safe = |why| Refusal::NotSafe {
+            path: path.clone(),
+            why,
+            mode: "600",
         };
+        let check = |stat: &Stat| rule.breach(stat).map_or(Ok(()), |why| Err(not_safe(why)));
         let Some(seen) = self.root.stat(&file).map_err(failed)? else {
             return Ok(None);
         };
         if seen.kind != Type::File {
-            let why = "it is no regular file";
-            return Err(Refusal::NotSafe { path, why });
+            return Err(not_safe("it is no regular file"));
         }
         check(&seen)?;
-        if seen.size > limit {
+        if seen.size > T::LIMIT {
             return Err(Refusal::TooLarge(path));
         }
         let mut bytes = Vec::new();
         let read = self.root.read_into(&file, seen.size, &mut bytes);
         // Another file may have taken the name since: what counts is the one that was read.
         check(&read.map_err(failed)?)?;
-        Ok(Some(bytes))
+        T::decode(&bytes)
+            .map(Some)
+            .map_err(|_| not_safe("it is damaged"))
     }
 }

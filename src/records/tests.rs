@@ -245,14 +245,12 @@ fn files_are_private_and_those_within_a_folder_need_it() {
     assert!(!dir.path().join("c").exists());
 }
 
-/// What a private folder says of a record.
-fn refusal(folder: &Path, work_tree: &Path, name: &str) -> String {
-    let read = PrivateFolder::look(folder, work_tree).and_then(|found| {
-        let found = found.expect("it is there");
-        found.read(name, 20, private::OTHERS_DO_NOT_WRITE)
-    });
+/// What a private folder says of a record, of which others may do what the rule says.
+fn said(folder: &Path, work_tree: &Path, key: &str, rule: private::AccessRule) -> String {
+    let read = PrivateFolder::look(folder, work_tree)
+        .and_then(|found| found.expect("it is there").load::<Note>(key, rule));
     match read {
-        Ok(found) => format!("{:?}", found.map(|bytes| bytes.len())),
+        Ok(found) => found.map_or("none".into(), |note| note.text),
         Err(private::Refusal::Inside(_)) => "inside".into(),
         Err(private::Refusal::NotSafe { why, .. }) => why.into(),
         Err(private::Refusal::TooLarge(_)) => "too large".into(),
@@ -268,37 +266,32 @@ fn a_private_folder_is_outside_the_work_tree_and_writable_by_nobody_else() {
     fs::create_dir(&work_tree).expect("it makes a folder");
     assert!(matches!(PrivateFolder::look(&folder, &work_tree), Ok(None)));
     let made = PrivateFolder::make(&folder, &work_tree).expect("there is room");
-    made.port().write("", "a.json", b"text").expect("it writes");
-    let look = |name: &str| refusal(&folder, &work_tree, name);
-    assert_eq!(
-        (&look("a.json")[..], &look("b.json")[..]),
-        ("Some(4)", "None")
-    );
+    made.records()
+        .save("a", &note("a", "text"))
+        .expect("it writes");
+    let look = |key: &str| said(&folder, &work_tree, key, private::OTHERS_DO_NOT_WRITE);
+    assert_eq!([look("a"), look("b")], ["text", "none"]);
 
     let set = |path: &Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
     };
-    set(&made.path("a.json"), 0o620);
-    assert_eq!(look("a.json"), "others can write to it");
-    set(&made.path("a.json"), 0o644);
-    assert_eq!(look("a.json"), "Some(4)");
-    let rule = private::AccessRule {
+    set(&made.path("a"), 0o620);
+    assert_eq!(look("a"), "others can write to it");
+    set(&made.path("a"), 0o644);
+    assert_eq!(look("a"), "text");
+    let secret = private::AccessRule {
         forbidden: 0o077,
         why: "others can read it",
     };
-    assert!(matches!(
-        made.read("a.json", 20, rule),
-        Err(private::Refusal::NotSafe {
-            why: "others can read it",
-            ..
-        })
-    ));
-    fs::write(made.path("large"), [0; 21]).expect("it writes");
-    assert_eq!(look("large"), "too large");
+    assert_eq!(said(&folder, &work_tree, "a", secret), "others can read it");
+    fs::write(made.path("large"), [b' '; 201]).expect("it writes");
+    fs::write(made.path("damaged"), "{\"secret\": 1}").expect("it writes");
     std::os::unix::fs::symlink("a.json", made.path("link")).expect("it links");
-    assert_eq!(look("link"), "it is no regular file");
+    let refused = ["large", "damaged", "link"].map(look);
+    let expected = ["too large", "it is damaged", "it is no regular file"];
+    assert_eq!(refused, expected);
     set(&folder, 0o770);
-    assert_eq!(look("a.json"), "others can write to it");
+    assert_eq!(look("a"), "others can write to it");
     for inside in [work_tree.join("x/y"), work_tree.clone()] {
         assert!(matches!(
             PrivateFolder::make(&inside, &work_tree),
@@ -306,5 +299,5 @@ fn a_private_folder_is_outside_the_work_tree_and_writable_by_nobody_else() {
         ));
     }
     std::os::unix::fs::symlink(&work_tree, top.join("away")).expect("it links");
-    assert_eq!(refusal(&top.join("away"), &work_tree, "a"), "inside");
+    assert_eq!(said(&top.join("away"), &work_tree, "a", secret), "inside");
 }

@@ -210,11 +210,11 @@ impl Files<'_> {
         let dir = RelPath::own(format!("ops/{}", self.op));
         let notes = notes_of(self.state, &self.op);
         let all = notes.all().map_err(failed("list", &dir))?.whole;
-        let stays = |key: &str| {
-            all.iter()
-                .any(|(of, note)| of == key && note.what == Fate::Stays)
-        };
-        Ok(notes.prune(0, stays).map_err(failed("remove", &dir))?)
+        let stays = all.iter().filter(|(_, note)| note.what == Fate::Stays);
+        let keys: BTreeSet<&str> = stays.map(|(key, _)| &key[..]).collect();
+        Ok(notes
+            .prune(0, |key| keys.contains(key))
+            .map_err(failed("remove", &dir))?)
     }
 
     /// True when size and an old enough modification time prove that it is the recorded file.
