@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::Error;
-use crate::{base::Digest, records::PrivateFolder};
+use crate::{base::Digest, model::trust::PINS_VARIABLE, records::PrivateFolder};
 
 /// The user's place for agreements, and the sets of commands that the environment pins.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +41,7 @@ impl Place {
             below("XDG_STATE_HOME", ".local/state"),
             below("XDG_CONFIG_HOME", ".config"),
         );
-        let pins = variable("SNAPBACK_TRUST")
+        let pins = variable(PINS_VARIABLE)
             .and_then(|text| text.into_string().ok())
             .unwrap_or_default();
         let pins = pins

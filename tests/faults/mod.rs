@@ -17,6 +17,7 @@ mod hooks_crashes;
 mod kept;
 mod kill_sweep;
 mod killer_harness;
+mod output_crashes;
 mod power_cuts;
 mod record_crashes;
 mod said;

@@ -14,3 +14,4 @@ mod lines;
 mod machines;
 mod rooms;
 mod sources;
+mod sync_points;

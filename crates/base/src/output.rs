@@ -283,8 +283,11 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
     }
 }
 
-/// Puts a whole file in its place; mode and owner of the old one stay.
-fn replace(root: &Root, name: &RelPath, bytes: &[u8], mode: u32) -> io::Result<()> {
+/// Puts a whole file in its place in a folder; mode and owner of the old one stay.
+///
+/// # Errors
+/// When it could not be written; a file that was there is then as it was.
+pub fn replace(root: &dyn Fs, name: &RelPath, bytes: &[u8], mode: u32) -> io::Result<()> {
     let old = root.stat(name)?;
     let temp = RelPath::own([b".tmp-", name.as_bytes()].concat());
     if root.stat(&temp)?.is_some() {

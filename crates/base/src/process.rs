@@ -2,10 +2,9 @@
 //!
 //! Every child leads a process group of its own, reads nothing, and has a time limit; what it
 //! prints is kept up to a cap and the rest is drained, so that neither 10 GB of output nor a
-//! grandchild that holds the pipe can stall snapback. git's location variables are removed
-//! from its environment, and `SNAPBACK_HOOK_DEPTH` tells a hook that snapback is above it.
-//! Never put text of a release into [`Command::shell`]. Read `process/child.rs` for how
-//! a group ends, `process/stream.rs` for its output, `process/offline.rs` for shutting off the
+//! grandchild that holds the pipe can stall snapback. It has the environment of this process, but
+//! for what [`Command::env`] and [`Command::env_remove`] say. Read `process/child.rs` for how a
+//! group ends, `process/stream.rs` for its output, `process/offline.rs` for shutting off the
 //! network.
 
 use std::{
@@ -29,31 +28,6 @@ pub mod offline;
 mod stream;
 use child::{Child, End};
 use stream::Stream;
-
-/// Variables by which git names a repository to its children (`git rev-parse --local-env-vars`).
-const GIT_LOCATION_VARIABLES: [&str; 17] = [
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_CONFIG",
-    "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_DIR",
-    "GIT_GRAFT_FILE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_INTERNAL_SUPER_PREFIX",
-    "GIT_NAMESPACE",
-    "GIT_NO_REPLACE_OBJECTS",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_SHALLOW_FILE",
-    "GIT_WORK_TREE",
-];
-/// Set to `1` for every child; a hook that finds it is not run again.
-pub const DEPTH_VARIABLE: &str = "SNAPBACK_HOOK_DEPTH";
-/// Never handed on: a child may work in another repository, which nobody spoke of.
-const OWN_VARIABLE: &str = "SNAPBACK_TRUST";
 
 /// A command to run. Standard input is always empty.
 #[derive(Debug, Clone)]
@@ -183,11 +157,6 @@ impl Command {
         }
     }
 
-    /// A command line of the trusted configuration, run by `sh -c` in `dir`.
-    pub fn shell(line: &str, dir: &Path) -> Self {
-        Self::new("sh", dir).args(["-c", line])
-    }
-
     /// Adds arguments.
     pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.argv
@@ -220,7 +189,7 @@ impl Command {
         }
     }
 
-    /// Sets a variable of its environment.
+    /// Sets a variable of its environment, also one that is removed.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.set
             .push((name.as_ref().to_os_string(), value.as_ref().to_os_string()));
@@ -332,8 +301,7 @@ impl Command {
     }
 
     /// Starts it and lets it go: it reads and prints nothing, and lives on when this process ends.
-    /// It is the same program's own work, so it is not told that snapback is above it. Returns its
-    /// number.
+    /// Returns its number.
     pub fn detach(&self) -> Result<u32, Error> {
         let failed = |source| Error::Start {
             program: self.program(),
@@ -352,11 +320,7 @@ impl Command {
         for (name, value) in self.set.iter().rev() {
             expression = expression.env(name, value);
         }
-        for name in GIT_LOCATION_VARIABLES
-            .iter()
-            .map(OsStr::new)
-            .chain(self.remove.iter().map(OsString::as_os_str))
-        {
+        for name in &self.remove {
             expression = expression.env_remove(name);
         }
         let handle = expression.start().map_err(failed)?;
@@ -388,16 +352,10 @@ impl Command {
             expression.stdout_file(out_end).stderr_file(err_end)
         };
         // duct lets the call made first win, so what is most specific comes first.
-        expression = expression.env(DEPTH_VARIABLE, "1");
         for (name, value) in self.set.iter().rev() {
             expression = expression.env(name, value);
         }
-        for name in GIT_LOCATION_VARIABLES
-            .iter()
-            .chain([&OWN_VARIABLE])
-            .map(OsStr::new)
-            .chain(self.remove.iter().map(OsString::as_os_str))
-        {
+        for name in &self.remove {
             expression = expression.env_remove(name);
         }
         let owner = self.owner;
