@@ -38,7 +38,7 @@
 //! | 0 | [`base`]: error kinds, digests, safe paths, the file-system port, lock, processes |
 //! | 1 | [`model`]: plain data and wire formats; [`policy`]: pure decisions |
 //! | 2 | [`git`], [`store`] |
-//! | 3 | [`deps`], [`journal`], [`audit`], [`alert`], [`consent`], [`keys`] |
+//! | 3 | [`records`], which the rest of the row may use: [`deps`], [`journal`], [`audit`], [`alert`], [`consent`], [`keys`] |
 //! | 4 | [`site`] (the opened ports), [`registry`], [`verify`] |
 //! | 5 | [`catalog`]: what there is: releases, manifests, files now; [`verdict`]: what was said of it |
 //! | 6 | [`draft`]: operations before they are written down; [`steps`]: what operations do; [`backup`]: folders in the store |
@@ -81,6 +81,7 @@ pub mod guard;
 pub mod hooks;
 pub mod journal;
 pub mod keys;
+pub mod records;
 pub mod registry;
 pub mod release;
 pub mod rollback;

@@ -11,18 +11,14 @@ use jiff::Timestamp;
 
 use super::{Again, Error, Refusal};
 use crate::{
-    base::{
-        Fs, RelPath, SyncPoint,
-        fs::{FileLock, Hold, create_dir_all, read_limited, write_durably},
-    },
+    base::Fs,
     model::alert::{
         Alert, AlertId, AlertSettings, Answered, ChannelSpec, Delivery, Kept, Standing,
     },
     policy::alert::{Next, folds, is_due, next_attempt, wait},
+    records::{JsonRecord, LockWait, RecordFiles, RecordLock, RecordSet, Records},
 };
 
-/// Largest record that is read, in bytes.
-const LIMIT: u64 = 1 << 20;
 /// Alerts that are kept; older ones go when nothing is to be sent any more.
 const MOST: usize = 300;
 /// How long alerts of a task belong to one story.
@@ -51,12 +47,16 @@ pub struct Claim {
 /// The record of alerts.
 #[derive(Clone)]
 pub struct Outbox {
-    fs: Arc<dyn Fs>,
+    records: Records<'static, Kept>,
 }
 
-/// Its folder below the state folder.
-fn folder() -> RelPath {
-    RelPath::own("alerts")
+impl JsonRecord for Kept {
+    const LIMIT: u64 = 1 << 20;
+
+    /// A number, which orders them, and the alert's id.
+    fn is_key(key: &str) -> bool {
+        number_of(key).is_some()
+    }
 }
 
 /// The deliveries of an alert through those channels that want it.
@@ -77,13 +77,12 @@ fn deliveries(alert: &Alert, channels: &[ChannelSpec]) -> Vec<Delivery> {
         .collect()
 }
 
-/// A file's number and record.
-type Numbered = (u64, Kept);
-
 impl Outbox {
     /// The record below a state folder; nothing is read or made yet.
     pub fn new(state: Arc<dyn Fs>) -> Self {
-        Self { fs: state }
+        Self {
+            records: Records::new(RecordFiles::new(state), "alerts"),
+        }
     }
 
     /// All alerts, oldest first, and how many cannot be read.
@@ -91,8 +90,9 @@ impl Outbox {
     /// # Errors
     /// When the folder cannot be read.
     pub fn all(&self) -> Result<(Vec<Kept>, usize), Error> {
-        let (found, damaged) = self.load()?;
-        Ok((found.into_iter().map(|(_, kept)| kept).collect(), damaged))
+        let RecordSet { whole, damaged } = self.records.all()?;
+        let all = whole.into_iter().map(|(_, kept)| kept).collect();
+        Ok((all, damaged.len()))
     }
 
     /// One alert by its id, or a beginning of it.
@@ -110,14 +110,6 @@ impl Outbox {
         }
     }
 
-    /// True when there is an alert that is to be sent; cheap when there is no alert at all.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub fn has_pending(&self) -> Result<bool, Error> {
-        Ok(self.all()?.0.iter().any(Kept::is_pending))
-    }
-
     /// Takes an alert in, to be sent through the channels of the settings; while these are not
     /// known it waits for them. The same again within `repeat` is only counted. Durable when this
     /// returns.
@@ -132,16 +124,19 @@ impl Outbox {
         now: Timestamp,
     ) -> Result<Raised, Error> {
         let _lock = self.lock()?;
-        let (all, _) = self.load()?;
+        let RecordSet {
+            whole: all,
+            damaged,
+        } = self.records.all()?;
         let earlier = all.iter().rev().find(|(_, kept)| kept.key == key);
-        if let Some((number, earlier)) = earlier {
+        if let Some((key, earlier)) = earlier {
             if folds(earlier, alert.severity, settings.repeat, now) {
                 let kept = Kept {
                     repeats: earlier.repeats.saturating_add(1),
                     last: now,
                     ..earlier.clone()
                 };
-                self.write(*number, &kept)?;
+                self.records.save(key, &kept)?;
                 return Ok(Raised::Folded(Box::new(kept)));
             }
             alert.folded = earlier.repeats;
@@ -167,8 +162,13 @@ impl Outbox {
             unaddressed,
             answers: Vec::new(),
         };
-        self.write(all.last().map_or(1, |(number, _)| number + 1), &kept)?;
-        self.prune(&all);
+        let last = all.last().and_then(|(key, _)| number_of(key)).unwrap_or(0);
+        let number = last + 1;
+        self.records
+            .save(&format!("{number:06}-{}", kept.alert.id), &kept)?;
+        // What still waits stays, and so do those that nobody can read.
+        let is_over = |key: &str| all.iter().any(|(of, kept)| of == key && !kept.is_pending());
+        let _ = self.records.prune(MOST + damaged.len(), is_over);
         Ok(Raised::New(Box::new(kept)))
     }
 
@@ -183,11 +183,11 @@ impl Outbox {
         now: Timestamp,
     ) -> Result<Vec<Claim>, Error> {
         let _lock = self.lock()?;
-        let (mut all, _) = self.load()?;
+        let mut all = self.records.all()?.whole;
         let mut sent = sent_times(&all);
         let claim = limit + MARGIN;
         let mut claims = Vec::new();
-        for (number, kept) in &mut all {
+        for (key, kept) in &mut all {
             let before = kept.clone();
             if std::mem::take(&mut kept.unaddressed) {
                 kept.deliveries = deliveries(&kept.alert, channels);
@@ -221,7 +221,7 @@ impl Outbox {
                 });
             }
             if *kept != before {
-                self.write(*number, kept)?;
+                self.records.save(key, kept)?;
             }
         }
         Ok(claims)
@@ -274,7 +274,7 @@ impl Outbox {
     pub fn again(&self, id: Option<&AlertId>) -> Result<usize, Error> {
         let _lock = self.lock()?;
         let mut count = 0;
-        for (number, mut kept) in self.load()?.0 {
+        for (key, mut kept) in self.records.all()?.whole {
             if id.is_some_and(|id| kept.alert.id != *id) {
                 continue;
             }
@@ -289,7 +289,7 @@ impl Outbox {
                 count += 1;
             }
             if count > before {
-                self.write(number, &kept)?;
+                self.records.save(&key, &kept)?;
             }
         }
         Ok(count)
@@ -306,82 +306,22 @@ impl Outbox {
     /// Changes one record.
     fn change(&self, id: &AlertId, change: impl FnOnce(&mut Kept)) -> Result<(), Error> {
         let _lock = self.lock()?;
-        let found = self
-            .load()?
-            .0
-            .into_iter()
-            .find(|(_, kept)| kept.alert.id == *id);
-        let (number, mut kept) = found.ok_or_else(|| Error::NotFound(id.to_string()))?;
+        let all = self.records.all()?.whole;
+        let found = all.into_iter().find(|(_, kept)| kept.alert.id == *id);
+        let (key, mut kept) = found.ok_or_else(|| Error::NotFound(id.to_string()))?;
         change(&mut kept);
-        Ok(self.write(number, &kept)?)
-    }
-
-    /// Reads everything, in order; what cannot be read is counted.
-    fn load(&self) -> Result<(Vec<Numbered>, usize), Error> {
-        if self.fs.stat(&folder())?.is_none() {
-            return Ok((Vec::new(), 0));
-        }
-        let (mut found, mut damaged) = (Vec::new(), 0);
-        for name in self.fs.list(&folder())? {
-            let Some(number) = number_of(&name) else {
-                continue;
-            };
-            let bytes = match read_limited(&*self.fs, &folder().join(&name), LIMIT) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                bytes => bytes,
-            };
-            match bytes
-                .ok()
-                .and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok())
-            {
-                Some(kept) => found.push((number, kept)),
-                None => damaged += 1,
-            }
-        }
-        found.sort_by_key(|(number, _)| *number);
-        Ok((found, damaged))
-    }
-
-    /// Writes one record, durably.
-    fn write(&self, number: u64, kept: &Kept) -> io::Result<()> {
-        let bytes = serde_json::to_vec_pretty(kept).expect("because plain data always renders");
-        let path = folder().join(format!("{number:06}-{}.json", kept.alert.id));
-        write_durably(
-            &*self.fs,
-            &path,
-            &bytes,
-            0o600,
-            (SyncPoint::PlanFile, SyncPoint::JournalDir),
-        )
-    }
-
-    /// Removes the oldest records with nothing to send; one that cannot be removed stays.
-    fn prune(&self, all: &[Numbered]) {
-        for (number, kept) in all
-            .iter()
-            .filter(|(_, kept)| !kept.is_pending())
-            .take((all.len() + 1).saturating_sub(MOST))
-        {
-            let _ = self
-                .fs
-                .remove_file(&folder().join(format!("{number:06}-{}.json", kept.alert.id)));
-        }
+        Ok(self.records.save(&key, &kept)?)
     }
 
     /// Waits for whoever changes a record.
-    fn lock(&self) -> Result<FileLock, Error> {
-        if !create_dir_all(&*self.fs, &folder(), 0o700)?.is_empty() {
-            self.fs.sync_dir(&RelPath::root(), SyncPoint::JournalDir)?;
-        }
-        let lock = self
-            .fs
-            .lock(&folder().join("lock"), Hold::Exclusive, true)?;
+    fn lock(&self) -> Result<RecordLock, Error> {
+        let lock = self.records.lock("lock", LockWait::Forever)?;
         lock.ok_or_else(|| Error::Io(io::ErrorKind::WouldBlock.into()))
     }
 }
 
 /// When something was sent through which channel.
-fn sent_times(all: &[Numbered]) -> Vec<(String, Timestamp)> {
+fn sent_times(all: &[(String, Kept)]) -> Vec<(String, Timestamp)> {
     all.iter()
         .flat_map(|(_, kept)| &kept.deliveries)
         .filter(|delivery| delivery.standing == Standing::Sent)
@@ -389,10 +329,9 @@ fn sent_times(all: &[Numbered]) -> Vec<(String, Timestamp)> {
         .collect()
 }
 
-/// The number in a record's name.
-fn number_of(name: &[u8]) -> Option<u64> {
-    let name = std::str::from_utf8(name).ok()?.strip_suffix(".json")?;
-    let (number, id) = name.split_once('-')?;
+/// The number in a record's key.
+fn number_of(key: &str) -> Option<u64> {
+    let (number, id) = key.split_once('-')?;
     id.parse::<AlertId>().ok()?;
     number.parse().ok()
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::{App, Options, signing::Signatures};
 use crate::{
-    base::{Failure, Fault, Hint, process, text},
+    base::{Failure, Fault, Hint, text},
     catalog::releases,
-    git::Repo,
+    git::{Repo, child},
     model::{
         answer::Next,
         health::{Finding, Level},
@@ -280,7 +280,7 @@ impl App {
 
 /// The git program answers.
 fn git_program(dir: &Path) -> DoctorLine {
-    match process::Command::new("git", dir).arg("--version").run() {
+    match child::command("git", dir).arg("--version").run() {
         Ok(ended) if ended.succeeded() => fine(
             "git",
             String::from_utf8_lossy(&ended.stdout).trim().to_string(),

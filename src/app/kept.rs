@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use super::{App, Error};
 use crate::{
-    base::{Failure, Fs, RelPath, SyncPoint, fs::create_dir_all, output, sqlite},
+    base::{Failure, Fs, RelPath, fs::create_dir_all, output, sqlite},
     journal::{self, history, log::folder, status::Phase},
     model::{
         FileState, OpId, Operation, Source,
@@ -249,7 +249,7 @@ impl App {
             let mut out = root.create(path, 0o600).map_err(outside)?;
             copy_checked(&self.site, &file.state, &mut out)?;
             out.set_mode(file.state.mode)
-                .and_then(|()| out.sync(SyncPoint::StageFile))
+                .and_then(|()| out.sync(output::FILE))
                 .map_err(outside)?;
         }
         self.note_restored(&wanted.op);

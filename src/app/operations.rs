@@ -8,14 +8,14 @@ use super::{
     planned_names::Goes,
 };
 use crate::{
-    base::{Failure, fs::read_limited},
+    base::Failure,
     journal::{
         self, Runner,
         history::{self, Found},
         status::Phase,
     },
     model::{
-        OpId, Operation, Report,
+        Operation, Report,
         operation::{Step, Summary},
         overview::OperationLine,
         report::Outcome,
@@ -56,7 +56,7 @@ impl App {
             .ok_or_else(|| journal::Error::NotFound(text.into()))?;
         // What was done says the journal; a report that cannot be read keeps nobody from seeing
         // that.
-        let report = self.report_of(&id).unwrap_or_else(|why| {
+        let report = self.kept_report(&id).unwrap_or_else(|why| {
             self.site
                 .warn(format!("the report of {} is left out: {why}", id.short()));
             None
@@ -68,18 +68,6 @@ impl App {
         ))
     }
 
-    /// The report of an operation; `None` when none was kept.
-    fn report_of(&self, id: &OpId) -> Result<Option<Report>, String> {
-        let path = journal::log::folder(id).join("report.json");
-        match read_limited(&*self.site.state, &path, 64 << 20) {
-            Ok(bytes) => Report::parse(&bytes)
-                .map(Some)
-                .map_err(|error| error.to_string()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
     /// What is wrong with the reports that were kept, one line each.
     ///
     /// # Errors
@@ -89,7 +77,7 @@ impl App {
         Ok(ids
             .iter()
             .filter_map(|id| {
-                self.report_of(id)
+                self.kept_report(id)
                     .err()
                     .map(|why| format!("the report of {}: {why}", id.short()))
             })

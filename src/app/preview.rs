@@ -4,10 +4,10 @@ use std::{io::Write, path::Path};
 
 use super::{App, Error};
 use crate::{
-    base::{Digest, Failure, Fs, RelPath, SyncPoint, cancel, fs::create_dir_all, output, process},
+    base::{Digest, Failure, Fs, RelPath, cancel, fs::create_dir_all, output, process::Exit},
     catalog::manifests,
     draft,
-    git::{Attributes, Worktree},
+    git::{Attributes, Worktree, child},
     model::{
         Manifest, Source, TaskId, Version,
         manifest::{FileEntry, Role},
@@ -125,7 +125,7 @@ impl App {
                     }
                 }
             }
-            out.sync(SyncPoint::StageFile).map_err(outside)?;
+            out.sync(output::FILE).map_err(outside)?;
         }
         Ok(files.len())
     }
@@ -147,13 +147,13 @@ impl App {
         self.export(task, version, &into, false)?;
         let dir = into.join(self.spec(task)?.dir.as_os());
         let dir = if dir.is_dir() { dir } else { into };
-        let ended = process::Command::shell(command, &dir).merged().run()?;
+        let ended = child::shell(command, &dir).merged().run()?;
         self.site
             .say("preview", String::from_utf8_lossy(&ended.stdout).trim_end());
         Ok(match ended.status {
-            process::Exit::Code(code) => code,
-            process::Exit::Signal(signal) => 128 + signal,
-            process::Exit::TimedOut => 124,
+            Exit::Code(code) => code,
+            Exit::Signal(signal) => 128 + signal,
+            Exit::TimedOut => 124,
         })
     }
 }

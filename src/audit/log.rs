@@ -20,7 +20,12 @@ pub const SEGMENT_LIMIT: usize = 1 << 20;
 /// Most bytes that are read of one file: a segment is hardly larger than its limit.
 const READ_LIMIT: u64 = 256 << 20;
 
-const POINTS: (SyncPoint, SyncPoint) = (SyncPoint::AuditRecord, SyncPoint::AuditDir);
+/// Each line of the log, and what says that an act is under way.
+pub const RECORD: SyncPoint = SyncPoint::new("audit.record");
+/// The folders that name the files of the log.
+pub const DIR: SyncPoint = SyncPoint::new("audit.dir");
+/// The places where the audit log forces bytes to the disk; the tests skip one at a time.
+pub const SYNC_POINTS: [SyncPoint; 2] = [RECORD, DIR];
 
 /// One file of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,8 +190,14 @@ pub fn append(fs: &dyn Fs, said: &Said) -> io::Result<Vec<String>> {
     let segment = &tail.segment;
     if segment.bytes.is_empty() {
         // The folder's own name may have been made by a process that was killed.
-        fs.sync_dir(&RelPath::root(), SyncPoint::AuditDir)?;
-        write_durably(fs, &path(segment.number), line.as_bytes(), 0o600, POINTS)?;
+        fs.sync_dir(&RelPath::root(), DIR)?;
+        write_durably(
+            fs,
+            &path(segment.number),
+            line.as_bytes(),
+            0o600,
+            (RECORD, DIR),
+        )?;
         return Ok(notes);
     }
     if segment.bytes.len() >= SEGMENT_LIMIT {
@@ -197,18 +208,18 @@ pub fn append(fs: &dyn Fs, said: &Said) -> io::Result<Vec<String>> {
             &path(segment.number + 1),
             line.as_bytes(),
             0o600,
-            POINTS,
+            (RECORD, DIR),
         )?;
         return Ok(notes);
     }
     if segment.lines().count() == 1 {
         // Whoever made it may have been killed before its name was durable.
-        fs.sync_dir(&folder(), SyncPoint::AuditDir)?;
+        fs.sync_dir(&folder(), DIR)?;
     }
     let write = || -> io::Result<()> {
         let mut file = fs.append(&path(segment.number))?;
         file.write_all(line.as_bytes())?;
-        file.sync(SyncPoint::AuditRecord)
+        file.sync(RECORD)
     };
     // What a failure leaves at the end of the file is unknown.
     write().inspect_err(|_| {
@@ -217,7 +228,7 @@ pub fn append(fs: &dyn Fs, said: &Said) -> io::Result<Vec<String>> {
             &path(segment.number),
             &segment.bytes,
             0o600,
-            POINTS,
+            (RECORD, DIR),
         ));
     })?;
     Ok(notes)
@@ -230,8 +241,20 @@ fn move_aside(fs: &dyn Fs, segment: &Segment) -> io::Result<String> {
     let name = names
         .find(|name| !taken.contains(name))
         .expect("because there is one name more than are taken");
-    write_durably(fs, &folder().join(&name), segment.torn(), 0o600, POINTS)?;
-    write_durably(fs, &path(segment.number), segment.whole(), 0o600, POINTS)?;
+    write_durably(
+        fs,
+        &folder().join(&name),
+        segment.torn(),
+        0o600,
+        (RECORD, DIR),
+    )?;
+    write_durably(
+        fs,
+        &path(segment.number),
+        segment.whole(),
+        0o600,
+        (RECORD, DIR),
+    )?;
     Ok(name)
 }
 
@@ -242,8 +265,8 @@ pub fn sync(fs: &dyn Fs) -> io::Result<()> {
         return Ok(());
     };
     let segment = segment(fs, newest)?;
-    write_durably(fs, &path(newest), &segment.bytes, 0o600, POINTS)?;
-    fs.sync_dir(&RelPath::root(), SyncPoint::AuditDir)
+    write_durably(fs, &path(newest), &segment.bytes, 0o600, (RECORD, DIR))?;
+    fs.sync_dir(&RelPath::root(), DIR)
 }
 
 /// The newest line, as tags name it.

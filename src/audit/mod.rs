@@ -27,7 +27,7 @@ use crate::{
     model::audit::{Anchor, Entry, Said},
 };
 
-pub use log::{SEGMENT_LIMIT, Segment};
+pub use log::{DIR, RECORD, SEGMENT_LIMIT, SYNC_POINTS, Segment};
 pub use ticket::Ticket;
 
 /// What can go wrong with the audit log.

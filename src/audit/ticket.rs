@@ -3,13 +3,16 @@
 //! The kernel frees the lock when the process dies, so a file that can be locked is of an act
 //! that was interrupted: the next command writes its line and removes it. Everything here but
 //! the act itself happens under the log's lock.
+//!
+//! A ticket is no record of the room of records: its lock is on the ticket's own file, and it is
+//! durable before its line by the log's own syncs, which come in a fixed order.
 
 use std::io;
 
 use super::{Error, Trail, folder, log};
 use crate::{
     base::{
-        Fs, RelPath, SyncPoint,
+        Fs, RelPath,
         fs::{FileLock, Hold, create_dir_all, is_temp, read_limited, write_durably},
     },
     model::audit::{End, Ended, Said},
@@ -36,21 +39,15 @@ impl Ticket {
     pub(super) fn open(trail: Trail, said: Said) -> io::Result<Self> {
         let fs = trail.fs.clone();
         create_dir_all(&*fs, &pending(), 0o700)?;
-        fs.sync_dir(&folder(), SyncPoint::AuditDir)?;
-        fs.sync_dir(&RelPath::root(), SyncPoint::AuditDir)?;
+        fs.sync_dir(&folder(), log::DIR)?;
+        fs.sync_dir(&RelPath::root(), log::DIR)?;
         let path = pending().join(format!("{}.json", said.what.id));
         let bytes = serde_json::to_vec(&Said {
             result: End::Interrupted.into(),
             ..said.clone()
         })
         .expect("because plain data always renders");
-        write_durably(
-            &*fs,
-            &path,
-            &bytes,
-            0o600,
-            (SyncPoint::AuditRecord, SyncPoint::AuditDir),
-        )?;
+        write_durably(&*fs, &path, &bytes, 0o600, (log::RECORD, log::DIR))?;
         let lock = fs
             .lock(&path, Hold::Exclusive, false)?
             .ok_or(io::ErrorKind::WouldBlock)?;
@@ -99,7 +96,7 @@ impl Left {
     /// Removes it.
     pub fn remove(self, fs: &dyn Fs) -> io::Result<()> {
         fs.remove_file(&self.path)?;
-        fs.sync_dir(&pending(), SyncPoint::AuditDir)
+        fs.sync_dir(&pending(), log::DIR)
     }
 }
 

@@ -31,6 +31,7 @@ use listing::{Entry, Save};
 
 pub use put::Put;
 pub use restore::Restore;
+pub use write::SYNC_POINTS;
 
 /// What stops a put or a restore.
 #[derive(Debug, thiserror::Error)]

@@ -31,6 +31,13 @@ use crate::{
 };
 use clones::doubles;
 
+/// The bytes of a file that is restored, before it gets its name.
+pub const FILE: SyncPoint = SyncPoint::new("backup.file");
+/// The folders in which names changed.
+pub const DIR: SyncPoint = SyncPoint::new("backup.dir");
+/// The places where a restore forces bytes to the disk; the tests skip one at a time.
+pub const SYNC_POINTS: [SyncPoint; 2] = [FILE, DIR];
+
 /// What the names of files being written begin with.
 pub const TEMP: &[u8] = b".snapback-restore-";
 /// Larger files are written one after the other.
@@ -84,7 +91,7 @@ impl<'a> Writer<'a> {
     ) -> Result<(), Failure> {
         if self.together {
             // Asked before anything depends on the answer.
-            self.together = self.fs.sync_all(SyncPoint::StageFile).is_ok();
+            self.together = self.fs.sync_all(FILE).is_ok();
         }
         for path in &plan.leftovers {
             let _ = self.fs.remove_file(path);
@@ -235,7 +242,7 @@ impl<'a> Writer<'a> {
         file.set_mode(u32::from(entry.mode))?;
         file.set_mtime(entry.mtime)?;
         if alone || !self.together {
-            file.sync(SyncPoint::StageFile)
+            file.sync(FILE)
         } else {
             Ok(())
         }
@@ -307,12 +314,12 @@ impl<'a> Writer<'a> {
     /// Forces the names to the disk.
     fn sync_names(&self, plan: &Plan<'_>, dirs: BTreeSet<RelPath>) -> Result<(), Failure> {
         let synced = if self.together && !(dirs.is_empty() && plan.touch.is_empty()) {
-            self.fs.sync_all(SyncPoint::TreeDir)
+            self.fs.sync_all(DIR)
         } else {
             dirs.into_iter()
                 .collect::<Vec<_>>()
                 .par_iter()
-                .try_for_each(|dir| self.fs.sync_dir(dir, SyncPoint::TreeDir))
+                .try_for_each(|dir| self.fs.sync_dir(dir, DIR))
         };
         synced.map_err(|error| Error::Sync(error).into())
     }

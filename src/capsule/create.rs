@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::{Error, LISTING, SUMS, codec::Codec, leftovers, proof, script, tar::Writer};
 use crate::{
     base::{
-        Digest, Failure, Fs, Hasher, Hashing, RelPath, Root, SyncPoint, cancel,
+        Digest, Failure, Fs, Hasher, Hashing, RelPath, Root, cancel,
         output::{self, Target},
         text::escape,
     },
@@ -257,7 +257,7 @@ impl Capsule<'_> {
                     Err(Error::Exists(path.to_path_buf()).into())
                 }
                 renamed => Ok(renamed
-                    .and_then(|()| root.sync_dir(&RelPath::root(), SyncPoint::TreeDir))
+                    .and_then(|()| root.sync_dir(&RelPath::root(), output::DIR))
                     .map(|()| size)
                     .map_err(failed)?),
             }
@@ -278,7 +278,7 @@ impl Capsule<'_> {
         let mut file = root.create(temp, 0o666).map_err(failed)?;
         let _held = leftovers::hold(root, temp).map_err(failed)?;
         self.write_members(path, &mut *file)?;
-        file.sync(SyncPoint::StageFile).map_err(failed)?;
+        file.sync(output::FILE).map_err(failed)?;
         Ok(root.stat(temp).map_err(failed)?.map_or(0, |stat| stat.size))
     }
 

@@ -9,9 +9,7 @@ use std::{
 };
 
 use super::{Error, leftovers};
-use crate::base::{
-    Failure, Fs, RelPath, Root, SyncPoint, Type, fs::remove_tree, output, text::size,
-};
+use crate::base::{Failure, Fs, RelPath, Root, Type, fs::remove_tree, output, text::size};
 
 /// What stays free on the disk.
 const RESERVE: u64 = 64 << 20;
@@ -100,7 +98,7 @@ impl Place {
             path: self.path.clone(),
             source,
         };
-        match root.sync_all(SyncPoint::StageFile) {
+        match root.sync_all(output::FILE) {
             Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(failed(error)),
             _ => {}
         }
@@ -108,7 +106,7 @@ impl Place {
             .rename(&self.stage, &self.name)
             .map_err(failed)?;
         self.parent
-            .sync_dir(&RelPath::root(), SyncPoint::TreeDir)
+            .sync_dir(&RelPath::root(), output::DIR)
             .map_err(failed)
     }
 }

@@ -354,7 +354,7 @@ mod tests {
             &bytes,
         )
         .expect("it writes");
-        let ran = crate::base::process::Command::new("tar", dir.path())
+        let ran = crate::git::child::command("tar", dir.path())
             .arg("-xf")
             .arg(&path)
             .run()

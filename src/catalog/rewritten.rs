@@ -4,15 +4,16 @@
 //!
 //! It is a hint, never a proof: a line that cannot be read is passed over, and who uses it asks git
 //! whether the commit is there.
+//!
+//! Its lines are older than JSON records and stay as they are, so the file is kept through the port
+//! of records itself.
 
 use std::{collections::BTreeMap, fmt::Write, io};
 
 use crate::{
-    base::{
-        Fs, RelPath, SyncPoint,
-        fs::{read_limited, write_durably},
-    },
+    base::Fs,
     model::GitId,
+    records::{RecordFiles, RecordPort},
 };
 
 /// The file in the state folder: a line `old new` each.
@@ -27,7 +28,8 @@ pub type Rewritten = BTreeMap<GitId, GitId>;
 
 /// Those that are noted; none when the file cannot be read.
 pub fn read(state: &dyn Fs) -> Rewritten {
-    let bytes = read_limited(state, &RelPath::own(FILE), LIMIT).unwrap_or_default();
+    let bytes = RecordFiles::within(state).read("", FILE, LIMIT);
+    let bytes = bytes.ok().flatten().unwrap_or_default();
     parse(&String::from_utf8_lossy(&bytes))
 }
 
@@ -50,13 +52,7 @@ pub fn write(state: &dyn Fs, all: &Rewritten) -> io::Result<()> {
     for (old, new) in all.iter().take(MOST) {
         let _ = writeln!(text, "{old} {new}");
     }
-    write_durably(
-        state,
-        &RelPath::own(FILE),
-        text.as_bytes(),
-        0o600,
-        (SyncPoint::PlanFile, SyncPoint::JournalDir),
-    )
+    RecordFiles::within(state).write("", FILE, text.as_bytes())
 }
 
 #[cfg(test)]

@@ -21,11 +21,9 @@ use super::{
 };
 use crate::{
     app::{App, Options},
-    base::{
-        Clock, Failure, cancel, output, process::DEPTH_VARIABLE, secret, text::for_terminal, zone,
-    },
+    base::{Clock, Failure, cancel, output, secret, text::for_terminal, zone},
     consent::Place,
-    model::{Event, Left, Sink, audit::Via, trust::CommandState},
+    model::{Event, Left, Sink, audit::Via, hooks::DEPTH_VARIABLE, trust::CommandState},
 };
 
 /// One run of the program.

@@ -12,6 +12,7 @@ pub mod place;
 use std::{
     collections::BTreeSet,
     io,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -20,12 +21,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    base::{
-        Digest, Fault, Fs, Hint, Kind, RelPath, SyncPoint, Type,
-        fs::{read_limited, write_durably},
-        random, text, user,
-    },
+    base::{Digest, Fault, Fs, Hint, Kind, random, text},
     model::trust::{CommandState, ConfiguredCommand, digest_of_all},
+    records::{
+        JsonRecord, PrivateFolder, RecordFiles, RecordPort,
+        private::{OTHERS_DO_NOT_WRITE, Refusal},
+    },
 };
 pub use place::Place;
 
@@ -33,8 +34,6 @@ pub use place::Place;
 const SCHEMA: &str = "snapback.trust/1";
 /// The mark of a repository, in its state folder.
 const MARK: &str = "trust-mark";
-/// Largest agreement that is read, in bytes.
-const LIMIT: u64 = 8 << 20;
 
 /// What stops a command, or an agreement.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +135,31 @@ struct Agreement {
     commands: Vec<ConfiguredCommand>,
 }
 
+impl JsonRecord for Agreement {
+    const LIMIT: u64 = 8 << 20;
+    const SCHEMA: Option<&'static str> = Some(SCHEMA);
+
+    fn schema(&self) -> Option<&str> {
+        Some(&self.schema)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Inside(path) => Self::PlaceInside(path),
+            Refusal::NotSafe { path, why, .. } => Self::NotOurs { path, why },
+            Refusal::TooLarge(path) => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let why = format!("{name} is larger than {} bytes", Agreement::LIMIT);
+                let source = io::Error::new(io::ErrorKind::FileTooLarge, why);
+                Self::File { path, source }
+            }
+            Refusal::File { path, source } => Self::File { path, source },
+        }
+    }
+}
+
 /// What may run in one repository.
 pub struct Consent {
     place: Place,
@@ -225,32 +249,25 @@ impl Consent {
                 kept.push(command.clone());
             }
         }
-        let (root, name) = self.place.open_for(&self.repository, &self.work_tree)?;
+        let folder = self.place.make(&self.work_tree)?;
         // A new mark each time: nobody who knew an earlier one can make it hold elsewhere.
         let mark = Digest::of(&random::<32>());
         let failed = |path: PathBuf| move |source| Error::File { path, source };
-        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
-        let own = RelPath::own(MARK);
-        write_durably(
-            &*self.state,
-            &own,
-            mark.to_string().as_bytes(),
-            0o600,
-            points,
-        )
-        .map_err(failed(self.repository.join("snapback").join(MARK)))?;
-        let repository = self.repository.to_string_lossy().into_owned();
+        self.marks()
+            .write("", MARK, mark.to_string().as_bytes())
+            .map_err(failed(self.repository.join("snapback").join(MARK)))?;
         let agreement = Agreement {
             schema: SCHEMA.into(),
-            repository,
+            repository: self.repository.to_string_lossy().into_owned(),
             mark,
             at,
             commands: kept,
         };
-        let bytes =
-            serde_json::to_vec_pretty(&agreement).expect("because plain data always renders");
-        write_durably(&root, &name, &bytes, 0o600, points)
-            .map_err(failed(root.path().join(name.as_os())))?;
+        let key = self.key();
+        folder
+            .records()
+            .save(&key, &agreement)
+            .map_err(failed(folder.path(&key)))?;
         *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
@@ -261,15 +278,15 @@ impl Consent {
     /// When the file is there and cannot be removed.
     pub fn revoke(&self) -> Result<bool, Error> {
         *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        let Some((root, name)) = self.place.look_for(&self.repository, &self.work_tree)? else {
+        let Some(folder) = self.place.look(&self.work_tree)? else {
             return Ok(false);
         };
-        let path = root.path().join(name.as_os());
-        let removed = root.stat(&name).and_then(|stat| match stat {
-            None => Ok(false),
-            Some(_) => root.remove_file(&name).map(|()| true),
-        });
-        removed.map_err(|source| Error::File { path, source })
+        let key = self.key();
+        let removed = folder.records::<Agreement>().remove(&key);
+        removed.map_err(|source| Error::File {
+            path: folder.path(&key),
+            source,
+        })
     }
 
     /// Why an agreement that is there does not count, if so.
@@ -279,38 +296,28 @@ impl Consent {
 
     /// The commands that were agreed to; none when nobody did, or for another repository.
     fn read(&self) -> Result<Vec<ConfiguredCommand>, Error> {
-        let Some((root, name)) = self.place.look_for(&self.repository, &self.work_tree)? else {
+        let folder = self.place.look(&self.work_tree)?;
+        let load = |folder: PrivateFolder| folder.load(&self.key(), OTHERS_DO_NOT_WRITE);
+        let Some(agreement) = folder.map(load).transpose()?.flatten() else {
             return Ok(Vec::new());
         };
-        let path = root.path().join(name.as_os());
-        let failed = |source| Error::File {
-            path: path.clone(),
-            source,
-        };
-        let Some(stat) = root.stat(&name).map_err(failed)? else {
-            return Ok(Vec::new());
-        };
-        let why = match stat {
-            _ if stat.kind != Type::File => "it is no regular file",
-            _ if stat.uid != user::effective() => "it belongs to somebody else",
-            _ if stat.mode & 0o022 != 0 => "others can write to it",
-            _ => "",
-        };
-        if !why.is_empty() {
-            return Err(Error::NotOurs { path, why });
-        }
-        let bytes = read_limited(&root, &name, LIMIT).map_err(failed)?;
-        let agreement: Agreement = serde_json::from_slice(&bytes).map_err(|_| Error::NotOurs {
-            path,
-            why: "it is damaged",
-        })?;
-        let mark = read_limited(&*self.state, &RelPath::own(MARK), 256)
-            .ok()
-            .and_then(|text| String::from_utf8(text).ok());
+        let agreement: Agreement = agreement;
+        let mark = self.marks().read("", MARK, 256).ok().flatten();
+        let mark = mark.and_then(|text| String::from_utf8(text).ok());
         let same = agreement.schema == SCHEMA
             && agreement.repository == self.repository.to_string_lossy()
             && mark.is_some_and(|mark| mark.trim() == agreement.mark.to_string());
         Ok(if same { agreement.commands } else { Vec::new() })
+    }
+
+    /// The key of this repository's agreement.
+    fn key(&self) -> String {
+        Digest::of(self.repository.as_os_str().as_bytes()).hex()
+    }
+
+    /// Where the repository's mark is kept: a digest as text, older than JSON records.
+    fn marks(&self) -> impl RecordPort + '_ {
+        RecordFiles::within(&*self.state)
     }
 }
 

@@ -6,13 +6,11 @@
 
 use std::{
     ffi::OsString,
-    fs::DirBuilder,
-    os::unix::{ffi::OsStrExt, fs::DirBuilderExt},
     path::{Path, PathBuf},
 };
 
 use super::Error;
-use crate::base::{Digest, Fs, RelPath, Root, user};
+use crate::{base::Digest, model::trust::PINS_VARIABLE, records::PrivateFolder};
 
 /// The user's place for agreements, and the sets of commands that the environment pins.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +41,7 @@ impl Place {
             below("XDG_STATE_HOME", ".local/state"),
             below("XDG_CONFIG_HOME", ".config"),
         );
-        let pins = variable("SNAPBACK_TRUST")
+        let pins = variable(PINS_VARIABLE)
             .and_then(|text| text.into_string().ok())
             .unwrap_or_default();
         let pins = pins
@@ -63,62 +61,15 @@ impl Place {
     }
 
     /// Opens the folder for reading; `None` when it is not there.
-    pub(super) fn look_for(
-        &self,
-        repository: &Path,
-        work_tree: &Path,
-    ) -> Result<Option<(Root, RelPath)>, Error> {
-        match &self.folder {
-            Some(folder) if folder.is_dir() => open(folder, repository, work_tree).map(Some),
-            _ => Ok(None),
-        }
+    pub(super) fn look(&self, work_tree: &Path) -> Result<Option<PrivateFolder>, Error> {
+        let found = self.folder.as_ref();
+        let found = found.map(|folder| PrivateFolder::look(folder, work_tree));
+        Ok(found.transpose()?.flatten())
     }
 
     /// Opens the folder for writing; it is made when it is not there.
-    pub(super) fn open_for(
-        &self,
-        repository: &Path,
-        work_tree: &Path,
-    ) -> Result<(Root, RelPath), Error> {
+    pub(super) fn make(&self, work_tree: &Path) -> Result<PrivateFolder, Error> {
         let folder = self.folder.as_ref().ok_or(Error::NoPlace)?;
-        let there = folder.ancestors().find_map(|path| path.canonicalize().ok());
-        if there.is_some_and(|there| there.starts_with(work_tree)) {
-            return Err(Error::PlaceInside(folder.clone()));
-        }
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|source| Error::File {
-            path: folder.clone(),
-            source,
-        })?;
-        open(folder, repository, work_tree)
+        Ok(PrivateFolder::make(folder, work_tree)?)
     }
-}
-
-/// Opens the folder, which must be the user's own and nobody else's to write.
-fn open(folder: &Path, repository: &Path, work_tree: &Path) -> Result<(Root, RelPath), Error> {
-    let failed = |source| Error::File {
-        path: folder.to_path_buf(),
-        source,
-    };
-    let real = folder.canonicalize().map_err(failed)?;
-    if real.starts_with(work_tree) {
-        return Err(Error::PlaceInside(real));
-    }
-    let root = Root::open(&real).map_err(failed)?;
-    let stat = root.stat(&RelPath::root()).map_err(failed)?;
-    let why = match stat {
-        Some(stat) if stat.uid != user::effective() => "it belongs to somebody else",
-        Some(stat) if stat.mode & 0o022 != 0 => "others can write to it",
-        Some(_) => {
-            return Ok((
-                root,
-                RelPath::own(format!(
-                    "{}.json",
-                    Digest::of(repository.as_os_str().as_bytes()).hex()
-                )),
-            ));
-        }
-        None => "it is not there",
-    };
-    Err(Error::NotOurs { path: real, why })
 }

@@ -3,7 +3,10 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use super::*;
-use crate::{base::Root, model::trust::Role};
+use crate::{
+    base::{RelPath, Root},
+    model::trust::Role,
+};
 
 struct Desk {
     dir: tempfile::TempDir,
@@ -171,7 +174,7 @@ fn no_agreement_is_kept_where_it_could_be_cloned() {
         .agree(&all, &all, Timestamp::UNIX_EPOCH)
         .expect("there is room");
     assert!(
-        crate::base::process::Command::new("cp", desk.dir.path())
+        crate::git::child::command("cp", desk.dir.path())
             .arg("-r")
             .arg(desk.at("home"))
             .arg(desk.at("repo/state"))

@@ -11,10 +11,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::base::{
-    Fs, RelPath, Root,
-    fs::remove_tree,
-    process::{Command, offline::Offline},
+use crate::{
+    base::{Fs, RelPath, Root, fs::remove_tree, process::offline::Offline},
+    git::child,
 };
 
 use super::{
@@ -78,7 +77,7 @@ pub fn build(
     packages: &[String],
     local: &Local<'_>,
 ) -> Result<Built, Error> {
-    let tool = if Command::new("uv", work_tree)
+    let tool = if child::command("uv", work_tree)
         .arg("--version")
         .run()
         .is_ok_and(|ended| ended.succeeded())

@@ -5,87 +5,75 @@
 use std::io;
 
 use crate::{
-    base::{
-        Fs, RelPath, SyncPoint,
-        fs::{create_dir_all, read_limited, write_durably},
-        random,
-    },
+    base::{Fs, random},
     catalog,
-    model::{TaskId, Version, drill::DrillReport, verdict::Meant},
+    model::{
+        TaskId, Version,
+        drill::{DRILL_SCHEMA, DrillReport},
+        verdict::Meant,
+    },
+    records::{JsonRecord, RecordFiles, Records},
     site::RepoSite,
 };
 
 /// Reports of a task that are kept.
 const KEPT: usize = 1000;
-/// Largest report that is read, in bytes.
-const LIMIT: u64 = 16 << 20;
 
-/// The folder of a task's reports.
-fn folder(task: &TaskId) -> RelPath {
-    RelPath::own(format!("drills/reports/{task}"))
+impl JsonRecord for DrillReport {
+    const LIMIT: u64 = 16 << 20;
+    const SCHEMA: Option<&'static str> = Some(DRILL_SCHEMA);
+
+    fn schema(&self) -> Option<&str> {
+        Some(&self.schema)
+    }
+
+    fn is_key(key: &str) -> bool {
+        parts(key).is_some()
+    }
+
+    fn belongs_to(&self, key: &str) -> bool {
+        parts(key).is_some_and(|(_, version)| version == self.version)
+    }
 }
 
-/// Number, version and name of every report of a task, in rising order.
-fn all(state: &dyn Fs, task: &TaskId) -> io::Result<Vec<(u64, Version, String)>> {
-    let names = match state.list(&folder(task)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        names => names?,
-    };
-    let parse = |name: Vec<u8>| {
-        let name = String::from_utf8(name).ok()?;
-        let (number, rest) = name.strip_suffix(".json")?.split_once('-')?;
-        let (version, _) = rest.rsplit_once('-')?;
-        Some((number.parse().ok()?, version.parse().ok()?, name))
-    };
-    let mut found: Vec<_> = names.into_iter().filter_map(parse).collect();
-    found.sort();
-    Ok(found)
+/// The number and the version in the key of a report.
+fn parts(key: &str) -> Option<(u64, Version)> {
+    let (number, rest) = key.split_once('-')?;
+    let (version, _) = rest.rsplit_once('-')?;
+    Some((number.parse().ok()?, version.parse().ok()?))
+}
+
+/// The reports of a task.
+fn of_task<'f>(state: &'f dyn Fs, task: &TaskId) -> Records<'f, DrillReport> {
+    Records::new(RecordFiles::new(state), format!("drills/reports/{task}"))
 }
 
 /// Keeps a report, durably; the oldest ones of the task go.
-pub fn keep(state: &dyn Fs, report: &DrillReport) -> io::Result<RelPath> {
-    let folder = folder(&report.task);
-    create_dir_all(state, &folder, 0o700)?;
-    let before = all(state, &report.task)?;
-    let number = before.last().map_or(0, |(number, ..)| *number) + 1;
-    let path = folder.join(format!(
-        "{number:06}-{}-{:08x}.json",
+pub fn keep(state: &dyn Fs, report: &DrillReport) -> io::Result<()> {
+    let reports = of_task(state, &report.task);
+    let last = reports.list()?.last().and_then(|key| parts(key));
+    let key = format!(
+        "{:06}-{}-{:08x}",
+        last.map_or(0, |(number, _)| number) + 1,
         report.version,
         u32::from_be_bytes(random())
-    ));
-    let text = serde_json::to_vec_pretty(report).expect("because plain data always renders");
-    write_durably(
-        state,
-        &path,
-        &text,
-        0o600,
-        (SyncPoint::PlanFile, SyncPoint::JournalDir),
-    )?;
-    for (_, _, name) in before.iter().take((before.len() + 1).saturating_sub(KEPT)) {
-        state.remove_file(&folder.join(name))?;
-    }
-    Ok(path)
+    );
+    reports.save(&key, report)?;
+    reports.prune(KEPT, |_| true)
 }
 
 /// The newest report that says something of the release that has this number here, of those that
 /// can be read. One that names no release, or where none can be found here, is of whatever has the
 /// number.
 pub fn newest(site: &RepoSite, task: &TaskId, version: &Version) -> Option<DrillReport> {
-    let state = &*site.state;
     let here = catalog::verdict::meant(&site.git, task, version);
     let is_here = |report: &DrillReport| Meant::may_be(report.release.as_ref(), here.as_ref());
-    let found = all(state, task).ok()?;
-    let own = found.iter().rev().filter(|(_, of, _)| of == version);
-    let read = |name: &String| {
-        serde_json::from_slice::<DrillReport>(
-            &read_limited(state, &folder(task).join(name), LIMIT).ok()?,
-        )
-        .ok()
-    };
-    own.filter_map(|(.., name)| read(name)).find(|report| {
-        report.task == *task
-            && report.version == *version
-            && is_here(report)
-            && report.is_of_version()
-    })
+    let reports = of_task(&*site.state, task);
+    let keys = reports.list().ok()?;
+    let own = keys
+        .iter()
+        .rev()
+        .filter(|key| parts(key).is_some_and(|(_, of)| of == *version));
+    own.filter_map(|key| reports.load(key).ok()?)
+        .find(|report| report.task == *task && is_here(report) && report.is_of_version())
 }

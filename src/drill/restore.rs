@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::{Drill, Error, scratch::Scratch};
 use crate::{
-    base::{Failure, Fs, RelPath, SyncPoint, Type, cancel, fs::create_dir_all, text::size},
+    base::{Failure, Fs, RelPath, Type, cancel, fs::create_dir_all, output, text::size},
     catalog::{self, databases::Database, manifests::Found, registry},
     draft::{Keep, tree},
     git::Converter,
@@ -81,7 +81,7 @@ pub fn restore(
     registry_entry(drill, scratch, &mut restored)?;
     loose_config(drill, found, scratch)?;
     // As a rollback does: what is not on the disk is not recovered.
-    match root.sync_all(SyncPoint::StageFile) {
+    match root.sync_all(output::FILE) {
         Err(error) if error.kind() != std::io::ErrorKind::Unsupported => {
             return Err(failed(error).into());
         }

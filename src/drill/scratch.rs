@@ -3,8 +3,12 @@
 //! Before the folder is made, the state folder notes where it will be, and a kernel lock on a
 //! file beside the note says that its drill lives. The next drill removes every folder whose lock
 //! is free. A note is believed only for a folder that a drill can have made: right name, our own.
+//!
+//! A note is a path, which need not be text, so it is no JSON record: it is kept through the port
+//! of records itself.
 
 use std::{
+    ffi::OsString,
     io,
     os::unix::{
         ffi::{OsStrExt, OsStringExt},
@@ -15,14 +19,15 @@ use std::{
 };
 
 use super::Error;
-use crate::base::{
-    Fs, RelPath, Root, SyncPoint, Type,
-    fs::{FileLock, Hold, create_dir_all, read_limited, remove_tree, write_durably},
-    random, user,
+use crate::{
+    base::{Fs, RelPath, Root, Type, fs::remove_tree, random, user},
+    records::{LockWait, RecordFiles, RecordLock, RecordPort},
 };
 
 /// Where the notes are, below the state folder.
 const NOTES: &str = "drills/scratch";
+/// What is behind the name of a note in the name of its lock.
+const LOCK: &str = ".lock";
 /// How the names of scratch folders begin.
 const PREFIX: &str = "snapback-drill-";
 
@@ -34,13 +39,12 @@ pub struct Scratch {
     tree: PathBuf,
     temp: PathBuf,
     root: Root,
-    lock: Option<FileLock>,
+    lock: Option<RecordLock>,
 }
 
 impl Scratch {
     /// Makes one below `parent`, after those of killed drills are removed.
     pub fn make(state: &Arc<dyn Fs>, parent: &Path) -> Result<Self, Error> {
-        create_dir_all(&**state, &RelPath::own(NOTES), 0o700)?;
         sweep(&**state)?;
         let failed = |path: &Path| {
             let path = path.to_path_buf();
@@ -49,15 +53,10 @@ impl Scratch {
         let parent = parent.canonicalize().map_err(failed(parent))?;
         let id = format!("{:016x}", u64::from_be_bytes(random()));
         let path = parent.join(format!("{PREFIX}{id}"));
-        let lock = state.lock(&note(&id, ".lock"), Hold::Exclusive, false)?;
+        let notes = RecordFiles::new(&**state);
+        let lock = notes.lock(NOTES, &lock_of(&id), LockWait::No)?;
         let lock = lock.ok_or_else(|| io::Error::other("another drill has the same number"))?;
-        write_durably(
-            &**state,
-            &note(&id, ""),
-            path.as_os_str().as_bytes(),
-            0o600,
-            (SyncPoint::PlanFile, SyncPoint::JournalDir),
-        )?;
+        notes.write(NOTES, &id, path.as_os_str().as_bytes())?;
         let (tree, temp) = (path.join("tree"), path.join("tmp"));
         let make = |dir: &Path| {
             std::fs::DirBuilder::new()
@@ -123,43 +122,36 @@ impl Drop for Scratch {
     }
 }
 
-/// The file of a note.
-fn note(id: &str, end: &str) -> RelPath {
-    RelPath::own(format!("{NOTES}/{id}{end}"))
+/// The name of the lock of a note.
+fn lock_of(id: &str) -> String {
+    format!("{id}{LOCK}")
 }
 
 /// Removes a note and its lock file.
 fn forget(state: &dyn Fs, id: &str) -> io::Result<()> {
-    for path in [note(id, ""), note(id, ".lock")] {
-        if state.stat(&path)?.is_some() {
-            state.remove_file(&path)?;
-        }
-    }
-    Ok(())
+    let names = [id.to_string(), lock_of(id)];
+    RecordFiles::new(state).remove(NOTES, &names).map(drop)
 }
 
 /// Removes what killed drills left behind; what cannot be removed is tried again by the next one.
 pub fn sweep(state: &dyn Fs) -> io::Result<()> {
-    for name in state.list(&RelPath::own(NOTES))? {
-        let Some(id) = std::str::from_utf8(&name)
-            .ok()
-            .and_then(|name| name.strip_suffix(".lock").or(Some(name)))
-            .filter(|id| is_id(id))
-        else {
+    let notes = RecordFiles::new(state);
+    for name in notes.names(NOTES)? {
+        let id = name.strip_suffix(LOCK).unwrap_or(&name);
+        if !is_id(id) {
+            continue;
+        }
+        let Some(_lock) = notes.lock(NOTES, &lock_of(id), LockWait::No)? else {
             continue;
         };
-        let Some(_lock) = state.lock(&note(id, ".lock"), Hold::Exclusive, false)? else {
-            continue;
-        };
-        let path = match read_limited(state, &note(id, ""), 4096) {
-            Ok(bytes) => PathBuf::from(std::ffi::OsString::from_vec(bytes)),
-            // Killed before the folder was made, or another sweep was quicker.
-            Err(_) => {
-                forget(state, id)?;
-                continue;
+        let is_gone = match notes.read(NOTES, id, 4096) {
+            Ok(Some(path)) => {
+                let path = PathBuf::from(OsString::from_vec(path));
+                !is_a_drills(&path, id) || clear(&path).is_ok()
             }
+            // Killed before the folder was made, or another sweep was quicker.
+            _ => true,
         };
-        let is_gone = !is_a_drills(&path, id) || clear(&path).is_ok();
         if is_gone {
             forget(state, id)?;
         }
@@ -266,15 +258,9 @@ mod tests {
         let precious = parent.path().join("precious");
         std::fs::create_dir(&precious).expect("it makes a folder");
         let planted = "0123456789abcdef";
-        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
-        write_durably(
-            &*state,
-            &note(planted, ""),
-            precious.as_os_str().as_bytes(),
-            0o600,
-            points,
-        )
-        .expect("it writes");
+        RecordFiles::new(&*state)
+            .write(NOTES, planted, precious.as_os_str().as_bytes())
+            .expect("it writes");
         sweep(&*state).expect("it sweeps");
         assert!(!left.exists() && living.path().exists() && precious.exists());
         assert_eq!(

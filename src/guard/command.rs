@@ -5,14 +5,14 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Place, Reading, one, value};
-use crate::base::process::{Command, Exit};
+use crate::{base::process::Exit, git::child};
 
 /// Bytes of output that are kept; the first and the last half.
 const OUTPUT: usize = 64 << 10;
 
 /// Runs it. That it failed says nothing of the task.
 pub(super) fn read(run: &str, path: &str, timeout: Duration, place: &Place<'_>) -> Reading {
-    let ended = match Command::shell(run, &place.dir)
+    let ended = match child::shell(run, &place.dir)
         .limit(timeout)
         .output_cap(OUTPUT)
         .run()

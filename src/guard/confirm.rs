@@ -5,41 +5,45 @@
 
 use std::{io, sync::Arc};
 
-use super::{Error, state::soon};
+use super::Error;
 use crate::{
-    base::{
-        Fs, RelPath, SyncPoint,
-        fs::{FileLock, Hold, create_dir_all, read_limited, write_durably},
-    },
+    base::Fs,
     model::{
         TaskId,
         confirm::{CONFIRM_SCHEMA, Pending},
     },
+    records::{self, JsonRecord, LockWait, RecordFiles, RecordLock, Records},
 };
 
-/// Largest record that is read, in bytes.
-const LIMIT: u64 = 64 << 10;
+impl JsonRecord for Pending {
+    const LIMIT: u64 = 64 << 10;
+    const SCHEMA: Option<&'static str> = Some(CONFIRM_SCHEMA);
+
+    fn schema(&self) -> Option<&str> {
+        Some(&self.schema)
+    }
+
+    fn is_key(key: &str) -> bool {
+        key.parse::<TaskId>().is_ok()
+    }
+
+    fn belongs_to(&self, key: &str) -> bool {
+        self.task.as_str() == key
+    }
+}
 
 /// The records.
 #[derive(Clone)]
 pub struct Confirmations {
-    fs: Arc<dyn Fs>,
-}
-
-/// Their folder below the state folder.
-fn folder() -> RelPath {
-    RelPath::own("confirm")
-}
-
-/// The file of a task.
-fn path(task: &TaskId) -> RelPath {
-    folder().join(format!("{task}.json"))
+    records: Records<'static, Pending>,
 }
 
 impl Confirmations {
     /// The records below a state folder; nothing is read or made yet.
     pub fn new(state: Arc<dyn Fs>) -> Self {
-        Self { fs: state }
+        Self {
+            records: Records::new(RecordFiles::new(state), "confirm"),
+        }
     }
 
     /// The tasks that have one.
@@ -47,18 +51,8 @@ impl Confirmations {
     /// # Errors
     /// When the folder cannot be read.
     pub fn tasks(&self) -> io::Result<Vec<TaskId>> {
-        if self.fs.stat(&folder())?.is_none() {
-            return Ok(Vec::new());
-        }
-        let names = self.fs.list(&folder())?;
-        let task = |name: &Vec<u8>| {
-            std::str::from_utf8(name)
-                .ok()?
-                .strip_suffix(".json")?
-                .parse()
-                .ok()
-        };
-        let mut tasks: Vec<TaskId> = names.iter().filter_map(task).collect();
+        let keys = self.records.list()?;
+        let mut tasks: Vec<TaskId> = keys.iter().filter_map(|key| key.parse().ok()).collect();
         tasks.sort();
         Ok(tasks)
     }
@@ -68,20 +62,12 @@ impl Confirmations {
     /// # Errors
     /// When there is one that cannot be read.
     pub fn load(&self, task: &TaskId) -> Result<Option<Pending>, Error> {
-        let bytes = match read_limited(&*self.fs, &path(task), LIMIT) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            bytes => bytes.map_err(|error| Error::Io(task.clone(), error))?,
-        };
-        match serde_json::from_slice::<Pending>(&bytes) {
-            Ok(pending) if pending.schema == CONFIRM_SCHEMA && pending.task == *task => {
-                Ok(Some(pending))
-            }
-            Ok(_) => Err(Error::Unconfirmable(
-                task.clone(),
-                "it is of something else".into(),
-            )),
-            Err(error) => Err(Error::Unconfirmable(task.clone(), error.to_string())),
-        }
+        self.records
+            .load(task.as_str())
+            .map_err(|error| match error {
+                records::Error::Io(error) => Error::Io(task.clone(), error),
+                records::Error::Damaged(why) => Error::Unconfirmable(task.clone(), why),
+            })
     }
 
     /// Writes it, durably.
@@ -89,14 +75,9 @@ impl Confirmations {
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self, pending: &Pending) -> Result<(), Error> {
-        let bytes = serde_json::to_vec_pretty(pending).expect("because plain data always renders");
-        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
-        let write = || {
-            create_dir_all(&*self.fs, &folder(), 0o700)?;
-            self.fs.sync_dir(&RelPath::root(), SyncPoint::JournalDir)?;
-            write_durably(&*self.fs, &path(&pending.task), &bytes, 0o600, points)
-        };
-        write().map_err(|error| Error::Io(pending.task.clone(), error))
+        self.records
+            .save(pending.task.as_str(), pending)
+            .map_err(|error| Error::Io(pending.task.clone(), error))
     }
 
     /// Removes it, durably; false when there was none.
@@ -104,36 +85,28 @@ impl Confirmations {
     /// # Errors
     /// When it is there and cannot be removed.
     pub fn remove(&self, task: &TaskId) -> Result<bool, Error> {
-        let remove = || match self.fs.remove_file(&path(task)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-            Ok(()) => self
-                .fs
-                .sync_dir(&folder(), SyncPoint::JournalDir)
-                .map(|()| true),
-        };
-        remove().map_err(|error| Error::Io(task.clone(), error))
+        self.records
+            .remove(task.as_str())
+            .map_err(|error| Error::Io(task.clone(), error))
     }
 
     /// Becomes the one who watches a task, until dropped; `None` when somebody does already.
     ///
     /// # Errors
     /// When it cannot be locked.
-    pub fn watch(&self, task: &TaskId) -> Result<Option<FileLock>, Error> {
-        let lock = self.fs.lock(
-            &folder().join(format!("{task}.watched")),
-            Hold::Exclusive,
-            false,
-        );
-        lock.map_err(|error| Error::Io(task.clone(), error))
+    pub fn watch(&self, task: &TaskId) -> Result<Option<RecordLock>, Error> {
+        self.records
+            .lock(&format!("{task}.watched"), LockWait::No)
+            .map_err(|error| Error::Io(task.clone(), error))
     }
 
     /// Becomes the one who ends the waiting, until dropped; `None` when somebody is at it.
     ///
     /// # Errors
     /// When it cannot be locked.
-    pub fn end(&self, task: &TaskId) -> Result<Option<FileLock>, Error> {
-        soon(&*self.fs, &folder().join(format!("{task}.held")))
+    pub fn end(&self, task: &TaskId) -> Result<Option<RecordLock>, Error> {
+        self.records
+            .lock(&format!("{task}.held"), LockWait::Moment)
             .map_err(|error| Error::Io(task.clone(), error))
     }
 }

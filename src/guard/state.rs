@@ -4,43 +4,44 @@
 //! written before anything is done. A memory that cannot be read is an error, never an empty one:
 //! a guard that forgot its cooldown would fire again.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use super::Error;
 use crate::{
-    base::{
-        Fs, RelPath, SyncPoint,
-        fs::{FileLock, Hold, create_dir_all, read_limited, write_durably},
-    },
+    base::Fs,
     model::{
         TaskId,
         guard::{GUARD_SCHEMA, GuardState},
     },
+    records::{self, JsonRecord, LockWait, RecordFiles, RecordLock, Records},
 };
 
-/// Largest memory that is read, in bytes.
-const LIMIT: u64 = 64 << 20;
+impl JsonRecord for GuardState {
+    const LIMIT: u64 = 64 << 20;
+    const SCHEMA: Option<&'static str> = Some(GUARD_SCHEMA);
+    const IS_PRETTY: bool = false;
 
-/// How often a lock is tried again.
-const PATIENCE: u32 = 50;
-/// The pause between two attempts.
-const MOMENT: Duration = Duration::from_millis(10);
+    fn schema(&self) -> Option<&str> {
+        Some(&self.schema)
+    }
+
+    fn belongs_to(&self, key: &str) -> bool {
+        self.task.as_str() == key
+    }
+}
 
 /// The memory of the guard.
 #[derive(Clone)]
 pub struct Memory {
-    fs: Arc<dyn Fs>,
-}
-
-/// Its folder below the state folder.
-fn folder() -> RelPath {
-    RelPath::own("guard")
+    records: Records<'static, GuardState>,
 }
 
 impl Memory {
     /// The memory below a state folder; nothing is read or made yet.
     pub fn new(state: Arc<dyn Fs>) -> Self {
-        Self { fs: state }
+        Self {
+            records: Records::new(RecordFiles::new(state), "guard"),
+        }
     }
 
     /// What is known of a task.
@@ -48,19 +49,10 @@ impl Memory {
     /// # Errors
     /// When there is something that cannot be read.
     pub fn load(&self, task: &TaskId) -> Result<GuardState, Error> {
-        let bytes = match read_limited(&*self.fs, &path(task), LIMIT) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(GuardState::new(task));
-            }
-            bytes => bytes.map_err(|error| Error::Io(task.clone(), error))?,
-        };
-        let damaged = |why: String| Error::Damaged(task.clone(), why);
-        let state: GuardState =
-            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        if state.schema == GUARD_SCHEMA && state.task == *task {
-            Ok(state)
-        } else {
-            Err(damaged("it is of something else".into()))
+        match self.records.load(task.as_str()) {
+            Ok(state) => Ok(state.unwrap_or_else(|| GuardState::new(task))),
+            Err(records::Error::Io(error)) => Err(Error::Io(task.clone(), error)),
+            Err(records::Error::Damaged(why)) => Err(Error::Damaged(task.clone(), why)),
         }
     }
 
@@ -69,22 +61,16 @@ impl Memory {
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self, state: &GuardState) -> Result<(), Error> {
-        let bytes = serde_json::to_vec(state).expect("because plain data always renders");
-        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
-        let write = || {
-            if !create_dir_all(&*self.fs, &folder(), 0o700)?.is_empty() {
-                self.fs.sync_dir(&RelPath::root(), SyncPoint::JournalDir)?;
-            }
-            write_durably(&*self.fs, &path(&state.task), &bytes, 0o600, points)
-        };
-        write().map_err(|error| Error::Io(state.task.clone(), error))
+        self.records
+            .save(state.task.as_str(), state)
+            .map_err(|error| Error::Io(state.task.clone(), error))
     }
 
     /// Keeps other guards from a task until dropped.
     ///
     /// # Errors
     /// When another one is at it.
-    pub fn lock(&self, task: &TaskId) -> Result<FileLock, Error> {
+    pub fn lock(&self, task: &TaskId) -> Result<RecordLock, Error> {
         let failed = |error| Error::Io(task.clone(), error);
         self.take(&format!("{task}.held"))
             .map_err(failed)?
@@ -95,34 +81,15 @@ impl Memory {
     ///
     /// # Errors
     /// When another one runs, or nothing can be written.
-    pub fn lock_all(&self) -> Result<FileLock, Error> {
+    pub fn lock_all(&self) -> Result<RecordLock, Error> {
         self.take(".running")
             .map_err(Error::Memory)?
             .ok_or(Error::Running)
     }
 
-    /// Takes a kernel lock.
-    fn take(&self, name: &str) -> io::Result<Option<FileLock>> {
-        create_dir_all(&*self.fs, &folder(), 0o700)?;
-        soon(&*self.fs, &folder().join(name))
+    fn take(&self, name: &str) -> io::Result<Option<RecordLock>> {
+        self.records.lock(name, LockWait::Moment)
     }
-}
-
-/// Takes a kernel lock that is free, or will be in a moment: a program that another thread starts
-/// holds every lock of its parent until it has begun.
-pub(super) fn soon(fs: &dyn Fs, path: &RelPath) -> io::Result<Option<FileLock>> {
-    for _ in 0..PATIENCE {
-        if let Some(lock) = fs.lock(path, Hold::Exclusive, false)? {
-            return Ok(Some(lock));
-        }
-        std::thread::sleep(MOMENT);
-    }
-    fs.lock(path, Hold::Exclusive, false)
-}
-
-/// The file of a task.
-fn path(task: &TaskId) -> RelPath {
-    folder().join(format!("{task}.json"))
 }
 
 #[cfg(test)]

@@ -9,10 +9,14 @@ use std::path::{Path, PathBuf};
 
 use bstr::ByteSlice;
 
-use super::{Error, config_text, script::quoted};
+use super::{
+    Error, config_text,
+    place::{HOOK_DIR, HOOK_FILE},
+    script::quoted,
+};
 use crate::{
     base::{
-        Failure, Fs, RelPath, Root, SyncPoint,
+        Failure, Fs, RelPath, Root,
         fs::{create_dir_all, read_limited, write_durably},
     },
     site::RepoSite,
@@ -318,14 +322,7 @@ fn write_attributes(site: &RepoSite, edited: &Edited) -> Result<(), Failure> {
                 .stat(&name)
                 .map_err(failed)?
                 .map_or(0o666, |stat| stat.mode);
-            write_durably(
-                &common,
-                &name,
-                new,
-                mode,
-                (SyncPoint::StageFile, SyncPoint::TreeDir),
-            )
-            .map_err(failed)
+            write_durably(&common, &name, new, mode, (HOOK_FILE, HOOK_DIR)).map_err(failed)
         }
         Err(with_folder) => {
             common.remove_file(&name).map_err(failed)?;

@@ -24,6 +24,7 @@ use crate::{
     base::{Fault, Hint, Kind},
     model::hooks::HookMethod,
 };
+pub use place::SYNC_POINTS;
 
 /// What stops an installation, or a command of git.
 #[derive(Debug, thiserror::Error)]

@@ -17,6 +17,13 @@ use crate::{
     model::hooks::HookEvent,
 };
 
+/// The bytes of a hook, or of what git reads beside hooks.
+pub const HOOK_FILE: SyncPoint = SyncPoint::new("hooks.file");
+/// The folders that name them.
+pub const HOOK_DIR: SyncPoint = SyncPoint::new("hooks.dir");
+/// The places where the room of hooks forces bytes to the disk; the tests skip one at a time.
+pub const SYNC_POINTS: [SyncPoint; 2] = [HOOK_FILE, HOOK_DIR];
+
 /// How the names of files begin that are being written.
 const TEMP: &str = ".tmp-snapback-";
 /// No hook is read further than this, in bytes.
@@ -242,7 +249,7 @@ impl Place<'_> {
             }
             let mut file = self.fs.create(&temp, mode)?;
             file.write_all(bytes)?;
-            file.sync(SyncPoint::StageFile)?;
+            file.sync(HOOK_FILE)?;
             drop(file);
             self.fs.rename(&temp, &at(name))?;
             self.sync()
@@ -310,13 +317,13 @@ impl Place<'_> {
             file.flush()?;
             file.set_mode(stat.mode)?;
             file.set_mtime(stat.mtime)?;
-            file.sync(SyncPoint::StageFile)?;
+            file.sync(HOOK_FILE)?;
         }
         self.fs.rename(&temp, &at(to))?;
         self.sync()
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.fs.sync_dir(&RelPath::root(), SyncPoint::TreeDir)
+        self.fs.sync_dir(&RelPath::root(), HOOK_DIR)
     }
 }

@@ -16,7 +16,7 @@ use super::{
     status::{self, Phase},
 };
 use crate::{
-    base::{Fs, RelPath, SyncPoint, fs::is_temp, random},
+    base::{Fs, RelPath, fs::is_temp, random},
     model::{OpId, Operation, operation::Summary},
 };
 
@@ -180,7 +180,7 @@ pub fn sweep(fs: &dyn Fs) -> Result<(), Error> {
             }
             return fs
                 .append(&journal)
-                .and_then(|mut file| file.sync(SyncPoint::JournalRecord))
+                .and_then(|mut file| file.sync(log::RECORD))
                 .map_err(failed);
         }
         for name in fs.list(&dir).map_err(failed)? {

@@ -19,6 +19,17 @@ use crate::{
     model::{OpId, Operation, operation::Summary},
 };
 
+/// The bytes of an operation's plan, and of the reserve.
+pub const PLAN_FILE: SyncPoint = SyncPoint::new("journal.plan-file");
+/// The first record of an operation's journal.
+pub const JOURNAL_FILE: SyncPoint = SyncPoint::new("journal.journal-file");
+/// Each later record.
+pub const RECORD: SyncPoint = SyncPoint::new("journal.record");
+/// The folders that name plans and journals.
+pub const JOURNAL_DIR: SyncPoint = SyncPoint::new("journal.journal-dir");
+/// The places where the journal forces bytes to the disk; the tests skip one at a time.
+pub const SYNC_POINTS: [SyncPoint; 4] = [PLAN_FILE, JOURNAL_FILE, RECORD, JOURNAL_DIR];
+
 /// One record of a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "record")]
@@ -161,8 +172,8 @@ impl Log {
         let (line, last) = chain::render("", &first);
         let (plan_file, journal) = (dir.join("plan.json"), dir.join("journal.jsonl"));
         let files = [
-            (&plan_file, &plan[..], SyncPoint::PlanFile),
-            (&journal, line.as_bytes(), SyncPoint::JournalFile),
+            (&plan_file, &plan[..], PLAN_FILE),
+            (&journal, line.as_bytes(), JOURNAL_FILE),
         ];
         at_once(&files, |(path, bytes, point)| {
             write_aside(&*fs, path, bytes, 0o600, Some(*point))
@@ -170,12 +181,12 @@ impl Log {
         .map_err(failed)?;
         publish(&*fs, &plan_file).map_err(failed)?;
         at_once(&[&dir, &dir.parent(), &RelPath::root()], |dir| {
-            fs.sync_dir(dir, SyncPoint::JournalDir)
+            fs.sync_dir(dir, JOURNAL_DIR)
         })
         .map_err(failed)?;
         // A journal that has its name has a plan.
         publish(&*fs, &journal)
-            .and_then(|()| fs.sync_dir(&dir, SyncPoint::JournalDir))
+            .and_then(|()| fs.sync_dir(&dir, JOURNAL_DIR))
             .map_err(failed)?;
         Ok(Self {
             fs,
@@ -304,7 +315,7 @@ impl Log {
         let write = || -> io::Result<()> {
             let mut file = self.fs.append(&self.dir.join("journal.jsonl"))?;
             file.write_all(lines)?;
-            file.sync(SyncPoint::JournalRecord)
+            file.sync(RECORD)
         };
         let result = write();
         if let Err(error) = &result {
@@ -328,7 +339,7 @@ impl Log {
 
     /// Replaces the file by a fresh one with the same records.
     fn replace(&mut self) -> io::Result<()> {
-        let points = (SyncPoint::JournalFile, SyncPoint::JournalDir);
+        let points = (JOURNAL_FILE, JOURNAL_DIR);
         write_durably(
             &*self.fs,
             &self.dir.join("journal.jsonl"),

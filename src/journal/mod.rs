@@ -21,7 +21,7 @@ use crate::{
     model::OpId,
 };
 
-pub use log::{Log, Record};
+pub use log::{Log, Record, SYNC_POINTS};
 pub use runner::{Ended, Ending, Runner, Witness};
 pub use status::{Phase, of as status_of};
 

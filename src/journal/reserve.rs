@@ -7,7 +7,8 @@
 
 use std::io;
 
-use crate::base::{Fs, RelPath, SyncPoint};
+use super::log::{JOURNAL_DIR, PLAN_FILE};
+use crate::base::{Fs, RelPath};
 
 /// Bytes: 64 blocks, for journal, staging folder and folders that are made again.
 const SIZE: u64 = 256 << 10;
@@ -32,8 +33,8 @@ pub fn fill(state: &dyn Fs) -> io::Result<()> {
             0;
             usize::try_from(SIZE).expect("because it is small")
         ])?;
-        file.sync(SyncPoint::PlanFile)?;
-        state.sync_dir(&RelPath::root(), SyncPoint::JournalDir)
+        file.sync(PLAN_FILE)?;
+        state.sync_dir(&RelPath::root(), JOURNAL_DIR)
     };
     write().inspect_err(|_| drop(state.remove_file(&path())))
 }
@@ -43,6 +44,6 @@ pub fn free(state: &dyn Fs) -> bool {
     // Many file systems give the room of a removed file back only once the removal is on the disk.
     state
         .remove_file(&path())
-        .and_then(|()| state.sync_dir(&RelPath::root(), SyncPoint::JournalDir))
+        .and_then(|()| state.sync_dir(&RelPath::root(), JOURNAL_DIR))
         .is_ok()
 }

@@ -5,6 +5,7 @@ use std::{io, path::PathBuf};
 use crate::{
     base::{Fault, Hint, Kind},
     model::signature::KeyId,
+    records::private::Refusal,
 };
 
 /// What stops the use of keys.
@@ -52,6 +53,21 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Inside(path) => Self::PlaceInside(path),
+            Refusal::NotSafe { path, why, mode } => Self::NotSafe { path, why, mode },
+            Refusal::TooLarge(path) => Self::NotSafe {
+                path,
+                why: "it is too large",
+                mode: "600",
+            },
+            Refusal::File { path, source } => Self::File { path, source },
+        }
+    }
 }
 
 impl Fault for Error {

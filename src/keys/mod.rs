@@ -7,12 +7,9 @@
 
 pub mod dsse;
 mod error;
-mod folder;
 
 use std::{
-    fs::DirBuilder,
     io,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -22,27 +19,29 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    base::{
-        Fs, RelPath, Root,
-        fs::{FileLock, Hold},
-        random,
-    },
+    base::random,
     model::signature::{Judgement, KeyId, ManifestSignature, Signer, State},
+    records::{
+        JsonRecord, LockWait, PrivateFolder, RecordLock,
+        private::{AccessRule, OTHERS_DO_NOT_WRITE},
+    },
 };
 pub use error::Error;
-use folder::{open, read, write};
 
-/// The file of the user's key.
-const KEY: &str = "signing-key.json";
-/// The file of the keys that count.
-const SIGNERS: &str = "allowed-signers.json";
+/// The record of the user's key.
+const KEY: &str = "signing-key";
+/// The record of the keys that count.
+const SIGNERS: &str = "allowed-signers";
 /// What a process holds while it changes either.
 const LOCK: &str = "keys.lock";
 /// The formats of the two.
 const KEY_SCHEMA: &str = "snapback.signing-key/1";
 const SIGNERS_SCHEMA: &str = "snapback.allowed-signers/1";
-/// Largest list that is read, in bytes.
-const LIMIT: u64 = 4 << 20;
+/// Nobody else may even read the user's key.
+const SECRET: AccessRule = AccessRule {
+    forbidden: 0o077,
+    why: "others can read it, so it may be in other hands by now",
+};
 
 /// A key as it is kept. No `Debug`: nothing can print it.
 #[derive(Serialize, Deserialize)]
@@ -54,12 +53,30 @@ struct KeptKey {
     secret: String,
 }
 
+impl JsonRecord for KeptKey {
+    const LIMIT: u64 = 4 << 20;
+    const SCHEMA: Option<&'static str> = Some(KEY_SCHEMA);
+
+    fn schema(&self) -> Option<&str> {
+        Some(&self.schema)
+    }
+}
+
 /// The list as it is kept.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KeptSigners {
     schema: String,
     signers: Vec<Signer>,
+}
+
+impl JsonRecord for KeptSigners {
+    const LIMIT: u64 = 4 << 20;
+    const SCHEMA: Option<&'static str> = Some(SIGNERS_SCHEMA);
+
+    fn schema(&self) -> Option<&str> {
+        Some(&self.schema)
+    }
 }
 
 /// The keys of the user at this machine.
@@ -104,26 +121,15 @@ impl<'a> Keys<'a> {
 
     /// The user's key.
     fn own(&self) -> Result<SigningKey, Error> {
-        let path = self.folder.ok_or(Error::NoPlace)?.join(KEY);
-        let Some(root) = self.look()? else {
-            return Err(Error::NoKey(path));
-        };
-        let Some((bytes, stat)) = read(&root, KEY)? else {
-            return Err(Error::NoKey(path));
-        };
+        let place = self.folder.ok_or(Error::NoPlace)?;
+        let no_key = || Error::NoKey(place.join(format!("{KEY}.json")));
+        let folder = self.look()?.ok_or_else(no_key)?;
+        let kept: KeptKey = folder.load(KEY, SECRET)?.ok_or_else(no_key)?;
         let not_safe = |why| Error::NotSafe {
-            path: path.clone(),
+            path: folder.path(KEY),
             why,
             mode: "600",
         };
-        if stat.mode & 0o077 != 0 {
-            return Err(not_safe(
-                "others can read it, so it may be in other hands by now",
-            ));
-        }
-        // What serde says may quote the file, so it is not passed on.
-        let kept: KeptKey =
-            serde_json::from_slice(&bytes).map_err(|_| not_safe("it is damaged"))?;
         let secret: Option<[u8; 32]> = STANDARD
             .decode(&kept.secret)
             .ok()
@@ -150,13 +156,13 @@ impl<'a> Keys<'a> {
     /// When there is one, or no private folder outside the work tree.
     pub fn create(&self, name: &str) -> Result<(KeyId, PathBuf), Error> {
         let name = checked(name)?;
-        let (root, _lock) = self.open()?;
-        let path = root.path().join(KEY);
+        let (folder, _lock) = self.open()?;
+        let (path, records) = (folder.path(KEY), folder.records());
         let failed = |source| Error::File {
             path: path.clone(),
             source,
         };
-        if root.stat(&RelPath::own(KEY)).map_err(failed)?.is_some() {
+        if records.list().map_err(failed)?.iter().any(|key| key == KEY) {
             return Err(Error::KeyThere(path));
         }
         let mut signers = self.signers()?;
@@ -176,15 +182,8 @@ impl<'a> Keys<'a> {
         });
         // In this order: a key that is there and not allowed would sign what its owner cannot
         // verify.
-        write(
-            &root,
-            SIGNERS,
-            &KeptSigners {
-                schema: SIGNERS_SCHEMA.into(),
-                signers,
-            },
-        )?;
-        write(&root, KEY, &kept)?;
+        keep(&folder, signers)?;
+        records.save(KEY, &kept).map_err(failed)?;
         Ok((public, path))
     }
 
@@ -193,27 +192,21 @@ impl<'a> Keys<'a> {
     /// # Errors
     /// When the list is there and cannot be believed.
     pub fn signers(&self) -> Result<Vec<Signer>, Error> {
-        let Some(root) = self.look()? else {
+        let Some(folder) = self.look()? else {
             return Ok(Vec::new());
         };
-        let Some((bytes, stat)) = read(&root, SIGNERS)? else {
+        let Some(kept): Option<KeptSigners> = folder.load(SIGNERS, OTHERS_DO_NOT_WRITE)? else {
             return Ok(Vec::new());
         };
-        let not_safe = |why| Error::NotSafe {
-            path: root.path().join(SIGNERS),
-            why,
-            mode: "600",
-        };
-        if stat.mode & 0o022 != 0 {
-            return Err(not_safe("others can write to it"));
-        }
-        let kept: KeptSigners =
-            serde_json::from_slice(&bytes).map_err(|_| not_safe("it is damaged"))?;
         let mut seen = std::collections::BTreeSet::new();
         if kept.schema != SIGNERS_SCHEMA
             || !kept.signers.iter().all(|signer| seen.insert(signer.key))
         {
-            return Err(not_safe("it is of another version, or names a key twice"));
+            return Err(Error::NotSafe {
+                path: folder.path(SIGNERS),
+                why: "it is of another version, or names a key twice",
+                mode: "600",
+            });
         }
         Ok(kept.signers)
     }
@@ -230,7 +223,7 @@ impl<'a> Keys<'a> {
         if !dsse::is_sound(&signer.key) {
             return Err(Error::Weak(signer.key));
         }
-        let (root, _lock) = self.open()?;
+        let (folder, _lock) = self.open()?;
         let mut signers = self.signers()?;
         if signers
             .iter()
@@ -240,14 +233,7 @@ impl<'a> Keys<'a> {
         }
         signers.retain(|known| known.key != signer.key);
         signers.push(signer);
-        write(
-            &root,
-            SIGNERS,
-            &KeptSigners {
-                schema: SIGNERS_SCHEMA.into(),
-                signers,
-            },
-        )
+        keep(&folder, signers)
     }
 
     /// Revokes a key, or all keys of a name; returns those that were not revoked before.
@@ -255,7 +241,7 @@ impl<'a> Keys<'a> {
     /// # Errors
     /// When none is, or belongs to, what was given.
     pub fn revoke(&self, which: &str, now: Timestamp) -> Result<Vec<Signer>, Error> {
-        let (root, _lock) = self.open()?;
+        let (folder, _lock) = self.open()?;
         let mut signers = self.signers()?;
         let is_meant = |signer: &Signer| signer.name == which || signer.key.to_string() == which;
         if !signers.iter().any(is_meant) {
@@ -269,14 +255,7 @@ impl<'a> Keys<'a> {
             signer.revoked = Some(now);
             revoked.push(signer.clone());
         }
-        write(
-            &root,
-            SIGNERS,
-            &KeptSigners {
-                schema: SIGNERS_SCHEMA.into(),
-                signers,
-            },
-        )?;
+        keep(&folder, signers)?;
         Ok(revoked)
     }
 
@@ -334,38 +313,42 @@ impl<'a> Keys<'a> {
     }
 
     /// Opens the folder for reading; `None` when it is not there.
-    fn look(&self) -> Result<Option<Root>, Error> {
-        match self.folder {
-            Some(folder) if folder.is_dir() => open(folder, self.work_tree).map(Some),
-            _ => Ok(None),
-        }
+    fn look(&self) -> Result<Option<PrivateFolder>, Error> {
+        let found = self.folder;
+        let found = found.map(|folder| PrivateFolder::look(folder, self.work_tree));
+        Ok(found.transpose()?.flatten())
     }
 
     /// Opens the folder for writing, alone; it is made when it is not there.
-    fn open(&self) -> Result<(Root, FileLock), Error> {
-        let folder = self.folder.ok_or(Error::NoPlace)?;
-        let there = folder.ancestors().find_map(|path| path.canonicalize().ok());
-        if there.is_some_and(|there| there.starts_with(self.work_tree)) {
-            return Err(Error::PlaceInside(folder.to_path_buf()));
-        }
+    fn open(&self) -> Result<(PrivateFolder, RecordLock), Error> {
+        let place = self.folder.ok_or(Error::NoPlace)?;
         let failed = |source| Error::File {
-            path: folder.to_path_buf(),
+            path: place.to_path_buf(),
             source,
         };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(failed)?;
-        let root = open(folder, self.work_tree)?;
-        let lock = root
-            .lock(&RelPath::own(LOCK), Hold::Exclusive, true)
-            .map_err(failed)?;
-        Ok((
-            root,
-            lock.ok_or_else(|| failed(io::ErrorKind::WouldBlock.into()))?,
-        ))
+        let folder = PrivateFolder::make(place, self.work_tree)?;
+        let lock = folder
+            .records::<KeptSigners>()
+            .lock(LOCK, LockWait::Forever)
+            .map_err(failed)?
+            .ok_or_else(|| failed(io::ErrorKind::WouldBlock.into()))?;
+        Ok((folder, lock))
     }
+}
+
+/// Keeps the list of keys.
+fn keep(folder: &PrivateFolder, signers: Vec<Signer>) -> Result<(), Error> {
+    let kept = KeptSigners {
+        schema: SIGNERS_SCHEMA.into(),
+        signers,
+    };
+    folder
+        .records()
+        .save(SIGNERS, &kept)
+        .map_err(|source| Error::File {
+            path: folder.path(SIGNERS),
+            source,
+        })
 }
 
 /// A name that can be shown on one line.

@@ -11,6 +11,8 @@ use std::{
 
 use super::*;
 
+const KEY_FILE: &str = "signing-key.json";
+const SIGNERS_FILE: &str = "allowed-signers.json";
 const MANIFEST: &[u8] = b"schema: snapback.manifest/1\n";
 
 /// A home and a work tree.
@@ -71,7 +73,12 @@ fn why(error: Result<ManifestSignature, Error>) -> &'static str {
 #[test]
 fn a_key_is_made_once_private_and_allowed() {
     let (desk, key) = with_key();
-    for (name, mode) in [("", 0o700), (KEY, 0o600), (SIGNERS, 0o600), (LOCK, 0o600)] {
+    for (name, mode) in [
+        ("", 0o700),
+        (KEY_FILE, 0o600),
+        (SIGNERS_FILE, 0o600),
+        (LOCK, 0o600),
+    ] {
         assert_eq!(
             fs::metadata(desk.file(name))
                 .expect("it is there")
@@ -139,16 +146,16 @@ fn no_key_and_no_folder_are_told_apart_from_a_bad_one() {
 fn a_key_that_others_can_read_is_refused() {
     let (desk, _) = with_key();
     for mode in [0o644, 0o640, 0o604, 0o610, 0o601, 0o660, 0o666, 0o777] {
-        desk.chmod(KEY, mode);
+        desk.chmod(KEY_FILE, mode);
         assert!(
             why(desk.with(HERE, |keys| keys.sign(MANIFEST))).contains("others can read it"),
             "{mode:o}"
         );
     }
-    desk.chmod(KEY, 0o400);
+    desk.chmod(KEY_FILE, 0o400);
     desk.with(HERE, |keys| keys.sign(MANIFEST))
         .expect("less is fine");
-    desk.chmod(KEY, 0o600);
+    desk.chmod(KEY_FILE, 0o600);
     desk.chmod("", 0o777);
     assert!(why(desk.with(HERE, |keys| keys.sign(MANIFEST))).contains("others can write"));
     assert!(matches!(
@@ -160,7 +167,7 @@ fn a_key_that_others_can_read_is_refused() {
 #[test]
 fn a_key_or_list_that_is_no_file_or_damaged_is_refused_and_never_quoted() {
     let (desk, _) = with_key();
-    let whole = fs::read(desk.file(KEY)).expect("it reads");
+    let whole = fs::read(desk.file(KEY_FILE)).expect("it reads");
     let text = String::from_utf8(whole.clone()).expect("it is text");
     let kept: serde_json::Value = serde_json::from_slice(&whole).expect("it is JSON");
     let secret = kept["secret"].as_str().expect("it is there").to_string();
@@ -168,7 +175,7 @@ fn a_key_or_list_that_is_no_file_or_damaged_is_refused_and_never_quoted() {
     for at in 0..whole.len() {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
-        fs::write(desk.file(KEY), &bytes).expect("it writes");
+        fs::write(desk.file(KEY_FILE), &bytes).expect("it writes");
         match desk.with(HERE, |keys| keys.sign(MANIFEST)) {
             Ok(signature) => assert_eq!(
                 desk.with(HERE, |keys| keys.judge(&signature, MANIFEST))
@@ -192,14 +199,14 @@ fn a_key_or_list_that_is_no_file_or_damaged_is_refused_and_never_quoted() {
         b"{}",
         text.replace("ed25519\"", "hmac-sha256\"").as_bytes(),
     ] {
-        fs::write(desk.file(KEY), bytes).expect("it writes");
+        fs::write(desk.file(KEY_FILE), bytes).expect("it writes");
         assert!(why(desk.with(HERE, |keys| keys.sign(MANIFEST))).contains("damaged"));
     }
-    fs::rename(desk.file(KEY), desk.at("moved")).expect("it moves");
-    symlink(desk.at("moved"), desk.file(KEY)).expect("it links");
+    fs::rename(desk.file(KEY_FILE), desk.at("moved")).expect("it moves");
+    symlink(desk.at("moved"), desk.file(KEY_FILE)).expect("it links");
     assert!(why(desk.with(HERE, |keys| keys.sign(MANIFEST))).contains("no regular file"));
-    fs::remove_file(desk.file(KEY)).expect("it goes");
-    fs::create_dir(desk.file(KEY)).expect("it is made");
+    fs::remove_file(desk.file(KEY_FILE)).expect("it goes");
+    fs::create_dir(desk.file(KEY_FILE)).expect("it is made");
     assert!(why(desk.with(HERE, |keys| keys.sign(MANIFEST))).contains("no regular file"));
 }
 
@@ -244,10 +251,10 @@ fn a_list_that_cannot_be_believed_vouches_for_nobody() {
             .0
             .state
     };
-    let whole = fs::read_to_string(desk.file(SIGNERS)).expect("it reads");
-    desk.chmod(SIGNERS, 0o666);
+    let whole = fs::read_to_string(desk.file(SIGNERS_FILE)).expect("it reads");
+    desk.chmod(SIGNERS_FILE, 0o666);
     assert_eq!(state(), State::Unjudged);
-    desk.chmod(SIGNERS, 0o644);
+    desk.chmod(SIGNERS_FILE, 0o644);
     assert_eq!(
         state(),
         State::Good,
@@ -265,7 +272,7 @@ fn a_list_that_cannot_be_believed_vouches_for_nobody() {
         String::new(),
         whole[..9].into(),
     ] {
-        fs::write(desk.file(SIGNERS), text).expect("it writes");
+        fs::write(desk.file(SIGNERS_FILE), text).expect("it writes");
         assert_eq!(state(), State::Unjudged);
         assert!(
             desk.with(HERE, |keys| keys.allow(&Signer {
@@ -277,7 +284,7 @@ fn a_list_that_cannot_be_believed_vouches_for_nobody() {
             .is_err()
         );
     }
-    fs::remove_file(desk.file(SIGNERS)).expect("it goes");
+    fs::remove_file(desk.file(SIGNERS_FILE)).expect("it goes");
     assert_eq!(state(), State::UnknownKey);
 }
 

@@ -6,8 +6,9 @@
 
 use serde_json::Value;
 
+use super::files::TREE_DIR;
 use crate::{
-    base::{Failure, Fault, Fs, Kind, RelPath, SyncPoint},
+    base::{Failure, Fault, Fs, Kind, RelPath},
     journal::Step,
     model::operation::EnvironmentChange,
 };
@@ -76,8 +77,7 @@ impl<'a> Environment<'a> {
 
     /// Makes the names durable.
     fn sync(&self) -> std::io::Result<()> {
-        self.tree
-            .sync_dir(&self.change.path.parent(), SyncPoint::TreeDir)
+        self.tree.sync_dir(&self.change.path.parent(), TREE_DIR)
     }
 
     /// Switches back; may have been done in part.

@@ -54,6 +54,13 @@ impl Fault for Error {
     }
 }
 
+/// Each record of the verdict log.
+pub const RECORD: SyncPoint = SyncPoint::new("verdict.record");
+/// The folder that names the verdict log.
+pub const DIR: SyncPoint = SyncPoint::new("verdict.dir");
+/// The places where the verdict log forces bytes to the disk; the tests skip one at a time.
+pub const SYNC_POINTS: [SyncPoint; 2] = [RECORD, DIR];
+
 /// Where the log is.
 fn path() -> RelPath {
     RelPath::own("verdicts.jsonl")
@@ -202,13 +209,7 @@ pub fn append(
     }
     let replace = |with: &str| {
         let all = [&bytes[..log.whole], with.as_bytes()].concat();
-        write_durably(
-            state,
-            &path(),
-            &all,
-            0o600,
-            (SyncPoint::VerdictRecord, SyncPoint::VerdictDir),
-        )
+        write_durably(state, &path(), &all, 0o600, (RECORD, DIR))
     };
     if log.whole == 0 || log.whole < bytes.len() || records.iter().any(there) {
         return Ok(replace(&text)?);
@@ -216,7 +217,7 @@ pub fn append(
     let append = || -> io::Result<()> {
         let mut file = state.append(&path())?;
         file.write_all(text.as_bytes())?;
-        file.sync(SyncPoint::VerdictRecord)
+        file.sync(RECORD)
     };
     // What a failure leaves at the end of the file is unknown.
     Ok(append().inspect_err(|_| drop(replace("")))?)

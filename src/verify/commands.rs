@@ -12,6 +12,7 @@ use crate::{
         cancel::Cancelled,
         process::{self, Command, Ended, Exit, offline::Offline},
     },
+    git::child,
     model::{Check, Status, settings::CommandSpec},
 };
 
@@ -221,7 +222,7 @@ pub(super) fn check(
 
 /// The command of a spec; errors stand between the output as they were written.
 fn shell(spec: &CommandSpec, dir: &Path) -> Command {
-    Command::shell(&spec.run, dir).limit(spec.timeout).merged()
+    child::shell(&spec.run, dir).limit(spec.timeout).merged()
 }
 
 /// The command, how it ended, and the last lines it printed.

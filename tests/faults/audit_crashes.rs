@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use snapback::{
     audit::{
-        Once, Trail,
+        Once, SYNC_POINTS, Trail,
         check::{Outside, check},
     },
-    base::{Fs, RelPath, SyncPoint},
+    base::{Fs, RelPath},
     model::audit::End,
 };
 
@@ -36,7 +36,7 @@ fn act(disk: &SimFs) -> Option<()> {
     let (ticket, _) = trail(disk).begin(saying("act-1", End::Done)).ok()?;
     let root = RelPath::root();
     disk.symlink(b"done", &RelPath::own(DEED)).ok()?;
-    disk.sync_dir(&root, SyncPoint::TreeDir).ok()?;
+    disk.sync_certainly(&root).ok()?;
     ticket.close(&End::Done.into()).ok().map(drop)
 }
 
@@ -119,7 +119,7 @@ fn an_error_at_every_call_is_reported_or_without_harm() {
 
 #[test]
 fn each_skipped_sync_of_the_log_is_noticed() {
-    for point in [SyncPoint::AuditRecord, SyncPoint::AuditDir] {
+    for point in SYNC_POINTS {
         let disk = SimFs::new();
         disk.skip(point);
         trail(&disk)

@@ -8,6 +8,7 @@ use snapback::{
     base::{Fs, RelPath, SyncPoint},
     guard::{confirm::Confirmations, state::Memory},
     hooks::{
+        self,
         place::Place,
         script::{Before, shim},
     },
@@ -17,6 +18,7 @@ use snapback::{
         guard::GuardState,
         hooks::HookEvent,
     },
+    records,
 };
 
 use crate::support::sim::{self, SimFs};
@@ -145,7 +147,7 @@ fn a_hook_that_was_there_runs_after_every_crash() {
 
 #[test]
 fn every_sync_of_an_installation_is_needed() {
-    for point in [SyncPoint::StageFile, SyncPoint::TreeDir] {
+    for point in hooks::SYNC_POINTS {
         let caught = both(Some(point));
         println!("{point:?}: {caught:?}");
         assert!(caught.is_err(), "nobody notices that {point:?} is skipped");
@@ -252,7 +254,7 @@ fn guard_files(skipped: Option<SyncPoint>) -> Result<u64, String> {
 #[test]
 fn what_a_guard_knows_survives_power_cuts_and_every_sync_of_it_is_needed() {
     assert!(guard_files(None).unwrap() > 15);
-    for point in [SyncPoint::PlanFile, SyncPoint::JournalDir] {
+    for point in records::SYNC_POINTS {
         let caught = guard_files(Some(point));
         println!("{point:?}: {caught:?}");
         assert!(caught.is_err(), "nobody notices that {point:?} is skipped");

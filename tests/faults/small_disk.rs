@@ -163,7 +163,7 @@ fn world(dir: &Path, left: &Arc<AtomicI64>) -> World {
         look(&seen, &RelPath::root(), &mut found);
         found
     };
-    let sync = move |at: &RelPath| synced.sync_dir(at, SyncPoint::TreeDir);
+    let sync = move |at: &RelPath| synced.sync_dir(at, SyncPoint::new("test.commit"));
     World::over(
         Arc::new(Stopping {
             root: open(),

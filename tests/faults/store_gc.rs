@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use snapback::base::{Fs, SyncPoint};
+use snapback::{base::Fs, store::SYNC_POINTS};
 
 use crate::{
     it::store_gc::all_there,
@@ -94,14 +94,7 @@ fn a_collection_makes_room_on_a_full_disk() {
 
 #[test]
 fn every_sync_of_a_collection_is_needed() {
-    for point in [
-        SyncPoint::PackFile,
-        SyncPoint::PackDir,
-        SyncPoint::IndexFile,
-        SyncPoint::IndexDir,
-        SyncPoint::CommitFile,
-        SyncPoint::CommitDir,
-    ] {
+    for point in SYNC_POINTS {
         let (sim, _, kept) = simulated();
         sim.skip(point);
         let swept = sweep(

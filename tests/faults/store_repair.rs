@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use snapback::{
-    base::{Fs, SyncPoint},
-    store::Level,
+    base::Fs,
+    store::{Level, sync_points},
 };
 
 use crate::support::{
@@ -79,10 +79,10 @@ fn a_repair_that_is_done_survives_a_power_cut_and_every_sync_of_it_is_needed() {
     let (sim, contents, pack) = damaged();
     assert!(cut_repairs(&sim, &contents, &pack).unwrap() > 50);
     for point in [
-        SyncPoint::PackFile,
-        SyncPoint::PackDir,
-        SyncPoint::CommitFile,
-        SyncPoint::CommitDir,
+        sync_points::PACK_FILE,
+        sync_points::PACK_DIR,
+        sync_points::COMMIT_FILE,
+        sync_points::COMMIT_DIR,
     ] {
         let mutant = sim.fork();
         mutant.skip(point);

@@ -15,3 +15,4 @@ mod lines;
 mod machines;
 mod rooms;
 mod sources;
+mod sync_points;

@@ -328,7 +328,7 @@ mod tests {
             for part in bytes.chunks(100_003) {
                 file.write_all(part).expect("it writes");
             }
-            file.sync(SyncPoint::PackFile).expect("it syncs");
+            file.sync(SyncPoint::new("test")).expect("it syncs");
             assert!(file.write_all(b"more").is_err(), "complete after its sync");
             drop(file);
             let mut found = Vec::new();
@@ -367,7 +367,7 @@ mod tests {
             let path = RelPath::own(name);
             let mut file = root.create_bulk(&path, 0o600).expect("it creates");
             file.write_all(&bytes).expect("it writes");
-            file.sync(SyncPoint::PackFile).expect("it syncs");
+            file.sync(SyncPoint::new("test")).expect("it syncs");
             let mut found = Vec::new();
             root.open(&path)
                 .expect("it opens")

@@ -14,11 +14,11 @@ pub enum Kind {
     Bug,
     /// The command line or a configuration file is wrong.
     Usage,
-    /// Some of several tasks failed, the rest is done.
+    /// Some of several things failed, the rest is done.
     Partial,
     /// Something was checked and is bad.
     Bad,
-    /// A task, version or operation does not exist.
+    /// What was named does not exist.
     NotFound,
     /// Refused for safety; nothing was changed.
     Refused,

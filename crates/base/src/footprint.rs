@@ -112,7 +112,7 @@ mod tests {
         let root = Root::open(dir.path()).expect("it can be opened");
         let at = |name: &str| dir.path().join(name);
         let write = |name: &str, text: &str| {
-            let points = (SyncPoint::StageFile, SyncPoint::TreeDir);
+            let points = (SyncPoint::new("test.file"), SyncPoint::new("test.dir"));
             write_durably(&root, &RelPath::own(name), text.as_bytes(), 0o644, points)
                 .expect("it can be written");
         };

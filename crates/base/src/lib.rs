@@ -1,7 +1,7 @@
 //! Row 0, the ground: words that know nothing of tasks or releases.
 //!
-//! Error kinds and exit codes, ids and digests, safe paths, the file-system port with its
-//! named sync points, the kernel lock, the clock and child processes. Nothing here may use a
+//! Error kinds and exit codes, digests, safe paths, the file-system port, whose sync points each
+//! room names for itself, the kernel lock, the clock and child processes. Nothing here may use a
 //! word of the domain, and nothing above may touch files, processes or time except through it.
 //! Read [`fs`] next: every durable change in snapback goes through that trait.
 

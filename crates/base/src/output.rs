@@ -28,6 +28,13 @@ use super::{
     text, user,
 };
 
+/// The bytes of a file that a person asked for, before it gets its name.
+pub const FILE: SyncPoint = SyncPoint::new("output.file");
+/// The folder that names it.
+pub const DIR: SyncPoint = SyncPoint::new("output.dir");
+/// The places where an output forces bytes to the disk; the tests skip one at a time.
+pub const SYNC_POINTS: [SyncPoint; 2] = [FILE, DIR];
+
 /// How many links are followed.
 const LINKS: usize = 40;
 /// How long a pipe may be without a reader.
@@ -276,8 +283,11 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
     }
 }
 
-/// Puts a whole file in its place; mode and owner of the old one stay.
-fn replace(root: &Root, name: &RelPath, bytes: &[u8], mode: u32) -> io::Result<()> {
+/// Puts a whole file in its place in a folder; mode and owner of the old one stay.
+///
+/// # Errors
+/// When it could not be written; a file that was there is then as it was.
+pub fn replace(root: &dyn Fs, name: &RelPath, bytes: &[u8], mode: u32) -> io::Result<()> {
     let old = root.stat(name)?;
     let temp = RelPath::own([b".tmp-", name.as_bytes()].concat());
     if root.stat(&temp)?.is_some() {
@@ -293,11 +303,11 @@ fn replace(root: &Root, name: &RelPath, bytes: &[u8], mode: u32) -> io::Result<(
             file.set_mode(old.mode & 0o777)?;
         }
         file.write_all(bytes)?;
-        file.sync(SyncPoint::StageFile)?;
+        file.sync(FILE)?;
         root.rename(&temp, name)
     };
     write().inspect_err(|_| drop(root.remove_file(&temp)))?;
-    root.sync_dir(&RelPath::root(), SyncPoint::TreeDir)
+    root.sync_dir(&RelPath::root(), DIR)
 }
 
 #[cfg(test)]

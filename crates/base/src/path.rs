@@ -1,6 +1,6 @@
 //! Safe relative paths: the only kind of path that may name a file below a [`Root`](super::Root).
 //!
-//! Paths from manifests, git trees and command lines are untrusted; [`RelPath::parse`] refuses
+//! Paths from files, git trees and command lines are untrusted; [`RelPath::parse`] refuses
 //! everything that could leave the tree or reach into `.git` or `.snapback`, in every spelling
 //! that some file system folds onto them (git's t1014 list). Names are bytes, not text.
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, de};
 
 /// A checked relative path, `/`-separated bytes. Empty only for [`RelPath::root`].
 ///
-/// As text (manifests, JSON) it is itself when it is UTF-8 and does not begin with `bytes:`,
+/// As text (in YAML and JSON) it is itself when it is UTF-8 and does not begin with `bytes:`,
 /// else `bytes:` and hex digits, so that every name round-trips.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct RelPath(BString);
@@ -162,7 +162,7 @@ impl RelPath {
                 && self.0[folder.0.len()] == b'/')
     }
 
-    /// The form for manifests and JSON; [`RelPath::from_text`] is its inverse.
+    /// The form for YAML and JSON; [`RelPath::from_text`] is its inverse.
     pub fn to_text(&self) -> String {
         match self.0.to_str() {
             Ok(text) if !text.starts_with("bytes:") => text.to_string(),
@@ -177,7 +177,7 @@ impl RelPath {
         }
     }
 
-    /// Reads the form of manifests and JSON, and checks it.
+    /// Reads the form of YAML and JSON, and checks it.
     pub fn from_text(text: &str) -> Result<Self, UnsafePath> {
         let Some(hex) = text.strip_prefix("bytes:") else {
             return Self::parse(text);

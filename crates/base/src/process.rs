@@ -2,10 +2,9 @@
 //!
 //! Every child leads a process group of its own, reads nothing, and has a time limit; what it
 //! prints is kept up to a cap and the rest is drained, so that neither 10 GB of output nor a
-//! grandchild that holds the pipe can stall snapback. git's location variables are removed
-//! from its environment, and `SNAPBACK_HOOK_DEPTH` tells a hook that snapback is above it.
-//! Never put text of a release into [`Command::shell`]. Read `process/child.rs` for how
-//! a group ends, `process/stream.rs` for its output, `process/offline.rs` for shutting off the
+//! grandchild that holds the pipe can stall snapback. It has the environment of this process, but
+//! for what [`Command::env`] and [`Command::env_remove`] say. Read `process/child.rs` for how a
+//! group ends, `process/stream.rs` for its output, `process/offline.rs` for shutting off the
 //! network. The standard library starts the processes; no crate knows how to end a group whole.
 
 use std::{
@@ -30,31 +29,6 @@ pub mod offline;
 mod stream;
 use child::{Child, End};
 use stream::Stream;
-
-/// Variables by which git names a repository to its children (`git rev-parse --local-env-vars`).
-const GIT_LOCATION_VARIABLES: [&str; 17] = [
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_CONFIG",
-    "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_DIR",
-    "GIT_GRAFT_FILE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_INTERNAL_SUPER_PREFIX",
-    "GIT_NAMESPACE",
-    "GIT_NO_REPLACE_OBJECTS",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_SHALLOW_FILE",
-    "GIT_WORK_TREE",
-];
-/// Set to `1` for every child; a hook that finds it is not run again.
-pub const DEPTH_VARIABLE: &str = "SNAPBACK_HOOK_DEPTH";
-/// Never handed on: a child may work in another repository, which nobody spoke of.
-const OWN_VARIABLE: &str = "SNAPBACK_TRUST";
 
 /// Children that nobody waits for.
 static LET_GO: Mutex<Vec<std::process::Child>> = Mutex::new(Vec::new());
@@ -187,11 +161,6 @@ impl Command {
         }
     }
 
-    /// A command line of the trusted configuration, run by `sh -c` in `dir`.
-    pub fn shell(line: &str, dir: &Path) -> Self {
-        Self::new("sh", dir).args(["-c", line])
-    }
-
     /// Adds arguments.
     pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.argv
@@ -224,7 +193,7 @@ impl Command {
         }
     }
 
-    /// Sets a variable of its environment.
+    /// Sets a variable of its environment, also one that is removed.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.set
             .push((name.as_ref().to_os_string(), value.as_ref().to_os_string()));
@@ -336,14 +305,13 @@ impl Command {
     }
 
     /// Starts it and lets it go: it reads and prints nothing, and lives on when this process ends.
-    /// It is the same program's own work, so it is not told that snapback is above it. Returns its
-    /// number.
+    /// Returns its number.
     pub fn detach(&self) -> Result<u32, Error> {
         let failed = |source| Error::Start {
             program: self.program(),
             source,
         };
-        let mut command = self.prepared(&[]).map_err(failed)?;
+        let mut command = self.prepared().map_err(failed)?;
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().map_err(failed)?;
         let id = child.id();
@@ -369,8 +337,7 @@ impl Command {
         } else {
             err_end
         };
-        let mut command = self.prepared(&[OWN_VARIABLE])?;
-        command.env(DEPTH_VARIABLE, "1");
+        let mut command = self.prepared()?;
         command.stdout(out_end).stderr(err_end).process_group(0);
         if let Some(owner) = self.owner {
             command.uid(owner.uid).gid(owner.gid);
@@ -378,9 +345,8 @@ impl Command {
         Ok((command.spawn()?, [out, err]))
     }
 
-    /// The words, the folder and the environment as the system gets them; git's location and
-    /// these variables are not handed on.
-    fn prepared(&self, withheld: &[&str]) -> io::Result<std::process::Command> {
+    /// The words, the folder and the environment as the system gets them.
+    fn prepared(&self) -> io::Result<std::process::Command> {
         let (program, args) = self
             .argv
             .split_first()
@@ -396,9 +362,6 @@ impl Command {
         let mut command = std::process::Command::new(program);
         command.args(args).current_dir(&self.dir);
         command.stdin(Stdio::null());
-        for name in GIT_LOCATION_VARIABLES.iter().chain(withheld) {
-            command.env_remove(name);
-        }
         for name in &self.remove {
             command.env_remove(name);
         }

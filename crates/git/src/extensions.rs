@@ -4,8 +4,7 @@
 
 use std::path::Path;
 
-use super::Error;
-use base::process::Command;
+use super::{Error, child};
 
 /// The extensions whose meaning is known here. How references are stored is looked at on its own.
 const KNOWN: [&str; 7] = [
@@ -58,7 +57,7 @@ pub(super) fn check(repo: &gix::Repository) -> Result<(), Error> {
 fn git_opens(git_dir: &Path) -> Result<bool, Error> {
     let mut option = std::ffi::OsString::from("--git-dir=");
     option.push(git_dir);
-    let asked = Command::new("git", git_dir)
+    let asked = child::command("git", git_dir)
         .args([option])
         .args(["rev-parse", "--git-dir"]);
     Ok(asked.run().map_err(Error::Program)?.succeeded())

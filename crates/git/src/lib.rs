@@ -9,6 +9,7 @@
 mod advice;
 mod ancestry;
 mod attributes;
+pub mod child;
 mod convert;
 mod disk;
 mod error;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{Error, program::printed};
-use base::process::{Command, Exit};
+use super::{Error, child, program::printed};
+use base::process::Exit;
 
 /// Merges three texts line by line in the place of our side; true when no conflict is left in it.
 ///
@@ -15,7 +15,7 @@ pub fn merge_file(
     marker: u16,
 ) -> Result<bool, Error> {
     let size = format!("--marker-size={marker}");
-    let command = Command::new("git", dir).args([
+    let command = child::command("git", dir).args([
         "merge-file",
         "--quiet",
         &size,

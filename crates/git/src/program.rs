@@ -1,13 +1,13 @@
 //! The git program, for what gix cannot do: push, the user's hooks, and listing what all logs
 //! reach.
 //!
-//! Every call names the repository explicitly. `base::process` drops the `GIT_*` variables that
+//! Every call names the repository explicitly. [`child`] drops the `GIT_*` variables that
 //! would lead it elsewhere, and sets the one by which a hook that calls snapback can be told.
 //! Nothing is ever passed through a shell.
 
 use std::{ffi::OsString, path::Path};
 
-use super::{Error, Repo, disk, parameters};
+use super::{Error, Repo, child, disk, parameters};
 use base::{
     process::{Command, Ended, Exit},
     secret, text,
@@ -31,7 +31,7 @@ impl Repo {
             option.push(path);
             option
         };
-        let command = Command::new("git", self.work_tree());
+        let command = child::command("git", self.work_tree());
         // What `git -c` and GIT_CONFIG_* said is the user's own word on this very repository.
         let settings =
             [parameters::VARIABLE, "GIT_CONFIG_COUNT"].map(|name| (name, std::env::var_os(name)));

@@ -4,6 +4,9 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::Serialize;
 
+/// Set for every command that snapback runs; a hook that finds it is not run again.
+pub const DEPTH_VARIABLE: &str = "SNAPBACK_HOOK_DEPTH";
+
 /// An event of git that snapback has a hook for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -103,7 +103,10 @@ impl ConfiguredCommand {
     }
 }
 
-/// The digest of a set of commands, whatever their order: what `SNAPBACK_TRUST` pins.
+/// The variable that pins sets of commands, by their digests.
+pub const PINS_VARIABLE: &str = "SNAPBACK_TRUST";
+
+/// The digest of a set of commands, whatever their order: what [`PINS_VARIABLE`] pins.
 pub fn digest_of_all(commands: &[ConfiguredCommand]) -> Digest {
     let mut digests: Vec<Digest> = commands.iter().map(ConfiguredCommand::digest).collect();
     digests.sort_unstable();

@@ -30,6 +30,7 @@ mod scan;
 mod session;
 mod stats;
 pub mod stream;
+pub mod sync_points;
 pub mod wrap;
 
 use std::io;
@@ -43,6 +44,7 @@ pub use chunks::ChunkStore;
 pub use gc::{Gc, Progress, Roots};
 pub use repair::Candidates;
 pub use session::PutSession;
+pub use sync_points::SYNC_POINTS;
 
 /// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]

@@ -26,6 +26,12 @@ fn outbox() -> (tempfile::TempDir, Outbox) {
     (dir, outbox)
 }
 
+/// True while there is an alert that is to be sent.
+fn has_pending(outbox: &Outbox) -> bool {
+    let all = outbox.all().expect("it reads").0;
+    all.iter().any(Kept::is_pending)
+}
+
 fn at(secs: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + secs).expect("it is in range")
 }
@@ -146,10 +152,7 @@ fn what_fails_waits_and_dies_and_can_be_sent_again() {
         (kept.deliveries[0].standing, kept.deliveries[0].attempts),
         (Standing::Dead, 2)
     );
-    assert_eq!(
-        (claim(90_000), outbox.has_pending().expect("it reads")),
-        (0, false)
-    );
+    assert_eq!((claim(90_000), has_pending(&outbox)), (0, false));
     assert_eq!(
         (outbox.again(None).expect("it writes"), claim(90_000)),
         (1, 1)
@@ -188,7 +191,7 @@ fn what_is_raised_while_no_channel_is_known_goes_to_those_that_are_known_next() 
     outbox
         .raise(alert(1, at(0)), "k", &unknown, at(0))
         .expect("it writes");
-    assert!(outbox.has_pending().expect("it reads"));
+    assert!(has_pending(&outbox));
     let channels = [channel("a", Severity::Good)];
     let claims = outbox.claim(&channels, SECOND, at(1)).expect("it writes");
     assert_eq!(
@@ -201,7 +204,7 @@ fn what_is_raised_while_no_channel_is_known_goes_to_those_that_are_known_next() 
     outbox
         .settle(&AlertId::new(1), "a", &Ok(()), at(2))
         .expect("it writes");
-    assert!(!outbox.has_pending().expect("it reads"));
+    assert!(!has_pending(&outbox));
     assert_eq!(
         outbox
             .claim(&channels, SECOND, at(90_000))

@@ -5,11 +5,28 @@ use std::time::Instant;
 use super::super::App;
 use super::millis;
 use crate::{
-    base::{Failure, SyncPoint, fs::write_durably},
+    base::Failure,
     draft::Draft,
     journal,
-    model::{Operation, Report, Request, operation::Step, report::Outcome},
+    model::{OpId, Operation, Report, Request, operation::Step, report::Outcome},
+    records::{self, JsonRecord, RecordFiles, Records},
 };
+
+/// The key of the report in the folder of its operation.
+const REPORT: &str = "report";
+
+impl JsonRecord for Report {
+    const LIMIT: u64 = 64 << 20;
+
+    /// With a checksum, which JSON alone does not have.
+    fn encode(&self) -> Vec<u8> {
+        self.render().into_bytes()
+    }
+
+    fn decode(text: &[u8]) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| error.to_string())
+    }
+}
 
 impl App {
     /// The report of a request that found nothing to do.
@@ -91,19 +108,22 @@ impl App {
     /// Keeps the report beside the journal. It is derived, so failing to write it stops nothing.
     pub(in crate::app) fn keep_report(&self, report: &Report) {
         let Some(op) = &report.op else { return };
-        let path = journal::log::folder(op).join("report.json");
-        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
-        if let Err(error) = write_durably(
-            &*self.site.state,
-            &path,
-            report.render().as_bytes(),
-            0o600,
-            points,
-        ) {
+        if let Err(error) = self.reports(op).save(REPORT, report) {
             self.site.warn(format!(
                 "the report of {} was not kept: {error}",
                 op.short()
             ));
         }
+    }
+
+    /// The record of an operation's report, beside its journal.
+    fn reports(&self, op: &OpId) -> Records<'_, Report> {
+        let folder = journal::log::folder(op).to_text();
+        Records::new(RecordFiles::within(&*self.site.state), folder)
+    }
+
+    /// The report of an operation; `None` when none was kept.
+    pub(in crate::app) fn kept_report(&self, op: &OpId) -> Result<Option<Report>, records::Error> {
+        self.reports(op).load(REPORT)
     }
 }

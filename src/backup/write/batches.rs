@@ -4,9 +4,9 @@
 use rayon::prelude::*;
 
 use super::super::{Error, listing::Entry, plan::Task};
-use super::{Miss, Ready, Writer, size};
+use super::{FILE, Miss, Ready, Writer, size};
 use crate::{
-    base::{Failure, SyncPoint, cancel},
+    base::{Failure, cancel},
     model::backup::RestoreReport,
 };
 
@@ -73,7 +73,7 @@ impl Writer<'_> {
             return Ok(());
         }
         self.fs
-            .sync_all(SyncPoint::StageFile)
+            .sync_all(FILE)
             .map_err(|error| Error::Sync(error).into())
     }
 

@@ -11,13 +11,14 @@ use serde_json::json;
 use super::Run;
 use crate::{
     app::App,
-    base::{Failure, Hint, cancel, process::Command},
+    base::{Failure, Hint, cancel},
     cli::{
         args::OneTask,
         render::{moment, safe},
         reply::Reply,
         session::Session,
     },
+    git::child,
     guard,
     model::{
         TaskId, Version,
@@ -262,7 +263,7 @@ pub(super) fn supervise(session: &Session, task: &TaskId) {
                 path: "/proc/self/exe".into(),
                 source,
             })?;
-        let mut command = Command::new(program, app.work_tree()).args([
+        let mut command = child::detached(program, app.work_tree()).args([
             "confirm",
             "--watch",
             "-t",

@@ -14,10 +14,10 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    base::{Failure, Hint, Kind, process::DEPTH_VARIABLE},
+    base::{Failure, Hint, Kind},
     cli::{error::Error, render, reply::Reply, session::Session},
     hooks::{self, run::Call},
-    model::hooks::{HookEvent, HookMethod, HooksPlan, HooksWanted},
+    model::hooks::{DEPTH_VARIABLE, HookEvent, HookMethod, HooksPlan, HooksWanted},
 };
 
 /// How long a hook may take before it is given up.

@@ -8,11 +8,10 @@ use std::{
 };
 
 use crate::{
-    base::{
-        Digest, Failure,
-        process::{Command, DEPTH_VARIABLE, Exit},
-    },
+    base::{Digest, Failure, process::Exit},
     cli::{error::Error, render::Style},
+    git::child,
+    model::hooks::DEPTH_VARIABLE,
 };
 
 /// How long one line may take.
@@ -130,7 +129,7 @@ impl Stage {
         let shell = format!(
             "snapback() {{ env -u {DEPTH_VARIABLE} \"$SNAPBACK_DEMO_PROGRAM\" \"$@\"; }}\n{line}"
         );
-        let mut command = Command::shell(&shell, dir).merged().limit(LINE_LIMIT);
+        let mut command = child::shell(&shell, dir).merged().limit(LINE_LIMIT);
         let foreign = |name: &str| {
             ["GIT_", "SNAPBACK_", "PYTHON"]
                 .iter()

@@ -12,10 +12,13 @@ use bstr::ByteSlice;
 
 use super::super::{Error, difference, installed, url};
 use super::{Built, Tool};
-use crate::base::{
-    Fs, RelPath, Root, Type,
-    process::{self, Command, Ended, offline::Offline},
-    text::escape,
+use crate::{
+    base::{
+        Fs, RelPath, Root, Type,
+        process::{self, Command, Ended, offline::Offline},
+        text::escape,
+    },
+    git::child,
 };
 
 /// Time limit of each step.
@@ -262,7 +265,7 @@ impl Site<'_> {
 
     /// A command in the work tree that nothing leads to another environment.
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let command = Command::new(program, self.work_tree)
+        let command = child::command(program, self.work_tree)
             .limit(LIMIT)
             .merged()
             .env("PYTHONNOUSERSITE", "1");

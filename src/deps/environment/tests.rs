@@ -22,7 +22,7 @@ for version in ["1.0", "2.0"]:
         wheel.writestr(f"{info}/entry_points.txt", "[console_scripts]\ndemo = demo:main\n")
         wheel.writestr(f"{info}/RECORD", f"demo.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/entry_points.txt,,\n{info}/RECORD,,\n")
 "#;
-        let ended = Command::new("python3", dir.path())
+        let ended = child::command("python3", dir.path())
             .args(["-c", script])
             .run()
             .expect("python3 is there");
@@ -70,7 +70,7 @@ for version in ["1.0", "2.0"]:
         let root = Root::open(self.dir.path()).expect("it opens");
         root.rename(&RelPath::own(".venv-new"), &RelPath::own(".venv"))
             .expect("it renames");
-        let ended = Command::new(self.dir.path().join(".venv/bin/demo"), self.dir.path())
+        let ended = child::command(self.dir.path().join(".venv/bin/demo"), self.dir.path())
             .run()
             .expect("the script runs where it is now");
         assert_eq!(
@@ -102,7 +102,7 @@ fn pip_builds_without_the_network() {
 fn uv_builds_without_the_network() {
     let uv =
         std::env::var_os("SNAPBACK_TEST_UV").map_or_else(|| PathBuf::from("uv"), PathBuf::from);
-    if Command::new(&uv, Path::new("/"))
+    if child::command(&uv, Path::new("/"))
         .arg("--version")
         .run()
         .is_err()
@@ -141,7 +141,7 @@ fn a_package_that_cannot_be_had_is_an_error_that_cleans_up() {
         let this = std::env::current_exe().expect("because a test has a program");
         let name =
             "deps::environment::tests::a_package_that_cannot_be_had_is_an_error_that_cleans_up";
-        let command = Command::new(this, Path::new("/"))
+        let command = child::command(this, Path::new("/"))
             .args(["--exact", name])
             .env("SNAPBACK_TEST_INNER", "1");
         let command = command

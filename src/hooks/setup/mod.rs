@@ -13,12 +13,12 @@ use std::path::Path;
 
 use super::{
     Error,
-    place::{Place, Slot},
+    place::{HOOK_DIR, Place, Slot},
     redirect,
     script::{Before, kept_name, shim},
 };
 use crate::{
-    base::{Failure, Fs, RelPath, Root, SyncPoint, fs::create_dir_all},
+    base::{Failure, Fs, RelPath, Root, fs::create_dir_all},
     git::Repo,
     model::hooks::{HookEvent, HookMethod, HooksPlan, HooksWanted},
     site::RepoSite,
@@ -223,9 +223,7 @@ fn open_new(folder: &Path, above: &dyn Fs, name: &str) -> Result<Root, Error> {
         source,
     };
     create_dir_all(above, &RelPath::own(name), 0o755).map_err(failed)?;
-    above
-        .sync_dir(&RelPath::root(), SyncPoint::TreeDir)
-        .map_err(failed)?;
+    above.sync_dir(&RelPath::root(), HOOK_DIR).map_err(failed)?;
     Root::open(folder).map_err(failed)
 }
 

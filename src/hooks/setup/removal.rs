@@ -5,8 +5,12 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::{MADE, OWN, look::Look};
 use crate::{
-    base::{Failure, Fs, RelPath, Root, SyncPoint},
-    hooks::{Error, config_text, place::Place, redirect},
+    base::{Failure, Fs, RelPath, Root},
+    hooks::{
+        Error, config_text,
+        place::{HOOK_DIR, Place},
+        redirect,
+    },
     model::hooks::{HookEvent, HooksPlan},
     site::RepoSite,
 };
@@ -55,9 +59,7 @@ pub(super) fn clear_own(look: &Look<'_>) -> Result<(), Failure> {
     };
     if own.list(&RelPath::root()).map_err(failed)?.is_empty() {
         state.remove_dir(&RelPath::own(OWN)).map_err(failed)?;
-        state
-            .sync_dir(&RelPath::root(), SyncPoint::TreeDir)
-            .map_err(failed)?;
+        state.sync_dir(&RelPath::root(), HOOK_DIR).map_err(failed)?;
     }
     Ok(())
 }

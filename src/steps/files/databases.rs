@@ -8,12 +8,12 @@
 use std::time::Duration;
 
 use super::{
-    Files, failed,
+    Files, TREE_DIR, failed,
     strangers::{Open, Parted},
 };
 use crate::{
     base::{
-        Failure, RelPath, SyncPoint,
+        Failure, RelPath,
         sqlite::{self, Log},
     },
     catalog::databases::{self, Database},
@@ -130,7 +130,7 @@ impl Files<'_> {
             // Before another database is there: after a power cut it must not lie beside that one.
             let above = database.path.parent();
             self.tree
-                .sync_dir(&above, SyncPoint::TreeDir)
+                .sync_dir(&above, TREE_DIR)
                 .map_err(failed("sync", &above))?;
         }
         Ok(())

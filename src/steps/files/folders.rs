@@ -3,9 +3,9 @@
 
 use std::{collections::BTreeSet, io};
 
-use super::{Files, failed};
+use super::{Files, TREE_DIR, failed};
 use crate::{
-    base::{Failure, RelPath, SyncPoint, Type, at_once},
+    base::{Failure, RelPath, Type, at_once},
     model::{FileState, PathChange},
 };
 
@@ -107,7 +107,7 @@ impl<'a> Files<'a> {
                 .is_some_and(|stat| stat.kind == Type::Dir);
             if is_dir {
                 self.tree
-                    .sync_dir(dir, SyncPoint::TreeDir)
+                    .sync_dir(dir, TREE_DIR)
                     .map_err(failed("sync", dir))
             } else {
                 Ok(())

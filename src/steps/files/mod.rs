@@ -39,6 +39,13 @@ pub use places::Places;
 use stage::Clear;
 pub use strangers::notes;
 
+/// The bytes of a file staged for the tree.
+pub const STAGED_FILE: SyncPoint = SyncPoint::new("steps.staged-file");
+/// The folders of the tree in which names changed.
+pub const TREE_DIR: SyncPoint = SyncPoint::new("steps.tree-dir");
+/// The places where a change of the tree forces bytes to the disk; the tests skip one at a time.
+pub const SYNC_POINTS: [SyncPoint; 2] = [STAGED_FILE, TREE_DIR];
+
 /// What stands in the way when it is a folder.
 const DIRECTORY: &str = "a directory";
 
@@ -147,7 +154,7 @@ impl<'a> Files<'a> {
         // Before the folders go that held it.
         for stage in self.stages_of(open) {
             self.tree
-                .sync_dir(&stage, SyncPoint::TreeDir)
+                .sync_dir(&stage, TREE_DIR)
                 .map_err(failed("sync", &stage))?;
         }
         Ok(())

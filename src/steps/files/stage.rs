@@ -4,11 +4,11 @@
 
 use std::{collections::BTreeSet, io, time::Duration};
 
-use super::{Files, failed};
+use super::{Files, STAGED_FILE, TREE_DIR, failed};
 use crate::{
     base::{
-        Failure, Output, RelPath, SyncPoint, at_once, at_once_in, cancel::Stoppable,
-        fs::create_dir_all, owner::Owner,
+        Failure, Output, RelPath, at_once, at_once_in, cancel::Stoppable, fs::create_dir_all,
+        owner::Owner,
     },
     model::{FileState, PathChange},
     site::copy_checked,
@@ -60,7 +60,7 @@ impl<'a> Files<'a> {
             create_dir_all(self.tree, &stage, 0o700).map_err(failed("create", &stage))?;
             // Before anything is displaced into a folder that a crash could take away.
             self.tree
-                .sync_dir(&stage.parent(), SyncPoint::TreeDir)
+                .sync_dir(&stage.parent(), TREE_DIR)
                 .map_err(failed("sync", &stage))?;
         }
         let stage = |(at, change): &(usize, &'a PathChange)| {
@@ -166,7 +166,7 @@ impl<'a> Files<'a> {
         if let Some(mtime) = state.mtime {
             file.set_mtime(mtime)?;
         }
-        file.sync(SyncPoint::StageFile)
+        file.sync(STAGED_FILE)
     }
 
     /// Keeps strangers' content that is in the staging folder in the store, and removes what is
@@ -222,7 +222,7 @@ impl<'a> Files<'a> {
         self.clear_stage(Clear::All)?;
         for folder in self.places.folders() {
             self.tree
-                .sync_dir(folder, SyncPoint::TreeDir)
+                .sync_dir(folder, TREE_DIR)
                 .map_err(failed("sync", folder))?;
         }
         Ok(())

@@ -5,24 +5,20 @@ use std::collections::BTreeSet;
 
 use super::{Files, failed};
 use crate::{
-    base::{
-        Digest, Failure, Fs, RelPath, SyncPoint, Type,
-        fs::{read_limited, write_durably},
-    },
+    base::{Digest, Failure, Fs, RelPath, Type},
     model::{
         FileState, OpId, PathChange,
         kept::{Fate, Kept},
     },
+    records::{JsonRecord, RecordFiles, Records},
 };
 
 /// How old a modification time must be, in seconds, to prove together with the size that a file
 /// was not written since: far above the clock tick of any file system.
 const SETTLED_SECS: i64 = 10;
 
-/// The beginning of the name of a note.
+/// The beginning of the key of a note.
 const NOTE: &str = "kept-";
-/// Largest note that is read, in bytes.
-const LIMIT: u64 = 1 << 20;
 
 /// A change that is not as it is to be, with its number.
 pub(super) type Open<'c> = (usize, &'c PathChange);
@@ -35,24 +31,28 @@ pub(super) struct Parted<'c> {
     pub stay: BTreeSet<RelPath>,
 }
 
+impl JsonRecord for Kept {
+    const LIMIT: u64 = 1 << 20;
+    const IS_PRETTY: bool = false;
+
+    fn is_key(key: &str) -> bool {
+        key.starts_with(NOTE)
+    }
+}
+
+/// The notes of an operation, in the folder that its journal made.
+fn notes_of<'f>(state: &'f dyn Fs, op: &OpId) -> Records<'f, Kept> {
+    Records::new(RecordFiles::within(state), format!("ops/{op}"))
+}
+
 /// The notes of an operation, sorted by path. One that cannot be read is passed over: `store
 /// check` and `store gc` complain of it.
 ///
 /// # Errors
 /// When the operation's folder cannot be listed.
 pub fn notes(state: &dyn Fs, op: &OpId) -> std::io::Result<Vec<Kept>> {
-    let dir = RelPath::own(format!("ops/{op}"));
-    if state.stat(&dir)?.is_none() {
-        return Ok(Vec::new());
-    }
-    let names = state
-        .list(&dir)?
-        .into_iter()
-        .filter(|name| name.starts_with(NOTE.as_bytes()) && name.ends_with(b".json"));
-    let read = |name: Vec<u8>| {
-        serde_json::from_slice(&read_limited(state, &dir.join(name), LIMIT).ok()?).ok()
-    };
-    let mut notes: Vec<Kept> = names.filter_map(read).collect();
+    let all = notes_of(state, op).all()?.whole;
+    let mut notes: Vec<Kept> = all.into_iter().map(|(_, note)| note).collect();
     notes.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(notes)
 }
@@ -197,40 +197,24 @@ impl Files<'_> {
     }
 
     /// Writes a note, durable when this returns. The same twice is one.
-    fn note(&self, kept: &Kept) -> Result<(), Failure> {
-        let bytes = serde_json::to_vec(kept).expect("because plain data always renders");
-        let file = RelPath::own(format!(
-            "ops/{}/{NOTE}{}.json",
-            self.op,
-            Digest::of(&bytes).hex()
-        ));
-        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
-        Ok(write_durably(self.state, &file, &bytes, 0o600, points)
+    fn note(&self, note: &Kept) -> Result<(), Failure> {
+        let key = format!("{NOTE}{}", Digest::of(&note.encode()).hex());
+        let file = RelPath::own(format!("ops/{}/{key}.json", self.op));
+        Ok(notes_of(self.state, &self.op)
+            .save(&key, note)
             .map_err(failed("write", &file))?)
     }
 
     /// Removes the notes of an earlier try about what stays: it is looked at again.
     fn forget_left(&self) -> Result<(), Failure> {
         let dir = RelPath::own(format!("ops/{}", self.op));
-        for kept in notes(self.state, &self.op)
-            .map_err(failed("list", &dir))?
-            .iter()
-            .filter(|kept| kept.what == Fate::Stays)
-        {
-            let bytes = serde_json::to_vec(kept).expect("because plain data always renders");
-            let file = dir.join(format!("{NOTE}{}.json", Digest::of(&bytes).hex()));
-            if self
-                .state
-                .stat(&file)
-                .map_err(failed("look at", &file))?
-                .is_some()
-            {
-                self.state
-                    .remove_file(&file)
-                    .map_err(failed("remove", &file))?;
-            }
-        }
-        Ok(())
+        let notes = notes_of(self.state, &self.op);
+        let all = notes.all().map_err(failed("list", &dir))?.whole;
+        let stays = all.iter().filter(|(_, note)| note.what == Fate::Stays);
+        let keys: BTreeSet<&str> = stays.map(|(key, _)| &key[..]).collect();
+        Ok(notes
+            .prune(0, |key| keys.contains(key))
+            .map_err(failed("remove", &dir))?)
     }
 
     /// True when size and an old enough modification time prove that it is the recorded file.

@@ -117,7 +117,7 @@ fn operate(root: &Root, round: u64) -> u64 {
         true
     }));
     ok(root
-        .sync_dir(&RelPath::own("d"), SyncPoint::PlanFile)
+        .sync_dir(&RelPath::own("d"), SyncPoint::new("test"))
         .is_ok());
     for name in [&made, &link, &path("clone"), &path("lock")] {
         ok(root.remove_file(name).is_ok());

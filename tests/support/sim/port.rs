@@ -235,6 +235,15 @@ impl Fs for SimFs {
         Ok(())
     }
 
+    fn sync_all(&self, point: SyncPoint) -> io::Result<()> {
+        let mut state = self.state();
+        state.enter(Call::Change)?;
+        if state.reaches(point) {
+            state.flush(|pending| !pending.forgotten);
+        }
+        Ok(())
+    }
+
     fn sync_dir(&self, dir: &RelPath, point: SyncPoint) -> io::Result<()> {
         let mut state = self.state();
         let ino = state.live.walk(dir)?;

@@ -49,7 +49,7 @@ impl Offline {
     pub fn find() -> Self {
         let dir = Path::new("/");
         let inside = Self::Namespace
-            .around(Command::shell(LOOK, dir))
+            .around(Command::new("sh", dir).args(["-c", LOOK]))
             .limit(Duration::from_secs(10));
         let why = match inside.run() {
             Ok(ended) if ended.succeeded() => {
@@ -151,7 +151,7 @@ mod tests {
         let offline = Offline::find();
         let run = |line: &str| {
             offline
-                .around(Command::shell(line, Path::new("/")))
+                .around(Command::new("sh", Path::new("/")).args(["-c", line]))
                 .run()
                 .expect("it starts")
         };
@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn messages_name_the_command_and_not_what_is_around_it() {
-        let command = Offline::Namespace.around(Command::shell("echo a", Path::new("/")));
+        let command =
+            Offline::Namespace.around(Command::new("sh", Path::new("/")).args(["-c", "echo a"]));
         assert_eq!(command.program(), "echo a");
         assert_eq!(
             Offline::Namespace

@@ -5,7 +5,7 @@
 use super::*;
 
 fn sh(line: &str) -> Command {
-    Command::shell(line, Path::new("/"))
+    Command::new("sh", Path::new("/")).args(["-c", line])
 }
 
 fn run(line: &str) -> Ended {
@@ -116,7 +116,8 @@ fn a_service_survives_and_can_go_on_writing() {
     let dir = tempfile::tempdir().expect("because tests can make folders");
     let go = dir.path().join("go");
     let line = "(until test -e go; do sleep 0.01; done; echo late && touch wrote) & echo $!";
-    let ended = Command::shell(line, dir.path())
+    let ended = Command::new("sh", dir.path())
+        .args(["-c", line])
         .may_daemonise()
         .run()
         .expect("sh starts");
@@ -158,45 +159,19 @@ fn big_and_binary_output_is_kept_exactly() {
 }
 
 #[test]
-fn the_environment_is_clean() {
-    // Runs itself with git's variables set, as a hook would be run by git.
-    if std::env::var_os("SNAPBACK_TEST_INNER").is_none() {
-        let this = std::env::current_exe().expect("because a test has a program");
-        let command = Command::new(this, Path::new("/"))
-            .args(["--exact", "process::tests::the_environment_is_clean"]);
-        let ended = command
-            .env("SNAPBACK_TEST_INNER", "1")
-            .env("GIT_DIR", "/x")
-            .env("GIT_INDEX_FILE", "/y")
-            .run()
-            .expect("it starts");
-        assert!(ended.succeeded(), "{}", text(&ended.stdout));
-        assert!(
-            text(&ended.stdout).contains("1 passed"),
-            "{}",
-            text(&ended.stdout)
-        );
-        return;
-    }
-    assert!(std::env::var_os("GIT_DIR").is_some());
-    let line = "printf %s \"${GIT_DIR-none} ${GIT_INDEX_FILE-none} $SNAPBACK_HOOK_DEPTH $A ${SNAPBACK_TEST_INNER-none}\"; cat";
-    let ended = sh(line)
+fn what_is_set_counts_more_than_what_is_removed() {
+    let ended = sh("printf %s \"$A ${B-none}\"")
         .env("A", "x")
-        .env_remove("SNAPBACK_TEST_INNER")
+        .env("A", "y")
+        .env_remove("A")
+        .env("B", "z")
+        .env_remove("B")
+        .env_remove("HOME")
         .run()
         .expect("sh starts");
-    assert_eq!(text(&ended.stdout), "none none 1 x none");
-}
-
-#[test]
-fn git_location_variables_are_those_that_git_names() {
-    let ended = Command::new("git", Path::new("/"))
-        .args(["rev-parse", "--local-env-vars"])
-        .run()
-        .expect("git is there");
-    for name in text(&ended.stdout).lines() {
-        assert!(GIT_LOCATION_VARIABLES.contains(&name), "{name}");
-    }
+    assert_eq!(text(&ended.stdout), "y z");
+    let ended = sh("printf %s \"${HOME-none}\"").env_remove("HOME").run();
+    assert_eq!(text(&ended.expect("sh starts").stdout), "none");
 }
 
 #[test]
@@ -209,7 +184,8 @@ fn a_signal_to_stop_ends_the_child() {
     assert_eq!(error.kind(), Kind::Cancelled(15));
     assert!(begin.elapsed() < Duration::from_secs(5));
     let dir = tempfile::tempdir().expect("because tests can make folders");
-    let error = Command::shell("touch started", dir.path())
+    let error = Command::new("touch", dir.path())
+        .arg("started")
         .run_until(&|| Some(2))
         .expect_err("it does not start");
     assert_eq!(error.kind(), Kind::Cancelled(2));
@@ -251,13 +227,12 @@ fn a_path_is_one_from_here_and_a_name_is_looked_up() {
 
 #[test]
 fn what_is_set_counts_more_than_what_is_removed_and_the_last_word_most() {
-    let ended = sh("printf %s \"$A $GIT_DIR $SNAPBACK_HOOK_DEPTH\"")
+    let ended = sh("printf %s \"$A $B\"")
         .env("A", "1")
         .env("A", "2")
         .env_remove("A")
-        .env("GIT_DIR", "/x")
-        .env(DEPTH_VARIABLE, "7")
+        .env("B", "x")
         .run()
         .expect("sh starts");
-    assert_eq!(text(&ended.stdout), "2 /x 1");
+    assert_eq!(text(&ended.stdout), "2 x");
 }

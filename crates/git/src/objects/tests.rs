@@ -183,7 +183,7 @@ fn signatures_are_made_when_git_is_set_to_sign() {
     sandbox.write("a", b"1\n");
     let first = sandbox.commit("first");
     let key = sandbox.path(".git/key");
-    let make = base::process::Command::new("ssh-keygen", sandbox.root())
+    let make = crate::child::command("ssh-keygen", sandbox.root())
         .args(["-q", "-t", "ed25519", "-N", "", "-f"])
         .arg(&key);
     if !make.run().is_ok_and(|ended| ended.succeeded()) {

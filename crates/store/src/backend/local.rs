@@ -20,6 +20,8 @@ use std::{
     },
 };
 
+use crate::sync_points;
+
 use super::{Area, Backend, FileName, Input, Lease, LeaseOn, Staged, Upload};
 use base::{
     Fs, Output, RelPath, SyncPoint,
@@ -152,8 +154,8 @@ impl Backend for LocalBackend {
             return Ok(());
         }
         // Two points, so that a skipped one shows: the folder's names, and its own name.
-        fs.sync_dir(dir, SyncPoint::CommitDir)?;
-        fs.sync_dir(&dir.parent(), SyncPoint::PackDir)
+        fs.sync_dir(dir, sync_points::COMMIT_DIR)?;
+        fs.sync_dir(&dir.parent(), sync_points::PACK_DIR)
     }
 
     fn size(&self, name: &FileName) -> io::Result<Option<u64>> {
@@ -233,13 +235,13 @@ impl Backend for LocalBackend {
         let sync = |dir: &RelPath, point| self.folder.fs.sync_dir(dir, point);
         let dir = self.folder.area(area);
         match area {
-            Area::Packs => sync(&dir, SyncPoint::PackDir),
-            Area::Index => sync(&dir, SyncPoint::IndexDir),
-            Area::Log => sync(&dir, SyncPoint::CommitDir),
+            Area::Packs => sync(&dir, sync_points::PACK_DIR),
+            Area::Index => sync(&dir, sync_points::INDEX_DIR),
+            Area::Log => sync(&dir, sync_points::COMMIT_DIR),
             // It was made with the first file in it, so its own name is covered too.
             Area::Quarantine if self.folder.fs.stat(&dir)?.is_some() => {
-                sync(&dir, SyncPoint::PackDir)?;
-                sync(&dir.parent(), SyncPoint::PackDir)
+                sync(&dir, sync_points::PACK_DIR)?;
+                sync(&dir.parent(), sync_points::PACK_DIR)
             }
             Area::Quarantine | Area::Notes | Area::Sessions | Area::Staging | Area::Legacy => {
                 Ok(())
@@ -286,9 +288,9 @@ impl Backend for LocalBackend {
 /// Where the bytes of a file are forced to the disk.
 fn file_point(area: Area) -> SyncPoint {
     match area {
-        Area::Log => SyncPoint::CommitFile,
-        Area::Index | Area::Notes => SyncPoint::IndexFile,
-        _ => SyncPoint::PackFile,
+        Area::Log => sync_points::COMMIT_FILE,
+        Area::Index | Area::Notes => sync_points::INDEX_FILE,
+        _ => sync_points::PACK_FILE,
     }
 }
 

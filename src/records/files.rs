@@ -1,0 +1,122 @@
+//! Records as files: written aside, synced, renamed, and the folder synced.
+//!
+//! A file is private to its owner, and so is a folder that is made for them. What a killed process
+//! left under a temporary name is never taken for a record.
+
+use std::{io, ops::Deref, time::Duration};
+
+use super::port::{LockWait, RecordLock, RecordPort};
+use crate::base::{
+    Fs, RelPath, SyncPoint,
+    fs::{Hold, create_dir_all, is_temp, read_limited, write_durably},
+};
+
+/// The bytes of a record, before it gets its name.
+pub const FILE: SyncPoint = SyncPoint::new("records.file");
+/// The folders that name records, and those folders.
+pub const DIR: SyncPoint = SyncPoint::new("records.dir");
+/// The places where records are forced to the disk; the tests skip one at a time.
+pub const SYNC_POINTS: [SyncPoint; 2] = [FILE, DIR];
+
+/// How often a lock is tried again.
+const TRIES: u32 = 50;
+/// The pause between two attempts.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Records below a root of the file system.
+pub struct RecordFiles<F> {
+    fs: F,
+    makes_folders: bool,
+}
+
+impl<F> RecordFiles<F> {
+    /// Records in folders that are made with the first one.
+    pub fn new(fs: F) -> Self {
+        Self {
+            fs,
+            makes_folders: true,
+        }
+    }
+
+    /// Records in folders of somebody else, who made them, and made them durable.
+    pub fn within(fs: F) -> Self {
+        Self {
+            fs,
+            makes_folders: false,
+        }
+    }
+}
+
+impl<'f, F> RecordPort for RecordFiles<F>
+where
+    F: Deref<Target = dyn Fs + 'f> + Send + Sync,
+{
+    fn names(&self, folder: &str) -> io::Result<Vec<String>> {
+        let folder = RelPath::own(folder);
+        if self.fs.stat(&folder)?.is_none() {
+            return Ok(Vec::new());
+        }
+        let names = self.fs.list(&folder)?;
+        let mut names: Vec<String> = names
+            .into_iter()
+            .filter(|name| !is_temp(name))
+            .filter_map(|name| String::from_utf8(name).ok())
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn read(&self, folder: &str, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        match read_limited(&*self.fs, &at(folder, name), limit) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    fn write(&self, folder: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = at(folder, name);
+        if self.makes_folders && self.fs.stat(&path)?.is_none() {
+            create_dir_all(&*self.fs, &path.parent(), 0o700)?;
+            // With each new record: whoever made a folder may have been killed before this.
+            for folder in path.ancestors() {
+                self.fs.sync_dir(&folder.parent(), DIR)?;
+            }
+        }
+        write_durably(&*self.fs, &path, bytes, 0o600, (FILE, DIR))
+    }
+
+    fn remove(&self, folder: &str, names: &[String]) -> io::Result<usize> {
+        let (mut removed, mut failed) = (0, None);
+        for name in names {
+            match self.fs.remove_file(&at(folder, name)) {
+                Ok(()) => removed += 1,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        if removed > 0 {
+            self.fs.sync_dir(&RelPath::own(folder), DIR)?;
+        }
+        failed.map_or(Ok(removed), Err)
+    }
+
+    fn lock(&self, folder: &str, name: &str, wait: LockWait) -> io::Result<Option<RecordLock>> {
+        let path = at(folder, name);
+        if self.makes_folders {
+            create_dir_all(&*self.fs, &path.parent(), 0o700)?;
+        }
+        let take = |wait| self.fs.lock(&path, Hold::Exclusive, wait);
+        for _ in 0..if wait == LockWait::Moment { TRIES } else { 0 } {
+            if let Some(lock) = take(false)? {
+                return Ok(Some(lock));
+            }
+            std::thread::sleep(PAUSE);
+        }
+        take(wait == LockWait::Forever)
+    }
+}
+
+/// The file of a name.
+fn at(folder: &str, name: &str) -> RelPath {
+    RelPath::own(folder).join(name)
+}

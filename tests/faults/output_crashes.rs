@@ -1,0 +1,165 @@
+//! What is written where a person asked for it, on a disk that loses its power: single outputs, and
+//! folders that are restored from a backup. A file is as it was or as it is to be, never half of
+//! either, and what was reported stays.
+
+use std::sync::Arc;
+
+use snapback::{
+    app::{App, Options},
+    backup::{
+        self,
+        listing::{Entry, What},
+        plan::plan,
+        write::Writer,
+    },
+    base::{Clock, Fs, RelPath, SyncPoint, output},
+    consent::{Consent, Place},
+    git::Repo,
+    model::{backup::RestoreReport, event::Quiet},
+    site::RepoSite,
+};
+
+use crate::support::{
+    Sandbox, noise,
+    shelf::{self, id},
+    sim::{SimFs, sweep},
+};
+
+/// Cuts the power at every call of an output that replaces another one.
+fn cut_outputs(base: &SimFs) -> Result<u64, String> {
+    let write = |disk: &SimFs| output::replace(disk, &RelPath::own("out"), b"the new one", 0o600);
+    sweep(base, 40, 3, write, |disk, done| {
+        match disk.get("out").as_deref() {
+            Some(b"the new one") => Ok(()),
+            Some(b"the old one") if !done => Ok(()),
+            found => Err(format!("done: {done}, found {found:?}")),
+        }
+    })
+}
+
+#[test]
+fn an_output_survives_power_cuts_and_every_sync_of_it_is_needed() {
+    let base = SimFs::new();
+    base.put("out", b"the old one");
+    base.settle();
+    assert!(cut_outputs(&base).unwrap() > 8);
+    for point in output::SYNC_POINTS {
+        let mutant = base.fork();
+        mutant.skip(point);
+        let caught = cut_outputs(&mutant);
+        println!("{point:?}: {caught:?}");
+        assert!(caught.is_err(), "nobody notices that {point:?} is skipped");
+    }
+}
+
+/// A repository whose store holds these contents on a quiet disk of its own.
+fn site(sandbox: &Sandbox, contents: &[Vec<u8>]) -> RepoSite {
+    let git = Arc::new(Repo::discover(&sandbox.root()).unwrap());
+    let app = App::open(&sandbox.root(), Options::default()).unwrap();
+    let state: Arc<dyn Fs> = Arc::new(SimFs::new());
+    let store = shelf::open(&state);
+    drop(shelf::put(&store, contents).unwrap());
+    let consent = Consent::new(
+        Place::default(),
+        git.common_dir(),
+        git.work_tree(),
+        state.clone(),
+    );
+    RepoSite {
+        tree: git.files().unwrap(),
+        state,
+        store: Arc::new(store),
+        git,
+        settings: Arc::new(app.settings().clone()),
+        sink: Arc::new(Quiet),
+        clock: Clock::System,
+        host: "desk".into(),
+        read: Arc::default(),
+        umask: 0o022,
+        consent: Arc::new(consent),
+        config: "snapback.yaml".into(),
+        without_commands: true,
+        asks: false,
+    }
+}
+
+/// The files that are restored: the first ones over others, the rest where nothing is.
+const PATHS: [&str; 5] = [
+    "a/first",
+    "a/second",
+    "b/third",
+    "fourth",
+    "new/below/fifth",
+];
+
+/// The entries of a listing with these contents.
+fn entries(contents: &[Vec<u8>]) -> Vec<Entry> {
+    let one = |(path, bytes): (&&str, &Vec<u8>)| Entry {
+        path: RelPath::own(*path),
+        mode: 0o640,
+        mtime: (1_000, 0),
+        what: What::File {
+            size: bytes.len() as u64,
+            object: id(bytes),
+            database: false,
+        },
+    };
+    PATHS.iter().zip(contents).map(one).collect()
+}
+
+/// Cuts the power at every call of a restore.
+fn cut_restores(
+    site: &RepoSite,
+    contents: &[Vec<u8>],
+    skipped: Option<SyncPoint>,
+    one_device: bool,
+) -> Result<u64, String> {
+    let base = SimFs::new();
+    for path in &PATHS[..3] {
+        base.put(path, format!("what {path} was").as_bytes());
+    }
+    base.settle();
+    if let Some(point) = skipped {
+        base.skip(point);
+    }
+    let entries = entries(contents);
+    let restore = |disk: &SimFs| {
+        let plan = plan(disk, &entries, None, false).map_err(drop)?;
+        let mut report = RestoreReport::default();
+        let mut writer = Writer::new(site, disk, one_device);
+        writer.run(&plan, false, &mut report).map_err(drop)?;
+        if report.failed.is_empty() {
+            Ok(())
+        } else {
+            Err(())
+        }
+    };
+    sweep(&base, 12, 5, restore, |disk, done| {
+        for (nth, (path, bytes)) in PATHS.iter().zip(contents).enumerate() {
+            let found = disk.get(path);
+            let old = (nth < 3).then(|| format!("what {path} was").into_bytes());
+            if found.as_ref() != Some(bytes) && (done || found != old) {
+                let found = found.map(|found| found.len());
+                return Err(format!("done: {done}, {path} has {found:?} bytes"));
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_restore_survives_power_cuts_and_every_sync_of_it_is_needed() {
+    let contents: Vec<Vec<u8>> = (0..5).map(|seed| noise(seed, 300 + seed)).collect();
+    let sandbox = Sandbox::empty();
+    let site = site(&sandbox, &contents);
+    for one_device in [true, false] {
+        let looked = cut_restores(&site, &contents, None, one_device).unwrap();
+        println!("one device: {one_device}, {looked} crash states");
+        assert!(looked > 100, "{looked}");
+        for point in backup::SYNC_POINTS {
+            let caught = cut_restores(&site, &contents, Some(point), one_device);
+            println!("{point:?}: {caught:?}");
+            assert!(caught.is_err(), "nobody notices that {point:?} is skipped");
+        }
+    }
+}
