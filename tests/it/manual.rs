@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use snapback::cli::help::{self, EXIT_CODES};
 
-use crate::support::{Sandbox, snapback_program};
+use crate::support::{Sandbox, sandbox::snapback_program};
 
 /// A file of the repository.
 fn text(path: &str) -> String {
