@@ -203,7 +203,7 @@ impl ChunkStore {
     /// Writes an object's bytes. They are checked as they flow: on an error, what was written
     /// must be thrown away.
     pub fn read(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
-        let mut into = Counted {
+        let mut into = CountingWriter {
             inner: into,
             count: 0,
         };
@@ -242,12 +242,12 @@ impl ChunkStore {
 }
 
 /// Counts what was written: after the first byte there is no second try.
-struct Counted<'a> {
+struct CountingWriter<'a> {
     inner: &'a mut dyn Write,
     count: u64,
 }
 
-impl Write for Counted<'_> {
+impl Write for CountingWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let n = self.inner.write(bytes)?;
         self.count += n as u64;

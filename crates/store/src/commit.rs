@@ -17,7 +17,7 @@ use super::{
     gc,
     generation::Generation,
     index::Table,
-    packer::{Named, Packed},
+    packer::{FinishedPack, NamedFile},
 };
 use base::Digest;
 use model::ObjectId;
@@ -83,7 +83,7 @@ pub fn enter(store: &ChunkStore) -> Result<EnteredSession, Error> {
 /// Commits what a session wrote, and changes of named roots.
 pub fn publish(
     store: &ChunkStore,
-    packed: Vec<Packed>,
+    packed: Vec<FinishedPack>,
     roots: &[(String, Option<ObjectId>)],
 ) -> Result<(), Error> {
     let _alone = store.alone()?;
@@ -117,7 +117,7 @@ fn set_root(roots: &mut Vec<Root>, name: &str, id: Option<ObjectId>) {
 }
 
 /// Makes segments of the packs that have none, once they are many.
-fn merge(record: &mut Record, generation: &Generation, packed: &[Packed]) -> Vec<Vec<u8>> {
+fn merge(record: &mut Record, generation: &Generation, packed: &[FinishedPack]) -> Vec<Vec<u8>> {
     if record.packs.len() < LOOSE {
         return Vec::new();
     }
@@ -176,7 +176,7 @@ fn segment_of(tables: &[&Table]) -> Vec<u8> {
 
 /// A pack that has the very name of one that a collection may take from was stored again by
 /// this session, which relies on it: from now on the collection may not.
-fn spare(record: &mut Record, generation: &Generation, packed: &[Packed]) -> Option<Vec<u8>> {
+fn spare(record: &mut Record, generation: &Generation, packed: &[FinishedPack]) -> Option<Vec<u8>> {
     let again = |id: &Digest| packed.iter().any(|packed| packed.table.pack.id == *id);
     if record.dead.is_none() || !generation.index.dead().packs.iter().any(again) {
         return None;
@@ -191,7 +191,7 @@ fn spare(record: &mut Record, generation: &Generation, packed: &[Packed]) -> Opt
 /// Puts packs, index files and a record in place. The lease on commits is held.
 pub fn write(
     store: &ChunkStore,
-    packs: Vec<Named>,
+    packs: Vec<NamedFile>,
     indexes: &[impl AsRef<[u8]>],
     record: &Record,
 ) -> io::Result<()> {

@@ -15,7 +15,7 @@ use super::{
         file::{Chunk, FileObject},
     },
     generation::Generation,
-    index::{Place, data, list},
+    index::{BlobPlace, data, list},
 };
 use base::{
     Digest,
@@ -90,7 +90,7 @@ impl Packs {
     }
 
     /// Reads one place; `Broken` when it does not hold the blob.
-    pub fn read(&self, place: &Place, blob: BlobId) -> io::Result<Result<Vec<u8>, Broken>> {
+    pub fn read(&self, place: &BlobPlace, blob: BlobId) -> io::Result<Result<Vec<u8>, Broken>> {
         let mut bytes = vec![0; blob::HEADER + place.stored as usize];
         let n = self
             .open(&place.pack.id)?
@@ -197,7 +197,7 @@ impl Packs {
     /// Reads a run of blobs of one pack; says where in the pack the bytes begin.
     fn read_run<'b>(
         &self,
-        run: &[(Place, usize)],
+        run: &[(BlobPlace, usize)],
         buffer: &'b mut RunBuffer,
     ) -> io::Result<(&'b [u8], u64)> {
         let (first, last) = (&run[0].0, &run[run.len() - 1].0);
@@ -216,16 +216,16 @@ impl Packs {
 }
 
 /// Where a place ends.
-fn end(place: &Place) -> u64 {
+fn end(place: &BlobPlace) -> u64 {
     u64::from(place.offset) + (blob::HEADER as u64) + u64::from(place.stored)
 }
 
 /// Splits sorted places into runs that are read at once.
-fn runs(places: &[(Place, usize)]) -> impl Iterator<Item = &[(Place, usize)]> {
+fn runs(places: &[(BlobPlace, usize)]) -> impl Iterator<Item = &[(BlobPlace, usize)]> {
     let mut rest = places;
     std::iter::from_fn(move || {
         let first = rest.first()?;
-        let near = |pair: &[(Place, usize)]| {
+        let near = |pair: &[(BlobPlace, usize)]| {
             let (a, b) = (&pair[0].0, &pair[1].0);
             a.pack == b.pack
                 && u64::from(b.offset) <= end(a) + GAP

@@ -25,7 +25,7 @@ const READ_WHOLE: u64 = 4 << 20;
 
 /// Where a blob lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct BlobPlace {
     /// In which pack.
     pub pack: PackRef,
     /// Where its header begins.
@@ -57,7 +57,7 @@ pub struct Table {
 #[derive(Default)]
 pub struct Index {
     tables: Vec<Table>,
-    segments: Vec<Segment>,
+    segments: Vec<IndexSegment>,
     dead: Dead,
     /// What could not be used.
     pub damage: Vec<Damage>,
@@ -78,7 +78,7 @@ impl Index {
         let mut rescue = false;
         for segment in &record.segments {
             let name = FileName::index(&segment.id);
-            match Segment::open(backend, &name, segment)? {
+            match IndexSegment::open(backend, &name, segment)? {
                 Ok(segment) => index.segments.push(segment),
                 Err(broken) => {
                     index.note(name, broken.0);
@@ -160,14 +160,14 @@ impl Index {
     }
 
     /// All places of a blob, the newest first.
-    pub fn find(&self, blob: BlobId) -> io::Result<Vec<Place>> {
+    pub fn find(&self, blob: BlobId) -> io::Result<Vec<BlobPlace>> {
         let mut places = Vec::new();
         for table in self.tables.iter().rev() {
             let from = table.entries.partition_point(|entry| entry.blob < blob);
             let same = table.entries[from..]
                 .iter()
                 .take_while(|entry| entry.blob == blob);
-            places.extend(same.map(|e| Place {
+            places.extend(same.map(|e| BlobPlace {
                 pack: table.pack,
                 offset: e.offset,
                 stored: e.stored,
@@ -182,19 +182,19 @@ impl Index {
 }
 
 /// One opened segment.
-struct Segment {
+struct IndexSegment {
     file: FileRef,
     head: segment::Head,
-    entries: Entries,
+    entries: SegmentEntries,
 }
 
 /// The entries of a segment.
-enum Entries {
+enum SegmentEntries {
     Read(Vec<u8>),
     OnDisk(Box<dyn Input>),
 }
 
-impl Segment {
+impl IndexSegment {
     /// Opens a segment.
     fn open(
         backend: &dyn Backend,
@@ -226,7 +226,7 @@ impl Segment {
         Ok(segment::Head::decode(&bytes).map(|head| Self {
             file: *file,
             head,
-            entries: Entries::OnDisk(input),
+            entries: SegmentEntries::OnDisk(input),
         }))
     }
 
@@ -240,18 +240,18 @@ impl Segment {
         Ok(Self {
             file: *file,
             head,
-            entries: Entries::Read(bytes[len..bytes.len() - 32].to_vec()),
+            entries: SegmentEntries::Read(bytes[len..bytes.len() - 32].to_vec()),
         })
     }
 
     /// Adds the places of a blob.
-    fn find(&self, blob: BlobId, places: &mut Vec<Place>) -> io::Result<()> {
+    fn find(&self, blob: BlobId, places: &mut Vec<BlobPlace>) -> io::Result<()> {
         let range = self.head.bucket(&segment::prefix(&blob.id));
         let (from, to) = (range.start * segment::ENTRY, range.end * segment::ENTRY);
         let mut buffer = Vec::new();
         let bytes = match &self.entries {
-            Entries::Read(bytes) => &bytes[from..to],
-            Entries::OnDisk(input) => {
+            SegmentEntries::Read(bytes) => &bytes[from..to],
+            SegmentEntries::OnDisk(input) => {
                 buffer.resize(to - from, 0);
                 let n = input.read_at(self.head.begin + from as u64, &mut buffer)?;
                 &buffer[..n]
@@ -260,7 +260,7 @@ impl Segment {
         // A damaged entry names no place; `check` names the damage.
         for entry in self.head.matching(bytes, blob).unwrap_or_default() {
             let pack = self.head.packs[entry.pack as usize];
-            places.push(Place {
+            places.push(BlobPlace {
                 pack,
                 offset: entry.offset,
                 stored: entry.stored,

@@ -107,7 +107,7 @@ struct Batch {
 }
 
 /// What became of a batch: its chunks, and the buffer to be filled again.
-type Done = (usize, Result<Vec<Chunk>, Error>, Vec<u8>);
+type BatchResult = (usize, Result<Vec<Chunk>, Error>, Vec<u8>);
 
 /// Stores a file of more than [`BUFFER`] bytes, whose first ones are read already.
 fn put_large(
@@ -122,7 +122,7 @@ fn put_large(
     let (digest, size, chunks) = thread::scope(|scope| {
         let (jobs, queue) = mpsc::sync_channel::<Batch>(1);
         let queue = std::sync::Arc::new(std::sync::Mutex::new(queue));
-        let (send, done) = mpsc::channel::<Done>();
+        let (send, done) = mpsc::channel::<BatchResult>();
         for _ in 0..workers {
             let (queue, send) = (queue.clone(), send.clone());
             scope.spawn(move || work(session, &queue, &send));
@@ -150,7 +150,7 @@ fn put_large(
 fn work(
     session: &PutSession<'_>,
     queue: &std::sync::Mutex<mpsc::Receiver<Batch>>,
-    done: &mpsc::Sender<Done>,
+    done: &mpsc::Sender<BatchResult>,
 ) {
     loop {
         let next = queue.lock().expect("because no holder panics").recv();
@@ -170,7 +170,7 @@ fn work(
 /// Reads and cuts, and hands buffers to the workers.
 struct Feeder {
     jobs: mpsc::SyncSender<Batch>,
-    done: mpsc::Receiver<Done>,
+    done: mpsc::Receiver<BatchResult>,
     /// Buffers that may still be made.
     idle: usize,
     chunks: Vec<(usize, Vec<Chunk>)>,

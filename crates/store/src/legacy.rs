@@ -99,13 +99,15 @@ impl Legacy {
         };
         let mut file = BufReader::with_capacity(256 << 10, self.open(id, 0)?);
         decode(&mut file, lengths, &id.0, into).map_err(|broken| match broken {
-            Broken::Object(why) => Error::Damaged { id: *id, why },
-            Broken::Read(error) if error.kind() == io::ErrorKind::UnexpectedEof => Error::Damaged {
-                id: *id,
-                why: "it is cut short".into(),
-            },
-            Broken::Read(error) => Error::Io(error),
-            Broken::Write(error) => Error::Write(error),
+            LegacyDamage::Object(why) => Error::Damaged { id: *id, why },
+            LegacyDamage::Read(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Error::Damaged {
+                    id: *id,
+                    why: "it is cut short".into(),
+                }
+            }
+            LegacyDamage::Read(error) => Error::Io(error),
+            LegacyDamage::Write(error) => Error::Write(error),
         })
     }
 }
@@ -134,12 +136,12 @@ pub(super) struct Lengths {
 }
 
 /// Checksums what passes through from a reader.
-struct Checked<'a> {
+struct ChecksummedReader<'a> {
     inner: &'a mut dyn Read,
     crc: crc32fast::Hasher,
 }
 
-impl Read for Checked<'_> {
+impl Read for ChecksummedReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(buffer)?;
         self.crc.update(&buffer[..n]);
@@ -153,19 +155,19 @@ pub(super) fn decode(
     lengths: Lengths,
     digest: &Digest,
     into: &mut dyn Write,
-) -> Result<u64, Broken> {
+) -> Result<u64, LegacyDamage> {
     let frames = lengths
         .stored
         .checked_sub(HEAD.len() as u64 + TAIL)
-        .ok_or(Broken::Object("it is too short".into()))?;
-    let mut source = Checked {
+        .ok_or(LegacyDamage::Object("it is too short".into()))?;
+    let mut source = ChecksummedReader {
         inner: from,
         crc: crc32fast::Hasher::new(),
     };
     let mut head = [0; HEAD.len()];
-    source.read_exact(&mut head).map_err(Broken::Read)?;
+    source.read_exact(&mut head).map_err(LegacyDamage::Read)?;
     if head != HEAD {
-        return Err(Broken::Object(
+        return Err(LegacyDamage::Object(
             "its header is not one of a stored object".into(),
         ));
     }
@@ -173,25 +175,27 @@ pub(super) fn decode(
     let mut limited = (&mut source).take(frames);
     let plain = decompress(&mut limited, lengths.plain, &mut hasher, into)?;
     if limited.limit() != 0 {
-        return Err(Broken::Object("it has bytes after its frames".into()));
+        return Err(LegacyDamage::Object("it has bytes after its frames".into()));
     }
     let mut tail = [0; 40];
-    source.read_exact(&mut tail).map_err(Broken::Read)?;
-    let Checked { inner, crc } = source;
+    source.read_exact(&mut tail).map_err(LegacyDamage::Read)?;
+    let ChecksummedReader { inner, crc } = source;
     let mut end = [0; 4];
-    inner.read_exact(&mut end).map_err(Broken::Read)?;
+    inner.read_exact(&mut end).map_err(LegacyDamage::Read)?;
     let found = hasher.finish();
     if tail[..8] != plain.to_le_bytes()
         || tail[8..] != found.bytes()[..]
         || end != crc.finalize().to_le_bytes()
     {
-        return Err(Broken::Object("its checksums do not agree".into()));
+        return Err(LegacyDamage::Object("its checksums do not agree".into()));
     }
-    if inner.read(&mut [0]).map_err(Broken::Read)? != 0 {
-        return Err(Broken::Object("it has bytes after its end".into()));
+    if inner.read(&mut [0]).map_err(LegacyDamage::Read)? != 0 {
+        return Err(LegacyDamage::Object("it has bytes after its end".into()));
     }
     if found != *digest {
-        return Err(Broken::Object(format!("its bytes have the digest {found}")));
+        return Err(LegacyDamage::Object(format!(
+            "its bytes have the digest {found}"
+        )));
     }
     Ok(plain)
 }
@@ -202,8 +206,9 @@ fn decompress(
     most: u64,
     hasher: &mut Hasher,
     into: &mut dyn Write,
-) -> Result<u64, Broken> {
-    let broken = |error: io::Error| Broken::Object(format!("it cannot be decompressed ({error})"));
+) -> Result<u64, LegacyDamage> {
+    let broken =
+        |error: io::Error| LegacyDamage::Object(format!("it cannot be decompressed ({error})"));
     let mut decoder = zstd::Decoder::new(frames).map_err(broken)?;
     decoder.window_log_max(WINDOW_LOG).map_err(broken)?;
     let mut plain = 0;
@@ -216,16 +221,18 @@ fn decompress(
         plain += n as u64;
         // A few bytes can decompress to more than any disk holds.
         if plain > most {
-            return Err(Broken::Object("it has more bytes than it says".into()));
+            return Err(LegacyDamage::Object(
+                "it has more bytes than it says".into(),
+            ));
         }
         hasher.update(&buffer[..n]);
-        into.write_all(&buffer[..n]).map_err(Broken::Write)?;
+        into.write_all(&buffer[..n]).map_err(LegacyDamage::Write)?;
     }
 }
 
 /// Why [`decode`] stopped.
 #[derive(Debug)]
-pub(super) enum Broken {
+pub(super) enum LegacyDamage {
     /// The object is not what it should be.
     Object(String),
     /// The file cannot be read.
@@ -250,7 +257,7 @@ mod tests {
     }
 
     /// Reads an object as the store does.
-    fn read(bytes: &[u8], digest: &Digest, into: &mut dyn Write) -> Result<u64, Broken> {
+    fn read(bytes: &[u8], digest: &Digest, into: &mut dyn Write) -> Result<u64, LegacyDamage> {
         let says = bytes
             .len()
             .checked_sub(44)
@@ -293,7 +300,7 @@ mod tests {
         let mut written = Vec::new();
         assert!(matches!(
             read(&bytes, &digest, &mut written),
-            Err(Broken::Object(_))
+            Err(LegacyDamage::Object(_))
         ));
         assert!(written.len() <= 1000, "{} bytes", written.len());
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{
-    backend::{Area, Backend, FileName, Staged, Upload},
+    backend::{Area, Backend, FileName, StagedFile, Upload},
     format::{
         BlobId, Codec, PackRef, blob,
         pack::{self, Entry},
@@ -25,22 +25,22 @@ pub struct Packer {
 }
 
 /// A pack that is complete and durable, and has no name yet.
-pub struct Packed {
+pub struct FinishedPack {
     /// Its bytes.
-    file: Box<dyn Staged>,
+    file: Box<dyn StagedFile>,
     /// What is in it.
     pub table: Table,
 }
 
-impl Packed {
+impl FinishedPack {
     /// The file with the name that it is to have, and what is in it.
-    pub fn split(self) -> (Named, Table) {
+    pub fn split(self) -> (NamedFile, Table) {
         ((FileName::pack(&self.table.pack.id), self.file), self.table)
     }
 }
 
 /// A complete file and the name that it is to have.
-pub type Named = (FileName, Box<dyn Staged>);
+pub type NamedFile = (FileName, Box<dyn StagedFile>);
 
 impl Packer {
     /// Begins a pack of a session.
@@ -116,7 +116,7 @@ impl Packer {
     }
 
     /// Writes the table and makes everything durable.
-    pub fn finish(mut self) -> io::Result<Packed> {
+    pub fn finish(mut self) -> io::Result<FinishedPack> {
         let table = pack::table(&mut self.entries);
         let count = u32::try_from(self.entries.len()).map_err(io::Error::other)?;
         let trailer = pack::Trailer {
@@ -127,7 +127,7 @@ impl Packer {
         self.file.write_all(&table)?;
         self.file.write_all(&pack::trailer(trailer))?;
         let size = self.size + (table.len() + pack::TRAILER) as u64;
-        Ok(Packed {
+        Ok(FinishedPack {
             file: self.file.finish()?,
             table: Table {
                 pack: PackRef {

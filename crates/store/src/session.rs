@@ -23,9 +23,9 @@ use super::{
         file::{Chunk, FileObject, MAX_CHUNKS},
     },
     generation::Generation,
-    index::{Place, data, list},
+    index::{BlobPlace, data, list},
     ingest,
-    packer::{Packed, Packer},
+    packer::{FinishedPack, Packer},
 };
 use base::Digest;
 use model::ObjectId;
@@ -37,7 +37,7 @@ const SAMPLE: u8 = 0;
 pub struct PutSession<'a> {
     store: &'a ChunkStore,
     packers: Mutex<Vec<Packer>>,
-    packed: Mutex<Vec<Packed>>,
+    packed: Mutex<Vec<FinishedPack>>,
     seen: Mutex<HashSet<BlobId>>,
     trusted: Mutex<HashMap<Digest, bool>>,
     grown: AtomicU64,
@@ -235,7 +235,7 @@ impl<'a> PutSession<'a> {
     }
 
     /// True when a blob is there for sure: its pack is, whole, and a sample is read.
-    fn proves(&self, place: &Place, blob: BlobId) -> Result<bool, Error> {
+    fn proves(&self, place: &BlobPlace, blob: BlobId) -> Result<bool, Error> {
         let known = lock(&self.trusted).get(&place.pack.id).copied();
         let whole = match known {
             Some(whole) => whole,
@@ -258,7 +258,7 @@ impl<'a> PutSession<'a> {
     }
 
     /// Completes every open pack, all at once.
-    fn finish_all(&self) -> Result<Vec<Packed>, Error> {
+    fn finish_all(&self) -> Result<Vec<FinishedPack>, Error> {
         use rayon::prelude::*;
         if *lock(&self.failed) {
             return Err(Error::Failed);

@@ -22,7 +22,7 @@ use std::{
 
 use crate::sync_points;
 
-use super::{Area, Backend, FileName, Input, Lease, LeaseOn, Staged, Upload};
+use super::{Area, Backend, FileName, Input, Lease, LeaseOn, StagedFile, Upload};
 use base::{
     Fs, Output, RelPath, SyncPoint,
     fs::{Hold, read_limited},
@@ -327,13 +327,13 @@ impl Write for LocalUpload {
 }
 
 impl Upload for LocalUpload {
-    fn finish(mut self: Box<Self>) -> io::Result<Box<dyn Staged>> {
+    fn finish(mut self: Box<Self>) -> io::Result<Box<dyn StagedFile>> {
         self.file.sync(self.point)?;
         Ok(Box::new(self.temp))
     }
 }
 
-impl Staged for LocalStaged {
+impl StagedFile for LocalStaged {
     fn put(mut self: Box<Self>, name: &FileName) -> io::Result<()> {
         self.folder.make_rare(name)?;
         self.folder.fs.rename(&self.path, &self.folder.path(name))?;

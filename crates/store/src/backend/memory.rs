@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard},
 };
 
-use super::{Area, Backend, FileName, Input, Lease, LeaseOn, Staged, Upload};
+use super::{Area, Backend, FileName, Input, Lease, LeaseOn, StagedFile, Upload};
 
 /// A store in memory.
 #[derive(Default)]
@@ -218,7 +218,7 @@ impl Write for MemoryUpload {
 }
 
 impl Upload for MemoryUpload {
-    fn finish(self: Box<Self>) -> io::Result<Box<dyn Staged>> {
+    fn finish(self: Box<Self>) -> io::Result<Box<dyn StagedFile>> {
         let mut state = self.temp.shared.lock();
         let staged = state.files.get_mut(&self.temp.name).ok_or_else(missing)?;
         *staged = Arc::new(self.bytes);
@@ -240,7 +240,7 @@ impl MemoryStaged {
     }
 }
 
-impl Staged for MemoryStaged {
+impl StagedFile for MemoryStaged {
     fn put(self: Box<Self>, name: &FileName) -> io::Result<()> {
         self.name(name, false)
     }

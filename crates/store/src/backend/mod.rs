@@ -81,11 +81,11 @@ pub trait Backend: Send + Sync {
 /// A file being written, which has no name yet. Dropped, it leaves nothing behind.
 pub trait Upload: Write + Send {
     /// Ends the writing; returns once every byte is durable.
-    fn finish(self: Box<Self>) -> io::Result<Box<dyn Staged>>;
+    fn finish(self: Box<Self>) -> io::Result<Box<dyn StagedFile>>;
 }
 
 /// A file that is complete and durable, and has no name yet. Dropped, it leaves nothing behind.
-pub trait Staged: Send {
+pub trait StagedFile: Send {
     /// Names it; a file that has the name is replaced, in one step.
     fn put(self: Box<Self>, name: &FileName) -> io::Result<()>;
 
@@ -99,7 +99,7 @@ pub fn stage_bytes(
     area: Area,
     owner: &str,
     bytes: &[u8],
-) -> io::Result<Box<dyn Staged>> {
+) -> io::Result<Box<dyn StagedFile>> {
     let mut file = backend.stage(area, owner)?;
     file.write_all(bytes)?;
     file.finish()

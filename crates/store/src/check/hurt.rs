@@ -5,7 +5,7 @@ use std::{
     io,
 };
 
-use super::{Finding, Found};
+use super::{Defect, FoundDamage};
 use crate::{
     ChunkStore, Error,
     format::BlobId,
@@ -18,12 +18,12 @@ use model::{ObjectId, store::Harm};
 const NOWHERE: &str = "it is in no pack";
 
 /// Walks the objects of a store, with what is known to be bad.
-struct Walk<'a> {
+struct HarmWalk<'a> {
     store: &'a ChunkStore,
-    found: &'a Found,
+    found: &'a FoundDamage,
     /// Packs of which something is bad.
     bad: HashSet<Digest>,
-    /// The objects that need what a finding is about.
+    /// The objects that need what a defect is about.
     needs: Vec<BTreeSet<ObjectId>>,
     /// Blobs that were tried.
     tried: HashMap<BlobId, bool>,
@@ -35,16 +35,16 @@ struct Walk<'a> {
 /// Without roots nothing was found, and no object is looked at.
 pub fn harm(
     store: &ChunkStore,
-    found: &Found,
+    found: &FoundDamage,
     roots: Option<&BTreeSet<ObjectId>>,
 ) -> Result<(Vec<Harm>, Vec<ObjectId>), Error> {
     let bad = found
-        .findings
+        .defects
         .iter()
-        .filter_map(|finding| Some(finding.place?.0))
+        .filter_map(|defect| Some(defect.place?.0))
         .collect();
-    let needs = vec![BTreeSet::new(); found.findings.len()];
-    let mut walk = Walk {
+    let needs = vec![BTreeSet::new(); found.defects.len()];
+    let mut walk = HarmWalk {
         store,
         found,
         bad,
@@ -68,10 +68,10 @@ pub fn harm(
         }
     }
     let mut harms: Vec<Harm> = found
-        .findings
+        .defects
         .iter()
         .zip(&walk.needs)
-        .map(|(finding, needs)| to_harm(store, finding, needs))
+        .map(|(defect, needs)| to_harm(store, defect, needs))
         .collect();
     for (blob, object, why) in &walk.absent {
         let why = why.clone();
@@ -83,8 +83,8 @@ pub fn harm(
         });
     }
     // A bad chunk that no list names is an object of its own.
-    for finding in &found.findings {
-        if let Some(blob) = finding.blob.filter(|blob| !walk.tried.contains_key(blob))
+    for defect in &found.defects {
+        if let Some(blob) = defect.blob.filter(|blob| !walk.tried.contains_key(blob))
             && !walk.can_be_read(blob)?
         {
             lost.insert(ObjectId(blob.id));
@@ -93,25 +93,25 @@ pub fn harm(
     Ok((harms, lost.into_iter().collect()))
 }
 
-/// A finding for people and programs.
-fn to_harm(store: &ChunkStore, finding: &Finding, needs: &BTreeSet<ObjectId>) -> Harm {
+/// A defect for people and programs.
+fn to_harm(store: &ChunkStore, defect: &Defect, needs: &BTreeSet<ObjectId>) -> Harm {
     let mut objects = needs.clone();
     if objects.is_empty() {
-        objects.extend(finding.blob.map(|blob| ObjectId(blob.id)));
+        objects.extend(defect.blob.map(|blob| ObjectId(blob.id)));
     }
     Harm {
-        file: finding
+        file: defect
             .file
             .as_ref()
             .map(|file| store.backend.location(file))
             .unwrap_or_default(),
-        why: finding.why.clone(),
-        blob: finding.blob.map(|blob| ObjectId(blob.id)),
+        why: defect.why.clone(),
+        blob: defect.blob.map(|blob| ObjectId(blob.id)),
         objects: objects.into_iter().collect(),
     }
 }
 
-impl Walk<'_> {
+impl HarmWalk<'_> {
     /// True when an object can be given back; notes by what it is hurt. What is absent counts
     /// only when the object must be there.
     fn is_whole(&mut self, id: ObjectId, needed: bool) -> Result<bool, Error> {
@@ -179,13 +179,13 @@ impl Walk<'_> {
         if !places.iter().any(|place| self.bad.contains(&place.pack.id)) {
             return Ok(true);
         }
-        for (finding, needs) in self.found.findings.iter().zip(&mut self.needs) {
+        for (defect, needs) in self.found.defects.iter().zip(&mut self.needs) {
             let hits = |(pack, offset): (Digest, Option<u32>)| {
                 places.iter().any(|place| {
                     place.pack.id == pack && offset.is_none_or(|offset| offset == place.offset)
                 })
             };
-            if finding.place.is_some_and(hits) {
+            if defect.place.is_some_and(hits) {
                 needs.insert(id);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Finding, Level};
+use super::{Defect, Level};
 use crate::{
     ChunkStore,
     backend::{Area, FileName},
@@ -16,8 +16,8 @@ use base::Digest;
 
 /// Damage of the commit log. Every record but the oldest names the one before it by its digest;
 /// records that are old enough to be forgotten may be missing.
-pub fn records(store: &ChunkStore) -> io::Result<Vec<Finding>> {
-    let mut findings = Vec::new();
+pub fn records(store: &ChunkStore) -> io::Result<Vec<Defect>> {
+    let mut defects = Vec::new();
     let sequences = sequences(&*store.backend)?;
     let newest = sequences.last().copied().unwrap_or(0);
     let mut before: Option<Digest> = None;
@@ -27,26 +27,22 @@ pub fn records(store: &ChunkStore) -> io::Result<Vec<Finding>> {
             Ok((record, hash)) => {
                 let forgotten = sequence + commit::KEPT as u64 <= newest;
                 if !forgotten && before.is_some_and(|before| before != record.previous) {
-                    findings.push(Finding::file(
+                    defects.push(Defect::file(
                         name,
                         "the record before it is missing or another one",
                     ));
                 }
                 before = Some(hash);
             }
-            Err(broken) => findings.push(Finding::file(name, broken.0)),
+            Err(broken) => defects.push(Defect::file(name, broken.0)),
         }
     }
-    Ok(findings)
+    Ok(defects)
 }
 
 /// Damage of the files that the index consists of.
-pub fn files(
-    store: &ChunkStore,
-    generation: &Generation,
-    level: Level,
-) -> io::Result<Vec<Finding>> {
-    let mut findings = Vec::new();
+pub fn files(store: &ChunkStore, generation: &Generation, level: Level) -> io::Result<Vec<Defect>> {
+    let mut defects = Vec::new();
     for file in &generation.record.segments {
         let name = FileName::index(&file.id);
         let read = read_file(store, &name, file)?;
@@ -54,14 +50,14 @@ pub fn files(
             Ok(bytes) => check_segment(store, &bytes, level)?,
             Err(broken) => Err(broken),
         };
-        findings.extend(seen.err().map(|broken| Finding::file(name, broken.0)));
+        defects.extend(seen.err().map(|broken| Defect::file(name, broken.0)));
     }
     if let Some(file) = &generation.record.dead {
         let name = FileName::index(&file.id);
         let read = read_file(store, &name, file)?.and_then(|bytes| Dead::decode(&bytes));
-        findings.extend(read.err().map(|broken| Finding::file(name, broken.0)));
+        defects.extend(read.err().map(|broken| Defect::file(name, broken.0)));
     }
-    Ok(findings)
+    Ok(defects)
 }
 
 /// Reads an index file, whose name is the digest of its bytes.

@@ -59,7 +59,7 @@ pub struct Check {
 
 /// Something that is not what it should be.
 #[derive(Debug, Clone)]
-pub struct Finding {
+pub struct Defect {
     /// The file; `None` when nobody knows in which it should be.
     pub file: Option<FileName>,
     /// What was seen.
@@ -70,7 +70,7 @@ pub struct Finding {
     pub place: Option<(Digest, Option<u32>)>,
 }
 
-impl Finding {
+impl Defect {
     /// A file that is not what it should be.
     pub fn file(file: FileName, why: impl Into<String>) -> Self {
         Self {
@@ -83,13 +83,13 @@ impl Finding {
 }
 
 /// What a check found, before it is known what it hurts.
-pub struct Found {
+pub struct FoundDamage {
     /// The commit that was checked.
     pub generation: std::sync::Arc<Generation>,
     /// Damage.
-    pub findings: Vec<Finding>,
+    pub defects: Vec<Defect>,
     /// The packs that were read, with their tables.
-    pub packs: packs::Checked,
+    pub packs: packs::CheckedPacks,
 }
 
 /// The first file of the index that does not say what the packs say.
@@ -97,10 +97,10 @@ pub(super) fn index_damage(
     store: &ChunkStore,
     generation: &Generation,
 ) -> std::io::Result<Option<(FileName, String)>> {
-    let findings = index::files(store, generation, Level::Fast)?;
-    Ok(findings
+    let defects = index::files(store, generation, Level::Fast)?;
+    Ok(defects
         .into_iter()
-        .find_map(|finding| Some((finding.file?, finding.why))))
+        .find_map(|defect| Some((defect.file?, defect.why))))
 }
 
 impl ChunkStore {
@@ -122,16 +122,16 @@ impl ChunkStore {
             leftovers: index::leftovers(self, &found.generation).map_err(Error::Io)?,
             ..CheckReport::default()
         };
-        let walk = how.level == Level::Deep || !found.findings.is_empty();
+        let walk = how.level == Level::Deep || !found.defects.is_empty();
         let harm = hurt::harm(self, &found, if walk { Some(roots) } else { None })?;
         (report.damage, report.lost) = harm;
         if how.level > Level::Quick {
             let mut verified = Verified::read(self);
             let good = |id: &Digest| {
                 !found
-                    .findings
+                    .defects
                     .iter()
-                    .any(|finding| finding.place.is_some_and(|(pack, _)| pack == *id))
+                    .any(|defect| defect.place.is_some_and(|(pack, _)| pack == *id))
             };
             verified.note(
                 found.packs.seen.iter().copied().filter(good),
@@ -153,25 +153,25 @@ impl ChunkStore {
         &self,
         how: Check,
         progress: &Progress<'_>,
-    ) -> Result<Found, Failure> {
+    ) -> Result<FoundDamage, Failure> {
         let end = how.budget.map(|budget| Instant::now() + budget);
         let generation = self.refresh()?;
-        let mut findings = index::records(self).map_err(Error::Io)?;
-        findings.extend(index::files(self, &generation, how.level).map_err(Error::Io)?);
+        let mut defects = index::records(self).map_err(Error::Io)?;
+        defects.extend(index::files(self, &generation, how.level).map_err(Error::Io)?);
         let (packs, damaged) = packs::check(self, &generation, how.level, end, progress)?;
-        findings.extend(damaged);
+        defects.extend(damaged);
         // What was seen while opening, of packs that nothing but a damaged index names.
         for damage in &generation.index.damage {
-            if !findings
+            if !defects
                 .iter()
-                .any(|finding| finding.file.as_ref() == Some(&damage.file))
+                .any(|defect| defect.file.as_ref() == Some(&damage.file))
             {
-                findings.push(Finding::file(damage.file.clone(), damage.why.clone()));
+                defects.push(Defect::file(damage.file.clone(), damage.why.clone()));
             }
         }
-        Ok(Found {
+        Ok(FoundDamage {
             generation,
-            findings,
+            defects,
             packs,
         })
     }

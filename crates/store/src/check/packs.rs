@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io, sync::Mutex, time::Instant};
 
 use rayon::prelude::*;
 
-use super::{Finding, Level, Verified};
+use super::{Defect, Level, Verified};
 use crate::{
     ChunkStore, Error,
     backend::FileName,
@@ -19,7 +19,7 @@ use model::ObjectId;
 
 /// What was read.
 #[derive(Default)]
-pub struct Checked {
+pub struct CheckedPacks {
     /// The packs.
     pub seen: Vec<Digest>,
     /// Number of bytes of their files.
@@ -33,9 +33,9 @@ pub struct Checked {
 }
 
 /// What one pack gave.
-struct One {
+struct CheckedPack {
     pack: PackRef,
-    findings: Vec<Finding>,
+    defects: Vec<Defect>,
     blobs: u64,
 }
 
@@ -47,7 +47,7 @@ pub fn check(
     level: Level,
     end: Option<Instant>,
     progress: &Progress<'_>,
-) -> Result<(Checked, Vec<Finding>), Failure> {
+) -> Result<(CheckedPacks, Vec<Defect>), Failure> {
     let packs = all(generation);
     let verified = Verified::read(store);
     let mut due: Vec<PackRef> = packs
@@ -75,21 +75,21 @@ pub fn check(
     (0..rayon::current_num_threads())
         .into_par_iter()
         .try_for_each(|_| work(&mut Scanner::new()))?;
-    let mut checked = Checked {
+    let mut checked = CheckedPacks {
         lists: lists(store, &due)?,
-        ..Checked::default()
+        ..CheckedPacks::default()
     };
     let results = results.into_inner().expect("because no holder panics");
     checked.remaining = due.len() - results.len();
-    let mut findings = Vec::new();
+    let mut defects = Vec::new();
     for one in results {
         checked.seen.push(one.pack.id);
         checked.bytes += one.pack.size;
         checked.blobs += one.blobs;
-        findings.extend(one.findings);
+        defects.extend(one.defects);
     }
     checked.seen.sort_unstable();
-    Ok((checked, findings))
+    Ok((checked, defects))
 }
 
 /// The packs that a commit relies on, and what its damaged index left of it.
@@ -129,27 +129,27 @@ fn check_one(
     pack: PackRef,
     level: Level,
     scanner: &mut Scanner,
-) -> io::Result<One> {
+) -> io::Result<CheckedPack> {
     let name = FileName::pack(&pack.id);
-    let mut one = One {
+    let mut one = CheckedPack {
         pack,
-        findings: Vec::new(),
+        defects: Vec::new(),
         blobs: 0,
     };
-    let broken = |why: String| Finding {
+    let broken = |why: String| Defect {
         place: Some((pack.id, None)),
-        ..Finding::file(name.clone(), why)
+        ..Defect::file(name.clone(), why)
     };
     let table = match scan::table_of(store, pack)? {
         Ok(table) => table,
         Err(why) => {
-            one.findings.push(broken(why.0));
+            one.defects.push(broken(why.0));
             return Ok(one);
         }
     };
     scanner.open(&*store.backend, &name)?;
     if let Err(why) = scanner.header()? {
-        one.findings.push(broken(why.0));
+        one.defects.push(broken(why.0));
     }
     one.blobs = table.entries.len() as u64;
     if level == Level::Quick {
@@ -160,8 +160,8 @@ fn check_one(
     } else {
         Proof::Checksum
     };
-    if let Err(why) = blobs(&table, proof, scanner, &mut one.findings, &name)? {
-        one.findings.push(broken(why));
+    if let Err(why) = blobs(&table, proof, scanner, &mut one.defects, &name)? {
+        one.defects.push(broken(why));
     }
     Ok(one)
 }
@@ -171,7 +171,7 @@ fn blobs(
     table: &Table,
     proof: Proof,
     scanner: &mut Scanner,
-    findings: &mut Vec<Finding>,
+    defects: &mut Vec<Defect>,
     name: &FileName,
 ) -> io::Result<Result<(), String>> {
     let mut at = pack::HEADER as u64;
@@ -183,7 +183,7 @@ fn blobs(
         at = entry.end();
         if let Err(why) = scanner.blob(&entry, proof)? {
             let place = Some((table.pack.id, Some(entry.offset)));
-            findings.push(Finding {
+            defects.push(Defect {
                 file: Some(name.clone()),
                 why: why.0,
                 blob: Some(entry.blob),

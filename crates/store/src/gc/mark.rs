@@ -12,7 +12,7 @@ use model::ObjectId;
 
 /// What the roots reach.
 #[derive(Default)]
-pub struct Reached {
+pub struct Reachable {
     /// Every blob that is needed.
     pub blobs: HashSet<BlobId>,
     /// Roots that are not there or not whole.
@@ -25,8 +25,8 @@ pub fn reach(
     store: &ChunkStore,
     generation: &Generation,
     roots: &BTreeSet<ObjectId>,
-) -> Result<Reached, Error> {
-    let mut reached = Reached::default();
+) -> Result<Reachable, Error> {
+    let mut reached = Reachable::default();
     let mut absent = HashSet::new();
     for id in roots {
         let whole = !generation

@@ -23,11 +23,11 @@ use std::{
 
 pub(super) use legacy::piped;
 pub(super) use mark::reach;
-use mark::{Reached, objects};
+use mark::{Reachable, objects};
 pub(super) use replace::replace;
 use replace::sweep;
 pub(super) use rewrite::Copier;
-use rewrite::{Fate, due, fates};
+use rewrite::{PackDecision, decide, due};
 
 use super::{
     ChunkStore, Error,
@@ -162,15 +162,15 @@ impl Collection<'_> {
             packs,
             blobs,
         };
-        let fates = fates(self.store, &generation, &dead, &reached.blobs)?;
-        self.note(&roots, &reached, &generation, &fates)?;
-        for fate in fates.iter().filter(|fate| fate.is_gone()) {
+        let decisions = decide(self.store, &generation, &dead, &reached.blobs)?;
+        self.note(&roots, &reached, &generation, &decisions)?;
+        for decision in decisions.iter().filter(|decision| decision.is_gone()) {
             self.report.removed_packs += 1;
-            self.report.freed += fate.table.pack.size;
+            self.report.freed += decision.table.pack.size;
         }
-        for fate in due(&fates) {
+        for decision in due(&decisions) {
             self.report.rewritten_packs += 1;
-            self.report.freed += fate.dead_bytes;
+            self.report.freed += decision.dead_bytes;
         }
         self.preview_legacy(&roots)?;
         Ok(())
@@ -206,13 +206,21 @@ impl Collection<'_> {
             packs,
             blobs: condemned(self.store, &generation, &reached)?,
         };
-        let fates = fates(self.store, &generation, &dead, &reached.blobs)?;
+        let decisions = decide(self.store, &generation, &dead, &reached.blobs)?;
         // A little garbage in large packs stays where it is, and nobody has to wait for it.
-        if fates.iter().all(|fate| !fate.is_gone())
-            && due(&fates).iter().all(|fate| fate.dead.is_empty())
+        if decisions.iter().all(|decision| !decision.is_gone())
+            && due(&decisions)
+                .iter()
+                .all(|decision| decision.dead.is_empty())
         {
-            self.report.dead_blobs += fates.iter().map(|fate| fate.dead.len() as u64).sum::<u64>();
-            self.report.dead_bytes += fates.iter().map(|fate| fate.dead_bytes).sum::<u64>();
+            self.report.dead_blobs += decisions
+                .iter()
+                .map(|decision| decision.dead.len() as u64)
+                .sum::<u64>();
+            self.report.dead_bytes += decisions
+                .iter()
+                .map(|decision| decision.dead_bytes)
+                .sum::<u64>();
             return Ok(());
         }
         let _alone = self.store.alone()?;
@@ -241,40 +249,56 @@ impl Collection<'_> {
         // Not before the sessions have ended: what they named is among the roots now.
         let (roots, generation) = self.roots()?;
         let reached = reach(self.store, &generation, &roots)?;
-        let fates = fates(
+        let decisions = decide(
             self.store,
             &generation,
             generation.index.dead(),
             &reached.blobs,
         )?;
-        self.note(&roots, &reached, &generation, &fates)?;
-        let gone: Vec<&Fate> = fates.iter().filter(|fate| fate.is_gone()).collect();
+        self.note(&roots, &reached, &generation, &decisions)?;
+        let gone: Vec<&PackDecision> = decisions
+            .iter()
+            .filter(|decision| decision.is_gone())
+            .collect();
         if !gone.is_empty() {
-            let removed: Vec<_> = gone.iter().map(|fate| (fate.table.pack, true)).collect();
+            let removed: Vec<_> = gone
+                .iter()
+                .map(|decision| (decision.table.pack, true))
+                .collect();
             let swept = replace::replace(self.store, &removed, Vec::new(), false)?;
             self.report.removed_packs += gone.len();
             self.report.freed += swept.bytes;
         }
-        self.rewrite_all(&fates)?;
+        self.rewrite_all(&decisions)?;
         replace::replace(self.store, &[], Vec::new(), true)?;
         Ok(true)
     }
 
-    /// Adds to the report what is known once the fate of every blob is.
+    /// Adds to the report what is known once it is decided what becomes of every blob.
     fn note(
         &mut self,
         roots: &BTreeSet<ObjectId>,
-        reached: &Reached,
+        reached: &Reachable,
         generation: &Generation,
-        fates: &[Fate],
+        decisions: &[PackDecision],
     ) -> Result<(), Error> {
         self.report.roots = roots.len();
         self.report.missing = reached.missing.iter().copied().collect();
-        self.report.dead_blobs += fates.iter().map(|fate| fate.dead.len() as u64).sum::<u64>();
-        self.report.dead_bytes += fates.iter().map(|fate| fate.dead_bytes).sum::<u64>();
+        self.report.dead_blobs += decisions
+            .iter()
+            .map(|decision| decision.dead.len() as u64)
+            .sum::<u64>();
+        self.report.dead_bytes += decisions
+            .iter()
+            .map(|decision| decision.dead_bytes)
+            .sum::<u64>();
         let mut dropped: HashSet<BlobId> = HashSet::new();
-        for fate in fates.iter().filter(|fate| fate.is_gone()).chain(due(fates)) {
-            dropped.extend(&fate.dead);
+        for decision in decisions
+            .iter()
+            .filter(|decision| decision.is_gone())
+            .chain(due(decisions))
+        {
+            dropped.extend(&decision.dead);
         }
         self.report
             .dropped
@@ -287,7 +311,7 @@ impl Collection<'_> {
 fn condemned(
     store: &ChunkStore,
     generation: &Generation,
-    reached: &Reached,
+    reached: &Reachable,
 ) -> Result<Vec<BlobId>, Error> {
     let mut blobs = Vec::new();
     for pack in generation.index.packs() {

@@ -11,7 +11,7 @@ use crate::{
     format::{PackRef, record::FileRef},
     generation::Generation,
     index::Table,
-    packer::Packed,
+    packer::FinishedPack,
     scan,
 };
 use base::Digest;
@@ -21,7 +21,7 @@ const FEW_SEGMENTS: usize = 8;
 
 /// What was removed.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Swept {
+pub struct SweepCount {
     /// Number of files.
     pub files: usize,
     /// Number of their bytes, of packs.
@@ -33,9 +33,9 @@ pub struct Swept {
 pub fn replace(
     store: &ChunkStore,
     removed: &[(PackRef, bool)],
-    packed: Vec<Packed>,
+    packed: Vec<FinishedPack>,
     last: bool,
-) -> Result<Swept, Error> {
+) -> Result<SweepCount, Error> {
     let _alone = store.alone()?;
     let newest = store.sound()?;
     let mut record = newest.next(newest.record.sequence);
@@ -67,7 +67,7 @@ pub fn replace(
         .filter(|packed| !known.contains(&packed.table.pack.id));
     let mut packs = Vec::new();
     let unsegmented = tables.is_empty();
-    for (pack, table) in fresh.map(Packed::split) {
+    for (pack, table) in fresh.map(FinishedPack::split) {
         packs.push(pack);
         if unsegmented {
             record.packs.push(table.pack);
@@ -93,7 +93,7 @@ pub fn replace(
 fn packs_that_go(
     newest: &Generation,
     removed: &[(PackRef, bool)],
-    packed: &[Packed],
+    packed: &[FinishedPack],
 ) -> HashSet<Digest> {
     // A session that stored the same pack again meanwhile relies on it: see `commit::spare`.
     let may = |(pack, drops): &&(PackRef, bool)| {
@@ -109,9 +109,9 @@ fn packs_that_go(
 
 /// Removes what the newest commit does not name: packs and index files, temporary files of
 /// sessions that died. The store's lock is held alone, so nobody is about to name any of it.
-pub fn sweep(store: &ChunkStore) -> Result<Swept, Error> {
+pub fn sweep(store: &ChunkStore) -> Result<SweepCount, Error> {
     let newest = store.sound()?;
-    let mut swept = Swept::default();
+    let mut swept = SweepCount::default();
     let packs: HashSet<Digest> = newest.index.packs().map(|pack| pack.id).collect();
     for id in pack_ids(&*store.backend).map_err(Error::Io)? {
         if !packs.contains(&id) {

@@ -14,7 +14,7 @@ use crate::{
     },
     generation::Generation,
     index::Table,
-    packer::{Packed, Packer},
+    packer::{FinishedPack, Packer},
     scan::{self, Proof, Scanner},
 };
 use base::{Failure, cancel};
@@ -29,7 +29,7 @@ const FEW: usize = 16;
 const BATCH: u64 = 512 << 20;
 
 /// What becomes of a pack.
-pub struct Fate {
+pub struct PackDecision {
     /// Its table.
     pub table: Table,
     /// What stays, in the order in which it lies there.
@@ -40,7 +40,7 @@ pub struct Fate {
     pub dead_bytes: u64,
 }
 
-impl Fate {
+impl PackDecision {
     /// True when nothing of it stays.
     pub fn is_gone(&self) -> bool {
         self.live.is_empty()
@@ -58,23 +58,29 @@ impl Fate {
 }
 
 /// The packs that are written again: wasteful ones, and small ones when they are many.
-pub fn due(fates: &[Fate]) -> Vec<&Fate> {
-    let many = fates.iter().filter(|fate| fate.is_small()).count() > FEW;
-    let due = |fate: &&Fate| !fate.is_gone() && (fate.is_wasteful() || (many && fate.is_small()));
-    let mut due: Vec<&Fate> = fates.iter().filter(due).collect();
-    due.sort_unstable_by_key(|fate| fate.table.pack.size);
+pub fn due(decisions: &[PackDecision]) -> Vec<&PackDecision> {
+    let many = decisions
+        .iter()
+        .filter(|decision| decision.is_small())
+        .count()
+        > FEW;
+    let due = |decision: &&PackDecision| {
+        !decision.is_gone() && (decision.is_wasteful() || (many && decision.is_small()))
+    };
+    let mut due: Vec<&PackDecision> = decisions.iter().filter(due).collect();
+    due.sort_unstable_by_key(|decision| decision.table.pack.size);
     due
 }
 
 /// What becomes of every pack of a commit: a blob is dropped when it is condemned, not reached,
 /// and in a pack that was there when it was condemned.
-pub fn fates(
+pub fn decide(
     store: &ChunkStore,
     generation: &Generation,
     dead: &Dead,
     reached: &HashSet<BlobId>,
-) -> Result<Vec<Fate>, Error> {
-    let mut fates = Vec::new();
+) -> Result<Vec<PackDecision>, Error> {
+    let mut decisions = Vec::new();
     for pack in generation.index.packs() {
         let table = scan::sound_table(store, pack)?;
         let may = dead.packs.binary_search(&pack.id).is_ok();
@@ -85,26 +91,26 @@ pub fn fates(
             .iter()
             .map(|entry| (entry.span() + pack::ENTRY) as u64)
             .sum();
-        fates.push(Fate {
+        decisions.push(PackDecision {
             table,
             live,
             dead: gone.iter().map(|entry| entry.blob).collect(),
             dead_bytes,
         });
     }
-    Ok(fates)
+    Ok(decisions)
 }
 
 impl Collection<'_> {
     /// Writes wasteful packs again, and small ones when they are many. A full disk ends it
     /// without harm: what was removed before made some room for the next time.
-    pub fn rewrite_all(&mut self, fates: &[Fate]) -> Result<(), Failure> {
-        let due = due(fates);
+    pub fn rewrite_all(&mut self, decisions: &[PackDecision]) -> Result<(), Failure> {
+        let due = due(decisions);
         let mut rest = &due[..];
         while !rest.is_empty() {
             let mut bytes = 0;
-            let fits = |fate: &&&Fate| {
-                bytes += fate.table.pack.size;
+            let fits = |decision: &&&PackDecision| {
+                bytes += decision.table.pack.size;
                 bytes <= BATCH
             };
             let (batch, after) = rest.split_at(rest.iter().take_while(fits).count().max(1));
@@ -121,18 +127,18 @@ impl Collection<'_> {
     }
 
     /// Writes some packs again and puts the new ones in their place.
-    fn rewrite(&mut self, batch: &[&Fate]) -> Result<(), Failure> {
+    fn rewrite(&mut self, batch: &[&PackDecision]) -> Result<(), Failure> {
         let mut copier = Copier::new(self.store);
         let mut removed = Vec::new();
         let mut scanner = Scanner::new();
-        for fate in batch {
+        for decision in batch {
             cancel::check()?;
-            let name = FileName::pack(&fate.table.pack.id);
+            let name = FileName::pack(&decision.table.pack.id);
             scanner
                 .open(&*self.store.backend, &name)
                 .map_err(Error::Io)?;
             let mut whole = true;
-            for entry in &fate.live {
+            for entry in &decision.live {
                 match scanner.blob(entry, Proof::Plain).map_err(Error::Io)? {
                     Ok((header, bytes)) => copier.copy(&header, bytes)?,
                     // The pack stays as it is, for a repair; what was copied is there twice.
@@ -140,11 +146,11 @@ impl Collection<'_> {
                 }
             }
             if whole {
-                removed.push((fate.table.pack, !fate.dead.is_empty()));
+                removed.push((decision.table.pack, !decision.dead.is_empty()));
             } else {
                 self.report.kept_packs += 1;
             }
-            (self.progress)(fate.table.pack.size);
+            (self.progress)(decision.table.pack.size);
         }
         let (packed, lease) = copier.finish()?;
         let grown: u64 = packed.iter().map(|packed| packed.table.pack.size).sum();
@@ -163,7 +169,7 @@ impl Collection<'_> {
 pub struct Copier<'a> {
     store: &'a ChunkStore,
     packer: Option<Packer>,
-    packed: Vec<Packed>,
+    packed: Vec<FinishedPack>,
     seen: HashSet<BlobId>,
     /// Dropped after what it protects.
     entered: Option<EnteredSession>,
@@ -233,7 +239,7 @@ impl<'a> Copier<'a> {
     }
 
     /// Completes what is left, and hands all packs over; keep the lease until they have a name.
-    pub fn finish(mut self) -> Result<(Vec<Packed>, Lease), Error> {
+    pub fn finish(mut self) -> Result<(Vec<FinishedPack>, Lease), Error> {
         if let Some(packer) = self.packer.take() {
             self.close(packer)?;
         }

@@ -15,7 +15,7 @@ use base::{Failure, cancel};
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A session at work.
-pub struct Live {
+pub struct LiveSession {
     /// The commit that it began with.
     pub sequence: u64,
     /// Its name.
@@ -24,7 +24,7 @@ pub struct Live {
 
 /// The sessions at work; the names of those that died are removed. The lease on commits is held,
 /// so none begins meanwhile.
-pub fn live(store: &ChunkStore) -> io::Result<Vec<Live>> {
+pub fn live(store: &ChunkStore) -> io::Result<Vec<LiveSession>> {
     let mut live = Vec::new();
     for name in store.backend.list(Area::Sessions)? {
         let on = LeaseOn::Session(name.clone());
@@ -37,7 +37,7 @@ pub fn live(store: &ChunkStore) -> io::Result<Vec<Live>> {
                 .next()
                 .and_then(|text| u64::from_str_radix(text, 16).ok())
                 .unwrap_or(0);
-            live.push(Live { sequence, name });
+            live.push(LiveSession { sequence, name });
         }
     }
     Ok(live)

@@ -18,12 +18,12 @@ use std::{
 use super::{
     ChunkStore, Error,
     backend::{Area, FileName},
-    check::{Check, Finding, Found, Level, harm},
+    check::{Check, Defect, FoundDamage, Level, harm},
     commit::{self, LOOSE},
     files,
     format::{PackRef, record::FileRef},
     gc::{Copier, Progress},
-    packer::Packed,
+    packer::FinishedPack,
     scan,
 };
 use base::{Digest, Failure, cancel};
@@ -55,7 +55,7 @@ impl ChunkStore {
             damage,
             ..RepairReport::default()
         };
-        if !found.findings.is_empty() {
+        if !found.defects.is_empty() {
             self.take_out(&found, &mut report)?;
         }
         let mut hurt: BTreeSet<ObjectId> = report
@@ -78,8 +78,8 @@ impl ChunkStore {
     }
 
     /// Copies what is intact, commits without what is damaged, and moves that away.
-    fn take_out(&self, found: &Found, report: &mut RepairReport) -> Result<(), Failure> {
-        let bad = bad_packs(&found.findings);
+    fn take_out(&self, found: &FoundDamage, report: &mut RepairReport) -> Result<(), Failure> {
+        let bad = bad_packs(&found.defects);
         let mut copier = Copier::new(self);
         for id in &bad {
             cancel::check()?;
@@ -106,9 +106,9 @@ impl ChunkStore {
             .filter(|id| !new.contains(*id))
             .map(FileName::pack);
         let files = found
-            .findings
+            .defects
             .iter()
-            .filter_map(|finding| finding.file.clone())
+            .filter_map(|defect| defect.file.clone())
             .filter(|file| file.area == Area::Index);
         for file in packs.chain(files) {
             report.quarantined.extend(quarantine::take(self, &file)?);
@@ -124,17 +124,17 @@ impl ChunkStore {
     fn commit_without(
         &self,
         bad: &BTreeSet<Digest>,
-        found: &Found,
-        packed: Vec<Packed>,
+        found: &FoundDamage,
+        packed: Vec<FinishedPack>,
     ) -> Result<(), Error> {
         let newest = self.refresh()?;
         let mut record = newest.next(files::newest(&*self.backend).map_err(Error::Io)?);
         let broken = |file: &FileRef| {
             let name = FileName::index(&file.id);
             found
-                .findings
+                .defects
                 .iter()
-                .any(|finding| finding.file.as_ref() == Some(&name))
+                .any(|defect| defect.file.as_ref() == Some(&name))
         };
         let new: HashSet<Digest> = packed.iter().map(|packed| packed.table.pack.id).collect();
         let (mut segments, mut loose): (Vec<FileRef>, Vec<PackRef>) =
@@ -153,7 +153,7 @@ impl ChunkStore {
         for pack in loose {
             tables.push(scan::sound_table(self, pack)?);
         }
-        let (packs, fresh): (Vec<_>, Vec<_>) = packed.into_iter().map(Packed::split).unzip();
+        let (packs, fresh): (Vec<_>, Vec<_>) = packed.into_iter().map(FinishedPack::split).unzip();
         tables.extend(fresh);
         let indexes = if tables.len() < LOOSE {
             Vec::new()
@@ -178,13 +178,13 @@ impl ChunkStore {
 }
 
 /// The packs of which something is bad.
-fn bad_packs(findings: &[Finding]) -> BTreeSet<Digest> {
-    let named = |finding: &Finding| {
-        let file = finding.file.as_ref();
+fn bad_packs(defects: &[Defect]) -> BTreeSet<Digest> {
+    let named = |defect: &Defect| {
+        let file = defect.file.as_ref();
         Digest::from_hex(&file.filter(|file| file.area == Area::Packs)?.name).ok()
     };
-    findings
+    defects
         .iter()
-        .filter_map(|finding| finding.place.map(|(id, _)| id).or_else(|| named(finding)))
+        .filter_map(|defect| defect.place.map(|(id, _)| id).or_else(|| named(defect)))
         .collect()
 }

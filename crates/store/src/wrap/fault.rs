@@ -9,7 +9,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use crate::backend::{Area, Backend, FileName, Input, Lease, LeaseOn, Staged, Upload, stage_bytes};
+use crate::backend::{
+    Area, Backend, FileName, Input, Lease, LeaseOn, StagedFile, Upload, stage_bytes,
+};
 
 /// Which call fails, and how.
 #[derive(Debug, Clone, Copy)]
@@ -284,7 +286,7 @@ impl Write for FaultyUpload {
 }
 
 impl Upload for FaultyUpload {
-    fn finish(self: Box<Self>) -> io::Result<Box<dyn Staged>> {
+    fn finish(self: Box<Self>) -> io::Result<Box<dyn StagedFile>> {
         let Self { inner, shared } = *self;
         let inner = shared.call(|| inner.finish())?;
         Ok(Box::new(FaultyStaged { inner, shared }))
@@ -293,11 +295,11 @@ impl Upload for FaultyUpload {
 
 /// A complete file without a name.
 struct FaultyStaged {
-    inner: Box<dyn Staged>,
+    inner: Box<dyn StagedFile>,
     shared: Arc<Faults>,
 }
 
-impl Staged for FaultyStaged {
+impl StagedFile for FaultyStaged {
     fn put(self: Box<Self>, name: &FileName) -> io::Result<()> {
         let Self { inner, shared } = *self;
         let put = || inner.put(name);

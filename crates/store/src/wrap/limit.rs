@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::backend::{Area, Backend, FileName, Input, Lease, LeaseOn, Staged, Upload};
+use crate::backend::{Area, Backend, FileName, Input, Lease, LeaseOn, StagedFile, Upload};
 use base::cancel;
 
 /// Longest time without a look whether the work is to stop.
@@ -181,7 +181,7 @@ impl Write for LimitedUpload {
 }
 
 impl Upload for LimitedUpload {
-    fn finish(self: Box<Self>) -> io::Result<Box<dyn Staged>> {
+    fn finish(self: Box<Self>) -> io::Result<Box<dyn StagedFile>> {
         self.inner.finish()
     }
 }
