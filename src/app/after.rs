@@ -13,7 +13,7 @@ use crate::{
     base::Failure,
     catalog::{registry as read, tasks},
     model::{
-        Check, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind,
+        CheckResult, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind,
         signature::Demand, verdict::Standing, verification::AS_RELEASED,
     },
     rollback::standing_of,
@@ -161,7 +161,7 @@ impl App {
         task: &TaskSpec,
         version: &Version,
         report: &mut Report,
-    ) -> Result<Vec<Check>, Failure> {
+    ) -> Result<Vec<CheckResult>, Failure> {
         let releases = tasks::release_of(&self.site, &task.id, version)?;
         if releases.find(&task.id, version).is_err() {
             let said =

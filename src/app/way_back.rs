@@ -5,7 +5,7 @@ use crate::{
     base::{Failure, clock::local, zone},
     catalog::{registry, releases::Releases, tasks},
     drill::reports,
-    model::{Check, Status, TaskId, TaskSpec, Version, overview::WayBack, signature::Demand},
+    model::{CheckResult, Status, TaskId, TaskSpec, Version, overview::WayBack, signature::Demand},
     policy::{self, target::NoTarget},
     rollback::{self, Standings},
     site::RepoSite,
@@ -169,7 +169,7 @@ impl App {
             )));
         }
         let kept = proof::release(&self.site, task, &releases, version, (false, Demand::None))?;
-        let bad = |check: &&Check| check.status == Status::Fail && !check.is_of_copy();
+        let bad = |check: &&CheckResult| check.status == Status::Fail && !check.is_of_copy();
         Ok(kept
             .checks
             .iter()

@@ -10,7 +10,7 @@ use crate::{
         environment::{self, Local},
         wheels,
     },
-    model::{Check, Status},
+    model::{CheckResult, Status},
     verify::Checking,
 };
 
@@ -20,7 +20,7 @@ pub fn put(
     found: &Found,
     scratch: &Scratch,
     notes: &mut Vec<String>,
-) -> Result<Option<(Vec<Check>, String)>, Failure> {
+) -> Result<Option<(Vec<CheckResult>, String)>, Failure> {
     let Some(venv) = &drill.task.venv else {
         return Ok(None);
     };

@@ -22,7 +22,7 @@ use crate::{
     },
     git::{Attributes, Converter},
     model::{
-        Check, Status,
+        CheckResult, Status,
         drill::{DrillReport, Phase},
         manifest::FileEntry,
     },
@@ -72,7 +72,7 @@ impl<'a> Course<'a> {
     }
 
     /// Takes checks in.
-    fn checked(&mut self, checks: impl IntoIterator<Item = Check>) {
+    fn checked(&mut self, checks: impl IntoIterator<Item = CheckResult>) {
         self.report.verification.checks.extend(checks);
     }
 
@@ -192,7 +192,7 @@ impl Drill<'_> {
                     },
                     failure.hints(),
                 );
-                course.checked([Check {
+                course.checked([CheckResult {
                     hints,
                     ..checking.end(status, of_version(failure)?)
                 }]);
@@ -209,7 +209,7 @@ impl Drill<'_> {
         found: &Found,
         converter: &Converter,
         is_registry_left: bool,
-    ) -> Vec<Check> {
+    ) -> Vec<CheckResult> {
         let wanted = |file: &FileEntry| self.is_of_version(file);
         let text = |failure: Failure| failure.to_string();
         let registry =
@@ -247,7 +247,7 @@ impl Drill<'_> {
     }
 
     /// Level 3, in the scratch place and off the network.
-    fn smoke(&self, scratch: &Scratch, found: &Found) -> Result<Vec<Check>, Failure> {
+    fn smoke(&self, scratch: &Scratch, found: &Found) -> Result<Vec<CheckResult>, Failure> {
         let dir = scratch.tree().join(self.task.dir.as_os());
         let dir = if dir.is_dir() {
             dir

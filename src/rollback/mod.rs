@@ -27,8 +27,8 @@ use crate::{
     },
     draft::{CommitDraft, Draft, FileDraft, StepDraft, registry, tree},
     model::{
-        Check, DependencyList, Manifest, Status, TagName, TaskSpec, Version, operation::TreeChange,
-        request,
+        CheckResult, DependencyList, Manifest, Status, TagName, TaskSpec, Version,
+        operation::TreeChange, request,
     },
     registry::task_config,
     site::RepoSite,
@@ -148,7 +148,7 @@ impl Rollback<'_> {
     }
 
     /// The check of the release's signature; refused when it is not what is demanded.
-    fn check_signature(&self, release: &Release) -> Result<Option<Check>, Failure> {
+    fn check_signature(&self, release: &Release) -> Result<Option<CheckResult>, Failure> {
         let signed = signature::check(self.site, release, self.request.signature)?;
         match &signed {
             Some(check) if check.status > Status::Skipped => Err(Error::Signature {

@@ -12,7 +12,7 @@ use crate::{
         cancel::Cancelled,
         process::{self, Command, Ended, Exit, offline::Offline},
     },
-    model::{Check, Status, settings::CommandSpec},
+    model::{CheckResult, Status, settings::CommandSpec},
 };
 
 use super::evidence::Variables;
@@ -160,7 +160,7 @@ impl Around<'_> {
         spec: &CommandSpec,
         dir: &Path,
         variables: &Variables,
-    ) -> Result<Check, Cancelled> {
+    ) -> Result<CheckResult, Cancelled> {
         match self.put(shell(spec, dir)).run() {
             Ok(ended) => {
                 let status = match ended.status {
@@ -169,7 +169,7 @@ impl Around<'_> {
                     Exit::Code(126 | 127) => Status::Inconclusive,
                     Exit::Code(_) | Exit::Signal(_) | Exit::TimedOut => Status::Fail,
                 };
-                Ok(Check {
+                Ok(CheckResult {
                     id,
                     level,
                     status,
@@ -184,7 +184,7 @@ impl Around<'_> {
                     format!("command: {}", variables.line(&spec.run)),
                     variables.line(&error.to_string()),
                 ];
-                Ok(Check {
+                Ok(CheckResult {
                     id,
                     level,
                     status: Status::Inconclusive,
@@ -215,7 +215,7 @@ pub(super) fn check(
     spec: &CommandSpec,
     dir: &Path,
     variables: &Variables,
-) -> Result<Check, Cancelled> {
+) -> Result<CheckResult, Cancelled> {
     Around::default().check(id, level, spec, dir, variables)
 }
 

@@ -5,7 +5,7 @@ use super::Checking;
 use crate::{
     base::{Digest, Fs},
     git::Converter,
-    model::{Check, Manifest, Status, Version},
+    model::{CheckResult, Manifest, Status, Version},
 };
 
 /// What the work tree says of the version.
@@ -22,8 +22,8 @@ pub struct Said {
 /// The versions agree. A registry or configuration that is silent is inconclusive for releases
 /// made by snapback, and skipped for adopted ones, whose tags are older than both. All tasks share
 /// the registry, so what cannot be read there is no fault of the version.
-pub fn versions(expected: &Version, said: &Said, adopted: bool) -> Vec<Check> {
-    let mut checks: Vec<Check> = said
+pub fn versions(expected: &Version, said: &Said, adopted: bool) -> Vec<CheckResult> {
+    let mut checks: Vec<CheckResult> = said
         .is_registry_left
         .then(|| registry_left(said))
         .into_iter()
@@ -75,7 +75,7 @@ pub fn versions(expected: &Version, said: &Said, adopted: bool) -> Vec<Check> {
 }
 
 /// What commands made worse, or others while they ran, of what was looked at before.
-pub fn worse(before: &[Check], now: Vec<Check>) -> Option<Check> {
+pub fn worse(before: &[CheckResult], now: Vec<CheckResult>) -> Option<CheckResult> {
     let was = |id: &str| {
         before
             .iter()
@@ -83,7 +83,7 @@ pub fn worse(before: &[Check], now: Vec<Check>) -> Option<Check> {
             .map(|check| check.status)
             .max()
     };
-    let worse: Vec<Check> = now
+    let worse: Vec<CheckResult> = now
         .into_iter()
         .filter(|check| {
             check.status > Status::Skipped && was(&check.id).is_none_or(|was| check.status > was)
@@ -98,7 +98,7 @@ pub fn worse(before: &[Check], now: Vec<Check>) -> Option<Check> {
 }
 
 /// What a registry says that stays as it is.
-fn registry_left(said: &Said) -> Check {
+fn registry_left(said: &Said) -> CheckResult {
     let says = match &said.registry {
         Ok(Some(version)) => format!("it says {version}"),
         Ok(None) => "it names no version".into(),
@@ -111,7 +111,7 @@ fn registry_left(said: &Said) -> Check {
 }
 
 /// The lock files are those that were recorded.
-pub fn lockfiles(tree: &dyn Fs, manifest: &Manifest, converter: &Converter) -> Check {
+pub fn lockfiles(tree: &dyn Fs, manifest: &Manifest, converter: &Converter) -> CheckResult {
     let checking = Checking::begin(2, "configuration.lockfiles");
     let files = &manifest.dependencies.lockfiles;
     if files.is_empty() {

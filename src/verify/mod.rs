@@ -1,6 +1,6 @@
 //! Row 6, the four levels of verification, one check a file; [`proof`] runs them on a version.
 //!
-//! A check returns [`Check`]s with evidence; what could not be run is inconclusive, never a
+//! A check returns [`CheckResult`]s with evidence; what could not be run is inconclusive, never a
 //! pass. Nothing here repairs or decides: engines read the verdict from the
 //! [`Verification`](crate::model::Verification) that they put together.
 
@@ -19,7 +19,7 @@ use crate::{
     base::{Failure, Kind},
     catalog::absent::Absent,
     git,
-    model::{Check, Status},
+    model::{CheckResult, Status},
 };
 
 /// What was seen of a thing that is not as it should be.
@@ -94,14 +94,14 @@ impl Checking {
     }
 
     /// Ends it.
-    pub fn end(self, status: Status, mut evidence: Vec<String>) -> Check {
+    pub fn end(self, status: Status, mut evidence: Vec<String>) -> CheckResult {
         if evidence.len() > EVIDENCE_LINES {
             let more = evidence.len() - EVIDENCE_LINES;
             evidence.truncate(EVIDENCE_LINES);
             evidence.push(format!("… and {more} more"));
         }
         let duration_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Check {
+        CheckResult {
             id: self.id.into(),
             level: self.level,
             status,
@@ -113,14 +113,14 @@ impl Checking {
 
     /// Ends it by what kept it from being made. Only what was seen to be wrong fails it; what is
     /// not here, or may not be read, proves nothing. What stops the whole program stays a failure.
-    pub fn unmade(self, failure: Failure, git: &git::Repo) -> Result<Check, Failure> {
+    pub fn unmade(self, failure: Failure, git: &git::Repo) -> Result<CheckResult, Failure> {
         let status = match failure.kind() {
             Kind::Cancelled(_) | Kind::TimeLimit | Kind::Bug => return Err(failure),
             Kind::Bad => Status::Fail,
             _ if is_lost(&failure, git) => Status::Fail,
             _ => Status::Inconclusive,
         };
-        Ok(Check {
+        Ok(CheckResult {
             hints: failure.hints(),
             ..self.end(status, failure.chain())
         })
@@ -128,7 +128,7 @@ impl Checking {
 
     /// Ends it by its troubles: failed when one is bad, inconclusive when some could not be looked
     /// at.
-    pub fn weigh(self, troubles: Vec<Trouble>, proof: String) -> Check {
+    pub fn weigh(self, troubles: Vec<Trouble>, proof: String) -> CheckResult {
         let (mut bad, mut unread) = (Vec::new(), Vec::new());
         for trouble in troubles {
             match trouble {
@@ -146,7 +146,7 @@ impl Checking {
     }
 
     /// Ends it as failed when there are problems, else as passed with one line of evidence.
-    pub fn judge(self, problems: Vec<String>, proof: String) -> Check {
+    pub fn judge(self, problems: Vec<String>, proof: String) -> CheckResult {
         if problems.is_empty() {
             self.end(Status::Pass, vec![proof])
         } else {

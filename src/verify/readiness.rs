@@ -8,7 +8,7 @@ use std::{path::Path, time::Instant};
 use crate::{
     base::{Fs, RelPath, cancel::Cancelled, text},
     deps::{self, environment::check_installed},
-    model::{Check, DependencyList, Status, TaskSpec, settings::Probe},
+    model::{CheckResult, DependencyList, Status, TaskSpec, settings::Probe},
 };
 
 use super::{
@@ -37,7 +37,7 @@ pub struct Readiness<'a> {
 }
 
 /// Runs the checks of level 4. An error only when a signal asked to stop.
-pub fn readiness(of: &Readiness<'_>) -> Result<Vec<Check>, Cancelled> {
+pub fn readiness(of: &Readiness<'_>) -> Result<Vec<CheckResult>, Cancelled> {
     let mut checks = vec![of.dependencies(), of.variables()];
     for (at, probe) in of.task.probes.iter().enumerate() {
         checks.push(of.probe(at + 1, probe)?);
@@ -61,7 +61,7 @@ pub fn readiness(of: &Readiness<'_>) -> Result<Vec<Check>, Cancelled> {
 
 impl Readiness<'_> {
     /// The recorded packages are installed, when the task has an environment.
-    fn dependencies(&self) -> Check {
+    fn dependencies(&self) -> CheckResult {
         let begin = Instant::now();
         let done = |status, evidence| check("readiness.dependencies", status, evidence, begin);
         let from_lock = self
@@ -116,7 +116,7 @@ impl Readiness<'_> {
 
     /// The variables of the settings are set and not empty. Others that the sources mention are
     /// named only: many have a default.
-    fn variables(&self) -> Check {
+    fn variables(&self) -> CheckResult {
         let begin = Instant::now();
         let required = &self.task.environment_variables;
         let others = self
@@ -166,7 +166,7 @@ impl Readiness<'_> {
     }
 
     /// One probe of the settings.
-    fn probe(&self, number: usize, probe: &Probe) -> Result<Check, Cancelled> {
+    fn probe(&self, number: usize, probe: &Probe) -> Result<CheckResult, Cancelled> {
         let begin = Instant::now();
         let word = match probe {
             Probe::Command(_) => "command",
@@ -225,8 +225,8 @@ fn judge(difference: &deps::Difference, from_lock: bool) -> (Status, Vec<String>
 }
 
 /// A check of level 4 that began at a moment.
-fn check(id: &str, status: Status, evidence: Vec<String>, begin: Instant) -> Check {
-    Check {
+fn check(id: &str, status: Status, evidence: Vec<String>, begin: Instant) -> CheckResult {
+    CheckResult {
         id: id.into(),
         level: 4,
         status,

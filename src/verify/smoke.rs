@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::{
     base::cancel::Cancelled,
-    model::{Check, Status, settings::CommandSpec},
+    model::{CheckResult, Status, settings::CommandSpec},
 };
 
 use super::{Commands, commands::Around, evidence::Variables};
@@ -19,7 +19,7 @@ pub fn smoke(
     dir: &Path,
     variables: &Variables,
     may: Commands,
-) -> Result<Vec<Check>, Cancelled> {
+) -> Result<Vec<CheckResult>, Cancelled> {
     smoke_around(specs, dir, variables, may, &Around::default())
 }
 
@@ -30,10 +30,10 @@ pub fn smoke_around(
     variables: &Variables,
     may: Commands,
     around: &Around<'_>,
-) -> Result<Vec<Check>, Cancelled> {
+) -> Result<Vec<CheckResult>, Cancelled> {
     if specs.is_empty() {
         let evidence = vec!["no smoke command is configured".into()];
-        return Ok(vec![Check {
+        return Ok(vec![CheckResult {
             id: "smoke.commands".into(),
             level: 3,
             status: Status::Skipped,
@@ -48,7 +48,7 @@ pub fn smoke_around(
                 format!("command: {}", variables.line(&spec.run)),
                 why.into(),
             ];
-            Check {
+            CheckResult {
                 id: format!("smoke.{}", at + 1),
                 level: 3,
                 status,
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use Status::{Fail, Inconclusive, Pass};
 
-    fn run(commands: &[&str], dir: &Path) -> Vec<Check> {
+    fn run(commands: &[&str], dir: &Path) -> Vec<CheckResult> {
         let spec = |run: &&str| CommandSpec {
             run: run.to_string(),
             timeout: Duration::from_millis(500),

@@ -7,7 +7,7 @@ use crate::{
     base::Failure,
     catalog::tasks,
     model::{
-        Check, Operation, Status, TaskSpec, Verification, Version, operation::Step,
+        CheckResult, Operation, Status, TaskSpec, Verification, Version, operation::Step,
         settings::OnVerifyFail, verdict::Standing,
     },
     rollback,
@@ -71,7 +71,7 @@ impl App {
         operation: &Operation,
         task: &TaskSpec,
         version: &Version,
-    ) -> Result<Vec<Check>, Failure> {
+    ) -> Result<Vec<CheckResult>, Failure> {
         let registry = if operation.leaves_registry() {
             proof::Entry::Told
         } else {
@@ -96,7 +96,7 @@ impl App {
         operation: &Operation,
         task: &TaskSpec,
         version: &Version,
-    ) -> Result<Vec<Check>, Failure> {
+    ) -> Result<Vec<CheckResult>, Failure> {
         let commands = self.commands_in(operation);
         let releases = tasks::release_of(&self.site, &task.id, version)?;
         let mut checks = proof::readiness(&self.site, task, &releases, version, commands)?;
@@ -105,7 +105,7 @@ impl App {
     }
 
     /// Every path holds exactly what the operation recorded.
-    fn recorded(&self, operation: &Operation) -> Check {
+    fn recorded(&self, operation: &Operation) -> CheckResult {
         let checking = Checking::begin(1, "integrity.files");
         let wrong = |change: &&crate::model::PathChange| {
             !files::holds(&*self.site.tree, &change.path, change.after.as_ref()).unwrap_or(false)
@@ -126,8 +126,8 @@ impl App {
 }
 
 /// What of the checks turns an operation back, in words.
-fn failures_that_turn_back(operation: &Operation, checks: &[Check]) -> Vec<String> {
-    let turns_back = |check: &&Check| {
+fn failures_that_turn_back(operation: &Operation, checks: &[CheckResult]) -> Vec<String> {
+    let turns_back = |check: &&CheckResult| {
         check.status == Status::Fail
             && (check.level <= 2 || operation.on_verify_fail != OnVerifyFail::Keep)
     };
@@ -139,7 +139,11 @@ fn failures_that_turn_back(operation: &Operation, checks: &[Check]) -> Vec<Strin
 }
 
 /// An operation that was not asked to change packages does not fail because they differ.
-pub(in crate::app) fn leave_packages(site: &RepoSite, operation: &Operation, checks: &mut [Check]) {
+pub(in crate::app) fn leave_packages(
+    site: &RepoSite,
+    operation: &Operation,
+    checks: &mut [CheckResult],
+) {
     if operation
         .steps
         .iter()

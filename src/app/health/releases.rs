@@ -9,7 +9,7 @@ use crate::{
         releases::Releases,
     },
     model::{
-        Check, Status, TaskId, TaskSpec, Verification, Version,
+        CheckResult, Status, TaskId, TaskSpec, Verification, Version,
         answer::Next,
         health::{Finding, Level},
         overview::TaskLine,
@@ -88,7 +88,7 @@ impl App {
         spec: &TaskSpec,
         releases: &Releases,
         version: &Version,
-        (worst, deep): (&Check, bool),
+        (worst, deep): (&CheckResult, bool),
     ) -> Option<Finding> {
         let release = releases.find(&spec.id, version).ok()?;
         let Kept::Other(tag_id) = manifests::kept(&self.site.git, release).ok()? else {
@@ -122,7 +122,7 @@ fn not_restorable(
     task: &TaskId,
     version: &Version,
     verification: &Verification,
-    worst: &Check,
+    worst: &CheckResult,
 ) -> Finding {
     let (level, word) = if worst.status == Status::Fail {
         (Level::Critical, "restored")

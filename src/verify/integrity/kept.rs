@@ -9,7 +9,7 @@ use crate::{
     base::{Digest, Fault, Hint, Kind, RelPath, text},
     catalog::absent::{self, Absent},
     git::{self, Converter, Repo, Worktree},
-    model::{Check, GitId, Manifest, manifest::FileEntry},
+    model::{CheckResult, GitId, Manifest, manifest::FileEntry},
     store::{self, Store},
     verify::{Checking, Trouble},
 };
@@ -31,7 +31,7 @@ pub fn kept(
     manifest: &Manifest,
     depth: Depth,
     progress: &(dyn Fn(u64) + Sync),
-) -> Check {
+) -> CheckResult {
     let checking = Checking::begin(1, "integrity.kept");
     let blobs = manifest
         .files
@@ -67,7 +67,7 @@ pub fn kept(
     } else {
         kept.hints(manifest)
     };
-    Check {
+    CheckResult {
         hints,
         ..checking.weigh(
             troubles,

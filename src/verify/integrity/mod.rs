@@ -9,7 +9,7 @@ mod work_tree;
 
 use crate::{
     base::{RelPath, Sorted, text},
-    model::{Check, Manifest, Status, manifest::Role, operation::TreeEntry},
+    model::{CheckResult, Manifest, Status, manifest::Role, operation::TreeEntry},
     verify::Checking,
 };
 
@@ -23,7 +23,7 @@ pub fn commit(
     entries: &[(RelPath, TreeEntry)],
     note: Option<String>,
     owns: &(dyn Fn(&RelPath) -> bool + Sync),
-) -> Check {
+) -> CheckResult {
     let checking = Checking::begin(1, "integrity.commit");
     let in_commit = Sorted::new(entries.iter().map(|(path, entry)| (path, entry)));
     let mut problems = Vec::new();
@@ -66,7 +66,7 @@ pub fn commit(
 
 /// What cannot be checked of files whose line ends git keeps in one form only; nothing where there
 /// are none.
-pub fn line_ends(manifest: &Manifest) -> Option<Check> {
+pub fn line_ends(manifest: &Manifest) -> Option<CheckResult> {
     let told = |path: &RelPath| {
         format!("{path} had other line ends when it was released; git keeps one form of them")
     };
@@ -76,7 +76,7 @@ pub fn line_ends(manifest: &Manifest) -> Option<Check> {
 }
 
 /// Nothing extra stands among the task's own paths.
-pub fn extra(found: &[RelPath]) -> Check {
+pub fn extra(found: &[RelPath]) -> CheckResult {
     let checking = Checking::begin(1, "integrity.extra");
     let problems = found
         .iter()

@@ -8,7 +8,7 @@ use crate::{
     base::{Digest, Fs, Hint, Type, fs::read_limited},
     git::{Converter, Repo},
     model::{
-        Check, Manifest, Status,
+        CheckResult, Manifest, Status,
         manifest::{FileEntry, Role},
     },
     verify::{Checking, Trouble},
@@ -34,7 +34,7 @@ pub fn tree(
     manifest: &Manifest,
     wanted: &dyn Fn(&FileEntry) -> bool,
     is_clean: &dyn Fn(&FileEntry) -> bool,
-) -> Check {
+) -> CheckResult {
     let checking = Checking::begin(1, "integrity.files");
     let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| wanted(file)).collect();
     let doubtful: Vec<&FileEntry> = files
@@ -64,7 +64,7 @@ pub fn tree(
 
 /// The check of [`tree`] where some files are left out of the work tree: of these nothing can be
 /// said.
-pub fn without(check: Check, absent: usize) -> Check {
+pub fn without(check: CheckResult, absent: usize) -> CheckResult {
     if absent == 0 {
         return check;
     }
@@ -76,7 +76,7 @@ pub fn without(check: Check, absent: usize) -> Check {
         "check everything out",
         &["git", "sparse-checkout", "disable"],
     )];
-    Check {
+    CheckResult {
         status: check.status.max(Status::Inconclusive),
         evidence,
         hints,

@@ -5,7 +5,7 @@
 use crate::{
     base::Failure,
     catalog::{manifests, releases::Releases},
-    model::{Check, Manifest, TaskSpec, Version, trust::Role},
+    model::{CheckResult, Manifest, TaskSpec, Version, trust::Role},
     site::RepoSite,
     verify::{self, Commands, evidence::Variables, readiness::Readiness},
 };
@@ -16,7 +16,7 @@ pub(super) fn smoke(
     task: &TaskSpec,
     variables: &Variables,
     commands: Commands,
-) -> Result<Vec<Check>, Failure> {
+) -> Result<Vec<CheckResult>, Failure> {
     let commands = may_run(site, task, Role::Smoke, commands);
     Ok(verify::smoke::smoke(
         &task.smoke,
@@ -42,7 +42,7 @@ pub fn readiness(
     releases: &Releases,
     version: &Version,
     commands: Commands,
-) -> Result<Vec<Check>, Failure> {
+) -> Result<Vec<CheckResult>, Failure> {
     let found = manifests::load(site, releases.find(&task.id, version)?)?;
     ready(
         site,
@@ -60,7 +60,7 @@ pub(super) fn ready(
     manifest: &Manifest,
     (is_held, commands): (bool, Commands),
     variables: &Variables,
-) -> Result<Vec<Check>, Failure> {
+) -> Result<Vec<CheckResult>, Failure> {
     let expected = &manifest.dependencies;
     let commands = may_run(site, task, Role::Probe, commands);
     let of = Readiness {

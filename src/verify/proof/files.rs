@@ -14,14 +14,14 @@ use crate::{
         databases::{is_lone_log, with_sides},
     },
     git::{Attributes, Scan, Tracked, WorkState, rules_gone},
-    model::{Check, Manifest, Status, manifest::FileEntry, verification::MEANWHILE},
+    model::{CheckResult, Manifest, Status, manifest::FileEntry, verification::MEANWHILE},
     site::RepoSite,
     verify::{Checking, integrity},
 };
 
 impl TreeCheck<'_> {
     /// Level 1 on the work tree.
-    pub(super) fn files(&self, scan: &Scan, levels: &Levels) -> Result<Vec<Check>, Failure> {
+    pub(super) fn files(&self, scan: &Scan, levels: &Levels) -> Result<Vec<CheckResult>, Failure> {
         let (site, manifest) = (self.site, self.manifest);
         let paths = Paths::of(&*site.tree, self.scope, manifest, scan);
         let extras = paths.extras(scan);
@@ -65,7 +65,7 @@ impl TreeCheck<'_> {
         work: &integrity::WorkTree<'_>,
         paths: &Paths<'_>,
         levels: &Levels,
-    ) -> (Check, Option<Check>) {
+    ) -> (CheckResult, Option<CheckResult>) {
         let is_clean = |file: &FileEntry| !levels.deep && paths.is_clean(file);
         let look = |wanted: &dyn Fn(&FileEntry) -> bool| {
             integrity::tree(work, self.manifest, wanted, &is_clean)
@@ -79,7 +79,7 @@ impl TreeCheck<'_> {
         if theirs.status != Status::Fail {
             return (files, None);
         }
-        let meanwhile = Check {
+        let meanwhile = CheckResult {
             id: MEANWHILE.into(),
             status: Status::Skipped,
             ..theirs
@@ -200,7 +200,7 @@ fn databases(
     site: &RepoSite,
     scan: &Scan,
     restored: &Sorted<'_, ()>,
-) -> Result<Option<Check>, Failure> {
+) -> Result<Option<CheckResult>, Failure> {
     let checking = Checking::begin(1, "integrity.databases");
     let databases = with_sides(&*site.tree, scan.names(), |path| restored.contains(path))?;
     let mut problems = Vec::new();

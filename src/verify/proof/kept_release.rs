@@ -11,7 +11,7 @@ use crate::{
         releases::Releases,
     },
     git::Attributes,
-    model::{Check, Status, TagName, TaskSpec, Verification, Version, signature::Demand},
+    model::{CheckResult, Status, TagName, TaskSpec, Verification, Version, signature::Demand},
     site::RepoSite,
     verify::{
         Checking,
@@ -82,7 +82,7 @@ fn contents(
     release: &Release,
     found: &Found,
     depth: Depth,
-) -> Result<Vec<Check>, Failure> {
+) -> Result<Vec<CheckResult>, Failure> {
     let scope = Scope::new(&site.settings, task)?;
     let checking = Checking::begin(1, "integrity.commit");
     let commit = match commit(site, &scope, found, true) {
@@ -110,7 +110,7 @@ pub fn commit(
     scope: &Scope,
     found: &Found,
     exactly: bool,
-) -> Result<Check, Failure> {
+) -> Result<CheckResult, Failure> {
     let mut dirs = scope.dirs();
     dirs.extend(
         found
@@ -152,27 +152,27 @@ pub fn refuse_other_commit(site: &RepoSite, scope: &Scope, found: &Found) -> Res
 
 /// What is said of a copy of the manifest that is another one; nothing where there is none. Its own
 /// fault: the release has the manifest that its tag names.
-fn copy_check(release: &Release, found: &Found) -> Option<Check> {
+fn copy_check(release: &Release, found: &Found) -> Option<CheckResult> {
     let copy = found.copy.as_ref()?;
     let Some(error) = manifests::copy_trouble(release, copy) else {
         return Some(
-            Checking::begin(1, Check::COPY)
+            Checking::begin(1, CheckResult::COPY)
                 .end(Status::Skipped, vec![manifests::line_ends(release)]),
         );
     };
     let id = if error.kind() == Kind::Conflict {
-        Check::NUMBER
+        CheckResult::NUMBER
     } else {
-        Check::COPY
+        CheckResult::COPY
     };
-    Some(Check {
+    Some(CheckResult {
         hints: error.hints(),
         ..Checking::begin(1, id).end(Status::Fail, vec![error.to_string()])
     })
 }
 
 /// The second reference names the same tag, so a moved or deleted tag shows.
-pub(super) fn tag_check(site: &RepoSite, release: &Release) -> Result<Check, Failure> {
+pub(super) fn tag_check(site: &RepoSite, release: &Release) -> Result<CheckResult, Failure> {
     let checking = Checking::begin(1, "integrity.tag");
     let name = TagName::keep_reference(&release.task, &release.version);
     if release.lost {
@@ -180,7 +180,7 @@ pub(super) fn tag_check(site: &RepoSite, release: &Release) -> Result<Check, Fai
         let bring = hints
             .iter()
             .map(|hint| format!("{}: {}", hint.why, hint.argv.join(" ")));
-        return Ok(Check {
+        return Ok(CheckResult {
             hints: hints.clone(),
             ..checking.end(Status::Fail, std::iter::once(why).chain(bring).collect())
         });
@@ -199,7 +199,7 @@ pub(super) fn tag_check(site: &RepoSite, release: &Release) -> Result<Check, Fai
                 &["git", "update-ref", &name, release.tag_id.as_str()],
             );
             let hints = broken.hints().into_iter().take(1).chain([again]).collect();
-            Check {
+            CheckResult {
                 hints,
                 ..checking.end(
                     Status::Inconclusive,

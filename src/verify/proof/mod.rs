@@ -15,7 +15,7 @@ use crate::{
     catalog::{self, Scope, manifests, registry as read, releases::Releases},
     git::{Attributes, Scan},
     model::{
-        Check, Manifest, Status, TaskId, TaskSpec, Verification, Version, trust::Role,
+        CheckResult, Manifest, Status, TaskId, TaskSpec, Verification, Version, trust::Role,
         verdict::Standing,
     },
     site::RepoSite,
@@ -183,7 +183,7 @@ pub fn tree_as(
 
 /// The check of a manifest that could not be read. Where a tag is by now says nothing of what was
 /// released, as in [`release`].
-fn unread_manifest(site: &RepoSite, failure: Failure) -> Result<Check, Failure> {
+fn unread_manifest(site: &RepoSite, failure: Failure) -> Result<CheckResult, Failure> {
     let is_elsewhere = matches!(failure.find(), Some(catalog::Error::TagReplaced { .. }));
     let checking = Checking::begin(
         1,
@@ -295,7 +295,7 @@ impl TreeCheck<'_> {
     }
 
     /// Level 2.
-    fn configuration(&self) -> Result<Vec<Check>, Failure> {
+    fn configuration(&self) -> Result<Vec<CheckResult>, Failure> {
         let (site, version) = (self.site, &self.manifest.metadata.version);
         let said = self.said();
         let converter = site.git.converter(Attributes::WorkTree)?;

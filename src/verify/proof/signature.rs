@@ -10,7 +10,7 @@ use crate::{
     catalog::{Release, manifests},
     git::PeeledTag,
     model::{
-        Check, Manifest, Status,
+        CheckResult, Manifest, Status,
         signature::{Demand, Judgement, ManifestSignature, State, Unread},
     },
     site::RepoSite,
@@ -18,7 +18,11 @@ use crate::{
 };
 
 /// The check; nothing when nothing is demanded.
-pub fn check(site: &RepoSite, release: &Release, demand: Demand) -> Result<Option<Check>, Failure> {
+pub fn check(
+    site: &RepoSite,
+    release: &Release,
+    demand: Demand,
+) -> Result<Option<CheckResult>, Failure> {
     if demand == Demand::None {
         return Ok(None);
     }
@@ -57,14 +61,14 @@ pub fn check(site: &RepoSite, release: &Release, demand: Demand) -> Result<Optio
             &["snapback", "keys", "list"],
         )
     };
-    Ok(Some(Check {
+    Ok(Some(CheckResult {
         hints: vec![hint],
         ..checking.end(status(states, demand), evidence)
     }))
 }
 
 /// True when the check found any signature.
-pub fn is_there(check: &Check) -> bool {
+pub fn is_there(check: &CheckResult) -> bool {
     check
         .evidence
         .first()
