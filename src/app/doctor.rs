@@ -38,8 +38,7 @@ impl App {
         ));
         lines.push(said(
             "your name in commits",
-            git.identity()
-                .map(|who| format!("{} <{}>", who.name, who.email)),
+            git.identity().map(|who| who.to_string()),
         ));
         match App::open(
             dir,

@@ -16,9 +16,9 @@ use crate::{
     catalog::tasks,
     guard::Memory,
     model::{
-        TaskId, TaskSpec, Version,
+        Status, TaskId, TaskSpec, Version,
         alert::{Notice, Topic},
-        guard::{Decision, GuardState, Outcome, RuleLine, RuleSpec, TaskWatch},
+        guard::{Decision, GuardState, RuleLine, RuleSpec, TaskWatch},
         trust::Role,
     },
     policy::guard::rebase,
@@ -189,12 +189,12 @@ impl App {
             watch
                 .rules
                 .iter()
-                .any(|line| line.rule == rule && line.judgement.outcome == Outcome::Pass)
+                .any(|line| line.rule == rule && line.judgement.outcome == Status::Pass)
         };
         let failing = watch
             .rules
             .iter()
-            .any(|line| line.judgement.outcome == Outcome::Fail);
+            .any(|line| line.judgement.outcome == Status::Fail);
         let Some(watching) = state
             .watching
             .clone()

@@ -255,10 +255,7 @@ fn line(operation: &Summary, phase: &Phase) -> OperationLine {
         from: operation.about.from.clone(),
         to: operation.about.to.clone(),
         at: operation.about.at,
-        who: format!(
-            "{} <{}>",
-            operation.about.who.name, operation.about.who.email
-        ),
+        who: operation.about.who.to_string(),
         host: operation.about.host.clone(),
         message: operation.about.message.clone(),
         outcome,

@@ -96,11 +96,7 @@ impl App {
     pub fn create_key(&self, name: Option<&str>) -> Result<(Signer, PathBuf), Failure> {
         let name = match name {
             Some(name) => name.to_string(),
-            None => self
-                .site
-                .git
-                .identity()
-                .map(|who| format!("{} <{}>", who.name, who.email))?,
+            None => self.site.git.identity().map(|who| who.to_string())?,
         };
         let (key, path) = self.keys().create(&name)?;
         Ok((

@@ -162,7 +162,7 @@ impl Drill<'_> {
             release: catalog::verdict::meant(&self.site.git, &release.task, &release.version),
             active: self.active.cloned(),
             at: self.site.clock.now(),
-            who: format!("{} <{}>", who.name, who.email),
+            who: who.to_string(),
             host: self.site.host.clone(),
             passed: false,
             why: String::new(),

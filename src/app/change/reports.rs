@@ -62,10 +62,7 @@ impl App {
             outcome: Outcome::Done,
             changed: true,
             message: operation.about.message.clone(),
-            who: format!(
-                "{} <{}>",
-                operation.about.who.name, operation.about.who.email
-            ),
+            who: operation.about.who.to_string(),
             at: operation.about.at,
             duration_ms: millis(begun),
             commit: None,

@@ -23,7 +23,7 @@ impl App {
             state.frozen = Some(Frozen {
                 why: why.into(),
                 at,
-                by: format!("{} <{}>", who.name, who.email),
+                by: who.to_string(),
             });
         })
     }
