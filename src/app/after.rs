@@ -14,14 +14,11 @@ use crate::{
     catalog::{registry as read, tasks},
     model::{
         CheckResult, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind,
-        signature::Demand, verdict::Standing, verification::AS_RELEASED,
+        verification::AS_RELEASED,
     },
     rollback::standing_of,
     verdict,
-    verify::{
-        Checking, Commands,
-        proof::{self, Entry, Levels},
-    },
+    verify::{CheckRun, Commands, Levels, RegistryEntry, Verifier, arrival::leave_packages},
 };
 
 impl App {
@@ -90,24 +87,13 @@ impl App {
         if report.verification.as_ref().is_some_and(is_seen) {
             return Ok(());
         }
-        let registry = if operation.leaves_registry() {
-            Entry::Told
-        } else {
-            Entry::Counts
-        };
         let levels = Levels {
-            registry,
+            registry: RegistryEntry::of(operation),
             tag: false,
             ..Levels::FIRST_TWO
         };
-        let now = proof::tree(
-            &self.site,
-            task,
-            &tasks::release_of(&self.site, &task.id, version)?,
-            Standing::default(),
-            version,
-            levels,
-        )?;
+        let releases = tasks::release_of(&self.site, &task.id, version)?;
+        let now = Verifier::new(&self.site, task, &releases, version).work_tree(levels)?;
         match &mut report.verification {
             Some(verification) => verification.checks.extend(now.checks),
             None => report.verification = Some(now),
@@ -126,31 +112,12 @@ impl App {
     ) -> Result<Verification, Failure> {
         let releases = tasks::release_of(&self.site, &task.id, version)?;
         let levels = Levels {
-            smoke: true,
-            commands: self.commands_in(operation),
+            last: 3,
+            commands: Commands::of(&self.site, operation),
             since: Some(since),
-            ..Levels::FIRST_TWO
+            ..Levels::ALL
         };
-        let (kept, scan) = rayon::join(
-            || proof::release(&self.site, task, &releases, version, (false, Demand::None)),
-            || proof::look(&self.site, task),
-        );
-        let mut verification = kept?;
-        let tree = proof::tree_as(
-            &self.site,
-            task,
-            &releases,
-            Standing::default(),
-            version,
-            levels,
-            &scan?,
-        )?;
-        verification.checks.extend(
-            tree.checks
-                .into_iter()
-                .filter(|check| check.id != "integrity.manifest"),
-        );
-        Ok(verification)
+        Verifier::new(&self.site, task, &releases, version).released(levels)
     }
 
     /// The version that an undo or redo arrived at. The files are what they were, so what differs
@@ -167,24 +134,17 @@ impl App {
             let said =
                 format!("{version} was never released here: there is nothing to verify it against");
             return Ok(vec![
-                Checking::begin(1, "integrity.manifest").end(Status::Skipped, vec![said]),
+                CheckRun::begin(1, "integrity.manifest").end(Status::Skipped, vec![said]),
             ]);
         }
         let levels = Levels {
-            commands: self.commands_in(operation),
+            commands: Commands::of(&self.site, operation),
             tag: false,
             ..Levels::ALL
         };
-        let mut checks = proof::tree(
-            &self.site,
-            task,
-            &releases,
-            Standing::default(),
-            version,
-            levels,
-        )?
-        .checks;
-        super::change::leave_packages(&self.site, operation, &mut checks);
+        let verifier = Verifier::new(&self.site, task, &releases, version);
+        let mut checks = verifier.work_tree(levels)?.checks;
+        leave_packages(&self.site, operation, &mut checks);
         let mut other = Vec::new();
         for check in &mut checks {
             let differs = check.level <= 2
@@ -208,7 +168,7 @@ impl App {
             }
         }
         if !other.is_empty() {
-            checks.push(Checking::begin(1, AS_RELEASED).end(
+            checks.push(CheckRun::begin(1, AS_RELEASED).end(
                 Status::Skipped,
                 vec![format!("as before, not as released: {}", other.join(", "))],
             ));
@@ -245,23 +205,19 @@ impl App {
             &version,
         );
         // As in an operation: what all tasks share stops no task's way back.
-        let seen = read::in_tree(&*self.site.tree, &self.site.settings).and_then(|registry| {
-            Ok(registry
-                .map(|registry| registry.version(&task.id))
-                .transpose()?)
-        });
-        let registry = if seen.is_ok() {
-            Entry::Counts
-        } else {
-            Entry::Told
+        let registry = match read::entry(&*self.site.tree, &self.site.settings, &task.id) {
+            Ok(_) => RegistryEntry::Counts,
+            Err(_) => RegistryEntry::Told,
         };
         let levels = Levels {
             commands,
             registry,
             deep: true,
+            held: standing.held,
             ..Levels::ALL
         };
-        let verification = proof::tree(&self.site, task, &releases, standing, &version, levels)?;
+        let verification =
+            Verifier::new(&self.site, task, &releases, &version).work_tree(levels)?;
         self.note_tree_under_lock(&verification, commands);
         report.verification = Some(verification);
         Ok(())

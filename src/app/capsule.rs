@@ -12,7 +12,7 @@ use crate::{
         capsule::CapsuleReport,
         report::{Moment, MomentEnd},
     },
-    verify::proof,
+    verify::refuse_other_commit,
 };
 
 impl App {
@@ -35,7 +35,7 @@ impl App {
         let releases = tasks::releases_of(&self.site, task)?;
         let found = manifests::load(&self.site, releases.find(task, version)?)?;
         let spec = tasks::spec(&self.site, task)?;
-        proof::refuse_other_commit(&self.site, &Scope::new(&self.site.settings, spec)?, &found)?;
+        refuse_other_commit(&self.site, &Scope::new(&self.site.settings, spec)?, &found)?;
         let total = found.manifest.files.len() as u64;
         let prepared = self.site.work("reading", total, false, || {
             create::prepare(&self.site, spec, &found)

@@ -1,12 +1,11 @@
 //! Plan and apply: everything that changes the world goes through [`App::apply`].
 //!
-//! [`describe`] says what a request would do, [`execute`] runs what is written down,
-//! [`verification`] checks it on the way, and [`reports`] says how it ended.
+//! [`describe`] says what a request would do, [`execute`] runs what is written down, and
+//! [`reports`] says how it ended.
 
 mod describe;
 mod execute;
 mod reports;
-mod verification;
 
 use std::time::Instant;
 
@@ -22,7 +21,6 @@ use crate::{
 };
 
 pub(super) use execute::Execution;
-pub(super) use verification::leave_packages;
 
 impl App {
     /// What a request would do. Reads only.

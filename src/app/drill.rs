@@ -15,7 +15,7 @@ use crate::{
         trust::{CommandState, Role},
     },
     verdict,
-    verify::{Checking, Commands},
+    verify::{CheckRun, Commands},
 };
 
 /// How drills are held.
@@ -176,7 +176,7 @@ impl App {
 
     /// What came back in an empty place must also have a way back into this work tree.
     fn look_at_way_here(&self, spec: &TaskSpec, report: &mut DrillReport) {
-        let checking = Checking::begin(2, WAY);
+        let checking = CheckRun::begin(2, WAY);
         let check = match report.passed.then(|| self.obstacle(spec, &report.version)) {
             None => return,
             Some(None) => checking.end(

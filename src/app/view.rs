@@ -20,7 +20,7 @@ use crate::{
     rollback::standing_of,
     site::RepoSite,
     verdict,
-    verify::{Checking, proof},
+    verify::{CheckRun, Commands, Levels, Verifier},
 };
 
 impl App {
@@ -119,18 +119,17 @@ impl App {
         deep: bool,
         signature: Demand,
     ) -> Result<Verification, Failure> {
-        let mut found = proof::release(
-            &self.site,
+        let (spec, releases) = (
             tasks::spec(&self.site, task)?,
-            &tasks::releases_of(&self.site, task)?,
-            version,
-            (deep, signature),
-        )?;
+            tasks::releases_of(&self.site, task)?,
+        );
+        let verifier = Verifier::new(&self.site, spec, &releases, version);
+        let mut found = verifier.kept(deep, signature)?;
         if !deep {
             let unread = vec!["whether the bytes are those that were released was not looked at: --deep reads them".into()];
             found
                 .checks
-                .push(Checking::begin(1, "integrity.bytes").end(Status::Skipped, unread));
+                .push(CheckRun::begin(1, "integrity.bytes").end(Status::Skipped, unread));
         }
         self.note_kept(&found, deep);
         Ok(found)
@@ -152,19 +151,14 @@ impl App {
         };
         let standing = standing_of(&verdict::standings_of(&self.site, task)?, task, &version);
         self.require_commands(&self.commands_of_verification(task))?;
-        let commands = crate::verify::Commands::unless(self.site.without_commands);
-        let found = proof::tree(
-            &self.site,
-            spec,
-            &releases,
-            standing,
-            &version,
-            proof::Levels {
-                deep: true,
-                commands,
-                ..proof::Levels::ALL
-            },
-        )?;
+        let commands = Commands::unless(self.site.without_commands);
+        let levels = Levels {
+            deep: true,
+            commands,
+            held: standing.held,
+            ..Levels::ALL
+        };
+        let found = Verifier::new(&self.site, spec, &releases, &version).work_tree(levels)?;
         self.note_tree(&found, commands);
         Ok(found)
     }

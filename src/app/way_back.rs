@@ -10,7 +10,7 @@ use crate::{
     rollback::{self, Standings},
     site::RepoSite,
     verdict,
-    verify::proof,
+    verify::Verifier,
 };
 
 /// The way back of a task from its active version.
@@ -168,7 +168,8 @@ impl App {
                 proof.why
             )));
         }
-        let kept = proof::release(&self.site, task, &releases, version, (false, Demand::None))?;
+        let verifier = Verifier::new(&self.site, task, &releases, version);
+        let kept = verifier.kept(false, Demand::None)?;
         let bad = |check: &&CheckResult| check.status == Status::Fail && !check.is_of_copy();
         Ok(kept
             .checks

@@ -10,6 +10,7 @@ pub mod databases;
 pub mod doors;
 mod error;
 pub mod grown;
+mod holds;
 pub mod left_out;
 pub mod lost;
 pub mod manifests;
@@ -23,5 +24,6 @@ pub mod untagged;
 pub mod verdict;
 
 pub use error::{Error, NumberTaken};
+pub use holds::holds;
 pub use releases::Release;
 pub use scope::Scope;

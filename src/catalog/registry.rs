@@ -32,6 +32,19 @@ pub fn in_tree(tree: &dyn Fs, settings: &Settings) -> Result<Option<Registry>, F
         .transpose()?)
 }
 
+/// What the registry of the work tree says of a task.
+pub fn entry(
+    tree: &dyn Fs,
+    settings: &Settings,
+    task: &TaskId,
+) -> Result<Option<Version>, Failure> {
+    let registry = in_tree(tree, settings)?;
+    let version = registry
+        .map(|registry| registry.version(task))
+        .transpose()?;
+    Ok(version.flatten())
+}
+
 /// The registry as far as it can be read. All tasks share this file, so its trouble is told and
 /// keeps no task from going back.
 pub struct Seen {

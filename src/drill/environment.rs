@@ -11,7 +11,7 @@ use crate::{
         wheels,
     },
     model::{CheckResult, Status},
-    verify::Checking,
+    verify::CheckRun,
 };
 
 /// Builds the environment, or borrows the one that is there; `None` when the task has none.
@@ -42,7 +42,7 @@ pub fn put(
         }
         return Ok(None);
     }
-    let checking = Checking::begin(4, "readiness.dependencies");
+    let checking = CheckRun::begin(4, "readiness.dependencies");
     let built = venv.parent().join([venv.name(), b".built"].concat());
     let tops = [
         scratch.tree().to_path_buf(),

@@ -101,14 +101,6 @@ pub enum Error {
         /// True when only the reason is missing.
         told: bool,
     },
-    /// Verification turned the operation back.
-    #[error("{version} does not hold up: {problems}")]
-    NotVerified {
-        /// The version.
-        version: Version,
-        /// The failed checks.
-        problems: String,
-    },
     /// The signature is not what is demanded.
     #[error("{tag} is not signed as it must be: {found}")]
     Signature {
@@ -117,9 +109,6 @@ pub enum Error {
         /// What was found.
         found: String,
     },
-    /// The files are not what they were before any version.
-    #[error("what was there before could not be brought back: {0}")]
-    NotRestored(String),
     /// A later operation of the task stands on the one to take back.
     #[error(
         "operation {later} of {task} came after {op}; taking back only {op} would mix two versions"
@@ -218,7 +207,7 @@ impl Fault for Error {
                 Kind::Conflict
             }
             Self::NoGoodVersion { .. } | Self::NothingTo(_) => Kind::NotFound,
-            Self::OutOfScope { .. } | Self::NotVerified { .. } | Self::NotRestored(_) => Kind::Bad,
+            Self::OutOfScope { .. } => Kind::Bad,
             Self::Unset { .. } => Kind::Missing,
             Self::InTheWay { .. }
             | Self::OneWay { .. }

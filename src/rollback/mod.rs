@@ -32,7 +32,7 @@ use crate::{
     },
     registry::task_config,
     site::RepoSite,
-    verify::proof::signature,
+    verify::{has_signature, signature},
 };
 
 pub use crate::verdict::{Standings, standing_of};
@@ -131,7 +131,7 @@ impl Rollback<'_> {
         draft.plan.notes.extend(trouble);
         draft.plan.notes.extend(
             signed
-                .filter(signature::is_there)
+                .filter(has_signature)
                 .map(|check| check.evidence.join(", ")),
         );
         let stale = self.add_changes(compared, (known.as_ref(), &target.manifest), &mut draft)?;
@@ -149,7 +149,7 @@ impl Rollback<'_> {
 
     /// The check of the release's signature; refused when it is not what is demanded.
     fn check_signature(&self, release: &Release) -> Result<Option<CheckResult>, Failure> {
-        let signed = signature::check(self.site, release, self.request.signature)?;
+        let signed = signature(self.site, release, self.request.signature)?;
         match &signed {
             Some(check) if check.status > Status::Skipped => Err(Error::Signature {
                 tag: release.tag(),

@@ -15,7 +15,7 @@ use crate::{
         overview::TaskLine,
         signature::Demand,
     },
-    verify::proof,
+    verify::Verifier,
 };
 
 impl App {
@@ -58,11 +58,11 @@ impl App {
     ) -> Option<Finding> {
         releases.find(task, version).ok()?;
         let spec = self.site.settings.task(task)?;
-        let verification =
-            match proof::release(&self.site, spec, releases, version, (deep, Demand::None)) {
-                Ok(verification) => verification,
-                Err(failure) => return Some(failed("objects", Level::Unknown, &failure)),
-            };
+        let verifier = Verifier::new(&self.site, spec, releases, version);
+        let verification = match verifier.kept(deep, Demand::None) {
+            Ok(verification) => verification,
+            Err(failure) => return Some(failed("objects", Level::Unknown, &failure)),
+        };
         let worst = verification
             .problems()
             .max_by_key(|check| (!check.is_of_copy(), check.status))?;
@@ -98,8 +98,8 @@ impl App {
             tag_id,
             ..release.clone()
         });
-        let verification =
-            proof::release(&self.site, spec, &kept, version, (deep, Demand::None)).ok()?;
+        let verifier = Verifier::new(&self.site, spec, &kept, version);
+        let verification = verifier.kept(deep, Demand::None).ok()?;
         let seen = format!(
             "the tag of {version} was moved; what was released is kept, and comes back with its tag"
         );

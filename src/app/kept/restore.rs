@@ -3,7 +3,7 @@
 use super::super::{App, Error};
 use crate::{
     base::{Failure, RelPath, sqlite},
-    catalog::{Scope, registry},
+    catalog::{Scope, holds, registry},
     draft::{self, Draft, FileDraft, StepDraft, tree},
     git::Scan,
     model::{
@@ -19,7 +19,6 @@ use crate::{
         room::{self, Room},
     },
     site::copy_checked,
-    steps::files::holds,
 };
 
 impl App {
