@@ -11,16 +11,14 @@ use jiff::Timestamp;
 use super::App;
 use crate::{
     base::Failure,
-    catalog::registry as read,
+    catalog::{registry as read, tasks},
     model::{
-        Check, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind,
-        signature::Demand, verdict::Standing, verification::AS_RELEASED,
+        CheckResult, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind,
+        verification::AS_RELEASED,
     },
-    rollback::{
-        check::{self, Entry, Levels},
-        standing_of,
-    },
-    verify::{Checking, Commands},
+    rollback::standing_of,
+    verdict,
+    verify::{CheckRun, Commands, Levels, RegistryEntry, Verifier, arrival::leave_packages},
 };
 
 impl App {
@@ -89,24 +87,13 @@ impl App {
         if report.verification.as_ref().is_some_and(is_seen) {
             return Ok(());
         }
-        let registry = if operation.leaves_registry() {
-            Entry::Told
-        } else {
-            Entry::Counts
-        };
         let levels = Levels {
-            registry,
+            registry: RegistryEntry::of(operation),
             tag: false,
             ..Levels::FIRST_TWO
         };
-        let now = check::tree(
-            &self.site,
-            task,
-            &self.release_for(&task.id, version)?,
-            Standing::default(),
-            version,
-            levels,
-        )?;
+        let releases = tasks::release_of(&self.site, &task.id, version)?;
+        let now = Verifier::new(&self.site, task, &releases, version).work_tree(levels)?;
         match &mut report.verification {
             Some(verification) => verification.checks.extend(now.checks),
             None => report.verification = Some(now),
@@ -123,33 +110,14 @@ impl App {
         version: &Version,
         since: Timestamp,
     ) -> Result<Verification, Failure> {
-        let releases = self.release_for(&task.id, version)?;
+        let releases = tasks::release_of(&self.site, &task.id, version)?;
         let levels = Levels {
-            smoke: true,
-            commands: self.commands_in(operation),
+            last: 3,
+            commands: Commands::of(&self.site, operation),
             since: Some(since),
-            ..Levels::FIRST_TWO
+            ..Levels::ALL
         };
-        let (kept, scan) = rayon::join(
-            || check::release(&self.site, task, &releases, version, (false, Demand::None)),
-            || check::look(&self.site, task),
-        );
-        let mut verification = kept?;
-        let tree = check::tree_as(
-            &self.site,
-            task,
-            &releases,
-            Standing::default(),
-            version,
-            levels,
-            &scan?,
-        )?;
-        verification.checks.extend(
-            tree.checks
-                .into_iter()
-                .filter(|check| check.id != "integrity.manifest"),
-        );
-        Ok(verification)
+        Verifier::new(&self.site, task, &releases, version).released(levels)
     }
 
     /// The version that an undo or redo arrived at. The files are what they were, so what differs
@@ -160,30 +128,23 @@ impl App {
         task: &TaskSpec,
         version: &Version,
         report: &mut Report,
-    ) -> Result<Vec<Check>, Failure> {
-        let releases = self.release_for(&task.id, version)?;
+    ) -> Result<Vec<CheckResult>, Failure> {
+        let releases = tasks::release_of(&self.site, &task.id, version)?;
         if releases.find(&task.id, version).is_err() {
             let said =
                 format!("{version} was never released here: there is nothing to verify it against");
             return Ok(vec![
-                Checking::begin(1, "integrity.manifest").end(Status::Skipped, vec![said]),
+                CheckRun::begin(1, "integrity.manifest").end(Status::Skipped, vec![said]),
             ]);
         }
         let levels = Levels {
-            commands: self.commands_in(operation),
+            commands: Commands::of(&self.site, operation),
             tag: false,
             ..Levels::ALL
         };
-        let mut checks = check::tree(
-            &self.site,
-            task,
-            &releases,
-            Standing::default(),
-            version,
-            levels,
-        )?
-        .checks;
-        super::change::leave_packages(&self.site, operation, &mut checks);
+        let verifier = Verifier::new(&self.site, task, &releases, version);
+        let mut checks = verifier.work_tree(levels)?.checks;
+        leave_packages(&self.site, operation, &mut checks);
         let mut other = Vec::new();
         for check in &mut checks {
             let differs = check.level <= 2
@@ -207,7 +168,7 @@ impl App {
             }
         }
         if !other.is_empty() {
-            checks.push(Checking::begin(1, AS_RELEASED).end(
+            checks.push(CheckRun::begin(1, AS_RELEASED).end(
                 Status::Skipped,
                 vec![format!("as before, not as released: {}", other.join(", "))],
             ));
@@ -232,31 +193,31 @@ impl App {
         let Some(version) = active.filter(|active| report.to.as_ref() == Some(active)) else {
             return Ok(());
         };
-        let releases = self.release_for(&task.id, &version)?;
+        let releases = tasks::release_of(&self.site, &task.id, &version)?;
         let commands = if self.may_run(task) {
             Commands::unless(self.site.without_commands)
         } else {
             Commands::NotTrusted
         };
-        let standing = standing_of(&self.standings_of(&task.id)?, &task.id, &version);
+        let standing = standing_of(
+            &verdict::standings_of(&self.site, &task.id)?,
+            &task.id,
+            &version,
+        );
         // As in an operation: what all tasks share stops no task's way back.
-        let seen = read::in_tree(&*self.site.tree, &self.site.settings).and_then(|registry| {
-            Ok(registry
-                .map(|registry| registry.version(&task.id))
-                .transpose()?)
-        });
-        let registry = if seen.is_ok() {
-            Entry::Counts
-        } else {
-            Entry::Told
+        let registry = match read::entry(&*self.site.tree, &self.site.settings, &task.id) {
+            Ok(_) => RegistryEntry::Counts,
+            Err(_) => RegistryEntry::Told,
         };
         let levels = Levels {
             commands,
             registry,
             deep: true,
+            held: standing.held,
             ..Levels::ALL
         };
-        let verification = check::tree(&self.site, task, &releases, standing, &version, levels)?;
+        let verification =
+            Verifier::new(&self.site, task, &releases, &version).work_tree(levels)?;
         self.note_tree_under_lock(&verification, commands);
         report.verification = Some(verification);
         Ok(())

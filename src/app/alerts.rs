@@ -357,7 +357,7 @@ impl App {
         let (alert, about) = (&kept.alert, &kept.alert.notice);
         let answered = Answered {
             choice: choice.clone(),
-            who: format!("{} <{}>", who.name, who.email),
+            who: who.to_string(),
             at: self.site.clock.now(),
         };
         let mut what = audit::deed_about("alert answer", &format!("{} {choice}", alert.id));

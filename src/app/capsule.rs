@@ -6,13 +6,13 @@ use super::{App, change::millis};
 use crate::{
     base::{Clock, Failure, RelPath, output},
     capsule::{self, create, open, packages},
-    catalog::{Scope, manifests},
+    catalog::{Scope, manifests, tasks},
     model::{
         TaskId, Version,
         capsule::CapsuleReport,
         report::{Moment, MomentEnd},
     },
-    rollback::check,
+    verify::refuse_other_commit,
 };
 
 impl App {
@@ -32,10 +32,10 @@ impl App {
             return Err(capsule::Error::Exists(path.to_path_buf()).into());
         }
         output::check(path)?;
-        let releases = self.releases_for(task)?;
+        let releases = tasks::releases_of(&self.site, task)?;
         let found = manifests::load(&self.site, releases.find(task, version)?)?;
-        let spec = self.spec(task)?;
-        check::refuse_other_commit(&self.site, &Scope::new(&self.site.settings, spec)?, &found)?;
+        let spec = tasks::spec(&self.site, task)?;
+        refuse_other_commit(&self.site, &Scope::new(&self.site.settings, spec)?, &found)?;
         let total = found.manifest.files.len() as u64;
         let prepared = self.site.work("reading", total, false, || {
             create::prepare(&self.site, spec, &found)

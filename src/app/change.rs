@@ -1,12 +1,11 @@
 //! Plan and apply: everything that changes the world goes through [`App::apply`].
 //!
-//! [`describe`] says what a request would do, [`execute`] runs what is written down,
-//! [`verification`] checks it on the way, and [`reports`] says how it ended.
+//! [`describe`] says what a request would do, [`execute`] runs what is written down, and
+//! [`reports`] says how it ended.
 
 mod describe;
 mod execute;
 mod reports;
-mod verification;
 
 use std::time::Instant;
 
@@ -22,7 +21,6 @@ use crate::{
 };
 
 pub(super) use execute::Execution;
-pub(super) use verification::leave_packages;
 
 impl App {
     /// What a request would do. Reads only.
@@ -67,7 +65,7 @@ impl App {
         see: impl FnOnce(&Plan) -> Result<(), Failure>,
     ) -> Result<Report, Failure> {
         let begun = Instant::now();
-        let _lock = self.lock()?;
+        let _lock = self.site.lock()?;
         self.refuse_unfinished()?;
         let mut draft = self.draft(request)?;
         see(&draft.plan)?;
@@ -147,10 +145,8 @@ impl App {
     /// An unfinished operation must be dealt with first; leftovers of one that never began go.
     pub(super) fn refuse_unfinished(&self) -> Result<(), Failure> {
         let state = &self.site.state;
-        create_dir_all(&**state, &RelPath::own("ops"), 0o700).map_err(|source| Error::State {
-            path: self.state_path.clone(),
-            source,
-        })?;
+        create_dir_all(&**state, &RelPath::own("ops"), 0o700)
+            .map_err(|source| self.site.state_error(source))?;
         self.sweep()?;
         match history::unfinished(state)? {
             Some(found) => Err(journal::Error::Unfinished(found.operation.about.id).into()),

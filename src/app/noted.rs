@@ -12,7 +12,7 @@ use crate::{
     base::Failure,
     catalog,
     model::{
-        Check, OpId, Report, Status, TaskId, Verdict, VerdictRecord, Verification, Version,
+        CheckResult, OpId, Report, Status, TaskId, Verdict, VerdictRecord, Verification, Version,
         drill::{DrillReport, WAY},
         operation::OpKind,
         report::Outcome,
@@ -34,7 +34,7 @@ struct Said<'a> {
 impl App {
     /// Writes down what was said outside an operation; not where this user may not even read.
     fn note(&self, said: &Said<'_>) {
-        if self.is_closed() {
+        if self.site.is_closed() {
             return;
         }
         let note = || -> Result<(), Failure> {
@@ -42,7 +42,7 @@ impl App {
             if records.is_empty() {
                 return Ok(());
             }
-            let _lock = self.lock()?;
+            let _lock = self.site.lock()?;
             let kind = match said.verdict {
                 Verdict::Proven => "mark proven",
                 Verdict::Whole => "mark whole",
@@ -135,7 +135,7 @@ impl App {
     pub(super) fn note_kept(&self, verification: &Verification, deep: bool) {
         match damage(verification) {
             Some(reason) => self.note(&said_of(verification, Verdict::Damaged, reason)),
-            None if deep && verification.problems().all(Check::is_of_copy) => {
+            None if deep && verification.problems().all(CheckResult::is_of_copy) => {
                 self.note(&said_of(
                     verification,
                     Verdict::Whole,
@@ -266,7 +266,7 @@ fn said_of(verification: &Verification, verdict: Verdict, reason: String) -> Sai
 /// What is wrong with a release where it is kept, whoever looked: not whether somebody signed it,
 /// nor where its tag is by now, which [`super::App::standings_of`] looks at every time.
 fn damage(verification: &Verification) -> Option<String> {
-    let is_kept = |check: &&Check| {
+    let is_kept = |check: &&CheckResult| {
         ["integrity.manifest", "integrity.commit", "integrity.kept"].contains(&check.id.as_str())
     };
     verification
@@ -290,7 +290,7 @@ fn own_failure(verification: &Verification, any: bool) -> Option<String> {
         return None;
     }
     // What lies in the way in the work tree is no fault of the version.
-    let own = |check: &&Check| check.level <= 3 && check.id != WAY;
+    let own = |check: &&CheckResult| check.level <= 3 && check.id != WAY;
     verification
         .checks
         .iter()
@@ -302,10 +302,10 @@ fn own_failure(verification: &Verification, any: bool) -> Option<String> {
 /// Why a release failed its own checks: where it is kept, or, when the work tree still holds it, in
 /// any of the first three levels.
 fn failure_of_release(verification: &Verification) -> Option<String> {
-    let of_tree = |check: &&Check| {
+    let of_tree = |check: &&CheckResult| {
         ["integrity.files", "integrity.extra", "integrity.databases"].contains(&check.id.as_str())
     };
-    let failed = |check: &&Check| check.status == Status::Fail;
+    let failed = |check: &&CheckResult| check.status == Status::Fail;
     if !verification
         .checks
         .iter()
@@ -314,7 +314,7 @@ fn failure_of_release(verification: &Verification) -> Option<String> {
         return own_failure(verification, true);
     }
     let is_kept =
-        |check: &&Check| check.level == 1 && !of_tree(check) && check.id != "integrity.after";
+        |check: &&CheckResult| check.level == 1 && !of_tree(check) && check.id != "integrity.after";
     verification
         .checks
         .iter()
@@ -324,7 +324,7 @@ fn failure_of_release(verification: &Verification) -> Option<String> {
 }
 
 /// A failed check in one line. What a command printed stays in the report: this travels.
-fn reason_of(check: &Check) -> String {
+fn reason_of(check: &CheckResult) -> String {
     /// Characters of a reason.
     const MOST: usize = 1000;
     let evidence: Vec<&str> = check

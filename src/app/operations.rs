@@ -136,12 +136,9 @@ impl App {
             .task
             .as_ref()
             .and_then(|id| self.site.settings.task(id));
-        let steps = steps::build(
-            &self.site,
-            &operation,
-            task,
-            Box::new(|_| Err(Error::DryRun.into())),
-        );
+        // Nothing is run, so nothing is proved.
+        let verified = steps::verify::Verified::default();
+        let steps = steps::build(&self.site, &operation, task, &verified);
         let done = Runner::new(log, steps).ends_done(!forward)?;
         Ok((line(&Summary::from(&operation), &phase), done))
     }
@@ -168,7 +165,7 @@ impl App {
         direction: impl FnOnce(Runner<'_>) -> Result<journal::Ended, Failure>,
     ) -> Result<Report, Failure> {
         let begun = Instant::now();
-        let _lock = self.lock()?;
+        let _lock = self.site.lock()?;
         self.sweep()?;
         let found = history::unfinished(&self.site.state)?.ok_or(Error::NothingUnfinished)?;
         self.check_recovery(&found, forward)?;
@@ -242,10 +239,7 @@ fn line(operation: &Summary, phase: &Phase) -> OperationLine {
         from: operation.about.from.clone(),
         to: operation.about.to.clone(),
         at: operation.about.at,
-        who: format!(
-            "{} <{}>",
-            operation.about.who.name, operation.about.who.email
-        ),
+        who: operation.about.who.to_string(),
         host: operation.about.host.clone(),
         message: operation.about.message.clone(),
         outcome,

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     base::{Failure, RelPath, sqlite},
-    catalog::{Scope, manifests},
+    catalog::{Scope, manifests, tasks},
     journal::history,
     model::{
         Operation, PathChange, TaskSpec, Version,
@@ -50,7 +50,7 @@ impl App {
             .about
             .task
             .as_ref()
-            .map_or(Ok(()), |task| self.refuse_flawed(task))?;
+            .map_or(Ok(()), |task| self.site.refuse_flawed(task))?;
         let limits = Limits::new(self, operation)?;
         let refuse = |path: &RelPath, why: &'static str| Error::NotItsOwn {
             op: operation.about.id.short(),
@@ -223,7 +223,7 @@ impl<'a> Limits<'a> {
             return false;
         };
         let lists = |version: &Version| {
-            let releases = self.app.release_for(task, version).ok()?;
+            let releases = tasks::release_of(&self.app.site, task, version).ok()?;
             let found = manifests::load(&self.app.site, releases.find(task, version).ok()?).ok()?;
             found.manifest.file(path).map(|file| !file.is_restored())
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{App, Error};
 use crate::{
     base::{Failure, secret},
-    catalog,
+    catalog::{self, tasks},
     git::{Attributes, Hooks, PushTarget, branch_name},
     journal::history,
     model::{
@@ -200,7 +200,7 @@ impl App {
         hooks: Hooks,
     ) -> Result<(), Failure> {
         let git = &self.site.git;
-        let (Some(head), spec) = (git.find_ref("HEAD")?, self.spec(task)?) else {
+        let (Some(head), spec) = (git.find_ref("HEAD")?, tasks::spec(&self.site, task)?) else {
             return Ok(());
         };
         let rules = git.converter(Attributes::Commit(&head))?;
@@ -257,7 +257,7 @@ impl App {
     /// The references of what is said of a task's versions; what was only written down here gets
     /// its own.
     fn verdicts_to_share(&self, task: &TaskId) -> Result<Vec<String>, Failure> {
-        let _lock = self.lock()?;
+        let _lock = self.site.lock()?;
         let own = crate::verdict::own(&*self.site.state)?;
         if let Err(failure) = refs::publish(&self.site.git, Some(task), &own) {
             self.site.warn(refs::not_shared(&failure));

@@ -4,18 +4,18 @@
 //! Rollbacks, drills and health ask here, so that none of them knows of an obstacle that another
 //! one does not. What is of this moment (a running git, a merge) is told apart from what stays.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use super::App;
 use crate::{
     base::{Failure, RelPath, Type},
-    catalog,
+    catalog::{self, tasks},
     draft::{Draft, StepDraft},
     git, journal,
-    model::{TaskSpec, Version, event::Quiet, request, settings::OnVerifyFail},
+    model::{TaskSpec, Version, request, settings::OnVerifyFail},
     rollback,
-    site::RepoSite,
     steps::files::{self, Places},
+    verdict,
 };
 
 /// What keeps a rollback from being done.
@@ -53,10 +53,7 @@ impl App {
         if let Some(line) = self.unfinished()? {
             return Err(journal::Error::Unfinished(line.id).into());
         }
-        let site = RepoSite {
-            sink: Arc::new(Quiet),
-            ..self.site.clone()
-        };
+        let site = self.site.quiet();
         let plain =
             request::Rollback::plain(task.id.clone(), version.clone(), "a rehearsal".into());
         let wanted = request::Rollback {
@@ -67,8 +64,8 @@ impl App {
         let mut draft = rollback::draft(
             &site,
             task,
-            &self.releases_for(&task.id)?,
-            &self.standings_of(&task.id)?,
+            &tasks::releases_of(&self.site, &task.id)?,
+            &verdict::standings_of(&self.site, &task.id)?,
             &wanted,
         )?;
         self.check_draft(&mut draft, self.site.settings.on_verify_fail)?;
@@ -109,7 +106,7 @@ impl App {
         if !asks || on_fail == OnVerifyFail::Keep {
             return Ok(());
         }
-        let task = self.spec(&draft.plan.task)?;
+        let task = tasks::spec(&self.site, &draft.plan.task)?;
         let is_unset =
             |name: &&String| std::env::var_os(name.as_str()).is_none_or(|value| value.is_empty());
         let names: Vec<String> = task

@@ -9,7 +9,7 @@ use crate::{
         fs::{publish, read_limited, write_aside},
         path::folder_of,
     },
-    catalog::registry as read,
+    catalog::{registry as read, tasks},
     draft::{Draft, FileDraft, StepDraft, registry, tree},
     git,
     model::{
@@ -24,6 +24,7 @@ use crate::{
         merge::{self, Salvaged},
         task_config,
     },
+    site,
 };
 
 impl App {
@@ -183,7 +184,7 @@ impl App {
                 wanted.task
             ))
         })?;
-        self.sync_draft(self.spec(&wanted.task)?, &line, wanted.from)
+        self.sync_draft(tasks::spec(&self.site, &wanted.task)?, &line, wanted.from)
     }
 
     /// The draft for one task.
@@ -255,7 +256,7 @@ pub fn merge_registries(
     [base, ours, theirs]: [&Path; 3],
     marker: u16,
 ) -> Result<Option<String>, Failure> {
-    let failed = |path: &Path, source| Error::State {
+    let failed = |path: &Path, source| site::Error::State {
         path: path.to_path_buf(),
         source,
     };

@@ -17,7 +17,6 @@ use crate::{
         trust::{CommandState, ConfiguredCommand, Role, digest_of_all},
     },
     site,
-    verify::Commands,
 };
 
 /// The uses of a task's commands in a verification.
@@ -96,11 +95,7 @@ impl App {
     pub fn create_key(&self, name: Option<&str>) -> Result<(Signer, PathBuf), Failure> {
         let name = match name {
             Some(name) => name.to_string(),
-            None => self
-                .site
-                .git
-                .identity()
-                .map(|who| format!("{} <{}>", who.name, who.email))?,
+            None => self.site.git.identity().map(|who| who.to_string())?,
         };
         let (key, path) = self.keys().create(&name)?;
         Ok((
@@ -208,10 +203,5 @@ impl App {
             roles.push(Role::Smoke);
         }
         Ok(self.site.require_trust(task, &roles)?)
-    }
-
-    /// Whether an operation runs the commands of its task.
-    pub(super) fn commands_in(&self, operation: &Operation) -> Commands {
-        Commands::unless(self.site.leaves_commands_out(operation))
     }
 }

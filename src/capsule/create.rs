@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Error, LISTING, SUMS, codec::Codec, leftovers, proof, script, tar::Writer};
+use super::{Error, LISTING, codec::Codec, leftovers, proof, script, tar::Writer};
 use crate::{
     base::{
         Digest, Failure, Fs, Hasher, Hashing, RelPath, Root, cancel,
@@ -25,8 +25,8 @@ use crate::{
     model::{
         Manifest, TaskSpec,
         capsule::{
-            CAPSULE_SCHEMA, CapsuleFile, CapsuleReport, Listing, PAPERS, Wheel, leads_out,
-            target_text,
+            CAPSULE_SCHEMA, CapsuleFile, CapsuleReport, Listing, MANIFEST, PAPERS, SUMS, TREE_SUMS,
+            Wheel, leads_out, target_text,
         },
         manifest::{FileEntry, Role},
     },
@@ -325,9 +325,9 @@ impl Capsule<'_> {
             false,
             script::readme(&self.listing).as_bytes(),
         )?;
-        members.small("manifest.yaml", false, self.manifest.as_bytes())?;
+        members.small(MANIFEST, false, self.manifest.as_bytes())?;
         members.small("requirements.txt", false, &self.requirements)?;
-        members.small("TREE.sha256", false, &script::tree_sums(&self.listing))?;
+        members.small(TREE_SUMS, false, &script::tree_sums(&self.listing))?;
         for (wheel, path) in self.listing.wheels.iter().zip(&self.wheels) {
             let member = format!("wheels/{}", wheel.name).into_bytes();
             members.file(&member, false, wheel.size, &mut |into| {

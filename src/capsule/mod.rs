@@ -19,21 +19,22 @@ pub mod tar;
 
 use std::{io, path::PathBuf};
 
-use crate::base::{Fault, Hint, Kind, RelPath};
+use crate::{
+    base::{Fault, Hint, Kind, RelPath},
+    model::capsule::{MANIFEST, SUMS, TREE_SUMS},
+};
 
 /// Members of a capsule besides files and wheels.
 pub(crate) const PAPERS: [&str; 6] = [
     "restore.sh",
     "README.txt",
-    "manifest.yaml",
+    MANIFEST,
     "requirements.txt",
-    "TREE.sha256",
+    TREE_SUMS,
     SUMS,
 ];
 /// The list, the first member.
 pub(crate) const LISTING: &str = "capsule.json";
-/// The digests, the last member.
-pub(crate) const SUMS: &str = "SHA256SUMS";
 
 /// The folder of wheels, in a capsule and in what is restored.
 pub(crate) const WHEELS: &str = "wheels";

@@ -7,8 +7,8 @@
 //! beside the target, links come last, everything is read again and synced, and one rename
 //! makes it visible. `SHA256SUMS` and the release manifest inside must agree with what was seen.
 
+mod checks;
 mod members;
-mod papers;
 
 use std::{
     fs::File,
@@ -16,19 +16,17 @@ use std::{
     path::Path,
 };
 
-use super::{Error, LISTING, SUMS, WHEELS, codec::Codec, place::Place, proof, script, tar::Reader};
+use super::{Error, LISTING, WHEELS, codec::Codec, place::Place, proof, script, tar::Reader};
 use crate::{
     base::{
         Digest, Failure, Fs, RelPath, Root, cancel,
         fs::create_dir_all,
         text::{self, escape},
     },
-    model::capsule::{self, CapsuleReport, Listing, leads_out},
+    model::capsule::{CapsuleReport, Listing, leads_out},
+    verify::OTHER_VERSION,
 };
 use members::small;
-
-/// What is said of a capsule whose texts cannot be compared.
-pub const OTHER_VERSION: &str = "made by another version of snapback: its restore.sh and README.txt cannot be compared with anything; do not run restore.sh";
 
 /// A capsule that is being read.
 struct Opened<'a> {
@@ -40,6 +38,8 @@ struct Opened<'a> {
     listing: Listing,
     sums: Vec<u8>,
     packages: Vec<String>,
+    /// What its checks proved.
+    proved: Vec<String>,
     /// Bytes of the release's dependency files.
     locks: Vec<Vec<u8>>,
 }
@@ -129,9 +129,7 @@ impl<'a> Opened<'a> {
             .into());
         }
         let sums = script::sums_line(LISTING.as_bytes(), &Digest::of(&bytes));
-        if listing.papers == Some(capsule::PAPERS)
-            && (bytes != script::list(&listing) || first.executable)
-        {
+        if listing.is_comparable() && (bytes != script::list(&listing) || first.executable) {
             return Err(damaged(format!("{LISTING} is not as snapback writes it")).into());
         }
         Ok(Self {
@@ -143,6 +141,7 @@ impl<'a> Opened<'a> {
             listing,
             sums,
             packages: Vec::new(),
+            proved: Vec::new(),
             locks: Vec::new(),
         })
     }
@@ -203,7 +202,7 @@ impl<'a> Opened<'a> {
         );
         report.size = self.size;
         report.packages.clone_from(&self.packages);
-        if !self.is_comparable() {
+        if !self.listing.is_comparable() {
             // Nobody called them proven; what proves them now is known all the same.
             let proven = proof::proven(&self.listing, &self.locks);
             let unproven = self
@@ -224,19 +223,7 @@ impl<'a> Opened<'a> {
                 .notes
                 .push(format!("it has no wheel for {}", report.missing.join(", ")));
         }
-        report.proved = vec![
-            format!(
-                "digests as in its list and in {SUMS}: {}, {}",
-                text::count(report.files, "file"),
-                text::count(report.wheels, "wheel")
-            ),
-            format!("its list is that of the manifest {}", report.manifest),
-        ];
-        if report.compared {
-            report.proved.push(
-                "restore.sh and README.txt are those that snapback makes for this release".into(),
-            );
-        }
+        report.proved.clone_from(&self.proved);
         report.notes.push(format!(
             "whether the release is yours says the tag: it names the digest of the manifest, which vouches for {}, not for wheels",
             text::count(report.files, "file")

@@ -4,11 +4,13 @@
 //! or changes anything. Read [`capture`] next: it turns a path of the tree into a
 //! [`FileState`](crate::model::FileState) that can be brought back.
 
+pub mod absent;
 pub mod capture;
 pub mod databases;
 pub mod doors;
 mod error;
 pub mod grown;
+mod holds;
 pub mod left_out;
 pub mod lost;
 pub mod manifests;
@@ -17,9 +19,11 @@ pub mod registry;
 pub mod releases;
 pub mod rewritten;
 pub mod scope;
+pub mod tasks;
 pub mod untagged;
 pub mod verdict;
 
 pub use error::{Error, NumberTaken};
+pub use holds::holds;
 pub use releases::Release;
 pub use scope::Scope;

@@ -53,6 +53,12 @@ impl Scope {
         dirs
     }
 
+    /// The same, and those of these files that are not the task's.
+    pub fn dirs_and<'a>(&self, files: impl IntoIterator<Item = &'a RelPath>) -> Vec<RelPath> {
+        let others = files.into_iter().filter(|path| !self.owns(path)).cloned();
+        self.dirs().into_iter().chain(others).collect()
+    }
+
     /// The folders below which the shared files lie.
     pub fn shared_dirs(&self) -> Vec<RelPath> {
         self.shared.literal_prefixes()

@@ -28,10 +28,8 @@ pub fn verdict(
     reason: &str,
 ) -> VerdictRecord {
     // A machine that only looks may know no name for whoever looks.
-    let who = site.git.identity().map_or_else(
-        |_| site.host.clone(),
-        |who| format!("{} <{}>", who.name, who.email),
-    );
+    let who = site.git.identity();
+    let who = who.map_or_else(|_| site.host.clone(), |who| who.to_string());
     VerdictRecord {
         task: task.clone(),
         version: version.clone(),

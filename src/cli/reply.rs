@@ -238,7 +238,7 @@ fn kind_of_code(code: i32) -> Option<Kind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Check, Status};
+    use crate::model::{CheckResult, Status};
 
     #[test]
     fn one_object_behind_text_json_and_exit_code() {
@@ -293,7 +293,7 @@ mod tests {
             .checks
             .iter_mut()
             .filter(|check| check.status == Status::Fail)
-            .for_each(|check| check.id = Check::NUMBER.into());
+            .for_each(|check| check.id = CheckResult::NUMBER.into());
         let reply =
             Reply::of_verifications(Style::default(), &[other.clone(), good.clone()], false);
         assert_eq!(

@@ -10,8 +10,8 @@ use crate::{
         environment::{self, Local},
         wheels,
     },
-    model::{Check, Status},
-    verify::Checking,
+    model::{CheckResult, Status},
+    verify::CheckRun,
 };
 
 /// Builds the environment, or borrows the one that is there; `None` when the task has none.
@@ -20,7 +20,7 @@ pub fn put(
     found: &Found,
     scratch: &Scratch,
     notes: &mut Vec<String>,
-) -> Result<Option<(Vec<Check>, String)>, Failure> {
+) -> Result<Option<(Vec<CheckResult>, String)>, Failure> {
     let Some(venv) = &drill.task.venv else {
         return Ok(None);
     };
@@ -42,7 +42,7 @@ pub fn put(
         }
         return Ok(None);
     }
-    let checking = Checking::begin(4, "readiness.dependencies");
+    let checking = CheckRun::begin(4, "readiness.dependencies");
     let built = venv.parent().join([venv.name(), b".built"].concat());
     let tops = [
         scratch.tree().to_path_buf(),

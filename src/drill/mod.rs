@@ -27,7 +27,7 @@ use crate::{
         manifest::FileEntry,
     },
     site::RepoSite,
-    verify::Commands,
+    verify::{CHECKS, Checks, Commands},
 };
 use recovery::Course;
 use scratch::Scratch;
@@ -113,9 +113,17 @@ impl Drill<'_> {
     /// When it could not be held: a signal, a full disk, an unknown version. A version that does
     /// not come back is a report that did not pass.
     pub fn hold(&self) -> Result<DrillReport, Failure> {
+        self.hold_by(&CHECKS)
+    }
+
+    /// The same by other checks.
+    ///
+    /// # Errors
+    /// Those of [`Drill::hold`].
+    pub fn hold_by(&self, checks: Checks<'_>) -> Result<DrillReport, Failure> {
         let release = self.releases.find(&self.task.id, self.version)?;
         let scratch = Scratch::make(&self.site.state, self.how.scratch)?;
-        let held = self.hold_in(&scratch, release);
+        let held = self.hold_in(&scratch, release, checks);
         let closed = scratch.close();
         let mut report = held?;
         if let Err(error) = closed {
@@ -126,9 +134,14 @@ impl Drill<'_> {
         Ok(report)
     }
 
-    fn hold_in(&self, scratch: &Scratch, release: &Release) -> Result<DrillReport, Failure> {
+    fn hold_in(
+        &self,
+        scratch: &Scratch,
+        release: &Release,
+        checks: Checks<'_>,
+    ) -> Result<DrillReport, Failure> {
         let begun = Instant::now();
-        let mut course = Course::new(begun, scratch, release, self.empty(release)?);
+        let mut course = Course::new(begun, scratch, release, checks, self.empty(release)?);
         self.recover(&mut course)?;
         let mut report = course.report;
         report.recovery_ms = millis(begun);
@@ -162,7 +175,7 @@ impl Drill<'_> {
             release: catalog::verdict::meant(&self.site.git, &release.task, &release.version),
             active: self.active.cloned(),
             at: self.site.clock.now(),
-            who: format!("{} <{}>", who.name, who.email),
+            who: who.to_string(),
             host: self.site.host.clone(),
             passed: false,
             why: String::new(),

@@ -3,7 +3,7 @@
 //!
 //! A phase that fails is a failed check; what builds on it is left out.
 
-use std::{ffi::OsString, path::Path, sync::Arc, time::Instant};
+use std::{ffi::OsString, path::Path, time::Instant};
 
 use super::{
     Drill, environment, millis, of_version,
@@ -13,25 +13,22 @@ use super::{
 };
 use crate::{
     base::{
-        Failure, Root,
+        Failure,
         text::{self, size},
     },
     catalog::{
-        Release, Scope, grown,
+        Release,
         manifests::{self, Found},
     },
     git::{Attributes, Converter},
     model::{
-        Check, Status,
+        CheckResult, Status,
         drill::{DrillReport, Phase},
         manifest::FileEntry,
     },
     verify::{
-        Checking, Commands,
-        commands::Around,
-        configuration::{self, Said},
-        evidence::Variables,
-        integrity, smoke,
+        ALL_LEVELS, CheckRun, Checkout, Checks, Commands, Depth, KeptRelease, ScratchTree, Subject,
+        commands::Around, prove,
     },
 };
 
@@ -39,6 +36,7 @@ use crate::{
 pub(super) struct Course<'a> {
     scratch: &'a Scratch,
     release: &'a Release,
+    checks: Checks<'a>,
     /// When the phase began.
     last: Instant,
     pub(super) report: DrillReport,
@@ -50,11 +48,13 @@ impl<'a> Course<'a> {
         begun: Instant,
         scratch: &'a Scratch,
         release: &'a Release,
+        checks: Checks<'a>,
         report: DrillReport,
     ) -> Self {
         Self {
             scratch,
             release,
+            checks,
             last: begun,
             report,
         }
@@ -72,7 +72,7 @@ impl<'a> Course<'a> {
     }
 
     /// Takes checks in.
-    fn checked(&mut self, checks: impl IntoIterator<Item = Check>) {
+    fn checked(&mut self, checks: impl IntoIterator<Item = CheckResult>) {
         self.report.verification.checks.extend(checks);
     }
 
@@ -85,76 +85,55 @@ impl<'a> Course<'a> {
 impl Drill<'_> {
     /// Everything that a recovery does, in order; stops at what cannot be gone on from.
     pub(super) fn recover(&self, course: &mut Course<'_>) -> Result<(), Failure> {
-        let Some(found) = self.read_release(course)? else {
+        let (site, task) = (self.site, self.task);
+        let release = KeptRelease::new(site, task, course.release, Depth::Commit)?;
+        let Some(found) = self.read_release(&release, course)? else {
             return Ok(());
         };
-        let converter = self
-            .site
-            .git
-            .converter(Attributes::Commit(&found.tag.commit))?;
-        let Some(restored) = self.restore_files(&found, &converter, course)? else {
+        let converter = site.git.converter(Attributes::Commit(&found.tag.commit))?;
+        let Some(restored) = self.restore_files(found, &converter, course)? else {
             return Ok(());
         };
         let scratch = course.scratch;
         if let Some((checks, said)) =
-            environment::put(self, &found, scratch, &mut course.report.notes)?
+            environment::put(self, found, scratch, &mut course.report.notes)?
         {
             course.checked(checks);
             course.phase("environment", said);
         }
-        course.checked(self.verify(
-            scratch.root(),
-            &found,
-            &converter,
-            restored.is_registry_left,
-        ));
-        course.phase(
-            "verify",
-            format!(
-                "{} read and hashed again",
-                text::count(course.report.files, "file")
-            ),
-        );
-        if !course.failed() {
-            let checks = self.smoke(scratch, &found)?;
-            let said = format!(
-                "{} of {} commands",
-                if self.how.commands == Commands::Run {
-                    self.task.smoke.len()
-                } else {
-                    0
-                },
-                self.task.smoke.len()
-            );
-            course.checked(checks);
-            course.phase("smoke", said);
-        }
-        Ok(())
+        let is_of_version = |file: &FileEntry| self.is_of_version(file);
+        let tree = ScratchTree {
+            site,
+            task,
+            manifest: &found.manifest,
+            top: scratch.tree(),
+            checkout: Checkout {
+                tree: scratch.root(),
+                converter: &converter,
+                file_mode: true,
+                takes_pointers: false,
+            },
+            is_of_version: &is_of_version,
+            is_registry_left: restored.is_registry_left,
+            commands: self.how.commands,
+            around: self.around(scratch),
+        };
+        self.verify(&tree, course)
     }
 
     /// Reads the release; `None` when it cannot be gone on from.
-    fn read_release(&self, course: &mut Course<'_>) -> Result<Option<Arc<Found>>, Failure> {
-        let release = course.release;
-        let checking = Checking::begin(1, "integrity.manifest");
-        let found = match manifests::load(self.site, release) {
-            Ok(found) => found,
-            Err(failure) => {
-                course.checked([checking.unmade(failure, &self.site.git)?]);
-                return Ok(None);
-            }
+    fn read_release<'a>(
+        &self,
+        release: &'a KeptRelease<'_>,
+        course: &mut Course<'_>,
+    ) -> Result<Option<&'a Found>, Failure> {
+        let checks = prove(course.checks, &Subject::Release(release), ALL_LEVELS)?;
+        course.checked(checks);
+        let Some(found) = release.found() else {
+            return Ok(None);
         };
-        let way = format!(
-            "tag {} -> commit {} -> manifest",
-            release.tag(),
-            found.tag.commit.short()
-        );
-        let scope = Scope::new(&self.site.settings, self.task)?;
-        course.checked([
-            checking.end(Status::Pass, vec![way.clone()]),
-            grown::commit(self.site, &scope, &found, true)?,
-        ]);
-        share::look(self, &found, &mut course.report)?;
-        course.phase("read", way);
+        share::look(self, found, &mut course.report)?;
+        course.phase("read", release.chain(found));
         Ok((!course.failed()).then_some(found))
     }
 
@@ -165,7 +144,7 @@ impl Drill<'_> {
         converter: &Converter,
         course: &mut Course<'_>,
     ) -> Result<Option<Restored>, Failure> {
-        let checking = Checking::begin(1, "integrity.restore");
+        let run = CheckRun::begin(1, "integrity.restore");
         match restore::restore(self, found, converter, course.scratch) {
             Ok(mut restored) => {
                 let (files, bytes) = (restored.files, restored.bytes);
@@ -176,7 +155,7 @@ impl Drill<'_> {
                     text::count(files, "file"),
                     size(bytes)
                 );
-                course.checked([checking.end(Status::Pass, vec![said.clone()])]);
+                course.checked([run.end(Status::Pass, vec![said.clone()])]);
                 course.phase("restore", said);
                 Ok(Some(restored))
             }
@@ -192,9 +171,9 @@ impl Drill<'_> {
                     },
                     failure.hints(),
                 );
-                course.checked([Check {
+                course.checked([CheckResult {
                     hints,
-                    ..checking.end(status, of_version(failure)?)
+                    ..run.end(status, of_version(failure)?)
                 }]);
                 course.phase("restore", "it could not be restored".into());
                 Ok(None)
@@ -202,64 +181,28 @@ impl Drill<'_> {
         }
     }
 
-    /// Levels 1 and 2 on what was restored.
-    fn verify(
-        &self,
-        root: &Root,
-        found: &Found,
-        converter: &Converter,
-        is_registry_left: bool,
-    ) -> Vec<Check> {
-        let wanted = |file: &FileEntry| self.is_of_version(file);
-        let text = |failure: Failure| failure.to_string();
-        let registry =
-            crate::catalog::registry::in_tree(root, &self.site.settings).and_then(|registry| {
-                Ok(registry
-                    .map(|registry| registry.version(&self.task.id))
-                    .transpose()?
-                    .flatten())
-            });
-        let config = match &self.task.config {
-            Some(_) => crate::catalog::registry::config_version(root, self.task).map_err(text),
-            None => Ok(Some(self.version.clone())),
+    /// Integrity and configuration of what was restored, then, when these hold, its smoke test.
+    fn verify(&self, tree: &ScratchTree<'_>, course: &mut Course<'_>) -> Result<(), Failure> {
+        let subject = Subject::Scratch(tree);
+        course.checked(prove(course.checks, &subject, 1..=2)?);
+        let files = text::count(course.report.files, "file");
+        course.phase("verify", format!("{files} read and hashed again"));
+        if course.failed() {
+            return Ok(());
+        }
+        course.checked(prove(course.checks, &subject, 3..=4)?);
+        let all = self.task.smoke.len();
+        let ran = if self.how.commands == Commands::Run {
+            all
+        } else {
+            0
         };
-        let said = Said {
-            registry: registry.map_err(text),
-            config,
-            is_registry_left,
-        };
-        let manifest = &found.manifest;
-        let work = integrity::WorkTree {
-            tree: root,
-            converter,
-            file_mode: true,
-            takes_pointers: false,
-        };
-        let mut checks = vec![integrity::tree(&work, manifest, &wanted, &|_| false)];
-        checks.extend(configuration::versions(
-            self.version,
-            &said,
-            manifest.metadata.adopted,
-        ));
-        checks.push(configuration::lockfiles(root, manifest, converter));
-        checks.extend(integrity::line_ends(manifest));
-        checks
+        course.phase("smoke", format!("{ran} of {all} commands"));
+        Ok(())
     }
 
-    /// Level 3, in the scratch place and off the network.
-    fn smoke(&self, scratch: &Scratch, found: &Found) -> Result<Vec<Check>, Failure> {
-        let dir = scratch.tree().join(self.task.dir.as_os());
-        let dir = if dir.is_dir() {
-            dir
-        } else {
-            scratch.tree().to_path_buf()
-        };
-        let variables = Variables::read(
-            self.task
-                .environment_variables
-                .iter()
-                .chain(&found.manifest.dependencies.environment_variables),
-        );
+    /// What is around each command: no network, and nothing of the user's.
+    fn around(&self, scratch: &Scratch) -> Around<'_> {
         let text = |path: &Path| OsString::from(path);
         let set = vec![
             ("SNAPBACK_DRILL", OsString::from("1")),
@@ -269,16 +212,9 @@ impl Drill<'_> {
             // An environment that is borrowed must stay as it is.
             ("PYTHONDONTWRITEBYTECODE", OsString::from("1")),
         ];
-        let around = Around {
+        Around {
             offline: Some(self.how.offline),
             set,
-        };
-        Ok(smoke::smoke_around(
-            &self.task.smoke,
-            &dir,
-            &variables,
-            self.how.commands,
-            &around,
-        )?)
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         manifest::{FileEntry, Role},
     },
     site::RepoSite,
-    verify::integrity,
+    verify::{Checkout, is_other},
 };
 
 /// So many files are named.
@@ -74,26 +74,26 @@ fn differing(
     let listed: HashMap<&RelPath, &FileEntry> =
         shared.iter().map(|file| (&file.path, file)).collect();
     let converter = site.git.converter(Attributes::WorkTree)?;
-    let work = integrity::WorkTree {
+    let work = Checkout {
         tree: &*site.tree,
         converter: &converter,
         file_mode: site.git.trusts_file_mode(),
         takes_pointers: true,
     };
-    let is_other = |tracked: &Tracked| {
+    let differs = |tracked: &Tracked| {
         let Some(file) = listed.get(&tracked.path) else {
             return tracked.state != WorkState::Missing;
         };
         match tracked.state {
             WorkState::LeftOut => false,
             WorkState::Clean => tracked.index.as_ref().map(|entry| &entry.id) != file.blob.as_ref(),
-            _ => integrity::is_other(&work, file),
+            _ => is_other(&work, file),
         }
     };
     let tracked = scan
         .tracked
         .iter()
-        .filter(|tracked| is_shared(&tracked.path) && is_other(tracked))
+        .filter(|tracked| is_shared(&tracked.path) && differs(tracked))
         .map(|tracked| &tracked.path);
     let known = |path: &RelPath| scan.tracked.iter().any(|tracked| tracked.path == *path);
     let untracked = scan

@@ -43,16 +43,6 @@ pub enum Error {
         /// True when there is a remote: others may have proved one, and said so there.
         others: bool,
     },
-    /// The target's commit is not what its manifest says.
-    #[error("{tag} is damaged: {problems}")]
-    Damaged {
-        /// The tag.
-        tag: String,
-        /// What is wrong.
-        problems: String,
-        /// The task.
-        task: TaskId,
-    },
     /// The manifest lists a file that is not the task's.
     #[error("the manifest of {task} {version} lists {path}, which is not a file of {task}")]
     OutOfScope {
@@ -111,14 +101,6 @@ pub enum Error {
         /// True when only the reason is missing.
         told: bool,
     },
-    /// Verification turned the operation back.
-    #[error("{version} does not hold up: {problems}")]
-    NotVerified {
-        /// The version.
-        version: Version,
-        /// The failed checks.
-        problems: String,
-    },
     /// The signature is not what is demanded.
     #[error("{tag} is not signed as it must be: {found}")]
     Signature {
@@ -127,9 +109,6 @@ pub enum Error {
         /// What was found.
         found: String,
     },
-    /// The files are not what they were before any version.
-    #[error("what was there before could not be brought back: {0}")]
-    NotRestored(String),
     /// A later operation of the task stands on the one to take back.
     #[error(
         "operation {later} of {task} came after {op}; taking back only {op} would mix two versions"
@@ -228,10 +207,7 @@ impl Fault for Error {
                 Kind::Conflict
             }
             Self::NoGoodVersion { .. } | Self::NothingTo(_) => Kind::NotFound,
-            Self::Damaged { .. }
-            | Self::OutOfScope { .. }
-            | Self::NotVerified { .. }
-            | Self::NotRestored(_) => Kind::Bad,
+            Self::OutOfScope { .. } => Kind::Bad,
             Self::Unset { .. } => Kind::Missing,
             Self::InTheWay { .. }
             | Self::OneWay { .. }

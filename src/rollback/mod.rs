@@ -5,7 +5,6 @@
 //! start, and the commit point. It goes forward: one new commit and a marker tag, no rewritten
 //! branch. [`undo`] describes the inverse of an operation in the same terms.
 
-pub mod check;
 pub mod compare;
 pub mod databases;
 mod dependencies;
@@ -14,7 +13,6 @@ mod hints;
 pub mod release_back;
 pub mod room;
 pub mod show;
-pub mod signature;
 mod target;
 pub mod undo;
 
@@ -29,11 +27,12 @@ use crate::{
     },
     draft::{CommitDraft, Draft, FileDraft, StepDraft, registry, tree},
     model::{
-        Check, DependencyList, Manifest, Status, TagName, TaskSpec, Version, operation::TreeChange,
-        request,
+        CheckResult, DependencyList, Manifest, Status, TagName, TaskSpec, Version,
+        operation::TreeChange, request,
     },
     registry::task_config,
     site::RepoSite,
+    verify::{has_signature, signature},
 };
 
 pub use crate::verdict::{Standings, standing_of};
@@ -132,7 +131,7 @@ impl Rollback<'_> {
         draft.plan.notes.extend(trouble);
         draft.plan.notes.extend(
             signed
-                .filter(signature::is_there)
+                .filter(has_signature)
                 .map(|check| check.evidence.join(", ")),
         );
         let stale = self.add_changes(compared, (known.as_ref(), &target.manifest), &mut draft)?;
@@ -149,8 +148,8 @@ impl Rollback<'_> {
     }
 
     /// The check of the release's signature; refused when it is not what is demanded.
-    fn check_signature(&self, release: &Release) -> Result<Option<Check>, Failure> {
-        let signed = signature::check(self.site, release, self.request.signature)?;
+    fn check_signature(&self, release: &Release) -> Result<Option<CheckResult>, Failure> {
+        let signed = signature(self.site, release, self.request.signature)?;
         match &signed {
             Some(check) if check.status > Status::Skipped => Err(Error::Signature {
                 tag: release.tag(),

@@ -38,12 +38,7 @@ impl<'a> Command<'a> {
             return Ok(());
         };
         self.site.require_trust(&task.id, &[of])?;
-        let dir = self.site.git.work_tree().join(task.dir.as_os());
-        let dir = if dir.is_dir() {
-            dir
-        } else {
-            self.site.git.work_tree().to_path_buf()
-        };
+        let dir = commands::folder(self.site.git.work_tree(), task);
         let variables = Variables::read(&task.environment_variables);
         match role {
             CommandRole::Stop => commands::stop(command, &dir, &variables, true)?,

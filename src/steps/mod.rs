@@ -12,27 +12,25 @@ pub mod remove_refs;
 pub mod verdicts;
 pub mod verify;
 
-use std::{cell::RefCell, rc::Rc};
-
 use crate::{
-    base::Failure,
     journal,
     model::{Operation, TaskSpec, operation::Step},
     site::RepoSite,
+    verify::arrival::Arrival,
 };
 
-/// Runs a verification; an error turns the operation back.
-pub type VerifyFn<'a> = Box<dyn FnMut(verify::What<'_>) -> Result<(), Failure> + 'a>;
-
-/// The steps of an operation, ready to run.
+/// The steps of an operation, ready to run; those that verify say in `verified` what they proved.
 pub fn build<'a>(
     site: &'a RepoSite,
     operation: &'a Operation,
     task: Option<&'a TaskSpec>,
-    verify: VerifyFn<'a>,
+    verified: &'a verify::Verified,
 ) -> Vec<Box<dyn journal::Step + 'a>> {
-    let verify = Rc::new(RefCell::new(verify));
-    let check = |what| Box::new(verify::Verify::new(what, verify.clone()));
+    let check = |arrival| {
+        Box::new(verify::Verify::new(
+            site, operation, task, arrival, verified,
+        ))
+    };
     let make = |step: &'a Step| -> Box<dyn journal::Step + 'a> {
         match step {
             Step::Command { role } => {
@@ -50,9 +48,9 @@ pub fn build<'a>(
             }
             Step::Verify {
                 version: Some(version),
-            } => check(verify::What::Version(version)),
-            Step::Verify { version: None } => check(verify::What::Recorded),
-            Step::Ready { version } => check(verify::What::Ready(version)),
+            } => check(Arrival::Version(version)),
+            Step::Verify { version: None } => check(Arrival::Recorded),
+            Step::Ready { version } => check(Arrival::Ready(version)),
             Step::Publish(publication) => {
                 Box::new(publish::Publish::new(site, operation, publication, task))
             }

@@ -1,39 +1,51 @@
-//! Verifies the tree inside an operation, so that a bad result turns the operation back.
+//! Verifies what an operation arrived at, so that a bad result turns the operation back.
 
-use std::{cell::RefCell, rc::Rc};
+use std::cell::RefCell;
 
 use serde_json::Value;
 
-use super::VerifyFn;
-use crate::{base::Failure, journal::Step, model::Version};
+use crate::{
+    base::Failure,
+    journal::Step,
+    model::{Operation, TaskSpec, Verification},
+    site::RepoSite,
+    verify::arrival::{self, Arrival},
+};
 
-/// The step. What it checks and when a bad result turns back is the engine's to say.
+/// What the steps of an operation proved so far; `None` before the first of them.
+pub type Verified = RefCell<Option<Verification>>;
+
+/// The step.
 pub struct Verify<'a> {
-    what: What<'a>,
-    run: Rc<RefCell<VerifyFn<'a>>>,
-}
-
-/// What is verified.
-#[derive(Debug, Clone, Copy)]
-pub enum What<'a> {
-    /// Integrity, configuration and smoke test of a version.
-    Version(&'a Version),
-    /// That every path holds exactly what the operation recorded.
-    Recorded,
-    /// Production readiness of a version.
-    Ready(&'a Version),
+    site: &'a RepoSite,
+    operation: &'a Operation,
+    task: Option<&'a TaskSpec>,
+    arrival: Arrival<'a>,
+    verified: &'a Verified,
 }
 
 impl<'a> Verify<'a> {
-    /// The step for one thing to verify.
-    pub fn new(what: What<'a>, run: Rc<RefCell<VerifyFn<'a>>>) -> Self {
-        Self { what, run }
+    /// The step for one thing to prove; does nothing when the task is gone.
+    pub fn new(
+        site: &'a RepoSite,
+        operation: &'a Operation,
+        task: Option<&'a TaskSpec>,
+        arrival: Arrival<'a>,
+        verified: &'a Verified,
+    ) -> Self {
+        Self {
+            site,
+            operation,
+            task,
+            arrival,
+            verified,
+        }
     }
 }
 
 impl Step for Verify<'_> {
     fn name(&self) -> &'static str {
-        if matches!(self.what, What::Ready(_)) {
+        if matches!(self.arrival, Arrival::Ready(_)) {
             "ready"
         } else {
             "verify"
@@ -45,7 +57,9 @@ impl Step for Verify<'_> {
     }
 
     fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
-        (self.run.borrow_mut())(self.what)
+        let Some(task) = self.task else { return Ok(()) };
+        let mut verified = self.verified.borrow_mut();
+        arrival::verify(self.site, self.operation, task, self.arrival, &mut verified)
     }
 
     fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {

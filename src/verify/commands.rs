@@ -4,7 +4,11 @@
 //! task's folder without standard input, each with its time limit. What could not be run is
 //! inconclusive; a time limit that passed is a failure, for the check did run.
 
-use std::{ffi::OsString, path::Path, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
     base::{
@@ -13,13 +17,70 @@ use crate::{
         process::{self, Command, Ended, Exit, offline::Offline},
     },
     git::child,
-    model::{Check, Status, settings::CommandSpec},
+    model::{CheckResult, Operation, Status, TaskSpec, settings::CommandSpec, trust::Role},
+    site::RepoSite,
 };
 
 use super::evidence::Variables;
 
 /// Lines of output that are kept as evidence.
 const OUTPUT_LINES: usize = 20;
+
+/// Whether the commands of the settings run in a verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commands {
+    /// They run.
+    Run,
+    /// A person asked to leave them out.
+    LeftOut,
+    /// The repository's owner did not agree to them.
+    NotTrusted,
+    /// The files that they would run on are not those that are verified.
+    OtherFiles,
+}
+
+impl Commands {
+    /// They run unless they are left out.
+    pub fn unless(left_out: bool) -> Self {
+        if left_out { Self::LeftOut } else { Self::Run }
+    }
+
+    /// Whether those of an operation run: it may have been begun without them.
+    pub fn of(site: &RepoSite, operation: &Operation) -> Self {
+        Self::unless(site.leaves_commands_out(operation))
+    }
+
+    /// The same for one use of a task's commands. Refusing comes earlier, before anything is
+    /// changed; this holds when everything else is wrong.
+    pub(super) fn agreed(self, site: &RepoSite, task: &TaskSpec, role: Role) -> Self {
+        match self {
+            Self::Run if site.require_trust(&task.id, &[role]).is_err() => Self::NotTrusted,
+            other => other,
+        }
+    }
+
+    /// What is said of a check whose command does not run; `None` when it does. Never a pass.
+    pub(super) fn instead(self) -> Option<(Status, &'static str)> {
+        match self {
+            Self::Run => None,
+            Self::LeftOut => Some((Status::Skipped, "not run: --no-commands")),
+            Self::NotTrusted => Some((
+                Status::Inconclusive,
+                "not run: nobody agreed to this command; see `snapback trust`",
+            )),
+            Self::OtherFiles => Some((
+                Status::Skipped,
+                "not run: files of the work tree were changed meanwhile",
+            )),
+        }
+    }
+}
+
+/// The folder that a task's commands run in: its own, or the top where that is not there.
+pub fn folder(top: &Path, task: &TaskSpec) -> PathBuf {
+    let dir = top.join(task.dir.as_os());
+    if dir.is_dir() { dir } else { top.to_path_buf() }
+}
 
 /// A stop or start command that did its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,7 +222,7 @@ impl Around<'_> {
         spec: &CommandSpec,
         dir: &Path,
         variables: &Variables,
-    ) -> Result<Check, Cancelled> {
+    ) -> Result<CheckResult, Cancelled> {
         match self.put(shell(spec, dir)).run() {
             Ok(ended) => {
                 let status = match ended.status {
@@ -170,7 +231,7 @@ impl Around<'_> {
                     Exit::Code(126 | 127) => Status::Inconclusive,
                     Exit::Code(_) | Exit::Signal(_) | Exit::TimedOut => Status::Fail,
                 };
-                Ok(Check {
+                Ok(CheckResult {
                     id,
                     level,
                     status,
@@ -185,7 +246,7 @@ impl Around<'_> {
                     format!("command: {}", variables.line(&spec.run)),
                     variables.line(&error.to_string()),
                 ];
-                Ok(Check {
+                Ok(CheckResult {
                     id,
                     level,
                     status: Status::Inconclusive,
@@ -207,17 +268,6 @@ impl Around<'_> {
             |offline| offline.around(command.clone()),
         )
     }
-}
-
-/// A check that passes when the command exits 0.
-pub(super) fn check(
-    id: String,
-    level: u8,
-    spec: &CommandSpec,
-    dir: &Path,
-    variables: &Variables,
-) -> Result<Check, Cancelled> {
-    Around::default().check(id, level, spec, dir, variables)
 }
 
 /// The command of a spec; errors stand between the output as they were written.

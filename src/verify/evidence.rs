@@ -12,7 +12,10 @@ use std::{
 
 use bstr::ByteSlice;
 
-use crate::base::{secret, text::escape};
+use crate::{
+    base::{secret, text::escape},
+    model::{Manifest, TaskSpec},
+};
 
 /// Most lines of one check's evidence.
 pub const MOST_LINES: usize = 100;
@@ -37,6 +40,12 @@ impl Variables {
         own.hidden.extend(secret::of_environment());
         own.sort();
         own
+    }
+
+    /// Reads those that a task and a release of it name.
+    pub fn of_version(task: &TaskSpec, manifest: &Manifest) -> Self {
+        let recorded = &manifest.dependencies.environment_variables;
+        Self::read(task.environment_variables.iter().chain(recorded))
     }
 
     /// Takes names and values.

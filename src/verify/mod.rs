@@ -1,157 +1,145 @@
-//! Row 4, the four levels of verification, one check a file.
+//! Row 6, proving a version: what a check is, the list of them, and what runs it.
 //!
-//! A check returns [`Check`]s with evidence; what could not be run is inconclusive, never a
-//! pass. Nothing here repairs or decides: engines read the verdict from the
-//! [`Verification`](crate::model::Verification) that they put together.
+//! A [`Check`] proves one thing of a [`Subject`]: of a release where it is kept, of the work tree,
+//! of the scratch place of a drill, of an opened capsule. [`CHECKS`] has each once, by level; a new
+//! one is a file and a line there, and every command that verifies runs it. [`Verifier`] proves one
+//! version of a task, [`arrival`] what an operation arrived at; drills and capsules run the list
+//! over their own subjects. What could not be run is inconclusive, never a pass. Nothing here
+//! repairs or decides: engines read the verdict from the
+//! [`Verification`](crate::model::Verification).
 
-pub mod absent;
+pub mod arrival;
+mod capsule;
+mod check_run;
 pub mod commands;
-pub mod configuration;
+mod configuration;
+mod error;
 pub mod evidence;
-pub mod integrity;
+mod integrity;
+mod kept_release;
+mod look_again;
 mod probes;
-pub mod readiness;
-pub mod smoke;
+mod readiness;
+mod scratch_tree;
+mod smoke;
+mod subject;
+mod task_tree;
+mod verifier;
 
-use std::time::Instant;
+use std::ops::RangeInclusive;
 
-use absent::Absent;
+use crate::{base::Failure, model::CheckResult};
 
-use crate::{
-    base::{Failure, Kind},
-    git,
-    model::{Check, Status},
+pub use capsule::{Documents, Expected, OpenedCapsule};
+pub use check_run::CheckRun;
+pub use commands::Commands;
+pub use error::Error;
+pub use integrity::{
+    Checkout, OTHER_VERSION, has_signature, is_other, refuse_other_commit, signature,
 };
+pub use kept_release::{Depth, KeptRelease};
+pub use readiness::Readiness;
+pub use scratch_tree::ScratchTree;
+pub use subject::Subject;
+pub use task_tree::{Levels, RegistryEntry, TaskTree};
+pub use verifier::Verifier;
 
-/// What was seen of a thing that is not as it should be.
-pub enum Trouble {
-    /// It was looked at, and is wrong.
-    Bad(String),
-    /// It could not be looked at, so nobody knows.
-    Unread(String),
-}
+/// One thing that verification proves.
+pub trait Check: Sync {
+    /// Its stable name, `<level word>.<what>`. A check with several results, one a command or
+    /// probe, numbers them below it.
+    fn id(&self) -> &'static str;
 
-/// True when a failure is one of an object that should be here and is not.
-fn is_lost(failure: &Failure, git: &git::Repo) -> bool {
-    failure
-        .find::<git::Error>()
-        .is_some_and(|error| Absent::of(git, true).is_lost_in_git(error))
-}
+    /// 1 integrity, 2 configuration, 3 smoke, 4 production readiness.
+    fn level(&self) -> u8;
 
-/// Most lines of evidence that a check keeps.
-const EVIDENCE_LINES: usize = 100;
+    /// Proves it of a subject. No result where it does not apply, and where nothing can be told
+    /// because what it builds on could not be read.
+    ///
+    /// # Errors
+    /// When nothing at all can be proved now: a signal, a time limit, a fault of the program, or
+    /// a place that cannot be looked at.
+    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure>;
 
-/// Whether the commands of the settings run in a verification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Commands {
-    /// They run.
-    Run,
-    /// A person asked to leave them out.
-    LeftOut,
-    /// The repository's owner did not agree to them.
-    NotTrusted,
-    /// The files that they would run on are not those that are verified.
-    OtherFiles,
-}
-
-impl Commands {
-    /// They run unless they are left out.
-    pub fn unless(left_out: bool) -> Self {
-        if left_out { Self::LeftOut } else { Self::Run }
-    }
-
-    /// What is said of a check whose command does not run; `None` when it does. Never a pass.
-    fn instead(self) -> Option<(Status, &'static str)> {
-        match self {
-            Self::Run => None,
-            Self::LeftOut => Some((Status::Skipped, "not run: --no-commands")),
-            Self::NotTrusted => Some((
-                Status::Inconclusive,
-                "not run: nobody agreed to this command; see `snapback trust`",
-            )),
-            Self::OtherFiles => Some((
-                Status::Skipped,
-                "not run: files of the work tree were changed meanwhile",
-            )),
-        }
+    /// Begins a run of it, which is timed.
+    fn begin(&self) -> CheckRun {
+        CheckRun::begin(self.level(), self.id())
     }
 }
 
-/// A check being made; times itself.
-pub struct Checking {
-    id: &'static str,
-    level: u8,
-    begun: Instant,
+/// Checks in the order in which they run.
+pub type Checks<'a> = &'a [&'a dyn Check];
+
+/// Every check, by level. What one builds on stands before it.
+pub static CHECKS: [&dyn Check; 20] = [
+    &integrity::SignatureCheck,
+    &integrity::SumsCheck,
+    &integrity::ManifestCheck,
+    &integrity::TagCheck,
+    &integrity::CopyCheck,
+    &integrity::CommitCheck,
+    &integrity::KeptBytesCheck,
+    &integrity::FilesCheck,
+    &integrity::ExtraFilesCheck,
+    &integrity::DatabasesCheck,
+    &integrity::LineEndsCheck,
+    &integrity::MeanwhileCheck,
+    &integrity::TextsCheck,
+    &configuration::VersionsCheck,
+    &configuration::LockFilesCheck,
+    &smoke::SmokeCheck,
+    &readiness::DependenciesCheck,
+    &readiness::VariablesCheck,
+    &readiness::ProbesCheck,
+    &readiness::HoldCheck,
+];
+
+/// All levels.
+pub const ALL_LEVELS: RangeInclusive<u8> = 1..=4;
+
+/// Runs the checks of some levels on a subject, in their order.
+///
+/// # Errors
+/// The first failure that kept the subject from being proved; see [`Check::run`].
+pub fn prove(
+    checks: Checks<'_>,
+    subject: &Subject<'_>,
+    levels: RangeInclusive<u8>,
+) -> Result<Vec<CheckResult>, Failure> {
+    let mut results = Vec::new();
+    for check in checks
+        .iter()
+        .filter(|check| levels.contains(&check.level()))
+    {
+        results.extend(check.run(subject)?);
+    }
+    Ok(results)
 }
 
-impl Checking {
-    /// Begins a check. `id` is `<level word>.<what>`.
-    pub fn begin(level: u8, id: &'static str) -> Self {
-        Self {
-            id,
-            level,
-            begun: Instant::now(),
-        }
-    }
+/// What a check says of a subject that it does not apply to.
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "it is what the checks return, and stands at their ends"
+)]
+fn nothing() -> Result<Vec<CheckResult>, Failure> {
+    Ok(Vec::new())
+}
 
-    /// Ends it.
-    pub fn end(self, status: Status, mut evidence: Vec<String>) -> Check {
-        if evidence.len() > EVIDENCE_LINES {
-            let more = evidence.len() - EVIDENCE_LINES;
-            evidence.truncate(EVIDENCE_LINES);
-            evidence.push(format!("… and {more} more"));
-        }
-        let duration_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Check {
-            id: self.id.into(),
-            level: self.level,
-            status,
-            evidence,
-            duration_ms,
-            hints: Vec::new(),
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
 
-    /// Ends it by what kept it from being made. Only what was seen to be wrong fails it; what is
-    /// not here, or may not be read, proves nothing. What stops the whole program stays a failure.
-    pub fn unmade(self, failure: Failure, git: &git::Repo) -> Result<Check, Failure> {
-        let status = match failure.kind() {
-            Kind::Cancelled(_) | Kind::TimeLimit | Kind::Bug => return Err(failure),
-            Kind::Bad => Status::Fail,
-            _ if is_lost(&failure, git) => Status::Fail,
-            _ => Status::Inconclusive,
-        };
-        Ok(Check {
-            hints: failure.hints(),
-            ..self.end(status, failure.chain())
-        })
-    }
+    use super::*;
+    use crate::model::verification::LEVEL_WORDS;
 
-    /// Ends it by its troubles: failed when one is bad, inconclusive when some could not be looked
-    /// at.
-    pub fn weigh(self, troubles: Vec<Trouble>, proof: String) -> Check {
-        let (mut bad, mut unread) = (Vec::new(), Vec::new());
-        for trouble in troubles {
-            match trouble {
-                Trouble::Bad(line) => bad.push(line),
-                Trouble::Unread(line) => unread.push(line),
-            }
-        }
-        let status = match (bad.is_empty(), unread.is_empty()) {
-            (true, true) => return self.end(Status::Pass, vec![proof]),
-            (true, false) => Status::Inconclusive,
-            _ => Status::Fail,
-        };
-        bad.extend(unread);
-        self.end(status, bad)
-    }
-
-    /// Ends it as failed when there are problems, else as passed with one line of evidence.
-    pub fn judge(self, problems: Vec<String>, proof: String) -> Check {
-        if problems.is_empty() {
-            self.end(Status::Pass, vec![proof])
-        } else {
-            self.end(Status::Fail, problems)
+    #[test]
+    fn the_list_goes_by_level_and_has_each_check_once() {
+        assert!(CHECKS.is_sorted_by_key(|check| check.level()));
+        let ids: HashSet<&str> = CHECKS.iter().map(|check| check.id()).collect();
+        assert_eq!(ids.len(), CHECKS.len());
+        for check in CHECKS {
+            let word = LEVEL_WORDS[usize::from(check.level()) - 1];
+            assert_eq!(check.id().split('.').next(), Some(word));
         }
     }
 }

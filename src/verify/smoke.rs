@@ -5,42 +5,80 @@
 
 use std::path::Path;
 
+use super::{
+    Check, Commands, Subject,
+    commands::{Around, folder},
+    evidence::Variables,
+    nothing,
+    task_tree::TaskTree,
+};
 use crate::{
-    base::cancel::Cancelled,
-    model::{Check, Status, settings::CommandSpec},
+    base::{Failure, cancel::Cancelled},
+    model::{CheckResult, Status, settings::CommandSpec, trust::Role},
 };
 
-use super::{Commands, commands::Around, evidence::Variables};
+/// The smoke commands of a task exit 0: one result a command (`smoke.1`, `smoke.2`, …), one that
+/// is skipped when there is none.
+pub struct SmokeCheck;
 
-/// Runs the smoke commands in the task's folder; one check a command (`smoke.1`, `smoke.2`, …),
-/// one skipped check when there is none. An error only when a signal asked to stop.
-pub fn smoke(
-    specs: &[CommandSpec],
-    dir: &Path,
-    variables: &Variables,
-    may: Commands,
-) -> Result<Vec<Check>, Cancelled> {
-    smoke_around(specs, dir, variables, may, &Around::default())
+impl Check for SmokeCheck {
+    fn id(&self) -> &'static str {
+        "smoke.commands"
+    }
+
+    fn level(&self) -> u8 {
+        3
+    }
+
+    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+        match subject {
+            Subject::WorkTree(tree) => of_tree(tree),
+            Subject::Scratch(of) => {
+                let variables = Variables::of_version(of.task, of.manifest);
+                let dir = folder(of.top, of.task);
+                Ok(smoke(
+                    &of.task.smoke,
+                    &dir,
+                    &variables,
+                    of.commands,
+                    &of.around,
+                )?)
+            }
+            _ => nothing(),
+        }
+    }
 }
 
-/// The same with something around each command.
-pub fn smoke_around(
+/// In the work tree. They are not run on files that somebody edited meanwhile.
+fn of_tree(tree: &TaskTree<'_>) -> Result<Vec<CheckResult>, Failure> {
+    let (site, task) = (tree.site(), tree.task());
+    let commands = if tree.is_edited()? {
+        Commands::OtherFiles
+    } else {
+        tree.levels.commands.agreed(site, task, Role::Smoke)
+    };
+    let dir = folder(site.git.work_tree(), task);
+    let around = Around::default();
+    Ok(smoke(
+        &task.smoke,
+        &dir,
+        tree.variables(),
+        commands,
+        &around,
+    )?)
+}
+
+/// Runs the commands in a folder. An error only when a signal asked to stop.
+fn smoke(
     specs: &[CommandSpec],
     dir: &Path,
     variables: &Variables,
     may: Commands,
     around: &Around<'_>,
-) -> Result<Vec<Check>, Cancelled> {
+) -> Result<Vec<CheckResult>, Cancelled> {
     if specs.is_empty() {
         let evidence = vec!["no smoke command is configured".into()];
-        return Ok(vec![Check {
-            id: "smoke.commands".into(),
-            level: 3,
-            status: Status::Skipped,
-            evidence,
-            duration_ms: 0,
-            hints: Vec::new(),
-        }]);
+        return Ok(vec![SmokeCheck.begin().end(Status::Skipped, evidence)]);
     }
     if let Some((status, why)) = may.instead() {
         let check = |(at, spec): (usize, &CommandSpec)| {
@@ -48,7 +86,7 @@ pub fn smoke_around(
                 format!("command: {}", variables.line(&spec.run)),
                 why.into(),
             ];
-            Check {
+            CheckResult {
                 id: format!("smoke.{}", at + 1),
                 level: 3,
                 status,
@@ -70,7 +108,7 @@ mod tests {
     use super::*;
     use Status::{Fail, Inconclusive, Pass};
 
-    fn run(commands: &[&str], dir: &Path) -> Vec<Check> {
+    fn run(commands: &[&str], dir: &Path) -> Vec<CheckResult> {
         let spec = |run: &&str| CommandSpec {
             run: run.to_string(),
             timeout: Duration::from_millis(500),
@@ -81,6 +119,7 @@ mod tests {
             dir,
             &variables,
             Commands::Run,
+            &Around::default(),
         )
         .expect("nobody cancels")
     }
@@ -133,8 +172,9 @@ mod tests {
             (Commands::LeftOut, Status::Skipped),
             (Commands::NotTrusted, Inconclusive),
         ] {
+            let (none, around) = (Variables::default(), Around::default());
             let checks =
-                smoke(&specs, dir.path(), &Variables::default(), commands).expect("nobody cancels");
+                smoke(&specs, dir.path(), &none, commands, &around).expect("nobody cancels");
             assert_eq!(
                 (checks.len(), checks[0].status, checks[0].id.as_str()),
                 (1, status, "smoke.1")

@@ -5,17 +5,17 @@
 use std::sync::Arc;
 
 use snapback::{
-    app::{App, Options},
+    app::Options,
     backup::{
         self,
         listing::{Entry, What},
         plan::plan,
         write::Writer,
     },
-    base::{Clock, Fs, RelPath, SyncPoint, output},
-    consent::{Consent, Place},
+    base::{RelPath, SyncPoint, output},
+    config,
     git::Repo,
-    model::{backup::RestoreReport, event::Quiet},
+    model::backup::RestoreReport,
     site::RepoSite,
 };
 
@@ -55,32 +55,13 @@ fn an_output_survives_power_cuts_and_every_sync_of_it_is_needed() {
 /// A repository whose store holds these contents on a quiet disk of its own.
 fn site(sandbox: &Sandbox, contents: &[Vec<u8>]) -> RepoSite {
     let git = Arc::new(Repo::discover(&sandbox.root()).unwrap());
-    let app = App::open(&sandbox.root(), Options::default()).unwrap();
-    let state: Arc<dyn Fs> = Arc::new(SimFs::new());
-    let store = shelf::open(&state);
+    let (read, _) = config::of_repository(&git, None).unwrap();
+    let mut site = RepoSite::open(git, read, Options::default()).unwrap();
+    site.state = Arc::new(SimFs::new());
+    let store = shelf::open(&site.state);
     drop(shelf::put(&store, contents).unwrap());
-    let consent = Consent::new(
-        Place::default(),
-        git.common_dir(),
-        git.work_tree(),
-        state.clone(),
-    );
-    RepoSite {
-        tree: git.files().unwrap(),
-        state,
-        store: Arc::new(store),
-        git,
-        settings: Arc::new(app.settings().clone()),
-        sink: Arc::new(Quiet),
-        clock: Clock::System,
-        host: "desk".into(),
-        read: Arc::default(),
-        umask: 0o022,
-        consent: Arc::new(consent),
-        config: "snapback.yaml".into(),
-        without_commands: true,
-        asks: false,
-    }
+    site.store = Arc::new(store);
+    site
 }
 
 /// The files that are restored: the first ones over others, the rest where nothing is.

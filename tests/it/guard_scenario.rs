@@ -10,8 +10,9 @@ use snapback::{
     base::Clock,
     consent::Place,
     model::{
+        Status,
         audit::Via,
-        guard::{Decision, Outcome, TaskWatch},
+        guard::{Decision, TaskWatch},
         report,
     },
 };
@@ -121,7 +122,7 @@ impl Scene {
         self.sandbox.registry_version("T01").unwrap()
     }
 
-    fn outcome(watch: &TaskWatch) -> (Outcome, &Decision) {
+    fn outcome(watch: &TaskWatch) -> (Status, &Decision) {
         (watch.rules[0].judgement.outcome, &watch.rules[0].decision)
     }
 }
@@ -148,20 +149,20 @@ fn one_bad_look_only_waits(scene: &Scene) {
     let first = scene.look(0);
     assert_eq!(
         Scene::outcome(&first),
-        (Outcome::Inconclusive, &Decision::Nothing)
+        (Status::Inconclusive, &Decision::Nothing)
     );
     scene.log(60..360, 1_000);
-    assert_eq!(Scene::outcome(&scene.look(360)).0, Outcome::Pass);
+    assert_eq!(Scene::outcome(&scene.look(360)).0, Status::Pass);
     scene.log(360..420, 1);
     assert_eq!(
         Scene::outcome(&scene.look(420)).0,
-        Outcome::Inconclusive,
+        Status::Inconclusive,
         "between the two conditions"
     );
     scene.log(420..600, 1);
     let once = scene.look(600);
     assert!(
-        matches!(Scene::outcome(&once), (Outcome::Fail, Decision::Wait(_))),
+        matches!(Scene::outcome(&once), (Status::Fail, Decision::Wait(_))),
         "{once:?}"
     );
     assert_eq!(
@@ -175,7 +176,7 @@ fn it_goes_back(scene: &Scene) -> String {
     // The second time in a row: back, verified, held, told.
     scene.log(600..630, 1);
     let fired = scene.look(630);
-    assert_eq!(Scene::outcome(&fired), (Outcome::Fail, &Decision::Fire));
+    assert_eq!(Scene::outcome(&fired), (Status::Fail, &Decision::Fire));
     let report = fired.report.expect("it went back");
     assert_eq!(
         (
@@ -218,7 +219,7 @@ fn the_cooldown_holds(scene: &Scene) {
     let after = scene.look(661);
     assert_eq!(
         Scene::outcome(&after),
-        (Outcome::Inconclusive, &Decision::Nothing),
+        (Status::Inconclusive, &Decision::Nothing),
         "they are not of this version"
     );
     scene.log(661..1000, 1);
@@ -245,7 +246,7 @@ fn the_cooldown_holds(scene: &Scene) {
 fn it_gets_better(scene: &Scene, first_mail: &str) {
     // It gets better, and people are told so in the same thread.
     scene.log(1000..1400, 1_000);
-    assert_eq!(Scene::outcome(&scene.look(1400)).0, Outcome::Pass);
+    assert_eq!(Scene::outcome(&scene.look(1400)).0, Status::Pass);
     let better = told(scene, "guard.recovered", &["T01 holds up at 1.2.0"]);
     let id = |mail: &str, name: &str| {
         mail.lines()
@@ -442,7 +443,7 @@ fn a_dry_run_rule_only_says_what_it_would_do_and_the_clock_may_jump() {
     );
     // The clock is set back by a day: what was seen is still to come, so nothing is said.
     let back = scene.look(400 - 86_400);
-    assert_eq!(back.rules[0].judgement.outcome, Outcome::Inconclusive);
+    assert_eq!(back.rules[0].judgement.outcome, Status::Inconclusive);
     // --dry-run writes nothing.
     let memory = fs::read(scene.sandbox.at(".git/snapback/guard/T01.json")).unwrap();
     scene

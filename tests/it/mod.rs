@@ -1,6 +1,7 @@
 //! The fast ones: library level first, the command line only for wiring. What needs more
 //! than git, a shell and the usual tools is in `outside`, what breaks things in `faults`.
 
+mod added_check;
 mod alerts;
 mod attacks;
 mod audit;

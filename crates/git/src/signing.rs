@@ -155,7 +155,7 @@ impl Repo {
                     .ok()
                     .map(PathBuf::into_os_string),
                 None if format == Format::Ssh => None,
-                None => Some(format!("{} <{}>", identity.name, identity.email).into()),
+                None => Some(identity.to_string().into()),
             };
             let signing_key =
                 signing_key.ok_or_else(|| unsigned("user.signingKey", "it is not set".into()))?;

@@ -13,6 +13,12 @@ use base::{Digest, RelPath};
 pub const CAPSULE_SCHEMA: &str = "snapback.capsule/1";
 /// The number of the form of `restore.sh` and `README.txt`; it changes whenever their text does.
 pub const PAPERS: u32 = 2;
+/// The member with the digests of all others, the last.
+pub const SUMS: &str = "SHA256SUMS";
+/// The member with the digests of the files alone.
+pub const TREE_SUMS: &str = "TREE.sha256";
+/// The member that is the manifest of the release.
+pub const MANIFEST: &str = "manifest.yaml";
 /// Most files that a capsule holds.
 const MOST_FILES: usize = 4_000_000;
 
@@ -151,7 +157,7 @@ impl CapsuleReport {
             bytes: listing.bytes().unwrap_or(u64::MAX),
             wheels: listing.wheels.len(),
             unproven: listing.unproven().map(|wheel| wheel.name.clone()).collect(),
-            compared: listing.papers == Some(PAPERS),
+            compared: listing.is_comparable(),
             missing: listing.missing.clone(),
             packages: Vec::new(),
             wheel_folder: None,
@@ -286,6 +292,11 @@ impl Listing {
             Some(wheel) => Err(format!("{:?} is no name of a wheel", wheel.name)),
             None => Ok(()),
         }
+    }
+
+    /// True when this program makes the texts of a capsule in the form that this one has.
+    pub fn is_comparable(&self) -> bool {
+        self.papers == Some(PAPERS)
     }
 
     /// The wheels that nothing in the release vouches for.

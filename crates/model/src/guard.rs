@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Version;
+use super::{Status, Version};
 use crate::{OpId, TaskId};
 use base::{Digest, SecretSource, clock::Moment};
 
@@ -224,34 +224,11 @@ pub enum Over {
     P95,
 }
 
-/// What a rule says of a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It is good.
-    Pass,
-    /// It cannot be said.
-    Inconclusive,
-    /// It is bad.
-    Fail,
-}
-
-impl Outcome {
-    /// The word for people.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Inconclusive => "inconclusive",
-            Self::Fail => "fail",
-        }
-    }
-}
-
 /// A judgement, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
     /// What it says.
-    pub outcome: Outcome,
+    pub outcome: Status,
     /// The value that was judged.
     pub value: Option<f64>,
     /// How many samples it is made of.

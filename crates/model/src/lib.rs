@@ -50,5 +50,5 @@ pub use request::Request;
 pub use settings::{Settings, TaskSpec};
 pub use tag::TagName;
 pub use verdict::{Verdict, VerdictRecord};
-pub use verification::{Check, Status, Verification};
+pub use verification::{CheckResult, Status, Verification};
 pub use version::Version;

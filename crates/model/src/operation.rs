@@ -4,7 +4,7 @@
 //! after. All bytes that a step needs lie in git or in the store, durable, before the plan is
 //! written; so recovery and undo need nothing but the plan and the journal.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -274,6 +274,13 @@ pub struct Person {
     pub name: String,
     /// git's `user.email`.
     pub email: String,
+}
+
+/// `name <email>`, as git writes it.
+impl fmt::Display for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} <{}>", self.name, self.email)
+    }
 }
 
 /// What an operation is, apart from what its steps do.

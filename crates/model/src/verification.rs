@@ -20,9 +20,21 @@ pub enum Status {
     Fail,
 }
 
-/// One check of one level.
+impl Status {
+    /// The word for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Skipped => "skipped",
+            Self::Inconclusive => "inconclusive",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// How one check of one level ended, and what was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
+pub struct CheckResult {
     /// Stable name, `<level word>.<what>`, for example `integrity.files`.
     pub id: String,
     /// 1 integrity, 2 configuration, 3 smoke, 4 production readiness.
@@ -38,7 +50,7 @@ pub struct Check {
     pub hints: Vec<Hint>,
 }
 
-impl Check {
+impl CheckResult {
     /// The copy of the manifest in the branch or the work tree is the one that the tag names.
     pub const COPY: &str = "integrity.copy";
     /// The branch has no manifest of another release of the same number.
@@ -58,7 +70,7 @@ pub struct Verification {
     /// The version it was checked against.
     pub version: Version,
     /// The checks, in the order of their levels.
-    pub checks: Vec<Check>,
+    pub checks: Vec<CheckResult>,
 }
 
 /// The check that an undo or redo has when it arrived at what was there before and is no release.
@@ -94,7 +106,7 @@ impl Verification {
     }
 
     /// The checks that failed or were inconclusive.
-    pub fn problems(&self) -> impl Iterator<Item = &Check> {
+    pub fn problems(&self) -> impl Iterator<Item = &CheckResult> {
         self.checks
             .iter()
             .filter(|check| check.status > Status::Skipped)
@@ -102,7 +114,7 @@ impl Verification {
 }
 
 /// The worst status; a pass beats skipped, so that one passing check makes a level pass.
-fn worst<'a>(checks: impl Iterator<Item = &'a Check>) -> Status {
+fn worst<'a>(checks: impl Iterator<Item = &'a CheckResult>) -> Status {
     let (mut worst, mut passed) = (Status::Skipped, false);
     for check in checks {
         worst = worst.max(check.status);

@@ -2,7 +2,7 @@
 //!
 //! Nothing is planned here: the operation's plan is durable before its first step begins.
 
-use std::{cell::RefCell, time::Instant};
+use std::time::Instant;
 
 use super::super::{App, timed::Watch};
 use super::millis;
@@ -11,10 +11,9 @@ use crate::{
     base::{Failure, Kind},
     draft::write::Written,
     journal::{Ended, Ending, Log, Runner},
-    model::{
-        Operation, Report, TaskSpec, Verification, Version, operation::OpKind, report::Outcome,
-    },
-    steps::{self, verify::What},
+    model::{Operation, Report, TaskSpec, Version, operation::OpKind, report::Outcome},
+    steps::{self, verify::Verified},
+    verify::Commands,
 };
 
 /// An operation whose steps are to run.
@@ -72,8 +71,7 @@ impl App {
             .task
             .as_ref()
             .and_then(|id| self.site.settings.task(id));
-        let verification: RefCell<Option<Verification>> = RefCell::default();
-        let verify = |what: What<'_>| self.verify_step(operation, task, what, &verification);
+        let verified = Verified::default();
         let once = if log.records().len() > 1 {
             Once::PerhapsThere
         } else {
@@ -81,7 +79,7 @@ impl App {
         };
         let witness = Box::new(|ending: Ending<'_>| self.witness(operation, by, once, ending));
         let watch = Watch::new(begun);
-        let steps = steps::build(&self.site, operation, task, Box::new(verify));
+        let steps = steps::build(&self.site, operation, task, &verified);
         let steps = steps.into_iter().map(|step| watch.around(step)).collect();
         let ended = direction(Runner::new(log, steps).witnessed(witness))?;
         if !matches!(ended, Ended::Stuck(_)) {
@@ -89,13 +87,13 @@ impl App {
         }
         report.timeline = watch.take();
         report.kept = self.kept_notes(&operation.about.id);
-        report.verification = verification.take();
+        report.verification = verified.take();
         match ended {
             Ended::Done => self.report_done(operation, task, begun, report)?,
             Ended::Undone(failure) => report_undone(&failure, by.is_none(), report),
             Ended::Stuck(error) => return Err(error.into()),
         }
-        self.note_operation(report, self.commands_in(operation));
+        self.note_operation(report, Commands::of(&self.site, operation));
         if let Err(error) = self.site.git.release_packs() {
             self.site
                 .warn(format!("git keeps a pack longer than it need: {error}"));

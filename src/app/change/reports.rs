@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use super::super::App;
-use super::millis;
+use super::{super::App, millis};
 use crate::{
     base::Failure,
+    catalog::tasks,
     draft::Draft,
     journal,
     model::{OpId, Operation, Report, Request, operation::Step, report::Outcome},
@@ -62,7 +62,7 @@ impl App {
             of_release: false,
         };
         if let Request::Rollback(wanted) = request {
-            self.verify_active(self.spec(&wanted.task)?, &mut report)?;
+            self.verify_active(tasks::spec(&self.site, &wanted.task)?, &mut report)?;
         }
         report.duration_ms = millis(begun);
         Ok(report)
@@ -79,10 +79,7 @@ impl App {
             outcome: Outcome::Done,
             changed: true,
             message: operation.about.message.clone(),
-            who: format!(
-                "{} <{}>",
-                operation.about.who.name, operation.about.who.email
-            ),
+            who: operation.about.who.to_string(),
             at: operation.about.at,
             duration_ms: millis(begun),
             commit: None,

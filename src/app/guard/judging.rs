@@ -5,8 +5,8 @@ use crate::{
     base::clock::Moment,
     guard::{self, Place, Reading},
     model::{
-        TaskSpec,
-        guard::{Cursor, Decision, GuardState, Judgement, Outcome, RuleLine, RuleSpec, RuleState},
+        Status, TaskSpec,
+        guard::{Cursor, Decision, GuardState, Judgement, RuleLine, RuleSpec, RuleState},
     },
     policy::guard::{Past, Seen, decide, in_a_row, is_since, judge},
     verify::evidence::Variables,
@@ -43,7 +43,7 @@ impl App {
         let mut judgement = judge_reading(rule, seen, &reading, now);
         if state.version.is_none() {
             judgement = Judgement {
-                outcome: Outcome::Inconclusive,
+                outcome: Status::Inconclusive,
                 why: "the task has no version".into(),
                 ..judgement
             };
@@ -55,7 +55,7 @@ impl App {
             fired: &state.fired,
             version: state.version.as_ref(),
         };
-        let decision = if judgement.outcome == Outcome::Fail {
+        let decision = if judgement.outcome == Status::Fail {
             decide(rule, known.failed, past, now)
         } else {
             Decision::Nothing
@@ -113,7 +113,7 @@ fn value_before(state: &GuardState, rule: &RuleSpec) -> Option<f64> {
 /// Judges what was seen; why nothing could be read is said with it.
 fn judge_reading(rule: &RuleSpec, seen: Seen<'_>, reading: &Reading, now: &Moment) -> Judgement {
     let mut judgement = judge(rule, seen, now.wall);
-    if let (Outcome::Inconclusive, Reading::Nothing(why) | Reading::Unread(why)) =
+    if let (Status::Inconclusive, Reading::Nothing(why) | Reading::Unread(why)) =
         (judgement.outcome, reading)
     {
         judgement.why = format!("{}; {why}", judgement.why);
@@ -130,7 +130,7 @@ fn note_judgement(known: &mut RuleState, rule: &RuleSpec, judgement: &Judgement,
         rule.window,
         now.wall,
     );
-    if judgement.outcome == Outcome::Fail {
+    if judgement.outcome == Status::Fail {
         known.last_failed = Some(now.wall);
     }
     (known.judged, known.last) = (Some(now.clone()), Some(judgement.clone()));

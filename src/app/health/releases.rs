@@ -9,13 +9,13 @@ use crate::{
         releases::Releases,
     },
     model::{
-        Check, Status, TaskId, TaskSpec, Verification, Version,
+        CheckResult, Status, TaskId, TaskSpec, Verification, Version,
         answer::Next,
         health::{Finding, Level},
         overview::TaskLine,
         signature::Demand,
     },
-    rollback::check,
+    verify::Verifier,
 };
 
 impl App {
@@ -26,7 +26,7 @@ impl App {
             line.way_back.candidate()?,
         );
         // Of a state folder that may not be read everything is said already.
-        let obstacle = if self.is_closed() {
+        let obstacle = if self.site.is_closed() {
             None
         } else {
             self.obstacle(task, version)
@@ -58,11 +58,11 @@ impl App {
     ) -> Option<Finding> {
         releases.find(task, version).ok()?;
         let spec = self.site.settings.task(task)?;
-        let verification =
-            match check::release(&self.site, spec, releases, version, (deep, Demand::None)) {
-                Ok(verification) => verification,
-                Err(failure) => return Some(failed("objects", Level::Unknown, &failure)),
-            };
+        let verifier = Verifier::new(&self.site, spec, releases, version);
+        let verification = match verifier.kept(deep, Demand::None) {
+            Ok(verification) => verification,
+            Err(failure) => return Some(failed("objects", Level::Unknown, &failure)),
+        };
         let worst = verification
             .problems()
             .max_by_key(|check| (!check.is_of_copy(), check.status))?;
@@ -88,7 +88,7 @@ impl App {
         spec: &TaskSpec,
         releases: &Releases,
         version: &Version,
-        (worst, deep): (&Check, bool),
+        (worst, deep): (&CheckResult, bool),
     ) -> Option<Finding> {
         let release = releases.find(&spec.id, version).ok()?;
         let Kept::Other(tag_id) = manifests::kept(&self.site.git, release).ok()? else {
@@ -98,8 +98,8 @@ impl App {
             tag_id,
             ..release.clone()
         });
-        let verification =
-            check::release(&self.site, spec, &kept, version, (deep, Demand::None)).ok()?;
+        let verifier = Verifier::new(&self.site, spec, &kept, version);
+        let verification = verifier.kept(deep, Demand::None).ok()?;
         let seen = format!(
             "the tag of {version} was moved; what was released is kept, and comes back with its tag"
         );
@@ -122,7 +122,7 @@ fn not_restorable(
     task: &TaskId,
     version: &Version,
     verification: &Verification,
-    worst: &Check,
+    worst: &CheckResult,
 ) -> Finding {
     let (level, word) = if worst.status == Status::Fail {
         (Level::Critical, "restored")

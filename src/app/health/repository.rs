@@ -132,8 +132,8 @@ impl App {
     /// The disk of the state folder; too little room is a finding.
     pub(super) fn look_at_disk(&self, findings: &mut Vec<Finding>) -> Option<Disk> {
         // Where nothing was ever written, the folder that it would be in.
-        let folder = if self.state_path.is_dir() {
-            self.state_path.as_path()
+        let folder = if self.site.state_path.is_dir() {
+            self.site.state_path.as_path()
         } else {
             self.site.git.common_dir()
         };

@@ -3,7 +3,7 @@
 use super::super::{App, Error};
 use crate::{
     base::{Failure, RelPath, sqlite},
-    catalog::{Scope, registry},
+    catalog::{Scope, holds, registry},
     draft::{self, Draft, FileDraft, StepDraft, tree},
     git::Scan,
     model::{
@@ -19,7 +19,6 @@ use crate::{
         room::{self, Room},
     },
     site::copy_checked,
-    steps::files::holds,
 };
 
 impl App {
@@ -30,7 +29,7 @@ impl App {
             .about
             .task
             .as_ref()
-            .map_or(Ok(()), |task| self.refuse_flawed(task))?;
+            .map_or(Ok(()), |task| self.site.refuse_flawed(task))?;
         let Some(task) = operation
             .about
             .task

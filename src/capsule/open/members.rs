@@ -2,20 +2,24 @@
 //! mode and digest, and nothing else is unpacked.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     io::{self, Read, Write},
     path::PathBuf,
 };
 
 use super::super::{
-    Error, PAPERS, SUMS, WHEELS, proof, script,
+    Error, PAPERS, WHEELS, proof, script,
     tar::{Copy, Member, Reader},
 };
 use super::Opened;
-use crate::base::{
-    Digest, Failure, Fs, Hasher, Output, RelPath, Root, cancel,
-    fs::create_dir_all,
-    text::{escape, size},
+use crate::{
+    base::{
+        Digest, Failure, Fs, Hasher, Output, RelPath, Root, cancel,
+        fs::create_dir_all,
+        text::{escape, size},
+    },
+    model::capsule::SUMS,
+    verify::Documents,
 };
 
 /// Largest paper, in bytes.
@@ -42,20 +46,20 @@ impl Opened<'_> {
     /// Reads and checks every member; files go below `root`, if there is one.
     pub(super) fn unpack(&mut self, root: Option<&Root>) -> Result<(), Failure> {
         let mut wanted = self.wanted();
-        let mut papers: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
+        let mut documents = Documents::new();
         while let Some(member) = self.reader.next_member().map_err(|why| self.damaged(why))? {
             cancel::check()?;
             let name = self.inner(&member)?;
             let paper = PAPERS.into_iter().find(|paper| paper.as_bytes() == name);
-            let digest = if let Some(paper) = paper.filter(|paper| !papers.contains_key(paper)) {
-                if self.is_comparable() && member.executable != (paper == "restore.sh") {
+            let digest = if let Some(paper) = paper.filter(|paper| !documents.contains_key(paper)) {
+                if self.listing.is_comparable() && member.executable != (paper == "restore.sh") {
                     return Err(self
                         .damaged(format!("{paper} has another mode than snapback gives it"))
                         .into());
                 }
                 let bytes = small(&mut self.reader, &member).map_err(|why| self.damaged(why))?;
                 let digest = Digest::of(&bytes);
-                papers.insert(paper, bytes);
+                documents.insert(paper, bytes);
                 if paper == SUMS {
                     break;
                 }
@@ -76,7 +80,7 @@ impl Opened<'_> {
                 .damaged(format!("it lists {} and does not hold it", escape(&name)))
                 .into());
         }
-        if papers.contains_key(SUMS)
+        if documents.contains_key(SUMS)
             && self
                 .reader
                 .next_member()
@@ -85,8 +89,7 @@ impl Opened<'_> {
         {
             return Err(self.damaged(format!("something comes after {SUMS}")).into());
         }
-        self.packages = self.check_papers(&papers)?;
-        Ok(())
+        self.prove(&documents)
     }
 
     /// The members that the list names.

@@ -9,7 +9,6 @@ use super::Run;
 use crate::{
     app::App,
     base::{Failure, Hint, Kind},
-    capsule::open::OTHER_VERSION,
     cli::{
         args::{OneTask, version},
         complete,
@@ -17,6 +16,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
+    verify::OTHER_VERSION,
 };
 
 /// Put a version into one file that restores without git, network or snapback

@@ -5,19 +5,8 @@ use std::fmt::Write;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::{Style, count, moment, report, safe};
-use crate::model::guard::{
-    Backtest, Decision, GuardState, Judgement, Outcome, RuleSpec, TaskWatch,
-};
-
-/// The sign of an outcome.
-fn sign(style: Style, outcome: Outcome) -> String {
-    match outcome {
-        Outcome::Pass => style.ok(),
-        Outcome::Inconclusive => style.attention(),
-        Outcome::Fail => style.fail(),
-    }
-}
+use super::{Style, count, moment, report, safe, verification::sign};
+use crate::model::guard::{Backtest, Decision, GuardState, Judgement, RuleSpec, TaskWatch};
 
 /// What a decision adds to a line.
 fn decided(decision: &Decision) -> String {

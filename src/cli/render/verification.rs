@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Paint, Style, duration, safe, table};
 use crate::{
     base::Kind,
-    model::{Check, Status, Verification, verification::LEVEL_WORDS},
+    model::{CheckResult, Status, Verification, verification::LEVEL_WORDS},
 };
 
 /// The exit code of a verdict: 0 verified, 4 bad, 7 when the branch has another release of the
@@ -17,7 +17,7 @@ pub fn exit_code(verification: &Verification) -> i32 {
         Status::Fail
             if verification
                 .problems()
-                .all(|check| check.id == Check::NUMBER) =>
+                .all(|check| check.id == CheckResult::NUMBER) =>
         {
             Kind::Conflict.exit_code()
         }
@@ -124,7 +124,8 @@ pub fn verdict(style: Style, verification: &Verification) -> String {
 
 /// What is said of files that are there and were not read.
 fn unread_bytes(verification: &Verification) -> &'static str {
-    let is_one = |check: &Check| check.id == "integrity.bytes" && check.status == Status::Skipped;
+    let is_one =
+        |check: &CheckResult| check.id == "integrity.bytes" && check.status == Status::Skipped;
     if verification.checks.iter().any(is_one) {
         "files present, bytes not read; --deep reads them"
     } else {
@@ -135,7 +136,7 @@ fn unread_bytes(verification: &Verification) -> &'static str {
 /// What is said of files that are as git keeps them and had other line ends when they were
 /// released.
 pub fn line_ends(verification: &Verification) -> &'static str {
-    let is_one = |check: &Check| check.id == "integrity.line_ends";
+    let is_one = |check: &CheckResult| check.id == "integrity.line_ends";
     if verification.checks.iter().any(is_one) {
         "line ends as git keeps them"
     } else {
@@ -153,7 +154,7 @@ pub fn sign(style: Style, status: Status) -> String {
     }
 }
 
-fn check_lines(style: Style, check: &Check, all: bool) -> String {
+fn check_lines(style: Style, check: &CheckResult, all: bool) -> String {
     let first = check
         .evidence
         .first()
@@ -183,8 +184,14 @@ fn check_lines(style: Style, check: &Check, all: bool) -> String {
 pub(crate) mod tests {
     use super::*;
 
-    fn check(id: &str, level: u8, status: Status, evidence: &[&str], duration_ms: u64) -> Check {
-        Check {
+    fn check(
+        id: &str,
+        level: u8,
+        status: Status,
+        evidence: &[&str],
+        duration_ms: u64,
+    ) -> CheckResult {
+        CheckResult {
             id: id.into(),
             level,
             status,

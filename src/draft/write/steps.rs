@@ -30,7 +30,7 @@ pub(super) fn steps(
     let verdict = |version: &crate::model::Version, verdict| {
         let record = catalog::verdict::verdict(site, (task, version), verdict, &draft.message);
         Step::Verdicts(vec![VerdictRecord {
-            who: format!("{} <{}>", who.name, who.email),
+            who: who.to_string(),
             op: Some(id.clone()),
             ..record
         }])

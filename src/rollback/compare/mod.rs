@@ -11,7 +11,7 @@ mod written;
 
 use std::collections::BTreeSet;
 
-use super::{check, room::Room};
+use super::room::Room;
 use crate::{
     base::{Failure, RelPath, Sorted, sqlite},
     catalog::{Scope, capture, left_out, manifests::Found, releases::Releases},
@@ -23,6 +23,7 @@ use crate::{
         operation::{TreeChange, TreeEntry},
     },
     site::RepoSite,
+    verify::refuse_other_commit,
 };
 use written::Reader;
 
@@ -124,15 +125,9 @@ impl Comparison<'_> {
     /// What lies where the release has its files. A release that is damaged, or that reaches
     /// elsewhere, is refused before anything that was seen counts.
     fn look(&self, wanted: &Wanted<'_>) -> Result<Scan, Failure> {
-        let mut dirs = self.scope.dirs();
-        dirs.extend(
-            wanted
-                .values()
-                .filter(|file| !self.scope.owns(&file.path))
-                .map(|file| file.path.clone()),
-        );
+        let dirs = self.scope.dirs_and(wanted.paths());
         let (commit, scan) = rayon::join(
-            || check::refuse_other_commit(self.site, self.scope, self.target),
+            || refuse_other_commit(self.site, self.scope, self.target),
             || self.site.git.scan(&dirs),
         );
         commit?;

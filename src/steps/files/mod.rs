@@ -12,7 +12,6 @@
 mod databases;
 mod error;
 mod folders;
-mod holds;
 mod places;
 mod stage;
 mod strangers;
@@ -25,6 +24,7 @@ use serde_json::Value;
 
 use crate::{
     base::{Failure, Fs, RelPath, Stat, SyncPoint, Type, fs::create_dir_all},
+    catalog::holds,
     journal::Step,
     model::{FileState, OpId, PathChange},
     site::{Bytes, RepoSite},
@@ -34,7 +34,6 @@ use crate::{
 pub use databases::refuse_open;
 pub use error::Error;
 use error::failed;
-pub use holds::holds;
 pub use places::Places;
 use stage::Clear;
 pub use strangers::notes;

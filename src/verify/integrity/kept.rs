@@ -6,75 +6,65 @@ use std::collections::HashSet;
 use rayon::prelude::*;
 
 use crate::{
-    base::{Digest, Fault, Hint, Kind, RelPath, text},
-    git::{self, Converter, Repo, Worktree},
-    model::{Check, GitId, Manifest, manifest::FileEntry},
-    store::{self, ChunkStore},
-    verify::{
-        Checking, Trouble,
+    base::{Digest, Failure, Fault, Hint, Kind, RelPath, text},
+    catalog::{
         absent::{self, Absent},
+        manifests::{self, Found},
     },
+    git::{self, Attributes, Converter, Repo, Worktree},
+    model::{CheckResult, GitId, Manifest, manifest::FileEntry},
+    store::{self, ChunkStore},
+    verify::{Check, CheckRun, Depth, KeptRelease, Subject, check_run::Trouble, nothing},
 };
 
-/// How much of a release's kept bytes is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
-    /// Objects must exist; their bytes are not read.
-    Present,
-    /// Every byte is read and hashed.
-    Deep,
+/// Every byte of a release is kept: blobs in git, those of Git LFS in its folder, large files in
+/// the store. Where the commit cannot be looked at, neither are they.
+pub struct KeptBytesCheck;
+
+impl Check for KeptBytesCheck {
+    fn id(&self) -> &'static str {
+        "integrity.kept"
+    }
+
+    fn level(&self) -> u8 {
+        1
+    }
+
+    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+        let Subject::Release(of) = subject else {
+            return nothing();
+        };
+        let found = of.found().filter(|_| of.depth >= Depth::Present);
+        match found.filter(|found| of.entries(found).is_ok()) {
+            Some(found) => Ok(vec![self.of_release(of, found)?]),
+            None => nothing(),
+        }
+    }
 }
 
-/// Every byte of the release is kept: blobs in git, those of Git LFS in its folder, large files in
-/// the store. `converter` is that of the release's own commit.
-pub fn kept(
-    (git, store, absent): (&Repo, &ChunkStore, Absent),
-    converter: &Converter,
-    manifest: &Manifest,
-    depth: Depth,
-    progress: &(dyn Fn(u64) + Sync),
-) -> Check {
-    let checking = Checking::begin(1, "integrity.kept");
-    let blobs = manifest
-        .files
-        .iter()
-        .filter(|_| depth == Depth::Present)
-        .filter_map(|file| file.blob.as_ref());
-    let missing = git.missing(blobs);
-    let kept = KeptBytes {
-        git,
-        store,
-        depth,
-        missing: &missing,
-        absent,
-    };
-    let troubles: Vec<Trouble> = manifest
-        .files
-        .par_iter()
-        .filter_map(|file| {
-            let trouble = kept
-                .trouble(file)
-                .or_else(|| kept.lfs_trouble(converter, file));
-            progress(1);
-            trouble
-        })
-        .collect();
-    let how = if depth == Depth::Deep {
-        "read and hashed"
-    } else {
-        "present"
-    };
-    let hints = if troubles.is_empty() {
-        Vec::new()
-    } else {
-        kept.hints(manifest)
-    };
-    Check {
-        hints,
-        ..checking.weigh(
-            troubles,
-            format!("{} {how}", text::count(manifest.files.len(), "file")),
-        )
+impl KeptBytesCheck {
+    /// Looks for all of them, or reads them when that is wanted.
+    fn of_release(&self, of: &KeptRelease<'_>, found: &Found) -> Result<CheckResult, Failure> {
+        let (site, manifest) = (of.site, &found.manifest);
+        let converter = site.git.converter(Attributes::Commit(&found.tag.commit))?;
+        let absent = manifests::absent(&site.git, of.release);
+        let total = manifest.files.len() as u64;
+        Ok(site.work("verifying", total, false, || {
+            let run = self.begin();
+            let deep = of.depth == Depth::Deep;
+            let blobs = manifest.files.iter().filter(|_| !deep);
+            let missing = site
+                .git
+                .missing(blobs.filter_map(|file| file.blob.as_ref()));
+            let kept = KeptBytes {
+                git: &site.git,
+                store: &site.store,
+                deep,
+                missing: &missing,
+                absent,
+            };
+            kept.judge(run, manifest, &converter, &|| site.progress(1))
+        }))
     }
 }
 
@@ -82,12 +72,44 @@ pub fn kept(
 struct KeptBytes<'a> {
     git: &'a Repo,
     store: &'a ChunkStore,
-    depth: Depth,
+    deep: bool,
     missing: &'a HashSet<&'a GitId>,
     absent: Absent,
 }
 
 impl KeptBytes<'_> {
+    /// Looks at the bytes of every file.
+    fn judge(
+        &self,
+        run: CheckRun,
+        manifest: &Manifest,
+        converter: &Converter,
+        progress: &(dyn Fn() + Sync),
+    ) -> CheckResult {
+        let of_file = |file: &FileEntry| {
+            let trouble = self.trouble(file);
+            let trouble = trouble.or_else(|| self.lfs_trouble(converter, file));
+            progress();
+            trouble
+        };
+        let troubles: Vec<Trouble> = manifest.files.par_iter().filter_map(of_file).collect();
+        let how = if self.deep {
+            "read and hashed"
+        } else {
+            "present"
+        };
+        let hints = if troubles.is_empty() {
+            Vec::new()
+        } else {
+            self.hints(manifest)
+        };
+        let files = text::count(manifest.files.len(), "file");
+        CheckResult {
+            hints,
+            ..run.weigh(troubles, format!("{files} {how}"))
+        }
+    }
+
     /// A trouble by the kind of its fault: what is missing in a clone that may lack it, and what
     /// cannot be read, is nothing that was seen to be wrong.
     fn of(&self, path: &RelPath, error: &dyn Fault) -> Trouble {
@@ -145,12 +167,12 @@ impl KeptBytes<'_> {
             ));
         };
         match (&file.blob, &file.object) {
-            (Some(blob), _) if self.depth == Depth::Present => self.missing_blob(path, blob),
+            (Some(blob), _) if !self.deep => self.missing_blob(path, blob),
             (Some(blob), _) => match self.git.read_blob(blob) {
                 Ok(bytes) => bytes_problem(file, digest, &bytes).map(Trouble::Bad),
                 Err(error) => Some(self.of_git(path, &error)),
             },
-            (None, Some(object)) if self.depth == Depth::Present => match self.store.size(object) {
+            (None, Some(object)) if !self.deep => match self.store.size(object) {
                 Ok(Some(size)) if file.size.is_none_or(|expected| expected == size) => None,
                 Ok(Some(size)) => bad(format!("{path}: the store has {size} bytes of it")),
                 Ok(None) => Some(self.of_store(path, &store::Error::Missing(*object))),
@@ -200,7 +222,7 @@ impl KeptBytes<'_> {
             Ok(_) => return None,
             Err(error) => return Some(self.of_git(path, &error)),
         };
-        if self.depth == Depth::Present {
+        if !self.deep {
             return None;
         }
         let found = std::fs::File::open(self.git.lfs_path(&oid))

@@ -1,89 +1,35 @@
-//! Level 1, integrity: every path of the manifest has its type, mode, size and digest, in git or
-//! the store and in the work tree, and nothing extra stands among the task's own paths.
-//!
-//! The bytes that are kept and those of the work tree are looked at in files of their own; nothing
-//! is repaired.
+//! Level 1, integrity: a release is where it is kept as it was made, every path of its manifest
+//! has its type, mode, size and digest where it should lie, and nothing extra stands among the
+//! task's own paths. One check a file; nothing is repaired.
 
+mod checkout;
+mod commit;
+mod copy;
+mod databases;
+mod extra;
+mod files;
 mod kept;
-mod work_tree;
+mod line_ends;
+mod manifest;
+mod meanwhile;
+mod paths;
+mod signature;
+mod sums;
+mod tag;
+mod texts;
 
-use crate::{
-    base::{RelPath, Sorted, text},
-    model::{Check, Manifest, Status, manifest::Role, operation::TreeEntry},
-    verify::Checking,
-};
-
-pub use kept::{Depth, kept};
-pub use work_tree::{WorkTree, is_other, tree, without};
-
-/// The tag's commit holds every file of the manifest that git keeps, and as the manifest says, and
-/// no other that `owns` calls the task's. `note` is told where that is so.
-pub fn commit(
-    manifest: &Manifest,
-    entries: &[(RelPath, TreeEntry)],
-    note: Option<String>,
-    owns: &(dyn Fn(&RelPath) -> bool + Sync),
-) -> Check {
-    let checking = Checking::begin(1, "integrity.commit");
-    let in_commit = Sorted::new(entries.iter().map(|(path, entry)| (path, entry)));
-    let mut problems = Vec::new();
-    let mut seen = 0;
-    for file in &manifest.files {
-        let path = &file.path;
-        match in_commit.get(path) {
-            Some(_) if file.role == Role::Large => {
-                problems.push(format!("{path} is in the commit and in the store"));
-            }
-            Some(entry) => {
-                seen += usize::from(file.is_restored());
-                if file.blob.as_ref().is_some_and(|blob| *blob != entry.id)
-                    || file.mode.as_ref().is_some_and(|mode| *mode != entry.mode)
-                {
-                    problems.push(format!(
-                        "{path} is another file in the tag's commit than in the manifest"
-                    ));
-                }
-            }
-            None if file.is_restored() && file.role != Role::Large => {
-                problems.push(format!("{path} is not in the tag's commit"));
-            }
-            None => {}
-        }
-    }
-    let listed = Sorted::new(manifest.files.iter().map(|file| (&file.path, ())));
-    let extra = entries
-        .iter()
-        .filter(|(path, _)| !listed.contains(path) && owns(path));
-    problems.extend(
-        extra.map(|(path, _)| format!("{path} is in the tag's commit but not in the manifest")),
-    );
-    let note = note.map_or_else(String::new, |note| format!("; {note}"));
-    checking.judge(
-        problems,
-        format!("{} as in the tag's commit{note}", text::count(seen, "file")),
-    )
-}
-
-/// What cannot be checked of files whose line ends git keeps in one form only; nothing where there
-/// are none.
-pub fn line_ends(manifest: &Manifest) -> Option<Check> {
-    let told = |path: &RelPath| {
-        format!("{path} had other line ends when it was released; git keeps one form of them")
-    };
-    let evidence: Vec<String> = manifest.metadata.line_ends.iter().map(told).collect();
-    (!evidence.is_empty())
-        .then(|| Checking::begin(1, "integrity.line_ends").end(Status::Skipped, evidence))
-}
-
-/// Nothing extra stands among the task's own paths.
-pub fn extra(found: &[RelPath]) -> Check {
-    let checking = Checking::begin(1, "integrity.extra");
-    let problems = found
-        .iter()
-        .map(|path| format!("{path} is not in the release"))
-        .collect();
-    checking.judge(
-        problems,
-        "nothing extra among the task's tracked files".into(),
-    )
-}
+pub use checkout::{Checkout, is_other};
+pub use commit::{CommitCheck, refuse_other_commit};
+pub use copy::CopyCheck;
+pub use databases::DatabasesCheck;
+pub use extra::ExtraFilesCheck;
+pub use files::{FilesCheck, FilesNow};
+pub use kept::KeptBytesCheck;
+pub use line_ends::LineEndsCheck;
+pub use manifest::ManifestCheck;
+pub use meanwhile::MeanwhileCheck;
+pub use paths::Paths;
+pub use signature::{SignatureCheck, has_signature, signature};
+pub use sums::SumsCheck;
+pub use tag::TagCheck;
+pub use texts::{OTHER_VERSION, TextsCheck};

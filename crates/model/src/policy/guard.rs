@@ -10,8 +10,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::{
-    Version,
-    guard::{Decision, Fired, Judgement, Outcome, Over, RuleSpec, Sample},
+    Status, Version,
+    guard::{Decision, Fired, Judgement, Over, RuleSpec, Sample},
 };
 use base::clock::Moment;
 
@@ -60,7 +60,7 @@ pub fn aggregate(over: Over, values: &[f64]) -> Option<f64> {
 /// What a rule says now.
 pub fn judge(rule: &RuleSpec, seen: Seen<'_>, now: Timestamp) -> Judgement {
     let inconclusive = |samples, value, why: String| Judgement {
-        outcome: Outcome::Inconclusive,
+        outcome: Status::Inconclusive,
         value,
         samples,
         why,
@@ -117,13 +117,13 @@ fn judge_failing(
     value: f64,
     why: String,
     before: Option<f64>,
-) -> (Outcome, String) {
+) -> (Status, String) {
     let Some(factor) = rule.compare else {
-        return (Outcome::Fail, why);
+        return (Status::Fail, why);
     };
     let Some(before) = before else {
         return (
-            Outcome::Inconclusive,
+            Status::Inconclusive,
             format!("{why}, but there is no value of the version before"),
         );
     };
@@ -134,25 +134,25 @@ fn judge_failing(
     };
     let compared = format!("{why}; the version before had {}", short(before));
     if is_worse {
-        (Outcome::Fail, compared)
+        (Status::Fail, compared)
     } else {
         (
-            Outcome::Inconclusive,
+            Status::Inconclusive,
             format!("{compared}, so going back does not help"),
         )
     }
 }
 
 /// What a value says that the rule does not call a failure.
-fn judge_not_failing(rule: &RuleSpec, value: f64, samples: usize) -> (Outcome, String) {
+fn judge_not_failing(rule: &RuleSpec, value: f64, samples: usize) -> (Status, String) {
     let shown = short(value);
     match rule.pass {
         Some(pass) if !pass.holds(value) => (
-            Outcome::Inconclusive,
+            Status::Inconclusive,
             format!("{shown} is neither {pass} nor {}", rule.fail),
         ),
         _ => (
-            Outcome::Pass,
+            Status::Pass,
             format!("{shown} is not {} ({samples} samples)", rule.fail),
         ),
     }
@@ -181,7 +181,7 @@ fn short(value: f64) -> String {
 pub fn in_a_row(
     failed: u32,
     last_failed: Option<Timestamp>,
-    outcome: Outcome,
+    outcome: Status,
     window: Duration,
     now: Timestamp,
 ) -> u32 {
@@ -189,10 +189,10 @@ pub fn in_a_row(
         Duration::try_from(now.duration_since(last)).is_ok_and(|passed| passed <= window)
     });
     match outcome {
-        Outcome::Pass => 0,
-        Outcome::Inconclusive => failed,
-        Outcome::Fail if near => failed.saturating_add(1),
-        Outcome::Fail => 1,
+        Status::Pass | Status::Skipped => 0,
+        Status::Inconclusive => failed,
+        Status::Fail if near => failed.saturating_add(1),
+        Status::Fail => 1,
     }
 }
 

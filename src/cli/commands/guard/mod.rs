@@ -17,11 +17,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::{
-        TaskId,
-        guard::{Outcome, TaskWatch},
-        report,
-    },
+    model::{Status, TaskId, guard::TaskWatch, report},
 };
 
 /// Put tasks back by themselves when their metrics turn bad
@@ -195,7 +191,7 @@ fn check(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
 
 /// The exit code of a look, and why.
 fn worst(watches: &[TaskWatch]) -> Option<(Kind, String)> {
-    let outcome = |wanted: Outcome| {
+    let outcome = |wanted: Status| {
         let lines = watches
             .iter()
             .flat_map(|watch| &watch.rules)
@@ -214,7 +210,7 @@ fn worst(watches: &[TaskWatch]) -> Option<(Kind, String)> {
         .filter(|watch| watch.report.is_some())
         .map(|watch| watch.task.as_str())
         .collect();
-    let (failed, open) = (outcome(Outcome::Fail), outcome(Outcome::Inconclusive));
+    let (failed, open) = (outcome(Status::Fail), outcome(Status::Inconclusive));
     if !frozen.is_empty() {
         return Some((
             Kind::Stuck,

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use super::{Past, Seen, decide, in_a_row, judge};
 use crate::{
-    Version,
-    guard::{Backtest, Decision, Fired, Judgement, Outcome, RuleSpec, Sample},
+    Status, Version,
+    guard::{Backtest, Decision, Fired, Judgement, RuleSpec, Sample},
 };
 use base::clock::Moment;
 
@@ -105,7 +105,12 @@ impl Replay {
             now,
         );
         self.found.judged += 1;
-        self.found.outcomes[judgement.outcome as usize] += 1;
+        let outcome = match judgement.outcome {
+            Status::Pass | Status::Skipped => 0,
+            Status::Inconclusive => 1,
+            Status::Fail => 2,
+        };
+        self.found.outcomes[outcome] += 1;
         self.failed = in_a_row(
             self.failed,
             self.last_failed,
@@ -113,7 +118,7 @@ impl Replay {
             self.rule.window,
             now,
         );
-        if judgement.outcome == Outcome::Fail {
+        if judgement.outcome == Status::Fail {
             self.last_failed = Some(now);
             self.act(judgement, now);
         }

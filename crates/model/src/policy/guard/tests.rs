@@ -66,35 +66,35 @@ fn three_outcomes() {
     let outcome =
         |values: &[(i64, f64)], now| judge(&rule(), seen(&samples(values)), at(now)).outcome;
     let bad = [(60, 0.5), (70, 0.5), (80, 0.5)];
-    assert_eq!(outcome(&bad, 80), Outcome::Fail);
-    assert_eq!(outcome(&bad, 40), Outcome::Inconclusive, "it is warming up");
+    assert_eq!(outcome(&bad, 80), Status::Fail);
+    assert_eq!(outcome(&bad, 40), Status::Inconclusive, "it is warming up");
     assert_eq!(
         outcome(&bad[..2], 80),
-        Outcome::Inconclusive,
+        Status::Inconclusive,
         "too few samples"
     );
     assert_eq!(
         outcome(&bad, 171),
-        Outcome::Inconclusive,
+        Status::Inconclusive,
         "one has left the window"
     );
     assert_eq!(
         outcome(&[(60, 0.0), (70, 0.0), (80, 0.1)], 80),
-        Outcome::Pass
+        Status::Pass
     );
     assert_eq!(
         outcome(&[(60, 0.08), (70, 0.08), (80, 0.08)], 80),
-        Outcome::Inconclusive,
+        Status::Inconclusive,
         "between the two conditions"
     );
     assert_eq!(
         outcome(&[(10, 9.0), (20, 9.0), (49, 9.0), (60, 0.0)], 80),
-        Outcome::Inconclusive,
+        Status::Inconclusive,
         "samples of the warm-up do not count"
     );
     assert_eq!(
         outcome(&[(60, 0.5), (70, 0.5), (800, 0.5)], 80),
-        Outcome::Inconclusive,
+        Status::Inconclusive,
         "a sample that is still to come"
     );
 }
@@ -155,16 +155,13 @@ fn a_version_is_compared_with_the_one_before() {
         )
         .outcome
     };
-    assert_eq!(against(None), Outcome::Inconclusive);
+    assert_eq!(against(None), Status::Inconclusive);
     assert_eq!(
         against(Some(0.4)),
-        Outcome::Inconclusive,
+        Status::Inconclusive,
         "the one before was hardly better"
     );
-    assert_eq!(
-        [against(Some(0.25)), against(Some(0.0))],
-        [Outcome::Fail; 2]
-    );
+    assert_eq!([against(Some(0.25)), against(Some(0.0))], [Status::Fail; 2]);
     let low = RuleSpec {
         fail: Condition::parse("< 10").expect("it is one"),
         pass: None,
@@ -184,7 +181,7 @@ fn a_version_is_compared_with_the_one_before() {
     };
     assert_eq!(
         (against(8.0), against(7.0)),
-        (Outcome::Fail, Outcome::Inconclusive)
+        (Status::Fail, Status::Inconclusive)
     );
 }
 
@@ -323,14 +320,14 @@ fn a_back_test_says_what_would_have_been() {
     assert_eq!((found.samples, found.judged), (200, 200));
     let (when, judgement) = &found.fired[0];
     assert!((at(600)..at(660)).contains(when), "{when}");
-    assert_eq!(judgement.outcome, Outcome::Fail);
+    assert_eq!(judgement.outcome, Status::Fail);
     assert_eq!(
         found.fired.len(),
         2,
         "once more after the cooldown: {found:?}"
     );
     assert!(found.fired[1].0.duration_since(*when).as_secs() >= 1000);
-    assert!(found.outcomes[Outcome::Inconclusive as usize] > 0 && found.waited > 0);
+    assert!(found.outcomes[1] > 0 && found.waited > 0);
     let sparse = backtest(&rule(), samples(&[(0, 1.0), (100_000_000, 1.0)]));
     assert!(
         sparse.judged <= 200_002 && sparse.fired.is_empty(),
@@ -355,7 +352,7 @@ proptest! {
         let begin = (now - 100).max(50);
         let counted = values.iter().filter(|(secs, value)| *secs >= begin && *secs <= now && value.is_finite()).count();
         if now < 50 || counted < rule.min_samples {
-            prop_assert_eq!(judgement.outcome, Outcome::Inconclusive);
+            prop_assert_eq!(judgement.outcome, Status::Inconclusive);
         } else {
             prop_assert_eq!(judgement.samples, counted);
         }
@@ -378,9 +375,9 @@ proptest! {
         let (mut failed, mut last, mut list, mut frozen) = (0, None, Vec::<Fired>::new(), None::<String>);
         for (nth, outcome) in (0_i64..).zip(outcomes) {
             let now = nth * gaps;
-            let outcome = [Outcome::Pass, Outcome::Inconclusive, Outcome::Fail][usize::from(outcome)];
+            let outcome = [Status::Pass, Status::Inconclusive, Status::Fail][usize::from(outcome)];
             failed = in_a_row(failed, last, outcome, rule.window, at(now));
-            if outcome == Outcome::Fail {
+            if outcome == Status::Fail {
                 last = Some(at(now));
             }
             match decide(&rule, failed, Past { frozen: frozen.as_deref(), fired: &list, version: None }, &Moment::at(at(now))) {

@@ -8,14 +8,16 @@ use crate::{
     base::{Digest, Fs, Hint, Type, fs::read_limited},
     git::{Converter, Repo},
     model::{
-        Check, Manifest, Status,
+        CheckResult, Manifest, Status,
         manifest::{FileEntry, Role},
     },
-    verify::{Checking, Trouble},
+    verify::{Check, check_run::Trouble},
 };
 
-/// A work tree, and how its files are taken.
-pub struct WorkTree<'a> {
+use super::FilesCheck;
+
+/// A folder with files as git checks them out, and how they are taken.
+pub struct Checkout<'a> {
     /// The files.
     pub tree: &'a dyn Fs,
     /// From them to git's form.
@@ -27,15 +29,15 @@ pub struct WorkTree<'a> {
     pub takes_pointers: bool,
 }
 
-/// Every file of the manifest that `wanted` names lies in the work tree as released. `is_clean`
+/// Every file of the manifest that `wanted` names lies there as released. `is_clean`
 /// names paths that git's own stat cache proves to be equal to a blob; they are not read again.
-pub fn tree(
-    work: &WorkTree<'_>,
+pub fn as_released(
+    checkout: &Checkout<'_>,
     manifest: &Manifest,
     wanted: &dyn Fn(&FileEntry) -> bool,
     is_clean: &dyn Fn(&FileEntry) -> bool,
-) -> Check {
-    let checking = Checking::begin(1, "integrity.files");
+) -> CheckResult {
+    let run = FilesCheck.begin();
     let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| wanted(file)).collect();
     let doubtful: Vec<&FileEntry> = files
         .iter()
@@ -44,7 +46,7 @@ pub fn tree(
         .collect();
     let troubles = doubtful
         .par_iter()
-        .filter_map(|file| tree_trouble(work, file))
+        .filter_map(|file| tree_trouble(checkout, file))
         .collect();
     let (read, unread) = (doubtful.len(), files.len() - doubtful.len());
     let rest = if unread == 0 {
@@ -52,7 +54,7 @@ pub fn tree(
     } else {
         format!(", {unread} by git's stat cache")
     };
-    checking.weigh(
+    run.weigh(
         troubles,
         format!(
             "{}/{} files as released ({read} read and hashed{rest})",
@@ -62,9 +64,9 @@ pub fn tree(
     )
 }
 
-/// The check of [`tree`] where some files are left out of the work tree: of these nothing can be
-/// said.
-pub fn without(check: Check, absent: usize) -> Check {
+/// The result of [`as_released`] where some files are left out of the work tree: of these nothing
+/// can be said.
+pub fn without(check: CheckResult, absent: usize) -> CheckResult {
     if absent == 0 {
         return check;
     }
@@ -76,7 +78,7 @@ pub fn without(check: Check, absent: usize) -> Check {
         "check everything out",
         &["git", "sparse-checkout", "disable"],
     )];
-    Check {
+    CheckResult {
         status: check.status.max(Status::Inconclusive),
         evidence,
         hints,
@@ -85,7 +87,7 @@ pub fn without(check: Check, absent: usize) -> Check {
 }
 
 /// What is wrong with a file of the work tree.
-fn tree_trouble(work: &WorkTree<'_>, file: &FileEntry) -> Option<Trouble> {
+fn tree_trouble(checkout: &Checkout<'_>, file: &FileEntry) -> Option<Trouble> {
     let path = &file.path;
     let bad = |line: String| Some(Trouble::Bad(line));
     let Some(digest) = file.digest() else {
@@ -94,7 +96,7 @@ fn tree_trouble(work: &WorkTree<'_>, file: &FileEntry) -> Option<Trouble> {
             file.checksum
         ));
     };
-    let stat = match work.tree.stat(path) {
+    let stat = match checkout.tree.stat(path) {
         Ok(Some(stat)) => stat,
         Ok(None) => return bad(format!("{path} is missing")),
         Err(error) => return Some(Trouble::Unread(format!("{path}: {error}"))),
@@ -108,7 +110,7 @@ fn tree_trouble(work: &WorkTree<'_>, file: &FileEntry) -> Option<Trouble> {
         ));
     }
     let executable = stat.mode & 0o100 != 0;
-    if work.file_mode
+    if checkout.file_mode
         && !link
         && file
             .mode
@@ -121,7 +123,7 @@ fn tree_trouble(work: &WorkTree<'_>, file: &FileEntry) -> Option<Trouble> {
             if executable { "not " } else { "" }
         ));
     }
-    match differs(work, file, digest, link) {
+    match differs(checkout, file, digest, link) {
         Ok(false) => None,
         Ok(true) => bad(format!("{path} has other bytes than the release")),
         Err(why) => Some(Trouble::Unread(format!("{path}: {why}"))),
@@ -129,23 +131,23 @@ fn tree_trouble(work: &WorkTree<'_>, file: &FileEntry) -> Option<Trouble> {
 }
 
 /// True when a file of the work tree is not as it is listed, or cannot be read.
-pub fn is_other(work: &WorkTree<'_>, file: &FileEntry) -> bool {
-    tree_trouble(work, file).is_some()
+pub fn is_other(checkout: &Checkout<'_>, file: &FileEntry) -> bool {
+    tree_trouble(checkout, file).is_some()
 }
 
 /// True when the bytes, converted to git's form where attributes say so, are not the release's.
 fn differs(
-    work: &WorkTree<'_>,
+    checkout: &Checkout<'_>,
     file: &FileEntry,
     digest: Digest,
     link: bool,
 ) -> Result<bool, String> {
-    let WorkTree {
+    let Checkout {
         tree,
         converter,
         takes_pointers,
         ..
-    } = *work;
+    } = *checkout;
     let text = |error: std::io::Error| error.to_string();
     if link {
         return Ok(Digest::of(&tree.read_link(&file.path).map_err(text)?) != digest);

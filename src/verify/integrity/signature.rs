@@ -10,19 +10,46 @@ use crate::{
     catalog::{Release, manifests},
     git::PeeledTag,
     model::{
-        Check, Manifest, Status,
+        CheckResult, Manifest, Status,
         signature::{Demand, Judgement, ManifestSignature, State, Unread},
     },
     site::RepoSite,
-    verify::Checking,
+    verify::{Check, Subject, nothing},
 };
 
-/// The check; nothing when nothing is demanded.
-pub fn check(site: &RepoSite, release: &Release, demand: Demand) -> Result<Option<Check>, Failure> {
+/// A signature of the release is what is demanded of it. Stands before the manifest is read.
+pub struct SignatureCheck;
+
+impl Check for SignatureCheck {
+    fn id(&self) -> &'static str {
+        "integrity.signature"
+    }
+
+    fn level(&self) -> u8 {
+        1
+    }
+
+    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+        match subject {
+            Subject::Release(of) => {
+                let result = signature(of.site, of.release, of.demand)?;
+                Ok(result.into_iter().collect())
+            }
+            _ => nothing(),
+        }
+    }
+}
+
+/// Judges the signatures of a release; nothing when nothing is demanded.
+pub fn signature(
+    site: &RepoSite,
+    release: &Release,
+    demand: Demand,
+) -> Result<Option<CheckResult>, Failure> {
     if demand == Demand::None {
         return Ok(None);
     }
-    let checking = Checking::begin(1, "integrity.signature");
+    let run = SignatureCheck.begin();
     let tag = site.git.tag_signature(&release.tag_id, &release.tag())?;
     let manifest = of_manifest(site, release)?;
     let states = [tag.state, manifest.state];
@@ -57,14 +84,14 @@ pub fn check(site: &RepoSite, release: &Release, demand: Demand) -> Result<Optio
             &["snapback", "keys", "list"],
         )
     };
-    Ok(Some(Check {
+    Ok(Some(CheckResult {
         hints: vec![hint],
-        ..checking.end(status(states, demand), evidence)
+        ..run.end(status(states, demand), evidence)
     }))
 }
 
 /// True when the check found any signature.
-pub fn is_there(check: &Check) -> bool {
+pub fn has_signature(check: &CheckResult) -> bool {
     check
         .evidence
         .first()

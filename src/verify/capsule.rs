@@ -1,0 +1,120 @@
+//! An opened capsule: what was read of it, and what this program would make of it. The bytes of
+//! its files and wheels were compared with its list while they were read.
+
+use std::{cell::OnceCell, collections::BTreeMap};
+
+use crate::{
+    base::Digest,
+    model::{
+        CheckResult, Manifest, Status,
+        capsule::{Listing, MANIFEST},
+        manifest::{FileEntry, Role},
+    },
+};
+
+use super::CheckRun;
+
+/// The texts and lists of a capsule, by their names.
+pub type Documents = BTreeMap<&'static str, Vec<u8>>;
+
+/// Texts of a capsule with their names, in the order in which they are compared.
+pub type Texts = Vec<(&'static str, Vec<u8>)>;
+
+/// What this program makes of what it read of a capsule.
+pub struct Expected<'a> {
+    /// The digests of all that it holds, as they were seen, in the form of its list of them.
+    pub sums: &'a [u8],
+    /// The digests of its files in the same form.
+    pub tree_sums: Vec<u8>,
+    /// For each wheel, whether something in the release proves it.
+    pub proven: Vec<bool>,
+    /// The texts for its list and manifest.
+    pub texts: &'a dyn Fn(&Manifest) -> Texts,
+}
+
+/// A capsule that was read to its end.
+pub struct OpenedCapsule<'a> {
+    /// Its list.
+    pub listing: &'a Listing,
+    /// Its texts and lists.
+    pub documents: &'a Documents,
+    /// What they should be.
+    pub expected: Expected<'a>,
+    /// The manifest of its release, once it was read.
+    manifest: OnceCell<Manifest>,
+}
+
+impl<'a> OpenedCapsule<'a> {
+    /// A capsule of which all was read.
+    pub fn new(listing: &'a Listing, documents: &'a Documents, expected: Expected<'a>) -> Self {
+        Self {
+            listing,
+            documents,
+            expected,
+            manifest: OnceCell::new(),
+        }
+    }
+
+    /// The manifest of its release, once it was read and is that of its list.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.get()
+    }
+
+    /// One of its texts or lists; what is wrong when it has none of that name.
+    pub(super) fn document(&self, name: &str) -> Result<&[u8], String> {
+        let bytes = self.documents.get(name).map(Vec::as_slice);
+        bytes.ok_or_else(|| format!("it has no {name}"))
+    }
+
+    /// Whether its manifest is the one of its list.
+    pub(super) fn manifest_result(&self, run: CheckRun) -> CheckResult {
+        let proof = format!("its list is that of the manifest {}", self.listing.manifest);
+        match self.read_manifest() {
+            Ok(manifest) => {
+                self.manifest.get_or_init(|| manifest);
+                run.end(Status::Pass, vec![proof])
+            }
+            Err(why) => run.end(Status::Fail, vec![why]),
+        }
+    }
+
+    fn read_manifest(&self) -> Result<Manifest, String> {
+        let bytes = self.document(MANIFEST)?;
+        if Digest::of(bytes) != self.listing.manifest {
+            return Err("its manifest is not the one that it lists".into());
+        }
+        let manifest = Manifest::parse(bytes).map_err(|error| error.to_string())?;
+        self.compare(&manifest)?;
+        Ok(manifest)
+    }
+
+    /// The list is that of the release.
+    fn compare(&self, manifest: &Manifest) -> Result<(), String> {
+        let (listing, meta) = (self.listing, &manifest.metadata);
+        if (&meta.task_id, &meta.version, &meta.git_tag)
+            != (&listing.task, &listing.version, &listing.tag)
+        {
+            let (task, version) = (&meta.task_id, &meta.version);
+            return Err(format!("its manifest is that of {task} {version}"));
+        }
+        let mut released: Vec<&FileEntry> = manifest
+            .files
+            .iter()
+            .filter(|file| file.role != Role::Registry)
+            .collect();
+        released.sort_by(|a, b| a.path.cmp(&b.path));
+        if released.len() != listing.files.len() {
+            return Err("it lists other files than its manifest".into());
+        }
+        for (entry, file) in released.into_iter().zip(&listing.files) {
+            let same_mode = entry.mode.as_ref().is_none_or(|mode| *mode == file.mode);
+            if entry.path != file.path
+                || !same_mode
+                || entry.digest() != Some(file.released.unwrap_or(file.sha256))
+            {
+                return Err(format!("{} is not what its manifest says", file.path));
+            }
+        }
+        Ok(())
+    }
+}

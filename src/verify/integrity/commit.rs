@@ -1,0 +1,131 @@
+//! The commit of a release: it holds every file of the manifest that git keeps, as the manifest
+//! says, and no other file of the task.
+
+use crate::{
+    base::{Failure, RelPath, Sorted, text},
+    catalog::{Scope, grown, manifests::Found},
+    model::{CheckResult, Manifest, Status, manifest::Role, operation::TreeEntry},
+    site::RepoSite,
+    verify::{Check, CheckRun, Depth, Error, KeptRelease, Subject, kept_release::entries, nothing},
+};
+
+/// The commit holds what the manifest says.
+pub struct CommitCheck;
+
+impl Check for CommitCheck {
+    fn id(&self) -> &'static str {
+        "integrity.commit"
+    }
+
+    fn level(&self) -> u8 {
+        1
+    }
+
+    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+        let Subject::Release(of) = subject else {
+            return nothing();
+        };
+        match of.found().filter(|_| of.depth >= Depth::Commit) {
+            Some(found) => Ok(vec![self.of_release(of, found)?]),
+            None => nothing(),
+        }
+    }
+}
+
+impl CommitCheck {
+    /// A commit that cannot be looked at is a finding, unless the release is about to be restored:
+    /// then nothing can be.
+    fn of_release(&self, of: &KeptRelease<'_>, found: &Found) -> Result<CheckResult, Failure> {
+        let run = self.begin();
+        match of.entries(found) {
+            Ok(entries) => Ok(compare(run, &of.scope, found, entries, true)),
+            Err(failure) if of.depth == Depth::Commit => Err(failure),
+            Err(failure) => run.unmade(failure, &of.site.git),
+        }
+    }
+}
+
+/// Refuses a release whose tag's commit does not hold what its manifest says. Other files of the
+/// task may be in it.
+///
+/// # Errors
+/// [`Error::Damaged`].
+pub fn refuse_other_commit(site: &RepoSite, scope: &Scope, found: &Found) -> Result<(), Failure> {
+    let meta = &found.manifest.metadata;
+    // The users' own form does not say what git has.
+    if found.manifest.schema.is_none() {
+        return Ok(());
+    }
+    let run = CommitCheck.begin();
+    let result = compare(run, scope, found, &entries(site, scope, found)?, false);
+    if result.status == Status::Pass {
+        return Ok(());
+    }
+    Err(Error::Damaged {
+        tag: meta.git_tag.clone(),
+        problems: result.evidence.join("; "),
+        task: meta.task_id.clone(),
+    }
+    .into())
+}
+
+/// The commit holds what the manifest says, and, when `exactly`, no other file of the task.
+fn compare(
+    run: CheckRun,
+    scope: &Scope,
+    found: &Found,
+    entries: &[(RelPath, TreeEntry)],
+    exactly: bool,
+) -> CheckResult {
+    let manifest = &found.manifest;
+    let (mut problems, seen) = differences(manifest, entries);
+    if exactly && manifest.schema.is_some() {
+        let listed = Sorted::new(manifest.files.iter().map(|file| (&file.path, ())));
+        let extra = entries
+            .iter()
+            .filter(|(path, _)| !listed.contains(path) && scope.owns(path));
+        problems.extend(
+            extra.map(|(path, _)| format!("{path} is in the tag's commit but not in the manifest")),
+        );
+    }
+    let note = if found.grown.is_empty() {
+        String::new()
+    } else {
+        format!("; {}", grown::words(found))
+    };
+    run.judge(
+        problems,
+        format!("{} as in the tag's commit{note}", text::count(seen, "file")),
+    )
+}
+
+/// What of the manifest is not in the commit, or another file there, and how many restored files
+/// are in it.
+fn differences(manifest: &Manifest, entries: &[(RelPath, TreeEntry)]) -> (Vec<String>, usize) {
+    let in_commit = Sorted::new(entries.iter().map(|(path, entry)| (path, entry)));
+    let mut problems = Vec::new();
+    let mut seen = 0;
+    for file in &manifest.files {
+        let path = &file.path;
+        match in_commit.get(path) {
+            Some(_) if file.role == Role::Large => {
+                problems.push(format!("{path} is in the commit and in the store"));
+            }
+            Some(entry) => {
+                seen += usize::from(file.is_restored());
+                if file.blob.as_ref().is_some_and(|blob| *blob != entry.id)
+                    || file.mode.as_ref().is_some_and(|mode| *mode != entry.mode)
+                {
+                    problems.push(format!(
+                        "{path} is another file in the tag's commit than in the manifest"
+                    ));
+                }
+            }
+            None if file.is_restored() && file.role != Role::Large => {
+                problems.push(format!("{path} is not in the tag's commit"));
+            }
+            None => {}
+        }
+    }
+    (problems, seen)
+}

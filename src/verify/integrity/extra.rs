@@ -1,0 +1,35 @@
+//! Nothing extra stands among the tracked files of a task.
+
+use crate::{
+    base::Failure,
+    model::CheckResult,
+    verify::{Check, Subject, nothing},
+};
+
+/// The work tree has no tracked file of the task that the version does not list.
+pub struct ExtraFilesCheck;
+
+impl Check for ExtraFilesCheck {
+    fn id(&self) -> &'static str {
+        "integrity.extra"
+    }
+
+    fn level(&self) -> u8 {
+        1
+    }
+
+    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+        let Subject::WorkTree(tree) = subject else {
+            return nothing();
+        };
+        let run = self.begin();
+        let problems = tree
+            .paths
+            .extras(tree.scan)
+            .iter()
+            .map(|path| format!("{path} is not in the release"))
+            .collect();
+        let proof = "nothing extra among the task's tracked files".into();
+        Ok(vec![run.judge(problems, proof)])
+    }
+}

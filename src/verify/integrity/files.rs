@@ -1,0 +1,121 @@
+//! The files of a version, wherever they should lie: in the work tree, in the scratch place of a
+//! drill; and those that an operation recorded, when it goes back to what was there before any
+//! version.
+
+use crate::{
+    base::Failure,
+    catalog::holds,
+    git::{Attributes, WorkState, rules_gone},
+    model::{CheckResult, Status, manifest::FileEntry, verification::MEANWHILE},
+    verify::{Check, Subject, arrival::RecordedPaths, nothing, task_tree::TaskTree},
+};
+
+use super::checkout::{self, Checkout};
+
+/// Every file is there as it should be: type, mode and bytes.
+pub struct FilesCheck;
+
+impl Check for FilesCheck {
+    fn id(&self) -> &'static str {
+        "integrity.files"
+    }
+
+    fn level(&self) -> u8 {
+        1
+    }
+
+    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+        let result = match subject {
+            Subject::WorkTree(tree) => tree.files()?.files.clone(),
+            Subject::Scratch(of) => {
+                let wanted = |file: &FileEntry| (of.is_of_version)(file);
+                checkout::as_released(&of.checkout, of.manifest, &wanted, &|_| false)
+            }
+            Subject::Recorded(of) => recorded(of),
+            _ => return nothing(),
+        };
+        Ok(vec![result])
+    }
+}
+
+/// Every path holds exactly what the operation recorded.
+fn recorded(of: &RecordedPaths<'_>) -> CheckResult {
+    let run = FilesCheck.begin();
+    let changes = || of.operation.path_changes();
+    let is_as_recorded = |change: &&crate::model::PathChange| {
+        holds(of.tree, &change.path, change.after.as_ref()).unwrap_or(false)
+    };
+    let problems = changes()
+        .filter(|change| !is_as_recorded(change))
+        .map(|change| format!("{} is not what it was", change.path))
+        .collect();
+    let proof = format!("{} paths exactly as recorded", changes().count());
+    run.judge(problems, proof)
+}
+
+/// The files of a version as they were found in the work tree.
+pub struct FilesNow {
+    /// Whether they are as released, without those that somebody changed meanwhile.
+    pub files: CheckResult,
+    /// Those, which fail nothing.
+    pub meanwhile: Option<CheckResult>,
+}
+
+impl FilesNow {
+    /// Looks at the files of a version in the work tree.
+    pub fn of(tree: &TaskTree<'_>) -> Result<Self, Failure> {
+        let site = tree.site();
+        let lost_rules = tree
+            .scan
+            .tracked
+            .iter()
+            .filter(|tracked| tracked.state == WorkState::Missing)
+            .filter(|tracked| tree.scope().owns(&tracked.path));
+        // Inside an operation the index may still have the rules of the version that is left.
+        let gone = rules_gone(lost_rules.map(|tracked| (&tracked.path, None)));
+        let converter = site.git.converter(Attributes::After(&gone))?;
+        let checkout = Checkout {
+            tree: &*site.tree,
+            converter: &converter,
+            file_mode: site.git.trusts_file_mode(),
+            // What was taken in a moment ago is what lies here, a pointer too.
+            takes_pointers: tree.levels.since.is_some(),
+        };
+        let found = as_released(tree, &checkout);
+        Ok(Self {
+            files: checkout::without(found.files, tree.paths.absent(tree.manifest)),
+            ..found
+        })
+    }
+}
+
+/// Whether the files are as released. What differs and was touched since the operation began is
+/// somebody's: it comes as a result of its own.
+fn as_released(tree: &TaskTree<'_>, checkout: &Checkout<'_>) -> FilesNow {
+    let paths = &tree.paths;
+    let is_clean = |file: &FileEntry| !tree.levels.deep && paths.is_clean(file);
+    let look = |wanted: &dyn Fn(&FileEntry) -> bool| {
+        checkout::as_released(checkout, tree.manifest, wanted, &is_clean)
+    };
+    let all = |files| FilesNow {
+        files,
+        meanwhile: None,
+    };
+    let files = look(&|file| paths.wants(file));
+    let (Status::Fail, Some(since)) = (files.status, tree.levels.since) else {
+        return all(files);
+    };
+    let is_touched = |file: &FileEntry| tree.is_touched(&file.path, since);
+    let theirs = look(&|file| paths.wants(file) && is_touched(file));
+    if theirs.status != Status::Fail {
+        return all(files);
+    }
+    FilesNow {
+        files: look(&|file| paths.wants(file) && !is_touched(file)),
+        meanwhile: Some(CheckResult {
+            id: MEANWHILE.into(),
+            status: Status::Skipped,
+            ..theirs
+        }),
+    }
+}

@@ -1,0 +1,38 @@
+//! What cannot be checked of files whose line ends git keeps in one form only.
+
+use crate::{
+    base::{Failure, RelPath},
+    model::{CheckResult, Manifest, Status},
+    verify::{Check, Subject, nothing},
+};
+
+/// The files that had other line ends when they were released; says nothing where there are none.
+pub struct LineEndsCheck;
+
+impl Check for LineEndsCheck {
+    fn id(&self) -> &'static str {
+        "integrity.line_ends"
+    }
+
+    fn level(&self) -> u8 {
+        1
+    }
+
+    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+        match subject {
+            Subject::WorkTree(tree) => Ok(self.of(tree.manifest).into_iter().collect()),
+            Subject::Scratch(of) => Ok(self.of(of.manifest).into_iter().collect()),
+            _ => nothing(),
+        }
+    }
+}
+
+impl LineEndsCheck {
+    fn of(&self, manifest: &Manifest) -> Option<CheckResult> {
+        let told = |path: &RelPath| {
+            format!("{path} had other line ends when it was released; git keeps one form of them")
+        };
+        let evidence: Vec<String> = manifest.metadata.line_ends.iter().map(told).collect();
+        (!evidence.is_empty()).then(|| self.begin().end(Status::Skipped, evidence))
+    }
+}
