@@ -10,9 +10,9 @@ use super::App;
 use crate::{
     base::{Failure, RelPath, Type},
     catalog,
-    draft::{Draft, StepDraft},
+    draft::Draft,
     git, journal,
-    model::{TaskSpec, Version, event::Quiet, request, settings::OnVerifyFail},
+    model::{TaskSpec, Version, event::Quiet, operation::Step, request, settings::OnVerifyFail},
     rollback,
     site::RepoSite,
     steps::files::{self, Places},
@@ -105,7 +105,7 @@ impl App {
         let asks = draft
             .steps
             .iter()
-            .any(|step| matches!(step, StepDraft::Ready(_)));
+            .any(|step| matches!(step, Step::Ready { .. }));
         if !asks || on_fail == OnVerifyFail::Keep {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use crate::{
     base::{Failure, RelPath, fs::read_limited, glob::Globs, sqlite},
     catalog::Scope,
     config,
-    draft::{Draft, FileDraft, StepDraft, tree},
+    draft::{Draft, FileDraft, steps, tree},
     git::Scan,
     model::{Plan, Report, Request, operation::OpKind, overview::InitFile},
 };
@@ -113,7 +113,7 @@ impl App {
             });
         }
         draft.files.sort_by(|a, b| a.path.cmp(&b.path));
-        draft.steps = vec![StepDraft::Files];
+        draft.steps = vec![steps::FILES];
         Ok(draft)
     }
 }

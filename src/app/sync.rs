@@ -10,7 +10,7 @@ use crate::{
         path::folder_of,
     },
     catalog::registry as read,
-    draft::{Draft, FileDraft, StepDraft, registry, tree},
+    draft::{Draft, FileDraft, registry, steps, tree},
     git,
     model::{
         Plan, Report, Request, TaskId, TaskSpec, Version,
@@ -135,7 +135,7 @@ impl App {
             before,
             after: Some(tree::with_bytes(mode, registry.bytes().to_vec())),
         });
-        draft.steps = vec![StepDraft::Files];
+        draft.steps = vec![steps::FILES];
         Ok(Some(draft))
     }
 
@@ -208,7 +208,7 @@ impl App {
             }
             SyncFrom::Registry => draft.files.extend(self.config_edit(task, &version)?),
         }
-        draft.steps = vec![StepDraft::Files];
+        draft.steps = vec![steps::FILES];
         Ok(draft)
     }
 

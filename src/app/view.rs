@@ -202,7 +202,7 @@ impl App {
             Verdict::Good => "mark good",
             Verdict::Bad => "mark bad",
             Verdict::Held => "hold",
-            Verdict::Released => "end hold",
+            Verdict::HoldLifted => "end hold",
             Verdict::Pinned => "pin",
             Verdict::Unpinned => "unpin",
             _ => "mark",

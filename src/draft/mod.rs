@@ -7,18 +7,17 @@
 
 pub mod lines;
 pub mod registry;
+pub mod steps;
 pub mod tree;
 pub mod write;
-
-pub use crate::model::operation::NamedRef;
 
 use crate::{
     base::RelPath,
     deps::facts::NewFacts,
     git::Head,
     model::{
-        FileState, GitId, Manifest, OpId, Plan, Source, TagName, Version,
-        operation::{EnvironmentChange, RegistryChange, TreeChange},
+        FileState, GitId, Manifest, OpId, Plan, Source, TagName,
+        operation::{RegistryChange, Step, TreeChange},
         signature::Signing,
     },
 };
@@ -108,38 +107,6 @@ pub struct Back {
     pub to: GitId,
 }
 
-/// One step of a draft; becomes a step of the operation.
-#[derive(Debug, Clone)]
-pub enum StepDraft {
-    /// Runs the task's stop command.
-    Stop,
-    /// Changes the files of the draft.
-    Files,
-    /// Builds this environment beside the old one and switches to it.
-    Environment {
-        /// The environment's folder.
-        venv: RelPath,
-        /// What must be installed, `name==version`.
-        packages: Vec<String>,
-    },
-    /// Takes back a switch of the environment.
-    EnvironmentBack(EnvironmentChange),
-    /// Verifies this version; `None` = exactly the recorded files.
-    Verify(Option<Version>),
-    /// Checks that this version is ready.
-    Ready(Version),
-    /// Runs the task's start command.
-    Start,
-    /// Publishes the commit and the index.
-    Publish,
-    /// Removes these references, after the commit point.
-    RemoveRefs(Vec<NamedRef>),
-    /// Holds this version.
-    Hold(Version),
-    /// Lifts the hold of this version.
-    Release(Version),
-}
-
 /// An operation before it is written down.
 #[derive(Debug, Clone)]
 pub struct Draft {
@@ -165,8 +132,11 @@ pub struct Draft {
     pub index: Vec<TreeChange>,
     /// The registry entry.
     pub registry: Option<RegistryChange>,
-    /// What is done, in order.
-    pub steps: Vec<StepDraft>,
+    /// What is done, in order; see [`steps`] for what is filled in later.
+    pub steps: Vec<Step>,
+    /// What must be installed, `name==version`, in the environment that is built; `None` where none
+    /// is.
+    pub packages: Option<Vec<String>>,
     /// What sources say, to spare the next release reading them.
     pub facts: Option<NewFacts>,
 }
@@ -194,6 +164,7 @@ impl Draft {
             index: Vec::new(),
             registry: None,
             steps: Vec::new(),
+            packages: None,
             facts: None,
         }
     }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use crate::{
     base::{Failure, Kind},
     catalog::{self, Release, Scope, capture, manifests::Found, releases::Releases},
-    draft::{CommitDraft, Draft, StepDraft},
+    draft::{CommitDraft, Draft, steps},
     git::Head,
     model::{
         DependencyList, Manifest, Plan, TagName, TaskSpec, Version,
@@ -174,7 +174,7 @@ impl NewRelease<'_> {
         draft.blobs = found.blobs;
         draft.unsynced = found.unsynced;
         draft.facts = found.facts;
-        draft.steps = vec![StepDraft::Files, StepDraft::Publish];
+        draft.steps = vec![steps::FILES, steps::PUBLISH];
     }
 
     /// The release exists: success when it is the very same, else a conflict.

@@ -18,7 +18,7 @@ use crate::{
         Scope, capture,
         databases::{self, Database, Error, is_lone_log},
     },
-    draft::{Draft, FileDraft, Kept, StepDraft, tree},
+    draft::{Draft, FileDraft, Kept, steps, tree},
     git::{Attributes, Scan},
     model::{
         FileState,
@@ -265,11 +265,7 @@ fn may_go(
 /// Refuses to replace databases that other processes have open. When the task is stopped first,
 /// that is looked at afterwards, by the step that changes the files.
 pub fn refuse_open(site: &RepoSite, draft: &mut Draft) -> Result<(), Failure> {
-    let is_stopped = draft
-        .steps
-        .iter()
-        .any(|step| matches!(step, StepDraft::Stop))
-        && !site.without_commands;
+    let is_stopped = draft.steps.contains(&steps::STOP) && !site.without_commands;
     if is_stopped {
         return Ok(());
     }

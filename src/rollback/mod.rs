@@ -27,9 +27,10 @@ use crate::{
         manifests::{self, Found},
         releases::Releases,
     },
-    draft::{CommitDraft, Draft, FileDraft, StepDraft, registry, tree},
+    draft::{CommitDraft, Draft, FileDraft, registry, steps, tree},
     model::{
-        Check, DependencyList, Manifest, Status, TagName, TaskSpec, Version, operation::TreeChange,
+        Check, DependencyList, Manifest, Status, TagName, TaskSpec, Verdict, Version,
+        operation::{Step, TreeChange},
         request,
     },
     registry::task_config,
@@ -258,27 +259,29 @@ impl Rollback<'_> {
         }
         draft
             .steps
-            .extend((restart && task.stop.is_some()).then_some(StepDraft::Stop));
-        draft.steps.push(StepDraft::Files);
+            .extend((restart && task.stop.is_some()).then_some(steps::STOP));
+        draft.steps.push(steps::FILES);
         draft.steps.extend(environment);
-        draft.steps.push(StepDraft::Verify(Some(to.clone())));
+        draft.steps.push(Step::Verify {
+            version: Some(to.clone()),
+        });
         draft
             .steps
-            .extend((restart && task.start.is_some()).then_some(StepDraft::Start));
-        draft.steps.push(StepDraft::Ready(to.clone()));
+            .extend((restart && task.start.is_some()).then_some(steps::START));
+        draft.steps.push(Step::Ready {
+            version: to.clone(),
+        });
         if draft.commit.is_some() {
-            draft.steps.push(StepDraft::Publish);
+            draft.steps.push(steps::PUBLISH);
         }
         // Only what changes is said, so that the inverse of the operation is that of its verdicts.
         let is_held = |version: &Version| standing_of(self.standings, &task.id, version).held;
-        draft.steps.extend(
-            self.active
-                .filter(|from| *from > to && !is_held(from))
-                .map(|from| StepDraft::Hold(from.clone())),
-        );
-        draft
-            .steps
-            .extend(is_held(to).then(|| StepDraft::Release(to.clone())));
+        if let Some(from) = self.active.filter(|from| *from > to && !is_held(from)) {
+            draft.give_verdict(self.site, from, Verdict::Held);
+        }
+        if is_held(to) {
+            draft.give_verdict(self.site, to, Verdict::HoldLifted);
+        }
     }
 }
 

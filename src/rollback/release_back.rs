@@ -11,11 +11,11 @@ use super::{Error, show, undo};
 use crate::{
     base::{Failure, RelPath},
     catalog,
-    draft::{Back, Draft, FileDraft, Kept, NamedRef, StepDraft, registry, tree},
+    draft::{Back, Draft, FileDraft, Kept, registry, steps, tree},
     git::{Head, Repo, Scan, branch_name},
     model::{
         GitId, Operation, PathChange, Plan, TaskSpec,
-        operation::{OpKind, Publication, RefChange, TreeChange, TreeEntry},
+        operation::{NamedRef, OpKind, Publication, RefChange, Step, TreeChange, TreeEntry},
     },
     registry::task_config,
     site::RepoSite,
@@ -59,10 +59,10 @@ pub fn draft(site: &RepoSite, task: &TaskSpec, operation: &Operation) -> Result<
     }
     draft.back = Some(Back { head, to });
     draft.steps = vec![
-        StepDraft::Files,
-        StepDraft::Verify(None),
-        StepDraft::Publish,
-        StepDraft::RemoveRefs(named),
+        steps::FILES,
+        steps::VERIFY_RECORDED,
+        steps::PUBLISH,
+        Step::RemoveRefs(named),
     ];
     Ok(draft)
 }

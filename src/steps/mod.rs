@@ -1,8 +1,11 @@
 //! Row 5, the steps that engines share, one file a step.
 //!
-//! Each one implements [`journal::Step`] over the ports of the ground;
-//! [`build`] turns an operation's plan into steps, for a first run and for recovery alike, so
-//! that a crash is finished by the very code that was interrupted.
+//! Each one implements [`JournalStep`] over the ports of the site; [`build`] turns an operation's
+//! plan into steps, for a first run and for recovery alike, so that a crash is finished by the very
+//! code that was interrupted.
+//!
+//! A new step is a variant of [`Step`] with its name, a file here, and a line in
+//! `Making::implementation`.
 
 pub mod command;
 pub mod environment;
@@ -16,13 +19,20 @@ use std::{cell::RefCell, rc::Rc};
 
 use crate::{
     base::Failure,
-    journal,
+    journal::JournalStep,
     model::{Operation, TaskSpec, operation::Step},
     site::RepoSite,
 };
+use command::Command;
+use environment::Environment;
+use files::Files;
+use publish::Publish;
+use remove_refs::RemoveRefs;
+use verdicts::Verdicts;
+use verify::{Verify, What};
 
 /// Runs a verification; an error turns the operation back.
-pub type VerifyFn<'a> = Box<dyn FnMut(verify::What<'_>) -> Result<(), Failure> + 'a>;
+pub type VerifyFn<'a> = Box<dyn FnMut(What<'_>) -> Result<(), Failure> + 'a>;
 
 /// The steps of an operation, ready to run.
 pub fn build<'a>(
@@ -30,41 +40,51 @@ pub fn build<'a>(
     operation: &'a Operation,
     task: Option<&'a TaskSpec>,
     verify: VerifyFn<'a>,
-) -> Vec<Box<dyn journal::Step + 'a>> {
-    let verify = Rc::new(RefCell::new(verify));
-    let check = |what| Box::new(verify::Verify::new(what, verify.clone()));
-    let make = |step: &'a Step| -> Box<dyn journal::Step + 'a> {
+) -> Vec<Box<dyn JournalStep + 'a>> {
+    let making = Making {
+        site,
+        operation,
+        task,
+        verify: Rc::new(RefCell::new(verify)),
+    };
+    let make = |step| making.implementation(step);
+    operation.steps.iter().map(make).collect()
+}
+
+/// What the steps of one operation are made over.
+struct Making<'a> {
+    site: &'a RepoSite,
+    operation: &'a Operation,
+    task: Option<&'a TaskSpec>,
+    verify: Rc<RefCell<VerifyFn<'a>>>,
+}
+
+impl<'a> Making<'a> {
+    /// What does a step: the list to which a new one is added.
+    fn implementation(&self, step: &'a Step) -> Box<dyn JournalStep + 'a> {
+        let (site, about) = (self.site, &self.operation.about);
         match step {
-            Step::Command { role } => {
-                let task = task.filter(|_| !site.leaves_commands_out(operation));
-                Box::new(command::Command::new(site, task, *role))
-            }
-            Step::Files(changes) => Box::new(files::Files::new(
-                site,
-                &operation.about.id,
-                operation.about.at,
-                changes,
-            )),
-            Step::Environment(change) => {
-                Box::new(environment::Environment::new(&*site.tree, change))
-            }
-            Step::Verify {
-                version: Some(version),
-            } => check(verify::What::Version(version)),
-            Step::Verify { version: None } => check(verify::What::Recorded),
-            Step::Ready { version } => check(verify::What::Ready(version)),
-            Step::Publish(publication) => {
-                Box::new(publish::Publish::new(site, operation, publication, task))
-            }
-            Step::RemoveRefs(refs) => Box::new(remove_refs::RemoveRefs::new(
-                site,
-                &operation.about.id,
-                refs,
-            )),
+            Step::Command { role } => Box::new(Command::new(site, self.commanded(), *role)),
+            Step::Files(changes) => Box::new(Files::new(site, &about.id, about.at, changes)),
+            Step::Environment(change) => Box::new(Environment::new(&*site.tree, change)),
+            Step::Verify { version } => self.verify(What::arrival(version.as_ref())),
+            Step::Ready { version } => self.verify(What::Ready(version)),
+            Step::Publish(moves) => Box::new(Publish::new(site, self.operation, moves, self.task)),
+            Step::RemoveRefs(refs) => Box::new(RemoveRefs::new(site, &about.id, refs)),
             Step::Verdicts(records) => {
-                Box::new(verdicts::Verdicts::new(&*site.state, records).shared_in(site))
+                Box::new(Verdicts::new(&*site.state, records).shared_in(site))
             }
         }
-    };
-    operation.steps.iter().map(make).collect()
+    }
+
+    /// The task, unless its commands are left out.
+    fn commanded(&self) -> Option<&'a TaskSpec> {
+        self.task
+            .filter(|_| !self.site.leaves_commands_out(self.operation))
+    }
+
+    /// The step that verifies something.
+    fn verify(&self, what: What<'a>) -> Box<dyn JournalStep + 'a> {
+        Box::new(Verify::new(what, self.verify.clone()))
+    }
 }

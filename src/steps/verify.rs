@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 use serde_json::Value;
 
 use super::VerifyFn;
-use crate::{base::Failure, journal::Step, model::Version};
+use crate::{base::Failure, journal::JournalStep, model::Version};
 
 /// The step. What it checks and when a bad result turns back is the engine's to say.
 pub struct Verify<'a> {
@@ -24,6 +24,13 @@ pub enum What<'a> {
     Ready(&'a Version),
 }
 
+impl<'a> What<'a> {
+    /// That the operation arrived: at a version, or else at exactly what it recorded.
+    pub fn arrival(version: Option<&'a Version>) -> Self {
+        version.map_or(Self::Recorded, Self::Version)
+    }
+}
+
 impl<'a> Verify<'a> {
     /// The step for one thing to verify.
     pub fn new(what: What<'a>, run: Rc<RefCell<VerifyFn<'a>>>) -> Self {
@@ -31,7 +38,7 @@ impl<'a> Verify<'a> {
     }
 }
 
-impl Step for Verify<'_> {
+impl JournalStep for Verify<'_> {
     fn name(&self) -> &'static str {
         if matches!(self.what, What::Ready(_)) {
             "ready"

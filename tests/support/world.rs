@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use snapback::{
     audit::{Once, Trail},
     base::{Failure, Fs, RelPath, fs::create_dir_all},
-    journal::{Ended, Ending, Log, Phase, Runner, Step, history},
+    journal::{Ended, Ending, JournalStep, Log, Phase, Runner, history},
     model::{
         FileState, OpId, Operation, PathChange, Source, Verdict, VerdictRecord,
         operation::{self, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person},
@@ -205,8 +205,8 @@ impl World {
         Ok(changes)
     }
 
-    fn steps<'a>(&'a self, operation: &'a Operation) -> Vec<Box<dyn Step + 'a>> {
-        let make = |step: &'a operation::Step| -> Box<dyn Step + 'a> {
+    fn steps<'a>(&'a self, operation: &'a Operation) -> Vec<Box<dyn JournalStep + 'a>> {
+        let make = |step: &'a operation::Step| -> Box<dyn JournalStep + 'a> {
             match step {
                 operation::Step::Files(changes) => {
                     let ports = (

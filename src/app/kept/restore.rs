@@ -4,7 +4,7 @@ use super::super::{App, Error};
 use crate::{
     base::{Failure, RelPath, sqlite},
     catalog::{Scope, registry},
-    draft::{self, Draft, FileDraft, StepDraft, tree},
+    draft::{self, Draft, FileDraft, steps, tree},
     git::Scan,
     model::{
         FileState, OpId, Operation, Plan, TaskSpec,
@@ -66,7 +66,7 @@ impl App {
         draft.plan.files.sort_by(|a, b| a.path.cmp(&b.path));
         draft.plan.nothing_to_do = draft.files.iter().all(is_same);
         draft.files.sort_by(|a, b| a.path.cmp(&b.path));
-        draft.steps = vec![StepDraft::Files, StepDraft::Verify(None)];
+        draft.steps = vec![steps::FILES, steps::VERIFY_RECORDED];
         refuse_open(&self.site, &mut draft)?;
         self.note_other_version(task, &mut draft)?;
         Ok(draft)

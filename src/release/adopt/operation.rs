@@ -7,7 +7,7 @@ use super::Adoption;
 use crate::{
     base::{Digest, Failure, RelPath, text},
     catalog::registry as read,
-    draft::{CommitDraft, Draft, FileDraft, Keep, Kept, NewBlob, StepDraft, tree},
+    draft::{CommitDraft, Draft, FileDraft, Keep, Kept, NewBlob, steps, tree},
     git::Tracked,
     model::{
         FileState, GitId, Manifest, Plan, Source, TaskId, Version,
@@ -55,7 +55,7 @@ pub fn draft(
         is_signed: false,
         manifest: None,
     });
-    draft.steps = vec![StepDraft::Files, StepDraft::Publish];
+    draft.steps = vec![steps::FILES, steps::PUBLISH];
     Ok(draft)
 }
 

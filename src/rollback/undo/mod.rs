@@ -18,7 +18,7 @@ use super::{
 use crate::{
     base::{Failure, RelPath, clock::local, zone},
     catalog::{self, Scope},
-    draft::{CommitDraft, Draft, FileDraft, Kept, StepDraft, registry, tree},
+    draft::{CommitDraft, Draft, FileDraft, Kept, registry, steps, tree},
     git::{Scan, Tracked},
     model::{
         GitId, Operation, Plan, TaskId, TaskSpec, Verdict, Version,
@@ -169,7 +169,7 @@ impl Inverse<'_> {
             let before = registry::entry_before(operation, change).cloned();
             registry::back(site, &task.id, operation, change)?.add_to(&mut draft, before);
         }
-        add_steps(task, operation, &mut draft);
+        add_steps(site, (task, operation), &mut draft);
         databases::refuse_open(site, &mut draft)?;
         Ok(draft)
     }
@@ -378,39 +378,36 @@ pub(super) fn indexed(scan: &Scan) -> HashMap<&RelPath, &TreeEntry> {
 }
 
 /// The steps: those of the operation, seen from the other side.
-fn add_steps(task: &TaskSpec, operation: &Operation, draft: &mut Draft) {
+fn add_steps(site: &RepoSite, (task, operation): (&TaskSpec, &Operation), draft: &mut Draft) {
     let ran = |role: CommandRole| operation.steps.contains(&Step::Command { role });
     draft
         .steps
-        .extend((ran(CommandRole::Stop) && task.stop.is_some()).then_some(StepDraft::Stop));
-    draft.steps.push(StepDraft::Files);
+        .extend((ran(CommandRole::Stop) && task.stop.is_some()).then_some(steps::STOP));
+    draft.steps.push(steps::FILES);
     for step in &operation.steps {
         if let Step::Environment(change) = step {
-            draft.steps.push(StepDraft::EnvironmentBack(change.clone()));
+            draft.steps.push(steps::environment_back(change));
         }
     }
-    draft.steps.push(StepDraft::Verify(None));
+    draft.steps.push(steps::VERIFY_RECORDED);
     draft
         .steps
-        .extend((ran(CommandRole::Start) && task.start.is_some()).then_some(StepDraft::Start));
+        .extend((ran(CommandRole::Start) && task.start.is_some()).then_some(steps::START));
     if draft.commit.is_some() {
-        draft.steps.push(StepDraft::Publish);
+        draft.steps.push(steps::PUBLISH);
     }
     // Undo of a rollback 1.3 -> 1.2 lifts the hold of 1.3; redo puts it back.
-    let records = operation.steps.iter().filter_map(|step| {
-        if let Step::Verdicts(records) = step {
-            Some(records)
-        } else {
-            None
-        }
+    let verdicts = operation.steps.iter().filter_map(|step| match step {
+        Step::Verdicts(records) => Some(records),
+        _ => None,
     });
-    draft
-        .steps
-        .extend(records.flatten().filter_map(|record| match record.verdict {
-            Verdict::Held => Some(StepDraft::Release(record.version.clone())),
-            Verdict::Released => Some(StepDraft::Hold(record.version.clone())),
-            _ => None,
-        }));
+    for record in verdicts.flatten() {
+        match record.verdict {
+            Verdict::Held => draft.give_verdict(site, &record.version, Verdict::HoldLifted),
+            Verdict::HoldLifted => draft.give_verdict(site, &record.version, Verdict::Held),
+            _ => {}
+        }
+    }
 }
 
 /// The task that an operation belongs to.

@@ -25,7 +25,7 @@ use serde_json::Value;
 
 use crate::{
     base::{Failure, Fs, RelPath, Stat, SyncPoint, Type, fs::create_dir_all},
-    journal::Step,
+    journal::JournalStep,
     model::{FileState, OpId, PathChange},
     site::{Bytes, RepoSite},
     store::ChunkStore,
@@ -210,7 +210,7 @@ impl<'a> Files<'a> {
     }
 }
 
-impl Step for Files<'_> {
+impl JournalStep for Files<'_> {
     fn name(&self) -> &'static str {
         "files"
     }

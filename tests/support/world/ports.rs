@@ -12,7 +12,7 @@ use snapback::{
         Failure, Fs, Input, Output, RelPath, Stat, SyncPoint,
         fs::{FileLock, Hold},
     },
-    journal::Step,
+    journal::JournalStep,
     model::Source,
     site::Bytes,
     store::ChunkStore,
@@ -119,7 +119,7 @@ impl Commit<'_> {
     }
 }
 
-impl Step for Commit<'_> {
+impl JournalStep for Commit<'_> {
     fn name(&self) -> &'static str {
         "publish"
     }
