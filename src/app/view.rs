@@ -126,7 +126,7 @@ impl App {
         Ok(ReleaseDetail {
             release: line,
             files: own().count(),
-            bytes: own().filter_map(|file| file.size).sum(),
+            bytes: own().filter_map(|file| file.size()).sum(),
             manifest: manifest.clone(),
             unread,
         })

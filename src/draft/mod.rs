@@ -16,57 +16,11 @@ use crate::{
     deps::facts::NewFacts,
     git::Head,
     model::{
-        FileState, GitId, Manifest, OpId, Plan, Source, TagName,
+        GitId, Manifest, OpId, PathChange, Plan, TagName,
         operation::{RegistryChange, Step, TreeChange},
         signature::Signing,
     },
 };
-
-/// How the bytes of a state get to where its source says.
-#[derive(Debug, Clone)]
-pub enum Keep {
-    /// They are there.
-    Already,
-    /// They are copied from the work tree into the store.
-    FromTree,
-    /// These are put into the store.
-    Bytes(Vec<u8>),
-}
-
-/// A file state and how its bytes are kept.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    /// The state; its source is final only when `keep` is [`Keep::Already`].
-    pub state: FileState,
-    /// How its bytes get there.
-    pub keep: Keep,
-}
-
-impl Kept {
-    /// A state whose bytes are kept already.
-    pub fn already(state: FileState) -> Self {
-        Self {
-            state,
-            keep: Keep::Already,
-        }
-    }
-
-    /// True when what is at a place is this state, or both are nothing.
-    pub fn is(here: Option<&Self>, state: Option<&FileState>) -> bool {
-        FileState::same_at(here.map(|kept| &kept.state), state)
-    }
-}
-
-/// One path of the work tree, before and after.
-#[derive(Debug, Clone)]
-pub struct FileDraft {
-    /// The path.
-    pub path: RelPath,
-    /// What is there.
-    pub before: Option<Kept>,
-    /// What goes there.
-    pub after: Option<Kept>,
-}
 
 /// A blob that git does not have yet.
 #[derive(Debug, Clone)]
@@ -116,8 +70,9 @@ pub struct Draft {
     pub message: String,
     /// The operation that this one takes back.
     pub undoes: Option<OpId>,
-    /// Changes of the work tree, sorted by path.
-    pub files: Vec<FileDraft>,
+    /// Changes of the work tree, sorted by path. What is kept nowhere yet is put into the store when
+    /// the draft is written.
+    pub files: Vec<PathChange>,
     /// Large files of a release: path and digest; they go into the store as they are.
     pub large: Vec<(RelPath, crate::base::Digest)>,
     /// Blobs that git does not have yet.
@@ -168,9 +123,4 @@ impl Draft {
             facts: None,
         }
     }
-}
-
-/// A source to be replaced when the bytes are put; the object's id is not known before.
-pub fn unknown_source(digest: crate::base::Digest) -> Source {
-    Source::Object(crate::model::ObjectId(digest))
 }

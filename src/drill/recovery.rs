@@ -24,7 +24,7 @@ use crate::{
     model::{
         Check, Status,
         drill::{DrillReport, Phase},
-        manifest::FileEntry,
+        manifest::ManifestFile,
     },
     verify::{
         Checking, Commands,
@@ -210,7 +210,7 @@ impl Drill<'_> {
         converter: &Converter,
         is_registry_left: bool,
     ) -> Vec<Check> {
-        let wanted = |file: &FileEntry| self.is_of_version(file);
+        let wanted = |file: &ManifestFile| self.is_of_version(file);
         let text = |failure: Failure| failure.to_string();
         let registry =
             crate::catalog::registry::in_tree(root, &self.site.settings).and_then(|registry| {
@@ -239,7 +239,7 @@ impl Drill<'_> {
         checks.extend(configuration::versions(
             self.version,
             &said,
-            manifest.metadata.adopted,
+            manifest.subject.adopted,
         ));
         checks.push(configuration::lockfiles(root, manifest, converter));
         checks.extend(integrity::line_ends(manifest));

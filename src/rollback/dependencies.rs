@@ -63,7 +63,7 @@ fn note_packages(before: Option<&DependencyList>, target: &Manifest, plan: &mut 
         _ if !target.knows_dependencies() => {
             let is_worth_it = before.is_none_or(|before| !before.is_empty());
             plan.notes
-                .extend(is_worth_it.then(|| unknown(&target.metadata.version)));
+                .extend(is_worth_it.then(|| unknown(&target.subject.version)));
         }
         None => plan.notes.extend(
             plan.from

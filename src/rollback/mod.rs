@@ -27,9 +27,10 @@ use crate::{
         manifests::{self, Found},
         releases::Releases,
     },
-    draft::{CommitDraft, Draft, FileDraft, registry, steps, tree},
+    draft::{CommitDraft, Draft, registry, steps, tree},
     model::{
-        Check, DependencyList, Manifest, Status, TagName, TaskSpec, Verdict, Version,
+        Check, DependencyList, FileRecord, Manifest, PathChange, Status, TagName, TaskSpec,
+        Verdict, Version,
         operation::{Step, TreeChange},
         request,
     },
@@ -301,7 +302,7 @@ fn set_loose_config(
     let Some(bytes) = catalog::registry::read_small(&*site.tree, path)?.filter(|_| !goes) else {
         return Ok(());
     };
-    let version = &target.metadata.version;
+    let version = &target.subject.version;
     if catalog::registry::config_version(&*site.tree, task)?.is_none_or(|now| now == *version) {
         return Ok(());
     }
@@ -313,11 +314,11 @@ fn set_loose_config(
     let before = tree::existing(&*site.tree, &site.git, path, None)?;
     let mode = before
         .as_ref()
-        .map_or(0o666 & !site.umask, |kept| kept.state.mode);
-    let file = FileDraft {
+        .map_or(0o666 & !site.umask, |record| record.mode);
+    let file = PathChange {
         path: path.clone(),
         before,
-        after: Some(tree::with_bytes(mode, edited)),
+        after: Some(FileRecord::with_bytes(path.clone(), mode, edited)),
     };
     draft.plan.files.extend(show::file_lines(
         site,

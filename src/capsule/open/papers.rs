@@ -85,13 +85,11 @@ impl Opened<'_> {
 
     /// The list is that of the release.
     fn check_manifest(&self, manifest: &Manifest) -> Result<(), Error> {
-        let (listing, meta) = (&self.listing, &manifest.metadata);
-        if (&meta.task_id, &meta.version, &meta.git_tag)
-            != (&listing.task, &listing.version, &listing.tag)
-        {
+        let (listing, subject) = (&self.listing, &manifest.subject);
+        if !subject.is(&listing.task, &listing.version) {
             return Err(self.damaged(format!(
                 "its manifest is that of {} {}",
-                meta.task_id, meta.version
+                subject.task, subject.version
             )));
         }
         let mut released = manifest
@@ -99,17 +97,18 @@ impl Opened<'_> {
             .iter()
             .filter(|file| file.role != Role::Registry)
             .collect::<Vec<_>>();
-        released.sort_by(|a, b| a.path.cmp(&b.path));
+        released.sort_by(|a, b| a.path().cmp(b.path()));
         if released.len() != listing.files.len() {
             return Err(self.damaged("it lists other files than its manifest"));
         }
         for (entry, file) in released.into_iter().zip(&listing.files) {
-            let same_mode = entry.mode.as_ref().is_none_or(|mode| *mode == file.mode);
-            if entry.path != file.path
-                || !same_mode
-                || entry.digest() != Some(file.released.unwrap_or(file.sha256))
+            let record = &file.record;
+            let same_kind = entry.kind().is_none_or(|kind| kind == record.kind);
+            if *entry.path() != record.path
+                || !same_kind
+                || entry.digest() != Some(file.released_digest())
             {
-                return Err(self.damaged(format!("{} is not what its manifest says", file.path)));
+                return Err(self.damaged(format!("{} is not what its manifest says", record.path)));
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ use crate::{
         databases::{is_lone_log, with_sides},
     },
     git::{Attributes, Scan, Tracked, WorkState, rules_gone},
-    model::{Check, Manifest, Status, manifest::FileEntry, verification::MEANWHILE},
+    model::{Check, Manifest, Status, manifest::ManifestFile, verification::MEANWHILE},
     site::RepoSite,
     verify::{Checking, integrity},
 };
@@ -50,7 +50,7 @@ impl TreeCheck<'_> {
                 .files
                 .iter()
                 .filter(|file| paths.wants(file))
-                .map(|file| (&file.path, ())),
+                .map(|file| (file.path(), ())),
         );
         checks.extend(databases(site, scan, &restored)?);
         checks.extend(integrity::line_ends(manifest));
@@ -66,15 +66,15 @@ impl TreeCheck<'_> {
         paths: &Paths<'_>,
         levels: &Levels,
     ) -> (Check, Option<Check>) {
-        let is_clean = |file: &FileEntry| !levels.deep && paths.is_clean(file);
-        let look = |wanted: &dyn Fn(&FileEntry) -> bool| {
+        let is_clean = |file: &ManifestFile| !levels.deep && paths.is_clean(file);
+        let look = |wanted: &dyn Fn(&ManifestFile) -> bool| {
             integrity::tree(work, self.manifest, wanted, &is_clean)
         };
         let files = look(&|file| paths.wants(file));
         let (Status::Fail, Some(since)) = (files.status, levels.since) else {
             return (files, None);
         };
-        let is_touched = |file: &FileEntry| touched(self.site, &file.path, since);
+        let is_touched = |file: &ManifestFile| touched(self.site, file.path(), since);
         let theirs = look(&|file| paths.wants(file) && is_touched(file));
         if theirs.status != Status::Fail {
             return (files, None);
@@ -116,20 +116,17 @@ impl<'a> Paths<'a> {
             scope,
             clean: Sorted::new(clean),
             left_out: Sorted::new(left_out.map(|tracked| (&tracked.path, ()))),
-            listed: Sorted::new(manifest.files.iter().map(|file| (&file.path, ()))),
+            listed: Sorted::new(manifest.files.iter().map(|file| (file.path(), ()))),
         }
     }
 
     /// True where git's own stat cache proves that a file is as released.
-    fn is_clean(&self, file: &FileEntry) -> bool {
+    fn is_clean(&self, file: &ManifestFile) -> bool {
         let entry = self
             .clean
-            .get(&file.path)
+            .get(file.path())
             .and_then(|tracked| tracked.index.as_ref());
-        file.blob.is_some()
-            && entry.is_some_and(|entry| {
-                Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref()
-            })
+        entry.is_some_and(|entry| file.is_entry(entry))
     }
 
     /// True for part of a database that is none of the version's.
@@ -138,8 +135,8 @@ impl<'a> Paths<'a> {
     }
 
     /// True for a file that must be as released.
-    fn wants(&self, file: &FileEntry) -> bool {
-        let path = &file.path;
+    fn wants(&self, file: &ManifestFile) -> bool {
+        let path = file.path();
         let stays =
             || self.scope.protects(path) || self.left_out.contains(path) || self.is_lone(path);
         file.is_restored() && !stays()
@@ -150,7 +147,7 @@ impl<'a> Paths<'a> {
         manifest
             .files
             .iter()
-            .filter(|file| file.is_restored() && self.left_out.contains(&file.path))
+            .filter(|file| file.is_restored() && self.left_out.contains(file.path()))
             .count()
     }
 

@@ -106,9 +106,9 @@ fn contents(
 
 /// Refuses a release whose tag's commit does not hold what its manifest says.
 pub fn refuse_other_commit(site: &RepoSite, scope: &Scope, found: &Found) -> Result<(), Failure> {
-    let meta = &found.manifest.metadata;
+    let manifest = &found.manifest;
     // The users' own form does not say what git has.
-    if found.manifest.schema.is_none() {
+    if manifest.by_hand {
         return Ok(());
     }
     let check = grown::commit(site, scope, found, false)?;
@@ -116,9 +116,9 @@ pub fn refuse_other_commit(site: &RepoSite, scope: &Scope, found: &Found) -> Res
         return Ok(());
     }
     Err(Error::Damaged {
-        tag: meta.git_tag.clone(),
+        tag: manifest.subject.tag().to_string(),
         problems: check.evidence.join("; "),
-        task: meta.task_id.clone(),
+        task: manifest.subject.task.clone(),
     }
     .into())
 }

@@ -262,10 +262,10 @@ impl TreeCheck<'_> {
 
     /// Level 2.
     fn configuration(&self) -> Result<Vec<Check>, Failure> {
-        let (site, version) = (self.site, &self.manifest.metadata.version);
+        let (site, version) = (self.site, &self.manifest.subject.version);
         let said = self.said();
         let converter = site.git.converter(Attributes::WorkTree)?;
-        let mut checks = configuration::versions(version, &said, self.manifest.metadata.adopted);
+        let mut checks = configuration::versions(version, &said, self.manifest.subject.adopted);
         checks.push(configuration::lockfiles(
             &*site.tree,
             self.manifest,
@@ -290,7 +290,7 @@ impl TreeCheck<'_> {
             }
             // A task without a configuration file cannot disagree with it, nor one that no
             // rollback touches.
-            _ => Ok(Some(self.manifest.metadata.version.clone())),
+            _ => Ok(Some(self.manifest.subject.version.clone())),
         };
         Said {
             registry: registry.map_err(text),

@@ -15,11 +15,10 @@ use super::{check, room::Room};
 use crate::{
     base::{Failure, RelPath, Sorted, sqlite},
     catalog::{Scope, capture, left_out, manifests::Found, releases::Releases},
-    draft::FileDraft,
     git::{Attributes, RuleChanges, Scan, Tracked, WorkState},
     model::{
-        GitId, LeftOut, TaskSpec,
-        manifest::{FileEntry, Role},
+        GitId, LeftOut, PathChange, TaskSpec,
+        manifest::{ManifestFile, Role},
         operation::{TreeChange, TreeEntry},
     },
     site::RepoSite,
@@ -46,7 +45,7 @@ pub struct Comparison<'a> {
 #[derive(Default)]
 pub struct Compared {
     /// Changes of the work tree, sorted by path.
-    pub files: Vec<FileDraft>,
+    pub files: Vec<PathChange>,
     /// Changes of the commit's tree.
     pub tree: Vec<TreeChange>,
     /// Changes of the index.
@@ -79,7 +78,7 @@ pub struct Compared {
 }
 
 /// The files that are restored, by path.
-pub(super) type Wanted<'a> = Sorted<'a, &'a FileEntry>;
+pub(super) type Wanted<'a> = Sorted<'a, &'a ManifestFile>;
 
 impl Comparison<'_> {
     /// Compares.
@@ -99,7 +98,7 @@ impl Comparison<'_> {
         };
         self.restore(&wanted, &tracked, &reader, &mut compared)?;
         self.remove(&wanted, &scan, &mut compared)?;
-        let needed = self.target.manifest.metadata.version.to_string();
+        let needed = self.target.manifest.subject.version.to_string();
         let room = Room {
             site: self.site,
             scope: self.scope,
@@ -128,8 +127,8 @@ impl Comparison<'_> {
         dirs.extend(
             wanted
                 .values()
-                .filter(|file| !self.scope.owns(&file.path))
-                .map(|file| file.path.clone()),
+                .filter(|file| !self.scope.owns(file.path()))
+                .map(|file| file.path().clone()),
         );
         let (commit, scan) = rayon::join(
             || check::refuse_other_commit(self.site, self.scope, self.target),
@@ -162,7 +161,7 @@ impl Comparison<'_> {
         let files = self.target.manifest.files.iter();
         let files = files
             .filter(|file| file.is_restored() || (self.with_shared && file.role == Role::Shared));
-        Sorted::new(files.map(|file| (&file.path, file)))
+        Sorted::new(files.map(|file| (file.path(), file)))
     }
 
     /// Line endings follow the attributes that will be in force afterwards: the target's own in
@@ -177,13 +176,12 @@ impl Comparison<'_> {
                 .filter(|tracked| tracked.state == WorkState::Clean)
                 .and_then(|tracked| tracked.index.as_ref())
         };
-        let differs = |path: &RelPath, file: &FileEntry| {
-            clean(path).map(|entry| &entry.id) != file.blob.as_ref()
-        };
+        let differs =
+            |path: &RelPath, file: &ManifestFile| clean(path).map(|entry| &entry.id) != file.blob();
         let come = wanted
             .values()
-            .filter(|file| is_rules(&file.path) && differs(&file.path, file))
-            .map(|file| (file.path.clone(), file.blob.clone()));
+            .filter(|file| is_rules(file.path()) && differs(file.path(), file))
+            .map(|file| (file.path().clone(), file.blob().cloned()));
         let go = tracked
             .paths()
             .filter(|path| is_rules(path) && self.scope.owns(path) && !wanted.contains(path));

@@ -18,10 +18,10 @@ use super::{
 use crate::{
     base::{Failure, RelPath, clock::local, zone},
     catalog::{self, Scope},
-    draft::{CommitDraft, Draft, FileDraft, Kept, registry, steps, tree},
+    draft::{CommitDraft, Draft, registry, steps, tree},
     git::{Scan, Tracked},
     model::{
-        GitId, Operation, Plan, TaskId, TaskSpec, Verdict, Version,
+        FileRecord, GitId, Operation, PathChange, Plan, TaskId, TaskSpec, Verdict, Version,
         operation::{CommandRole, OpKind, Publication, Step, TreeChange, TreeEntry},
         signature::Signing,
     },
@@ -115,7 +115,7 @@ struct Inverse<'a> {
 /// The files that go back.
 #[derive(Default)]
 struct FilesBack {
-    files: Vec<FileDraft>,
+    files: Vec<PathChange>,
     /// Blobs that must be durable before their files are replaced.
     unsynced: Vec<GitId>,
     /// What was changed since the operation.
@@ -203,23 +203,23 @@ impl Inverse<'_> {
         {
             let blob = indexed.get(&change.path).map(|entry| &entry.id);
             let now = tree::existing(&*site.tree, &site.git, &change.path, blob)?;
-            let same = Kept::is(now.as_ref(), change.before.as_ref());
+            let same = FileRecord::same_at(now.as_ref(), change.before.as_ref());
             if same && !sides.databases.contains(&change.path) {
                 continue;
             }
-            if !same && !Kept::is(now.as_ref(), change.after.as_ref()) {
+            if !same && !FileRecord::same_at(now.as_ref(), change.after.as_ref()) {
                 back.uncommitted.insert(change.path.clone());
             }
             back.unsynced.extend(blob.cloned());
-            back.files.push(FileDraft {
+            back.files.push(PathChange {
                 path: change.path.clone(),
                 before: now,
-                after: change.before.clone().map(Kept::already),
+                after: change.before.clone(),
             });
         }
         for log in sides.go {
             let before = tree::existing(&*site.tree, &site.git, &log, None)?;
-            back.files.push(FileDraft {
+            back.files.push(PathChange {
                 path: log,
                 before,
                 after: None,
@@ -229,7 +229,7 @@ impl Inverse<'_> {
     }
 
     /// What the person sees.
-    fn plan(&self, files: &[FileDraft], edited: &BTreeSet<RelPath>) -> Plan {
+    fn plan(&self, files: &[PathChange], edited: &BTreeSet<RelPath>) -> Plan {
         let (task, operation) = (self.task, self.operation);
         Plan {
             title: task.title.clone(),

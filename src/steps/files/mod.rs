@@ -26,7 +26,7 @@ use serde_json::Value;
 use crate::{
     base::{Failure, Fs, RelPath, Stat, SyncPoint, Type, fs::create_dir_all},
     journal::JournalStep,
-    model::{FileState, OpId, PathChange},
+    model::{FileRecord, OpId, PathChange},
     site::{Bytes, RepoSite},
     store::ChunkStore,
 };
@@ -138,7 +138,7 @@ impl<'a> Files<'a> {
     fn displace(
         &self,
         open: &[(usize, &'a PathChange)],
-        goal: &dyn Fn(&'a PathChange) -> Option<&'a FileState>,
+        goal: &dyn Fn(&'a PathChange) -> Option<&'a FileRecord>,
     ) -> Result<(), Failure> {
         for (at, change) in open
             .iter()
@@ -164,7 +164,7 @@ impl<'a> Files<'a> {
     fn install(
         &self,
         open: &[(usize, &'a PathChange)],
-        goal: &dyn Fn(&'a PathChange) -> Option<&'a FileState>,
+        goal: &dyn Fn(&'a PathChange) -> Option<&'a FileRecord>,
     ) -> Result<(), Failure> {
         for (at, change) in open.iter().filter(|(_, change)| goal(change).is_some()) {
             let (path, staged) = (&change.path, self.staged(*at));
@@ -205,7 +205,7 @@ impl<'a> Files<'a> {
     }
 
     /// True when a path holds exactly a state (`None` = nothing).
-    fn is(&self, path: &RelPath, state: Option<&FileState>) -> Result<bool, Failure> {
+    fn is(&self, path: &RelPath, state: Option<&FileRecord>) -> Result<bool, Failure> {
         Ok(holds(self.tree, path, state).map_err(failed("read", path))?)
     }
 }

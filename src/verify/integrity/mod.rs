@@ -29,15 +29,15 @@ pub fn commit(
     let mut problems = Vec::new();
     let mut seen = 0;
     for file in &manifest.files {
-        let path = &file.path;
+        let path = file.path();
         match in_commit.get(path) {
             Some(_) if file.role == Role::Large => {
                 problems.push(format!("{path} is in the commit and in the store"));
             }
             Some(entry) => {
                 seen += usize::from(file.is_restored());
-                if file.blob.as_ref().is_some_and(|blob| *blob != entry.id)
-                    || file.mode.as_ref().is_some_and(|mode| *mode != entry.mode)
+                if file.blob().is_some_and(|blob| *blob != entry.id)
+                    || file.kind().is_some_and(|kind| entry.mode != kind.into())
                 {
                     problems.push(format!(
                         "{path} is another file in the tag's commit than in the manifest"
@@ -50,7 +50,7 @@ pub fn commit(
             None => {}
         }
     }
-    let listed = Sorted::new(manifest.files.iter().map(|file| (&file.path, ())));
+    let listed = Sorted::new(manifest.files.iter().map(|file| (file.path(), ())));
     let extra = entries
         .iter()
         .filter(|(path, _)| !listed.contains(path) && owns(path));
@@ -70,7 +70,7 @@ pub fn line_ends(manifest: &Manifest) -> Option<Check> {
     let told = |path: &RelPath| {
         format!("{path} had other line ends when it was released; git keeps one form of them")
     };
-    let evidence: Vec<String> = manifest.metadata.line_ends.iter().map(told).collect();
+    let evidence: Vec<String> = manifest.subject.line_ends.iter().map(told).collect();
     (!evidence.is_empty())
         .then(|| Checking::begin(1, "integrity.line_ends").end(Status::Skipped, evidence))
 }
