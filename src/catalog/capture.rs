@@ -6,7 +6,7 @@ use std::io::Read;
 use super::Error;
 use crate::{
     base::{Digest, Fs, RelPath, Stat, Type, cancel::Stoppable, fs::read_sized},
-    model::{FileKind, FileRecord, Source},
+    model::{FileRecord, Source},
 };
 
 /// Files up to this size are read into memory, larger ones are streamed.
@@ -25,27 +25,11 @@ pub struct FileNow {
 
 impl FileNow {
     /// The file at a path, by what `lstat` says and what was read.
-    fn new(
-        path: &RelPath,
-        stat: Stat,
-        (digest, size): (Digest, u64),
-        bytes: Option<Vec<u8>>,
-    ) -> Self {
-        let is_link = stat.kind == Type::Symlink;
-        let kind = if is_link {
-            FileKind::Link
-        } else {
-            FileKind::of_mode(stat.mode)
-        };
-        let record = FileRecord {
-            path: path.clone(),
-            kind,
-            size,
-            digest,
-            mode: if is_link { kind.mode() } else { stat.mode },
-            mtime: (!is_link).then_some(stat.mtime),
-            source: Source::Here,
-        };
+    fn new(path: &RelPath, stat: Stat, read: (Digest, u64), bytes: Option<Vec<u8>>) -> Self {
+        let mut record = FileRecord::of_stat(path.clone(), &stat, read, Source::Here);
+        if record.is_link() {
+            (record.mode, record.mtime) = (record.kind.mode(), None);
+        }
         Self { record, bytes }
     }
 

@@ -6,11 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Version, report::Moment};
-use crate::{
-    GitId, TagName, TaskId,
-    as_written::AsWritten,
-    file_record::{FileRecord, Source},
-};
+use crate::{GitId, TagName, TaskId, as_written::AsWritten, file_record::FileRecord};
 use base::{Digest, RelPath};
 
 mod wire;
@@ -160,10 +156,7 @@ impl CapsuleReport {
 impl CapsuleFile {
     /// The target of a link; of anything else nothing.
     pub fn target(&self) -> &[u8] {
-        match &self.record.source {
-            Source::Inline(target) if self.record.is_link() => target,
-            _ => &[],
-        }
+        self.record.target().unwrap_or_default()
     }
 
     /// The digest in the manifest.

@@ -5,7 +5,7 @@
 //! they are read and back when they are written, each in a wire module of its own. No I/O, and
 //! nothing that only one format knows.
 
-use base::{Digest, RelPath};
+use base::{Digest, RelPath, Stat, Type};
 
 use crate::{GitId, ObjectId, operation::TreeEntry};
 
@@ -110,6 +110,34 @@ impl FileRecord {
         }
     }
 
+    /// What `lstat` says of a path, and what was read there: digest and number of bytes.
+    pub fn of_stat(
+        path: RelPath,
+        stat: &Stat,
+        (digest, size): (Digest, u64),
+        source: Source,
+    ) -> Self {
+        Self {
+            path,
+            kind: match stat.kind {
+                Type::Symlink => FileKind::Link,
+                Type::Dir => FileKind::Folder,
+                Type::File | Type::Other => FileKind::of_mode(stat.mode),
+            },
+            size,
+            digest,
+            mode: stat.mode,
+            mtime: Some(stat.mtime),
+            source,
+        }
+    }
+
+    /// A link, by what `lstat` says of it and its target.
+    pub fn of_link(path: RelPath, stat: &Stat, target: Vec<u8>) -> Self {
+        let read = (Digest::of(&target), target.len() as u64);
+        Self::of_stat(path, stat, read, Source::Inline(target))
+    }
+
     /// A file as git keeps it.
     pub fn of_blob(
         path: RelPath,
@@ -145,9 +173,22 @@ impl FileRecord {
         }
     }
 
+    /// True for a regular file.
+    pub fn is_file(&self) -> bool {
+        matches!(self.kind, FileKind::File | FileKind::Executable)
+    }
+
     /// True for a symbolic link.
     pub fn is_link(&self) -> bool {
         self.kind == FileKind::Link
+    }
+
+    /// The target of a link that the record holds.
+    pub fn target(&self) -> Option<&[u8]> {
+        match &self.source {
+            Source::Inline(target) if self.is_link() => Some(target),
+            _ => None,
+        }
     }
 
     /// True when both have the same bytes, type and permission bits.

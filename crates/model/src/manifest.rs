@@ -126,7 +126,7 @@ impl Manifest {
             .then_some(manifest.dependencies))
     }
 
-    /// What [`Manifest::parse`] would read as the subject and the time; the files are passed over in
+    /// What [`Manifest::parse`] would read as the subject and the time; the files are passed over
     /// the same way.
     pub fn parse_subject(bytes: &[u8]) -> Result<(TaskVersion, AsWritten<Timestamp>), Error> {
         match canonical::read_metadata(bytes) {
