@@ -10,7 +10,7 @@
 //!
 //! ```text
 //!   choose paths        describe                    keep bytes
-//!   task ───────────> Manifest / FileState ───> git objects | store
+//!   task ───────────> Manifest / FileRecord ──> git objects | store
 //!                            │
 //!                            v
 //!   Draft (pure) ─> Plan shown ─> Operation journalled ─> steps ─> Report ─> undo

@@ -5,31 +5,38 @@
 use std::{fs, path::Path};
 
 use libfuzzer_sys::fuzz_target;
+use serde_json::{Value, json};
 use snapback::{
-    base::Digest,
+    base::{Digest, RelPath},
     capsule::{open, script, tar::Writer},
-    model::capsule::Listing,
+    model::{FileRecord, capsule::CapsuleFile},
 };
 
-/// A capsule with this list, its files filled so that sizes and digests are right.
-fn around(mut listing: Listing) -> Option<Vec<u8>> {
-    let manifest = format!("metadata: {{task_id: {}, version: {}, git_tag: x}}\nfiles: []\n", listing.task, listing.version);
-    listing.manifest = Digest::of(manifest.as_bytes());
-    let mut contents = Vec::new();
-    for file in &mut listing.files {
-        let content = file.target_bytes().unwrap_or_else(|| file.path.as_bytes().repeat(usize::try_from(file.size % 3).unwrap_or(0)));
-        (file.size, file.sha256) = (content.len() as u64, Digest::of(&content));
-        contents.push(content);
+/// A capsule with this list, its files filled so that sizes and digests are right. What else the
+/// list says may break every rule.
+fn around(mut list: Value) -> Option<Vec<u8>> {
+    let (task, version) = (list["task"].as_str()?.to_string(), list["version"].as_str()?.to_string());
+    let manifest = format!("metadata: {{task_id: {task}, version: {version}, git_tag: x}}\nfiles: []\n");
+    let mut files = Vec::new();
+    for (nth, file) in list["files"].as_array_mut()?.iter_mut().enumerate() {
+        let path = RelPath::from_text(file["path"].as_str()?).ok()?;
+        let times = usize::try_from(file["size"].as_u64().unwrap_or(0) % 3).unwrap_or(0);
+        let content = file["target"].as_str().map_or_else(|| path.as_bytes().repeat(times), |text| text.as_bytes().to_vec());
+        (file["size"], file["sha256"]) = (json!(content.len()), json!(Digest::of(&content)));
+        if file["mode"] != "120000" {
+            let record = FileRecord::with_bytes(path, 0o644, content.clone());
+            let member = CapsuleFile { record, released: None }.member(nth);
+            files.push((member, file["mode"] == "100755", content));
+        }
     }
-    listing.wheels.clear();
-    let prefix = format!("{}-v{}", listing.task, listing.version);
-    let list = serde_json::to_vec(&listing).expect("plain data renders");
-    let sums = script::tree_sums(&listing);
+    (list["wheels"], list["manifest"]) = (json!([]), json!(Digest::of(manifest.as_bytes())));
+    let prefix = format!("{task}-v{version}");
+    let list = serde_json::to_vec(&list).expect("plain data renders");
+    let plain = files.iter().filter_map(|(member, _, content)| Some((member.strip_prefix(b"tree/")?, content)));
+    let sums: Vec<u8> = plain.flat_map(|(name, content)| script::sums_line(name, &Digest::of(content))).collect();
     let mut members: Vec<(Vec<u8>, bool, &[u8])> =
         vec![(b"capsule.json".to_vec(), false, &list), (b"manifest.yaml".to_vec(), false, manifest.as_bytes()), (b"TREE.sha256".to_vec(), false, &sums)];
-    for (nth, (file, content)) in listing.files.iter().zip(&contents).enumerate().filter(|(_, (file, _))| !file.is_link()) {
-        members.push((file.member(nth), &*file.mode == "100755", content));
-    }
+    members.extend(files.iter().map(|(member, executable, content)| (member.clone(), *executable, &content[..])));
     let mut all = Vec::new();
     let mut writer = Writer::new(Vec::new(), 0);
     let mut put = |name: &[u8], executable: bool, bytes: &[u8]| {
@@ -45,7 +52,7 @@ fn around(mut listing: Listing) -> Option<Vec<u8>> {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let made = serde_json::from_slice::<Listing>(bytes).ok().and_then(around);
+    let made = serde_json::from_slice::<Value>(bytes).ok().and_then(around);
     let place = tempfile::tempdir_in("/dev/shm").expect("memory has room");
     let (capsule, below) = (place.path().join("capsule"), place.path().join("below"));
     fs::write(&capsule, made.as_deref().unwrap_or(bytes)).expect("memory has room");

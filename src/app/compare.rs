@@ -12,7 +12,7 @@ use crate::{
     draft::lines::{self, Side, as_text},
     model::{
         DependencyList, TaskId, TaskSpec, Version,
-        manifest::{FileEntry, Role},
+        manifest::{ManifestFile, Role},
         overview::Difference,
     },
     registry::task_config,
@@ -29,7 +29,7 @@ struct SideOf {
 /// A file of one side.
 enum Content {
     /// A file of a release.
-    Kept(FileEntry),
+    Kept(ManifestFile),
     /// A file of the work tree.
     Tree,
 }
@@ -83,10 +83,10 @@ impl App {
             let dependencies = manifest
                 .knows_dependencies()
                 .then_some(manifest.dependencies);
-            let own = manifest.files.into_iter().filter(FileEntry::is_restored);
+            let own = manifest.files.into_iter().filter(ManifestFile::is_restored);
             return Ok(SideOf {
                 files: own
-                    .map(|file| (file.path.clone(), Content::Kept(file)))
+                    .map(|file| (file.path().clone(), Content::Kept(file)))
                     .collect(),
                 dependencies,
             });
@@ -147,8 +147,8 @@ impl App {
                     self.copy(file, &mut bytes)?;
                 }
                 Some(Loaded {
-                    digest: file.checksum.clone(),
-                    size: file.size.unwrap_or(bytes.len() as u64),
+                    digest: file.checksum(),
+                    size: file.size().unwrap_or(bytes.len() as u64),
                     bytes: (!large).then_some(bytes),
                     large,
                 })
@@ -156,8 +156,8 @@ impl App {
             Some(Content::Tree) => capture::read(&*self.site.tree, path)?.map(|now| {
                 let large = now.bytes.is_none();
                 Loaded {
-                    digest: now.digest.to_string(),
-                    size: now.size,
+                    digest: now.record.digest.to_string(),
+                    size: now.record.size,
                     bytes: now.bytes,
                     large,
                 }

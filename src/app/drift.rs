@@ -21,8 +21,8 @@ use crate::{
     draft::tree::all_bytes,
     git::{Attributes, Converter, Scan, Tracked, WorkState},
     model::{
-        GitId, LeftOut, TaskSpec,
-        manifest::{FileEntry, Role},
+        GitId, GitMode, LeftOut, TaskSpec,
+        manifest::{ManifestFile, Role},
         operation::TreeEntry,
     },
     site::RepoSite,
@@ -127,18 +127,18 @@ impl<'a> Drift<'a> {
             }
             Err(failure) => return Err(failure),
         };
-        let is_there = |file: &&FileEntry| {
-            let stat = capture::stat(&*self.site.tree, &file.path).ok().flatten();
+        let is_there = |file: &&ManifestFile| {
+            let stat = capture::stat(&*self.site.tree, file.path()).ok().flatten();
             stat.is_some_and(|stat| {
-                stat.kind == Type::File && file.size.is_none_or(|size| size == stat.size)
+                stat.kind == Type::File && file.size().is_none_or(|size| size == stat.size)
             })
         };
         let large = found
             .manifest
             .files
             .iter()
-            .filter(|file| file.role == Role::Large && !scope.protects(&file.path));
-        let (there, gone): (Vec<&FileEntry>, Vec<&FileEntry>) = large.partition(is_there);
+            .filter(|file| file.role == Role::Large && !scope.protects(file.path()));
+        let (there, gone): (Vec<&ManifestFile>, Vec<&ManifestFile>) = large.partition(is_there);
         Ok((gone.len(), there.len()))
     }
 
@@ -230,9 +230,9 @@ impl<'a> Drift<'a> {
         let Some(now) = capture::read(tree, path).ok().flatten() else {
             return false;
         };
-        let (link, mode) = (now.is_link(), now.git_mode());
+        let (link, mode) = (now.record.is_link(), GitMode::from(now.record.kind));
         let mode_fits = mode == entry.mode || (!link && !git.trusts_file_mode());
-        let Ok(bytes) = all_bytes(tree, path, now) else {
+        let Ok(bytes) = all_bytes(tree, now) else {
             return false;
         };
         if !mode_fits || git.blob_id(&bytes) == entry.id {

@@ -10,7 +10,7 @@ use crate::{
     model::{
         Status, TaskId, TaskSpec, Version,
         drill::{DrillReport, WAY},
-        manifest::FileEntry,
+        manifest::ManifestFile,
         settings::EnvMode,
         trust::{CommandState, Role},
     },
@@ -76,13 +76,13 @@ impl App {
         let plan = |(task, version): &(TaskId, Version)| -> Result<DrillPlan, Failure> {
             let releases = tasks::release_of(&self.site, task, version)?;
             let found = manifests::load(&self.site, releases.find(task, version)?)?;
-            let own: Vec<&FileEntry> = found
+            let own: Vec<&ManifestFile> = found
                 .manifest
                 .files
                 .iter()
                 .filter(|file| file.is_restored())
                 .collect();
-            let bytes = own.iter().filter_map(|file| file.size).sum();
+            let bytes = own.iter().filter_map(|file| file.size()).sum();
             Ok(DrillPlan {
                 task: task.clone(),
                 version: version.clone(),

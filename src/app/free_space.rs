@@ -11,8 +11,8 @@ use std::{collections::BTreeMap, os::unix::fs::MetadataExt, path::PathBuf};
 use super::{App, Error};
 use crate::{
     base::{Failure, RelPath, text::size},
-    draft::{Draft, FileDraft, Keep, Kept},
-    model::{ObjectId, plan::Space},
+    draft::Draft,
+    model::{FileRecord, ObjectId, PathChange, Source, plan::Space},
     steps::files::Places,
 };
 
@@ -66,8 +66,8 @@ impl App {
                     .rev()
                     .find(|place| file.path.is_in(place))
                     .unwrap_or(&root);
-                let after = file.after.as_ref().filter(|after| !after.state.link);
-                *staged.entry(place).or_default() += after.map_or(0, |after| after.state.size);
+                let after = file.after.as_ref().filter(|after| !after.is_link());
+                *staged.entry(place).or_default() += after.map_or(0, |after| after.size);
             }
             for (place, bytes) in staged {
                 add(
@@ -92,11 +92,11 @@ impl App {
     }
 
     /// The most bytes that saving one file can need.
-    fn saved(&self, file: &FileDraft) -> u64 {
-        let one = |kept: &Kept| match &kept.keep {
-            Keep::Already => 0,
-            Keep::Bytes(bytes) => bytes.len() as u64,
-            Keep::FromTree => self.unless_stored(&ObjectId(kept.state.digest), kept.state.size),
+    fn saved(&self, file: &PathChange) -> u64 {
+        let one = |record: &FileRecord| match &record.source {
+            Source::Inline(bytes) => bytes.len() as u64,
+            Source::Here => self.unless_stored(&ObjectId(record.digest), record.size),
+            Source::Blob(_) | Source::Object(_) | Source::Database(_) | Source::Lfs(_) => 0,
         };
         file.before.as_ref().map_or(0, one) + file.after.as_ref().map_or(0, one)
     }

@@ -14,7 +14,7 @@ use crate::{
     base::{Failure, Fs, RelPath, fs::create_dir_all, output, sqlite},
     journal::{self, history, log::folder, status::Phase},
     model::{
-        FileState, OpId, Operation, Source,
+        FileKind, FileRecord, OpId, Operation, Source,
         kept::{Fate, Kept, KeptFile, Why},
         request::RestoreKept,
     },
@@ -130,10 +130,15 @@ impl App {
             return Ok(None);
         };
         let size = self.site.store.verify(&object)?;
-        let mode = if note.link { 0o777 } else { note.mode };
-        let state = FileState {
-            link: note.link,
-            mode,
+        let kind = if note.link {
+            FileKind::Link
+        } else {
+            FileKind::of_mode(note.mode)
+        };
+        let state = FileRecord {
+            path: note.path.clone(),
+            kind,
+            mode: if note.link { kind.mode() } else { note.mode },
             size,
             digest: object.0,
             mtime: None,
@@ -240,7 +245,7 @@ impl App {
         for (file, path) in files.iter().zip(&paths) {
             crate::base::cancel::check()?;
             create_dir_all(&root, &path.parent(), 0o777).map_err(outside)?;
-            if file.state.link {
+            if file.state.is_link() {
                 let mut target = Vec::new();
                 copy_checked(&self.site, &file.state, &mut target)?;
                 root.symlink(&target, path).map_err(outside)?;

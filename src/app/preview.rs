@@ -9,8 +9,8 @@ use crate::{
     draft,
     git::{Attributes, Worktree, child},
     model::{
-        Manifest, Source, TaskId, Version,
-        manifest::{FileEntry, Role},
+        FileKind, Manifest, TaskId, Version,
+        manifest::{ManifestFile, Role},
     },
 };
 
@@ -42,12 +42,11 @@ impl App {
     }
 
     /// Writes the kept bytes of a file.
-    pub(super) fn copy(&self, file: &FileEntry, out: &mut dyn Write) -> Result<(), Failure> {
-        use crate::site::Bytes;
-        let source = match (&file.blob, &file.object) {
+    pub(super) fn copy(&self, file: &ManifestFile, out: &mut dyn Write) -> Result<(), Failure> {
+        match (file.blob(), file.object()) {
             (Some(blob), _) => {
                 let bytes = self.site.git.read_blob(blob)?;
-                let (found, path) = (Digest::of(&bytes), file.path.clone());
+                let (found, path) = (Digest::of(&bytes), file.path().clone());
                 if let Some(expected) = file.digest().filter(|expected| *expected != found) {
                     return Err(draft::tree::Error::Differs {
                         path,
@@ -57,14 +56,13 @@ impl App {
                     .into());
                 }
                 let written = out.write_all(&bytes);
-                return written.map_err(|source| {
+                written.map_err(|source| {
                     Error::Outside(std::path::PathBuf::from("the output"), source).into()
-                });
+                })
             }
-            (None, Some(object)) => Source::Object(*object),
-            (None, None) => return Ok(()),
-        };
-        self.site.copy(&source, out)
+            (None, Some(object)) => Ok(self.site.store.read(object, out).map(drop)?),
+            (None, None) => Ok(()),
+        }
     }
 
     /// Exports a release's files below an empty or new folder; returns how many there are. A dry
@@ -81,7 +79,7 @@ impl App {
         if into.is_dir() && into.read_dir().map_err(outside)?.next().is_some() {
             return Err(Error::NotEmpty(into.to_path_buf()).into());
         }
-        let files: Vec<&FileEntry> = manifest
+        let files: Vec<&ManifestFile> = manifest
             .files
             .iter()
             .filter(|file| file.role != Role::Registry)
@@ -102,30 +100,29 @@ impl App {
         let converter = self.site.git.converter(Attributes::Commit(&commit))?;
         for file in &files {
             cancel::check()?;
-            create_dir_all(&root, &file.path.parent(), 0o777).map_err(outside)?;
+            create_dir_all(&root, &file.path().parent(), 0o777).map_err(outside)?;
             let mut bytes = Vec::new();
-            if file.mode.as_deref() == Some("120000") {
+            if file.is_link() {
                 self.copy(file, &mut bytes)?;
-                root.symlink(&bytes, &file.path).map_err(outside)?;
+                root.symlink(&bytes, file.path()).map_err(outside)?;
                 continue;
             }
-            let mode = if file.mode.as_deref() == Some("100755") {
+            let mode = if file.kind() == Some(FileKind::Executable) {
                 0o777
             } else {
                 0o666
             };
-            let mut out = root.create(&file.path, mode).map_err(outside)?;
+            let mut out = root.create(file.path(), mode).map_err(outside)?;
             if file.role == Role::Large {
                 self.copy(file, &mut out)?;
             } else {
                 self.copy(file, &mut bytes)?;
-                match converter.to_worktree(&file.path, bytes)? {
+                match converter.to_worktree(file.path(), bytes)? {
                     Worktree::Same(bytes) | Worktree::Changed(bytes) => {
                         out.write_all(&bytes).map_err(outside)?;
                     }
                     Worktree::Lfs { oid, .. } => {
-                        use crate::site::Bytes;
-                        self.site.copy(&Source::Lfs(oid), &mut out)?;
+                        self.site.copy_lfs(&oid, &mut out)?;
                     }
                 }
             }

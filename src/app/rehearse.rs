@@ -10,9 +10,9 @@ use super::App;
 use crate::{
     base::{Failure, RelPath, Type},
     catalog::{self, tasks},
-    draft::{Draft, StepDraft},
+    draft::Draft,
     git, journal,
-    model::{TaskSpec, Version, request, settings::OnVerifyFail},
+    model::{TaskSpec, Version, operation::Step, request, settings::OnVerifyFail},
     rollback,
     steps::files::{self, Places},
     verdict,
@@ -102,7 +102,7 @@ impl App {
         let asks = draft
             .steps
             .iter()
-            .any(|step| matches!(step, StepDraft::Ready(_)));
+            .any(|step| matches!(step, Step::Ready { .. }));
         if !asks || on_fail == OnVerifyFail::Keep {
             return Ok(());
         }

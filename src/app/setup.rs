@@ -7,9 +7,9 @@ use crate::{
     base::{Failure, RelPath, fs::read_limited, glob::Globs, sqlite},
     catalog::Scope,
     config,
-    draft::{Draft, FileDraft, StepDraft, tree},
+    draft::{Draft, steps, tree},
     git::Scan,
-    model::{Plan, Report, Request, operation::OpKind, overview::InitFile},
+    model::{FileRecord, PathChange, Plan, Report, Request, operation::OpKind, overview::InitFile},
     site,
 };
 
@@ -105,16 +105,17 @@ impl App {
             let before = tree::existing(tree, &self.site.git, &file.path, None)?;
             let mode = before
                 .as_ref()
-                .map_or(0o666 & !self.site.umask, |kept| kept.state.mode);
-            let after = Some(tree::with_bytes(mode, file.after.clone().into_bytes()));
-            draft.files.push(FileDraft {
+                .map_or(0o666 & !self.site.umask, |record| record.mode);
+            let bytes = file.after.clone().into_bytes();
+            let after = Some(FileRecord::with_bytes(file.path.clone(), mode, bytes));
+            draft.files.push(PathChange {
                 path: file.path.clone(),
                 before,
                 after,
             });
         }
         draft.files.sort_by(|a, b| a.path.cmp(&b.path));
-        draft.steps = vec![StepDraft::Files];
+        draft.steps = vec![steps::FILES];
         Ok(draft)
     }
 }

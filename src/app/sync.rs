@@ -10,10 +10,10 @@ use crate::{
         path::folder_of,
     },
     catalog::{registry as read, tasks},
-    draft::{Draft, FileDraft, StepDraft, registry, tree},
+    draft::{Draft, registry, steps, tree},
     git,
     model::{
-        Plan, Report, Request, TaskId, TaskSpec, Version,
+        FileRecord, PathChange, Plan, Report, Request, TaskId, TaskSpec, Version,
         operation::OpKind,
         overview::DriftLine,
         report::Outcome,
@@ -129,14 +129,18 @@ impl App {
         plan.notes
             .extend(others.map(|task| format!("{task}: the two sides do not agree; ours is kept")));
         let before = tree::existing(tree, &self.site.git, path, None)?;
-        let mode = before.as_ref().map_or(0o644, |kept| kept.state.mode);
+        let mode = before.as_ref().map_or(0o644, |record| record.mode);
         let mut draft = Draft::new(plan, "registry sync");
-        draft.files.push(FileDraft {
+        draft.files.push(PathChange {
             path: path.clone(),
             before,
-            after: Some(tree::with_bytes(mode, registry.bytes().to_vec())),
+            after: Some(FileRecord::with_bytes(
+                path.clone(),
+                mode,
+                registry.bytes().to_vec(),
+            )),
         });
-        draft.steps = vec![StepDraft::Files];
+        draft.steps = vec![steps::FILES];
         Ok(Some(draft))
     }
 
@@ -209,7 +213,7 @@ impl App {
             }
             SyncFrom::Registry => draft.files.extend(self.config_edit(task, &version)?),
         }
-        draft.steps = vec![StepDraft::Files];
+        draft.steps = vec![steps::FILES];
         Ok(draft)
     }
 
@@ -218,7 +222,7 @@ impl App {
         &self,
         task: &TaskSpec,
         version: &Version,
-    ) -> Result<Option<FileDraft>, Failure> {
+    ) -> Result<Option<PathChange>, Failure> {
         let Some(path) = &task.config else {
             return Ok(None);
         };
@@ -227,11 +231,11 @@ impl App {
         };
         let edited = task_config::with_version(&bytes, path, &task.version_key, version)?;
         let before = tree::existing(&*self.site.tree, &self.site.git, path, None)?;
-        let mode = before.as_ref().map_or(0o644, |kept| kept.state.mode);
-        Ok(Some(FileDraft {
+        let mode = before.as_ref().map_or(0o644, |record| record.mode);
+        Ok(Some(PathChange {
             path: path.clone(),
             before,
-            after: Some(tree::with_bytes(mode, edited)),
+            after: Some(FileRecord::with_bytes(path.clone(), mode, edited)),
         }))
     }
 }

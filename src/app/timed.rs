@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     base::Failure,
-    journal::Step,
+    journal::JournalStep,
     model::report::{Moment, MomentEnd},
 };
 
@@ -44,7 +44,7 @@ impl Watch {
     }
 
     /// A step that is watched.
-    pub(super) fn around<'a>(&self, step: Box<dyn Step + 'a>) -> Box<dyn Step + 'a> {
+    pub(super) fn around<'a>(&self, step: Box<dyn JournalStep + 'a>) -> Box<dyn JournalStep + 'a> {
         Box::new(Timed {
             step,
             watch: self.clone(),
@@ -59,11 +59,11 @@ impl Watch {
 
 /// The step.
 struct Timed<'a> {
-    step: Box<dyn Step + 'a>,
+    step: Box<dyn JournalStep + 'a>,
     watch: Watch,
 }
 
-impl Step for Timed<'_> {
+impl JournalStep for Timed<'_> {
     fn name(&self) -> &str {
         self.step.name()
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::App;
 use crate::{
     base::{Digest, Failure, Kind},
-    draft::{Draft, StepDraft},
+    draft::Draft,
     keys::Keys,
     model::{
         Operation, Plan, TaskId,
@@ -143,20 +143,8 @@ impl App {
         if draft.plan.nothing_to_do {
             return;
         }
-        let mut roles = Vec::new();
-        for step in &draft.steps {
-            match step {
-                // Going back after a failure runs the other one of the two.
-                StepDraft::Stop | StepDraft::Start => roles.extend([Role::Stop, Role::Start]),
-                StepDraft::Environment { .. } => roles.push(Role::Environment),
-                StepDraft::Verify(Some(_)) => roles.push(Role::Smoke),
-                StepDraft::Ready(_) => roles.push(Role::Probe),
-                _ => {}
-            }
-        }
-        if draft.plan.kind == OpKind::CreateSnapshot {
-            roles.push(Role::Smoke);
-        }
+        let mut roles = roles_of(draft.plan.kind, &draft.steps, true);
+        roles.extend(draft.packages.as_ref().map(|_| Role::Environment));
         let mut commands = self.site.commands_for(&draft.plan.task, &roles);
         if matches!(draft.plan.kind, OpKind::Undo | OpKind::Redo) {
             // They verify where it arrives. That nobody agreed to them keeps nobody from going
@@ -171,7 +159,7 @@ impl App {
         } else if !commands.is_empty() {
             draft
                 .steps
-                .retain(|step| !matches!(step, StepDraft::Stop | StepDraft::Start));
+                .retain(|step| !matches!(step, Step::Command { .. }));
             draft.plan.notes.push("none of the task's commands is run (--no-commands); what they check is not checked".into());
         }
     }
@@ -190,18 +178,25 @@ impl App {
         else {
             return Ok(());
         };
-        let mut roles = Vec::new();
-        for step in &operation.steps {
-            match step {
-                Step::Command { .. } => roles.extend([Role::Stop, Role::Start]),
-                Step::Verify { version: Some(_) } if forward => roles.push(Role::Smoke),
-                Step::Ready { .. } if forward => roles.push(Role::Probe),
-                _ => {}
-            }
-        }
-        if operation.about.kind == OpKind::CreateSnapshot {
-            roles.push(Role::Smoke);
-        }
+        let roles = roles_of(operation.about.kind, &operation.steps, forward);
         Ok(self.site.require_trust(task, &roles)?)
     }
+}
+
+/// The commands that these steps may run, going forward or only back.
+fn roles_of(kind: OpKind, steps: &[Step], forward: bool) -> Vec<Role> {
+    let mut roles = Vec::new();
+    for step in steps {
+        match step {
+            // Going back after a failure runs the other one of the two.
+            Step::Command { .. } => roles.extend([Role::Stop, Role::Start]),
+            Step::Verify { version: Some(_) } if forward => roles.push(Role::Smoke),
+            Step::Ready { .. } if forward => roles.push(Role::Probe),
+            _ => {}
+        }
+    }
+    if kind == OpKind::CreateSnapshot {
+        roles.push(Role::Smoke);
+    }
+    roles
 }

@@ -105,7 +105,7 @@ impl App {
         Ok(ReleaseDetail {
             release: line,
             files: own().count(),
-            bytes: own().filter_map(|file| file.size).sum(),
+            bytes: own().filter_map(|file| file.size()).sum(),
             manifest: manifest.clone(),
             unread,
         })
@@ -178,7 +178,7 @@ impl App {
             Verdict::Good => "mark good",
             Verdict::Bad => "mark bad",
             Verdict::Held => "hold",
-            Verdict::Released => "end hold",
+            Verdict::HoldLifted => "end hold",
             Verdict::Pinned => "pin",
             Verdict::Unpinned => "unpin",
             _ => "mark",

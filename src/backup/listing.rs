@@ -18,126 +18,107 @@ use crate::{
         Digest, RelPath,
         cut::{Broken, Cut, begin, seal},
     },
-    model::ObjectId,
+    model::{FileKind, FileRecord, ObjectId, Source},
 };
 
 const VERSION: u16 = 1;
 const LISTING: [u8; 8] = *b"SNBLIST1";
 const SAVE: [u8; 8] = *b"SNBSAVE1";
+/// What an entry is.
+const FILE: u8 = 0;
+const LINK: u8 = 1;
+const FOLDER: u8 = 2;
+/// The copy of a SQLite database that was in use: its log is in it already.
+const DATABASE: u8 = 3;
 const END: u8 = 255;
 
-/// What lies at a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
-    /// A regular file.
-    File {
-        /// Number of bytes.
-        size: u64,
-        /// Its bytes in the store.
-        object: ObjectId,
-        /// True for the copy of a SQLite database that was in use: its log is in it already.
-        database: bool,
-    },
-    /// A symbolic link with its target.
-    Link(Vec<u8>),
-    /// A folder with nothing in it.
-    Folder,
-}
-
-/// One path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Below the folder that was put. As it was read: check it before writing anything there.
-    pub path: RelPath,
-    /// Permission bits, `0o7777` masked.
-    pub mode: u16,
-    /// Modification time: seconds and nanoseconds since 1970.
-    pub mtime: (i64, u32),
-    /// What lies there.
-    pub what: What,
-}
-
-/// The bytes of a listing. Entries must be sorted by path, no two of the same.
-pub fn encode(entries: &[Entry]) -> Vec<u8> {
+/// The bytes of a listing. Records must be sorted by path, no two of the same, and the bytes of
+/// files be in the store.
+pub fn encode(records: &[FileRecord]) -> Vec<u8> {
     let mut out = begin(&LISTING, VERSION);
     let root = RelPath::root();
     let mut before = &root;
-    for entry in entries {
-        out.push(match &entry.what {
-            What::File {
-                database: false, ..
-            } => 0,
-            What::Link(_) => 1,
-            What::Folder => 2,
-            What::File { database: true, .. } => 3,
+    for record in records {
+        out.push(match (record.kind, &record.source) {
+            (FileKind::File | FileKind::Executable, Source::Database(_)) => DATABASE,
+            (FileKind::File | FileKind::Executable, _) => FILE,
+            (FileKind::Link, _) => LINK,
+            (FileKind::Folder, _) => FOLDER,
         });
-        wire::path(&mut out, before, &entry.path);
-        out.extend_from_slice(&entry.mode.to_le_bytes());
-        wire::time(&mut out, entry.mtime);
-        match &entry.what {
-            What::File { size, object, .. } => {
-                wire::varint(&mut out, *size);
-                out.extend_from_slice(object.0.bytes());
+        wire::path(&mut out, before, &record.path);
+        let mode = u16::try_from(record.mode & 0o7777).expect("because twelve bits fit");
+        out.extend_from_slice(&mode.to_le_bytes());
+        wire::time(&mut out, record.mtime.unwrap_or_default());
+        match record.kind {
+            FileKind::File | FileKind::Executable => {
+                wire::varint(&mut out, record.size);
+                out.extend_from_slice(record.digest.bytes());
             }
-            What::Link(target) => wire::text(&mut out, target),
-            What::Folder => {}
+            FileKind::Link => wire::text(&mut out, record.target().unwrap_or_default()),
+            FileKind::Folder => {}
         }
-        before = &entry.path;
+        before = &record.path;
     }
     out.push(END);
-    wire::varint(&mut out, entries.len() as u64);
+    wire::varint(&mut out, records.len() as u64);
     seal(out)
 }
 
-/// Reads a listing, all of it or nothing. Memory is that of the entries that are there.
-pub fn decode(bytes: &[u8]) -> Result<Vec<Entry>, Broken> {
-    let mut entries = Vec::new();
-    each(bytes, |entry| entries.push(entry))?;
-    Ok(entries)
+/// Reads a listing, all of it or nothing. Memory is that of the records that are there. Paths are
+/// as they were read: check them before writing anything there.
+pub fn decode(bytes: &[u8]) -> Result<Vec<FileRecord>, Broken> {
+    let mut records = Vec::new();
+    each(bytes, |record| records.push(record))?;
+    Ok(records)
 }
 
 /// The objects that a listing names; an error when it is not whole.
 pub fn objects(bytes: &[u8]) -> Result<Vec<ObjectId>, Broken> {
     let mut objects = Vec::new();
-    let add = |entry: Entry| {
-        objects.extend(if let What::File { object, .. } = entry.what {
-            Some(object)
-        } else {
-            None
-        });
-    };
-    each(bytes, add)?;
+    each(bytes, |record| objects.extend(record.source.object()))?;
     Ok(objects)
 }
 
-/// Reads a listing and hands over every entry.
-fn each(bytes: &[u8], mut act: impl FnMut(Entry)) -> Result<(), Broken> {
+/// Reads a listing and hands over every record.
+fn each(bytes: &[u8], mut act: impl FnMut(FileRecord)) -> Result<(), Broken> {
     let mut cut = Cut::sealed(bytes, &LISTING, VERSION)?;
+    let nothing = Digest::of(b"");
     let mut path = Vec::new();
     let mut count = 0;
     loop {
-        let kind = cut.u8()?;
-        if kind == END {
+        let what = cut.u8()?;
+        if what == END {
             break;
         }
         wire::read_path(&mut cut, &mut path)?;
-        let (mode, mtime) = (cut.u16()?, cut.time()?);
-        let what = match kind {
-            0 | 3 => What::File {
-                size: cut.varint()?,
-                object: ObjectId(cut.digest()?),
-                database: kind == 3,
-            },
-            1 => What::Link(wire::read_text(&mut cut)?.to_vec()),
-            2 => What::Folder,
+        let (mode, mtime) = (u32::from(cut.u16()?), cut.time()?);
+        let (kind, size, digest, source) = match what {
+            FILE | DATABASE => {
+                let (size, digest) = (cut.varint()?, cut.digest()?);
+                let source = if what == DATABASE {
+                    Source::Database(ObjectId(digest))
+                } else {
+                    Source::Object(ObjectId(digest))
+                };
+                (FileKind::of_mode(mode), size, digest, source)
+            }
+            LINK => {
+                let target = wire::read_text(&mut cut)?.to_vec();
+                let (size, digest) = (target.len() as u64, Digest::of(&target));
+                (FileKind::Link, size, digest, Source::Inline(target))
+            }
+            FOLDER => (FileKind::Folder, 0, nothing, Source::Inline(Vec::new())),
             _ => return Err(Broken::because("it has an entry of an unknown kind")),
         };
         count += 1;
-        act(Entry {
+        act(FileRecord {
             path: RelPath::own(path.clone()),
+            kind,
+            size,
+            digest,
             mode,
-            mtime,
-            what,
+            mtime: Some(mtime),
+            source,
         });
     }
     if cut.varint()? != count {
@@ -212,27 +193,42 @@ pub fn object(bytes: &[u8]) -> ObjectId {
 mod tests {
     use super::*;
 
-    fn entries() -> Vec<Entry> {
-        let entry = |path: &[u8], what| Entry {
+    fn records() -> Vec<FileRecord> {
+        let record = |path: &[u8], kind, bytes: &[u8], source| FileRecord {
             path: RelPath::own(path),
+            kind,
+            size: bytes.len() as u64,
+            digest: Digest::of(bytes),
             mode: 0o640,
-            mtime: (1_700_000_000, 123_456_789),
-            what,
+            mtime: Some((1_700_000_000, 123_456_789)),
+            source,
         };
-        let file = |size, database| What::File {
+        let file = |path: &[u8], size, source: fn(ObjectId) -> Source| FileRecord {
             size,
-            object: object(b"x"),
-            database,
+            ..record(path, FileKind::File, b"x", source(object(b"x")))
+        };
+        let link = |path: &[u8], target: &[u8]| {
+            record(
+                path,
+                FileKind::Link,
+                target,
+                Source::Inline(target.to_vec()),
+            )
         };
         vec![
-            entry(b"a-b", file(300, false)),
-            entry(b"a/db.sqlite", file(u64::MAX, true)),
-            entry(b"a/empty", What::Folder),
-            Entry {
-                mtime: (-5, 0),
-                ..entry(b"a/link", What::Link(b"../\xf0".to_vec()))
+            file(b"a-b", 300, Source::Object),
+            file(b"a/db.sqlite", u64::MAX, Source::Database),
+            record(
+                b"a/empty",
+                FileKind::Folder,
+                b"",
+                Source::Inline(Vec::new()),
+            ),
+            FileRecord {
+                mtime: Some((-5, 0)),
+                ..link(b"a/link", b"../\xf0")
             },
-            entry(b"a/\xff\xfe", file(0, false)),
+            file(b"a/\xff\xfe", 0, Source::Object),
         ]
     }
 
@@ -249,12 +245,12 @@ mod tests {
     #[test]
     fn the_golden_files_stay_as_they_are() {
         assert_eq!(
-            encode(&entries()),
+            encode(&records()),
             include_bytes!("../../tests/fixtures/store/listing-1")
         );
         assert_eq!(
             decode(include_bytes!("../../tests/fixtures/store/listing-1")),
-            Ok(entries())
+            Ok(records())
         );
         assert_eq!(
             save().encode(),
@@ -268,7 +264,7 @@ mod tests {
 
     #[test]
     fn every_changed_byte_and_every_cut_is_found() {
-        let (listing, save) = (encode(&entries()), save().encode());
+        let (listing, save) = (encode(&records()), save().encode());
         for (bytes, reads) in [
             (
                 &listing,
@@ -287,7 +283,7 @@ mod tests {
     #[test]
     fn what_is_sealed_and_yet_wrong_is_refused() {
         let reseal = |change: &dyn Fn(&mut Vec<u8>)| {
-            let mut bytes = encode(&entries());
+            let mut bytes = encode(&records());
             bytes.truncate(bytes.len() - 32);
             change(&mut bytes);
             decode(&seal(bytes)).is_ok()
@@ -300,7 +296,7 @@ mod tests {
         assert!(!reseal(&|bytes| bytes[8] = 9), "another version");
         assert!(!reseal(&|bytes| bytes[10] = 7), "another kind");
         assert!(!reseal(&|bytes| bytes.push(0)), "bytes after the end");
-        let mut twice = entries();
+        let mut twice = records();
         twice[1].path = twice[0].path.clone();
         assert!(decode(&encode(&twice)).is_err(), "the same path twice");
     }

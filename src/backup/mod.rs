@@ -23,11 +23,11 @@ use std::{
 
 use crate::{
     base::{Failure, Fault, Hint, Kind, text},
-    model::{ObjectId, backup::Saved},
+    model::{FileRecord, ObjectId, backup::Saved},
     site::RepoSite,
     store::ChunkStore,
 };
-use listing::{Entry, Save};
+use listing::Save;
 
 pub use put::Put;
 pub use restore::Restore;
@@ -183,8 +183,8 @@ fn find(store: &ChunkStore, name: &str) -> Result<Save, Failure> {
     read_save(store, name, &root(store, name)?)
 }
 
-/// The entries of a save. Memory is that of the listing and its entries.
-fn entries(store: &ChunkStore, name: &str, save: &Save) -> Result<Vec<Entry>, Failure> {
+/// What a save lists. Memory is that of the listing and its records.
+fn records(store: &ChunkStore, name: &str, save: &Save) -> Result<Vec<FileRecord>, Failure> {
     let mut bytes = Vec::new();
     store.read(&save.listing, &mut bytes)?;
     listing::decode(&bytes).map_err(|broken| {

@@ -9,7 +9,6 @@ use rayon::prelude::*;
 
 use super::{
     cache::{Cache, Known},
-    listing::{Entry, What},
     scan::{self, Found, Walk},
     write::TEMP,
 };
@@ -19,7 +18,7 @@ use crate::{
         sqlite::{self, Log},
     },
     catalog::databases::Database,
-    model::backup::Trouble,
+    model::{FileKind, FileRecord, Source, backup::Trouble},
 };
 
 /// Bytes that are read at once.
@@ -29,7 +28,7 @@ const BLOCK: usize = 1 << 20;
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {
     /// What is to be there.
-    pub entry: &'a Entry,
+    pub record: &'a FileRecord,
     /// What is there now.
     pub now: Option<Stat>,
 }
@@ -73,7 +72,7 @@ enum Look<'a> {
 /// Compares a listing with what is below a root.
 pub fn plan<'a>(
     fs: &dyn Fs,
-    entries: &'a [Entry],
+    records: &'a [FileRecord],
     cache: Option<&Cache>,
     folds_case: bool,
 ) -> Result<Plan<'a>, Failure> {
@@ -92,19 +91,19 @@ pub fn plan<'a>(
         others,
     };
     let twins = if folds_case {
-        twins(entries)
+        twins(records)
     } else {
         HashSet::new()
     };
-    let look = |buffer: &mut Vec<u8>, entry: &'a Entry| {
-        if twins.contains(&entry.path) {
+    let look = |buffer: &mut Vec<u8>, record: &'a FileRecord| {
+        if twins.contains(&record.path) {
             return Look::Refused(
                 "another path differs from it only in case, and this file system folds case".into(),
             );
         }
-        compare.look(entry, buffer)
+        compare.look(record, buffer)
     };
-    let looks: Vec<Look<'a>> = entries
+    let looks: Vec<Look<'a>> = records
         .par_iter()
         .with_max_len(64)
         .map_init(Vec::new, look)
@@ -114,27 +113,27 @@ pub fn plan<'a>(
         one_device: is_one_device(fs, &walk),
         ..Plan::default()
     };
-    for (entry, look) in entries.iter().zip(looks) {
-        plan.add(entry, look);
+    for (record, look) in records.iter().zip(looks) {
+        plan.add(record, look);
     }
     plan.refused.extend(walk.failed.iter().map(|left| Trouble {
         path: left.path.clone(),
         why: left.why.clone(),
     }));
-    compare.extra(entries, &mut plan);
-    compare.databases(entries, &mut plan);
+    compare.extra(records, &mut plan);
+    compare.databases(records, &mut plan);
     Ok(plan)
 }
 
 impl<'a> Plan<'a> {
-    /// Takes in what was found at the path of an entry.
-    fn add(&mut self, entry: &Entry, look: Look<'a>) {
+    /// Takes in what was found at the path of a record.
+    fn add(&mut self, record: &FileRecord, look: Look<'a>) {
         match look {
             Look::Right => self.right += 1,
             Look::Write(task) => self.write.push(task),
             Look::Touch(task) => self.touch.push(task),
             Look::Refused(why) => self.refused.push(Trouble {
-                path: entry.path.clone(),
+                path: record.path.clone(),
                 why,
             }),
         }
@@ -154,13 +153,13 @@ fn is_one_device(fs: &dyn Fs, walk: &Walk) -> bool {
 }
 
 /// Paths that are one on a file system that folds case.
-fn twins(entries: &[Entry]) -> HashSet<&RelPath> {
+fn twins(records: &[FileRecord]) -> HashSet<&RelPath> {
     let mut seen = std::collections::HashMap::new();
     let mut twins = HashSet::new();
-    for entry in entries {
-        let folded = String::from_utf8_lossy(entry.path.as_bytes()).to_lowercase();
-        if let Some(first) = seen.insert(folded, &entry.path) {
-            twins.extend([first, &entry.path]);
+    for record in records {
+        let folded = String::from_utf8_lossy(record.path.as_bytes()).to_lowercase();
+        if let Some(first) = seen.insert(folded, &record.path) {
+            twins.extend([first, &record.path]);
         }
     }
     twins
@@ -185,29 +184,29 @@ impl Compare<'_> {
     }
 
     /// Compares one path.
-    fn look<'a>(&self, entry: &'a Entry, buffer: &mut Vec<u8>) -> Look<'a> {
-        if let Err(error) = RelPath::parse(entry.path.as_bytes()) {
+    fn look<'a>(&self, record: &'a FileRecord, buffer: &mut Vec<u8>) -> Look<'a> {
+        if let Err(error) = RelPath::parse(record.path.as_bytes()) {
             return Look::Refused(format!("the path is not safe: {}", error.why));
         }
-        let way = entry
+        let way = record
             .path
             .ancestors()
             .find(|above| self.others.contains(above) || self.at(above).is_some());
         if let Some(way) = way {
             return Look::Refused(format!("{way} is no folder"));
         }
-        let is_folder = self.folders.contains(&entry.path);
-        if self.others.contains(&entry.path) {
+        let is_folder = self.folders.contains(&record.path);
+        if self.others.contains(&record.path) {
             return Look::Refused("a device, FIFO or socket is there".into());
         }
-        let now = self.at(&entry.path);
-        match (&entry.what, now) {
-            (What::Folder, None) if is_folder => Look::Right,
-            (What::Folder, Some(_)) => Look::Refused("a file is there".into()),
+        let now = self.at(&record.path);
+        match (record.kind, now) {
+            (FileKind::Folder, None) if is_folder => Look::Right,
+            (FileKind::Folder, Some(_)) => Look::Refused("a file is there".into()),
             (_, None) if is_folder => Look::Refused("a folder is there".into()),
-            (_, None) => Look::Write(Task { entry, now: None }),
+            (_, None) => Look::Write(Task { record, now: None }),
             (_, Some(nth)) => self
-                .compare(entry, nth, buffer)
+                .compare(record, nth, buffer)
                 .unwrap_or_else(|error| Look::Refused(error.to_string())),
         }
     }
@@ -215,32 +214,27 @@ impl Compare<'_> {
     /// Compares a path at which there is a file or link.
     fn compare<'a>(
         &self,
-        entry: &'a Entry,
+        record: &'a FileRecord,
         nth: usize,
         buffer: &mut Vec<u8>,
     ) -> io::Result<Look<'a>> {
         let found = &self.walk.found[nth];
         let task = Task {
-            entry,
+            record,
             now: Some(found.stat),
         };
-        let same = match &entry.what {
-            What::File { size, object, .. }
-                if found.stat.kind == Type::File && found.stat.size == *size =>
-            {
+        let same = match found.stat.kind {
+            Type::File if record.is_file() && found.stat.size == record.size => {
                 match self.known[nth].filter(|_| !found.in_use) {
-                    Some(known) => known.object == *object,
-                    None => self.digest(found, buffer)? == object.0,
+                    Some(known) => known.object.0 == record.digest,
+                    None => self.digest(found, buffer)? == record.digest,
                 }
             }
-            What::Link(target) if found.stat.kind == Type::Symlink => {
-                self.fs.read_link(&found.path)? == *target
-            }
+            Type::Symlink => Some(&self.fs.read_link(&found.path)?[..]) == record.target(),
             _ => false,
         };
-        let is_link = matches!(entry.what, What::Link(_));
-        let as_listed =
-            is_link || (found.stat.mode, found.stat.mtime) == (u32::from(entry.mode), entry.mtime);
+        let as_listed = record.is_link()
+            || (found.stat.mode, Some(found.stat.mtime)) == (record.mode, record.mtime);
         Ok(match (same, as_listed) {
             (true, true) => Look::Right,
             (true, false) => Look::Touch(task),
@@ -260,10 +254,10 @@ impl Compare<'_> {
     }
 
     /// Finds what the listing does not have, and what would be overwritten.
-    fn extra(&self, entries: &[Entry], plan: &mut Plan<'_>) {
+    fn extra(&self, records: &[FileRecord], plan: &mut Plan<'_>) {
         let listed = |path: &RelPath| {
-            entries
-                .binary_search_by(|entry| entry.path.cmp(path))
+            records
+                .binary_search_by(|record| record.path.cmp(path))
                 .is_ok()
         };
         for found in self.walk.found.iter().filter(|found| !listed(&found.path)) {
@@ -277,14 +271,14 @@ impl Compare<'_> {
             .write
             .iter()
             .filter(|task| task.now.is_some())
-            .filter_map(|task| self.at(&task.entry.path));
+            .filter_map(|task| self.at(&task.record.path));
         plan.overwritten = overwritten
             .map(|nth| self.walk.found[nth].clone())
             .collect();
         let mut needed: HashSet<RelPath> = HashSet::new();
-        for entry in entries {
-            needed.insert(entry.path.clone());
-            for above in entry.path.ancestors() {
+        for record in records {
+            needed.insert(record.path.clone());
+            for above in record.path.ancestors() {
                 if !needed.insert(above) {
                     break;
                 }
@@ -300,29 +294,32 @@ impl Compare<'_> {
 
     /// Finds the databases of the listing that are replaced, and those that something not listed
     /// lies beside that SQLite would read into them, whether they are replaced or right already.
-    fn databases(&self, entries: &[Entry], plan: &mut Plan<'_>) {
+    fn databases(&self, records: &[FileRecord], plan: &mut Plan<'_>) {
         let is_sized = |task: &&Task<'_>| task.now.is_some_and(|stat| sqlite::is_sized(stat.size));
         let replaced = plan
             .write
             .iter()
             .filter(is_sized)
-            .map(|task| &task.entry.path);
+            .map(|task| &task.record.path);
         let logged = self
             .walk
             .found
             .iter()
             .filter_map(|found| sqlite::database_of(&found.path));
         let paths: BTreeSet<RelPath> = replaced.cloned().chain(logged).collect();
-        let place = |path: &RelPath| entries.binary_search_by(|entry| entry.path.cmp(path)).ok();
-        let written: HashSet<&RelPath> = plan.write.iter().map(|task| &task.entry.path).collect();
+        let place = |path: &RelPath| {
+            records
+                .binary_search_by(|record| record.path.cmp(path))
+                .ok()
+        };
+        let written: HashSet<&RelPath> = plan.write.iter().map(|task| &task.record.path).collect();
         let refused: HashSet<&RelPath> = plan.refused.iter().map(|trouble| &trouble.path).collect();
         for path in paths.into_iter().filter(|path| !refused.contains(path)) {
-            let Some(What::File {
-                database: is_copy, ..
-            }) = place(&path).map(|at| &entries[at].what)
-            else {
+            let record = place(&path).map(|at| &records[at]);
+            let Some(record) = record.filter(|record| record.is_file()) else {
                 continue;
             };
+            let is_copy = matches!(record.source, Source::Database(_));
             if !is_copy && !sqlite::is_database(self.fs, &path).unwrap_or(false) {
                 continue;
             }

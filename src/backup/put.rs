@@ -10,16 +10,16 @@ use std::{path::PathBuf, time::Instant};
 
 use super::{
     Error,
-    listing::{self, Entry, Save, What},
+    listing::{self, Save},
     root_name,
 };
 use crate::{
     base::{Failure, RelPath},
-    model::backup::PutReport,
+    model::{FileRecord, backup::PutReport},
     site::RepoSite,
     store::PutSession,
 };
-use source::Source;
+use source::PutFolder;
 
 /// What to put.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ pub struct NamedListing<'a> {
     /// The name.
     pub name: &'a str,
     /// What it lists, sorted by path.
-    pub entries: &'a [Entry],
+    pub records: &'a [FileRecord],
     /// The folders that it lists.
     pub folders: Vec<Vec<u8>>,
 }
@@ -56,20 +56,16 @@ pub fn put(site: &RepoSite, put: &Put) -> Result<PutReport, Failure> {
     };
     let sources = sources(put)?;
     let session = site.store.begin();
-    let (mut entries, mut caches) = (Vec::new(), Vec::new());
+    let (mut records, mut caches) = (Vec::new(), Vec::new());
     for (folder, prefix) in &sources {
-        let mut source = Source::open(site, folder, prefix, put.rehash)?;
+        let mut source = PutFolder::open(site, folder, prefix, put.rehash)?;
         source.store(site, &session, put.dry_run, &mut report)?;
-        source.list(&mut entries, &mut report);
+        source.list(&mut records, &mut report);
         caches.push(source);
     }
-    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    report.files = entries
-        .iter()
-        .filter(|entry| matches!(entry.what, What::File { .. }))
-        .count() as u64;
-    report.others = entries.len() as u64 - report.files;
-    report.bytes = bytes(&entries);
+    records.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    (report.files, report.bytes) = files(&records);
+    report.others = records.len() as u64 - report.files;
     if !put.dry_run {
         if report.failed.is_empty() || put.partial {
             let folders = sources
@@ -79,7 +75,7 @@ pub fn put(site: &RepoSite, put: &Put) -> Result<PutReport, Failure> {
             report.named = true;
             let listing = NamedListing {
                 name: &put.name,
-                entries: &entries,
+                records: &records,
                 folders,
             };
             report.changed = name(site, session, listing, report.grown > 0)?;
@@ -92,18 +88,12 @@ pub fn put(site: &RepoSite, put: &Put) -> Result<PutReport, Failure> {
     Ok(report)
 }
 
-/// Number of bytes of all files.
-fn bytes(entries: &[Entry]) -> u64 {
-    entries
-        .iter()
-        .map(|entry| {
-            if let What::File { size, .. } = entry.what {
-                size
-            } else {
-                0
-            }
-        })
-        .sum()
+/// How many files there are, and how many bytes they have.
+fn files(records: &[FileRecord]) -> (u64, u64) {
+    let files = records.iter().filter(|record| record.is_file());
+    files.fold((0, 0), |(count, bytes), file| {
+        (count + 1, bytes + file.size)
+    })
 }
 
 /// The folders with the names under which their content is listed.
@@ -137,10 +127,10 @@ pub fn name(
 ) -> Result<bool, Failure> {
     let NamedListing {
         name,
-        entries,
+        records,
         folders,
     } = named;
-    let bytes_of_listing = listing::encode(entries);
+    let bytes_of_listing = listing::encode(records);
     let listing = listing::object(&bytes_of_listing);
     // A first one, and one that cannot be read, is replaced.
     let before = super::find(&*site.store, name);
@@ -148,15 +138,12 @@ pub fn name(
         return Ok(false);
     }
     session.put(&mut &bytes_of_listing[..])?;
-    let files = entries
-        .iter()
-        .filter(|entry| matches!(entry.what, What::File { .. }))
-        .count() as u64;
+    let (files, bytes) = files(records);
     let save = Save {
         seconds: site.clock.now().as_second(),
         listing,
         files,
-        bytes: bytes(entries),
+        bytes,
         folders,
     };
     let stored = session.put(&mut &save.encode()[..])?;

@@ -13,7 +13,6 @@ use super::{
     cache::Cache,
     find,
     intake::{Got, Intake},
-    listing::{Entry, What},
     plan::{self, Plan},
     put,
     scan::Found,
@@ -22,7 +21,7 @@ use super::{
 use crate::{
     base::{Failure, Fs, RelPath, Root, Type, output},
     catalog::databases,
-    model::backup::RestoreReport,
+    model::{FileRecord, Source, backup::RestoreReport},
     site::RepoSite,
 };
 
@@ -45,10 +44,10 @@ pub struct Restore {
 pub fn restore(site: &RepoSite, restore: &Restore) -> Result<RestoreReport, Failure> {
     let begun = Instant::now();
     let save = find(&*site.store, &restore.name)?;
-    let entries = super::entries(&*site.store, &restore.name, &save)?;
+    let records = super::records(&*site.store, &restore.name, &save)?;
     let mut report = RestoreReport {
         name: restore.name.clone(),
-        total: entries.len() as u64,
+        total: records.len() as u64,
         ..RestoreReport::default()
     };
     if restore.dry_run && !restore.into.exists() {
@@ -69,7 +68,7 @@ pub fn restore(site: &RepoSite, restore: &Restore) -> Result<RestoreReport, Fail
     // Known only by writing a file, which a dry run does not.
     let folds = !restore.dry_run && folds_case(&root);
     let plan = site.work("comparing", 0, false, || {
-        plan::plan(&root, &entries, Some(&cache), folds)
+        plan::plan(&root, &records, Some(&cache), folds)
     })?;
     databases::wait_closed(&top, &plan.databases, Duration::ZERO, false)?;
     count(&plan, &mut report);
@@ -139,50 +138,43 @@ fn keep(
         true,
         || intake.take(&files),
     )?;
-    let entries = entries_of(root, lost, got)?;
+    let records = records_of(root, lost, got)?;
     let kept = free_name(site, name)?;
     let listing = put::NamedListing {
         name: &kept,
-        entries: &entries,
+        records: &records,
         folders: vec![super::folder_bytes(top)],
     };
     put::name(site, session, listing, true)?;
     Ok(kept)
 }
 
-/// The entries of what is kept, in its order; what was taken in comes in the order of its files.
-fn entries_of(root: &Root, lost: &[Found], got: Vec<Got>) -> Result<Vec<Entry>, Failure> {
+/// The records of what is kept, in its order; what was taken in comes in the order of its files.
+fn records_of(root: &Root, lost: &[Found], got: Vec<Got>) -> Result<Vec<FileRecord>, Failure> {
     let mut got = got.into_iter();
-    let mut entries = Vec::with_capacity(lost.len());
+    let mut records = Vec::with_capacity(lost.len());
     for found in lost {
         let cannot = |why: String| Error::CannotKeep {
             path: found.path.clone(),
             why,
         };
-        let what = match found.stat.kind {
-            Type::Symlink => What::Link(
-                root.read_link(&found.path)
-                    .map_err(|error| cannot(error.to_string()))?,
-            ),
-            _ => match got.next().expect("because each file was taken in") {
-                Got::Stored { object, stat, .. } => What::File {
-                    size: stat.size,
-                    object,
-                    database: false,
-                },
-                Got::Gone => return Err(cannot("it was removed meanwhile".into()).into()),
-                Got::Failed(why) => return Err(cannot(why).into()),
-            },
-        };
-        let mode = u16::try_from(found.stat.mode & 0o7777).expect("because twelve bits fit");
-        entries.push(Entry {
-            path: found.path.clone(),
-            mode,
-            mtime: found.stat.mtime,
-            what,
-        });
+        let (path, then) = (found.path.clone(), &found.stat);
+        if then.kind == Type::Symlink {
+            let target = root.read_link(&path);
+            let target = target.map_err(|error| cannot(error.to_string()))?;
+            records.push(FileRecord::of_link(path, then, target));
+            continue;
+        }
+        match got.next().expect("because each file was taken in") {
+            Got::Stored { object, stat, .. } => {
+                let (read, source) = ((object.0, stat.size), Source::Object(object));
+                records.push(FileRecord::of_stat(path, then, read, source));
+            }
+            Got::Gone => return Err(cannot("it was removed meanwhile".into()).into()),
+            Got::Failed(why) => return Err(cannot(why).into()),
+        }
     }
-    Ok(entries)
+    Ok(records)
 }
 
 /// A name that nothing was kept under yet.

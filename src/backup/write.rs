@@ -19,13 +19,15 @@ use rayon::prelude::*;
 use super::{
     Error,
     cache::same,
-    listing::{Entry, What},
     plan::{Plan, Task},
     scan::Found,
 };
 use crate::{
     base::{Failure, Fs, Output, RelPath, SyncPoint, Type, cancel},
-    model::backup::{RestoreReport, Trouble},
+    model::{
+        FileKind, FileRecord,
+        backup::{RestoreReport, Trouble},
+    },
     site::RepoSite,
     store,
 };
@@ -98,7 +100,7 @@ impl<'a> Writer<'a> {
         }
         let mut dirs = BTreeSet::new();
         let tasks = self.make_folders(plan, &mut dirs, report);
-        let total = tasks.iter().map(|task| size(task.entry)).sum();
+        let total = tasks.iter().map(|task| size(task.record)).sum();
         self.site.work("restoring", total, true, || {
             self.write_all(plan, tasks, report)
         })?;
@@ -132,11 +134,11 @@ impl<'a> Writer<'a> {
         let mut made: HashMap<RelPath, Result<(), String>> = HashMap::new();
         let mut tasks = Vec::with_capacity(plan.write.len());
         for task in &plan.write {
-            let is_folder = task.entry.what == What::Folder;
+            let is_folder = task.record.kind == FileKind::Folder;
             let dir = if is_folder {
-                task.entry.path.clone()
+                task.record.path.clone()
             } else {
-                task.entry.path.parent()
+                task.record.path.parent()
             };
             let known = made.contains_key(&dir);
             let ready = made.entry(dir.clone()).or_insert_with(|| {
@@ -147,7 +149,7 @@ impl<'a> Writer<'a> {
             });
             match ready {
                 Err(why) => report.failed.push(Trouble {
-                    path: task.entry.path.clone(),
+                    path: task.record.path.clone(),
                     why: why.clone(),
                 }),
                 Ok(()) if is_folder => {}
@@ -170,8 +172,9 @@ impl<'a> Writer<'a> {
         report: &mut RestoreReport,
     ) -> Result<(), Failure> {
         let (later, tasks) = doubles(tasks);
-        let (large, mut small): (Vec<_>, Vec<_>) =
-            tasks.into_iter().partition(|task| size(task.entry) > SMALL);
+        let (large, mut small): (Vec<_>, Vec<_>) = tasks
+            .into_iter()
+            .partition(|task| size(task.record) > SMALL);
         let firsts = report.failed.len();
         self.write_large(&large, report)?;
         if !later.is_empty() {
@@ -183,7 +186,7 @@ impl<'a> Writer<'a> {
                 .collect();
             let rest = self.clone_all(later, &failed, report);
             let (large, rest): (Vec<_>, Vec<_>) =
-                rest.into_iter().partition(|task| size(task.entry) > SMALL);
+                rest.into_iter().partition(|task| size(task.record) > SMALL);
             self.write_large(&large, report)?;
             small = rest;
         }
@@ -198,8 +201,8 @@ impl<'a> Writer<'a> {
     fn write_large(&self, tasks: &[Task<'_>], report: &mut RestoreReport) -> Result<(), Failure> {
         for task in tasks {
             cancel::check()?;
-            let temp = self.temp(&task.entry.path);
-            let written = self.write(task.entry, &temp, true).and_then(|()| {
+            let temp = self.temp(&task.record.path);
+            let written = self.write(task.record, &temp, true).and_then(|()| {
                 self.place(&Ready {
                     task: *task,
                     temp: temp.clone(),
@@ -207,18 +210,19 @@ impl<'a> Writer<'a> {
             });
             if let Err(miss) = written {
                 let _ = self.fs.remove_file(&temp);
-                self.miss(report, &task.entry.path, &miss);
+                self.miss(report, &task.record.path, &miss);
             }
         }
         Ok(())
     }
 
     /// Writes a file or link under a temporary name. The store checks every byte on its way.
-    fn write(&self, entry: &Entry, temp: &RelPath, large: bool) -> Result<(), Miss> {
-        let object = match &entry.what {
-            What::File { object, .. } => object,
-            What::Link(target) => return Ok(self.fs.symlink(target, temp)?),
-            What::Folder => return Ok(()),
+    fn write(&self, record: &FileRecord, temp: &RelPath, large: bool) -> Result<(), Miss> {
+        if let Some(target) = record.target() {
+            return Ok(self.fs.symlink(target, temp)?);
+        }
+        let Some(object) = record.source.object() else {
+            return Ok(());
         };
         let mut file = if large {
             self.fs.create_bulk(temp, 0o600)?
@@ -226,21 +230,23 @@ impl<'a> Writer<'a> {
             self.fs.create(temp, 0o600)?
         };
         let n = self.site.store.read(object, &mut *file)?;
-        if n != size(entry) {
+        if n != size(record) {
             return Err(
                 io::Error::other("the listing gives it another size than the store").into(),
             );
         }
-        self.dress(&mut *file, entry, large)?;
+        self.dress(&mut *file, record, large)?;
         self.bytes.fetch_add(n, Ordering::Relaxed);
         self.site.progress(n);
         Ok(())
     }
 
     /// Gives a written file its mode and time, and syncs it unless that is done for many at once.
-    fn dress(&self, file: &mut dyn Output, entry: &Entry, alone: bool) -> io::Result<()> {
-        file.set_mode(u32::from(entry.mode))?;
-        file.set_mtime(entry.mtime)?;
+    fn dress(&self, file: &mut dyn Output, record: &FileRecord, alone: bool) -> io::Result<()> {
+        file.set_mode(record.mode)?;
+        if let Some(mtime) = record.mtime {
+            file.set_mtime(mtime)?;
+        }
         if alone || !self.together {
             file.sync(FILE)
         } else {
@@ -250,7 +256,7 @@ impl<'a> Writer<'a> {
 
     /// Renames a written file to its place, unless somebody changed what is there.
     fn place(&self, ready: &Ready<'_>) -> Result<(), Miss> {
-        let path = &ready.task.entry.path;
+        let path = &ready.task.record.path;
         match ready.task.now {
             Some(then) => {
                 if !self.fs.stat(path)?.is_some_and(|now| same(&then, &now)) {
@@ -268,7 +274,7 @@ impl<'a> Writer<'a> {
     /// Sets mode and time of files whose bytes are right.
     fn touch(&self, plan: &Plan<'_>, report: &mut RestoreReport) {
         let touch = |task: &Task<'_>| -> Result<(), Miss> {
-            let path = &task.entry.path;
+            let path = &task.record.path;
             if !self
                 .fs
                 .stat(path)?
@@ -278,11 +284,11 @@ impl<'a> Writer<'a> {
                 return Err(Miss::Changed);
             }
             match self.fs.append(path) {
-                Ok(mut file) => Ok(self.dress(&mut *file, task.entry, false)?),
+                Ok(mut file) => Ok(self.dress(&mut *file, task.record, false)?),
                 // Not writable, or being run: a new file takes its place.
                 Err(_) => {
                     let temp = self.temp(path);
-                    let written = self.write(task.entry, &temp, true).and_then(|()| {
+                    let written = self.write(task.record, &temp, true).and_then(|()| {
                         self.place(&Ready {
                             task: *task,
                             temp: temp.clone(),
@@ -295,7 +301,7 @@ impl<'a> Writer<'a> {
         let done: Vec<_> = plan.touch.par_iter().with_min_len(16).map(touch).collect();
         for (task, done) in plan.touch.iter().zip(done) {
             if let Err(miss) = done {
-                self.miss(report, &task.entry.path, &miss);
+                self.miss(report, &task.record.path, &miss);
             }
         }
     }
@@ -344,10 +350,6 @@ impl<'a> Writer<'a> {
 }
 
 /// Number of bytes of a file; 0 for links and folders.
-fn size(entry: &Entry) -> u64 {
-    if let What::File { size, .. } = entry.what {
-        size
-    } else {
-        0
-    }
+fn size(record: &FileRecord) -> u64 {
+    if record.is_file() { record.size } else { 0 }
 }

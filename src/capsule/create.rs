@@ -6,8 +6,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jiff::Timestamp;
-
 use super::{Error, LISTING, codec::Codec, leftovers, proof, script, tar::Writer};
 use crate::{
     base::{
@@ -20,15 +18,15 @@ use crate::{
         manifests::{Found, digest_in},
     },
     deps::wheels,
-    draft::{Keep, Kept, tree},
+    draft::tree,
     git::{Attributes, Converter},
     model::{
-        Manifest, TaskSpec,
+        FileKind, FileRecord, Manifest, Source, TaskSpec,
         capsule::{
-            CAPSULE_SCHEMA, CapsuleFile, CapsuleReport, Listing, MANIFEST, PAPERS, SUMS, TREE_SUMS,
-            Wheel, leads_out, target_text,
+            CapsuleFile, CapsuleReport, Listing, MANIFEST, PAPERS, SUMS, TREE_SUMS, Wheel,
+            leads_out,
         },
-        manifest::{FileEntry, Role},
+        manifest::{ManifestFile, Role},
     },
     site::{RepoSite, copy_checked},
 };
@@ -38,7 +36,6 @@ pub struct Capsule<'a> {
     site: &'a RepoSite,
     /// What it will hold.
     pub listing: Listing,
-    kept: Vec<Kept>,
     wheels: Vec<PathBuf>,
     manifest: String,
     requirements: Vec<u8>,
@@ -72,14 +69,11 @@ pub fn prepare<'a>(
     let packages = &manifest.dependencies.python_packages;
     let (wheels, missing) = wheels::find(&wheels::places(&tops, &task.dir), packages);
     let text = manifest.render();
-    let meta = &manifest.metadata;
     let mut listing = Listing {
-        schema: CAPSULE_SCHEMA.into(),
-        task: meta.task_id.clone(),
-        version: meta.version.clone(),
-        tag: meta.git_tag.clone(),
-        commit: found.tag.commit.to_string(),
-        released_at: meta.created_at.clone(),
+        task: manifest.subject.task.clone(),
+        version: manifest.subject.version.clone(),
+        commit: found.tag.commit.clone(),
+        released_at: manifest.created_at.clone(),
         manifest: Digest::of(text.as_bytes()),
         files: packed.files,
         wheels: wheels
@@ -95,15 +89,15 @@ pub fn prepare<'a>(
     {
         listing.wheels[nth].proven = is_proven;
     }
-    let released: Option<Timestamp> = meta.created_at.parse().ok();
-    let mtime = released
+    let mtime = manifest
+        .created_at
+        .value()
         .and_then(|at| u64::try_from(at.as_second()).ok())
         .unwrap_or(0);
     let requirements = script::requirements(packages);
     Ok(Capsule {
         site,
         listing,
-        kept: packed.kept,
         wheels,
         manifest: text,
         requirements,
@@ -116,7 +110,6 @@ pub fn prepare<'a>(
 #[derive(Default)]
 struct PackedFiles {
     files: Vec<CapsuleFile>,
-    kept: Vec<Kept>,
     /// Bytes of the dependency files among them.
     locks: Vec<Vec<u8>>,
 }
@@ -134,48 +127,36 @@ fn pack(
         .filter(|file| file.role != Role::Registry)
     {
         cancel::check()?;
-        let (file, state) = one(site, converter, entry)?;
-        if proof::is_lock(&file.path) && !file.is_link() && file.size <= proof::LIMIT {
+        let file = one(site, converter, entry)?;
+        let record = &file.record;
+        if proof::is_lock(&record.path) && !record.is_link() && record.size <= proof::LIMIT {
             let mut bytes = Vec::new();
-            match &state.keep {
-                Keep::Bytes(here) => bytes.clone_from(here),
-                _ => copy_checked(site, &state.state, &mut bytes)?,
-            }
+            copy_checked(site, record, &mut bytes)?;
             packed.locks.push(bytes);
         }
         packed.files.push(file);
-        packed.kept.push(state);
         site.progress(1);
     }
     Ok(packed)
 }
 
-/// One file of the release.
+/// One file of the release: its record says where its bytes are.
 fn one(
     site: &RepoSite,
     converter: &Converter,
-    entry: &FileEntry,
-) -> Result<(CapsuleFile, Kept), Failure> {
-    let kept = tree::restored(site, converter, entry)?;
-    let state = &kept.state;
-    let target = if state.link {
-        let mut bytes = Vec::new();
-        copy_checked(site, state, &mut bytes)?;
-        Some(target_text(&bytes))
-    } else {
-        None
-    };
-    let mode = entry.mode.clone().unwrap_or_else(|| "100644".into());
-    let released = entry.digest().filter(|digest| *digest != state.digest);
-    let file = CapsuleFile {
-        path: entry.path.clone(),
-        mode,
-        size: state.size,
-        sha256: state.digest,
-        released,
-        target,
-    };
-    Ok((file, kept))
+    entry: &ManifestFile,
+) -> Result<CapsuleFile, Failure> {
+    let mut record = tree::restored(site, converter, entry)?;
+    if record.is_link() {
+        let mut target = Vec::new();
+        copy_checked(site, &record, &mut target)?;
+        record.source = Source::Inline(target);
+    }
+    // What a file of the work tree may be is the user's; what it was is the release's.
+    record.kind = entry.kind().unwrap_or(FileKind::File);
+    record.mode = record.kind.mode();
+    let released = entry.digest().filter(|digest| *digest != record.digest);
+    Ok(CapsuleFile { record, released })
 }
 
 /// A wheel.
@@ -207,13 +188,18 @@ impl Capsule<'_> {
             path.to_string_lossy().into_owned(),
             codec.command(),
         );
-        for file in self.listing.files.iter().filter(|file| file.is_link()) {
-            let target = file.target_bytes().unwrap_or_default();
-            if leads_out(&file.path, &target) {
+        for file in self
+            .listing
+            .files
+            .iter()
+            .filter(|file| file.record.is_link())
+        {
+            let target = file.target();
+            if leads_out(&file.record.path, target) {
                 report.notes.push(format!(
                     "the link {} leads out of the tree, to {}",
-                    file.path,
-                    escape(&target)
+                    file.record.path,
+                    escape(target)
                 ));
             }
         }
@@ -334,21 +320,14 @@ impl Capsule<'_> {
                 io::copy(&mut File::open(path)?, into).map(drop)
             })?;
         }
-        for (nth, (file, kept)) in self
-            .listing
-            .files
-            .iter()
-            .zip(&self.kept)
-            .enumerate()
-            .filter(|(_, (file, _))| !file.is_link())
-        {
-            let mut copy = |into: &mut dyn Write| self.copy_kept(kept, into, reason);
-            members.file(
-                &file.member(nth),
-                file.mode == "100755",
-                file.size,
-                &mut copy,
-            )?;
+        for (nth, file) in self.listing.files.iter().enumerate() {
+            let record = &file.record;
+            if record.is_link() {
+                continue;
+            }
+            let executable = record.kind == FileKind::Executable;
+            let mut copy = |into: &mut dyn Write| self.copy_kept(record, into, reason);
+            members.file(&file.member(nth), executable, record.size, &mut copy)?;
         }
         let sums = std::mem::take(&mut members.sums);
         members.small(SUMS, false, &sums)?;
@@ -358,16 +337,13 @@ impl Capsule<'_> {
     /// Copies the bytes of a file; why that failed is kept as the reason.
     fn copy_kept(
         &self,
-        kept: &Kept,
+        record: &FileRecord,
         into: &mut dyn Write,
         reason: &mut Option<Failure>,
     ) -> io::Result<()> {
-        if let Keep::Bytes(bytes) = &kept.keep {
-            return into.write_all(bytes);
-        }
         let copied = cancel::check()
             .map_err(Failure::from)
-            .and_then(|()| copy_checked(self.site, &kept.state, into));
+            .and_then(|()| copy_checked(self.site, record, into));
         copied.map_err(|failure| {
             let text = failure.to_string();
             reason.get_or_insert(failure);

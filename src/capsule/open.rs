@@ -23,7 +23,10 @@ use crate::{
         fs::create_dir_all,
         text::{self, escape},
     },
-    model::capsule::{CapsuleReport, Listing, leads_out},
+    model::{
+        FileRecord,
+        capsule::{CapsuleReport, Listing, leads_out},
+    },
     verify::OTHER_VERSION,
 };
 use members::small;
@@ -155,13 +158,18 @@ impl<'a> Opened<'a> {
 
     /// A link that leads out would let the next writer write elsewhere.
     fn refuse_links_out(&self) -> Result<(), Error> {
-        for file in self.listing.files.iter().filter(|file| file.is_link()) {
-            let target = file.target_bytes().unwrap_or_default();
-            if leads_out(&file.path, &target) {
+        for file in self
+            .listing
+            .files
+            .iter()
+            .filter(|file| file.record.is_link())
+        {
+            let target = file.target();
+            if leads_out(&file.record.path, target) {
                 return Err(Error::LinkOut {
                     path: self.path.to_path_buf(),
-                    link: file.path.clone(),
-                    target: escape(&target),
+                    link: file.record.path.clone(),
+                    target: escape(target),
                 });
             }
         }
@@ -177,13 +185,14 @@ impl<'a> Opened<'a> {
         };
         for file in &self.listing.files {
             cancel::check()?;
-            if file.is_link() {
-                create_dir_all(root, &file.path.parent(), 0o777).map_err(failed(&file.path))?;
-                root.symlink(&file.target_bytes().unwrap_or_default(), &file.path)
-                    .map_err(failed(&file.path))?;
+            let FileRecord {
+                path, digest, size, ..
+            } = &file.record;
+            if file.record.is_link() {
+                create_dir_all(root, &path.parent(), 0o777).map_err(failed(path))?;
+                root.symlink(file.target(), path).map_err(failed(path))?;
             } else {
-                check_written(root, &file.path, (file.sha256, file.size))
-                    .map_err(failed(&file.path))?;
+                check_written(root, path, (*digest, *size)).map_err(failed(path))?;
             }
         }
         for (nth, wheel) in self.listing.wheels.iter().enumerate() {

@@ -53,7 +53,7 @@ pub fn proven(listing: &Listing, locks: &[Vec<u8>]) -> Vec<bool> {
         listing
             .files
             .iter()
-            .any(|file| file.released.unwrap_or(file.sha256) == *digest)
+            .any(|file| file.released_digest() == *digest)
     };
     listing
         .wheels

@@ -46,7 +46,7 @@ pub fn unproven_note(listing: &Listing) -> Option<String> {
 pub fn tree_sums(listing: &Listing) -> Vec<u8> {
     let plain = files(listing).filter(|(_, _, member)| member.starts_with(b"tree/"));
     plain
-        .flat_map(|(file, _, member)| sums_line(&member[b"tree/".len()..], &file.sha256))
+        .flat_map(|(file, _, member)| sums_line(&member[b"tree/".len()..], &file.record.digest))
         .collect()
 }
 
@@ -56,7 +56,7 @@ fn files(listing: &Listing) -> impl Iterator<Item = (&CapsuleFile, usize, Vec<u8
         .files
         .iter()
         .enumerate()
-        .filter(|(_, file)| !file.is_link())
+        .filter(|(_, file)| !file.record.is_link())
         .map(|(nth, file)| (file, nth, file.member(nth)))
 }
 
@@ -147,7 +147,7 @@ pub fn brings_wheels(listing: &Listing) -> bool {
     let is_taken = |path: &RelPath| {
         path.as_bytes().split(|byte| *byte == b'/').next() == Some(WHEELS.as_bytes())
     };
-    !listing.wheels.is_empty() && !listing.files.iter().any(|file| is_taken(&file.path))
+    !listing.wheels.is_empty() && !listing.files.iter().any(|file| is_taken(&file.record.path))
 }
 
 /// The script.
@@ -158,7 +158,7 @@ pub fn restore(listing: &Listing) -> Vec<u8> {
     )
     .into_bytes();
     for (file, _, member) in files(listing).filter(|(_, _, member)| !member.starts_with(b"tree/")) {
-        let digits = file.sha256.to_string();
+        let digits = file.record.digest.to_string();
         let digits = digits
             .strip_prefix("sha256:")
             .unwrap_or(&digits)
@@ -169,7 +169,7 @@ pub fn restore(listing: &Listing) -> Vec<u8> {
                 b"put ",
                 &member[..],
                 b" ",
-                &quoted(file.path.as_bytes())[..],
+                &quoted(file.record.path.as_bytes())[..],
                 b" ",
                 &digits[..],
                 b"\n",
@@ -180,14 +180,14 @@ pub fn restore(listing: &Listing) -> Vec<u8> {
     if brings_wheels(listing) {
         text.extend_from_slice(WHEELS_TOO.as_bytes());
     }
-    for file in listing.files.iter().filter(|file| file.is_link()) {
-        let target = file.target_bytes().unwrap_or_default();
+    for file in listing.files.iter().filter(|file| file.record.is_link()) {
+        let target = file.target();
         text.extend(
             [
                 b"tie ",
-                &quoted(&target)[..],
+                &quoted(target)[..],
                 b" ",
-                &quoted(file.path.as_bytes())[..],
+                &quoted(file.record.path.as_bytes())[..],
                 b"\n",
             ]
             .concat(),
@@ -227,7 +227,10 @@ pub fn readme(listing: &Listing) -> String {
          with what it makes itself, before anything of it is run:\n\n            \
          snapback capsule verify {folder}.tar.zst\n\n\
          manifest.yaml  {}\n",
-        listing.released_at, listing.tag, listing.commit, listing.manifest
+        listing.released_at,
+        listing.tag(),
+        listing.commit,
+        listing.manifest
     );
     if !listing.wheels.is_empty() {
         text += "\nwheels/ is restored too, unless the release has a folder of that name.\n";

@@ -6,7 +6,7 @@ use std::io::Read;
 use super::Error;
 use crate::{
     base::{Digest, Fs, RelPath, Stat, Type, cancel::Stoppable, fs::read_sized},
-    model::{FileState, Source},
+    model::{FileRecord, Source},
 };
 
 /// Files up to this size are read into memory, larger ones are streamed.
@@ -16,54 +16,35 @@ const ATTEMPTS: usize = 3;
 
 /// A file or link of the work tree as it is now.
 #[derive(Debug, Clone)]
-pub struct Now {
-    /// What `lstat` says.
-    pub stat: Stat,
-    /// SHA-256 of the bytes or of the link's target.
-    pub digest: Digest,
-    /// Number of bytes.
-    pub size: u64,
+pub struct FileNow {
+    /// What it is; its bytes are kept nowhere but in the work tree.
+    pub record: FileRecord,
     /// The bytes, for files up to [`SMALL`] and links.
     pub bytes: Option<Vec<u8>>,
 }
 
-impl Now {
-    /// True for a symbolic link.
-    pub fn is_link(&self) -> bool {
-        self.stat.kind == Type::Symlink
+impl FileNow {
+    /// The file at a path, by what `lstat` says and what was read.
+    fn new(path: &RelPath, stat: Stat, read: (Digest, u64), bytes: Option<Vec<u8>>) -> Self {
+        let mut record = FileRecord::of_stat(path.clone(), &stat, read, Source::Here);
+        if record.is_link() {
+            (record.mode, record.mtime) = (record.kind.mode(), None);
+        }
+        Self { record, bytes }
     }
 
-    /// The state to bring back, given where its bytes are kept.
-    pub fn state(&self, source: Source) -> FileState {
-        FileState {
-            link: self.is_link(),
-            mode: if self.is_link() {
-                0o777
-            } else {
-                self.stat.mode
-            },
-            size: self.size,
-            digest: self.digest,
-            mtime: (!self.is_link()).then_some(self.stat.mtime),
-            source,
-        }
-    }
-
-    /// git's mode for it; `fallback` where the file system keeps no executable bit.
-    pub fn git_mode(&self) -> &'static str {
-        match (self.is_link(), self.stat.mode & 0o100 != 0) {
-            (true, _) => "120000",
-            (false, true) => "100755",
-            (false, false) => "100644",
-        }
+    /// The same of bytes that were read whole.
+    fn read_whole(path: &RelPath, stat: Stat, bytes: Vec<u8>) -> Self {
+        let read = (Digest::of(&bytes), bytes.len() as u64);
+        Self::new(path, stat, read, Some(bytes))
     }
 }
 
 /// Reads a path; `None` when nothing is there or a folder is. Devices, FIFOs and sockets are
 /// errors.
-pub fn read(tree: &dyn Fs, path: &RelPath) -> Result<Option<Now>, Error> {
+pub fn read(tree: &dyn Fs, path: &RelPath) -> Result<Option<FileNow>, Error> {
     steadily(tree, path, |stat| {
-        read_once(tree, path, stat).map(|now| (now.size, now))
+        read_once(tree, path, stat).map(|now| (now.record.size, now))
     })
 }
 
@@ -128,9 +109,9 @@ fn steadily<T>(
     Err(Error::Unsteady(path.clone()))
 }
 
-/// The type, bytes and permissions of a path now; where its bytes are kept means nothing.
-pub fn state(tree: &dyn Fs, path: &RelPath) -> Result<Option<FileState>, Error> {
-    Ok(read(tree, path)?.map(|now| now.state(Source::Object(crate::model::ObjectId(now.digest)))))
+/// The record of a path now.
+pub fn record(tree: &dyn Fs, path: &RelPath) -> Result<Option<FileRecord>, Error> {
+    Ok(read(tree, path)?.map(|now| now.record))
 }
 
 /// What `lstat` says.
@@ -142,31 +123,15 @@ pub fn stat(tree: &dyn Fs, path: &RelPath) -> Result<Option<Stat>, Error> {
 }
 
 /// Reads a path once.
-fn read_once(tree: &dyn Fs, path: &RelPath, stat: Stat) -> std::io::Result<Now> {
+fn read_once(tree: &dyn Fs, path: &RelPath, stat: Stat) -> std::io::Result<FileNow> {
     if stat.kind == Type::Symlink {
-        let target = tree.read_link(path)?;
-        return Ok(Now {
-            stat,
-            digest: Digest::of(&target),
-            size: target.len() as u64,
-            bytes: Some(target),
-        });
+        return Ok(FileNow::read_whole(path, stat, tree.read_link(path)?));
     }
     let mut file = tree.open(path)?;
     if stat.size > SMALL {
-        let (digest, size) = Digest::of_reader(&mut Stoppable(&mut file))?;
-        return Ok(Now {
-            stat,
-            digest,
-            size,
-            bytes: None,
-        });
+        let read = Digest::of_reader(&mut Stoppable(&mut file))?;
+        return Ok(FileNow::new(path, stat, read, None));
     }
     let bytes = read_sized(&mut file.take(SMALL + 1), stat.size)?;
-    Ok(Now {
-        stat,
-        digest: Digest::of(&bytes),
-        size: bytes.len() as u64,
-        bytes: Some(bytes),
-    })
+    Ok(FileNow::read_whole(path, stat, bytes))
 }

@@ -11,8 +11,8 @@ use crate::{
     base::{Digest, Failure, Fault, Kind, RelPath, Sorted},
     git::PeeledTag,
     model::{
-        Manifest, TaskSpec,
-        manifest::{FileEntry, Role},
+        FileRecord, Manifest, TaskSpec,
+        manifest::{ManifestFile, Role},
         operation::TreeEntry,
     },
     site::RepoSite,
@@ -33,11 +33,9 @@ pub(super) fn complete(
         Err(error) if error.kind() == Kind::Missing => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let listed = Sorted::new(manifest.files.iter().map(|file| (&file.path, ())));
+    let listed = Sorted::new(manifest.files.iter().map(|file| (file.path(), ())));
     let is_grown = |(path, entry): &(RelPath, TreeEntry)| {
-        matches!(&*entry.mode, "100644" | "100755" | "120000")
-            && !listed.contains(path)
-            && scope.owns(path)
+        entry.mode.blob_kind().is_some() && !listed.contains(path) && scope.owns(path)
     };
     let mut grown: Vec<_> = entries.into_iter().filter(is_grown).collect();
     if !grown.is_empty() {
@@ -49,25 +47,24 @@ pub(super) fn complete(
     if grown.is_empty() {
         return Ok(Vec::new());
     }
-    for (path, entry) in &grown {
-        let bytes = site.git.read_blob(&entry.id)?;
-        manifest.files.push(FileEntry {
-            path: path.clone(),
-            checksum: Digest::of(&bytes).to_string(),
-            size: Some(bytes.len() as u64),
-            mode: Some(entry.mode.clone()),
-            role: role(task, path),
-            blob: Some(entry.id.clone()),
-            object: None,
-        });
+    for (path, TreeEntry { mode, id }) in &grown {
+        let Some(kind) = mode.blob_kind() else {
+            continue;
+        };
+        let bytes = site.git.read_blob(id)?;
+        let read = (Digest::of(&bytes), bytes.len() as u64);
+        let record = FileRecord::of_blob(path.clone(), kind, read, id.clone());
+        manifest
+            .files
+            .push(ManifestFile::new(role(task, path), record));
     }
-    manifest.files.sort_by(|a, b| a.path.cmp(&b.path));
+    manifest.files.sort_by(|a, b| a.path().cmp(b.path()));
     Ok(grown.into_iter().map(|(path, _)| path).collect())
 }
 
 /// What a release did not list, because it became the task's later.
 pub fn words(found: &Found) -> String {
-    let (version, count) = (&found.manifest.metadata.version, found.grown.len());
+    let (version, count) = (&found.manifest.subject.version, found.grown.len());
     let shown: Vec<String> = found
         .grown
         .iter()

@@ -180,31 +180,28 @@ fn read(site: &RepoSite, release: &Release) -> Result<Found, Failure> {
     );
     let copy = copy?;
     let mut manifest = manifest?;
-    if manifest.metadata.task_id != release.task || manifest.metadata.version != release.version {
+    if !manifest.subject.is(&release.task, &release.version) {
         return Err(crate::model::manifest::Error::Rule(format!(
             "it is of {} {}",
-            manifest.metadata.task_id, manifest.metadata.version
+            manifest.subject.task, manifest.subject.version
         ))
         .into());
     }
-    let commit = &manifest.metadata.git_commit;
-    let same = if manifest.schema.is_some() {
-        *commit == tag.commit.as_str()
+    let commit = manifest.subject.commit.to_string();
+    let same = if manifest.by_hand {
+        commit.len() >= 7 && tag.commit.as_str().starts_with(&commit)
     } else {
-        commit.len() >= 7 && tag.commit.as_str().starts_with(commit.as_str())
+        commit == tag.commit.as_str()
     };
     if !same {
         return Err(Error::TagMoved {
             tag: release.tag(),
-            expected: commit.clone(),
+            expected: commit,
             found: tag.commit.to_string(),
         }
         .into());
     }
-    let grown = match settings
-        .task(&release.task)
-        .filter(|_| manifest.schema.is_some())
-    {
+    let grown = match settings.task(&release.task).filter(|_| !manifest.by_hand) {
         Some(task) => grown::complete(site, task, &tag, &mut manifest)?,
         None => Vec::new(),
     };

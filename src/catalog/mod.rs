@@ -2,7 +2,7 @@
 //!
 //! Reads only. Engines compare what the catalog finds with what is wanted; nothing here decides
 //! or changes anything. Read [`capture`] next: it turns a path of the tree into a
-//! [`FileState`](crate::model::FileState) that can be brought back.
+//! [`FileRecord`](crate::model::FileRecord) that can be brought back.
 
 pub mod absent;
 pub mod capture;

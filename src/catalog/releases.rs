@@ -192,12 +192,10 @@ pub fn meaning_by(
         return Ok(first);
     }
     let all: Vec<TagName> = first.into_iter().chain(others).collect();
-    let meta = manifest()?
-        .and_then(|id| Manifest::parse_metadata(&git.read_blob_within(&id, LIMIT).ok()?).ok());
-    let said = |reading: &&TagName| match (reading, &meta) {
-        (TagName::Release { task, version }, Some(meta)) => {
-            (task, version) == (&meta.task_id, &meta.version)
-        }
+    let subject = manifest()?
+        .and_then(|id| Manifest::parse_subject(&git.read_blob_within(&id, LIMIT).ok()?).ok());
+    let said = |reading: &&TagName| match (reading, &subject) {
+        (TagName::Release { task, version }, Some((subject, _))) => subject.is(task, version),
         (TagName::Marker { .. }, None) => true,
         _ => false,
     };

@@ -7,67 +7,20 @@
 
 pub mod lines;
 pub mod registry;
+pub mod steps;
 pub mod tree;
 pub mod write;
-
-pub use crate::model::operation::NamedRef;
 
 use crate::{
     base::RelPath,
     deps::facts::NewFacts,
     git::Head,
     model::{
-        FileState, GitId, Manifest, OpId, Plan, Source, TagName, Version,
-        operation::{EnvironmentChange, RegistryChange, TreeChange},
+        GitId, Manifest, OpId, PathChange, Plan, TagName,
+        operation::{RegistryChange, Step, TreeChange},
         signature::Signing,
     },
 };
-
-/// How the bytes of a state get to where its source says.
-#[derive(Debug, Clone)]
-pub enum Keep {
-    /// They are there.
-    Already,
-    /// They are copied from the work tree into the store.
-    FromTree,
-    /// These are put into the store.
-    Bytes(Vec<u8>),
-}
-
-/// A file state and how its bytes are kept.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    /// The state; its source is final only when `keep` is [`Keep::Already`].
-    pub state: FileState,
-    /// How its bytes get there.
-    pub keep: Keep,
-}
-
-impl Kept {
-    /// A state whose bytes are kept already.
-    pub fn already(state: FileState) -> Self {
-        Self {
-            state,
-            keep: Keep::Already,
-        }
-    }
-
-    /// True when what is at a place is this state, or both are nothing.
-    pub fn is(here: Option<&Self>, state: Option<&FileState>) -> bool {
-        FileState::same_at(here.map(|kept| &kept.state), state)
-    }
-}
-
-/// One path of the work tree, before and after.
-#[derive(Debug, Clone)]
-pub struct FileDraft {
-    /// The path.
-    pub path: RelPath,
-    /// What is there.
-    pub before: Option<Kept>,
-    /// What goes there.
-    pub after: Option<Kept>,
-}
 
 /// A blob that git does not have yet.
 #[derive(Debug, Clone)]
@@ -108,38 +61,6 @@ pub struct Back {
     pub to: GitId,
 }
 
-/// One step of a draft; becomes a step of the operation.
-#[derive(Debug, Clone)]
-pub enum StepDraft {
-    /// Runs the task's stop command.
-    Stop,
-    /// Changes the files of the draft.
-    Files,
-    /// Builds this environment beside the old one and switches to it.
-    Environment {
-        /// The environment's folder.
-        venv: RelPath,
-        /// What must be installed, `name==version`.
-        packages: Vec<String>,
-    },
-    /// Takes back a switch of the environment.
-    EnvironmentBack(EnvironmentChange),
-    /// Verifies this version; `None` = exactly the recorded files.
-    Verify(Option<Version>),
-    /// Checks that this version is ready.
-    Ready(Version),
-    /// Runs the task's start command.
-    Start,
-    /// Publishes the commit and the index.
-    Publish,
-    /// Removes these references, after the commit point.
-    RemoveRefs(Vec<NamedRef>),
-    /// Holds this version.
-    Hold(Version),
-    /// Lifts the hold of this version.
-    Release(Version),
-}
-
 /// An operation before it is written down.
 #[derive(Debug, Clone)]
 pub struct Draft {
@@ -149,8 +70,9 @@ pub struct Draft {
     pub message: String,
     /// The operation that this one takes back.
     pub undoes: Option<OpId>,
-    /// Changes of the work tree, sorted by path.
-    pub files: Vec<FileDraft>,
+    /// Changes of the work tree, sorted by path. What is kept nowhere yet is put into the store when
+    /// the draft is written.
+    pub files: Vec<PathChange>,
     /// Large files of a release: path and digest; they go into the store as they are.
     pub large: Vec<(RelPath, crate::base::Digest)>,
     /// Blobs that git does not have yet.
@@ -165,8 +87,11 @@ pub struct Draft {
     pub index: Vec<TreeChange>,
     /// The registry entry.
     pub registry: Option<RegistryChange>,
-    /// What is done, in order.
-    pub steps: Vec<StepDraft>,
+    /// What is done, in order; see [`steps`] for what is filled in later.
+    pub steps: Vec<Step>,
+    /// What must be installed, `name==version`, in the environment that is built; `None` where none
+    /// is.
+    pub packages: Option<Vec<String>>,
     /// What sources say, to spare the next release reading them.
     pub facts: Option<NewFacts>,
 }
@@ -194,12 +119,8 @@ impl Draft {
             index: Vec::new(),
             registry: None,
             steps: Vec::new(),
+            packages: None,
             facts: None,
         }
     }
-}
-
-/// A source to be replaced when the bytes are put; the object's id is not known before.
-pub fn unknown_source(digest: crate::base::Digest) -> Source {
-    Source::Object(crate::model::ObjectId(digest))
 }

@@ -2,13 +2,13 @@
 //! the index and the work tree. Each keeps what else is in it, so other tasks' uncommitted
 //! entries stay uncommitted.
 
-use super::{Draft, FileDraft, Kept, NewBlob, tree};
+use super::{Draft, NewBlob, tree};
 use crate::{
     base::{Failure, Kind, RelPath},
     catalog::registry as read,
     git::{Attributes, Converter, Tracked},
     model::{
-        Operation, TaskId, Version,
+        FileRecord, GitMode, Operation, PathChange, TaskId, Version,
         operation::{RegistryChange, TreeChange, TreeEntry},
         plan::{FileLine, Letter},
     },
@@ -24,7 +24,7 @@ pub struct RegistryEdit {
     /// The registry.
     pub path: RelPath,
     /// The change of the work tree; `None` when the entry is right already.
-    pub file: Option<FileDraft>,
+    pub file: Option<PathChange>,
     /// The change of the commit's tree; `None` when git does not track the registry.
     pub tree: Option<TreeChange>,
     /// The change of the index.
@@ -187,14 +187,14 @@ pub fn back(
                 path,
                 index.as_ref().map(|entry| &entry.id),
             )?;
-            if Kept::is(now.as_ref(), done.after.as_ref()) {
+            if FileRecord::same_at(now.as_ref(), done.after.as_ref()) {
                 if let Some(line) = edit.line.as_mut().filter(|_| done.before.is_none()) {
                     line.letter = Letter::D;
                 }
-                edit.file = Some(FileDraft {
+                edit.file = Some(PathChange {
                     path: path.clone(),
                     before: now,
-                    after: done.before.clone().map(Kept::already),
+                    after: done.before.clone(),
                 });
                 edit.left.clear();
             }
@@ -259,7 +259,7 @@ fn back_in_git(
             let id = site.git.blob_id(&bytes);
             blobs.push(NewBlob::Bytes(bytes));
             Some(TreeEntry {
-                mode: entry.mode.clone(),
+                mode: entry.mode,
                 id,
             })
         }
@@ -292,7 +292,7 @@ fn work_tree(
     if now.as_deref() != Some(&after[..]) {
         let mode = before
             .as_ref()
-            .map_or(0o666 & !site.umask, |kept| kept.state.mode);
+            .map_or(0o666 & !site.umask, |record| record.mode);
         let say = |version: Option<&Version>| {
             version.map_or_else(|| "none".to_string(), ToString::to_string)
         };
@@ -311,10 +311,10 @@ fn work_tree(
             large: false,
             note,
         });
-        edit.file = Some(FileDraft {
+        edit.file = Some(PathChange {
             path: path.clone(),
             before,
-            after: Some(tree::with_bytes(mode, after.clone())),
+            after: Some(FileRecord::with_bytes(path.clone(), mode, after.clone())),
         });
     }
     Ok(after)
@@ -344,7 +344,7 @@ impl EntryEdit<'_> {
                 .to_git(&self.site.settings.registry, in_tree.to_vec())?,
             (None, None) => return Ok(None),
         };
-        let mode = entry.map_or_else(|| "100644".into(), |entry| entry.mode.clone());
+        let mode = entry.map_or(GitMode::File, |entry| entry.mode);
         Ok(Some((
             TreeEntry {
                 mode,

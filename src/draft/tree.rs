@@ -1,61 +1,58 @@
-//! States of files for drafts: what is there now and what a release puts there.
+//! Records of files for drafts: what is there now and what a release puts there.
 
 use std::io::Read;
 
-use super::{Keep, Kept, unknown_source};
 use crate::{
     base::{Digest, Failure, Fs, RelPath},
     catalog::{
         self,
-        capture::{self, Now},
+        capture::{self, FileNow},
     },
     git::{Converter, Repo, Worktree},
     model::{
-        FileState, GitId, Source,
-        manifest::{FileEntry, Role},
+        FileKind, FileRecord, GitId, Source,
+        manifest::{ManifestFile, Role},
     },
     site::RepoSite,
 };
 
 /// All bytes of a file, however large.
-pub fn all_bytes(tree: &dyn Fs, path: &RelPath, now: Now) -> Result<Vec<u8>, catalog::Error> {
+pub fn all_bytes(tree: &dyn Fs, now: FileNow) -> Result<Vec<u8>, catalog::Error> {
     if let Some(bytes) = now.bytes {
         return Ok(bytes);
     }
+    let path = now.record.path;
     let mut bytes = Vec::new();
     let read = tree
-        .open(path)
+        .open(&path)
         .and_then(|mut file| file.read_to_end(&mut bytes));
-    read.map(|_| bytes).map_err(|source| catalog::Error::Read {
-        path: path.clone(),
-        source,
-    })
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(source) => Err(catalog::Error::Read { path, source }),
+    }
 }
 
-/// What is at a path now, as a state to bring back. Bytes that git keeps already as `blob` are
-/// not kept a second time.
+/// What is at a path now, to be brought back. Bytes that git keeps already as `blob` are not kept a
+/// second time.
 pub fn existing(
     tree: &dyn Fs,
     git: &Repo,
     path: &RelPath,
     blob: Option<&GitId>,
-) -> Result<Option<Kept>, catalog::Error> {
-    let Some(now) = capture::read(tree, path)? else {
+) -> Result<Option<FileRecord>, catalog::Error> {
+    let Some(FileNow { mut record, bytes }) = capture::read(tree, path)? else {
         return Ok(None);
     };
     let in_git = blob.filter(|id| {
-        now.bytes
+        bytes
             .as_ref()
             .is_some_and(|bytes| git.blob_id(bytes) == **id)
             && git.sees_object(id)
     });
-    Ok(Some(match in_git {
-        Some(id) => Kept::already(now.state(Source::Blob(id.clone()))),
-        None => Kept {
-            state: now.state(unknown_source(now.digest)),
-            keep: Keep::FromTree,
-        },
-    }))
+    if let Some(id) = in_git {
+        record.source = Source::Blob(id.clone());
+    }
+    Ok(Some(record))
 }
 
 /// The permission bits of a file that git knows as executable or not: those of the file that is
@@ -75,68 +72,59 @@ fn permissions(site: &RepoSite, path: &RelPath, executable: bool) -> Result<u32,
     })
 }
 
-/// The state of a new or rewritten file, given the bytes that git stores.
+/// The record of a new or rewritten file, given the bytes that git stores.
 pub fn new_file(
     site: &RepoSite,
     converter: &Converter,
     path: &RelPath,
     in_git: Vec<u8>,
-) -> Result<Kept, Failure> {
+) -> Result<FileRecord, Failure> {
     let bytes = match converter.to_worktree(path, in_git)? {
         Worktree::Same(bytes) | Worktree::Changed(bytes) => bytes,
         Worktree::Lfs { .. } => unreachable!("because snapback's own files are no LFS pointers"),
     };
-    Ok(with_bytes(permissions(site, path, false)?, bytes))
+    let mode = permissions(site, path, false)?;
+    Ok(FileRecord::with_bytes(path.clone(), mode, bytes))
 }
 
-/// The state of a file with these very bytes in the work tree.
-pub fn with_bytes(mode: u32, bytes: Vec<u8>) -> Kept {
-    let digest = Digest::of(&bytes);
-    let state = FileState {
-        link: false,
-        mode,
-        size: bytes.len() as u64,
-        digest,
-        mtime: None,
-        source: unknown_source(digest),
-    };
-    Kept {
-        state,
-        keep: Keep::Bytes(bytes),
-    }
-}
-
-/// The state that a restore of a release's file leaves. Proves on the way that the bytes are
+/// What a restore of a release's file leaves in the work tree. Proves on the way that the bytes are
 /// here and are those of the manifest; `Err` says what is wrong.
-pub fn restored(site: &RepoSite, converter: &Converter, file: &FileEntry) -> Result<Kept, Failure> {
-    let path = &file.path;
+pub fn restored(
+    site: &RepoSite,
+    converter: &Converter,
+    file: &ManifestFile,
+) -> Result<FileRecord, Failure> {
+    let path = file.path();
     let digest = file
         .digest()
         .ok_or_else(|| Error::NoChecksum(path.clone()))?;
-    let link = file.mode.as_deref() == Some("120000");
+    let link = file.is_link();
     let mode = if link {
-        0o777
+        FileKind::Link.mode()
     } else {
-        permissions(site, path, file.mode.as_deref() == Some("100755"))?
+        permissions(site, path, file.kind() == Some(FileKind::Executable))?
     };
-    if let (Role::Large, Some(object)) = (file.role, &file.object) {
-        let length = site.store.verify(object).map_err(|source| Error::Large {
+    let record = |digest, size, source| FileRecord {
+        path: path.clone(),
+        kind: if link {
+            FileKind::Link
+        } else {
+            FileKind::of_mode(mode)
+        },
+        size,
+        digest,
+        mode,
+        mtime: None,
+        source,
+    };
+    if let (Role::Large, Some(object)) = (file.role, file.object()) {
+        let size = site.store.verify(object).map_err(|source| Error::Large {
             path: path.clone(),
             source,
         })?;
-        return Ok(Kept::already(FileState {
-            link: false,
-            mode,
-            size: length,
-            digest,
-            mtime: None,
-            source: Source::Object(*object),
-        }));
+        return Ok(record(digest, size, Source::Object(*object)));
     }
-    let blob = file
-        .blob
-        .as_ref()
-        .ok_or_else(|| Error::NoBytes(path.clone()))?;
+    let blob = file.blob().ok_or_else(|| Error::NoBytes(path.clone()))?;
     let bytes = site.git.read_blob(blob)?;
     let found = Digest::of(&bytes);
     if found != digest {
@@ -147,28 +135,14 @@ pub fn restored(site: &RepoSite, converter: &Converter, file: &FileEntry) -> Res
         }
         .into());
     }
-    let state = |digest, size, source| FileState {
-        link,
-        mode,
-        size,
-        digest,
-        mtime: None,
-        source,
-    };
-    let same = |bytes: &[u8]| {
-        Kept::already(state(
-            digest,
-            bytes.len() as u64,
-            Source::Blob(blob.clone()),
-        ))
-    };
+    let same = |bytes: &[u8]| record(digest, bytes.len() as u64, Source::Blob(blob.clone()));
     if link {
         return Ok(same(&bytes));
     }
     Ok(match converter.to_worktree(path, bytes)? {
         Worktree::Same(bytes) => same(&bytes),
-        Worktree::Lfs { oid, size } => Kept::already(state(oid, size, Source::Lfs(oid))),
-        Worktree::Changed(bytes) => with_bytes(mode, bytes),
+        Worktree::Lfs { oid, size } => record(oid, size, Source::Lfs(oid)),
+        Worktree::Changed(bytes) => FileRecord::with_bytes(path.clone(), mode, bytes),
     })
 }
 

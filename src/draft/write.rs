@@ -139,7 +139,7 @@ fn bytes_of_files(draft: &Draft) -> u64 {
         .iter()
         .flat_map(|file| [&file.before, &file.after])
         .flatten()
-        .map(|kept| kept.state.size)
+        .map(|record| record.size)
         .sum()
 }
 

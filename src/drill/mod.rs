@@ -24,7 +24,7 @@ use crate::{
     model::{
         TaskSpec, Verification, Version,
         drill::{DRILL_SCHEMA, DrillReport, Network},
-        manifest::FileEntry,
+        manifest::ManifestFile,
     },
     site::RepoSite,
     verify::{CHECKS, Checks, Commands},
@@ -160,7 +160,7 @@ impl Drill<'_> {
     }
 
     /// True for a file whose bytes are those of the version.
-    fn is_of_version(&self, file: &FileEntry) -> bool {
+    fn is_of_version(&self, file: &ManifestFile) -> bool {
         file.is_restored()
             || (self.how.with_shared && file.role == crate::model::manifest::Role::Shared)
     }

@@ -24,7 +24,7 @@ use crate::{
     model::{
         CheckResult, Status,
         drill::{DrillReport, Phase},
-        manifest::FileEntry,
+        manifest::ManifestFile,
     },
     verify::{
         ALL_LEVELS, CheckRun, Checkout, Checks, Commands, Depth, KeptRelease, ScratchTree, Subject,
@@ -101,7 +101,7 @@ impl Drill<'_> {
             course.checked(checks);
             course.phase("environment", said);
         }
-        let is_of_version = |file: &FileEntry| self.is_of_version(file);
+        let is_of_version = |file: &ManifestFile| self.is_of_version(file);
         let tree = ScratchTree {
             site,
             task,

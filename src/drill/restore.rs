@@ -3,7 +3,7 @@
 //! What a rollback would leave as it is, shared files and the registry's other entries, comes from
 //! the work tree as it is now; nothing else does.
 
-use std::{collections::BTreeSet, io::Write};
+use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
@@ -11,9 +11,9 @@ use super::{Drill, Error, scratch::Scratch};
 use crate::{
     base::{Failure, Fs, RelPath, Type, cancel, fs::create_dir_all, output, text::size},
     catalog::{self, databases::Database, manifests::Found, registry},
-    draft::{Keep, tree},
+    draft::tree,
     git::Converter,
-    model::manifest::{FileEntry, Role},
+    model::manifest::{ManifestFile, Role},
     registry::{Registry, task_config},
     site::copy_checked,
 };
@@ -41,7 +41,7 @@ pub fn restore(
     converter: &Converter,
     scratch: &Scratch,
 ) -> Result<Restored, Failure> {
-    let files: Vec<&FileEntry> = found
+    let files: Vec<&ManifestFile> = found
         .manifest
         .files
         .iter()
@@ -53,11 +53,11 @@ pub fn restore(
         path: scratch.tree().to_path_buf(),
         source,
     };
-    let folders: BTreeSet<RelPath> = files.iter().map(|file| file.path.parent()).collect();
+    let folders: BTreeSet<RelPath> = files.iter().map(|file| file.path().parent()).collect();
     for folder in &folders {
         create_dir_all(root, folder, 0o777).map_err(failed)?;
     }
-    let one = |file: &&FileEntry| -> Result<u64, Failure> {
+    let one = |file: &&ManifestFile| -> Result<u64, Failure> {
         cancel::check()?;
         let written = put(drill, root, converter, file, scratch);
         drill.site.progress(1);
@@ -95,34 +95,35 @@ fn put(
     drill: &Drill<'_>,
     root: &dyn Fs,
     converter: &Converter,
-    file: &FileEntry,
+    file: &ManifestFile,
     scratch: &Scratch,
 ) -> Result<u64, Failure> {
     let failed = |source| Error::Scratch {
-        path: scratch.tree().join(file.path.as_os()),
+        path: scratch.tree().join(file.path().as_os()),
         source,
     };
-    let kept = tree::restored(drill.site, converter, file)?;
-    if kept.state.link {
+    let record = tree::restored(drill.site, converter, file)?;
+    if record.is_link() {
         let mut target = Vec::new();
-        copy_checked(drill.site, &kept.state, &mut target)?;
-        root.symlink(&target, &file.path).map_err(failed)?;
-        return Ok(kept.state.size);
+        copy_checked(drill.site, &record, &mut target)?;
+        root.symlink(&target, file.path()).map_err(failed)?;
+        return Ok(record.size);
     }
-    let mut out = root.create(&file.path, 0o600).map_err(failed)?;
-    match &kept.keep {
-        Keep::Bytes(bytes) => out.write_all(bytes).map_err(failed)?,
-        Keep::Already | Keep::FromTree => copy_checked(drill.site, &kept.state, &mut out)?,
-    }
-    out.set_mode(kept.state.mode).map_err(failed)?;
-    Ok(kept.state.size)
+    let mut out = root.create(file.path(), 0o600).map_err(failed)?;
+    copy_checked(drill.site, &record, &mut out)?;
+    out.set_mode(record.mode).map_err(failed)?;
+    Ok(record.size)
 }
 
 /// There is room for the version.
-fn check_room(drill: &Drill<'_>, files: &[&FileEntry], scratch: &Scratch) -> Result<(), Failure> {
+fn check_room(
+    drill: &Drill<'_>,
+    files: &[&ManifestFile],
+    scratch: &Scratch,
+) -> Result<(), Failure> {
     let needed = files
         .iter()
-        .filter_map(|file| file.size)
+        .filter_map(|file| file.size())
         .sum::<u64>()
         .saturating_add(RESERVE);
     let Ok(stat) = rustix::fs::statvfs(scratch.tree()) else {
@@ -163,18 +164,18 @@ fn shared(
         match drill
             .site
             .tree
-            .stat(&file.path)
+            .stat(file.path())
             .map_err(|source| catalog::Error::Read {
-                path: file.path.clone(),
+                path: file.path().clone(),
                 source,
             })? {
             Some(stat) if stat.kind == Type::File || stat.kind == Type::Symlink => {
-                copy(drill, &file.path, stat.kind, stat.mode, scratch)?;
-                copy_logs(drill, &file.path, scratch, restored)?;
+                copy(drill, file.path(), stat.kind, stat.mode, scratch)?;
+                copy_logs(drill, file.path(), scratch, restored)?;
             }
             _ => restored.notes.push(format!(
                 "the shared file {} is not in the work tree",
-                file.path
+                file.path()
             )),
         }
     }

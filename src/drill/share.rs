@@ -13,7 +13,7 @@ use crate::{
     model::{
         GitId, Manifest,
         drill::DrillReport,
-        manifest::{FileEntry, Role},
+        manifest::{ManifestFile, Role},
     },
 };
 
@@ -31,7 +31,7 @@ pub fn look(drill: &Drill<'_>, found: &Found, report: &mut DrillReport) -> Resul
     );
     let changed = then_files
         .iter()
-        .filter(|(path, file)| now_files.get(*path).is_none_or(|now| !same(now, file)))
+        .filter(|(path, file)| now_files.get(*path).is_none_or(|now| !now.is_same(file)))
         .map(|(path, _)| *path);
     let gone: Vec<&RelPath> = now_files
         .keys()
@@ -63,17 +63,13 @@ pub fn look(drill: &Drill<'_>, found: &Found, report: &mut DrillReport) -> Resul
 fn of_version<'a>(
     drill: &Drill<'_>,
     manifest: &'a Manifest,
-) -> BTreeMap<&'a RelPath, &'a FileEntry> {
+) -> BTreeMap<&'a RelPath, &'a ManifestFile> {
     manifest
         .files
         .iter()
         .filter(|file| drill.is_of_version(file))
-        .map(|file| (&file.path, file))
+        .map(|file| (file.path(), file))
         .collect()
-}
-
-fn same(a: &FileEntry, b: &FileEntry) -> bool {
-    (&a.checksum, &a.mode) == (&b.checksum, &b.mode)
 }
 
 /// Shared files that are not what the version expects: its smoke test tells whether that matters.
@@ -87,20 +83,22 @@ fn drift(drill: &Drill<'_>, target: &Manifest) -> Result<Vec<String>, Failure> {
     {
         let now = head
             .as_ref()
-            .map(|head| drill.site.git.entry(head, &file.path))
+            .map(|head| drill.site.git.entry(head, file.path()))
             .transpose()?
             .flatten();
-        if now.as_ref().map(|entry| &entry.id) != file.blob.as_ref() {
+        if now.as_ref().map(|entry| &entry.id) != file.blob() {
             let short = |id: Option<&GitId>| {
                 id.map_or_else(|| "no file".into(), |id| format!("@{}", id.short()))
             };
             let (expects, has) = (
-                short(file.blob.as_ref()),
+                short(file.blob()),
                 short(now.as_ref().map(|entry| &entry.id)),
             );
             lines.push(format!(
                 "{} {} expects {} {expects}, HEAD has {has}",
-                drill.task.id, drill.version, file.path
+                drill.task.id,
+                drill.version,
+                file.path()
             ));
         }
     }

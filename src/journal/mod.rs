@@ -1,9 +1,9 @@
 //! Row 3, the change engine: the one way in which snapback changes the world.
 //!
-//! An operation is a list of [`Step`]s. For each one the [`Runner`] asks for its before-image
-//! (`prepare`), writes `Started` to the synced journal, applies it, writes `Done`. A failure
-//! unwinds the steps in reverse; a crash is finished or unwound by the next run; an undo that
-//! fails ends as `Stuck`, which needs a person. Where an operation stands is derived from its
+//! An operation is a list of [`JournalStep`]s. For each one the [`Runner`] asks for its
+//! before-image (`prepare`), writes `Started` to the synced journal, applies it, writes `Done`. A
+//! failure unwinds the steps in reverse; a crash is finished or unwound by the next run; an undo
+//! that fails ends as `Stuck`, which needs a person. Where an operation stands is derived from its
 //! records by the pure function [`status::of`]; there is no state field that could go stale.
 //!
 //! Deliberately absent: clocks, locks by file content, retries of failed syncs, and any way to
@@ -25,11 +25,11 @@ pub use log::{Log, Record, SYNC_POINTS};
 pub use runner::{Ended, Ending, Runner, Witness};
 pub use status::{Phase, of as status_of};
 
-/// One step of an operation: knows how to do and to take back one kind of change.
+/// A step of an operation as the journal runs it: does and takes back one kind of change.
 ///
 /// `apply` and `undo` must be idempotent: after a crash they run again on a world in which they
 /// may have been done in part, in whole or not at all.
-pub trait Step {
+pub trait JournalStep {
     /// Its name in the journal and in messages.
     fn name(&self) -> &str;
     /// Checks that it can be applied and returns what `apply` and `undo` will need after a crash.

@@ -1,7 +1,7 @@
 //! Runs the steps of an operation forward, back, and on after a crash.
 
 use super::{
-    Error, Log, Record, Step,
+    Error, JournalStep, Log, Record,
     status::{self, Phase},
 };
 use crate::base::Failure;
@@ -34,13 +34,13 @@ pub type Witness<'a> = Box<dyn FnMut(Ending<'_>) -> Result<(), Failure> + 'a>;
 /// Runs one operation.
 pub struct Runner<'a> {
     log: Log,
-    steps: Vec<Box<dyn Step + 'a>>,
+    steps: Vec<Box<dyn JournalStep + 'a>>,
     witness: Option<Witness<'a>>,
 }
 
 impl<'a> Runner<'a> {
     /// A runner for an operation whose intent is written. The steps must be those of its plan.
-    pub fn new(log: Log, steps: Vec<Box<dyn Step + 'a>>) -> Self {
+    pub fn new(log: Log, steps: Vec<Box<dyn JournalStep + 'a>>) -> Self {
         Self {
             log,
             steps,

@@ -5,7 +5,7 @@ use super::{NewRelease, files::ReleaseFiles};
 use crate::{
     base::Failure,
     catalog::{Release, Scope, manifests, rewritten},
-    model::{GitId, manifest::FileEntry, request::NextVersion},
+    model::{GitId, manifest::ManifestFile, request::NextVersion},
     policy::conventional,
     site::RepoSite,
 };
@@ -74,16 +74,8 @@ pub(super) fn resolve(
 
 /// True when the files are those of a release.
 fn is_released(site: &RepoSite, release: &Release, found: &ReleaseFiles) -> bool {
-    let own = |files: &[FileEntry]| -> Vec<_> {
-        let own = files.iter().filter(|file| file.is_restored());
-        let mut own: Vec<_> = own
-            .map(|file| (file.path.clone(), file.checksum.clone(), file.mode.clone()))
-            .collect();
-        own.sort();
-        own
-    };
     manifests::load(site, release)
-        .is_ok_and(|kept| own(&kept.manifest.files) == own(&found.entries))
+        .is_ok_and(|kept| found.restores_like(&kept.manifest, &ManifestFile::is_same))
 }
 
 /// A tag's text, with the section of the changelog below it. Trailers come after both.

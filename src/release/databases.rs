@@ -62,7 +62,7 @@ pub fn check(
         found
             .entries
             .iter()
-            .any(|file| file.path == *path && file.is_restored())
+            .any(|file| file.path() == path && file.is_restored())
     };
     let tree = &*site.tree;
     let mut notes = Vec::new();
@@ -98,7 +98,7 @@ pub fn check(
     let logs = found
         .entries
         .iter()
-        .map(|file| &file.path)
+        .map(|file| file.path())
         .filter(|path| is_lone_log(tree, path, is_part));
     notes.extend(logs.map(|log| {
         format!("{log} belongs to a database that is not part of the release, so no rollback touches it: take it out of git with `git rm --cached`")

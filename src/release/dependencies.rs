@@ -6,7 +6,7 @@ use crate::{
     catalog::Scope,
     deps::{self, facts::Facts},
     git::Attributes,
-    model::{DependencyList, GitId, Manifest, TaskSpec, manifest::FileEntry},
+    model::{DependencyList, GitId, Manifest, TaskSpec, manifest::ManifestFile},
     site::RepoSite,
 };
 
@@ -20,7 +20,7 @@ pub fn collect(
     found: &mut ReleaseFiles,
 ) -> Result<DependencyList, Failure> {
     let own = || found.entries.iter().filter(|file| file.is_restored());
-    let files: Vec<RelPath> = own().map(|file| file.path.clone()).collect();
+    let files: Vec<RelPath> = own().map(|file| file.path().clone()).collect();
     let converter = site.git.converter(Attributes::WorkTree)?;
     let edited = |path: &RelPath| {
         found.read.contains(path) || found.edits.iter().any(|file| file.path == *path)
@@ -32,9 +32,8 @@ pub fn collect(
     };
     let blob = |file| {
         Some(file)
-            .filter(|file: &&FileEntry| !edited(&file.path) && is_blob(&file.path))?
-            .blob
-            .as_ref()
+            .filter(|file: &&ManifestFile| !edited(file.path()) && is_blob(file.path()))?
+            .blob()
     };
     let of = deps::Task {
         fs: &*site.tree,
@@ -71,8 +70,11 @@ pub fn collect(
 /// Lock files are recorded with the digest of the bytes that git stores, as everything else is.
 fn in_git_form(list: &mut DependencyList, found: &ReleaseFiles) {
     for lockfile in &mut list.lockfiles {
-        let entry = found.entries.iter().find(|file| file.path == lockfile.path);
-        if let Some(digest) = entry.and_then(FileEntry::digest) {
+        let entry = found
+            .entries
+            .iter()
+            .find(|file| *file.path() == lockfile.path);
+        if let Some(digest) = entry.and_then(ManifestFile::digest) {
             lockfile.checksum = digest;
         }
     }

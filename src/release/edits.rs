@@ -1,29 +1,24 @@
 //! Sets the version of a release where it is written: in the task's configuration and in the
 //! registry, and lists the registry in the manifest.
 
-use std::borrow::Cow;
-
 use super::files::ReleaseFiles;
 use crate::{
     base::{Digest, Failure, RelPath},
     catalog::registry as read,
     draft::{
-        FileDraft, NewBlob,
+        NewBlob,
         registry::{self, RegistryEdit},
         tree,
     },
     git::Attributes,
     model::{
-        GitId, TaskSpec, Version,
-        manifest::{FileEntry, Role},
+        FileKind, FileRecord, GitId, PathChange, TaskSpec, Version,
+        manifest::{ManifestFile, Role},
         operation::{TreeChange, TreeEntry},
     },
     registry::task_config,
     site::RepoSite,
 };
-
-/// The mode that git gives a file which is not executable.
-const REGULAR: &str = "100644";
 
 /// Sets the version in both.
 pub fn set_versions(
@@ -60,7 +55,7 @@ fn set_in_config(
     let converter = site.git.converter(Attributes::WorkTree)?;
     let in_git = converter.to_git(path, edited.clone())?;
     let id = site.git.blob_id(&in_git);
-    let listed_mode = list_edited(path, &in_git, &id, found);
+    let listed = list_edited(path, &in_git, &id, found);
     let in_head = site.git.entry(head, path)?;
     let in_index = site
         .git
@@ -76,39 +71,40 @@ fn set_in_config(
         in_index.as_ref().map(|entry| &entry.id),
     )?;
     // What git ignores stays out of it: only the file itself gets the version.
-    if listed_mode.is_some() || in_index.is_some() {
-        let mode = listed_mode.unwrap_or_else(|| REGULAR.into());
+    if listed.is_some() || in_index.is_some() {
+        let mode = listed.unwrap_or(FileKind::File).into();
         let after = TreeEntry { mode, id };
         replace_in_git(path, (in_head, in_index), &after, found);
         found.blobs.push(NewBlob::Bytes(in_git));
     }
-    let kept_mode = before
+    let mode = before
         .as_ref()
-        .map_or(0o666 & !site.umask, |kept| kept.state.mode);
+        .map_or(0o666 & !site.umask, |record| record.mode);
     note_version(task, version, &bytes, found);
-    found.edits.push(FileDraft {
+    found.edits.push(PathChange {
         path: path.clone(),
         before,
-        after: Some(tree::with_bytes(kept_mode, edited)),
+        after: Some(FileRecord::with_bytes(path.clone(), mode, edited)),
     });
     Ok(())
 }
 
-/// Lists the edited file in the manifest, in place of what was read; returns its mode, `None` when
+/// Lists the edited file in the manifest, in place of what was read; returns its kind, `None` when
 /// it is no part of the release.
 fn list_edited(
     path: &RelPath,
     in_git: &[u8],
     id: &GitId,
     found: &mut ReleaseFiles,
-) -> Option<Cow<'static, str>> {
-    let file = found.entries.iter_mut().find(|file| file.path == *path)?;
-    (file.checksum, file.size, file.blob) = (
-        Digest::of(in_git).to_string(),
-        Some(in_git.len() as u64),
-        Some(id.clone()),
-    );
-    Some(file.mode.clone().unwrap_or_else(|| REGULAR.into()))
+) -> Option<FileKind> {
+    let mut records = found
+        .entries
+        .iter_mut()
+        .filter_map(ManifestFile::record_mut);
+    let record = records.find(|record| record.path == *path)?;
+    let read = (Digest::of(in_git), in_git.len() as u64);
+    *record = FileRecord::of_blob(path.clone(), record.kind, read, id.clone());
+    Some(record.kind)
 }
 
 /// Puts the edited file in the commit and the index, in place of what was read.
@@ -171,14 +167,11 @@ fn add_registry(site: &RepoSite, edit: RegistryEdit, found: &mut ReleaseFiles) {
     found.blobs.extend(edit.blobs);
     found.lines.extend(edit.line);
     if let Some((entry, bytes)) = edit.committed {
-        found.entries.push(FileEntry {
-            path: site.settings.registry.clone(),
-            checksum: Digest::of(&bytes).to_string(),
-            size: Some(bytes.len() as u64),
-            mode: Some(entry.mode),
-            role: Role::Registry,
-            blob: Some(entry.id),
-            object: None,
-        });
+        let kind = entry.mode.blob_kind().unwrap_or(FileKind::File);
+        let read = (Digest::of(&bytes), bytes.len() as u64);
+        let record = FileRecord::of_blob(site.settings.registry.clone(), kind, read, entry.id);
+        found
+            .entries
+            .push(ManifestFile::new(Role::Registry, record));
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     catalog::manifests,
     model::{
         GitId, TaskSpec, Version,
-        manifest::{FileEntry, Manifest},
+        manifest::{Manifest, ManifestFile},
     },
     registry::task_config,
     site::RepoSite,
@@ -52,35 +52,25 @@ fn is_same(
     held: &Manifest,
     found: &ReleaseFiles,
 ) -> bool {
-    let own = |files: &[FileEntry]| -> Vec<FileEntry> {
-        let mut own: Vec<FileEntry> = files
-            .iter()
-            .filter(|file| file.is_restored())
-            .cloned()
-            .collect();
-        own.sort_by(|a, b| a.path.cmp(&b.path));
-        own
+    let same = |old: &ManifestFile, new: &ManifestFile| {
+        let is_numbered = || {
+            numbered(site, task, version, old).is_some_and(|digest| new.digest() == Some(digest))
+        };
+        old.kind() == new.kind() && (old.has_same_bytes(new) || is_numbered())
     };
-    let (old, new) = (own(&held.files), own(&found.entries));
-    let same = |(a, b): (&FileEntry, &FileEntry)| {
-        a.path == b.path
-            && a.mode == b.mode
-            && (a.checksum == b.checksum
-                || numbered(site, task, version, a) == Some(b.checksum.clone()))
-    };
-    old.len() == new.len() && old.iter().zip(&new).all(same)
+    found.restores_like(held, &same)
 }
 
-/// The checksum that the held configuration would have with the new number.
+/// The digest that the held configuration would have with the new number.
 fn numbered(
     site: &RepoSite,
     task: &TaskSpec,
     version: &Version,
-    file: &FileEntry,
-) -> Option<String> {
-    let path = task.config.as_ref().filter(|path| **path == file.path)?;
-    let blob: &GitId = file.blob.as_ref()?;
+    file: &ManifestFile,
+) -> Option<Digest> {
+    let path = task.config.as_ref().filter(|path| *path == file.path())?;
+    let blob: &GitId = file.blob()?;
     let bytes = site.git.read_blob_within(blob, 16 << 20).ok()?;
     let with = task_config::with_version(&bytes, path, &task.version_key, version).ok()?;
-    Some(Digest::of(&with).to_string())
+    Some(Digest::of(&with))
 }

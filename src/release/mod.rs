@@ -22,11 +22,11 @@ use std::sync::Arc;
 use crate::{
     base::{Failure, Kind},
     catalog::{self, Release, Scope, capture, manifests::Found, releases::Releases},
-    draft::{CommitDraft, Draft, StepDraft},
+    draft::{CommitDraft, Draft, steps},
     git::Head,
     model::{
-        DependencyList, Manifest, Plan, TagName, TaskSpec, Version,
-        manifest::{FileEntry, MANIFEST_SCHEMA, Metadata},
+        AsWritten, DependencyList, Manifest, Plan, TagName, TaskSpec, Version,
+        manifest::{ManifestFile, TaskVersion},
         operation::{OpKind, RegistryChange},
         plan::FileLine,
         request::CreateSnapshot,
@@ -174,7 +174,7 @@ impl NewRelease<'_> {
         draft.blobs = found.blobs;
         draft.unsynced = found.unsynced;
         draft.facts = found.facts;
-        draft.steps = vec![StepDraft::Files, StepDraft::Publish];
+        draft.steps = vec![steps::FILES, steps::PUBLISH];
     }
 
     /// The release exists: success when it is the very same, else a conflict.
@@ -188,19 +188,8 @@ impl NewRelease<'_> {
             .into());
         }
         let tag = site.git.peel_tag(&release.tag_id)?;
-        let same =
-            catalog::manifests::load(site, release).is_ok_and(|there| {
-                let mut files = there
-                    .manifest
-                    .files
-                    .iter()
-                    .filter(|file| file.is_restored());
-                let mut now = found.entries.iter().filter(|file| file.is_restored());
-                files.by_ref().zip(now.by_ref()).all(|(a, b)| {
-                    (&a.path, &a.checksum, &a.mode) == (&b.path, &b.checksum, &b.mode)
-                }) && files.next().is_none()
-                    && now.next().is_none()
-            });
+        let same = catalog::manifests::load(site, release)
+            .is_ok_and(|there| found.restores_like(&there.manifest, &ManifestFile::is_same));
         if !same || self.active.as_ref() != Some(&release.version) {
             return Err(Error::TagExists {
                 tag: release.tag(),
@@ -255,21 +244,20 @@ impl NewRelease<'_> {
         dependencies: DependencyList,
     ) -> Manifest {
         let (site, task, message) = (self.site, self.task, &self.request.message);
-        let mut files: Vec<FileEntry> = std::mem::take(&mut found.entries);
-        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut files: Vec<ManifestFile> = std::mem::take(&mut found.entries);
+        files.sort_by(|a, b| a.path().cmp(b.path()));
         Manifest {
-            schema: Some(MANIFEST_SCHEMA.into()),
-            metadata: Metadata {
-                task_id: task.id.clone(),
+            subject: TaskVersion {
+                task: task.id.clone(),
                 version: version.clone(),
-                created_at: site.clock.now().to_string(),
-                git_commit: String::new(),
-                git_tag: TagName::release(&task.id, version).to_string(),
-                previous: previous.map(|before| before.metadata.version.clone()),
-                message: (!message.is_empty()).then(|| message.clone()),
+                commit: AsWritten::default(),
+                previous: previous.map(|before| before.subject.version.clone()),
                 adopted: false,
                 line_ends: std::mem::take(&mut found.line_ends),
             },
+            created_at: AsWritten::Value(site.clock.now()),
+            message: (!message.is_empty()).then(|| message.clone()),
+            by_hand: false,
             files,
             dependencies,
         }
@@ -345,7 +333,7 @@ fn is_signed(site: &RepoSite, request: &CreateSnapshot) -> Result<bool, Failure>
 
 /// Names that some system cannot write are refused where the settings say so, else remarked.
 fn check_names(site: &RepoSite, found: &mut ReleaseFiles) -> Result<(), Error> {
-    let mut paths: Vec<_> = found.entries.iter().map(|file| &file.path).collect();
+    let mut paths: Vec<_> = found.entries.iter().map(|file| file.path()).collect();
     paths.sort();
     let troubles = portable::troubles(paths);
     if troubles.is_empty() {

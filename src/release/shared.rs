@@ -10,8 +10,8 @@ use crate::{
     catalog::{Scope, databases::Database},
     git::{Attributes, Tracked, WorkState},
     model::{
-        GitId,
-        manifest::{FileEntry, Role},
+        FileRecord, GitId,
+        manifest::{ManifestFile, Role},
     },
     site::RepoSite,
     verify::{Checkout, is_other},
@@ -36,25 +36,25 @@ pub fn add(
     }
     let is_shared =
         |path: &RelPath| (scope.shares(path) || imported.contains(path)) && !scope.owns(path);
-    let own: std::collections::HashSet<RelPath> =
-        found.entries.iter().map(|file| file.path.clone()).collect();
+    let own: std::collections::HashSet<RelPath> = found
+        .entries
+        .iter()
+        .map(|file| file.path().clone())
+        .collect();
     let mut shared = Vec::new();
     for (path, entry) in site.git.entries(head, &dirs)? {
-        if !is_shared(&path) || entry.mode == "160000" || own.contains(&path) {
+        let Some(kind) = entry.mode.blob_kind() else {
+            continue;
+        };
+        if !is_shared(&path) || own.contains(&path) {
             continue;
         }
         let bytes = site.git.read_blob(&entry.id)?;
-        shared.push(FileEntry {
-            path,
-            checksum: Digest::of(&bytes).to_string(),
-            size: Some(bytes.len() as u64),
-            mode: Some(entry.mode),
-            role: Role::Shared,
-            blob: Some(entry.id),
-            object: None,
-        });
+        let read = (Digest::of(&bytes), bytes.len() as u64);
+        let record = FileRecord::of_blob(path, kind, read, entry.id);
+        shared.push(ManifestFile::new(Role::Shared, record));
     }
-    shared.dedup_by(|a, b| a.path == b.path);
+    shared.dedup_by(|a, b| a.path() == b.path());
     found
         .notes
         .extend(differing(site, &dirs, &is_shared, &shared)?);
@@ -68,11 +68,11 @@ fn differing(
     site: &RepoSite,
     dirs: &[RelPath],
     is_shared: &dyn Fn(&RelPath) -> bool,
-    shared: &[FileEntry],
+    shared: &[ManifestFile],
 ) -> Result<Option<String>, Failure> {
     let scan = site.git.scan(dirs)?;
-    let listed: HashMap<&RelPath, &FileEntry> =
-        shared.iter().map(|file| (&file.path, file)).collect();
+    let listed: HashMap<&RelPath, &ManifestFile> =
+        shared.iter().map(|file| (file.path(), file)).collect();
     let converter = site.git.converter(Attributes::WorkTree)?;
     let work = Checkout {
         tree: &*site.tree,
@@ -86,7 +86,7 @@ fn differing(
         };
         match tracked.state {
             WorkState::LeftOut => false,
-            WorkState::Clean => tracked.index.as_ref().map(|entry| &entry.id) != file.blob.as_ref(),
+            WorkState::Clean => tracked.index.as_ref().map(|entry| &entry.id) != file.blob(),
             _ => is_other(&work, file),
         }
     };
@@ -113,14 +113,14 @@ fn differing(
 }
 
 /// What is said of shared databases whose logs hold rows that HEAD has not.
-fn with_rows(site: &RepoSite, shared: &[FileEntry]) -> Result<Vec<String>, Failure> {
+fn with_rows(site: &RepoSite, shared: &[ManifestFile]) -> Result<Vec<String>, Failure> {
     let tree = &*site.tree;
     let mut notes = Vec::new();
     for file in shared
         .iter()
-        .filter(|file| file.size.is_some_and(crate::base::sqlite::is_sized))
+        .filter(|file| file.size().is_some_and(crate::base::sqlite::is_sized))
     {
-        let Some(database) = Database::at(tree, &file.path)? else {
+        let Some(database) = Database::at(tree, file.path())? else {
             continue;
         };
         if let Some((log, _)) = database.changed_by(tree, |_| true)? {

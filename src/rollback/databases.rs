@@ -18,11 +18,11 @@ use crate::{
         Scope, capture,
         databases::{self, Database, Error, is_lone_log},
     },
-    draft::{Draft, FileDraft, Kept, StepDraft, tree},
+    draft::{Draft, steps, tree},
     git::{Attributes, Scan},
     model::{
-        FileState,
-        manifest::{FileEntry, Role},
+        FileRecord, PathChange,
+        manifest::{ManifestFile, Role},
     },
     site::RepoSite,
 };
@@ -67,12 +67,12 @@ impl Comparison<'_> {
         // lists.
         let shared = wanted
             .values()
-            .filter(|file| file.role == Role::Shared && file.size.is_none_or(sqlite::is_sized));
+            .filter(|file| file.role == Role::Shared && file.size().is_none_or(sqlite::is_sized));
         let beside = changed
             .iter()
             .filter_map(|path| sqlite::database_of(path))
             .filter(|path| is_meant(path));
-        for path in shared.map(|file| file.path.clone()).chain(beside) {
+        for path in shared.map(|file| file.path().clone()).chain(beside) {
             if !found.contains_key(&path)
                 && let Some(database) = Database::at(tree, &path)?
             {
@@ -112,7 +112,7 @@ impl Comparison<'_> {
             if let Some(before) = tree::existing(tree, &self.site.git, log, None)? {
                 compared.untracked.retain(|path| path != log);
                 compared.protected.retain(|path| path != log);
-                compared.files.push(FileDraft {
+                compared.files.push(PathChange {
                     path: log.clone(),
                     before: Some(before),
                     after: None,
@@ -129,16 +129,16 @@ impl Comparison<'_> {
     }
 
     /// A file that stays as it is, as part of the change.
-    fn as_it_is(&self, file: &FileEntry) -> Result<Option<FileDraft>, Failure> {
-        let Some(stat) = capture::stat(&*self.site.tree, &file.path)? else {
+    fn as_it_is(&self, file: &ManifestFile) -> Result<Option<PathChange>, Failure> {
+        let Some(stat) = capture::stat(&*self.site.tree, file.path())? else {
             return Ok(None);
         };
         let converter = self.site.git.converter(Attributes::WorkTree)?;
         let after = tree::restored(self.site, &converter, file)?;
         let mut before = after.clone();
-        before.state.mtime = Some(stat.mtime);
-        Ok(Some(FileDraft {
-            path: file.path.clone(),
+        before.mtime = Some(stat.mtime);
+        Ok(Some(PathChange {
+            path: file.path().clone(),
             before: Some(before),
             after: Some(after),
         }))
@@ -186,10 +186,10 @@ impl Sides {
     pub fn of<'a>(
         site: &RepoSite,
         scope: &Scope,
-        comes: impl Iterator<Item = (&'a RelPath, Option<&'a FileState>)>,
+        comes: impl Iterator<Item = (&'a RelPath, Option<&'a FileRecord>)>,
     ) -> Result<Self, Failure> {
         let tree = &*site.tree;
-        let comes: BTreeMap<&RelPath, Option<&FileState>> = comes.collect();
+        let comes: BTreeMap<&RelPath, Option<&FileRecord>> = comes.collect();
         let mut sides = Self {
             databases: BTreeSet::new(),
             go: Vec::new(),
@@ -214,8 +214,8 @@ impl Sides {
             if others.is_empty() {
                 continue;
             }
-            let now = capture::state(tree, path)?;
-            let is_back = now.is_some() && FileState::same_at(now.as_ref(), *state);
+            let now = capture::record(tree, path)?;
+            let is_back = now.is_some() && FileRecord::same_at(now.as_ref(), *state);
             let is_meant = |log: &RelPath| others.contains(log);
             // One that comes back as it is, with logs that say nothing else, is left alone.
             if is_back && database.changed_by(tree, is_meant)?.is_none() {
@@ -265,11 +265,7 @@ fn may_go(
 /// Refuses to replace databases that other processes have open. When the task is stopped first,
 /// that is looked at afterwards, by the step that changes the files.
 pub fn refuse_open(site: &RepoSite, draft: &mut Draft) -> Result<(), Failure> {
-    let is_stopped = draft
-        .steps
-        .iter()
-        .any(|step| matches!(step, StepDraft::Stop))
-        && !site.without_commands;
+    let is_stopped = draft.steps.contains(&steps::STOP) && !site.without_commands;
     if is_stopped {
         return Ok(());
     }
@@ -277,7 +273,7 @@ pub fn refuse_open(site: &RepoSite, draft: &mut Draft) -> Result<(), Failure> {
     let paths = changing.map(|file| {
         (
             &file.path,
-            file.before.as_ref().map_or(0, |kept| kept.state.size),
+            file.before.as_ref().map_or(0, |record| record.size),
         )
     });
     let databases = databases::among(&*site.tree, paths)?;
@@ -296,6 +292,6 @@ pub fn refuse_open(site: &RepoSite, draft: &mut Draft) -> Result<(), Failure> {
 }
 
 /// True for a path that is part of an operation and stays as it is.
-pub fn is_same(file: &FileDraft) -> bool {
-    matches!((&file.before, &file.after), (Some(Kept { state: before, .. }), Some(Kept { state: after, .. })) if before.same(after))
+pub fn is_same(file: &PathChange) -> bool {
+    matches!((&file.before, &file.after), (Some(before), Some(after)) if before.same(after))
 }

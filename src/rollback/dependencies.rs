@@ -4,7 +4,7 @@
 
 use super::Rollback;
 use crate::{
-    draft::{Draft, StepDraft},
+    draft::{Draft, steps},
     model::{DependencyList, Manifest, Plan, Version, settings::EnvMode},
 };
 
@@ -44,10 +44,8 @@ impl Rollback<'_> {
                     .push("packages stay as they are (--no-commands)".into());
             }
             Some(venv) => {
-                draft.steps.push(StepDraft::Environment {
-                    venv: venv.clone(),
-                    packages: target.dependencies.python_packages.clone(),
-                });
+                draft.steps.push(steps::new_environment(venv));
+                draft.packages = Some(target.dependencies.python_packages.clone());
             }
             None => {
                 draft.plan.notes.push("the task has no environment of its own (`env: {venv: …}`), so packages stay as they are".into());
@@ -65,7 +63,7 @@ fn note_packages(before: Option<&DependencyList>, target: &Manifest, plan: &mut 
         _ if !target.knows_dependencies() => {
             let is_worth_it = before.is_none_or(|before| !before.is_empty());
             plan.notes
-                .extend(is_worth_it.then(|| unknown(&target.metadata.version)));
+                .extend(is_worth_it.then(|| unknown(&target.subject.version)));
         }
         None => plan.notes.extend(
             plan.from

@@ -25,10 +25,12 @@ use crate::{
         manifests::{self, Found},
         releases::Releases,
     },
-    draft::{CommitDraft, Draft, FileDraft, StepDraft, registry, tree},
+    draft::{CommitDraft, Draft, registry, steps, tree},
     model::{
-        CheckResult, DependencyList, Manifest, Status, TagName, TaskSpec, Version,
-        operation::TreeChange, request,
+        CheckResult, DependencyList, FileRecord, Manifest, PathChange, Status, TagName, TaskSpec,
+        Verdict, Version,
+        operation::{Step, TreeChange},
+        request,
     },
     registry::task_config,
     site::RepoSite,
@@ -257,27 +259,29 @@ impl Rollback<'_> {
         }
         draft
             .steps
-            .extend((restart && task.stop.is_some()).then_some(StepDraft::Stop));
-        draft.steps.push(StepDraft::Files);
+            .extend((restart && task.stop.is_some()).then_some(steps::STOP));
+        draft.steps.push(steps::FILES);
         draft.steps.extend(environment);
-        draft.steps.push(StepDraft::Verify(Some(to.clone())));
+        draft.steps.push(Step::Verify {
+            version: Some(to.clone()),
+        });
         draft
             .steps
-            .extend((restart && task.start.is_some()).then_some(StepDraft::Start));
-        draft.steps.push(StepDraft::Ready(to.clone()));
+            .extend((restart && task.start.is_some()).then_some(steps::START));
+        draft.steps.push(Step::Ready {
+            version: to.clone(),
+        });
         if draft.commit.is_some() {
-            draft.steps.push(StepDraft::Publish);
+            draft.steps.push(steps::PUBLISH);
         }
         // Only what changes is said, so that the inverse of the operation is that of its verdicts.
         let is_held = |version: &Version| standing_of(self.standings, &task.id, version).held;
-        draft.steps.extend(
-            self.active
-                .filter(|from| *from > to && !is_held(from))
-                .map(|from| StepDraft::Hold(from.clone())),
-        );
-        draft
-            .steps
-            .extend(is_held(to).then(|| StepDraft::Release(to.clone())));
+        if let Some(from) = self.active.filter(|from| *from > to && !is_held(from)) {
+            draft.give_verdict(self.site, from, Verdict::Held);
+        }
+        if is_held(to) {
+            draft.give_verdict(self.site, to, Verdict::HoldLifted);
+        }
     }
 }
 
@@ -297,7 +301,7 @@ fn set_loose_config(
     let Some(bytes) = catalog::registry::read_small(&*site.tree, path)?.filter(|_| !goes) else {
         return Ok(());
     };
-    let version = &target.metadata.version;
+    let version = &target.subject.version;
     if catalog::registry::config_version(&*site.tree, task)?.is_none_or(|now| now == *version) {
         return Ok(());
     }
@@ -309,11 +313,11 @@ fn set_loose_config(
     let before = tree::existing(&*site.tree, &site.git, path, None)?;
     let mode = before
         .as_ref()
-        .map_or(0o666 & !site.umask, |kept| kept.state.mode);
-    let file = FileDraft {
+        .map_or(0o666 & !site.umask, |record| record.mode);
+    let file = PathChange {
         path: path.clone(),
         before,
-        after: Some(tree::with_bytes(mode, edited)),
+        after: Some(FileRecord::with_bytes(path.clone(), mode, edited)),
     };
     draft.plan.files.extend(show::file_lines(
         site,

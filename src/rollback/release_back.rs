@@ -11,11 +11,11 @@ use super::{Error, show, undo};
 use crate::{
     base::{Failure, RelPath},
     catalog,
-    draft::{Back, Draft, FileDraft, Kept, NamedRef, StepDraft, registry, tree},
+    draft::{Back, Draft, registry, steps, tree},
     git::{Head, Repo, Scan, branch_name},
     model::{
-        GitId, Operation, PathChange, Plan, TaskSpec,
-        operation::{OpKind, Publication, RefChange, TreeChange, TreeEntry},
+        FileRecord, GitId, Operation, PathChange, Plan, TaskSpec,
+        operation::{NamedRef, OpKind, Publication, RefChange, Step, TreeChange, TreeEntry},
     },
     registry::task_config,
     site::RepoSite,
@@ -59,10 +59,10 @@ pub fn draft(site: &RepoSite, task: &TaskSpec, operation: &Operation) -> Result<
     }
     draft.back = Some(Back { head, to });
     draft.steps = vec![
-        StepDraft::Files,
-        StepDraft::Verify(None),
-        StepDraft::Publish,
-        StepDraft::RemoveRefs(named),
+        steps::FILES,
+        steps::VERIFY_RECORDED,
+        steps::PUBLISH,
+        Step::RemoveRefs(named),
     ];
     Ok(draft)
 }
@@ -225,20 +225,20 @@ fn file_back(
     operation: &Operation,
     change: &PathChange,
     blob: Option<&GitId>,
-) -> Result<Option<FileDraft>, Failure> {
+) -> Result<Option<PathChange>, Failure> {
     let path = &change.path;
     let now = tree::existing(&*site.tree, &site.git, path, blob)?;
-    if Kept::is(now.as_ref(), change.before.as_ref()) {
+    if FileRecord::same_at(now.as_ref(), change.before.as_ref()) {
         return Ok(None);
     }
-    if Kept::is(now.as_ref(), change.after.as_ref()) || change.before.is_none() {
-        return Ok(Some(FileDraft {
+    if FileRecord::same_at(now.as_ref(), change.after.as_ref()) || change.before.is_none() {
+        return Ok(Some(PathChange {
             path: path.clone(),
             before: now,
-            after: change.before.clone().map(Kept::already),
+            after: change.before.clone(),
         }));
     }
-    let (Some(kept), Some(version), true) = (
+    let (Some(record), Some(version), true) = (
         &now,
         &operation.about.from,
         task.config.as_ref() == Some(path),
@@ -249,8 +249,8 @@ fn file_back(
         return Ok(None);
     };
     let edited = task_config::with_version(&bytes, path, &task.version_key, version)?;
-    let after = tree::with_bytes(kept.state.mode, edited);
-    Ok(Some(FileDraft {
+    let after = FileRecord::with_bytes(path.clone(), record.mode, edited);
+    Ok(Some(PathChange {
         path: path.clone(),
         before: now,
         after: Some(after),
@@ -285,7 +285,7 @@ fn plan(
     site: &RepoSite,
     task: &TaskSpec,
     operation: &Operation,
-    files: &[FileDraft],
+    files: &[PathChange],
     notes: Vec<String>,
 ) -> Plan {
     let version = operation

@@ -7,8 +7,9 @@ use super::Error;
 use crate::{
     base::{Failure, Fs, RelPath, Type},
     catalog::{Scope, capture},
-    draft::{FileDraft, tree},
+    draft::tree,
     git::{Scan, Tracked},
+    model::PathChange,
     site::RepoSite,
 };
 
@@ -47,7 +48,7 @@ impl Room<'_> {
     pub fn make_all<'s>(
         &self,
         scan: &'s Scan,
-        files: &mut Vec<FileDraft>,
+        files: &mut Vec<PathChange>,
     ) -> Result<(Vec<RelPath>, Vec<&'s Tracked>), Failure> {
         let is_of_another = |path: &&RelPath| {
             scan.submodules
@@ -95,7 +96,7 @@ impl Room<'_> {
     pub fn make<'p>(
         &self,
         loose: impl Iterator<Item = &'p RelPath>,
-        files: &mut Vec<FileDraft>,
+        files: &mut Vec<PathChange>,
     ) -> Result<Vec<RelPath>, Failure> {
         let new: BTreeSet<RelPath> = new(files).cloned().collect();
         let mut made = Vec::new();
@@ -117,7 +118,7 @@ impl Room<'_> {
             if self.scope.protects(path) {
                 return Err(self.in_the_way(path, "protected"));
             }
-            files.push(FileDraft {
+            files.push(PathChange {
                 path: path.clone(),
                 before: Some(before),
                 after: None,
@@ -131,7 +132,7 @@ impl Room<'_> {
     ///
     /// # Errors
     /// [`Error::InTheWay`] for what stays.
-    pub fn check(&self, files: &[FileDraft]) -> Result<(), Failure> {
+    pub fn check(&self, files: &[PathChange]) -> Result<(), Failure> {
         let tree = &*self.site.tree;
         let goes: BTreeSet<&RelPath> = files
             .iter()
@@ -202,7 +203,7 @@ pub fn note(made: usize, back: &str) -> Option<String> {
 }
 
 /// The files that are not there yet.
-fn new(files: &[FileDraft]) -> impl Iterator<Item = &RelPath> {
+fn new(files: &[PathChange]) -> impl Iterator<Item = &RelPath> {
     files
         .iter()
         .filter(|file| file.after.is_some() && file.before.is_none())

@@ -4,11 +4,8 @@ use super::{Rollback, compare::Compared, databases::is_same, room, standing_of};
 use crate::{
     base::{RelPath, clock::local, sqlite, zone},
     catalog::{capture, grown, manifests::Found},
-    draft::{
-        FileDraft, Keep, Kept,
-        lines::{self, Side},
-    },
-    model::{Plan, Source, TaskSpec, operation::OpKind, plan::FileLine},
+    draft::lines::{self, Side},
+    model::{FileRecord, PathChange, Plan, Source, TaskSpec, operation::OpKind, plan::FileLine},
     registry::task_config,
     site::{RepoSite, copy_checked},
 };
@@ -19,7 +16,7 @@ const SHOWN: u64 = 4 << 20;
 /// The plan.
 pub(super) fn plan(rollback: &Rollback<'_>, target: &Found, compared: &Compared) -> Plan {
     let (site, task) = (rollback.site, rollback.task);
-    let version = &target.manifest.metadata.version;
+    let version = &target.manifest.subject.version;
     let standing = standing_of(rollback.standings, &task.id, version);
     let mut notes = Vec::new();
     if compared.bytecode > 0 {
@@ -59,17 +56,16 @@ pub(super) fn plan(rollback: &Rollback<'_>, target: &Found, compared: &Compared)
 
 /// Who made the target, when and why.
 fn about(target: &Found, standing: &str) -> String {
-    let meta = &target.manifest.metadata;
-    let day = meta
-        .created_at
-        .parse()
-        .map_or_else(|_| meta.created_at.clone(), |at| local(at, &zone()));
-    let by = target
-        .tag
+    let Found { manifest, tag, .. } = target;
+    let created_at = &manifest.created_at;
+    let day = created_at
+        .value()
+        .map_or_else(|| created_at.to_string(), |at| local(at, &zone()));
+    let by = tag
         .tagger
         .as_ref()
         .map_or_else(String::new, |person| format!("by {}, ", person.name));
-    let why = meta
+    let why = manifest
         .message
         .as_ref()
         .map_or_else(String::new, |message| format!(": \"{message}\""));
@@ -80,14 +76,14 @@ fn about(target: &Found, standing: &str) -> String {
 pub fn file_lines(
     site: &RepoSite,
     task: &TaskSpec,
-    files: &[FileDraft],
+    files: &[PathChange],
     uncommitted: &std::collections::BTreeSet<RelPath>,
 ) -> Vec<FileLine> {
     let shown = files
         .iter()
         .filter(|file| !file.path.name().ends_with(b".pyc") && !is_same(file));
     let is_changed = |path: &RelPath| files.iter().any(|file| file.path == *path);
-    let line = |file: &FileDraft| {
+    let line = |file: &PathChange| {
         let mut line = file_line(site, task, file, uncommitted.contains(&file.path))?;
         if let Some(database) = sqlite::database_of(&file.path)
             .filter(|database| file.after.is_none() && is_changed(database))
@@ -106,15 +102,15 @@ pub fn file_lines(
 fn file_line(
     site: &RepoSite,
     task: &TaskSpec,
-    file: &FileDraft,
+    file: &PathChange,
     uncommitted: bool,
 ) -> Option<FileLine> {
-    let size_of = |kept: &Option<Kept>| kept.as_ref().map(|kept| kept.state.size);
+    let size_of = |record: &Option<FileRecord>| record.as_ref().map(|record| record.size);
     let large = [size_of(&file.before), size_of(&file.after)]
         .into_iter()
         .flatten()
         .any(|size| size > SHOWN);
-    let read = |kept: &Option<Kept>| kept.as_ref().and_then(|kept| bytes(site, &file.path, kept));
+    let read = |record: &Option<FileRecord>| record.as_ref().and_then(|record| bytes(site, record));
     let (before, after) = if large {
         (None, None)
     } else {
@@ -139,27 +135,19 @@ fn file_line(
         size,
         bytes: after.as_deref(),
     });
-    let stored = file.after.as_ref().is_some_and(|kept| {
-        matches!(
-            (&kept.keep, &kept.state.source),
-            (Keep::Already, Source::Object(_))
-        )
-    });
+    let coming = file.after.as_ref();
+    let stored = coming.is_some_and(|record| record.source.object().is_some());
     lines::line(&file.path, before, after, large || stored, note)
 }
 
-/// The bytes of a state, from wherever they are before anything is saved.
-fn bytes(site: &RepoSite, path: &RelPath, kept: &Kept) -> Option<Vec<u8>> {
-    match &kept.keep {
-        Keep::Bytes(bytes) => Some(bytes.clone()),
-        Keep::FromTree => capture::read(&*site.tree, path).ok()??.bytes,
-        Keep::Already => {
-            let mut bytes = Vec::new();
-            copy_checked(site, &kept.state, &mut bytes)
-                .ok()
-                .map(|()| bytes)
-        }
+/// The bytes of a file, from wherever they are before anything is saved.
+fn bytes(site: &RepoSite, record: &FileRecord) -> Option<Vec<u8>> {
+    if record.source == Source::Here {
+        return capture::read(&*site.tree, &record.path).ok()??.bytes;
     }
+    let mut bytes = Vec::new();
+    let copied = copy_checked(site, record, &mut bytes);
+    copied.ok().map(|()| bytes)
 }
 
 /// The first three configuration values that change, `key: before -> after`.

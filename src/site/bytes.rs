@@ -1,11 +1,11 @@
-//! Where the bytes of a file can be read from: git, the store, or Git LFS.
+//! Where the bytes of a file can be read from: git, the store, Git LFS, the work tree.
 
 use std::io::{self, Write};
 
 use super::RepoSite;
 use crate::{
     base::{Digest, Failure, Fault, Hasher, Hashing, Kind},
-    model::{FileState, Source},
+    model::{FileRecord, Source},
 };
 
 /// Bytes that are not what they should be.
@@ -33,53 +33,68 @@ impl Fault for Error {
     }
 }
 
-/// Reads the bytes that a [`Source`] names.
+/// Reads the bytes of files from where their records say that they are.
 pub trait Bytes: Send + Sync {
     /// Writes the bytes; on an error, what was written must be thrown away.
-    fn copy(&self, source: &Source, into: &mut dyn Write) -> Result<(), Failure>;
+    fn copy(&self, record: &FileRecord, into: &mut dyn Write) -> Result<(), Failure>;
+}
+
+impl RepoSite {
+    /// Writes the bytes of a Git LFS object.
+    pub fn copy_lfs(&self, oid: &Digest, into: &mut dyn Write) -> Result<(), Error> {
+        let mut file = std::fs::File::open(self.git.lfs_path(oid))?;
+        io::copy(&mut file, into)?;
+        Ok(())
+    }
 }
 
 impl Bytes for RepoSite {
-    fn copy(&self, source: &Source, into: &mut dyn Write) -> Result<(), Failure> {
-        match source {
+    fn copy(&self, record: &FileRecord, into: &mut dyn Write) -> Result<(), Failure> {
+        match &record.source {
             Source::Blob(id) => match self.git.recall(id) {
                 Some(bytes) => into.write_all(&bytes).map_err(Error::Io)?,
                 None => into
                     .write_all(&self.git.read_blob(id)?)
                     .map_err(Error::Io)?,
             },
-            Source::Object(id) => {
+            Source::Object(id) | Source::Database(id) => {
                 self.store.read(id, into)?;
             }
-            Source::Lfs(oid) => {
-                let mut file = std::fs::File::open(self.git.lfs_path(oid)).map_err(Error::Io)?;
+            Source::Inline(bytes) => into.write_all(bytes).map_err(Error::Io)?,
+            Source::Here if record.is_link() => {
+                let target = self.tree.read_link(&record.path).map_err(Error::Io)?;
+                into.write_all(&target).map_err(Error::Io)?;
+            }
+            Source::Here => {
+                let mut file = self.tree.open(&record.path).map_err(Error::Io)?;
                 io::copy(&mut file, into).map_err(Error::Io)?;
             }
+            Source::Lfs(oid) => self.copy_lfs(oid, into)?,
         }
         Ok(())
     }
 }
 
-/// Writes the bytes of a file state and checks their digest on the way.
+/// Writes the bytes of a file and checks their digest on the way.
 pub fn copy_checked(
     bytes: &dyn Bytes,
-    state: &FileState,
+    record: &FileRecord,
     into: &mut dyn Write,
 ) -> Result<(), Failure> {
     let mut hasher = Hasher::default();
     bytes.copy(
-        &state.source,
+        record,
         &mut Hashing {
             into,
             hasher: &mut hasher,
         },
     )?;
     let found = hasher.finish();
-    if found == state.digest {
+    if found == record.digest {
         Ok(())
     } else {
         Err(Error::Differ {
-            expected: state.digest,
+            expected: record.digest,
             found,
         }
         .into())

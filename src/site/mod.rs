@@ -79,7 +79,7 @@ impl ReadRelease {
         let mut manifest = self.manifest.clone();
         manifest
             .files
-            .retain(|file| !self.grown.contains(&file.path));
+            .retain(|file| !self.grown.contains(file.path()));
         manifest
     }
 }

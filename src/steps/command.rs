@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     base::Failure,
-    journal::Step,
+    journal::JournalStep,
     model::{TaskSpec, operation::CommandRole, trust::Role},
     site::RepoSite,
     verify::{commands, evidence::Variables},
@@ -49,7 +49,7 @@ impl<'a> Command<'a> {
     }
 }
 
-impl Step for Command<'_> {
+impl JournalStep for Command<'_> {
     fn name(&self) -> &'static str {
         match self.role {
             CommandRole::Stop => "stop",

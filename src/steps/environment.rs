@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::files::TREE_DIR;
 use crate::{
     base::{Failure, Fault, Fs, Kind, RelPath},
-    journal::Step,
+    journal::JournalStep,
     model::operation::EnvironmentChange,
 };
 
@@ -99,7 +99,7 @@ impl<'a> Environment<'a> {
     }
 }
 
-impl Step for Environment<'_> {
+impl JournalStep for Environment<'_> {
     fn name(&self) -> &'static str {
         "environment"
     }

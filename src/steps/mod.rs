@@ -1,8 +1,11 @@
 //! Row 5, the steps that engines share, one file a step.
 //!
-//! Each one implements [`journal::Step`] over the ports of the ground;
-//! [`build`] turns an operation's plan into steps, for a first run and for recovery alike, so
-//! that a crash is finished by the very code that was interrupted.
+//! Each one implements [`JournalStep`] over the ports of the site; [`build`] turns an operation's
+//! plan into steps, for a first run and for recovery alike, so that a crash is finished by the very
+//! code that was interrupted.
+//!
+//! A new step is a variant of [`Step`] with its name, a file here, and a line in
+//! `Making::implementation`.
 
 pub mod command;
 pub mod environment;
@@ -13,11 +16,18 @@ pub mod verdicts;
 pub mod verify;
 
 use crate::{
-    journal,
+    journal::JournalStep,
     model::{Operation, TaskSpec, operation::Step},
     site::RepoSite,
     verify::arrival::Arrival,
 };
+use command::Command;
+use environment::Environment;
+use files::Files;
+use publish::Publish;
+use remove_refs::RemoveRefs;
+use verdicts::Verdicts;
+use verify::Verify;
 
 /// The steps of an operation, ready to run; those that verify say in `verified` what they proved.
 pub fn build<'a>(
@@ -25,44 +35,52 @@ pub fn build<'a>(
     operation: &'a Operation,
     task: Option<&'a TaskSpec>,
     verified: &'a verify::Verified,
-) -> Vec<Box<dyn journal::Step + 'a>> {
-    let check = |arrival| {
-        Box::new(verify::Verify::new(
-            site, operation, task, arrival, verified,
-        ))
+) -> Vec<Box<dyn JournalStep + 'a>> {
+    let making = Making {
+        site,
+        operation,
+        task,
+        verified,
     };
-    let make = |step: &'a Step| -> Box<dyn journal::Step + 'a> {
+    let make = |step| making.implementation(step);
+    operation.steps.iter().map(make).collect()
+}
+
+/// What the steps of one operation are made over.
+struct Making<'a> {
+    site: &'a RepoSite,
+    operation: &'a Operation,
+    task: Option<&'a TaskSpec>,
+    verified: &'a verify::Verified,
+}
+
+impl<'a> Making<'a> {
+    /// What does a step: the list to which a new one is added.
+    fn implementation(&self, step: &'a Step) -> Box<dyn JournalStep + 'a> {
+        let (site, about) = (self.site, &self.operation.about);
         match step {
-            Step::Command { role } => {
-                let task = task.filter(|_| !site.leaves_commands_out(operation));
-                Box::new(command::Command::new(site, task, *role))
-            }
-            Step::Files(changes) => Box::new(files::Files::new(
-                site,
-                &operation.about.id,
-                operation.about.at,
-                changes,
-            )),
-            Step::Environment(change) => {
-                Box::new(environment::Environment::new(&*site.tree, change))
-            }
-            Step::Verify {
-                version: Some(version),
-            } => check(Arrival::Version(version)),
-            Step::Verify { version: None } => check(Arrival::Recorded),
-            Step::Ready { version } => check(Arrival::Ready(version)),
-            Step::Publish(publication) => {
-                Box::new(publish::Publish::new(site, operation, publication, task))
-            }
-            Step::RemoveRefs(refs) => Box::new(remove_refs::RemoveRefs::new(
-                site,
-                &operation.about.id,
-                refs,
-            )),
+            Step::Command { role } => Box::new(Command::new(site, self.commanded(), *role)),
+            Step::Files(changes) => Box::new(Files::new(site, &about.id, about.at, changes)),
+            Step::Environment(change) => Box::new(Environment::new(&*site.tree, change)),
+            Step::Verify { version } => self.verify(Arrival::of(version.as_ref())),
+            Step::Ready { version } => self.verify(Arrival::Ready(version)),
+            Step::Publish(moves) => Box::new(Publish::new(site, self.operation, moves, self.task)),
+            Step::RemoveRefs(refs) => Box::new(RemoveRefs::new(site, &about.id, refs)),
             Step::Verdicts(records) => {
-                Box::new(verdicts::Verdicts::new(&*site.state, records).shared_in(site))
+                Box::new(Verdicts::new(&*site.state, records).shared_in(site))
             }
         }
-    };
-    operation.steps.iter().map(make).collect()
+    }
+
+    /// The task, unless its commands are left out.
+    fn commanded(&self) -> Option<&'a TaskSpec> {
+        self.task
+            .filter(|_| !self.site.leaves_commands_out(self.operation))
+    }
+
+    /// The step that verifies something.
+    fn verify(&self, arrival: Arrival<'a>) -> Box<dyn JournalStep + 'a> {
+        let (site, operation, task) = (self.site, self.operation, self.task);
+        Box::new(Verify::new(site, operation, task, arrival, self.verified))
+    }
 }

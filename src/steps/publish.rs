@@ -8,7 +8,7 @@ use crate::{
     base::{Failure, RelPath},
     catalog::Scope,
     git::{self, Untouched},
-    journal::Step,
+    journal::JournalStep,
     model::{GitId, OpId, Operation, TaskSpec, operation::Publication},
     site::RepoSite,
 };
@@ -73,7 +73,7 @@ impl<'a> Publish<'a> {
     }
 }
 
-impl Step for Publish<'_> {
+impl JournalStep for Publish<'_> {
     fn name(&self) -> &'static str {
         "publish"
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     base::Failure,
-    journal::Step,
+    journal::JournalStep,
     model::{OpId, operation::NamedRef},
     site::RepoSite,
 };
@@ -36,7 +36,7 @@ impl<'a> RemoveRefs<'a> {
     }
 }
 
-impl Step for RemoveRefs<'_> {
+impl JournalStep for RemoveRefs<'_> {
     fn name(&self) -> &'static str {
         "remove-refs"
     }

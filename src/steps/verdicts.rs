@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     base::{Failure, Fs},
-    journal::Step,
+    journal::JournalStep,
     model::VerdictRecord,
     site::RepoSite,
     verdict::{append, refs, write},
@@ -36,7 +36,7 @@ impl<'a> Verdicts<'a> {
     }
 }
 
-impl Step for Verdicts<'_> {
+impl JournalStep for Verdicts<'_> {
     fn name(&self) -> &'static str {
         "verdicts"
     }

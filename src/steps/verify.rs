@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     base::Failure,
-    journal::Step,
+    journal::JournalStep,
     model::{Operation, TaskSpec, Verification},
     site::RepoSite,
     verify::arrival::{self, Arrival},
@@ -43,7 +43,7 @@ impl<'a> Verify<'a> {
     }
 }
 
-impl Step for Verify<'_> {
+impl JournalStep for Verify<'_> {
     fn name(&self) -> &'static str {
         if matches!(self.arrival, Arrival::Ready(_)) {
             "ready"

@@ -22,6 +22,13 @@ pub enum Arrival<'a> {
     Ready(&'a Version),
 }
 
+impl<'a> Arrival<'a> {
+    /// At a version, or else at exactly what the operation recorded.
+    pub fn of(version: Option<&'a Version>) -> Self {
+        version.map_or(Self::Recorded, Self::Version)
+    }
+}
+
 /// The paths that an operation changes, with the state that each must have.
 pub struct RecordedPaths<'a> {
     /// The work tree.

@@ -8,7 +8,7 @@ use crate::{
     model::{
         CheckResult, Manifest, Status,
         capsule::{Listing, MANIFEST},
-        manifest::{FileEntry, Role},
+        manifest::{ManifestFile, Role},
     },
 };
 
@@ -90,29 +90,28 @@ impl<'a> OpenedCapsule<'a> {
 
     /// The list is that of the release.
     fn compare(&self, manifest: &Manifest) -> Result<(), String> {
-        let (listing, meta) = (self.listing, &manifest.metadata);
-        if (&meta.task_id, &meta.version, &meta.git_tag)
-            != (&listing.task, &listing.version, &listing.tag)
-        {
-            let (task, version) = (&meta.task_id, &meta.version);
+        let (listing, subject) = (self.listing, &manifest.subject);
+        if !subject.is(&listing.task, &listing.version) {
+            let (task, version) = (&subject.task, &subject.version);
             return Err(format!("its manifest is that of {task} {version}"));
         }
-        let mut released: Vec<&FileEntry> = manifest
+        let mut released: Vec<&ManifestFile> = manifest
             .files
             .iter()
             .filter(|file| file.role != Role::Registry)
             .collect();
-        released.sort_by(|a, b| a.path.cmp(&b.path));
+        released.sort_by(|a, b| a.path().cmp(b.path()));
         if released.len() != listing.files.len() {
             return Err("it lists other files than its manifest".into());
         }
         for (entry, file) in released.into_iter().zip(&listing.files) {
-            let same_mode = entry.mode.as_ref().is_none_or(|mode| *mode == file.mode);
-            if entry.path != file.path
-                || !same_mode
-                || entry.digest() != Some(file.released.unwrap_or(file.sha256))
+            let record = &file.record;
+            let same_kind = entry.kind().is_none_or(|kind| kind == record.kind);
+            if *entry.path() != record.path
+                || !same_kind
+                || entry.digest() != Some(file.released_digest())
             {
-                return Err(format!("{} is not what its manifest says", file.path));
+                return Err(format!("{} is not what its manifest says", record.path));
             }
         }
         Ok(())

@@ -136,6 +136,6 @@ pub(super) fn entries(
     scope: &Scope,
     found: &Found,
 ) -> Result<Vec<(RelPath, TreeEntry)>, Failure> {
-    let dirs = scope.dirs_and(found.manifest.files.iter().map(|file| &file.path));
+    let dirs = scope.dirs_and(found.manifest.files.iter().map(|file| file.path()));
     Ok(site.git.entries(&found.tag.commit, &dirs)?)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Checkout, Commands, commands::Around};
 use crate::{
-    model::{Manifest, TaskSpec, manifest::FileEntry},
+    model::{Manifest, TaskSpec, manifest::ManifestFile},
     site::RepoSite,
 };
 
@@ -21,7 +21,7 @@ pub struct ScratchTree<'a> {
     /// Its files, and how they are taken.
     pub checkout: Checkout<'a>,
     /// True for a file whose bytes are those of the version; others are those of now.
-    pub is_of_version: &'a (dyn Fn(&FileEntry) -> bool + Sync),
+    pub is_of_version: &'a (dyn Fn(&ManifestFile) -> bool + Sync),
     /// True when the registry in it is that of the work tree, because it cannot be edited.
     pub is_registry_left: bool,
     /// Whether the task's commands run.

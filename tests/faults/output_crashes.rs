@@ -6,16 +6,11 @@ use std::sync::Arc;
 
 use snapback::{
     app::Options,
-    backup::{
-        self,
-        listing::{Entry, What},
-        plan::plan,
-        write::Writer,
-    },
+    backup::{self, plan::plan, write::Writer},
     base::{RelPath, SyncPoint, output},
     config,
     git::Repo,
-    model::backup::RestoreReport,
+    model::{FileRecord, Source, backup::RestoreReport},
     site::RepoSite,
 };
 
@@ -73,17 +68,12 @@ const PATHS: [&str; 5] = [
     "new/below/fifth",
 ];
 
-/// The entries of a listing with these contents.
-fn entries(contents: &[Vec<u8>]) -> Vec<Entry> {
-    let one = |(path, bytes): (&&str, &Vec<u8>)| Entry {
-        path: RelPath::own(*path),
-        mode: 0o640,
-        mtime: (1_000, 0),
-        what: What::File {
-            size: bytes.len() as u64,
-            object: id(bytes),
-            database: false,
-        },
+/// What a listing of these contents says.
+fn records(contents: &[Vec<u8>]) -> Vec<FileRecord> {
+    let one = |(path, bytes): (&&str, &Vec<u8>)| FileRecord {
+        mtime: Some((1_000, 0)),
+        source: Source::Object(id(bytes)),
+        ..FileRecord::with_bytes(RelPath::own(*path), 0o640, bytes.clone())
     };
     PATHS.iter().zip(contents).map(one).collect()
 }
@@ -103,9 +93,9 @@ fn cut_restores(
     if let Some(point) = skipped {
         base.skip(point);
     }
-    let entries = entries(contents);
+    let records = records(contents);
     let restore = |disk: &SimFs| {
-        let plan = plan(disk, &entries, None, false).map_err(drop)?;
+        let plan = plan(disk, &records, None, false).map_err(drop)?;
         let mut report = RestoreReport::default();
         let mut writer = Writer::new(site, disk, one_device);
         writer.run(&plan, false, &mut report).map_err(drop)?;

@@ -12,10 +12,10 @@ use std::{
 use snapback::{
     backup::{
         self,
-        listing::{self, Entry, Save, What},
+        listing::{self, Save},
     },
     base::{Fs, RelPath, Root},
-    model::ObjectId,
+    model::{FileRecord, ObjectId, Source},
     store::ChunkStore,
 };
 
@@ -34,21 +34,15 @@ fn plant(sandbox: &Sandbox, name: &str, paths: &[&[u8]]) -> (ObjectId, ObjectId)
     let store = store(sandbox);
     let session = store.begin();
     let object = session.put(&mut &b"x"[..]).unwrap().id;
-    let what = What::File {
-        size: 1,
-        object,
-        database: false,
-    };
-    let entries: Vec<Entry> = paths
+    let records: Vec<FileRecord> = paths
         .iter()
-        .map(|path| Entry {
-            path: RelPath::own(*path),
-            mode: 0o644,
-            mtime: (5, 0),
-            what: what.clone(),
+        .map(|path| FileRecord {
+            mtime: Some((5, 0)),
+            source: Source::Object(object),
+            ..FileRecord::with_bytes(RelPath::own(*path), 0o644, b"x".to_vec())
         })
         .collect();
-    let listing = session.put(&mut &listing::encode(&entries)[..]).unwrap().id;
+    let listing = session.put(&mut &listing::encode(&records)[..]).unwrap().id;
     let save = Save {
         seconds: 1,
         listing,

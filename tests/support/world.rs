@@ -17,9 +17,9 @@ use jiff::Timestamp;
 use snapback::{
     audit::{Once, Trail},
     base::{Failure, Fs, RelPath, fs::create_dir_all},
-    journal::{Ended, Ending, Log, Phase, Runner, Step, history},
+    journal::{Ended, Ending, JournalStep, Log, Phase, Runner, history},
     model::{
-        FileState, OpId, Operation, PathChange, Source, Verdict, VerdictRecord,
+        FileKind, FileRecord, OpId, Operation, PathChange, Source, Verdict, VerdictRecord,
         operation::{self, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person},
     },
     site::Bytes,
@@ -188,25 +188,24 @@ impl World {
             let stat = self.tree.stat(&rel).map_err(verdict::Error::Io)?;
             let mut before = now
                 .get(path)
-                .map(|entry| save(session, entry))
+                .map(|entry| save(session, &rel, entry))
                 .transpose()?;
             if let Some(before) = &mut before {
                 before.mtime = stat.map(|stat| stat.mtime);
             }
+            let after = target.get(path);
+            let after = after.map(|entry| save(session, &rel, entry)).transpose()?;
             changes.push(PathChange {
                 path: rel,
                 before,
-                after: target
-                    .get(path)
-                    .map(|entry| save(session, entry))
-                    .transpose()?,
+                after,
             });
         }
         Ok(changes)
     }
 
-    fn steps<'a>(&'a self, operation: &'a Operation) -> Vec<Box<dyn Step + 'a>> {
-        let make = |step: &'a operation::Step| -> Box<dyn Step + 'a> {
+    fn steps<'a>(&'a self, operation: &'a Operation) -> Vec<Box<dyn JournalStep + 'a>> {
+        let make = |step: &'a operation::Step| -> Box<dyn JournalStep + 'a> {
             match step {
                 operation::Step::Files(changes) => {
                     let ports = (
@@ -305,9 +304,9 @@ impl World {
         Ok(None)
     }
 
-    /// True when a state's exact bytes can be read from the store.
-    fn kept(&self, state: &FileState) -> bool {
-        matches!(state.source, Source::Object(id) if self.store.verify(&id).is_ok() && id.0 == state.digest)
+    /// True when a record's exact bytes can be read from the store.
+    fn kept(&self, record: &FileRecord) -> bool {
+        matches!(record.source, Source::Object(id) if self.store.verify(&id).is_ok() && id.0 == record.digest)
     }
 
     /// True when a note in an operation's folder names stored bytes of a path.
@@ -376,19 +375,25 @@ fn reference(op: &OpId) -> RelPath {
     RelPath::own(format!("git/refs/{op}"))
 }
 
-/// Saves the bytes of one state.
+/// Saves the bytes of one file.
 fn save(
     session: &PutSession<'_>,
+    path: &RelPath,
     (kind, mode, bytes): &(char, u32, Vec<u8>),
-) -> Result<FileState, Failure> {
+) -> Result<FileRecord, Failure> {
     let stored = session.put(&mut &bytes[..])?;
-    let (link, source) = (*kind == 'l', Source::Object(stored.id));
-    Ok(FileState {
-        link,
-        mode: *mode,
+    let kind = if *kind == 'l' {
+        FileKind::Link
+    } else {
+        FileKind::of_mode(*mode)
+    };
+    Ok(FileRecord {
+        path: path.clone(),
+        kind,
         size: stored.size,
         digest: stored.digest,
+        mode: *mode,
         mtime: None,
-        source,
+        source: Source::Object(stored.id),
     })
 }

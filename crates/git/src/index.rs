@@ -24,7 +24,10 @@ use super::{
     walk::to_index_stat,
 };
 use base::{Digest, RelPath};
-use model::operation::{TreeChange, TreeEntry};
+use model::{
+    GitMode,
+    operation::{TreeChange, TreeEntry},
+};
 
 /// What an entry's flags and mode become.
 type NewEntries<'a> = BTreeMap<&'a [u8], (&'a RelPath, Option<&'a TreeEntry>)>;
@@ -136,11 +139,11 @@ impl Repo {
         let lstat = || rustix::fs::statat(CWD, &file, AtFlags::SYMLINK_NOFOLLOW).ok();
         let before = lstat()?;
         let bytes = match FileType::from_raw_mode(before.st_mode) {
-            FileType::Symlink if entry.mode == "120000" => std::fs::read_link(&file)
+            FileType::Symlink if entry.mode == GitMode::Link => std::fs::read_link(&file)
                 .ok()?
                 .into_os_string()
                 .into_encoded_bytes(),
-            FileType::RegularFile if entry.mode != "120000" => in_git(converter, path, &file)?,
+            FileType::RegularFile if entry.mode != GitMode::Link => in_git(converter, path, &file)?,
             _ => return None,
         };
         let after = lstat()?;

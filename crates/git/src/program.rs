@@ -220,7 +220,7 @@ mod tests {
     use super::super::testing::{Sandbox, rel};
     use super::*;
     use base::{Fault, Kind};
-    use model::operation::TreeEntry;
+    use model::{GitMode, operation::TreeEntry};
 
     #[test]
     fn a_push_moves_all_or_nothing() {
@@ -262,7 +262,7 @@ mod tests {
         sandbox.commit("first");
         let repo = sandbox.repo();
         let after = Some(TreeEntry {
-            mode: "100644".into(),
+            mode: GitMode::File,
             id: repo.write_blob(b"2\n").unwrap(),
         });
         let before = repo.entry(&sandbox.id("HEAD"), &rel("a")).unwrap();

@@ -16,7 +16,7 @@ use super::{
     walk::{Found, Walk, entries_at},
 };
 use base::RelPath;
-use model::operation::TreeEntry;
+use model::{GitMode, operation::TreeEntry};
 
 /// What can be said about a file of the work tree without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl Repo {
         };
         let (found, head) = rayon::join(walk_all, || self.head_entries(&index, &dirs));
         let mut head = head?;
-        let is_submodule = |(_, entry): &(RelPath, TreeEntry)| entry.mode == "160000";
+        let is_submodule = |(_, entry): &(RelPath, TreeEntry)| entry.mode == GitMode::Submodule;
         // One that only HEAD has, too: a release would carry it along, and no manifest can list it.
         scan.submodules.extend(
             head.iter()
@@ -275,14 +275,8 @@ impl Repo {
 
 /// Our form of an index entry.
 pub(super) fn index_entry(entry: &gix::index::Entry) -> TreeEntry {
-    let mode = match entry.mode {
-        Mode::FILE => "100644".into(),
-        Mode::FILE_EXECUTABLE => "100755".into(),
-        Mode::SYMLINK => "120000".into(),
-        other => format!("{:06o}", other.bits()).into(),
-    };
     TreeEntry {
-        mode,
+        mode: GitMode::of_bits(entry.mode.bits()),
         id: git_id(&entry.id),
     }
 }

@@ -20,7 +20,7 @@ use rayon::prelude::*;
 
 use super::{Error, Repo, repo::git_id};
 use base::{RelPath, path::UnsafePath};
-use model::{GitId, operation::TreeEntry};
+use model::{GitId, GitMode, operation::TreeEntry};
 
 mod write;
 
@@ -51,7 +51,7 @@ impl Repo {
     /// Everything below these folders, or exactly these files, sorted by the bytes of the paths.
     ///
     /// The root lists all. A path that is not in the commit adds nothing. Submodules are listed
-    /// with the mode `160000`.
+    /// as such.
     pub fn entries(
         &self,
         commit: &GitId,
@@ -352,27 +352,27 @@ pub(super) fn entries_of<T>(
 
 /// Our form of a tree's entry, with the mode that git would show.
 pub(super) fn tree_entry(mode: EntryMode, id: &gix::oid) -> TreeEntry {
-    let text = match mode.kind() {
-        EntryKind::Tree => "040000",
-        EntryKind::Blob => "100644",
-        EntryKind::BlobExecutable => "100755",
-        EntryKind::Link => "120000",
-        EntryKind::Commit => "160000",
+    let mode = match mode.kind() {
+        EntryKind::Tree => GitMode::Folder,
+        EntryKind::Blob => GitMode::File,
+        EntryKind::BlobExecutable => GitMode::Executable,
+        EntryKind::Link => GitMode::Link,
+        EntryKind::Commit => GitMode::Submodule,
     };
     TreeEntry {
-        mode: text.into(),
+        mode,
         id: git_id(id),
     }
 }
 
 /// git's kind for our mode; `None` for a mode that cannot be in a tree as a file.
 pub(super) fn entry_kind(entry: &TreeEntry) -> Option<EntryKind> {
-    match &*entry.mode {
-        "100644" => Some(EntryKind::Blob),
-        "100755" => Some(EntryKind::BlobExecutable),
-        "120000" => Some(EntryKind::Link),
-        "160000" => Some(EntryKind::Commit),
-        _ => None,
+    match entry.mode {
+        GitMode::File => Some(EntryKind::Blob),
+        GitMode::Executable => Some(EntryKind::BlobExecutable),
+        GitMode::Link => Some(EntryKind::Link),
+        GitMode::Submodule => Some(EntryKind::Commit),
+        GitMode::Folder | GitMode::Other(_) => None,
     }
 }
 

@@ -11,13 +11,13 @@ use super::{
 };
 use base::{Fault, Kind as ErrorKind, RelPath};
 use model::{
-    GitId,
+    GitId, GitMode,
     operation::{TreeChange, TreeEntry},
 };
 
 fn listing(repo: &Repo, commit: &GitId, dirs: &[RelPath]) -> String {
     let line = |(path, entry): (RelPath, TreeEntry)| {
-        let kind = if entry.mode == "160000" {
+        let kind = if entry.mode == GitMode::Submodule {
             "commit"
         } else {
             "blob"
@@ -93,7 +93,7 @@ fn listings_are_those_of_git() {
             .unwrap()
             .unwrap()
             .mode,
-        "100755"
+        GitMode::Executable
     );
 }
 
@@ -133,7 +133,7 @@ fn a_new_tree_is_the_old_one_with_the_changes() {
     let repo = sandbox.repo();
     let blob = repo.write_blob(b"new\n").unwrap();
     let after = Some(TreeEntry {
-        mode: "100644".into(),
+        mode: GitMode::File,
         id: blob,
     });
     let change = |path: &str, after: Option<TreeEntry>| TreeChange {
@@ -184,7 +184,7 @@ fn a_change_against_something_else_is_a_conflict() {
     let (sandbox, commit) = sample();
     let repo = sandbox.repo();
     let entry = Some(TreeEntry {
-        mode: "100644".into(),
+        mode: GitMode::File,
         id: repo.write_blob(b"new\n").unwrap(),
     });
     let wrong = [

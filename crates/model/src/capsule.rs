@@ -1,13 +1,15 @@
 //! What an escape capsule holds: `capsule.json`, its first member. Untrusted when read.
-
-use std::collections::BTreeSet;
+//!
+//! Read `capsule/wire.rs` for the format and its rules.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Version, operation::GitMode, report::Moment};
-use crate::TaskId;
+use super::{Version, report::Moment};
+use crate::{GitId, TagName, TaskId, as_written::AsWritten, file_record::FileRecord};
 use base::{Digest, RelPath};
+
+mod wire;
 
 /// The format that is written.
 pub const CAPSULE_SCHEMA: &str = "snapback.capsule/1";
@@ -19,25 +21,18 @@ pub const SUMS: &str = "SHA256SUMS";
 pub const TREE_SUMS: &str = "TREE.sha256";
 /// The member that is the manifest of the release.
 pub const MANIFEST: &str = "manifest.yaml";
-/// Most files that a capsule holds.
-const MOST_FILES: usize = 4_000_000;
 
 /// The list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
-    /// [`CAPSULE_SCHEMA`].
-    pub schema: String,
     /// The task.
     pub task: TaskId,
     /// The version.
     pub version: Version,
-    /// The tag of the release.
-    pub tag: String,
     /// The commit of the release.
-    pub commit: String,
-    /// When it was released, RFC 3339.
-    pub released_at: String,
+    pub commit: GitId,
+    /// When it was released (any text in hand-written manifests).
+    pub released_at: AsWritten<Timestamp>,
     /// The digest of the release manifest, `manifest.yaml`.
     pub manifest: Digest,
     /// The files, sorted by the bytes of their paths.
@@ -47,28 +42,17 @@ pub struct Listing {
     /// Packages (`name==version`) whose wheels were not found.
     pub missing: Vec<String>,
     /// [`PAPERS`] of the program that made it; those that knew of none wrote none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub papers: Option<u32>,
 }
 
-/// A file or symbolic link.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A file or symbolic link. Its digest is that of the bytes that the work tree gets; the record of
+/// a link holds its target.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CapsuleFile {
-    /// Where it goes.
-    pub path: RelPath,
-    /// git's mode: `100644`, `100755` or `120000`.
-    pub mode: GitMode,
-    /// Size of its bytes; of a link, of its target.
-    pub size: u64,
-    /// Digest of its bytes; of a link, of its target.
-    pub sha256: Digest,
+    /// What it is, and where it goes.
+    pub record: FileRecord,
     /// The digest in the manifest, when the work tree gets other bytes than git keeps.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released: Option<Digest>,
-    /// The target of a link: text, or `bytes:` and hex digits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
 }
 
 /// A Python wheel.
@@ -100,11 +84,11 @@ pub struct CapsuleReport {
     /// The version.
     pub version: Version,
     /// The tag of the release.
-    pub tag: String,
+    pub tag: TagName,
     /// The commit of the release.
-    pub commit: String,
-    /// When it was released, RFC 3339.
-    pub released_at: String,
+    pub commit: GitId,
+    /// When it was released.
+    pub released_at: AsWritten<Timestamp>,
     /// The digest of its manifest, to be compared with the tag's.
     pub manifest: Digest,
     /// Number of files.
@@ -148,12 +132,16 @@ impl CapsuleReport {
             unpack,
             task: listing.task.clone(),
             version: listing.version.clone(),
-            tag: listing.tag.clone(),
+            tag: listing.tag(),
             commit: listing.commit.clone(),
             released_at: listing.released_at.clone(),
             manifest: listing.manifest,
             files: listing.files.len(),
-            links: listing.files.iter().filter(|file| file.is_link()).count(),
+            links: listing
+                .files
+                .iter()
+                .filter(|file| file.record.is_link())
+                .count(),
             bytes: listing.bytes().unwrap_or(u64::MAX),
             wheels: listing.wheels.len(),
             unproven: listing.unproven().map(|wheel| wheel.name.clone()).collect(),
@@ -172,25 +160,20 @@ impl CapsuleReport {
 }
 
 impl CapsuleFile {
-    /// True for a symbolic link.
-    pub fn is_link(&self) -> bool {
-        self.mode == "120000"
+    /// The target of a link; of anything else nothing.
+    pub fn target(&self) -> &[u8] {
+        self.record.target().unwrap_or_default()
     }
 
-    /// The target of a link.
-    pub fn target_bytes(&self) -> Option<Vec<u8>> {
-        let text = self.target.as_ref()?;
-        let Some(hex) = text.strip_prefix("bytes:") else {
-            return Some(text.clone().into_bytes());
-        };
-        let digit = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-        hex.as_bytes().chunks(2).map(digit).collect()
+    /// The digest in the manifest.
+    pub fn released_digest(&self) -> Digest {
+        self.released.unwrap_or(self.record.digest)
     }
 
     /// Where its bytes are in the capsule; `nth` is its place in the list. Names that some shell,
     /// `tar` or `sha256sum` may take for something else are kept under a number.
     pub fn member(&self, nth: usize) -> Vec<u8> {
-        let path = self.path.as_bytes();
+        let path = self.record.path.as_bytes();
         let plain = std::str::from_utf8(path)
             .is_ok_and(|text| !text.chars().any(|c| c.is_control() || c == '\\'));
         if plain {
@@ -198,18 +181,6 @@ impl CapsuleFile {
         } else {
             format!("odd/{:06}", nth + 1).into_bytes()
         }
-    }
-}
-
-/// The text of a link's target; [`CapsuleFile::target_bytes`] is its inverse.
-pub fn target_text(target: &[u8]) -> String {
-    use std::fmt::Write;
-    match std::str::from_utf8(target) {
-        Ok(text) if !text.starts_with("bytes:") => text.to_string(),
-        _ => target.iter().fold(String::from("bytes:"), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        }),
     }
 }
 
@@ -234,64 +205,14 @@ pub fn leads_out(path: &RelPath, target: &[u8]) -> bool {
 impl Listing {
     /// Reads and checks untrusted bytes; an error says which rule they break.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let listing: Self = serde_json::from_slice(bytes)
+        let listing: wire::Listing = serde_json::from_slice(bytes)
             .map_err(|error| format!("its list cannot be read: {error}"))?;
-        listing.check()?;
-        Ok(listing)
+        listing.checked()
     }
 
-    fn check(&self) -> Result<(), String> {
-        if self.schema != CAPSULE_SCHEMA {
-            return Err(format!(
-                "it has the format {:?}; this snapback knows {CAPSULE_SCHEMA}",
-                self.schema
-            ));
-        }
-        if self.files.len() > MOST_FILES {
-            return Err("it lists more files than any release has".into());
-        }
-        for pair in self.files.windows(2) {
-            if pair[0].path >= pair[1].path {
-                return Err(format!(
-                    "its files are not sorted, or {} is listed twice",
-                    pair[1].path
-                ));
-            }
-        }
-        let paths: BTreeSet<&RelPath> = self.files.iter().map(|file| &file.path).collect();
-        for file in &self.files {
-            let path = &file.path;
-            if path.is_root() || path.ancestors().any(|above| paths.contains(&above)) {
-                return Err(format!("a file or link is listed as a folder of {path}"));
-            }
-            if !matches!(&*file.mode, "100644" | "100755" | "120000") {
-                return Err(format!("{path} has the mode {:?}", file.mode));
-            }
-            let target = file.target_bytes();
-            if file.is_link() != target.is_some()
-                || target
-                    .is_some_and(|target| target.contains(&0) || Digest::of(&target) != file.sha256)
-            {
-                return Err(format!(
-                    "{path} is listed as a link without its target, or with another one"
-                ));
-            }
-        }
-        let is_name = |name: &str| {
-            name.ends_with(".whl")
-                && !name.starts_with(['.', '-'])
-                && name
-                    .bytes()
-                    .all(|c| c.is_ascii_alphanumeric() || b"._-+!".contains(&c))
-        };
-        let names: BTreeSet<&String> = self.wheels.iter().map(|wheel| &wheel.name).collect();
-        if names.len() < self.wheels.len() {
-            return Err("a wheel is listed twice".into());
-        }
-        match self.wheels.iter().find(|wheel| !is_name(&wheel.name)) {
-            Some(wheel) => Err(format!("{:?} is no name of a wheel", wheel.name)),
-            None => Ok(()),
-        }
+    /// The tag of the release.
+    pub fn tag(&self) -> TagName {
+        TagName::release(&self.task, &self.version)
     }
 
     /// True when this program makes the texts of a capsule in the form that this one has.
@@ -309,11 +230,17 @@ impl Listing {
         let sizes = self
             .files
             .iter()
-            .map(|file| file.size)
+            .map(|file| file.record.size)
             .chain(self.wheels.iter().map(|wheel| wheel.size));
         sizes
             .into_iter()
             .try_fold(0u64, |sum, size| sum.checked_add(size))
+    }
+}
+
+impl Serialize for Listing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        wire::Listing::of(self).serialize(serializer)
     }
 }
 
@@ -322,18 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn targets_round_trip_and_those_that_leave_are_known() {
-        for target in [&b"a b"[..], b"\xff\n", b"bytes:61", "舆情".as_bytes()] {
-            let file = CapsuleFile {
-                path: RelPath::own("x"),
-                mode: "120000".into(),
-                size: 1,
-                sha256: Digest::of(target),
-                released: None,
-                target: Some(target_text(target)),
-            };
-            assert_eq!(file.target_bytes().as_deref(), Some(target));
-        }
+    fn links_that_leave_are_known() {
         let out = |path: &str, target: &str| leads_out(&RelPath::own(path), target.as_bytes());
         assert!(
             out("a", "/etc/passwd")

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ObjectId;
+use crate::{ObjectId, file_record::FileRecord, operation::wire};
 use base::RelPath;
 
 /// What became of it.
@@ -89,7 +89,8 @@ pub struct KeptFile {
     /// Why it can be brought back.
     pub why: Why,
     /// The file and where its bytes are.
-    pub state: super::FileState,
+    #[serde(serialize_with = "wire::serialize")]
+    pub state: FileRecord,
     /// True when the version that was left has it just so: then nobody's work is in it.
     pub as_released: bool,
 }

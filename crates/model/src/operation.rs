@@ -2,93 +2,47 @@
 //!
 //! Everything that mutates is an [`Operation`], a list of [`Step`]s with the state before and
 //! after. All bytes that a step needs lie in git or in the store, durable, before the plan is
-//! written; so recovery and undo need nothing but the plan and the journal.
+//! written; so recovery and undo need nothing but the plan and the journal. Read `operation/wire.rs`
+//! for how files stand in a plan.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{VerdictRecord, Version, settings::OnVerifyFail};
-use crate::{GitId, ObjectId, OpId, TaskId};
-use base::{Digest, RelPath};
+use crate::{GitId, OpId, TaskId, file_record::FileRecord, git_mode::GitMode};
+use base::RelPath;
+
+pub(crate) mod wire;
 
 /// The format of `plan.json`.
 pub const OPERATION_SCHEMA: &str = "snapback.operation/1";
 
-/// Where the bytes of a file or the target of a link can be read from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// A git blob, byte for byte.
-    Blob(GitId),
-    /// An object of the content-addressed store.
-    Object(ObjectId),
-    /// A Git LFS object below `<git common dir>/lfs/objects`.
-    Lfs(Digest),
-}
-
-/// A regular file or a symbolic link in the tree, and where its bytes are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileState {
-    /// True for a symbolic link; its bytes are its target.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub link: bool,
-    /// Permission bits (`0o7777` masked); 0o777 for links.
-    pub mode: u32,
-    /// Size in bytes.
-    pub size: u64,
-    /// SHA-256 of the bytes as they lie in the tree.
-    pub digest: Digest,
-    /// Modification time to restore: seconds and nanoseconds since 1970; `None` = the time of
-    /// writing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mtime: Option<(i64, u32)>,
-    /// Where the bytes are kept.
-    pub source: Source,
-}
-
-impl FileState {
-    /// True when both have the same bytes, type and permission bits.
-    pub fn same(&self, other: &Self) -> bool {
-        (self.link, self.digest) == (other.link, other.digest)
-            && (self.link || self.mode == other.mode)
-    }
-
-    /// The same of two places, at which nothing may be.
-    pub fn same_at(here: Option<&Self>, there: Option<&Self>) -> bool {
-        match (here, there) {
-            (Some(here), Some(there)) => here.same(there),
-            (here, there) => here.is_none() && there.is_none(),
-        }
-    }
-}
-
-/// One path of the tree, before and after; `None` = absent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One path of the tree, before and after; `None` = absent. In a plan the bytes of both are kept;
+/// in a draft they may still lie in the tree only, or in the record itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathChange {
-    /// The path below the work tree.
+    /// The path below the work tree, which is that of both records.
     pub path: RelPath,
     /// What is there before.
-    pub before: Option<FileState>,
+    pub before: Option<FileRecord>,
     /// What is there after.
-    pub after: Option<FileState>,
+    pub after: Option<FileRecord>,
 }
 
 impl PathChange {
     /// False for a path that is part of an operation, for its undo, and stays as it is.
     pub fn changes(&self) -> bool {
-        !FileState::same_at(self.before.as_ref(), self.after.as_ref())
+        !FileRecord::same_at(self.before.as_ref(), self.after.as_ref())
     }
 }
 
-/// git's mode as octal text. There are five of them, so the text is hardly ever a copy.
-pub type GitMode = Cow<'static, str>;
-
-/// A path in a commit's tree or in the index.
+/// A path in a commit's tree or in the index. Git knows neither size nor digest of what it names,
+/// so this is no [`FileRecord`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreeEntry {
-    /// git's mode as octal text: `100644`, `100755` or `120000`.
+    /// What it is.
     pub mode: GitMode,
     /// The blob.
     pub id: GitId,

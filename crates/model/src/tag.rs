@@ -11,6 +11,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 use super::Version;
 use crate::TaskId;
 
@@ -118,6 +120,12 @@ impl TagName {
     /// The second reference that keeps a release when its tag is deleted by hand.
     pub fn keep_reference(task: &TaskId, version: &Version) -> String {
         format!("refs/snapback/keep/{task}/{version}")
+    }
+}
+
+impl Serialize for TagName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

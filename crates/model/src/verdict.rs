@@ -22,7 +22,8 @@ pub enum Verdict {
     /// It was rolled back from: automation must not bring it back.
     Held,
     /// The hold was lifted.
-    Released,
+    #[serde(rename = "released")]
+    HoldLifted,
     /// It must stay restorable whatever the retention rules say.
     Pinned,
     /// The pin was taken off.
@@ -294,7 +295,7 @@ impl Standing {
                     (standing.held, standing.held_by_hand) =
                         (true, standing.held_by_hand || record.op.is_none());
                 }
-                Verdict::Released => (standing.held, standing.held_by_hand) = (false, false),
+                Verdict::HoldLifted => (standing.held, standing.held_by_hand) = (false, false),
                 Verdict::Pinned => standing.pinned = true,
                 Verdict::Unpinned => standing.pinned = false,
                 Verdict::Failed | Verdict::Unknown(_) => {}

@@ -8,7 +8,7 @@ use crate::{
     catalog::{manifests, tasks},
     draft::tree,
     git::{Attributes, Converter},
-    model::{FileState, Operation, Source},
+    model::{FileKind, FileRecord, Operation},
     site::{ReadRelease, RepoSite},
 };
 
@@ -39,7 +39,7 @@ impl<'a> LeftVersion<'a> {
             .files
             .iter()
             .enumerate()
-            .map(|(at, file)| (file.path.clone(), at))
+            .map(|(at, file)| (file.path().clone(), at))
             .collect();
         Some(Self {
             site: &app.site,
@@ -50,7 +50,7 @@ impl<'a> LeftVersion<'a> {
     }
 
     /// True when the version has this file just so.
-    pub(super) fn has(&self, path: &RelPath, state: &FileState) -> bool {
+    pub(super) fn has(&self, path: &RelPath, state: &FileRecord) -> bool {
         let Some(file) = self
             .places
             .get(path)
@@ -58,20 +58,21 @@ impl<'a> LeftVersion<'a> {
         else {
             return false;
         };
-        let mode = file.mode.as_deref();
-        let is_executable =
-            mode.is_none_or(|mode| state.link || (mode == "100755") == (state.mode & 0o100 != 0));
-        if state.link != (mode == Some("120000"))
-            || self.site.git.trusts_file_mode() && !is_executable
-        {
+        let is_executable = file
+            .kind()
+            .is_none_or(|kind| state.is_link() || kind == FileKind::of_mode(state.mode));
+        if state.is_link() != file.is_link() || self.site.git.trusts_file_mode() && !is_executable {
             return false;
         }
-        let is_blob = matches!(&state.source, Source::Blob(id) if file.blob.as_ref() == Some(id));
+        let is_blob = state
+            .source
+            .blob()
+            .is_some_and(|id| file.blob() == Some(id));
         let is_plain = self.converter.is_plain(path).unwrap_or(false);
         is_blob
             || file.digest() == Some(state.digest)
             || !is_plain
                 && tree::restored(self.site, &self.converter, file)
-                    .is_ok_and(|kept| kept.state.digest == state.digest)
+                    .is_ok_and(|restored| restored.digest == state.digest)
     }
 }

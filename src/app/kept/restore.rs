@@ -4,10 +4,10 @@ use super::super::{App, Error};
 use crate::{
     base::{Failure, RelPath, sqlite},
     catalog::{Scope, holds, registry},
-    draft::{self, Draft, FileDraft, StepDraft, tree},
+    draft::{Draft, steps, tree},
     git::Scan,
     model::{
-        FileState, OpId, Operation, Plan, TaskSpec,
+        FileRecord, OpId, Operation, PathChange, Plan, TaskSpec,
         kept::KeptFile,
         operation::OpKind,
         plan::{FileLine, Letter},
@@ -54,7 +54,7 @@ impl App {
         }
         for log in sides.go {
             let before = tree::existing(&*self.site.tree, &self.site.git, &log, None)?;
-            draft.files.push(FileDraft {
+            draft.files.push(PathChange {
                 path: log,
                 before,
                 after: None,
@@ -65,7 +65,7 @@ impl App {
         draft.plan.files.sort_by(|a, b| a.path.cmp(&b.path));
         draft.plan.nothing_to_do = draft.files.iter().all(is_same);
         draft.files.sort_by(|a, b| a.path.cmp(&b.path));
-        draft.steps = vec![StepDraft::Files, StepDraft::Verify(None)];
+        draft.steps = vec![steps::FILES, steps::VERIFY_RECORDED];
         refuse_open(&self.site, &mut draft)?;
         self.note_other_version(task, &mut draft)?;
         Ok(draft)
@@ -126,14 +126,14 @@ impl App {
                 .files
                 .push(line(&file.path, letter, file.state.size, file.why.word()));
         }
-        let state = FileState {
+        let record = FileRecord {
             mtime: None,
             ..file.state
         };
-        draft.files.push(FileDraft {
+        draft.files.push(PathChange {
             path: file.path,
             before,
-            after: Some(draft::Kept::already(state)),
+            after: Some(record),
         });
         Ok(())
     }
@@ -170,16 +170,15 @@ impl App {
         else {
             return Ok(());
         };
-        let Some(state) = file
+        let Some(record) = file
             .after
             .as_ref()
-            .map(|kept| &kept.state)
-            .filter(|state| state.size <= registry::LIMIT)
+            .filter(|record| record.size <= registry::LIMIT)
         else {
             return Ok(());
         };
         let mut bytes = Vec::new();
-        copy_checked(&self.site, state, &mut bytes)?;
+        copy_checked(&self.site, record, &mut bytes)?;
         let says = task_config::version(&bytes, &file.path, &task.version_key)
             .ok()
             .flatten();
@@ -205,7 +204,7 @@ fn add_deleted_lines(draft: &mut Draft) {
             "in the way"
         }
     };
-    let size = |file: &FileDraft| file.before.as_ref().map_or(0, |kept| kept.state.size);
+    let size = |file: &PathChange| file.before.as_ref().map_or(0, |record| record.size);
     draft
         .plan
         .files

@@ -92,11 +92,11 @@ impl App {
             }
             return Ok(());
         };
-        let (task, version) = (&manifest.metadata.task_id, &manifest.metadata.version);
+        let (task, version) = (&manifest.subject.task, &manifest.subject.version);
         let who = Who::new(task.as_str(), format!("{task} {version}"));
         for file in &manifest.files {
-            if let Some(id) = file.object {
-                needed.add(id, &who, Some(file.path.clone()));
+            if let Some(id) = file.object() {
+                needed.add(*id, &who, Some(file.path().clone()));
             }
         }
         Ok(())

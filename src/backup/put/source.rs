@@ -11,13 +11,12 @@ use super::super::{
     Error,
     cache::{Cache, Known, same},
     intake::{Got, Intake},
-    listing::{self, Entry, What},
     scan::{self, Found, Walk},
 };
 use crate::{
-    base::{Failure, Fs, RelPath, Root, Stat, Type, sqlite},
+    base::{Digest, Failure, Fs, RelPath, Root, Type, sqlite},
     model::{
-        ObjectId,
+        FileRecord, ObjectId, Source,
         backup::{PutReport, Trouble},
     },
     site::RepoSite,
@@ -30,7 +29,7 @@ const SAMPLE: usize = 100;
 const SAMPLE_BYTES: u64 = 64 << 20;
 
 /// One folder that is put.
-pub(super) struct Source {
+pub(super) struct PutFolder {
     root: Root,
     top: PathBuf,
     prefix: RelPath,
@@ -49,7 +48,7 @@ struct KnownFiles<'a> {
     changed: Vec<(Found, Known)>,
 }
 
-impl Source {
+impl PutFolder {
     /// Walks a folder and asks the cache.
     pub(super) fn open(
         site: &RepoSite,
@@ -188,7 +187,7 @@ impl Source {
     }
 
     /// Adds what was found to a listing and a report.
-    pub(super) fn list(&self, entries: &mut Vec<Entry>, report: &mut PutReport) {
+    pub(super) fn list(&self, records: &mut Vec<FileRecord>, report: &mut PutReport) {
         let trouble = |left: &scan::Left| Trouble {
             path: self.prefixed(&left.path),
             why: left.why.clone(),
@@ -200,14 +199,13 @@ impl Source {
         for (nth, file) in self.walk.found.iter().enumerate() {
             let fresh = got.next_if(|(at, _)| *at == nth).map(|(_, got)| got);
             if !beside.contains(&file.path) {
-                entries.extend(self.entry(nth, fresh, report));
+                records.extend(self.record(nth, fresh, report));
             }
         }
-        entries.extend(self.walk.empty.iter().map(|folder| Entry {
-            path: self.prefixed(&folder.path),
-            mode: mode_bits(&folder.stat),
-            mtime: folder.stat.mtime,
-            what: What::Folder,
+        let nothing = (Digest::of(b""), 0);
+        records.extend(self.walk.empty.iter().map(|folder| {
+            let path = self.prefixed(&folder.path);
+            FileRecord::of_stat(path, &folder.stat, nothing, Source::Inline(Vec::new()))
         }));
     }
 
@@ -220,66 +218,61 @@ impl Source {
         }
     }
 
-    /// The entry of a file or link, given what reading it brought; without one, the report says
+    /// The record of a file or link, given what reading it brought; without one, the report says
     /// why.
-    fn entry(&self, nth: usize, fresh: Option<&Got>, report: &mut PutReport) -> Option<Entry> {
-        let file = &self.walk.found[nth];
-        let path = self.prefixed(&file.path);
-        let mut stat = file.stat;
+    fn record(
+        &self,
+        nth: usize,
+        fresh: Option<&Got>,
+        report: &mut PutReport,
+    ) -> Option<FileRecord> {
+        let Found { path, stat, .. } = &self.walk.found[nth];
+        let listed = self.prefixed(path);
         let unlisted = |why: String| Trouble {
-            path: path.clone(),
+            path: listed.clone(),
             why,
         };
-        let what = match (fresh, self.known[nth]) {
-            _ if stat.kind == Type::Symlink => match self.root.read_link(&file.path) {
-                Ok(target) => What::Link(target),
+        if stat.kind == Type::Symlink {
+            return match self.root.read_link(path) {
+                Ok(target) => Some(FileRecord::of_link(listed, stat, target)),
                 Err(error) => {
                     report.failed.push(unlisted(error.to_string()));
-                    return None;
+                    None
                 }
-            },
+            };
+        }
+        let (stat, source) = match (fresh, self.known[nth]) {
             (
                 Some(Got::Stored {
                     object,
-                    stat: after,
+                    stat,
                     database,
                 }),
                 _,
-            ) => {
-                stat = *after;
-                What::File {
-                    size: after.size,
-                    object: *object,
-                    database: *database,
-                }
-            }
+            ) if *database => (stat, Source::Database(*object)),
+            (Some(Got::Stored { object, stat, .. }), _) => (stat, Source::Object(*object)),
             (Some(Got::Gone), _) => {
-                report
-                    .skipped
-                    .push(unlisted("it was removed meanwhile".into()));
+                let why = "it was removed meanwhile".into();
+                report.skipped.push(unlisted(why));
                 return None;
             }
             (Some(Got::Failed(why)), _) => {
                 report.failed.push(unlisted(why.clone()));
                 return None;
             }
-            (None, Some(known)) => What::File {
-                size: stat.size,
-                object: known.object,
-                database: false,
-            },
-            (None, None) => What::File {
-                size: stat.size,
-                object: listing::object(b""),
-                database: false,
-            },
+            (None, Some(known)) => (stat, Source::Object(known.object)),
+            // Of a dry run, which reads nothing.
+            (None, None) => (stat, Source::Here),
         };
-        Some(Entry {
-            path,
-            mode: mode_bits(&stat),
-            mtime: stat.mtime,
-            what,
-        })
+        let digest = source
+            .object()
+            .map_or_else(|| Digest::of(b""), |object| object.0);
+        Some(FileRecord::of_stat(
+            listed,
+            stat,
+            (digest, stat.size),
+            source,
+        ))
     }
 
     /// What SQLite keeps beside the databases of which a copy was taken: the copy holds it.
@@ -346,9 +339,4 @@ impl Source {
         }
         KnownFiles { files, changed }
     }
-}
-
-/// The permission bits of a file.
-fn mode_bits(stat: &Stat) -> u16 {
-    u16::try_from(stat.mode & 0o7777).expect("because twelve bits fit")
 }

@@ -3,11 +3,11 @@
 
 use rayon::prelude::*;
 
-use super::super::{Error, listing::Entry, plan::Task};
+use super::super::{Error, plan::Task};
 use super::{FILE, Miss, Ready, Writer, size};
 use crate::{
     base::{Failure, cancel},
-    model::backup::RestoreReport,
+    model::{FileRecord, backup::RestoreReport},
 };
 
 /// Files of a batch, and bytes.
@@ -28,7 +28,7 @@ impl Writer<'_> {
             for one in written {
                 match one {
                     Ok(one) => ready.push(one),
-                    Err((entry, miss)) => self.miss(report, &entry.path, &miss),
+                    Err((record, miss)) => self.miss(report, &record.path, &miss),
                 }
             }
             if let Err(failure) = synced.and_then(|()| cancel::check().map_err(Failure::from)) {
@@ -46,17 +46,17 @@ impl Writer<'_> {
     }
 
     /// Writes one batch, all of it beside its places.
-    fn batch<'t>(&self, tasks: &[Task<'t>]) -> Vec<Result<Ready<'t>, (&'t Entry, Miss)>> {
+    fn batch<'t>(&self, tasks: &[Task<'t>]) -> Vec<Result<Ready<'t>, (&'t FileRecord, Miss)>> {
         let write = |task: &Task<'t>| {
-            let temp = self.temp(&task.entry.path);
+            let temp = self.temp(&task.record.path);
             match cancel::check()
                 .is_ok()
-                .then(|| self.write(task.entry, &temp, false))?
+                .then(|| self.write(task.record, &temp, false))?
             {
                 Ok(()) => Some(Ok(Ready { task: *task, temp })),
                 Err(miss) => {
                     let _ = self.fs.remove_file(&temp);
-                    Some(Err((task.entry, miss)))
+                    Some(Err((task.record, miss)))
                 }
             }
         };
@@ -95,7 +95,7 @@ impl Writer<'_> {
         for (ready, placed) in ready.iter().zip(placed) {
             if let Err(miss) = placed {
                 let _ = self.fs.remove_file(&ready.temp);
-                self.miss(report, &ready.task.entry.path, &miss);
+                self.miss(report, &ready.task.record.path, &miss);
             }
         }
     }
@@ -107,7 +107,7 @@ fn batches<'s, 't>(tasks: &'s [Task<'t>]) -> impl Iterator<Item = &'s [Task<'t>]
     std::iter::from_fn(move || {
         let mut bytes = 0;
         let fits = |task: &&Task<'_>| {
-            bytes += size(task.entry);
+            bytes += size(task.record);
             bytes <= BATCH.1
         };
         let len = rest.iter().take(BATCH.0).take_while(fits).count().max(1);

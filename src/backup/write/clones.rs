@@ -5,14 +5,11 @@ use std::{
     io,
 };
 
-use super::super::{
-    listing::{Entry, What},
-    plan::Task,
-};
+use super::super::plan::Task;
 use super::{Ready, Writer};
 use crate::{
     base::{Digest, RelPath},
-    model::{ObjectId, backup::RestoreReport},
+    model::{FileRecord, ObjectId, backup::RestoreReport},
 };
 
 /// Smaller files are not worth two calls to share their blocks.
@@ -30,9 +27,9 @@ impl Writer<'_> {
         let mut rest = Vec::new();
         let mut can = true;
         for (task, first) in later {
-            let temp = self.temp(&task.entry.path);
+            let temp = self.temp(&task.record.path);
             let cloned = if can && !failed.contains(&first) {
-                self.clone_one(task.entry, &first, &temp)
+                self.clone_one(task.record, &first, &temp)
             } else {
                 Ok(false)
             };
@@ -44,7 +41,7 @@ impl Writer<'_> {
                     Ok(()) => report.cloned += 1,
                     Err(miss) => {
                         let _ = self.fs.remove_file(&temp);
-                        self.miss(report, &task.entry.path, &miss);
+                        self.miss(report, &task.record.path, &miss);
                     }
                 },
                 Ok(false) | Err(_) => {
@@ -58,15 +55,15 @@ impl Writer<'_> {
     }
 
     /// Makes one clone; false when the first file is not any more what was restored.
-    fn clone_one(&self, entry: &Entry, first: &RelPath, temp: &RelPath) -> io::Result<bool> {
-        let What::File { object, .. } = &entry.what else {
+    fn clone_one(&self, record: &FileRecord, first: &RelPath, temp: &RelPath) -> io::Result<bool> {
+        let Some(object) = record.source.object() else {
             return Ok(false);
         };
         let mut file = self.fs.clone_file(first, temp, 0o600)?;
         if ObjectId(Digest::of_reader(&mut *self.fs.open(temp)?)?.0) != *object {
             return Ok(false);
         }
-        self.dress(&mut *file, entry, true)?;
+        self.dress(&mut *file, record, true)?;
         Ok(true)
     }
 }
@@ -76,11 +73,12 @@ pub(super) fn doubles(tasks: Vec<Task<'_>>) -> (Vec<(Task<'_>, RelPath)>, Vec<Ta
     let mut firsts: HashMap<ObjectId, &RelPath> = HashMap::new();
     let (mut later, mut others) = (Vec::new(), Vec::with_capacity(tasks.len()));
     for task in tasks {
-        match task.entry.what {
-            What::File { object, size, .. } if size >= CLONE_FROM => match firsts.get(&object) {
+        let record = task.record;
+        match record.source.object() {
+            Some(object) if record.size >= CLONE_FROM => match firsts.get(object) {
                 Some(first) => later.push((task, (*first).clone())),
                 None => {
-                    firsts.insert(object, &task.entry.path);
+                    firsts.insert(*object, &record.path);
                     others.push(task);
                 }
             },

@@ -18,7 +18,7 @@ use crate::{
         fs::create_dir_all,
         text::{escape, size},
     },
-    model::capsule::SUMS,
+    model::{FileKind, capsule::SUMS},
     verify::Documents,
 };
 
@@ -99,7 +99,7 @@ impl Opened<'_> {
             .files
             .iter()
             .enumerate()
-            .filter(|(_, file)| !file.is_link());
+            .filter(|(_, file)| !file.record.is_link());
         let files = files.map(|(nth, file)| (file.member(nth), Listed::File(nth)));
         let wheels = self.listing.wheels.iter().enumerate();
         files
@@ -188,10 +188,10 @@ impl Opened<'_> {
             Listed::File(nth) => {
                 let file = &self.listing.files[nth];
                 Expected {
-                    size: file.size,
-                    digest: file.sha256,
-                    executable: Some(file.mode == "100755"),
-                    path: Some(file.path.clone()),
+                    size: file.record.size,
+                    digest: file.record.digest,
+                    executable: Some(file.record.kind == FileKind::Executable),
+                    path: Some(file.record.path.clone()),
                 }
             }
             Listed::Wheel(nth) => Expected {

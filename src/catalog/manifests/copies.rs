@@ -6,7 +6,7 @@ use super::{LIMIT, bytes, digest_in, locate::Located};
 use crate::{
     base::{Digest, Failure, Kind, RelPath, fs::read_limited},
     git::{self, Attributes},
-    model::{GitId, Manifest, manifest::Metadata},
+    model::{GitId, Manifest},
     site::{Differs, OtherCopy, RepoSite},
 };
 
@@ -123,7 +123,7 @@ fn in_work_tree(site: &RepoSite, path: &RelPath, bytes: &[u8]) -> Result<WorkTre
     let Some(copy) = capture::read(&*site.tree, path)? else {
         return Ok(WorkTreeCopy::Same);
     };
-    if copy.size <= MOST * bytes.len() as u64 {
+    if copy.record.size <= MOST * bytes.len() as u64 {
         let read = read_limited(&*site.tree, path, MOST * LIMIT);
         if is_same(&read.map_err(|source| Error::Read {
             path: path.clone(),
@@ -132,7 +132,7 @@ fn in_work_tree(site: &RepoSite, path: &RelPath, bytes: &[u8]) -> Result<WorkTre
             return Ok(WorkTreeCopy::Same);
         }
     }
-    Ok(WorkTreeCopy::Large(copy.digest))
+    Ok(WorkTreeCopy::Large(copy.record.digest))
 }
 
 /// In what a copy differs from the manifest of a release, whose commit is this.
@@ -147,13 +147,13 @@ fn difference(release: &Release, commit: &GitId, bytes: &[u8], copy: &[u8]) -> D
     {
         return Differs::LineEnds;
     }
-    match Manifest::parse_metadata(copy) {
-        Ok(meta)
-            if (&meta.task_id, &meta.version) == (&release.task, &release.version)
-                && meta.git_commit != commit.as_str() =>
+    match Manifest::parse_subject(copy) {
+        Ok((subject, _))
+            if subject.is(&release.task, &release.version)
+                && subject.commit.to_string() != commit.as_str() =>
         {
             Differs::Release {
-                commit: meta.git_commit,
+                commit: subject.commit.to_string(),
             }
         }
         _ => Differs::Bytes {
@@ -176,19 +176,18 @@ pub fn has_another(site: &RepoSite, release: &Release, commit: &GitId) -> bool {
     let (Some(copy), Ok(tag)) = (read(), git.peel_tag(&release.tag_id)) else {
         return false;
     };
-    let of_number =
-        |meta: &Metadata| (&meta.task_id, &meta.version) == (&release.task, &release.version);
-    let Some(there) = Manifest::parse_metadata(&copy).ok().filter(of_number) else {
+    let there = Manifest::parse_subject(&copy).ok();
+    let of_number = there.filter(|(subject, _)| subject.is(&release.task, &release.version));
+    let Some((subject, created_at)) = of_number else {
         return false;
     };
     // The same files may be released twice from one commit.
     let made_at = || {
-        Manifest::parse_metadata(&bytes(site, release).ok()?.1)
-            .ok()
-            .map(|here| here.created_at)
+        let here = Manifest::parse_subject(&bytes(site, release).ok()?.1).ok();
+        here.map(|(_, created_at)| created_at)
     };
     let is_named =
-        |digest| digest == Digest::of(&copy) || made_at().is_none_or(|at| at == there.created_at);
-    !tag.commit.as_str().starts_with(&there.git_commit)
+        |digest| digest == Digest::of(&copy) || made_at().is_none_or(|at| at == created_at);
+    !tag.commit.as_str().starts_with(&subject.commit.to_string())
         || !digest_in(&tag.message).is_none_or(is_named)
 }

@@ -27,7 +27,7 @@ impl Run for Args {
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let (verdict, word) = if self.lift {
-            (Verdict::Released, "no longer held")
+            (Verdict::HoldLifted, "no longer held")
         } else {
             (Verdict::Held, "held")
         };

@@ -146,7 +146,7 @@ fn line(session: &Session, record: &VerdictRecord) -> String {
         Verdict::Good => "good",
         Verdict::Bad => "bad",
         Verdict::Held => "held",
-        Verdict::Released => "hold lifted",
+        Verdict::HoldLifted => "hold lifted",
         Verdict::Pinned => "pinned",
         Verdict::Unpinned => "pin taken off",
         Verdict::Failed => "failed",

@@ -37,9 +37,9 @@ pub fn page(style: Style, report: &CapsuleReport, verb: &str) -> String {
         "release",
         &format!(
             "{} of {}, commit {}",
-            safe(&report.tag),
-            safe(&report.released_at),
-            safe(report.commit.get(..8).unwrap_or(&report.commit))
+            safe(&report.tag.to_string()),
+            safe(&report.released_at.to_string()),
+            report.commit.short()
         ),
     );
     fact("manifest", &report.manifest.to_string());

@@ -39,11 +39,11 @@ pub fn facts(report: &CapsuleReport, reason: &str, zone: &TimeZone) -> Vec<(&'st
             "Released",
             report
                 .released_at
-                .parse()
-                .map_or_else(|_| report.released_at.clone(), at),
+                .value()
+                .map_or_else(|| report.released_at.to_string(), at),
         ),
-        ("Tag", report.tag.clone()),
-        ("Commit", report.commit.clone()),
+        ("Tag", report.tag.to_string()),
+        ("Commit", report.commit.to_string()),
         ("Manifest", report.manifest.to_string()),
     ];
     all.into_iter()

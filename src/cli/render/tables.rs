@@ -323,12 +323,12 @@ fn contents(detail: &ReleaseDetail, manifest: &Manifest) -> String {
         fact("needs", &safe(&packages.environment_variables.join(", ")));
     }
     for file in &manifest.files {
-        let size = file.size.map(size).unwrap_or_default();
+        let size = file.size().map(size).unwrap_or_default();
         let _ = writeln!(
             text,
             "    {:<12} {size:>9}  {}",
-            safe(file.checksum.get(7..19).unwrap_or("")),
-            file.path
+            safe(file.checksum().get(7..19).unwrap_or("")),
+            file.path()
         );
     }
     text

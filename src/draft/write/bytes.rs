@@ -1,15 +1,15 @@
-//! Makes bytes durable: blobs in git, states of files and large files in the store. What was read
+//! Makes bytes durable: blobs in git, files and large files in the store. What was read
 //! must be what was planned.
 
 use std::collections::BTreeMap;
 
-use super::super::{Draft, Keep, Kept, NewBlob, tree};
+use super::super::{Draft, NewBlob, tree};
 use super::Error;
 use crate::{
     base::{Failure, RelPath, cancel::Stoppable},
     catalog::capture,
     git::{self, Attributes, Converter},
-    model::{FileState, ObjectId, PathChange, Source},
+    model::{FileRecord, ObjectId, PathChange, Source},
     site::RepoSite,
     store::PutSession,
 };
@@ -52,8 +52,8 @@ fn write_blob(site: &RepoSite, converter: &Converter, blob: &NewBlob) -> Result<
         NewBlob::FromTree(path, id) => {
             let now =
                 capture::read(&*site.tree, path)?.ok_or_else(|| Error::Changed(path.clone()))?;
-            let is_link = now.is_link();
-            let bytes = tree::all_bytes(&*site.tree, path, now)?;
+            let is_link = now.record.is_link();
+            let bytes = tree::all_bytes(&*site.tree, now)?;
             (
                 path,
                 id,
@@ -104,73 +104,69 @@ pub(super) fn put_files(
 ) -> Result<Vec<PathChange>, Failure> {
     let mut changes = Vec::with_capacity(draft.files.len());
     for file in &draft.files {
-        let mut put = |kept: Option<&Kept>| {
-            kept.map(|kept| put_state(site, session, &file.path, kept, saved))
+        let mut put = |record: Option<&FileRecord>| {
+            record
+                .map(|record| put_file(site, session, record, saved))
                 .transpose()
         };
-        let before = file.before.clone().map(|kept| match kept.state.source {
+        let before = file.before.clone().map(|record| match record.source {
             // Without a commit no safety reference keeps a blob that only the index or a moving
             // branch names.
-            Source::Blob(_) if draft.commit.is_none() => Kept {
-                keep: Keep::FromTree,
-                ..kept
+            Source::Blob(_) if draft.commit.is_none() => FileRecord {
+                source: Source::Here,
+                ..record
             },
-            _ => kept,
+            _ => record,
         });
-        let (before, after) = (put(before.as_ref())?, put(file.after.as_ref())?);
         changes.push(PathChange {
             path: file.path.clone(),
-            before,
-            after,
+            before: put(before.as_ref())?,
+            after: put(file.after.as_ref())?,
         });
     }
     Ok(changes)
 }
 
-/// Saves the bytes of one state.
-pub(super) fn put_state(
+/// Saves the bytes of one file, unless they are kept already; returns its record with where they
+/// are.
+pub(super) fn put_file(
     site: &RepoSite,
     session: &PutSession<'_>,
-    path: &RelPath,
-    kept: &Kept,
+    record: &FileRecord,
     saved: &mut u64,
-) -> Result<FileState, Failure> {
-    let state = &kept.state;
-    let stored = match &kept.keep {
-        Keep::Already => return Ok(state.clone()),
-        Keep::Bytes(bytes) => {
+) -> Result<FileRecord, Failure> {
+    let path = &record.path;
+    let stored = match &record.source {
+        Source::Blob(_) | Source::Object(_) | Source::Database(_) | Source::Lfs(_) => {
+            return Ok(record.clone());
+        }
+        Source::Inline(bytes) => {
             let blob = site
                 .git
                 .recall_id(bytes)
                 .unwrap_or_else(|| site.git.blob_id(bytes));
             // What goes into the commit too need not be kept a second time.
             if site.git.sees_object(&blob) {
-                return Ok(FileState {
-                    source: Source::Blob(blob),
-                    ..state.clone()
-                });
+                return Ok(record.kept_at(Source::Blob(blob)));
             }
             session.put(&mut &bytes[..])?
         }
-        Keep::FromTree => {
+        Source::Here => {
             let read = |source| crate::catalog::Error::Read {
                 path: path.clone(),
                 source,
             };
-            if state.link {
+            if record.is_link() {
                 session.put(&mut &site.tree.read_link(path).map_err(read)?[..])?
             } else {
                 session.put(&mut Stoppable(site.tree.open(path).map_err(read)?))?
             }
         }
     };
-    if stored.digest != state.digest {
+    if stored.digest != record.digest {
         return Err(Error::Changed(path.clone()).into());
     }
     *saved += stored.grown;
-    site.progress(state.size);
-    Ok(FileState {
-        source: Source::Object(stored.id),
-        ..state.clone()
-    })
+    site.progress(record.size);
+    Ok(record.kept_at(Source::Object(stored.id)))
 }

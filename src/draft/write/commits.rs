@@ -4,14 +4,15 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use super::super::{Back, CommitDraft, Draft, Kept, tree};
-use super::{Writing, bytes::put_state};
+use super::super::{Back, CommitDraft, Draft, tree};
+use super::{Writing, bytes::put_file};
 use crate::{
     base::{Digest, Failure, RelPath},
     catalog::manifests::MANIFEST_TRAILER,
     git::{self, Attributes},
     model::{
-        GitId, Manifest, ObjectId, OpId, PathChange, TagName,
+        AsWritten, FileRecord, GitId, GitMode, Manifest, ObjectId, OpId, PathChange, Source,
+        TagName,
         manifest::Role,
         operation::{OpKind, Person, Publication, RefChange, TreeChange, TreeEntry},
         signature::Signing,
@@ -151,17 +152,17 @@ impl<'a> CommitWriter<'a> {
     ) -> Result<ManifestCommit, Failure> {
         let git = &self.site.git;
         let text = finish_manifest(manifest, commit, self.objects).render();
-        let meta = &manifest.metadata;
+        let subject = &manifest.subject;
         let path = self
             .site
             .settings
-            .manifest_path(&meta.task_id, &meta.version);
+            .manifest_path(&subject.task, &subject.version);
         let (id, digest) = rayon::join(
             || git.write_kept_blob(text.clone().into_bytes()),
             || Digest::of(text.as_bytes()),
         );
         let entry = TreeEntry {
-            mode: "100644".into(),
+            mode: GitMode::File,
             id: id?,
         };
         let add = TreeChange {
@@ -172,7 +173,7 @@ impl<'a> CommitWriter<'a> {
         let tip = self.commit(
             commit,
             std::slice::from_ref(&add),
-            &format!("manifest({}): v{}", meta.task_id, meta.version),
+            &format!("manifest({}): v{}", subject.task, subject.version),
         )?;
         let mut trailers = format!("{MANIFEST_TRAILER}{digest}\n");
         if self.wanted.is_signed {
@@ -340,16 +341,13 @@ impl<'a> CommitWriter<'a> {
         let after = tree::new_file(self.site, &converter, &path, text.into_bytes())?;
         let before = tree::existing(files, &self.site.git, &path, None)?;
         let mut grown = 0;
-        let mut put = |kept: Option<Kept>| {
-            kept.map(|kept| put_state(self.site, &session, &path, &kept, &mut grown))
-                .transpose()
-        };
-        let (before, after) = (put(before)?, put(Some(after))?);
+        let mut put = |record: FileRecord| put_file(self.site, &session, &record, &mut grown);
+        let (before, after) = (before.map(&mut put).transpose()?, put(after)?);
         self.leases.borrow_mut().push(session.commit()?);
         Ok(PathChange {
             path,
             before,
-            after,
+            after: Some(after),
         })
     }
 }
@@ -366,13 +364,17 @@ fn finish_manifest(
     objects: &BTreeMap<RelPath, ObjectId>,
 ) -> Manifest {
     let mut manifest = manifest.clone();
-    manifest.metadata.git_commit = commit.to_string();
-    for file in manifest
-        .files
-        .iter_mut()
-        .filter(|file| file.role == Role::Large)
-    {
-        file.object = objects.get(&file.path).copied();
+    manifest.subject.commit = AsWritten::Value(commit.clone());
+    for file in &mut manifest.files {
+        let Some(object) = objects
+            .get(file.path())
+            .filter(|_| file.role == Role::Large)
+        else {
+            continue;
+        };
+        if let Some(record) = file.record_mut() {
+            record.source = Source::Object(*object);
+        }
     }
     manifest
 }

@@ -1,15 +1,15 @@
-//! The steps of an operation, made from those of its draft; an environment is built beside the old
-//! one, which stays as it is.
+//! The steps of an operation: those of its draft, with what is known now that its bytes are kept.
+//! An environment is built beside the old one, which stays as it is.
 
-use super::super::StepDraft;
 use super::Writing;
 use crate::{
     base::{Failure, RelPath},
-    catalog::{self, capture},
+    catalog::capture,
     deps,
     model::{
-        OpId, PathChange, Verdict, VerdictRecord,
-        operation::{CommandRole, EnvironmentChange, Publication, Step},
+        OpId, PathChange, VerdictRecord,
+        operation::{EnvironmentChange, Publication, Step},
+        trust::Role,
     },
     site::RepoSite,
 };
@@ -20,71 +20,64 @@ pub(super) fn steps(
     changes: Vec<PathChange>,
     publication: Publication,
 ) -> Result<Vec<Step>, Failure> {
-    let Writing {
-        site,
-        id,
-        draft,
-        who,
-    } = writing;
-    let task = &draft.plan.task;
-    let verdict = |version: &crate::model::Version, verdict| {
-        let record = catalog::verdict::verdict(site, (task, version), verdict, &draft.message);
-        Step::Verdicts(vec![VerdictRecord {
-            who: who.to_string(),
-            op: Some(id.clone()),
-            ..record
-        }])
-    };
     let (mut changes, mut publication) = (Some(changes), Some(publication));
-    let step = |step: &StepDraft| -> Result<Step, Failure> {
+    let fill = |step: &Step| -> Result<Step, Failure> {
         Ok(match step {
-            StepDraft::Stop => Step::Command {
-                role: CommandRole::Stop,
-            },
-            StepDraft::Start => Step::Command {
-                role: CommandRole::Start,
-            },
-            StepDraft::Files => Step::Files(changes.take().unwrap_or_default()),
-            StepDraft::Verify(version) => Step::Verify {
-                version: version.clone(),
-            },
-            StepDraft::Ready(version) => Step::Ready {
-                version: version.clone(),
-            },
-            StepDraft::Publish => Step::Publish(publication.take().unwrap_or_default()),
-            StepDraft::RemoveRefs(refs) => Step::RemoveRefs(refs.clone()),
-            StepDraft::Hold(version) => verdict(version, Verdict::Held),
-            StepDraft::Release(version) => verdict(version, Verdict::Released),
-            StepDraft::EnvironmentBack(change) => {
-                Step::Environment(environment_back(site, id, change)?)
+            Step::Files(_) => Step::Files(changes.take().unwrap_or_default()),
+            Step::Publish(_) => Step::Publish(publication.take().unwrap_or_default()),
+            Step::Environment(change) => Step::Environment(environment(writing, change)?),
+            Step::Verdicts(records) => {
+                let signed = records.iter().map(|record| signed(writing, record));
+                Step::Verdicts(signed.collect())
             }
-            StepDraft::Environment { venv, packages } => {
-                site.require_trust(task, &[crate::model::trust::Role::Environment])?;
-                Step::Environment(build_environment(site, id, venv, packages)?)
-            }
+            whole => whole.clone(),
         })
     };
-    draft.steps.iter().map(step).collect()
+    writing.draft.steps.iter().map(fill).collect()
 }
 
-/// A path beside the environment, for this operation.
-fn beside(id: &OpId, venv: &RelPath, what: &str) -> RelPath {
-    venv.parent()
-        .join([venv.name(), format!(".{what}-{}", id.short()).as_bytes()].concat())
+/// A verdict with whoever runs the operation, and when.
+fn signed(writing: Writing<'_>, record: &VerdictRecord) -> VerdictRecord {
+    let Writing { site, id, who, .. } = writing;
+    VerdictRecord {
+        who: format!("{} <{}>", who.name, who.email),
+        at: site.clock.now(),
+        op: Some(id.clone()),
+        ..record.clone()
+    }
 }
 
-/// True when something stands at a path.
-fn stands(site: &RepoSite, path: &RelPath) -> Result<bool, Failure> {
-    Ok(capture::stat(&*site.tree, path)?.is_some())
+/// A switch of the environment, which is built now if the draft has packages for it.
+fn environment(
+    writing: Writing<'_>,
+    change: &EnvironmentChange,
+) -> Result<EnvironmentChange, Failure> {
+    let Writing {
+        site, id, draft, ..
+    } = writing;
+    let venv = &change.path;
+    let bring = match &draft.packages {
+        Some(packages) => {
+            site.require_trust(&draft.plan.task, &[Role::Environment])?;
+            Some(build(site, id, venv, packages)?)
+        }
+        None => change.bring.clone(),
+    };
+    let stands = capture::stat(&*site.tree, venv)?.is_some();
+    Ok(EnvironmentChange {
+        path: venv.clone(),
+        aside: stands.then(|| beside(id, venv, "kept")),
+        bring,
+    })
 }
 
-/// Builds an environment beside the old one.
-fn build_environment(
+/// Builds an environment beside the old one, and says where.
+fn build(
     site: &RepoSite,
     id: &OpId,
     venv: &RelPath,
     packages: &[String],
-) -> Result<EnvironmentChange, Failure> {
+) -> Result<RelPath, Failure> {
     let built = beside(id, venv, "built");
     deps::environment::build(
         site.git.work_tree(),
@@ -93,24 +86,11 @@ fn build_environment(
         packages,
         &deps::environment::Local::default(),
     )?;
-    let aside = stands(site, venv)?.then(|| beside(id, venv, "kept"));
-    Ok(EnvironmentChange {
-        path: venv.clone(),
-        aside,
-        bring: Some(built),
-    })
+    Ok(built)
 }
 
-/// The inverse of a switch: what was put aside comes back.
-fn environment_back(
-    site: &RepoSite,
-    id: &OpId,
-    change: &EnvironmentChange,
-) -> Result<EnvironmentChange, Failure> {
-    let aside = stands(site, &change.path)?.then(|| beside(id, &change.path, "kept"));
-    Ok(EnvironmentChange {
-        path: change.path.clone(),
-        aside,
-        bring: change.aside.clone(),
-    })
+/// A path beside the environment, for this operation.
+fn beside(id: &OpId, venv: &RelPath, what: &str) -> RelPath {
+    venv.parent()
+        .join([venv.name(), format!(".{what}-{}", id.short()).as_bytes()].concat())
 }

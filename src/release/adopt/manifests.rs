@@ -9,8 +9,8 @@ use crate::{
     catalog::{Release, Scope, grown, manifests},
     deps::{self, facts::Facts},
     model::{
-        DependencyList, GitId, Manifest, TaskId, TaskSpec, Version,
-        manifest::{FileEntry, MANIFEST_SCHEMA, Metadata},
+        AsWritten, DependencyList, FileRecord, GitId, Manifest, TaskId, TaskSpec, Version,
+        manifest::{ManifestFile, TaskVersion},
         overview::AdoptionLine,
     },
     site::RepoSite,
@@ -89,28 +89,27 @@ fn adopt_one(
     // What cannot be read is not known; it is no reason to leave the release out.
     let dependencies =
         dependencies(site, task, &tag.commit, &files, &mut known.facts).unwrap_or_default();
-    let subject = if tag.message.trim().is_empty() {
+    let text = if tag.message.trim().is_empty() {
         &commit.message
     } else {
         &tag.message
     };
     Ok(Manifest {
-        schema: Some(MANIFEST_SCHEMA.into()),
-        metadata: Metadata {
-            task_id: release.task.clone(),
+        subject: TaskVersion {
+            task: release.task.clone(),
             version: release.version.clone(),
-            created_at: tag.at.unwrap_or(commit.time).to_string(),
-            git_commit: tag.commit.to_string(),
-            git_tag: release.tag(),
+            commit: AsWritten::Value(tag.commit.clone()),
             previous: previous.cloned(),
-            message: subject
-                .lines()
-                .next()
-                .map(|line| line.trim().to_string())
-                .filter(|line| !line.is_empty()),
             adopted: true,
             line_ends: Vec::new(),
         },
+        created_at: AsWritten::Value(tag.at.unwrap_or(commit.time)),
+        message: text
+            .lines()
+            .next()
+            .map(|line| line.trim().to_string())
+            .filter(|line| !line.is_empty()),
+        by_hand: false,
         files,
         dependencies,
     })
@@ -122,7 +121,7 @@ fn files(
     (task, scope): (&TaskSpec, &Scope),
     commit: &GitId,
     known: &mut Known,
-) -> Result<Vec<FileEntry>, String> {
+) -> Result<Vec<ManifestFile>, String> {
     let mut files = Vec::new();
     for (path, entry) in site
         .git
@@ -132,20 +131,13 @@ fn files(
         if !scope.owns(&path) {
             continue;
         }
-        if entry.mode == "160000" {
+        let Some(kind) = entry.mode.blob_kind() else {
             return Err(format!("{path} is a submodule"));
-        }
-        let (digest, length) = known.blob(site, &entry.id)?;
+        };
+        let read = known.blob(site, &entry.id)?;
         let role = grown::role(task, &path);
-        files.push(FileEntry {
-            path,
-            checksum: digest.to_string(),
-            size: Some(length),
-            mode: Some(entry.mode),
-            role,
-            blob: Some(entry.id),
-            object: None,
-        });
+        let record = FileRecord::of_blob(path, kind, read, entry.id);
+        files.push(ManifestFile::new(role, record));
     }
     if files.is_empty() {
         return Err(format!(
@@ -162,11 +154,11 @@ fn dependencies(
     site: &RepoSite,
     task: &TaskSpec,
     commit: &GitId,
-    files: &[FileEntry],
+    files: &[ManifestFile],
     facts: &mut Facts,
 ) -> Result<DependencyList, Failure> {
-    let paths: Vec<RelPath> = files.iter().map(|file| file.path.clone()).collect();
-    let blobs: Vec<Option<&GitId>> = files.iter().map(|file| file.blob.as_ref()).collect();
+    let paths: Vec<RelPath> = files.iter().map(|file| file.path().clone()).collect();
+    let blobs: Vec<Option<&GitId>> = files.iter().map(|file| file.blob()).collect();
     let found = deps::collect_all(&deps::Task {
         fs: &site.git.files_of(commit)?,
         dir: &task.dir,

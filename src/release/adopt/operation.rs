@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Adoption;
 use crate::{
-    base::{Digest, Failure, RelPath, text},
+    base::{Failure, RelPath, text},
     catalog::registry as read,
-    draft::{CommitDraft, Draft, FileDraft, Keep, Kept, NewBlob, StepDraft, tree},
+    draft::{CommitDraft, Draft, NewBlob, steps, tree},
     git::Tracked,
     model::{
-        FileState, GitId, Manifest, Plan, Source, TaskId, Version,
+        FileRecord, GitId, GitMode, Manifest, PathChange, Plan, Source, TaskId, Version,
         operation::{OpKind, TreeChange, TreeEntry},
         signature::Signing,
     },
@@ -55,7 +55,7 @@ pub fn draft(
         is_signed: false,
         manifest: None,
     });
-    draft.steps = vec![StepDraft::Files, StepDraft::Publish];
+    draft.steps = vec![steps::FILES, steps::PUBLISH];
     Ok(draft)
 }
 
@@ -72,7 +72,7 @@ fn new_files(
         .map(|manifest| {
             (
                 site.settings
-                    .manifest_path(&manifest.metadata.task_id, &manifest.metadata.version),
+                    .manifest_path(&manifest.subject.task, &manifest.subject.version),
                 manifest.render().into_bytes(),
             )
         })
@@ -113,7 +113,7 @@ fn add_new_files(
             // Only the new entries are committed; what else is not committed there stays so.
             Some(before) if is_registry => with_entries_in(site, before, entered, &mut draft.blobs),
             _ => Ok(TreeEntry {
-                mode: "100644".into(),
+                mode: GitMode::File,
                 id: id.clone(),
             }),
         };
@@ -143,22 +143,12 @@ fn add_file(
     let before = tree::existing(&*site.tree, &site.git, path, None)?;
     let mode = before
         .as_ref()
-        .map_or(0o666 & !site.umask, |kept| kept.state.mode);
-    let state = FileState {
-        link: false,
-        mode,
-        size: bytes.len() as u64,
-        digest: Digest::of(&bytes),
-        mtime: None,
-        source: Source::Blob(id.clone()),
-    };
-    draft.files.push(FileDraft {
+        .map_or(0o666 & !site.umask, |record| record.mode);
+    let record = FileRecord::with_bytes(path.clone(), mode, bytes.clone());
+    draft.files.push(PathChange {
         path: path.clone(),
         before,
-        after: Some(Kept {
-            state,
-            keep: Keep::Already,
-        }),
+        after: Some(record.kept_at(Source::Blob(id.clone()))),
     });
     draft.blobs.push(NewBlob::Bytes(bytes));
     Ok(id)
@@ -175,7 +165,7 @@ fn with_entries_in(
     let id = site.git.blob_id(&bytes);
     blobs.push(NewBlob::Bytes(bytes));
     Ok(TreeEntry {
-        mode: before.mode.clone(),
+        mode: before.mode,
         id,
     })
 }
@@ -183,12 +173,12 @@ fn with_entries_in(
 /// The newest release of each task that its manifests are made for.
 fn newest(manifests: &[Manifest]) -> BTreeMap<TaskId, Version> {
     let mut newest: BTreeMap<TaskId, Version> = BTreeMap::new();
-    for meta in manifests.iter().map(|manifest| &manifest.metadata) {
+    for subject in manifests.iter().map(|manifest| &manifest.subject) {
         let slot = newest
-            .entry(meta.task_id.clone())
-            .or_insert_with(|| meta.version.clone());
-        if meta.version > *slot {
-            *slot = meta.version.clone();
+            .entry(subject.task.clone())
+            .or_insert_with(|| subject.version.clone());
+        if subject.version > *slot {
+            *slot = subject.version.clone();
         }
     }
     newest

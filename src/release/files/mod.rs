@@ -10,36 +10,38 @@ use super::databases;
 use crate::{
     base::{Digest, Failure, RelPath, Type},
     catalog::{
-        Error, Scope, capture, grown, left_out,
+        Error, Scope,
+        capture::{self, FileNow},
+        grown, left_out,
         manifests::{self, Found},
     },
     deps::facts::NewFacts,
     draft::{
-        FileDraft, NewBlob,
+        NewBlob,
         lines::{self, Side},
     },
     git::{self, Attributes, Converter, Scan, Tracked, WorkState},
     model::{
-        GitId, LeftOut, Manifest, TaskSpec,
-        manifest::{FileEntry, Role},
+        FileRecord, GitId, LeftOut, Manifest, PathChange, Source, TaskSpec,
+        manifest::{ManifestFile, Role},
         operation::{TreeChange, TreeEntry},
         plan::FileLine,
     },
     site::RepoSite,
 };
-use reader::{Looked, Reader, Seen};
+use reader::{FileInGit, Looked, Reader};
 
 /// What a release consists of.
 #[derive(Default)]
 pub struct ReleaseFiles {
     /// The manifest's files.
-    pub entries: Vec<FileEntry>,
+    pub entries: Vec<ManifestFile>,
     /// How the commit's tree differs from HEAD; entries that do not differ may be among them.
     pub tree: Vec<TreeChange>,
     /// How the index changes; an entry that does not differ only gets new stat data.
     pub index: Vec<TreeChange>,
     /// Changes of the work tree: versions in configuration and registry.
-    pub edits: Vec<FileDraft>,
+    pub edits: Vec<PathChange>,
     /// Large files and their digests.
     pub large: Vec<(RelPath, Digest)>,
     /// Blobs to be written.
@@ -58,6 +60,25 @@ pub struct ReleaseFiles {
     pub facts: Option<NewFacts>,
     /// Files whose line ends git does not give back as they are.
     pub line_ends: Vec<RelPath>,
+}
+
+impl ReleaseFiles {
+    /// True when a release restores these files: each `same` as its own of that path, and no other.
+    pub fn restores_like(
+        &self,
+        released: &Manifest,
+        same: &dyn Fn(&ManifestFile, &ManifestFile) -> bool,
+    ) -> bool {
+        let [then, now] = [&released.files, &self.entries].map(|files| {
+            let mut own: Vec<_> = files.iter().filter(|file| file.is_restored()).collect();
+            own.sort_by(|a, b| a.path().cmp(b.path()));
+            own
+        });
+        let is_same = |(then, now): (&&ManifestFile, &&ManifestFile)| {
+            then.path() == now.path() && same(then, now)
+        };
+        then.len() == now.len() && then.iter().zip(&now).all(is_same)
+    }
 }
 
 /// Finds them, given a scan of the task's folders.
@@ -145,8 +166,7 @@ fn known_blobs(previous: Option<&Found>) -> HashMap<&GitId, (Digest, u64)> {
     let vouched = previous.filter(|found| manifests::digest_in(&found.tag.message).is_some());
     let mut known = HashMap::with_capacity(vouched.map_or(0, |found| found.manifest.files.len()));
     let files = vouched.into_iter().flat_map(|found| &found.manifest.files);
-    known
-        .extend(files.filter_map(|file| Some((file.blob.as_ref()?, (file.digest()?, file.size?)))));
+    known.extend(files.filter_map(|file| Some((file.blob()?, (file.digest()?, file.size()?)))));
     known
 }
 
@@ -173,21 +193,21 @@ fn note_gone_large(
     previous: &Manifest,
     found: &mut ReleaseFiles,
 ) -> Result<(), Failure> {
-    let now: HashSet<&RelPath> = found.entries.iter().map(|entry| &entry.path).collect();
-    let is_gone = |file: &&FileEntry| {
-        file.role == Role::Large && scope.owns(&file.path) && !now.contains(&file.path)
+    let now: HashSet<&RelPath> = found.entries.iter().map(|entry| entry.path()).collect();
+    let is_gone = |file: &&ManifestFile| {
+        file.role == Role::Large && scope.owns(file.path()) && !now.contains(file.path())
     };
     let (mut not_here, mut lines) = (Vec::new(), Vec::new());
     for file in previous.files.iter().filter(is_gone) {
         match file
-            .object
+            .object()
             .as_ref()
             .map(|object| site.store.size(object))
             .transpose()?
             .flatten()
         {
             Some(length) => lines.extend(lines::line(
-                &file.path,
+                file.path(),
                 Some(Side {
                     size: length,
                     bytes: None,
@@ -196,13 +216,13 @@ fn note_gone_large(
                 true,
                 String::new(),
             )),
-            None => not_here.push(file.path.clone()),
+            None => not_here.push(file.path().clone()),
         }
     }
     if !not_here.is_empty() {
         return Err(super::Error::NotHere {
-            task: previous.metadata.task_id.clone(),
-            version: previous.metadata.version.clone(),
+            task: previous.subject.task.clone(),
+            version: previous.subject.version.clone(),
             paths: not_here,
         }
         .into());
@@ -260,7 +280,7 @@ fn add(site: &RepoSite, task: &TaskSpec, file: Looked, found: &mut ReleaseFiles)
     if read {
         found.read.insert(path.clone());
     }
-    let after = now.as_ref().map(|seen| seen.entry.clone());
+    let after = now.as_ref().and_then(|now| now.record.entry());
     if head != after {
         found
             .lines
@@ -278,23 +298,17 @@ fn add(site: &RepoSite, task: &TaskSpec, file: Looked, found: &mut ReleaseFiles)
             after,
         });
     }
-    let Some(seen) = now else { return };
-    if seen.sync {
-        found.unsynced.push(seen.entry.id.clone());
+    let Some(now) = now else { return };
+    if now.sync {
+        found.unsynced.extend(now.record.source.blob().cloned());
     }
-    found.blobs.extend(seen.blob);
-    if !seen.exact {
+    found.blobs.extend(now.blob);
+    if !now.exact {
         found.line_ends.push(path.clone());
     }
-    found.entries.push(FileEntry {
-        checksum: seen.checksum.to_string(),
-        size: Some(seen.size),
-        mode: Some(seen.entry.mode),
-        role: grown::role(task, &path),
-        blob: Some(seen.entry.id),
-        object: None,
-        path,
-    });
+    found
+        .entries
+        .push(ManifestFile::new(grown::role(task, &path), now.record));
 }
 
 /// The plan's line for a file that differs from HEAD.
@@ -302,7 +316,7 @@ fn plan_line(
     site: &RepoSite,
     path: &RelPath,
     head: Option<&TreeEntry>,
-    now: Option<&Seen>,
+    now: Option<&FileInGit>,
 ) -> Option<FileLine> {
     let before = head.and_then(|entry| site.git.read_blob(&entry.id).ok());
     let after = now.and_then(|_| capture::read(&*site.tree, path).ok().flatten());
@@ -311,7 +325,7 @@ fn plan_line(
         bytes: Some(bytes),
     });
     let after = after.as_ref().map(|now| Side {
-        size: now.size,
+        size: now.record.size,
         bytes: now.bytes.as_deref(),
     });
     lines::line(path, before, after, false, String::new())
@@ -325,35 +339,33 @@ fn add_large(
     found: &mut ReleaseFiles,
 ) -> Result<(), Failure> {
     for (path, _) in large {
-        let Some(now) = capture::read(&*site.tree, &path)? else {
+        let Some(FileNow { record, .. }) = capture::read(&*site.tree, &path)? else {
             continue;
         };
-        site.progress(now.size);
+        site.progress(record.size);
         let before = previous
             .and_then(|manifest| manifest.file(&path))
             .filter(|file| file.role == Role::Large);
-        if before.is_none_or(|file| file.digest() != Some(now.digest)) {
-            let large_side = |size| Some(Side { size, bytes: None });
+        if before.is_none_or(|file| file.digest() != Some(record.digest)) {
+            let side = |size| Some(Side { size, bytes: None });
             // It may have been in git until now; there it is gone.
             found.lines.retain(|line| line.path != path);
             found.lines.extend(lines::line(
                 &path,
-                before.and_then(|file| large_side(file.size?)),
-                large_side(now.size),
+                before.and_then(|file| side(file.size()?)),
+                side(record.size),
                 true,
                 String::new(),
             ));
         }
-        found.large.push((path.clone(), now.digest));
-        found.entries.push(FileEntry {
-            checksum: now.digest.to_string(),
-            size: Some(now.size),
-            mode: Some(now.git_mode().into()),
-            role: Role::Large,
-            blob: None,
-            object: Some(crate::model::ObjectId(now.digest)),
-            path,
-        });
+        found.large.push((path, record.digest));
+        let record = FileRecord {
+            mode: record.kind.mode(),
+            mtime: None,
+            source: Source::Object(crate::model::ObjectId(record.digest)),
+            ..record
+        };
+        found.entries.push(ManifestFile::new(Role::Large, record));
     }
     Ok(())
 }

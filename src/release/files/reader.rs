@@ -1,22 +1,16 @@
 //! Reads files into what git stores for them. Bytes whose blob the previous manifest knows are not
 //! hashed again, and a file that git's stat cache vouches for is not read. Writes nothing.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet},
-};
+use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
 use crate::{
     base::{Digest, Failure, RelPath},
-    catalog::{
-        Error, Scope,
-        capture::{self, Now},
-    },
+    catalog::{Error, Scope, capture},
     draft::{NewBlob, tree::all_bytes},
     git::{self, Converter, Scan, Tracked, WorkState},
-    model::{GitId, operation::TreeEntry},
+    model::{FileKind, FileRecord, GitId, GitMode, operation::TreeEntry},
     site::RepoSite,
 };
 
@@ -25,7 +19,7 @@ pub(super) struct Looked {
     pub(super) path: RelPath,
     pub(super) head: Option<TreeEntry>,
     pub(super) index: Option<TreeEntry>,
-    pub(super) now: Option<Seen>,
+    pub(super) now: Option<FileInGit>,
     /// True when the index's stat data may not be the file's.
     pub(super) stale: bool,
     /// True when it was read.
@@ -33,10 +27,8 @@ pub(super) struct Looked {
 }
 
 /// What git stores for a file of the work tree.
-pub(super) struct Seen {
-    pub(super) entry: TreeEntry,
-    pub(super) checksum: Digest,
-    pub(super) size: u64,
+pub(super) struct FileInGit {
+    pub(super) record: FileRecord,
     pub(super) blob: Option<NewBlob>,
     pub(super) sync: bool,
     /// False when other line ends come back than there are.
@@ -140,16 +132,13 @@ impl Reader<'_> {
     }
 
     /// A file that equals its index entry.
-    fn clean(&self, path: &RelPath, entry: &TreeEntry) -> Result<Seen, Failure> {
+    fn clean(&self, path: &RelPath, entry: &TreeEntry) -> Result<FileInGit, Failure> {
         let known = self.known.get(&entry.id).copied();
-        let (checksum, size) = match known {
+        let (digest, size) = match known {
             Some(known) => known,
-            None => {
-                let bytes = self.site.git.read_blob(&entry.id)?;
-                (Digest::of(&bytes), bytes.len() as u64)
-            }
+            None => read_of(&self.site.git.read_blob(&entry.id)?),
         };
-        let now = if entry.mode == "120000" || self.converter.is_plain(path)? {
+        let now = if entry.mode == GitMode::Link || self.converter.is_plain(path)? {
             None
         } else {
             capture::stat(&*self.site.tree, path)?
@@ -161,10 +150,9 @@ impl Reader<'_> {
                 .comes_back(path, (now.size, None), (size, &in_git))?,
             None => true,
         };
-        Ok(Seen {
-            entry: entry.clone(),
-            checksum,
-            size,
+        let kind = entry.mode.blob_kind().unwrap_or(FileKind::File);
+        Ok(FileInGit {
+            record: FileRecord::of_blob(path.clone(), kind, (digest, size), entry.id.clone()),
             blob: None,
             sync: known.is_none(),
             exact,
@@ -172,22 +160,27 @@ impl Reader<'_> {
     }
 
     /// A file that must be read.
-    fn read(&self, path: &RelPath, index: Option<&TreeEntry>) -> Result<Option<Seen>, Failure> {
+    fn read(
+        &self,
+        path: &RelPath,
+        index: Option<&TreeEntry>,
+    ) -> Result<Option<FileInGit>, Failure> {
         let Some(now) = capture::read(&*self.site.tree, path)? else {
             return Ok(None);
         };
-        let link = now.is_link();
-        let mode = match index {
+        let link = now.record.is_link();
+        let indexed = index.and_then(|entry| entry.mode.blob_kind());
+        let kind = match indexed {
             // Where the file system keeps no executable bit, the index says what it is.
-            Some(entry) if !link && entry.mode != "120000" && !self.site.git.trusts_file_mode() => {
-                entry.mode.clone()
+            Some(kind) if !link && kind != FileKind::Link && !self.site.git.trusts_file_mode() => {
+                kind
             }
-            _ => now.git_mode().into(),
+            _ => now.record.kind,
         };
         if !link && self.converter.is_lfs(path)? && !self.stays(path, now.bytes.as_ref())? {
-            return Ok(Some(self.as_pointer(path, mode, &now)));
+            return Ok(Some(self.as_pointer(&now.record, kind)));
         }
-        let bytes = all_bytes(&*self.site.tree, path, now)?;
+        let bytes = all_bytes(&*self.site.tree, now)?;
         let (in_git, exact) = if link {
             (bytes, true)
         } else {
@@ -197,10 +190,8 @@ impl Reader<'_> {
         let blob =
             (!self.site.git.sees_object(&id)).then(|| NewBlob::FromTree(path.clone(), id.clone()));
         let sync = blob.is_none();
-        Ok(Some(Seen {
-            entry: TreeEntry { mode, id },
-            checksum: Digest::of(&in_git),
-            size: in_git.len() as u64,
+        Ok(Some(FileInGit {
+            record: FileRecord::of_blob(path.clone(), kind, read_of(&in_git), id),
             blob,
             sync,
             exact,
@@ -208,18 +199,12 @@ impl Reader<'_> {
     }
 
     /// What git stores for a file of Git LFS: its pointer.
-    fn as_pointer(&self, path: &RelPath, mode: Cow<'static, str>, now: &Now) -> Seen {
+    fn as_pointer(&self, now: &FileRecord, kind: FileKind) -> FileInGit {
         let pointer = git::Repo::lfs_pointer(&now.digest, now.size);
-        let id = self.site.git.blob_id(&pointer);
-        let (checksum, size) = (Digest::of(&pointer), pointer.len() as u64);
-        Seen {
-            entry: TreeEntry {
-                mode,
-                id: id.clone(),
-            },
-            checksum,
-            size,
-            blob: Some(NewBlob::Lfs(path.clone(), id)),
+        let (path, id) = (now.path.clone(), self.site.git.blob_id(&pointer));
+        FileInGit {
+            record: FileRecord::of_blob(path.clone(), kind, read_of(&pointer), id.clone()),
+            blob: Some(NewBlob::Lfs(path, id)),
             sync: false,
             exact: true,
         }
@@ -247,4 +232,9 @@ impl Reader<'_> {
         };
         Ok(self.converter.to_git(path, bytes.clone())? == *bytes)
     }
+}
+
+/// Digest and size of what was read.
+fn read_of(bytes: &[u8]) -> (Digest, u64) {
+    (Digest::of(bytes), bytes.len() as u64)
 }

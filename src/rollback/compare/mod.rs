@@ -15,11 +15,10 @@ use super::room::Room;
 use crate::{
     base::{Failure, RelPath, Sorted, sqlite},
     catalog::{Scope, capture, left_out, manifests::Found, releases::Releases},
-    draft::FileDraft,
     git::{Attributes, RuleChanges, Scan, Tracked, WorkState},
     model::{
-        GitId, LeftOut, TaskSpec,
-        manifest::{FileEntry, Role},
+        GitId, LeftOut, PathChange, TaskSpec,
+        manifest::{ManifestFile, Role},
         operation::{TreeChange, TreeEntry},
     },
     site::RepoSite,
@@ -47,7 +46,7 @@ pub struct Comparison<'a> {
 #[derive(Default)]
 pub struct Compared {
     /// Changes of the work tree, sorted by path.
-    pub files: Vec<FileDraft>,
+    pub files: Vec<PathChange>,
     /// Changes of the commit's tree.
     pub tree: Vec<TreeChange>,
     /// Changes of the index.
@@ -80,7 +79,7 @@ pub struct Compared {
 }
 
 /// The files that are restored, by path.
-pub(super) type Wanted<'a> = Sorted<'a, &'a FileEntry>;
+pub(super) type Wanted<'a> = Sorted<'a, &'a ManifestFile>;
 
 impl Comparison<'_> {
     /// Compares.
@@ -100,7 +99,7 @@ impl Comparison<'_> {
         };
         self.restore(&wanted, &tracked, &reader, &mut compared)?;
         self.remove(&wanted, &scan, &mut compared)?;
-        let needed = self.target.manifest.metadata.version.to_string();
+        let needed = self.target.manifest.subject.version.to_string();
         let room = Room {
             site: self.site,
             scope: self.scope,
@@ -157,7 +156,7 @@ impl Comparison<'_> {
         let files = self.target.manifest.files.iter();
         let files = files
             .filter(|file| file.is_restored() || (self.with_shared && file.role == Role::Shared));
-        Sorted::new(files.map(|file| (&file.path, file)))
+        Sorted::new(files.map(|file| (file.path(), file)))
     }
 
     /// Line endings follow the attributes that will be in force afterwards: the target's own in
@@ -172,13 +171,12 @@ impl Comparison<'_> {
                 .filter(|tracked| tracked.state == WorkState::Clean)
                 .and_then(|tracked| tracked.index.as_ref())
         };
-        let differs = |path: &RelPath, file: &FileEntry| {
-            clean(path).map(|entry| &entry.id) != file.blob.as_ref()
-        };
+        let differs =
+            |path: &RelPath, file: &ManifestFile| clean(path).map(|entry| &entry.id) != file.blob();
         let come = wanted
             .values()
-            .filter(|file| is_rules(&file.path) && differs(&file.path, file))
-            .map(|file| (file.path.clone(), file.blob.clone()));
+            .filter(|file| is_rules(file.path()) && differs(file.path(), file))
+            .map(|file| (file.path().clone(), file.blob().cloned()));
         let go = tracked
             .paths()
             .filter(|path| is_rules(path) && self.scope.owns(path) && !wanted.contains(path));

@@ -8,7 +8,7 @@ use super::{Comparison, Wanted};
 use crate::{
     base::{Failure, RelPath},
     git::Scan,
-    model::manifest::{FileEntry, Role},
+    model::manifest::{ManifestFile, Role},
     rollback::Error,
 };
 
@@ -17,15 +17,15 @@ impl Comparison<'_> {
     /// where a file of the version must go is in the way.
     pub(super) fn nested(&self, wanted: &Wanted<'_>, scan: &Scan) -> Result<Vec<RelPath>, Failure> {
         let all: Vec<&RelPath> = scan.submodules.iter().chain(&scan.nested).collect();
-        let needs = |file: &&&FileEntry| {
-            all.iter().any(|nested| file.path.is_in(nested)) && !self.scope.protects(&file.path)
+        let needs = |file: &&&ManifestFile| {
+            all.iter().any(|nested| file.path().is_in(nested)) && !self.scope.protects(file.path())
         };
         if let Some(file) = wanted.values().find(needs) {
             let place = all
                 .iter()
-                .find(|nested| file.path.is_in(nested))
+                .find(|nested| file.path().is_in(nested))
                 .map_or_else(String::new, ToString::to_string);
-            let needed = self.target.manifest.metadata.version.to_string();
+            let needed = self.target.manifest.subject.version.to_string();
             return Err(Error::InTheWay {
                 path: place,
                 what: "a git repository of its own".into(),
@@ -52,13 +52,13 @@ impl Comparison<'_> {
         };
         match wanted
             .values()
-            .find(|file| file.role != Role::Shared && !own(&file.path))
+            .find(|file| file.role != Role::Shared && !own(file.path()))
         {
             None => Ok(()),
             Some(file) => {
-                let version = self.target.manifest.metadata.version.clone();
+                let version = self.target.manifest.subject.version.clone();
                 Err(Error::OutOfScope {
-                    path: file.path.clone(),
+                    path: file.path().clone(),
                     task: self.task.id.clone(),
                     version,
                 }

@@ -24,19 +24,19 @@ impl Comparison<'_> {
         let written = compared
             .files
             .iter()
-            .filter(|file| file.after.as_ref().is_some_and(|kept| !kept.state.link));
+            .filter(|file| file.after.as_ref().is_some_and(|record| !record.is_link()));
         for file in written.filter_map(|file| wanted.get(&file.path)) {
-            let path = &file.path;
+            let path = file.path();
             let may_differ = !converter.is_plain(path)? || !then.is_plain(path)?;
             let differs = |blob: &GitId| -> Result<bool, Failure> {
                 let bytes = self.site.git.read_blob(blob)?;
                 Ok(converter.to_worktree(path, bytes.clone())? != then.to_worktree(path, bytes)?)
             };
-            let other_rules = match &file.blob {
+            let other_rules = match file.blob() {
                 Some(blob) if may_differ => differs(blob)?,
                 _ => false,
             };
-            if other_rules || manifest.metadata.line_ends.contains(path) {
+            if other_rules || manifest.subject.line_ends.contains(path) {
                 found.push(path.clone());
             }
         }
@@ -57,19 +57,21 @@ impl Comparison<'_> {
         {
             let now = head
                 .as_ref()
-                .map(|head| self.site.git.entry(head, &file.path))
+                .map(|head| self.site.git.entry(head, file.path()))
                 .transpose()?
                 .flatten();
-            if now.as_ref().map(|entry| &entry.id) != file.blob.as_ref() {
+            if now.as_ref().map(|entry| &entry.id) != file.blob() {
                 let short = |id: Option<&GitId>| {
                     id.map_or_else(|| "no file".into(), |id| format!("@{}", id.short()))
                 };
-                let users = self.users(&file.path);
-                let expects = short(file.blob.as_ref());
+                let users = self.users(file.path());
+                let expects = short(file.blob());
                 let has = short(now.as_ref().map(|entry| &entry.id));
                 compared.drift.push(format!(
                     "{} {} expects {} {expects}, HEAD has {has}{users}",
-                    self.task.id, manifest.metadata.version, file.path
+                    self.task.id,
+                    manifest.subject.version,
+                    file.path()
                 ));
             }
         }

@@ -7,9 +7,9 @@ use super::{Compared, Comparison, Wanted, note};
 use crate::{
     base::{Failure, RelPath, Sorted},
     catalog,
-    draft::{FileDraft, Kept, tree},
+    draft::tree,
     git::{Scan, Tracked},
-    model::{GitId, Manifest},
+    model::{FileRecord, GitId, Manifest, PathChange, manifest::ManifestFile},
 };
 
 impl Comparison<'_> {
@@ -61,7 +61,7 @@ impl Comparison<'_> {
             let blob = file.index.as_ref().map(|entry| &entry.id);
             if let Some(before) = self.existing(&file.path, blob)? {
                 compared.unsynced.extend(blob.cloned());
-                compared.files.push(FileDraft {
+                compared.files.push(PathChange {
                     path: file.path.clone(),
                     before: Some(before),
                     after: None,
@@ -85,7 +85,7 @@ impl Comparison<'_> {
                 continue;
             }
             match self.existing(path, None)?.filter(|_| listed.contains(path)) {
-                Some(before) => compared.files.push(FileDraft {
+                Some(before) => compared.files.push(PathChange {
                     path: path.clone(),
                     before: Some(before),
                     after: None,
@@ -97,7 +97,11 @@ impl Comparison<'_> {
     }
 
     /// What is at a path now.
-    fn existing(&self, path: &RelPath, blob: Option<&GitId>) -> Result<Option<Kept>, Failure> {
+    fn existing(
+        &self,
+        path: &RelPath,
+        blob: Option<&GitId>,
+    ) -> Result<Option<FileRecord>, Failure> {
         Ok(tree::existing(
             &*self.site.tree,
             &self.site.git,
@@ -114,7 +118,7 @@ impl Comparison<'_> {
         }
         let mut take = |manifest: &Manifest| {
             let own = manifest.files.iter().filter(|file| file.is_restored());
-            let paths: HashSet<&RelPath> = own.map(|file| &file.path).collect();
+            let paths: HashSet<&RelPath> = own.map(ManifestFile::path).collect();
             listed.extend(
                 candidates
                     .iter()
@@ -162,7 +166,7 @@ impl Comparison<'_> {
                 .flatten()
             {
                 compared.untracked.retain(|other| other != *path);
-                compared.files.push(FileDraft {
+                compared.files.push(PathChange {
                     path: (*path).clone(),
                     before: Some(before),
                     after: None,

@@ -6,11 +6,11 @@ use rayon::prelude::*;
 use super::{Compared, Comparison, Wanted, note};
 use crate::{
     base::{Failure, Sorted},
-    draft::{FileDraft, Kept, tree},
+    draft::tree,
     git::{Converter, Tracked, WorkState},
     model::{
-        Source,
-        manifest::{FileEntry, Role},
+        FileRecord, PathChange,
+        manifest::{ManifestFile, Role},
         operation::{TreeChange, TreeEntry},
     },
 };
@@ -34,15 +34,15 @@ impl Comparison<'_> {
         let files = wanted
             .values()
             .copied()
-            .filter(|file| !self.protects(&file.path, compared));
-        let files: Vec<(&FileEntry, Option<&Tracked>)> = files
-            .map(|file| (file, tracked.get(&file.path).copied()))
+            .filter(|file| !self.protects(file.path(), compared));
+        let files: Vec<(&ManifestFile, Option<&Tracked>)> = files
+            .map(|file| (file, tracked.get(file.path()).copied()))
             .collect();
         let bytes = files.len() as u64;
         // Boxed, because nearly all of them are `None` and the list is as long as the release.
-        let results: Vec<Option<Box<FileDraft>>> =
+        let results: Vec<Option<Box<PathChange>>> =
             self.site.work("comparing", bytes, false, || {
-                let one = |(file, tracked): &(&FileEntry, Option<&Tracked>)| {
+                let one = |(file, tracked): &(&ManifestFile, Option<&Tracked>)| {
                     let result = self.restore_one(file, *tracked, reader);
                     self.site.progress(1);
                     result.map(|draft| draft.map(Box::new))
@@ -62,33 +62,26 @@ impl Comparison<'_> {
     /// The change of one file, `None` when it is as released.
     fn restore_one(
         &self,
-        file: &FileEntry,
+        file: &ManifestFile,
         tracked: Option<&Tracked>,
         reader: &Reader<'_>,
-    ) -> Result<Option<FileDraft>, Failure> {
+    ) -> Result<Option<PathChange>, Failure> {
         let clean = tracked
             .filter(|tracked| tracked.state == WorkState::Clean)
             .and_then(|tracked| tracked.index.as_ref());
-        if reader.same_rules
-            && clean.is_some_and(|entry| {
-                Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref()
-            })
-        {
+        if reader.same_rules && clean.is_some_and(|entry| file.is_entry(entry)) {
             return Ok(None);
         }
         let known = tracked
             .and_then(|tracked| tracked.index.as_ref())
             .map(|entry| &entry.id);
-        let before = tree::existing(&*self.site.tree, &self.site.git, &file.path, known)?;
+        let before = tree::existing(&*self.site.tree, &self.site.git, file.path(), known)?;
         let after = tree::restored(self.site, reader.converter, file)?;
-        if before
-            .as_ref()
-            .is_some_and(|before| before.state.same(&after.state))
-        {
+        if before.as_ref().is_some_and(|before| before.same(&after)) {
             return Ok(None);
         }
-        Ok(Some(FileDraft {
-            path: file.path.clone(),
+        Ok(Some(PathChange {
+            path: file.path().clone(),
             before,
             after: Some(after),
         }))
@@ -97,17 +90,15 @@ impl Comparison<'_> {
     /// Notes how commit and index change for a restored file.
     fn note_in_git(
         &self,
-        file: &FileEntry,
+        file: &ManifestFile,
         tracked: Option<&Tracked>,
-        draft: Option<&FileDraft>,
+        draft: Option<&PathChange>,
         compared: &mut Compared,
     ) {
         let (head, index) = tracked.map_or((None, None), |tracked| {
             (tracked.head.as_ref(), tracked.index.as_ref())
         });
-        let same = |entry: &TreeEntry| {
-            Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref()
-        };
+        let same = |entry: &TreeEntry| file.is_entry(entry);
         if draft.is_none() && head.is_some_and(same) && index.is_some_and(same) {
             compared.stale.extend(stale_entry(file, tracked));
             return;
@@ -116,34 +107,30 @@ impl Comparison<'_> {
         if let Some(before) = draft.and_then(|draft| draft.before.as_ref()) {
             note_replaced(file, before, (head.as_ref(), index.as_ref()), compared);
         }
-        let after = file
-            .blob
-            .clone()
-            .zip(file.mode.clone())
-            .map(|(id, mode)| TreeEntry { mode, id });
-        note(&mut compared.tree, &file.path, head, after.clone());
+        let after = file.entry();
+        note(&mut compared.tree, file.path(), head, after.clone());
         if draft.is_some() && index.is_some() && index == after {
             // Other bytes of the same blob: git must be told of their size, or it takes them for an
             // edit.
             compared.index.push(TreeChange {
-                path: file.path.clone(),
+                path: file.path().clone(),
                 before: index,
                 after,
             });
         } else {
-            note(&mut compared.index, &file.path, index, after);
+            note(&mut compared.index, file.path(), index, after);
         }
     }
 }
 
 /// The index entry of a file that is as released, when git would have to read the file again to
 /// know it.
-fn stale_entry(file: &FileEntry, tracked: Option<&Tracked>) -> Option<TreeChange> {
+fn stale_entry(file: &ManifestFile, tracked: Option<&Tracked>) -> Option<TreeChange> {
     let entry = tracked
         .filter(|tracked| tracked.state == WorkState::Maybe)
         .and_then(|tracked| tracked.index.clone())?;
     Some(TreeChange {
-        path: file.path.clone(),
+        path: file.path().clone(),
         before: Some(entry.clone()),
         after: Some(entry),
     })
@@ -152,14 +139,14 @@ fn stale_entry(file: &FileEntry, tracked: Option<&Tracked>) -> Option<TreeChange
 /// Notes of content that is replaced whether it was committed, and which blob must be durable
 /// before that.
 fn note_replaced(
-    file: &FileEntry,
-    before: &Kept,
+    file: &ManifestFile,
+    before: &FileRecord,
     (head, index): (Option<&TreeEntry>, Option<&TreeEntry>),
     compared: &mut Compared,
 ) {
-    let committed = head.is_some_and(|entry| before.state.source == Source::Blob(entry.id.clone()));
+    let committed = head.is_some_and(|entry| before.source.blob() == Some(&entry.id));
     if file.role != Role::Large && !committed {
-        compared.uncommitted.insert(file.path.clone());
+        compared.uncommitted.insert(file.path().clone());
     }
     compared
         .unsynced

@@ -18,10 +18,10 @@ use super::{
 use crate::{
     base::{Failure, RelPath, clock::local, zone},
     catalog::{self, Scope},
-    draft::{CommitDraft, Draft, FileDraft, Kept, StepDraft, registry, tree},
+    draft::{CommitDraft, Draft, registry, steps, tree},
     git::{Scan, Tracked},
     model::{
-        GitId, Operation, Plan, TaskId, TaskSpec, Verdict, Version,
+        FileRecord, GitId, Operation, PathChange, Plan, TaskId, TaskSpec, Verdict, Version,
         operation::{CommandRole, OpKind, Publication, Step, TreeChange, TreeEntry},
         signature::Signing,
     },
@@ -115,7 +115,7 @@ struct Inverse<'a> {
 /// The files that go back.
 #[derive(Default)]
 struct FilesBack {
-    files: Vec<FileDraft>,
+    files: Vec<PathChange>,
     /// Blobs that must be durable before their files are replaced.
     unsynced: Vec<GitId>,
     /// What was changed since the operation.
@@ -169,7 +169,7 @@ impl Inverse<'_> {
             let before = registry::entry_before(operation, change).cloned();
             registry::back(site, &task.id, operation, change)?.add_to(&mut draft, before);
         }
-        add_steps(task, operation, &mut draft);
+        add_steps(site, (task, operation), &mut draft);
         databases::refuse_open(site, &mut draft)?;
         Ok(draft)
     }
@@ -203,23 +203,23 @@ impl Inverse<'_> {
         {
             let blob = indexed.get(&change.path).map(|entry| &entry.id);
             let now = tree::existing(&*site.tree, &site.git, &change.path, blob)?;
-            let same = Kept::is(now.as_ref(), change.before.as_ref());
+            let same = FileRecord::same_at(now.as_ref(), change.before.as_ref());
             if same && !sides.databases.contains(&change.path) {
                 continue;
             }
-            if !same && !Kept::is(now.as_ref(), change.after.as_ref()) {
+            if !same && !FileRecord::same_at(now.as_ref(), change.after.as_ref()) {
                 back.uncommitted.insert(change.path.clone());
             }
             back.unsynced.extend(blob.cloned());
-            back.files.push(FileDraft {
+            back.files.push(PathChange {
                 path: change.path.clone(),
                 before: now,
-                after: change.before.clone().map(Kept::already),
+                after: change.before.clone(),
             });
         }
         for log in sides.go {
             let before = tree::existing(&*site.tree, &site.git, &log, None)?;
-            back.files.push(FileDraft {
+            back.files.push(PathChange {
                 path: log,
                 before,
                 after: None,
@@ -229,7 +229,7 @@ impl Inverse<'_> {
     }
 
     /// What the person sees.
-    fn plan(&self, files: &[FileDraft], edited: &BTreeSet<RelPath>) -> Plan {
+    fn plan(&self, files: &[PathChange], edited: &BTreeSet<RelPath>) -> Plan {
         let (task, operation) = (self.task, self.operation);
         Plan {
             title: task.title.clone(),
@@ -378,39 +378,36 @@ pub(super) fn indexed(scan: &Scan) -> HashMap<&RelPath, &TreeEntry> {
 }
 
 /// The steps: those of the operation, seen from the other side.
-fn add_steps(task: &TaskSpec, operation: &Operation, draft: &mut Draft) {
+fn add_steps(site: &RepoSite, (task, operation): (&TaskSpec, &Operation), draft: &mut Draft) {
     let ran = |role: CommandRole| operation.steps.contains(&Step::Command { role });
     draft
         .steps
-        .extend((ran(CommandRole::Stop) && task.stop.is_some()).then_some(StepDraft::Stop));
-    draft.steps.push(StepDraft::Files);
+        .extend((ran(CommandRole::Stop) && task.stop.is_some()).then_some(steps::STOP));
+    draft.steps.push(steps::FILES);
     for step in &operation.steps {
         if let Step::Environment(change) = step {
-            draft.steps.push(StepDraft::EnvironmentBack(change.clone()));
+            draft.steps.push(steps::environment_back(change));
         }
     }
-    draft.steps.push(StepDraft::Verify(None));
+    draft.steps.push(steps::VERIFY_RECORDED);
     draft
         .steps
-        .extend((ran(CommandRole::Start) && task.start.is_some()).then_some(StepDraft::Start));
+        .extend((ran(CommandRole::Start) && task.start.is_some()).then_some(steps::START));
     if draft.commit.is_some() {
-        draft.steps.push(StepDraft::Publish);
+        draft.steps.push(steps::PUBLISH);
     }
     // Undo of a rollback 1.3 -> 1.2 lifts the hold of 1.3; redo puts it back.
-    let records = operation.steps.iter().filter_map(|step| {
-        if let Step::Verdicts(records) = step {
-            Some(records)
-        } else {
-            None
-        }
+    let verdicts = operation.steps.iter().filter_map(|step| match step {
+        Step::Verdicts(records) => Some(records),
+        _ => None,
     });
-    draft
-        .steps
-        .extend(records.flatten().filter_map(|record| match record.verdict {
-            Verdict::Held => Some(StepDraft::Release(record.version.clone())),
-            Verdict::Released => Some(StepDraft::Hold(record.version.clone())),
-            _ => None,
-        }));
+    for record in verdicts.flatten() {
+        match record.verdict {
+            Verdict::Held => draft.give_verdict(site, &record.version, Verdict::HoldLifted),
+            Verdict::HoldLifted => draft.give_verdict(site, &record.version, Verdict::Held),
+            _ => {}
+        }
+    }
 }
 
 /// The task that an operation belongs to.

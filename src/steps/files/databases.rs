@@ -61,7 +61,7 @@ impl Files<'_> {
         changes: impl Iterator<Item = &'c PathChange>,
     ) -> Result<Vec<Database>, Failure> {
         let sizes = |change: &'c PathChange| {
-            let of = |state: &Option<crate::model::FileState>| {
+            let of = |state: &Option<crate::model::FileRecord>| {
                 (&change.path, state.as_ref().map_or(0, |state| state.size))
             };
             [of(&change.before), of(&change.after)]

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, io};
 use super::{Files, TREE_DIR, failed};
 use crate::{
     base::{Failure, RelPath, Type, at_once},
-    model::{FileState, PathChange},
+    model::{FileRecord, PathChange},
 };
 
 impl<'a> Files<'a> {
@@ -14,7 +14,7 @@ impl<'a> Files<'a> {
     /// a run which was killed left so.
     pub(super) fn remove_empty_folders(
         &self,
-        goal: &dyn Fn(&'a PathChange) -> Option<&'a FileState>,
+        goal: &dyn Fn(&'a PathChange) -> Option<&'a FileRecord>,
     ) -> Result<(), Failure> {
         use io::ErrorKind::{DirectoryNotEmpty, NotADirectory, NotFound, ResourceBusy};
         let gone = self.changes.iter().filter(|change| goal(change).is_none());

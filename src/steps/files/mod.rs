@@ -25,8 +25,8 @@ use serde_json::Value;
 use crate::{
     base::{Failure, Fs, RelPath, Stat, SyncPoint, Type, fs::create_dir_all},
     catalog::holds,
-    journal::Step,
-    model::{FileState, OpId, PathChange},
+    journal::JournalStep,
+    model::{FileRecord, OpId, PathChange},
     site::{Bytes, RepoSite},
     store::ChunkStore,
 };
@@ -137,7 +137,7 @@ impl<'a> Files<'a> {
     fn displace(
         &self,
         open: &[(usize, &'a PathChange)],
-        goal: &dyn Fn(&'a PathChange) -> Option<&'a FileState>,
+        goal: &dyn Fn(&'a PathChange) -> Option<&'a FileRecord>,
     ) -> Result<(), Failure> {
         for (at, change) in open
             .iter()
@@ -163,7 +163,7 @@ impl<'a> Files<'a> {
     fn install(
         &self,
         open: &[(usize, &'a PathChange)],
-        goal: &dyn Fn(&'a PathChange) -> Option<&'a FileState>,
+        goal: &dyn Fn(&'a PathChange) -> Option<&'a FileRecord>,
     ) -> Result<(), Failure> {
         for (at, change) in open.iter().filter(|(_, change)| goal(change).is_some()) {
             let (path, staged) = (&change.path, self.staged(*at));
@@ -204,12 +204,12 @@ impl<'a> Files<'a> {
     }
 
     /// True when a path holds exactly a state (`None` = nothing).
-    fn is(&self, path: &RelPath, state: Option<&FileState>) -> Result<bool, Failure> {
+    fn is(&self, path: &RelPath, state: Option<&FileRecord>) -> Result<bool, Failure> {
         Ok(holds(self.tree, path, state).map_err(failed("read", path))?)
     }
 }
 
-impl Step for Files<'_> {
+impl JournalStep for Files<'_> {
     fn name(&self) -> &'static str {
         "files"
     }

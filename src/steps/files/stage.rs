@@ -10,7 +10,7 @@ use crate::{
         Failure, Output, RelPath, at_once, at_once_in, cancel::Stoppable, fs::create_dir_all,
         owner::Owner,
     },
-    model::{FileState, PathChange},
+    model::{FileRecord, PathChange},
     site::copy_checked,
 };
 
@@ -53,7 +53,7 @@ impl<'a> Files<'a> {
     pub(super) fn stage_all(
         &self,
         open: &[(usize, &'a PathChange)],
-        goal: &(dyn Fn(&'a PathChange) -> Option<&'a FileState> + Sync),
+        goal: &(dyn Fn(&'a PathChange) -> Option<&'a FileRecord> + Sync),
         forward: bool,
     ) -> Result<(), Failure> {
         for stage in self.stages_of(open) {
@@ -86,7 +86,7 @@ impl<'a> Files<'a> {
         &self,
         at: usize,
         change: &PathChange,
-        goal: Option<&FileState>,
+        goal: Option<&FileRecord>,
         forward: bool,
     ) -> Result<(), Failure> {
         let staged = self.staged(at);
@@ -94,7 +94,7 @@ impl<'a> Files<'a> {
             return Ok(());
         }
         let Some(state) = goal else { return Ok(()) };
-        if state.link {
+        if state.is_link() {
             let mut target = Vec::new();
             copy_checked(self.bytes, state, &mut target)?;
             return Ok(self
@@ -129,7 +129,7 @@ impl<'a> Files<'a> {
         &self,
         staged: &RelPath,
         change: &PathChange,
-        goal: Option<&FileState>,
+        goal: Option<&FileRecord>,
     ) -> Result<bool, Failure> {
         if self
             .tree
@@ -153,7 +153,7 @@ impl<'a> Files<'a> {
     fn finish_file(
         &self,
         file: &mut dyn Output,
-        state: &FileState,
+        state: &FileRecord,
         path: &RelPath,
     ) -> io::Result<()> {
         if let Some(stat) = self.tree.stat(path)? {

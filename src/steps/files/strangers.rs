@@ -7,7 +7,7 @@ use super::{Files, failed};
 use crate::{
     base::{Digest, Failure, Fs, RelPath, Type},
     model::{
-        FileState, OpId, PathChange,
+        FileRecord, OpId, PathChange,
         kept::{Fate, Kept},
     },
     records::{JsonRecord, RecordFiles, Records},
@@ -218,11 +218,11 @@ impl Files<'_> {
     }
 
     /// True when size and an old enough modification time prove that it is the recorded file.
-    fn is_settled(&self, path: &RelPath, state: &FileState) -> Result<bool, Failure> {
+    fn is_settled(&self, path: &RelPath, state: &FileRecord) -> Result<bool, Failure> {
         let stat = self.tree.stat(path).map_err(failed("look at", path))?;
         Ok(stat.is_some_and(|stat| {
             stat.kind == Type::File
-                && !state.link
+                && !state.is_link()
                 && (stat.size, stat.mode) == (state.size, state.mode)
                 && Some(stat.mtime) == state.mtime
                 && stat.mtime.0 + SETTLED_SECS < self.at.as_second()

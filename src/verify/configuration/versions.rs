@@ -22,9 +22,9 @@ impl Check for VersionsCheck {
     fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
         let (said, meta) = match subject {
             Subject::WorkTree(tree) if !tree.is_edited()? => {
-                (SaidVersions::of_tree(tree), &tree.manifest.metadata)
+                (SaidVersions::of_tree(tree), &tree.manifest.subject)
             }
-            Subject::Scratch(of) => (SaidVersions::of_scratch(of), &of.manifest.metadata),
+            Subject::Scratch(of) => (SaidVersions::of_scratch(of), &of.manifest.subject),
             _ => return nothing(),
         };
         Ok(versions(&meta.version, &said, meta.adopted))

@@ -8,8 +8,8 @@ use crate::{
     base::{Digest, Fs, Hint, Type, fs::read_limited},
     git::{Converter, Repo},
     model::{
-        CheckResult, Manifest, Status,
-        manifest::{FileEntry, Role},
+        CheckResult, FileKind, Manifest, Status,
+        manifest::{ManifestFile, Role},
     },
     verify::{Check, check_run::Trouble},
 };
@@ -34,12 +34,12 @@ pub struct Checkout<'a> {
 pub fn as_released(
     checkout: &Checkout<'_>,
     manifest: &Manifest,
-    wanted: &dyn Fn(&FileEntry) -> bool,
-    is_clean: &dyn Fn(&FileEntry) -> bool,
+    wanted: &dyn Fn(&ManifestFile) -> bool,
+    is_clean: &dyn Fn(&ManifestFile) -> bool,
 ) -> CheckResult {
     let run = FilesCheck.begin();
-    let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| wanted(file)).collect();
-    let doubtful: Vec<&FileEntry> = files
+    let files: Vec<&ManifestFile> = manifest.files.iter().filter(|file| wanted(file)).collect();
+    let doubtful: Vec<&ManifestFile> = files
         .iter()
         .copied()
         .filter(|file| !is_clean(file))
@@ -87,13 +87,13 @@ pub fn without(check: CheckResult, absent: usize) -> CheckResult {
 }
 
 /// What is wrong with a file of the work tree.
-fn tree_trouble(checkout: &Checkout<'_>, file: &FileEntry) -> Option<Trouble> {
-    let path = &file.path;
+fn tree_trouble(checkout: &Checkout<'_>, file: &ManifestFile) -> Option<Trouble> {
+    let path = file.path();
     let bad = |line: String| Some(Trouble::Bad(line));
     let Some(digest) = file.digest() else {
         return bad(format!(
             "{path} has no full checksum in the manifest: {:?}",
-            file.checksum
+            file.checksum()
         ));
     };
     let stat = match checkout.tree.stat(path) {
@@ -101,7 +101,7 @@ fn tree_trouble(checkout: &Checkout<'_>, file: &FileEntry) -> Option<Trouble> {
         Ok(None) => return bad(format!("{path} is missing")),
         Err(error) => return Some(Trouble::Unread(format!("{path}: {error}"))),
     };
-    let link = file.mode.as_deref() == Some("120000");
+    let link = file.is_link();
     let kind = if link { Type::Symlink } else { Type::File };
     if stat.kind != kind {
         return bad(format!(
@@ -113,9 +113,8 @@ fn tree_trouble(checkout: &Checkout<'_>, file: &FileEntry) -> Option<Trouble> {
     if checkout.file_mode
         && !link
         && file
-            .mode
-            .as_deref()
-            .is_some_and(|mode| (mode == "100755") != executable)
+            .kind()
+            .is_some_and(|kind| (kind == FileKind::Executable) != executable)
     {
         return bad(format!(
             "{path} is {}executable and should {}be so",
@@ -131,14 +130,14 @@ fn tree_trouble(checkout: &Checkout<'_>, file: &FileEntry) -> Option<Trouble> {
 }
 
 /// True when a file of the work tree is not as it is listed, or cannot be read.
-pub fn is_other(checkout: &Checkout<'_>, file: &FileEntry) -> bool {
+pub fn is_other(checkout: &Checkout<'_>, file: &ManifestFile) -> bool {
     tree_trouble(checkout, file).is_some()
 }
 
 /// True when the bytes, converted to git's form where attributes say so, are not the release's.
 fn differs(
     checkout: &Checkout<'_>,
-    file: &FileEntry,
+    file: &ManifestFile,
     digest: Digest,
     link: bool,
 ) -> Result<bool, String> {
@@ -150,10 +149,10 @@ fn differs(
     } = *checkout;
     let text = |error: std::io::Error| error.to_string();
     if link {
-        return Ok(Digest::of(&tree.read_link(&file.path).map_err(text)?) != digest);
+        return Ok(Digest::of(&tree.read_link(file.path()).map_err(text)?) != digest);
     }
     let (found, size) =
-        Digest::of_reader(&mut tree.open(&file.path).map_err(text)?).map_err(text)?;
+        Digest::of_reader(&mut tree.open(file.path()).map_err(text)?).map_err(text)?;
     if found == digest {
         let is_only_pointer = !takes_pointers && is_pointer(tree, converter, file, size)?;
         return if is_only_pointer {
@@ -164,23 +163,23 @@ fn differs(
     }
     if file.role == Role::Large
         || converter
-            .is_plain(&file.path)
+            .is_plain(file.path())
             .map_err(|error| error.to_string())?
     {
         return Ok(true);
     }
     if converter
-        .is_lfs(&file.path)
+        .is_lfs(file.path())
         .map_err(|error| error.to_string())?
     {
         // However large it is, its pointer is known from its digest.
         return Ok(Digest::of(&Repo::lfs_pointer(&found, size)) != digest);
     }
     let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut tree.open(&file.path).map_err(text)?, &mut bytes)
+    std::io::Read::read_to_end(&mut tree.open(file.path()).map_err(text)?, &mut bytes)
         .map_err(text)?;
     let in_git = converter
-        .to_git(&file.path, bytes)
+        .to_git(file.path(), bytes)
         .map_err(|error| error.to_string())?;
     Ok(Digest::of(&in_git) != digest)
 }
@@ -189,19 +188,19 @@ fn differs(
 fn is_pointer(
     tree: &dyn Fs,
     converter: &Converter,
-    file: &FileEntry,
+    file: &ManifestFile,
     size: u64,
 ) -> Result<bool, String> {
-    if file.blob.is_none()
+    if file.blob().is_none()
         || size == 0
         || size >= Repo::LONGEST_LFS_POINTER
         || !converter
-            .is_lfs(&file.path)
+            .is_lfs(file.path())
             .map_err(|error| error.to_string())?
     {
         return Ok(false);
     }
-    let bytes = read_limited(tree, &file.path, Repo::LONGEST_LFS_POINTER)
+    let bytes = read_limited(tree, file.path(), Repo::LONGEST_LFS_POINTER)
         .map_err(|error| error.to_string())?;
     Ok(Repo::is_lfs_pointer(&bytes))
 }

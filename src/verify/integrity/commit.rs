@@ -51,9 +51,9 @@ impl CommitCheck {
 /// # Errors
 /// [`Error::Damaged`].
 pub fn refuse_other_commit(site: &RepoSite, scope: &Scope, found: &Found) -> Result<(), Failure> {
-    let meta = &found.manifest.metadata;
+    let manifest = &found.manifest;
     // The users' own form does not say what git has.
-    if found.manifest.schema.is_none() {
+    if manifest.by_hand {
         return Ok(());
     }
     let run = CommitCheck.begin();
@@ -62,9 +62,9 @@ pub fn refuse_other_commit(site: &RepoSite, scope: &Scope, found: &Found) -> Res
         return Ok(());
     }
     Err(Error::Damaged {
-        tag: meta.git_tag.clone(),
+        tag: manifest.subject.tag().to_string(),
         problems: result.evidence.join("; "),
-        task: meta.task_id.clone(),
+        task: manifest.subject.task.clone(),
     }
     .into())
 }
@@ -79,8 +79,8 @@ fn compare(
 ) -> CheckResult {
     let manifest = &found.manifest;
     let (mut problems, seen) = differences(manifest, entries);
-    if exactly && manifest.schema.is_some() {
-        let listed = Sorted::new(manifest.files.iter().map(|file| (&file.path, ())));
+    if exactly && !manifest.by_hand {
+        let listed = Sorted::new(manifest.files.iter().map(|file| (file.path(), ())));
         let extra = entries
             .iter()
             .filter(|(path, _)| !listed.contains(path) && scope.owns(path));
@@ -106,15 +106,15 @@ fn differences(manifest: &Manifest, entries: &[(RelPath, TreeEntry)]) -> (Vec<St
     let mut problems = Vec::new();
     let mut seen = 0;
     for file in &manifest.files {
-        let path = &file.path;
+        let path = file.path();
         match in_commit.get(path) {
             Some(_) if file.role == Role::Large => {
                 problems.push(format!("{path} is in the commit and in the store"));
             }
             Some(entry) => {
                 seen += usize::from(file.is_restored());
-                if file.blob.as_ref().is_some_and(|blob| *blob != entry.id)
-                    || file.mode.as_ref().is_some_and(|mode| *mode != entry.mode)
+                if file.blob().is_some_and(|blob| *blob != entry.id)
+                    || file.kind().is_some_and(|kind| entry.mode != kind.into())
                 {
                     problems.push(format!(
                         "{path} is another file in the tag's commit than in the manifest"

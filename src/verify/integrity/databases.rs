@@ -33,7 +33,7 @@ impl DatabasesCheck {
         let run = self.begin();
         let tree = &*of.site().tree;
         let restored = of.manifest.files.iter().filter(|file| of.paths.wants(file));
-        let restored = Sorted::new(restored.map(|file| (&file.path, ())));
+        let restored = Sorted::new(restored.map(|file| (file.path(), ())));
         let databases = with_sides(tree, of.scan.names(), |path| restored.contains(path))?;
         let mut problems = Vec::new();
         for database in &databases {

@@ -6,7 +6,7 @@ use crate::{
     base::Failure,
     catalog::holds,
     git::{Attributes, WorkState, rules_gone},
-    model::{CheckResult, Status, manifest::FileEntry, verification::MEANWHILE},
+    model::{CheckResult, Status, manifest::ManifestFile, verification::MEANWHILE},
     verify::{Check, Subject, arrival::RecordedPaths, nothing, task_tree::TaskTree},
 };
 
@@ -28,7 +28,7 @@ impl Check for FilesCheck {
         let result = match subject {
             Subject::WorkTree(tree) => tree.files()?.files.clone(),
             Subject::Scratch(of) => {
-                let wanted = |file: &FileEntry| (of.is_of_version)(file);
+                let wanted = |file: &ManifestFile| (of.is_of_version)(file);
                 checkout::as_released(&of.checkout, of.manifest, &wanted, &|_| false)
             }
             Subject::Recorded(of) => recorded(of),
@@ -93,8 +93,8 @@ impl FilesNow {
 /// somebody's: it comes as a result of its own.
 fn as_released(tree: &TaskTree<'_>, checkout: &Checkout<'_>) -> FilesNow {
     let paths = &tree.paths;
-    let is_clean = |file: &FileEntry| !tree.levels.deep && paths.is_clean(file);
-    let look = |wanted: &dyn Fn(&FileEntry) -> bool| {
+    let is_clean = |file: &ManifestFile| !tree.levels.deep && paths.is_clean(file);
+    let look = |wanted: &dyn Fn(&ManifestFile) -> bool| {
         checkout::as_released(checkout, tree.manifest, wanted, &is_clean)
     };
     let all = |files| FilesNow {
@@ -105,7 +105,7 @@ fn as_released(tree: &TaskTree<'_>, checkout: &Checkout<'_>) -> FilesNow {
     let (Status::Fail, Some(since)) = (files.status, tree.levels.since) else {
         return all(files);
     };
-    let is_touched = |file: &FileEntry| tree.is_touched(&file.path, since);
+    let is_touched = |file: &ManifestFile| tree.is_touched(file.path(), since);
     let theirs = look(&|file| paths.wants(file) && is_touched(file));
     if theirs.status != Status::Fail {
         return all(files);

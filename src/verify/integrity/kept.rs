@@ -12,7 +12,7 @@ use crate::{
         manifests::{self, Found},
     },
     git::{self, Attributes, Converter, Repo, Worktree},
-    model::{CheckResult, GitId, Manifest, manifest::FileEntry},
+    model::{CheckResult, GitId, Manifest, manifest::ManifestFile},
     store::{self, ChunkStore},
     verify::{Check, CheckRun, Depth, KeptRelease, Subject, check_run::Trouble, nothing},
 };
@@ -53,9 +53,7 @@ impl KeptBytesCheck {
             let run = self.begin();
             let deep = of.depth == Depth::Deep;
             let blobs = manifest.files.iter().filter(|_| !deep);
-            let missing = site
-                .git
-                .missing(blobs.filter_map(|file| file.blob.as_ref()));
+            let missing = site.git.missing(blobs.filter_map(|file| file.blob()));
             let kept = KeptBytes {
                 git: &site.git,
                 store: &site.store,
@@ -86,7 +84,7 @@ impl KeptBytes<'_> {
         converter: &Converter,
         progress: &(dyn Fn() + Sync),
     ) -> CheckResult {
-        let of_file = |file: &FileEntry| {
+        let of_file = |file: &ManifestFile| {
             let trouble = self.trouble(file);
             let trouble = trouble.or_else(|| self.lfs_trouble(converter, file));
             progress();
@@ -144,7 +142,7 @@ impl KeptBytes<'_> {
             && manifest
                 .files
                 .iter()
-                .any(|file| file.blob.is_none() && file.object.is_some());
+                .any(|file| file.blob().is_none() && file.object().is_some());
         let of_git = if self.absent.objects {
             git::Error::lacking()
         } else {
@@ -157,23 +155,23 @@ impl KeptBytes<'_> {
     }
 
     /// What is wrong with the kept bytes of a file.
-    fn trouble(&self, file: &FileEntry) -> Option<Trouble> {
-        let path = &file.path;
+    fn trouble(&self, file: &ManifestFile) -> Option<Trouble> {
+        let path = file.path();
         let bad = |line: String| Some(Trouble::Bad(line));
         let Some(digest) = file.digest() else {
             return bad(format!(
                 "{path} has no full checksum in the manifest: {:?}",
-                file.checksum
+                file.checksum()
             ));
         };
-        match (&file.blob, &file.object) {
+        match (file.blob(), file.object()) {
             (Some(blob), _) if !self.deep => self.missing_blob(path, blob),
             (Some(blob), _) => match self.git.read_blob(blob) {
                 Ok(bytes) => bytes_problem(file, digest, &bytes).map(Trouble::Bad),
                 Err(error) => Some(self.of_git(path, &error)),
             },
             (None, Some(object)) if !self.deep => match self.store.size(object) {
-                Ok(Some(size)) if file.size.is_none_or(|expected| expected == size) => None,
+                Ok(Some(size)) if file.size().is_none_or(|expected| expected == size) => None,
                 Ok(Some(size)) => bad(format!("{path}: the store has {size} bytes of it")),
                 Ok(None) => Some(self.of_store(path, &store::Error::Missing(*object))),
                 Err(error) => Some(self.of_store(path, &error)),
@@ -204,12 +202,10 @@ impl KeptBytes<'_> {
     }
 
     /// What is wrong with the Git LFS bytes of a file, if it has any.
-    fn lfs_trouble(&self, converter: &Converter, file: &FileEntry) -> Option<Trouble> {
-        let (path, blob) = (&file.path, file.blob.as_ref()?);
+    fn lfs_trouble(&self, converter: &Converter, file: &ManifestFile) -> Option<Trouble> {
+        let (path, blob) = (file.path(), file.blob()?);
         // A path with another filter is an error elsewhere: no rollback writes it.
-        if converter.is_trivial()
-            || file.mode.as_deref() == Some("120000")
-            || !converter.is_lfs(path).is_ok_and(|lfs| lfs)
+        if converter.is_trivial() || file.is_link() || !converter.is_lfs(path).is_ok_and(|lfs| lfs)
         {
             return None;
         }
@@ -240,20 +236,20 @@ impl KeptBytes<'_> {
 }
 
 /// What is wrong with the bytes of a file.
-fn bytes_problem(file: &FileEntry, digest: Digest, bytes: &[u8]) -> Option<String> {
+fn bytes_problem(file: &ManifestFile, digest: Digest, bytes: &[u8]) -> Option<String> {
     let found = Digest::of(bytes);
     if found != digest {
         return Some(format!(
             "{}: its bytes have {found}, the manifest says {digest}",
-            file.path
+            file.path()
         ));
     }
-    file.size
+    file.size()
         .filter(|size| *size != bytes.len() as u64)
         .map(|size| {
             format!(
                 "{}: it has {} bytes, the manifest says {size}",
-                file.path,
+                file.path(),
                 bytes.len()
             )
         })

@@ -32,7 +32,7 @@ impl LineEndsCheck {
         let told = |path: &RelPath| {
             format!("{path} had other line ends when it was released; git keeps one form of them")
         };
-        let evidence: Vec<String> = manifest.metadata.line_ends.iter().map(told).collect();
+        let evidence: Vec<String> = manifest.subject.line_ends.iter().map(told).collect();
         (!evidence.is_empty()).then(|| self.begin().end(Status::Skipped, evidence))
     }
 }

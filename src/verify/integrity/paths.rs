@@ -6,7 +6,7 @@ use crate::{
     base::{Fs, RelPath, Sorted, Type},
     catalog::{Scope, databases::is_lone_log},
     git::{Scan, Tracked, WorkState},
-    model::{Manifest, manifest::FileEntry},
+    model::{Manifest, manifest::ManifestFile},
 };
 
 /// The paths of a version and of the work tree, told apart.
@@ -36,20 +36,17 @@ impl<'a> Paths<'a> {
             scope,
             clean: Sorted::new(clean),
             left_out: Sorted::new(left_out.map(|tracked| (&tracked.path, ()))),
-            listed: Sorted::new(manifest.files.iter().map(|file| (&file.path, ()))),
+            listed: Sorted::new(manifest.files.iter().map(|file| (file.path(), ()))),
         }
     }
 
     /// True where git's own stat cache proves that a file is as released.
-    pub fn is_clean(&self, file: &FileEntry) -> bool {
+    pub fn is_clean(&self, file: &ManifestFile) -> bool {
         let entry = self
             .clean
-            .get(&file.path)
+            .get(file.path())
             .and_then(|tracked| tracked.index.as_ref());
-        file.blob.is_some()
-            && entry.is_some_and(|entry| {
-                Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref()
-            })
+        entry.is_some_and(|entry| file.is_entry(entry))
     }
 
     /// True for part of a database that is none of the version's.
@@ -58,8 +55,8 @@ impl<'a> Paths<'a> {
     }
 
     /// True for a file that must be as released.
-    pub fn wants(&self, file: &FileEntry) -> bool {
-        let path = &file.path;
+    pub fn wants(&self, file: &ManifestFile) -> bool {
+        let path = file.path();
         let stays =
             || self.scope.protects(path) || self.left_out.contains(path) || self.is_lone(path);
         file.is_restored() && !stays()
@@ -70,7 +67,7 @@ impl<'a> Paths<'a> {
         manifest
             .files
             .iter()
-            .filter(|file| file.is_restored() && self.left_out.contains(&file.path))
+            .filter(|file| file.is_restored() && self.left_out.contains(file.path()))
             .count()
     }
 

@@ -11,6 +11,7 @@ use crate::{
     git::PeeledTag,
     model::{
         CheckResult, Manifest, Status,
+        manifest::TaskVersion,
         signature::{Demand, Judgement, ManifestSignature, State, Unread},
     },
     site::RepoSite,
@@ -146,18 +147,17 @@ fn of_manifest(site: &RepoSite, release: &Release) -> Result<Judgement, Failure>
     if judgement.state != State::Good {
         return Ok(judgement);
     }
-    let meta = Manifest::parse_metadata(&bytes)?;
+    let (subject, created_at) = Manifest::parse_subject(&bytes)?;
     let spoil = |state, why: String| Judgement {
         state,
         why,
         ..judgement.clone()
     };
-    if let Some(why) = of_another(release, &tag, &meta) {
+    if let Some(why) = of_another(release, &tag, &subject) {
         judgement = spoil(State::Bad, why);
     } else if let Some(until) = signer.and_then(|signer| signer.valid_until) {
         // Whoever signed says when; that somebody else's clock is right is not known either.
-        let made: Option<jiff::Timestamp> = meta.created_at.parse().ok();
-        if made.is_none_or(|made| made >= until) {
+        if created_at.value().is_none_or(|made| made >= until) {
             judgement = spoil(
                 State::Expired,
                 format!("its key was good for releases until {until}"),
@@ -168,21 +168,21 @@ fn of_manifest(site: &RepoSite, release: &Release) -> Result<Judgement, Failure>
 }
 
 /// Why a signed manifest is not that of this release.
-fn of_another(
-    release: &Release,
-    tag: &PeeledTag,
-    meta: &crate::model::manifest::Metadata,
-) -> Option<String> {
-    if (&meta.task_id, &meta.version) != (&release.task, &release.version) {
-        return Some(format!("it is that of {} {}", meta.task_id, meta.version));
+fn of_another(release: &Release, tag: &PeeledTag, subject: &TaskVersion) -> Option<String> {
+    if !subject.is(&release.task, &release.version) {
+        return Some(format!(
+            "it is that of {} {}",
+            subject.task, subject.version
+        ));
     }
     if manifests::digest_in(&tag.message).is_none() {
         return Some("the tag does not name the digest of the manifest".into());
     }
-    (meta.git_commit != tag.commit.as_str()).then(|| {
+    let commit = subject.commit.to_string();
+    (commit != tag.commit.as_str()).then(|| {
         format!(
-            "it is that of the commit {}, and the tag names {}",
-            meta.git_commit, tag.commit
+            "it is that of the commit {commit}, and the tag names {}",
+            tag.commit
         )
     })
 }

@@ -12,8 +12,8 @@ use snapback::{
         Failure, Fs, Input, Output, RelPath, Stat, SyncPoint,
         fs::{FileLock, Hold},
     },
-    journal::Step,
-    model::Source,
+    journal::JournalStep,
+    model::{FileRecord, Source},
     site::Bytes,
     store::ChunkStore,
     verdict,
@@ -87,8 +87,8 @@ impl Fs for Below {
 pub(super) struct Stored(pub(super) Arc<ChunkStore>);
 
 impl Bytes for Stored {
-    fn copy(&self, source: &Source, into: &mut dyn Write) -> Result<(), Failure> {
-        let Source::Object(id) = source else {
+    fn copy(&self, record: &FileRecord, into: &mut dyn Write) -> Result<(), Failure> {
+        let Source::Object(id) = &record.source else {
             unreachable!("the plans of these tests name objects only")
         };
         self.0.read(id, into)?;
@@ -119,7 +119,7 @@ impl Commit<'_> {
     }
 }
 
-impl Step for Commit<'_> {
+impl JournalStep for Commit<'_> {
     fn name(&self) -> &'static str {
         "publish"
     }

@@ -13,7 +13,7 @@ use super::super::{
     testing::{Sandbox, rel, tag_on},
 };
 use model::{
-    GitId,
+    GitId, GitMode,
     operation::{Publication, RefChange, TreeChange, TreeEntry},
 };
 
@@ -147,7 +147,7 @@ impl Case {
 fn publication(sandbox: &Sandbox, repo: &Repo) -> Publication {
     let head = repo.head().unwrap();
     let after = Some(TreeEntry {
-        mode: "100644".into(),
+        mode: GitMode::File,
         id: repo.write_blob(b"2\n").unwrap(),
     });
     let change = |path: &str, after: Option<TreeEntry>| TreeChange {

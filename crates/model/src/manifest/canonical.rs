@@ -5,11 +5,18 @@
 
 use std::fmt::Write as _;
 
+use base::{Digest, RelPath, yaml};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{super::DependencyList, FileEntry, Manifest, Metadata, Role};
-use crate::ObjectId;
-use base::{Digest, RelPath, yaml};
+use super::{
+    Error, MANIFEST_SCHEMA, Manifest, ManifestFile, Role,
+    wire::{Metadata, check_paths},
+};
+use crate::{
+    DependencyList, ObjectId,
+    file_record::{FileRecord, Source},
+    git_mode::GitMode,
+};
 
 /// The part of the text before the files.
 #[derive(Serialize, Deserialize)]
@@ -32,8 +39,8 @@ const FILES: &str = "files:\n";
 /// The text of a manifest.
 pub(super) fn render(manifest: &Manifest) -> String {
     let mut text = yaml::render(&Head {
-        schema: manifest.schema.clone(),
-        metadata: manifest.metadata.clone(),
+        schema: (!manifest.by_hand).then(|| MANIFEST_SCHEMA.into()),
+        metadata: Metadata::of(manifest),
     });
     text.push_str(if manifest.files.is_empty() {
         "files: []\n"
@@ -50,25 +57,25 @@ pub(super) fn render(manifest: &Manifest) -> String {
 }
 
 /// Writes one file in the canonical form.
-fn render_file(text: &mut String, file: &FileEntry) {
-    let quoted = quoted(&file.path.to_text());
+fn render_file(text: &mut String, file: &ManifestFile) {
+    let quoted = quoted(&file.path().to_text());
     let role = role_word(file.role);
     let _ = write!(
         text,
         "  - path: {quoted}\n    checksum: {}\n",
-        file.checksum
+        file.checksum()
     );
-    if let Some(size) = file.size {
+    if let Some(size) = file.size() {
         let _ = writeln!(text, "    size: {size}");
     }
-    if let Some(mode) = &file.mode {
-        let _ = writeln!(text, "    mode: \"{mode}\"");
+    if let Some(kind) = file.kind() {
+        let _ = writeln!(text, "    mode: \"{}\"", GitMode::from(kind));
     }
     let _ = writeln!(text, "    role: {role}");
-    if let Some(blob) = &file.blob {
+    if let Some(blob) = file.blob() {
         let _ = writeln!(text, "    blob: \"{blob}\"");
     }
-    if let Some(object) = &file.object {
+    if let Some(object) = file.object() {
         let _ = writeln!(text, "    object: {object}");
     }
 }
@@ -99,7 +106,7 @@ fn quoted(path: &str) -> String {
 
 /// Reads the canonical form about fifty times faster than a YAML parser does; `None` when the
 /// text deviates from it anywhere, which sends it to the parser. A reader for 50,000 files.
-pub(super) fn read(bytes: &[u8]) -> Option<Manifest> {
+pub(super) fn read(bytes: &[u8]) -> Option<Text> {
     let (head, body, tail) = canonical_parts(std::str::from_utf8(bytes).ok()?)?;
     let mut lines = body.lines().peekable();
     // Room for most of them at once: growing would copy them.
@@ -111,24 +118,38 @@ pub(super) fn read(bytes: &[u8]) -> Option<Manifest> {
     // both, say. Only what was written here is certain not to.
     let head: Head = read_part(head)?;
     let tail: Tail = read_part(tail)?;
-    Some(Manifest {
-        schema: head.schema,
+    Some(Text {
         metadata: head.metadata,
         files,
         dependencies: tail.dependencies,
     })
 }
 
+/// A text that is in the canonical form; whether it keeps the rules is not known.
+pub(super) struct Text {
+    metadata: Metadata,
+    files: Vec<ManifestFile>,
+    dependencies: DependencyList,
+}
+
+impl Text {
+    /// The manifest, if it keeps the rules.
+    pub(super) fn checked(self) -> Result<Manifest, Error> {
+        self.metadata.check()?;
+        let paths: Vec<&RelPath> = self.files.iter().map(ManifestFile::path).collect();
+        check_paths(&paths)?;
+        Ok(self
+            .metadata
+            .into_manifest(self.files, self.dependencies, false))
+    }
+}
+
 /// Reads the canonical form and passes the files over, unread.
 pub(super) fn read_without_files(bytes: &[u8]) -> Option<Manifest> {
     let (head, _, tail) = canonical_parts(std::str::from_utf8(bytes).ok()?)?;
     let (head, tail): (Head, Tail) = (read_part(head)?, read_part(tail)?);
-    Some(Manifest {
-        schema: head.schema,
-        metadata: head.metadata,
-        files: Vec::new(),
-        dependencies: tail.dependencies,
-    })
+    let (metadata, dependencies) = (head.metadata, tail.dependencies);
+    Some(metadata.into_manifest(Vec::new(), dependencies, false))
 }
 
 /// Reads the metadata of the canonical form and passes all else over, unread.
@@ -161,49 +182,36 @@ fn canonical_parts(text: &str) -> Option<(&str, &str, &str)> {
 /// Reads one file of the canonical form.
 fn read_file<'a>(
     lines: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>,
-) -> Option<FileEntry> {
+) -> Option<ManifestFile> {
     let path = read_path(lines.next()?.strip_prefix("  - path: ")?)?;
-    let checksum = lines.next()?.strip_prefix("    checksum: ")?;
-    let checksum = checksum
-        .parse::<Digest>()
-        .is_ok()
-        .then(|| checksum.to_string())?;
+    let digest: Digest = lines.next()?.strip_prefix("    checksum: ")?.parse().ok()?;
     let size = lines.next()?.strip_prefix("    size: ")?;
     let size: u64 = size.parse().ok().filter(|n: &u64| n.to_string() == size)?;
     let mode = lines
         .next()?
         .strip_prefix("    mode: \"")?
         .strip_suffix('"')?;
-    let mode = ["100644", "100755", "120000"]
-        .into_iter()
-        .find(|known| *known == mode)?
-        .into();
+    let kind = mode.parse::<GitMode>().ok()?.blob_kind()?;
     let role = role_of(lines.next()?.strip_prefix("    role: ")?)?;
     let last = lines.next()?;
-    let (blob, object) = match role {
-        Role::Large => (
-            None,
-            Some(ObjectId(last.strip_prefix("    object: ")?.parse().ok()?)),
-        ),
-        _ => (
-            Some(
-                last.strip_prefix("    blob: \"")?
-                    .strip_suffix('"')?
-                    .parse()
-                    .ok()?,
-            ),
-            None,
-        ),
+    let source = if role == Role::Large {
+        Source::Object(ObjectId(last.strip_prefix("    object: ")?.parse().ok()?))
+    } else {
+        let blob = last.strip_prefix("    blob: \"")?.strip_suffix('"')?;
+        Source::Blob(blob.parse().ok()?)
     };
-    Some(FileEntry {
-        path,
-        checksum,
-        size: Some(size),
-        mode: Some(mode),
+    Some(ManifestFile::new(
         role,
-        blob,
-        object,
-    })
+        FileRecord {
+            path,
+            kind,
+            size,
+            digest,
+            mode: kind.mode(),
+            mtime: None,
+            source,
+        },
+    ))
 }
 
 /// Reads a path in the quotes that were written around it.

@@ -1,35 +1,38 @@
 //! Both readers of a manifest agree, and hostile manifests are refused.
 
+use base::Digest;
+
 use super::*;
+use crate::{FileRecord, ObjectId, Source};
 
 fn sample() -> Manifest {
-    let file = |path: &[u8], role, large: bool| FileEntry {
-        path: RelPath::parse(path).expect("safe"),
-        checksum: Digest::of(path).to_string(),
-        size: Some(path.len() as u64),
-        mode: Some("100644".into()),
-        role,
-        blob: (!large).then(|| "1".repeat(40).parse().expect("id")),
-        object: large.then(|| ObjectId(Digest::of(path))),
+    let file = |path: &[u8], role, source| {
+        let path = RelPath::parse(path).expect("safe");
+        let record = FileRecord {
+            source,
+            ..FileRecord::with_bytes(path.clone(), 0o644, path.as_bytes().to_vec())
+        };
+        ManifestFile::new(role, record)
     };
+    let blob = || Source::Blob("1".repeat(40).parse().expect("id"));
+    let object = Source::Object(ObjectId(Digest::of(b"tasks/T01/model.bin")));
     Manifest {
-        schema: Some(MANIFEST_SCHEMA.into()),
-        metadata: Metadata {
-            task_id: "T01".parse().expect("id"),
+        subject: TaskVersion {
+            task: "T01".parse().expect("id"),
             version: "1.2.0".parse().expect("version"),
-            created_at: "2026-02-24T05:10:00Z".into(),
-            git_commit: "a".repeat(40),
-            git_tag: "T01-v1.2.0".into(),
+            commit: AsWritten::read("a".repeat(40)),
             previous: None,
-            message: Some("新增: yes\nno".into()),
             adopted: false,
             line_ends: Vec::new(),
         },
+        created_at: AsWritten::read("2026-02-24T05:10:00Z".into()),
+        message: Some("新增: yes\nno".into()),
+        by_hand: false,
         files: vec![
-            file(b"tasks/T01/a b\n\"c\".py", Role::Source, false),
-            file(b"tasks/T01/config.yaml", Role::Config, false),
-            file(b"tasks/T01/model.bin", Role::Large, true),
-            file(b"tasks/T01/\xff.py", Role::Source, false),
+            file(b"tasks/T01/a b\n\"c\".py", Role::Source, blob()),
+            file(b"tasks/T01/config.yaml", Role::Config, blob()),
+            file(b"tasks/T01/model.bin", Role::Large, object),
+            file(b"tasks/T01/\xff.py", Role::Source, blob()),
         ],
         dependencies: DependencyList {
             python_packages: vec!["pandas==2.1.4".into()],
@@ -38,12 +41,18 @@ fn sample() -> Manifest {
     }
 }
 
+/// What the quick reader makes of a text that is in the canonical form.
+fn quick(text: &str) -> Option<Manifest> {
+    let text = canonical::read(text.as_bytes())?;
+    Some(text.checked().expect("it keeps the rules"))
+}
+
 #[test]
 fn canonical_text_round_trips_by_both_readers() {
     let manifest = sample();
     let text = manifest.render();
-    let fast = canonical::read(text.as_bytes()).expect("it is canonical");
-    let slow: Manifest = yaml::parse(text.as_bytes(), yaml::Limits::machine()).expect("it is YAML");
+    let fast = quick(&text).expect("it is canonical");
+    let slow = Manifest::parse_yaml(text.as_bytes()).expect("it is YAML");
     assert_eq!((&fast, &slow), (&manifest, &manifest));
     assert_eq!(
         Manifest::parse(text.as_bytes())
@@ -75,6 +84,15 @@ fn canonical_text_round_trips_by_both_readers() {
 }
 
 #[test]
+fn the_golden_manifest_is_written_as_it_always_was() {
+    let golden = include_str!("release-1.yaml");
+    let manifest = quick(golden).expect("it is canonical");
+    assert_eq!(manifest.render(), golden);
+    let slow = Manifest::parse_yaml(golden.as_bytes()).expect("it is YAML");
+    assert_eq!((slow.render().as_str(), slow), (golden, manifest));
+}
+
+#[test]
 fn names_that_yaml_reads_otherwise_than_json_survive_every_reader() {
     for name in [
         "a\u{85}b",
@@ -87,12 +105,12 @@ fn names_that_yaml_reads_otherwise_than_json_survive_every_reader() {
     ] {
         let mut manifest = sample();
         manifest.files.truncate(1);
-        manifest.files[0].path = RelPath::parse(name).expect("safe");
+        let file = manifest.files[0].record_mut().expect("it is whole");
+        file.path = RelPath::parse(name).expect("safe");
         let text = manifest.render();
-        let slow: Manifest =
-            yaml::parse(text.as_bytes(), yaml::Limits::machine()).expect("it is YAML");
+        let slow = Manifest::parse_yaml(text.as_bytes()).expect("it is YAML");
         assert_eq!(
-            (canonical::read(text.as_bytes()), slow),
+            (quick(&text), slow),
             (Some(manifest.clone()), manifest),
             "{name:?}"
         );

@@ -30,15 +30,15 @@ fn knowledge_counts_more_than_clocks_and_care_more_than_both() {
     };
     let hold = record(Verdict::Held, Some(1), 1000);
     assert!(
-        !is_held(&[record(Verdict::Released, Some(2), 10), hold.clone()]),
+        !is_held(&[record(Verdict::HoldLifted, Some(2), 10), hold.clone()]),
         "lifted by somebody whose clock is slow"
     );
     assert!(
-        is_held(&[record(Verdict::Released, Some(1), 2000), hold.clone()]),
+        is_held(&[record(Verdict::HoldLifted, Some(1), 2000), hold.clone()]),
         "neither knew of the other"
     );
     assert!(
-        is_held(&[hold.clone(), record(Verdict::Released, None, 3000)]),
+        is_held(&[hold.clone(), record(Verdict::HoldLifted, None, 3000)]),
         "an old record comes before"
     );
     // A number that nobody can have reached does not silence the others for ever.
@@ -46,7 +46,7 @@ fn knowledge_counts_more_than_clocks_and_care_more_than_both() {
         record(Verdict::Held, Some(u64::MAX), 1),
         record(Verdict::Good, Some(1), 2),
     ];
-    let lift = record(Verdict::Released, Some(next_seq(&records)), 3);
+    let lift = record(Verdict::HoldLifted, Some(next_seq(&records)), 3);
     records.push(lift);
     assert!(!is_held(&records));
 }
@@ -127,7 +127,7 @@ proptest! {
         all in proptest::collection::vec((0..8usize, 1..5u64, 0..3i64), 1..8),
         turn in 0..8usize,
     ) {
-        let people = [Verdict::Good, Verdict::Bad, Verdict::Held, Verdict::Released, Verdict::Pinned, Verdict::Unpinned];
+        let people = [Verdict::Good, Verdict::Bad, Verdict::Held, Verdict::HoldLifted, Verdict::Pinned, Verdict::Unpinned];
         let words = [&people[..], &[Verdict::Proven, Verdict::Failed]].concat();
         let mut a: Vec<_> = all.iter().map(|(word, seq, at)| record(words[*word].clone(), Some(*seq), *at)).collect();
         let mut b = a.clone();
@@ -142,7 +142,7 @@ proptest! {
         steps in proptest::collection::vec((0..3usize, 0..8usize), 1..40),
         turn in 0..40usize,
     ) {
-        let words = [Verdict::Proven, Verdict::Failed, Verdict::Held, Verdict::Released, Verdict::Good];
+        let words = [Verdict::Proven, Verdict::Failed, Verdict::Held, Verdict::HoldLifted, Verdict::Good];
         // Each record, and what its writer knew; and what each clone knows.
         let mut said: Vec<(VerdictRecord, BTreeSet<usize>)> = Vec::new();
         let mut clones = vec![BTreeSet::new(); 3];

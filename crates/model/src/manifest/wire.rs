@@ -1,0 +1,258 @@
+//! `snapback.manifest/1`, the manifest of a release, as it is written: keys, their order, and the
+//! rules that YAML's shape does not express. Hand-written manifests have no `schema` and may leave
+//! out all of a file but its path and checksum.
+
+use base::{Digest, RelPath};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Error, MANIFEST_SCHEMA, ManifestFile, Role, TaskVersion, file::HandWritten};
+use crate::{
+    DependencyList, GitId, ObjectId, TagName, TaskId, Version,
+    as_written::AsWritten,
+    file_record::{FileRecord, Source},
+    git_mode::GitMode,
+};
+
+/// The whole text.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Manifest {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) schema: Option<String>,
+    pub(super) metadata: Metadata,
+    #[serde(default)]
+    pub(super) files: Vec<File>,
+    #[serde(default)]
+    pub(super) dependencies: DependencyList,
+}
+
+/// Which release it is of.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Metadata {
+    task_id: TaskId,
+    version: Version,
+    created_at: AsWritten<Timestamp>,
+    git_commit: AsWritten<GitId>,
+    git_tag: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<Version>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    adopted: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    line_ends: Vec<RelPath>,
+}
+
+/// One file.
+#[derive(Serialize, Deserialize)]
+pub(super) struct File {
+    path: RelPath,
+    checksum: AsWritten<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mode: Option<String>,
+    #[serde(default)]
+    role: Role,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blob: Option<GitId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    object: Option<ObjectId>,
+}
+
+impl Manifest {
+    /// The text of a manifest.
+    pub(super) fn of(manifest: &super::Manifest) -> Self {
+        Self {
+            schema: (!manifest.by_hand).then(|| MANIFEST_SCHEMA.into()),
+            metadata: Metadata::of(manifest),
+            files: manifest.files.iter().map(File::of).collect(),
+            dependencies: manifest.dependencies.clone(),
+        }
+    }
+
+    /// The manifest, if it keeps the rules.
+    pub(super) fn checked(self) -> Result<super::Manifest, Error> {
+        let by_hand = match self.schema.as_deref() {
+            None => true,
+            Some(MANIFEST_SCHEMA) => false,
+            Some(other) => return Err(Error::Schema(other.to_string())),
+        };
+        self.metadata.check()?;
+        let mut paths: Vec<&RelPath> = self.files.iter().map(|file| &file.path).collect();
+        if by_hand {
+            paths.sort();
+        }
+        check_paths(&paths)?;
+        let files = self.files.into_iter().map(|file| file.checked(by_hand));
+        let files = files.collect::<Result<_, _>>()?;
+        Ok(self
+            .metadata
+            .into_manifest(files, self.dependencies, by_hand))
+    }
+}
+
+impl Metadata {
+    /// The metadata of a manifest.
+    pub(super) fn of(manifest: &super::Manifest) -> Self {
+        let subject = &manifest.subject;
+        Self {
+            task_id: subject.task.clone(),
+            version: subject.version.clone(),
+            created_at: manifest.created_at.clone(),
+            git_commit: subject.commit.clone(),
+            git_tag: subject.tag().to_string(),
+            previous: subject.previous.clone(),
+            message: manifest.message.clone(),
+            adopted: subject.adopted,
+            line_ends: subject.line_ends.clone(),
+        }
+    }
+
+    /// The tag is that of the task and version.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let tag = TagName::release(&self.task_id, &self.version).to_string();
+        if self.git_tag == tag {
+            return Ok(());
+        }
+        rule(format!(
+            "git_tag is {:?}, but task and version make {tag:?}",
+            self.git_tag
+        ))
+    }
+
+    /// The subject, and when the manifest was made.
+    pub(super) fn into_parts(self) -> (TaskVersion, AsWritten<Timestamp>) {
+        let subject = TaskVersion {
+            task: self.task_id,
+            version: self.version,
+            commit: self.git_commit,
+            previous: self.previous,
+            adopted: self.adopted,
+            line_ends: self.line_ends,
+        };
+        (subject, self.created_at)
+    }
+
+    /// The manifest with this metadata.
+    pub(super) fn into_manifest(
+        mut self,
+        files: Vec<ManifestFile>,
+        dependencies: DependencyList,
+        by_hand: bool,
+    ) -> super::Manifest {
+        let message = self.message.take();
+        let (subject, created_at) = self.into_parts();
+        super::Manifest {
+            subject,
+            created_at,
+            message,
+            files,
+            dependencies,
+            by_hand,
+        }
+    }
+}
+
+impl File {
+    /// The text of a file.
+    fn of(file: &ManifestFile) -> Self {
+        Self {
+            path: file.path().clone(),
+            checksum: AsWritten::read(file.checksum()),
+            size: file.size(),
+            mode: file.kind().map(|kind| GitMode::from(kind).to_string()),
+            role: file.role,
+            blob: file.blob().cloned(),
+            object: file.object().copied(),
+        }
+    }
+
+    /// The file, if it keeps the rules.
+    fn checked(self, by_hand: bool) -> Result<ManifestFile, Error> {
+        let path = &self.path;
+        let mode = self.mode.as_deref().map(str::parse::<GitMode>);
+        let kind = match mode.as_ref().map(|mode| mode.as_ref().ok()?.blob_kind()) {
+            Some(None) => return rule(format!("{path} has the mode {:?}", self.mode)),
+            known => known.flatten(),
+        };
+        if by_hand {
+            let written = HandWritten {
+                path: self.path,
+                checksum: self.checksum,
+                size: self.size,
+                kind,
+                blob: self.blob,
+                object: self.object,
+            };
+            return Ok(ManifestFile::by_hand(self.role, written));
+        }
+        let Some(digest) = self.checksum.value() else {
+            return rule(format!(
+                "{path} has the checksum {:?}",
+                self.checksum.to_string()
+            ));
+        };
+        let (Some(size), Some(kind)) = (self.size, kind) else {
+            return rule(format!("{path} lacks its size or mode"));
+        };
+        let source = match (self.role, self.blob, self.object) {
+            (Role::Large, None, Some(object)) => Source::Object(object),
+            (Role::Source | Role::Config | Role::Registry | Role::Shared, Some(blob), None) => {
+                Source::Blob(blob)
+            }
+            _ => {
+                return rule(format!(
+                    "{path} must name a stored object if its role is large, else a blob"
+                ));
+            }
+        };
+        Ok(ManifestFile::new(
+            self.role,
+            FileRecord {
+                path: self.path,
+                kind,
+                size,
+                digest,
+                mode: kind.mode(),
+                mtime: None,
+                source,
+            },
+        ))
+    }
+}
+
+/// The rules for paths in their order: each once, and none a folder of another.
+pub(super) fn check_paths(paths: &[&RelPath]) -> Result<(), Error> {
+    for pair in paths.windows(2) {
+        if pair[0] == pair[1] {
+            return rule(format!("{} is listed twice", pair[0]));
+        }
+        if pair[0] > pair[1] {
+            return rule(format!(
+                "the files are not sorted: {} comes before {}",
+                pair[0], pair[1]
+            ));
+        }
+    }
+    // The files of one folder follow each other, so each folder is looked at about once.
+    let mut folder: &[u8] = b"";
+    for path in paths {
+        let here = &path.as_bytes()[..path.as_bytes().len() - path.name().len()];
+        if here != folder
+            && path
+                .ancestors()
+                .any(|above| paths.binary_search(&&above).is_ok())
+        {
+            return rule(format!("a file is listed as a folder of {path}"));
+        }
+        folder = here;
+    }
+    Ok(())
+}
+
+/// A broken rule.
+fn rule<T>(text: String) -> Result<T, Error> {
+    Err(Error::Rule(text))
+}

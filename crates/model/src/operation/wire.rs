@@ -1,0 +1,168 @@
+//! Files as they stand in `plan.json`, and in what the command line prints of one.
+//!
+//! Only what is kept can be written: a plan that names bytes that lie nowhere but in the tree could
+//! not be taken back.
+
+use base::{Digest, RelPath};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
+
+use super::PathChange;
+use crate::{
+    GitId, ObjectId,
+    file_record::{FileKind, FileRecord, Source},
+};
+
+/// Where the bytes are kept.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Place {
+    Blob(GitId),
+    Object(ObjectId),
+    Lfs(Digest),
+}
+
+/// A file or link; its path stands beside it.
+#[derive(Serialize, Deserialize)]
+struct State {
+    /// True for a symbolic link; its bytes are its target.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    link: bool,
+    mode: u32,
+    size: u64,
+    digest: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mtime: Option<(i64, u32)>,
+    source: Place,
+}
+
+/// One path, before and after.
+#[derive(Serialize, Deserialize)]
+struct Change {
+    path: RelPath,
+    before: Option<State>,
+    after: Option<State>,
+}
+
+impl State {
+    /// The text of a record; `None` when its bytes are not kept, or it is a folder.
+    fn of(record: &FileRecord) -> Option<Self> {
+        let source = match &record.source {
+            Source::Blob(id) => Place::Blob(id.clone()),
+            Source::Object(object) => Place::Object(*object),
+            Source::Lfs(digest) => Place::Lfs(*digest),
+            Source::Database(_) | Source::Inline(_) | Source::Here => return None,
+        };
+        (record.kind != FileKind::Folder).then(|| Self {
+            link: record.is_link(),
+            mode: record.mode,
+            size: record.size,
+            digest: record.digest,
+            mtime: record.mtime,
+            source,
+        })
+    }
+
+    /// The record at a path.
+    fn at(self, path: &RelPath) -> FileRecord {
+        FileRecord {
+            path: path.clone(),
+            kind: if self.link {
+                FileKind::Link
+            } else {
+                FileKind::of_mode(self.mode)
+            },
+            size: self.size,
+            digest: self.digest,
+            mode: self.mode,
+            mtime: self.mtime,
+            source: match self.source {
+                Place::Blob(id) => Source::Blob(id),
+                Place::Object(object) => Source::Object(object),
+                Place::Lfs(digest) => Source::Lfs(digest),
+            },
+        }
+    }
+}
+
+/// Writes a record without its path.
+pub(crate) fn serialize<S: Serializer>(
+    record: &FileRecord,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    state::<S::Error>(record)?.serialize(serializer)
+}
+
+/// The text of a record, or why there is none.
+fn state<E: ser::Error>(record: &FileRecord) -> Result<State, E> {
+    State::of(record)
+        .ok_or_else(|| E::custom(format!("the bytes of {} are kept nowhere", record.path)))
+}
+
+impl Serialize for PathChange {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let [before, after] = [&self.before, &self.after]
+            .map(|record| record.as_ref().map(state::<S::Error>).transpose());
+        Change {
+            path: self.path.clone(),
+            before: before?,
+            after: after?,
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for PathChange {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Change {
+            path,
+            before,
+            after,
+        } = Change::deserialize(deserializer)?;
+        Ok(Self {
+            before: before.map(|state| state.at(&path)),
+            after: after.map(|state| state.at(&path)),
+            path,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_written_as_they_always_were_and_read_again() {
+        let digest = Digest::of(b"x");
+        let blob = "1".repeat(40);
+        let text = format!(
+            r#"{{"path":"a/b","before":{{"link":true,"mode":511,"size":1,"digest":"{digest}","source":{{"blob":"{blob}"}}}},"after":{{"mode":493,"size":1,"digest":"{digest}","mtime":[-1,5],"source":{{"object":"{digest}"}}}}}}"#
+        );
+        let change: PathChange = serde_json::from_str(&text).expect("it is one");
+        assert_eq!(serde_json::to_string(&change).expect("it renders"), text);
+        let kinds = [&change.before, &change.after].map(|record| {
+            let record = record.as_ref().expect("both are there");
+            assert_eq!(record.path, change.path);
+            record.kind
+        });
+        assert_eq!(kinds, [FileKind::Link, FileKind::Executable]);
+        let absent = r#"{"path":"a","before":null,"after":null}"#;
+        let change: PathChange = serde_json::from_str(absent).expect("it is one");
+        assert_eq!(serde_json::to_string(&change).expect("it renders"), absent);
+    }
+
+    #[test]
+    fn what_is_kept_nowhere_is_not_written() {
+        for source in [Source::Here, Source::Inline(b"x".to_vec())] {
+            let record = FileRecord {
+                source,
+                ..FileRecord::with_bytes(RelPath::own("a"), 0o644, b"x".to_vec())
+            };
+            let change = PathChange {
+                path: record.path.clone(),
+                before: None,
+                after: Some(record),
+            };
+            assert!(serde_json::to_string(&change).is_err());
+        }
+    }
+}
