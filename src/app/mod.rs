@@ -105,7 +105,9 @@ impl App {
         let git = Arc::new(Repo::discover(dir)?);
         let (read, warnings) = config::of_repository(&git, options.config.as_deref())?;
         let site = RepoSite::open(git, read, options)?;
-        warnings.into_iter().for_each(|warning| site.warn(warning));
+        for warning in warnings {
+            site.warn(warning);
+        }
         Ok(Self { site })
     }
 

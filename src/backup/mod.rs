@@ -223,14 +223,14 @@ pub fn list(site: &RepoSite) -> Result<Vec<Saved>, Failure> {
         .iter()
         .filter_map(|(root, id)| Some((root.strip_prefix(ROOTS)?, *id)));
     Ok(named
-        .map(|(name, id)| saved(name, id, read_save(&*site.store, name, &id)))
+        .map(|(name, id)| saved(name, id, read_save(&site.store, name, &id)))
         .collect())
 }
 
 /// What is stored under one name; one that cannot be read is shown too, for it can be dropped.
 pub fn show(site: &RepoSite, name: &str) -> Result<Saved, Failure> {
-    let id = root(&*site.store, name)?;
-    Ok(saved(name, id, read_save(&*site.store, name, &id)))
+    let id = root(&site.store, name)?;
+    Ok(saved(name, id, read_save(&site.store, name, &id)))
 }
 
 /// Takes a name away. What only it needs goes with the next collection.

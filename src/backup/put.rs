@@ -133,7 +133,7 @@ pub fn name(
     let bytes_of_listing = listing::encode(records);
     let listing = listing::object(&bytes_of_listing);
     // A first one, and one that cannot be read, is replaced.
-    let before = super::find(&*site.store, name);
+    let before = super::find(&site.store, name);
     if !grew && before.is_ok_and(|save| save.listing == listing && save.folders == folders) {
         return Ok(false);
     }

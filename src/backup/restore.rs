@@ -43,8 +43,8 @@ pub struct Restore {
 /// Restores.
 pub fn restore(site: &RepoSite, restore: &Restore) -> Result<RestoreReport, Failure> {
     let begun = Instant::now();
-    let save = find(&*site.store, &restore.name)?;
-    let records = super::records(&*site.store, &restore.name, &save)?;
+    let save = find(&site.store, &restore.name)?;
+    let records = super::records(&site.store, &restore.name, &save)?;
     let mut report = RestoreReport {
         name: restore.name.clone(),
         total: records.len() as u64,

@@ -119,7 +119,9 @@ pub fn told(site: &RepoSite) -> Option<Registry> {
 /// Which version a task has, as far as that can be told; trouble is a warning.
 pub fn active_told(site: &RepoSite, task: &TaskSpec) -> Option<Version> {
     let Active { version, trouble } = active(&*site.tree, &site.settings, task);
-    trouble.into_iter().for_each(|line| site.warn(line));
+    for line in trouble {
+        site.warn(line);
+    }
     version
 }
 

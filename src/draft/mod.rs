@@ -70,8 +70,8 @@ pub struct Draft {
     pub message: String,
     /// The operation that this one takes back.
     pub undoes: Option<OpId>,
-    /// Changes of the work tree, sorted by path. What is kept nowhere yet is put into the store when
-    /// the draft is written.
+    /// Changes of the work tree, sorted by path. What is kept nowhere yet is put into the store
+    /// when the draft is written.
     pub files: Vec<PathChange>,
     /// Large files of a release: path and digest; they go into the store as they are.
     pub large: Vec<(RelPath, crate::base::Digest)>,

@@ -118,11 +118,11 @@ pub fn restored(
         source,
     };
     if let (Role::Large, Some(object)) = (file.role, file.object()) {
-        let size = site.store.verify(object).map_err(|source| Error::Large {
+        let length = site.store.verify(object).map_err(|source| Error::Large {
             path: path.clone(),
             source,
         })?;
-        return Ok(record(digest, size, Source::Object(*object)));
+        return Ok(record(digest, length, Source::Object(*object)));
     }
     let blob = file.blob().ok_or_else(|| Error::NoBytes(path.clone()))?;
     let bytes = site.git.read_blob(blob)?;

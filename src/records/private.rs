@@ -57,10 +57,10 @@ pub const OTHERS_DO_NOT_WRITE: AccessRule = AccessRule {
 impl AccessRule {
     /// What is wrong with a file or folder, if anything is.
     fn breach(&self, stat: &Stat) -> Option<&'static str> {
-        if stat.uid != user::effective() {
-            Some("it belongs to somebody else")
-        } else {
+        if stat.uid == user::effective() {
             (stat.mode & self.forbidden != 0).then_some(self.why)
+        } else {
+            Some("it belongs to somebody else")
         }
     }
 }

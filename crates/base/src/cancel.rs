@@ -125,6 +125,7 @@ mod tests {
         }
         let this = std::env::current_exe().expect("because a test has a program");
         let name = "cancel::tests::a_second_signal_only_sets_the_flag_again";
+        #[expect(clippy::disallowed_methods, reason = "a process of the test")]
         let command = Command::new(this, std::path::Path::new("/"))
             .args(["--exact", name])
             .env("SNAPBACK_TEST_INNER", "1");

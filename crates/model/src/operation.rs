@@ -2,8 +2,8 @@
 //!
 //! Everything that mutates is an [`Operation`], a list of [`Step`]s with the state before and
 //! after. All bytes that a step needs lie in git or in the store, durable, before the plan is
-//! written; so recovery and undo need nothing but the plan and the journal. Read `operation/wire.rs`
-//! for how files stand in a plan.
+//! written; so recovery and undo need nothing but the plan and the journal. Read
+//! `operation/wire.rs` for how files stand in a plan.
 
 use std::fmt;
 

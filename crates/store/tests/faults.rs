@@ -2,6 +2,7 @@
 //!
 //! What was committed stays readable and the store sound, whatever was under way; what is done is
 //! done. And each barrier is needed: a store over a backend that skips one is caught.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 

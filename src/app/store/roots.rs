@@ -74,7 +74,7 @@ impl App {
 
     /// What a named object names itself: the files of a folder that was put.
     pub(super) fn listed(&self, id: &ObjectId) -> Result<Vec<ObjectId>, Failure> {
-        crate::backup::listed(&*self.site.store, id)
+        crate::backup::listed(&self.site.store, id)
             .map_err(|error| unreadable(format!("the listing {id}"), &error))
     }
 

@@ -347,13 +347,13 @@ fn add_large(
             .and_then(|manifest| manifest.file(&path))
             .filter(|file| file.role == Role::Large);
         if before.is_none_or(|file| file.digest() != Some(record.digest)) {
-            let side = |size| Some(Side { size, bytes: None });
+            let large_side = |size| Some(Side { size, bytes: None });
             // It may have been in git until now; there it is gone.
             found.lines.retain(|line| line.path != path);
             found.lines.extend(lines::line(
                 &path,
-                before.and_then(|file| side(file.size()?)),
-                side(record.size),
+                before.and_then(|file| large_side(file.size()?)),
+                large_side(record.size),
                 true,
                 String::new(),
             ));

@@ -46,6 +46,10 @@ pub enum Offline {
 
 impl Offline {
     /// Finds out what this machine lets, by looking from inside.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it looks at the network and at no repository"
+    )]
     pub fn find() -> Self {
         let dir = Path::new("/");
         let inside = Self::Namespace
@@ -144,6 +148,8 @@ impl Offline {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "processes of the tests")]
+
     use super::*;
 
     #[test]

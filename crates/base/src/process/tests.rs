@@ -2,6 +2,8 @@
 //!
 //! The processes left behind are looked for by number, never by name.
 
+#![expect(clippy::disallowed_methods, reason = "processes of the tests")]
+
 use super::*;
 
 fn sh(line: &str) -> Command {

@@ -111,7 +111,7 @@ fn a_name_that_must_be_new_is_given_once() {
         let records = (0..20).map(|nth| FileName::record(nth).name);
         assert_eq!(
             made.backend.list(Area::Log).unwrap(),
-            Vec::from_iter(records)
+            records.collect::<Vec<_>>()
         );
     }
 }

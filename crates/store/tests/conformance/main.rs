@@ -2,8 +2,9 @@
 //!
 //! A new one is a line in [`all`]. Each test runs on all of them, on a store of its own.
 #![allow(
+    clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "tests use the standard library directly"
+    reason = "tests use the standard library directly and may panic"
 )]
 
 mod files;
@@ -23,7 +24,7 @@ struct Made {
     name: &'static str,
     backend: Arc<dyn Backend>,
     other: Arc<dyn Backend>,
-    _dir: Option<tempfile::TempDir>,
+    dir: Option<tempfile::TempDir>,
 }
 
 fn local(dir: &Path) -> Arc<dyn Backend> {
@@ -38,7 +39,7 @@ fn in_folder() -> Made {
         name: "local",
         backend,
         other,
-        _dir: Some(dir),
+        dir: Some(dir),
     }
 }
 
@@ -48,7 +49,7 @@ fn in_memory() -> Made {
         name: "memory",
         other: backend.clone(),
         backend,
-        _dir: None,
+        dir: None,
     }
 }
 
@@ -58,7 +59,7 @@ fn over(name: &'static str, inner: Made, wrap: fn(Arc<dyn Backend>) -> Arc<dyn B
         name,
         backend: wrap(inner.backend),
         other: wrap(inner.other),
-        _dir: inner._dir,
+        dir: inner.dir,
     }
 }
 
