@@ -55,7 +55,7 @@ fn words(line: &str) -> Vec<String> {
         }
     }
     words.retain(|word| !word.is_empty());
-    let is_end = |word: &String| ["|", "&&", ">", "#"].contains(&word.as_str());
+    let is_end = |word: &String| ["|", "&&", ">", "2>&1", "#"].contains(&word.as_str());
     let end = words.iter().position(is_end).unwrap_or(words.len());
     words.truncate(end);
     words
