@@ -1,4 +1,4 @@
-//! The only place that asks what time it is. Order never comes from here; see [`super::OpId`].
+//! The only place that asks what time it is. Order never comes from here: ids of operations have it.
 
 use std::{
     path::{Path, PathBuf},

@@ -21,7 +21,7 @@ use super::{RelPath, fs::LinkOnTheWay};
 
 mod operations;
 
-/// A directory handle; the real implementation of [`Fs`].
+/// A directory handle; the real implementation of [`Fs`](super::Fs).
 pub struct Root {
     handle: OwnedFd,
     path: PathBuf,
