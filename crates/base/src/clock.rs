@@ -1,4 +1,4 @@
-//! The only place that asks what time it is. Order never comes from here: ids of operations have it.
+//! The only place that asks what time it is. No order comes from it: ids of operations have that.
 
 use std::{
     path::{Path, PathBuf},
