@@ -16,14 +16,14 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(Listing::parse(&text).as_ref(), Ok(&listing));
     let mut members = HashSet::new();
     for (nth, file) in listing.files.iter().enumerate() {
-        let path = file.path.as_bytes();
+        let path = file.record.path.as_bytes();
         assert!(!path.starts_with(b"/") && path.split(|byte| *byte == b'/').all(|name| !name.is_empty() && name != b".." && name != b".git"));
         let member = file.member(nth);
         assert!(!member.iter().any(|byte| *byte < b' ' || *byte == b'\\'), "a plain name");
         assert!(members.insert(member), "a name of its own");
-        if let Some(target) = file.target_bytes() {
-            assert!(!target.starts_with(b"/") || leads_out(&file.path, &target));
+        if let Some(target) = file.record.target() {
+            assert!(!target.starts_with(b"/") || leads_out(&file.record.path, target));
         }
     }
-    let _ = (listing.bytes(), script::restore(&listing), script::tree_sums(&listing), script::readme(&listing, "x"));
+    let _ = (listing.bytes(), script::restore(&listing), script::tree_sums(&listing), script::readme(&listing));
 });
