@@ -1,12 +1,12 @@
 //! Adoption: manifests for the tags of a repository, in one operation and one commit.
 
-use super::{App, Error};
+use super::App;
 use crate::{
     base::Failure,
     draft::Draft,
     model::{Settings, TaskId, overview::AdoptionLine, request::Adopt},
     release::adopt::{self, Adoption},
-    site::RepoSite,
+    site::{self, RepoSite},
 };
 
 impl App {
@@ -30,13 +30,7 @@ impl App {
     /// What can be adopted, with which settings, and their text when they are new.
     fn adoption(&self, tasks: &[TaskId]) -> Result<(Adoption, RepoSite, Option<String>), Failure> {
         let (site, text) = match self.found_tasks()? {
-            Some((settings, text)) => (
-                RepoSite {
-                    settings: std::sync::Arc::new(settings),
-                    ..self.site.clone()
-                },
-                Some(text),
-            ),
+            Some((settings, text)) => (self.site.with_settings(settings), Some(text)),
             None => (self.site.clone(), None),
         };
         let wanted = |id: &TaskId| tasks.is_empty() || tasks.contains(id);
@@ -54,7 +48,7 @@ impl App {
             return Ok(None);
         };
         let settings =
-            crate::config::settings_of(self.work_tree(), &text).map_err(Error::Settings)?;
+            crate::config::settings_of(self.work_tree(), &text).map_err(site::Error::Settings)?;
         Ok(Some((settings, text)))
     }
 }

@@ -118,7 +118,7 @@ impl App {
             what,
             why: crate::audit::line::reason(why),
             from: Origin {
-                via: self.via,
+                via: self.site.via,
                 tree: linked.map(|name| name.to_string_lossy().into_owned()),
                 dir: git.prefix().to_text(),
             },

@@ -23,7 +23,7 @@ impl App {
 
     /// Restores what was put under a name into a folder.
     pub fn store_restore(&self, restore: &Restore) -> Result<RestoreReport, Failure> {
-        let _lock = (!restore.dry_run).then(|| self.lock()).transpose()?;
+        let _lock = (!restore.dry_run).then(|| self.site.lock()).transpose()?;
         let act = || backup::restore::restore(&self.site, restore);
         if restore.dry_run {
             act()

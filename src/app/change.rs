@@ -67,7 +67,7 @@ impl App {
         see: impl FnOnce(&Plan) -> Result<(), Failure>,
     ) -> Result<Report, Failure> {
         let begun = Instant::now();
-        let _lock = self.lock()?;
+        let _lock = self.site.lock()?;
         self.refuse_unfinished()?;
         let mut draft = self.draft(request)?;
         see(&draft.plan)?;
@@ -147,10 +147,8 @@ impl App {
     /// An unfinished operation must be dealt with first; leftovers of one that never began go.
     pub(super) fn refuse_unfinished(&self) -> Result<(), Failure> {
         let state = &self.site.state;
-        create_dir_all(&**state, &RelPath::own("ops"), 0o700).map_err(|source| Error::State {
-            path: self.state_path.clone(),
-            source,
-        })?;
+        create_dir_all(&**state, &RelPath::own("ops"), 0o700)
+            .map_err(|source| self.site.state_error(source))?;
         self.sweep()?;
         match history::unfinished(state)? {
             Some(found) => Err(journal::Error::Unfinished(found.operation.about.id).into()),

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::{App, Error, audit};
+use super::{App, audit};
 use crate::{
     base::{Failure, Kind},
     draft::Draft,
@@ -44,10 +44,9 @@ impl App {
     /// When a record cannot be read.
     pub fn pending(&self) -> Result<Vec<Pending>, Failure> {
         let records = self.confirmations();
-        let tasks = records.tasks().map_err(|source| Error::State {
-            path: self.state_path.clone(),
-            source,
-        })?;
+        let tasks = records
+            .tasks()
+            .map_err(|source| self.site.state_error(source))?;
         let mut found = Vec::new();
         for task in tasks {
             found.extend(records.load(&task)?);
@@ -334,7 +333,7 @@ impl App {
     fn end_unfinished(&self, pending: &Pending) -> Result<Option<Settled>, Failure> {
         // Under the lock, so that an operation that is under way is not taken for one that was
         // killed.
-        let lock = self.lock()?;
+        let lock = self.site.lock()?;
         let unfinished = history::unfinished(&self.site.state)?;
         drop(lock);
         let Some(Found { operation, .. }) = unfinished else {

@@ -58,7 +58,7 @@ impl App {
     fn look(&self) -> Vec<DoctorLine> {
         let tasks = self.tasks_line();
         let unfinished = self.operations_line();
-        let foreign = self.foreign().map(|error| trouble("owner", &error));
+        let foreign = self.site.foreign().map(|error| trouble("owner", &error));
         let reports = self.reports_line(foreign.is_some());
         let drift = self.registry_line();
         let signing = self.signing_line();
@@ -66,10 +66,11 @@ impl App {
             .misnamed_tags()
             .unwrap_or_else(|failure| Some(failed("tags", &failure)));
         // Where there is no work tree, nothing is changed and nothing locked.
-        let lock = (!self.site.git.is_bare() && !self.dry_run).then(|| match self.lock() {
-            Ok(_) => fine("lock", "free".into()),
-            Err(failure) => failed("lock", &self.explain(failure)),
-        });
+        let lock =
+            (!self.site.git.is_bare() && !self.site.dry_run).then(|| match self.site.lock() {
+                Ok(_) => fine("lock", "free".into()),
+                Err(failure) => failed("lock", &self.explain(failure)),
+            });
         let trust = self.commands_line();
         [tasks, unfinished, drift]
             .into_iter()

@@ -1,11 +1,10 @@
 //! What the front door itself refuses.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use super::missing_tags::{fetch_tags, not_here};
 use crate::{
     base::{Fault, Hint, Kind, RelPath},
-    config,
     model::{TaskId, Version, operation::OpKind},
     rollback,
 };
@@ -13,20 +12,6 @@ use crate::{
 /// What the front door itself refuses.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The state folder cannot be used.
-    #[error("cannot use {path}")]
-    State {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// What is needed of the settings cannot be used.
-    #[error(transparent)]
-    Settings(Arc<config::Error>),
-    /// Something that changes the world came to that in a dry run.
-    #[error("a dry run changes nothing, and this cannot be shown without doing it")]
-    DryRun,
     /// The plan that was shown is not what would be done now.
     #[error("the repository changed after the plan was shown")]
     PlanOutOfDate,
@@ -199,11 +184,7 @@ fn files(count: usize) -> String {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Settings(error) => error.kind(),
-            Self::State { .. }
-            | Self::Outside(..)
-            | Self::NotUploaded { .. }
-            | Self::NoSpace { .. } => Kind::Missing,
+            Self::Outside(..) | Self::NotUploaded { .. } | Self::NoSpace { .. } => Kind::Missing,
             Self::PlanOutOfDate
             | Self::WasPublished(..)
             | Self::Behind { .. }
@@ -212,7 +193,6 @@ impl Fault for Error {
             | Self::NotItsName { is_over: false, .. }
             | Self::OtherBranch { .. } => Kind::Stuck,
             Self::NotItsOwn { .. }
-            | Self::DryRun
             | Self::NotItsName { .. }
             | Self::StageTaken(_)
             | Self::OtherWorkTree(_)
@@ -232,7 +212,6 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Settings(error) => error.hints(),
             Self::NoSpace { place, .. } => vec![
                 Hint::run(
                     "see which disk is full, and make room",
@@ -243,12 +222,8 @@ impl Fault for Error {
                     &["snapback", "store", "gc", "--dry-run"],
                 ),
             ],
-            Self::DryRun => vec![Hint::say("leave --dry-run out to do it")],
             Self::PlanOutOfDate => vec![Hint::say("run the command again to see the new plan")],
             Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
-            Self::State { .. } => vec![Hint::say(
-                "see that you may write there, and that the disk is not full or read-only",
-            )],
             Self::OtherBranch { .. }
             | Self::NotItsOwn { .. }
             | Self::NotItsName { .. }

@@ -5,12 +5,10 @@
 //! release, `adopt`, `init`, an edit of the registry) is no emergency, and wants settings without a
 //! mistake.
 
-use super::{App, Error, view::is_release};
+use super::{App, view::is_release};
 use crate::{
-    base::{Failure, Fault, Hint},
+    base::{Failure, Hint},
     catalog::releases::Releases,
-    config::{self, Flaw, Stops},
-    git::Repo,
     model::{
         LeftOut, TaskId,
         answer::Next,
@@ -19,22 +17,13 @@ use crate::{
     },
     registry::Registry,
     rollback::{Standings, standing_of},
+    site::{Flaw, Stops},
 };
 
 impl App {
-    /// What is wrong in the settings, in the order in which it was found.
-    pub fn flaws(&self) -> &[Flaw] {
-        &self.flaws
-    }
-
     /// What stops a task.
     pub fn flaw_of(&self, task: &TaskId) -> Option<&Flaw> {
-        let stops = |flaw: &&Flaw| match &flaw.stops {
-            Stops::Nothing => false,
-            Stops::Tasks(tasks) => tasks.contains(task),
-            Stops::Undeclared => self.site.settings.task(task).is_none(),
-        };
-        self.flaws.iter().find(stops)
+        self.site.flaw_of(task)
     }
 
     /// What to do about what stops a task.
@@ -96,6 +85,7 @@ impl App {
             }
         };
         let wide = self
+            .site
             .flaws
             .iter()
             .filter(|flaw| !matches!(flaw.stops, Stops::Tasks(_)));
@@ -116,18 +106,7 @@ impl App {
             seen: flaw.sentence(),
             fix: super::doctor::remedy(flaw.error.hints()),
         };
-        self.flaws.iter().map(line).collect()
-    }
-
-    /// Refuses what needs the settings of a task that cannot be used.
-    ///
-    /// # Errors
-    /// What is wrong with them.
-    pub(super) fn refuse_flawed(&self, task: &TaskId) -> Result<(), Failure> {
-        match self.flaw_of(task) {
-            Some(flaw) => Err(Error::Settings(flaw.error.clone()).into()),
-            None => Ok(()),
-        }
+        self.site.flaws.iter().map(line).collect()
     }
 
     /// Refuses what is no way back while anything is wrong in the settings.
@@ -135,10 +114,7 @@ impl App {
     /// # Errors
     /// The first mistake.
     pub fn refuse_flaws(&self) -> Result<(), Failure> {
-        match self.flaws.first() {
-            Some(flaw) => Err(Error::Settings(flaw.error.clone()).into()),
-            None => Ok(()),
-        }
+        Ok(self.site.refuse_flaws()?)
     }
 }
 
@@ -150,13 +126,4 @@ fn finding(flaw: &Flaw, level: Level) -> Finding {
         seen: flaw.sentence(),
         fix: flaw.error.hints().into_iter().next().map(Next::from),
     }
-}
-
-/// A mistake that stops every task, with how the file comes back as it was committed.
-pub(super) fn with_committed(error: config::Error, git: &Repo) -> config::Error {
-    error.with_committed(|path| {
-        let head = git.head_commit().ok()??;
-        git.read_blob_within(&git.entry(&head, path).ok()??.id, 1 << 20)
-            .ok()
-    })
 }

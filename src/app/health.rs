@@ -32,7 +32,7 @@ impl App {
     pub fn health(&self, tasks: &[TaskId], deep: bool) -> Result<Health, Failure> {
         let begun = Instant::now();
         let mut repository = Vec::new();
-        let closed = self.closed_state();
+        let closed = self.site.closed_state();
         let is_open = closed.is_none();
         repository.extend(closed.map(|error| failed("state", Level::Unknown, &error.into())));
         let unfinished = is_open && self.look_at_operations(&mut repository);
@@ -144,7 +144,7 @@ impl App {
         if is_free && !findings.iter().any(|finding| finding.check == "objects") {
             findings.extend(self.look_at_way(line));
         }
-        if self.closed_state().is_some() {
+        if self.site.closed_state().is_some() {
             // What was said of versions stands where this user may not read: nothing can be told
             // from it.
             findings.retain(|finding| {

@@ -27,7 +27,7 @@ impl App {
 
     /// Installs hooks beside those of others. May run again after a kill.
     pub fn install_hooks(&self, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
-        let _lock = self.lock()?;
+        let _lock = self.site.lock()?;
         let install = || {
             let done = setup::install(&self.site, wanted)?;
             driver::write(&self.site, Some(&wanted.program))?;
@@ -48,7 +48,7 @@ impl App {
 
     /// Takes all hooks away, and brings back what was there byte for byte.
     pub fn remove_hooks(&self) -> Result<HooksPlan, Failure> {
-        let _lock = self.lock()?;
+        let _lock = self.site.lock()?;
         self.witnessed(audit::deed("hooks uninstall"), "", || {
             driver::write(&self.site, None)?;
             setup::remove(&self.site)

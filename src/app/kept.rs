@@ -41,7 +41,7 @@ impl App {
     /// # Errors
     /// When the operations cannot be listed.
     pub fn kept_open(&self) -> Result<Vec<(OpId, Vec<Kept>)>, Failure> {
-        if self.is_closed() {
+        if self.site.is_closed() {
             return Ok(Vec::new());
         }
         let ids = history::ids(&*self.site.state)?;

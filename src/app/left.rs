@@ -114,7 +114,7 @@ impl App {
     /// Where what is in the store lies.
     pub fn store_places(&self) -> Vec<PathBuf> {
         ["store/packs", "store/log"]
-            .map(|name| self.state_path.join(name))
+            .map(|name| self.site.state_path.join(name))
             .to_vec()
     }
 
@@ -140,12 +140,12 @@ impl App {
     pub fn footprint(&self, more: &[PathBuf]) -> Footprint {
         let common = self.site.git.common_dir();
         let places = [
-            self.state_path.clone(),
+            self.site.state_path.clone(),
             common.join("hooks"),
             common.join("config"),
         ];
         let own = self.site.consent.places();
-        let state = self.state_path.clone();
+        let state = self.site.state_path.clone();
         let wanted = more.to_vec();
         let unseen = move |path: &Path| {
             if wanted.iter().any(|place| path.starts_with(place)) {

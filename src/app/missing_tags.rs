@@ -158,6 +158,12 @@ impl App {
         Ok(found)
     }
 
+    /// A failure of permissions, with whose the files are that stand in the way; one for want of a
+    /// release, with the tags that are not here.
+    pub fn explain(&self, failure: Failure) -> Failure {
+        self.site.explain_permissions(self.explain_by_tags(failure))
+    }
+
     /// The failure for want of a release: where its tag only is not in this clone, that is what is
     /// said.
     pub(super) fn explain_by_tags(&self, failure: Failure) -> Failure {

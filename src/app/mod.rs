@@ -27,7 +27,6 @@ mod left;
 mod missing_tags;
 mod noted;
 mod operations;
-mod owners;
 mod planned;
 mod planned_names;
 mod preview;
@@ -37,7 +36,6 @@ mod resolve;
 mod setup;
 mod shared;
 mod signing;
-mod state_folder;
 mod store;
 mod sync;
 mod then;
@@ -46,82 +44,30 @@ mod trust;
 mod view;
 mod way_back;
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{path::Path, sync::Arc};
 
 use crate::{
-    base::{
-        Clock, Failure, RelPath,
-        lock::{Holder, Lock},
-        text,
-    },
+    base::{Failure, text},
     catalog::{
         self,
         releases::{self, Releases},
     },
     config,
-    consent::{Consent, Place},
     git::Repo,
-    model::{Settings, Sink, TaskId, TaskSpec, Version, audit::Via, event::Quiet},
+    model::{Settings, TaskId, TaskSpec, Version},
     rollback::Standings,
-    site::RepoSite,
-    store::ChunkStore,
+    site::{self, RepoSite},
 };
 
+pub use crate::site::Options;
 pub use alerts::Attempt;
 pub use drill::{DrillHow, DrillPlan};
 pub use error::Error;
 pub use guard::Look;
 pub use missing_tags::{MissingTags, fetch_tags};
 pub use push::{Beyond, Pushed};
-use state_folder::{make_state, open_state, umask};
 pub use store::{Names, Needed};
 pub use sync::merge_registries;
-
-/// How a repository is opened.
-pub struct Options {
-    /// What time it is.
-    pub clock: Clock,
-    /// Where events go.
-    pub sink: Arc<dyn Sink>,
-    /// A configuration file instead of the repository's own.
-    pub config: Option<PathBuf>,
-    /// How long to wait for another snapback.
-    pub lock_wait: Duration,
-    /// The command, for whoever has to wait for this one.
-    pub command: String,
-    /// Where agreements to run commands are kept.
-    pub trust: Place,
-    /// True when none of the commands of the configuration is to run.
-    pub without_commands: bool,
-    /// True when nothing is to be changed: nothing can be then.
-    pub dry_run: bool,
-    /// True when somebody is there to be asked, for a passphrase too.
-    pub asks: bool,
-    /// By whom or what the command was given, for the audit log.
-    pub via: Via,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            clock: Clock::System,
-            sink: Arc::new(Quiet),
-            config: None,
-            lock_wait: Duration::ZERO,
-            command: "library".into(),
-            trust: Place::of_this_process(),
-            without_commands: false,
-            dry_run: false,
-            asks: false,
-            via: Via::default(),
-        }
-    }
-}
 
 /// An opened repository.
 ///
@@ -155,81 +101,16 @@ impl Default for Options {
 /// ```
 pub struct App {
     site: RepoSite,
-    /// The store of the ground, for what only this one can do.
-    chunks: Arc<ChunkStore>,
-    /// What is wrong in the settings and was left out.
-    flaws: Vec<config::Flaw>,
-    state_path: PathBuf,
-    lock_wait: Duration,
-    command: String,
-    via: Via,
-    dry_run: bool,
-    /// What was warned of already.
-    warned: Mutex<BTreeSet<String>>,
 }
 
 impl App {
     /// Opens the repository that holds a folder, and its settings.
     pub fn open(dir: &Path, options: Options) -> Result<Self, Failure> {
         let git = Arc::new(Repo::discover(dir)?);
-        let state_path = git.common_dir().join("snapback");
-        let state = open_state(git.common_dir(), options.dry_run)?;
-        let tree = git.files()?;
-        let registry = |path: &RelPath| catalog::registry::read_small(&*tree, path).ok().flatten();
-        let loaded = config::load(
-            &*tree,
-            options.config.as_deref(),
-            registry,
-            |path| catalog::lost::tasks(&git, path),
-            is_released(&git),
-        );
-        let config::Loaded {
-            settings,
-            warnings,
-            flaws,
-        } = loaded.map_err(|error| flaws::with_committed(error, &git))?;
-        let store = Arc::new(ChunkStore::new(state.clone(), RelPath::own("store")));
-        let uname = rustix::system::uname();
-        let trust = Arc::new(Consent::new(
-            options.trust,
-            git.common_dir(),
-            git.work_tree(),
-            state.clone(),
-        ));
-        let config = config::file_name(git.work_tree(), options.config.as_deref());
-        let site = RepoSite {
-            tree,
-            state,
-            store: store.clone(),
-            git,
-            settings: Arc::new(settings),
-            sink: options.sink,
-            clock: options.clock,
-            host: uname.nodename().to_string_lossy().into_owned(),
-            read: Arc::default(),
-            umask: umask(),
-            consent: trust,
-            config,
-            without_commands: options.without_commands,
-            asks: options.asks,
-        };
-        for warning in warnings
-            .into_iter()
-            .chain(flaws.iter().map(config::Flaw::sentence))
-        {
-            site.warn(warning);
-        }
-        Ok(Self {
-            site,
-            chunks: store,
-            flaws,
-            state_path,
-            lock_wait: options.lock_wait,
-            command: options.command,
-            via: options.via,
-            dry_run: options.dry_run,
-            warned: Mutex::default(),
-        })
+        let (read, warnings) = config::of_repository(&git, options.config.as_deref())?;
+        let site = RepoSite::open(git, read, options)?;
+        warnings.into_iter().for_each(|warning| site.warn(warning));
+        Ok(Self { site })
     }
 
     /// The settings in force.
@@ -240,6 +121,19 @@ impl App {
     /// The top of the work tree.
     pub fn work_tree(&self) -> &Path {
         self.site.git.work_tree()
+    }
+
+    /// Refuses to change what belongs to somebody else.
+    ///
+    /// # Errors
+    /// When it does.
+    pub fn check_owner(&self) -> Result<(), Failure> {
+        self.site.check_owner()
+    }
+
+    /// That the state folder is somebody else's, when this user may not read it.
+    pub fn closed_state(&self) -> Option<site::owners::Error> {
+        self.site.closed_state()
     }
 
     /// The name of this host.
@@ -264,9 +158,11 @@ impl App {
         let ids = || self.site.settings.tasks.iter().map(|task| task.id.as_str());
         match typed.parse::<TaskId>() {
             Ok(id) if self.site.settings.task(&id).is_some() => Ok(id),
-            Ok(id) if self.flaw_of(&id).is_some() => {
-                Err(self.refuse_flawed(&id).expect_err("because it has a flaw"))
-            }
+            Ok(id) if self.site.flaw_of(&id).is_some() => Err(self
+                .site
+                .refuse_flawed(&id)
+                .expect_err("because it has a flaw")
+                .into()),
             _ => {
                 let near = text::did_you_mean(typed, ids())
                     .into_iter()
@@ -306,25 +202,14 @@ impl App {
     /// Tags that lead nowhere, or to no commit, are passed over, and not without a word.
     fn name_broken(&self, releases: &Releases) {
         for tag in &releases.broken_tags {
-            self.warn_once(format!(
+            self.site.warn_once(format!(
                 "{} is broken and passed over: {}",
                 tag.name, tag.why
             ));
         }
         for (name, why) in &releases.misnamed {
-            self.warn_once(format!("{name} is no release and passed over: {why}"));
-        }
-    }
-
-    /// Warns of what is met again and again.
-    fn warn_once(&self, text: String) {
-        if self
-            .warned
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(text.clone())
-        {
-            self.site.warn(text);
+            self.site
+                .warn_once(format!("{name} is no release and passed over: {why}"));
         }
     }
 
@@ -348,43 +233,5 @@ impl App {
     /// The verdicts of one task.
     fn standings_of(&self, task: &TaskId) -> Result<Standings, Failure> {
         Ok(self.judged(Some(task))?.standings)
-    }
-
-    /// Takes the operation lock.
-    fn lock(&self) -> Result<Lock, Failure> {
-        if self.dry_run {
-            return Err(Error::DryRun.into());
-        }
-        self.check_owner()?;
-        self.site.git.require_work_tree()?;
-        if !self.state_path.is_dir() {
-            let made = make_state(self.site.git.common_dir(), &self.state_path);
-            made.map_err(|source| Error::State {
-                path: self.state_path.clone(),
-                source,
-            })?;
-        }
-        let holder = Holder {
-            pid: std::process::id(),
-            host: self.site.host.clone(),
-            command: self.command.clone(),
-            since: self.site.clock.now().to_string(),
-        };
-        Ok(Lock::take(
-            &self.state_path.join("lock"),
-            &holder,
-            self.lock_wait,
-        )?)
-    }
-}
-
-/// Says of a task whether it has a release; the tags are listed once, when somebody asks.
-fn is_released(git: &Repo) -> impl Fn(&TaskId) -> bool {
-    let tags = std::cell::OnceCell::new();
-    move |id| {
-        let prefix = format!("{id}-v");
-        let tags = tags.get_or_init(|| git.tags().unwrap_or_default().whole);
-        tags.iter()
-            .any(|tag| tag.name.starts_with(prefix.as_bytes()))
     }
 }

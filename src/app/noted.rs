@@ -34,7 +34,7 @@ struct Said<'a> {
 impl App {
     /// Writes down what was said outside an operation; not where this user may not even read.
     fn note(&self, said: &Said<'_>) {
-        if self.is_closed() {
+        if self.site.is_closed() {
             return;
         }
         let note = || -> Result<(), Failure> {
@@ -42,7 +42,7 @@ impl App {
             if records.is_empty() {
                 return Ok(());
             }
-            let _lock = self.lock()?;
+            let _lock = self.site.lock()?;
             let kind = match said.verdict {
                 Verdict::Proven => "mark proven",
                 Verdict::Whole => "mark whole",

@@ -20,6 +20,7 @@ use crate::{
         overview::OperationLine,
         report::Outcome,
     },
+    site,
     steps::{self, files},
 };
 
@@ -152,7 +153,7 @@ impl App {
             &self.site,
             &operation,
             task,
-            Box::new(|_| Err(Error::DryRun.into())),
+            Box::new(|_| Err(site::Error::DryRun.into())),
         );
         let done = Runner::new(log, steps).ends_done(!forward)?;
         Ok((line(&Summary::from(&operation), &phase), done))
@@ -180,7 +181,7 @@ impl App {
         direction: impl FnOnce(Runner<'_>) -> Result<journal::Ended, Failure>,
     ) -> Result<Report, Failure> {
         let begun = Instant::now();
-        let _lock = self.lock()?;
+        let _lock = self.site.lock()?;
         self.sweep()?;
         let found = history::unfinished(&self.site.state)?.ok_or(Error::NothingUnfinished)?;
         self.check_recovery(&found, forward)?;

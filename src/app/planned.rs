@@ -50,7 +50,7 @@ impl App {
             .about
             .task
             .as_ref()
-            .map_or(Ok(()), |task| self.refuse_flawed(task))?;
+            .map_or(Ok(()), |task| self.site.refuse_flawed(task))?;
         let limits = Limits::new(self, operation)?;
         let refuse = |path: &RelPath, why: &'static str| Error::NotItsOwn {
             op: operation.about.id.short(),

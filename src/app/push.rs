@@ -257,7 +257,7 @@ impl App {
     /// The references of what is said of a task's versions; what was only written down here gets
     /// its own.
     fn verdicts_to_share(&self, task: &TaskId) -> Result<Vec<String>, Failure> {
-        let _lock = self.lock()?;
+        let _lock = self.site.lock()?;
         let own = crate::verdict::own(&*self.site.state)?;
         if let Err(failure) = refs::publish(&self.site.git, Some(task), &own) {
             self.site.warn(refs::not_shared(&failure));

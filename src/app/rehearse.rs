@@ -4,7 +4,7 @@
 //! Rollbacks, drills and health ask here, so that none of them knows of an obstacle that another
 //! one does not. What is of this moment (a running git, a merge) is told apart from what stays.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use super::App;
 use crate::{
@@ -12,9 +12,8 @@ use crate::{
     catalog,
     draft::{Draft, StepDraft},
     git, journal,
-    model::{TaskSpec, Version, event::Quiet, request, settings::OnVerifyFail},
+    model::{TaskSpec, Version, request, settings::OnVerifyFail},
     rollback,
-    site::RepoSite,
     steps::files::{self, Places},
 };
 
@@ -53,10 +52,7 @@ impl App {
         if let Some(line) = self.unfinished()? {
             return Err(journal::Error::Unfinished(line.id).into());
         }
-        let site = RepoSite {
-            sink: Arc::new(Quiet),
-            ..self.site.clone()
-        };
+        let site = self.site.quiet();
         let plain =
             request::Rollback::plain(task.id.clone(), version.clone(), "a rehearsal".into());
         let wanted = request::Rollback {

@@ -10,6 +10,7 @@ use crate::{
     draft::{Draft, FileDraft, StepDraft, tree},
     git::Scan,
     model::{Plan, Report, Request, operation::OpKind, overview::InitFile},
+    site,
 };
 
 impl App {
@@ -89,7 +90,7 @@ impl App {
         let mut draft = Draft::new(Plan::new(OpKind::Init, &no_task), "init");
         let tree = &*self.site.tree;
         for file in files {
-            let failed = |source| Error::State {
+            let failed = |source| site::Error::State {
                 path: self.work_tree().join(file.path.as_os()),
                 source,
             };

@@ -104,7 +104,7 @@ impl App {
         task: Option<&TaskId>,
     ) -> Result<(Vec<VerdictRecord>, refs::Shared), Failure> {
         // Somebody else's state folder: what was shared can be read all the same.
-        let mut own = if self.is_closed() {
+        let mut own = if self.site.is_closed() {
             Vec::new()
         } else {
             verdict::own(&*self.site.state)?
@@ -150,7 +150,7 @@ impl App {
     /// goes.
     pub fn push_verdicts(&self, remote: Option<&str>) -> Result<(usize, usize, String), Failure> {
         let remote = self.remote_or_default(remote)?;
-        let _lock = self.lock()?;
+        let _lock = self.site.lock()?;
         refs::publish(&self.site.git, None, &verdict::own(&*self.site.state)?)?;
         let names = refs::names(&self.site.git, None)?;
         let all = [format!("{PREFIX}*:{PREFIX}*")];
@@ -167,7 +167,7 @@ impl App {
     /// [`App::push_verdicts`] brings them.
     pub fn fetch_verdicts(&self, remote: Option<&str>) -> Result<(usize, String), Failure> {
         let remote = self.remote_or_default(remote)?;
-        let _lock = self.lock()?;
+        let _lock = self.site.lock()?;
         let before = refs::names(&self.site.git, None)?.len();
         let what = audit::deed_about("verdicts fetch", &crate::base::secret::clean_text(&remote));
         self.witnessed(what, "", || {

@@ -19,7 +19,7 @@ impl App {
     /// Signs something that is thrown away with each key that is set to sign; asks nobody. A dry
     /// run does not.
     pub(super) fn signing(&self) -> Signatures {
-        if self.dry_run {
+        if self.site.dry_run {
             return Signatures::Made("not tried: a dry run signs nothing".into());
         }
         let mut seen = Vec::new();

@@ -24,6 +24,7 @@ use crate::{
         merge::{self, Salvaged},
         task_config,
     },
+    site,
 };
 
 impl App {
@@ -255,7 +256,7 @@ pub fn merge_registries(
     [base, ours, theirs]: [&Path; 3],
     marker: u16,
 ) -> Result<Option<String>, Failure> {
-    let failed = |path: &Path, source| Error::State {
+    let failed = |path: &Path, source| site::Error::State {
         path: path.to_path_buf(),
         source,
     };

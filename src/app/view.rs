@@ -71,7 +71,7 @@ impl App {
                 && op.task.as_ref().is_none_or(|id| tasks.contains(id))
         };
         // What was done stands where another user may not read it; what was released does not.
-        let done = if self.is_closed() {
+        let done = if self.site.is_closed() {
             Vec::new()
         } else {
             self.operations()?
@@ -195,7 +195,7 @@ impl App {
         verdict: Verdict,
         reason: &str,
     ) -> Result<(), Failure> {
-        let _lock = self.lock()?;
+        let _lock = self.site.lock()?;
         self.tagged_releases(task)?.find(task, version)?;
         self.site.git.identity()?;
         let kind = match verdict {

@@ -51,6 +51,7 @@ mod init;
 mod overlaps;
 mod parts;
 mod place;
+mod repository;
 mod resolve;
 mod schema;
 mod task_block;
@@ -66,14 +67,16 @@ use std::{
 };
 
 use crate::{
-    base::{Fs, RelPath, Root, failure::errors_in, fs::Type, text, yaml},
+    base::{Fault, Fs, RelPath, Root, fs::Type, text, yaml},
     model::{Settings, TaskId},
     registry::Registry,
+    site::{Flaw, Stops},
 };
 
 pub use data::data_patterns;
 pub use error::Error;
 pub use init::init_files;
+pub use repository::of_repository;
 pub use schema::schema;
 
 /// The configuration's names in a work tree.
@@ -81,7 +84,7 @@ const NAMES: [&str; 2] = ["snapback.yaml", "snapback.yml"];
 
 /// The name of the configuration, for people and for trust: below the work tree, or absolute
 /// when another file was asked for.
-pub fn file_name(work_tree: &Path, asked: Option<&Path>) -> String {
+fn file_name(work_tree: &Path, asked: Option<&Path>) -> String {
     match asked {
         Some(path) => path
             .canonicalize()
@@ -93,54 +96,6 @@ pub fn file_name(work_tree: &Path, asked: Option<&Path>) -> String {
             .find(|name| work_tree.join(name).is_file())
             .unwrap_or(NAMES[0])
             .to_string(),
-    }
-}
-
-/// Something in the configuration that cannot be used, and is left out.
-#[derive(Debug, Clone)]
-pub struct Flaw {
-    /// What is wrong, with the place.
-    pub error: Arc<Error>,
-    /// Which tasks have no way back until it is mended.
-    pub stops: Stops,
-}
-
-/// Which tasks something stops.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stops {
-    /// None: no way back takes from it.
-    Nothing,
-    /// These.
-    Tasks(Vec<TaskId>),
-    /// All that have no entry which says where they are.
-    Undeclared,
-}
-
-impl Flaw {
-    /// What is wrong.
-    pub fn mistake(&self) -> String {
-        let chain: Vec<String> = errors_in(&*self.error).map(ToString::to_string).collect();
-        chain.join(": ")
-    }
-
-    /// What is wrong, and what comes of it.
-    pub fn sentence(&self) -> String {
-        format!("{}: {}", self.mistake(), self.consequence())
-    }
-
-    /// What comes of it.
-    pub fn consequence(&self) -> String {
-        match &self.stops {
-            Stops::Nothing => "it is left out: no way back takes anything from it here; nothing is released until it is mended".into(),
-            Stops::Tasks(tasks) => {
-                let names: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
-                format!(
-                    "no way back of {} until it is mended, and nothing is released; tasks without a mistake of their own can go back",
-                    names.join(", ")
-                )
-            }
-            Stops::Undeclared => "only tasks whose entry has a `path` can go back until it is mended, and nothing is released".into(),
-        }
     }
 }
 
@@ -161,7 +116,7 @@ impl Loaded {
     ///
     /// # Errors
     /// The first mistake.
-    pub fn whole(self) -> Result<Settings, Arc<Error>> {
+    pub fn whole(self) -> Result<Settings, Arc<dyn Fault>> {
         self.flaws
             .into_iter()
             .next()
@@ -223,18 +178,19 @@ pub fn load(
 ///
 /// # Errors
 /// When anything in it is wrong.
-pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Arc<Error>> {
-    let unreadable = |source| Error::Read {
-        file: work_tree.display().to_string(),
-        source,
+pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Arc<dyn Fault>> {
+    let read = || {
+        let root = Root::open(work_tree).map_err(|source| Error::Read {
+            file: work_tree.display().to_string(),
+            source,
+        })?;
+        let file = (NAMES[0].to_string(), text.as_bytes().to_vec());
+        resolved(Some(&file), &root, (&|_, _| Vec::new(), &|_| false))
     };
-    let root = Root::open(work_tree).map_err(unreadable)?;
-    resolved(
-        Some(&(NAMES[0].to_string(), text.as_bytes().to_vec())),
-        &root,
-        (&|_, _| Vec::new(), &|_| false),
-    )?
-    .whole()
+    match read() {
+        Ok(loaded) => loaded.whole(),
+        Err(error) => Err(Arc::new(error)),
+    }
 }
 
 /// The meaning of a file, or of none; each mistake has its line.

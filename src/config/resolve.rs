@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    Error, Flaw, Loaded, Stops,
+    Error, Loaded,
     calls::{self, AlertsBlock},
     file::{EnvWord, OnFail, ReleasesBlock, RollbackBlock, TaskBlock},
     overlaps::{self, Claim},
@@ -16,12 +16,13 @@ use super::{
     task_list,
 };
 use crate::{
-    base::{Fs, RelPath, glob::escape},
+    base::{Fault, Fs, RelPath, glob::escape},
     model::{
         Settings, TaskId, TaskSpec,
         alert::AlertSettings,
         settings::{EnvMode, OnVerifyFail, ReleaseSettings},
     },
+    site::{Flaw, Stops},
 };
 
 /// Given the registry's path and which tasks are known, names those that have releases all the
@@ -43,11 +44,13 @@ pub(super) struct Gathered<'a> {
 
 impl Gathered<'_> {
     /// Leaves something out.
-    pub fn leave_out(&mut self, error: impl Into<Arc<Error>>, stops: Stops) {
-        self.flaws.push(Flaw {
-            error: error.into(),
-            stops,
-        });
+    pub fn leave_out(&mut self, error: Error, stops: Stops) {
+        self.leave_out_too(Arc::new(error), stops);
+    }
+
+    /// Leaves something more out because of the same mistake.
+    pub fn leave_out_too(&mut self, error: Arc<dyn Fault>, stops: Stops) {
+        self.flaws.push(Flaw { error, stops });
     }
 
     /// The same for what one task, or a few, take from.
@@ -71,7 +74,7 @@ impl Gathered<'_> {
     }
 
     /// What stops all that do not say where they are.
-    pub fn undeclared(&self) -> Option<Arc<Error>> {
+    pub fn undeclared(&self) -> Option<Arc<dyn Fault>> {
         self.flaws
             .iter()
             .find(|flaw| flaw.stops == Stops::Undeclared)

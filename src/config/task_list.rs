@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::{
-    Error, Stops,
+    Error,
     discover::{self, Folder, Rule},
     file::{Discover, TaskBlock, Tasks},
     overlaps::Claim,
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     base::{RelPath, fs::Type, text},
     model::{TaskId, TaskSpec},
+    site::Stops,
 };
 
 /// All tasks, those that the file names and those that are found.
@@ -142,7 +143,7 @@ fn named(
         }
     }
     if let Some(error) = why.filter(|_| !undeclared.is_empty()) {
-        found.leave_out(error, Stops::Tasks(undeclared));
+        found.leave_out_too(error, Stops::Tasks(undeclared));
     }
     tasks
 }

@@ -2,10 +2,17 @@
 
 pub mod bytes;
 pub mod consent;
+mod error;
+mod flaws;
+mod open;
+pub mod owners;
+mod state_folder;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
+    path::PathBuf,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use crate::{
@@ -14,11 +21,14 @@ use crate::{
     consent::Consent,
     git::{PeeledTag, Repo},
     keys::Keys,
-    model::{Event, GitId, Manifest, Operation, Settings, Sink, TaskId, Version},
-    store::Store,
+    model::{Event, GitId, Manifest, Operation, Settings, Sink, TaskId, Version, audit::Via},
+    store::{ChunkStore, Store},
 };
 
 pub use bytes::{Bytes, copy_checked};
+pub use error::Error;
+pub use flaws::{Flaw, Stops};
+pub use open::{Options, ReadSettings};
 
 /// A copy of a release's manifest that is not the one which its tag names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,12 +108,18 @@ pub struct RepoSite {
     pub tree: Arc<dyn Fs>,
     /// The state folder, `<git common dir>/snapback`.
     pub state: Arc<dyn Fs>,
+    /// Where that is.
+    pub state_path: PathBuf,
     /// The store.
     pub store: Arc<dyn Store>,
+    /// The same, for its upkeep.
+    pub chunks: Arc<ChunkStore>,
     /// The repository.
     pub git: Arc<Repo>,
     /// The settings in force.
     pub settings: Arc<Settings>,
+    /// What is wrong in the settings and was left out, in the order in which it was found.
+    pub flaws: Arc<[Flaw]>,
     /// Where events go.
     pub sink: Arc<dyn Sink>,
     /// What time it is.
@@ -122,6 +138,16 @@ pub struct RepoSite {
     pub without_commands: bool,
     /// True when somebody is there to be asked, for a passphrase too.
     pub asks: bool,
+    /// True when nothing is to be changed.
+    pub dry_run: bool,
+    /// How long to wait for another snapback.
+    pub lock_wait: Duration,
+    /// The command, for whoever has to wait for this one.
+    pub command: String,
+    /// By whom or what the command was given, for the audit log.
+    pub via: Via,
+    /// What was warned of already.
+    warned: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl RepoSite {

@@ -26,7 +26,7 @@ impl App {
             line.way_back.candidate()?,
         );
         // Of a state folder that may not be read everything is said already.
-        let obstacle = if self.is_closed() {
+        let obstacle = if self.site.is_closed() {
             None
         } else {
             self.obstacle(task, version)

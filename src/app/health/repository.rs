@@ -94,7 +94,7 @@ impl App {
 
     /// The bytes of the store; damage of its index, or with `deep` of anything, is a finding.
     pub(super) fn look_at_store(&self, deep: bool, findings: &mut Vec<Finding>) -> Option<u64> {
-        let damage = match self.chunks.damage() {
+        let damage = match self.site.chunks.damage() {
             Ok(damage) => damage
                 .first()
                 .map(|damage| format!("{}: {}", damage.file, damage.why)),
@@ -128,14 +128,14 @@ impl App {
                 fix,
             }
         }));
-        self.chunks.stored().ok()
+        self.site.chunks.stored().ok()
     }
 
     /// The disk of the state folder; too little room is a finding.
     pub(super) fn look_at_disk(&self, findings: &mut Vec<Finding>) -> Option<Disk> {
         // Where nothing was ever written, the folder that it would be in.
-        let folder = if self.state_path.is_dir() {
-            self.state_path.as_path()
+        let folder = if self.site.state_path.is_dir() {
+            self.site.state_path.as_path()
         } else {
             self.site.git.common_dir()
         };

@@ -30,7 +30,7 @@ impl App {
             .about
             .task
             .as_ref()
-            .map_or(Ok(()), |task| self.refuse_flawed(task))?;
+            .map_or(Ok(()), |task| self.site.refuse_flawed(task))?;
         let Some(task) = operation
             .about
             .task

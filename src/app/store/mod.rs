@@ -32,7 +32,7 @@ impl App {
     /// Figures of the store, and of each task.
     pub fn store_stats(&self) -> Result<StoreStats, Failure> {
         let needed = self.needed()?;
-        Ok(self.chunks.stats(&needed.groups())?)
+        Ok(self.site.chunks.stats(&needed.groups())?)
     }
 
     /// Checks the store; also says who needs what is damaged.
@@ -53,9 +53,10 @@ impl App {
             budget,
             seconds: self.seconds(),
         };
-        let total = self.chunks.stored().unwrap_or(0);
+        let total = self.site.chunks.stored().unwrap_or(0);
         let report = self.site.work("checking", total, true, || {
-            self.chunks
+            self.site
+                .chunks
                 .check(&needed.objects(), how, &|more| self.site.progress(more))
         })?;
         let hurt = report
@@ -76,7 +77,8 @@ impl App {
             seconds: self.seconds(),
         };
         let collect = || {
-            self.chunks
+            self.site
+                .chunks
                 .gc(&roots, how, &|more| self.site.progress(more))
         };
         let act = || self.site.work("collecting", 0, true, collect);
@@ -97,11 +99,13 @@ impl App {
             let files = needed.paths(id).filter_map(|path| tree.open(path).ok());
             files.map(|file| Box::new(file) as Box<dyn Read>).collect()
         };
-        let total = self.chunks.stored().unwrap_or(0);
+        let total = self.site.chunks.stored().unwrap_or(0);
         let run = || {
-            self.chunks.repair(&needed.objects(), &candidates, &|more| {
-                self.site.progress(more);
-            })
+            self.site
+                .chunks
+                .repair(&needed.objects(), &candidates, &|more| {
+                    self.site.progress(more);
+                })
         };
         let report = self.witnessed(deed("store repair"), "", || {
             self.site.work("repairing", total, true, run)

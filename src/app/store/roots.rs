@@ -63,7 +63,7 @@ impl App {
             self.needed_by_manifest(&bytes, &path, &mut needed)?;
         }
         self.needed_by_work_trees(&mut needed)?;
-        for (name, id) in self.chunks.named()? {
+        for (name, id) in self.site.chunks.named()? {
             let who = Who::new("named", format!("the copy {name}"));
             needed.add(id, &who, None);
             for part in self.listed(&id)? {
@@ -161,7 +161,7 @@ impl App {
     fn known(&self, bytes: &[u8]) -> Result<Vec<ObjectId>, Failure> {
         let mut known = Vec::new();
         for id in digests_in(bytes) {
-            if self.chunks.size(&id)?.is_some() {
+            if self.site.chunks.size(&id)?.is_some() {
                 known.push(id);
             }
         }

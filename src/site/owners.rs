@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 
-use super::App;
+use super::RepoSite;
 use crate::base::{
     Failure, Fault, Hint, Kind,
     owner::{self, Owner},
@@ -62,13 +62,13 @@ fn me() -> String {
     user::called(user::effective())
 }
 
-impl App {
+impl RepoSite {
     /// Refuses to change what belongs to somebody else.
     ///
     /// # Errors
     /// When it does.
     pub fn check_owner(&self) -> Result<(), Failure> {
-        let common = self.site.git.common_dir();
+        let common = self.git.common_dir();
         owner::check(common)?;
         match (Owner::at(&self.state_path), owner::check(&self.state_path)) {
             (Ok(theirs), Err(_)) => Err(self.left_behind(self.state_path.clone(), theirs).into()),
@@ -92,7 +92,7 @@ impl App {
     }
 
     /// The error for what this user may not use in the state folder.
-    pub(super) fn foreign(&self) -> Option<Error> {
+    pub fn foreign(&self) -> Option<Error> {
         let found = (user::effective() != 0)
             .then(|| owner::first_of_others(&self.state_path))
             .flatten();
@@ -100,7 +100,7 @@ impl App {
     }
 
     /// Says, once, that the state folder cannot be read; true when it cannot.
-    pub(super) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         let Some(error) = self.closed_state() else {
             return false;
         };
@@ -108,15 +108,13 @@ impl App {
         true
     }
 
-    /// A failure of permissions, with whose the files are that stand in the way; one for want of a
-    /// release, with the tags that are not here.
-    pub fn explain(&self, failure: Failure) -> Failure {
-        let failure = self.explain_by_tags(failure);
+    /// A failure of permissions, with whose the files are that stand in the way.
+    pub fn explain_permissions(&self, failure: Failure) -> Failure {
         if user::effective() == 0 || !failure.is_permission_denied() {
             return failure;
         }
         let found = owner::first_of_others(&self.state_path)
-            .or_else(|| owner::first_of_others(self.site.git.common_dir()));
+            .or_else(|| owner::first_of_others(self.git.common_dir()));
         match found {
             Some((path, theirs)) => self.not_mine(path, theirs).into(),
             None => failure,
@@ -126,7 +124,7 @@ impl App {
     /// The error for what is somebody else's.
     fn not_mine(&self, path: PathBuf, theirs: Owner) -> Error {
         let is_mine =
-            Owner::at(self.site.git.common_dir()).is_ok_and(|owner| owner.uid == user::effective());
+            Owner::at(self.git.common_dir()).is_ok_and(|owner| owner.uid == user::effective());
         if is_mine {
             self.left_behind(path, theirs)
         } else {
@@ -138,7 +136,7 @@ impl App {
         Error::LeftBehind {
             path,
             theirs,
-            all: self.site.git.common_dir().to_path_buf(),
+            all: self.git.common_dir().to_path_buf(),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The state folder below the git common dir: opened, made where it may be, and never made in a dry
 //! run.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::Error;
 use crate::base::{
@@ -10,9 +13,14 @@ use crate::base::{
     look::{ReadOnly, Refused},
 };
 
+/// Where the state folder of a repository is.
+pub(super) fn of(common_dir: &Path) -> PathBuf {
+    common_dir.join("snapback")
+}
+
 /// Opens the state folder below the git common dir, creating it at first.
 pub(super) fn open_state(common_dir: &Path, dry_run: bool) -> Result<Arc<dyn Fs>, Error> {
-    let path = common_dir.join("snapback");
+    let path = of(common_dir);
     let refused = || {
         Refused::new(
             std::io::ErrorKind::ReadOnlyFilesystem,
