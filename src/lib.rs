@@ -39,13 +39,14 @@
 //! | 1 | [`model`]: plain data and wire formats; [`policy`]: pure decisions |
 //! | 2 | [`git`], [`store`] |
 //! | 3 | [`deps`], [`journal`], [`audit`], [`alert`], [`consent`], [`keys`] |
-//! | 4 | [`site`] (the opened ports), [`registry`], [`verify`] |
-//! | 5 | [`catalog`]: what there is: releases, manifests, files now; [`verdict`]: what was said of it |
-//! | 6 | [`draft`]: operations before they are written down; [`steps`]: what operations do; [`backup`]: folders in the store |
-//! | 7 | [`release`], [`rollback`], [`drill`]: rollbacks rehearsed; [`capsule`]: one file a version; [`guard`]: rollbacks by themselves; [`hooks`]: what runs in git's own commands |
-//! | 8 | [`config`] |
-//! | 9 | [`app`] |
-//! | 11 | [`cli`] |
+//! | 4 | [`site`] (the opened ports), [`registry`] |
+//! | 5 | [`catalog`]: what there is: releases, manifests, files now |
+//! | 6 | [`verdict`]: what was said of it; [`verify`]: proving it |
+//! | 7 | [`draft`]: operations before they are written down; [`steps`]: what operations do; [`backup`]: folders in the store |
+//! | 8 | [`release`], [`rollback`], [`drill`]: rollbacks rehearsed; [`capsule`]: one file a version; [`guard`]: rollbacks by themselves; [`hooks`]: what runs in git's own commands |
+//! | 9 | [`config`] |
+//! | 10 | [`app`] |
+//! | 12 | [`cli`] |
 //!
 //! The design page knew neither `site`, `catalog`, `draft` nor `steps`. Releases, rollbacks and
 //! undos turned out to be the same thing seen from three sides, and a crash has to be finished by

@@ -16,11 +16,11 @@ use crate::{
         Check, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind,
         signature::Demand, verdict::Standing, verification::AS_RELEASED,
     },
-    rollback::{
-        check::{self, Entry, Levels},
-        standing_of,
+    rollback::standing_of,
+    verify::{
+        Checking, Commands,
+        proof::{self, Entry, Levels},
     },
-    verify::{Checking, Commands},
 };
 
 impl App {
@@ -99,7 +99,7 @@ impl App {
             tag: false,
             ..Levels::FIRST_TWO
         };
-        let now = check::tree(
+        let now = proof::tree(
             &self.site,
             task,
             &self.release_for(&task.id, version)?,
@@ -131,11 +131,11 @@ impl App {
             ..Levels::FIRST_TWO
         };
         let (kept, scan) = rayon::join(
-            || check::release(&self.site, task, &releases, version, (false, Demand::None)),
-            || check::look(&self.site, task),
+            || proof::release(&self.site, task, &releases, version, (false, Demand::None)),
+            || proof::look(&self.site, task),
         );
         let mut verification = kept?;
-        let tree = check::tree_as(
+        let tree = proof::tree_as(
             &self.site,
             task,
             &releases,
@@ -174,7 +174,7 @@ impl App {
             tag: false,
             ..Levels::ALL
         };
-        let mut checks = check::tree(
+        let mut checks = proof::tree(
             &self.site,
             task,
             &releases,
@@ -256,7 +256,7 @@ impl App {
             deep: true,
             ..Levels::ALL
         };
-        let verification = check::tree(&self.site, task, &releases, standing, &version, levels)?;
+        let verification = proof::tree(&self.site, task, &releases, standing, &version, levels)?;
         self.note_tree_under_lock(&verification, commands);
         report.verification = Some(verification);
         Ok(())

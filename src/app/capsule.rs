@@ -12,7 +12,7 @@ use crate::{
         capsule::CapsuleReport,
         report::{Moment, MomentEnd},
     },
-    rollback::check,
+    verify::proof,
 };
 
 impl App {
@@ -35,7 +35,7 @@ impl App {
         let releases = self.releases_for(task)?;
         let found = manifests::load(&self.site, releases.find(task, version)?)?;
         let spec = self.spec(task)?;
-        check::refuse_other_commit(&self.site, &Scope::new(&self.site.settings, spec)?, &found)?;
+        proof::refuse_other_commit(&self.site, &Scope::new(&self.site.settings, spec)?, &found)?;
         let total = found.manifest.files.len() as u64;
         let prepared = self.site.work("reading", total, false, || {
             create::prepare(&self.site, spec, &found)

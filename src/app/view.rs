@@ -18,10 +18,10 @@ use crate::{
         signature::Demand,
     },
     registry::Registry,
-    rollback::{check, standing_of},
+    rollback::standing_of,
     site::RepoSite,
     verdict,
-    verify::Checking,
+    verify::{Checking, proof},
 };
 
 impl App {
@@ -140,7 +140,7 @@ impl App {
         deep: bool,
         signature: Demand,
     ) -> Result<Verification, Failure> {
-        let mut found = check::release(
+        let mut found = proof::release(
             &self.site,
             self.spec(task)?,
             &self.releases_for(task)?,
@@ -171,16 +171,16 @@ impl App {
         let standing = standing_of(&self.standings_of(task)?, task, &version);
         self.require_commands(&self.commands_of_verification(task))?;
         let commands = crate::verify::Commands::unless(self.site.without_commands);
-        let found = check::tree(
+        let found = proof::tree(
             &self.site,
             spec,
             &releases,
             standing,
             &version,
-            check::Levels {
+            proof::Levels {
                 deep: true,
                 commands,
-                ..check::Levels::ALL
+                ..proof::Levels::ALL
             },
         )?;
         self.note_tree(&found, commands);

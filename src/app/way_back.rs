@@ -7,8 +7,9 @@ use crate::{
     drill::reports,
     model::{Check, Status, TaskId, TaskSpec, Version, overview::WayBack, signature::Demand},
     policy::{self, target::NoTarget},
-    rollback::{self, Standings, check},
+    rollback::{self, Standings},
     site::RepoSite,
+    verify::proof,
 };
 
 /// The way back of a task from its active version.
@@ -166,7 +167,7 @@ impl App {
                 proof.why
             )));
         }
-        let kept = check::release(&self.site, task, &releases, version, (false, Demand::None))?;
+        let kept = proof::release(&self.site, task, &releases, version, (false, Demand::None))?;
         let bad = |check: &&Check| check.status == Status::Fail && !check.is_of_copy();
         Ok(kept
             .checks

@@ -11,12 +11,11 @@ use crate::{
     base::{Digest, Failure, Fault, Kind, RelPath, Sorted},
     git::PeeledTag,
     model::{
-        Check, Manifest, TaskSpec,
+        Manifest, TaskSpec,
         manifest::{FileEntry, Role},
         operation::TreeEntry,
     },
     site::RepoSite,
-    verify::integrity,
 };
 
 /// Adds the files of a tag's commit that are the task's by now and not listed; returns their paths.
@@ -64,33 +63,6 @@ pub(super) fn complete(
     }
     manifest.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(grown.into_iter().map(|(path, _)| path).collect())
-}
-
-/// The tag's commit holds what the manifest says, and, when `exactly`, no other file of the task.
-pub fn commit(
-    site: &RepoSite,
-    scope: &Scope,
-    found: &Found,
-    exactly: bool,
-) -> Result<Check, Failure> {
-    let mut dirs = scope.dirs();
-    dirs.extend(
-        found
-            .manifest
-            .files
-            .iter()
-            .filter(|file| !scope.owns(&file.path))
-            .map(|file| file.path.clone()),
-    );
-    let grown = (!found.grown.is_empty()).then(|| words(found));
-    let exactly = exactly && found.manifest.schema.is_some();
-    let owns = |path: &RelPath| exactly && scope.owns(path);
-    Ok(integrity::commit(
-        &found.manifest,
-        &site.git.entries(&found.tag.commit, &dirs)?,
-        grown,
-        &owns,
-    ))
 }
 
 /// What a release did not list, because it became the task's later.

@@ -11,14 +11,13 @@ mod locate;
 
 use std::sync::Arc;
 
-use super::{Error, Release, capture, grown};
+use super::{Error, Release, absent::Absent, capture, grown};
 pub use crate::site::ReadRelease as Found;
 use crate::{
     base::{Digest, Failure, Hint},
     git::{self, BrokenRef, PeeledTag, Repo},
     model::{DependencyList, GitId, Manifest, TagName},
     site::{ReleaseKey, RepoSite},
-    verify::absent::Absent,
 };
 
 use copies::other_copy;

@@ -4,6 +4,7 @@
 //! or changes anything. Read [`capture`] next: it turns a path of the tree into a
 //! [`FileState`](crate::model::FileState) that can be brought back.
 
+pub mod absent;
 pub mod capture;
 pub mod databases;
 pub mod doors;

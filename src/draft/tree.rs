@@ -217,7 +217,7 @@ impl crate::base::Fault for Error {
                 ..
             }
         );
-        let missing = is_missing.then(crate::verify::absent::copy_store);
+        let missing = is_missing.then(crate::catalog::absent::copy_store);
         missing
             .into_iter()
             .chain([crate::base::Hint::run(

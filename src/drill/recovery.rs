@@ -17,7 +17,7 @@ use crate::{
         text::{self, size},
     },
     catalog::{
-        Release, Scope, grown,
+        Release, Scope,
         manifests::{self, Found},
     },
     git::{Attributes, Converter},
@@ -31,7 +31,7 @@ use crate::{
         commands::Around,
         configuration::{self, Said},
         evidence::Variables,
-        integrity, smoke,
+        integrity, proof, smoke,
     },
 };
 
@@ -151,7 +151,7 @@ impl Drill<'_> {
         let scope = Scope::new(&self.site.settings, self.task)?;
         course.checked([
             checking.end(Status::Pass, vec![way.clone()]),
-            grown::commit(self.site, &scope, &found, true)?,
+            proof::commit(self.site, &scope, &found, true)?,
         ]);
         share::look(self, &found, &mut course.report)?;
         course.phase("read", way);

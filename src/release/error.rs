@@ -245,7 +245,7 @@ fn if_it_is_good(task: &TaskId, held: &Version) -> Vec<Hint> {
 /// What helps when large files of a version are elsewhere.
 fn bring_it_here(task: &TaskId, version: &Version) -> Vec<Hint> {
     vec![
-        crate::verify::absent::copy_store(),
+        crate::catalog::absent::copy_store(),
         Hint::run(
             "then bring what is missing",
             &[

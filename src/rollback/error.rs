@@ -43,16 +43,6 @@ pub enum Error {
         /// True when there is a remote: others may have proved one, and said so there.
         others: bool,
     },
-    /// The target's commit is not what its manifest says.
-    #[error("{tag} is damaged: {problems}")]
-    Damaged {
-        /// The tag.
-        tag: String,
-        /// What is wrong.
-        problems: String,
-        /// The task.
-        task: TaskId,
-    },
     /// The manifest lists a file that is not the task's.
     #[error("the manifest of {task} {version} lists {path}, which is not a file of {task}")]
     OutOfScope {
@@ -228,10 +218,7 @@ impl Fault for Error {
                 Kind::Conflict
             }
             Self::NoGoodVersion { .. } | Self::NothingTo(_) => Kind::NotFound,
-            Self::Damaged { .. }
-            | Self::OutOfScope { .. }
-            | Self::NotVerified { .. }
-            | Self::NotRestored(_) => Kind::Bad,
+            Self::OutOfScope { .. } | Self::NotVerified { .. } | Self::NotRestored(_) => Kind::Bad,
             Self::Unset { .. } => Kind::Missing,
             Self::InTheWay { .. }
             | Self::OneWay { .. }

@@ -17,8 +17,7 @@ impl Error {
             | Self::NoGoodVersion { .. }
             | Self::OneWay { .. }
             | Self::TakenBack { .. } => self.of_the_target(),
-            Self::Damaged { .. }
-            | Self::OutOfScope { .. }
+            Self::OutOfScope { .. }
             | Self::InTheWay { .. }
             | Self::CaseTwins(..)
             | Self::Signature { .. } => self.of_the_release(),
@@ -86,17 +85,6 @@ impl Error {
     /// What helps when the release is not as it must be, or cannot come here.
     fn of_the_release(&self) -> Vec<Hint> {
         match self {
-            Self::Damaged { task, .. } => vec![Hint::run(
-                "see which versions are whole",
-                &[
-                    "snapback",
-                    "verify-snapshot",
-                    "--task",
-                    task.as_str(),
-                    "--all",
-                    "--deep",
-                ],
-            )],
             Self::OutOfScope { task, .. } => vec![
                 Hint::run(
                     "see who wrote it",

@@ -5,7 +5,6 @@
 //! start, and the commit point. It goes forward: one new commit and a marker tag, no rewritten
 //! branch. [`undo`] describes the inverse of an operation in the same terms.
 
-pub mod check;
 pub mod compare;
 pub mod databases;
 mod dependencies;
@@ -14,7 +13,6 @@ mod hints;
 pub mod release_back;
 pub mod room;
 pub mod show;
-pub mod signature;
 mod target;
 pub mod undo;
 
@@ -34,6 +32,7 @@ use crate::{
     },
     registry::task_config,
     site::RepoSite,
+    verify::proof::signature,
 };
 
 pub use crate::verdict::{Standings, standing_of};

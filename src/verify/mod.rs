@@ -1,24 +1,23 @@
-//! Row 4, the four levels of verification, one check a file.
+//! Row 6, the four levels of verification, one check a file; [`proof`] runs them on a version.
 //!
 //! A check returns [`Check`]s with evidence; what could not be run is inconclusive, never a
 //! pass. Nothing here repairs or decides: engines read the verdict from the
 //! [`Verification`](crate::model::Verification) that they put together.
 
-pub mod absent;
 pub mod commands;
 pub mod configuration;
 pub mod evidence;
 pub mod integrity;
 mod probes;
+pub mod proof;
 pub mod readiness;
 pub mod smoke;
 
 use std::time::Instant;
 
-use absent::Absent;
-
 use crate::{
     base::{Failure, Kind},
+    catalog::absent::Absent,
     git,
     model::{Check, Status},
 };

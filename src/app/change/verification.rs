@@ -9,10 +9,10 @@ use crate::{
         Check, Operation, Status, TaskSpec, Verification, Version, operation::Step,
         settings::OnVerifyFail, verdict::Standing,
     },
-    rollback::{self, check},
+    rollback,
     site::RepoSite,
     steps::{files, verify::What},
-    verify::Checking,
+    verify::{Checking, proof},
 };
 
 impl App {
@@ -72,20 +72,20 @@ impl App {
         version: &Version,
     ) -> Result<Vec<Check>, Failure> {
         let registry = if operation.leaves_registry() {
-            check::Entry::Told
+            proof::Entry::Told
         } else {
-            check::Entry::Counts
+            proof::Entry::Counts
         };
-        let levels = check::Levels {
+        let levels = proof::Levels {
             readiness: false,
             commands: self.commands_in(operation),
             registry,
             tag: false,
-            ..check::Levels::ALL
+            ..proof::Levels::ALL
         };
         let releases = self.release_for(&task.id, version)?;
         let standing = Standing::default();
-        let verified = check::tree(&self.site, task, &releases, standing, version, levels)?;
+        let verified = proof::tree(&self.site, task, &releases, standing, version, levels)?;
         Ok(verified.checks)
     }
 
@@ -98,7 +98,7 @@ impl App {
     ) -> Result<Vec<Check>, Failure> {
         let commands = self.commands_in(operation);
         let releases = self.release_for(&task.id, version)?;
-        let mut checks = check::readiness(&self.site, task, &releases, version, commands)?;
+        let mut checks = proof::readiness(&self.site, task, &releases, version, commands)?;
         leave_packages(&self.site, operation, &mut checks);
         Ok(checks)
     }

@@ -15,7 +15,7 @@ use crate::{
         overview::TaskLine,
         signature::Demand,
     },
-    rollback::check,
+    verify::proof,
 };
 
 impl App {
@@ -59,7 +59,7 @@ impl App {
         releases.find(task, version).ok()?;
         let spec = self.site.settings.task(task)?;
         let verification =
-            match check::release(&self.site, spec, releases, version, (deep, Demand::None)) {
+            match proof::release(&self.site, spec, releases, version, (deep, Demand::None)) {
                 Ok(verification) => verification,
                 Err(failure) => return Some(failed("objects", Level::Unknown, &failure)),
             };
@@ -99,7 +99,7 @@ impl App {
             ..release.clone()
         });
         let verification =
-            check::release(&self.site, spec, &kept, version, (deep, Demand::None)).ok()?;
+            proof::release(&self.site, spec, &kept, version, (deep, Demand::None)).ok()?;
         let seen = format!(
             "the tag of {version} was moved; what was released is kept, and comes back with its tag"
         );

@@ -11,7 +11,7 @@ mod written;
 
 use std::collections::BTreeSet;
 
-use super::{check, room::Room};
+use super::room::Room;
 use crate::{
     base::{Failure, RelPath, Sorted, sqlite},
     catalog::{Scope, capture, left_out, manifests::Found, releases::Releases},
@@ -23,6 +23,7 @@ use crate::{
         operation::{TreeChange, TreeEntry},
     },
     site::RepoSite,
+    verify::proof,
 };
 use written::Reader;
 
@@ -132,7 +133,7 @@ impl Comparison<'_> {
                 .map(|file| file.path.clone()),
         );
         let (commit, scan) = rayon::join(
-            || check::refuse_other_commit(self.site, self.scope, self.target),
+            || proof::refuse_other_commit(self.site, self.scope, self.target),
             || self.site.git.scan(&dirs),
         );
         commit?;

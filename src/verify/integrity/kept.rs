@@ -7,13 +7,11 @@ use rayon::prelude::*;
 
 use crate::{
     base::{Digest, Fault, Hint, Kind, RelPath, text},
+    catalog::absent::{self, Absent},
     git::{self, Converter, Repo, Worktree},
     model::{Check, GitId, Manifest, manifest::FileEntry},
     store::{self, Store},
-    verify::{
-        Checking, Trouble,
-        absent::{self, Absent},
-    },
+    verify::{Checking, Trouble},
 };
 
 /// How much of a release's kept bytes is read.

@@ -2,8 +2,9 @@
 //! manifest and its copy, and every byte in git and the store. Nothing is read from a manifest
 //! before the tag that vouches for it was looked at, and nothing of the work tree is looked at.
 
+use super::{Damaged, signature};
 use crate::{
-    base::{Failure, Fault, Hint, Kind},
+    base::{Failure, Fault, Hint, Kind, RelPath},
     catalog::{
         self, Release, Scope, grown,
         manifests::{self, Found, Kept},
@@ -11,7 +12,6 @@ use crate::{
     },
     git::Attributes,
     model::{Check, Status, TagName, TaskSpec, Verification, Version, signature::Demand},
-    rollback::{Error, signature},
     site::RepoSite,
     verify::{
         Checking,
@@ -85,7 +85,7 @@ fn contents(
 ) -> Result<Vec<Check>, Failure> {
     let scope = Scope::new(&site.settings, task)?;
     let checking = Checking::begin(1, "integrity.commit");
-    let commit = match grown::commit(site, &scope, found, true) {
+    let commit = match commit(site, &scope, found, true) {
         Ok(check) => check,
         Err(failure) => return Ok(vec![checking.unmade(failure, &site.git)?]),
     };
@@ -104,6 +104,33 @@ fn contents(
     Ok(vec![commit, kept])
 }
 
+/// The tag's commit holds what the manifest says, and, when `exactly`, no other file of the task.
+pub fn commit(
+    site: &RepoSite,
+    scope: &Scope,
+    found: &Found,
+    exactly: bool,
+) -> Result<Check, Failure> {
+    let mut dirs = scope.dirs();
+    dirs.extend(
+        found
+            .manifest
+            .files
+            .iter()
+            .filter(|file| !scope.owns(&file.path))
+            .map(|file| file.path.clone()),
+    );
+    let grown = (!found.grown.is_empty()).then(|| grown::words(found));
+    let exactly = exactly && found.manifest.schema.is_some();
+    let owns = |path: &RelPath| exactly && scope.owns(path);
+    Ok(integrity::commit(
+        &found.manifest,
+        &site.git.entries(&found.tag.commit, &dirs)?,
+        grown,
+        &owns,
+    ))
+}
+
 /// Refuses a release whose tag's commit does not hold what its manifest says.
 pub fn refuse_other_commit(site: &RepoSite, scope: &Scope, found: &Found) -> Result<(), Failure> {
     let meta = &found.manifest.metadata;
@@ -111,11 +138,11 @@ pub fn refuse_other_commit(site: &RepoSite, scope: &Scope, found: &Found) -> Res
     if found.manifest.schema.is_none() {
         return Ok(());
     }
-    let check = grown::commit(site, scope, found, false)?;
+    let check = commit(site, scope, found, false)?;
     if check.status == Status::Pass {
         return Ok(());
     }
-    Err(Error::Damaged {
+    Err(Damaged {
         tag: meta.git_tag.clone(),
         problems: check.evidence.join("; "),
         task: meta.task_id.clone(),

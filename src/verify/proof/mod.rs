@@ -6,15 +6,17 @@
 mod commands;
 mod files;
 mod kept_release;
+pub mod signature;
 
 use jiff::Timestamp;
 
 use crate::{
-    base::Failure,
+    base::{Failure, Fault, Hint, Kind},
     catalog::{self, Scope, manifests, registry as read, releases::Releases},
     git::{Attributes, Scan},
     model::{
-        Check, Manifest, Status, TaskSpec, Verification, Version, trust::Role, verdict::Standing,
+        Check, Manifest, Status, TaskId, TaskSpec, Verification, Version, trust::Role,
+        verdict::Standing,
     },
     site::RepoSite,
     verify::{
@@ -24,7 +26,39 @@ use crate::{
 };
 
 pub use commands::{command_dir, readiness};
-pub use kept_release::{refuse_other_commit, release};
+pub use kept_release::{commit, refuse_other_commit, release};
+
+/// A release whose commit is not what its manifest says.
+#[derive(Debug, thiserror::Error)]
+#[error("{tag} is damaged: {problems}")]
+pub struct Damaged {
+    /// The tag.
+    pub tag: String,
+    /// What is wrong.
+    pub problems: String,
+    /// The task.
+    pub task: TaskId,
+}
+
+impl Fault for Damaged {
+    fn kind(&self) -> Kind {
+        Kind::Bad
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        vec![Hint::run(
+            "see which versions are whole",
+            &[
+                "snapback",
+                "verify-snapshot",
+                "--task",
+                self.task.as_str(),
+                "--all",
+                "--deep",
+            ],
+        )]
+    }
+}
 
 /// How far to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
