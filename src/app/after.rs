@@ -11,12 +11,13 @@ use jiff::Timestamp;
 use super::App;
 use crate::{
     base::Failure,
-    catalog::registry as read,
+    catalog::{registry as read, tasks},
     model::{
         Check, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind,
         signature::Demand, verdict::Standing, verification::AS_RELEASED,
     },
     rollback::standing_of,
+    verdict,
     verify::{
         Checking, Commands,
         proof::{self, Entry, Levels},
@@ -102,7 +103,7 @@ impl App {
         let now = proof::tree(
             &self.site,
             task,
-            &self.release_for(&task.id, version)?,
+            &tasks::release_of(&self.site, &task.id, version)?,
             Standing::default(),
             version,
             levels,
@@ -123,7 +124,7 @@ impl App {
         version: &Version,
         since: Timestamp,
     ) -> Result<Verification, Failure> {
-        let releases = self.release_for(&task.id, version)?;
+        let releases = tasks::release_of(&self.site, &task.id, version)?;
         let levels = Levels {
             smoke: true,
             commands: self.commands_in(operation),
@@ -161,7 +162,7 @@ impl App {
         version: &Version,
         report: &mut Report,
     ) -> Result<Vec<Check>, Failure> {
-        let releases = self.release_for(&task.id, version)?;
+        let releases = tasks::release_of(&self.site, &task.id, version)?;
         if releases.find(&task.id, version).is_err() {
             let said =
                 format!("{version} was never released here: there is nothing to verify it against");
@@ -232,13 +233,17 @@ impl App {
         let Some(version) = active.filter(|active| report.to.as_ref() == Some(active)) else {
             return Ok(());
         };
-        let releases = self.release_for(&task.id, &version)?;
+        let releases = tasks::release_of(&self.site, &task.id, &version)?;
         let commands = if self.may_run(task) {
             Commands::unless(self.site.without_commands)
         } else {
             Commands::NotTrusted
         };
-        let standing = standing_of(&self.standings_of(&task.id)?, &task.id, &version);
+        let standing = standing_of(
+            &verdict::standings_of(&self.site, &task.id)?,
+            &task.id,
+            &version,
+        );
         // As in an operation: what all tasks share stops no task's way back.
         let seen = read::in_tree(&*self.site.tree, &self.site.settings).and_then(|registry| {
             Ok(registry

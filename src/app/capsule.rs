@@ -6,7 +6,7 @@ use super::{App, change::millis};
 use crate::{
     base::{Clock, Failure, RelPath, output},
     capsule::{self, create, open, packages},
-    catalog::{Scope, manifests},
+    catalog::{Scope, manifests, tasks},
     model::{
         TaskId, Version,
         capsule::CapsuleReport,
@@ -32,9 +32,9 @@ impl App {
             return Err(capsule::Error::Exists(path.to_path_buf()).into());
         }
         output::check(path)?;
-        let releases = self.releases_for(task)?;
+        let releases = tasks::releases_of(&self.site, task)?;
         let found = manifests::load(&self.site, releases.find(task, version)?)?;
-        let spec = self.spec(task)?;
+        let spec = tasks::spec(&self.site, task)?;
         proof::refuse_other_commit(&self.site, &Scope::new(&self.site.settings, spec)?, &found)?;
         let total = found.manifest.files.len() as u64;
         let prepared = self.site.work("reading", total, false, || {

@@ -7,7 +7,7 @@ use similar::TextDiff;
 use super::App;
 use crate::{
     base::{Failure, RelPath, sqlite},
-    catalog::{Scope, capture, databases},
+    catalog::{Scope, capture, databases, tasks},
     deps,
     draft::lines::{self, Side, as_text},
     model::{
@@ -50,7 +50,7 @@ impl App {
         before: Option<&Version>,
         after: Option<&Version>,
     ) -> Result<Difference, Failure> {
-        let spec = self.spec(task)?;
+        let spec = tasks::spec(&self.site, task)?;
         let (a, b) = (self.side(spec, before)?, self.side(spec, after)?);
         let mut found = Difference {
             task: task.clone(),

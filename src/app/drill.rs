@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{App, rehearse::Obstacle, signing::Signatures, way_back};
 use crate::{
     base::{Failure, cancel, process::offline::Offline},
-    catalog::manifests,
+    catalog::{manifests, registry, tasks},
     drill::{self, Drill, reports},
     model::{
         Status, TaskId, TaskSpec, Version,
@@ -14,6 +14,7 @@ use crate::{
         settings::EnvMode,
         trust::{CommandState, Role},
     },
+    verdict,
     verify::{Checking, Commands},
 };
 
@@ -44,15 +45,15 @@ pub struct DrillPlan {
 impl App {
     /// The version that a drill of a task returns to when nobody says: that of a rollback.
     pub fn way_back(&self, task: &TaskId) -> Result<crate::model::overview::WayBack, Failure> {
-        let spec = self.spec(task)?;
-        let active = self.active_told(spec);
-        let releases = self.tagged_releases(task)?;
+        let spec = tasks::spec(&self.site, task)?;
+        let active = registry::active_told(&self.site, spec);
+        let releases = tasks::tagged_releases(&self.site, task)?;
         let way = way_back::of(
             &self.site,
             spec,
             active.as_ref(),
             &releases,
-            &self.standings_of(task)?,
+            &verdict::standings_of(&self.site, task)?,
         );
         Ok(way_back::for_want_of_tags(
             way,
@@ -64,8 +65,7 @@ impl App {
 
     /// Every released version of a task, oldest first.
     pub fn released_versions(&self, task: &TaskId) -> Result<Vec<Version>, Failure> {
-        Ok(self
-            .tagged_releases(task)?
+        Ok(tasks::tagged_releases(&self.site, task)?
             .of(task)
             .map(|release| release.version.clone())
             .collect())
@@ -74,7 +74,7 @@ impl App {
     /// What drills of these versions would do. Reads only.
     pub fn plan_drills(&self, wanted: &[(TaskId, Version)]) -> Result<Vec<DrillPlan>, Failure> {
         let plan = |(task, version): &(TaskId, Version)| -> Result<DrillPlan, Failure> {
-            let releases = self.release_for(task, version)?;
+            let releases = tasks::release_of(&self.site, task, version)?;
             let found = manifests::load(&self.site, releases.find(task, version)?)?;
             let own: Vec<&FileEntry> = found
                 .manifest
@@ -125,7 +125,7 @@ impl App {
         let mut held = Vec::new();
         for (task, version) in wanted {
             cancel::check()?;
-            let report = self.drill_one(self.spec(task)?, version, how, &offline)?;
+            let report = self.drill_one(tasks::spec(&self.site, task)?, version, how, &offline)?;
             see(&report);
             held.push(report);
         }
@@ -143,8 +143,8 @@ impl App {
         how: &DrillHow,
         offline: &Offline,
     ) -> Result<DrillReport, Failure> {
-        let releases = self.releases_for(&spec.id)?;
-        let active = self.active_told(spec);
+        let releases = tasks::releases_of(&self.site, &spec.id)?;
+        let active = registry::active_told(&self.site, spec);
         let scratch = how.scratch.clone().unwrap_or_else(std::env::temp_dir);
         let drill = Drill {
             site: &self.site,

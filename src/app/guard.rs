@@ -13,6 +13,7 @@ mod upkeep;
 use super::App;
 use crate::{
     base::Failure,
+    catalog::tasks,
     guard::Memory,
     model::{
         TaskId, TaskSpec, Version,
@@ -56,7 +57,7 @@ impl App {
     /// # Errors
     /// When its memory cannot be read.
     pub fn guard_state(&self, task: &TaskId) -> Result<GuardState, Failure> {
-        Ok(self.memory().load(&self.spec(task)?.id)?)
+        Ok(self.memory().load(&tasks::spec(&self.site, task)?.id)?)
     }
 
     /// Keeps other running guards from this repository until dropped.
@@ -76,7 +77,7 @@ impl App {
             self.require_commands(
                 &self
                     .site
-                    .commands_for(&self.spec(task)?.id, &[Role::Metric]),
+                    .commands_for(&tasks::spec(&self.site, task)?.id, &[Role::Metric]),
             )?;
         }
         Ok(())
@@ -88,7 +89,7 @@ impl App {
     /// When its rules cannot be looked at. That a metric cannot be read is no error, and neither is
     /// a rollback that fails: then the task is frozen and a person called.
     pub fn watch(&self, task: &TaskId, look: Look) -> Result<TaskWatch, Failure> {
-        let spec = self.spec(task)?;
+        let spec = tasks::spec(&self.site, task)?;
         self.check_watched(std::slice::from_ref(task))?;
         let memory = self.memory();
         let _lock = (!look.dry_run).then(|| memory.lock(task)).transpose()?;

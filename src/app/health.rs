@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::{App, change::millis};
 use crate::{
     base::{Failure, Kind},
-    catalog::releases::Releases,
+    catalog::{releases::Releases, tasks},
     model::{
         TaskId, Version,
         answer::Next,
@@ -46,7 +46,7 @@ impl App {
         };
         self.look_at_registry(&mut repository);
         repository.extend(self.look_at_flaws());
-        let releases = self.all_releases().unwrap_or_default();
+        let releases = tasks::all_releases(&self.site).unwrap_or_default();
         repository.extend(releases.broken_tags.iter().map(broken_tag));
         let overdue = if is_open {
             self.look_at_overdue(&mut repository)

@@ -4,7 +4,7 @@
 use super::{App, Error, doctor::bad};
 use crate::{
     base::{Failure, Hint, text},
-    catalog::{self, registry, releases::Releases, untagged},
+    catalog::{self, registry, releases::Releases, tasks, untagged},
     git,
     model::{TagName, TaskId, Version, overview::DoctorLine},
     rollback,
@@ -119,8 +119,8 @@ impl App {
     /// When HEAD or the tags cannot be read.
     pub fn missing_tags(&self, task: Option<&TaskId>) -> Result<MissingTags, Failure> {
         let releases = match task {
-            Some(task) => self.tagged_releases(task)?,
-            None => self.all_releases()?,
+            Some(task) => tasks::tagged_releases(&self.site, task)?,
+            None => tasks::all_releases(&self.site)?,
         };
         self.missing_beside(&releases, task)
     }
@@ -193,7 +193,7 @@ impl App {
             return failure;
         };
         let active = || {
-            self.spec(task).ok().and_then(|spec| {
+            tasks::spec(&self.site, task).ok().and_then(|spec| {
                 registry::active(&*self.site.tree, &self.site.settings, spec).version
             })
         };
@@ -240,8 +240,7 @@ impl App {
             let seen = "this clone is shallow: older commits are not here, and releases on them cannot be checked or counted from";
             line("history", seen.into(), &["git", "fetch", "--unshallow", "--tags"])
         });
-        let broken = self
-            .all_releases()
+        let broken = tasks::all_releases(&self.site)
             .map(|releases| releases.broken_tags)
             .unwrap_or_default()
             .into_iter();

@@ -34,28 +34,24 @@ mod push;
 mod rehearse;
 mod resolve;
 mod setup;
-mod shared;
 mod signing;
 mod store;
 mod sync;
 mod then;
 mod timed;
 mod trust;
+mod verdicts;
 mod view;
 mod way_back;
 
 use std::{path::Path, sync::Arc};
 
 use crate::{
-    base::{Failure, text},
-    catalog::{
-        self,
-        releases::{self, Releases},
-    },
+    base::Failure,
+    catalog::tasks,
     config,
     git::Repo,
-    model::{Settings, TaskId, TaskSpec, Version},
-    rollback::Standings,
+    model::{Settings, TaskId},
     site::{self, RepoSite},
 };
 
@@ -143,95 +139,11 @@ impl App {
 
     /// The task whose folder the opened folder is in.
     pub fn task_here(&self) -> Option<TaskId> {
-        let here = self.site.git.prefix();
-        let inside = |task: &&TaskSpec| !task.dir.is_root() && here.is_in(&task.dir);
-        self.site
-            .settings
-            .tasks
-            .iter()
-            .find(inside)
-            .map(|task| task.id.clone())
+        tasks::here(&self.site)
     }
 
     /// Finds a task by what was typed.
     pub fn find_task(&self, typed: &str) -> Result<TaskId, Failure> {
-        let ids = || self.site.settings.tasks.iter().map(|task| task.id.as_str());
-        match typed.parse::<TaskId>() {
-            Ok(id) if self.site.settings.task(&id).is_some() => Ok(id),
-            Ok(id) if self.site.flaw_of(&id).is_some() => Err(self
-                .site
-                .refuse_flawed(&id)
-                .expect_err("because it has a flaw")
-                .into()),
-            _ => {
-                let near = text::did_you_mean(typed, ids())
-                    .into_iter()
-                    .map(String::from)
-                    .collect();
-                Err(catalog::Error::UnknownTask {
-                    task: text::escape(typed.as_bytes()),
-                    near,
-                }
-                .into())
-            }
-        }
-    }
-
-    /// The settings of a task.
-    fn spec(&self, id: &TaskId) -> Result<&TaskSpec, Failure> {
-        match self.site.settings.task(id) {
-            Some(task) => Ok(task),
-            None => self
-                .find_task(id.as_str())
-                .map(|_| unreachable!("because the task was not found")),
-        }
-    }
-
-    /// All releases.
-    fn all_releases(&self) -> Result<Releases, Failure> {
-        releases::all(&self.site.git, &self.site.settings)
-            .inspect(|releases| self.name_broken(releases))
-    }
-
-    /// The releases of one task.
-    fn tagged_releases(&self, task: &TaskId) -> Result<Releases, Failure> {
-        releases::of_task(&self.site.git, &self.site.settings, task)
-            .inspect(|releases| self.name_broken(releases))
-    }
-
-    /// Tags that lead nowhere, or to no commit, are passed over, and not without a word.
-    fn name_broken(&self, releases: &Releases) {
-        for tag in &releases.broken_tags {
-            self.site.warn_once(format!(
-                "{} is broken and passed over: {}",
-                tag.name, tag.why
-            ));
-        }
-        for (name, why) in &releases.misnamed {
-            self.site
-                .warn_once(format!("{name} is no release and passed over: {why}"));
-        }
-    }
-
-    /// One release of a task; all that there are when its tag was deleted.
-    fn release_for(&self, task: &TaskId, version: &Version) -> Result<Releases, Failure> {
-        let found = releases::one(&self.site.git, &self.site.settings, task, version)?;
-        if found.by_task.is_empty() {
-            self.releases_for(task)
-        } else {
-            Ok(found)
-        }
-    }
-
-    /// The releases of one task, those whose tag was deleted too.
-    fn releases_for(&self, task: &TaskId) -> Result<Releases, Failure> {
-        let mut releases = self.tagged_releases(task)?;
-        releases.add_lost(&self.site.git, task)?;
-        Ok(releases)
-    }
-
-    /// The verdicts of one task.
-    fn standings_of(&self, task: &TaskId) -> Result<Standings, Failure> {
-        Ok(self.judged(Some(task))?.standings)
+        tasks::find(&self.site, typed)
     }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     base::{Failure, RelPath, sqlite},
-    catalog::{Scope, manifests},
+    catalog::{Scope, manifests, tasks},
     journal::history,
     model::{
         Operation, PathChange, TaskSpec, Version,
@@ -223,7 +223,7 @@ impl<'a> Limits<'a> {
             return false;
         };
         let lists = |version: &Version| {
-            let releases = self.app.release_for(task, version).ok()?;
+            let releases = tasks::release_of(&self.app.site, task, version).ok()?;
             let found = manifests::load(&self.app.site, releases.find(task, version).ok()?).ok()?;
             found.manifest.file(path).map(|file| !file.is_restored())
         };

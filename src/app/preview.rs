@@ -5,7 +5,7 @@ use std::{io::Write, path::Path};
 use super::{App, Error};
 use crate::{
     base::{Digest, Failure, Fs, RelPath, SyncPoint, cancel, fs::create_dir_all, output, process},
-    catalog::manifests,
+    catalog::{manifests, tasks},
     draft,
     git::{Attributes, Worktree},
     model::{
@@ -17,7 +17,7 @@ use crate::{
 impl App {
     /// The manifest of a release.
     pub(super) fn manifest(&self, task: &TaskId, version: &Version) -> Result<Manifest, Failure> {
-        let releases = self.releases_for(task)?;
+        let releases = tasks::releases_of(&self.site, task)?;
         Ok(manifests::load(&self.site, releases.find(task, version)?)?
             .manifest
             .clone())
@@ -93,7 +93,11 @@ impl App {
         let commit = self
             .site
             .git
-            .peel_tag(&self.tagged_releases(task)?.find(task, version)?.tag_id)?
+            .peel_tag(
+                &tasks::tagged_releases(&self.site, task)?
+                    .find(task, version)?
+                    .tag_id,
+            )?
             .commit;
         let converter = self.site.git.converter(Attributes::Commit(&commit))?;
         for file in &files {
@@ -145,7 +149,7 @@ impl App {
             .map_err(outside)?;
         let into = scratch.path().join("tree");
         self.export(task, version, &into, false)?;
-        let dir = into.join(self.spec(task)?.dir.as_os());
+        let dir = into.join(tasks::spec(&self.site, task)?.dir.as_os());
         let dir = if dir.is_dir() { dir } else { into };
         let ended = process::Command::shell(command, &dir).merged().run()?;
         self.site

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{App, Error};
 use crate::{
     base::{Failure, secret},
-    catalog,
+    catalog::{self, tasks},
     git::{Attributes, Hooks, PushTarget, branch_name},
     journal::history,
     model::{
@@ -200,7 +200,7 @@ impl App {
         hooks: Hooks,
     ) -> Result<(), Failure> {
         let git = &self.site.git;
-        let (Some(head), spec) = (git.find_ref("HEAD")?, self.spec(task)?) else {
+        let (Some(head), spec) = (git.find_ref("HEAD")?, tasks::spec(&self.site, task)?) else {
             return Ok(());
         };
         let rules = git.converter(Attributes::Commit(&head))?;

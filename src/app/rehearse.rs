@@ -9,12 +9,13 @@ use std::collections::BTreeSet;
 use super::App;
 use crate::{
     base::{Failure, RelPath, Type},
-    catalog,
+    catalog::{self, tasks},
     draft::{Draft, StepDraft},
     git, journal,
     model::{TaskSpec, Version, request, settings::OnVerifyFail},
     rollback,
     steps::files::{self, Places},
+    verdict,
 };
 
 /// What keeps a rollback from being done.
@@ -63,8 +64,8 @@ impl App {
         let mut draft = rollback::draft(
             &site,
             task,
-            &self.releases_for(&task.id)?,
-            &self.standings_of(&task.id)?,
+            &tasks::releases_of(&self.site, &task.id)?,
+            &verdict::standings_of(&self.site, &task.id)?,
             &wanted,
         )?;
         self.check_draft(&mut draft, self.site.settings.on_verify_fail)?;
@@ -105,7 +106,7 @@ impl App {
         if !asks || on_fail == OnVerifyFail::Keep {
             return Ok(());
         }
-        let task = self.spec(&draft.plan.task)?;
+        let task = tasks::spec(&self.site, &draft.plan.task)?;
         let is_unset =
             |name: &&String| std::env::var_os(name.as_str()).is_none_or(|value| value.is_empty());
         let names: Vec<String> = task

@@ -6,15 +6,16 @@ use crate::{
     catalog::{
         self,
         releases::{self, Releases},
+        tasks,
     },
     model::{TagName, TaskId, Version},
-    rollback,
+    rollback, verdict,
 };
 
 impl App {
     /// Finds the version that was typed.
     pub fn resolve_version(&self, task: &TaskId, typed: &str) -> Result<Version, Failure> {
-        let spec = self.spec(task)?;
+        let spec = tasks::spec(&self.site, task)?;
         // A number is looked up: the tags need not be listed.
         if let Ok(version) = typed.strip_prefix('v').unwrap_or(typed).parse()
             && !releases::one(&self.site.git, &self.site.settings, task, &version)?
@@ -23,7 +24,7 @@ impl App {
         {
             return Ok(version);
         }
-        let releases = self.releases_for(task)?;
+        let releases = tasks::releases_of(&self.site, task)?;
         let none = |why: &str| Error::NoSuchVersion {
             task: task.clone(),
             text: text::escape(typed.as_bytes()),
@@ -59,7 +60,7 @@ impl App {
                     .ok_or_else(|| none("there is no older release").into())
             }
             "last-good" => {
-                let standings = self.standings_of(task)?;
+                let standings = verdict::standings_of(&self.site, task)?;
                 let found =
                     rollback::default_target(task, &releases, &standings, active()?.as_ref());
                 found.map_err(|_| none("no older release is proven good").into())

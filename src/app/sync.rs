@@ -9,7 +9,7 @@ use crate::{
         fs::{publish, read_limited, write_aside},
         path::folder_of,
     },
-    catalog::registry as read,
+    catalog::{registry as read, tasks},
     draft::{Draft, FileDraft, StepDraft, registry, tree},
     git,
     model::{
@@ -184,7 +184,7 @@ impl App {
                 wanted.task
             ))
         })?;
-        self.sync_draft(self.spec(&wanted.task)?, &line, wanted.from)
+        self.sync_draft(tasks::spec(&self.site, &wanted.task)?, &line, wanted.from)
     }
 
     /// The draft for one task.

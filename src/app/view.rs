@@ -10,14 +10,13 @@ use jiff::Timestamp;
 use super::{App, audit};
 use crate::{
     base::{Failure, Kind},
-    catalog::{self, manifests, registry as read},
+    catalog::{self, manifests, registry, tasks},
     model::{
-        Status, TaskId, TaskSpec, Verdict, Verification, Version,
+        Status, TaskId, Verdict, Verification, Version,
         operation::OpKind,
         overview::{HistoryLine, ReleaseDetail, ReleaseLine},
         signature::Demand,
     },
-    registry::Registry,
     rollback::standing_of,
     site::RepoSite,
     verdict,
@@ -25,30 +24,10 @@ use crate::{
 };
 
 impl App {
-    /// The registry as far as it can be read; trouble is a warning, for no task's own.
-    fn registry_seen(&self) -> Option<Registry> {
-        let read::Seen { registry, trouble } = read::seen(&*self.site.tree, &self.site.settings);
-        if let Some(failure) = trouble {
-            self.site
-                .warn(read::trouble_of(&self.site.settings.registry, &failure));
-        }
-        registry
-    }
-
-    /// Which version a task has, as far as that can be told; trouble is a warning.
-    pub(super) fn active_told(&self, task: &TaskSpec) -> Option<Version> {
-        let read::Active { version, trouble } =
-            read::active(&*self.site.tree, &self.site.settings, task);
-        for line in trouble {
-            self.site.warn(line);
-        }
-        version
-    }
-
     /// Releases and operations, newest first; no task = all.
     pub fn history(&self, task: Option<&TaskId>) -> Result<Vec<HistoryLine>, Failure> {
         let tasks: Vec<TaskId> = match task {
-            Some(task) => vec![self.spec(task)?.id.clone()],
+            Some(task) => vec![tasks::spec(&self.site, task)?.id.clone()],
             None => self
                 .site
                 .settings
@@ -58,8 +37,8 @@ impl App {
                 .collect(),
         };
         let releases = match task {
-            Some(task) => self.tagged_releases(task)?,
-            None => self.all_releases()?,
+            Some(task) => tasks::tagged_releases(&self.site, task)?,
+            None => tasks::all_releases(&self.site)?,
         };
         let of_tags = self.release_lines(&tasks.iter().collect::<Vec<_>>(), &releases)?;
         let mut lines: Vec<(Timestamp, HistoryLine)> = of_tags
@@ -93,9 +72,9 @@ impl App {
 
     /// One release in full.
     pub fn show(&self, task: &TaskId, version: &Version) -> Result<ReleaseDetail, Failure> {
-        let releases = self.releases_for(task)?;
+        let releases = tasks::releases_of(&self.site, task)?;
         let release = releases.find(task, version)?;
-        let active = self.active_told(self.spec(task)?);
+        let active = registry::active_told(&self.site, tasks::spec(&self.site, task)?);
         let tag = self.site.git.peel_tag(&release.tag_id)?;
         let (manifest, unread) = match manifests::load(&self.site, release) {
             Ok(found) => (Some(found.manifest.clone()), None),
@@ -115,7 +94,7 @@ impl App {
         let line = ReleaseLine {
             active: active.as_ref() == Some(&release.version),
             manifest: manifest.is_some(),
-            ..self.release_line(release, &tag, &self.judged(None)?)?
+            ..self.release_line(release, &tag, &verdict::summary(&self.site, None)?)?
         };
         let own = || {
             manifest
@@ -142,8 +121,8 @@ impl App {
     ) -> Result<Verification, Failure> {
         let mut found = proof::release(
             &self.site,
-            self.spec(task)?,
-            &self.releases_for(task)?,
+            tasks::spec(&self.site, task)?,
+            &tasks::releases_of(&self.site, task)?,
             version,
             (deep, signature),
         )?;
@@ -163,12 +142,15 @@ impl App {
         task: &TaskId,
         expected: Option<&Version>,
     ) -> Result<Verification, Failure> {
-        let (spec, releases) = (self.spec(task)?, self.releases_for(task)?);
+        let (spec, releases) = (
+            tasks::spec(&self.site, task)?,
+            tasks::releases_of(&self.site, task)?,
+        );
         let version = match expected {
             Some(version) => version.clone(),
             None => self.resolve_version(task, "active")?,
         };
-        let standing = standing_of(&self.standings_of(task)?, task, &version);
+        let standing = standing_of(&verdict::standings_of(&self.site, task)?, task, &version);
         self.require_commands(&self.commands_of_verification(task))?;
         let commands = crate::verify::Commands::unless(self.site.without_commands);
         let found = proof::tree(
@@ -196,7 +178,7 @@ impl App {
         reason: &str,
     ) -> Result<(), Failure> {
         let _lock = self.site.lock()?;
-        self.tagged_releases(task)?.find(task, version)?;
+        tasks::tagged_releases(&self.site, task)?.find(task, version)?;
         self.site.git.identity()?;
         let kind = match verdict {
             Verdict::Good => "mark good",

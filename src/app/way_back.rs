@@ -3,12 +3,13 @@
 use super::{App, MissingTags, missing_tags::not_here};
 use crate::{
     base::{Failure, clock::local, zone},
-    catalog::releases::Releases,
+    catalog::{registry, releases::Releases, tasks},
     drill::reports,
     model::{Check, Status, TaskId, TaskSpec, Version, overview::WayBack, signature::Demand},
     policy::{self, target::NoTarget},
     rollback::{self, Standings},
     site::RepoSite,
+    verdict,
     verify::proof,
 };
 
@@ -124,11 +125,11 @@ impl App {
     /// That a rollback of a task would choose no version by itself, and why.
     pub fn no_target(&self, task: &TaskId) -> Result<rollback::Error, Failure> {
         let (spec, releases, standings) = (
-            self.spec(task)?,
-            self.releases_for(task)?,
-            self.standings_of(task)?,
+            tasks::spec(&self.site, task)?,
+            tasks::releases_of(&self.site, task)?,
+            verdict::standings_of(&self.site, task)?,
         );
-        let active = self.active_told(spec);
+        let active = registry::active_told(&self.site, spec);
         let why = target(spec, active.as_ref(), &releases, &standings)
             .err()
             .unwrap_or(NoTarget::Oldest(active));
@@ -148,13 +149,13 @@ impl App {
         task: &TaskSpec,
         from: &Version,
     ) -> Result<Option<String>, Failure> {
-        let releases = self.tagged_releases(&task.id)?;
+        let releases = tasks::tagged_releases(&self.site, &task.id)?;
         let way = of(
             &self.site,
             task,
             Some(from),
             &releases,
-            &self.standings_of(&task.id)?,
+            &verdict::standings_of(&self.site, &task.id)?,
         );
         let Some(version) = &way.version else {
             return Ok(way.why);

@@ -18,6 +18,7 @@ pub mod registry;
 pub mod releases;
 pub mod rewritten;
 pub mod scope;
+pub mod tasks;
 pub mod untagged;
 pub mod verdict;
 

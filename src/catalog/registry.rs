@@ -6,6 +6,7 @@ use crate::{
     git::Repo,
     model::{GitId, Settings, TaskId, TaskSpec, Version},
     registry::{Registry, task_config},
+    site::RepoSite,
 };
 
 /// Largest registry or configuration that is read, in bytes.
@@ -91,6 +92,22 @@ pub fn active_seen(registry: Option<&Registry>, tree: &dyn Fs, task: &TaskSpec) 
         }
     }
     active
+}
+
+/// The registry as far as it can be read; trouble is a warning, for no task's own.
+pub fn told(site: &RepoSite) -> Option<Registry> {
+    let Seen { registry, trouble } = seen(&*site.tree, &site.settings);
+    if let Some(failure) = trouble {
+        site.warn(trouble_of(&site.settings.registry, &failure));
+    }
+    registry
+}
+
+/// Which version a task has, as far as that can be told; trouble is a warning.
+pub fn active_told(site: &RepoSite, task: &TaskSpec) -> Option<Version> {
+    let Active { version, trouble } = active(&*site.tree, &site.settings, task);
+    trouble.into_iter().for_each(|line| site.warn(line));
+    version
 }
 
 /// What is wrong with a file, and what mends it, in one line.

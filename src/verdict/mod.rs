@@ -4,6 +4,7 @@
 //! other clones. Nothing here decides what a verdict means for a release or a rollback.
 
 pub mod refs;
+mod summary;
 
 use std::{collections::BTreeMap, io};
 
@@ -22,6 +23,8 @@ use crate::{
     },
     site::RepoSite,
 };
+
+pub use summary::{VerdictSummary, is_of_another, listed, standings_of, summary};
 
 /// What can go wrong with the verdict log.
 #[derive(Debug, thiserror::Error)]

@@ -3,13 +3,14 @@
 use super::super::{App, Error, planned_names::Goes};
 use crate::{
     base::Failure,
+    catalog::tasks,
     draft::Draft,
     model::{
         Request,
         operation::OpKind,
         request::{CreateSnapshot, Rollback, Undo},
     },
-    release, rollback,
+    release, rollback, verdict,
 };
 
 impl App {
@@ -38,12 +39,12 @@ impl App {
 
     /// Describes a release, and notes a way back that the task has and that is broken.
     fn draft_of_release(&self, wanted: &CreateSnapshot) -> Result<Draft, Failure> {
-        let spec = self.spec(&wanted.task)?;
+        let spec = tasks::spec(&self.site, &wanted.task)?;
         let mut draft = release::draft(
             &self.site,
             spec,
-            &self.releases_for(&wanted.task)?,
-            &self.standings_of(&wanted.task)?,
+            &tasks::releases_of(&self.site, &wanted.task)?,
+            &verdict::standings_of(&self.site, &wanted.task)?,
             wanted,
         )?;
         if let Some(version) = draft.plan.to.clone().filter(|_| !draft.plan.nothing_to_do) {
@@ -58,12 +59,12 @@ impl App {
     /// Describes a rollback, and notes who judged its target in another clone.
     fn draft_of_rollback(&self, wanted: &Rollback) -> Result<Draft, Failure> {
         let (releases, judged) = (
-            self.releases_for(&wanted.task)?,
-            self.judged(Some(&wanted.task))?,
+            tasks::releases_of(&self.site, &wanted.task)?,
+            verdict::summary(&self.site, Some(&wanted.task))?,
         );
         let mut draft = rollback::draft(
             &self.site,
-            self.spec(&wanted.task)?,
+            tasks::spec(&self.site, &wanted.task)?,
             &releases,
             &judged.standings,
             wanted,
@@ -89,7 +90,7 @@ impl App {
                 word: kind.word(),
             })?;
         self.check_planned(&operation, Goes::Over)?;
-        let task = self.spec(rollback::undo::task_of(&operation)?)?;
+        let task = tasks::spec(&self.site, rollback::undo::task_of(&operation)?)?;
         let mut draft = rollback::undo::draft(&self.site, task, &operation, kind)?;
         draft.sign_as(&wanted.signing);
         Ok(draft)

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use super::super::App;
-use super::millis;
+use super::{super::App, millis};
 use crate::{
     base::{Failure, SyncPoint, fs::write_durably},
+    catalog::tasks,
     draft::Draft,
     journal,
     model::{Operation, Report, Request, operation::Step, report::Outcome},
@@ -45,7 +45,7 @@ impl App {
             of_release: false,
         };
         if let Request::Rollback(wanted) = request {
-            self.verify_active(self.spec(&wanted.task)?, &mut report)?;
+            self.verify_active(tasks::spec(&self.site, &wanted.task)?, &mut report)?;
         }
         report.duration_ms = millis(begun);
         Ok(report)

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use super::super::App;
 use crate::{
     base::Failure,
+    catalog::tasks,
     model::{
         Check, Operation, Status, TaskSpec, Verification, Version, operation::Step,
         settings::OnVerifyFail, verdict::Standing,
@@ -83,7 +84,7 @@ impl App {
             tag: false,
             ..proof::Levels::ALL
         };
-        let releases = self.release_for(&task.id, version)?;
+        let releases = tasks::release_of(&self.site, &task.id, version)?;
         let standing = Standing::default();
         let verified = proof::tree(&self.site, task, &releases, standing, version, levels)?;
         Ok(verified.checks)
@@ -97,7 +98,7 @@ impl App {
         version: &Version,
     ) -> Result<Vec<Check>, Failure> {
         let commands = self.commands_in(operation);
-        let releases = self.release_for(&task.id, version)?;
+        let releases = tasks::release_of(&self.site, &task.id, version)?;
         let mut checks = proof::readiness(&self.site, task, &releases, version, commands)?;
         leave_packages(&self.site, operation, &mut checks);
         Ok(checks)

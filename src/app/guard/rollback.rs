@@ -2,10 +2,10 @@
 //!
 //! What is about to be done is saved before it is.
 
-use super::super::App;
-use super::calls::notice;
+use super::{super::App, calls::notice};
 use crate::{
     base::{Failure, Kind},
+    catalog::tasks,
     journal::{
         history::{self, Listed},
         status::Phase,
@@ -143,7 +143,7 @@ impl App {
             op,
         });
         let now = self.site.clock.moment();
-        self.turn_to_active(self.spec(&state.task)?, state, &now)?;
+        self.turn_to_active(tasks::spec(&self.site, &state.task)?, state, &now)?;
         Ok(self.memory().save(state)?)
     }
 

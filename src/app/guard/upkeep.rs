@@ -3,6 +3,7 @@
 use super::super::{App, audit};
 use crate::{
     base::Failure,
+    catalog::tasks,
     guard,
     model::{
         TaskId,
@@ -56,7 +57,7 @@ impl App {
         change: impl FnOnce(&mut GuardState, jiff::Timestamp),
     ) -> Result<(), Failure> {
         let memory = self.memory();
-        let _lock = memory.lock(&self.spec(task)?.id)?;
+        let _lock = memory.lock(&tasks::spec(&self.site, task)?.id)?;
         let mut state = memory.load(task)?;
         change(&mut state, self.site.clock.now());
         let what = audit::deed_on(kind, task, None, state.version.as_ref());
@@ -73,7 +74,7 @@ impl App {
         rule: Option<&str>,
         log: &std::path::Path,
     ) -> Result<Vec<(String, Backtest)>, Failure> {
-        let spec = self.spec(task)?;
+        let spec = tasks::spec(&self.site, task)?;
         let rules: Vec<&RuleSpec> = spec
             .guard
             .iter()

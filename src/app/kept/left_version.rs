@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use super::super::App;
 use crate::{
     base::RelPath,
-    catalog::manifests,
+    catalog::{manifests, tasks},
     draft::tree,
     git::{Attributes, Converter},
     model::{FileState, Operation, Source},
@@ -27,7 +27,7 @@ impl<'a> LeftVersion<'a> {
             operation.about.task.as_ref()?,
             operation.about.from.as_ref()?,
         );
-        let releases = app.release_for(task, version).ok()?;
+        let releases = tasks::release_of(&app.site, task, version).ok()?;
         let found = manifests::load(&app.site, releases.find(task, version).ok()?).ok()?;
         let converter = app
             .site

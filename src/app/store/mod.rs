@@ -10,8 +10,6 @@ use std::{
     time::Duration,
 };
 
-pub use needed::Needed;
-
 use super::{App, audit::deed};
 use crate::{
     base::Failure,
@@ -21,6 +19,8 @@ use crate::{
     },
     store::{Check, Gc, Level},
 };
+
+pub use needed::Needed;
 
 /// How long a collection waits for sessions that began before it.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -4,19 +4,20 @@ use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
-use super::super::{App, shared::Judged};
+use super::super::App;
 use crate::{
     base::{Failure, RelPath},
-    catalog::{Release, registry as read, releases::Releases},
+    catalog::{Release, registry, registry as read, releases::Releases, tasks},
     git::{self, PeeledTag},
     model::{TagName, TaskId, Version, overview::ReleaseLine},
     rollback::standing_of,
+    verdict::{self, VerdictSummary},
 };
 
 impl App {
     /// The releases of a task, newest version first.
     pub fn releases(&self, task: &TaskId) -> Result<Vec<ReleaseLine>, Failure> {
-        self.release_lines(&[task], &self.tagged_releases(task)?)
+        self.release_lines(&[task], &tasks::tagged_releases(&self.site, task)?)
     }
 
     /// The lines of all releases of some tasks, the newest version of each first.
@@ -25,8 +26,8 @@ impl App {
         tasks: &[&TaskId],
         releases: &Releases,
     ) -> Result<Vec<ReleaseLine>, Failure> {
-        let (judged, settings) = (self.judged(None)?, &self.site.settings);
-        let registry = self.registry_seen();
+        let (judged, settings) = (verdict::summary(&self.site, None)?, &self.site.settings);
+        let registry = registry::told(&self.site);
         let all: Vec<&Release> = tasks
             .iter()
             .flat_map(|task| releases.of(task).rev())
@@ -36,7 +37,12 @@ impl App {
         for task in tasks {
             active.insert(
                 task,
-                read::active_seen(registry.as_ref(), &*self.site.tree, self.spec(task)?).version,
+                read::active_seen(
+                    registry.as_ref(),
+                    &*self.site.tree,
+                    tasks::spec(&self.site, task)?,
+                )
+                .version,
             );
         }
         let line = |release: &&Release| {
@@ -84,7 +90,10 @@ impl App {
 
     /// Versions and tags of a task, newest first: cheap, for completion.
     pub fn release_names(&self, task: &TaskId) -> Result<Vec<(Version, String)>, Failure> {
-        let versions = self.releases_for(task)?.tagged(task).into_iter().rev();
+        let versions = tasks::releases_of(&self.site, task)?
+            .tagged(task)
+            .into_iter()
+            .rev();
         Ok(versions
             .map(|version| {
                 (
@@ -100,7 +109,7 @@ impl App {
         &self,
         release: &Release,
         tag: &PeeledTag,
-        judged: &Judged,
+        judged: &VerdictSummary,
     ) -> Result<ReleaseLine, Failure> {
         let subject = |text: &str| text.lines().next().unwrap_or_default().trim().to_string();
         let (author, at, message) = match (&tag.tagger, tag.at) {

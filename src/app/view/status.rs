@@ -2,16 +2,17 @@
 
 use rayon::prelude::*;
 
-use super::super::{
-    App, MissingTags,
-    drift::{Drift, Watched},
-    shared::Judged,
-    way_back,
+use super::{
+    super::{
+        App, MissingTags,
+        drift::{Drift, Watched},
+        way_back,
+    },
+    is_release,
 };
-use super::is_release;
 use crate::{
     base::Failure,
-    catalog::{self, registry as read, releases::Releases},
+    catalog::{self, registry, registry as read, releases::Releases, tasks},
     model::{
         TaskId, TaskSpec, Version,
         overview::{Released, TaskLine},
@@ -19,6 +20,7 @@ use crate::{
     registry::Registry,
     rollback::standing_of,
     site::RepoSite,
+    verdict::{self, VerdictSummary},
 };
 
 /// Which version a task has, and what is wrong with that.
@@ -32,7 +34,7 @@ struct ActiveVersion {
 struct LineSources<'a> {
     site: &'a RepoSite,
     releases: &'a Releases,
-    judged: &'a Judged,
+    judged: &'a VerdictSummary,
     drift: &'a Drift<'a>,
     missing: &'a MissingTags,
 }
@@ -44,14 +46,20 @@ impl App {
             [] => self.site.settings.tasks.iter().collect(),
             some => some
                 .iter()
-                .map(|id| self.spec(id))
+                .map(|id| tasks::spec(&self.site, id))
                 .collect::<Result<_, _>>()?,
         };
         let (releases, judged) = match tasks {
-            [only] => (self.tagged_releases(only)?, self.judged(Some(only))?),
-            _ => (self.all_releases()?, self.judged(None)?),
+            [only] => (
+                tasks::tagged_releases(&self.site, only)?,
+                verdict::summary(&self.site, Some(only))?,
+            ),
+            _ => (
+                tasks::all_releases(&self.site)?,
+                verdict::summary(&self.site, None)?,
+            ),
         };
-        let registry = self.registry_seen();
+        let registry = registry::told(&self.site);
         let named: Vec<ActiveVersion> = chosen
             .par_iter()
             .map(|task| self.active_of(task, registry.as_ref()))

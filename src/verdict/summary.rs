@@ -1,0 +1,150 @@
+//! What was said of versions, here and elsewhere, taken together.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::{Records, Standings, refs};
+use crate::{
+    base::Failure,
+    catalog::{self, tasks},
+    model::{
+        TaskId, Verdict, VerdictRecord, Version,
+        verdict::{Meant, Standing, unmended},
+    },
+    site::RepoSite,
+};
+
+/// What was said of versions, and by whom where nothing of this clone says so.
+pub struct VerdictSummary {
+    /// What all records together say.
+    pub standings: Standings,
+    /// Who said what counts of a version, when that was in other clones only.
+    pub elsewhere: BTreeMap<(TaskId, Version), String>,
+}
+
+impl VerdictSummary {
+    /// Who said so of a version, when that was in other clones only.
+    pub fn by(&self, task: &TaskId, version: &Version) -> Option<String> {
+        self.elsewhere
+            .get(&(task.clone(), version.clone()))
+            .cloned()
+    }
+}
+
+/// Who gave a version its word, unless a record of this clone does.
+fn speaker(records: &[VerdictRecord], own: &HashSet<String>) -> Option<String> {
+    let of = |verdict: Verdict| {
+        records
+            .iter()
+            .filter(|record| record.verdict == verdict)
+            .collect::<Vec<_>>()
+    };
+    let deciding = match Standing::of(records).word() {
+        "bad" => of(Verdict::Bad),
+        "failed" => [unmended(records), of(Verdict::Damaged)].concat(),
+        "held" => of(Verdict::Held),
+        "good" => of(Verdict::Good),
+        "proven" => of(Verdict::Proven),
+        _ => Vec::new(),
+    };
+    let is_own = deciding.iter().any(|record| own.contains(&record.mark()));
+    deciding
+        .last()
+        .filter(|_| !is_own)
+        .map(|record| record.who.clone())
+}
+
+/// All verdicts, here and shared, in the order in which they count; and what is ignored of the
+/// shared ones, which is said once as a warning too. Of one task when it is named.
+fn records_of(site: &RepoSite, task: Option<&TaskId>) -> Result<(Records, Vec<String>), Failure> {
+    let (own, shared) = own_and_shared(site, task)?;
+    Ok((super::union(own, shared.records), shared.ignored))
+}
+
+/// What all verdicts together say, of one task when it is named. What a tag that was moved
+/// leads to is not what was released: that failed, whatever was said.
+pub fn summary(site: &RepoSite, task: Option<&TaskId>) -> Result<VerdictSummary, Failure> {
+    let (own, shared) = own_and_shared(site, task)?;
+    let here: HashSet<String> = own.iter().map(VerdictRecord::mark).collect();
+    let records = super::of_releases_here(&site.git, own, shared.records);
+    let all = records.iter().flat_map(|(task, versions)| {
+        versions
+            .iter()
+            .map(move |(version, said)| (task, version, said))
+    });
+    let elsewhere = all.filter_map(|(task, version, said)| {
+        Some(((task.clone(), version.clone()), speaker(said, &here)?))
+    });
+    let mut summary = VerdictSummary {
+        elsewhere: elsewhere.collect(),
+        standings: super::fold(&records),
+    };
+    let releases = task.map_or_else(
+        || tasks::all_releases(site),
+        |task| tasks::tagged_releases(site, task),
+    )?;
+    for (task, version) in releases.moved(&site.git, task)? {
+        summary.elsewhere.remove(&(task.clone(), version.clone()));
+        summary
+            .standings
+            .entry(task)
+            .or_default()
+            .entry(version)
+            .or_default()
+            .failed = true;
+    }
+    Ok(summary)
+}
+
+/// What all verdicts together say of the versions of one task.
+pub fn standings_of(site: &RepoSite, task: &TaskId) -> Result<Standings, Failure> {
+    Ok(summary(site, Some(task))?.standings)
+}
+
+/// The verdicts of this clone, and the shared ones.
+fn own_and_shared(
+    site: &RepoSite,
+    task: Option<&TaskId>,
+) -> Result<(Vec<VerdictRecord>, refs::Shared), Failure> {
+    // Somebody else's state folder: what was shared can be read all the same.
+    let mut own = if site.is_closed() {
+        Vec::new()
+    } else {
+        super::own(&*site.state)?
+    };
+    own.retain(|record| task.is_none_or(|task| record.task == *task));
+    let shared = refs::read(&site.git, task, &own)?;
+    if let Some(first) = shared.ignored.first() {
+        let more = shared.ignored.len() - 1;
+        let more = if more == 0 {
+            String::new()
+        } else {
+            format!(" (and {more} more: `snapback verdicts list`)")
+        };
+        site.warn(format!("a shared verdict is ignored: {first}{more}"));
+    }
+    Ok((own, shared))
+}
+
+/// The verdicts of some tasks, or of all, the newest last; and the shared ones that are
+/// ignored.
+pub fn listed(
+    site: &RepoSite,
+    tasks: &[TaskId],
+) -> Result<(Vec<VerdictRecord>, Vec<String>), Failure> {
+    let (records, ignored) = records_of(site, None)?;
+    let wanted = records
+        .into_iter()
+        .filter(|(task, _)| tasks.is_empty() || tasks.contains(task));
+    Ok((
+        wanted
+            .flat_map(|(_, versions)| versions.into_values().flatten())
+            .collect(),
+        ignored,
+    ))
+}
+
+/// True for what was said of another release of the number than the one that is here.
+pub fn is_of_another(site: &RepoSite, record: &VerdictRecord) -> bool {
+    let here = catalog::verdict::meant(&site.git, &record.task, &record.version);
+    !Meant::may_be(record.release.as_ref(), here.as_ref())
+}
