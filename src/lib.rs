@@ -21,9 +21,9 @@
 //!    and must still be the same.
 //! 2. **Bytes before intent.** `draft::write` makes every byte that will be needed durable, in git
 //!    and in the store, where nobody can see it. What is overwritten or deleted is among them.
-//! 3. **One way to change the world.** The resulting [`model::Operation`] is plain data; the
-//!    [`journal`] writes it down and runs its [`steps`]. A failure unwinds them, a crash is
-//!    finished or unwound by the next run from the plan alone.
+//! 3. **One way to change the world.** The resulting [`model::Operation`] is plain data;
+//!    [`operate`] writes it down in the [`journal`] and runs its [`steps`]. A failure unwinds them,
+//!    a crash is finished or unwound by the next run from the plan alone.
 //! 4. **One commit point.** References and index move last, in one step that is taken back or
 //!    finished after a crash. Undo is an operation like any other, with before and after exchanged.
 //! 5. **Engines never print.** They emit [`model::Event`]s and return plans and reports.
@@ -43,10 +43,11 @@
 //! | 5 | [`catalog`]: what there is: releases, manifests, files now |
 //! | 6 | [`verdict`]: what was said of it; [`verify`]: proving it |
 //! | 7 | [`draft`]: operations before they are written down; [`steps`]: what operations do; [`backup`]: folders in the store |
-//! | 8 | [`release`], [`rollback`], [`drill`]: rollbacks rehearsed; [`capsule`]: one file a version; [`guard`]: rollbacks by themselves; [`hooks`]: what runs in git's own commands |
-//! | 9 | [`config`] |
-//! | 10 | [`app`] |
-//! | 12 | [`cli`] |
+//! | 8 | [`operate`]: the one way in which anything changes |
+//! | 9 | [`release`], [`rollback`], [`drill`]: rollbacks rehearsed; [`capsule`]: one file a version; [`guard`]: rollbacks by themselves; [`hooks`]: what runs in git's own commands |
+//! | 10 | [`config`] |
+//! | 11 | [`app`] |
+//! | 13 | [`cli`] |
 //!
 //! The design page knew neither `site`, `catalog`, `draft` nor `steps`. Releases, rollbacks and
 //! undos turned out to be the same thing seen from three sides, and a crash has to be finished by
@@ -63,8 +64,8 @@
 //! written by the journal, as the last thing before an operation is over. It lies in segments
 //! under `audit/`, so that finding its end stays cheap however long it grows.
 //!
-//! To know the product, read [`rollback`], [`journal`] and its `status`, [`steps::files`],
-//! [`verify`], and `cli/commands/rollback.rs`.
+//! To know the product, read [`operate`], [`rollback`], [`journal`] and its `status`,
+//! [`steps::files`], [`verify`], and `cli/commands/rollback.rs`.
 
 pub mod alert;
 pub mod app;
@@ -82,6 +83,7 @@ pub mod guard;
 pub mod hooks;
 pub mod journal;
 pub mod keys;
+pub mod operate;
 pub mod registry;
 pub mod release;
 pub mod rollback;

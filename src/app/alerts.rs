@@ -4,9 +4,13 @@
 //! allow, and no failure to send is a failure of what was done: it is a warning, and the record
 //! keeps the alert for the next attempt.
 
+use crate::operate;
+
+use crate::operate::Operator;
+
 use std::time::{Duration, Instant};
 
-use super::{App, audit};
+use super::App;
 use crate::{
     alert::{
         Again, Error, Outbox, Refusal, Surroundings,
@@ -360,9 +364,9 @@ impl App {
             who: format!("{} <{}>", who.name, who.email),
             at: self.site.clock.now(),
         };
-        let mut what = audit::deed_about("alert answer", &format!("{} {choice}", alert.id));
+        let mut what = operate::deed_about("alert answer", &format!("{} {choice}", alert.id));
         what.task.clone_from(&about.task);
-        self.witnessed(what, &format!("answer to: {}", about.title), || {
+        Operator::new(&self.site).witnessed(what, &format!("answer to: {}", about.title), || {
             Ok(self.outbox().answer(&alert.id, answered)?)
         })
     }

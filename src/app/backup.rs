@@ -3,7 +3,10 @@
 //! A restore takes the operation lock, so that no rollback changes the same files meanwhile, and
 //! keeps what it overwrites under a name of its own; the store's commit is atomic by itself.
 
-use super::{App, audit::deed_about};
+use crate::operate::Operator;
+
+use super::App;
+use crate::operate::deed_about;
 use crate::{
     backup::{self, Put, Restore},
     base::Failure,
@@ -17,7 +20,7 @@ impl App {
         if put.dry_run {
             act()
         } else {
-            self.witnessed(deed_about("store put", &put.name), "", act)
+            Operator::new(&self.site).witnessed(deed_about("store put", &put.name), "", act)
         }
     }
 
@@ -28,7 +31,7 @@ impl App {
         if restore.dry_run {
             act()
         } else {
-            self.witnessed(deed_about("store restore", &restore.name), "", act)
+            Operator::new(&self.site).witnessed(deed_about("store restore", &restore.name), "", act)
         }
     }
 
@@ -44,7 +47,7 @@ impl App {
 
     /// Takes a name away; returns what it stood for.
     pub fn store_drop(&self, name: &str) -> Result<Saved, Failure> {
-        self.witnessed(deed_about("store drop", name), "", || {
+        Operator::new(&self.site).witnessed(deed_about("store drop", name), "", || {
             backup::drop_name(&self.site, name)
         })
     }

@@ -2,8 +2,9 @@
 
 use std::{path::Path, time::Instant};
 
-use super::{App, change::millis};
+use super::App;
 use crate::{
+    base::clock::millis,
     base::{Clock, Failure, RelPath, output},
     capsule::{self, create, open, packages},
     catalog::{Scope, manifests, tasks},
@@ -46,7 +47,7 @@ impl App {
             prepared.write(path)?
         };
         Ok(CapsuleReport {
-            duration_ms: millis(begun),
+            duration_ms: millis(begun.elapsed()),
             ..report
         })
     }
@@ -59,7 +60,7 @@ impl App {
         let begun = Instant::now();
         let report = open::verify(path)?;
         Ok(CapsuleReport {
-            duration_ms: millis(begun),
+            duration_ms: millis(begun.elapsed()),
             ..report
         })
     }
@@ -76,7 +77,7 @@ impl App {
         let begun = Instant::now();
         let report = open::rehearse(path, into, links_out)?;
         Ok(CapsuleReport {
-            duration_ms: millis(begun),
+            duration_ms: millis(begun.elapsed()),
             ..report
         })
     }
@@ -92,7 +93,7 @@ impl App {
     ) -> Result<CapsuleReport, Failure> {
         let (begun, began_at) = (Instant::now(), Some(Clock::System.now()));
         let report = open::restore(path, into, links_out)?;
-        let duration_ms = millis(begun);
+        let duration_ms = millis(begun.elapsed());
         let moment = Moment {
             what: "check, restore and read back".into(),
             at_ms: 0,
@@ -116,7 +117,7 @@ impl App {
     ) -> (CapsuleReport, Option<Failure>) {
         let begun = Instant::now();
         let done = packages::install(&report, into, venv);
-        let (took_ms, mut report) = (millis(begun), report);
+        let (took_ms, mut report) = (millis(begun.elapsed()), report);
         let end = if done.is_ok() {
             MomentEnd::Done
         } else {

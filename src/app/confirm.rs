@@ -8,9 +8,9 @@
 
 use std::time::Duration;
 
-use super::{App, audit};
+use super::App;
 use crate::{
-    base::{Failure, Kind},
+    base::{Failure, Kind, clock::millis},
     draft::Draft,
     guard::{self, confirm::Confirmations},
     journal::{
@@ -26,6 +26,7 @@ use crate::{
         request::Undo,
         signature::Signing,
     },
+    operate::{self, Operator},
     rollback,
 };
 
@@ -85,7 +86,7 @@ impl App {
             task: wanted.task.clone(),
             from: draft.plan.from.clone(),
             to: draft.plan.to.clone(),
-            within_ms: u64::try_from(within.as_millis()).unwrap_or(u64::MAX),
+            within_ms: millis(within),
             since: self.site.clock.moment(),
             after: history::ids(&*self.site.state)?
                 .last()
@@ -112,14 +113,14 @@ impl App {
     pub(super) fn run_out(
         &self,
         pending: Option<Pending>,
-        report: &mut Report,
-    ) -> Result<(), Failure> {
+        report: &Report,
+    ) -> Result<Option<String>, Failure> {
         let Some(pending) = pending else {
-            return Ok(());
+            return Ok(None);
         };
         if report.outcome == Outcome::Undone {
             self.disarm(Some(&pending));
-            return Ok(());
+            return Ok(None);
         }
         let pending = Pending {
             op: report.op.clone(),
@@ -127,13 +128,11 @@ impl App {
             ..pending
         };
         self.confirmations().save(&pending)?;
-        report.notes.push(format!(
+        Ok(Some(format!(
             "goes back by itself in {:?} unless somebody runs: snapback confirm -t {}",
             pending.within(),
             pending.task
-        ));
-        self.keep_report(report);
-        Ok(())
+        )))
     }
 
     /// Confirms a rollback: it stays. Returns what waited.
@@ -149,8 +148,8 @@ impl App {
             .ok_or_else(|| guard::Error::TooLate(task.clone()))?;
         // It may have been taken back a moment ago.
         let pending = records.load(task)?.ok_or_else(nothing)?;
-        let what = audit::deed_on("confirm", task, pending.from.as_ref(), pending.to.as_ref());
-        self.witnessed(what, "the rollback stays", || {
+        let what = operate::deed_on("confirm", task, pending.from.as_ref(), pending.to.as_ref());
+        Operator::new(&self.site).witnessed(what, "the rollback stays", || {
             Ok(records.remove(task).map(drop)?)
         })?;
         Ok(pending)
@@ -183,8 +182,7 @@ impl App {
     /// Settles one.
     fn settle(&self, seen: &Pending) -> Result<Settled, Failure> {
         let now = self.site.clock.moment();
-        let waits =
-            |left: Duration| Settled::Waits(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        let waits = |left: Duration| Settled::Waits(millis(left));
         if now.since(&seen.since).is_none() {
             // The clock was set back while the machine was off: the time begins anew.
             self.confirmations().save(&Pending {
@@ -342,13 +340,13 @@ impl App {
         let about = &operation.about;
         let own = about.task.as_ref() == Some(&pending.task) && about.id.counter() > pending.after;
         if own && about.undoes.is_some() && about.undoes == pending.op {
-            return match self.resume_quietly()?.outcome {
+            return match Operator::new(&self.site).resume()?.outcome {
                 Outcome::Done => Ok(Some(Settled::Reverted)),
                 _ => Ok(None),
             };
         }
         if own && about.kind == OpKind::Rollback && about.to == pending.to {
-            return match self.abort_quietly() {
+            return match Operator::new(&self.site).abort() {
                 Ok(_) => Ok(Some(Settled::Reverted)),
                 // It was seen by the world, so it is complete now, and taken back like any other.
                 Err(failure) if failure.kind() == Kind::Conflict => Ok(None),

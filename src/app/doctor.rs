@@ -2,6 +2,8 @@
 //!
 //! Changes nothing; even the lock is only tried. What goes wrong is a line, never an error.
 
+use crate::operate;
+
 use std::path::Path;
 
 use super::{App, Options, signing::Signatures};
@@ -119,7 +121,7 @@ impl App {
 
     /// Reports of operations that cannot be read; nothing when there are none.
     fn reports_line(&self, is_foreign: bool) -> Option<DoctorLine> {
-        match self.damaged_reports() {
+        match operate::operations::damaged_reports(&self.site) {
             // Whose they are stands in its own line.
             _ if is_foreign => None,
             Ok(lines) if lines.is_empty() => None,

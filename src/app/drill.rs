@@ -2,18 +2,20 @@
 
 use std::path::PathBuf;
 
-use super::{App, rehearse::Obstacle, signing::Signatures, way_back};
+use super::{App, obstacle::Obstacle, signing::Signatures, way_back};
 use crate::{
     base::{Failure, cancel, process::offline::Offline},
     catalog::{manifests, registry, tasks},
     drill::{self, Drill, reports},
     model::{
-        Status, TaskId, TaskSpec, Version,
+        Status, TaskId, TaskSpec, Verdict, Version,
         drill::{DrillReport, WAY},
         manifest::FileEntry,
         settings::EnvMode,
         trust::{CommandState, Role},
     },
+    operate::{NewVerdict, Operator, own_failure},
+    site::RepoSite,
     verdict,
     verify::{Checking, Commands},
 };
@@ -170,7 +172,7 @@ impl App {
         // What was cut short proves nothing, and is no failure of the version's.
         cancel::check()?;
         reports::keep(&*self.site.state, &report).map_err(drill::Error::Reports)?;
-        self.note_drill(&report);
+        note(&self.site, &report);
         Ok(report)
     }
 
@@ -201,5 +203,26 @@ impl App {
             }
         };
         report.verification.checks.push(check);
+    }
+}
+
+/// Writes down what a drill says of its version.
+fn note(site: &RepoSite, report: &DrillReport) {
+    let said = |verdict, reason| NewVerdict {
+        task: &report.task,
+        version: &report.version,
+        verdict,
+        reason,
+    };
+    if report.passed {
+        Operator::new(site).note(&said(
+            Verdict::Proven,
+            format!("came back in a drill, in {} ms", report.recovery_ms),
+        ));
+    } else if let Some(reason) = own_failure(&report.verification, true) {
+        Operator::new(site).note(&said(
+            Verdict::Failed,
+            format!("did not come back in a drill: {reason}"),
+        ));
     }
 }

@@ -5,22 +5,13 @@ use std::path::PathBuf;
 use super::missing_tags::{fetch_tags, not_here};
 use crate::{
     base::{Fault, Hint, Kind, RelPath},
-    model::{TaskId, Version, operation::OpKind},
+    model::{TaskId, Version},
     rollback,
 };
 
 /// What the front door itself refuses.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The plan that was shown is not what would be done now.
-    #[error("the repository changed after the plan was shown")]
-    PlanOutOfDate,
-    /// Something of the user's has the name that changes of files are staged under.
-    #[error("{0} is in the work tree, and snapback needs this name while it changes files")]
-    StageTaken(RelPath),
-    /// The operation belongs to another work tree.
-    #[error("the unfinished operation belongs to the work tree {0}")]
-    OtherWorkTree(String),
     /// The operation to take back was done in another work tree.
     #[error("the operation was done in the work tree {place}, whose files it changed")]
     DoneElsewhere {
@@ -31,59 +22,6 @@ pub enum Error {
         /// `undo` or `redo`.
         word: &'static str,
     },
-    /// A plan that was read back would write what no plan of its kind writes.
-    #[error(
-        "operation {op} would write {path}, {why}: its plan or the settings were changed since it was made"
-    )]
-    NotItsOwn {
-        /// The operation's short id.
-        op: String,
-        /// The path.
-        path: RelPath,
-        /// What it is instead.
-        why: &'static str,
-        /// True for an operation that is over, and was to be undone.
-        is_over: bool,
-    },
-    /// A plan that was read back would move a name, or say a verdict, that no plan of its kind
-    /// does.
-    #[error(
-        "operation {op} would change {name}, {why}: its plan or the settings were changed since it was made"
-    )]
-    NotItsName {
-        /// The operation's short id.
-        op: String,
-        /// The reference or verdict.
-        name: String,
-        /// What it is instead.
-        why: &'static str,
-        /// True for an operation that is over, and was to be undone.
-        is_over: bool,
-    },
-    /// The branch that an unfinished operation commits to is not that of this work tree.
-    #[error("operation {op} commits to {branch}, which HEAD is not on")]
-    OtherBranch {
-        /// The operation's short id.
-        op: String,
-        /// The branch's full name.
-        branch: String,
-    },
-    /// The disk has less room than is certainly written to it.
-    #[error("there is not enough room in {}: {needed} are needed, {free} are free", place.display())]
-    NoSpace {
-        /// A folder of the disk.
-        place: PathBuf,
-        /// How much is needed.
-        needed: String,
-        /// How much there is.
-        free: String,
-    },
-    /// There is no unfinished operation.
-    #[error("no operation is unfinished")]
-    NothingUnfinished,
-    /// It could not be taken back because it had been published.
-    #[error("operation {0} had been published already; it is complete now")]
-    WasPublished(String, OpKind),
     /// A word that names no version.
     #[error("{text:?} names no version of {task}: {why}")]
     NoSuchVersion {
@@ -184,24 +122,13 @@ fn files(count: usize) -> String {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Outside(..) | Self::NotUploaded { .. } | Self::NoSpace { .. } => Kind::Missing,
-            Self::PlanOutOfDate
-            | Self::WasPublished(..)
-            | Self::Behind { .. }
-            | Self::TagThere { .. } => Kind::Conflict,
-            Self::NotItsOwn { is_over: false, .. }
-            | Self::NotItsName { is_over: false, .. }
-            | Self::OtherBranch { .. } => Kind::Stuck,
-            Self::NotItsOwn { .. }
-            | Self::NotItsName { .. }
-            | Self::StageTaken(_)
-            | Self::OtherWorkTree(_)
-            | Self::DoneElsewhere { .. }
+            Self::Outside(..) | Self::NotUploaded { .. } => Kind::Missing,
+            Self::Behind { .. } | Self::TagThere { .. } => Kind::Conflict,
+            Self::DoneElsewhere { .. }
             | Self::NotEmpty(_)
             | Self::CannotSync(_)
             | Self::OnlyInto(_) => Kind::Refused,
-            Self::NothingUnfinished
-            | Self::NoSuchVersion { .. }
+            Self::NoSuchVersion { .. }
             | Self::TagsNotHere { .. }
             | Self::NoSuchFile { .. }
             | Self::NothingKept(_)
@@ -212,26 +139,10 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::NoSpace { place, .. } => vec![
-                Hint::run(
-                    "see which disk is full, and make room",
-                    &["df", "-h", &place.to_string_lossy()],
-                ),
-                Hint::run(
-                    "see what the store can give back",
-                    &["snapback", "store", "gc", "--dry-run"],
-                ),
-            ],
-            Self::PlanOutOfDate => vec![Hint::say("run the command again to see the new plan")],
             Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
-            Self::OtherBranch { .. }
-            | Self::NotItsOwn { .. }
-            | Self::NotItsName { .. }
-            | Self::NothingUnfinished
-            | Self::OtherWorkTree(_)
-            | Self::StageTaken(_)
-            | Self::DoneElsewhere { .. }
-            | Self::WasPublished(..) => self.hints_on_operations(),
+            Self::DoneElsewhere { place, op, word } => {
+                vec![rollback::in_work_tree(place, "do it there", &[word, op])]
+            }
             Self::NothingKept(_)
             | Self::NothingWritten(_)
             | Self::NotKept { .. }
@@ -248,47 +159,6 @@ impl Fault for Error {
 }
 
 impl Error {
-    /// What to do about an operation that is unfinished, over, or not its own.
-    fn hints_on_operations(&self) -> Vec<Hint> {
-        match self {
-            Self::OtherBranch { branch, .. } => vec![
-                Hint::run(
-                    "go back to that branch",
-                    &["git", "switch", branch.trim_start_matches("refs/heads/")],
-                ),
-                Hint::run("or take the operation back", &["snapback", "op", "abort"]),
-            ],
-            Self::NotItsOwn { op, .. } | Self::NotItsName { op, .. } => vec![
-                Hint::run("see what it would do", &["snapback", "op", "show", op]),
-                Hint::say(
-                    "if the settings were changed since it began, put them back as they were; if nobody of yours began it, move its folder out of .git/snapback/ops",
-                ),
-            ],
-            Self::NothingUnfinished => {
-                vec![Hint::run("see all operations", &["snapback", "op", "list"])]
-            }
-            Self::OtherWorkTree(path) => vec![Hint::run(
-                "finish it there",
-                &["snapback", "-C", path, "op", "resume"],
-            )],
-            Self::StageTaken(path) => vec![Hint::say(format!(
-                "no operation is unfinished, so it is yours: move {path} away"
-            ))],
-            Self::DoneElsewhere { place, op, word } => {
-                vec![rollback::in_work_tree(place, "do it there", &[word, op])]
-            }
-            // What of these can be taken back is said of them themselves.
-            Self::WasPublished(op, OpKind::Adopt | OpKind::Init | OpKind::Undo) => {
-                vec![Hint::run(
-                    "see what it did",
-                    &["snapback", "op", "show", op],
-                )]
-            }
-            Self::WasPublished(op, _) => vec![Hint::run("take it back", &["snapback", "undo", op])],
-            _ => Vec::new(),
-        }
-    }
-
     /// What to do about files that an operation put aside, or did not.
     fn hints_on_kept_files(&self) -> Vec<Hint> {
         match self {

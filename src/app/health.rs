@@ -11,8 +11,9 @@ use std::time::Instant;
 use jiff::Timestamp;
 use rayon::prelude::*;
 
-use super::{App, change::millis};
+use super::App;
 use crate::{
+    base::clock::millis,
     base::{Failure, Kind},
     catalog::{releases::Releases, tasks},
     model::{
@@ -78,7 +79,7 @@ impl App {
             unfinished,
             disk,
             stored,
-            duration_ms: millis(begun),
+            duration_ms: millis(begun.elapsed()),
         })
     }
 

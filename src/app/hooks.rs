@@ -1,6 +1,10 @@
 //! Hooks of git as a use case: installed, taken away, looked at, run.
 
-use super::{App, audit};
+use crate::operate;
+
+use crate::operate::Operator;
+
+use super::App;
 use crate::{
     base::Failure,
     hooks::{
@@ -36,7 +40,7 @@ impl App {
         if self.plan_hooks(wanted)?.lines.is_empty() {
             return install();
         }
-        self.witnessed(audit::deed("hooks install"), "", install)
+        Operator::new(&self.site).witnessed(operate::deed("hooks install"), "", install)
     }
 
     /// What taking them away would do.
@@ -49,7 +53,7 @@ impl App {
     /// Takes all hooks away, and brings back what was there byte for byte.
     pub fn remove_hooks(&self) -> Result<HooksPlan, Failure> {
         let _lock = self.site.lock()?;
-        self.witnessed(audit::deed("hooks uninstall"), "", || {
+        Operator::new(&self.site).witnessed(operate::deed("hooks uninstall"), "", || {
             driver::write(&self.site, None)?;
             setup::remove(&self.site)
         })

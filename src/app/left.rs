@@ -1,20 +1,26 @@
 //! What is so after a change that failed: of operations by their journals, of places by looking.
 
-use std::{
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-};
+use crate::verdict::refs;
+
+use std::os::unix::prelude::OsStrExt;
+
+use crate::base::footprint::Footprint;
+
+use crate::base::Failure;
+
+use crate::base::fs::is_temp;
+
+use std::path::Path;
+
+use std::path::PathBuf;
+
+use crate::model::left::LeftOperation;
+
+use crate::model::OpId;
+
+use crate::operate;
 
 use super::App;
-use crate::{
-    base::{Failure, footprint::Footprint, fs::is_temp},
-    journal::{self, history, status::Phase},
-    model::{
-        OpId,
-        left::{LeftOperation, Stand},
-    },
-    verdict::refs,
-};
 
 /// What commands that have no journal do not change for anybody to see, below the state folder.
 const UNSEEN: [&str; 9] = [
@@ -33,64 +39,7 @@ impl App {
     /// What is left of operations that were begun, as far as their journals are there: one that
     /// has none did nothing.
     pub fn left_of(&self, began: &[OpId]) -> Vec<LeftOperation> {
-        began.iter().filter_map(|op| self.left_of_one(op)).collect()
-    }
-
-    /// What is left of one operation.
-    fn left_of_one(&self, op: &OpId) -> Option<LeftOperation> {
-        let unknown = LeftOperation {
-            op: op.clone(),
-            kind: None,
-            stand: Stand::Unknown,
-            done: Vec::new(),
-            begun: None,
-            only_forward: false,
-            kept: 0,
-        };
-        let found = match history::open(&self.site.state, op) {
-            Ok(found) => found?,
-            Err(_) => return Some(unknown),
-        };
-        let Ok(standing) = journal::status_of(found.log.records()) else {
-            return Some(unknown);
-        };
-        let name = |at: usize| {
-            found
-                .operation
-                .steps
-                .get(at)
-                .map_or("end", crate::model::operation::Step::name)
-                .to_string()
-        };
-        let names = |upto: usize| (0..upto).map(name).collect::<Vec<_>>();
-        let (stand, done, begun) = match standing.phase {
-            Phase::Finished { done: true } => (Stand::Done, Vec::new(), None),
-            Phase::Finished { done: false } => (Stand::PutBack, Vec::new(), None),
-            Phase::Forward {
-                done: 0,
-                started: None,
-            } => (Stand::Open, Vec::new(), None),
-            Phase::Forward { done, started } => {
-                (Stand::Unfinished, names(done), started.map(|_| name(done)))
-            }
-            // Its last step is taken back or not: that was not written down.
-            Phase::Backward { left, .. } => (
-                Stand::Unfinished,
-                names(left.saturating_sub(1)),
-                left.checked_sub(1).map(name),
-            ),
-            Phase::Stuck { step, .. } => (Stand::Unfinished, names(step), Some(name(step))),
-        };
-        let kind = Some(found.operation.about.kind);
-        Some(LeftOperation {
-            op: op.clone(),
-            kind,
-            stand,
-            done,
-            begun,
-            only_forward: standing.committed,
-            kept: self.kept_notes(op).len(),
-        })
+        operate::left::left_of(&self.site, began)
     }
 
     /// What is named and has no file of its own: what was put into the store, and shared verdicts.

@@ -15,6 +15,7 @@ use crate::{
         overview::OperationLine,
         report::Outcome,
     },
+    operate::share,
     verdict::refs,
 };
 
@@ -307,14 +308,6 @@ impl App {
 
     /// The words of the command that shares a branch and a tag; none when there is no saying where.
     pub fn share(&self, tag: Option<&str>, named: Option<&str>) -> Vec<String> {
-        let Ok(target) = self.site.git.push_target(named) else {
-            return Vec::new();
-        };
-        let remote = secret::clean_text(&target.remote);
-        let mut words: Vec<String> = ["git", "push"].map(String::from).to_vec();
-        words.extend(tag.map(|_| "--atomic".into()));
-        words.extend([remote, target.refspec()]);
-        words.extend(tag.map(String::from));
-        words
+        share::words(&self.site, tag, named)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{App, Error, Options};
+use super::{App, Options};
 use crate::{
     base::{Failure, RelPath, fs::read_limited, glob::Globs, sqlite},
     catalog::Scope,
@@ -10,7 +10,7 @@ use crate::{
     draft::{Draft, FileDraft, StepDraft, tree},
     git::Scan,
     model::{Plan, Report, Request, operation::OpKind, overview::InitFile},
-    site,
+    operate, site,
 };
 
 impl App {
@@ -100,7 +100,7 @@ impl App {
                 .transpose()
                 .map_err(failed)?;
             if now.as_deref() != file.before.as_ref().map(String::as_bytes) {
-                return Err(Error::PlanOutOfDate.into());
+                return Err(operate::Error::PlanOutOfDate.into());
             }
             let before = tree::existing(tree, &self.site.git, &file.path, None)?;
             let mode = before

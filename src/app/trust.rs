@@ -8,20 +8,14 @@ use std::path::PathBuf;
 use super::App;
 use crate::{
     base::{Digest, Failure, Kind},
-    draft::{Draft, StepDraft},
     keys::Keys,
     model::{
-        Operation, Plan, TaskId,
-        operation::{OpKind, Step},
+        Plan, TaskId,
         signature::Signer,
-        trust::{CommandState, ConfiguredCommand, Role, digest_of_all},
+        trust::{CommandState, ConfiguredCommand, digest_of_all},
     },
     site,
-    verify::Commands,
 };
-
-/// The uses of a task's commands in a verification.
-const CHECKS: [Role; 2] = [Role::Smoke, Role::Probe];
 
 impl App {
     /// The commands that the configuration names, of these tasks or of all, and whether each may
@@ -49,11 +43,7 @@ impl App {
 
     /// The commands that a verification of a task's four levels would run.
     pub fn commands_of_verification(&self, task: &TaskId) -> Vec<CommandState> {
-        if self.site.without_commands {
-            Vec::new()
-        } else {
-            self.site.commands_for(task, &CHECKS)
-        }
+        self.site.commands_of_verification(task)
     }
 
     /// The file that names the commands.
@@ -141,77 +131,5 @@ impl App {
     /// Refuses when one of these may not run.
     pub(super) fn require_commands(&self, commands: &[CommandState]) -> Result<(), Failure> {
         Ok(site::consent::require(commands.to_vec())?)
-    }
-
-    /// Writes into the plan what the draft would run; with `--no-commands` it then runs nothing.
-    pub(super) fn name_commands(&self, draft: &mut Draft) {
-        if draft.plan.nothing_to_do {
-            return;
-        }
-        let mut roles = Vec::new();
-        for step in &draft.steps {
-            match step {
-                // Going back after a failure runs the other one of the two.
-                StepDraft::Stop | StepDraft::Start => roles.extend([Role::Stop, Role::Start]),
-                StepDraft::Environment { .. } => roles.push(Role::Environment),
-                StepDraft::Verify(Some(_)) => roles.push(Role::Smoke),
-                StepDraft::Ready(_) => roles.push(Role::Probe),
-                _ => {}
-            }
-        }
-        if draft.plan.kind == OpKind::CreateSnapshot {
-            roles.push(Role::Smoke);
-        }
-        let mut commands = self.site.commands_for(&draft.plan.task, &roles);
-        if matches!(draft.plan.kind, OpKind::Undo | OpKind::Redo) {
-            // They verify where it arrives. That nobody agreed to them keeps nobody from going
-            // back.
-            let checks = self
-                .site
-                .commands_for(&draft.plan.task, &[Role::Smoke, Role::Probe]);
-            commands.extend(checks.into_iter().filter(|command| command.trusted));
-        }
-        if !self.site.without_commands {
-            draft.plan.commands = commands;
-        } else if !commands.is_empty() {
-            draft
-                .steps
-                .retain(|step| !matches!(step, StepDraft::Stop | StepDraft::Start));
-            draft.plan.notes.push("none of the task's commands is run (--no-commands); what they check is not checked".into());
-        }
-    }
-
-    /// Refuses to go on with an operation whose commands may not run.
-    pub(super) fn require_commands_of(
-        &self,
-        operation: &Operation,
-        forward: bool,
-    ) -> Result<(), Failure> {
-        let Some(task) = operation
-            .about
-            .task
-            .as_ref()
-            .filter(|_| !self.site.leaves_commands_out(operation))
-        else {
-            return Ok(());
-        };
-        let mut roles = Vec::new();
-        for step in &operation.steps {
-            match step {
-                Step::Command { .. } => roles.extend([Role::Stop, Role::Start]),
-                Step::Verify { version: Some(_) } if forward => roles.push(Role::Smoke),
-                Step::Ready { .. } if forward => roles.push(Role::Probe),
-                _ => {}
-            }
-        }
-        if operation.about.kind == OpKind::CreateSnapshot {
-            roles.push(Role::Smoke);
-        }
-        Ok(self.site.require_trust(task, &roles)?)
-    }
-
-    /// Whether an operation runs the commands of its task.
-    pub(super) fn commands_in(&self, operation: &Operation) -> Commands {
-        Commands::unless(self.site.leaves_commands_out(operation))
     }
 }

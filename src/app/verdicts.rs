@@ -1,10 +1,11 @@
 //! Verdicts, pushed to others and fetched from them.
 
-use super::{App, audit};
+use super::App;
 use crate::{
     base::Failure,
     git::Hooks,
     model::{TaskId, VerdictRecord},
+    operate::{self, Operator},
     verdict::{
         self,
         refs::{self, PREFIX},
@@ -47,8 +48,8 @@ impl App {
         let remote = self.remote_or_default(remote)?;
         let _lock = self.site.lock()?;
         let before = refs::names(&self.site.git, None)?.len();
-        let what = audit::deed_about("verdicts fetch", &crate::base::secret::clean_text(&remote));
-        self.witnessed(what, "", || {
+        let what = operate::deed_about("verdicts fetch", &crate::base::secret::clean_text(&remote));
+        Operator::new(&self.site).witnessed(what, "", || {
             Ok(self
                 .site
                 .git

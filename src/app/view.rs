@@ -7,7 +7,7 @@ mod status;
 
 use jiff::Timestamp;
 
-use super::{App, audit};
+use super::App;
 use crate::{
     base::{Failure, Kind},
     catalog::{self, manifests, registry, tasks},
@@ -17,8 +17,9 @@ use crate::{
         overview::{HistoryLine, ReleaseDetail, ReleaseLine},
         signature::Demand,
     },
+    operate::{self, Operator},
     rollback::standing_of,
-    site::RepoSite,
+    site::{self, RepoSite},
     verdict,
     verify::{Checking, proof},
 };
@@ -132,7 +133,7 @@ impl App {
                 .checks
                 .push(Checking::begin(1, "integrity.bytes").end(Status::Skipped, unread));
         }
-        self.note_kept(&found, deep);
+        Operator::new(&self.site).note_kept(&found, deep);
         Ok(found)
     }
 
@@ -151,7 +152,7 @@ impl App {
             None => self.resolve_version(task, "active")?,
         };
         let standing = standing_of(&verdict::standings_of(&self.site, task)?, task, &version);
-        self.require_commands(&self.commands_of_verification(task))?;
+        site::consent::require(self.site.commands_of_verification(task))?;
         let commands = crate::verify::Commands::unless(self.site.without_commands);
         let found = proof::tree(
             &self.site,
@@ -165,7 +166,7 @@ impl App {
                 ..proof::Levels::ALL
             },
         )?;
-        self.note_tree(&found, commands);
+        Operator::new(&self.site).note_tree(&found, commands);
         Ok(found)
     }
 
@@ -190,8 +191,8 @@ impl App {
             _ => "mark",
         };
         let record = catalog::verdict::verdict(&self.site, (task, version), verdict, reason);
-        let what = audit::deed_on(kind, task, None, Some(version));
-        self.witnessed(what, reason, || verdict::write(&self.site, &[record]))
+        let what = operate::deed_on(kind, task, None, Some(version));
+        Operator::new(&self.site).witnessed(what, reason, || verdict::write(&self.site, &[record]))
     }
 }
 

@@ -19,7 +19,7 @@ use std::{
 };
 
 use crate::{
-    base::{Failure, Fault, Hint, Kind, process::offline::Offline},
+    base::{Failure, Fault, Hint, Kind, clock::millis, process::offline::Offline},
     catalog::{self, Release, releases::Releases},
     model::{
         TaskSpec, Verification, Version,
@@ -131,7 +131,7 @@ impl Drill<'_> {
         let mut course = Course::new(begun, scratch, release, self.empty(release)?);
         self.recover(&mut course)?;
         let mut report = course.report;
-        report.recovery_ms = millis(begun);
+        report.recovery_ms = millis(begun.elapsed());
         let left_out = self.how.commands != Commands::Run && !self.task.smoke.is_empty();
         report.passed = report.verification.is_good() && !left_out;
         report.why = match report
@@ -194,8 +194,4 @@ fn of_version(failure: Failure) -> Result<Vec<String>, Failure> {
         _ if failure.is_disk_full() => Err(failure),
         _ => Ok(failure.chain()),
     }
-}
-
-fn millis(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

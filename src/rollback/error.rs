@@ -69,14 +69,6 @@ pub enum Error {
     /// A reason is asked for by the settings.
     #[error("a reason is needed: the settings say `require_reason`")]
     NoReason,
-    /// Variables that the settings ask for are not set.
-    #[error("{task} needs {}, which {} not set here (`env: variables` in its settings)", names.join(", "), if names.len() == 1 { "is" } else { "are" })]
-    Unset {
-        /// The task.
-        task: TaskId,
-        /// Their names.
-        names: Vec<String>,
-    },
     /// Going back would pass a one-way door.
     #[error("going back from {from} to {to} passes a one-way door: {}", .doors.join("; "))]
     OneWay {
@@ -101,14 +93,6 @@ pub enum Error {
         /// True when only the reason is missing.
         told: bool,
     },
-    /// Verification turned the operation back.
-    #[error("{version} does not hold up: {problems}")]
-    NotVerified {
-        /// The version.
-        version: Version,
-        /// The failed checks.
-        problems: String,
-    },
     /// The signature is not what is demanded.
     #[error("{tag} is not signed as it must be: {found}")]
     Signature {
@@ -117,9 +101,6 @@ pub enum Error {
         /// What was found.
         found: String,
     },
-    /// The files are not what they were before any version.
-    #[error("what was there before could not be brought back: {0}")]
-    NotRestored(String),
     /// A later operation of the task stands on the one to take back.
     #[error(
         "operation {later} of {task} came after {op}; taking back only {op} would mix two versions"
@@ -218,8 +199,7 @@ impl Fault for Error {
                 Kind::Conflict
             }
             Self::NoGoodVersion { .. } | Self::NothingTo(_) => Kind::NotFound,
-            Self::OutOfScope { .. } | Self::NotVerified { .. } | Self::NotRestored(_) => Kind::Bad,
-            Self::Unset { .. } => Kind::Missing,
+            Self::OutOfScope { .. } => Kind::Bad,
             Self::InTheWay { .. }
             | Self::OneWay { .. }
             | Self::TakenBack { .. }

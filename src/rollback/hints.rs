@@ -21,18 +21,7 @@ impl Error {
             | Self::InTheWay { .. }
             | Self::CaseTwins(..)
             | Self::Signature { .. } => self.of_the_release(),
-            Self::Unset { .. } => vec![Hint::say(
-                "set it where snapback runs, or go all the same: --on-verify-fail keep",
-            )],
             Self::NoReason => vec![Hint::say("say why: --message \"…\"")],
-            Self::NotVerified { .. } => {
-                vec![Hint::say(
-                    "see the checks above; `--on-verify-fail keep` leaves the version in place although it fails",
-                )]
-            }
-            Self::NotRestored(_) => {
-                vec![Hint::run("see what was tried", &["snapback", "op", "list"])]
-            }
             Self::NoBranch(error) => [
                 error.hints(),
                 vec![Hint::say(

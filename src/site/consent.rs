@@ -53,6 +53,15 @@ impl RepoSite {
         }
     }
 
+    /// The commands that a verification of a task's four levels would run.
+    pub fn commands_of_verification(&self, task: &TaskId) -> Vec<CommandState> {
+        if self.without_commands {
+            Vec::new()
+        } else {
+            self.commands_for(task, &[Role::Smoke, Role::Probe])
+        }
+    }
+
     /// Refuses when a task's commands for these uses may not run.
     ///
     /// # Errors

@@ -12,5 +12,6 @@ mod forgotten;
 mod libraries;
 mod lines;
 mod machines;
+mod pipeline;
 mod rooms;
 mod sources;

@@ -2,6 +2,8 @@
 //!
 //! What is about to be done is saved before it is.
 
+use crate::operate::Operator;
+
 use super::{super::App, calls::notice};
 use crate::{
     base::{Failure, Kind},
@@ -227,7 +229,7 @@ impl App {
             let report = self.operation(&op).ok().and_then(|operation| operation.2);
             return Ok(Some((done, report)));
         }
-        let report = self.resume_quietly()?;
+        let report = Operator::new(&self.site).resume()?;
         Ok(Some((
             report.outcome == report::Outcome::Done,
             Some(report),

@@ -1,6 +1,10 @@
 //! What people do with the guard: freeze and thaw a task, try a rule on a log.
 
-use super::super::{App, audit};
+use crate::operate;
+
+use crate::operate::Operator;
+
+use super::super::App;
 use crate::{
     base::Failure,
     catalog::tasks,
@@ -60,8 +64,8 @@ impl App {
         let _lock = memory.lock(&tasks::spec(&self.site, task)?.id)?;
         let mut state = memory.load(task)?;
         change(&mut state, self.site.clock.now());
-        let what = audit::deed_on(kind, task, None, state.version.as_ref());
-        self.witnessed(what, why, || Ok(memory.save(&state)?))
+        let what = operate::deed_on(kind, task, None, state.version.as_ref());
+        Operator::new(&self.site).witnessed(what, why, || Ok(memory.save(&state)?))
     }
 
     /// What a rule would have done with a log.

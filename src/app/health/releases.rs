@@ -1,6 +1,6 @@
 //! What of a task's releases would keep a rollback to one of them from working.
 
-use super::super::{App, rehearse::Obstacle};
+use super::super::{App, obstacle::Obstacle};
 use super::{failed, run};
 use crate::{
     catalog::{

@@ -1,5 +1,7 @@
 //! How files that an operation put aside come back to where they were; reads only.
 
+use crate::operate::execute::refuse_other_work_tree;
+
 use super::super::{App, Error};
 use crate::{
     base::{Failure, RelPath, sqlite},
@@ -39,7 +41,7 @@ impl App {
         else {
             return Err(Error::OnlyInto(wanted.op.short()).into());
         };
-        self.refuse_other_work_tree(&operation)?;
+        refuse_other_work_tree(&self.site, &operation)?;
         let mut draft = self.empty_restore(&operation, task, &wanted.op)?;
         let scope = Scope::new(&self.site.settings, task)?;
         let sides = Sides::of(

@@ -10,13 +10,14 @@ use std::{
     time::Duration,
 };
 
-use super::{App, audit::deed};
+use super::App;
 use crate::{
     base::Failure,
     model::{
         ObjectId,
         store::{CheckReport, GcReport, RepairReport, StoreStats},
     },
+    operate::{Operator, deed},
     store::{Check, Gc, Level},
 };
 
@@ -85,7 +86,7 @@ impl App {
         let report = if dry_run {
             act()?
         } else {
-            self.witnessed(deed("store gc"), "", act)?
+            Operator::new(&self.site).witnessed(deed("store gc"), "", act)?
         };
         let names = self.needed()?.names(report.missing.iter());
         Ok((report, names))
@@ -107,7 +108,7 @@ impl App {
                     self.site.progress(more);
                 })
         };
-        let report = self.witnessed(deed("store repair"), "", || {
+        let report = Operator::new(&self.site).witnessed(deed("store repair"), "", || {
             self.site.work("repairing", total, true, run)
         })?;
         let names = needed.names(report.lost.iter().chain(&report.healed));

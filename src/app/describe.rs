@@ -1,6 +1,26 @@
 //! What each kind of request would do, as a draft; reads only.
 
-use super::super::{App, Error, planned_names::Goes};
+use crate::operate::Change;
+
+use crate::model::confirm::Pending;
+
+use crate::operate::execute::refuse_other_work_tree;
+
+use crate::model::Report;
+
+use crate::operate::Operator;
+
+use crate::operate::Direction;
+
+use crate::model::Settings;
+
+use crate::model::settings::OnVerifyFail;
+
+use crate::site::RepoSite;
+
+use std::cell::RefCell;
+
+use super::{App, Error};
 use crate::{
     base::Failure,
     catalog::tasks,
@@ -13,9 +33,59 @@ use crate::{
     release, rollback, verdict,
 };
 
+/// A request, as a change that can be carried out.
+pub(super) struct Asked<'a> {
+    app: &'a App,
+    request: &'a Request,
+    waits: RefCell<Option<Pending>>,
+}
+
+impl Change for Asked<'_> {
+    fn draft(&self, _site: &RepoSite) -> Result<Draft, Failure> {
+        self.app.describe(self.request)
+    }
+
+    fn on_verify_fail(&self, settings: &Settings) -> OnVerifyFail {
+        match self.request {
+            Request::Rollback(wanted) => wanted.on_verify_fail.unwrap_or(settings.on_verify_fail),
+            _ => OnVerifyFail::Undo,
+        }
+    }
+
+    fn runs_pre_commit(&self) -> bool {
+        matches!(self.request, Request::CreateSnapshot(wanted) if wanted.run_hooks)
+    }
+
+    fn verifies_active(&self) -> bool {
+        matches!(self.request, Request::Rollback(_))
+    }
+
+    fn before(&self, _site: &RepoSite, draft: &Draft) -> Result<(), Failure> {
+        *self.waits.borrow_mut() = self.app.arm(self.request, draft)?;
+        Ok(())
+    }
+
+    fn not_begun(&self, _site: &RepoSite) {
+        self.app.disarm(self.waits.borrow().as_ref());
+    }
+
+    fn ended(&self, _site: &RepoSite, report: &Report) -> Result<Option<String>, Failure> {
+        self.app.run_out(self.waits.take(), report)
+    }
+}
+
 impl App {
+    /// A request as a change.
+    pub(super) fn change<'a>(&'a self, request: &'a Request) -> Asked<'a> {
+        Asked {
+            app: self,
+            request,
+            waits: RefCell::default(),
+        }
+    }
+
     /// Describes what a request would do.
-    pub(super) fn describe(&self, request: &Request) -> Result<Draft, Failure> {
+    fn describe(&self, request: &Request) -> Result<Draft, Failure> {
         if matches!(
             request,
             Request::CreateSnapshot(_)
@@ -83,13 +153,12 @@ impl App {
     fn draft_of_undo(&self, wanted: &Undo, kind: OpKind) -> Result<Draft, Failure> {
         let operation = rollback::undo::find(&self.site, wanted, kind)?;
         let (place, op) = (operation.about.worktree.clone(), operation.about.id.short());
-        self.refuse_other_work_tree(&operation)
-            .map_err(|_| Error::DoneElsewhere {
-                place,
-                op,
-                word: kind.word(),
-            })?;
-        self.check_planned(&operation, Goes::Over)?;
+        refuse_other_work_tree(&self.site, &operation).map_err(|_| Error::DoneElsewhere {
+            place,
+            op,
+            word: kind.word(),
+        })?;
+        Operator::new(&self.site).check_planned(&operation, Direction::Over)?;
         let task = tasks::spec(&self.site, rollback::undo::task_of(&operation)?)?;
         let mut draft = rollback::undo::draft(&self.site, task, &operation, kind)?;
         draft.sign_as(&wanted.signing);

@@ -3,15 +3,12 @@
 //! A plan lies in the state folder between an operation's begin and its end, and its checksums say
 //! only that it is whole. Before one is carried on, taken back or undone, every path of it must be
 //! one that the engines could have named: the task's own files, its registry entry, its manifest;
-//! no other task's file, none of the settings, nothing protected. `planned_names.rs` does the same
+//! no other task's file, none of the settings, nothing protected. `names.rs` does the same
 //! for its references and verdicts.
 
 use std::collections::HashSet;
 
-use super::{
-    App, Error,
-    planned_names::{Foreign, Goes},
-};
+use super::{Direction, Error, Operator, names::Foreign};
 use crate::{
     base::{Failure, RelPath, sqlite},
     catalog::{Scope, manifests, tasks},
@@ -20,6 +17,7 @@ use crate::{
         Operation, PathChange, TaskSpec, Version,
         operation::{EnvironmentChange, OpKind, Step},
     },
+    site::RepoSite,
 };
 
 /// The names that the settings have.
@@ -29,7 +27,7 @@ const SETUP: [&str; 2] = [".gitignore", ".gitattributes"];
 
 /// What the paths of one plan are held against.
 struct Limits<'a> {
-    app: &'a App,
+    site: &'a RepoSite,
     operation: &'a Operation,
     task: Option<&'a TaskSpec>,
     scope: Option<Scope>,
@@ -38,20 +36,20 @@ struct Limits<'a> {
     undone: HashSet<RelPath>,
 }
 
-impl App {
+impl Operator<'_> {
     /// Refuses a plan that would write what no plan of its kind writes.
     ///
     /// # Errors
     /// The first path that is not its own. Nothing was changed.
-    pub(super) fn check_planned(&self, operation: &Operation, goes: Goes) -> Result<(), Failure> {
-        let is_over = goes == Goes::Over;
+    pub fn check_planned(&self, operation: &Operation, goes: Direction) -> Result<(), Failure> {
+        let is_over = goes == Direction::Over;
         // Without its settings nobody knows what of a task is protected.
         operation
             .about
             .task
             .as_ref()
             .map_or(Ok(()), |task| self.site.refuse_flawed(task))?;
-        let limits = Limits::new(self, operation)?;
+        let limits = Limits::new(self.site, operation)?;
         let refuse = |path: &RelPath, why: &'static str| Error::NotItsOwn {
             op: operation.about.id.short(),
             path: path.clone(),
@@ -100,8 +98,8 @@ impl App {
 }
 
 impl<'a> Limits<'a> {
-    fn new(app: &'a App, operation: &'a Operation) -> Result<Self, Failure> {
-        let settings = &app.site.settings;
+    fn new(site: &'a RepoSite, operation: &'a Operation) -> Result<Self, Failure> {
+        let settings = &site.settings;
         let task = operation
             .about
             .task
@@ -113,7 +111,7 @@ impl<'a> Limits<'a> {
             .iter()
             .filter(|other| Some(&other.id) != operation.about.task.as_ref());
         let undone = match &operation.about.undoes {
-            Some(id) => history::open(&app.site.state, id)?,
+            Some(id) => history::open(&site.state, id)?,
             None => None,
         };
         let undone = undone.into_iter().flat_map(|found| {
@@ -124,7 +122,7 @@ impl<'a> Limits<'a> {
                 .collect::<Vec<_>>()
         });
         Ok(Self {
-            app,
+            site,
             operation,
             task,
             scope: task.map(scope).transpose()?,
@@ -135,7 +133,7 @@ impl<'a> Limits<'a> {
 
     /// Why a path is none that this operation writes; `None` when it is.
     fn why_not(&self, path: &RelPath) -> Option<&'static str> {
-        let settings = &self.app.site.settings;
+        let settings = &self.site.settings;
         let kind = self.operation.about.kind;
         let is_one_of =
             |names: [&str; 2]| names.iter().any(|name| path.as_bytes() == name.as_bytes());
@@ -169,9 +167,10 @@ impl<'a> Limits<'a> {
         let about = &self.operation.about;
         let own = match (&about.task, about.kind) {
             (None, OpKind::Adopt) => true,
-            (Some(task), OpKind::CreateSnapshot) => about.to.as_ref().is_some_and(|version| {
-                *path == self.app.site.settings.manifest_path(task, version)
-            }),
+            (Some(task), OpKind::CreateSnapshot) => about
+                .to
+                .as_ref()
+                .is_some_and(|version| *path == self.site.settings.manifest_path(task, version)),
             (Some(_), OpKind::Undo | OpKind::Redo) => self.undone.contains(path),
             _ => false,
         };
@@ -223,8 +222,8 @@ impl<'a> Limits<'a> {
             return false;
         };
         let lists = |version: &Version| {
-            let releases = tasks::release_of(&self.app.site, task, version).ok()?;
-            let found = manifests::load(&self.app.site, releases.find(task, version).ok()?).ok()?;
+            let releases = tasks::release_of(self.site, task, version).ok()?;
+            let found = manifests::load(self.site, releases.find(task, version).ok()?).ok()?;
             found.manifest.file(path).map(|file| !file.is_restored())
         };
         about

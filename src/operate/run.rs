@@ -4,32 +4,31 @@
 
 use std::{cell::RefCell, time::Instant};
 
-use super::super::{App, timed::Watch};
-use super::millis;
+use super::{Operator, commands::commands_in, share, step_times::StepTimes};
 use crate::{
     audit::Once,
-    base::{Failure, Kind},
+    base::{Failure, Kind, clock::millis},
     draft::write::Written,
     journal::{Ended, Ending, Log, Runner},
     model::{
         Operation, Report, TaskSpec, Verification, Version, operation::OpKind, report::Outcome,
     },
-    steps::{self, verify::What},
+    steps::{self, files::notes, verify::What},
 };
 
 /// An operation whose steps are to run.
-pub(in crate::app) struct Execution<'a> {
+pub(super) struct Execution<'a> {
     /// Its journal.
-    pub(in crate::app) log: Log,
+    pub(super) log: Log,
     /// When the command began.
-    pub(in crate::app) begun: Instant,
+    pub(super) begun: Instant,
     /// The operation.
-    pub(in crate::app) operation: &'a Operation,
+    pub(super) operation: &'a Operation,
     /// The command that ends an interrupted one; `None` for a new one.
-    pub(in crate::app) by: Option<&'a str>,
+    pub(super) by: Option<&'a str>,
 }
 
-impl App {
+impl Operator<'_> {
     /// Runs a new operation and reports.
     pub(super) fn run(
         &self,
@@ -49,13 +48,13 @@ impl App {
             by: None,
         };
         self.run_steps(execution, &mut report, |runner| runner.run())?;
-        report.duration_ms = millis(begun);
+        report.duration_ms = millis(begun.elapsed());
         self.keep_report(&report);
         Ok(report)
     }
 
     /// Runs the steps of an operation in a direction, and fills in how it ended.
-    pub(in crate::app) fn run_steps(
+    pub(super) fn run_steps(
         &self,
         execution: Execution<'_>,
         report: &mut Report,
@@ -80,22 +79,22 @@ impl App {
             Once::New
         };
         let witness = Box::new(|ending: Ending<'_>| self.witness(operation, by, once, ending));
-        let watch = Watch::new(begun);
-        let steps = steps::build(&self.site, operation, task, Box::new(verify));
-        let steps = steps.into_iter().map(|step| watch.around(step)).collect();
+        let times = StepTimes::since(begun);
+        let steps = steps::build(self.site, operation, task, Box::new(verify));
+        let steps = steps.into_iter().map(|step| times.around(step)).collect();
         let ended = direction(Runner::new(log, steps).witnessed(witness))?;
         if !matches!(ended, Ended::Stuck(_)) {
-            steps::publish::clear_staged(&self.site, &operation.about.id);
+            steps::publish::clear_staged(self.site, &operation.about.id);
         }
-        report.timeline = watch.take();
-        report.kept = self.kept_notes(&operation.about.id);
+        report.timeline = times.take();
+        report.kept = notes(&*self.site.state, &operation.about.id).unwrap_or_default();
         report.verification = verification.take();
         match ended {
             Ended::Done => self.report_done(operation, task, begun, report)?,
             Ended::Undone(failure) => report_undone(&failure, by.is_none(), report),
             Ended::Stuck(error) => return Err(error.into()),
         }
-        self.note_operation(report, self.commands_in(operation));
+        self.note_operation(report, commands_in(self.site, operation));
         if let Err(error) = self.site.git.release_packs() {
             self.site
                 .warn(format!("git keeps a pack longer than it need: {error}"));
@@ -115,7 +114,7 @@ impl App {
         self.note_on_top(operation, report);
         report.outcome = Outcome::Done;
         report.share = if report.commit.is_some() {
-            self.share(report.tag.as_deref(), None)
+            share::words(self.site, report.tag.as_deref(), None)
         } else {
             Vec::new()
         };
@@ -124,7 +123,7 @@ impl App {
 
     /// Others may have committed meanwhile: then the commit is another than was planned.
     fn note_on_top(&self, operation: &Operation, report: &mut Report) {
-        match steps::publish::put_on_top(&self.site, &operation.about.id) {
+        match steps::publish::put_on_top(self.site, &operation.about.id) {
             Ok(None) => {}
             Ok(Some((commit, under))) => {
                 report.notes.push(format!(

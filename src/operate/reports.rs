@@ -2,20 +2,20 @@
 
 use std::time::Instant;
 
-use super::{super::App, millis};
+use super::{Change, Operator};
 use crate::{
-    base::{Failure, SyncPoint, fs::write_durably},
+    base::{Failure, SyncPoint, clock::millis, fs::write_durably},
     catalog::tasks,
     draft::Draft,
     journal,
-    model::{Operation, Report, Request, operation::Step, report::Outcome},
+    model::{Operation, Report, operation::Step, report::Outcome},
 };
 
-impl App {
-    /// The report of a request that found nothing to do.
+impl Operator<'_> {
+    /// The report of a change that found nothing to do.
     pub(super) fn nothing_done(
         &self,
-        request: &Request,
+        change: &dyn Change,
         draft: &Draft,
         begun: Instant,
     ) -> Result<Report, Failure> {
@@ -31,7 +31,7 @@ impl App {
             message: draft.message.clone(),
             who: String::new(),
             at: self.site.clock.now(),
-            duration_ms: millis(begun),
+            duration_ms: millis(begun.elapsed()),
             commit: None,
             tag: None,
             files_changed: 0,
@@ -44,15 +44,15 @@ impl App {
             kept: Vec::new(),
             of_release: false,
         };
-        if let Request::Rollback(wanted) = request {
-            self.verify_active(tasks::spec(&self.site, &wanted.task)?, &mut report)?;
+        if change.verifies_active() {
+            self.verify_active(tasks::spec(self.site, &plan.task)?, &mut report)?;
         }
-        report.duration_ms = millis(begun);
+        report.duration_ms = millis(begun.elapsed());
         Ok(report)
     }
 
     /// The report of an operation that has not ended yet.
-    pub(in crate::app) fn empty_report(&self, operation: &Operation, begun: Instant) -> Report {
+    pub(super) fn empty_report(&self, operation: &Operation, begun: Instant) -> Report {
         Report {
             op: Some(operation.about.id.clone()),
             kind: operation.about.kind,
@@ -67,7 +67,7 @@ impl App {
                 operation.about.who.name, operation.about.who.email
             ),
             at: operation.about.at,
-            duration_ms: millis(begun),
+            duration_ms: millis(begun.elapsed()),
             commit: None,
             tag: None,
             files_changed: operation
@@ -89,7 +89,7 @@ impl App {
     }
 
     /// Keeps the report beside the journal. It is derived, so failing to write it stops nothing.
-    pub(in crate::app) fn keep_report(&self, report: &Report) {
+    pub(super) fn keep_report(&self, report: &Report) {
         let Some(op) = &report.op else { return };
         let path = journal::log::folder(op).join("report.json");
         let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);

@@ -3,9 +3,9 @@
 //!
 //! A reference that an operation moves is the tag of its own version, the second reference of that,
 //! its own safety reference, a verdict on its own task, or the branch of this work tree, which gets
-//! what the plan says of paths and nothing else. See `planned.rs` for the paths.
+//! what the plan says of paths and nothing else. See `paths.rs` for the paths.
 
-use super::{App, Error};
+use super::{Error, Operator};
 use crate::{
     base::Failure,
     journal::history,
@@ -22,7 +22,7 @@ const BRANCHES: &str = "refs/heads/";
 
 /// Which way a plan that is read back will go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Goes {
+pub enum Direction {
     /// It is carried on.
     Forward,
     /// It is taken back, or carried on where that cannot be.
@@ -39,7 +39,7 @@ pub(super) struct Foreign {
     pub why: &'static str,
 }
 
-impl App {
+impl Operator<'_> {
     /// The first name or verdict of a plan that is not its own.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ impl App {
     pub(super) fn foreign_name(
         &self,
         operation: &Operation,
-        goes: Goes,
+        goes: Direction,
     ) -> Result<Option<Foreign>, Failure> {
         for step in &operation.steps {
             let found = match step {
@@ -68,7 +68,7 @@ impl App {
         &self,
         operation: &Operation,
         publication: &Publication,
-        goes: Goes,
+        goes: Direction,
     ) -> Result<Option<Foreign>, Failure> {
         let foreign = |change: &RefChange, why| {
             Ok(Some(Foreign {
@@ -85,10 +85,10 @@ impl App {
                 return foreign(change, why);
             }
         }
-        let Some(branch) = last.filter(|_| goes == Goes::Forward) else {
+        let Some(branch) = last.filter(|_| goes == Direction::Forward) else {
             return Ok(None);
         };
-        if publish::is_past_return(&self.site, &operation.about.id, publication)? {
+        if publish::is_past_return(self.site, &operation.about.id, publication)? {
             return Ok(None);
         }
         if self.site.git.head().ok().map(|head| head.branch).as_ref() != Some(&branch.name) {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::super::App;
+use super::{Error, Operator, commands::commands_in};
 use crate::{
     base::Failure,
     catalog::tasks,
@@ -10,13 +10,12 @@ use crate::{
         Check, Operation, Status, TaskSpec, Verification, Version, operation::Step,
         settings::OnVerifyFail, verdict::Standing,
     },
-    rollback,
     site::RepoSite,
     steps::{files, verify::What},
     verify::{Checking, proof},
 };
 
-impl App {
+impl Operator<'_> {
     /// One verification inside an operation.
     pub(super) fn verify_step(
         &self,
@@ -44,7 +43,7 @@ impl App {
             return if failed.is_empty() {
                 Ok(())
             } else {
-                Err(rollback::Error::NotRestored(failed.join(" | ")).into())
+                Err(Error::NotRestored(failed.join(" | ")).into())
             };
         };
         let mut slot = result.borrow_mut();
@@ -57,7 +56,7 @@ impl App {
         if failed.is_empty() {
             Ok(())
         } else {
-            Err(rollback::Error::NotVerified {
+            Err(Error::NotVerified {
                 version,
                 problems: failed.join(" | "),
             }
@@ -79,14 +78,14 @@ impl App {
         };
         let levels = proof::Levels {
             readiness: false,
-            commands: self.commands_in(operation),
+            commands: commands_in(self.site, operation),
             registry,
             tag: false,
             ..proof::Levels::ALL
         };
-        let releases = tasks::release_of(&self.site, &task.id, version)?;
+        let releases = tasks::release_of(self.site, &task.id, version)?;
         let standing = Standing::default();
-        let verified = proof::tree(&self.site, task, &releases, standing, version, levels)?;
+        let verified = proof::tree(self.site, task, &releases, standing, version, levels)?;
         Ok(verified.checks)
     }
 
@@ -97,10 +96,10 @@ impl App {
         task: &TaskSpec,
         version: &Version,
     ) -> Result<Vec<Check>, Failure> {
-        let commands = self.commands_in(operation);
-        let releases = tasks::release_of(&self.site, &task.id, version)?;
-        let mut checks = proof::readiness(&self.site, task, &releases, version, commands)?;
-        leave_packages(&self.site, operation, &mut checks);
+        let commands = commands_in(self.site, operation);
+        let releases = tasks::release_of(self.site, &task.id, version)?;
+        let mut checks = proof::readiness(self.site, task, &releases, version, commands)?;
+        leave_packages(self.site, operation, &mut checks);
         Ok(checks)
     }
 
@@ -139,7 +138,7 @@ fn failures_that_turn_back(operation: &Operation, checks: &[Check]) -> Vec<Strin
 }
 
 /// An operation that was not asked to change packages does not fail because they differ.
-pub(in crate::app) fn leave_packages(site: &RepoSite, operation: &Operation, checks: &mut [Check]) {
+pub(super) fn leave_packages(site: &RepoSite, operation: &Operation, checks: &mut [Check]) {
     if operation
         .steps
         .iter()

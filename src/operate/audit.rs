@@ -1,105 +1,25 @@
-//! The audit log as a use case: listed, checked; and what every changing use case says in it.
+//! The lines of the audit log: of operations, which their journals wait for, and of what changes
+//! something and has no journal.
 
-use std::collections::BTreeSet;
-
-use super::App;
+use super::Operator;
 use crate::{
-    audit::{
-        Once,
-        check::{self, Anchored, Outside, Over},
-    },
+    audit::Once,
     base::{Failure, user},
     journal::{
         Ending,
         history::{self, Listed},
         reserve,
-        status::Phase,
     },
     model::{
-        Operation, TagName, TaskId, Version,
-        audit::{Actor, Anchor, AuditCheck, Deed, End, Ended, Entry, Origin, Said},
-        operation::{OpKind, Summary},
+        Operation, TaskId, Version,
+        audit::{Actor, Deed, End, Ended, Origin, Said},
+        operation::Summary,
     },
 };
 
-impl App {
-    /// The lines of the audit log, oldest first, and how many cannot be read.
-    pub fn audit_entries(&self) -> Result<(Vec<Entry>, u64), Failure> {
-        Ok(self.site.audit().entries()?)
-    }
-
-    /// Checks the audit log against itself, the tags and the journals.
-    pub fn check_audit(&self) -> Result<AuditCheck, Failure> {
-        // Read after the log, they could speak of lines that were not there yet.
-        let outside = self.outside_of_audit()?;
-        Ok(check::check(&self.site.audit().segments()?, &outside))
-    }
-
-    /// What tags and journals say of the log.
-    fn outside_of_audit(&self) -> Result<Outside, Failure> {
-        let git = &self.site.git;
-        let (mut over, mut made) = (Vec::new(), BTreeSet::new());
-        for id in history::ids(&*self.site.state)? {
-            let Some(Listed {
-                summary,
-                phase,
-                owed,
-            }) = history::summary(&self.site.state, &id)?
-            else {
-                continue;
-            };
-            let Phase::Finished { done } = phase else {
-                continue;
-            };
-            if let (true, OpKind::CreateSnapshot, Some(task), Some(to)) = (
-                done,
-                summary.about.kind,
-                &summary.about.task,
-                &summary.about.to,
-            ) {
-                made.insert(TagName::release(task, to).to_string());
-            }
-            over.push(Over {
-                id,
-                owed: owed.is_some(),
-            });
-        }
-        let kept = git
-            .refs_below("refs/snapback/keep/")?
-            .into_iter()
-            .filter_map(|(name, id)| {
-                let (task, version) = name.strip_prefix("refs/snapback/keep/")?.split_once('/')?;
-                Some((format!("{task}-v{version}"), id))
-            });
-        let tags = git
-            .tags()?
-            .whole
-            .into_iter()
-            .map(|tag| (String::from_utf8_lossy(&tag.name).into_owned(), tag.id));
-        let mut seen = BTreeSet::new();
-        let mut anchors = Vec::new();
-        for (tag, id) in tags.chain(kept).filter(|(_, id)| seen.insert(id.clone())) {
-            // A tag that cannot be read is another check's concern.
-            let Ok(peeled) = git.peel_tag(&id) else {
-                continue;
-            };
-            if let Some(anchor) = Anchor::in_message(&peeled.message) {
-                anchors.push(Anchored {
-                    own: made.contains(&tag),
-                    tag,
-                    anchor,
-                });
-            }
-        }
-        Ok(Outside {
-            anchors,
-            over,
-            moved_aside: self.site.audit().moved_aside()?,
-        })
-    }
-
+impl Operator<'_> {
     /// What is said of a deed that this process did, now.
-    pub(super) fn said(&self, what: Deed, why: &str, result: Ended) -> Said {
+    fn said(&self, what: Deed, why: &str, result: Ended) -> Said {
         let git = &self.site.git;
         let (uid, user) = user::current();
         let identity = git.identity().ok();
@@ -220,7 +140,10 @@ impl App {
     }
 
     /// Does something that has no journal, with a line in the audit log.
-    pub(super) fn witnessed<T>(
+    ///
+    /// # Errors
+    /// Those of what is done; when its line cannot be written.
+    pub fn witnessed<T>(
         &self,
         what: Deed,
         why: &str,
@@ -260,7 +183,7 @@ impl App {
 }
 
 /// A deed that is no journalled operation.
-pub(super) fn deed(kind: &str) -> Deed {
+pub fn deed(kind: &str) -> Deed {
     let id = format!("act-{:016x}", u64::from_be_bytes(crate::base::random()));
     Deed {
         id,
@@ -274,12 +197,7 @@ pub(super) fn deed(kind: &str) -> Deed {
 }
 
 /// The same on a version of a task.
-pub(super) fn deed_on(
-    kind: &str,
-    task: &TaskId,
-    from: Option<&Version>,
-    to: Option<&Version>,
-) -> Deed {
+pub fn deed_on(kind: &str, task: &TaskId, from: Option<&Version>, to: Option<&Version>) -> Deed {
     Deed {
         task: Some(task.clone()),
         from: from.cloned(),
@@ -289,7 +207,7 @@ pub(super) fn deed_on(
 }
 
 /// The same on something that has a name.
-pub(super) fn deed_about(kind: &str, about: &str) -> Deed {
+pub fn deed_about(kind: &str, about: &str) -> Deed {
     Deed {
         about: Some(crate::audit::line::reason(about)),
         ..deed(kind)

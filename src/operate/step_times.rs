@@ -1,53 +1,49 @@
-//! Notes when each step of an operation began and how it ended, for the time line of its report.
+//! When each step of an operation began, how long it took and how it ended: the time line of its
+//! report.
 
-use std::{
-    cell::RefCell,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, rc::Rc, time::Instant};
 
 use serde_json::Value;
 
 use crate::{
-    base::Failure,
+    base::{Failure, clock::millis},
     journal::Step,
     model::report::{Moment, MomentEnd},
 };
 
-/// The notes, with when the operation was asked for.
+/// The times of the steps, with when the operation was asked for.
 #[derive(Clone)]
-pub(super) struct Watch {
+pub(super) struct StepTimes {
     begun: Instant,
     moments: Rc<RefCell<Vec<Moment>>>,
 }
 
-impl Watch {
+impl StepTimes {
     /// Everything since `begun` went into planning and saving.
-    pub(super) fn new(begun: Instant) -> Self {
-        let watch = Self {
+    pub(super) fn since(begun: Instant) -> Self {
+        let times = Self {
             begun,
             moments: Rc::default(),
         };
-        watch.note("plan and save", begun, MomentEnd::Done);
-        watch
+        times.note("plan and save", begun, MomentEnd::Done);
+        times
     }
 
     fn note(&self, what: &str, since: Instant, end: MomentEnd) {
-        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let at_ms = ms(since.saturating_duration_since(self.begun));
+        let at_ms = millis(since.saturating_duration_since(self.begun));
         self.moments.borrow_mut().push(Moment {
             what: what.into(),
             at_ms,
-            took_ms: ms(since.elapsed()),
+            took_ms: millis(since.elapsed()),
             end,
         });
     }
 
-    /// A step that is watched.
+    /// A step that is timed.
     pub(super) fn around<'a>(&self, step: Box<dyn Step + 'a>) -> Box<dyn Step + 'a> {
         Box::new(Timed {
             step,
-            watch: self.clone(),
+            times: self.clone(),
         })
     }
 
@@ -60,7 +56,7 @@ impl Watch {
 /// The step.
 struct Timed<'a> {
     step: Box<dyn Step + 'a>,
-    watch: Watch,
+    times: StepTimes,
 }
 
 impl Step for Timed<'_> {
@@ -75,7 +71,7 @@ impl Step for Timed<'_> {
     fn apply(&mut self, prepared: &Value) -> Result<(), Failure> {
         let since = Instant::now();
         let done = self.step.apply(prepared);
-        self.watch.note(
+        self.times.note(
             self.step.name(),
             since,
             if done.is_ok() {
@@ -90,7 +86,7 @@ impl Step for Timed<'_> {
     fn undo(&mut self, prepared: &Value) -> Result<(), Failure> {
         let since = Instant::now();
         let done = self.step.undo(prepared);
-        self.watch.note(
+        self.times.note(
             self.step.name(),
             since,
             if done.is_ok() {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::App;
+use super::{Operator, commands::commands_in, verification::leave_packages};
 use crate::{
     base::Failure,
     catalog::{registry as read, tasks},
@@ -16,15 +16,14 @@ use crate::{
         Check, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind,
         signature::Demand, verdict::Standing, verification::AS_RELEASED,
     },
-    rollback::standing_of,
-    verdict,
+    verdict::{self, standing_of},
     verify::{
         Checking, Commands,
         proof::{self, Entry, Levels},
     },
 };
 
-impl App {
+impl Operator<'_> {
     /// What follows a finished operation.
     pub(super) fn after(
         &self,
@@ -101,9 +100,9 @@ impl App {
             ..Levels::FIRST_TWO
         };
         let now = proof::tree(
-            &self.site,
+            self.site,
             task,
-            &tasks::release_of(&self.site, &task.id, version)?,
+            &tasks::release_of(self.site, &task.id, version)?,
             Standing::default(),
             version,
             levels,
@@ -124,20 +123,20 @@ impl App {
         version: &Version,
         since: Timestamp,
     ) -> Result<Verification, Failure> {
-        let releases = tasks::release_of(&self.site, &task.id, version)?;
+        let releases = tasks::release_of(self.site, &task.id, version)?;
         let levels = Levels {
             smoke: true,
-            commands: self.commands_in(operation),
+            commands: commands_in(self.site, operation),
             since: Some(since),
             ..Levels::FIRST_TWO
         };
         let (kept, scan) = rayon::join(
-            || proof::release(&self.site, task, &releases, version, (false, Demand::None)),
-            || proof::look(&self.site, task),
+            || proof::release(self.site, task, &releases, version, (false, Demand::None)),
+            || proof::look(self.site, task),
         );
         let mut verification = kept?;
         let tree = proof::tree_as(
-            &self.site,
+            self.site,
             task,
             &releases,
             Standing::default(),
@@ -162,7 +161,7 @@ impl App {
         version: &Version,
         report: &mut Report,
     ) -> Result<Vec<Check>, Failure> {
-        let releases = tasks::release_of(&self.site, &task.id, version)?;
+        let releases = tasks::release_of(self.site, &task.id, version)?;
         if releases.find(&task.id, version).is_err() {
             let said =
                 format!("{version} was never released here: there is nothing to verify it against");
@@ -171,12 +170,12 @@ impl App {
             ]);
         }
         let levels = Levels {
-            commands: self.commands_in(operation),
+            commands: commands_in(self.site, operation),
             tag: false,
             ..Levels::ALL
         };
         let mut checks = proof::tree(
-            &self.site,
+            self.site,
             task,
             &releases,
             Standing::default(),
@@ -184,7 +183,7 @@ impl App {
             levels,
         )?
         .checks;
-        super::change::leave_packages(&self.site, operation, &mut checks);
+        leave_packages(self.site, operation, &mut checks);
         let mut other = Vec::new();
         for check in &mut checks {
             let differs = check.level <= 2
@@ -218,7 +217,8 @@ impl App {
 
     /// True when the owner agreed to every command that verifies this task.
     fn may_run(&self, task: &TaskSpec) -> bool {
-        self.commands_of_verification(&task.id)
+        self.site
+            .commands_of_verification(&task.id)
             .iter()
             .all(|command| command.trusted)
     }
@@ -233,14 +233,14 @@ impl App {
         let Some(version) = active.filter(|active| report.to.as_ref() == Some(active)) else {
             return Ok(());
         };
-        let releases = tasks::release_of(&self.site, &task.id, &version)?;
+        let releases = tasks::release_of(self.site, &task.id, &version)?;
         let commands = if self.may_run(task) {
             Commands::unless(self.site.without_commands)
         } else {
             Commands::NotTrusted
         };
         let standing = standing_of(
-            &verdict::standings_of(&self.site, &task.id)?,
+            &verdict::standings_of(self.site, &task.id)?,
             &task.id,
             &version,
         );
@@ -261,7 +261,7 @@ impl App {
             deep: true,
             ..Levels::ALL
         };
-        let verification = proof::tree(&self.site, task, &releases, standing, &version, levels)?;
+        let verification = proof::tree(self.site, task, &releases, standing, &version, levels)?;
         self.note_tree_under_lock(&verification, commands);
         report.verification = Some(verification);
         Ok(())

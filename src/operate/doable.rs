@@ -1,85 +1,23 @@
-//! What a rollback would meet in this work tree, now: found by the very draft that it makes, and by
-//! the checks that it makes of the draft before it changes anything.
-//!
-//! Rollbacks, drills and health ask here, so that none of them knows of an obstacle that another
-//! one does not. What is of this moment (a running git, a merge) is told apart from what stays.
+//! Whether a draft can be shown and done: looked at before anything is changed, so that nothing
+//! has to be taken back for what could be known before.
 
 use std::collections::BTreeSet;
 
-use super::App;
+use super::{Error, Operator, commands, operations};
 use crate::{
     base::{Failure, RelPath, Type},
     catalog::{self, tasks},
     draft::{Draft, StepDraft},
-    git, journal,
-    model::{TaskSpec, Version, request, settings::OnVerifyFail},
-    rollback,
+    model::settings::OnVerifyFail,
+    site,
     steps::files::{self, Places},
-    verdict,
 };
 
-/// What keeps a rollback from being done.
-pub(super) enum Obstacle {
-    /// The repository is in a state that passes: another branch, a merge, a lock, parts that are
-    /// not checked out.
-    Moment(Failure),
-    /// It stays until somebody mends it.
-    Lasting(Failure),
-}
-
-impl App {
-    /// What a rollback of a task would meet; `None` = it would begin.
-    pub(super) fn obstacle(&self, task: &TaskSpec, version: &Version) -> Option<Obstacle> {
-        let failure = self.rehearse(task, version).err()?;
-        let waits = failure.find::<journal::Error>().is_some()
-            || matches!(failure.find(), Some(rollback::Error::NoBranch(_)));
-        let passes = waits
-            || failure.find::<git::Error>().is_some_and(|error| {
-                use git::Error::{GitLocked, InProgress, Sparse, Unborn, Unmerged};
-                matches!(
-                    error,
-                    Sparse | GitLocked { .. } | InProgress { .. } | Unborn { .. } | Unmerged { .. }
-                )
-            });
-        Some(if passes {
-            Obstacle::Moment(failure)
-        } else {
-            Obstacle::Lasting(failure)
-        })
-    }
-
-    /// Does what a rollback does before it changes anything.
-    fn rehearse(&self, task: &TaskSpec, version: &Version) -> Result<(), Failure> {
-        if let Some(line) = self.unfinished()? {
-            return Err(journal::Error::Unfinished(line.id).into());
-        }
-        let site = self.site.quiet();
-        let plain =
-            request::Rollback::plain(task.id.clone(), version.clone(), "a rehearsal".into());
-        let wanted = request::Rollback {
-            past_floor: true,
-            despite_verdict: true,
-            ..plain
-        };
-        let mut draft = rollback::draft(
-            &site,
-            task,
-            &tasks::releases_of(&self.site, &task.id)?,
-            &verdict::standings_of(&self.site, &task.id)?,
-            &wanted,
-        )?;
-        self.check_draft(&mut draft, self.site.settings.on_verify_fail)?;
-        self.check_doable(&draft)
-    }
-
+impl Operator<'_> {
     /// What a draft needs to be one that can be shown: places that can be changed, and what its own
     /// verification will ask for. Names its commands.
-    pub(super) fn check_draft(
-        &self,
-        draft: &mut Draft,
-        on_fail: OnVerifyFail,
-    ) -> Result<(), Failure> {
-        self.name_commands(draft);
+    pub fn check_draft(&self, draft: &mut Draft, on_fail: OnVerifyFail) -> Result<(), Failure> {
+        commands::name(self.site, draft);
         self.check_places(draft)?;
         self.check_space(draft)?;
         self.check_variables(draft, on_fail)
@@ -87,8 +25,8 @@ impl App {
 
     /// What it needs to be done, beyond that: the owner's word on its commands, and a name for its
     /// commit.
-    pub(super) fn check_doable(&self, draft: &Draft) -> Result<(), Failure> {
-        self.require_commands(&draft.plan.commands)?;
+    pub fn check_doable(&self, draft: &Draft) -> Result<(), Failure> {
+        site::consent::require(draft.plan.commands.clone())?;
         if draft.commit.is_some() && !draft.plan.nothing_to_do {
             self.site.git.identity()?;
             self.site.git.committer()?;
@@ -106,7 +44,7 @@ impl App {
         if !asks || on_fail == OnVerifyFail::Keep {
             return Ok(());
         }
-        let task = tasks::spec(&self.site, &draft.plan.task)?;
+        let task = tasks::spec(self.site, &draft.plan.task)?;
         let is_unset =
             |name: &&String| std::env::var_os(name.as_str()).is_none_or(|value| value.is_empty());
         let names: Vec<String> = task
@@ -118,7 +56,7 @@ impl App {
         if names.is_empty() {
             Ok(())
         } else {
-            Err(rollback::Error::Unset {
+            Err(Error::Unset {
                 task: task.id.clone(),
                 names,
             }
@@ -152,7 +90,7 @@ impl App {
             draft.files.iter().map(|file| file.path.parent()).collect();
         if !draft.files.is_empty() {
             let places = Places::of(tree, draft.files.iter().map(|file| &file.path))?;
-            let is_free = self.unfinished()?.is_none();
+            let is_free = operations::unfinished(self.site)?.is_none();
             for place in places.folders() {
                 let stage = if place.is_root() {
                     RelPath::own(files::STAGE)
@@ -160,7 +98,7 @@ impl App {
                     place.join(files::STAGE)
                 };
                 if is_free && catalog::capture::stat(tree, &stage)?.is_some() {
-                    return Err(super::Error::StageTaken(stage).into());
+                    return Err(Error::StageTaken(stage).into());
                 }
                 folders.insert(place.clone());
             }
@@ -188,14 +126,5 @@ impl App {
             .filter(|file| file.before.is_some())
             .try_for_each(|file| self.refuse_fixed(&file.path))?;
         Ok(())
-    }
-}
-
-impl Obstacle {
-    /// What is wrong.
-    pub(super) fn failure(&self) -> &Failure {
-        match self {
-            Self::Moment(failure) | Self::Lasting(failure) => failure,
-        }
     }
 }

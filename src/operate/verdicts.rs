@@ -7,16 +7,13 @@
 //! operation that went through gives its word a reference at once; looking, and what was put back,
 //! leave them as they are.
 
-use super::{App, audit};
+use super::{Operator, deed_on};
 use crate::{
     base::Failure,
     catalog,
     model::{
         Check, OpId, Report, Status, TaskId, Verdict, VerdictRecord, Verification, Version,
-        drill::{DrillReport, WAY},
-        operation::OpKind,
-        report::Outcome,
-        verdict::Standing,
+        drill::WAY, operation::OpKind, report::Outcome, verdict::Standing,
         verification::AS_RELEASED,
     },
     verdict,
@@ -24,16 +21,20 @@ use crate::{
 };
 
 /// What a check said of a version.
-struct Said<'a> {
-    task: &'a TaskId,
-    version: &'a Version,
-    verdict: Verdict,
-    reason: String,
+pub struct NewVerdict<'a> {
+    /// The task.
+    pub task: &'a TaskId,
+    /// Its version.
+    pub version: &'a Version,
+    /// What is said of it.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: String,
 }
 
-impl App {
+impl Operator<'_> {
     /// Writes down what was said outside an operation; not where this user may not even read.
-    fn note(&self, said: &Said<'_>) {
+    pub fn note(&self, said: &NewVerdict<'_>) {
         if self.site.is_closed() {
             return;
         }
@@ -49,21 +50,21 @@ impl App {
                 Verdict::Damaged => "mark damaged",
                 _ => "mark failed",
             };
-            let what = audit::deed_on(kind, said.task, None, Some(said.version));
-            self.witnessed(what, &said.reason, || verdict::keep(&self.site, &records))
+            let what = deed_on(kind, said.task, None, Some(said.version));
+            self.witnessed(what, &said.reason, || verdict::keep(self.site, &records))
         };
         self.warn_unwritten(said, note());
     }
 
     /// Writes down what an operation said, by who has the lock; with a reference when it went
     /// through.
-    fn write_down(&self, said: &Said<'_>, report: &Report) {
+    fn write_down(&self, said: &NewVerdict<'_>, report: &Report) {
         let write = if report.outcome == Outcome::Done {
             verdict::write
         } else {
             verdict::keep
         };
-        let note = || write(&self.site, &self.news(said, report.op.as_ref())?);
+        let note = || write(self.site, &self.news(said, report.op.as_ref())?);
         self.warn_unwritten(said, note());
     }
 
@@ -84,7 +85,7 @@ impl App {
         if let Some(reason) = damage(verification).filter(|_| !released) {
             let kept = || {
                 verdict::keep(
-                    &self.site,
+                    self.site,
                     &self.news(&said(Verdict::Damaged, reason), report.op.as_ref())?,
                 )
             };
@@ -110,29 +111,8 @@ impl App {
         }
     }
 
-    /// What a drill says.
-    pub(super) fn note_drill(&self, report: &DrillReport) {
-        let said = |verdict, reason| Said {
-            task: &report.task,
-            version: &report.version,
-            verdict,
-            reason,
-        };
-        if report.passed {
-            self.note(&said(
-                Verdict::Proven,
-                format!("came back in a drill, in {} ms", report.recovery_ms),
-            ));
-        } else if let Some(reason) = own_failure(&report.verification, true) {
-            self.note(&said(
-                Verdict::Failed,
-                format!("did not come back in a drill: {reason}"),
-            ));
-        }
-    }
-
     /// What a look at the kept release says; whole is only that of which every byte was read.
-    pub(super) fn note_kept(&self, verification: &Verification, deep: bool) {
+    pub fn note_kept(&self, verification: &Verification, deep: bool) {
         match damage(verification) {
             Some(reason) => self.note(&said_of(verification, Verdict::Damaged, reason)),
             None if deep && verification.problems().all(Check::is_of_copy) => {
@@ -147,7 +127,7 @@ impl App {
     }
 
     /// What a look at the work tree says of the version that should be in it.
-    pub(super) fn note_tree(&self, verification: &Verification, commands: Commands) {
+    pub fn note_tree(&self, verification: &Verification, commands: Commands) {
         if let Some(said) = self.said_of_tree(verification, commands) {
             self.note(&said);
         }
@@ -156,7 +136,7 @@ impl App {
     /// The same for who has the lock.
     pub(super) fn note_tree_under_lock(&self, verification: &Verification, commands: Commands) {
         if let Some(said) = self.said_of_tree(verification, commands) {
-            let kept = || verdict::keep(&self.site, &self.news(&said, None)?);
+            let kept = || verdict::keep(self.site, &self.news(&said, None)?);
             self.warn_unwritten(&said, kept());
         }
     }
@@ -165,7 +145,7 @@ impl App {
         &self,
         verification: &'a Verification,
         commands: Commands,
-    ) -> Option<Said<'a>> {
+    ) -> Option<NewVerdict<'a>> {
         if let Some(reason) = damage(verification) {
             return Some(said_of(verification, Verdict::Damaged, reason));
         }
@@ -196,7 +176,7 @@ impl App {
         version: &Version,
     ) -> Result<(Standing, Standing), Failure> {
         let own = verdict::own(&*self.site.state)?;
-        let shared = verdict::said_elsewhere(&self.site, task)?;
+        let shared = verdict::said_elsewhere(self.site, task)?;
         let standing = |own, shared| {
             let mut said =
                 verdict::of_version(&verdict::union(own, shared), task, version).to_vec();
@@ -207,7 +187,11 @@ impl App {
     }
 
     /// The records of what was said that are news.
-    fn news(&self, said: &Said<'_>, op: Option<&OpId>) -> Result<Vec<VerdictRecord>, Failure> {
+    fn news(
+        &self,
+        said: &NewVerdict<'_>,
+        op: Option<&OpId>,
+    ) -> Result<Vec<VerdictRecord>, Failure> {
         let (own, all) = self.standing_here(said.task, said.version)?;
         let is_news = match said.verdict {
             Verdict::Proven => !own.proven || all.failed,
@@ -228,16 +212,16 @@ impl App {
         Ok(records)
     }
 
-    fn record(&self, said: &Said<'_>, verdict: Verdict, op: Option<&OpId>) -> VerdictRecord {
+    fn record(&self, said: &NewVerdict<'_>, verdict: Verdict, op: Option<&OpId>) -> VerdictRecord {
         let record =
-            catalog::verdict::verdict(&self.site, (said.task, said.version), verdict, &said.reason);
+            catalog::verdict::verdict(self.site, (said.task, said.version), verdict, &said.reason);
         VerdictRecord {
             op: op.cloned(),
             ..record
         }
     }
 
-    fn warn_unwritten(&self, said: &Said<'_>, written: Result<(), Failure>) {
+    fn warn_unwritten(&self, said: &NewVerdict<'_>, written: Result<(), Failure>) {
         if let Err(failure) = written {
             let word = match said.verdict {
                 Verdict::Proven => "proven",
@@ -254,8 +238,8 @@ impl App {
 }
 
 /// What a verification says of its version.
-fn said_of(verification: &Verification, verdict: Verdict, reason: String) -> Said<'_> {
-    Said {
+fn said_of(verification: &Verification, verdict: Verdict, reason: String) -> NewVerdict<'_> {
+    NewVerdict {
         task: &verification.task,
         version: &verification.version,
         verdict,
@@ -264,7 +248,7 @@ fn said_of(verification: &Verification, verdict: Verdict, reason: String) -> Sai
 }
 
 /// What is wrong with a release where it is kept, whoever looked: not whether somebody signed it,
-/// nor where its tag is by now, which [`super::App::standings_of`] looks at every time.
+/// nor where its tag is by now, which [`verdict::summary`] looks at every time.
 fn damage(verification: &Verification) -> Option<String> {
     let is_kept = |check: &&Check| {
         ["integrity.manifest", "integrity.commit", "integrity.kept"].contains(&check.id.as_str())
@@ -280,7 +264,7 @@ fn damage(verification: &Verification) -> Option<String> {
 /// Why a version failed its own checks. Where nothing else can be at fault that is any of the first
 /// three levels; in a work tree only its smoke test, on files that are the version's: not on those
 /// that an undo brought back as they were, which was not as released.
-fn own_failure(verification: &Verification, any: bool) -> Option<String> {
+pub fn own_failure(verification: &Verification, any: bool) -> Option<String> {
     let failed = |level| verification.level(level) == Status::Fail;
     let is_other = verification
         .checks

@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeMap, os::unix::fs::MetadataExt, path::PathBuf};
 
-use super::{App, Error};
+use super::{Error, Operator};
 use crate::{
     base::{Failure, RelPath, text::size},
     draft::{Draft, FileDraft, Keep, Kept},
@@ -22,7 +22,7 @@ struct Disk {
     space: Space,
 }
 
-impl App {
+impl Operator<'_> {
     /// Looks whether there is room for what a draft writes, and says so in its plan.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl App {
     /// The file systems that a draft writes to.
     fn disks(&self, draft: &Draft) -> Result<Vec<Disk>, Failure> {
         let mut disks: BTreeMap<u64, Disk> = BTreeMap::new();
-        let top = self.work_tree().to_path_buf();
+        let top = self.site.git.work_tree().to_path_buf();
         if !draft.files.is_empty() {
             let places = Places::of(&*self.site.tree, draft.files.iter().map(|file| &file.path))?;
             let mut staged: BTreeMap<&RelPath, u64> = BTreeMap::new();
