@@ -1,36 +1,24 @@
 //! What each kind of request would do, as a draft; reads only.
 
-use crate::operate::Change;
-
-use crate::model::confirm::Pending;
-
-use crate::operate::execute::refuse_other_work_tree;
-
-use crate::model::Report;
-
-use crate::operate::Operator;
-
-use crate::operate::Direction;
-
-use crate::model::Settings;
-
-use crate::model::settings::OnVerifyFail;
-
-use crate::site::RepoSite;
-
 use std::cell::RefCell;
 
-use super::{App, Error};
+use super::App;
 use crate::{
     base::Failure,
     catalog::tasks,
     draft::Draft,
     model::{
-        Request,
+        Report, Request, Settings,
+        confirm::Pending,
         operation::OpKind,
-        request::{CreateSnapshot, Rollback, Undo},
+        request::{CreateSnapshot, Undo},
+        settings::OnVerifyFail,
     },
-    release, rollback, verdict,
+    operate::Change,
+    release,
+    rollback::Reversal,
+    site::RepoSite,
+    verdict,
 };
 
 /// A request, as a change that can be carried out.
@@ -97,13 +85,13 @@ impl App {
         }
         match request {
             Request::CreateSnapshot(wanted) => self.draft_of_release(wanted),
-            Request::Rollback(wanted) => self.draft_of_rollback(wanted),
-            Request::Undo(wanted) => self.draft_of_undo(wanted, OpKind::Undo),
-            Request::Redo(wanted) => self.draft_of_undo(wanted, OpKind::Redo),
+            Request::Rollback(wanted) => Change::draft(wanted, &self.site),
+            Request::Undo(wanted) => reversal(wanted, OpKind::Undo).draft(&self.site),
+            Request::Redo(wanted) => reversal(wanted, OpKind::Redo).draft(&self.site),
             Request::Adopt(wanted) => self.draft_of_adoption(wanted),
             Request::SyncRegistry(wanted) => self.draft_of_sync(wanted),
             Request::Init(files) => self.draft_of_init(files),
-            Request::RestoreKept(wanted) => self.draft_of_restore(wanted),
+            Request::RestoreKept(wanted) => wanted.draft(&self.site),
         }
     }
 
@@ -125,43 +113,9 @@ impl App {
         }
         Ok(draft)
     }
+}
 
-    /// Describes a rollback, and notes who judged its target in another clone.
-    fn draft_of_rollback(&self, wanted: &Rollback) -> Result<Draft, Failure> {
-        let (releases, judged) = (
-            tasks::releases_of(&self.site, &wanted.task)?,
-            verdict::summary(&self.site, Some(&wanted.task))?,
-        );
-        let mut draft = rollback::draft(
-            &self.site,
-            tasks::spec(&self.site, &wanted.task)?,
-            &releases,
-            &judged.standings,
-            wanted,
-        )?;
-        let to = draft.plan.to.as_ref();
-        if let Some((to, who)) = to.and_then(|to| Some((to, judged.by(&wanted.task, to)?))) {
-            let word = rollback::standing_of(&judged.standings, &wanted.task, to).word();
-            draft.plan.notes.push(format!(
-                "{to} is {word} by the word of {who}, from another clone"
-            ));
-        }
-        Ok(draft)
-    }
-
-    /// Describes an undo or a redo of an operation that was done in this work tree.
-    fn draft_of_undo(&self, wanted: &Undo, kind: OpKind) -> Result<Draft, Failure> {
-        let operation = rollback::undo::find(&self.site, wanted, kind)?;
-        let (place, op) = (operation.about.worktree.clone(), operation.about.id.short());
-        refuse_other_work_tree(&self.site, &operation).map_err(|_| Error::DoneElsewhere {
-            place,
-            op,
-            word: kind.word(),
-        })?;
-        Operator::new(&self.site).check_planned(&operation, Direction::Over)?;
-        let task = tasks::spec(&self.site, rollback::undo::task_of(&operation)?)?;
-        let mut draft = rollback::undo::draft(&self.site, task, &operation, kind)?;
-        draft.sign_as(&wanted.signing);
-        Ok(draft)
-    }
+/// The inverse of an operation, as a change.
+fn reversal(wanted: &Undo, kind: OpKind) -> Reversal<'_> {
+    Reversal { wanted, kind }
 }

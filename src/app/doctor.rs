@@ -2,20 +2,19 @@
 //!
 //! Changes nothing; even the lock is only tried. What goes wrong is a line, never an error.
 
-use crate::operate;
-
 use std::path::Path;
 
 use super::{App, Options, signing::Signatures};
 use crate::{
     base::{Failure, Fault, Hint, process, text},
-    catalog::releases,
+    catalog::{missing_tags, releases, tasks},
     git::Repo,
     model::{
         answer::Next,
         health::{Finding, Level},
         overview::{DoctorLine, TaskLine},
     },
+    operate,
 };
 
 /// Tasks whose ignored files are named.
@@ -279,6 +278,38 @@ impl App {
             )
         })
     }
+
+    /// What `doctor` says of tags and history.
+    fn look_at_tags(&self) -> Vec<DoctorLine> {
+        let line =
+            |what: &str, seen: String, argv: &[&str]| bad(what, seen, Hint::run("mend it", argv));
+        let tags = match missing_tags::missing(&self.site, None) {
+            Ok(missing) => missing
+                .sentence()
+                .map(|seen| line("tags", seen, &["git", "fetch", "--tags"])),
+            Err(failure) => Some(line(
+                "tags",
+                failure.to_string(),
+                &["git", "fsck", "--full"],
+            )),
+        };
+        let shallow = self.site.git.is_shallow().then(|| {
+            let seen = "this clone is shallow: older commits are not here, and releases on them cannot be checked or counted from";
+            line("history", seen.into(), &["git", "fetch", "--unshallow", "--tags"])
+        });
+        let broken = tasks::all_releases(&self.site)
+            .map(|releases| releases.broken_tags)
+            .unwrap_or_default()
+            .into_iter();
+        let broken = broken.map(|tag| {
+            bad(
+                "tags",
+                format!("{} is broken: {}", tag.name, tag.why),
+                tag.hints().swap_remove(0),
+            )
+        });
+        tags.into_iter().chain(shallow).chain(broken).collect()
+    }
 }
 
 /// The git program answers.
@@ -308,7 +339,7 @@ fn fine(what: &str, seen: String) -> DoctorLine {
 }
 
 /// A line for something that is not, with its remedy.
-pub(super) fn bad(what: &str, seen: impl Into<String>, fix: Hint) -> DoctorLine {
+fn bad(what: &str, seen: impl Into<String>, fix: Hint) -> DoctorLine {
     DoctorLine {
         what: what.into(),
         ok: false,

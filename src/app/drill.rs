@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{App, obstacle::Obstacle, signing::Signatures, way_back};
+use super::{App, signing::Signatures, way_back};
 use crate::{
     base::{Failure, cancel, process::offline::Offline},
-    catalog::{manifests, registry, tasks},
+    catalog::{manifests, missing_tags, registry, tasks},
     drill::{self, Drill, reports},
     model::{
         Status, TaskId, TaskSpec, Verdict, Version,
@@ -15,6 +15,7 @@ use crate::{
         trust::{CommandState, Role},
     },
     operate::{NewVerdict, Operator, own_failure},
+    rollback::obstacle::{self, Obstacle},
     site::RepoSite,
     verdict,
     verify::{Checking, Commands},
@@ -59,7 +60,7 @@ impl App {
         );
         Ok(way_back::for_want_of_tags(
             way,
-            &self.missing_beside(&releases, Some(task))?,
+            &missing_tags::beside(&self.site, &releases, Some(task))?,
             task,
             active.as_ref(),
         ))
@@ -179,7 +180,10 @@ impl App {
     /// What came back in an empty place must also have a way back into this work tree.
     fn look_at_way_here(&self, spec: &TaskSpec, report: &mut DrillReport) {
         let checking = Checking::begin(2, WAY);
-        let check = match report.passed.then(|| self.obstacle(spec, &report.version)) {
+        let check = match report
+            .passed
+            .then(|| obstacle::obstacle(&self.site, spec, &report.version))
+        {
             None => return,
             Some(None) => checking.end(
                 Status::Pass,

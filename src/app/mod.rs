@@ -21,17 +21,13 @@ mod health;
 mod hooks;
 mod kept;
 mod left;
-mod missing_tags;
-mod obstacle;
 mod operations;
 mod preview;
 mod push;
-mod resolve;
 mod setup;
 mod signing;
 mod store;
 mod sync;
-mod then;
 mod trust;
 mod verdicts;
 mod view;
@@ -41,10 +37,11 @@ use std::{path::Path, sync::Arc};
 
 use crate::{
     base::Failure,
-    catalog::tasks,
+    catalog::{MissingTags, missing_tags, tasks},
     config,
     git::Repo,
-    model::{Settings, TaskId},
+    model::{Settings, TaskId, Version},
+    rollback,
     site::{self, RepoSite},
 };
 
@@ -53,7 +50,6 @@ pub use alerts::Attempt;
 pub use drill::{DrillHow, DrillPlan};
 pub use error::Error;
 pub use guard::Look;
-pub use missing_tags::{MissingTags, fetch_tags};
 pub use push::{Beyond, Pushed};
 pub use store::{Names, Needed};
 pub use sync::merge_registries;
@@ -133,6 +129,26 @@ impl App {
     /// The task whose folder the opened folder is in.
     pub fn task_here(&self) -> Option<TaskId> {
         tasks::here(&self.site)
+    }
+
+    /// Finds the version that was typed.
+    pub fn resolve_version(&self, task: &TaskId, typed: &str) -> Result<Version, Failure> {
+        rollback::resolve(&self.site, task, typed)
+    }
+
+    /// A failure of permissions, with whose the files are that stand in the way; one for want of a
+    /// release, with the tags that are not here.
+    pub fn explain(&self, failure: Failure) -> Failure {
+        rollback::explain::explain(&self.site, failure)
+    }
+
+    /// The releases that HEAD has manifests of and this clone no tags. Of one task when it is
+    /// named.
+    ///
+    /// # Errors
+    /// When HEAD or the tags cannot be read.
+    pub fn missing_tags(&self, task: Option<&TaskId>) -> Result<MissingTags, Failure> {
+        missing_tags::missing(&self.site, task)
     }
 
     /// Finds a task by what was typed.

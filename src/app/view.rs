@@ -18,7 +18,7 @@ use crate::{
         signature::Demand,
     },
     operate::{self, Operator},
-    rollback::standing_of,
+    rollback::{self, standing_of},
     site::{self, RepoSite},
     verdict,
     verify::{Checking, proof},
@@ -149,7 +149,7 @@ impl App {
         );
         let version = match expected {
             Some(version) => version.clone(),
-            None => self.resolve_version(task, "active")?,
+            None => rollback::resolve(&self.site, task, "active")?,
         };
         let standing = standing_of(&verdict::standings_of(&self.site, task)?, task, &version);
         site::consent::require(self.site.commands_of_verification(task))?;

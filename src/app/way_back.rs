@@ -1,9 +1,14 @@
 //! Where a task could go back to by itself, and what is known of the way there.
 
-use super::{App, MissingTags, missing_tags::not_here};
+use super::App;
 use crate::{
     base::{Failure, clock::local, zone},
-    catalog::{registry, releases::Releases, tasks},
+    catalog::{
+        missing_tags::{MissingTags, not_here},
+        registry,
+        releases::Releases,
+        tasks,
+    },
     drill::reports,
     model::{Check, Status, TaskId, TaskSpec, Version, overview::WayBack, signature::Demand},
     policy::{self, target::NoTarget},

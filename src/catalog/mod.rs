@@ -13,6 +13,7 @@ pub mod grown;
 pub mod left_out;
 pub mod lost;
 pub mod manifests;
+pub mod missing_tags;
 pub mod radius;
 pub mod registry;
 pub mod releases;
@@ -23,5 +24,6 @@ pub mod untagged;
 pub mod verdict;
 
 pub use error::{Error, NumberTaken};
+pub use missing_tags::{MissingTags, fetch_tags};
 pub use releases::Release;
 pub use scope::Scope;

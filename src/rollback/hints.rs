@@ -4,6 +4,7 @@
 use super::Error;
 use crate::{
     base::{Fault, Hint},
+    catalog::fetch_tags,
     model::{TaskId, Version},
     policy::target::NoTarget,
 };
@@ -29,6 +30,14 @@ impl Error {
                 )],
             ]
             .concat(),
+            Self::NoSuchVersion { task, .. } => vec![Hint::run(
+                "see its versions",
+                &["snapback", "list", "--task", task.as_str()],
+            )],
+            Self::TagsNotHere { .. } => vec![fetch_tags()],
+            Self::DoneElsewhere { place, op, word } => {
+                vec![in_work_tree(place, "do it there", &[word, op])]
+            }
             Self::NotTheLast { .. }
             | Self::MovedOn { .. }
             | Self::NothingTo(_)

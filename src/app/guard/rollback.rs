@@ -2,8 +2,6 @@
 //!
 //! What is about to be done is saved before it is.
 
-use crate::operate::Operator;
-
 use super::{super::App, calls::notice};
 use crate::{
     base::{Failure, Kind},
@@ -21,6 +19,8 @@ use crate::{
         request::Rollback,
         settings::OnVerifyFail,
     },
+    operate::Operator,
+    rollback,
 };
 
 /// How often a rollback is begun that is killed each time before it begins.
@@ -39,7 +39,7 @@ impl App {
             return Ok(());
         };
         let why = format!("{}: {}", line.rule, line.judgement.why);
-        let to = match self.resolve_version(&spec.id, "last-good") {
+        let to = match rollback::resolve(&self.site, &spec.id, "last-good") {
             Ok(to) => to,
             Err(failure) => return self.freeze_and_call(state, &failure.to_string(), &why),
         };

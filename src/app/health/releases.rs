@@ -1,7 +1,6 @@
 //! What of a task's releases would keep a rollback to one of them from working.
 
-use super::super::{App, obstacle::Obstacle};
-use super::{failed, run};
+use super::{super::App, failed, run};
 use crate::{
     catalog::{
         Release,
@@ -15,6 +14,7 @@ use crate::{
         overview::TaskLine,
         signature::Demand,
     },
+    rollback::obstacle::{self, Obstacle},
     verify::proof,
 };
 
@@ -29,7 +29,7 @@ impl App {
         let obstacle = if self.site.is_closed() {
             None
         } else {
-            self.obstacle(task, version)
+            obstacle::obstacle(&self.site, task, version)
         }?;
         let level = if matches!(obstacle, Obstacle::Moment(_)) {
             Level::Warning

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{
     super::{
-        App, MissingTags,
+        App,
         drift::{Drift, Watched},
         way_back,
     },
@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     base::Failure,
-    catalog::{self, registry, registry as read, releases::Releases, tasks},
+    catalog::{
+        self, MissingTags, missing_tags, registry, registry as read, releases::Releases, tasks,
+    },
     model::{
         TaskId, TaskSpec, Version,
         overview::{Released, TaskLine},
@@ -113,7 +115,11 @@ impl App {
         };
         let unreleased = named.iter().zip(watched).any(in_doubt);
         let missing = if unreleased {
-            self.missing_beside(releases, tasks.first().filter(|_| tasks.len() == 1))?
+            missing_tags::beside(
+                &self.site,
+                releases,
+                tasks.first().filter(|_| tasks.len() == 1),
+            )?
         } else {
             MissingTags::default()
         };

@@ -2,7 +2,6 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::super::App;
 use crate::{
     base::RelPath,
     catalog::{manifests, tasks},
@@ -22,15 +21,14 @@ pub(super) struct LeftVersion<'a> {
 
 impl<'a> LeftVersion<'a> {
     /// That of an operation; `None` when it was none, or cannot be read.
-    pub(super) fn of(app: &'a App, operation: &Operation) -> Option<Self> {
+    pub(super) fn of(site: &'a RepoSite, operation: &Operation) -> Option<Self> {
         let (task, version) = (
             operation.about.task.as_ref()?,
             operation.about.from.as_ref()?,
         );
-        let releases = tasks::release_of(&app.site, task, version).ok()?;
-        let found = manifests::load(&app.site, releases.find(task, version).ok()?).ok()?;
-        let converter = app
-            .site
+        let releases = tasks::release_of(site, task, version).ok()?;
+        let found = manifests::load(site, releases.find(task, version).ok()?).ok()?;
+        let converter = site
             .git
             .converter(Attributes::Commit(&found.tag.commit))
             .ok()?;
@@ -42,7 +40,7 @@ impl<'a> LeftVersion<'a> {
             .map(|(at, file)| (file.path.clone(), at))
             .collect();
         Some(Self {
-            site: &app.site,
+            site,
             found,
             places,
             converter,
