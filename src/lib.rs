@@ -87,6 +87,7 @@ pub mod operate;
 pub mod registry;
 pub mod release;
 pub mod rollback;
+pub mod setup;
 pub mod site;
 pub mod steps;
 pub mod verdict;

@@ -5,20 +5,20 @@ use std::cell::RefCell;
 use super::App;
 use crate::{
     base::Failure,
-    catalog::tasks,
+    config,
     draft::Draft,
     model::{
         Report, Request, Settings,
         confirm::Pending,
         operation::OpKind,
-        request::{CreateSnapshot, Undo},
+        request::{Adopt, Undo},
         settings::OnVerifyFail,
     },
     operate::Change,
-    release,
+    release::adopt::AdoptTags,
     rollback::Reversal,
+    setup::FirstFiles,
     site::RepoSite,
-    verdict,
 };
 
 /// A request, as a change that can be carried out.
@@ -35,7 +35,7 @@ impl Change for Asked<'_> {
 
     fn on_verify_fail(&self, settings: &Settings) -> OnVerifyFail {
         match self.request {
-            Request::Rollback(wanted) => wanted.on_verify_fail.unwrap_or(settings.on_verify_fail),
+            Request::Rollback(wanted) => Change::on_verify_fail(wanted, settings),
             _ => OnVerifyFail::Undo,
         }
     }
@@ -74,44 +74,24 @@ impl App {
 
     /// Describes what a request would do.
     fn describe(&self, request: &Request) -> Result<Draft, Failure> {
-        if matches!(
-            request,
-            Request::CreateSnapshot(_)
-                | Request::Adopt(_)
-                | Request::SyncRegistry(_)
-                | Request::Init(_)
-        ) {
-            self.refuse_flaws()?;
-        }
         match request {
-            Request::CreateSnapshot(wanted) => self.draft_of_release(wanted),
-            Request::Rollback(wanted) => Change::draft(wanted, &self.site),
+            Request::CreateSnapshot(wanted) => wanted.draft(&self.site),
+            Request::Rollback(wanted) => wanted.draft(&self.site),
             Request::Undo(wanted) => reversal(wanted, OpKind::Undo).draft(&self.site),
             Request::Redo(wanted) => reversal(wanted, OpKind::Redo).draft(&self.site),
-            Request::Adopt(wanted) => self.draft_of_adoption(wanted),
-            Request::SyncRegistry(wanted) => self.draft_of_sync(wanted),
-            Request::Init(files) => self.draft_of_init(files),
+            Request::Adopt(wanted) => adoption(wanted).draft(&self.site),
+            Request::SyncRegistry(wanted) => wanted.draft(&self.site),
+            Request::Init(files) => FirstFiles(files).draft(&self.site),
             Request::RestoreKept(wanted) => wanted.draft(&self.site),
         }
     }
+}
 
-    /// Describes a release, and notes a way back that the task has and that is broken.
-    fn draft_of_release(&self, wanted: &CreateSnapshot) -> Result<Draft, Failure> {
-        let spec = tasks::spec(&self.site, &wanted.task)?;
-        let mut draft = release::draft(
-            &self.site,
-            spec,
-            &tasks::releases_of(&self.site, &wanted.task)?,
-            &verdict::standings_of(&self.site, &wanted.task)?,
-            wanted,
-        )?;
-        if let Some(version) = draft.plan.to.clone().filter(|_| !draft.plan.nothing_to_do) {
-            draft
-                .plan
-                .notes
-                .extend(self.broken_way_back(spec, &version)?);
-        }
-        Ok(draft)
+/// An adoption, as a change.
+pub(super) fn adoption(wanted: &Adopt) -> AdoptTags<'_> {
+    AdoptTags {
+        wanted,
+        settings_of: config::settings_of,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{App, Options, signing::Signatures};
+use super::{App, Options};
 use crate::{
     base::{Failure, Fault, Hint, process, text},
     catalog::{missing_tags, releases, tasks},
@@ -15,6 +15,8 @@ use crate::{
         overview::{DoctorLine, TaskLine},
     },
     operate,
+    setup::registry_sync,
+    site::Signatures,
 };
 
 /// Tasks whose ignored files are named.
@@ -134,7 +136,7 @@ impl App {
 
     /// Whether the registry agrees with the configurations.
     fn registry_line(&self) -> DoctorLine {
-        match self.drift() {
+        match registry_sync::drift(&self.site) {
             Ok(lines) if lines.is_empty() => {
                 fine("registry", "agrees with the configurations".into())
             }
@@ -155,7 +157,7 @@ impl App {
 
     /// Whether what is to be signed can be; nothing when nothing is.
     fn signing_line(&self) -> Option<DoctorLine> {
-        match self.signing() {
+        match self.site.signing() {
             Signatures::None => None,
             Signatures::Made(seen) | Signatures::Asks(seen) => Some(fine("signing", seen)),
             Signatures::Unusable(failure) => {

@@ -56,9 +56,6 @@ pub enum Error {
         /// The branch.
         branch: String,
     },
-    /// The registry and the config disagree and neither can be taken.
-    #[error("{0}")]
-    CannotSync(String),
 }
 
 /// ` is a file`, or ` and 2 more are files`.
@@ -75,7 +72,7 @@ impl Fault for Error {
         match self {
             Self::Outside(..) | Self::NotUploaded { .. } => Kind::Missing,
             Self::Behind { .. } | Self::TagThere { .. } => Kind::Conflict,
-            Self::NotEmpty(_) | Self::CannotSync(_) => Kind::Refused,
+            Self::NotEmpty(_) => Kind::Refused,
             Self::NoSuchFile { .. } => Kind::NotFound,
         }
     }
@@ -92,7 +89,7 @@ impl Fault for Error {
             Self::Behind { .. } | Self::NotUploaded { .. } | Self::TagThere { .. } => {
                 self.hints_on_pushing()
             }
-            Self::Outside(..) | Self::CannotSync(_) => Vec::new(),
+            Self::Outside(..) => Vec::new(),
         }
     }
 }

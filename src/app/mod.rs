@@ -4,7 +4,6 @@
 //! methods take the operation lock, make the plan again under it, and refuse when it is no longer
 //! the one that was shown. Read [`App::apply`] next.
 
-mod adopt;
 mod alerts;
 mod backup;
 mod capsule;
@@ -25,13 +24,10 @@ mod operations;
 mod preview;
 mod push;
 mod setup;
-mod signing;
 mod store;
-mod sync;
 mod trust;
 mod verdicts;
 mod view;
-mod way_back;
 
 use std::{path::Path, sync::Arc};
 
@@ -47,12 +43,11 @@ use crate::{
 
 pub use crate::site::Options;
 pub use alerts::Attempt;
-pub use drill::{DrillHow, DrillPlan};
+
 pub use error::Error;
 pub use guard::Look;
 pub use push::{Beyond, Pushed};
 pub use store::{Names, Needed};
-pub use sync::merge_registries;
 
 /// An opened repository.
 ///

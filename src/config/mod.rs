@@ -45,6 +45,7 @@ mod data;
 mod discover;
 mod error;
 mod file;
+mod first_files;
 mod guard_rules;
 mod ignore;
 mod init;
@@ -75,7 +76,8 @@ use crate::{
 
 pub use data::data_patterns;
 pub use error::Error;
-pub use init::init_files;
+pub use first_files::init_files_of;
+use init::init_files;
 pub use repository::of_repository;
 pub use schema::schema;
 

@@ -7,11 +7,13 @@
 //! the place, `restore` for what is put there, [`reports`] for what is kept.
 
 mod environment;
+pub mod hold;
 mod recovery;
 pub mod reports;
 mod restore;
 pub mod scratch;
 mod share;
+pub mod way_back;
 
 use std::{
     path::{Path, PathBuf},

@@ -9,6 +9,7 @@
 pub mod config_text;
 pub mod driver;
 pub mod facts;
+pub mod merge;
 pub mod moved;
 pub mod place;
 mod push;

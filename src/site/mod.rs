@@ -6,6 +6,7 @@ mod error;
 mod flaws;
 mod open;
 pub mod owners;
+mod signing;
 mod state_folder;
 
 use std::{
@@ -29,6 +30,7 @@ pub use bytes::{Bytes, copy_checked};
 pub use error::Error;
 pub use flaws::{Flaw, Stops};
 pub use open::{Options, ReadSettings};
+pub use signing::Signatures;
 
 /// A copy of a release's manifest that is not the one which its tag names.
 #[derive(Debug, Clone, PartialEq, Eq)]

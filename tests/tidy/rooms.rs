@@ -5,7 +5,7 @@ use crate::sources::{code_only, sources, words};
 /// The rooms by row. A room imports only from rows above its own, never from its own row.
 ///
 /// The first three rows are crates of their own, whose walls Cargo keeps.
-const ROWS: [&[&str]; 14] = [
+const ROWS: [&[&str]; 16] = [
     &["base"],
     &["model", "policy"],
     &["git", "store", "state"],
@@ -15,7 +15,9 @@ const ROWS: [&[&str]; 14] = [
     &["verdict", "verify"],
     &["steps", "draft", "session", "closure", "backup", "cluster"],
     &["operate"],
-    &["release", "rollback", "guard", "drill", "hooks", "capsule"],
+    &["rollback", "guard", "capsule"],
+    &["drill", "hooks"],
+    &["release", "setup"],
     &["config"],
     &["app"],
     &["server"],

@@ -1,8 +1,7 @@
 //! What of the whole repository would keep a rollback from working: the unfinished operation, the
 //! registry, the signing key, the store and the disk.
 
-use super::super::{App, signing::Signatures};
-use super::{failed, run};
+use super::{super::App, failed, run};
 use crate::{
     catalog::registry,
     git::BrokenRef,
@@ -12,6 +11,7 @@ use crate::{
         health::{Disk, Finding, Level},
     },
     policy::health as judge,
+    site::Signatures,
     store::Level as Depth,
 };
 
@@ -74,7 +74,7 @@ impl App {
 
     /// A key that is to sign and cannot: releases are refused, and ways back go unsigned.
     pub(super) fn look_at_signing(&self, findings: &mut Vec<Finding>) {
-        if let Signatures::Unusable(failure) = self.signing() {
+        if let Signatures::Unusable(failure) = self.site.signing() {
             let found = failed("signing", Level::Warning, &failure);
             let fix = failure
                 .hints()

@@ -6,7 +6,6 @@ use super::{
     super::{
         App,
         drift::{Drift, Watched},
-        way_back,
     },
     is_release,
 };
@@ -15,6 +14,7 @@ use crate::{
     catalog::{
         self, MissingTags, missing_tags, registry, registry as read, releases::Releases, tasks,
     },
+    drill::way_back,
     model::{
         TaskId, TaskSpec, Version,
         overview::{Released, TaskLine},

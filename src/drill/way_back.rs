@@ -1,15 +1,14 @@
 //! Where a task could go back to by itself, and what is known of the way there.
 
-use super::App;
+use super::reports;
 use crate::{
     base::{Failure, clock::local, zone},
     catalog::{
-        missing_tags::{MissingTags, not_here},
+        missing_tags::{self, MissingTags, not_here},
         registry,
         releases::Releases,
         tasks,
     },
-    drill::reports,
     model::{Check, Status, TaskId, TaskSpec, Version, overview::WayBack, signature::Demand},
     policy::{self, target::NoTarget},
     rollback::{self, Standings},
@@ -19,7 +18,7 @@ use crate::{
 };
 
 /// The way back of a task from its active version.
-pub(super) fn of(
+pub fn of(
     site: &RepoSite,
     task: &TaskSpec,
     active: Option<&Version>,
@@ -105,7 +104,7 @@ fn failed(site: &RepoSite, task: &TaskSpec, version: Version) -> WayBack {
 }
 
 /// The same where tags are not here: then nobody can say that there is nothing to go back to.
-pub(super) fn for_want_of_tags(
+pub fn for_want_of_tags(
     way: WayBack,
     missing: &MissingTags,
     task: &TaskId,
@@ -126,59 +125,73 @@ pub(super) fn for_want_of_tags(
     }
 }
 
-impl App {
-    /// That a rollback of a task would choose no version by itself, and why.
-    pub fn no_target(&self, task: &TaskId) -> Result<rollback::Error, Failure> {
-        let (spec, releases, standings) = (
-            tasks::spec(&self.site, task)?,
-            tasks::releases_of(&self.site, task)?,
-            verdict::standings_of(&self.site, task)?,
-        );
-        let active = registry::active_told(&self.site, spec);
-        let why = target(spec, active.as_ref(), &releases, &standings)
-            .err()
-            .unwrap_or(NoTarget::Oldest(active));
-        let others = !self.site.git.remotes().is_empty();
-        Ok(rollback::Error::NoGoodVersion {
-            task: task.clone(),
-            why,
-            others,
-        })
-    }
+/// That a rollback of a task would choose no version by itself, and why.
+pub fn no_target(site: &RepoSite, task: &TaskId) -> Result<rollback::Error, Failure> {
+    let (spec, releases, standings) = (
+        tasks::spec(site, task)?,
+        tasks::releases_of(site, task)?,
+        verdict::standings_of(site, task)?,
+    );
+    let active = registry::active_told(site, spec);
+    let why = target(spec, active.as_ref(), &releases, &standings)
+        .err()
+        .unwrap_or(NoTarget::Oldest(active));
+    let others = !site.git.remotes().is_empty();
+    Ok(rollback::Error::NoGoodVersion {
+        task: task.clone(),
+        why,
+        others,
+    })
+}
 
-    /// What is wrong with the way back from a version that is being released: a failed drill, or
-    /// bytes that are gone. `None` = nothing is known against it, or there is no older good
-    /// version.
-    pub(super) fn broken_way_back(
-        &self,
-        task: &TaskSpec,
-        from: &Version,
-    ) -> Result<Option<String>, Failure> {
-        let releases = tasks::tagged_releases(&self.site, &task.id)?;
-        let way = of(
-            &self.site,
-            task,
-            Some(from),
-            &releases,
-            &verdict::standings_of(&self.site, &task.id)?,
-        );
-        let Some(version) = &way.version else {
-            return Ok(way.why);
-        };
-        let broken = |why: &str| Some(format!("the way back to {version} is broken: {why}"));
-        if let Some(proof) = way.proof.filter(|proof| !proof.passed) {
-            return Ok(broken(&format!(
-                "the drill of {} failed: {}",
-                local(proof.at, &zone()),
-                proof.why
-            )));
-        }
-        let kept = proof::release(&self.site, task, &releases, version, (false, Demand::None))?;
-        let bad = |check: &&Check| check.status == Status::Fail && !check.is_of_copy();
-        Ok(kept
-            .checks
-            .iter()
-            .find(bad)
-            .and_then(|check| broken(&check.evidence.join("; "))))
+/// What is wrong with the way back from a version that is being released: a failed drill, or
+/// bytes that are gone. `None` = nothing is known against it, or there is no older good
+/// version.
+pub fn broken(site: &RepoSite, task: &TaskSpec, from: &Version) -> Result<Option<String>, Failure> {
+    let releases = tasks::tagged_releases(site, &task.id)?;
+    let way = of(
+        site,
+        task,
+        Some(from),
+        &releases,
+        &verdict::standings_of(site, &task.id)?,
+    );
+    let Some(version) = &way.version else {
+        return Ok(way.why);
+    };
+    let broken = |why: &str| Some(format!("the way back to {version} is broken: {why}"));
+    if let Some(proof) = way.proof.filter(|proof| !proof.passed) {
+        return Ok(broken(&format!(
+            "the drill of {} failed: {}",
+            local(proof.at, &zone()),
+            proof.why
+        )));
     }
+    let kept = proof::release(site, task, &releases, version, (false, Demand::None))?;
+    let bad = |check: &&Check| check.status == Status::Fail && !check.is_of_copy();
+    Ok(kept
+        .checks
+        .iter()
+        .find(bad)
+        .and_then(|check| broken(&check.evidence.join("; "))))
+}
+
+/// The version that a drill of a task returns to when nobody says: that of a rollback.
+pub fn of_task(site: &RepoSite, task: &TaskId) -> Result<crate::model::overview::WayBack, Failure> {
+    let spec = tasks::spec(site, task)?;
+    let active = registry::active_told(site, spec);
+    let releases = tasks::tagged_releases(site, task)?;
+    let way = of(
+        site,
+        spec,
+        active.as_ref(),
+        &releases,
+        &verdict::standings_of(site, task)?,
+    );
+    Ok(for_want_of_tags(
+        way,
+        &missing_tags::beside(site, &releases, Some(task))?,
+        task,
+        active.as_ref(),
+    ))
 }

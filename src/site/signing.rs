@@ -1,10 +1,10 @@
 //! Whether what is to be signed can be signed, tried before it is needed.
 
-use super::App;
+use super::RepoSite;
 use crate::{base::Failure, git};
 
 /// What a trial of the keys showed.
-pub(super) enum Signatures {
+pub enum Signatures {
     /// Nothing is to be signed.
     None,
     /// They can be made.
@@ -15,16 +15,16 @@ pub(super) enum Signatures {
     Unusable(Failure),
 }
 
-impl App {
+impl RepoSite {
     /// Signs something that is thrown away with each key that is set to sign; asks nobody. A dry
     /// run does not.
-    pub(super) fn signing(&self) -> Signatures {
-        if self.site.dry_run {
+    pub fn signing(&self) -> Signatures {
+        if self.dry_run {
             return Signatures::Made("not tried: a dry run signs nothing".into());
         }
         let mut seen = Vec::new();
         let mut asks = false;
-        match self.site.git.try_signing() {
+        match self.git.try_signing() {
             Ok(said) => seen.extend(said),
             Err(
                 error @ git::Error::Unsigned {
@@ -36,8 +36,8 @@ impl App {
             }
             Err(error) => return Signatures::Unusable(error.into()),
         }
-        if self.site.settings.releases.sign {
-            match self.site.keys().check() {
+        if self.settings.releases.sign {
+            match self.keys().check() {
                 Ok(()) => seen.push("manifests are signed with your own key".into()),
                 Err(error) => return Signatures::Unusable(error.into()),
             }
