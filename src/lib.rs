@@ -86,6 +86,7 @@ pub mod keys;
 pub mod operate;
 pub mod registry;
 pub mod release;
+pub mod requests;
 pub mod rollback;
 pub mod setup;
 pub mod site;

@@ -8,8 +8,6 @@ mod alerts;
 mod backup;
 mod capsule;
 mod compare;
-mod confirm;
-mod describe;
 mod doctor;
 mod drift;
 mod drill;
@@ -42,10 +40,8 @@ use crate::{
 };
 
 pub use crate::site::Options;
-pub use alerts::Attempt;
 
 pub use error::Error;
-pub use guard::Look;
 pub use push::{Beyond, Pushed};
 pub use store::{Names, Needed};
 

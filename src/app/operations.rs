@@ -9,12 +9,13 @@ use crate::{
         overview::OperationLine,
     },
     operate::{self, Operator, audit_check, operations},
+    requests,
 };
 
 impl App {
     /// What a request would do. Reads only.
     pub fn plan(&self, request: &Request) -> Result<Plan, Failure> {
-        Operator::new(&self.site).plan(&self.change(request))
+        requests::plan(&self.site, request)
     }
 
     /// Does what is asked for. With the plan that was shown, it is done only if it is still what
@@ -36,16 +37,7 @@ impl App {
         request: &Request,
         see: impl FnOnce(&Plan) -> Result<(), Failure>,
     ) -> Result<Report, Failure> {
-        self.calling(self.apply_quietly(request, see))
-    }
-
-    /// The same for those who call people themselves.
-    pub(super) fn apply_quietly(
-        &self,
-        request: &Request,
-        see: impl FnOnce(&Plan) -> Result<(), Failure>,
-    ) -> Result<Report, Failure> {
-        Operator::new(&self.site).execute(&self.change(request), see)
+        requests::carry_out(&self.site, request, see)
     }
 
     /// All operations, newest first.
@@ -76,13 +68,13 @@ impl App {
 
     /// Finishes the unfinished operation.
     pub fn resume(&self) -> Result<Report, Failure> {
-        self.calling(Operator::new(&self.site).resume())
+        requests::resume(&self.site)
     }
 
     /// Takes the unfinished operation back. One that was published already is finished instead,
     /// and that is an error which says so.
     pub fn abort(&self) -> Result<Report, Failure> {
-        self.calling(Operator::new(&self.site).abort())
+        requests::abort(&self.site)
     }
 
     /// The unfinished operation and whether finishing it, or taking it back, would end with it

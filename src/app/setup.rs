@@ -13,6 +13,7 @@ use crate::{
         request::{Adopt, SyncFrom},
         signature::Signing,
     },
+    requests,
     setup::registry_sync,
     site::Options,
 };
@@ -52,7 +53,7 @@ impl App {
             tasks: tasks.to_vec(),
             signing: Signing::default(),
         };
-        super::describe::adoption(&wanted).lines(&self.site)
+        requests::adoption(&wanted).lines(&self.site)
     }
 
     /// The tasks whose registry entry and configuration differ.

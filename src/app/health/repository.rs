@@ -5,6 +5,7 @@ use super::{super::App, failed, run};
 use crate::{
     catalog::registry,
     git::BrokenRef,
+    guard::Waiting,
     model::{
         answer::Next,
         confirm::Pending,
@@ -66,10 +67,12 @@ impl App {
     /// The rollbacks that wait for a confirmation whose time is over; that nobody can tell is a
     /// finding.
     pub(super) fn look_at_overdue(&self, findings: &mut Vec<Finding>) -> Vec<Pending> {
-        self.overdue().unwrap_or_else(|failure| {
-            findings.push(failed("confirm", Level::Unknown, &failure));
-            Vec::new()
-        })
+        Waiting::new(&self.site)
+            .overdue()
+            .unwrap_or_else(|failure| {
+                findings.push(failed("confirm", Level::Unknown, &failure));
+                Vec::new()
+            })
     }
 
     /// A key that is to sign and cannot: releases are refused, and ways back go unsigned.

@@ -1,7 +1,8 @@
 //! How the guard calls people. What cannot be told never stops what is done.
 
-use super::super::App;
+use super::Guard;
 use crate::{
+    alert::Alerts,
     base::Failure,
     model::{
         Version,
@@ -10,7 +11,7 @@ use crate::{
     },
 };
 
-impl App {
+impl Guard<'_> {
     /// Stops touching a task, and calls a person.
     pub(super) fn freeze_and_call(
         &self,
@@ -45,12 +46,12 @@ impl App {
             at: self.site.clock.now(),
             by: "guard".into(),
         });
-        Ok(self.memory().save(state)?)
+        Ok(self.memory.save(state)?)
     }
 
     /// Calls people. What cannot be told must not stop what is done.
     pub(super) fn call(&self, notice: Notice) {
-        if let Err(failure) = self.raise(notice) {
+        if let Err(failure) = Alerts::new(self.site).raise(notice) {
             self.site.warn(format!("nobody could be called: {failure}"));
         }
     }

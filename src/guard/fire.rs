@@ -2,7 +2,7 @@
 //!
 //! What is about to be done is saved before it is.
 
-use super::{super::App, calls::notice};
+use super::{Guard, calls::notice};
 use crate::{
     base::{Failure, Kind},
     catalog::tasks,
@@ -11,7 +11,7 @@ use crate::{
         status::Phase,
     },
     model::{
-        OpId, Report, Request, TaskSpec,
+        OpId, Report, TaskSpec,
         alert::{Notice, Topic},
         guard::{Fired, Firing, GuardState, RuleLine, TaskWatch, Watching},
         operation::OpKind,
@@ -19,14 +19,14 @@ use crate::{
         request::Rollback,
         settings::OnVerifyFail,
     },
-    operate::Operator,
+    operate::{Operator, operations},
     rollback,
 };
 
 /// How often a rollback is begun that is killed each time before it begins.
 const ATTEMPTS: u32 = 3;
 
-impl App {
+impl Guard<'_> {
     /// Puts the task back to its last good version.
     pub(super) fn fire(
         &self,
@@ -39,7 +39,7 @@ impl App {
             return Ok(());
         };
         let why = format!("{}: {}", line.rule, line.judgement.why);
-        let to = match rollback::resolve(&self.site, &spec.id, "last-good") {
+        let to = match rollback::resolve(self.site, &spec.id, "last-good") {
             Ok(to) => to,
             Err(failure) => return self.freeze_and_call(state, &failure.to_string(), &why),
         };
@@ -69,18 +69,18 @@ impl App {
         };
         firing.attempts += 1;
         let fired = firing.fired.clone();
-        self.memory().save(state)?;
+        self.memory.save(state)?;
         let wanted = Rollback::plain(
             state.task.clone(),
             fired.to.clone(),
             format!("guard {}", fired.why),
         );
-        let request = Request::Rollback(Rollback {
+        let wanted = Rollback {
             from: Some(fired.from.clone()),
             on_verify_fail: Some(OnVerifyFail::Undo),
             ..wanted
-        });
-        match self.apply_quietly(&request, |_| Ok(())) {
+        };
+        match Operator::new(self.site).execute(&wanted, |_| Ok(())) {
             Ok(report) => self.rolled_back(state, watch, report),
             Err(failure)
                 if matches!(
@@ -92,7 +92,7 @@ impl App {
                 state.fired.pop();
                 state.firing = None;
                 watch.notes.push(format!("not now: {failure}"));
-                Ok(self.memory().save(state)?)
+                Ok(self.memory.save(state)?)
             }
             Err(failure) => self.freeze_and_call(
                 state,
@@ -145,8 +145,8 @@ impl App {
             op,
         });
         let now = self.site.clock.moment();
-        self.turn_to_active(tasks::spec(&self.site, &state.task)?, state, &now)?;
-        Ok(self.memory().save(state)?)
+        self.turn_to_active(tasks::spec(self.site, &state.task)?, state, &now)?;
+        Ok(self.memory.save(state)?)
     }
 
     /// Brings a rollback to its end that a kill interrupted.
@@ -167,7 +167,7 @@ impl App {
             let about = &listed.summary.about;
             about.kind == OpKind::Rollback && about.to.as_ref() == Some(&fired.to)
         };
-        let ours = self.newest(&state.task, after, is_ours)?;
+        let ours = history::newest(&self.site.state, &state.task, after, is_ours)?;
         let op = ours.as_ref().map(|listed| listed.summary.about.id.clone());
         let end = match self.end_interrupted(ours.as_ref()) {
             Ok(end) => end,
@@ -226,10 +226,12 @@ impl App {
         };
         if let Phase::Finished { done } = listed.phase {
             let op = listed.summary.about.id.to_string();
-            let report = self.operation(&op).ok().and_then(|operation| operation.2);
+            let report = operations::one(self.site, &op)
+                .ok()
+                .and_then(|operation| operation.2);
             return Ok(Some((done, report)));
         }
-        let report = Operator::new(&self.site).resume()?;
+        let report = Operator::new(self.site).resume()?;
         Ok(Some((
             report.outcome == report::Outcome::Done,
             Some(report),

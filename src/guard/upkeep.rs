@@ -1,22 +1,18 @@
 //! What people do with the guard: freeze and thaw a task, try a rule on a log.
 
-use crate::operate;
-
-use crate::operate::Operator;
-
-use super::super::App;
+use super::{Error, Guard, of_log};
 use crate::{
     base::Failure,
     catalog::tasks,
-    guard,
     model::{
         TaskId,
         guard::{Backtest, Frozen, GuardState, RuleSpec},
     },
+    operate::{self, Operator},
     policy::guard::backtest,
 };
 
-impl App {
+impl Guard<'_> {
     /// Stops the guard from touching a task, by a person.
     ///
     /// # Errors
@@ -38,7 +34,7 @@ impl App {
     /// # Errors
     /// When it cannot be written down.
     pub fn thaw(&self, task: &TaskId, why: &str) -> Result<bool, Failure> {
-        if self.guard_state(task)?.frozen.is_none() {
+        if self.state(task)?.frozen.is_none() {
             return Ok(false);
         }
         self.change_memory(task, "guard thaw", why, |state, _| {
@@ -60,12 +56,12 @@ impl App {
         why: &str,
         change: impl FnOnce(&mut GuardState, jiff::Timestamp),
     ) -> Result<(), Failure> {
-        let memory = self.memory();
-        let _lock = memory.lock(&tasks::spec(&self.site, task)?.id)?;
+        let memory = &self.memory;
+        let _lock = memory.lock(&tasks::spec(self.site, task)?.id)?;
         let mut state = memory.load(task)?;
         change(&mut state, self.site.clock.now());
         let what = operate::deed_on(kind, task, None, state.version.as_ref());
-        Operator::new(&self.site).witnessed(what, why, || Ok(memory.save(&state)?))
+        Operator::new(self.site).witnessed(what, why, || Ok(memory.save(&state)?))
     }
 
     /// What a rule would have done with a log.
@@ -78,7 +74,7 @@ impl App {
         rule: Option<&str>,
         log: &std::path::Path,
     ) -> Result<Vec<(String, Backtest)>, Failure> {
-        let spec = tasks::spec(&self.site, task)?;
+        let spec = tasks::spec(self.site, task)?;
         let rules: Vec<&RuleSpec> = spec
             .guard
             .iter()
@@ -86,17 +82,17 @@ impl App {
             .collect();
         match rule {
             Some(name) if rules.is_empty() => {
-                return Err(guard::Error::NoRule {
+                return Err(Error::NoRule {
                     task: task.clone(),
                     rule: crate::base::text::escape(name.as_bytes()),
                 }
                 .into());
             }
-            None if rules.is_empty() => return Err(guard::Error::NoRules.into()),
+            None if rules.is_empty() => return Err(Error::NoRules.into()),
             _ => {}
         }
         let test = |rule: &RuleSpec| -> Result<(String, Backtest), Failure> {
-            let (samples, unreadable) = guard::of_log(log, &rule.metric)?;
+            let (samples, unreadable) = of_log(log, &rule.metric)?;
             let mut found = Backtest {
                 unreadable,
                 ..backtest(rule, samples)

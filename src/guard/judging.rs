@@ -1,9 +1,8 @@
 //! Reads the metric of a rule and judges it; does nothing about it.
 
-use super::super::App;
+use super::{Guard, Place, Reading, read};
 use crate::{
     base::clock::Moment,
-    guard::{self, Place, Reading},
     model::{
         TaskSpec,
         guard::{Cursor, Decision, GuardState, Judgement, Outcome, RuleLine, RuleSpec, RuleState},
@@ -15,7 +14,7 @@ use crate::{
 /// Most samples that are kept of one rule, the newest.
 const SAMPLES: usize = 20_000;
 
-impl App {
+impl Guard<'_> {
     /// Reads and judges one rule.
     pub(super) fn judge_rule(
         &self,
@@ -85,9 +84,9 @@ impl App {
             .ca_file
             .as_deref()
             .map(std::path::Path::new);
-        let dir = self.work_tree().join(spec.dir.as_os());
+        let dir = self.site.git.work_tree().join(spec.dir.as_os());
         let place = Place {
-            work_tree: self.work_tree(),
+            work_tree: self.site.git.work_tree(),
             dir,
             variables: &variables,
             ca_file,
@@ -96,7 +95,7 @@ impl App {
         if self.site.without_commands {
             Reading::Nothing("no metric is read (--no-commands)".into())
         } else {
-            guard::read(&rule.metric, &place, cursor)
+            read(&rule.metric, &place, cursor)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which version of a task the guard judges, and since when.
 
-use super::super::App;
+use super::Guard;
 use crate::{
     base::{Failure, clock::Moment},
     catalog,
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-impl App {
+impl Guard<'_> {
     /// When another version is active than before, everything begins anew but what was done.
     pub(super) fn turn_to_active(
         &self,
@@ -74,7 +74,7 @@ impl App {
         task: &TaskId,
         version: &Version,
     ) -> Result<Option<jiff::Timestamp>, Failure> {
-        let newest = self.newest(task, 0, |listed| {
+        let newest = history::newest(&self.site.state, task, 0, |listed| {
             is_done(listed) && listed.summary.about.to.is_some()
         })?;
         let Some(listed) =
@@ -87,28 +87,6 @@ impl App {
         let ended = history::written(&*self.site.state, &about.id)?
             .filter(|ended| *ended <= self.site.clock.now());
         Ok(ended.max(Some(about.at)))
-    }
-
-    /// The newest operation of a task that is so, of those after the one with this number.
-    pub(in crate::app) fn newest(
-        &self,
-        task: &TaskId,
-        after: u64,
-        wanted: impl Fn(&Listed) -> bool,
-    ) -> Result<Option<Listed>, Failure> {
-        for id in history::ids(&*self.site.state)?
-            .iter()
-            .rev()
-            .take_while(|id| id.counter() > after)
-        {
-            if let Some(listed) = history::summary(&self.site.state, id)?
-                && listed.summary.about.task.as_ref() == Some(task)
-                && wanted(&listed)
-            {
-                return Ok(Some(listed));
-            }
-        }
-        Ok(None)
     }
 }
 

@@ -4,39 +4,48 @@
 //! rollback that waits for nobody. Whoever finds the time over takes it back, by an ordinary undo
 //! through the journal: the supervisor that was started with the rollback, a running guard, the
 //! next command that changes something, or `confirm --watch` after a restart. Read
-//! [`App::settle_confirmations`] first.
+//! [`Waiting::settle_all`] first.
 
 use std::time::Duration;
 
-use super::App;
+use super::{Error, confirm::Confirmations};
 use crate::{
+    alert::Alerts,
     base::{Failure, Kind, clock::millis},
-    draft::Draft,
-    guard::{self, confirm::Confirmations},
     journal::{
         history::{self, Found},
         status::Phase,
     },
     model::{
-        OpId, Report, Request, TaskId, Version,
+        OpId, TaskId, Version,
         alert::{Notice, Topic},
-        confirm::{CONFIRM_SCHEMA, FailedTry, Pending, Settled},
+        confirm::{FailedTry, Pending, Settled},
         operation::OpKind,
         report::Outcome,
         request::Undo,
         signature::Signing,
     },
     operate::{self, Operator},
-    rollback,
+    rollback::{self, Reversal},
+    site::RepoSite,
 };
 
 /// How often it is tried to take a rollback back before a person is called, too.
 const ATTEMPTS: u32 = 3;
 
-impl App {
-    /// The records of rollbacks that wait.
-    fn confirmations(&self) -> Confirmations {
-        Confirmations::new(self.site.state.clone())
+/// The rollbacks of a repository that wait to be confirmed.
+pub struct Waiting<'a> {
+    site: &'a RepoSite,
+    records: Confirmations,
+}
+
+impl<'a> Waiting<'a> {
+    /// Those of the repository at a site.
+    pub fn new(site: &'a RepoSite) -> Self {
+        Self {
+            site,
+            records: Confirmations::new(site.state.clone()),
+        }
     }
 
     /// The rollbacks that wait to be confirmed.
@@ -44,7 +53,7 @@ impl App {
     /// # Errors
     /// When a record cannot be read.
     pub fn pending(&self) -> Result<Vec<Pending>, Failure> {
-        let records = self.confirmations();
+        let records = &self.records;
         let tasks = records
             .tasks()
             .map_err(|source| self.site.state_error(source))?;
@@ -69,87 +78,21 @@ impl App {
         Ok(self.pending()?.into_iter().filter(is_overdue).collect())
     }
 
-    /// Writes down that a rollback will wait, before it begins; `None` when it need not.
-    pub(super) fn arm(&self, request: &Request, draft: &Draft) -> Result<Option<Pending>, Failure> {
-        let Request::Rollback(wanted) = request else {
-            return Ok(None);
-        };
-        let Some(within) = wanted.confirm_within else {
-            return Ok(None);
-        };
-        let records = self.confirmations();
-        if records.load(&wanted.task)?.is_some() {
-            return Err(guard::Error::Waits(wanted.task.clone()).into());
-        }
-        let pending = Pending {
-            schema: CONFIRM_SCHEMA.into(),
-            task: wanted.task.clone(),
-            from: draft.plan.from.clone(),
-            to: draft.plan.to.clone(),
-            within_ms: millis(within),
-            since: self.site.clock.moment(),
-            after: history::ids(&*self.site.state)?
-                .last()
-                .map_or(0, OpId::counter),
-            op: None,
-            worktree: self.work_tree().to_string_lossy().into_owned(),
-            attempts: 0,
-            failed: None,
-        };
-        records.save(&pending)?;
-        Ok(Some(pending))
-    }
-
-    /// Nothing waits any more: the rollback never began, or was put back.
-    pub(super) fn disarm(&self, pending: Option<&Pending>) {
-        if let Some(pending) = pending
-            && let Err(error) = self.confirmations().remove(&pending.task)
-        {
-            self.site.warn(Failure::from(error).to_string());
-        }
-    }
-
-    /// From now on the time runs; what the rollback's report says of it.
-    pub(super) fn run_out(
-        &self,
-        pending: Option<Pending>,
-        report: &Report,
-    ) -> Result<Option<String>, Failure> {
-        let Some(pending) = pending else {
-            return Ok(None);
-        };
-        if report.outcome == Outcome::Undone {
-            self.disarm(Some(&pending));
-            return Ok(None);
-        }
-        let pending = Pending {
-            op: report.op.clone(),
-            since: self.site.clock.moment(),
-            ..pending
-        };
-        self.confirmations().save(&pending)?;
-        Ok(Some(format!(
-            "goes back by itself in {:?} unless somebody runs: snapback confirm -t {}",
-            pending.within(),
-            pending.task
-        )))
-    }
-
     /// Confirms a rollback: it stays. Returns what waited.
     ///
     /// # Errors
     /// When nothing waits, or it is being taken back right now.
     pub fn confirm(&self, task: &TaskId) -> Result<Pending, Failure> {
-        let records = self.confirmations();
-        let nothing = || guard::Error::NothingWaits(Some(task.clone()));
+        let records = &self.records;
+        let nothing = || Error::NothingWaits(Some(task.clone()));
         records.load(task)?.ok_or_else(nothing)?;
         let _end = records
             .end(task)?
-            .ok_or_else(|| guard::Error::TooLate(task.clone()))?;
+            .ok_or_else(|| Error::TooLate(task.clone()))?;
         // It may have been taken back a moment ago.
         let pending = records.load(task)?.ok_or_else(nothing)?;
         let what = operate::deed_on("confirm", task, pending.from.as_ref(), pending.to.as_ref());
-        Operator::new(&self.site).witnessed(what, "the rollback stays", || {
+        Operator::new(self.site).witnessed(what, "the rollback stays", || {
             Ok(records.remove(task).map(drop)?)
         })?;
         Ok(pending)
@@ -159,18 +102,15 @@ impl App {
     ///
     /// # Errors
     /// When it cannot be locked.
-    pub fn watch_confirmation(
-        &self,
-        task: &TaskId,
-    ) -> Result<Option<crate::base::fs::FileLock>, Failure> {
-        Ok(self.confirmations().watch(task)?)
+    pub fn watch(&self, task: &TaskId) -> Result<Option<crate::base::fs::FileLock>, Failure> {
+        Ok(self.records.watch(task)?)
     }
 
     /// Takes back every rollback whose time is over, and says what became of each that waits.
     ///
     /// # Errors
     /// When a record cannot be read or written.
-    pub fn settle_confirmations(&self) -> Result<Vec<(Pending, Settled)>, Failure> {
+    pub fn settle_all(&self) -> Result<Vec<(Pending, Settled)>, Failure> {
         let mut all = Vec::new();
         for pending in self.pending()? {
             let settled = self.settle(&pending)?;
@@ -185,7 +125,7 @@ impl App {
         let waits = |left: Duration| Settled::Waits(millis(left));
         if now.since(&seen.since).is_none() {
             // The clock was set back while the machine was off: the time begins anew.
-            self.confirmations().save(&Pending {
+            self.records.save(&Pending {
                 since: now,
                 ..seen.clone()
             })?;
@@ -195,14 +135,14 @@ impl App {
         if !left.is_zero() && !self.is_over(seen) {
             return Ok(waits(left));
         }
-        let records = self.confirmations();
+        let records = &self.records;
         let Some(_end) = records.end(&seen.task)? else {
             return Ok(Settled::Later("somebody is at it".into()));
         };
         let Some(pending) = records.load(&seen.task)? else {
             return Ok(Settled::Dropped("it was settled a moment ago".into()));
         };
-        if pending.worktree != self.work_tree().to_string_lossy() {
+        if pending.worktree != self.site.git.work_tree().to_string_lossy() {
             return Ok(Settled::Later(format!(
                 "it was done in the work tree {}",
                 pending.worktree
@@ -234,7 +174,7 @@ impl App {
 
     /// Writes down that it could not be taken back, and calls a person when that goes on.
     fn fail(&self, pending: &Pending, why: String) -> Result<Settled, Failure> {
-        let Some(mut now) = self.confirmations().load(&pending.task)? else {
+        let Some(mut now) = self.records.load(&pending.task)? else {
             return Ok(Settled::Later(why));
         };
         now.attempts = now.attempts.max(pending.attempts.saturating_add(1));
@@ -258,7 +198,7 @@ impl App {
             at: self.site.clock.moment(),
             called: called || calls,
         });
-        self.confirmations().save(&now)?;
+        self.records.save(&now)?;
         Ok(Settled::Later(why))
     }
 
@@ -273,11 +213,12 @@ impl App {
     /// True when an operation of a task was taken back.
     fn is_undone(&self, task: &TaskId, op: &OpId) -> Result<bool, Failure> {
         let undoes = |about: &crate::model::operation::About| about.undoes.as_ref() == Some(op);
-        Ok(self
-            .newest(task, op.counter(), |listed| {
+        Ok(
+            history::newest(&self.site.state, task, op.counter(), |listed| {
                 undoes(&listed.summary.about) && listed.phase == Phase::Finished { done: true }
             })?
-            .is_some())
+            .is_some(),
+        )
     }
 
     /// Takes a rollback back, from wherever it stands.
@@ -293,7 +234,7 @@ impl App {
         };
         let op = match &pending.op {
             Some(op) => op.clone(),
-            None => match self.newest(&pending.task, pending.after, done)? {
+            None => match history::newest(&self.site.state, &pending.task, pending.after, done)? {
                 Some(listed) => listed.summary.about.id,
                 None => return Ok(Settled::Dropped("the rollback was never done".into())),
             },
@@ -306,19 +247,21 @@ impl App {
                 Settled::Dropped("somebody took it back already".into())
             });
         }
-        self.confirmations().save(&Pending {
+        self.records.save(&Pending {
             op: Some(op.clone()),
             attempts: pending.attempts + 1,
             ..pending.clone()
         })?;
-        match self.apply_quietly(
-            &Request::Undo(Undo {
-                task: None,
-                op: Some(op),
-                signing: Signing::default(),
-            }),
-            |_| Ok(()),
-        ) {
+        let wanted = Undo {
+            task: None,
+            op: Some(op),
+            signing: Signing::default(),
+        };
+        let undo = Reversal {
+            wanted: &wanted,
+            kind: OpKind::Undo,
+        };
+        match Operator::new(self.site).execute(&undo, |_| Ok(())) {
             Ok(report) if report.outcome == Outcome::Done => Ok(Settled::Reverted),
             Ok(report) => self.fail(pending, report.notes.join("; ")),
             Err(failure) if moved_on(&failure) => Ok(Settled::Dropped(failure.to_string())),
@@ -340,13 +283,13 @@ impl App {
         let about = &operation.about;
         let own = about.task.as_ref() == Some(&pending.task) && about.id.counter() > pending.after;
         if own && about.undoes.is_some() && about.undoes == pending.op {
-            return match Operator::new(&self.site).resume()?.outcome {
+            return match Operator::new(self.site).resume()?.outcome {
                 Outcome::Done => Ok(Some(Settled::Reverted)),
                 _ => Ok(None),
             };
         }
         if own && about.kind == OpKind::Rollback && about.to == pending.to {
-            return match Operator::new(&self.site).abort() {
+            return match Operator::new(self.site).abort() {
                 Ok(_) => Ok(Some(Settled::Reverted)),
                 // It was seen by the world, so it is complete now, and taken back like any other.
                 Err(failure) if failure.kind() == Kind::Conflict => Ok(None),
@@ -379,7 +322,7 @@ impl App {
             );
             self.call_about(pending, Topic::Reverted, title, reason);
         }
-        Ok(self.confirmations().remove(&pending.task).map(drop)?)
+        Ok(self.records.remove(&pending.task).map(drop)?)
     }
 
     /// Calls people about a rollback that nobody confirmed.
@@ -394,7 +337,7 @@ impl App {
             facts: Vec::new(),
             op: pending.op.clone(),
         };
-        if let Err(failure) = self.raise(notice) {
+        if let Err(failure) = Alerts::new(self.site).raise(notice) {
             self.site.warn(format!("nobody could be called: {failure}"));
         }
     }
