@@ -38,20 +38,23 @@
 //! | 0 | [`base`]: error kinds, digests, safe paths, the file-system port, lock, processes |
 //! | 1 | [`model`]: plain data and wire formats; [`policy`]: pure decisions |
 //! | 2 | [`git`], [`store`] |
-//! | 3 | [`deps`], [`journal`], [`audit`], [`alert`], [`consent`], [`keys`] |
+//! | 3 | [`deps`], [`journal`], [`audit`], [`consent`], [`keys`] |
 //! | 4 | [`site`] (the opened ports), [`registry`] |
 //! | 5 | [`catalog`]: what there is: releases, manifests, files now |
 //! | 6 | [`verdict`]: what was said of it; [`verify`]: proving it |
-//! | 7 | [`draft`]: operations before they are written down; [`steps`]: what operations do; [`backup`]: folders in the store |
+//! | 7 | [`draft`]: operations before they are written down; [`steps`]: what operations do |
 //! | 8 | [`operate`]: the one way in which anything changes |
-//! | 9 | [`release`], [`rollback`], [`drill`]: rollbacks rehearsed; [`capsule`]: one file a version; [`guard`]: rollbacks by themselves; [`hooks`]: what runs in git's own commands |
-//! | 10 | [`config`] |
-//! | 11 | [`app`] |
-//! | 13 | [`cli`] |
+//! | 9 | [`rollback`] and undo; [`alert`]: people called; [`backup`]: folders in the store |
+//! | 10 | [`drill`]: rollbacks rehearsed; [`hooks`]: what runs in git's own commands; [`capsule`]: one file a version |
+//! | 11 | [`release`]; [`setup`]: the files that tasks share; [`guard`]: rollbacks by themselves; [`push`]; [`overview`] |
+//! | 12 | [`config`] |
+//! | 13 | [`requests`]: which change each is; [`health`] |
+//! | 14 | [`app`] |
+//! | 16 | [`cli`] |
 //!
-//! The design page knew neither `site`, `catalog`, `draft` nor `steps`. Releases, rollbacks and
-//! undos turned out to be the same thing seen from three sides, and a crash has to be finished by
-//! code that knows none of the three; so what they share is a room of its own below them.
+//! Releases, rollbacks and undos are the same thing seen from three sides, and a crash has to be
+//! finished by code that knows none of the three. So what they share lies in rooms below them:
+//! engines make drafts, and [`operate`] carries them out.
 //!
 //! The store differs from its design page in four points. An object is named by the SHA-256 of its
 //! bytes, not of its list of chunks, so that manifests stay right when the chunker changes. The
@@ -80,10 +83,13 @@ pub mod deps;
 pub mod draft;
 pub mod drill;
 pub mod guard;
+pub mod health;
 pub mod hooks;
 pub mod journal;
 pub mod keys;
 pub mod operate;
+pub mod overview;
+pub mod push;
 pub mod registry;
 pub mod release;
 pub mod requests;

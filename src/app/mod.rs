@@ -1,49 +1,34 @@
-//! Row 9, the front door: the opened ports of one repository and one method a use case.
+//! Row 14, the front door: one method a use case, each a few lines that hand on to an engine.
 //!
-//! Everything a program can do with snapback is here; the command line adds words only. Changing
-//! methods take the operation lock, make the plan again under it, and refuse when it is no longer
-//! the one that was shown. Read [`App::apply`] next.
+//! Everything a program can do with snapback is here; the command line adds words only. Nothing
+//! here decides, reads or writes anything by itself. Read [`App::apply`] next.
 
 mod alerts;
-mod backup;
 mod capsule;
-mod compare;
-mod doctor;
-mod drift;
 mod drill;
-mod error;
-mod flaws;
 mod guard;
-mod health;
 mod hooks;
 mod kept;
 mod left;
 mod operations;
-mod preview;
+mod overview;
 mod push;
 mod setup;
 mod store;
 mod trust;
-mod verdicts;
-mod view;
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use crate::{
     base::Failure,
     catalog::{MissingTags, missing_tags, tasks},
     config,
-    git::Repo,
     model::{Settings, TaskId, Version},
     rollback,
     site::{self, RepoSite},
 };
 
 pub use crate::site::Options;
-
-pub use error::Error;
-pub use push::{Beyond, Pushed};
-pub use store::{Names, Needed};
 
 /// An opened repository.
 ///
@@ -82,10 +67,7 @@ pub struct App {
 impl App {
     /// Opens the repository that holds a folder, and its settings.
     pub fn open(dir: &Path, options: Options) -> Result<Self, Failure> {
-        let git = Arc::new(Repo::discover(dir)?);
-        let (read, warnings) = config::of_repository(&git, options.config.as_deref())?;
-        let site = RepoSite::open(git, read, options)?;
-        warnings.into_iter().for_each(|warning| site.warn(warning));
+        let site = config::open(dir, options)?;
         Ok(Self { site })
     }
 
@@ -145,5 +127,16 @@ impl App {
     /// Finds a task by what was typed.
     pub fn find_task(&self, typed: &str) -> Result<TaskId, Failure> {
         tasks::find(&self.site, typed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::App;
+
+    #[test]
+    fn threads_share_an_opened_repository() {
+        fn shared<T: Send + Sync>() {}
+        shared::<App>();
     }
 }

@@ -21,19 +21,7 @@ impl App {
     /// The commands that the configuration names, of these tasks or of all, and whether each may
     /// run.
     pub fn commands(&self, tasks: &[TaskId]) -> Vec<CommandState> {
-        let all = self.site.configured_commands();
-        let wanted: Vec<ConfiguredCommand> = all
-            .iter()
-            .filter(|command| {
-                tasks.is_empty()
-                    || command
-                        .task
-                        .as_ref()
-                        .is_some_and(|task| tasks.contains(task))
-            })
-            .cloned()
-            .collect();
-        self.site.consent.states_of(&wanted, &all)
+        self.site.commands_of(tasks)
     }
 
     /// The digest of all commands of the configuration, as `SNAPBACK_TRUST` takes it.
@@ -53,12 +41,8 @@ impl App {
 
     /// Why the agreement of this repository does not count, if one is there that does not.
     pub fn trust_trouble(&self) -> Option<(Kind, String)> {
-        self.site.consent.trouble().map(|error| {
-            (
-                crate::base::Fault::kind(&error),
-                Failure::from(error).to_string(),
-            )
-        })
+        let failure = self.site.consent.trouble().map(Failure::from)?;
+        Some((failure.kind(), failure.to_string()))
     }
 
     /// Agrees that these commands run in this repository, on this machine, from now on.
@@ -66,11 +50,9 @@ impl App {
     /// # Errors
     /// When there is no private folder outside the work tree to keep the agreement in.
     pub fn agree(&self, commands: &[ConfiguredCommand]) -> Result<(), Failure> {
-        Ok(self.site.consent.agree(
-            commands,
-            &self.site.configured_commands(),
-            self.site.clock.now(),
-        )?)
+        let all = self.site.configured_commands();
+        let now = self.site.clock.now();
+        Ok(self.site.consent.agree(commands, &all, now)?)
     }
 
     /// The user's key, and the keys whose signatures count on this machine.
@@ -84,24 +66,7 @@ impl App {
     /// # Errors
     /// When there is one, or no private folder outside the work tree to keep it in.
     pub fn create_key(&self, name: Option<&str>) -> Result<(Signer, PathBuf), Failure> {
-        let name = match name {
-            Some(name) => name.to_string(),
-            None => self
-                .site
-                .git
-                .identity()
-                .map(|who| format!("{} <{}>", who.name, who.email))?,
-        };
-        let (key, path) = self.keys().create(&name)?;
-        Ok((
-            Signer {
-                name: name.trim().into(),
-                key,
-                valid_until: None,
-                revoked: None,
-            },
-            path,
-        ))
+        self.site.create_key(name)
     }
 
     /// Revokes a key, or all keys of a name.
@@ -125,11 +90,6 @@ impl App {
     /// # Errors
     /// Those commands.
     pub fn check_commands(&self, plan: &Plan) -> Result<(), Failure> {
-        self.require_commands(&plan.commands)
-    }
-
-    /// Refuses when one of these may not run.
-    pub(super) fn require_commands(&self, commands: &[CommandState]) -> Result<(), Failure> {
-        Ok(site::consent::require(commands.to_vec())?)
+        Ok(site::consent::require(plan.commands.clone())?)
     }
 }

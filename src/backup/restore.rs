@@ -42,7 +42,7 @@ pub struct Restore {
 }
 
 /// Restores.
-pub fn restore(site: &RepoSite, restore: &Restore) -> Result<RestoreReport, Failure> {
+pub(super) fn restore(site: &RepoSite, restore: &Restore) -> Result<RestoreReport, Failure> {
     let begun = Instant::now();
     let save = find(&*site.store, &restore.name)?;
     let entries = super::entries(&*site.store, &restore.name, &save)?;

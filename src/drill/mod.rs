@@ -1,4 +1,4 @@
-//! Row 7, drills: a return to a version rehearsed in an empty place, offline, with measured time.
+//! Row 10, drills: a return to a version rehearsed in an empty place, offline, with measured time.
 //!
 //! Nothing of the user's is written to: not the work tree, not the index, not a reference. The
 //! bytes come from where a rollback takes them, each is checked, the first two levels and the

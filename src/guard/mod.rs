@@ -1,4 +1,4 @@
-//! Row 12, rollbacks by themselves: the guard, which goes back when a rule says so, and rollbacks
+//! Row 11, rollbacks by themselves: the guard, which goes back when a rule says so, and rollbacks
 //! that go back unless somebody confirms them.
 //!
 //! [`Guard::watch`] reads the metrics of a task, has them judged ([`crate::policy::guard`]), and

@@ -10,7 +10,7 @@
 use super::{Operator, deed_on};
 use crate::{
     base::Failure,
-    catalog,
+    catalog::{self, tasks},
     model::{
         Check, OpId, Report, Status, TaskId, Verdict, VerdictRecord, Verification, Version,
         drill::WAY, operation::OpKind, report::Outcome, verdict::Standing,
@@ -33,6 +33,34 @@ pub struct NewVerdict<'a> {
 }
 
 impl Operator<'_> {
+    /// Says something of a version.
+    ///
+    /// # Errors
+    /// When there is no such release, or it cannot be written down.
+    pub fn mark(
+        &self,
+        task: &TaskId,
+        version: &Version,
+        verdict: Verdict,
+        reason: &str,
+    ) -> Result<(), Failure> {
+        let _lock = self.site.lock()?;
+        tasks::tagged_releases(self.site, task)?.find(task, version)?;
+        self.site.git.identity()?;
+        let kind = match verdict {
+            Verdict::Good => "mark good",
+            Verdict::Bad => "mark bad",
+            Verdict::Held => "hold",
+            Verdict::Released => "end hold",
+            Verdict::Pinned => "pin",
+            Verdict::Unpinned => "unpin",
+            _ => "mark",
+        };
+        let record = catalog::verdict::verdict(self.site, (task, version), verdict, reason);
+        let what = deed_on(kind, task, None, Some(version));
+        self.witnessed(what, reason, || verdict::write(self.site, &[record]))
+    }
+
     /// Writes down what was said outside an operation; not where this user may not even read.
     pub fn note(&self, said: &NewVerdict<'_>) {
         if self.site.is_closed() {

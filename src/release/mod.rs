@@ -1,4 +1,4 @@
-//! Row 7, create-snapshot and adopt: how releases come to be.
+//! Row 11, create-snapshot and adopt: how releases come to be.
 //!
 //! [`draft`] reads the task's files, decides the version and describes the release;
 //! `draft::write` makes its objects; the operation then changes configuration, registry and

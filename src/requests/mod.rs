@@ -1,4 +1,4 @@
-//! Row 14, requests: the change that each of them asks for, carried out.
+//! Row 13, requests: the change that each of them asks for, carried out.
 //!
 //! Whoever gave a command may not look any more when it gets stuck, and nothing else can be changed
 //! before somebody does: so a person is called.

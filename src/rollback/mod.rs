@@ -1,4 +1,4 @@
-//! Row 7, rollback, undo and redo: how a task returns to a version, and back.
+//! Row 9, rollback, undo and redo: how a task returns to a version, and back.
 //!
 //! [`draft`] compares the target's manifest with what is there and describes the way; the steps
 //! are safety copies (made when the draft is written), stop, files, environment, verification,
@@ -21,6 +21,7 @@ pub mod show;
 mod target;
 mod then;
 pub mod undo;
+pub mod verify;
 
 use std::{collections::BTreeSet, sync::Arc};
 

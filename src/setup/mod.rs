@@ -1,4 +1,4 @@
-//! Row 12, what makes and mends the files that all tasks share: the first settings, and a registry
+//! Row 11, what makes and mends the files that all tasks share: the first settings, and a registry
 //! that agrees with the configurations.
 
 mod init;

@@ -6,6 +6,7 @@ mod error;
 mod flaws;
 mod open;
 pub mod owners;
+mod places;
 mod signing;
 mod state_folder;
 
@@ -18,11 +19,14 @@ use std::{
 
 use crate::{
     audit::Trail,
-    base::{Clock, Digest, Fs, RelPath},
+    base::{Clock, Digest, Failure, Fs, RelPath},
     consent::Consent,
     git::{PeeledTag, Repo},
     keys::Keys,
-    model::{Event, GitId, Manifest, Operation, Settings, Sink, TaskId, Version, audit::Via},
+    model::{
+        Event, GitId, Manifest, Operation, Settings, Sink, TaskId, Version, audit::Via,
+        signature::Signer,
+    },
     store::{ChunkStore, Store},
 };
 
@@ -156,6 +160,29 @@ impl RepoSite {
     /// The user's keys.
     pub fn keys(&self) -> Keys<'_> {
         Keys::new(self.consent.key_folder(), self.git.work_tree())
+    }
+
+    /// Makes the user's key, and allows it under a name; `None` = git's name and address of the
+    /// user.
+    ///
+    /// # Errors
+    /// When there is one, or no private folder outside the work tree to keep it in.
+    pub fn create_key(&self, name: Option<&str>) -> Result<(Signer, PathBuf), Failure> {
+        let name = match name {
+            Some(name) => name.to_string(),
+            None => self
+                .git
+                .identity()
+                .map(|who| format!("{} <{}>", who.name, who.email))?,
+        };
+        let (key, path) = self.keys().create(&name)?;
+        let signer = Signer {
+            name: name.trim().into(),
+            key,
+            valid_until: None,
+            revoked: None,
+        };
+        Ok((signer, path))
     }
 
     /// The audit log.

@@ -7,12 +7,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Needed, needed::Who};
+use super::needed::{Needed, Who};
 use crate::{
-    app::App,
     base::{Digest, Failure, Fault, Fs, Kind, RelPath, Root, fs::read_limited},
     catalog::manifests,
     model::{Manifest, ObjectId, Settings},
+    site::RepoSite,
     store::Store,
 };
 
@@ -44,129 +44,121 @@ fn unreadable(what: impl Into<String>, why: &impl ToString) -> Failure {
     .into()
 }
 
-impl App {
-    /// Everything in the repository that names objects of the store.
-    pub fn store_roots(&self) -> Result<BTreeSet<ObjectId>, Failure> {
-        Ok(self.needed()?.objects())
+/// Everything in the repository that names objects of the store, and who needs what.
+pub fn needed(site: &RepoSite) -> Result<Needed, Failure> {
+    let mut needed = Needed::default();
+    // Operations first: one that ends meanwhile has put its manifest where it is looked for
+    // next.
+    needed_by_operations(site, &mut needed)?;
+    for (id, path) in site.git.reachable_blobs(MANIFEST.0, MANIFEST.1)? {
+        let bytes = site.git.read_blob_within(&id, manifests::LIMIT);
+        let bytes =
+            bytes.map_err(|error| unreadable(format!("the manifest {path} ({id})"), &error))?;
+        needed_by_manifest(site, &bytes, &path, &mut needed)?;
     }
-
-    /// The same, and who needs what.
-    pub(super) fn needed(&self) -> Result<Needed, Failure> {
-        let mut needed = Needed::default();
-        // Operations first: one that ends meanwhile has put its manifest where it is looked for
-        // next.
-        self.needed_by_operations(&mut needed)?;
-        for (id, path) in self.site.git.reachable_blobs(MANIFEST.0, MANIFEST.1)? {
-            let bytes = self.site.git.read_blob_within(&id, manifests::LIMIT);
-            let bytes =
-                bytes.map_err(|error| unreadable(format!("the manifest {path} ({id})"), &error))?;
-            self.needed_by_manifest(&bytes, &path, &mut needed)?;
+    needed_by_work_trees(site, &mut needed)?;
+    for (name, id) in site.chunks.named()? {
+        let who = Who::new("named", format!("the copy {name}"));
+        needed.add(id, &who, None);
+        for part in listed(site, &id)? {
+            needed.add(part, &who, None);
         }
-        self.needed_by_work_trees(&mut needed)?;
-        for (name, id) in self.site.chunks.named()? {
-            let who = Who::new("named", format!("the copy {name}"));
+    }
+    Ok(needed.sorted())
+}
+
+/// What a named object names itself: the files of a folder that was put.
+pub fn listed(site: &RepoSite, id: &ObjectId) -> Result<Vec<ObjectId>, Failure> {
+    super::listed(&*site.store, id).map_err(|error| unreadable(format!("the listing {id}"), &error))
+}
+
+/// What a manifest needs.
+fn needed_by_manifest(
+    site: &RepoSite,
+    bytes: &[u8],
+    path: &str,
+    needed: &mut Needed,
+) -> Result<(), Failure> {
+    let Ok(manifest) = Manifest::parse(bytes) else {
+        let who = Who::new("other", format!("something in {path}"));
+        for id in known(site, bytes)? {
             needed.add(id, &who, None);
-            for part in self.listed(&id)? {
-                needed.add(part, &who, None);
-            }
         }
-        Ok(needed.sorted())
+        return Ok(());
+    };
+    let (task, version) = (&manifest.metadata.task_id, &manifest.metadata.version);
+    let who = Who::new(task.as_str(), format!("{task} {version}"));
+    for file in &manifest.files {
+        if let Some(id) = file.object {
+            needed.add(id, &who, Some(file.path.clone()));
+        }
     }
+    Ok(())
+}
 
-    /// What a named object names itself: the files of a folder that was put.
-    pub(super) fn listed(&self, id: &ObjectId) -> Result<Vec<ObjectId>, Failure> {
-        crate::backup::listed(&*self.site.store, id)
-            .map_err(|error| unreadable(format!("the listing {id}"), &error))
-    }
-
-    /// What a manifest needs.
-    fn needed_by_manifest(
-        &self,
-        bytes: &[u8],
-        path: &str,
-        needed: &mut Needed,
-    ) -> Result<(), Failure> {
-        let Ok(manifest) = Manifest::parse(bytes) else {
-            let who = Who::new("other", format!("something in {path}"));
-            for id in self.known(bytes)? {
-                needed.add(id, &who, None);
-            }
-            return Ok(());
+/// What the manifests that lie in any linked work tree need, committed or not.
+fn needed_by_work_trees(site: &RepoSite, needed: &mut Needed) -> Result<(), Failure> {
+    for folder in site.git.work_trees()? {
+        // One whose folder is gone holds nothing; git forgets it in time.
+        if !folder.is_dir() {
+            continue;
+        }
+        let named = |error: std::io::Error| {
+            unreadable(format!("the work tree {}", folder.display()), &error)
         };
-        let (task, version) = (&manifest.metadata.task_id, &manifest.metadata.version);
-        let who = Who::new(task.as_str(), format!("{task} {version}"));
-        for file in &manifest.files {
-            if let Some(id) = file.object {
-                needed.add(id, &who, Some(file.path.clone()));
-            }
+        let root = Root::open(&folder).map_err(named)?;
+        for path in manifests_in(&root, &site.settings).map_err(named)? {
+            let bytes = read_limited(&root, &path, MAX_FILE)
+                .map_err(|error| unreadable(path.to_string(), &error))?;
+            needed_by_manifest(site, &bytes, &path.to_string(), needed)?;
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    /// What the manifests that lie in any linked work tree need, committed or not.
-    fn needed_by_work_trees(&self, needed: &mut Needed) -> Result<(), Failure> {
-        for folder in self.site.git.work_trees()? {
-            // One whose folder is gone holds nothing; git forgets it in time.
-            if !folder.is_dir() {
+/// What the operations on record need: all of them, for each may be undone or done again.
+fn needed_by_operations(site: &RepoSite, needed: &mut Needed) -> Result<(), Failure> {
+    let state = &*site.state;
+    for op in crate::journal::history::ids(state)? {
+        let who = Who::new("operations", format!("operation {}", op.short()));
+        let dir = RelPath::own(format!("ops/{op}"));
+        let named = |error: std::io::Error| unreadable(dir.to_string(), &error);
+        let files = match state.list(&dir) {
+            // It never began, and has just been swept away.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            other => other.map_err(named)?,
+        };
+        for name in files {
+            let path = dir.join(&name);
+            let lines = name.ends_with(b".jsonl");
+            if !lines && !name.ends_with(b".json") {
                 continue;
             }
-            let named = |error: std::io::Error| {
-                unreadable(format!("the work tree {}", folder.display()), &error)
-            };
-            let root = Root::open(&folder).map_err(named)?;
-            for path in manifests_in(&root, &self.site.settings).map_err(named)? {
-                let bytes = read_limited(&root, &path, MAX_FILE)
-                    .map_err(|error| unreadable(path.to_string(), &error))?;
-                self.needed_by_manifest(&bytes, &path.to_string(), needed)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What the operations on record need: all of them, for each may be undone or done again.
-    fn needed_by_operations(&self, needed: &mut Needed) -> Result<(), Failure> {
-        let state = &*self.site.state;
-        for op in crate::journal::history::ids(state)? {
-            let who = Who::new("operations", format!("operation {}", op.short()));
-            let dir = RelPath::own(format!("ops/{op}"));
-            let named = |error: std::io::Error| unreadable(dir.to_string(), &error);
-            let files = match state.list(&dir) {
-                // It never began, and has just been swept away.
+            let bytes = match read_limited(state, &path, MAX_FILE) {
+                // It has just been renamed or swept away.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                other => other.map_err(named)?,
+                other => other.map_err(|error| unreadable(path.to_string(), &error))?,
             };
-            for name in files {
-                let path = dir.join(&name);
-                let lines = name.ends_with(b".jsonl");
-                if !lines && !name.ends_with(b".json") {
-                    continue;
-                }
-                let bytes = match read_limited(state, &path, MAX_FILE) {
-                    // It has just been renamed or swept away.
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                    other => other.map_err(|error| unreadable(path.to_string(), &error))?,
-                };
-                let mut ids = BTreeSet::new();
-                objects_in_json(&bytes, lines, &mut ids)
-                    .map_err(|why| unreadable(path.to_string(), &why))?;
-                for (id, at) in ids {
-                    needed.add(id, &who, at);
-                }
+            let mut ids = BTreeSet::new();
+            objects_in_json(&bytes, lines, &mut ids)
+                .map_err(|why| unreadable(path.to_string(), &why))?;
+            for (id, at) in ids {
+                needed.add(id, &who, at);
             }
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    /// The objects that the store has among all digests that stand in some text.
-    fn known(&self, bytes: &[u8]) -> Result<Vec<ObjectId>, Failure> {
-        let mut known = Vec::new();
-        for id in digests_in(bytes) {
-            if self.site.chunks.size(&id)?.is_some() {
-                known.push(id);
-            }
+/// The objects that the store has among all digests that stand in some text.
+fn known(site: &RepoSite, bytes: &[u8]) -> Result<Vec<ObjectId>, Failure> {
+    let mut known = Vec::new();
+    for id in digests_in(bytes) {
+        if site.chunks.size(&id)?.is_some() {
+            known.push(id);
         }
-        Ok(known)
     }
+    Ok(known)
 }
 
 /// The manifests in the folder for them.

@@ -1,31 +1,10 @@
-//! What the front door itself refuses.
+//! Why a push is refused, by us or by the remote.
 
-use std::path::PathBuf;
+use crate::base::{Fault, Hint, Kind, RelPath};
 
-use crate::{
-    base::{Fault, Hint, Kind, RelPath},
-    model::TaskId,
-};
-
-/// What the front door itself refuses.
+/// Why a push is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The folder to export into is not empty.
-    #[error("{0} exists and is not an empty folder")]
-    NotEmpty(PathBuf),
-    /// The release has no such file.
-    #[error("{task} {version} has no file {path}")]
-    NoSuchFile {
-        /// The task.
-        task: TaskId,
-        /// The version.
-        version: String,
-        /// The file.
-        path: RelPath,
-    },
-    /// A file outside the repository cannot be written or read.
-    #[error("cannot use {0}")]
-    Outside(PathBuf, #[source] std::io::Error),
     /// The branch at a remote has commits that are not here, so a push is refused.
     #[error("{branch} at {remote} has commits that are not here")]
     Behind {
@@ -70,33 +49,12 @@ fn files(count: usize) -> String {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Outside(..) | Self::NotUploaded { .. } => Kind::Missing,
+            Self::NotUploaded { .. } => Kind::Missing,
             Self::Behind { .. } | Self::TagThere { .. } => Kind::Conflict,
-            Self::NotEmpty(_) => Kind::Refused,
-            Self::NoSuchFile { .. } => Kind::NotFound,
         }
     }
 
     fn hints(&self) -> Vec<Hint> {
-        match self {
-            Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
-            Self::NoSuchFile { task, version, .. } => {
-                vec![Hint::run(
-                    "see its files",
-                    &["snapback", "show", "--task", task.as_str(), version],
-                )]
-            }
-            Self::Behind { .. } | Self::NotUploaded { .. } | Self::TagThere { .. } => {
-                self.hints_on_pushing()
-            }
-            Self::Outside(..) => Vec::new(),
-        }
-    }
-}
-
-impl Error {
-    /// What to do about what a remote has, or lacks.
-    fn hints_on_pushing(&self) -> Vec<Hint> {
         match self {
             Self::Behind { remote, branch } => vec![Hint::run(
                 "bring them here",
@@ -113,7 +71,6 @@ impl Error {
                 "see what was released",
                 &["git", "fetch", "--tags", remote],
             )],
-            _ => Vec::new(),
         }
     }
 }
