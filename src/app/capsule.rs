@@ -152,7 +152,7 @@ impl App {
         let settings = &self.site.settings;
         (
             settings.task(task).and_then(|spec| spec.venv.clone()),
-            settings.env,
+            settings.rollback.env,
         )
     }
 }

@@ -202,7 +202,7 @@ impl App {
         match request {
             Request::Rollback(wanted) => wanted
                 .on_verify_fail
-                .unwrap_or(self.site.settings.on_verify_fail),
+                .unwrap_or(self.site.settings.rollback.on_verify_fail),
             _ => OnVerifyFail::Undo,
         }
     }

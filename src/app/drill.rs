@@ -133,7 +133,8 @@ impl App {
     }
 
     fn installs(&self, how: &DrillHow) -> bool {
-        how.env.unwrap_or(self.site.settings.env) == EnvMode::Sync && !self.site.without_commands
+        how.env.unwrap_or(self.site.settings.rollback.env) == EnvMode::Sync
+            && !self.site.without_commands
     }
 
     fn drill_one(

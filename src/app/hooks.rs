@@ -72,7 +72,7 @@ impl App {
             event,
             HookEvent::PreCommit | HookEvent::CommitMsg | HookEvent::PrePush
         );
-        if refuses && (call.strict || self.site.settings.strict_hooks) {
+        if refuses && (call.strict || self.site.settings.hooks.strict) {
             self.refuse_flaws()?;
         }
         run::run(&self.site, event, call)

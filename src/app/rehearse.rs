@@ -71,7 +71,7 @@ impl App {
             &self.standings_of(&task.id)?,
             &wanted,
         )?;
-        self.check_draft(&mut draft, self.site.settings.on_verify_fail)?;
+        self.check_draft(&mut draft, self.site.settings.rollback.on_verify_fail)?;
         self.check_doable(&draft)
     }
 

@@ -5,9 +5,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Error, place::rule, task_block::is_variable, units::Timeout};
+use super::{Error, place::rule, schema::one_of, task_block::is_variable, units::Timeout};
 use crate::{
     base::{SecretSource, secret},
     model::alert::{Address, AlertSettings, ChannelSpec, EmailSpec, Severity, Tls, Way},
@@ -16,75 +17,108 @@ use crate::{
 /// The longest that an operation may wait for alerts.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// `alerts:`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AlertsBlock {
-    link: Option<String>,
-    repeat: Option<Timeout>,
-    limit: Option<Timeout>,
-    ca_file: Option<String>,
-    channels: Option<BTreeMap<String, ChannelBlock>>,
+crate::model::settings_block! {
+    /// Where alerts go.
+    #[derive(Debug)]
+    pub(super) struct AlertsBlock as "alerts" {
+        /// A page that takes answers; {id}, {option} and {task} are filled in.
+        #[schemars(regex(pattern = "^https?://"))]
+        link: Option<String>,
+        /// The same is told again after this.
+        repeat: Timeout = Timeout(AlertSettings::default().repeat),
+        /// An operation waits no longer for the sending; at most 1m.
+        limit: Timeout = Timeout(AlertSettings::default().limit),
+        /// Certificates to trust besides the system's (PEM).
+        ca_file: Option<String>,
+        /// The channels, by name.
+        channels: Option<BTreeMap<String, ChannelBlock>>,
+    }
 }
 
-/// One channel; exactly one of the three ways.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ChannelBlock {
-    feishu: Option<HookBlock>,
-    webhook: Option<HookBlock>,
-    email: Option<EmailBlock>,
-    least: Option<Severity>,
-    per_minute: Option<u32>,
+crate::model::settings_block! {
+    /// One channel; exactly one of the three ways.
+    #[derive(Debug)]
+    #[schemars(extend("oneOf" = one_of(&["feishu", "webhook", "email"])))]
+    pub(super) struct ChannelBlock as "channel" {
+        /// A custom bot of a Feishu group.
+        feishu: Option<HookBlock>,
+        /// A JSON document, signed.
+        webhook: Option<HookBlock>,
+        /// A mail, by SMTP.
+        email: Option<EmailBlock>,
+        /// What matters less is not sent.
+        least: Severity = Severity::Good,
+        /// Most messages; default 100, 60 and 20.
+        #[schemars(range(min = 1))]
+        per_minute: Option<u32>,
+    }
 }
 
 /// A bot or a webhook.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct HookBlock {
+#[schemars(rename = "hook")]
+pub(super) struct HookBlock {
+    /// Of a webhook only, and without a secret in it.
+    #[schemars(regex(pattern = "^https?://"))]
     url: Option<String>,
+    /// Where the address lies.
     url_from: Option<SourceBlock>,
+    /// The key of the signature.
     secret_from: Option<SourceBlock>,
 }
 
 /// A mail server.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct EmailBlock {
+#[schemars(rename = "email")]
+pub(super) struct EmailBlock {
+    /// The server's name or address.
     server: String,
+    /// Default 465, 587 or 25.
     port: Option<u16>,
+    /// Default starttls; none only to this machine.
     tls: Option<TlsWord>,
+    /// The sender's address.
     from: String,
+    /// The addresses that it is sent to.
+    #[schemars(length(min = 1))]
     to: Vec<String>,
+    /// The name to log in with.
     user: Option<String>,
+    /// Where the password lies.
     password_from: Option<SourceBlock>,
 }
 
 /// The words of `tls`.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum TlsWord {
+#[schemars(inline)]
+pub(super) enum TlsWord {
     Implicit,
     Starttls,
     None,
 }
 
-/// Where a secret lies.
-#[derive(Debug, Clone, Deserialize)]
+/// Where a secret lies; never its value.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "secret")]
 pub(super) struct SourceBlock {
+    /// The name of a variable.
+    #[schemars(regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
     env: Option<String>,
+    /// A file that only its owner can read, outside the work tree.
+    #[schemars(regex(pattern = "^(/|~/)"))]
     file: Option<String>,
 }
 
 /// Where alerts go.
 pub(super) fn alerts(block: AlertsBlock) -> Result<AlertSettings, Error> {
-    let usual = AlertSettings::default();
     if let Some(link) = &block.link {
         check_url("alerts.link", link)?;
     }
-    let limit = block.limit.map_or(usual.limit, |limit| limit.0);
-    if limit > LONGEST {
+    if block.limit.0 > LONGEST {
         return Err(rule(
             "alerts.limit",
             "at most 1m: an operation waits so long",
@@ -97,8 +131,8 @@ pub(super) fn alerts(block: AlertsBlock) -> Result<AlertSettings, Error> {
         .map(|(name, block)| channel(name, block));
     Ok(AlertSettings {
         link: block.link,
-        repeat: block.repeat.map_or(usual.repeat, |repeat| repeat.0),
-        limit,
+        repeat: block.repeat.0,
+        limit: block.limit.0,
         ca_file: block.ca_file,
         channels: channels.collect::<Result<_, _>>()?,
         known: true,
@@ -162,7 +196,7 @@ fn channel(name: String, block: ChannelBlock) -> Result<ChannelSpec, Error> {
     }
     Ok(ChannelSpec {
         name,
-        least: block.least.unwrap_or(Severity::Good),
+        least: block.least,
         per_minute,
         way,
     })

@@ -21,17 +21,7 @@ use super::{
 use crate::base::{text, yaml};
 
 /// The keys of the file.
-const KEYS: &[&str] = &[
-    "version",
-    "registry",
-    "snapshots",
-    "tasks",
-    "defaults",
-    "releases",
-    "rollback",
-    "hooks",
-    "alerts",
-];
+const KEYS: &[&str] = ConfigFile::KEYS;
 /// Those that no way back takes from.
 const APART: [&str; 3] = ["releases", "hooks", "alerts"];
 /// The key in `tasks` that is no task.
@@ -272,17 +262,11 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            match key.as_str() {
-                "version" => file.version = map.next_value()?,
-                "registry" => file.registry = map.next_value()?,
-                "snapshots" => file.snapshots = map.next_value()?,
-                "tasks" => file.tasks = map.next_value_seed(TasksReader(self))?,
-                "defaults" => file.defaults = map.next_value()?,
-                "releases" => file.releases = map.next_value()?,
-                "rollback" => file.rollback = map.next_value()?,
-                "hooks" => file.hooks = map.next_value()?,
-                "alerts" => file.alerts = map.next_value()?,
-                _ => drop(map.next_value::<IgnoredAny>()?),
+            if key == "tasks" {
+                let tasks = map.next_value_seed(TasksReader(self))?;
+                file.tasks = tasks.unwrap_or_default();
+            } else {
+                file.read(&key, &mut map)?;
             }
         }
         Ok(file)
@@ -314,6 +298,18 @@ impl<'de> DeserializeSeed<'de> for TasksReader<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Tasks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (skip, at) = (BTreeSet::new(), RefCell::default());
+        let reader = Reader {
+            skip: &skip,
+            at: &at,
+        };
+        let tasks = TasksReader(reader).deserialize(deserializer)?;
+        Ok(tasks.unwrap_or_default())
     }
 }
 

@@ -76,7 +76,7 @@ fn rules(declared: Option<Vec<Discover>>) -> Result<Vec<Rule>, Error> {
     };
     let to_rule = |discover: Discover| {
         let at = "tasks.discover";
-        let id = discover.id.unwrap_or_else(|| "{name}".to_string());
+        let id = discover.id;
         if discover.glob.contains("**") {
             return Err(rule(
                 at,

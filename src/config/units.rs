@@ -1,9 +1,10 @@
 //! Times and sizes as people write them: `30s`, `5m`, `2h`, `1m30s`; `50MB`, `1GiB`.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
-    Deserialize,
+    Deserialize, Serialize, Serializer,
     de::{self, Deserializer, Visitor},
 };
 
@@ -17,6 +18,11 @@ pub(super) struct Timeout(pub Duration);
 pub(super) struct Size(pub u64);
 
 impl Timeout {
+    /// So many seconds.
+    pub const fn secs(secs: u64) -> Self {
+        Self(Duration::from_secs(secs))
+    }
+
     /// Reads the form for people.
     fn parse(text: &str) -> Option<Self> {
         let mut rest = text.trim();
@@ -61,6 +67,82 @@ impl<'de> Deserialize<'de> for Pause {
             de::Error::custom(format!(
                 "{text:?} is not a time; write 0s, 30s, 5m or 2h, at most 24h"
             ))
+        })
+    }
+}
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secs = self.0.as_secs();
+        let parts = [
+            (u128::from(secs / 3600), "h"),
+            (u128::from(secs / 60 % 60), "m"),
+            (u128::from(secs % 60), "s"),
+            (self.0.as_millis() % 1000, "ms"),
+        ];
+        if self.0.is_zero() {
+            return f.write_str("0s");
+        }
+        parts
+            .iter()
+            .filter(|(number, _)| *number > 0)
+            .try_for_each(|(number, unit)| write!(f, "{number}{unit}"))
+    }
+}
+
+/// As people write it: for the defaults that the schema shows.
+impl Serialize for Timeout {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Timeout {
+    fn schema_name() -> Cow<'static, str> {
+        "timeout".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^([0-9]+(ms|s|m|min|h))+$",
+            "description": "30s, 5m, 2h; at most 24h."
+        })
+    }
+}
+
+impl Serialize for Pause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Timeout(self.0).serialize(serializer)
+    }
+}
+
+impl JsonSchema for Pause {
+    fn schema_name() -> Cow<'static, str> {
+        "pause".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^([0-9]+(ms|s|m|min|h))+$",
+            "description": "0s, 30s, 5m, 2h; at most 24h."
+        })
+    }
+}
+
+impl JsonSchema for Size {
+    fn schema_name() -> Cow<'static, str> {
+        "size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "oneOf": [
+                { "type": "integer", "minimum": 0 },
+                { "type": "string", "pattern": "^[0-9]+ ?([kKmMgGtT]([iI]?[bB])?|[bB])?$" }
+            ],
+            "description": "Bytes, or 50MB, 1GiB."
         })
     }
 }
@@ -158,6 +240,15 @@ mod tests {
         ] {
             assert_eq!(Timeout::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn times_are_written_as_they_are_read() {
+        for text in ["30s", "5m", "2h", "1m30s", "1h1m1s1ms", "24h"] {
+            let read = Timeout::parse(text).map(|time| time.to_string());
+            assert_eq!(read.as_deref(), Some(text));
+        }
+        assert_eq!(Timeout::secs(0).to_string(), "0s");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{super::*, failure, settings};
 use crate::base::Kind;
 
 /// Configurations with a mistake, and what is said of it.
-const MISTAKES: &[(&str, &str)] = &[
+pub(super) const MISTAKES: &[(&str, &str)] = &[
     ("version: 2", "version: the format 2"),
     ("tasks: {T01: {protekt: [x]}}", "unknown field `protekt`"),
     ("registry: ../x", "registry"),
