@@ -260,3 +260,30 @@ fn the_examples_release_and_roll_back() {
         )
         .expect(6);
 }
+
+#[test]
+fn a_release_that_is_there_with_these_very_files_is_success() {
+    let sandbox = Sandbox::new(1);
+    sandbox.release("T01", "1.0.0");
+    let again = |code| {
+        let args = [
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.0.0",
+            "-m",
+            "x",
+            "-y",
+        ];
+        let ran = sandbox.snapback(&[&args[..], &["--json"]].concat());
+        ran.expect(code).json()
+    };
+    let before = sandbox.everything();
+    // Its large file comes in the middle of the manifest, and last when the folder is read.
+    assert_eq!(again(0)["changed"], false);
+    sandbox.write("tasks/T01/model.bin", b"another one");
+    assert_eq!(again(7)["changed"], false);
+    sandbox.write("tasks/T01/model.bin", &crate::support::noise("T01", 70_000));
+    assert_eq!(sandbox.everything(), before);
+}

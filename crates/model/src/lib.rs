@@ -49,7 +49,7 @@ pub use git_mode::GitMode;
 pub use ids::{GitId, ObjectId, OpId, TaskId};
 pub use left::Left;
 pub use left_out::LeftOut;
-pub use manifest::Manifest;
+pub use manifest::{AnyManifest, Manifest, Subject};
 pub use operation::{Operation, PathChange};
 pub use plan::Plan;
 pub use report::Report;

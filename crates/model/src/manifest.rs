@@ -1,27 +1,34 @@
 //! Manifests: what something consists of, file by file. That of a release of a task is
-//! `snapshots/snapshot-<task>-v<version>.yaml`.
+//! `snapshots/snapshot-<task>-v<version>.yaml`, in format 1; that of any other [`Subject`] is in
+//! format 2.
 //!
-//! YAML, LF, UTF-8, files sorted by the bytes of their paths. The same manifest always renders
-//! to the same bytes, and those bytes' SHA-256 stands in the tag. Manifests are untrusted when
-//! read: see [`Manifest::parse`]. Hand-written ones without `schema` (the users' own example,
-//! with only `path` and `checksum`) are read too. Read `manifest/wire.rs` for the format,
-//! `manifest/canonical.rs` for the text.
+//! YAML, LF, UTF-8, files sorted by the bytes of their paths. The same manifest always renders to
+//! the same bytes; those of a release have their SHA-256 in the tag. Manifests are untrusted when
+//! read: see [`Manifest::parse`]. Hand-written ones without `schema` (the users' own example, with
+//! only `path` and `checksum`) are read too. Read `manifest/wire.rs` and `manifest/wire_2.rs` for
+//! the formats, `manifest/canonical.rs` for the text of format 1.
 
 use base::{Fault, Hint, Kind, RelPath, yaml};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::{DependencyList, TagName, Version};
-use crate::{GitId, TaskId, as_written::AsWritten};
+use crate::{DependencyList, as_written::AsWritten};
 
 mod canonical;
 mod file;
+mod subject;
 mod wire;
+mod wire_2;
 
 pub use file::{ManifestFile, Role};
+pub use subject::{NotAName, NotASessionId, SessionId, Subject, SubjectName, TaskVersion};
 
-/// The format that is written.
+/// The format of releases.
 pub const MANIFEST_SCHEMA: &str = "snapback.manifest/1";
+/// The format of everything else.
+pub const MANIFEST_SCHEMA_2: &str = "snapback.manifest/2";
+/// How a text in the second format begins.
+const BEGIN_2: &[u8] = b"schema: snapback.manifest/2\n";
 
 /// A manifest that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +37,13 @@ pub enum Error {
     #[error("the manifest cannot be read")]
     Read(#[from] yaml::Error),
     /// A newer format.
-    #[error("the manifest has the format {0:?}; this snapback knows {MANIFEST_SCHEMA}")]
+    #[error(
+        "the manifest has the format {0:?}; this snapback knows {MANIFEST_SCHEMA} and {MANIFEST_SCHEMA_2}"
+    )]
     Schema(String),
+    /// A format that no release has.
+    #[error("the manifest has the format {MANIFEST_SCHEMA_2:?}: it is not that of a release")]
+    NotOfARelease,
     /// Readable, but it breaks a rule.
     #[error("the manifest breaks a rule: {0}")]
     Rule(String),
@@ -52,11 +64,11 @@ impl Fault for Error {
     }
 }
 
-/// A manifest of a version of a task.
+/// A manifest: of a release, unless it says something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manifest {
+pub struct Manifest<S = TaskVersion> {
     /// What it is of.
-    pub subject: TaskVersion,
+    pub subject: S,
     /// When it was made.
     pub created_at: AsWritten<Timestamp>,
     /// Why it was made.
@@ -69,38 +81,9 @@ pub struct Manifest {
     pub by_hand: bool,
 }
 
-/// A version of a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TaskVersion {
-    /// The task.
-    pub task: TaskId,
-    /// The version.
-    pub version: Version,
-    /// The commit that holds the files (an abbreviation in hand-written manifests).
-    pub commit: AsWritten<GitId>,
-    /// The version that was active before.
-    pub previous: Option<Version>,
-    /// True when the tag is older than its manifest.
-    pub adopted: bool,
-    /// Files that had other line ends in the work tree than git gives back.
-    pub line_ends: Vec<RelPath>,
-}
-
-impl TaskVersion {
-    /// Its tag.
-    pub fn tag(&self) -> TagName {
-        TagName::release(&self.task, &self.version)
-    }
-
-    /// True when it is this version of this task.
-    pub fn is(&self, task: &TaskId, version: &Version) -> bool {
-        (&self.task, &self.version) == (task, version)
-    }
-}
-
 impl Manifest {
-    /// Reads and checks untrusted bytes: size, depth, no aliases, format, safe, sorted and
-    /// unique paths of which none is a folder of another, legal modes, a tag that fits.
+    /// Reads and checks untrusted bytes of a release: size, depth, no aliases, format, safe, sorted
+    /// and unique paths of which none is a folder of another, legal modes, a tag that fits.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         match canonical::read(bytes) {
             Some(text) => text.checked(),
@@ -110,6 +93,9 @@ impl Manifest {
 
     /// The same by the YAML parser alone, however the text is written.
     pub fn parse_yaml(bytes: &[u8]) -> Result<Self, Error> {
+        if bytes.starts_with(BEGIN_2) {
+            return Err(Error::NotOfARelease);
+        }
         yaml::parse::<wire::Manifest>(bytes, yaml::Limits::machine())?.checked()
     }
 
@@ -146,10 +132,49 @@ impl Manifest {
     pub fn knows_dependencies(&self) -> bool {
         !self.dependencies.is_empty() || !(self.subject.adopted || self.by_hand)
     }
+}
 
+impl<S> Manifest<S> {
     /// Finds a file.
     pub fn file(&self, path: &RelPath) -> Option<&ManifestFile> {
         self.files.iter().find(|file| file.path() == path)
+    }
+
+    /// The same manifest of another subject.
+    fn of<T>(self, subject: impl FnOnce(S) -> T) -> Manifest<T> {
+        Manifest {
+            subject: subject(self.subject),
+            created_at: self.created_at,
+            message: self.message,
+            files: self.files,
+            dependencies: self.dependencies,
+            by_hand: self.by_hand,
+        }
+    }
+}
+
+/// A manifest of anything.
+pub type AnyManifest = Manifest<Subject>;
+
+impl AnyManifest {
+    /// Reads and checks untrusted bytes, whatever they are a manifest of.
+    pub fn parse_any(bytes: &[u8]) -> Result<Self, Error> {
+        if bytes.starts_with(BEGIN_2) {
+            return yaml::parse::<wire_2::Manifest>(bytes, yaml::Limits::machine())?.checked();
+        }
+        Ok(Manifest::parse(bytes)?.of(Subject::TaskVersion))
+    }
+
+    /// The canonical bytes; an error when it says less than its format needs, or names bytes that
+    /// are kept nowhere.
+    pub fn render(&self) -> Result<String, Error> {
+        match &self.subject {
+            Subject::TaskVersion(version) => {
+                let release = self.clone().of(|_| version.clone());
+                Ok(release.render())
+            }
+            _ => Ok(yaml::render(&wire_2::Manifest::of(self)?)),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     app::App,
     base::{Digest, Failure, Fault, Fs, Kind, RelPath, Root, fs::read_limited},
     catalog::manifests,
-    model::{Manifest, ObjectId, Settings},
+    model::{AnyManifest, ObjectId, Settings, Subject, manifest::TaskVersion},
 };
 
 /// No manifest, plan or journal is larger.
@@ -85,15 +85,19 @@ impl App {
         path: &str,
         needed: &mut Needed,
     ) -> Result<(), Failure> {
-        let Ok(manifest) = Manifest::parse(bytes) else {
+        let Ok(manifest) = AnyManifest::parse_any(bytes) else {
             let who = Who::new("other", format!("something in {path}"));
             for id in self.known(bytes)? {
                 needed.add(id, &who, None);
             }
             return Ok(());
         };
-        let (task, version) = (&manifest.subject.task, &manifest.subject.version);
-        let who = Who::new(task.as_str(), format!("{task} {version}"));
+        let who = match &manifest.subject {
+            Subject::TaskVersion(TaskVersion { task, version, .. }) => {
+                Who::new(task.as_str(), format!("{task} {version}"))
+            }
+            subject => Who::new("other", format!("{} in {path}", subject.kind())),
+        };
         for file in &manifest.files {
             if let Some(id) = file.object() {
                 needed.add(*id, &who, Some(file.path().clone()));

@@ -54,6 +54,88 @@ impl Run for Args {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::yaml;
+
+    /// What keeps a value from having a schema, as far as these schemas go. Keys that the schema
+    /// does not name are a reason too.
+    fn misfit(root: &Value, schema: &Value, value: &Value, at: &str) -> Option<String> {
+        if let Some(reference) = schema["$ref"].as_str() {
+            let named = root.pointer(&reference[1..]).expect("it is there");
+            return misfit(root, named, value, at);
+        }
+        let is_type = match schema["type"].as_str() {
+            Some("object") => value.is_object(),
+            Some("array") => value.is_array(),
+            Some("string") => value.is_string(),
+            Some("integer") => value.is_u64(),
+            Some("boolean") => value.is_boolean(),
+            _ => true,
+        };
+        let is_listed = |all: &Value| all.as_array().is_none_or(|all| all.contains(value));
+        if !is_type || !is_listed(&schema["enum"]) {
+            return Some(format!("{at} is {value}"));
+        }
+        if schema.get("const").is_some_and(|only| only != value) {
+            return Some(format!("{at} is not {}", schema["const"]));
+        }
+        let required = schema["required"].as_array().into_iter().flatten();
+        let mut missing = required
+            .filter_map(Value::as_str)
+            .filter(|key| value[key].is_null());
+        if let Some(key) = missing.next() {
+            return Some(format!("{at} lacks {key}"));
+        }
+        if let Some(ways) = schema["oneOf"].as_array() {
+            let whys: Vec<_> = ways
+                .iter()
+                .map(|way| misfit(root, way, value, at))
+                .collect();
+            let fits = whys.iter().filter(|why| why.is_none()).count();
+            return (fits != 1).then(|| format!("{at} fits {fits} ways: {whys:?}"));
+        }
+        let mut keys = value.as_object().into_iter().flatten();
+        let of_key = keys.find_map(|(key, value)| match schema["properties"].get(key) {
+            Some(schema) => misfit(root, schema, value, &format!("{at}/{key}")),
+            None => Some(format!("{at} has {key}, which the schema does not name")),
+        });
+        let items = value.as_array().into_iter().flatten();
+        of_key.or_else(|| {
+            items
+                .into_iter()
+                .find_map(|item| misfit(root, &schema["items"], item, at))
+        })
+    }
+
+    #[test]
+    fn the_schema_of_manifests_fits_both_formats_and_the_users_example() {
+        let schema = Format::Manifest.schema();
+        let misfit = |text: &str| {
+            let value = yaml::parse(text.as_bytes(), yaml::Limits::machine()).expect("it is YAML");
+            misfit(&schema, &schema, &value, "")
+        };
+        let release = include_str!("../../../crates/model/src/manifest/release-1.yaml");
+        let folder = include_str!("../../../crates/model/src/manifest/folder-2.yaml");
+        let by_hand = "metadata: {task_id: T01, version: 1.2.0, created_at: today, git_commit: a1b2c3d, git_tag: T01-v1.2.0}\nfiles:\n- {path: a, checksum: 'sha256:abc...'}\n";
+        let with = |subject: &str| folder.replacen("  kind: folder\n  name: plugins\n", subject, 1);
+        for text in [
+            release,
+            folder,
+            by_hand,
+            &with("  {kind: session, home: a, session: 'b:c', snapshot: d}\n"),
+            &with("  {kind: closure, session: 'b:c', workflow: e/f.yaml}\n"),
+            &with("  {kind: cluster, name: a, epoch: 7}\n"),
+        ] {
+            assert_eq!(misfit(text), None);
+        }
+        for text in [
+            release.replacen("manifest/1", "manifest/2", 1),
+            folder.replacen("manifest/2", "manifest/1", 1),
+            with("  {kind: task_version, name: a}\n"),
+            folder.replacen("mode:", "modes:", 1),
+        ] {
+            assert!(misfit(&text).is_some(), "{text}");
+        }
+    }
 
     #[test]
     fn schemas_are_json_and_name_every_field_of_the_formats() {

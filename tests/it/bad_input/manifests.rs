@@ -258,9 +258,19 @@ fn another_task_or_version_or_commit() {
 #[test]
 fn a_format_of_the_future() {
     caught(
-        |sandbox| replaced(sandbox, "snapback.manifest/1", "snapback.manifest/2"),
-        &["snapback.manifest/2", "newer snapback"],
+        |sandbox| replaced(sandbox, "snapback.manifest/1", "snapback.manifest/3"),
+        &["snapback.manifest/3", "newer snapback"],
     );
+}
+
+#[test]
+fn a_manifest_of_something_else_than_a_release() {
+    caught(
+        |sandbox| replaced(sandbox, "snapback.manifest/1", "snapback.manifest/2"),
+        &["snapback.manifest/2", "not that of a release"],
+    );
+    let folder = "schema: snapback.manifest/2\nsubject:\n  kind: folder\n  name: T01\ncreated_at: 2026-11-30T01:30:00Z\nfiles: []\n";
+    caught(|_| folder.into(), &["not that of a release"]);
 }
 
 #[test]

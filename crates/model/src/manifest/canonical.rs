@@ -137,7 +137,7 @@ impl Text {
     pub(super) fn checked(self) -> Result<Manifest, Error> {
         self.metadata.check()?;
         let paths: Vec<&RelPath> = self.files.iter().map(ManifestFile::path).collect();
-        check_paths(&paths)?;
+        check_paths(&paths, &|_| false)?;
         Ok(self
             .metadata
             .into_manifest(self.files, self.dependencies, false))

@@ -6,7 +6,9 @@ use base::{Digest, RelPath};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, MANIFEST_SCHEMA, ManifestFile, Role, TaskVersion, file::HandWritten};
+use super::{
+    Error, MANIFEST_SCHEMA, MANIFEST_SCHEMA_2, ManifestFile, Role, TaskVersion, file::HandWritten,
+};
 use crate::{
     DependencyList, GitId, ObjectId, TagName, TaskId, Version,
     as_written::AsWritten,
@@ -77,6 +79,7 @@ impl Manifest {
         let by_hand = match self.schema.as_deref() {
             None => true,
             Some(MANIFEST_SCHEMA) => false,
+            Some(MANIFEST_SCHEMA_2) => return Err(Error::NotOfARelease),
             Some(other) => return Err(Error::Schema(other.to_string())),
         };
         self.metadata.check()?;
@@ -84,7 +87,7 @@ impl Manifest {
         if by_hand {
             paths.sort();
         }
-        check_paths(&paths)?;
+        check_paths(&paths, &|_| false)?;
         let files = self.files.into_iter().map(|file| file.checked(by_hand));
         let files = files.collect::<Result<_, _>>()?;
         Ok(self
@@ -223,8 +226,11 @@ impl File {
     }
 }
 
-/// The rules for paths in their order: each once, and none a folder of another.
-pub(super) fn check_paths(paths: &[&RelPath]) -> Result<(), Error> {
+/// The rules for paths in their order: each once, and none a folder of another unless it is one.
+pub(super) fn check_paths(
+    paths: &[&RelPath],
+    is_folder: &dyn Fn(usize) -> bool,
+) -> Result<(), Error> {
     for pair in paths.windows(2) {
         if pair[0] == pair[1] {
             return rule(format!("{} is listed twice", pair[0]));
@@ -243,7 +249,8 @@ pub(super) fn check_paths(paths: &[&RelPath]) -> Result<(), Error> {
         if here != folder
             && path
                 .ancestors()
-                .any(|above| paths.binary_search(&&above).is_ok())
+                .filter_map(|above| paths.binary_search(&&above).ok())
+                .any(|at| !is_folder(at))
         {
             return rule(format!("a file is listed as a folder of {path}"));
         }
@@ -253,6 +260,6 @@ pub(super) fn check_paths(paths: &[&RelPath]) -> Result<(), Error> {
 }
 
 /// A broken rule.
-fn rule<T>(text: String) -> Result<T, Error> {
+pub(super) fn rule<T>(text: String) -> Result<T, Error> {
     Err(Error::Rule(text))
 }

@@ -1,0 +1,205 @@
+//! What manifests are of. Engines choose the paths; here is only what they are called.
+
+use std::{fmt, str::FromStr};
+
+use base::RelPath;
+use serde::{Deserialize, Serialize};
+
+use crate::{AsWritten, GitId, TagName, TaskId, Version};
+
+/// What a manifest is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A version of a task.
+    TaskVersion(TaskVersion),
+    /// Folders that were put under a name.
+    Folder {
+        /// The name.
+        name: SubjectName,
+    },
+    /// An agent's conversation at a moment.
+    Session {
+        /// The agent's home.
+        home: SubjectName,
+        /// The conversation, as its tool calls it.
+        session: SessionId,
+        /// The snapshot.
+        snapshot: SubjectName,
+    },
+    /// The configuration of a workflow with all that it needs.
+    Closure {
+        /// The conversation that it belongs to.
+        session: SessionId,
+        /// The workflow's own file.
+        workflow: RelPath,
+    },
+    /// The state of a cluster: a copy of its database.
+    Cluster {
+        /// The cluster.
+        name: SubjectName,
+        /// Its epoch: a restore begins a later one.
+        epoch: u64,
+    },
+}
+
+impl Subject {
+    /// What it is, for people.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::TaskVersion(_) => "a version of a task",
+            Self::Folder { .. } => "a folder",
+            Self::Session { .. } => "a session",
+            Self::Closure { .. } => "a configuration",
+            Self::Cluster { .. } => "the state of a cluster",
+        }
+    }
+}
+
+/// A version of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskVersion {
+    /// The task.
+    pub task: TaskId,
+    /// The version.
+    pub version: Version,
+    /// The commit that holds the files (an abbreviation in hand-written manifests).
+    pub commit: AsWritten<GitId>,
+    /// The version that was active before.
+    pub previous: Option<Version>,
+    /// True when the tag is older than its manifest.
+    pub adopted: bool,
+    /// Files that had other line ends in the work tree than git gives back.
+    pub line_ends: Vec<RelPath>,
+}
+
+impl TaskVersion {
+    /// Its tag.
+    pub fn tag(&self) -> TagName {
+        TagName::release(&self.task, &self.version)
+    }
+
+    /// True when it is this version of this task.
+    pub fn is(&self, task: &TaskId, version: &Version) -> bool {
+        (&self.task, &self.version) == (task, version)
+    }
+}
+
+/// A name that is safe in a path: 1 to 64 of `[A-Za-z0-9._-]`, beginning with a letter or a digit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct SubjectName(String);
+
+/// The id that a tool gives a conversation: 1 to 200 characters, none of them a control character.
+/// It is no path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct SessionId(String);
+
+/// A text that is no name.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no name: 1 to 64 letters, digits, dots, dashes and underscores")]
+pub struct NotAName(pub String);
+
+/// A text that is no id of a conversation.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no id of a session: 1 to 200 characters, no control characters")]
+pub struct NotASessionId(pub String);
+
+impl FromStr for SubjectName {
+    type Err = NotAName;
+    fn from_str(text: &str) -> Result<Self, NotAName> {
+        let fits = (1..=64).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text
+                .bytes()
+                .all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c))
+            && !text.contains("..");
+        if fits {
+            Ok(Self(text.to_string()))
+        } else {
+            Err(NotAName(text.to_string()))
+        }
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = NotASessionId;
+    fn from_str(text: &str) -> Result<Self, NotASessionId> {
+        let fits = (1..=200).contains(&text.chars().count()) && !text.contains(char::is_control);
+        if fits {
+            Ok(Self(text.to_string()))
+        } else {
+            Err(NotASessionId(text.to_string()))
+        }
+    }
+}
+
+impl TryFrom<String> for SubjectName {
+    type Error = NotAName;
+    fn try_from(text: String) -> Result<Self, NotAName> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for SessionId {
+    type Error = NotASessionId;
+    fn try_from(text: String) -> Result<Self, NotASessionId> {
+        text.parse()
+    }
+}
+
+impl From<SubjectName> for String {
+    fn from(name: SubjectName) -> Self {
+        name.0
+    }
+}
+
+impl From<SessionId> for String {
+    fn from(id: SessionId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for SubjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_safe_in_paths_and_ids_of_sessions_are_one_line() {
+        for good in ["a", "plugins", "2026-11-30T01.30_x"] {
+            assert!(good.parse::<SubjectName>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            ".a",
+            "-a",
+            "a/b",
+            "..",
+            "a..b",
+            "a b",
+            "é",
+            "a\0",
+            &"x".repeat(65),
+        ] {
+            assert!(bad.parse::<SubjectName>().is_err(), "{bad}");
+        }
+        for good in ["agent:main:telegram:1", "a/b", "会话", &"é".repeat(200)] {
+            assert!(good.parse::<SessionId>().is_ok(), "{good}");
+        }
+        for bad in ["", "a\nb", "\u{7f}", &"x".repeat(201)] {
+            assert!(bad.parse::<SessionId>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,474 @@
+//! `snapback.manifest/2`, the manifest of anything but a release, as it is written.
+//!
+//! Every file says where its bytes are in one of `blob`, `object`, `database`, `lfs` and, for a
+//! link, `target`. An empty folder is listed by itself; any other folder may be, for its mode and
+//! time.
+
+use base::{Digest, RelPath};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AnyManifest, Error, MANIFEST_SCHEMA_2, ManifestFile, Role, SessionId, SubjectName,
+    wire::{check_paths, rule},
+};
+use crate::{
+    AsWritten, DependencyList, FileKind, FileRecord, GitId, ObjectId, Source, link_target,
+};
+
+/// The whole text.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Manifest {
+    schema: String,
+    subject: Subject,
+    created_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    files: Vec<File>,
+    #[serde(default, skip_serializing_if = "is_none")]
+    dependencies: DependencyList,
+}
+
+/// What it is of.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Subject {
+    Folder {
+        name: SubjectName,
+    },
+    Session {
+        home: SubjectName,
+        session: SessionId,
+        snapshot: SubjectName,
+    },
+    Closure {
+        session: SessionId,
+        workflow: RelPath,
+    },
+    Cluster {
+        name: SubjectName,
+        epoch: u64,
+    },
+}
+
+/// What lies at a path.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    File,
+    Link,
+    Folder,
+}
+
+/// One path.
+#[derive(Serialize, Deserialize)]
+struct File {
+    path: RelPath,
+    kind: Kind,
+    /// Permission bits, four octal digits.
+    mode: String,
+    /// Modification time: seconds since 1970, a dot, nine digits of nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mtime: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checksum: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blob: Option<GitId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    object: Option<ObjectId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    database: Option<ObjectId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lfs: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+}
+
+fn is_none(dependencies: &DependencyList) -> bool {
+    *dependencies == DependencyList::default()
+}
+
+impl Manifest {
+    /// The text of a manifest that is of something else than a release.
+    pub(super) fn of(manifest: &AnyManifest) -> Result<Self, Error> {
+        let Some(created_at) = manifest.created_at.value() else {
+            return rule("it does not say when it was made".into());
+        };
+        let files = manifest.files.iter().map(File::of);
+        Ok(Self {
+            schema: MANIFEST_SCHEMA_2.into(),
+            subject: Subject::of(&manifest.subject)?,
+            created_at,
+            message: manifest.message.clone(),
+            files: files.collect::<Result<_, _>>()?,
+            dependencies: manifest.dependencies.clone(),
+        })
+    }
+
+    /// The manifest, if it keeps the rules.
+    pub(super) fn checked(self) -> Result<AnyManifest, Error> {
+        if self.schema != MANIFEST_SCHEMA_2 {
+            return Err(Error::Schema(self.schema));
+        }
+        let paths: Vec<&RelPath> = self.files.iter().map(|file| &file.path).collect();
+        check_paths(&paths, &|at| self.files[at].kind == Kind::Folder)?;
+        let files = self.files.into_iter().map(File::checked);
+        Ok(AnyManifest {
+            files: files.collect::<Result<_, _>>()?,
+            subject: self.subject.into(),
+            created_at: AsWritten::Value(self.created_at),
+            message: self.message,
+            dependencies: self.dependencies,
+            by_hand: false,
+        })
+    }
+}
+
+impl Subject {
+    /// The text of a subject.
+    fn of(subject: &super::Subject) -> Result<Self, Error> {
+        use super::Subject as Of;
+        Ok(match subject.clone() {
+            Of::TaskVersion(_) => {
+                return rule("a version of a task is described by another format".into());
+            }
+            Of::Folder { name } => Self::Folder { name },
+            Of::Session {
+                home,
+                session,
+                snapshot,
+            } => Self::Session {
+                home,
+                session,
+                snapshot,
+            },
+            Of::Closure { session, workflow } => Self::Closure { session, workflow },
+            Of::Cluster { name, epoch } => Self::Cluster { name, epoch },
+        })
+    }
+}
+
+impl From<Subject> for super::Subject {
+    fn from(subject: Subject) -> Self {
+        match subject {
+            Subject::Folder { name } => Self::Folder { name },
+            Subject::Session {
+                home,
+                session,
+                snapshot,
+            } => Self::Session {
+                home,
+                session,
+                snapshot,
+            },
+            Subject::Closure { session, workflow } => Self::Closure { session, workflow },
+            Subject::Cluster { name, epoch } => Self::Cluster { name, epoch },
+        }
+    }
+}
+
+impl File {
+    /// The text of a file; an error when its bytes are kept nowhere.
+    fn of(file: &ManifestFile) -> Result<Self, Error> {
+        let Some(record) = file.record() else {
+            return rule(format!("{} is not described whole", file.path()));
+        };
+        let is_file = record.is_file();
+        let mut text = Self {
+            path: record.path.clone(),
+            kind: match record.kind {
+                FileKind::File | FileKind::Executable => Kind::File,
+                FileKind::Link => Kind::Link,
+                FileKind::Folder => Kind::Folder,
+            },
+            mode: format!("{:04o}", record.mode & 0o7777),
+            mtime: record.mtime.map(time_text),
+            size: is_file.then_some(record.size),
+            checksum: is_file.then_some(record.digest),
+            blob: None,
+            object: None,
+            database: None,
+            lfs: None,
+            target: record.target().map(link_target::text),
+        };
+        match &record.source {
+            Source::Blob(id) if is_file => text.blob = Some(id.clone()),
+            Source::Object(object) if is_file => text.object = Some(*object),
+            Source::Database(object) if is_file => text.database = Some(*object),
+            Source::Lfs(digest) if is_file => text.lfs = Some(*digest),
+            Source::Inline(_) if !is_file => {}
+            _ => return rule(format!("the bytes of {} are kept nowhere", record.path)),
+        }
+        Ok(text)
+    }
+
+    /// The file, if it keeps the rules.
+    fn checked(self) -> Result<ManifestFile, Error> {
+        let path = &self.path;
+        let Some(mode) = mode_of(&self.mode) else {
+            return rule(format!("{path} has the mode {:?}", self.mode));
+        };
+        let mtime = match self.mtime.as_deref().map(time_of) {
+            Some(None) => return rule(format!("{path} has the time {:?}", self.mtime)),
+            known => known.flatten(),
+        };
+        let sources = [
+            self.blob.map(Source::Blob),
+            self.object.map(Source::Object),
+            self.database.map(Source::Database),
+            self.lfs.map(Source::Lfs),
+            self.target
+                .and_then(|text| link_target::bytes(&text).map(Source::Inline)),
+        ];
+        let mut sources = sources.into_iter().flatten();
+        let (kind, size, digest, source) = match (self.kind, sources.next(), sources.next()) {
+            (Kind::File, Some(source), None) if !matches!(source, Source::Inline(_)) => {
+                let (Some(size), Some(digest)) = (self.size, self.checksum) else {
+                    return rule(format!("{path} lacks its size or checksum"));
+                };
+                (FileKind::of_mode(mode), size, digest, source)
+            }
+            (Kind::Link, Some(Source::Inline(target)), None) if !target.contains(&0) => {
+                let (size, digest) = (target.len() as u64, Digest::of(&target));
+                (FileKind::Link, size, digest, Source::Inline(target))
+            }
+            (Kind::Folder, None, None) => {
+                let nothing = Source::Inline(Vec::new());
+                (FileKind::Folder, 0, Digest::of(b""), nothing)
+            }
+            _ => {
+                return rule(format!(
+                    "{path} must say once where its bytes are: a file by what keeps them, a link by its target, a folder not at all"
+                ));
+            }
+        };
+        let record = FileRecord {
+            path: self.path,
+            kind,
+            size,
+            digest,
+            mode,
+            mtime,
+            source,
+        };
+        Ok(ManifestFile::new(Role::Source, record))
+    }
+}
+
+/// The permission bits that four octal digits stand for.
+fn mode_of(text: &str) -> Option<u32> {
+    let mode = u32::from_str_radix(text, 8).ok()?;
+    (format!("{mode:04o}") == text && mode <= 0o7777).then_some(mode)
+}
+
+/// A time as text.
+fn time_text((seconds, nanos): (i64, u32)) -> String {
+    format!("{seconds}.{nanos:09}")
+}
+
+/// The time that a text stands for.
+fn time_of(text: &str) -> Option<(i64, u32)> {
+    let (seconds, nanos) = text.split_once('.')?;
+    let time = (seconds.parse().ok()?, nanos.parse().ok()?);
+    (time_text(time) == text && time.1 < 1_000_000_000).then_some(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Subject;
+    use super::*;
+
+    fn name(text: &str) -> SubjectName {
+        text.parse().expect("it is a name")
+    }
+
+    /// One of every kind of file, by every kind of source.
+    fn files() -> Vec<ManifestFile> {
+        let digest = Digest::of(b"x");
+        let file = |path: &[u8], mode, source| FileRecord {
+            source,
+            ..FileRecord::with_bytes(RelPath::parse(path).expect("safe"), mode, b"x".to_vec())
+        };
+        let nothing = |path: &[u8], kind, bytes: &[u8]| FileRecord {
+            kind,
+            mtime: None,
+            source: Source::Inline(bytes.to_vec()),
+            ..FileRecord::with_bytes(RelPath::parse(path).expect("safe"), 0o755, bytes.to_vec())
+        };
+        let records = [
+            FileRecord {
+                mtime: Some((-5, 7)),
+                ..file(b"a b\n", 0o600, Source::Object(ObjectId(digest)))
+            },
+            file(b"db.sqlite", 0o644, Source::Database(ObjectId(digest))),
+            nothing(b"folder", FileKind::Folder, b""),
+            file(
+                b"folder/run.sh",
+                0o755,
+                Source::Blob("1".repeat(40).parse().expect("id")),
+            ),
+            nothing(b"link", FileKind::Link, b"../\xf0"),
+            file(b"movie", 0o4711, Source::Lfs(digest)),
+            file(b"\xff", 0, Source::Object(ObjectId(digest))),
+        ];
+        records
+            .into_iter()
+            .map(|record| ManifestFile::new(Role::Source, record))
+            .collect()
+    }
+
+    fn manifest(subject: Subject) -> AnyManifest {
+        AnyManifest {
+            subject,
+            created_at: AsWritten::read("2026-11-30T01:30:00.5Z".into()),
+            message: Some("新增: yes\nno".into()),
+            files: files(),
+            dependencies: DependencyList::default(),
+            by_hand: false,
+        }
+    }
+
+    fn folder() -> AnyManifest {
+        manifest(Subject::Folder {
+            name: name("plugins"),
+        })
+    }
+
+    #[test]
+    fn every_subject_round_trips() {
+        let session: SessionId = "agent:main:telegram:1".parse().expect("it is one");
+        let subjects = [
+            Subject::Folder {
+                name: name("plugins"),
+            },
+            Subject::Session {
+                home: name("openclaw"),
+                session: session.clone(),
+                snapshot: name("2026-11-30T01.30"),
+            },
+            Subject::Closure {
+                session,
+                workflow: RelPath::parse("configs/工作流.yaml").expect("safe"),
+            },
+            Subject::Cluster {
+                name: name("main"),
+                epoch: u64::MAX,
+            },
+        ];
+        for subject in subjects {
+            let manifest = manifest(subject);
+            let text = manifest.render().expect("it renders");
+            let read = AnyManifest::parse_any(text.as_bytes()).expect("it reads");
+            assert_eq!((read.render().expect("it renders"), read), (text, manifest));
+        }
+    }
+
+    #[test]
+    fn names_that_yaml_may_read_otherwise_survive() {
+        for odd in [
+            "a\u{85}b",
+            "a\u{2028}b",
+            "\u{7f}",
+            "\u{feff}x",
+            "\u{fffe}",
+            "a\tb\\",
+            "😀",
+            " a ",
+            "\r\n",
+            "~",
+            "0x1f",
+            "- a: b",
+        ] {
+            let mut manifest = folder();
+            manifest.files.truncate(1);
+            let record = manifest.files[0].record_mut().expect("it is whole");
+            record.path = RelPath::parse(odd).expect("safe");
+            manifest.message = Some(odd.into());
+            let text = manifest.render().expect("it renders");
+            let read = AnyManifest::parse_any(text.as_bytes()).expect("it reads");
+            assert_eq!(read, manifest, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_version_of_a_task_stays_in_the_first_format() {
+        let text = include_str!("release-1.yaml");
+        let any = AnyManifest::parse_any(text.as_bytes()).expect("it reads");
+        assert!(matches!(any.subject, Subject::TaskVersion(_)));
+        assert_eq!(any.render().expect("it renders"), text);
+        let folder = folder().render().expect("it renders");
+        let refused = super::super::Manifest::parse(folder.as_bytes());
+        assert!(matches!(refused, Err(Error::NotOfARelease)), "{refused:?}");
+    }
+
+    #[test]
+    fn the_text_stays_as_it_is() {
+        let text = folder().render().expect("it renders");
+        assert_eq!(text, include_str!("folder-2.yaml"));
+    }
+
+    #[test]
+    fn what_is_kept_nowhere_is_not_written() {
+        for source in [Source::Here, Source::Inline(b"x".to_vec())] {
+            let mut manifest = folder();
+            manifest.files[0].record_mut().expect("it is whole").source = source;
+            assert!(manifest.render().is_err());
+        }
+    }
+
+    #[test]
+    fn hostile_texts_are_refused() {
+        let text = folder().render().expect("it renders");
+        let whole = |from: &str, to: &str| {
+            assert!(text.contains(from), "{from}");
+            text.replacen(from, to, 1)
+        };
+        let cases = [
+            whole("path: db.sqlite", "path: ../db.sqlite"),
+            whole("path: db.sqlite", "path: /etc/passwd"),
+            whole("path: db.sqlite", "path: c/.GIT/config"),
+            whole("path: db.sqlite", "path: folder"),
+            whole("path: db.sqlite", "path: zz"),
+            whole("path: movie", "path: link/movie"),
+            whole("path: db.sqlite", "path: bytes:00"),
+            whole("mode: '0600'", "mode: '10600'"),
+            whole("mode: '0600'", "mode: '600'"),
+            whole("mtime: '-5.000000007'", "mtime: '-5.1000000000'"),
+            whole("mtime: '-5.000000007'", "mtime: now"),
+            whole("name: plugins", "name: ../plugins"),
+            whole("kind: folder\n", "kind: task_version\n"),
+            whole("kind: file", "kind: socket"),
+            whole("kind: file", "kind: link"),
+            whole("kind: link", "kind: file"),
+            whole("kind: link", "kind: folder"),
+            whole("target: bytes:2e2e2ff0", "target: bytes:00"),
+            whole("target: bytes:2e2e2ff0", "target: bytes:xx"),
+            whole("  size: 1\n", ""),
+            whole("  checksum: sha256:", "  checksum: sha256:x"),
+            whole("  object: sha256:", "  blob: sha256:"),
+            whole("created_at: 2026", "created_at: x2026"),
+            whole("files:\n", "files: &a\n"),
+            whole("snapback.manifest/2\n", "snapback.manifest/3\n"),
+            text.clone() + "files: []\n",
+            text.clone() + "subject: {}\n",
+            "schema: snapback.manifest/2\n".into(),
+        ];
+        for case in &cases {
+            assert!(AnyManifest::parse_any(case.as_bytes()).is_err(), "{case}");
+        }
+        let twice = whole(
+            "  object: ",
+            &format!("  lfs: {}\n  object: ", Digest::of(b"x")),
+        );
+        assert!(
+            AnyManifest::parse_any(twice.as_bytes()).is_err(),
+            "two places"
+        );
+        let large = [text.as_bytes(), &vec![b'#'; 65 << 20]].concat();
+        assert!(AnyManifest::parse_any(&large).is_err(), "65 MB are refused");
+        let deep = text.replacen("name: plugins", &format!("name: {}", "[".repeat(100)), 1);
+        assert!(AnyManifest::parse_any(deep.as_bytes()).is_err(), "too deep");
+    }
+}
