@@ -21,9 +21,9 @@
 //!    and must still be the same.
 //! 2. **Bytes before intent.** `draft::write` makes every byte that will be needed durable, in git
 //!    and in the store, where nobody can see it. What is overwritten or deleted is among them.
-//! 3. **One way to change the world.** The resulting [`model::Operation`] is plain data; the
-//!    [`journal`] writes it down and runs its [`steps`]. A failure unwinds them, a crash is
-//!    finished or unwound by the next run from the plan alone.
+//! 3. **One way to change the world.** The resulting [`model::Operation`] is plain data;
+//!    [`operate`] writes it down in the [`journal`] and runs its [`steps`]. A failure unwinds them,
+//!    a crash is finished or unwound by the next run from the plan alone.
 //! 4. **One commit point.** References and index move last, in one step that is taken back or
 //!    finished after a crash. Undo is an operation like any other, with before and after exchanged.
 //! 5. **Engines never print.** They emit [`model::Event`]s and return plans and reports.
@@ -31,26 +31,30 @@
 //! # The house
 //!
 //! A module imports only from rows above its own; `tests/tidy/rooms.rs` checks it.
-//! The first three rows are crates below `crates/`, whose walls Cargo keeps.
+//! The first three rows, but for [`records`], are crates below `crates/`, whose walls Cargo keeps.
 //!
 //! | row | rooms |
 //! |---|---|
 //! | 0 | [`base`]: error kinds, digests, safe paths, the file-system port, lock, processes |
 //! | 1 | [`model`]: plain data and wire formats; [`policy`]: pure decisions |
-//! | 2 | [`git`], [`store`] |
-//! | 3 | [`records`], which the rest of the row may use: [`deps`], [`journal`], [`audit`], [`alert`], [`consent`], [`keys`] |
+//! | 2 | [`git`], [`store`], [`records`]: folders of small texts |
+//! | 3 | [`deps`], [`journal`], [`audit`], [`consent`], [`keys`] |
 //! | 4 | [`site`] (the opened ports), [`registry`] |
 //! | 5 | [`catalog`]: what there is: releases, manifests, files now |
 //! | 6 | [`verdict`]: what was said of it; [`verify`]: proving it |
-//! | 7 | [`draft`]: operations before they are written down; [`steps`]: what operations do; [`backup`]: folders in the store |
-//! | 8 | [`release`], [`rollback`], [`drill`]: rollbacks rehearsed; [`capsule`]: one file a version; [`guard`]: rollbacks by themselves; [`hooks`]: what runs in git's own commands |
-//! | 9 | [`config`] |
-//! | 10 | [`app`] |
-//! | 12 | [`cli`] |
+//! | 7 | [`draft`]: operations before they are written down; [`steps`]: what operations do |
+//! | 8 | [`operate`]: the one way in which anything changes |
+//! | 9 | [`rollback`] and undo; [`alert`]: people called; [`backup`]: folders in the store |
+//! | 10 | [`drill`]: rollbacks rehearsed; [`hooks`]: what runs in git's own commands; [`capsule`]: one file a version |
+//! | 11 | [`release`]; [`setup`]: the files that tasks share; [`guard`]: rollbacks by themselves; [`push`]; [`overview`] |
+//! | 12 | [`config`] |
+//! | 13 | [`requests`]: which change each is; [`health`] |
+//! | 14 | [`app`] |
+//! | 16 | [`cli`] |
 //!
-//! The design page knew neither `site`, `catalog`, `draft` nor `steps`. Releases, rollbacks and
-//! undos turned out to be the same thing seen from three sides, and a crash has to be finished by
-//! code that knows none of the three; so what they share is a room of its own below them.
+//! Releases, rollbacks and undos are the same thing seen from three sides, and a crash has to be
+//! finished by code that knows none of the three. So what they share lies in rooms below them:
+//! engines make drafts, and [`operate`] carries them out.
 //!
 //! The store differs from its design page in four points. An object is named by the SHA-256 of its
 //! bytes, not of its list of chunks, so that manifests stay right when the chunker changes. The
@@ -63,8 +67,8 @@
 //! written by the journal, as the last thing before an operation is over. It lies in segments
 //! under `audit/`, so that finding its end stays cheap however long it grows.
 //!
-//! To know the product, read [`rollback`], [`journal`] and its `status`, [`steps::files`],
-//! [`verify`], and `cli/commands/rollback.rs`.
+//! To know the product, read [`operate`], [`rollback`], [`journal`] and its `status`,
+//! [`steps::files`], [`verify`], and `cli/commands/rollback.rs`.
 
 pub mod alert;
 pub mod app;
@@ -79,13 +83,19 @@ pub mod deps;
 pub mod draft;
 pub mod drill;
 pub mod guard;
+pub mod health;
 pub mod hooks;
 pub mod journal;
 pub mod keys;
+pub mod operate;
+pub mod overview;
+pub mod push;
 pub mod records;
 pub mod registry;
 pub mod release;
+pub mod requests;
 pub mod rollback;
+pub mod setup;
 pub mod site;
 pub mod steps;
 pub mod verdict;

@@ -1,4 +1,4 @@
-//! Row 3, alerts: how people are called when automation acted or cannot help.
+//! Row 9, alerts: how people are called when automation acted or cannot help.
 //!
 //! A [`Channel`] brings one alert to one place, once, within a time limit; there is a file for each
 //! kind. What is to be sent lies in the [`outbox`] before it is sent, so that a crash, a dead
@@ -11,6 +11,8 @@
 mod email;
 mod feishu;
 pub mod outbox;
+mod raise;
+mod send;
 mod sign;
 mod webhook;
 mod words;
@@ -29,6 +31,8 @@ use crate::{
 };
 
 pub use outbox::Outbox;
+pub use raise::Alerts;
+pub use send::Attempt;
 
 /// Most bytes of a server's answer that are read.
 const ANSWER: u64 = 64 << 10;

@@ -1,34 +1,18 @@
-//! What operations put aside, listed and brought back: what somebody wrote while one was at work,
-//! and what it overwrote or deleted.
-//!
-//! [`restore`] describes how files come back into the work tree; nothing here changes the work
-//! tree itself.
+//! What operations put aside, listed and brought back.
 
-mod left_version;
-mod restore;
+use std::path::Path;
 
-use std::{collections::BTreeSet, path::Path};
-
-use super::{App, Error};
+use super::App;
 use crate::{
-    base::{Failure, Fs, RelPath, fs::create_dir_all, output, sqlite},
-    journal::{self, history, log::folder, status::Phase},
+    base::{Failure, RelPath},
     model::{
-        FileKind, FileRecord, OpId, Operation, Source,
-        kept::{Fate, Kept, KeptFile, Why},
+        OpId,
+        kept::{Kept, KeptFile},
         request::RestoreKept,
     },
-    site::copy_checked,
+    rollback::kept,
     steps::files::notes,
 };
-use left_version::LeftVersion;
-
-/// So many of the newest operations are looked at when none is named.
-const NEWEST: usize = 50;
-/// So many of them `status` speaks of.
-const RECENT: usize = 10;
-/// Says that what somebody wrote was brought back, in the operation's folder.
-const RESTORED: &str = "restored";
 
 impl App {
     /// What became of files that somebody changed while an operation was at work.
@@ -41,23 +25,7 @@ impl App {
     /// # Errors
     /// When the operations cannot be listed.
     pub fn kept_open(&self) -> Result<Vec<(OpId, Vec<Kept>)>, Failure> {
-        if self.site.is_closed() {
-            return Ok(Vec::new());
-        }
-        let ids = history::ids(&*self.site.state)?;
-        let open = |op: &&OpId| {
-            self.site
-                .state
-                .stat(&folder(op).join(RESTORED))
-                .is_ok_and(|stat| stat.is_none())
-        };
-        let recent = ids
-            .iter()
-            .rev()
-            .take(RECENT)
-            .filter(open)
-            .map(|op| (op.clone(), self.kept_notes(op)));
-        Ok(recent.filter(|(_, notes)| !notes.is_empty()).collect())
+        kept::open_notes(&self.site)
     }
 
     /// The files that can be brought back of one operation, or of the newest ones.
@@ -65,150 +33,13 @@ impl App {
     /// # Errors
     /// When there is no such operation, or its plan cannot be read.
     pub fn kept(&self, op: Option<&str>) -> Result<Vec<(OpId, Vec<KeptFile>)>, Failure> {
-        let state = &*self.site.state;
-        let ids = match op {
-            Some(text) => vec![history::find(state, text)?],
-            None => history::ids(state)?
-                .into_iter()
-                .rev()
-                .take(NEWEST)
-                .collect(),
-        };
-        let mut all = Vec::new();
-        for id in ids {
-            let Some(found) = history::open(&self.site.state, &id)? else {
-                continue;
-            };
-            let files = self.kept_of(&found.operation, &found.phase)?;
-            if !files.is_empty() || op.is_some() {
-                all.push((id, files));
-            }
-        }
-        Ok(all)
-    }
-
-    /// The files of one operation, what somebody wrote meanwhile first.
-    fn kept_of(&self, operation: &Operation, phase: &Phase) -> Result<Vec<KeptFile>, Failure> {
-        let left = LeftVersion::of(self, operation);
-        let notes = self.kept_notes(&operation.about.id);
-        let mut files = Vec::new();
-        for note in notes.iter().filter(|note| note.what == Fate::Aside) {
-            files.extend(self.put_aside(note)?);
-        }
-        let stays = |path: &RelPath| {
-            notes
-                .iter()
-                .any(|note| note.what == Fate::Stays && note.path == *path)
-        };
-        for change in operation.path_changes() {
-            let Some(before) = &change.before else {
-                continue;
-            };
-            let why = match &change.after {
-                _ if stays(&change.path) => Why::Stays,
-                _ if *phase == (Phase::Finished { done: false }) => continue,
-                Some(after) if after.same(before) => continue,
-                Some(_) => Why::Overwritten,
-                None => Why::Deleted,
-            };
-            let as_released = left
-                .as_ref()
-                .is_some_and(|left| left.has(&change.path, before));
-            files.push(KeptFile {
-                path: change.path.clone(),
-                why,
-                state: before.clone(),
-                as_released,
-            });
-        }
-        Ok(files)
-    }
-
-    /// A file that was put aside; `None` when its bytes were not kept.
-    fn put_aside(&self, note: &Kept) -> Result<Option<KeptFile>, Failure> {
-        let Some(object) = note.object else {
-            return Ok(None);
-        };
-        let size = self.site.store.verify(&object)?;
-        let kind = if note.link {
-            FileKind::Link
-        } else {
-            FileKind::of_mode(note.mode)
-        };
-        let state = FileRecord {
-            path: note.path.clone(),
-            kind,
-            mode: if note.link { kind.mode() } else { note.mode },
-            size,
-            digest: object.0,
-            mtime: None,
-            source: Source::Object(object),
-        };
-        Ok(Some(KeptFile {
-            path: note.path.clone(),
-            why: Why::Aside,
-            state,
-            as_released: false,
-        }))
-    }
-
-    /// The files that are asked for: those at or below the paths, or all that somebody wrote. A
-    /// database and what lay beside it come together: neither says anything without the other.
-    fn chosen(&self, wanted: &RestoreKept) -> Result<(Operation, Vec<KeptFile>), Failure> {
-        let found = history::open(&self.site.state, &wanted.op)?;
-        let found = found.ok_or_else(|| journal::Error::NotFound(wanted.op.short()))?;
-        let mut files = self.kept_of(&found.operation, &found.phase)?;
-        if files.is_empty() {
-            return Err(Error::NothingKept(wanted.op.short()).into());
-        }
-        for path in &wanted.paths {
-            if !files.iter().any(|file| file.path.is_in(path)) {
-                return Err(Error::NotKept {
-                    op: wanted.op.short(),
-                    path: path.clone(),
-                }
-                .into());
-            }
-        }
-        let is_named = |file: &KeptFile| wanted.paths.iter().any(|path| file.path.is_in(path));
-        let is_meant = |file: &&KeptFile| {
-            if wanted.paths.is_empty() {
-                self.is_somebodys(file)
-            } else {
-                is_named(file)
-            }
-        };
-        let meant: BTreeSet<RelPath> = files
-            .iter()
-            .filter(is_meant)
-            .map(|file| file.path.clone())
-            .collect();
-        let lay_together = |file: &KeptFile| {
-            let database = sqlite::database_of(&file.path);
-            let logs = || {
-                sqlite::ENDS
-                    .into_iter()
-                    .map(|end| sqlite::side(&file.path, end))
-            };
-            file.why != Why::Aside
-                && (database.is_some_and(|path| meant.contains(&path))
-                    || logs().any(|path| meant.contains(&path)))
-        };
-        files.retain(|file| is_meant(&file) || lay_together(file));
-        if files.is_empty() {
-            return Err(Error::NothingWritten(wanted.op.short()).into());
-        }
-        Ok((found.operation, files))
+        kept::files(&self.site, op)
     }
 
     /// True for what somebody wrote: not as the version that was left has it, and none of what
     /// snapback or Python writes themselves.
     pub fn is_somebodys(&self, file: &KeptFile) -> bool {
-        let settings = &self.site.settings;
-        let is_ours = file.path == settings.registry
-            || file.path.is_in(&settings.snapshots)
-            || file.path.name().ends_with(b".pyc");
-        file.why == Why::Aside || !file.as_released && !is_ours
+        kept::is_somebodys(&self.site, file)
     }
 
     /// Writes files that an operation put aside below a new or empty folder; returns their paths
@@ -222,47 +53,11 @@ impl App {
         into: &Path,
         dry_run: bool,
     ) -> Result<Vec<RelPath>, Failure> {
-        let (_, files) = self.chosen(wanted)?;
-        let outside = |source| Error::Outside(into.to_path_buf(), source);
-        if into.is_dir() && into.read_dir().map_err(outside)?.next().is_some()
-            || into.is_symlink()
-            || into.is_file()
-        {
-            return Err(Error::NotEmpty(into.to_path_buf()).into());
-        }
-        let (mut paths, mut taken) = (Vec::with_capacity(files.len()), BTreeSet::new());
-        for file in &files {
-            let mut path = file.path.clone();
-            while !taken.insert(path.clone()) {
-                path = RelPath::own([path.as_bytes(), b"~"].concat());
-            }
-            paths.push(path);
-        }
-        if dry_run {
-            return Ok(paths);
-        }
-        let root = output::folder(into, true)?;
-        for (file, path) in files.iter().zip(&paths) {
-            crate::base::cancel::check()?;
-            create_dir_all(&root, &path.parent(), 0o777).map_err(outside)?;
-            if file.state.is_link() {
-                let mut target = Vec::new();
-                copy_checked(&self.site, &file.state, &mut target)?;
-                root.symlink(&target, path).map_err(outside)?;
-                continue;
-            }
-            let mut out = root.create(path, 0o600).map_err(outside)?;
-            copy_checked(&self.site, &file.state, &mut out)?;
-            out.set_mode(file.state.mode)
-                .and_then(|()| out.sync(output::FILE))
-                .map_err(outside)?;
-        }
-        self.note_restored(&wanted.op);
-        Ok(paths)
+        kept::restore_into(&self.site, wanted, into, dry_run)
     }
 
     /// From now on `status` need not speak of it. Not worth a failure.
     pub fn note_restored(&self, op: &OpId) {
-        let _ = self.site.state.create(&folder(op).join(RESTORED), 0o600);
+        kept::note_restored(&self.site, op);
     }
 }

@@ -1,69 +1,34 @@
-//! Row 9, the front door: the opened ports of one repository and one method a use case.
+//! Row 14, the front door: one method a use case, each a few lines that hand on to an engine.
 //!
-//! Everything a program can do with snapback is here; the command line adds words only. Changing
-//! methods take the operation lock, make the plan again under it, and refuse when it is no longer
-//! the one that was shown. Read [`App::apply`] next.
+//! Everything a program can do with snapback is here; the command line adds words only. Nothing
+//! here decides, reads or writes anything by itself. Read [`App::apply`] next.
 
-mod adopt;
-mod after;
 mod alerts;
-mod audit;
-mod backup;
 mod capsule;
-mod change;
-mod compare;
-mod confirm;
-mod doctor;
-mod drift;
 mod drill;
-mod error;
-mod flaws;
-mod free_space;
 mod guard;
-mod health;
 mod hooks;
 mod kept;
 mod left;
-mod missing_tags;
-mod noted;
 mod operations;
-mod planned;
-mod planned_names;
-mod preview;
+mod overview;
 mod push;
-mod rehearse;
-mod resolve;
 mod setup;
-mod signing;
 mod store;
-mod sync;
-mod then;
-mod timed;
 mod trust;
-mod verdicts;
-mod view;
-mod way_back;
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use crate::{
     base::Failure,
-    catalog::tasks,
+    catalog::{MissingTags, missing_tags, tasks},
     config,
-    git::Repo,
-    model::{Settings, TaskId},
+    model::{Settings, TaskId, Version},
+    rollback,
     site::{self, RepoSite},
 };
 
 pub use crate::site::Options;
-pub use alerts::Attempt;
-pub use drill::{DrillHow, DrillPlan};
-pub use error::Error;
-pub use guard::Look;
-pub use missing_tags::{MissingTags, fetch_tags};
-pub use push::{Beyond, Pushed};
-pub use store::{Names, Needed};
-pub use sync::merge_registries;
 
 /// An opened repository.
 ///
@@ -102,12 +67,7 @@ pub struct App {
 impl App {
     /// Opens the repository that holds a folder, and its settings.
     pub fn open(dir: &Path, options: Options) -> Result<Self, Failure> {
-        let git = Arc::new(Repo::discover(dir)?);
-        let (read, warnings) = config::of_repository(&git, options.config.as_deref())?;
-        let site = RepoSite::open(git, read, options)?;
-        for warning in warnings {
-            site.warn(warning);
-        }
+        let site = config::open(dir, options)?;
         Ok(Self { site })
     }
 
@@ -144,8 +104,39 @@ impl App {
         tasks::here(&self.site)
     }
 
+    /// Finds the version that was typed.
+    pub fn resolve_version(&self, task: &TaskId, typed: &str) -> Result<Version, Failure> {
+        rollback::resolve(&self.site, task, typed)
+    }
+
+    /// A failure of permissions, with whose the files are that stand in the way; one for want of a
+    /// release, with the tags that are not here.
+    pub fn explain(&self, failure: Failure) -> Failure {
+        rollback::explain::explain(&self.site, failure)
+    }
+
+    /// The releases that HEAD has manifests of and this clone no tags. Of one task when it is
+    /// named.
+    ///
+    /// # Errors
+    /// When HEAD or the tags cannot be read.
+    pub fn missing_tags(&self, task: Option<&TaskId>) -> Result<MissingTags, Failure> {
+        missing_tags::missing(&self.site, task)
+    }
+
     /// Finds a task by what was typed.
     pub fn find_task(&self, typed: &str) -> Result<TaskId, Failure> {
         tasks::find(&self.site, typed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::App;
+
+    #[test]
+    fn threads_share_an_opened_repository() {
+        fn shared<T: Send + Sync>() {}
+        shared::<App>();
     }
 }

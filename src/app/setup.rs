@@ -1,16 +1,21 @@
-//! Before there is anything: what `init` writes.
+//! The first files, the registry beside the configurations, and manifests for old tags.
 
 use std::path::Path;
 
-use super::{App, Error, Options};
+use super::App;
 use crate::{
-    base::{Failure, RelPath, fs::read_limited, glob::Globs, sqlite},
-    catalog::Scope,
+    base::Failure,
     config,
-    draft::{Draft, steps, tree},
-    git::Scan,
-    model::{FileRecord, PathChange, Plan, Report, Request, operation::OpKind, overview::InitFile},
-    site,
+    model::{
+        Plan, Report, Request, TaskId,
+        operation::OpKind,
+        overview::{AdoptionLine, DriftLine, InitFile},
+        request::{Adopt, SyncFrom},
+        signature::Signing,
+    },
+    requests,
+    setup::registry_sync,
+    site::Options,
 };
 
 impl App {
@@ -18,104 +23,58 @@ impl App {
     /// databases and data in the tasks' folders that no release keeps by the settings that are
     /// there.
     pub fn init_files(dir: &Path) -> Result<(Vec<InitFile>, Vec<String>), Failure> {
-        let app = App::open(
-            dir,
-            Options {
-                dry_run: true,
-                ..Options::default()
-            },
-        )?;
-        app.refuse_flaws()?;
-        let scan = app
-            .site
-            .git
-            .scan(&[crate::base::RelPath::root()])
-            .unwrap_or_default();
-        let tracks = |globs: &Globs| {
-            scan.tracked
-                .iter()
-                .any(|tracked| globs.matches(&tracked.path))
+        let options = Options {
+            dry_run: true,
+            ..Options::default()
         };
-        let data = app.data_left_out(&scan)?;
-        Ok((
-            config::init_files(app.work_tree(), app.settings(), tracks, &data)?,
-            data,
-        ))
-    }
-
-    /// Patterns of databases and data in the tasks' folders that neither git nor the store keeps.
-    fn data_left_out(&self, scan: &Scan) -> Result<Vec<String>, Failure> {
-        let scopes = self
-            .site
-            .settings
-            .tasks
-            .iter()
-            .map(|task| Scope::new(&self.site.settings, task));
-        let scopes: Vec<Scope> = scopes.collect::<Result<_, _>>()?;
-        let is_left_out = |path: &&RelPath| {
-            scopes
-                .iter()
-                .any(|scope| scope.owns(path) && !scope.names_large(path))
-        };
-        let files = scan
-            .untracked
-            .iter()
-            .chain(&scan.ignored)
-            .filter(is_left_out);
-        Ok(config::data_patterns(files, |path| {
-            sqlite::is_database(&*self.site.tree, path).unwrap_or(false)
-        }))
+        config::init_files_of(&Self::open(dir, options)?.site)
     }
 
     /// Puts back what an `init` left that was interrupted; true when there was one.
     pub fn settle_init(dir: &Path, options: Options) -> Result<bool, Failure> {
-        let app = App::open(dir, options)?;
-        if app
-            .unfinished()?
-            .is_none_or(|line| line.kind != OpKind::Init)
-        {
-            return Ok(false);
+        let app = Self::open(dir, options)?;
+        let unfinished = app.unfinished()?;
+        let is_init = unfinished.is_some_and(|line| line.kind == OpKind::Init);
+        if is_init {
+            app.abort()?;
         }
-        app.abort().map(|_| true)
+        Ok(is_init)
     }
 
     /// Writes them, all or none. A file that is not as it was when they were shown is an error.
     pub fn init(dir: &Path, options: Options, files: &[InitFile]) -> Result<Report, Failure> {
-        App::open(dir, options)?.apply_seen(&Request::Init(files.to_vec()), |_| Ok(()))
+        Self::open(dir, options)?.apply_seen(&Request::Init(files.to_vec()), |_| Ok(()))
     }
 
-    /// Describes the files of `init`.
-    pub(super) fn draft_of_init(&self, files: &[InitFile]) -> Result<Draft, Failure> {
-        let no_task = "none".parse().expect("because it is a legal id");
-        let mut draft = Draft::new(Plan::new(OpKind::Init, &no_task), "init");
-        let tree = &*self.site.tree;
-        for file in files {
-            let failed = |source| site::Error::State {
-                path: self.work_tree().join(file.path.as_os()),
-                source,
-            };
-            let stat = tree.stat(&file.path).map_err(failed)?;
-            let now = stat
-                .map(|_| read_limited(tree, &file.path, 64 << 20))
-                .transpose()
-                .map_err(failed)?;
-            if now.as_deref() != file.before.as_ref().map(String::as_bytes) {
-                return Err(Error::PlanOutOfDate.into());
-            }
-            let before = tree::existing(tree, &self.site.git, &file.path, None)?;
-            let mode = before
-                .as_ref()
-                .map_or(0o666 & !self.site.umask, |record| record.mode);
-            let bytes = file.after.clone().into_bytes();
-            let after = Some(FileRecord::with_bytes(file.path.clone(), mode, bytes));
-            draft.files.push(PathChange {
-                path: file.path.clone(),
-                before,
-                after,
-            });
-        }
-        draft.files.sort_by(|a, b| a.path.cmp(&b.path));
-        draft.steps = vec![steps::FILES];
-        Ok(draft)
+    /// What an adoption would do: every tag, adopted or with the reason why not. Without a
+    /// configuration file, tasks are found from the tags: a folder of the same name makes a task.
+    pub fn adoptable(&self, tasks: &[TaskId]) -> Result<Vec<AdoptionLine>, Failure> {
+        let wanted = Adopt {
+            tasks: tasks.to_vec(),
+            signing: Signing::default(),
+        };
+        requests::adoption(&wanted).lines(&self.site)
+    }
+
+    /// The tasks whose registry entry and configuration differ.
+    pub fn drift(&self) -> Result<Vec<DriftLine>, Failure> {
+        registry_sync::drift(&self.site)
+    }
+
+    /// What a registry that cannot be read would become; `None` when it can be read. Every entry of
+    /// either side of a merge is kept, and the configurations say the versions.
+    pub fn plan_mending(&self) -> Result<Option<Plan>, Failure> {
+        registry_sync::plan_mending(&self.site)
+    }
+
+    /// Does that. The change is not committed; `undo` takes it back.
+    pub fn mend_registry(&self) -> Result<Report, Failure> {
+        self.calling(registry_sync::mend(&self.site))
+    }
+
+    /// Makes them agree, one operation a task; no task = all that differ. The change is not
+    /// committed; `undo` takes it back.
+    pub fn sync_registry(&self, tasks: &[TaskId], from: SyncFrom) -> Result<Report, Failure> {
+        self.calling(registry_sync::sync(&self.site, tasks, from))
     }
 }

@@ -1,18 +1,21 @@
-//! Row 6, backup: folders put into the store under names, and brought back.
+//! Row 9, backup: folders put into the store under names, and brought back.
 //!
 //! A name is a root of the store that stands for a [`listing::Save`], which names a listing,
-//! which names every file's bytes. Putting reads only what changed ([`put`]); restoring writes
-//! only what differs, and first keeps what it would overwrite ([`restore`]). Nothing here
+//! which names every file's bytes. Putting reads only what changed ([`mod@put`]); restoring writes
+//! only what differs, and first keeps what it would overwrite ([`mod@restore`]). Nothing here
 //! deletes from the store: a dropped name's bytes go with the next collection.
 
 pub mod cache;
 pub mod intake;
 pub mod listing;
+pub mod needed;
 pub mod plan;
 pub mod put;
 pub mod restore;
+pub mod roots;
 pub mod scan;
 pub mod sqlite;
+pub mod upkeep;
 pub mod wire;
 pub mod write;
 
@@ -23,9 +26,14 @@ use std::{
 
 use crate::{
     base::{Failure, Fault, Hint, Kind, text},
-    model::{FileRecord, ObjectId, backup::Saved},
+    model::{
+        FileRecord, ObjectId,
+        backup::{PutReport, RestoreReport, Saved},
+    },
+    operate::{Operator, deed_about},
     site::RepoSite,
     store::ChunkStore,
+    verdict::refs,
 };
 use listing::Save;
 
@@ -233,8 +241,57 @@ pub fn show(site: &RepoSite, name: &str) -> Result<Saved, Failure> {
     Ok(saved(name, id, read_save(&site.store, name, &id)))
 }
 
-/// Takes a name away. What only it needs goes with the next collection.
+/// What is named and has no file of its own: what was put, and shared verdicts.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn named(site: &RepoSite) -> Result<Vec<String>, Failure> {
+    let put = list(site)?;
+    let put = put
+        .into_iter()
+        .map(|saved| format!("{} in the store", saved.name));
+    let shared = site.git.refs_below(refs::PREFIX)?;
+    Ok(put
+        .chain(shared.into_iter().map(|(name, _)| name))
+        .collect())
+}
+
+/// Puts folders, with a line in the audit log unless it is a dry run.
+///
+/// # Errors
+/// When a folder cannot be read, or the store not be written.
+pub fn put(site: &RepoSite, put: &Put) -> Result<PutReport, Failure> {
+    let act = || put::put(site, put);
+    if put.dry_run {
+        return act();
+    }
+    Operator::new(site).witnessed(deed_about("store put", &put.name), "", act)
+}
+
+/// Restores what was put, under the operation lock, so that no rollback changes the same files
+/// meanwhile.
+///
+/// # Errors
+/// When nothing has the name, or a file cannot be written.
+pub fn restore(site: &RepoSite, restore: &Restore) -> Result<RestoreReport, Failure> {
+    let act = || restore::restore(site, restore);
+    if restore.dry_run {
+        return act();
+    }
+    let _lock = site.lock()?;
+    Operator::new(site).witnessed(deed_about("store restore", &restore.name), "", act)
+}
+
+/// Takes a name away; returns what it stood for.
+///
+/// # Errors
+/// When nothing has the name, or the store cannot be written.
 pub fn drop_name(site: &RepoSite, name: &str) -> Result<Saved, Failure> {
+    Operator::new(site).witnessed(deed_about("store drop", name), "", || forget(site, name))
+}
+
+/// Takes a name away. What only it needs goes with the next collection.
+fn forget(site: &RepoSite, name: &str) -> Result<Saved, Failure> {
     let gone = show(site, name)?;
     drop(site.store.begin().commit_with(&[(root_name(name), None)])?);
     Ok(gone)

@@ -47,7 +47,7 @@ pub struct NamedListing<'a> {
 }
 
 /// Puts folders.
-pub fn put(site: &RepoSite, put: &Put) -> Result<PutReport, Failure> {
+pub(super) fn put(site: &RepoSite, put: &Put) -> Result<PutReport, Failure> {
     let begun = Instant::now();
     super::check_name(&put.name)?;
     let mut report = PutReport {

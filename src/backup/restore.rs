@@ -41,7 +41,7 @@ pub struct Restore {
 }
 
 /// Restores.
-pub fn restore(site: &RepoSite, restore: &Restore) -> Result<RestoreReport, Failure> {
+pub(super) fn restore(site: &RepoSite, restore: &Restore) -> Result<RestoreReport, Failure> {
     let begun = Instant::now();
     let save = find(&site.store, &restore.name)?;
     let records = super::records(&site.store, &restore.name, &save)?;

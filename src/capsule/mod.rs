@@ -1,4 +1,4 @@
-//! Row 7, escape capsules: one file that holds a version whole, for the day without everything
+//! Row 10, escape capsules: one file that holds a version whole, for the day without everything
 //! else.
 //!
 //! A capsule is a tar, plain or compressed, with the tree, large files out of the store, wheels
@@ -16,6 +16,7 @@ mod place;
 mod proof;
 pub mod script;
 pub mod tar;
+pub mod timed;
 
 use std::{io, path::PathBuf};
 

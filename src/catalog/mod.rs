@@ -14,6 +14,7 @@ mod holds;
 pub mod left_out;
 pub mod lost;
 pub mod manifests;
+pub mod missing_tags;
 pub mod radius;
 pub mod registry;
 pub mod releases;
@@ -25,5 +26,6 @@ pub mod verdict;
 
 pub use error::{Error, NumberTaken};
 pub use holds::holds;
+pub use missing_tags::{MissingTags, fetch_tags};
 pub use releases::Release;
 pub use scope::Scope;

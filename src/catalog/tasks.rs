@@ -1,10 +1,12 @@
 //! The tasks of a site and their releases, as people name them. A tag that leads nowhere is passed
 //! over, and not without a word.
 
-use super::{Error, releases::Releases};
+use super::{
+    Error,
+    releases::{self, Releases},
+};
 use crate::{
     base::{Failure, text},
-    catalog::releases,
     model::{TaskId, TaskSpec, Version},
     site::RepoSite,
 };

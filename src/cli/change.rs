@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use super::{error::Error, render, reply::Reply, session::Session};
 use crate::{
-    app::{App, Pushed},
+    app::App,
     base::{Failure, Fault, Hint},
     git::Hooks,
     model::{Plan, Report, Request, report::Outcome},
+    push::{self, Pushed},
 };
 
 /// What became of a request.
@@ -188,7 +189,7 @@ fn not_pushed(
     let push = |why: &str| push_again(app, report, remote, why);
     let hints = match &found {
         // The tag there is a release, so this one must have another number.
-        Some(crate::app::Error::TagThere { .. }) => [
+        Some(push::Error::TagThere { .. }) => [
             back("take it back, and release the next version"),
             found.as_ref().map(Fault::hints).unwrap_or_default(),
         ],

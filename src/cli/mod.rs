@@ -1,4 +1,4 @@
-//! Row 10, the command line: clap, no logic. Standard output is the answer, standard error the
+//! Row 16, the command line: clap, no logic. Standard output is the answer, standard error the
 //! talk.
 //!
 //! [`main`] parses, opens a [`session::Session`], runs one file of [`commands`] and prints the

@@ -1,4 +1,4 @@
-//! Row 7, `snapback.yaml`: discovery, schema. Everything in the file is optional.
+//! Row 12, `snapback.yaml`: discovery, schema. Everything in the file is optional.
 //!
 //! `--config` wins over `snapback.yaml` (or `.yml`; both is an error) in the work tree; without
 //! either, every folder `tasks/<id>/` with a `config.yaml`, `.yml`, `.json` or `.toml` is a task.
@@ -45,6 +45,7 @@ mod data;
 mod discover;
 mod error;
 mod file;
+mod first_files;
 mod guard_rules;
 mod ignore;
 mod init;
@@ -75,8 +76,9 @@ use crate::{
 
 pub use data::data_patterns;
 pub use error::Error;
-pub use init::init_files;
-pub use repository::of_repository;
+pub use first_files::init_files_of;
+use init::init_files;
+pub use repository::open;
 pub use schema::schema;
 
 /// The configuration's names in a work tree.

@@ -1,7 +1,7 @@
 //! The settings of an opened repository: its file, its registry, and what its tags and its history
 //! say of tasks that are not there any more.
 
-use std::{cell::OnceCell, path::Path};
+use std::{cell::OnceCell, path::Path, sync::Arc};
 
 use super::{Error, Loaded, file_name, load};
 use crate::{
@@ -9,14 +9,28 @@ use crate::{
     catalog,
     git::Repo,
     model::TaskId,
-    site::ReadSettings,
+    site::{Options, ReadSettings, RepoSite},
 };
+
+/// Opens the repository that holds a folder, with its settings; warns of what looks wrong in them.
+///
+/// # Errors
+/// When there is no repository, or its settings or its state folder cannot be used.
+pub fn open(dir: &Path, options: Options) -> Result<RepoSite, Failure> {
+    let git = Arc::new(Repo::discover(dir)?);
+    let (read, warnings) = of_repository(&git, options.config.as_deref())?;
+    let site = RepoSite::open(git, read, options)?;
+    for warning in warnings {
+        site.warn(warning);
+    }
+    Ok(site)
+}
 
 /// Reads the settings of a repository, and what looks wrong in them.
 ///
 /// # Errors
 /// When every task takes from what is wrong.
-pub fn of_repository(
+fn of_repository(
     git: &Repo,
     explicit: Option<&Path>,
 ) -> Result<(ReadSettings, Vec<String>), Failure> {

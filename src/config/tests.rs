@@ -1,5 +1,8 @@
 //! Loading real files from real folders.
 
+mod first_files;
+mod mistakes;
+
 use std::{fs, path::Path, time::Duration};
 
 use super::*;
@@ -7,9 +10,6 @@ use crate::{
     base::Globs,
     model::settings::{CommandSpec, Probe},
 };
-
-mod first_files;
-mod mistakes;
 
 /// A work tree with these files (a name that ends in `/` is a folder).
 #[expect(clippy::disallowed_methods, reason = "tests write files directly")]

@@ -1,4 +1,4 @@
-//! Row 6, an operation before it is written down: everything that is known without changing a byte.
+//! Row 7, an operation before it is written down: everything that is known without changing a byte.
 //!
 //! Engines make a [`Draft`] by reading. Its [`Plan`] is what a person sees; under the lock the
 //! draft is made again, and only if its plan is still the one that was shown does

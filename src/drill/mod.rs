@@ -1,4 +1,4 @@
-//! Row 7, drills: a return to a version rehearsed in an empty place, offline, with measured time.
+//! Row 10, drills: a return to a version rehearsed in an empty place, offline, with measured time.
 //!
 //! Nothing of the user's is written to: not the work tree, not the index, not a reference. The
 //! bytes come from where a rollback takes them, each is checked, the first two levels and the
@@ -7,11 +7,13 @@
 //! the place, `restore` for what is put there, [`reports`] for what is kept.
 
 mod environment;
+pub mod hold;
 mod recovery;
 pub mod reports;
 mod restore;
 pub mod scratch;
 mod share;
+pub mod way_back;
 
 use std::{
     path::{Path, PathBuf},
@@ -19,7 +21,7 @@ use std::{
 };
 
 use crate::{
-    base::{Failure, Fault, Hint, Kind, process::offline::Offline},
+    base::{Failure, Fault, Hint, Kind, clock::millis, process::offline::Offline},
     catalog::{self, Release, releases::Releases},
     model::{
         TaskSpec, Verification, Version,
@@ -144,7 +146,7 @@ impl Drill<'_> {
         let mut course = Course::new(begun, scratch, release, checks, self.empty(release)?);
         self.recover(&mut course)?;
         let mut report = course.report;
-        report.recovery_ms = millis(begun);
+        report.recovery_ms = millis(begun.elapsed());
         let left_out = self.how.commands != Commands::Run && !self.task.smoke.is_empty();
         report.passed = report.verification.is_good() && !left_out;
         report.why = match report
@@ -207,8 +209,4 @@ fn of_version(failure: Failure) -> Result<Vec<String>, Failure> {
         _ if failure.is_disk_full() => Err(failure),
         _ => Ok(failure.chain()),
     }
-}
-
-fn millis(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

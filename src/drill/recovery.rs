@@ -6,7 +6,7 @@
 use std::{ffi::OsString, path::Path, time::Instant};
 
 use super::{
-    Drill, environment, millis, of_version,
+    Drill, environment, of_version,
     restore::{self, Restored},
     scratch::Scratch,
     share,
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     base::{
         Failure,
+        clock::millis,
         text::{self, size},
     },
     catalog::{
@@ -62,7 +63,7 @@ impl<'a> Course<'a> {
 
     /// Ends a phase.
     fn phase(&mut self, name: &str, what: String) {
-        let ms = millis(self.last);
+        let ms = millis(self.last.elapsed());
         self.last = Instant::now();
         self.report.phases.push(Phase {
             name: name.into(),

@@ -1,20 +1,28 @@
-//! Row 7, the guard's senses and memory: where metrics come from, what was seen, backtests.
+//! Row 11, rollbacks by themselves: the guard, which goes back when a rule says so, and rollbacks
+//! that go back unless somebody confirms them.
 //!
-//! A metric source reads values and says one of three things: here are samples, there is nothing
-//! new, or it could not be read. None of them is a judgement; that is [`crate::policy::guard`].
-//! What is run, read or asked was agreed to by the repository's owner before ([`crate::consent`]).
-//! Every source is bounded in time and size. Nothing here changes a task: that is
-//! [`crate::app::App`].
+//! [`Guard::watch`] reads the metrics of a task, has them judged ([`crate::policy::guard`]), and
+//! acts through the operator like anybody else. [`Waiting`] settles what nobody confirmed in time.
+//! What is run, read or asked was agreed to by the repository's owner before
+//! ([`crate::consent`]). Every source of metrics is bounded in time and size.
 //!
 //! To add a source: a file with its reading, a variant of [`Metric`], a line in [`read`].
 
+mod active;
+mod awaited;
+mod calls;
 mod command;
 pub mod confirm;
+mod fire;
 mod http;
+mod judging;
 mod lines;
 pub mod state;
 mod tail;
+mod upkeep;
 mod value;
+mod waiting;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
@@ -29,8 +37,11 @@ use crate::{
     verify::evidence::Variables,
 };
 
+pub use awaited::AwaitedRollback;
 pub use lines::of_log;
 pub use state::Memory;
+pub use waiting::Waiting;
+pub use watch::{Guard, Look};
 
 /// What can go wrong with the guard itself.
 #[derive(Debug, thiserror::Error)]

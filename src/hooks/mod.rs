@@ -1,4 +1,4 @@
-//! Row 7, hooks of git: how they are installed beside those of others, and what each one does.
+//! Row 10, hooks of git: how they are installed beside those of others, and what each one does.
 //!
 //! [`setup`] installs and takes away, by one of three methods, none of which changes a byte of a
 //! foreign hook: git's own configuration where git has it, a script in the hooks folder that runs
@@ -9,6 +9,8 @@
 pub mod config_text;
 pub mod driver;
 pub mod facts;
+pub mod install;
+pub mod merge;
 pub mod moved;
 pub mod place;
 mod push;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     base::{Fs, RelPath, fs::is_temp, random},
-    model::{OpId, Operation, operation::Summary},
+    model::{OpId, Operation, TaskId, operation::Summary},
 };
 
 /// What lists show of an operation, and where it stands.
@@ -217,6 +217,28 @@ pub fn find(fs: &dyn Fs, text: &str) -> Result<OpId, Error> {
         (Some(id), None) => Ok(id.clone()),
         _ => Err(Error::NotFound(text.into())),
     }
+}
+
+/// The newest operation of a task that is so, of those after the one with this number.
+///
+/// # Errors
+/// When an operation cannot be read.
+pub fn newest(
+    fs: &Arc<dyn Fs>,
+    task: &TaskId,
+    after: u64,
+    wanted: impl Fn(&Listed) -> bool,
+) -> Result<Option<Listed>, Error> {
+    let ids = ids(&**fs)?;
+    for id in ids.iter().rev().take_while(|id| id.counter() > after) {
+        if let Some(listed) = summary(fs, id)?
+            && listed.summary.about.task.as_ref() == Some(task)
+            && wanted(&listed)
+        {
+            return Ok(Some(listed));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

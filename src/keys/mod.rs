@@ -1,4 +1,4 @@
-//! The user's own signing key, and the keys whose signatures count on this machine.
+//! Row 3, the user's own signing key, and the keys whose signatures count on this machine.
 //!
 //! Both lie in the user's configuration folder, never in a repository: what a clone brings along
 //! vouches for nothing. The key's secret part is in a file that only its owner can read, and is

@@ -1,4 +1,4 @@
-//! Row 3, records: small texts that snapback keeps one at a time, each under a name in a folder.
+//! Row 2, records: small texts that snapback keeps one at a time, each under a name in a folder.
 //!
 //! [`Records`] are JSON records of one type with a limit and, where the format has one, a schema.
 //! Whatever is saved is durable when the call returns. Where records lie is behind [`RecordPort`],

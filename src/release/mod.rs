@@ -1,4 +1,4 @@
-//! Row 7, create-snapshot and adopt: how releases come to be.
+//! Row 11, create-snapshot and adopt: how releases come to be.
 //!
 //! [`draft`] reads the task's files, decides the version and describes the release;
 //! `draft::write` makes its objects; the operation then changes configuration, registry and
@@ -6,6 +6,7 @@
 //! manifests for tags that are older than snapback.
 
 pub mod adopt;
+mod change;
 pub mod commits;
 mod databases;
 pub mod dependencies;
@@ -36,9 +37,9 @@ use crate::{
     site::RepoSite,
     verdict::Standings,
 };
+use files::ReleaseFiles;
 
 pub use error::Error;
-use files::ReleaseFiles;
 
 /// Describes the release that is asked for, without changing anything.
 pub fn draft(

@@ -3,6 +3,7 @@
 
 use crate::{
     base::{Fault, Hint, Kind, RelPath},
+    catalog::missing_tags::not_here,
     git,
     model::{TaskId, Version},
     policy::target::NoTarget,
@@ -69,14 +70,6 @@ pub enum Error {
     /// A reason is asked for by the settings.
     #[error("a reason is needed: the settings say `require_reason`")]
     NoReason,
-    /// Variables that the settings ask for are not set.
-    #[error("{task} needs {}, which {} not set here (`env: variables` in its settings)", names.join(", "), if names.len() == 1 { "is" } else { "are" })]
-    Unset {
-        /// The task.
-        task: TaskId,
-        /// Their names.
-        names: Vec<String>,
-    },
     /// Going back would pass a one-way door.
     #[error("going back from {from} to {to} passes a one-way door: {}", .doors.join("; "))]
     OneWay {
@@ -163,6 +156,34 @@ pub enum Error {
         /// Why not.
         why: String,
     },
+    /// The operation to take back was done in another work tree.
+    #[error("the operation was done in the work tree {place}, whose files it changed")]
+    DoneElsewhere {
+        /// Which.
+        place: String,
+        /// The operation's short id.
+        op: String,
+        /// `undo` or `redo`.
+        word: &'static str,
+    },
+    /// A word that names no version.
+    #[error("{text:?} names no version of {task}: {why}")]
+    NoSuchVersion {
+        /// The task.
+        task: TaskId,
+        /// What was typed.
+        text: String,
+        /// Why not.
+        why: String,
+    },
+    /// Releases whose manifests are here and whose tags are not.
+    #[error("{task} {}", not_here(versions))]
+    TagsNotHere {
+        /// The task.
+        task: TaskId,
+        /// The versions, rising.
+        versions: Vec<Version>,
+    },
     /// The operation cannot be taken back.
     #[error("operation {op} ({kind}) cannot be taken back{why}")]
     CannotUndo {
@@ -206,14 +227,17 @@ impl Fault for Error {
             Self::StaleFrom { .. } | Self::NotTheLast { .. } | Self::MovedOn { .. } => {
                 Kind::Conflict
             }
-            Self::NoGoodVersion { .. } | Self::NothingTo(_) => Kind::NotFound,
+            Self::NoGoodVersion { .. }
+            | Self::NoSuchVersion { .. }
+            | Self::TagsNotHere { .. }
+            | Self::NothingTo(_) => Kind::NotFound,
             Self::OutOfScope { .. } => Kind::Bad,
-            Self::Unset { .. } => Kind::Missing,
             Self::InTheWay { .. }
             | Self::OneWay { .. }
             | Self::TakenBack { .. }
             | Self::CaseTwins(..)
             | Self::NoReason
+            | Self::DoneElsewhere { .. }
             | Self::ActiveUnknown { .. }
             | Self::ReleaseStays { .. }
             | Self::ReleaseNotNamed { .. }

@@ -4,6 +4,7 @@
 use super::Error;
 use crate::{
     base::{Fault, Hint},
+    catalog::fetch_tags,
     model::{TaskId, Version},
     policy::target::NoTarget,
 };
@@ -21,9 +22,6 @@ impl Error {
             | Self::InTheWay { .. }
             | Self::CaseTwins(..)
             | Self::Signature { .. } => self.of_the_release(),
-            Self::Unset { .. } => vec![Hint::say(
-                "set it where snapback runs, or go all the same: --on-verify-fail keep",
-            )],
             Self::NoReason => vec![Hint::say("say why: --message \"…\"")],
             Self::NoBranch(error) => [
                 error.hints(),
@@ -32,6 +30,14 @@ impl Error {
                 )],
             ]
             .concat(),
+            Self::NoSuchVersion { task, .. } => vec![Hint::run(
+                "see its versions",
+                &["snapback", "list", "--task", task.as_str()],
+            )],
+            Self::TagsNotHere { .. } => vec![fetch_tags()],
+            Self::DoneElsewhere { place, op, word } => {
+                vec![in_work_tree(place, "do it there", &[word, op])]
+            }
             Self::NotTheLast { .. }
             | Self::MovedOn { .. }
             | Self::NothingTo(_)

@@ -1,20 +1,27 @@
-//! Row 7, rollback, undo and redo: how a task returns to a version, and back.
+//! Row 9, rollback, undo and redo: how a task returns to a version, and back.
 //!
 //! [`draft`] compares the target's manifest with what is there and describes the way; the steps
 //! are safety copies (made when the draft is written), stop, files, environment, verification,
 //! start, and the commit point. It goes forward: one new commit and a marker tag, no rewritten
 //! branch. [`undo`] describes the inverse of an operation in the same terms.
 
+mod change;
 pub mod compare;
 pub mod databases;
 mod dependencies;
 mod error;
+pub mod explain;
 mod hints;
+pub mod kept;
+pub mod obstacle;
 pub mod release_back;
+mod resolve;
 pub mod room;
 pub mod show;
 mod target;
+mod then;
 pub mod undo;
+pub mod verify;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -38,8 +45,9 @@ use crate::{
 };
 
 pub use crate::verdict::{Standings, standing_of};
+pub use change::Reversal;
 pub use error::Error;
-pub use hints::in_work_tree;
+pub use resolve::resolve;
 pub use target::default_target;
 
 /// Describes the rollback that is asked for, without changing anything.

@@ -23,6 +23,17 @@ impl RepoSite {
             .collect()
     }
 
+    /// The commands of these tasks, or all of the configuration, and whether each may run.
+    pub fn commands_of(&self, tasks: &[TaskId]) -> Vec<CommandState> {
+        let all = self.configured_commands();
+        let is_of = |command: &&ConfiguredCommand| {
+            let task = command.task.as_ref();
+            tasks.is_empty() || task.is_some_and(|task| tasks.contains(task))
+        };
+        let wanted: Vec<ConfiguredCommand> = all.iter().filter(is_of).cloned().collect();
+        self.consent.states_of(&wanted, &all)
+    }
+
     /// The channels for alerts, each with whether it may be used.
     pub fn alert_channels(&self) -> Vec<(ChannelSpec, CommandState)> {
         let states = self.consent.states_of(
@@ -50,6 +61,15 @@ impl RepoSite {
             Vec::new()
         } else {
             self.consent.states_of(&states, &self.configured_commands())
+        }
+    }
+
+    /// The commands that a verification of a task's four levels would run.
+    pub fn commands_of_verification(&self, task: &TaskId) -> Vec<CommandState> {
+        if self.without_commands {
+            Vec::new()
+        } else {
+            self.commands_for(task, &[Role::Smoke, Role::Probe])
         }
     }
 

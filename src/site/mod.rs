@@ -6,6 +6,8 @@ mod error;
 mod flaws;
 mod open;
 pub mod owners;
+mod places;
+mod signing;
 mod state_folder;
 
 use std::{
@@ -17,11 +19,14 @@ use std::{
 
 use crate::{
     audit::Trail,
-    base::{Clock, Digest, Fs, RelPath},
+    base::{Clock, Digest, Failure, Fs, RelPath},
     consent::Consent,
     git::{PeeledTag, Repo},
     keys::Keys,
-    model::{Event, GitId, Manifest, Operation, Settings, Sink, TaskId, Version, audit::Via},
+    model::{
+        Event, GitId, Manifest, Operation, Settings, Sink, TaskId, Version, audit::Via,
+        signature::Signer,
+    },
     store::ChunkStore,
 };
 
@@ -29,6 +34,7 @@ pub use bytes::{Bytes, copy_checked};
 pub use error::Error;
 pub use flaws::{Flaw, Stops};
 pub use open::{Options, ReadSettings};
+pub use signing::Signatures;
 
 /// A copy of a release's manifest that is not the one which its tag names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,6 +158,26 @@ impl RepoSite {
     /// The user's keys.
     pub fn keys(&self) -> Keys<'_> {
         Keys::new(self.consent.key_folder(), self.git.work_tree())
+    }
+
+    /// Makes the user's key, and allows it under a name; `None` = git's name and address of the
+    /// user.
+    ///
+    /// # Errors
+    /// When there is one, or no private folder outside the work tree to keep it in.
+    pub fn create_key(&self, name: Option<&str>) -> Result<(Signer, PathBuf), Failure> {
+        let name = match name {
+            Some(name) => name.to_string(),
+            None => self.git.identity().map(|who| who.to_string())?,
+        };
+        let (key, path) = self.keys().create(&name)?;
+        let signer = Signer {
+            name: name.trim().into(),
+            key,
+            valid_until: None,
+            revoked: None,
+        };
+        Ok((signer, path))
     }
 
     /// The audit log.

@@ -1,4 +1,4 @@
-//! Row 5, the steps that engines share, one file a step.
+//! Row 7, the steps that engines share, one file a step.
 //!
 //! Each one implements [`JournalStep`] over the ports of the site; [`build`] turns an operation's
 //! plan into steps, for a first run and for recovery alike, so that a crash is finished by the very

@@ -9,7 +9,6 @@ use snapback::{
     backup::{self, plan::plan, write::Writer},
     base::{RelPath, SyncPoint, output},
     config,
-    git::Repo,
     model::{FileRecord, Source, backup::RestoreReport},
     site::RepoSite,
 };
@@ -49,9 +48,7 @@ fn an_output_survives_power_cuts_and_every_sync_of_it_is_needed() {
 
 /// A repository whose store holds these contents on a quiet disk of its own.
 fn site(sandbox: &Sandbox, contents: &[Vec<u8>]) -> RepoSite {
-    let git = Arc::new(Repo::discover(&sandbox.root()).unwrap());
-    let (read, _) = config::of_repository(&git, None).unwrap();
-    let mut site = RepoSite::open(git, read, Options::default()).unwrap();
+    let mut site = config::open(&sandbox.root(), Options::default()).unwrap();
     site.state = Arc::new(SimFs::new());
     let store = shelf::open(&site.state);
     drop(shelf::put(&store, contents).unwrap());

@@ -1,14 +1,11 @@
 //! A new check is one line in a list: what verifies a work tree and what holds a drill run it
 //! alike.
 
-use std::sync::Arc;
-
 use snapback::{
     base::{Failure, Fs, RelPath, process::offline::Offline},
     catalog::tasks,
     config,
     drill::{Drill, How},
-    git::Repo,
     model::{CheckResult, Status, TaskId, Version},
     site::{Options, RepoSite},
     verify::{CHECKS, Check, Commands, Levels, Subject, Verifier},
@@ -49,9 +46,7 @@ fn released() -> (Sandbox, RepoSite) {
     sandbox.release("T01", "1.0.0");
     sandbox.write("tasks/T01/TODO", b"tidy up\n");
     sandbox.release("T01", "1.1.0");
-    let git = Arc::new(Repo::discover(&sandbox.root()).unwrap());
-    let (read, _) = config::of_repository(&git, None).unwrap();
-    let site = RepoSite::open(git, read, Options::default()).unwrap();
+    let site = config::open(&sandbox.root(), Options::default()).unwrap();
     (sandbox, site)
 }
 

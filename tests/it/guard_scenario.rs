@@ -6,9 +6,10 @@ use std::fs;
 
 use jiff::Timestamp;
 use snapback::{
-    app::{App, Look, Options},
+    app::{App, Options},
     base::Clock,
     consent::Place,
+    guard::Look,
     model::{
         Status,
         audit::Via,

@@ -13,6 +13,7 @@ mod forgotten;
 mod libraries;
 mod lines;
 mod machines;
+mod pipeline;
 mod rooms;
 mod sources;
 mod sync_points;

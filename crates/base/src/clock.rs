@@ -18,6 +18,11 @@ pub enum Clock {
     Fixed(Timestamp),
 }
 
+/// A duration in whole milliseconds, for reports.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The zone of this machine, as `TZ` or `/etc/localtime` says; UTC where nobody says.
 ///
 /// A zone's file is read from its place: jiff looks a name up in a list of all zones, and makes

@@ -1,4 +1,4 @@
-//! Row 3, git: the only room that names gix or runs the git program.
+//! Row 2, git: the only room that names gix or runs the git program.
 //!
 //! [`Repo`] reads commits, references, the index and the work tree, and writes objects through
 //! gix; nothing here ever writes a file of the work tree, runs a filter program or fetches.

@@ -1,4 +1,4 @@
-//! Row 3, the content-addressed store: large files of releases and the copies that make undo safe.
+//! Row 2, the content-addressed store: large files of releases and the copies that make undo safe.
 //!
 //! [`ChunkStore`] keeps chunks of files in packs, over a [`backend`]. What is put is visible and
 //! durable only when the session is committed, and nothing is ever read without being checked

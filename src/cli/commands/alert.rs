@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    app::Attempt,
+    alert::Attempt,
     base::{Failure, Hint, Kind},
     cli::{
         error::Error,

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    app::{App, DrillHow},
+    app::App,
     base::{Failure, Hint, Kind, text::size},
     cli::{
         args::SomeTasks,
@@ -17,6 +17,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
+    drill::hold::DrillHow,
     model::{Status, TaskId, Version, drill::DrillReport, settings::EnvMode},
 };
 

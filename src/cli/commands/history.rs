@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    app::fetch_tags,
     base::Failure,
+    catalog::fetch_tags,
     cli::{args::OneTask, render::tables, reply::Reply, session::Session},
 };
 

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    app::fetch_tags,
     base::Failure,
+    catalog::fetch_tags,
     cli::{args::SomeTasks, render::tables, reply::Reply, session::Session},
 };
 

@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    app::merge_registries,
     base::{Failure, Hint, Kind},
     cli::{
         args::SomeTasks,
@@ -19,6 +18,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
+    hooks::merge::merge_registries,
     model::{Plan, request::SyncFrom},
 };
 

@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    app::{App, fetch_tags},
+    app::App,
     base::{Clock, Failure, Hint, Kind},
+    catalog::fetch_tags,
     cli::{
         args::SomeTasks,
         render::{count, drill, safe, tables},

@@ -6,8 +6,8 @@ use clap_complete::ArgValueCandidates;
 
 use super::Run;
 use crate::{
-    app::fetch_tags,
     base::{Failure, Hint, Kind},
+    catalog::fetch_tags,
     cli::{
         args::{SignatureDemand, SomeTasks},
         complete,

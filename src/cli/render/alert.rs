@@ -9,7 +9,7 @@ use super::{
     table::{Cell, row, table},
 };
 use crate::{
-    app::Attempt,
+    alert::Attempt,
     model::alert::{Kept, Severity, Standing},
 };
 

@@ -9,7 +9,7 @@ use super::{
     table::{row, table},
 };
 use crate::{
-    app::Names,
+    backup::upkeep::Names,
     base::text::size,
     model::{
         ObjectId,

@@ -1,8 +1,9 @@
 //! Manifests for tags that are older than snapback here.
 //!
-//! [`find`] looks at every tag and makes what can be made; [`draft`] describes the operation that
+//! [`find`] looks at every tag and makes what can be made; `draft` describes the operation that
 //! writes it. No tag is ever changed, and what cannot be adopted is named with the reason.
 
+mod change;
 mod configuration;
 mod manifests;
 mod operation;
@@ -20,9 +21,10 @@ use crate::{
     model::{Manifest, TagName, TaskId, overview::AdoptionLine},
     site::RepoSite,
 };
+use configuration::configuration;
+use operation::draft;
 
-pub use configuration::configuration;
-pub use operation::draft;
+pub use change::{AdoptTags, SettingsOf};
 
 /// What can be adopted.
 pub struct Adoption {

@@ -9,7 +9,6 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    app::Look,
     base::{Failure, Hint, Kind},
     cli::{
         args::{OneTask, SomeTasks},
@@ -17,6 +16,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
+    guard::Look,
     model::{Status, TaskId, guard::TaskWatch, report},
 };
 

@@ -13,9 +13,10 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    app::{App, Look, Options},
+    app::{App, Options},
     base::{Failure, cancel},
     cli::{render::guard, reply::Reply, session::Session},
+    guard::Look,
     model::{
         Event, Sink, TaskId,
         guard::{Decision, RuleLine},

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    app::Names,
+    backup::upkeep::Names,
     base::{Failure, Hint, Kind},
     cli::{commands::Run, render::store, reply::Reply, session::Session},
     model::store::GcReport,

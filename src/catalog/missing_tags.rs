@@ -1,0 +1,143 @@
+//! Releases whose manifests are in the branch and whose tags are not here: a clone without tags, a
+//! shallow checkout of a pipeline, a squash merge.
+
+use super::{releases::Releases, tasks, untagged};
+use crate::{
+    base::{Failure, Hint, text},
+    git,
+    model::{TagName, TaskId, Version},
+    site::RepoSite,
+};
+
+/// What is missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MissingTags {
+    /// The task, when one was asked about.
+    task: Option<TaskId>,
+    /// How many manifests of tasks the branch has.
+    pub manifests: usize,
+    /// The releases without a tag, by task and rising version.
+    pub releases: Vec<(TaskId, Version)>,
+}
+
+impl MissingTags {
+    /// The sentence for people; `None` when nothing is missing.
+    pub fn sentence(&self) -> Option<String> {
+        let (task, version) = self.releases.last()?;
+        let manifests = || text::count(self.manifests, "manifest");
+        Some(if self.releases.len() == self.manifests {
+            match &self.task {
+                Some(task) => format!(
+                    "this clone has no release tags of {task} although snapshots/ has {}",
+                    manifests()
+                ),
+                None => format!(
+                    "this clone has no release tags although snapshots/ has {}",
+                    manifests()
+                ),
+            }
+        } else {
+            let more = if self.releases.len() == 1 {
+                String::new()
+            } else {
+                format!(" and {} more", self.releases.len() - 1)
+            };
+            format!(
+                "{task} {version}{more} of {} has a manifest here and no tag",
+                text::count(self.manifests, "release")
+            )
+        })
+    }
+
+    /// True when this release is one of them.
+    pub fn has(&self, task: &TaskId, version: &Version) -> bool {
+        self.of(task).any(|missing| missing == version)
+    }
+
+    /// The releases of one task, rising.
+    pub fn of(&self, task: &TaskId) -> impl Iterator<Item = &Version> {
+        self.releases
+            .iter()
+            .filter(move |(id, _)| id == task)
+            .map(|(_, version)| version)
+    }
+
+    /// Those of one task that could be gone back to from a version.
+    pub fn older(&self, task: &TaskId, active: Option<&Version>) -> Vec<Version> {
+        self.of(task)
+            .filter(|version| active.is_none_or(|active| *version < active))
+            .cloned()
+            .collect()
+    }
+}
+
+/// Says of releases that their tags are missing here.
+pub fn not_here(versions: &[Version]) -> String {
+    let named: Vec<String> = versions
+        .iter()
+        .rev()
+        .take(3)
+        .map(ToString::to_string)
+        .collect();
+    let more = if versions.len() > 3 {
+        format!(" and {} more", versions.len() - 3)
+    } else {
+        String::new()
+    };
+    let (are, their) = if versions.len() == 1 {
+        ("is", "its tag is")
+    } else {
+        ("are", "their tags are")
+    };
+    format!(
+        "{}{more} {are} released, but {their} not in this clone",
+        named.join(", ")
+    )
+}
+
+/// What brings them here.
+pub fn fetch_tags() -> Hint {
+    Hint::run("bring the tags here", &["git", "fetch", "--tags"])
+}
+
+/// The releases that HEAD has manifests of and this clone no tags. Of one task when it is
+/// named.
+///
+/// # Errors
+/// When HEAD or the tags cannot be read.
+pub fn missing(site: &RepoSite, task: Option<&TaskId>) -> Result<MissingTags, Failure> {
+    let releases = match task {
+        Some(task) => tasks::tagged_releases(site, task)?,
+        None => tasks::all_releases(site)?,
+    };
+    beside(site, &releases, task)
+}
+
+/// [`missing`] by releases that were read.
+pub fn beside(
+    site: &RepoSite,
+    releases: &Releases,
+    task: Option<&TaskId>,
+) -> Result<MissingTags, Failure> {
+    let mut found = MissingTags {
+        task: task.cloned(),
+        ..MissingTags::default()
+    };
+    for (id, versions) in untagged::in_head(&site.git, &site.settings)? {
+        if task.is_some_and(|task| *task != id) {
+            continue;
+        }
+        found.manifests += versions.len();
+        for version in versions.into_keys() {
+            // A release whose tag was deleted here is kept by its second reference.
+            let kept = || match site.git.find_ref(&TagName::keep_reference(&id, &version)) {
+                Err(git::Error::BrokenRef(_)) => Ok(None),
+                found => found,
+            };
+            if releases.find(&id, &version).is_err() && kept()?.is_none() {
+                found.releases.push((id.clone(), version));
+            }
+        }
+    }
+    Ok(found)
+}

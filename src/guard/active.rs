@@ -1,0 +1,127 @@
+//! Which version of a task the guard judges, and since when.
+
+use super::Guard;
+use crate::{
+    base::{Failure, clock::Moment},
+    catalog,
+    journal::{
+        history::{self, Listed},
+        status::Phase,
+    },
+    model::{
+        TaskId, TaskSpec, Version,
+        guard::{Before, GuardState, RuleState},
+    },
+};
+
+impl Guard<'_> {
+    /// When another version is active than before, everything begins anew but what was done.
+    pub(super) fn turn_to_active(
+        &self,
+        spec: &TaskSpec,
+        state: &mut GuardState,
+        now: &Moment,
+    ) -> Result<(), Failure> {
+        let catalog::registry::Active {
+            version: active,
+            trouble,
+        } = catalog::registry::active(&*self.site.tree, &self.site.settings, spec);
+        let is_unknown = active.is_none() && !trouble.is_empty();
+        for line in trouble {
+            self.site.warn(line);
+        }
+        // While nobody can tell, it is taken to be the one that it was.
+        if is_unknown || active == state.version {
+            // What the clock says is still to come began now.
+            if state
+                .since
+                .as_ref()
+                .is_some_and(|since| now.since(since).is_none())
+            {
+                state.since = Some(now.clone());
+            }
+            return Ok(());
+        }
+        // Until it was judged last the version before was active.
+        let judged = last_judged(state).filter(|_| state.version.is_some());
+        leave_version(state);
+        let since = active
+            .as_ref()
+            .map(|version| self.active_since(&spec.id, version))
+            .transpose()?
+            .flatten();
+        state.since = Some(
+            since
+                .max(judged.filter(|_| since.is_some()))
+                .filter(|then| *then <= now.wall)
+                .map_or(now.clone(), Moment::at),
+        );
+        if state
+            .watching
+            .as_ref()
+            .is_some_and(|watching| active.as_ref() == Some(&watching.from))
+        {
+            state.watching = None;
+        }
+        state.version = active;
+        Ok(())
+    }
+
+    /// When the operation that made this version active was over; `None` when that was none, or
+    /// another one came after it: then nobody knows since when the version is active.
+    fn active_since(
+        &self,
+        task: &TaskId,
+        version: &Version,
+    ) -> Result<Option<jiff::Timestamp>, Failure> {
+        let newest = history::newest(&self.site.state, task, 0, |listed| {
+            is_done(listed) && listed.summary.about.to.is_some()
+        })?;
+        let Some(listed) =
+            newest.filter(|listed| listed.summary.about.to.as_ref() == Some(version))
+        else {
+            return Ok(None);
+        };
+        let about = &listed.summary.about;
+        // A clock that stands still, or was set back since, says nothing of the end.
+        let ended = history::written(&*self.site.state, &about.id)?
+            .filter(|ended| *ended <= self.site.clock.now());
+        Ok(ended.max(Some(about.at)))
+    }
+}
+
+/// When a rule was judged last.
+fn last_judged(state: &GuardState) -> Option<jiff::Timestamp> {
+    state
+        .rules
+        .values()
+        .filter_map(|rule| rule.judged.as_ref())
+        .map(|judged| judged.wall)
+        .max()
+}
+
+/// Keeps the values of the version that was active as those before, and forgets what else was
+/// read of it.
+fn leave_version(state: &mut GuardState) {
+    let value = |state: &RuleState| state.last.as_ref().and_then(|judgement| judgement.value);
+    if let Some(version) = state.version.take() {
+        let values = state
+            .rules
+            .iter()
+            .filter_map(|(name, rule)| Some((name.clone(), value(rule)?)))
+            .collect();
+        state.before = Some(Before { version, values });
+    }
+    for rule in state.rules.values_mut() {
+        // Lines that were not read yet are the other version's: a file is begun where it ends.
+        *rule = RuleState {
+            metric: std::mem::take(&mut rule.metric),
+            ..RuleState::default()
+        };
+    }
+}
+
+/// True when an operation ended as done.
+fn is_done(listed: &Listed) -> bool {
+    listed.phase == Phase::Finished { done: true }
+}

@@ -1,0 +1,112 @@
+//! A rollback that goes back by itself unless somebody confirms it, as a change.
+//!
+//! That it waits is durable before it begins. It is forgotten when the rollback is not begun after
+//! all, or put back; else the time runs from its end.
+
+use std::{cell::RefCell, time::Duration};
+
+use super::{Error, confirm::Confirmations};
+use crate::{
+    base::{Failure, clock::millis},
+    draft::Draft,
+    journal::history,
+    model::{
+        OpId, Plan, Report, Settings,
+        confirm::{CONFIRM_SCHEMA, Pending},
+        report::Outcome,
+        request::Rollback,
+        settings::OnVerifyFail,
+    },
+    operate::Change,
+    site::RepoSite,
+};
+
+/// A rollback that is to be confirmed.
+pub struct AwaitedRollback<'a> {
+    wanted: &'a Rollback,
+    within: Duration,
+    pending: RefCell<Option<Pending>>,
+}
+
+impl<'a> AwaitedRollback<'a> {
+    /// A rollback that goes back by itself after so long.
+    pub fn new(wanted: &'a Rollback, within: Duration) -> Self {
+        Self {
+            wanted,
+            within,
+            pending: RefCell::default(),
+        }
+    }
+
+    /// That it waits, as it is before it begins.
+    fn pending(&self, site: &RepoSite, plan: &Plan) -> Result<Pending, Failure> {
+        Ok(Pending {
+            schema: CONFIRM_SCHEMA.into(),
+            task: self.wanted.task.clone(),
+            from: plan.from.clone(),
+            to: plan.to.clone(),
+            within_ms: millis(self.within),
+            since: site.clock.moment(),
+            after: history::ids(&*site.state)?.last().map_or(0, OpId::counter),
+            op: None,
+            worktree: site.git.work_tree().to_string_lossy().into_owned(),
+            attempts: 0,
+            failed: None,
+        })
+    }
+}
+
+impl Change for AwaitedRollback<'_> {
+    fn draft(&self, site: &RepoSite) -> Result<Draft, Failure> {
+        self.wanted.draft(site)
+    }
+
+    fn on_verify_fail(&self, settings: &Settings) -> OnVerifyFail {
+        Change::on_verify_fail(self.wanted, settings)
+    }
+
+    fn verifies_active(&self) -> bool {
+        self.wanted.verifies_active()
+    }
+
+    fn before(&self, site: &RepoSite, draft: &Draft) -> Result<(), Failure> {
+        let records = Confirmations::new(site.state.clone());
+        if records.load(&self.wanted.task)?.is_some() {
+            return Err(Error::Waits(self.wanted.task.clone()).into());
+        }
+        let pending = self.pending(site, &draft.plan)?;
+        records.save(&pending)?;
+        self.pending.replace(Some(pending));
+        Ok(())
+    }
+
+    fn not_begun(&self, site: &RepoSite) {
+        let records = Confirmations::new(site.state.clone());
+        if self.pending.take().is_some()
+            && let Err(error) = records.remove(&self.wanted.task)
+        {
+            site.warn(Failure::from(error).to_string());
+        }
+    }
+
+    fn ended(&self, site: &RepoSite, report: &Report) -> Result<Option<String>, Failure> {
+        if report.outcome == Outcome::Undone {
+            self.not_begun(site);
+            return Ok(None);
+        }
+        let Some(pending) = self.pending.take() else {
+            return Ok(None);
+        };
+        let pending = Pending {
+            op: report.op.clone(),
+            since: site.clock.moment(),
+            ..pending
+        };
+        Confirmations::new(site.state.clone()).save(&pending)?;
+        Ok(Some(format!(
+            "goes back by itself in {:?} unless somebody runs: snapback confirm -t {}",
+            pending.within(),
+            pending.task
+        )))
+    }
+}

@@ -1,0 +1,72 @@
+//! How the guard calls people. What cannot be told never stops what is done.
+
+use super::Guard;
+use crate::{
+    alert::Alerts,
+    base::Failure,
+    model::{
+        Version,
+        alert::{Notice, Topic},
+        guard::{Frozen, GuardState},
+    },
+};
+
+impl Guard<'_> {
+    /// Stops touching a task, and calls a person.
+    pub(super) fn freeze_and_call(
+        &self,
+        state: &mut GuardState,
+        why: &str,
+        reason: &str,
+    ) -> Result<(), Failure> {
+        let title = format!(
+            "{} needs a person: {} fails and the guard cannot help",
+            state.task,
+            Version::or_none(state.version.as_ref())
+        );
+        let facts = vec![
+            ("cannot help".into(), why.to_string()),
+            (
+                "frozen".into(),
+                format!(
+                    "the guard leaves it alone until `snapback guard thaw -t {}`",
+                    state.task
+                ),
+            ),
+        ];
+        // Called before it is written down: a kill in between only calls twice, which folds into
+        // one.
+        self.call(Notice {
+            facts,
+            ..notice(state, Topic::NeedsPerson, title, reason.into())
+        });
+        state.firing = None;
+        state.frozen = Some(Frozen {
+            why: why.into(),
+            at: self.site.clock.now(),
+            by: "guard".into(),
+        });
+        Ok(self.memory.save(state)?)
+    }
+
+    /// Calls people. What cannot be told must not stop what is done.
+    pub(super) fn call(&self, notice: Notice) {
+        if let Err(failure) = Alerts::new(self.site).raise(notice) {
+            self.site.warn(format!("nobody could be called: {failure}"));
+        }
+    }
+}
+
+/// A notice about a task and its active version.
+pub(super) fn notice(state: &GuardState, event: Topic, title: String, reason: String) -> Notice {
+    Notice {
+        event,
+        task: Some(state.task.clone()),
+        title,
+        reason,
+        from: state.version.clone(),
+        to: None,
+        facts: Vec::new(),
+        op: None,
+    }
+}

@@ -1,0 +1,174 @@
+//! Reads the metric of a rule and judges it; does nothing about it.
+
+use super::{Guard, Place, Reading, read};
+use crate::{
+    base::clock::Moment,
+    model::{
+        Status, TaskSpec,
+        guard::{Cursor, Decision, GuardState, Judgement, RuleLine, RuleSpec, RuleState},
+    },
+    policy::guard::{Past, Seen, decide, in_a_row, is_since, judge},
+    verify::evidence::Variables,
+};
+
+/// Most samples that are kept of one rule, the newest.
+const SAMPLES: usize = 20_000;
+
+impl Guard<'_> {
+    /// Reads and judges one rule.
+    pub(super) fn judge_rule(
+        &self,
+        spec: &TaskSpec,
+        rule: &RuleSpec,
+        state: &mut GuardState,
+        now: &Moment,
+    ) -> RuleLine {
+        let since = state.since.as_ref().map_or(now.wall, |since| since.wall);
+        let before = value_before(state, rule);
+        let known = state.rules.entry(rule.name.clone()).or_default();
+        if known.metric != rule.metric.describe() {
+            *known = RuleState {
+                metric: rule.metric.describe(),
+                ..RuleState::default()
+            };
+        }
+        let reading = self.read_metric(spec, rule, &mut known.cursor, now);
+        take_in(known, rule, &reading, since, now);
+        let seen = Seen {
+            samples: &known.samples,
+            since,
+            before,
+        };
+        let mut judgement = judge_reading(rule, seen, &reading, now);
+        if state.version.is_none() {
+            judgement = Judgement {
+                outcome: Status::Inconclusive,
+                why: "the task has no version".into(),
+                ..judgement
+            };
+        }
+        note_judgement(known, rule, &judgement, now);
+        let frozen = state.frozen.as_ref().map(|frozen| frozen.why.as_str());
+        let past = Past {
+            frozen,
+            fired: &state.fired,
+            version: state.version.as_ref(),
+        };
+        let decision = if judgement.outcome == Status::Fail {
+            decide(rule, known.failed, past, now)
+        } else {
+            Decision::Nothing
+        };
+        RuleLine {
+            task: spec.id.clone(),
+            rule: rule.name.clone(),
+            version: state.version.clone(),
+            judgement,
+            decision,
+        }
+    }
+
+    /// Reads the metric of a rule from where the last reading ended.
+    fn read_metric(
+        &self,
+        spec: &TaskSpec,
+        rule: &RuleSpec,
+        cursor: &mut Option<Cursor>,
+        now: &Moment,
+    ) -> Reading {
+        let variables = Variables::read(&spec.environment_variables);
+        let ca_file = self
+            .site
+            .settings
+            .alerts
+            .ca_file
+            .as_deref()
+            .map(std::path::Path::new);
+        let dir = self.site.git.work_tree().join(spec.dir.as_os());
+        let place = Place {
+            work_tree: self.site.git.work_tree(),
+            dir,
+            variables: &variables,
+            ca_file,
+            now: now.wall,
+        };
+        if self.site.without_commands {
+            Reading::Nothing("no metric is read (--no-commands)".into())
+        } else {
+            read(&rule.metric, &place, cursor)
+        }
+    }
+}
+
+/// The value that a rule had with the version before, when that is another one.
+fn value_before(state: &GuardState, rule: &RuleSpec) -> Option<f64> {
+    let before = state
+        .before
+        .as_ref()
+        .filter(|before| Some(&before.version) != state.version.as_ref());
+    before.and_then(|before| before.values.get(&rule.name).copied())
+}
+
+/// Judges what was seen; why nothing could be read is said with it.
+fn judge_reading(rule: &RuleSpec, seen: Seen<'_>, reading: &Reading, now: &Moment) -> Judgement {
+    let mut judgement = judge(rule, seen, now.wall);
+    if let (Status::Inconclusive, Reading::Nothing(why) | Reading::Unread(why)) =
+        (judgement.outcome, reading)
+    {
+        judgement.why = format!("{}; {why}", judgement.why);
+    }
+    judgement
+}
+
+/// Counts a judgement, and keeps it as the last.
+fn note_judgement(known: &mut RuleState, rule: &RuleSpec, judgement: &Judgement, now: &Moment) {
+    known.failed = in_a_row(
+        known.failed,
+        known.last_failed,
+        judgement.outcome,
+        rule.window,
+        now.wall,
+    );
+    if judgement.outcome == Status::Fail {
+        known.last_failed = Some(now.wall);
+    }
+    (known.judged, known.last) = (Some(now.clone()), Some(judgement.clone()));
+}
+
+/// True when a rule is to be judged again.
+pub(super) fn is_due(rule: &RuleSpec, state: &GuardState, now: &Moment) -> bool {
+    let judged = state
+        .rules
+        .get(&rule.name)
+        .and_then(|known| known.judged.as_ref());
+    judged.is_none_or(|judged| now.since(judged).is_none_or(|passed| passed >= rule.every))
+}
+
+/// Keeps what a reading brought of the version that is active since then.
+fn take_in(
+    known: &mut RuleState,
+    rule: &RuleSpec,
+    reading: &Reading,
+    since: jiff::Timestamp,
+    now: &Moment,
+) {
+    match reading {
+        Reading::Samples(samples) => {
+            known.samples.extend(
+                samples
+                    .iter()
+                    .filter(|sample| !rule.metric.tells_times() || is_since(sample, since)),
+            );
+            known.errors = 0;
+        }
+        Reading::Nothing(_) => known.errors = 0,
+        Reading::Unread(_) => known.errors = known.errors.saturating_add(1),
+    }
+    let begin = now
+        .wall
+        .checked_sub(rule.window)
+        .unwrap_or(jiff::Timestamp::MIN);
+    known.samples.retain(|sample| sample.at >= begin);
+    let more = known.samples.len().saturating_sub(SAMPLES);
+    known.samples.drain(..more);
+}

@@ -1,0 +1,211 @@
+//! Row 13, the health of the tasks: whatever would keep a rollback from working, found before it is
+//! needed.
+//!
+//! What cannot be looked at is a finding too, never an error and never fine: a probe that sees
+//! nothing must not say that all is well. Only presence is looked at, unless it is to be deep.
+
+pub mod doctor;
+mod flaws;
+mod releases;
+mod repository;
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use rayon::prelude::*;
+
+use crate::{
+    base::{Failure, Kind, clock::millis},
+    catalog::{releases::Releases, tasks},
+    model::{
+        TaskId, Version,
+        answer::Next,
+        confirm::Pending,
+        health::{Finding, Health, Level, TaskHealth},
+        overview::TaskLine,
+    },
+    overview::status,
+    policy::health as judge,
+    site::RepoSite,
+};
+use repository::broken_tag;
+
+/// The health of these tasks, or of all, worst first. `deep` reads every byte of the active
+/// version, of the one to go back to, and of the store.
+pub fn check(site: &RepoSite, tasks: &[TaskId], deep: bool) -> Result<Health, Failure> {
+    let begun = Instant::now();
+    let mut repository = Vec::new();
+    let closed = site.closed_state();
+    let is_open = closed.is_none();
+    repository.extend(closed.map(|error| failed("state", Level::Unknown, &error.into())));
+    let unfinished = is_open && repository::look_at_operations(site, &mut repository);
+    let lines = match status::lines(site, tasks) {
+        Ok(lines) => lines,
+        Err(failure) if failure.kind() == Kind::NotFound => return Err(failure),
+        Err(failure) => {
+            repository.push(failed("status", Level::Critical, &failure));
+            Vec::new()
+        }
+    };
+    repository::look_at_registry(site, &mut repository);
+    repository.extend(flaws::look_at_flaws(site));
+    let releases = tasks::all_releases(site).unwrap_or_default();
+    repository.extend(releases.broken_tags.iter().map(broken_tag));
+    let overdue = if is_open {
+        repository::look_at_overdue(site, &mut repository)
+    } else {
+        Vec::new()
+    };
+    let task_health = |line| task_health(site, line, &releases, &overdue, (deep, !unfinished));
+    let mut tasks: Vec<TaskHealth> = lines.into_par_iter().map(task_health).collect();
+    tasks.sort_by(|a, b| (b.level, &a.task).cmp(&(a.level, &b.task)));
+    repository::look_at_signing(site, &mut repository);
+    let stored = if is_open {
+        repository::look_at_store(site, deep, &mut repository)
+    } else {
+        None
+    };
+    let disk = repository::look_at_disk(site, &mut repository);
+    judge::sort(&mut repository);
+    let worst = repository
+        .iter()
+        .map(|finding| finding.level)
+        .chain(tasks.iter().map(|task| task.level))
+        .max();
+    Ok(Health {
+        at: site.clock.now(),
+        level: worst.unwrap_or_default(),
+        deep,
+        repository,
+        tasks,
+        unfinished,
+        disk,
+        stored,
+        duration_ms: millis(begun.elapsed()),
+    })
+}
+
+/// One task; what a rollback would meet is looked at where none is unfinished.
+fn task_health(
+    site: &RepoSite,
+    line: TaskLine,
+    releases: &Releases,
+    overdue: &[Pending],
+    looks: (bool, bool),
+) -> TaskHealth {
+    let mut findings = findings_of(site, &line, releases, overdue, looks);
+    judge::sort(&mut findings);
+    let released_at = newest_released_at(site, &line, releases);
+    TaskHealth {
+        level: findings
+            .iter()
+            .map(|finding| finding.level)
+            .max()
+            .unwrap_or_default(),
+        title: line.title,
+        verified: line.standing.proven || line.standing.good,
+        active: line.active,
+        released_at,
+        releases: line.releases,
+        drift: line.drift,
+        way_back: line.way_back,
+        left_out: line.left_out,
+        findings,
+        task: line.task,
+    }
+}
+
+/// What is wrong with one task.
+fn findings_of(
+    site: &RepoSite,
+    line: &TaskLine,
+    releases: &Releases,
+    overdue: &[Pending],
+    (deep, is_free): (bool, bool),
+) -> Vec<Finding> {
+    let flaw = flaws::look_at_flaw(site, &line.task);
+    let mut wanted: Vec<&Version> = line
+        .active
+        .iter()
+        .chain(line.way_back.candidate())
+        .filter(|_| flaw.is_none())
+        .collect();
+    wanted.dedup();
+    // Of a task whose settings cannot be used nothing else can be told.
+    let mut findings = flaw.map_or_else(|| judge::of_task(line, &line.way_back), |flaw| vec![flaw]);
+    for version in wanted {
+        findings.extend(releases::look_at_release(
+            site, &line.task, releases, version, deep,
+        ));
+    }
+    findings.extend(
+        overdue
+            .iter()
+            .filter(|pending| pending.task == line.task)
+            .map(unconfirmed),
+    );
+    // Bytes that are gone are said already, and with more words.
+    if is_free && !findings.iter().any(|finding| finding.check == "objects") {
+        findings.extend(releases::look_at_way(site, line));
+    }
+    if site.closed_state().is_some() {
+        // What was said of versions stands where this user may not read: nothing can be told
+        // from it.
+        findings.retain(|finding| {
+            !["standing", "unverified", "way_back", "confirm"].contains(&finding.check)
+        });
+        findings
+            .iter_mut()
+            .filter(|finding| finding.check == "objects")
+            .for_each(|finding| finding.level = Level::Unknown);
+    }
+    findings
+}
+
+/// When the newest release of a task was made.
+fn newest_released_at(site: &RepoSite, line: &TaskLine, releases: &Releases) -> Option<Timestamp> {
+    let version = line.newest.as_ref()?;
+    let release = releases.find(&line.task, version).ok()?;
+    let tag = site.git.peel_tag(&release.tag_id).ok()?;
+    tag.at
+        .or_else(|| Some(site.git.commit(&tag.commit).ok()?.time))
+}
+
+/// A rollback whose time is over: nobody confirmed it, and it did not go back yet.
+fn unconfirmed(pending: &Pending) -> Finding {
+    let (to, from) = (
+        Version::or_none(pending.to.as_ref()),
+        Version::or_none(pending.from.as_ref()),
+    );
+    let why = pending.failed.as_ref().map_or_else(String::new, |failed| {
+        format!(", and could not be taken back yet: {}", failed.why)
+    });
+    let seen = format!("{to} was not confirmed in time and has to go back to {from}{why}");
+    Finding {
+        check: "confirm",
+        level: Level::Critical,
+        seen,
+        fix: Some(run("take it back", &["confirm", "--watch"])),
+    }
+}
+
+/// A next step that is a command of snapback.
+fn run(why: &str, words: &[&str]) -> Next {
+    Next {
+        why: why.into(),
+        argv: std::iter::once("snapback")
+            .chain(words.iter().copied())
+            .map(String::from)
+            .collect(),
+    }
+}
+
+/// The finding for what could not be looked at.
+fn failed(check: &'static str, level: Level, failure: &Failure) -> Finding {
+    Finding {
+        check,
+        level,
+        seen: failure.to_string(),
+        fix: failure.hints().into_iter().next().map(Next::from),
+    }
+}

@@ -1,0 +1,159 @@
+//! What of a task's releases would keep a rollback to one of them from working.
+
+use super::{failed, run};
+use crate::{
+    catalog::{
+        Release,
+        manifests::{self, Kept},
+        releases::Releases,
+    },
+    model::{
+        CheckResult, Status, TaskId, TaskSpec, Verification, Version,
+        answer::Next,
+        health::{Finding, Level},
+        overview::TaskLine,
+        signature::Demand,
+    },
+    rollback::obstacle::{self, Obstacle},
+    site::RepoSite,
+    verify::Verifier,
+};
+
+/// What a rollback would meet in this work tree.
+pub(super) fn look_at_way(site: &RepoSite, line: &TaskLine) -> Option<Finding> {
+    let (task, version) = (site.settings.task(&line.task)?, line.way_back.candidate()?);
+    // Of a state folder that may not be read everything is said already.
+    let obstacle = if site.is_closed() {
+        None
+    } else {
+        obstacle::obstacle(site, task, version)
+    }?;
+    let level = if matches!(obstacle, Obstacle::Moment(_)) {
+        Level::Warning
+    } else {
+        Level::Critical
+    };
+    let failure = obstacle.failure();
+    let seen = format!(
+        "a rollback to {version} would be refused: {}",
+        failure.chain().join(": ")
+    );
+    Some(Finding {
+        seen,
+        ..failed("way", level, failure)
+    })
+}
+
+/// What is wrong with a release where it is kept; a version that is not released has its own
+/// finding.
+pub(super) fn look_at_release(
+    site: &RepoSite,
+    task: &TaskId,
+    releases: &Releases,
+    version: &Version,
+    deep: bool,
+) -> Option<Finding> {
+    releases.find(task, version).ok()?;
+    let spec = site.settings.task(task)?;
+    let verifier = Verifier::new(site, spec, releases, version);
+    let verification = match verifier.kept(deep, Demand::None) {
+        Ok(verification) => verification,
+        Err(failure) => return Some(failed("objects", Level::Unknown, &failure)),
+    };
+    let worst = verification
+        .problems()
+        .max_by_key(|check| (!check.is_of_copy(), check.status))?;
+    if worst.is_of_copy() {
+        let seen = worst.evidence.join("; ");
+        return Some(Finding {
+            check: "manifest",
+            level: Level::Warning,
+            seen,
+            fix: worst.hints.first().cloned().map(Next::from),
+        });
+    }
+    if let Some(finding) = look_at_kept(site, spec, releases, version, (worst, deep)) {
+        return Some(finding);
+    }
+    Some(not_restorable(task, version, &verification, worst))
+}
+
+/// The finding for a version whose tag was moved while what was released is kept and whole: no
+/// rollback goes to it before the tag is back, which takes one command.
+fn look_at_kept(
+    site: &RepoSite,
+    spec: &TaskSpec,
+    releases: &Releases,
+    version: &Version,
+    (worst, deep): (&CheckResult, bool),
+) -> Option<Finding> {
+    let release = releases.find(&spec.id, version).ok()?;
+    let Kept::Other(tag_id) = manifests::kept(&site.git, release).ok()? else {
+        return None;
+    };
+    let kept = releases.with(Release {
+        tag_id,
+        ..release.clone()
+    });
+    let verifier = Verifier::new(site, spec, &kept, version);
+    let verification = verifier.kept(deep, Demand::None).ok()?;
+    let seen = format!(
+        "the tag of {version} was moved; what was released is kept, and comes back with its tag"
+    );
+    let fix = worst
+        .hints
+        .iter()
+        .find(|hint| hint.argv.get(1).is_some_and(|word| word == "update-ref"));
+    verification.is_good().then_some(Finding {
+        check: "objects",
+        level: Level::Critical,
+        seen,
+        fix: fix.cloned().map(Next::from),
+    })
+}
+
+/// The finding for a version of which something cannot be restored, or not be checked; `worst` is
+/// what is worst of its checks.
+fn not_restorable(
+    task: &TaskId,
+    version: &Version,
+    verification: &Verification,
+    worst: &CheckResult,
+) -> Finding {
+    let (level, word) = if worst.status == Status::Fail {
+        (Level::Critical, "restored")
+    } else {
+        (Level::Unknown, "checked")
+    };
+    let more = verification
+        .problems()
+        .map(|check| check.evidence.len())
+        .sum::<usize>()
+        .saturating_sub(1);
+    let more = if more == 0 {
+        String::new()
+    } else {
+        format!(" (and {more} more)")
+    };
+    let seen = format!(
+        "{version} cannot be {word}: {}{more}",
+        worst.evidence.first().map_or("", String::as_str)
+    );
+    let fix = run(
+        "see all of it",
+        &[
+            "verify-snapshot",
+            "-t",
+            task.as_str(),
+            "--version",
+            &version.to_string(),
+            "--deep",
+        ],
+    );
+    Finding {
+        check: "objects",
+        level,
+        seen,
+        fix: Some(fix),
+    }
+}

@@ -1,0 +1,180 @@
+//! What of the whole repository would keep a rollback from working: the unfinished operation, the
+//! registry, the signing key, the store and the disk.
+
+use super::{failed, run};
+use crate::{
+    backup::upkeep,
+    catalog::registry,
+    git::BrokenRef,
+    guard::Waiting,
+    model::{
+        answer::Next,
+        confirm::Pending,
+        health::{Disk, Finding, Level},
+    },
+    operate::operations,
+    policy::health as judge,
+    site::{RepoSite, Signatures},
+    store::Level as Depth,
+};
+
+/// True when an operation is unfinished, which is a finding: nothing can be changed before it
+/// ends.
+pub(super) fn look_at_operations(site: &RepoSite, findings: &mut Vec<Finding>) -> bool {
+    match operations::unfinished(site) {
+        Ok(None) => false,
+        Ok(Some(line)) => {
+            let task = line
+                .task
+                .as_ref()
+                .map(|task| format!(" of {task}"))
+                .unwrap_or_default();
+            let word = if line.outcome.is_some() {
+                "is stuck"
+            } else {
+                "did not finish"
+            };
+            let seen = format!(
+                "the {}{task} ({}) {word}",
+                line.kind.word(),
+                line.id.short()
+            );
+            findings.push(Finding {
+                check: "operation",
+                level: Level::Critical,
+                seen,
+                fix: Some(run("finish it", &["op", "resume"])),
+            });
+            true
+        }
+        Err(failure) => {
+            findings.push(failed("operation", Level::Critical, &failure));
+            false
+        }
+    }
+}
+
+/// A registry that cannot be read, or in which something is wrong.
+pub(super) fn look_at_registry(site: &RepoSite, findings: &mut Vec<Finding>) {
+    if let Some(failure) = registry::seen(&*site.tree, &site.settings).trouble {
+        let seen = format!("{failure}; a task can still go back, and gets no entry there");
+        findings.push(Finding {
+            seen,
+            ..failed("registry", Level::Critical, &failure)
+        });
+    }
+}
+
+/// The rollbacks that wait for a confirmation whose time is over; that nobody can tell is a
+/// finding.
+pub(super) fn look_at_overdue(site: &RepoSite, findings: &mut Vec<Finding>) -> Vec<Pending> {
+    Waiting::new(site).overdue().unwrap_or_else(|failure| {
+        findings.push(failed("confirm", Level::Unknown, &failure));
+        Vec::new()
+    })
+}
+
+/// A key that is to sign and cannot: releases are refused, and ways back go unsigned.
+pub(super) fn look_at_signing(site: &RepoSite, findings: &mut Vec<Finding>) {
+    if let Signatures::Unusable(failure) = site.signing() {
+        let found = failed("signing", Level::Warning, &failure);
+        let fix = failure
+            .hints()
+            .into_iter()
+            .find(|hint| !hint.argv.is_empty())
+            .map(Next::from);
+        findings.push(Finding {
+            fix,
+            seen: format!(
+                "{}: releases are refused, rollbacks go unsigned",
+                found.seen
+            ),
+            ..found
+        });
+    }
+}
+
+/// The bytes of the store; damage of its index, or with `deep` of anything, is a finding.
+pub(super) fn look_at_store(
+    site: &RepoSite,
+    deep: bool,
+    findings: &mut Vec<Finding>,
+) -> Option<u64> {
+    let damage = match site.store.damage() {
+        Ok(damage) => damage.into_iter().next(),
+        Err(error) => {
+            findings.push(failed("store", Level::Unknown, &error.into()));
+            return None;
+        }
+    };
+    let found = match damage {
+        None if deep => match upkeep::check(site, Depth::Deep, None) {
+            Ok((report, _)) if report.is_sound() => None,
+            Ok((report, _)) => {
+                let first = report
+                    .damage
+                    .first()
+                    .map_or("an object is missing".into(), |harm| {
+                        format!("{}: {}", harm.file, harm.why)
+                    });
+                Some((Level::Critical, first))
+            }
+            Err(failure) => Some((Level::Unknown, failure.to_string())),
+        },
+        damage => damage.map(|seen| (Level::Critical, seen)),
+    };
+    findings.extend(found.map(|(level, seen)| {
+        let fix = Some(run("heal what can be healed", &["store", "repair"]));
+        Finding {
+            check: "store",
+            level,
+            seen: format!("the store is damaged: {seen}"),
+            fix,
+        }
+    }));
+    site.store.stored().ok()
+}
+
+/// The disk of the state folder; too little room is a finding.
+pub(super) fn look_at_disk(site: &RepoSite, findings: &mut Vec<Finding>) -> Option<Disk> {
+    // Where nothing was ever written, the folder that it would be in.
+    let folder = if site.state_path.is_dir() {
+        site.state_path.as_path()
+    } else {
+        site.git.common_dir()
+    };
+    match rustix::fs::statvfs(folder) {
+        Ok(stat) => {
+            let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+            let (all, free) = (bytes(stat.f_blocks), bytes(stat.f_bavail));
+            let disk = Disk {
+                bytes: all,
+                free,
+                inodes: stat.f_files,
+                inodes_free: stat.f_favail,
+            };
+            findings.extend(judge::of_disk(disk));
+            Some(disk)
+        }
+        Err(error) => {
+            let seen = format!("cannot ask for free room: {}", std::io::Error::from(error));
+            findings.push(Finding {
+                check: "disk",
+                level: Level::Unknown,
+                seen,
+                fix: None,
+            });
+            None
+        }
+    }
+}
+
+/// The finding for a tag that leads nowhere.
+pub(super) fn broken_tag(tag: &BrokenRef) -> Finding {
+    Finding {
+        check: "tags",
+        level: Level::Warning,
+        seen: format!("{} is broken: {}", tag.name, tag.why),
+        fix: tag.hints().into_iter().next().map(Next::from),
+    }
+}

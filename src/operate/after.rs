@@ -1,0 +1,224 @@
+//! What is proved once an operation is done, or when there was nothing to do.
+//!
+//! A release is verified where it is kept and in the work tree. An undo arrives at a state that was
+//! there before: it is brought back exactly, whatever it is, and then said is whether it is a
+//! release and whether that holds. Nothing here takes anything back.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::Operator;
+use crate::{
+    base::Failure,
+    catalog::{registry as read, tasks},
+    model::{
+        CheckResult, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind,
+        verification::AS_RELEASED,
+    },
+    verdict::{self, standing_of},
+    verify::{CheckRun, Commands, Levels, RegistryEntry, Verifier, arrival::leave_packages},
+};
+
+impl Operator<'_> {
+    /// What follows a finished operation.
+    pub(super) fn after(
+        &self,
+        operation: &Operation,
+        task: Option<&TaskSpec>,
+        begun: Instant,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let (Some(task), Some(version)) = (task, &operation.about.to) else {
+            return Ok(());
+        };
+        match operation.about.kind {
+            OpKind::CreateSnapshot => {
+                // The files were taken in when it was asked for, which was before it was planned.
+                let since = operation
+                    .about
+                    .at
+                    .checked_sub(begun.elapsed())
+                    .unwrap_or(operation.about.at);
+                let verification = self.verify_released(operation, task, version, since)?;
+                report.notes.extend(
+                    verification
+                        .meanwhile()
+                        .iter()
+                        .map(|line| format!("changed meanwhile, not as released: {line}")),
+                );
+                report.verification = Some(verification);
+            }
+            OpKind::Undo | OpKind::Redo => {
+                let checks = self.verify_arrived(operation, task, version, report)?;
+                let (task, version) = (task.id.clone(), version.clone());
+                report
+                    .verification
+                    .get_or_insert_with(|| Verification {
+                        task,
+                        version,
+                        checks: Vec::new(),
+                    })
+                    .checks
+                    .extend(checks);
+            }
+            OpKind::Rollback => self.look_after_a_kill(operation, task, version, report)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A rollback whose files were verified by a run that did not live to its end: whoever was here
+    /// since may have changed them. Its commands passed and are not run again.
+    fn look_after_a_kill(
+        &self,
+        operation: &Operation,
+        task: &TaskSpec,
+        version: &Version,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let is_seen = |found: &Verification| {
+            found
+                .checks
+                .iter()
+                .any(|check| check.id == "integrity.files")
+        };
+        if report.verification.as_ref().is_some_and(is_seen) {
+            return Ok(());
+        }
+        let levels = Levels {
+            registry: RegistryEntry::of(operation),
+            tag: false,
+            ..Levels::FIRST_TWO
+        };
+        let releases = tasks::release_of(self.site, &task.id, version)?;
+        let now = Verifier::new(self.site, task, &releases, version).work_tree(levels)?;
+        match &mut report.verification {
+            Some(verification) => verification.checks.extend(now.checks),
+            None => report.verification = Some(now),
+        }
+        Ok(())
+    }
+
+    /// A release, where it is kept and in the work tree; what somebody changed there since is
+    /// theirs.
+    fn verify_released(
+        &self,
+        operation: &Operation,
+        task: &TaskSpec,
+        version: &Version,
+        since: Timestamp,
+    ) -> Result<Verification, Failure> {
+        let releases = tasks::release_of(self.site, &task.id, version)?;
+        let levels = Levels {
+            last: 3,
+            commands: Commands::of(self.site, operation),
+            since: Some(since),
+            ..Levels::ALL
+        };
+        Verifier::new(self.site, task, &releases, version).released(levels)
+    }
+
+    /// The version that an undo or redo arrived at. The files are what they were, so what differs
+    /// from the release differed before, and is told; a command that fails is a check that fails.
+    fn verify_arrived(
+        &self,
+        operation: &Operation,
+        task: &TaskSpec,
+        version: &Version,
+        report: &mut Report,
+    ) -> Result<Vec<CheckResult>, Failure> {
+        let releases = tasks::release_of(self.site, &task.id, version)?;
+        if releases.find(&task.id, version).is_err() {
+            let said =
+                format!("{version} was never released here: there is nothing to verify it against");
+            return Ok(vec![
+                CheckRun::begin(1, "integrity.manifest").end(Status::Skipped, vec![said]),
+            ]);
+        }
+        let levels = Levels {
+            commands: Commands::of(self.site, operation),
+            tag: false,
+            ..Levels::ALL
+        };
+        let verifier = Verifier::new(self.site, task, &releases, version);
+        let mut checks = verifier.work_tree(levels)?.checks;
+        leave_packages(self.site, operation, &mut checks);
+        let mut other = Vec::new();
+        for check in &mut checks {
+            let differs = check.level <= 2
+                && check.status > Status::Skipped
+                && check.id != "integrity.manifest";
+            if differs {
+                report.notes.extend(
+                    check
+                        .evidence
+                        .iter()
+                        .map(|line| format!("as before, not as released: {line}")),
+                );
+                other.push(check.id.clone());
+            }
+            // Nobody was asked to agree to a command for an undo; what could not run is not
+            // checked.
+            let not_run =
+                check.status == Status::Inconclusive && check.level >= 3 && !self.may_run(task);
+            if differs || not_run {
+                check.status = Status::Skipped;
+            }
+        }
+        if !other.is_empty() {
+            checks.push(CheckRun::begin(1, AS_RELEASED).end(
+                Status::Skipped,
+                vec![format!("as before, not as released: {}", other.join(", "))],
+            ));
+        }
+        Ok(checks)
+    }
+
+    /// True when the owner agreed to every command that verifies this task.
+    fn may_run(&self, task: &TaskSpec) -> bool {
+        self.site
+            .commands_of_verification(&task.id)
+            .iter()
+            .all(|command| command.trusted)
+    }
+
+    /// What a rollback to the version that is active already finds: every byte is read.
+    pub(super) fn verify_active(
+        &self,
+        task: &TaskSpec,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let active = read::active(&*self.site.tree, &self.site.settings, task).version;
+        let Some(version) = active.filter(|active| report.to.as_ref() == Some(active)) else {
+            return Ok(());
+        };
+        let releases = tasks::release_of(self.site, &task.id, &version)?;
+        let commands = if self.may_run(task) {
+            Commands::unless(self.site.without_commands)
+        } else {
+            Commands::NotTrusted
+        };
+        let standing = standing_of(
+            &verdict::standings_of(self.site, &task.id)?,
+            &task.id,
+            &version,
+        );
+        // As in an operation: what all tasks share stops no task's way back.
+        let registry = match read::entry(&*self.site.tree, &self.site.settings, &task.id) {
+            Ok(_) => RegistryEntry::Counts,
+            Err(_) => RegistryEntry::Told,
+        };
+        let levels = Levels {
+            commands,
+            registry,
+            deep: true,
+            held: standing.held,
+            ..Levels::ALL
+        };
+        let verification = Verifier::new(self.site, task, &releases, &version).work_tree(levels)?;
+        self.note_tree_under_lock(&verification, commands);
+        report.verification = Some(verification);
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! Checks the audit log against what speaks of it elsewhere: tags that name its lines, and journals
+//! of operations that must have one.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    audit::{
+        self,
+        check::{Anchored, Outside, Over},
+    },
+    base::Failure,
+    journal::{
+        history::{self, Listed},
+        status::Phase,
+    },
+    model::{
+        TagName,
+        audit::{Anchor, AuditCheck},
+        operation::OpKind,
+    },
+    site::RepoSite,
+};
+
+/// Checks the audit log against itself, the tags and the journals.
+pub fn check(site: &RepoSite) -> Result<AuditCheck, Failure> {
+    // Read after the log, they could speak of lines that were not there yet.
+    let outside = outside(site)?;
+    Ok(audit::check::check(&site.audit().segments()?, &outside))
+}
+
+/// What tags and journals say of the log.
+fn outside(site: &RepoSite) -> Result<Outside, Failure> {
+    let git = &site.git;
+    let (mut over, mut made) = (Vec::new(), BTreeSet::new());
+    for id in history::ids(&*site.state)? {
+        let Some(Listed {
+            summary,
+            phase,
+            owed,
+        }) = history::summary(&site.state, &id)?
+        else {
+            continue;
+        };
+        let Phase::Finished { done } = phase else {
+            continue;
+        };
+        if let (true, OpKind::CreateSnapshot, Some(task), Some(to)) = (
+            done,
+            summary.about.kind,
+            &summary.about.task,
+            &summary.about.to,
+        ) {
+            made.insert(TagName::release(task, to).to_string());
+        }
+        over.push(Over {
+            id,
+            owed: owed.is_some(),
+        });
+    }
+    let kept = git
+        .refs_below("refs/snapback/keep/")?
+        .into_iter()
+        .filter_map(|(name, id)| {
+            let (task, version) = name.strip_prefix("refs/snapback/keep/")?.split_once('/')?;
+            Some((format!("{task}-v{version}"), id))
+        });
+    let tags = git
+        .tags()?
+        .whole
+        .into_iter()
+        .map(|tag| (String::from_utf8_lossy(&tag.name).into_owned(), tag.id));
+    let mut seen = BTreeSet::new();
+    let mut anchors = Vec::new();
+    for (tag, id) in tags.chain(kept).filter(|(_, id)| seen.insert(id.clone())) {
+        // A tag that cannot be read is another check's concern.
+        let Ok(peeled) = git.peel_tag(&id) else {
+            continue;
+        };
+        if let Some(anchor) = Anchor::in_message(&peeled.message) {
+            anchors.push(Anchored {
+                own: made.contains(&tag),
+                tag,
+                anchor,
+            });
+        }
+    }
+    Ok(Outside {
+        anchors,
+        over,
+        moved_aside: site.audit().moved_aside()?,
+    })
+}

@@ -1,0 +1,72 @@
+//! The configured commands that an operation runs: named in its plan, and refused without the
+//! owner's word before anything is changed. The places where commands start look once more.
+
+use crate::{
+    base::Failure,
+    draft::Draft,
+    model::{
+        Operation,
+        operation::{OpKind, Step},
+        trust::Role,
+    },
+    site::RepoSite,
+};
+
+/// Writes into the plan what the draft would run; with `--no-commands` it then runs nothing.
+pub fn name(site: &RepoSite, draft: &mut Draft) {
+    if draft.plan.nothing_to_do {
+        return;
+    }
+    let mut roles = roles_of(draft.plan.kind, &draft.steps, true);
+    roles.extend(draft.packages.as_ref().map(|_| Role::Environment));
+    let mut commands = site.commands_for(&draft.plan.task, &roles);
+    if matches!(draft.plan.kind, OpKind::Undo | OpKind::Redo) {
+        // They verify where it arrives. That nobody agreed to them keeps nobody from going
+        // back.
+        let checks = site.commands_for(&draft.plan.task, &[Role::Smoke, Role::Probe]);
+        commands.extend(checks.into_iter().filter(|command| command.trusted));
+    }
+    if !site.without_commands {
+        draft.plan.commands = commands;
+    } else if !commands.is_empty() {
+        draft
+            .steps
+            .retain(|step| !matches!(step, Step::Command { .. }));
+        draft.plan.notes.push(
+            "none of the task's commands is run (--no-commands); what they check is not checked"
+                .into(),
+        );
+    }
+}
+
+/// Refuses to go on with an operation whose commands may not run.
+pub fn require(site: &RepoSite, operation: &Operation, forward: bool) -> Result<(), Failure> {
+    let Some(task) = operation
+        .about
+        .task
+        .as_ref()
+        .filter(|_| !site.leaves_commands_out(operation))
+    else {
+        return Ok(());
+    };
+    let roles = roles_of(operation.about.kind, &operation.steps, forward);
+    Ok(site.require_trust(task, &roles)?)
+}
+
+/// The commands that these steps may run, going forward or only back.
+fn roles_of(kind: OpKind, steps: &[Step], forward: bool) -> Vec<Role> {
+    let mut roles = Vec::new();
+    for step in steps {
+        match step {
+            // Going back after a failure runs the other one of the two.
+            Step::Command { .. } => roles.extend([Role::Stop, Role::Start]),
+            Step::Verify { version: Some(_) } if forward => roles.push(Role::Smoke),
+            Step::Ready { .. } if forward => roles.push(Role::Probe),
+            _ => {}
+        }
+    }
+    if kind == OpKind::CreateSnapshot {
+        roles.push(Role::Smoke);
+    }
+    roles
+}

@@ -1,0 +1,177 @@
+//! From a change to its report: described, shown, made durable, begun, run.
+//!
+//! Everything up to [`Log::begin`] changes nothing that anybody can see; from there on the journal
+//! knows how far it came.
+
+use std::time::Instant;
+
+use super::{Change, Direction, Error, Operator, deed, deed_on};
+use crate::{
+    base::{Failure, RelPath, cancel, fs::create_dir_all},
+    deps::facts,
+    draft::{self, Draft, write::Written},
+    journal::{self, Log, history},
+    model::{Event, Operation, Plan, Report, audit::Deed},
+    site::RepoSite,
+    steps::files,
+    verdict::{self, refs},
+};
+
+impl Operator<'_> {
+    /// Does what is asked for, with a plan that is made once, under the lock, and shown to `see`
+    /// just before; an error from it stops everything.
+    ///
+    /// # Errors
+    /// Every error before the operation's intent is written changes nothing. An operation that
+    /// fails afterwards is taken back, and the report says so; when that fails too, it is stuck.
+    pub fn execute(
+        &self,
+        change: &dyn Change,
+        see: impl FnOnce(&Plan) -> Result<(), Failure>,
+    ) -> Result<Report, Failure> {
+        let begun = Instant::now();
+        let _lock = self.site.lock()?;
+        self.refuse_unfinished()?;
+        let mut draft = self.draft(change)?;
+        see(&draft.plan)?;
+        self.check_doable(&draft)?;
+        if change.runs_pre_commit() && !draft.plan.nothing_to_do {
+            draft = self.run_pre_commit(change, draft)?;
+        }
+        if draft.plan.nothing_to_do {
+            return self.nothing_done(change, &draft, begun);
+        }
+        let (what, why) = (deed_of(&draft.plan), draft.message.clone());
+        change.before(self.site, &draft)?;
+        let (log, written, tag) = self.begin(change, draft).inspect_err(|failure| {
+            change.not_begun(self.site);
+            self.note_failed(what, &why, failure);
+        })?;
+        let mut report = self.run(log, &written, tag, begun)?;
+        if let Some(note) = change.ended(self.site, &report)? {
+            report.notes.push(note);
+            self.keep_report(&report);
+        }
+        Ok(report)
+    }
+
+    /// Makes durable what the operation needs, and writes its intent down.
+    fn begin(
+        &self,
+        change: &dyn Change,
+        draft: Draft,
+    ) -> Result<(Log, Written, Option<String>), Failure> {
+        cancel::check()?;
+        let id = history::next_id(&*self.site.state)?;
+        // From here on what was changed is known from the journal, however far it comes.
+        self.site.sink.take(Event::Began { op: id.clone() });
+        let commit = draft.commit.as_ref();
+        let tag = commit.and_then(|commit| Some(commit.tag.as_ref()?.0.to_string()));
+        let mut written = draft::write::write(self.site, id, draft, |operation| {
+            verdict::join_publication(self.site, operation)
+        })?;
+        written.operation.on_verify_fail = change.on_verify_fail(&self.site.settings);
+        // What is written down must be what can be carried on, taken back and undone.
+        debug_assert_eq!(
+            self.check_planned(&written.operation, Direction::Forward)
+                .map_err(|failure| failure.to_string()),
+            Ok(())
+        );
+        cancel::check()?;
+        let log = Log::begin(self.site.state.clone(), &written.operation)?;
+        Ok((log, written, tag))
+    }
+
+    /// Describes what a change would do; what it would change can be changed.
+    pub(super) fn draft(&self, change: &dyn Change) -> Result<Draft, Failure> {
+        let mut draft = change.draft(self.site)?;
+        self.check_draft(&mut draft, change.on_verify_fail(&self.site.settings))?;
+        Ok(draft)
+    }
+
+    /// Lets the user's `pre-commit` hook look at what will be committed. It may change files, so
+    /// the draft is made again after it.
+    fn run_pre_commit(&self, change: &dyn Change, draft: Draft) -> Result<Draft, Failure> {
+        if !self.site.git.has_hook("pre-commit") {
+            return Ok(draft);
+        }
+        draft::write::write_blobs(self.site, &draft)?;
+        self.site.git.run_pre_commit(&draft.index)?;
+        self.draft(change)
+    }
+
+    /// An unfinished operation must be dealt with first; leftovers of one that never began go.
+    fn refuse_unfinished(&self) -> Result<(), Failure> {
+        let state = &self.site.state;
+        create_dir_all(&**state, &RelPath::own("ops"), 0o700)
+            .map_err(|source| self.site.state_error(source))?;
+        self.sweep()?;
+        match history::unfinished(state)? {
+            Some(found) => Err(journal::Error::Unfinished(found.operation.about.id).into()),
+            None => {
+                self.pay_owed_line()?;
+                self.site.git.release_packs()?;
+                self.refuse_strangers_stage()
+            }
+        }
+    }
+
+    /// Removes what commands that were killed left half-made. Only under the lock.
+    pub(super) fn sweep(&self) -> Result<(), Failure> {
+        facts::sweep(&*self.site.state);
+        refs::sweep(&self.site.git);
+        self.site.git.sweep_packs()?;
+        // When not even that works, one that is open is still to be told of.
+        Ok(history::sweep(&*self.site.state).inspect_err(|_| {
+            if let Ok(Some(found)) = history::unfinished(&self.site.state) {
+                self.site.sink.take(Event::Began {
+                    op: found.operation.about.id,
+                });
+            }
+        })?)
+    }
+
+    /// No operation is unfinished, so what has the name of the staging folder is the user's: a
+    /// change of files would empty it.
+    fn refuse_strangers_stage(&self) -> Result<(), Failure> {
+        let stage = RelPath::own(files::STAGE);
+        match crate::catalog::capture::stat(&*self.site.tree, &stage)? {
+            None => Ok(()),
+            Some(_) => Err(Error::StageTaken(stage).into()),
+        }
+    }
+}
+
+/// Refuses a plan that is not the one that was shown.
+///
+/// # Errors
+/// When it is another one.
+pub fn same(plan: &Plan, shown: Option<&Plan>) -> Result<(), Failure> {
+    if shown.is_some_and(|shown| shown != plan) {
+        Err(Error::PlanOutOfDate.into())
+    } else {
+        Ok(())
+    }
+}
+
+/// Refuses an operation of another work tree, whose files are not here.
+///
+/// # Errors
+/// When it is one.
+pub fn refuse_other_work_tree(site: &RepoSite, operation: &Operation) -> Result<(), Error> {
+    if operation.about.worktree == site.git.work_tree().to_string_lossy() {
+        Ok(())
+    } else {
+        Err(Error::OtherWorkTree(operation.about.worktree.clone()))
+    }
+}
+
+/// The deed that a plan describes.
+fn deed_of(plan: &Plan) -> Deed {
+    let kind = plan.kind.word();
+    if plan.kind.is_of_no_task() {
+        deed(kind)
+    } else {
+        deed_on(kind, &plan.task, plan.from.as_ref(), plan.to.as_ref())
+    }
+}

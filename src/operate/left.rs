@@ -1,0 +1,78 @@
+//! Where the operations stand that a command began, by their journals. What a person reads after a
+//! failure is made from this alone, so it cannot say more than the disk does.
+
+use crate::{
+    journal::{self, history, status::Phase},
+    model::{
+        OpId,
+        left::{LeftOperation, Stand},
+    },
+    site::RepoSite,
+    steps::files::notes,
+};
+
+/// What is left of operations that were begun, as far as their journals are there: one that
+/// has none did nothing.
+pub fn left_of(site: &RepoSite, began: &[OpId]) -> Vec<LeftOperation> {
+    began
+        .iter()
+        .filter_map(|op| left_of_one(site, op))
+        .collect()
+}
+
+/// What is left of one operation.
+fn left_of_one(site: &RepoSite, op: &OpId) -> Option<LeftOperation> {
+    let unknown = LeftOperation {
+        op: op.clone(),
+        kind: None,
+        stand: Stand::Unknown,
+        done: Vec::new(),
+        begun: None,
+        only_forward: false,
+        kept: 0,
+    };
+    let found = match history::open(&site.state, op) {
+        Ok(found) => found?,
+        Err(_) => return Some(unknown),
+    };
+    let Ok(standing) = journal::status_of(found.log.records()) else {
+        return Some(unknown);
+    };
+    let name = |at: usize| {
+        found
+            .operation
+            .steps
+            .get(at)
+            .map_or("end", crate::model::operation::Step::name)
+            .to_string()
+    };
+    let names = |upto: usize| (0..upto).map(name).collect::<Vec<_>>();
+    let (stand, done, begun) = match standing.phase {
+        Phase::Finished { done: true } => (Stand::Done, Vec::new(), None),
+        Phase::Finished { done: false } => (Stand::PutBack, Vec::new(), None),
+        Phase::Forward {
+            done: 0,
+            started: None,
+        } => (Stand::Open, Vec::new(), None),
+        Phase::Forward { done, started } => {
+            (Stand::Unfinished, names(done), started.map(|_| name(done)))
+        }
+        // Its last step is taken back or not: that was not written down.
+        Phase::Backward { left, .. } => (
+            Stand::Unfinished,
+            names(left.saturating_sub(1)),
+            left.checked_sub(1).map(name),
+        ),
+        Phase::Stuck { step, .. } => (Stand::Unfinished, names(step), Some(name(step))),
+    };
+    let kind = Some(found.operation.about.kind);
+    Some(LeftOperation {
+        op: op.clone(),
+        kind,
+        stand,
+        done,
+        begun,
+        only_forward: standing.committed,
+        kept: notes(&*site.state, op).unwrap_or_default().len(),
+    })
+}

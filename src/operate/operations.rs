@@ -1,0 +1,107 @@
+//! The operations that are on record: listed, one with its plan and report, and the one that is
+//! unfinished. Reads only; a report that cannot be read keeps nobody from seeing what was done.
+
+use super::reports::kept_report;
+use crate::{
+    base::Failure,
+    journal::{self, history, status::Phase},
+    model::{Operation, Report, operation::Summary, overview::OperationLine, report::Outcome},
+    site::RepoSite,
+};
+
+/// All operations, newest first.
+pub fn all(site: &RepoSite) -> Result<Vec<OperationLine>, Failure> {
+    let mut lines: Vec<OperationLine> = Vec::new();
+    for id in history::ids(&*site.state)? {
+        if let Some(found) = history::summary(&site.state, &id)? {
+            if let Some(undone) = found
+                .summary
+                .about
+                .undoes
+                .as_ref()
+                .filter(|_| found.phase == Phase::Finished { done: true })
+                && let Some(line) = lines.iter_mut().find(|line| line.id == *undone)
+            {
+                line.undone_by = Some(id.clone());
+            }
+            lines.push(line(&found.summary, &found.phase));
+        }
+    }
+    lines.reverse();
+    Ok(lines)
+}
+
+/// One operation by its id, short id or a prefix: its line, plan and report.
+pub fn one(
+    site: &RepoSite,
+    text: &str,
+) -> Result<(OperationLine, Operation, Option<Report>), Failure> {
+    let id = history::find(&*site.state, text)?;
+    let found =
+        history::open(&site.state, &id)?.ok_or_else(|| journal::Error::NotFound(text.into()))?;
+    // What was done says the journal; a report that cannot be read keeps nobody from seeing
+    // that.
+    let report = kept_report(site, &id).unwrap_or_else(|why| {
+        site.warn(format!("the report of {} is left out: {why}", id.short()));
+        None
+    });
+    Ok((
+        line(&Summary::from(&found.operation), &found.phase),
+        found.operation,
+        report,
+    ))
+}
+
+/// What is wrong with the reports that were kept, one line each.
+///
+/// # Errors
+/// When the operations cannot be listed.
+pub fn damaged_reports(site: &RepoSite) -> Result<Vec<String>, Failure> {
+    let ids = history::ids(&*site.state)?;
+    Ok(ids
+        .iter()
+        .filter_map(|id| {
+            kept_report(site, id)
+                .err()
+                .map(|why| format!("the report of {}: {why}", id.short()))
+        })
+        .collect())
+}
+
+/// The operation that did not finish, if there is one.
+pub fn unfinished(site: &RepoSite) -> Result<Option<OperationLine>, Failure> {
+    Ok(history::unfinished(&site.state)?
+        .map(|found| line(&Summary::from(&found.operation), &found.phase)))
+}
+
+/// The line of an operation.
+pub(super) fn line(operation: &Summary, phase: &Phase) -> OperationLine {
+    let name = |at: usize| {
+        operation
+            .steps
+            .get(at)
+            .map_or("end", String::as_str)
+            .to_string()
+    };
+    let (outcome, stands_at) = match phase {
+        Phase::Finished { done: true } => (Some(Outcome::Done), None),
+        Phase::Finished { done: false } => (Some(Outcome::Undone), None),
+        Phase::Stuck { step, .. } => (Some(Outcome::Stuck), Some(name(*step))),
+        Phase::Forward { done, .. } => (None, Some(name(*done))),
+        Phase::Backward { left, .. } => (None, Some(name(left.saturating_sub(1)))),
+    };
+    OperationLine {
+        id: operation.about.id.clone(),
+        kind: operation.about.kind,
+        task: operation.about.task.clone(),
+        from: operation.about.from.clone(),
+        to: operation.about.to.clone(),
+        at: operation.about.at,
+        who: operation.about.who.to_string(),
+        host: operation.about.host.clone(),
+        message: operation.about.message.clone(),
+        outcome,
+        stands_at,
+        undone_by: None,
+    }
+}

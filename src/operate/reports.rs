@@ -1,0 +1,127 @@
+//! The reports of operations: before one has ended, of one that had nothing to do, and as kept.
+
+use std::time::Instant;
+
+use super::{Change, Operator};
+use crate::{
+    base::{Failure, clock::millis},
+    catalog::tasks,
+    draft::Draft,
+    journal,
+    model::{OpId, Operation, Report, operation::Step, report::Outcome},
+    records::{self, JsonRecord, RecordFiles, Records},
+    site::RepoSite,
+};
+
+/// The key of the report in the folder of its operation.
+const REPORT: &str = "report";
+
+impl JsonRecord for Report {
+    const LIMIT: u64 = 64 << 20;
+
+    /// With a checksum, which JSON alone does not have.
+    fn encode(&self) -> Vec<u8> {
+        self.render().into_bytes()
+    }
+
+    fn decode(text: &[u8]) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| error.to_string())
+    }
+}
+
+impl Operator<'_> {
+    /// The report of a change that found nothing to do.
+    pub(super) fn nothing_done(
+        &self,
+        change: &dyn Change,
+        draft: &Draft,
+        begun: Instant,
+    ) -> Result<Report, Failure> {
+        let plan = &draft.plan;
+        let mut report = Report {
+            op: None,
+            kind: plan.kind,
+            task: (!plan.kind.is_of_no_task()).then(|| plan.task.clone()),
+            from: plan.from.clone(),
+            to: plan.to.clone(),
+            outcome: Outcome::Done,
+            changed: false,
+            message: draft.message.clone(),
+            who: String::new(),
+            at: self.site.clock.now(),
+            duration_ms: millis(begun.elapsed()),
+            commit: None,
+            tag: None,
+            files_changed: 0,
+            saved_bytes: 0,
+            verification: None,
+            exit_code: None,
+            notes: plan.notes.clone(),
+            timeline: Vec::new(),
+            share: Vec::new(),
+            kept: Vec::new(),
+            of_release: false,
+        };
+        if change.verifies_active() {
+            self.verify_active(tasks::spec(self.site, &plan.task)?, &mut report)?;
+        }
+        report.duration_ms = millis(begun.elapsed());
+        Ok(report)
+    }
+
+    /// The report of an operation that has not ended yet.
+    pub(super) fn empty_report(&self, operation: &Operation, begun: Instant) -> Report {
+        Report {
+            op: Some(operation.about.id.clone()),
+            kind: operation.about.kind,
+            task: operation.about.task.clone(),
+            from: operation.about.from.clone(),
+            to: operation.about.to.clone(),
+            outcome: Outcome::Done,
+            changed: true,
+            message: operation.about.message.clone(),
+            who: operation.about.who.to_string(),
+            at: operation.about.at,
+            duration_ms: millis(begun.elapsed()),
+            commit: None,
+            tag: None,
+            files_changed: operation
+                .path_changes()
+                .filter(|change| change.changes())
+                .count(),
+            saved_bytes: 0,
+            verification: None,
+            exit_code: None,
+            notes: operation.about.unsigned.iter().cloned().collect(),
+            timeline: Vec::new(),
+            share: Vec::new(),
+            kept: Vec::new(),
+            of_release: operation
+                .steps
+                .iter()
+                .any(|step| matches!(step, Step::RemoveRefs(_))),
+        }
+    }
+
+    /// Keeps the report beside the journal. It is derived, so failing to write it stops nothing.
+    pub(super) fn keep_report(&self, report: &Report) {
+        let Some(op) = &report.op else { return };
+        if let Err(error) = records_of(self.site, op).save(REPORT, report) {
+            self.site.warn(format!(
+                "the report of {} was not kept: {error}",
+                op.short()
+            ));
+        }
+    }
+}
+
+/// The record of an operation's report, beside its journal.
+fn records_of<'a>(site: &'a RepoSite, op: &OpId) -> Records<'a, Report> {
+    let folder = journal::log::folder(op).to_text();
+    Records::new(RecordFiles::within(&*site.state), folder)
+}
+
+/// The report of an operation; `None` when none was kept.
+pub(super) fn kept_report(site: &RepoSite, op: &OpId) -> Result<Option<Report>, records::Error> {
+    records_of(site, op).load(REPORT)
+}

@@ -1,0 +1,175 @@
+//! Runs the steps of an operation that is written down, and says how it ended.
+//!
+//! Nothing is planned here: the operation's plan is durable before its first step begins.
+
+use std::time::Instant;
+
+use super::{Operator, share, step_times::StepTimes};
+use crate::{
+    audit::Once,
+    base::{Failure, Kind, clock::millis},
+    draft::write::Written,
+    journal::{Ended, Ending, Log, Runner},
+    model::{Operation, Report, TaskSpec, Version, operation::OpKind, report::Outcome},
+    steps::{self, files::notes, verify::Verified},
+    verify::Commands,
+};
+
+/// An operation whose steps are to run.
+pub(super) struct Execution<'a> {
+    /// Its journal.
+    pub(super) log: Log,
+    /// When the command began.
+    pub(super) begun: Instant,
+    /// The operation.
+    pub(super) operation: &'a Operation,
+    /// The command that ends an interrupted one; `None` for a new one.
+    pub(super) by: Option<&'a str>,
+}
+
+impl Operator<'_> {
+    /// Runs a new operation and reports.
+    pub(super) fn run(
+        &self,
+        log: Log,
+        written: &Written,
+        tag: Option<String>,
+        begun: Instant,
+    ) -> Result<Report, Failure> {
+        let operation = &written.operation;
+        let mut report = self.empty_report(operation, begun);
+        (report.commit, report.tag, report.saved_bytes) =
+            (written.commit.clone(), tag, written.saved);
+        let execution = Execution {
+            log,
+            begun,
+            operation,
+            by: None,
+        };
+        self.run_steps(execution, &mut report, |runner| runner.run())?;
+        report.duration_ms = millis(begun.elapsed());
+        self.keep_report(&report);
+        Ok(report)
+    }
+
+    /// Runs the steps of an operation in a direction, and fills in how it ended.
+    pub(super) fn run_steps(
+        &self,
+        execution: Execution<'_>,
+        report: &mut Report,
+        direction: impl FnOnce(Runner<'_>) -> Result<Ended, Failure>,
+    ) -> Result<(), Failure> {
+        let Execution {
+            log,
+            begun,
+            operation,
+            by,
+        } = execution;
+        let task = operation
+            .about
+            .task
+            .as_ref()
+            .and_then(|id| self.site.settings.task(id));
+        let verified = Verified::default();
+        let once = if log.records().len() > 1 {
+            Once::PerhapsThere
+        } else {
+            Once::New
+        };
+        let witness = Box::new(|ending: Ending<'_>| self.witness(operation, by, once, ending));
+        let times = StepTimes::since(begun);
+        let steps = steps::build(self.site, operation, task, &verified);
+        let steps = steps.into_iter().map(|step| times.around(step)).collect();
+        let ended = direction(Runner::new(log, steps).witnessed(witness))?;
+        if !matches!(ended, Ended::Stuck(_)) {
+            steps::publish::clear_staged(self.site, &operation.about.id);
+        }
+        report.timeline = times.take();
+        report.kept = notes(&*self.site.state, &operation.about.id).unwrap_or_default();
+        report.verification = verified.take();
+        match ended {
+            Ended::Done => self.report_done(operation, task, begun, report)?,
+            Ended::Undone(failure) => report_undone(&failure, by.is_none(), report),
+            Ended::Stuck(error) => return Err(error.into()),
+        }
+        self.note_operation(report, Commands::of(self.site, operation));
+        if let Err(error) = self.site.git.release_packs() {
+            self.site
+                .warn(format!("git keeps a pack longer than it need: {error}"));
+        }
+        Ok(())
+    }
+
+    /// Fills in the report of an operation that is done, and does what follows.
+    fn report_done(
+        &self,
+        operation: &Operation,
+        task: Option<&TaskSpec>,
+        begun: Instant,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        report.notes.extend(left_registry(operation));
+        self.note_on_top(operation, report);
+        report.outcome = Outcome::Done;
+        report.share = if report.commit.is_some() {
+            share::words(self.site, report.tag.as_deref(), None)
+        } else {
+            Vec::new()
+        };
+        self.after(operation, task, begun, report)
+    }
+
+    /// Others may have committed meanwhile: then the commit is another than was planned.
+    fn note_on_top(&self, operation: &Operation, report: &mut Report) {
+        match steps::publish::put_on_top(self.site, &operation.about.id) {
+            Ok(None) => {}
+            Ok(Some((commit, under))) => {
+                report.notes.push(format!(
+                    "{} was committed meanwhile; {} is on top of it",
+                    under.short(),
+                    commit.short()
+                ));
+                if report.kind != OpKind::CreateSnapshot {
+                    report.commit = report.commit.is_some().then_some(commit);
+                }
+            }
+            Err(failure) => self.site.warn(failure.to_string()),
+        }
+    }
+}
+
+/// Fills in the report of an operation that was taken back because of a failure; `is_new` unless
+/// it was found half done.
+fn report_undone(failure: &Failure, is_new: bool, report: &mut Report) {
+    (report.outcome, report.changed) = (Outcome::Undone, false);
+    // Refused is what changed nothing: not what was found half done, or left what
+    // somebody wrote.
+    let is_as_found = is_new && report.kept.is_empty();
+    let kind = if failure.kind() == Kind::Refused && !is_as_found {
+        Kind::Conflict
+    } else {
+        failure.kind()
+    };
+    report.exit_code = Some(kind.exit_code());
+    (report.commit, report.tag) = (None, None);
+    report.notes.extend(failure.chain());
+}
+
+/// What there is to do when the registry could not be edited.
+fn left_registry(operation: &Operation) -> Option<String> {
+    let change = operation
+        .about
+        .registry
+        .as_ref()
+        .filter(|_| operation.leaves_registry())?;
+    let (path, after) = (&change.path, Version::or_none(change.after.as_ref()));
+    let task = operation
+        .about
+        .task
+        .as_ref()
+        .map_or("", |task| task.as_str());
+    Some(format!(
+        "{path} could not be edited and stays as it was: its entry of {task} is not set to {after}. Mend the file, then: \
+         snapback registry sync --from config --task {task}"
+    ))
+}

@@ -1,0 +1,153 @@
+//! Free space, looked at before anything changes: how much an operation writes, and how much is
+//! there.
+//!
+//! What goes into the work tree is staged beside what is there, so its size is needed for certain.
+//! What is saved is stored in pieces that may be there already, and packed: its size is the most
+//! that it can need. An operation is refused only for what is certain; for the rest its plan says
+//! both numbers, and a disk that is full after all changes nothing.
+
+use std::{collections::BTreeMap, os::unix::fs::MetadataExt, path::PathBuf};
+
+use super::{Error, Operator};
+use crate::{
+    base::{Failure, RelPath, text::size},
+    draft::Draft,
+    model::{FileRecord, ObjectId, PathChange, Source, plan::Space},
+    steps::files::Places,
+};
+
+/// One file system, and what is written to it.
+struct Disk {
+    place: PathBuf,
+    space: Space,
+}
+
+impl Operator<'_> {
+    /// Looks whether there is room for what a draft writes, and says so in its plan.
+    ///
+    /// # Errors
+    /// When there is not enough for what is certainly written.
+    pub(super) fn check_space(&self, draft: &mut Draft) -> Result<(), Failure> {
+        let disks = self.disks(draft)?;
+        if let Some(disk) = disks
+            .iter()
+            .find(|disk| disk.space.needed > disk.space.free)
+        {
+            let Space { needed, free, .. } = disk.space;
+            return Err(Error::NoSpace {
+                place: disk.place.clone(),
+                needed: size(needed),
+                free: size(free),
+            }
+            .into());
+        }
+        // The fullest of them is the one that people should know of.
+        let left = |disk: &&Disk| disk.space.free.saturating_sub(disk.space.at_most);
+        draft.plan.space = disks
+            .iter()
+            .filter(|disk| disk.space.at_most > 0)
+            .min_by_key(left)
+            .map(|disk| disk.space);
+        Ok(())
+    }
+
+    /// The file systems that a draft writes to.
+    fn disks(&self, draft: &Draft) -> Result<Vec<Disk>, Failure> {
+        let mut disks: BTreeMap<u64, Disk> = BTreeMap::new();
+        let top = self.site.git.work_tree().to_path_buf();
+        if !draft.files.is_empty() {
+            let places = Places::of(&*self.site.tree, draft.files.iter().map(|file| &file.path))?;
+            let mut staged: BTreeMap<&RelPath, u64> = BTreeMap::new();
+            let root = RelPath::root();
+            for file in &draft.files {
+                let place = places
+                    .folders()
+                    .iter()
+                    .rev()
+                    .find(|place| file.path.is_in(place))
+                    .unwrap_or(&root);
+                let after = file.after.as_ref().filter(|after| !after.is_link());
+                *staged.entry(place).or_default() += after.map_or(0, |after| after.size);
+            }
+            for (place, bytes) in staged {
+                add(
+                    &mut disks,
+                    if place.is_root() {
+                        top.clone()
+                    } else {
+                        top.join(place.as_os())
+                    },
+                    (bytes, bytes),
+                );
+            }
+        }
+        let saved =
+            draft.files.iter().map(|file| self.saved(file)).sum::<u64>() + self.stored(draft)?;
+        add(
+            &mut disks,
+            self.site.git.common_dir().to_path_buf(),
+            (0, saved),
+        );
+        Ok(disks.into_values().collect())
+    }
+
+    /// The most bytes that saving one file can need.
+    fn saved(&self, file: &PathChange) -> u64 {
+        let one = |record: &FileRecord| match &record.source {
+            Source::Inline(bytes) => bytes.len() as u64,
+            Source::Here => self.unless_stored(&ObjectId(record.digest), record.size),
+            Source::Blob(_) | Source::Object(_) | Source::Database(_) | Source::Lfs(_) => 0,
+        };
+        file.before.as_ref().map_or(0, one) + file.after.as_ref().map_or(0, one)
+    }
+
+    /// The most bytes that the large files of a release can need.
+    fn stored(&self, draft: &Draft) -> Result<u64, Failure> {
+        let mut bytes = 0;
+        for (path, digest) in &draft.large {
+            let read = |source| crate::catalog::Error::Read {
+                path: path.clone(),
+                source,
+            };
+            let there = self
+                .site
+                .tree
+                .stat(path)
+                .map_err(read)?
+                .map_or(0, |stat| stat.size);
+            bytes += self.unless_stored(&ObjectId(*digest), there);
+        }
+        Ok(bytes)
+    }
+
+    /// Nothing, for what the store has.
+    fn unless_stored(&self, id: &ObjectId, bytes: u64) -> u64 {
+        if matches!(self.site.store.size(id), Ok(Some(_))) {
+            0
+        } else {
+            bytes
+        }
+    }
+}
+
+/// Adds what is written to a place, certainly and at most. Of one that cannot be asked nothing is
+/// known.
+fn add(disks: &mut BTreeMap<u64, Disk>, place: PathBuf, (needed, at_most): (u64, u64)) {
+    let Ok(found) = std::fs::metadata(&place) else {
+        return;
+    };
+    let Ok(stat) = rustix::fs::statvfs(&place) else {
+        return;
+    };
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let disk = disks.entry(found.dev()).or_insert_with(|| Disk {
+        place,
+        space: Space {
+            needed: 0,
+            at_most: 0,
+            free,
+        },
+    });
+    disk.space.needed = disk.space.needed.saturating_add(needed);
+    disk.space.at_most = disk.space.at_most.saturating_add(at_most);
+}

@@ -1,0 +1,112 @@
+//! When each step of an operation began, how long it took and how it ended: the time line of its
+//! report.
+
+use std::{cell::RefCell, rc::Rc, time::Instant};
+
+use serde_json::Value;
+
+use crate::{
+    base::{Failure, clock::millis},
+    journal::JournalStep,
+    model::report::{Moment, MomentEnd},
+};
+
+/// The times of the steps, with when the operation was asked for.
+#[derive(Clone)]
+pub(super) struct StepTimes {
+    begun: Instant,
+    moments: Rc<RefCell<Vec<Moment>>>,
+}
+
+impl StepTimes {
+    /// Everything since `begun` went into planning and saving.
+    pub(super) fn since(begun: Instant) -> Self {
+        let times = Self {
+            begun,
+            moments: Rc::default(),
+        };
+        times.note("plan and save", begun, MomentEnd::Done);
+        times
+    }
+
+    fn note(&self, what: &str, since: Instant, end: MomentEnd) {
+        let at_ms = millis(since.saturating_duration_since(self.begun));
+        self.moments.borrow_mut().push(Moment {
+            what: what.into(),
+            at_ms,
+            took_ms: millis(since.elapsed()),
+            end,
+        });
+    }
+
+    /// A step that is timed.
+    pub(super) fn around<'a>(&self, step: Box<dyn JournalStep + 'a>) -> Box<dyn JournalStep + 'a> {
+        Box::new(Timed {
+            step,
+            times: self.clone(),
+        })
+    }
+
+    /// What was noted.
+    pub(super) fn take(&self) -> Vec<Moment> {
+        self.moments.take()
+    }
+}
+
+/// The step.
+struct Timed<'a> {
+    step: Box<dyn JournalStep + 'a>,
+    times: StepTimes,
+}
+
+impl JournalStep for Timed<'_> {
+    fn name(&self) -> &str {
+        self.step.name()
+    }
+
+    fn prepare(&mut self) -> Result<Value, Failure> {
+        self.step.prepare()
+    }
+
+    fn apply(&mut self, prepared: &Value) -> Result<(), Failure> {
+        let since = Instant::now();
+        let done = self.step.apply(prepared);
+        self.times.note(
+            self.step.name(),
+            since,
+            if done.is_ok() {
+                MomentEnd::Done
+            } else {
+                MomentEnd::Failed
+            },
+        );
+        done
+    }
+
+    fn undo(&mut self, prepared: &Value) -> Result<(), Failure> {
+        let since = Instant::now();
+        let done = self.step.undo(prepared);
+        self.times.note(
+            self.step.name(),
+            since,
+            if done.is_ok() {
+                MomentEnd::TakenBack
+            } else {
+                MomentEnd::Failed
+            },
+        );
+        done
+    }
+
+    fn finish(&mut self, prepared: &Value) -> Result<(), Failure> {
+        self.step.finish(prepared)
+    }
+
+    fn is_commit_point(&self) -> bool {
+        self.step.is_commit_point()
+    }
+
+    fn is_passed(&self) -> Result<bool, Failure> {
+        self.step.is_passed()
+    }
+}

@@ -1,0 +1,52 @@
+//! What keeps a release from being read or exported.
+
+use std::path::PathBuf;
+
+use crate::{
+    base::{Fault, Hint, Kind, RelPath},
+    model::TaskId,
+};
+
+/// What keeps a release from being read or exported.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder to export into is not empty.
+    #[error("{0} exists and is not an empty folder")]
+    NotEmpty(PathBuf),
+    /// The release has no such file.
+    #[error("{task} {version} has no file {path}")]
+    NoSuchFile {
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: String,
+        /// The file.
+        path: RelPath,
+    },
+    /// A file outside the repository cannot be written or read.
+    #[error("cannot use {0}")]
+    Outside(PathBuf, #[source] std::io::Error),
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Outside(..) => Kind::Missing,
+            Self::NotEmpty(_) => Kind::Refused,
+            Self::NoSuchFile { .. } => Kind::NotFound,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
+            Self::NoSuchFile { task, version, .. } => {
+                vec![Hint::run(
+                    "see its files",
+                    &["snapback", "show", "--task", task.as_str(), version],
+                )]
+            }
+            Self::Outside(..) => Vec::new(),
+        }
+    }
+}

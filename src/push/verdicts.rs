@@ -1,0 +1,66 @@
+//! Verdicts, pushed to others and fetched from them.
+
+use crate::{
+    base::Failure,
+    git::Hooks,
+    model::TaskId,
+    operate::{self, Operator},
+    site::RepoSite,
+    verdict::{
+        self,
+        refs::{self, PREFIX},
+    },
+};
+
+/// Pushes the verdicts; returns how many there are, how many are new there, and where. Nothing
+/// can conflict: each has a name of its own. Without a named remote they go where `git push`
+/// goes.
+pub fn push(site: &RepoSite, remote: Option<&str>) -> Result<(usize, usize, String), Failure> {
+    let remote = remote_or_default(site, remote)?;
+    let _lock = site.lock()?;
+    refs::publish(&site.git, None, &verdict::own(&*site.state)?)?;
+    let names = refs::names(&site.git, None)?;
+    let all = [format!("{PREFIX}*:{PREFIX}*")];
+    let new = if names.is_empty() {
+        0
+    } else {
+        site.git.push(&remote, &all, Hooks::Skip)?
+    };
+    Ok((names.len(), new, remote))
+}
+
+/// Fetches the verdicts of others; returns how many are new, and from where. A name that is
+/// there already is never given another meaning. Without a named remote they come from where
+/// [`push`] brings them.
+pub fn fetch(site: &RepoSite, remote: Option<&str>) -> Result<(usize, String), Failure> {
+    let remote = remote_or_default(site, remote)?;
+    let _lock = site.lock()?;
+    let before = refs::names(&site.git, None)?.len();
+    let what = operate::deed_about("verdicts fetch", &crate::base::secret::clean_text(&remote));
+    Operator::new(site).witnessed(what, "", || {
+        Ok(site.git.fetch(&remote, &[format!("{PREFIX}*:{PREFIX}*")])?)
+    })?;
+    Ok((
+        refs::names(&site.git, None)?.len().saturating_sub(before),
+        remote,
+    ))
+}
+
+/// The named remote, or the one of a push.
+fn remote_or_default(site: &RepoSite, named: Option<&str>) -> Result<String, Failure> {
+    named.map_or_else(
+        || Ok(site.git.push_remote()?),
+        |named| Ok(named.to_string()),
+    )
+}
+
+/// The references of what is said of a task's versions; what was only written down here gets
+/// its own.
+pub(super) fn to_share(site: &RepoSite, task: &TaskId) -> Result<Vec<String>, Failure> {
+    let _lock = site.lock()?;
+    let own = verdict::own(&*site.state)?;
+    if let Err(failure) = refs::publish(&site.git, Some(task), &own) {
+        site.warn(refs::not_shared(&failure));
+    }
+    refs::names(&site.git, Some(task))
+}

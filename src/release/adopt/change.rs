@@ -1,0 +1,71 @@
+//! An adoption as a change that the operator carries out. Without a configuration file, tasks are
+//! found from the tags: a folder of the same name makes a task, and the configuration is written.
+
+use std::{path::Path, sync::Arc};
+
+use super::{Adoption, configuration, find};
+use crate::{
+    base::{Failure, Fault},
+    draft::Draft,
+    model::{Settings, TaskId, overview::AdoptionLine, request::Adopt},
+    operate::Change,
+    site::{self, RepoSite},
+};
+
+/// Reads the settings that a text would give as the configuration of a work tree.
+pub type SettingsOf = fn(&Path, &str) -> Result<Settings, Arc<dyn Fault>>;
+
+/// An adoption that is asked for.
+pub struct AdoptTags<'a> {
+    /// What is asked for.
+    pub wanted: &'a Adopt,
+    /// How a configuration is read that was found from the tags.
+    pub settings_of: SettingsOf,
+}
+
+impl Change for AdoptTags<'_> {
+    fn draft(&self, site: &RepoSite) -> Result<Draft, Failure> {
+        site.refuse_flaws()?;
+        site.git.check_ready()?;
+        let (adoption, site, configuration) = self.adoption(site)?;
+        let mut draft = super::draft(&site, &adoption, configuration)?;
+        draft.sign_as(&self.wanted.signing);
+        draft.plan.nothing_to_do = adoption.manifests.is_empty();
+        Ok(draft)
+    }
+}
+
+impl AdoptTags<'_> {
+    /// What an adoption would do: every tag, adopted or with the reason why not.
+    ///
+    /// # Errors
+    /// When the settings hold a mistake, or the tags cannot be read.
+    pub fn lines(&self, site: &RepoSite) -> Result<Vec<AdoptionLine>, Failure> {
+        site.refuse_flaws()?;
+        Ok(self.adoption(site)?.0.lines)
+    }
+
+    /// What can be adopted, with which settings, and their text when they are new.
+    fn adoption(&self, site: &RepoSite) -> Result<(Adoption, RepoSite, Option<String>), Failure> {
+        let (site, text) = match self.found_tasks(site)? {
+            Some((settings, text)) => (site.with_settings(settings), Some(text)),
+            None => (site.clone(), None),
+        };
+        let tasks = &self.wanted.tasks;
+        let wanted = |id: &TaskId| tasks.is_empty() || tasks.contains(id);
+        Ok((find(&site, &wanted)?, site, text))
+    }
+
+    /// Settings with the tasks that the tags speak of, and the configuration's text; `None` when
+    /// there is a configuration or there are tasks already.
+    fn found_tasks(&self, site: &RepoSite) -> Result<Option<(Settings, String)>, Failure> {
+        if site.settings.from_file || !site.settings.tasks.is_empty() {
+            return Ok(None);
+        }
+        let Some(text) = configuration(site)? else {
+            return Ok(None);
+        };
+        let settings = (self.settings_of)(site.git.work_tree(), &text);
+        Ok(Some((settings.map_err(site::Error::Settings)?, text)))
+    }
+}

@@ -1,0 +1,26 @@
+//! A release as a change that the operator carries out.
+
+use crate::{
+    base::Failure, catalog::tasks, draft::Draft, drill::way_back, model::request::CreateSnapshot,
+    operate::Change, site::RepoSite, verdict,
+};
+
+impl Change for CreateSnapshot {
+    /// Describes the release, and notes a way back that the task has and that is broken.
+    fn draft(&self, site: &RepoSite) -> Result<Draft, Failure> {
+        site.refuse_flaws()?;
+        let spec = tasks::spec(site, &self.task)?;
+        let releases = tasks::releases_of(site, &self.task)?;
+        let standings = verdict::standings_of(site, &self.task)?;
+        let mut draft = super::draft(site, spec, &releases, &standings, self)?;
+        if let Some(version) = draft.plan.to.clone().filter(|_| !draft.plan.nothing_to_do) {
+            let broken = way_back::broken(site, spec, &version)?;
+            draft.plan.notes.extend(broken);
+        }
+        Ok(draft)
+    }
+
+    fn runs_pre_commit(&self) -> bool {
+        self.run_hooks
+    }
+}

@@ -1,0 +1,80 @@
+//! Why something is not here: whose the files are that stand in the way, and which tags this clone
+//! lacks.
+
+use super::Error;
+use crate::{
+    base::Failure,
+    catalog::{self, missing_tags, registry, tasks},
+    model::Version,
+    site::RepoSite,
+};
+
+/// Which of a task's releases was looked for.
+enum Wanted {
+    /// This one.
+    This(Version),
+    /// Any.
+    Any,
+    /// One before the active version, and after this one when it is named.
+    After(Option<Version>),
+}
+
+/// A failure of permissions, with whose the files are that stand in the way; one for want of a
+/// release, with the tags that are not here.
+pub fn explain(site: &RepoSite, failure: Failure) -> Failure {
+    site.explain_permissions(by_tags(site, failure))
+}
+
+/// The failure for want of a release: where its tag only is not in this clone, that is what is
+/// said.
+fn by_tags(site: &RepoSite, failure: Failure) -> Failure {
+    let (task, wanted) = match (failure.find::<catalog::Error>(), failure.find::<Error>()) {
+        (
+            Some(catalog::Error::UnknownVersion {
+                task,
+                version,
+                near,
+            }),
+            _,
+        ) => match version.parse::<Version>() {
+            Ok(version) if !near.is_empty() => (task, Wanted::This(version)),
+            _ => (task, Wanted::Any),
+        },
+        (_, Some(Error::NoSuchVersion { task, .. })) => (task, Wanted::Any),
+        (_, Some(Error::NoGoodVersion { task, why, .. })) => {
+            (task, Wanted::After(why.named().cloned()))
+        }
+        _ => return failure,
+    };
+    let Ok(missing) = missing_tags::missing(site, Some(task)) else {
+        return failure;
+    };
+    let active = || {
+        tasks::spec(site, task)
+            .ok()
+            .and_then(|spec| registry::active(&*site.tree, &site.settings, spec).version)
+    };
+    let versions: Vec<Version> = match wanted {
+        Wanted::This(version) => missing
+            .of(task)
+            .filter(|missing| **missing == version)
+            .cloned()
+            .collect(),
+        Wanted::Any => missing.of(task).cloned().collect(),
+        Wanted::After(named) => {
+            let older = missing.older(task, active().as_ref()).into_iter();
+            older
+                .filter(|version| named.as_ref().is_none_or(|named| version > named))
+                .collect()
+        }
+    };
+    if versions.is_empty() {
+        failure
+    } else {
+        Error::TagsNotHere {
+            task: task.clone(),
+            versions,
+        }
+        .into()
+    }
+}

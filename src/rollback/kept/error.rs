@@ -1,0 +1,71 @@
+//! What keeps files that an operation put aside from coming back.
+
+use std::path::PathBuf;
+
+use crate::base::{Fault, Hint, Kind, RelPath};
+
+/// What keeps files that an operation put aside from coming back.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder to write into is not empty.
+    #[error("{0} exists and is not an empty folder")]
+    NotEmpty(PathBuf),
+    /// A file outside the repository cannot be written.
+    #[error("cannot use {0}")]
+    Outside(PathBuf, #[source] std::io::Error),
+    /// An operation has nothing that can be brought back.
+    #[error("operation {0} has put nothing aside")]
+    NothingKept(String),
+    /// What it overwrote or deleted was as released, and no file of it was named.
+    #[error(
+        "nobody had written any of what operation {0} overwrote or deleted: it was as released"
+    )]
+    NothingWritten(String),
+    /// It has nothing at a path.
+    #[error("operation {op} has put nothing aside of {path}")]
+    NotKept {
+        /// The operation.
+        op: String,
+        /// The path.
+        path: RelPath,
+    },
+    /// It is of no one task, so its files only come into a folder.
+    #[error("operation {0} is of no one task: its files come back into a folder only")]
+    OnlyInto(String),
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Outside(..) => Kind::Missing,
+            Self::NotEmpty(_) | Self::OnlyInto(_) => Kind::Refused,
+            Self::NothingKept(_) | Self::NothingWritten(_) | Self::NotKept { .. } => Kind::NotFound,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
+            Self::Outside(..) => Vec::new(),
+            Self::NothingKept(_) => vec![Hint::run(
+                "see what others have",
+                &["snapback", "op", "kept"],
+            )],
+            Self::NothingWritten(op) => vec![
+                Hint::run(
+                    "see what it has, and name what is to come back",
+                    &["snapback", "op", "kept", op],
+                ),
+                Hint::run("or take all of it back", &["snapback", "undo", op]),
+            ],
+            Self::NotKept { op, .. } => vec![Hint::run(
+                "see what it has",
+                &["snapback", "op", "kept", op],
+            )],
+            Self::OnlyInto(op) => vec![Hint::run(
+                "write them there",
+                &["snapback", "op", "restore", op, "--into", "kept"],
+            )],
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! What operations put aside, listed and brought back: what somebody wrote while one was at work,
+//! and what it overwrote or deleted.
+//!
+//! `restore` describes how files come back into the work tree; nothing here changes the work
+//! tree itself. Files also come back into a folder of their own, which no journal speaks of.
+
+mod error;
+mod left_version;
+mod restore;
+
+use std::{collections::BTreeSet, path::Path};
+
+use crate::{
+    base::{Failure, Fs, RelPath, fs::create_dir_all, output, sqlite},
+    journal::{self, history, log::folder, status::Phase},
+    model::{
+        FileKind, FileRecord, OpId, Operation, Source,
+        kept::{Fate, Kept, KeptFile, Why},
+        request::RestoreKept,
+    },
+    site::{RepoSite, copy_checked},
+    steps::files::notes,
+};
+use left_version::LeftVersion;
+
+pub use error::Error;
+
+/// So many of the newest operations are looked at when none is named.
+const NEWEST: usize = 50;
+/// So many of them `status` speaks of.
+const RECENT: usize = 10;
+/// Says that what somebody wrote was brought back, in the operation's folder.
+const RESTORED: &str = "restored";
+
+/// The recent operations that left something of somebody's which nobody has brought back yet.
+///
+/// # Errors
+/// When the operations cannot be listed.
+pub fn open_notes(site: &RepoSite) -> Result<Vec<(OpId, Vec<Kept>)>, Failure> {
+    if site.is_closed() {
+        return Ok(Vec::new());
+    }
+    let ids = history::ids(&*site.state)?;
+    let open = |op: &&OpId| {
+        site.state
+            .stat(&folder(op).join(RESTORED))
+            .is_ok_and(|stat| stat.is_none())
+    };
+    let recent = ids
+        .iter()
+        .rev()
+        .take(RECENT)
+        .filter(open)
+        .map(|op| (op.clone(), notes(&*site.state, op).unwrap_or_default()));
+    Ok(recent.filter(|(_, notes)| !notes.is_empty()).collect())
+}
+
+/// The files that can be brought back of one operation, or of the newest ones.
+///
+/// # Errors
+/// When there is no such operation, or its plan cannot be read.
+pub fn files(site: &RepoSite, op: Option<&str>) -> Result<Vec<(OpId, Vec<KeptFile>)>, Failure> {
+    let state = &*site.state;
+    let ids = match op {
+        Some(text) => vec![history::find(state, text)?],
+        None => history::ids(state)?
+            .into_iter()
+            .rev()
+            .take(NEWEST)
+            .collect(),
+    };
+    let mut all = Vec::new();
+    for id in ids {
+        let Some(found) = history::open(&site.state, &id)? else {
+            continue;
+        };
+        let files = kept_of(site, &found.operation, &found.phase)?;
+        if !files.is_empty() || op.is_some() {
+            all.push((id, files));
+        }
+    }
+    Ok(all)
+}
+
+/// The files of one operation, what somebody wrote meanwhile first.
+fn kept_of(
+    site: &RepoSite,
+    operation: &Operation,
+    phase: &Phase,
+) -> Result<Vec<KeptFile>, Failure> {
+    let left = LeftVersion::of(site, operation);
+    let notes = notes(&*site.state, &operation.about.id).unwrap_or_default();
+    let mut files = Vec::new();
+    for note in notes.iter().filter(|note| note.what == Fate::Aside) {
+        files.extend(put_aside(site, note)?);
+    }
+    let stays = |path: &RelPath| {
+        notes
+            .iter()
+            .any(|note| note.what == Fate::Stays && note.path == *path)
+    };
+    for change in operation.path_changes() {
+        let Some(before) = &change.before else {
+            continue;
+        };
+        let why = match &change.after {
+            _ if stays(&change.path) => Why::Stays,
+            _ if *phase == (Phase::Finished { done: false }) => continue,
+            Some(after) if after.same(before) => continue,
+            Some(_) => Why::Overwritten,
+            None => Why::Deleted,
+        };
+        let as_released = left
+            .as_ref()
+            .is_some_and(|left| left.has(&change.path, before));
+        files.push(KeptFile {
+            path: change.path.clone(),
+            why,
+            state: before.clone(),
+            as_released,
+        });
+    }
+    Ok(files)
+}
+
+/// A file that was put aside; `None` when its bytes were not kept.
+fn put_aside(site: &RepoSite, note: &Kept) -> Result<Option<KeptFile>, Failure> {
+    let Some(object) = note.object else {
+        return Ok(None);
+    };
+    let kind = if note.link {
+        FileKind::Link
+    } else {
+        FileKind::of_mode(note.mode)
+    };
+    let state = FileRecord {
+        path: note.path.clone(),
+        kind,
+        mode: if note.link { kind.mode() } else { note.mode },
+        size: site.store.verify(&object)?,
+        digest: object.0,
+        mtime: None,
+        source: Source::Object(object),
+    };
+    Ok(Some(KeptFile {
+        path: note.path.clone(),
+        why: Why::Aside,
+        state,
+        as_released: false,
+    }))
+}
+
+/// The files that are asked for: those at or below the paths, or all that somebody wrote. A
+/// database and what lay beside it come together: neither says anything without the other.
+fn chosen(site: &RepoSite, wanted: &RestoreKept) -> Result<(Operation, Vec<KeptFile>), Failure> {
+    let found = history::open(&site.state, &wanted.op)?;
+    let found = found.ok_or_else(|| journal::Error::NotFound(wanted.op.short()))?;
+    let mut files = kept_of(site, &found.operation, &found.phase)?;
+    if files.is_empty() {
+        return Err(Error::NothingKept(wanted.op.short()).into());
+    }
+    for path in &wanted.paths {
+        if !files.iter().any(|file| file.path.is_in(path)) {
+            return Err(Error::NotKept {
+                op: wanted.op.short(),
+                path: path.clone(),
+            }
+            .into());
+        }
+    }
+    let is_named = |file: &KeptFile| wanted.paths.iter().any(|path| file.path.is_in(path));
+    let is_meant = |file: &&KeptFile| {
+        if wanted.paths.is_empty() {
+            is_somebodys(site, file)
+        } else {
+            is_named(file)
+        }
+    };
+    let meant: BTreeSet<RelPath> = files
+        .iter()
+        .filter(is_meant)
+        .map(|file| file.path.clone())
+        .collect();
+    let lay_together = |file: &KeptFile| {
+        let database = sqlite::database_of(&file.path);
+        let logs = || {
+            sqlite::ENDS
+                .into_iter()
+                .map(|end| sqlite::side(&file.path, end))
+        };
+        file.why != Why::Aside
+            && (database.is_some_and(|path| meant.contains(&path))
+                || logs().any(|path| meant.contains(&path)))
+    };
+    files.retain(|file| is_meant(&file) || lay_together(file));
+    if files.is_empty() {
+        return Err(Error::NothingWritten(wanted.op.short()).into());
+    }
+    Ok((found.operation, files))
+}
+
+/// True for what somebody wrote: not as the version that was left has it, and none of what
+/// snapback or Python writes themselves.
+pub fn is_somebodys(site: &RepoSite, file: &KeptFile) -> bool {
+    let settings = &site.settings;
+    let is_ours = file.path == settings.registry
+        || file.path.is_in(&settings.snapshots)
+        || file.path.name().ends_with(b".pyc");
+    file.why == Why::Aside || !file.as_released && !is_ours
+}
+
+/// Writes files that an operation put aside below a new or empty folder; returns their paths
+/// there. Of several of one name all are written.
+///
+/// # Errors
+/// When there is something in the folder, or a file cannot be read or written.
+pub fn restore_into(
+    site: &RepoSite,
+    wanted: &RestoreKept,
+    into: &Path,
+    dry_run: bool,
+) -> Result<Vec<RelPath>, Failure> {
+    let (_, files) = chosen(site, wanted)?;
+    let outside = |source| Error::Outside(into.to_path_buf(), source);
+    if into.is_dir() && into.read_dir().map_err(outside)?.next().is_some()
+        || into.is_symlink()
+        || into.is_file()
+    {
+        return Err(Error::NotEmpty(into.to_path_buf()).into());
+    }
+    let (mut paths, mut taken) = (Vec::with_capacity(files.len()), BTreeSet::new());
+    for file in &files {
+        let mut path = file.path.clone();
+        while !taken.insert(path.clone()) {
+            path = RelPath::own([path.as_bytes(), b"~"].concat());
+        }
+        paths.push(path);
+    }
+    if dry_run {
+        return Ok(paths);
+    }
+    let root = output::folder(into, true)?;
+    for (file, path) in files.iter().zip(&paths) {
+        crate::base::cancel::check()?;
+        create_dir_all(&root, &path.parent(), 0o777).map_err(outside)?;
+        if file.state.is_link() {
+            let mut target = Vec::new();
+            copy_checked(site, &file.state, &mut target)?;
+            root.symlink(&target, path).map_err(outside)?;
+            continue;
+        }
+        let mut out = root.create(path, 0o600).map_err(outside)?;
+        copy_checked(site, &file.state, &mut out)?;
+        out.set_mode(file.state.mode)
+            .and_then(|()| out.sync(output::FILE))
+            .map_err(outside)?;
+    }
+    note_restored(site, &wanted.op);
+    Ok(paths)
+}
+
+/// From now on `status` need not speak of it. Not worth a failure.
+pub fn note_restored(site: &RepoSite, op: &OpId) {
+    let _ = site.state.create(&folder(op).join(RESTORED), 0o600);
+}

@@ -1,0 +1,77 @@
+//! What a rollback would meet in this work tree, now: found by the very draft that it makes, and by
+//! the checks that it makes of the draft before it changes anything.
+//!
+//! Rollbacks, drills and health ask here, so that none of them knows of an obstacle that another
+//! one does not. What is of this moment (a running git, a merge) is told apart from what stays.
+
+use crate::{
+    base::Failure,
+    catalog::tasks,
+    journal,
+    model::{TaskSpec, Version, request},
+    operate::{Operator, operations},
+    site::RepoSite,
+    verdict,
+};
+
+/// What keeps a rollback from being done.
+pub enum Obstacle {
+    /// The repository is in a state that passes: another branch, a merge, a lock, parts that are
+    /// not checked out.
+    Moment(Failure),
+    /// It stays until somebody mends it.
+    Lasting(Failure),
+}
+
+/// What a rollback of a task would meet; `None` = it would begin.
+pub fn obstacle(site: &RepoSite, task: &TaskSpec, version: &Version) -> Option<Obstacle> {
+    let failure = rehearse(site, task, version).err()?;
+    let waits = failure.find::<journal::Error>().is_some()
+        || matches!(failure.find(), Some(super::Error::NoBranch(_)));
+    let passes = waits
+        || failure.find::<git::Error>().is_some_and(|error| {
+            use git::Error::{GitLocked, InProgress, Sparse, Unborn, Unmerged};
+            matches!(
+                error,
+                Sparse | GitLocked { .. } | InProgress { .. } | Unborn { .. } | Unmerged { .. }
+            )
+        });
+    Some(if passes {
+        Obstacle::Moment(failure)
+    } else {
+        Obstacle::Lasting(failure)
+    })
+}
+
+/// Does what a rollback does before it changes anything.
+fn rehearse(site: &RepoSite, task: &TaskSpec, version: &Version) -> Result<(), Failure> {
+    if let Some(line) = operations::unfinished(site)? {
+        return Err(journal::Error::Unfinished(line.id).into());
+    }
+    let quiet = site.quiet();
+    let plain = request::Rollback::plain(task.id.clone(), version.clone(), "a rehearsal".into());
+    let wanted = request::Rollback {
+        past_floor: true,
+        despite_verdict: true,
+        ..plain
+    };
+    let mut draft = super::draft(
+        &quiet,
+        task,
+        &tasks::releases_of(site, &task.id)?,
+        &verdict::standings_of(site, &task.id)?,
+        &wanted,
+    )?;
+    let operator = Operator::new(site);
+    operator.check_draft(&mut draft, site.settings.on_verify_fail)?;
+    operator.check_doable(&draft)
+}
+
+impl Obstacle {
+    /// What is wrong.
+    pub fn failure(&self) -> &Failure {
+        match self {
+            Self::Moment(failure) | Self::Lasting(failure) => failure,
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Which version was active at a time: by the commits of this branch, and by what was done in this
+//! work tree without one.
+
+use jiff::{Span, Timestamp, Zoned};
+
+use super::Error;
+use crate::{
+    base::{Failure, clock::local_exact, text, zone},
+    catalog::{manifests, registry as read, releases::Releases},
+    journal::{history, status::Phase},
+    model::{GitId, OpId, TaskId, TaskSpec, Version, operation::OpKind},
+    registry::task_config,
+    site::RepoSite,
+};
+
+/// Largest configuration that is read, in bytes.
+const LIMIT: u64 = 16 << 20;
+
+/// The version that was active at a time: `2h`, `3d` ago, a day, or RFC 3339.
+pub(super) fn version_at(
+    site: &RepoSite,
+    task: &TaskSpec,
+    releases: &Releases,
+    when: &str,
+) -> Result<Version, Failure> {
+    let none = |why: String| Error::NoSuchVersion {
+        task: task.id.clone(),
+        text: format!("@{}", text::escape(when.as_bytes())),
+        why,
+    };
+    let Some(then) = moment(when, &site.clock.now().to_zoned(zone())) else {
+        return Err(none(
+            "write @2h, @3d, @yesterday, @2026-08-20 or @2026-08-20T15:00+08:00".into(),
+        )
+        .into());
+    };
+    let (committed, done) = (
+        committed_at(site, task, then)?,
+        done_at(site, &task.id, then)?,
+    );
+    let found = match (committed, done) {
+        // git keeps whole seconds only: in the same one, the operation says it better, unless
+        // somebody committed on top of it.
+        (Some(committed), Some(done))
+            if done.at.as_second() >= committed.at.as_second()
+                && !is_built_on(site, &committed, &done) =>
+        {
+            Some(Standpoint {
+                commit: done.commit.or(committed.commit),
+                ..done
+            })
+        }
+        (committed, done) => committed.or(done),
+    };
+    let (version, commit) = found.map_or((None, None), |found| (found.version, found.commit));
+    let version = version.ok_or_else(|| none("it had no version then".into()))?;
+    let Ok(release) = releases.find(&task.id, &version) else {
+        return Err(none(format!(
+            "{version} was active then, and it is no release here"
+        ))
+        .into());
+    };
+    if let Some(commit) = commit
+        && manifests::has_another(site, release, &commit)
+    {
+        return Err(none(format!(
+            "{version} was active then, and it is no release here: another one has its number now"
+        ))
+        .into());
+    }
+    let at = local_exact(then, &zone());
+    let is_to_come = then > site.clock.now();
+    let task = &task.id;
+    site.say(
+        "then",
+        if is_to_come {
+            format!("{task} is at {version}; {at} is still to come")
+        } else {
+            format!("{task} was at {version} at {at}")
+        },
+    );
+    Ok(version)
+}
+
+/// What the branch said at a time, and since when it had that commit.
+fn committed_at(
+    site: &RepoSite,
+    task: &TaskSpec,
+    then: Timestamp,
+) -> Result<Option<Standpoint>, Failure> {
+    let git = &site.git;
+    let Some(head) = git.head_commit()? else {
+        return Ok(None);
+    };
+    let Some((commit, at)) = git.first_parent_before(&head, then)? else {
+        return Ok(None);
+    };
+    Ok(Some(Standpoint {
+        at,
+        version: version_in(site, task, &commit)?,
+        commit: Some(commit),
+        is_committed: true,
+    }))
+}
+
+/// True when what the branch said is built on what an operation committed.
+fn is_built_on(site: &RepoSite, committed: &Standpoint, done: &Standpoint) -> bool {
+    let (Some(tip), Some(below), true) = (&committed.commit, &done.commit, done.is_committed)
+    else {
+        return false;
+    };
+    // In a history that ends early nobody can tell.
+    tip != below
+        && site
+            .git
+            .first_ancestor(tip, [Some(below.clone())])
+            .is_ok_and(|found| found.is_some())
+}
+
+/// The version that a commit says a task has: its registry, else its configuration.
+fn version_in(
+    site: &RepoSite,
+    task: &TaskSpec,
+    commit: &GitId,
+) -> Result<Option<Version>, Failure> {
+    let git = &site.git;
+    if let Some(entry) = git.entry(commit, &site.settings.registry)?
+        && let Some(version) = read::in_blob(git, &entry.id)?.version(&task.id)?
+    {
+        return Ok(Some(version));
+    }
+    let Some(path) = &task.config else {
+        return Ok(None);
+    };
+    let Some(entry) = git.entry(commit, path)? else {
+        return Ok(None);
+    };
+    Ok(task_config::version(
+        &git.read_blob_within(&entry.id, LIMIT)?,
+        path,
+        &task.version_key,
+    )?)
+}
+
+/// What the newest operation in this work tree until then left, and when.
+fn done_at(site: &RepoSite, task: &TaskId, then: Timestamp) -> Result<Option<Standpoint>, Failure> {
+    let here = site.git.work_tree().to_string_lossy();
+    let mut found: Option<Standpoint> = None;
+    for id in history::ids(&*site.state)?.into_iter().rev() {
+        let Some(listed) = history::summary(&site.state, &id)? else {
+            continue;
+        };
+        let about = &listed.summary.about;
+        let moves = matches!(
+            about.kind,
+            OpKind::CreateSnapshot | OpKind::Rollback | OpKind::Undo | OpKind::Redo
+        );
+        let is_ours = moves && about.task.as_ref() == Some(task) && about.worktree == here;
+        if !is_ours || about.at > then || listed.phase != (Phase::Finished { done: true }) {
+            continue;
+        }
+        let is_committed = listed.summary.steps.iter().any(|step| step == "publish");
+        let found = found.get_or_insert_with(|| Standpoint {
+            at: about.at,
+            version: about.to.clone(),
+            commit: None,
+            is_committed,
+        });
+        // One without a commit stands on that of an earlier one.
+        if is_committed {
+            found.commit = commit_of(site, &id)?;
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// The commit that an operation left its branch at.
+fn commit_of(site: &RepoSite, id: &OpId) -> Result<Option<GitId>, Failure> {
+    let found = history::open(&site.state, id)?;
+    let publication = found
+        .as_ref()
+        .and_then(|found| found.operation.publication());
+    let branch = publication.and_then(|publication| {
+        publication
+            .refs
+            .iter()
+            .rfind(|change| change.name.starts_with("refs/heads/"))
+    });
+    Ok(branch.map(|change| change.after.clone()))
+}
+
+/// Where a task stood.
+struct Standpoint {
+    /// Since when.
+    at: Timestamp,
+    /// Its version.
+    version: Option<Version>,
+    /// The commit of HEAD, as far as it is known.
+    commit: Option<GitId>,
+    /// True when that commit is where it came to stand, false when it stands on it without one of
+    /// its own.
+    is_committed: bool,
+}
+
+/// A moment: a span before now, the end of a day here, or a time with its offset.
+fn moment(text: &str, now: &Zoned) -> Option<Timestamp> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Some(time);
+    }
+    if let Ok(time) = jiff::fmt::strtime::parse("%Y-%m-%dT%H:%M%:z", text) {
+        return time.to_timestamp().ok();
+    }
+    let day = if text == "yesterday" {
+        now.date().yesterday().ok()
+    } else {
+        jiff::fmt::strtime::parse("%Y-%m-%d", text)
+            .and_then(|day| day.to_date())
+            .ok()
+    };
+    if let Some(day) = day {
+        return day
+            .tomorrow()
+            .ok()?
+            .to_zoned(now.time_zone().clone())
+            .ok()?
+            .timestamp()
+            .checked_sub(Span::new().nanoseconds(1))
+            .ok();
+    }
+    let span: Span = text.parse().ok()?;
+    let duration = span
+        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+        .ok()?;
+    now.timestamp().checked_sub(duration).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::{TimeZone, offset};
+
+    use super::*;
+
+    #[test]
+    fn moments() {
+        let now: Timestamp = "2026-08-20T12:00:00Z".parse().expect("it is a time");
+        let now = now.to_zoned(TimeZone::fixed(offset(8)));
+        let at = |text| moment(text, &now).map(|time| time.to_string());
+        assert_eq!(at("2h").as_deref(), Some("2026-08-20T10:00:00Z"));
+        assert_eq!(at("3d").as_deref(), Some("2026-08-17T12:00:00Z"));
+        assert_eq!(
+            at("2026-08-20T15:00+08:00").as_deref(),
+            Some("2026-08-20T07:00:00Z")
+        );
+        assert_eq!(
+            at("2026-08-20T15:00:00Z").as_deref(),
+            Some("2026-08-20T15:00:00Z")
+        );
+        assert_eq!(
+            at("yesterday").as_deref(),
+            Some("2026-08-19T15:59:59.999999999Z"),
+            "the end of the day here"
+        );
+        assert_eq!(
+            at("2026-08-18").as_deref(),
+            Some("2026-08-18T15:59:59.999999999Z")
+        );
+        assert_eq!(at("soon"), None);
+    }
+}
