@@ -37,7 +37,7 @@
 //! |---|---|
 //! | 0 | [`base`]: error kinds, digests, safe paths, the file-system port, lock, processes |
 //! | 1 | [`model`]: plain data and wire formats; [`policy`]: pure decisions |
-//! | 2 | [`git`], [`store`], [`records`]: folders of small texts |
+//! | 2 | [`git`], [`store`], [`records`]: folders of small texts, [`stat_cache`]: what files held when they were last read |
 //! | 3 | [`deps`], [`journal`], [`audit`], [`consent`], [`keys`] |
 //! | 4 | [`site`] (the opened ports), [`registry`] |
 //! | 5 | [`catalog`]: what there is: releases, manifests, files now |
@@ -97,6 +97,7 @@ pub mod requests;
 pub mod rollback;
 pub mod setup;
 pub mod site;
+pub mod stat_cache;
 pub mod steps;
 pub mod verdict;
 pub mod verify;

@@ -13,13 +13,14 @@ use std::{
 
 use rayon::prelude::*;
 
-use super::{cache::same, scan::Found, sqlite};
+use super::{scan::Found, sqlite};
 use crate::{
     base::{
         Failure, Fs, RelPath, Stat, Type, cancel,
         sqlite::{MAGIC, side},
     },
     model::ObjectId,
+    stat_cache::same,
     store::{self, PutSession, Stored},
 };
 
@@ -59,7 +60,7 @@ pub struct Intake<'a> {
     /// Where copies of databases in use are made; `None` takes every file as it is.
     pub copies: Option<PathBuf>,
     /// Where they go.
-    pub session: &'a PutSession<'a>,
+    pub session: &'a PutSession,
     /// Told of bytes that are done.
     pub progress: &'a (dyn Fn(u64) + Sync),
     /// How many bytes the store grew by.

@@ -12,11 +12,11 @@
 //! anything but the entry before, so listings of two versions share their chunks, and a listing
 //! of the same files is the same object. Entries are sorted by the bytes of their paths.
 
-use super::wire;
 use crate::{
     base::{
         Digest, RelPath,
         cut::{Broken, Cut, begin, seal},
+        wire,
     },
     model::{FileKind, FileRecord, ObjectId, Source},
 };

@@ -5,7 +5,6 @@
 //! only what differs, and first keeps what it would overwrite ([`mod@restore`]). Nothing here
 //! deletes from the store: a dropped name's bytes go with the next collection.
 
-pub mod cache;
 pub mod intake;
 pub mod listing;
 pub mod needed;
@@ -16,7 +15,6 @@ pub mod roots;
 pub mod scan;
 pub mod sqlite;
 pub mod upkeep;
-pub mod wire;
 pub mod write;
 
 use std::{

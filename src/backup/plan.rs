@@ -8,7 +8,6 @@ use std::{
 use rayon::prelude::*;
 
 use super::{
-    cache::{Cache, Known},
     scan::{self, Found, Walk},
     write::TEMP,
 };
@@ -19,6 +18,7 @@ use crate::{
     },
     catalog::databases::Database,
     model::{FileKind, FileRecord, Source, backup::Trouble},
+    stat_cache::{Cache, Known},
 };
 
 /// Bytes that are read at once.
@@ -79,7 +79,7 @@ pub fn plan<'a>(
     let walk = scan::walk(fs)?;
     let known = cache.map_or_else(
         || vec![None; walk.found.len()],
-        |cache| cache.know(&walk.found),
+        |cache| cache.know(walk.found.iter().map(|file| (&file.path, &file.stat))),
     );
     let folders: HashSet<&RelPath> = walk.folders.iter().map(|folder| &folder.path).collect();
     let others: HashSet<&RelPath> = walk.left.iter().map(|left| &left.path).collect();

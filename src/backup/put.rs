@@ -121,7 +121,7 @@ fn sources(put: &Put) -> Result<Vec<(PathBuf, RelPath)>, Failure> {
 /// Names a listing in the store; false when the name stands for the same already.
 pub fn name(
     site: &RepoSite,
-    session: PutSession<'_>,
+    session: PutSession,
     named: NamedListing<'_>,
     grew: bool,
 ) -> Result<bool, Failure> {

@@ -10,7 +10,6 @@ use std::{
 
 use super::{
     Error,
-    cache::Cache,
     find,
     intake::{Got, Intake},
     plan::{self, Plan},
@@ -23,6 +22,7 @@ use crate::{
     catalog::databases,
     model::{FileRecord, Source, backup::RestoreReport},
     site::RepoSite,
+    stat_cache::Cache,
 };
 
 /// What to restore.

@@ -18,7 +18,6 @@ use rayon::prelude::*;
 
 use super::{
     Error,
-    cache::same,
     plan::{Plan, Task},
     scan::Found,
 };
@@ -29,6 +28,7 @@ use crate::{
         backup::{RestoreReport, Trouble},
     },
     site::RepoSite,
+    stat_cache::same,
     store,
 };
 use clones::doubles;

@@ -5,8 +5,9 @@ use std::io::Read;
 
 use super::Error;
 use crate::{
-    base::{Digest, Fs, RelPath, Stat, Type, cancel::Stoppable, fs::read_sized},
+    base::{Digest, Fs, RelPath, Stat, Type, cancel::Stoppable, clock, fs::read_sized},
     model::{FileRecord, Source},
+    site::RepoSite,
 };
 
 /// Files up to this size are read into memory, larger ones are streamed.
@@ -21,6 +22,8 @@ pub struct FileNow {
     pub record: FileRecord,
     /// The bytes, for files up to [`SMALL`] and links.
     pub bytes: Option<Vec<u8>>,
+    /// How it looked, before and after it was read.
+    stat: Stat,
 }
 
 impl FileNow {
@@ -30,7 +33,11 @@ impl FileNow {
         if record.is_link() {
             (record.mode, record.mtime) = (record.kind.mode(), None);
         }
-        Self { record, bytes }
+        Self {
+            record,
+            bytes,
+            stat,
+        }
     }
 
     /// The same of bytes that were read whole.
@@ -107,6 +114,23 @@ fn steadily<T>(
         }
     }
     Err(Error::Unsteady(path.clone()))
+}
+
+/// The record of a file that the store keeps, as it is now. One that looks as it did when it was
+/// last read is not read again.
+pub fn kept_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>, Error> {
+    let began = clock::of_files();
+    let now = stat(&*site.tree, path)?;
+    let known = now.and_then(|now| Some((now, site.known.digest(path, &now)?)));
+    if let Some((now, digest)) = known {
+        let read = (digest, now.size);
+        return Ok(Some(FileRecord::of_stat(path.clone(), &now, read, Source::Here)));
+    }
+    let now = read(&*site.tree, path)?;
+    Ok(now.map(|now| {
+        site.known.learn(path, (&now.stat, began), now.record.digest);
+        now.record
+    }))
 }
 
 /// The record of a path now.

@@ -40,7 +40,9 @@ pub fn existing(
     path: &RelPath,
     blob: Option<&GitId>,
 ) -> Result<Option<FileRecord>, catalog::Error> {
-    let Some(FileNow { mut record, bytes }) = capture::read(tree, path)? else {
+    let Some(FileNow {
+        mut record, bytes, ..
+    }) = capture::read(tree, path)? else {
         return Ok(None);
     };
     let in_git = blob.filter(|id| {
@@ -87,6 +89,58 @@ pub fn new_file(
     Ok(FileRecord::with_bytes(path.clone(), mode, bytes))
 }
 
+/// The digest of a release's file.
+fn digest_of(file: &ManifestFile) -> Result<Digest, Error> {
+    file.digest()
+        .ok_or_else(|| Error::NoChecksum(file.path().clone()))
+}
+
+/// The permission bits that a release's file gets in the work tree.
+fn mode_of(site: &RepoSite, file: &ManifestFile) -> Result<u32, catalog::Error> {
+    if file.is_link() {
+        return Ok(FileKind::Link.mode());
+    }
+    permissions(
+        site,
+        file.path(),
+        file.kind() == Some(FileKind::Executable),
+    )
+}
+
+/// The record of a release's file in the work tree.
+fn record(
+    file: &ManifestFile,
+    mode: u32,
+    (digest, size): (Digest, u64),
+    source: Source,
+) -> FileRecord {
+    let kind = if file.is_link() {
+        FileKind::Link
+    } else {
+        FileKind::of_mode(mode)
+    };
+    FileRecord {
+        path: file.path().clone(),
+        kind,
+        size,
+        digest,
+        mode,
+        mtime: None,
+        source,
+    }
+}
+
+/// True when a file that the store keeps lies there as it was released; nothing is read.
+pub fn is_as_released(
+    site: &RepoSite,
+    file: &ManifestFile,
+    now: &FileRecord,
+) -> Result<bool, Failure> {
+    let mode = mode_of(site, file)?;
+    let released = record(file, mode, (digest_of(file)?, now.size), Source::Here);
+    Ok(now.same(&released))
+}
+
 /// What a restore of a release's file leaves in the work tree. Proves on the way that the bytes are
 /// here and are those of the manifest; `Err` says what is wrong.
 pub fn restored(
@@ -95,35 +149,17 @@ pub fn restored(
     file: &ManifestFile,
 ) -> Result<FileRecord, Failure> {
     let path = file.path();
-    let digest = file
-        .digest()
-        .ok_or_else(|| Error::NoChecksum(path.clone()))?;
+    let digest = digest_of(file)?;
     let link = file.is_link();
-    let mode = if link {
-        FileKind::Link.mode()
-    } else {
-        permissions(site, path, file.kind() == Some(FileKind::Executable))?
-    };
-    let record = |digest, size, source| FileRecord {
-        path: path.clone(),
-        kind: if link {
-            FileKind::Link
-        } else {
-            FileKind::of_mode(mode)
-        },
-        size,
-        digest,
-        mode,
-        mtime: None,
-        source,
-    };
+    let mode = mode_of(site, file)?;
     if let (Role::Large, Some(object)) = (file.role, file.object()) {
-        let length = site.store.verify(object).map_err(|source| Error::Large {
+        let size = site.store.verify(object).map_err(|source| Error::Large {
             path: path.clone(),
             source,
         })?;
-        return Ok(record(digest, length, Source::Object(*object)));
+        return Ok(record(file, mode, (digest, size), Source::Object(*object)));
     }
+    let record = |digest, size, source| record(file, mode, (digest, size), source);
     let blob = file.blob().ok_or_else(|| Error::NoBytes(path.clone()))?;
     let bytes = site.git.read_blob(blob)?;
     let found = Digest::of(&bytes);

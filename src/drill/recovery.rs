@@ -112,6 +112,7 @@ impl Drill<'_> {
                 tree: scratch.root(),
                 converter: &converter,
                 file_mode: true,
+                known: None,
                 takes_pointers: false,
             },
             is_of_version: &is_of_version,

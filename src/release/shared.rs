@@ -78,6 +78,7 @@ fn differing(
         tree: &*site.tree,
         converter: &converter,
         file_mode: site.git.trusts_file_mode(),
+        known: None,
         takes_pointers: true,
     };
     let differs = |tracked: &Tracked| {

@@ -27,6 +27,7 @@ use crate::{
         Event, GitId, Manifest, Operation, Settings, Sink, TaskId, Version, audit::Via,
         signature::Signer,
     },
+    stat_cache::KnownFiles,
     store::ChunkStore,
 };
 
@@ -130,6 +131,8 @@ pub struct RepoSite {
     pub clock: Clock,
     /// The name of this host.
     pub host: String,
+    /// What the files that the store keeps hold, as far as their looks prove it.
+    pub known: Arc<KnownFiles>,
     /// The releases that were read so far.
     pub read: ReadReleases,
     /// The permission bits that new files do not get.

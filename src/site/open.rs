@@ -18,6 +18,7 @@ use crate::{
     consent::{Consent, Place},
     git::Repo,
     model::{Settings, Sink, audit::Via, event::Quiet},
+    stat_cache::KnownFiles,
     store::ChunkStore,
 };
 
@@ -86,9 +87,17 @@ impl RepoSite {
             git.work_tree(),
             state.clone(),
         );
+        let tree = git.files()?;
+        let known = KnownFiles::new(
+            tree.clone(),
+            state.clone(),
+            git.work_tree().to_path_buf(),
+            git.trusts_ctime(),
+        );
         let uname = rustix::system::uname();
         Ok(Self {
-            tree: git.files()?,
+            tree,
+            known: Arc::new(known),
             state_path: state_folder::of(git.common_dir()),
             state,
             store,

@@ -172,7 +172,7 @@ impl World {
     }
 
     /// What turns the files of the work tree into those of `target`, with all bytes saved.
-    fn changes(&self, session: &PutSession<'_>, target: &Tree) -> Result<Vec<PathChange>, Failure> {
+    fn changes(&self, session: &PutSession, target: &Tree) -> Result<Vec<PathChange>, Failure> {
         let now = self.tree().0;
         let paths: BTreeSet<&String> = now
             .keys()
@@ -377,7 +377,7 @@ fn reference(op: &OpId) -> RelPath {
 
 /// Saves the bytes of one file.
 fn save(
-    session: &PutSession<'_>,
+    session: &PutSession,
     path: &RelPath,
     (kind, mode, bytes): &(char, u32, Vec<u8>),
 ) -> Result<FileRecord, Failure> {

@@ -36,6 +36,7 @@ pub mod text;
 pub mod times;
 pub mod user;
 pub mod waiting;
+pub mod wire;
 pub mod yaml;
 
 pub use clock::{Clock, zone};

@@ -265,6 +265,15 @@ impl Repo {
         })
     }
 
+    /// True unless git is told that change times of files say nothing.
+    pub fn trusts_ctime(&self) -> bool {
+        self.with(|repo| {
+            repo.config_snapshot()
+                .boolean("core.trustctime")
+                .unwrap_or(true)
+        })
+    }
+
     /// True when the work tree's file system takes names that differ only by case for one.
     pub fn folds_case(&self) -> bool {
         self.with(|repo| {

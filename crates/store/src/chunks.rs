@@ -23,13 +23,14 @@ use base::{Fs, RelPath};
 use model::ObjectId;
 
 /// A content-addressed store of byte strings of any size. Memory use does not grow with them. It is
-/// created at the first put.
+/// created at the first put. Clones are of the same store.
+#[derive(Clone)]
 pub struct ChunkStore {
     pub(super) backend: Arc<dyn Backend>,
-    pub(super) packs: Packs,
+    pub(super) packs: Arc<Packs>,
     pub(super) legacy: Legacy,
-    opened: Mutex<Option<Arc<Generation>>>,
-    numbers: AtomicU64,
+    opened: Arc<Mutex<Option<Arc<Generation>>>>,
+    numbers: Arc<AtomicU64>,
 }
 
 impl ChunkStore {
@@ -37,10 +38,10 @@ impl ChunkStore {
     pub fn new(backend: Arc<dyn Backend>) -> Self {
         Self {
             legacy: Legacy::new(backend.clone()),
-            packs: Packs::new(backend.clone()),
+            packs: Arc::new(Packs::new(backend.clone())),
             backend,
-            opened: Mutex::new(None),
-            numbers: AtomicU64::new(0),
+            opened: Arc::default(),
+            numbers: Arc::default(),
         }
     }
 
@@ -148,8 +149,8 @@ impl ChunkStore {
 
 impl ChunkStore {
     /// Begins a session of puts.
-    pub fn begin(&self) -> PutSession<'_> {
-        PutSession::new(self)
+    pub fn begin(&self) -> PutSession {
+        PutSession::new(self.clone())
     }
 
     /// The number of plain bytes of an object, `None` when it is not there.

@@ -22,7 +22,7 @@ const BUFFER: usize = 8 << 20;
 const CARRY: usize = 1 << 20;
 
 /// Stores everything a reader yields.
-pub fn put(session: &PutSession<'_>, from: &mut dyn Read) -> Result<Stored, Error> {
+pub fn put(session: &PutSession, from: &mut dyn Read) -> Result<Stored, Error> {
     let mut buffer = Vec::new();
     // One byte more tells a file that just fits from a larger one.
     from.take(BUFFER as u64 + 1)
@@ -35,7 +35,7 @@ pub fn put(session: &PutSession<'_>, from: &mut dyn Read) -> Result<Stored, Erro
 }
 
 /// Stores contents of at most [`BUFFER`] bytes each.
-pub fn put_small(session: &PutSession<'_>, contents: &[&[u8]]) -> Result<Vec<Stored>, Error> {
+pub fn put_small(session: &PutSession, contents: &[&[u8]]) -> Result<Vec<Stored>, Error> {
     let before = session.grown();
     let mut cuts = Vec::with_capacity(contents.len());
     let mut slices: Vec<&[u8]> = Vec::with_capacity(contents.len());
@@ -111,7 +111,7 @@ type BatchResult = (usize, Result<Vec<Chunk>, Error>, Vec<u8>);
 
 /// Stores a file of more than [`BUFFER`] bytes, whose first ones are read already.
 fn put_large(
-    session: &PutSession<'_>,
+    session: &PutSession,
     first: Vec<u8>,
     from: &mut dyn Read,
 ) -> Result<Stored, Error> {
@@ -148,7 +148,7 @@ fn put_large(
 
 /// Stores batches until there are no more.
 fn work(
-    session: &PutSession<'_>,
+    session: &PutSession,
     queue: &std::sync::Mutex<mpsc::Receiver<Batch>>,
     done: &mpsc::Sender<BatchResult>,
 ) {

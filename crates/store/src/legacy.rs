@@ -29,6 +29,7 @@ const TAIL: u64 = 8 + 32 + 4;
 const WINDOW_LOG: u32 = 23;
 
 /// The objects of an old store.
+#[derive(Clone)]
 pub struct Legacy {
     backend: Arc<dyn Backend>,
 }

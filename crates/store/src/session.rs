@@ -34,8 +34,8 @@ use model::ObjectId;
 const SAMPLE: u8 = 0;
 
 /// A session of puts; dropped without commit, it leaves nothing behind. Threads may share it.
-pub struct PutSession<'a> {
-    store: &'a ChunkStore,
+pub struct PutSession {
+    store: ChunkStore,
     packers: Mutex<Vec<Packer>>,
     packed: Mutex<Vec<FinishedPack>>,
     seen: Mutex<HashSet<BlobId>>,
@@ -55,9 +55,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("because no holder panics")
 }
 
-impl<'a> PutSession<'a> {
+impl PutSession {
     /// A session that has touched nothing yet.
-    pub(super) fn new(store: &'a ChunkStore) -> Self {
+    pub(super) fn new(store: ChunkStore) -> Self {
         Self {
             store,
             packers: Mutex::default(),
@@ -81,7 +81,7 @@ impl<'a> PutSession<'a> {
         if let Some(entered) = self.entered.get() {
             return Ok(entered);
         }
-        let entered = commit::enter(self.store)?;
+        let entered = commit::enter(&self.store)?;
         Ok(self.entered.get_or_init(|| entered))
     }
 
@@ -270,7 +270,7 @@ impl<'a> PutSession<'a> {
     }
 }
 
-impl PutSession<'_> {
+impl PutSession {
     /// Puts everything a reader yields. Not durable, not visible before the commit.
     pub fn put(&self, from: &mut dyn Read) -> Result<Stored, Error> {
         ingest::put(self, from)
@@ -308,7 +308,7 @@ impl PutSession<'_> {
             return Ok(Lease::none());
         };
         if !packed.is_empty() || !roots.is_empty() {
-            commit::publish(self.store, packed, roots)?;
+            commit::publish(&self.store, packed, roots)?;
         }
         Ok(entered.lease)
     }

@@ -9,7 +9,6 @@ use std::{
 
 use super::super::{
     Error,
-    cache::{Cache, Known, same},
     intake::{Got, Intake},
     scan::{self, Found, Walk},
 };
@@ -20,6 +19,7 @@ use crate::{
         backup::{PutReport, Trouble},
     },
     site::RepoSite,
+    stat_cache::{Cache, FileState, Known, same},
     store::PutSession,
 };
 
@@ -74,7 +74,7 @@ impl PutFolder {
         let mut known = if rehash {
             vec![None; walk.found.len()]
         } else {
-            cache.know(&walk.found)
+            cache.know(walk.found.iter().map(|file| (&file.path, &file.stat)))
         };
         for (file, known) in walk.found.iter().zip(&mut known) {
             // What is committed to a database in use need not show in its file.
@@ -96,7 +96,7 @@ impl PutFolder {
     pub(super) fn store(
         &mut self,
         site: &RepoSite,
-        session: &PutSession<'_>,
+        session: &PutSession,
         dry_run: bool,
         report: &mut PutReport,
     ) -> Result<(), Failure> {
@@ -143,7 +143,7 @@ impl PutFolder {
     }
 
     /// Believes only what the store still has.
-    fn doubt(&mut self, session: &PutSession<'_>) -> Result<(), Failure> {
+    fn doubt(&mut self, session: &PutSession) -> Result<(), Failure> {
         let objects: Vec<ObjectId> = self
             .known
             .iter()
@@ -298,7 +298,11 @@ impl PutFolder {
         files.extend(changed.iter().map(|(file, known)| (file, *known)));
         files.sort_by(|a, b| a.0.path.cmp(&b.0.path));
         // Without it the next run reads everything, and is right all the same.
-        if let Err(error) = self.cache.write(&*site.state, self.began, &files) {
+        let files = files.iter().map(|(file, known)| {
+            (&file.path, FileState::from(&file.stat), *known)
+        });
+        let files: Vec<_> = files.filter(|(_, state, _)| state.is_settled(self.began)).collect();
+        if let Err(error) = self.cache.write(&*site.state, &files) {
             site.warn(format!(
                 "what was read could not be written down, the next run will read it again: {error}"
             ));

@@ -75,7 +75,7 @@ fn write_blob(site: &RepoSite, converter: &Converter, blob: &NewBlob) -> Result<
 /// Puts the large files of a release into the store.
 pub(super) fn put_large(
     site: &RepoSite,
-    session: &PutSession<'_>,
+    session: &PutSession,
     draft: &Draft,
     saved: &mut u64,
 ) -> Result<BTreeMap<RelPath, ObjectId>, Failure> {
@@ -98,7 +98,7 @@ pub(super) fn put_large(
 /// Saves the bytes that the change of files needs, and fills in where they are.
 pub(super) fn put_files(
     site: &RepoSite,
-    session: &PutSession<'_>,
+    session: &PutSession,
     draft: &Draft,
     saved: &mut u64,
 ) -> Result<Vec<PathChange>, Failure> {
@@ -131,7 +131,7 @@ pub(super) fn put_files(
 /// are.
 pub(super) fn put_file(
     site: &RepoSite,
-    session: &PutSession<'_>,
+    session: &PutSession,
     record: &FileRecord,
     saved: &mut u64,
 ) -> Result<FileRecord, Failure> {

@@ -11,7 +11,7 @@ use crate::{
     base::{Digest, Failure, RelPath, Type},
     catalog::{
         Error, Scope,
-        capture::{self, FileNow},
+        capture,
         grown, left_out,
         manifests::{self, Found},
     },
@@ -339,7 +339,7 @@ fn add_large(
     found: &mut ReleaseFiles,
 ) -> Result<(), Failure> {
     for (path, _) in large {
-        let Some(FileNow { record, .. }) = capture::read(&*site.tree, &path)? else {
+        let Some(record) = capture::kept_record(site, &path)? else {
             continue;
         };
         site.progress(record.size);

@@ -1,11 +1,13 @@
 //! What must be written so that the release's files are there: in the work tree, in the commit and
-//! in the index. A file that is as released is never read where git's stat cache vouches for it.
+//! in the index. A file that is as released is not read where git's index or our own stat cache
+//! vouches for it.
 
 use rayon::prelude::*;
 
 use super::{Compared, Comparison, Wanted, note};
 use crate::{
     base::{Failure, Sorted},
+    catalog::capture,
     draft::tree,
     git::{Converter, Tracked, WorkState},
     model::{
@@ -72,10 +74,13 @@ impl Comparison<'_> {
         if reader.same_rules && clean.is_some_and(|entry| file.is_entry(entry)) {
             return Ok(None);
         }
-        let known = tracked
-            .and_then(|tracked| tracked.index.as_ref())
-            .map(|entry| &entry.id);
-        let before = tree::existing(&*self.site.tree, &self.site.git, file.path(), known)?;
+        let before = self.before(file, tracked)?;
+        if file.role == Role::Large
+            && let Some(before) = &before
+            && tree::is_as_released(self.site, file, before)?
+        {
+            return Ok(None);
+        }
         let after = tree::restored(self.site, reader.converter, file)?;
         if before.as_ref().is_some_and(|before| before.same(&after)) {
             return Ok(None);
@@ -85,6 +90,23 @@ impl Comparison<'_> {
             before,
             after: Some(after),
         }))
+    }
+
+    /// What is at the path of a file now.
+    fn before(
+        &self,
+        file: &ManifestFile,
+        tracked: Option<&Tracked>,
+    ) -> Result<Option<FileRecord>, Failure> {
+        let site = self.site;
+        let known = tracked
+            .and_then(|tracked| tracked.index.as_ref())
+            .map(|entry| &entry.id);
+        Ok(if file.role == Role::Large && known.is_none() {
+            capture::kept_record(site, file.path())?
+        } else {
+            tree::existing(&*site.tree, &site.git, file.path(), known)?
+        })
     }
 
     /// Notes how commit and index change for a restored file.

@@ -2,15 +2,18 @@
 //! attributes say so. A link is never followed, and a pointer of Git LFS is no file of a release
 //! that has its bytes.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rayon::prelude::*;
 
 use crate::{
-    base::{Digest, Fs, Hint, Type, fs::read_limited},
+    base::{Digest, Fs, Hint, Stat, Type, clock, fs::read_limited},
     git::{Converter, Repo},
     model::{
         CheckResult, FileKind, Manifest, Status,
         manifest::{ManifestFile, Role},
     },
+    stat_cache::{KnownFiles, same},
     verify::{Check, check_run::Trouble},
 };
 
@@ -24,9 +27,30 @@ pub struct Checkout<'a> {
     pub converter: &'a Converter,
     /// False where the file system keeps no executable bit, or git is told not to believe it.
     pub file_mode: bool,
+    /// What files of the store hold, where that need not be read again.
+    pub known: Option<&'a KnownFiles>,
     /// True where a pointer of Git LFS is the file that it stands for, as it is for a release of
     /// it.
     pub takes_pointers: bool,
+}
+
+impl Checkout<'_> {
+    /// The digest of a file of the store, where its look proves it.
+    fn known_digest(&self, file: &ManifestFile, stat: &Stat) -> Option<Digest> {
+        let known = self.known.filter(|_| file.role == Role::Large)?;
+        known.digest(file.path(), stat)
+    }
+
+    /// Remembers what a file of the store holds that was read, if nobody wrote to it meanwhile.
+    fn learn(&self, file: &ManifestFile, (stat, began): (&Stat, (i64, u32)), digest: Digest) {
+        let path = file.path();
+        let Some(known) = self.known.filter(|_| file.role == Role::Large) else {
+            return;
+        };
+        if matches!(self.tree.stat(path), Ok(Some(after)) if same(&after, stat)) {
+            known.learn(path, (stat, began), digest);
+        }
+    }
 }
 
 /// Every file of the manifest that `wanted` names lies there as released. `is_clean`
@@ -44,24 +68,20 @@ pub fn as_released(
         .copied()
         .filter(|file| !is_clean(file))
         .collect();
+    let known = AtomicUsize::new(0);
     let troubles = doubtful
         .par_iter()
-        .filter_map(|file| tree_trouble(checkout, file))
+        .filter_map(|file| tree_trouble(checkout, file, &known))
         .collect();
-    let (read, unread) = (doubtful.len(), files.len() - doubtful.len());
-    let rest = if unread == 0 {
-        String::new()
-    } else {
-        format!(", {unread} by git's stat cache")
-    };
-    run.weigh(
-        troubles,
-        format!(
-            "{}/{} files as released ({read} read and hashed{rest})",
-            files.len(),
-            files.len()
-        ),
-    )
+    let (all, known) = (files.len(), known.into_inner());
+    let mut how = vec![format!("{} read and hashed", doubtful.len() - known)];
+    for (count, cache) in [(all - doubtful.len(), "git's"), (known, "snapback's")] {
+        if count > 0 {
+            how.push(format!("{count} by {cache} stat cache"));
+        }
+    }
+    let how = how.join(", ");
+    run.weigh(troubles, format!("{all}/{all} files as released ({how})"))
 }
 
 /// The result of [`as_released`] where some files are left out of the work tree: of these nothing
@@ -86,8 +106,12 @@ pub fn without(check: CheckResult, absent: usize) -> CheckResult {
     }
 }
 
-/// What is wrong with a file of the work tree.
-fn tree_trouble(checkout: &Checkout<'_>, file: &ManifestFile) -> Option<Trouble> {
+/// What is wrong with a file of the work tree; counts it when its bytes were known.
+fn tree_trouble(
+    checkout: &Checkout<'_>,
+    file: &ManifestFile,
+    known: &AtomicUsize,
+) -> Option<Trouble> {
     let path = file.path();
     let bad = |line: String| Some(Trouble::Bad(line));
     let Some(digest) = file.digest() else {
@@ -96,6 +120,7 @@ fn tree_trouble(checkout: &Checkout<'_>, file: &ManifestFile) -> Option<Trouble>
             file.checksum()
         ));
     };
+    let began = clock::of_files();
     let stat = match checkout.tree.stat(path) {
         Ok(Some(stat)) => stat,
         Ok(None) => return bad(format!("{path} is missing")),
@@ -122,8 +147,16 @@ fn tree_trouble(checkout: &Checkout<'_>, file: &ManifestFile) -> Option<Trouble>
             if executable { "not " } else { "" }
         ));
     }
+    if let Some(found) = checkout.known_digest(file, &stat) {
+        known.fetch_add(1, Ordering::Relaxed);
+        return (found != digest)
+            .then(|| Trouble::Bad(format!("{path} has other bytes than the release")));
+    }
     match differs(checkout, file, digest, link) {
-        Ok(false) => None,
+        Ok(false) => {
+            checkout.learn(file, (&stat, began), digest);
+            None
+        }
         Ok(true) => bad(format!("{path} has other bytes than the release")),
         Err(why) => Some(Trouble::Unread(format!("{path}: {why}"))),
     }
@@ -131,7 +164,7 @@ fn tree_trouble(checkout: &Checkout<'_>, file: &ManifestFile) -> Option<Trouble>
 
 /// True when a file of the work tree is not as it is listed, or cannot be read.
 pub fn is_other(checkout: &Checkout<'_>, file: &ManifestFile) -> bool {
-    tree_trouble(checkout, file).is_some()
+    tree_trouble(checkout, file, &AtomicUsize::new(0)).is_some()
 }
 
 /// True when the bytes, converted to git's form where attributes say so, are not the release's.

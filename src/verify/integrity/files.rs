@@ -78,6 +78,7 @@ impl FilesNow {
             tree: &*site.tree,
             converter: &converter,
             file_mode: site.git.trusts_file_mode(),
+            known: (!tree.levels.deep).then_some(&*site.known),
             // What was taken in a moment ago is what lies here, a pointer too.
             takes_pointers: tree.levels.since.is_some(),
         };

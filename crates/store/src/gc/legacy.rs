@@ -78,7 +78,7 @@ impl Collection<'_> {
 /// Puts an object of the old format into a session; `None` when it is damaged.
 fn put_legacy(
     store: &ChunkStore,
-    session: &PutSession<'_>,
+    session: &PutSession,
     id: &ObjectId,
 ) -> Result<Option<Stored>, Error> {
     let (put, whole) = piped(store, id, |reader| session.put(reader))?;

@@ -1,7 +1,7 @@
-//! Small pieces that the room's binary formats have besides those that every format has: numbers
-//! of few bytes, names after their length, paths after the one before, times.
+//! Small pieces of binary formats: numbers of few bytes, names after their length, paths after the
+//! one before, times.
 
-use crate::base::{
+use crate::{
     RelPath,
     cut::{Broken, Cut},
 };

@@ -1,4 +1,4 @@
-//! What files held when they were last read, so that those that look the same need no reading.
+//! The file of one folder's cache.
 //!
 //! ```text
 //! "SNBSTAT1" version:u16 folder:32 run:u32 count:u64
@@ -8,25 +8,26 @@
 //! ```
 //!
 //! One file a folder, in the store's `stat-cache`. It is written without a sync: a lost or
-//! damaged one costs the time to read everything again, and nothing else. As in git's index, a
-//! file that may have been changed in the same tick of the clock in which it was read is not
-//! believed (git's "racy" rule); here such files are not even written down.
+//! damaged one costs the time to read everything again, and nothing else. What may have been
+//! changed in the tick of the clock in which it was read is not written down.
 
 use std::{io::Write as _, os::unix::ffi::OsStrExt, path::Path};
 
-use super::{scan::Found, wire};
+use super::FileState;
 use crate::{
     base::{
         Digest, Fs, RelPath, Stat,
         cut::{Broken, Cut, begin, seal},
         fs::read_limited,
-        times,
+        times, wire,
     },
     model::ObjectId,
 };
 
 const VERSION: u16 = 1;
 const MAGIC: [u8; 8] = *b"SNBSTAT1";
+/// Where caches lie, in the state folder.
+const DIR: &str = "store/stat-cache";
 /// No cache is larger: one of ten million files.
 const MAX: u64 = 2 << 30;
 
@@ -49,48 +50,47 @@ pub struct Cache {
     pub run: u32,
 }
 
-/// Appends what tells one state of a file from another.
-fn put_stat(out: &mut Vec<u8>, stat: &Stat) {
-    wire::varint(out, stat.size);
-    wire::time(out, stat.mtime);
-    wire::time(out, stat.ctime);
-    out.extend_from_slice(&stat.ino.to_le_bytes());
-    out.extend_from_slice(&stat.dev.to_le_bytes());
+/// Appends the state of a file.
+fn put_state(out: &mut Vec<u8>, state: &FileState) {
+    wire::varint(out, state.size);
+    wire::time(out, state.mtime);
+    wire::time(out, state.ctime);
+    out.extend_from_slice(&state.ino.to_le_bytes());
+    out.extend_from_slice(&state.dev.to_le_bytes());
 }
 
-/// True when two looks at a file found it in the same state.
-pub fn same(a: &Stat, b: &Stat) -> bool {
-    (a.kind, a.size, a.mtime, a.ctime, a.ino, a.dev)
-        == (b.kind, b.size, b.mtime, b.ctime, b.ino, b.dev)
+/// Reads the state of a file.
+fn state(cut: &mut Cut<'_>) -> Result<FileState, Broken> {
+    Ok(FileState {
+        size: cut.varint()?,
+        mtime: cut.time()?,
+        ctime: cut.time()?,
+        ino: cut.u64()?,
+        dev: cut.u64()?,
+    })
 }
 
-/// Reads what tells states of a file apart; whether it is as it was.
-fn is_same(cut: &mut Cut<'_>, stat: &Stat) -> Result<bool, Broken> {
-    let (size, mtime, ctime, ino, dev) = (
-        cut.varint()?,
-        cut.time()?,
-        cut.time()?,
-        cut.u64()?,
-        cut.u64()?,
-    );
-    Ok((size, mtime, ctime, ino, dev) == (stat.size, stat.mtime, stat.ctime, stat.ino, stat.dev))
+/// What tells one folder from another.
+fn identity(folder: &Path, stat: &Stat) -> Vec<u8> {
+    let place = folder.as_os_str().as_bytes();
+    [place, &stat.dev.to_le_bytes(), &stat.ino.to_le_bytes()].concat()
 }
 
 impl Cache {
     /// Opens the cache of a folder, given where it is and what its `lstat` says. Where the times of
     /// the file system prove nothing, nothing is known.
     pub fn of(state: &dyn Fs, folder: &Path, stat: &Stat) -> Self {
-        let identity = [
-            folder.as_os_str().as_bytes(),
-            &stat.dev.to_le_bytes(),
-            &stat.ino.to_le_bytes(),
-        ]
-        .concat();
-        let mut cache = Self::open(state, &RelPath::own("store/stat-cache"), &identity);
+        let mut cache = Self::open(state, &RelPath::own(DIR), &identity(folder, stat));
         if !times::are_fine_at(folder) {
             cache.bytes.clear();
         }
         cache
+    }
+
+    /// Opens the cache of what the store keeps of a work tree.
+    pub(super) fn of_work_tree(state: &dyn Fs, folder: &Path, stat: &Stat) -> Self {
+        let identity = [b"work tree\0", &identity(folder, stat)[..]].concat();
+        Self::open(state, &RelPath::own(DIR), &identity)
     }
 
     /// Opens the cache of a folder: `identity` is where it is, and its device and inode.
@@ -124,48 +124,56 @@ impl Cache {
 
     /// What is known of each of these files, which are sorted by path; `None` where it has to be
     /// read.
-    pub fn know(&self, files: &[Found]) -> Vec<Option<Known>> {
+    pub fn know<'f>(
+        &self,
+        files: impl ExactSizeIterator<Item = (&'f RelPath, &'f Stat)>,
+    ) -> Vec<Option<Known>> {
         let mut known = vec![None; files.len()];
+        let mut files = files.enumerate().peekable();
+        let join = self.each(|path, state, entry| {
+            let before = |(_, (other, _)): &(usize, (&RelPath, &Stat))| other.as_bytes() < path;
+            while files.next_if(before).is_some() {}
+            let here = files.next_if(|(_, (other, _))| other.as_bytes() == path);
+            if let Some((nth, _)) = here.filter(|(_, (_, stat))| FileState::from(*stat) == state) {
+                known[nth] = Some(entry);
+            }
+        });
         // What was damaged was dropped when it was opened: no error is left.
-        if !self.bytes.is_empty() && self.join(files, &mut known).is_err() {
+        if join.is_err() {
             known.fill(None);
         }
         known
     }
 
-    /// Walks along both lists.
-    fn join(&self, files: &[Found], known: &mut [Option<Known>]) -> Result<(), Broken> {
+    /// Gives every entry on, in order of the paths.
+    pub(super) fn each(
+        &self,
+        mut take: impl FnMut(&[u8], FileState, Known),
+    ) -> Result<(), Broken> {
+        if self.bytes.is_empty() {
+            return Ok(());
+        }
         let (mut cut, _, count) = self.head()?;
-        let (mut path, mut at) = (Vec::new(), 0);
+        let mut path = Vec::new();
         for _ in 0..count {
             wire::read_path(&mut cut, &mut path)?;
-            while files
-                .get(at)
-                .is_some_and(|file| file.path.as_bytes() < &path[..])
-            {
-                at += 1;
-            }
-            let here = files.get(at).filter(|file| file.path.as_bytes() == path);
-            let same = is_same(&mut cut, here.map_or(&NOTHING, |file| &file.stat))?;
-            let entry = Known {
+            let state = state(&mut cut)?;
+            let known = Known {
                 object: ObjectId(cut.digest()?),
                 verified: cut.u32()?,
             };
-            if here.is_some() && same {
-                known[at] = Some(entry);
-            }
+            take(&path, state, known);
         }
         Ok(())
     }
 
-    /// Writes down what is known now. `began` is when the first file was looked at.
+    /// Writes down what is known now, sorted by path.
     pub fn write(
         &self,
         state: &dyn Fs,
-        began: (i64, u32),
-        files: &[(&Found, Known)],
+        files: &[(&RelPath, FileState, Known)],
     ) -> std::io::Result<()> {
-        let bytes = self.encode(began, files);
+        let bytes = self.encode(files);
         if bytes == self.bytes {
             return Ok(());
         }
@@ -187,60 +195,44 @@ impl Cache {
     }
 
     /// The bytes of the next cache.
-    fn encode(&self, began: (i64, u32), files: &[(&Found, Known)]) -> Vec<u8> {
-        let settled = |stat: &Stat| times::is_settled(stat.mtime, stat.ctime, began);
-        let kept = || files.iter().filter(|(file, _)| settled(&file.stat));
+    fn encode(&self, files: &[(&RelPath, FileState, Known)]) -> Vec<u8> {
         let mut out = Vec::with_capacity(128 + files.len() * 112);
         out.extend(begin(&MAGIC, VERSION));
         out.extend_from_slice(self.folder.bytes());
         out.extend_from_slice(&self.run.to_le_bytes());
-        out.extend_from_slice(&(kept().count() as u64).to_le_bytes());
+        out.extend_from_slice(&(files.len() as u64).to_le_bytes());
         let root = RelPath::root();
         let mut before = &root;
-        for (file, known) in kept() {
-            wire::path(&mut out, before, &file.path);
-            put_stat(&mut out, &file.stat);
+        for (path, state, known) in files {
+            wire::path(&mut out, before, path);
+            put_state(&mut out, state);
             out.extend_from_slice(known.object.0.bytes());
             out.extend_from_slice(&known.verified.to_le_bytes());
-            before = &file.path;
+            before = path;
         }
         seal(out)
     }
 }
-
-/// Stands in for a file that is not there any more.
-const NOTHING: Stat = Stat {
-    kind: crate::base::Type::Other,
-    mode: 0,
-    size: 0,
-    mtime: (0, 0),
-    ctime: (0, 0),
-    ino: 0,
-    dev: 0,
-    uid: 0,
-    gid: 0,
-    links: 0,
-};
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::{Root, Type};
 
-    fn found(path: &str, ctime: (i64, u32)) -> Found {
+    fn found(path: &str, ctime: (i64, u32)) -> (RelPath, Stat) {
         let stat = Stat {
             kind: Type::File,
+            mode: 0o644,
             size: 5,
             mtime: (10, 0),
             ctime,
             ino: 7,
-            ..NOTHING
+            dev: 1,
+            uid: 0,
+            gid: 0,
+            links: 1,
         };
-        Found {
-            path: RelPath::own(path),
-            stat,
-            in_use: false,
-        }
+        (RelPath::own(path), stat)
     }
 
     #[test]
@@ -258,25 +250,28 @@ mod tests {
             object: ObjectId(Digest::of(b"x")),
             verified: 3,
         };
-        let all: Vec<_> = files.iter().map(|file| (file, known)).collect();
+        let all = files.iter().map(|(path, stat)| (path, stat.into(), known));
+        let settled = |(_, state, _): &(&RelPath, FileState, Known)| state.is_settled((100, 0));
+        let all: Vec<_> = all.filter(settled).collect();
         Cache::open(&state, &folder, b"id")
-            .write(&state, (100, 0), &all)
+            .write(&state, &all)
             .expect("it writes");
         let cache = Cache::open(&state, &folder, b"id");
+        let know = |cache: &Cache, files: &[(RelPath, Stat)]| {
+            cache.know(files.iter().map(|(path, stat)| (path, stat)))
+        };
         assert_eq!(
-            (cache.run, cache.know(&files)),
+            (cache.run, know(&cache, &files)),
             (1, vec![Some(known), None, Some(known), Some(known)]),
             "b may be racy"
         );
         let mut other = files.clone();
-        other[0].stat.ctime.1 = 1;
-        other[2].stat.size = 6;
-        other[3].path = RelPath::own("d");
-        assert_eq!(cache.know(&other), [None; 4]);
-        assert_eq!(
-            Cache::open(&state, &folder, b"elsewhere").know(&files),
-            [None; 4]
-        );
+        other[0].1.ctime.1 = 1;
+        other[2].1.size = 6;
+        other[3].0 = RelPath::own("d");
+        assert_eq!(know(&cache, &other), [None; 4]);
+        let elsewhere = Cache::open(&state, &folder, b"elsewhere");
+        assert_eq!(know(&elsewhere, &files), [None; 4]);
         let bytes = std::fs::read(dir.path().join(cache.path.as_os())).expect("it is there");
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();

@@ -1,0 +1,137 @@
+//! The files of the work tree that the store keeps, as far as their bytes are known.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{Cache, FileState, Known};
+use crate::{
+    base::{Digest, Fs, RelPath, Stat, Type, times},
+    model::ObjectId,
+};
+
+/// What nobody asked for in so many runs is forgotten.
+const RUNS: u32 = 256;
+
+/// The files of the work tree that the store keeps: what they held when they were last read.
+/// Opened when it is first asked.
+pub struct KnownFiles {
+    tree: Arc<dyn Fs>,
+    state: Arc<dyn Fs>,
+    folder: PathBuf,
+    trusts_ctime: bool,
+    opened: Mutex<Option<Opened>>,
+}
+
+/// The opened cache, and what was learned since.
+struct Opened {
+    /// `None` where no look at a file proves anything.
+    cache: Option<Cache>,
+    /// The device of the work tree: on others, times may be coarse.
+    dev: u64,
+    files: BTreeMap<RelPath, (FileState, Known)>,
+    is_changed: bool,
+}
+
+impl KnownFiles {
+    /// Those of the work tree in a folder, remembered below a state folder. `trusts_ctime` says
+    /// whether change times mean anything there.
+    pub fn new(
+        tree: Arc<dyn Fs>,
+        state: Arc<dyn Fs>,
+        folder: PathBuf,
+        trusts_ctime: bool,
+    ) -> Self {
+        Self {
+            tree,
+            state,
+            folder,
+            trusts_ctime,
+            opened: Mutex::default(),
+        }
+    }
+
+    /// Runs something on the opened cache.
+    fn with<T>(&self, run: impl FnOnce(&mut Opened) -> T) -> T {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        run(opened.get_or_insert_with(|| self.open()))
+    }
+
+    fn open(&self) -> Opened {
+        let top = self.tree.stat(&RelPath::root()).ok().flatten();
+        let top = top.filter(|_| self.trusts_ctime && times::are_fine_at(&self.folder));
+        let cache = top.map(|top| Cache::of_work_tree(&*self.state, &self.folder, &top));
+        let mut files = BTreeMap::new();
+        let read = cache.as_ref().map(|cache| {
+            cache.each(|path, state, known| {
+                if let Ok(path) = RelPath::parse(path) {
+                    files.insert(path, (state, known));
+                }
+            })
+        });
+        if matches!(read, Some(Err(_))) {
+            files.clear();
+        }
+        Opened {
+            cache,
+            dev: top.map_or(0, |top| top.dev),
+            files,
+            is_changed: false,
+        }
+    }
+
+    /// The digest of a file that looks as it did when it was last read.
+    pub fn digest(&self, path: &RelPath, stat: &Stat) -> Option<Digest> {
+        self.with(|opened| {
+            let run = opened.cache.as_ref()?.run;
+            let (state, known) = opened.files.get_mut(path)?;
+            if stat.kind != Type::File || *state != FileState::from(stat) {
+                return None;
+            }
+            known.verified = run;
+            Some(known.object.0)
+        })
+    }
+
+    /// Remembers what a file holds that was read: `stat` is how it looked before and after,
+    /// `began` when that began.
+    pub fn learn(&self, path: &RelPath, (stat, began): (&Stat, (i64, u32)), digest: Digest) {
+        let state = FileState::from(stat);
+        self.with(|opened| {
+            let Some(cache) = &opened.cache else { return };
+            if stat.kind != Type::File || stat.dev != opened.dev || !state.is_settled(began) {
+                return;
+            }
+            let known = Known {
+                object: ObjectId(digest),
+                verified: cache.run,
+            };
+            opened.files.insert(path.clone(), (state, known));
+            opened.is_changed = true;
+        });
+    }
+
+    /// Writes down what was learned, for the next run.
+    ///
+    /// # Errors
+    /// When it cannot be written: the next run reads again, and is right all the same.
+    pub fn save(&self) -> std::io::Result<()> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(opened) = opened.as_mut().filter(|opened| opened.is_changed) else {
+            return Ok(());
+        };
+        let Some(cache) = &opened.cache else {
+            return Ok(());
+        };
+        let files = opened.files.iter();
+        let files: Vec<_> = files
+            .filter(|(_, (_, known))| cache.run.wrapping_sub(known.verified) < RUNS)
+            .map(|(path, (state, known))| (path, *state, *known))
+            .collect();
+        cache.write(&*self.state, &files)?;
+        opened.is_changed = false;
+        Ok(())
+    }
+}
