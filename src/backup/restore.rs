@@ -9,8 +9,7 @@ use std::{
 };
 
 use super::{
-    Error,
-    find,
+    Error, find,
     intake::{Got, Intake},
     plan::{self, Plan},
     put,

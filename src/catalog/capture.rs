@@ -5,9 +5,10 @@ use std::io::Read;
 
 use super::Error;
 use crate::{
-    base::{Digest, Fs, RelPath, Stat, Type, cancel::Stoppable, clock, fs::read_sized},
+    base::{Digest, Failure, Fs, RelPath, Stat, Type, cancel::Stoppable, clock, fs::read_sized},
     model::{FileRecord, Source},
     site::RepoSite,
+    store::PutSession,
 };
 
 /// Files up to this size are read into memory, larger ones are streamed.
@@ -51,7 +52,8 @@ impl FileNow {
 /// errors.
 pub fn read(tree: &dyn Fs, path: &RelPath) -> Result<Option<FileNow>, Error> {
     steadily(tree, path, |stat| {
-        read_once(tree, path, stat).map(|now| (now.record.size, now))
+        let now = read_once(tree, path, stat).map_err(unread(path))?;
+        Ok((now.record.size, now))
     })
 }
 
@@ -63,9 +65,12 @@ pub fn bytes(tree: &dyn Fs, path: &RelPath) -> Result<Option<Vec<u8>>, Error> {
             .read_link(path)
             .map(|target| (target.len() as u64, Some(target))),
         _ if stat.size > SMALL => Ok((stat.size, None)),
-        _ => read_sized(&mut tree.open(path)?.take(SMALL + 1), stat.size)
+        _ => tree
+            .open(path)
+            .and_then(|file| read_sized(&mut file.take(SMALL + 1), stat.size))
             .map(|bytes| (bytes.len() as u64, Some(bytes))),
     };
+    let once = |stat| once(stat).map_err(unread(path));
     Ok(steadily(tree, path, once)?.flatten())
 }
 
@@ -85,12 +90,20 @@ pub fn is_now(tree: &dyn Fs, path: &RelPath, bytes: &[u8]) -> bool {
     }
 }
 
+/// That a path could not be read.
+fn unread(path: &RelPath) -> impl FnOnce(std::io::Error) -> Error + '_ {
+    |source| Error::Read {
+        path: path.clone(),
+        source,
+    }
+}
+
 /// Reads a path until it did not change meanwhile; `read` says how many bytes there were.
-fn steadily<T>(
+fn steadily<T, E: From<Error>>(
     tree: &dyn Fs,
     path: &RelPath,
-    read: impl Fn(Stat) -> std::io::Result<(u64, T)>,
-) -> Result<Option<T>, Error> {
+    read: impl Fn(Stat) -> Result<(u64, T), E>,
+) -> Result<Option<T>, E> {
     for _ in 0..ATTEMPTS {
         let Some(before) = stat(tree, path)? else {
             return Ok(None);
@@ -101,36 +114,57 @@ fn steadily<T>(
                 return Err(Error::NotAFile {
                     path: path.clone(),
                     what: "a device, FIFO or socket",
-                });
+                }
+                .into());
             }
             Type::File | Type::Symlink => {}
         }
-        let (size, now) = read(before).map_err(|source| Error::Read {
-            path: path.clone(),
-            source,
-        })?;
+        let (size, now) = read(before)?;
         if stat(tree, path)? == Some(before) && size == before.size {
             return Ok(Some(now));
         }
     }
-    Err(Error::Unsteady(path.clone()))
+    Err(Error::Unsteady(path.clone()).into())
 }
 
 /// The record of a file that the store keeps, as it is now. One that looks as it did when it was
 /// last read is not read again.
-pub fn kept_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>, Error> {
+pub fn kept_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>, Failure> {
     let began = clock::of_files();
     let now = stat(&*site.tree, path)?;
-    let known = now.and_then(|now| Some((now, site.known.digest(path, &now)?)));
-    if let Some((now, digest)) = known {
+    if let Some((now, digest)) = now.and_then(|now| Some((now, site.known.digest(path, &now)?))) {
         let read = (digest, now.size);
-        return Ok(Some(FileRecord::of_stat(path.clone(), &now, read, Source::Here)));
+        return Ok(Some(FileNow::new(path, now, read, None).record));
     }
-    let now = read(&*site.tree, path)?;
+    let now = steadily(&*site.tree, path, |stat| read_to_keep(site, path, stat))?;
     Ok(now.map(|now| {
-        site.known.learn(path, (&now.stat, began), now.record.digest);
+        site.known
+            .learn(path, (&now.stat, began), now.record.digest);
         now.record
     }))
+}
+
+/// Reads a file once: into the store, when an operation that is to be written needs it.
+fn read_to_keep(site: &RepoSite, path: &RelPath, stat: Stat) -> Result<(u64, FileNow), Failure> {
+    let put = |session: &PutSession| -> Result<FileNow, Failure> {
+        let mut file = site.tree.open(path).map_err(unread(path))?;
+        let stored = session.put(&mut Stoppable(&mut file))?;
+        Ok(FileNow::new(path, stat, (stored.digest, stored.size), None))
+    };
+    let kept = (stat.kind == Type::File)
+        .then(|| site.with_intake(put))
+        .flatten();
+    let now = match kept {
+        Some(kept) => kept?,
+        None => read_once(&*site.tree, path, stat).map_err(unread(path))?,
+    };
+    Ok((now.record.size, now))
+}
+
+/// True when a file still looks as it did when these bytes were read.
+pub fn looks_like(site: &RepoSite, path: &RelPath, digest: &Digest) -> bool {
+    let now = site.tree.stat(path).ok().flatten();
+    now.is_some_and(|now| site.known.digest(path, &now).as_ref() == Some(digest))
 }
 
 /// The record of a path now.
@@ -140,10 +174,7 @@ pub fn record(tree: &dyn Fs, path: &RelPath) -> Result<Option<FileRecord>, Error
 
 /// What `lstat` says.
 pub fn stat(tree: &dyn Fs, path: &RelPath) -> Result<Option<Stat>, Error> {
-    tree.stat(path).map_err(|source| Error::Read {
-        path: path.clone(),
-        source,
-    })
+    tree.stat(path).map_err(unread(path))
 }
 
 /// Reads a path once.

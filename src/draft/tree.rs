@@ -42,7 +42,8 @@ pub fn existing(
 ) -> Result<Option<FileRecord>, catalog::Error> {
     let Some(FileNow {
         mut record, bytes, ..
-    }) = capture::read(tree, path)? else {
+    }) = capture::read(tree, path)?
+    else {
         return Ok(None);
     };
     let in_git = blob.filter(|id| {
@@ -100,11 +101,7 @@ fn mode_of(site: &RepoSite, file: &ManifestFile) -> Result<u32, catalog::Error> 
     if file.is_link() {
         return Ok(FileKind::Link.mode());
     }
-    permissions(
-        site,
-        file.path(),
-        file.kind() == Some(FileKind::Executable),
-    )
+    permissions(site, file.path(), file.kind() == Some(FileKind::Executable))
 }
 
 /// The record of a release's file in the work tree.

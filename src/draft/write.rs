@@ -73,14 +73,12 @@ pub fn write(
     finish: impl FnOnce(&mut Operation) -> Result<(), Failure>,
 ) -> Result<Written, Failure> {
     let who = person(site, &draft)?;
-    let mut saved = 0;
-    let session = site.store.begin();
+    let session = site.put_session();
     write_blobs(site, &draft)?;
-    let objects = put_large(site, &session, &draft, &mut saved)?;
+    let objects = put_large(site, &session, &draft)?;
     let total = bytes_of_files(&draft);
-    let mut changes = site.work("saving", total, true, || {
-        put_files(site, &session, &draft, &mut saved)
-    })?;
+    let mut changes = site.work("saving", total, true, || put_files(site, &session, &draft))?;
+    let saved = session.grown();
     let mut leases = vec![session.commit()?];
     say_saved(site, draft.files.len(), saved);
     let writing = Writing {

@@ -4,6 +4,7 @@ pub mod bytes;
 pub mod consent;
 mod error;
 mod flaws;
+mod intake;
 mod open;
 pub mod owners;
 mod places;
@@ -34,6 +35,7 @@ use crate::{
 pub use bytes::{Bytes, copy_checked};
 pub use error::Error;
 pub use flaws::{Flaw, Stops};
+use intake::Intake;
 pub use open::{Options, ReadSettings};
 pub use signing::Signatures;
 
@@ -153,6 +155,8 @@ pub struct RepoSite {
     pub command: String,
     /// By whom or what the command was given, for the audit log.
     pub via: Via,
+    /// Where files are read into while an operation is described.
+    intake: Option<Intake>,
     /// What was warned of already.
     warned: Arc<Mutex<BTreeSet<String>>>,
 }

@@ -117,6 +117,7 @@ impl RepoSite {
             lock_wait: options.lock_wait,
             command: options.command,
             via: options.via,
+            intake: None,
             warned: Arc::default(),
         })
     }

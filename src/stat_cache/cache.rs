@@ -146,10 +146,7 @@ impl Cache {
     }
 
     /// Gives every entry on, in order of the paths.
-    pub(super) fn each(
-        &self,
-        mut take: impl FnMut(&[u8], FileState, Known),
-    ) -> Result<(), Broken> {
+    pub(super) fn each(&self, mut take: impl FnMut(&[u8], FileState, Known)) -> Result<(), Broken> {
         if self.bytes.is_empty() {
             return Ok(());
         }

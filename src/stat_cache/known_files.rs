@@ -38,12 +38,7 @@ struct Opened {
 impl KnownFiles {
     /// Those of the work tree in a folder, remembered below a state folder. `trusts_ctime` says
     /// whether change times mean anything there.
-    pub fn new(
-        tree: Arc<dyn Fs>,
-        state: Arc<dyn Fs>,
-        folder: PathBuf,
-        trusts_ctime: bool,
-    ) -> Self {
+    pub fn new(tree: Arc<dyn Fs>, state: Arc<dyn Fs>, folder: PathBuf, trusts_ctime: bool) -> Self {
         Self {
             tree,
             state,

@@ -110,11 +110,7 @@ struct Batch {
 type BatchResult = (usize, Result<Vec<Chunk>, Error>, Vec<u8>);
 
 /// Stores a file of more than [`BUFFER`] bytes, whose first ones are read already.
-fn put_large(
-    session: &PutSession,
-    first: Vec<u8>,
-    from: &mut dyn Read,
-) -> Result<Stored, Error> {
+fn put_large(session: &PutSession, first: Vec<u8>, from: &mut dyn Read) -> Result<Stored, Error> {
     let _one = session.large.lock().expect("because no holder panics");
     let before = session.grown();
     let cutter = Cutter::choose(&first, None);

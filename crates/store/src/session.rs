@@ -118,7 +118,11 @@ impl PutSession {
     ) -> Result<(), Error> {
         let mut packer = None;
         for (blob, bytes) in blobs {
-            if !self.claim(blob, bytes)? {
+            let is_new = self.claim(blob, bytes).inspect_err(|_| {
+                // It is claimed and not stored: nothing may rely on it.
+                *lock(&self.failed) = true;
+            })?;
+            if !is_new {
                 continue;
             }
             let mut open = match packer.take() {
@@ -253,7 +257,7 @@ impl PutSession {
     }
 
     /// How many bytes the packs grew by until now.
-    pub(super) fn grown(&self) -> u64 {
+    pub fn grown(&self) -> u64 {
         self.grown.load(Ordering::Relaxed)
     }
 
@@ -281,13 +285,17 @@ impl PutSession {
         ingest::put_small(self, contents)
     }
 
-    /// Which of these objects the store has and this session may rely on: what is not held must
-    /// be put. Cheap: indexes are asked, packs looked at, a sample of the chunks read.
+    /// Which of these objects the store has, or this session has put, so that it may rely on them:
+    /// what is not held must be put. Cheap: indexes are asked, packs looked at, a sample of the chunks read.
     pub fn holds(&self, objects: &[ObjectId]) -> Result<Vec<bool>, Error> {
         use rayon::prelude::*;
         let generation = &self.enter()?.generation;
-        let held =
-            |id: &ObjectId| Ok(self.has(generation, data(id.0))? || self.has_file(generation, id)?);
+        let held = |id: &ObjectId| {
+            let was_put = [data(id.0), list(id.0)]
+                .iter()
+                .any(|blob| lock(&self.seen).contains(blob));
+            Ok(was_put || self.has(generation, data(id.0))? || self.has_file(generation, id)?)
+        };
         objects.par_iter().with_min_len(256).map(held).collect()
     }
 

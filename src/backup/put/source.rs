@@ -298,10 +298,12 @@ impl PutFolder {
         files.extend(changed.iter().map(|(file, known)| (file, *known)));
         files.sort_by(|a, b| a.0.path.cmp(&b.0.path));
         // Without it the next run reads everything, and is right all the same.
-        let files = files.iter().map(|(file, known)| {
-            (&file.path, FileState::from(&file.stat), *known)
-        });
-        let files: Vec<_> = files.filter(|(_, state, _)| state.is_settled(self.began)).collect();
+        let files = files
+            .iter()
+            .map(|(file, known)| (&file.path, FileState::from(&file.stat), *known));
+        let files: Vec<_> = files
+            .filter(|(_, state, _)| state.is_settled(self.began))
+            .collect();
         if let Err(error) = self.cache.write(&*site.state, &files) {
             site.warn(format!(
                 "what was read could not be written down, the next run will read it again: {error}"

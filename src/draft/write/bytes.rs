@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::super::{Draft, NewBlob, tree};
 use super::Error;
 use crate::{
-    base::{Failure, RelPath, cancel::Stoppable},
+    base::{Digest, Failure, RelPath, cancel::Stoppable},
     catalog::capture,
     git::{self, Attributes, Converter},
     model::{FileRecord, ObjectId, PathChange, Source},
@@ -77,7 +77,6 @@ pub(super) fn put_large(
     site: &RepoSite,
     session: &PutSession,
     draft: &Draft,
-    saved: &mut u64,
 ) -> Result<BTreeMap<RelPath, ObjectId>, Failure> {
     let mut objects = BTreeMap::new();
     for (path, digest) in &draft.large {
@@ -85,14 +84,27 @@ pub(super) fn put_large(
             path: path.clone(),
             source,
         };
+        if is_held(site, session, path, digest)? {
+            objects.insert(path.clone(), ObjectId(*digest));
+            continue;
+        }
         let stored = session.put(&mut Stoppable(site.tree.open(path).map_err(read)?))?;
         if stored.digest != *digest {
             return Err(Error::Changed(path.clone()).into());
         }
-        *saved += stored.grown;
         objects.insert(path.clone(), stored.id);
     }
     Ok(objects)
+}
+
+/// True when the store has the bytes of a file that looks as it did when it was read.
+fn is_held(
+    site: &RepoSite,
+    session: &PutSession,
+    path: &RelPath,
+    digest: &Digest,
+) -> Result<bool, Failure> {
+    Ok(capture::looks_like(site, path, digest) && session.holds(&[ObjectId(*digest)])?[0])
 }
 
 /// Saves the bytes that the change of files needs, and fills in where they are.
@@ -100,13 +112,12 @@ pub(super) fn put_files(
     site: &RepoSite,
     session: &PutSession,
     draft: &Draft,
-    saved: &mut u64,
 ) -> Result<Vec<PathChange>, Failure> {
     let mut changes = Vec::with_capacity(draft.files.len());
     for file in &draft.files {
-        let mut put = |record: Option<&FileRecord>| {
+        let put = |record: Option<&FileRecord>| {
             record
-                .map(|record| put_file(site, session, record, saved))
+                .map(|record| put_file(site, session, record))
                 .transpose()
         };
         let before = file.before.clone().map(|record| match record.source {
@@ -133,7 +144,6 @@ pub(super) fn put_file(
     site: &RepoSite,
     session: &PutSession,
     record: &FileRecord,
-    saved: &mut u64,
 ) -> Result<FileRecord, Failure> {
     let path = &record.path;
     let stored = match &record.source {
@@ -158,6 +168,9 @@ pub(super) fn put_file(
             };
             if record.is_link() {
                 session.put(&mut &site.tree.read_link(path).map_err(read)?[..])?
+            } else if is_held(site, session, path, &record.digest)? {
+                site.progress(record.size);
+                return Ok(record.kept_at(Source::Object(ObjectId(record.digest))));
             } else {
                 session.put(&mut Stoppable(site.tree.open(path).map_err(read)?))?
             }
@@ -166,7 +179,6 @@ pub(super) fn put_file(
     if stored.digest != record.digest {
         return Err(Error::Changed(path.clone()).into());
     }
-    *saved += stored.grown;
     site.progress(record.size);
     Ok(record.kept_at(Source::Object(stored.id)))
 }

@@ -340,9 +340,8 @@ impl<'a> CommitWriter<'a> {
         let converter = self.site.git.converter(Attributes::WorkTree)?;
         let after = tree::new_file(self.site, &converter, &path, text.into_bytes())?;
         let before = tree::existing(files, &self.site.git, &path, None)?;
-        let mut grown = 0;
-        let mut put = |record: FileRecord| put_file(self.site, &session, &record, &mut grown);
-        let (before, after) = (before.map(&mut put).transpose()?, put(after)?);
+        let put = |record: FileRecord| put_file(self.site, &session, &record);
+        let (before, after) = (before.map(put).transpose()?, put(after)?);
         self.leases.borrow_mut().push(session.commit()?);
         Ok(PathChange {
             path,

@@ -10,9 +10,7 @@ use super::databases;
 use crate::{
     base::{Digest, Failure, RelPath, Type},
     catalog::{
-        Error, Scope,
-        capture,
-        grown, left_out,
+        Error, Scope, capture, grown, left_out,
         manifests::{self, Found},
     },
     deps::facts::NewFacts,
