@@ -14,6 +14,7 @@ mod broken_refs;
 mod broken_registry;
 mod broken_settings;
 mod canary_config;
+mod bytes_read;
 mod capsule;
 mod clones;
 mod commands;

@@ -1,0 +1,91 @@
+//! How often the bytes of a large file are read: a release reads what changed once and nothing
+//! else, a rollback does not read what it leaves alone. Counted by the kernel, over the whole
+//! process.
+
+use std::{
+    fs,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use crate::support::{Sandbox, noise, sandbox::snapback_program};
+
+const LARGE: &str = "tasks/T01/model.bin";
+const SIZE: usize = 24 << 20;
+
+/// How many bytes a command read from files and pipes, in sizes of the large file; it must succeed.
+#[track_caller]
+fn sizes_read(sandbox: &Sandbox, line: &str) -> f64 {
+    let mut child = sandbox
+        .command(snapback_program())
+        .args(line.split(' '))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    // What it read is known for as long as nobody asked how it ended.
+    let ended = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+    rustix::process::waitid(rustix::process::WaitId::Pid(pid), ended).unwrap();
+    let counts = fs::read_to_string(format!("/proc/{}/io", child.id())).unwrap();
+    assert!(child.wait().unwrap().success(), "{line}");
+    let read = counts
+        .lines()
+        .find_map(|line| line.strip_prefix("rchar: "))
+        .unwrap();
+    #[expect(clippy::cast_precision_loss, reason = "it is far below 2^52")]
+    let sizes = read.parse::<u64>().unwrap() as f64 / SIZE as f64;
+    sizes
+}
+
+/// Waits until what was just written is older than a tick of the clock of files.
+fn settle() {
+    let written = Instant::now();
+    while written.elapsed() < Duration::from_millis(120) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn release(version: &str) -> String {
+    format!("create-snapshot -t T01 --version {version} -m v{version} --yes")
+}
+
+#[test]
+fn a_large_file_is_read_once_and_only_when_it_changed() {
+    let sandbox = Sandbox::new(1);
+    sandbox.write(LARGE, &noise("one", SIZE));
+    settle();
+    let first = sizes_read(&sandbox, &release("1.0.0"));
+    assert!((1.0..1.2).contains(&first), "a new file: {first}");
+    sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
+    let second = sizes_read(&sandbox, &release("1.1.0"));
+    assert!(second < 0.2, "a file that did not change: {second}");
+    let back = sizes_read(&sandbox, "rollback -t T01 --to 1.0.0 --yes");
+    assert!(back < 0.2, "a file that stays as it is: {back}");
+    let deep = sizes_read(&sandbox, "verify-rollback -t T01 --deep");
+    assert!((1.0..1.2).contains(&deep), "every byte is read: {deep}");
+    sandbox.write(LARGE, &noise("two", SIZE));
+    settle();
+    let changed = sizes_read(&sandbox, &release("1.2.0"));
+    assert!((1.0..1.2).contains(&changed), "a changed file: {changed}");
+}
+
+#[test]
+fn an_edit_of_a_large_file_that_was_released_is_seen_whatever_was_known_of_it() {
+    let sandbox = Sandbox::new(1);
+    sandbox.write(LARGE, &noise("one", 100_000));
+    settle();
+    sandbox.run_line(&release("1.0.0")).expect(0);
+    sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
+    sandbox.run_line(&release("1.1.0")).expect(0);
+    let before = fs::metadata(sandbox.at(LARGE)).unwrap();
+    sandbox.write(LARGE, &noise("two", 100_000));
+    let file = fs::File::options().write(true).open(sandbox.at(LARGE));
+    let times = fs::FileTimes::new().set_modified(before.modified().unwrap());
+    file.unwrap().set_times(times).unwrap();
+    sandbox.run_line("verify-rollback -t T01").expect(4);
+    sandbox.run_line("rollback -t T01 --to 1.0.0 --yes").expect(0);
+    assert_eq!(sandbox.read(LARGE), noise("one", 100_000));
+    sandbox.run_line("undo --yes").expect(0);
+    assert_eq!(sandbox.read(LARGE), noise("two", 100_000), "the edit was saved");
+}
