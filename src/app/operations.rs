@@ -18,6 +18,15 @@ impl App {
         requests::plan(&self.site, request)
     }
 
+    /// The same of a request that is likely to be carried out: what has to be read of large files
+    /// is kept, where nobody sees it before it is.
+    ///
+    /// # Errors
+    /// When it cannot be done, or may not.
+    pub fn plan_to_apply(&self, request: &Request) -> Result<Plan, Failure> {
+        requests::plan_to_carry_out(&self.site, request)
+    }
+
     /// Does what is asked for. With the plan that was shown, it is done only if it is still what
     /// would be done.
     ///

@@ -34,12 +34,12 @@ pub fn carry_out(session: &Session, request: &Request, ask: Ask) -> Result<Cours
     if !session.globals.dry_run && (session.globals.yes || ask == Ask::Never) {
         return carry_out_at_once(session, request);
     }
-    let mut plan = Box::new(app.plan(request)?);
     if session.globals.dry_run {
-        return Ok(Course::Shown(plan));
+        return Ok(Course::Shown(Box::new(app.plan(request)?)));
     }
+    let mut plan = Box::new(app.plan_to_apply(request)?);
     if session.agree(&plan.commands)? {
-        plan = Box::new(app.plan(request)?);
+        plan = Box::new(app.plan_to_apply(request)?);
     }
     if !plan.nothing_to_do {
         session.say(&render::plan::plan(

@@ -32,6 +32,17 @@ impl Operator<'_> {
         let begun = Instant::now();
         let _lock = self.site.lock()?;
         self.refuse_unfinished()?;
+        let site = self.site.taking_in();
+        Operator::new(&site).execute_locked(change, begun, see)
+    }
+
+    /// The same under the lock.
+    fn execute_locked(
+        &self,
+        change: &dyn Change,
+        begun: Instant,
+        see: impl FnOnce(&Plan) -> Result<(), Failure>,
+    ) -> Result<Report, Failure> {
         let mut draft = self.draft(change)?;
         see(&draft.plan)?;
         self.check_doable(&draft)?;

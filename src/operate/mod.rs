@@ -103,4 +103,13 @@ impl<'a> Operator<'a> {
     pub fn plan(&self, change: &dyn Change) -> Result<Plan, Failure> {
         self.draft(change).map(|draft| draft.plan)
     }
+
+    /// The same of a change that is likely to be executed: files that the store is to keep are
+    /// read into it, where nobody sees them before the operation is written.
+    ///
+    /// # Errors
+    /// When it cannot be done, or may not.
+    pub fn plan_to_execute(&self, change: &dyn Change) -> Result<Plan, Failure> {
+        Operator::new(&self.site.taking_in()).plan(change)
+    }
 }

@@ -93,6 +93,11 @@ impl Operator<'_> {
             Ended::Stuck(error) => return Err(error.into()),
         }
         self.note_operation(report, Commands::of(self.site, operation));
+        if let Err(error) = self.site.known.save() {
+            self.site.warn(format!(
+                "what was read could not be written down, the next command will read it again: {error}"
+            ));
+        }
         if let Err(error) = self.site.git.release_packs() {
             self.site
                 .warn(format!("git keeps a pack longer than it need: {error}"));

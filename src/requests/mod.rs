@@ -24,6 +24,17 @@ pub fn plan(site: &RepoSite, request: &Request) -> Result<Plan, Failure> {
     as_change(request, |change| Operator::new(site).plan(change))
 }
 
+/// The same of a request that is likely to be carried out: what has to be read of large files is
+/// kept, where nobody sees it before it is.
+///
+/// # Errors
+/// When it cannot be done, or may not.
+pub fn plan_to_carry_out(site: &RepoSite, request: &Request) -> Result<Plan, Failure> {
+    as_change(request, |change| {
+        Operator::new(site).plan_to_execute(change)
+    })
+}
+
 /// Does what is asked for, with a plan that is made once, under the lock, and shown to `see` just
 /// before; an error from it stops everything.
 ///

@@ -156,7 +156,7 @@ pub struct RepoSite {
     /// By whom or what the command was given, for the audit log.
     pub via: Via,
     /// Where files are read into while an operation is described.
-    intake: Option<Intake>,
+    intake: Intake,
     /// What was warned of already.
     warned: Arc<Mutex<BTreeSet<String>>>,
 }

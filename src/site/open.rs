@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     Error, Flaw, RepoSite,
+    intake::Intake,
     state_folder::{self, open_state, umask},
 };
 use crate::{
@@ -117,7 +118,7 @@ impl RepoSite {
             lock_wait: options.lock_wait,
             command: options.command,
             via: options.via,
-            intake: None,
+            intake: Intake::default(),
             warned: Arc::default(),
         })
     }

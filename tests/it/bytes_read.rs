@@ -84,8 +84,14 @@ fn an_edit_of_a_large_file_that_was_released_is_seen_whatever_was_known_of_it() 
     let times = fs::FileTimes::new().set_modified(before.modified().unwrap());
     file.unwrap().set_times(times).unwrap();
     sandbox.run_line("verify-rollback -t T01").expect(4);
-    sandbox.run_line("rollback -t T01 --to 1.0.0 --yes").expect(0);
+    sandbox
+        .run_line("rollback -t T01 --to 1.0.0 --yes")
+        .expect(0);
     assert_eq!(sandbox.read(LARGE), noise("one", 100_000));
     sandbox.run_line("undo --yes").expect(0);
-    assert_eq!(sandbox.read(LARGE), noise("two", 100_000), "the edit was saved");
+    assert_eq!(
+        sandbox.read(LARGE),
+        noise("two", 100_000),
+        "the edit was saved"
+    );
 }
