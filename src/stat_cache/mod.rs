@@ -1,4 +1,4 @@
-//! Row 3, what files held when they were last read, so that those that look the same need no
+//! Row 2, what files held when they were last read, so that those that look the same need no
 //! reading.
 //!
 //! [`Cache`] is the format: one file a folder, for thousands of files in order of their paths.

@@ -6,7 +6,8 @@ use crate::sources::{code_only, sources, words};
 
 /// The rooms by row. A room imports only from rows above its own, never from its own row.
 ///
-/// The first three rows, but for `records` and `stat_cache`, are crates of their own, whose walls Cargo keeps.
+/// The first three rows are crates of their own, whose walls Cargo keeps, but for `records` and
+/// `stat_cache`.
 const ROWS: [&[&str]; 17] = [
     &["base"],
     &["model", "policy"],

@@ -285,8 +285,9 @@ impl PutSession {
         ingest::put_small(self, contents)
     }
 
-    /// Which of these objects the store has, or this session has put, so that it may rely on them:
-    /// what is not held must be put. Cheap: indexes are asked, packs looked at, a sample of the chunks read.
+    /// Which of these objects this session may rely on, because the store has them or the session
+    /// has put them; the others must be put. Cheap: indexes are asked, packs looked at, a sample of
+    /// the chunks read.
     pub fn holds(&self, objects: &[ObjectId]) -> Result<Vec<bool>, Error> {
         use rayon::prelude::*;
         let generation = &self.enter()?.generation;

@@ -1,5 +1,5 @@
 //! Compares a release with what is there: which paths change, and how, in the work tree, the
-//! commit and the index. Proves on the way that every byte that is to be written is here and intact.
+//! commit and the index. Proves on the way that all bytes to be written are here and intact.
 //!
 //! Changes nothing. Read `written` for what comes, `removed` for what goes, `refusals` for
 //! what is refused before that.
