@@ -31,7 +31,8 @@
 //! # The house
 //!
 //! A module imports only from rows above its own; `tests/tidy/rooms.rs` checks it.
-//! The first three rows, but for [`records`], are crates below `crates/`, whose walls Cargo keeps.
+//! The first three rows, but for [`records`] and
+//! [`stat_cache`], are crates below `crates/`, whose walls Cargo keeps.
 //!
 //! | row | rooms |
 //! |---|---|
@@ -42,7 +43,7 @@
 //! | 4 | [`site`] (the opened ports), [`registry`] |
 //! | 5 | [`catalog`]: what there is: releases, manifests, files now |
 //! | 6 | [`verdict`]: what was said of it; [`verify`]: proving it |
-//! | 7 | [`draft`]: operations before they are written down; [`steps`]: what operations do |
+//! | 7 | [`draft`]: operations before they are written down; [`steps`]: what operations do; [`source`]: which files are kept |
 //! | 8 | [`operate`]: the one way in which anything changes |
 //! | 9 | [`rollback`] and undo; [`alert`]: people called; [`backup`]: folders in the store |
 //! | 10 | [`drill`]: rollbacks rehearsed; [`hooks`]: what runs in git's own commands; [`capsule`]: one file a version |
@@ -97,6 +98,7 @@ pub mod requests;
 pub mod rollback;
 pub mod setup;
 pub mod site;
+pub mod source;
 pub mod stat_cache;
 pub mod steps;
 pub mod verdict;

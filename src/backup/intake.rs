@@ -13,13 +13,14 @@ use std::{
 
 use rayon::prelude::*;
 
-use super::{scan::Found, sqlite};
+use super::sqlite;
 use crate::{
     base::{
         Failure, Fs, RelPath, Stat, Type, cancel,
-        sqlite::{MAGIC, side},
+        sqlite::{self as sqlite_files, MAGIC, side},
     },
     model::ObjectId,
+    source::PathStat,
     stat_cache::same,
     store::{self, PutSession, Stored},
 };
@@ -108,7 +109,7 @@ fn settle(result: Result<Got, Refusal>) -> Result<Got, Failure> {
 impl Intake<'_> {
     /// Takes files in; returns what became of each. They should be sorted: neighbours then lie
     /// beside each other in the store.
-    pub fn take(&self, files: &[&Found]) -> Result<Vec<Got>, Failure> {
+    pub fn take(&self, files: &[&PathStat]) -> Result<Vec<Got>, Failure> {
         let (mut small, mut large) = (Vec::new(), Vec::new());
         for (nth, file) in files.iter().enumerate() {
             if file.in_use || file.stat.size > SMALL {
@@ -142,7 +143,7 @@ impl Intake<'_> {
     /// Takes a batch of small files in.
     fn batch(
         &self,
-        files: &[&Found],
+        files: &[&PathStat],
         batch: &[usize],
         buffer: &mut Vec<u8>,
     ) -> Result<Vec<Got>, Failure> {
@@ -183,7 +184,7 @@ impl Intake<'_> {
     }
 
     /// Reads a small file once.
-    fn read(&self, file: &Found, buffer: &mut Vec<u8>) -> Result<Stat, Refusal> {
+    fn read(&self, file: &PathStat, buffer: &mut Vec<u8>) -> Result<Stat, Refusal> {
         let after = self.fs.read_into(&file.path, file.stat.size, buffer)?;
         if same(&file.stat, &after) {
             Ok(after)
@@ -193,7 +194,7 @@ impl Intake<'_> {
     }
 
     /// Takes one file in, however often it has to be read.
-    fn one(&self, file: &Found) -> Result<Got, Refusal> {
+    fn one(&self, file: &PathStat) -> Result<Got, Refusal> {
         // A journal that was seen may be gone by now: its transaction is over, the next will come.
         let mut live = file.in_use || self.has_journal(&file.path);
         let mut before = file.stat;
@@ -245,7 +246,7 @@ impl Intake<'_> {
 
     /// True for a file beside which SQLite would find a log or journal.
     fn has_journal(&self, path: &RelPath) -> bool {
-        ["-wal", "-journal"]
+        sqlite_files::LIVE_ENDS
             .iter()
             .any(|end| matches!(self.fs.stat(&side(path, end)), Ok(Some(_))))
     }
@@ -260,7 +261,7 @@ impl Intake<'_> {
     }
 
     /// Takes the copy of a database in; `Gone` when its files have to be taken as they are.
-    fn database(&self, file: &Found, copies: &Path) -> Result<Got, Refusal> {
+    fn database(&self, file: &PathStat, copies: &Path) -> Result<Got, Refusal> {
         let _lock = enter(copies)?;
         let copy = tempfile::NamedTempFile::new_in(copies)?;
         match sqlite::copy(&self.top.join(file.path.as_os()), copy.path()) {
@@ -312,7 +313,7 @@ fn enter(copies: &Path) -> io::Result<File> {
 }
 
 /// Splits files into batches.
-fn batches(files: &[&Found], small: &[usize]) -> Vec<Vec<usize>> {
+fn batches(files: &[&PathStat], small: &[usize]) -> Vec<Vec<usize>> {
     let mut batches: Vec<Vec<usize>> = Vec::new();
     let mut bytes = u64::MAX;
     for nth in small {

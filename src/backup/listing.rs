@@ -18,7 +18,7 @@ use crate::{
         cut::{Broken, Cut, begin, seal},
         wire,
     },
-    model::{FileKind, FileRecord, ObjectId, Source},
+    model::{FileKind, FileRecord, Location, ObjectId},
 };
 
 const VERSION: u16 = 1;
@@ -39,8 +39,8 @@ pub fn encode(records: &[FileRecord]) -> Vec<u8> {
     let root = RelPath::root();
     let mut before = &root;
     for record in records {
-        out.push(match (record.kind, &record.source) {
-            (FileKind::File | FileKind::Executable, Source::Database(_)) => DATABASE,
+        out.push(match (record.kind, &record.location) {
+            (FileKind::File | FileKind::Executable, Location::Database(_)) => DATABASE,
             (FileKind::File | FileKind::Executable, _) => FILE,
             (FileKind::Link, _) => LINK,
             (FileKind::Folder, _) => FOLDER,
@@ -75,7 +75,7 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<FileRecord>, Broken> {
 /// The objects that a listing names; an error when it is not whole.
 pub fn objects(bytes: &[u8]) -> Result<Vec<ObjectId>, Broken> {
     let mut objects = Vec::new();
-    each(bytes, |record| objects.extend(record.source.object()))?;
+    each(bytes, |record| objects.extend(record.location.object()))?;
     Ok(objects)
 }
 
@@ -92,22 +92,22 @@ fn each(bytes: &[u8], mut act: impl FnMut(FileRecord)) -> Result<(), Broken> {
         }
         wire::read_path(&mut cut, &mut path)?;
         let (mode, mtime) = (u32::from(cut.u16()?), cut.time()?);
-        let (kind, size, digest, source) = match what {
+        let (kind, size, digest, location) = match what {
             FILE | DATABASE => {
                 let (size, digest) = (cut.varint()?, cut.digest()?);
-                let source = if what == DATABASE {
-                    Source::Database(ObjectId(digest))
+                let location = if what == DATABASE {
+                    Location::Database(ObjectId(digest))
                 } else {
-                    Source::Object(ObjectId(digest))
+                    Location::Object(ObjectId(digest))
                 };
-                (FileKind::of_mode(mode), size, digest, source)
+                (FileKind::of_mode(mode), size, digest, location)
             }
             LINK => {
                 let target = wire::read_text(&mut cut)?.to_vec();
                 let (size, digest) = (target.len() as u64, Digest::of(&target));
-                (FileKind::Link, size, digest, Source::Inline(target))
+                (FileKind::Link, size, digest, Location::Inline(target))
             }
-            FOLDER => (FileKind::Folder, 0, nothing, Source::Inline(Vec::new())),
+            FOLDER => (FileKind::Folder, 0, nothing, Location::Inline(Vec::new())),
             _ => return Err(Broken::because("it has an entry of an unknown kind")),
         };
         count += 1;
@@ -118,7 +118,7 @@ fn each(bytes: &[u8], mut act: impl FnMut(FileRecord)) -> Result<(), Broken> {
             digest,
             mode,
             mtime: Some(mtime),
-            source,
+            location,
         });
     }
     if cut.varint()? != count {
@@ -194,16 +194,16 @@ mod tests {
     use super::*;
 
     fn records() -> Vec<FileRecord> {
-        let record = |path: &[u8], kind, bytes: &[u8], source| FileRecord {
+        let record = |path: &[u8], kind, bytes: &[u8], location| FileRecord {
             path: RelPath::own(path),
             kind,
             size: bytes.len() as u64,
             digest: Digest::of(bytes),
             mode: 0o640,
             mtime: Some((1_700_000_000, 123_456_789)),
-            source,
+            location,
         };
-        let file = |path: &[u8], size, source: fn(ObjectId) -> Source| FileRecord {
+        let file = |path: &[u8], size, source: fn(ObjectId) -> Location| FileRecord {
             size,
             ..record(path, FileKind::File, b"x", source(object(b"x")))
         };
@@ -212,23 +212,23 @@ mod tests {
                 path,
                 FileKind::Link,
                 target,
-                Source::Inline(target.to_vec()),
+                Location::Inline(target.to_vec()),
             )
         };
         vec![
-            file(b"a-b", 300, Source::Object),
-            file(b"a/db.sqlite", u64::MAX, Source::Database),
+            file(b"a-b", 300, Location::Object),
+            file(b"a/db.sqlite", u64::MAX, Location::Database),
             record(
                 b"a/empty",
                 FileKind::Folder,
                 b"",
-                Source::Inline(Vec::new()),
+                Location::Inline(Vec::new()),
             ),
             FileRecord {
                 mtime: Some((-5, 0)),
                 ..link(b"a/link", b"../\xf0")
             },
-            file(b"a/\xff\xfe", 0, Source::Object),
+            file(b"a/\xff\xfe", 0, Location::Object),
         ]
     }
 

@@ -12,7 +12,6 @@ pub mod plan;
 pub mod put;
 pub mod restore;
 pub mod roots;
-pub mod scan;
 pub mod sqlite;
 pub mod upkeep;
 pub mod write;
@@ -23,13 +22,14 @@ use std::{
 };
 
 use crate::{
-    base::{Failure, Fault, Hint, Kind, text},
+    base::{Failure, Fault, Hint, Kind, RelPath, text},
     model::{
         FileRecord, ObjectId,
         backup::{PutReport, RestoreReport, Saved},
     },
     operate::{Operator, deed_about},
     site::RepoSite,
+    source::Source,
     store::ChunkStore,
     verdict::refs,
 };
@@ -259,7 +259,28 @@ pub fn named(site: &RepoSite) -> Result<Vec<String>, Failure> {
 /// # Errors
 /// When a folder cannot be read, or the store not be written.
 pub fn put(site: &RepoSite, put: &Put) -> Result<PutReport, Failure> {
-    let act = || put::put(site, put);
+    put_witnessed(site, put, || put::put_folders(site, put))
+}
+
+/// Puts what sources choose, each listed below a path of its own, as [`put`] does; its folders
+/// play no part.
+///
+/// # Errors
+/// When a source cannot say what it takes, or the store not be written.
+pub fn put_sources(
+    site: &RepoSite,
+    put: &Put,
+    sources: &[(&dyn Source, RelPath)],
+) -> Result<PutReport, Failure> {
+    put_witnessed(site, put, || put::put_sources(site, put, sources))
+}
+
+/// Puts, with a line in the audit log unless it is a dry run.
+fn put_witnessed(
+    site: &RepoSite,
+    put: &Put,
+    act: impl FnOnce() -> Result<PutReport, Failure>,
+) -> Result<PutReport, Failure> {
     if put.dry_run {
         return act();
     }

@@ -7,17 +7,15 @@ use std::{
 
 use rayon::prelude::*;
 
-use super::{
-    scan::{self, Found, Walk},
-    write::TEMP,
-};
+use super::write::TEMP;
 use crate::{
     base::{
         Digest, Failure, Fs, RelPath, Stat, Type, cancel,
         sqlite::{self, Log},
     },
     catalog::databases::Database,
-    model::{FileKind, FileRecord, Source, backup::Trouble},
+    model::{FileKind, FileRecord, Location, backup::Trouble},
+    source::{PathStat, Selection, folder},
     stat_cache::{Cache, Known},
 };
 
@@ -41,14 +39,14 @@ pub struct Plan<'a> {
     /// Files of which mode or time alone is wrong.
     pub touch: Vec<Task<'a>>,
     /// What would be overwritten.
-    pub overwritten: Vec<Found>,
+    pub overwritten: Vec<PathStat>,
     /// What SQLite keeps beside a database of the listing and would read into it: it belongs to
     /// another one.
-    pub beside: Vec<Found>,
+    pub beside: Vec<PathStat>,
     /// The databases that are replaced, or beside which something is taken away.
     pub databases: Vec<Database>,
     /// What the listing does not have.
-    pub extra: Vec<Found>,
+    pub extra: Vec<PathStat>,
     /// Folders that the listing does not need, deepest first.
     pub extra_folders: Vec<RelPath>,
     /// What an interrupted restore left.
@@ -76,16 +74,16 @@ pub fn plan<'a>(
     cache: Option<&Cache>,
     folds_case: bool,
 ) -> Result<Plan<'a>, Failure> {
-    let walk = scan::walk(fs)?;
+    let there = folder::walk(fs)?;
     let known = cache.map_or_else(
-        || vec![None; walk.found.len()],
-        |cache| cache.know(walk.found.iter().map(|file| (&file.path, &file.stat))),
+        || vec![None; there.files.len()],
+        |cache| cache.know(there.files.iter().map(|file| (&file.path, &file.stat))),
     );
-    let folders: HashSet<&RelPath> = walk.folders.iter().map(|folder| &folder.path).collect();
-    let others: HashSet<&RelPath> = walk.left.iter().map(|left| &left.path).collect();
+    let folders: HashSet<&RelPath> = there.folders.iter().map(|folder| &folder.path).collect();
+    let others: HashSet<&RelPath> = there.skipped.iter().map(|left| &left.path).collect();
     let compare = Compare {
         fs,
-        walk: &walk,
+        there: &there,
         known: &known,
         folders,
         others,
@@ -110,16 +108,13 @@ pub fn plan<'a>(
         .collect();
     cancel::check()?;
     let mut plan = Plan {
-        one_device: is_one_device(fs, &walk),
+        one_device: is_one_device(fs, &there),
         ..Plan::default()
     };
     for (record, look) in records.iter().zip(looks) {
         plan.add(record, look);
     }
-    plan.refused.extend(walk.failed.iter().map(|left| Trouble {
-        path: left.path.clone(),
-        why: left.why.clone(),
-    }));
+    plan.refused.extend(there.failed.iter().cloned());
     compare.extra(records, &mut plan);
     compare.databases(records, &mut plan);
     Ok(plan)
@@ -141,13 +136,14 @@ impl<'a> Plan<'a> {
 }
 
 /// True when everything that was walked is on the file system of its top.
-fn is_one_device(fs: &dyn Fs, walk: &Walk) -> bool {
+fn is_one_device(fs: &dyn Fs, there: &Selection) -> bool {
     let top = fs
         .stat(&RelPath::root())
         .ok()
         .flatten()
         .map(|stat| stat.dev);
-    walk.folders
+    there
+        .folders
         .iter()
         .all(|folder| Some(folder.stat.dev) == top)
 }
@@ -168,7 +164,7 @@ fn twins(records: &[FileRecord]) -> HashSet<&RelPath> {
 /// The folder as it is.
 struct Compare<'w> {
     fs: &'w dyn Fs,
-    walk: &'w Walk,
+    there: &'w Selection,
     known: &'w [Option<Known>],
     folders: HashSet<&'w RelPath>,
     others: HashSet<&'w RelPath>,
@@ -177,8 +173,8 @@ struct Compare<'w> {
 impl Compare<'_> {
     /// The file or link at a path.
     fn at(&self, path: &RelPath) -> Option<usize> {
-        self.walk
-            .found
+        self.there
+            .files
             .binary_search_by(|found| found.path.cmp(path))
             .ok()
     }
@@ -218,7 +214,7 @@ impl Compare<'_> {
         nth: usize,
         buffer: &mut Vec<u8>,
     ) -> io::Result<Look<'a>> {
-        let found = &self.walk.found[nth];
+        let found = &self.there.files[nth];
         let task = Task {
             record,
             now: Some(found.stat),
@@ -243,7 +239,7 @@ impl Compare<'_> {
     }
 
     /// Hashes a file.
-    fn digest(&self, found: &Found, buffer: &mut Vec<u8>) -> io::Result<Digest> {
+    fn digest(&self, found: &PathStat, buffer: &mut Vec<u8>) -> io::Result<Digest> {
         buffer.clear();
         if found.stat.size <= BLOCK as u64 {
             self.fs.read_into(&found.path, found.stat.size, buffer)?;
@@ -260,7 +256,7 @@ impl Compare<'_> {
                 .binary_search_by(|record| record.path.cmp(path))
                 .is_ok()
         };
-        for found in self.walk.found.iter().filter(|found| !listed(&found.path)) {
+        for found in self.there.files.iter().filter(|found| !listed(&found.path)) {
             if found.path.name().starts_with(TEMP) {
                 plan.leftovers.push(found.path.clone());
             } else {
@@ -273,7 +269,7 @@ impl Compare<'_> {
             .filter(|task| task.now.is_some())
             .filter_map(|task| self.at(&task.record.path));
         plan.overwritten = overwritten
-            .map(|nth| self.walk.found[nth].clone())
+            .map(|nth| self.there.files[nth].clone())
             .collect();
         let mut needed: HashSet<RelPath> = HashSet::new();
         for record in records {
@@ -284,7 +280,7 @@ impl Compare<'_> {
                 }
             }
         }
-        let folders = self.walk.folders.iter().map(|folder| &folder.path);
+        let folders = self.there.folders.iter().map(|folder| &folder.path);
         plan.extra_folders = folders
             .rev()
             .filter(|path| !needed.contains(path))
@@ -302,8 +298,8 @@ impl Compare<'_> {
             .filter(is_sized)
             .map(|task| &task.record.path);
         let logged = self
-            .walk
-            .found
+            .there
+            .files
             .iter()
             .filter_map(|found| sqlite::database_of(&found.path));
         let paths: BTreeSet<RelPath> = replaced.cloned().chain(logged).collect();
@@ -319,7 +315,7 @@ impl Compare<'_> {
             let Some(record) = record.filter(|record| record.is_file()) else {
                 continue;
             };
-            let is_copy = matches!(record.source, Source::Database(_));
+            let is_copy = matches!(record.location, Location::Database(_));
             if !is_copy && !sqlite::is_database(self.fs, &path).unwrap_or(false) {
                 continue;
             }
@@ -336,7 +332,7 @@ impl Compare<'_> {
                 plan.beside.extend(
                     logs.iter()
                         .filter_map(|log| self.at(log))
-                        .map(|nth| self.walk.found[nth].clone()),
+                        .map(|nth| self.there.files[nth].clone()),
                 );
                 plan.databases.push(Database { path, logs });
             }

@@ -17,9 +17,10 @@ use crate::{
     base::{Failure, RelPath},
     model::{FileRecord, backup::PutReport},
     site::RepoSite,
+    source::{Folder, Source},
     store::PutSession,
 };
-use source::PutFolder;
+use source::PutSource;
 
 /// What to put.
 #[derive(Debug, Clone)]
@@ -47,31 +48,42 @@ pub struct NamedListing<'a> {
 }
 
 /// Puts folders.
-pub(super) fn put(site: &RepoSite, put: &Put) -> Result<PutReport, Failure> {
+pub(super) fn put_folders(site: &RepoSite, put: &Put) -> Result<PutReport, Failure> {
+    let folders = folders(put)?;
+    let sources: Vec<_> = folders
+        .iter()
+        .map(|(folder, prefix)| (folder as &dyn Source, prefix.clone()))
+        .collect();
+    put_sources(site, put, &sources)
+}
+
+/// Puts what sources choose.
+pub(super) fn put_sources(
+    site: &RepoSite,
+    put: &Put,
+    sources: &[(&dyn Source, RelPath)],
+) -> Result<PutReport, Failure> {
     let begun = Instant::now();
     super::check_name(&put.name)?;
     let mut report = PutReport {
         name: put.name.clone(),
         ..PutReport::default()
     };
-    let sources = sources(put)?;
     let session = site.store.begin();
-    let (mut records, mut caches) = (Vec::new(), Vec::new());
-    for (folder, prefix) in &sources {
-        let mut source = PutFolder::open(site, folder, prefix, put.rehash)?;
+    let (mut records, mut all) = (Vec::new(), Vec::new());
+    for (source, prefix) in sources {
+        let mut source = PutSource::open(site, *source, prefix, put.rehash)?;
         source.store(site, &session, put.dry_run, &mut report)?;
         source.list(&mut records, &mut report);
-        caches.push(source);
+        all.push(source);
     }
     records.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     (report.files, report.bytes) = files(&records);
     report.others = records.len() as u64 - report.files;
     if !put.dry_run {
         if report.failed.is_empty() || put.partial {
-            let folders = sources
-                .iter()
-                .map(|(folder, _)| super::folder_bytes(folder))
-                .collect();
+            let tops = sources.iter().map(|(source, _)| source.top());
+            let folders = tops.map(super::folder_bytes).collect();
             report.named = true;
             let listing = NamedListing {
                 name: &put.name,
@@ -80,7 +92,7 @@ pub(super) fn put(site: &RepoSite, put: &Put) -> Result<PutReport, Failure> {
             };
             report.changed = name(site, session, listing, report.grown > 0)?;
         }
-        for source in caches {
+        for source in all {
             source.remember(site, report.named);
         }
     }
@@ -96,26 +108,28 @@ fn files(records: &[FileRecord]) -> (u64, u64) {
     })
 }
 
-/// The folders with the names under which their content is listed.
-fn sources(put: &Put) -> Result<Vec<(PathBuf, RelPath)>, Failure> {
-    let mut sources = Vec::new();
+/// The folders with the paths below which their content is listed.
+fn folders(put: &Put) -> Result<Vec<(Folder, RelPath)>, Failure> {
+    let mut folders: Vec<(Folder, RelPath)> = Vec::new();
     for folder in &put.folders {
-        let folder = std::fs::canonicalize(folder).map_err(|source| Error::Folder {
+        let failed = |source| Error::Folder {
             path: folder.clone(),
             source,
-        })?;
-        let prefix = match folder.file_name() {
-            _ if put.folders.len() == 1 => RelPath::root(),
-            Some(name) => RelPath::parse(name.as_encoded_bytes())
-                .map_err(|_| Error::NoName(folder.clone()))?,
-            None => return Err(Error::NoName(folder).into()),
         };
-        if sources.iter().any(|(_, other)| *other == prefix) {
+        let path = std::fs::canonicalize(folder).map_err(failed)?;
+        let prefix = match path.file_name() {
+            _ if put.folders.len() == 1 => RelPath::root(),
+            Some(name) => {
+                RelPath::parse(name.as_encoded_bytes()).map_err(|_| Error::NoName(path.clone()))?
+            }
+            None => return Err(Error::NoName(path).into()),
+        };
+        if folders.iter().any(|(_, other)| *other == prefix) {
             return Err(Error::SameName(prefix.to_text()).into());
         }
-        sources.push((folder, prefix));
+        folders.push((Folder::open(&path).map_err(failed)?, prefix));
     }
-    Ok(sources)
+    Ok(folders)
 }
 
 /// Names a listing in the store; false when the name stands for the same already.

@@ -13,14 +13,14 @@ use super::{
     intake::{Got, Intake},
     plan::{self, Plan},
     put,
-    scan::Found,
     write::Writer,
 };
 use crate::{
     base::{Failure, Fs, RelPath, Root, Type, output},
     catalog::databases,
-    model::{FileRecord, Source, backup::RestoreReport},
+    model::{FileRecord, Location, backup::RestoreReport},
     site::RepoSite,
+    source::PathStat,
     stat_cache::Cache,
 };
 
@@ -63,7 +63,7 @@ pub(super) fn restore(site: &RepoSite, restore: &Restore) -> Result<RestoreRepor
         .stat(&RelPath::root())
         .map_err(failed)?
         .ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
-    let cache = Cache::of(&*site.state, &top, &stat);
+    let cache = Cache::of(&*site.state, "folder", &top, &stat);
     // Known only by writing a file, which a dry run does not.
     let folds = !restore.dry_run && folds_case(&root);
     let plan = site.work("comparing", 0, false, || {
@@ -72,7 +72,7 @@ pub(super) fn restore(site: &RepoSite, restore: &Restore) -> Result<RestoreRepor
     databases::wait_closed(&top, &plan.databases, Duration::ZERO, false)?;
     count(&plan, &mut report);
     if !restore.dry_run {
-        let lost: Vec<Found> = lost(&plan, restore.delete);
+        let lost: Vec<PathStat> = lost(&plan, restore.delete);
         if !lost.is_empty() && !restore.discard {
             report.kept_as = Some(keep(site, &restore.name, &root, &top, &lost)?);
         }
@@ -95,9 +95,9 @@ fn count(plan: &Plan<'_>, report: &mut RestoreReport) {
 }
 
 /// Everything that a restore takes away, sorted.
-fn lost(plan: &Plan<'_>, delete: bool) -> Vec<Found> {
+fn lost(plan: &Plan<'_>, delete: bool) -> Vec<PathStat> {
     let extra = plan.extra.iter().filter(|_| delete);
-    let mut lost: Vec<Found> = plan
+    let mut lost: Vec<PathStat> = plan
         .overwritten
         .iter()
         .chain(&plan.beside)
@@ -114,7 +114,7 @@ fn keep(
     name: &str,
     root: &Root,
     top: &std::path::Path,
-    lost: &[Found],
+    lost: &[PathStat],
 ) -> Result<String, Failure> {
     let session = site.store.begin();
     let progress = |more| site.progress(more);
@@ -127,7 +127,7 @@ fn keep(
         progress: &progress,
         grown: 0.into(),
     };
-    let files: Vec<&Found> = lost
+    let files: Vec<&PathStat> = lost
         .iter()
         .filter(|found| found.stat.kind == Type::File)
         .collect();
@@ -149,7 +149,7 @@ fn keep(
 }
 
 /// The records of what is kept, in its order; what was taken in comes in the order of its files.
-fn records_of(root: &Root, lost: &[Found], got: Vec<Got>) -> Result<Vec<FileRecord>, Failure> {
+fn records_of(root: &Root, lost: &[PathStat], got: Vec<Got>) -> Result<Vec<FileRecord>, Failure> {
     let mut got = got.into_iter();
     let mut records = Vec::with_capacity(lost.len());
     for found in lost {
@@ -166,7 +166,7 @@ fn records_of(root: &Root, lost: &[Found], got: Vec<Got>) -> Result<Vec<FileReco
         }
         match got.next().expect("because each file was taken in") {
             Got::Stored { object, stat, .. } => {
-                let (read, source) = ((object.0, stat.size), Source::Object(object));
+                let (read, source) = ((object.0, stat.size), Location::Object(object));
                 records.push(FileRecord::of_stat(path, then, read, source));
             }
             Got::Gone => return Err(cannot("it was removed meanwhile".into()).into()),

@@ -19,7 +19,6 @@ use rayon::prelude::*;
 use super::{
     Error,
     plan::{Plan, Task},
-    scan::Found,
 };
 use crate::{
     base::{Failure, Fs, Output, RelPath, SyncPoint, Type, cancel},
@@ -28,6 +27,7 @@ use crate::{
         backup::{RestoreReport, Trouble},
     },
     site::RepoSite,
+    source::PathStat,
     stat_cache::same,
     store,
 };
@@ -221,7 +221,7 @@ impl<'a> Writer<'a> {
         if let Some(target) = record.target() {
             return Ok(self.fs.symlink(target, temp)?);
         }
-        let Some(object) = record.source.object() else {
+        let Some(object) = record.location.object() else {
             return Ok(());
         };
         let mut file = if large {
@@ -307,7 +307,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Removes what was kept, if it is as it was.
-    fn remove(&self, found: &Found) -> Result<(), Miss> {
+    fn remove(&self, found: &PathStat) -> Result<(), Miss> {
         match self.fs.stat(&found.path)? {
             Some(now) if same(&found.stat, &now) || now.kind == Type::Symlink => {
                 Ok(self.fs.remove_file(&found.path)?)

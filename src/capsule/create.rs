@@ -21,7 +21,7 @@ use crate::{
     draft::tree,
     git::{Attributes, Converter},
     model::{
-        FileKind, FileRecord, Manifest, Source, TaskSpec,
+        FileKind, FileRecord, Location, Manifest, TaskSpec,
         capsule::{
             CapsuleFile, CapsuleReport, Listing, MANIFEST, PAPERS, SUMS, TREE_SUMS, Wheel,
             leads_out,
@@ -150,7 +150,7 @@ fn one(
     if record.is_link() {
         let mut target = Vec::new();
         copy_checked(site, &record, &mut target)?;
-        record.source = Source::Inline(target);
+        record.location = Location::Inline(target);
     }
     // What a file of the work tree may be is the user's; what it was is the release's.
     record.kind = entry.kind().unwrap_or(FileKind::File);

@@ -6,7 +6,7 @@ use std::io::Read;
 use super::Error;
 use crate::{
     base::{Digest, Failure, Fs, RelPath, Stat, Type, cancel::Stoppable, clock, fs::read_sized},
-    model::{FileRecord, Source},
+    model::{FileRecord, Location},
     site::RepoSite,
     store::PutSession,
 };
@@ -30,7 +30,7 @@ pub struct FileNow {
 impl FileNow {
     /// The file at a path, by what `lstat` says and what was read.
     fn new(path: &RelPath, stat: Stat, read: (Digest, u64), bytes: Option<Vec<u8>>) -> Self {
-        let mut record = FileRecord::of_stat(path.clone(), &stat, read, Source::Here);
+        let mut record = FileRecord::of_stat(path.clone(), &stat, read, Location::Here);
         if record.is_link() {
             (record.mode, record.mtime) = (record.kind.mode(), None);
         }

@@ -10,7 +10,7 @@ use crate::{
     },
     git::{Converter, Repo, Worktree},
     model::{
-        FileKind, FileRecord, GitId, Source,
+        FileKind, FileRecord, GitId, Location,
         manifest::{ManifestFile, Role},
     },
     site::RepoSite,
@@ -53,7 +53,7 @@ pub fn existing(
             && git.sees_object(id)
     });
     if let Some(id) = in_git {
-        record.source = Source::Blob(id.clone());
+        record.location = Location::Blob(id.clone());
     }
     Ok(Some(record))
 }
@@ -109,7 +109,7 @@ fn record(
     file: &ManifestFile,
     mode: u32,
     (digest, size): (Digest, u64),
-    source: Source,
+    location: Location,
 ) -> FileRecord {
     let kind = if file.is_link() {
         FileKind::Link
@@ -123,7 +123,7 @@ fn record(
         digest,
         mode,
         mtime: None,
-        source,
+        location,
     }
 }
 
@@ -134,7 +134,7 @@ pub fn is_as_released(
     now: &FileRecord,
 ) -> Result<bool, Failure> {
     let mode = mode_of(site, file)?;
-    let released = record(file, mode, (digest_of(file)?, now.size), Source::Here);
+    let released = record(file, mode, (digest_of(file)?, now.size), Location::Here);
     Ok(now.same(&released))
 }
 
@@ -154,7 +154,12 @@ pub fn restored(
             path: path.clone(),
             source,
         })?;
-        return Ok(record(file, mode, (digest, size), Source::Object(*object)));
+        return Ok(record(
+            file,
+            mode,
+            (digest, size),
+            Location::Object(*object),
+        ));
     }
     let record = |digest, size, source| record(file, mode, (digest, size), source);
     let blob = file.blob().ok_or_else(|| Error::NoBytes(path.clone()))?;
@@ -168,13 +173,13 @@ pub fn restored(
         }
         .into());
     }
-    let same = |bytes: &[u8]| record(digest, bytes.len() as u64, Source::Blob(blob.clone()));
+    let same = |bytes: &[u8]| record(digest, bytes.len() as u64, Location::Blob(blob.clone()));
     if link {
         return Ok(same(&bytes));
     }
     Ok(match converter.to_worktree(path, bytes)? {
         Worktree::Same(bytes) => same(&bytes),
-        Worktree::Lfs { oid, size } => record(oid, size, Source::Lfs(oid)),
+        Worktree::Lfs { oid, size } => record(oid, size, Location::Lfs(oid)),
         Worktree::Changed(bytes) => FileRecord::with_bytes(path.clone(), mode, bytes),
     })
 }

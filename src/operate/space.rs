@@ -12,7 +12,7 @@ use super::{Error, Operator};
 use crate::{
     base::{Failure, RelPath, text::size},
     draft::Draft,
-    model::{FileRecord, ObjectId, PathChange, Source, plan::Space},
+    model::{FileRecord, Location, ObjectId, PathChange, plan::Space},
     steps::files::Places,
 };
 
@@ -93,10 +93,10 @@ impl Operator<'_> {
 
     /// The most bytes that saving one file can need.
     fn saved(&self, file: &PathChange) -> u64 {
-        let one = |record: &FileRecord| match &record.source {
-            Source::Inline(bytes) => bytes.len() as u64,
-            Source::Here => self.unless_stored(&ObjectId(record.digest), record.size),
-            Source::Blob(_) | Source::Object(_) | Source::Database(_) | Source::Lfs(_) => 0,
+        let one = |record: &FileRecord| match &record.location {
+            Location::Inline(bytes) => bytes.len() as u64,
+            Location::Here => self.unless_stored(&ObjectId(record.digest), record.size),
+            Location::Blob(_) | Location::Object(_) | Location::Database(_) | Location::Lfs(_) => 0,
         };
         file.before.as_ref().map_or(0, one) + file.after.as_ref().map_or(0, one)
     }

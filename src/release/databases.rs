@@ -6,10 +6,7 @@
 
 use super::files::ReleaseFiles;
 use crate::{
-    base::{
-        Failure, RelPath,
-        sqlite::{self, Log},
-    },
+    base::{Failure, RelPath, sqlite::Log},
     catalog::{
         Scope,
         databases::{self, Database, Error, is_lone_log},
@@ -17,39 +14,6 @@ use crate::{
     git::Scan,
     site::RepoSite,
 };
-
-/// Takes out what SQLite keeps beside databases that are not released: it is part of them.
-pub fn leave_lone_logs(
-    site: &RepoSite,
-    scan: &Scan,
-    scope: &Scope,
-    small: &mut Vec<RelPath>,
-    large: &mut Vec<(RelPath, u64)>,
-) {
-    let is_named = |path: &RelPath| sqlite::database_of(path).is_some();
-    if !small
-        .iter()
-        .chain(large.iter().map(|(path, _)| path))
-        .any(is_named)
-    {
-        return;
-    }
-    let untracked: Vec<RelPath> = small
-        .iter()
-        .chain(large.iter().map(|(path, _)| path))
-        .cloned()
-        .collect();
-    let is_tracked = |path: &RelPath| {
-        scan.tracked
-            .binary_search_by(|tracked| tracked.path.cmp(path))
-            .is_ok()
-    };
-    let is_part =
-        |path: &RelPath| scope.owns(path) && (is_tracked(path) || untracked.contains(path));
-    let is_released = |path: &RelPath| !is_lone_log(&*site.tree, path, is_part);
-    small.retain(is_released);
-    large.retain(|(path, _)| is_released(path));
-}
 
 /// Refuses a release that would be without rows that are committed, or with some that are not.
 pub fn check(

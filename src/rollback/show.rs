@@ -5,7 +5,7 @@ use crate::{
     base::{RelPath, clock::local, sqlite, zone},
     catalog::{capture, grown, manifests::Found},
     draft::lines::{self, Side},
-    model::{FileRecord, PathChange, Plan, Source, TaskSpec, operation::OpKind, plan::FileLine},
+    model::{FileRecord, Location, PathChange, Plan, TaskSpec, operation::OpKind, plan::FileLine},
     registry::task_config,
     site::{RepoSite, copy_checked},
 };
@@ -136,13 +136,13 @@ fn file_line(
         bytes: after.as_deref(),
     });
     let coming = file.after.as_ref();
-    let stored = coming.is_some_and(|record| record.source.object().is_some());
+    let stored = coming.is_some_and(|record| record.location.object().is_some());
     lines::line(&file.path, before, after, large || stored, note)
 }
 
 /// The bytes of a file, from wherever they are before anything is saved.
 fn bytes(site: &RepoSite, record: &FileRecord) -> Option<Vec<u8>> {
-    if record.source == Source::Here {
+    if record.location == Location::Here {
         return capture::read(&*site.tree, &record.path).ok()??.bytes;
     }
     let mut bytes = Vec::new();

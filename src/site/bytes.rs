@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::RepoSite;
 use crate::{
     base::{Digest, Failure, Fault, Hasher, Hashing, Kind},
-    model::{FileRecord, Source},
+    model::{FileRecord, Location},
 };
 
 /// Bytes that are not what they should be.
@@ -50,26 +50,26 @@ impl RepoSite {
 
 impl Bytes for RepoSite {
     fn copy(&self, record: &FileRecord, into: &mut dyn Write) -> Result<(), Failure> {
-        match &record.source {
-            Source::Blob(id) => match self.git.recall(id) {
+        match &record.location {
+            Location::Blob(id) => match self.git.recall(id) {
                 Some(bytes) => into.write_all(&bytes).map_err(Error::Io)?,
                 None => into
                     .write_all(&self.git.read_blob(id)?)
                     .map_err(Error::Io)?,
             },
-            Source::Object(id) | Source::Database(id) => {
+            Location::Object(id) | Location::Database(id) => {
                 self.store.read(id, into)?;
             }
-            Source::Inline(bytes) => into.write_all(bytes).map_err(Error::Io)?,
-            Source::Here if record.is_link() => {
+            Location::Inline(bytes) => into.write_all(bytes).map_err(Error::Io)?,
+            Location::Here if record.is_link() => {
                 let target = self.tree.read_link(&record.path).map_err(Error::Io)?;
                 into.write_all(&target).map_err(Error::Io)?;
             }
-            Source::Here => {
+            Location::Here => {
                 let mut file = self.tree.open(&record.path).map_err(Error::Io)?;
                 io::copy(&mut file, into).map_err(Error::Io)?;
             }
-            Source::Lfs(oid) => self.copy_lfs(oid, into)?,
+            Location::Lfs(oid) => self.copy_lfs(oid, into)?,
         }
         Ok(())
     }

@@ -70,27 +70,23 @@ fn state(cut: &mut Cut<'_>) -> Result<FileState, Broken> {
     })
 }
 
-/// What tells one folder from another.
-fn identity(folder: &Path, stat: &Stat) -> Vec<u8> {
+/// What tells one folder, and one kind of files below it, from another.
+fn identity(kind: &str, folder: &Path, stat: &Stat) -> Vec<u8> {
     let place = folder.as_os_str().as_bytes();
-    [place, &stat.dev.to_le_bytes(), &stat.ino.to_le_bytes()].concat()
+    let (dev, ino) = (stat.dev.to_le_bytes(), stat.ino.to_le_bytes());
+    [kind.as_bytes(), b"\0", place, &dev, &ino].concat()
 }
 
 impl Cache {
-    /// Opens the cache of a folder, given where it is and what its `lstat` says. Where the times of
+    /// Opens the cache of the files of one kind below a folder, given where it is and what its
+    /// `lstat` says. Where the times of
     /// the file system prove nothing, nothing is known.
-    pub fn of(state: &dyn Fs, folder: &Path, stat: &Stat) -> Self {
-        let mut cache = Self::open(state, &RelPath::own(DIR), &identity(folder, stat));
+    pub fn of(state: &dyn Fs, kind: &str, folder: &Path, stat: &Stat) -> Self {
+        let mut cache = Self::open(state, &RelPath::own(DIR), &identity(kind, folder, stat));
         if !times::are_fine_at(folder) {
             cache.bytes.clear();
         }
         cache
-    }
-
-    /// Opens the cache of what the store keeps of a work tree.
-    pub(super) fn of_work_tree(state: &dyn Fs, folder: &Path, stat: &Stat) -> Self {
-        let identity = [b"work tree\0", &identity(folder, stat)[..]].concat();
-        Self::open(state, &RelPath::own(DIR), &identity)
     }
 
     /// Opens the cache of a folder: `identity` is where it is, and its device and inode.

@@ -57,7 +57,7 @@ impl KnownFiles {
     fn open(&self) -> Opened {
         let top = self.tree.stat(&RelPath::root()).ok().flatten();
         let top = top.filter(|_| self.trusts_ctime && times::are_fine_at(&self.folder));
-        let cache = top.map(|top| Cache::of_work_tree(&*self.state, &self.folder, &top));
+        let cache = top.map(|top| Cache::of(&*self.state, "work tree", &self.folder, &top));
         let mut files = BTreeMap::new();
         let read = cache.as_ref().map(|cache| {
             cache.each(|path, state, known| {

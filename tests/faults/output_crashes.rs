@@ -9,7 +9,7 @@ use snapback::{
     backup::{self, plan::plan, write::Writer},
     base::{RelPath, SyncPoint, output},
     config,
-    model::{FileRecord, Source, backup::RestoreReport},
+    model::{FileRecord, Location, backup::RestoreReport},
     site::RepoSite,
 };
 
@@ -69,7 +69,7 @@ const PATHS: [&str; 5] = [
 fn records(contents: &[Vec<u8>]) -> Vec<FileRecord> {
     let one = |(path, bytes): (&&str, &Vec<u8>)| FileRecord {
         mtime: Some((1_000, 0)),
-        source: Source::Object(id(bytes)),
+        location: Location::Object(id(bytes)),
         ..FileRecord::with_bytes(RelPath::own(*path), 0o640, bytes.clone())
     };
     PATHS.iter().zip(contents).map(one).collect()

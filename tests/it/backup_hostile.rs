@@ -15,7 +15,7 @@ use snapback::{
         listing::{self, Save},
     },
     base::{Fs, RelPath, Root},
-    model::{FileRecord, ObjectId, Source},
+    model::{FileRecord, Location, ObjectId},
     store::ChunkStore,
 };
 
@@ -38,7 +38,7 @@ fn plant(sandbox: &Sandbox, name: &str, paths: &[&[u8]]) -> (ObjectId, ObjectId)
         .iter()
         .map(|path| FileRecord {
             mtime: Some((5, 0)),
-            source: Source::Object(object),
+            location: Location::Object(object),
             ..FileRecord::with_bytes(RelPath::own(*path), 0o644, b"x".to_vec())
         })
         .collect();

@@ -19,7 +19,7 @@ use snapback::{
     base::{Failure, Fs, RelPath, fs::create_dir_all},
     journal::{Ended, Ending, JournalStep, Log, Phase, Runner, history},
     model::{
-        FileKind, FileRecord, OpId, Operation, PathChange, Source, Verdict, VerdictRecord,
+        FileKind, FileRecord, Location, OpId, Operation, PathChange, Verdict, VerdictRecord,
         operation::{self, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person},
     },
     site::Bytes,
@@ -306,7 +306,7 @@ impl World {
 
     /// True when a record's exact bytes can be read from the store.
     fn kept(&self, record: &FileRecord) -> bool {
-        matches!(record.source, Source::Object(id) if self.store.verify(&id).is_ok() && id.0 == record.digest)
+        matches!(record.location, Location::Object(id) if self.store.verify(&id).is_ok() && id.0 == record.digest)
     }
 
     /// True when a note in an operation's folder names stored bytes of a path.
@@ -394,6 +394,6 @@ fn save(
         digest: stored.digest,
         mode: *mode,
         mtime: None,
-        source: Source::Object(stored.id),
+        location: Location::Object(stored.id),
     })
 }

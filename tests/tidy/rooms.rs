@@ -16,7 +16,7 @@ const ROWS: [&[&str]; 17] = [
     &["registry", "site"],
     &["catalog"],
     &["verdict", "verify"],
-    &["steps", "draft", "session", "closure", "cluster"],
+    &["steps", "draft", "source", "session", "closure", "cluster"],
     &["operate"],
     &["rollback", "alert", "backup"],
     &["drill", "hooks", "capsule"],

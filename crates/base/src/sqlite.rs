@@ -22,6 +22,8 @@ use super::{Fs, Input, RelPath, Stat, Type, cancel::Stoppable};
 pub const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// The ends of the names of a database's log, of the log's index and of its journal.
 pub const ENDS: [&str; 3] = [WAL, "-shm", JOURNAL];
+/// Those of a log and of a journal: one lies there while somebody writes.
+pub const LIVE_ENDS: [&str; 2] = [WAL, JOURNAL];
 /// The end of the name of a write-ahead log.
 const WAL: &str = "-wal";
 /// The end of the name of a rollback journal.

@@ -44,7 +44,7 @@ impl FileKind {
 
 /// Where the bytes of a file, or the target of a link, can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum Location {
     /// A git blob, byte for byte.
     Blob(GitId),
     /// An object of the content-addressed store.
@@ -59,7 +59,7 @@ pub enum Source {
     Here,
 }
 
-impl Source {
+impl Location {
     /// The object of the store.
     pub fn object(&self) -> Option<&ObjectId> {
         match self {
@@ -93,7 +93,7 @@ pub struct FileRecord {
     /// Modification time: seconds and nanoseconds since 1970; `None` = not recorded.
     pub mtime: Option<(i64, u32)>,
     /// Where the bytes are.
-    pub source: Source,
+    pub location: Location,
 }
 
 impl FileRecord {
@@ -106,7 +106,7 @@ impl FileRecord {
             digest: Digest::of(&bytes),
             mode,
             mtime: None,
-            source: Source::Inline(bytes),
+            location: Location::Inline(bytes),
         }
     }
 
@@ -115,7 +115,7 @@ impl FileRecord {
         path: RelPath,
         stat: &Stat,
         (digest, size): (Digest, u64),
-        source: Source,
+        location: Location,
     ) -> Self {
         Self {
             path,
@@ -128,14 +128,14 @@ impl FileRecord {
             digest,
             mode: stat.mode,
             mtime: Some(stat.mtime),
-            source,
+            location,
         }
     }
 
     /// A link, by what `lstat` says of it and its target.
     pub fn of_link(path: RelPath, stat: &Stat, target: Vec<u8>) -> Self {
         let read = (Digest::of(&target), target.len() as u64);
-        Self::of_stat(path, stat, read, Source::Inline(target))
+        Self::of_stat(path, stat, read, Location::Inline(target))
     }
 
     /// A file as git keeps it.
@@ -152,7 +152,7 @@ impl FileRecord {
             digest,
             mode: kind.mode(),
             mtime: None,
-            source: Source::Blob(id),
+            location: Location::Blob(id),
         }
     }
 
@@ -160,15 +160,15 @@ impl FileRecord {
     pub fn entry(&self) -> Option<TreeEntry> {
         Some(TreeEntry {
             mode: self.kind.into(),
-            id: self.source.blob()?.clone(),
+            id: self.location.blob()?.clone(),
         })
     }
 
     /// The same, with its bytes somewhere else.
-    pub fn kept_at(&self, source: Source) -> Self {
+    pub fn kept_at(&self, location: Location) -> Self {
         Self {
             path: self.path.clone(),
-            source,
+            location,
             ..*self
         }
     }
@@ -185,8 +185,8 @@ impl FileRecord {
 
     /// The target of a link that the record holds.
     pub fn target(&self) -> Option<&[u8]> {
-        match &self.source {
-            Source::Inline(target) if self.is_link() => Some(target),
+        match &self.location {
+            Location::Inline(target) if self.is_link() => Some(target),
             _ => None,
         }
     }
@@ -227,7 +227,7 @@ mod tests {
     fn files_are_the_same_by_type_bytes_and_permissions() {
         let file = record(FileKind::File, 0o644);
         assert!(file.same(&FileRecord {
-            source: Source::Here,
+            location: Location::Here,
             mtime: Some((1, 2)),
             ..file.clone()
         }));

@@ -44,7 +44,7 @@ pub use answer::Answer;
 pub use as_written::AsWritten;
 pub use dependencies::DependencyList;
 pub use event::{Event, Sink};
-pub use file_record::{FileKind, FileRecord, Source};
+pub use file_record::{FileKind, FileRecord, Location};
 pub use git_mode::GitMode;
 pub use ids::{GitId, ObjectId, OpId, TaskId};
 pub use left::Left;

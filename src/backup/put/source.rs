@@ -1,24 +1,20 @@
-//! One folder that is put: walked, compared with what the cache knows, read where that is not
-//! enough, and listed.
+//! One source that is put: its files are chosen, compared with what the cache knows, read where
+//! that is not enough, and listed.
 
-use std::{
-    collections::HashSet,
-    path::{Path, PathBuf},
-    sync::atomic::Ordering,
-};
+use std::{collections::HashSet, sync::atomic::Ordering};
 
 use super::super::{
     Error,
     intake::{Got, Intake},
-    scan::{self, Found, Walk},
 };
 use crate::{
-    base::{Digest, Failure, Fs, RelPath, Root, Type, sqlite},
+    base::{Digest, Failure, RelPath, Type, sqlite},
     model::{
-        FileRecord, ObjectId, Source,
+        FileRecord, Location, ObjectId,
         backup::{PutReport, Trouble},
     },
     site::RepoSite,
+    source::{PathStat, Selection, Source},
     stat_cache::{Cache, FileState, Known, same},
     store::PutSession,
 };
@@ -28,65 +24,63 @@ const SAMPLE: usize = 100;
 /// Bytes of such files in one run.
 const SAMPLE_BYTES: u64 = 64 << 20;
 
-/// One folder that is put.
-pub(super) struct PutFolder {
-    root: Root,
-    top: PathBuf,
+/// One source that is put.
+pub(super) struct PutSource<'s> {
+    source: &'s dyn Source,
     prefix: RelPath,
     began: (i64, u32),
     cache: Cache,
-    walk: Walk,
+    selection: Selection,
     known: Vec<Option<Known>>,
     got: Vec<(usize, Got)>,
 }
 
 /// What is known of files after a run.
 struct KnownFiles<'a> {
-    /// Those that look as they did when they were walked.
-    files: Vec<(&'a Found, Known)>,
+    /// Those that look as they did when they were chosen.
+    files: Vec<(&'a PathStat, Known)>,
     /// Those that were changed since, as they look now.
-    changed: Vec<(Found, Known)>,
+    changed: Vec<(PathStat, Known)>,
 }
 
-impl PutFolder {
-    /// Walks a folder and asks the cache.
+impl<'s> PutSource<'s> {
+    /// Has a source choose its files and asks the cache.
     pub(super) fn open(
         site: &RepoSite,
-        folder: &Path,
+        source: &'s dyn Source,
         prefix: &RelPath,
         rehash: bool,
     ) -> Result<Self, Failure> {
-        let failed = |source| Error::Folder {
-            path: folder.to_path_buf(),
-            source,
+        let failed = |error| Error::Folder {
+            path: source.top().to_path_buf(),
+            source: error,
         };
-        let root = Root::open(folder).map_err(failed)?;
-        let stat = root
+        let stat = source
+            .files()
             .stat(&RelPath::root())
             .map_err(failed)?
             .ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
         let began = crate::base::clock::of_files();
-        let (walk, cache) = rayon::join(
-            || scan::walk(&root),
-            || Cache::of(&*site.state, folder, &stat),
+        let (selection, cache) = rayon::join(
+            || source.choose(),
+            || Cache::of(&*site.state, source.kind(), source.top(), &stat),
         );
-        let walk = walk?;
+        let selection = selection?;
         let mut known = if rehash {
-            vec![None; walk.found.len()]
+            vec![None; selection.files.len()]
         } else {
-            cache.know(walk.found.iter().map(|file| (&file.path, &file.stat)))
+            cache.know(selection.files.iter().map(|file| (&file.path, &file.stat)))
         };
-        for (file, known) in walk.found.iter().zip(&mut known) {
+        for (file, known) in selection.files.iter().zip(&mut known) {
             // What is committed to a database in use need not show in its file.
             *known = known.filter(|_| !file.in_use);
         }
         Ok(Self {
-            root,
-            top: folder.to_path_buf(),
+            source,
             prefix: prefix.clone(),
             began,
             cache,
-            walk,
+            selection,
             known,
             got: Vec::new(),
         })
@@ -102,15 +96,15 @@ impl PutFolder {
     ) -> Result<(), Failure> {
         self.doubt(session)?;
         let sample = self.sample();
-        let is_file = |file: &Found| file.stat.kind == Type::File;
-        let files = self.walk.found.iter().zip(&self.known).enumerate();
+        let is_file = |file: &PathStat| file.stat.kind == Type::File;
+        let files = self.selection.files.iter().zip(&self.known).enumerate();
         let read: Vec<usize> = files
             .filter(|(nth, (file, known))| {
                 is_file(file) && (known.is_none() || sample.contains(nth))
             })
             .map(|(nth, _)| nth)
             .collect();
-        let chosen: Vec<&Found> = read.iter().map(|nth| &self.walk.found[*nth]).collect();
+        let chosen: Vec<&PathStat> = read.iter().map(|nth| &self.selection.files[*nth]).collect();
         let total = chosen.iter().map(|file| file.stat.size).sum();
         report.read_files += chosen.len() as u64;
         report.read_bytes += total;
@@ -119,8 +113,8 @@ impl PutFolder {
         }
         let progress = |more| site.progress(more);
         let intake = Intake {
-            fs: &self.root,
-            top: &self.top,
+            fs: self.source.files(),
+            top: self.source.top(),
             copies: Some(site.git.common_dir().join("snapback").join("copies")),
             session,
             progress: &progress,
@@ -135,7 +129,7 @@ impl PutFolder {
             {
                 site.warn(format!(
                     "{} was changed though its times do not show it; --rehash reads everything",
-                    self.walk.found[*nth].path
+                    self.selection.files[*nth].path
                 ));
             }
         }
@@ -177,7 +171,7 @@ impl PutFolder {
         all.sort_unstable();
         let mut bytes = 0;
         let fits = |nth: &usize| {
-            bytes += self.walk.found[*nth].stat.size;
+            bytes += self.selection.files[*nth].stat.size;
             bytes <= SAMPLE_BYTES
         };
         all.into_iter()
@@ -188,24 +182,28 @@ impl PutFolder {
 
     /// Adds what was found to a listing and a report.
     pub(super) fn list(&self, records: &mut Vec<FileRecord>, report: &mut PutReport) {
-        let trouble = |left: &scan::Left| Trouble {
-            path: self.prefixed(&left.path),
-            why: left.why.clone(),
+        let trouble = |trouble: &Trouble| Trouble {
+            path: self.prefixed(&trouble.path),
+            why: trouble.why.clone(),
         };
-        report.skipped.extend(self.walk.left.iter().map(trouble));
-        report.failed.extend(self.walk.failed.iter().map(trouble));
+        report
+            .skipped
+            .extend(self.selection.skipped.iter().map(trouble));
+        report
+            .failed
+            .extend(self.selection.failed.iter().map(trouble));
         let beside = self.beside();
         let mut got = self.got.iter().peekable();
-        for (nth, file) in self.walk.found.iter().enumerate() {
+        for (nth, file) in self.selection.files.iter().enumerate() {
             let fresh = got.next_if(|(at, _)| *at == nth).map(|(_, got)| got);
             if !beside.contains(&file.path) {
                 records.extend(self.record(nth, fresh, report));
             }
         }
         let nothing = (Digest::of(b""), 0);
-        records.extend(self.walk.empty.iter().map(|folder| {
+        records.extend(self.selection.empty.iter().map(|folder| {
             let path = self.prefixed(&folder.path);
-            FileRecord::of_stat(path, &folder.stat, nothing, Source::Inline(Vec::new()))
+            FileRecord::of_stat(path, &folder.stat, nothing, Location::Inline(Vec::new()))
         }));
     }
 
@@ -226,14 +224,14 @@ impl PutFolder {
         fresh: Option<&Got>,
         report: &mut PutReport,
     ) -> Option<FileRecord> {
-        let Found { path, stat, .. } = &self.walk.found[nth];
+        let PathStat { path, stat, .. } = &self.selection.files[nth];
         let listed = self.prefixed(path);
         let unlisted = |why: String| Trouble {
             path: listed.clone(),
             why,
         };
         if stat.kind == Type::Symlink {
-            return match self.root.read_link(path) {
+            return match self.source.files().read_link(path) {
                 Ok(target) => Some(FileRecord::of_link(listed, stat, target)),
                 Err(error) => {
                     report.failed.push(unlisted(error.to_string()));
@@ -249,8 +247,8 @@ impl PutFolder {
                     database,
                 }),
                 _,
-            ) if *database => (stat, Source::Database(*object)),
-            (Some(Got::Stored { object, stat, .. }), _) => (stat, Source::Object(*object)),
+            ) if *database => (stat, Location::Database(*object)),
+            (Some(Got::Stored { object, stat, .. }), _) => (stat, Location::Object(*object)),
             (Some(Got::Gone), _) => {
                 let why = "it was removed meanwhile".into();
                 report.skipped.push(unlisted(why));
@@ -260,9 +258,9 @@ impl PutFolder {
                 report.failed.push(unlisted(why.clone()));
                 return None;
             }
-            (None, Some(known)) => (stat, Source::Object(known.object)),
+            (None, Some(known)) => (stat, Location::Object(known.object)),
             // Of a dry run, which reads nothing.
-            (None, None) => (stat, Source::Here),
+            (None, None) => (stat, Location::Here),
         };
         let digest = source
             .object()
@@ -283,7 +281,7 @@ impl PutFolder {
             .filter(|(_, got)| matches!(got, Got::Stored { database: true, .. }));
         copies
             .flat_map(|(nth, _)| {
-                sqlite::ENDS.map(|end| sqlite::side(&self.walk.found[*nth].path, end))
+                sqlite::ENDS.map(|end| sqlite::side(&self.selection.files[*nth].path, end))
             })
             .collect()
     }
@@ -314,9 +312,9 @@ impl PutFolder {
     /// What is known of the files after this run.
     fn known_now(&self) -> KnownFiles<'_> {
         let mut got = self.got.iter().peekable();
-        let mut files = Vec::with_capacity(self.walk.found.len());
+        let mut files = Vec::with_capacity(self.selection.files.len());
         let mut changed = Vec::new();
-        for (nth, file) in self.walk.found.iter().enumerate() {
+        for (nth, file) in self.selection.files.iter().enumerate() {
             let Some((_, got)) = got.next_if(|(at, _)| *at == nth) else {
                 files.extend(self.known[nth].map(|known| (file, known)));
                 continue;
@@ -336,7 +334,7 @@ impl PutFolder {
             if same(stat, &file.stat) {
                 files.push((file, known));
             } else {
-                let now = Found {
+                let now = PathStat {
                     stat: *stat,
                     ..file.clone()
                 };

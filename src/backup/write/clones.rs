@@ -56,7 +56,7 @@ impl Writer<'_> {
 
     /// Makes one clone; false when the first file is not any more what was restored.
     fn clone_one(&self, record: &FileRecord, first: &RelPath, temp: &RelPath) -> io::Result<bool> {
-        let Some(object) = record.source.object() else {
+        let Some(object) = record.location.object() else {
             return Ok(false);
         };
         let mut file = self.fs.clone_file(first, temp, 0o600)?;
@@ -74,7 +74,7 @@ pub(super) fn doubles(tasks: Vec<Task<'_>>) -> (Vec<(Task<'_>, RelPath)>, Vec<Ta
     let (mut later, mut others) = (Vec::new(), Vec::with_capacity(tasks.len()));
     for task in tasks {
         let record = task.record;
-        match record.source.object() {
+        match record.location.object() {
             Some(object) if record.size >= CLONE_FROM => match firsts.get(object) {
                 Some(first) => later.push((task, (*first).clone())),
                 None => {

@@ -9,7 +9,7 @@ use crate::{
     base::{Digest, Failure, RelPath, cancel::Stoppable},
     catalog::capture,
     git::{self, Attributes, Converter},
-    model::{FileRecord, ObjectId, PathChange, Source},
+    model::{FileRecord, Location, ObjectId, PathChange},
     site::RepoSite,
     store::PutSession,
 };
@@ -120,11 +120,11 @@ pub(super) fn put_files(
                 .map(|record| put_file(site, session, record))
                 .transpose()
         };
-        let before = file.before.clone().map(|record| match record.source {
+        let before = file.before.clone().map(|record| match record.location {
             // Without a commit no safety reference keeps a blob that only the index or a moving
             // branch names.
-            Source::Blob(_) if draft.commit.is_none() => FileRecord {
-                source: Source::Here,
+            Location::Blob(_) if draft.commit.is_none() => FileRecord {
+                location: Location::Here,
                 ..record
             },
             _ => record,
@@ -146,22 +146,22 @@ pub(super) fn put_file(
     record: &FileRecord,
 ) -> Result<FileRecord, Failure> {
     let path = &record.path;
-    let stored = match &record.source {
-        Source::Blob(_) | Source::Object(_) | Source::Database(_) | Source::Lfs(_) => {
+    let stored = match &record.location {
+        Location::Blob(_) | Location::Object(_) | Location::Database(_) | Location::Lfs(_) => {
             return Ok(record.clone());
         }
-        Source::Inline(bytes) => {
+        Location::Inline(bytes) => {
             let blob = site
                 .git
                 .recall_id(bytes)
                 .unwrap_or_else(|| site.git.blob_id(bytes));
             // What goes into the commit too need not be kept a second time.
             if site.git.sees_object(&blob) {
-                return Ok(record.kept_at(Source::Blob(blob)));
+                return Ok(record.kept_at(Location::Blob(blob)));
             }
             session.put(&mut &bytes[..])?
         }
-        Source::Here => {
+        Location::Here => {
             let read = |source| crate::catalog::Error::Read {
                 path: path.clone(),
                 source,
@@ -170,7 +170,7 @@ pub(super) fn put_file(
                 session.put(&mut &site.tree.read_link(path).map_err(read)?[..])?
             } else if is_held(site, session, path, &record.digest)? {
                 site.progress(record.size);
-                return Ok(record.kept_at(Source::Object(ObjectId(record.digest))));
+                return Ok(record.kept_at(Location::Object(ObjectId(record.digest))));
             } else {
                 session.put(&mut Stoppable(site.tree.open(path).map_err(read)?))?
             }
@@ -180,5 +180,5 @@ pub(super) fn put_file(
         return Err(Error::Changed(path.clone()).into());
     }
     site.progress(record.size);
-    Ok(record.kept_at(Source::Object(stored.id)))
+    Ok(record.kept_at(Location::Object(stored.id)))
 }

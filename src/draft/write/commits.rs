@@ -11,7 +11,7 @@ use crate::{
     catalog::manifests::MANIFEST_TRAILER,
     git::{self, Attributes},
     model::{
-        AsWritten, FileRecord, GitId, GitMode, Manifest, ObjectId, OpId, PathChange, Source,
+        AsWritten, FileRecord, GitId, GitMode, Location, Manifest, ObjectId, OpId, PathChange,
         TagName,
         manifest::Role,
         operation::{OpKind, Person, Publication, RefChange, TreeChange, TreeEntry},
@@ -372,7 +372,7 @@ fn finish_manifest(
             continue;
         };
         if let Some(record) = file.record_mut() {
-            record.source = Source::Object(*object);
+            record.location = Location::Object(*object);
         }
     }
     manifest

@@ -10,7 +10,7 @@ use crate::{
     draft::{CommitDraft, Draft, NewBlob, steps, tree},
     git::Tracked,
     model::{
-        FileRecord, GitId, GitMode, Manifest, PathChange, Plan, Source, TaskId, Version,
+        FileRecord, GitId, GitMode, Location, Manifest, PathChange, Plan, TaskId, Version,
         operation::{OpKind, TreeChange, TreeEntry},
         signature::Signing,
     },
@@ -148,7 +148,7 @@ fn add_file(
     draft.files.push(PathChange {
         path: path.clone(),
         before,
-        after: Some(record.kept_at(Source::Blob(id.clone()))),
+        after: Some(record.kept_at(Location::Blob(id.clone()))),
     });
     draft.blobs.push(NewBlob::Bytes(bytes));
     Ok(id)

@@ -6,9 +6,8 @@ mod reader;
 
 use std::collections::{HashMap, HashSet};
 
-use super::databases;
 use crate::{
-    base::{Digest, Failure, RelPath, Type},
+    base::{Digest, Failure, RelPath},
     catalog::{
         Error, Scope, capture, grown, left_out,
         manifests::{self, Found},
@@ -20,12 +19,13 @@ use crate::{
     },
     git::{self, Attributes, Converter, Scan, Tracked, WorkState},
     model::{
-        FileRecord, GitId, LeftOut, Manifest, PathChange, Source, TaskSpec,
+        FileRecord, GitId, LeftOut, Location, Manifest, PathChange, TaskSpec,
         manifest::{ManifestFile, Role},
         operation::{TreeChange, TreeEntry},
         plan::FileLine,
     },
     site::RepoSite,
+    source::{PathStat, TaskFiles, task::NewFiles},
 };
 use reader::{FileInGit, Looked, Reader};
 
@@ -96,8 +96,8 @@ pub fn find(
         converter: &converter,
         known: &known,
     };
-    let (mut small, mut large) = split(site, scope, &scan.untracked, &scan.ignored)?;
-    databases::leave_lone_logs(site, scan, scope, &mut small, &mut large);
+    let NewFiles { small, large } = TaskFiles::new(site, scope, scan).untracked()?;
+    let small: Vec<RelPath> = small.into_iter().map(|file| file.path).collect();
     let looked = reader.read_all(scope, scan, &small);
     let mut found = ReleaseFiles {
         entries: Vec::with_capacity(looked.len()),
@@ -119,7 +119,7 @@ pub fn find(
         "it has now",
         "they have now",
     ));
-    let bytes = large.iter().map(|(_, size)| size).sum();
+    let bytes = large.iter().map(|file| file.stat.size).sum();
     let manifest = previous.map(|found| &found.manifest);
     site.work("hashing", bytes, true, || {
         add_large(site, large, manifest, &mut found)
@@ -229,42 +229,6 @@ fn note_gone_large(
     Ok(())
 }
 
-/// Small files, and large ones with their sizes.
-type Split = (Vec<RelPath>, Vec<(RelPath, u64)>);
-
-/// Splits what git does not track into small files for git and large ones (with their sizes) for
-/// the store. Ignored files are taken only when the large-file globs name them.
-fn split(
-    site: &RepoSite,
-    scope: &Scope,
-    untracked: &[RelPath],
-    ignored: &[RelPath],
-) -> Result<Split, Error> {
-    let (mut small, mut large) = (Vec::new(), Vec::new());
-    let ignored = ignored.iter().filter(|path| scope.names_large(path));
-    for path in untracked
-        .iter()
-        .filter(|path| scope.owns(path))
-        .chain(ignored)
-    {
-        let Some(stat) = capture::stat(&*site.tree, path)? else {
-            continue;
-        };
-        match stat.kind {
-            Type::File if scope.is_large(path, stat.size) => large.push((path.clone(), stat.size)),
-            Type::File | Type::Symlink => small.push(path.clone()),
-            Type::Dir | Type::Other => {
-                return Err(Error::NotAFile {
-                    path: path.clone(),
-                    what: "a device, FIFO or socket",
-                });
-            }
-        }
-    }
-    small.sort_unstable();
-    Ok((small, large))
-}
-
 /// Adds a looked-at file to the release.
 fn add(site: &RepoSite, task: &TaskSpec, file: Looked, found: &mut ReleaseFiles) {
     let Looked {
@@ -298,7 +262,7 @@ fn add(site: &RepoSite, task: &TaskSpec, file: Looked, found: &mut ReleaseFiles)
     }
     let Some(now) = now else { return };
     if now.sync {
-        found.unsynced.extend(now.record.source.blob().cloned());
+        found.unsynced.extend(now.record.location.blob().cloned());
     }
     found.blobs.extend(now.blob);
     if !now.exact {
@@ -332,11 +296,11 @@ fn plan_line(
 /// Adds the large files: hashed here, stored when the draft is written.
 fn add_large(
     site: &RepoSite,
-    large: Vec<(RelPath, u64)>,
+    large: Vec<PathStat>,
     previous: Option<&Manifest>,
     found: &mut ReleaseFiles,
 ) -> Result<(), Failure> {
-    for (path, _) in large {
+    for PathStat { path, .. } in large {
         let Some(record) = capture::kept_record(site, &path)? else {
             continue;
         };
@@ -360,7 +324,7 @@ fn add_large(
         let record = FileRecord {
             mode: record.kind.mode(),
             mtime: None,
-            source: Source::Object(crate::model::ObjectId(record.digest)),
+            location: Location::Object(crate::model::ObjectId(record.digest)),
             ..record
         };
         found.entries.push(ManifestFile::new(Role::Large, record));

@@ -166,7 +166,7 @@ fn note_replaced(
     (head, index): (Option<&TreeEntry>, Option<&TreeEntry>),
     compared: &mut Compared,
 ) {
-    let committed = head.is_some_and(|entry| before.source.blob() == Some(&entry.id));
+    let committed = head.is_some_and(|entry| before.location.blob() == Some(&entry.id));
     if file.role != Role::Large && !committed {
         compared.uncommitted.insert(file.path().clone());
     }

@@ -63,7 +63,7 @@ impl<'a> LeftVersion<'a> {
             return false;
         }
         let is_blob = state
-            .source
+            .location
             .blob()
             .is_some_and(|id| file.blob() == Some(id));
         let is_plain = self.converter.is_plain(path).unwrap_or(false);

@@ -14,7 +14,7 @@ use crate::{
     base::{Failure, Fs, RelPath, fs::create_dir_all, output, sqlite},
     journal::{self, history, log::folder, status::Phase},
     model::{
-        FileKind, FileRecord, OpId, Operation, Source,
+        FileKind, FileRecord, Location, OpId, Operation,
         kept::{Fate, Kept, KeptFile, Why},
         request::RestoreKept,
     },
@@ -140,7 +140,7 @@ fn put_aside(site: &RepoSite, note: &Kept) -> Result<Option<KeptFile>, Failure> 
         size: site.store.verify(&object)?,
         digest: object.0,
         mtime: None,
-        source: Source::Object(object),
+        location: Location::Object(object),
     };
     Ok(Some(KeptFile {
         path: note.path.clone(),

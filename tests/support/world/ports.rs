@@ -13,7 +13,7 @@ use snapback::{
         fs::{FileLock, Hold},
     },
     journal::JournalStep,
-    model::{FileRecord, Source},
+    model::{FileRecord, Location},
     site::Bytes,
     store::ChunkStore,
     verdict,
@@ -88,7 +88,7 @@ pub(super) struct Stored(pub(super) Arc<ChunkStore>);
 
 impl Bytes for Stored {
     fn copy(&self, record: &FileRecord, into: &mut dyn Write) -> Result<(), Failure> {
-        let Source::Object(id) = &record.source else {
+        let Location::Object(id) = &record.location else {
             unreachable!("the plans of these tests name objects only")
         };
         self.0.read(id, into)?;

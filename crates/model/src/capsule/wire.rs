@@ -10,7 +10,7 @@ use super::{CAPSULE_SCHEMA, CapsuleFile, Wheel};
 use crate::{
     GitId, TagName, TaskId, Version,
     as_written::AsWritten,
-    file_record::{FileRecord, Source},
+    file_record::{FileRecord, Location},
     git_mode::GitMode,
     link_target,
 };
@@ -137,7 +137,7 @@ impl File {
                 digest: self.sha256,
                 mode: kind.mode(),
                 mtime: None,
-                source: target.map_or(Source::Here, Source::Inline),
+                location: target.map_or(Location::Here, Location::Inline),
                 path: self.path,
             },
             released: self.released,
@@ -198,9 +198,9 @@ mod tests {
             record: FileRecord {
                 kind,
                 mode: kind.mode(),
-                source: match kind {
-                    FileKind::Link => Source::Inline(bytes.to_vec()),
-                    _ => Source::Here,
+                location: match kind {
+                    FileKind::Link => Location::Inline(bytes.to_vec()),
+                    _ => Location::Here,
                 },
                 ..FileRecord::with_bytes(RelPath::own(path), 0o644, bytes.to_vec())
             },

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     DependencyList, ObjectId,
-    file_record::{FileRecord, Source},
+    file_record::{FileRecord, Location},
     git_mode::GitMode,
 };
 
@@ -194,11 +194,11 @@ fn read_file<'a>(
     let kind = mode.parse::<GitMode>().ok()?.blob_kind()?;
     let role = role_of(lines.next()?.strip_prefix("    role: ")?)?;
     let last = lines.next()?;
-    let source = if role == Role::Large {
-        Source::Object(ObjectId(last.strip_prefix("    object: ")?.parse().ok()?))
+    let location = if role == Role::Large {
+        Location::Object(ObjectId(last.strip_prefix("    object: ")?.parse().ok()?))
     } else {
         let blob = last.strip_prefix("    blob: \"")?.strip_suffix('"')?;
-        Source::Blob(blob.parse().ok()?)
+        Location::Blob(blob.parse().ok()?)
     };
     Some(ManifestFile::new(
         role,
@@ -209,7 +209,7 @@ fn read_file<'a>(
             digest,
             mode: kind.mode(),
             mtime: None,
-            source,
+            location,
         },
     ))
 }

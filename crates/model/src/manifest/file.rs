@@ -136,7 +136,7 @@ impl ManifestFile {
     /// The git blob.
     pub fn blob(&self) -> Option<&GitId> {
         match &self.facts {
-            Facts::Whole(record) => record.source.blob(),
+            Facts::Whole(record) => record.location.blob(),
             Facts::ByHand(written) => written.blob.as_ref(),
         }
     }
@@ -144,7 +144,7 @@ impl ManifestFile {
     /// The stored object.
     pub fn object(&self) -> Option<&ObjectId> {
         match &self.facts {
-            Facts::Whole(record) => record.source.object(),
+            Facts::Whole(record) => record.location.object(),
             Facts::ByHand(written) => written.object.as_ref(),
         }
     }

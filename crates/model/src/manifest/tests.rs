@@ -3,19 +3,19 @@
 use base::Digest;
 
 use super::*;
-use crate::{FileRecord, ObjectId, Source};
+use crate::{FileRecord, Location, ObjectId};
 
 fn sample() -> Manifest {
-    let file = |path: &[u8], role, source| {
+    let file = |path: &[u8], role, location| {
         let path = RelPath::parse(path).expect("safe");
         let record = FileRecord {
-            source,
+            location,
             ..FileRecord::with_bytes(path.clone(), 0o644, path.as_bytes().to_vec())
         };
         ManifestFile::new(role, record)
     };
-    let blob = || Source::Blob("1".repeat(40).parse().expect("id"));
-    let object = Source::Object(ObjectId(Digest::of(b"tasks/T01/model.bin")));
+    let blob = || Location::Blob("1".repeat(40).parse().expect("id"));
+    let object = Location::Object(ObjectId(Digest::of(b"tasks/T01/model.bin")));
     Manifest {
         subject: TaskVersion {
             task: "T01".parse().expect("id"),

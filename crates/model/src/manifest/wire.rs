@@ -12,7 +12,7 @@ use super::{
 use crate::{
     DependencyList, GitId, ObjectId, TagName, TaskId, Version,
     as_written::AsWritten,
-    file_record::{FileRecord, Source},
+    file_record::{FileRecord, Location},
     git_mode::GitMode,
 };
 
@@ -200,10 +200,10 @@ impl File {
         let (Some(size), Some(kind)) = (self.size, kind) else {
             return rule(format!("{path} lacks its size or mode"));
         };
-        let source = match (self.role, self.blob, self.object) {
-            (Role::Large, None, Some(object)) => Source::Object(object),
+        let location = match (self.role, self.blob, self.object) {
+            (Role::Large, None, Some(object)) => Location::Object(object),
             (Role::Source | Role::Config | Role::Registry | Role::Shared, Some(blob), None) => {
-                Source::Blob(blob)
+                Location::Blob(blob)
             }
             _ => {
                 return rule(format!(
@@ -220,7 +220,7 @@ impl File {
                 digest,
                 mode: kind.mode(),
                 mtime: None,
-                source,
+                location,
             },
         ))
     }

@@ -13,7 +13,7 @@ use super::{
     wire::{check_paths, rule},
 };
 use crate::{
-    AsWritten, DependencyList, FileKind, FileRecord, GitId, ObjectId, Source, link_target,
+    AsWritten, DependencyList, FileKind, FileRecord, GitId, Location, ObjectId, link_target,
 };
 
 /// The whole text.
@@ -193,12 +193,12 @@ impl File {
             lfs: None,
             target: record.target().map(link_target::text),
         };
-        match &record.source {
-            Source::Blob(id) if is_file => text.blob = Some(id.clone()),
-            Source::Object(object) if is_file => text.object = Some(*object),
-            Source::Database(object) if is_file => text.database = Some(*object),
-            Source::Lfs(digest) if is_file => text.lfs = Some(*digest),
-            Source::Inline(_) if !is_file => {}
+        match &record.location {
+            Location::Blob(id) if is_file => text.blob = Some(id.clone()),
+            Location::Object(object) if is_file => text.object = Some(*object),
+            Location::Database(object) if is_file => text.database = Some(*object),
+            Location::Lfs(digest) if is_file => text.lfs = Some(*digest),
+            Location::Inline(_) if !is_file => {}
             _ => return rule(format!("the bytes of {} are kept nowhere", record.path)),
         }
         Ok(text)
@@ -214,28 +214,28 @@ impl File {
             Some(None) => return rule(format!("{path} has the time {:?}", self.mtime)),
             known => known.flatten(),
         };
-        let sources = [
-            self.blob.map(Source::Blob),
-            self.object.map(Source::Object),
-            self.database.map(Source::Database),
-            self.lfs.map(Source::Lfs),
+        let locations = [
+            self.blob.map(Location::Blob),
+            self.object.map(Location::Object),
+            self.database.map(Location::Database),
+            self.lfs.map(Location::Lfs),
             self.target
-                .and_then(|text| link_target::bytes(&text).map(Source::Inline)),
+                .and_then(|text| link_target::bytes(&text).map(Location::Inline)),
         ];
-        let mut sources = sources.into_iter().flatten();
-        let (kind, size, digest, source) = match (self.kind, sources.next(), sources.next()) {
-            (Kind::File, Some(source), None) if !matches!(source, Source::Inline(_)) => {
+        let mut locations = locations.into_iter().flatten();
+        let (kind, size, digest, location) = match (self.kind, locations.next(), locations.next()) {
+            (Kind::File, Some(location), None) if !matches!(location, Location::Inline(_)) => {
                 let (Some(size), Some(digest)) = (self.size, self.checksum) else {
                     return rule(format!("{path} lacks its size or checksum"));
                 };
-                (FileKind::of_mode(mode), size, digest, source)
+                (FileKind::of_mode(mode), size, digest, location)
             }
-            (Kind::Link, Some(Source::Inline(target)), None) if !target.contains(&0) => {
+            (Kind::Link, Some(Location::Inline(target)), None) if !target.contains(&0) => {
                 let (size, digest) = (target.len() as u64, Digest::of(&target));
-                (FileKind::Link, size, digest, Source::Inline(target))
+                (FileKind::Link, size, digest, Location::Inline(target))
             }
             (Kind::Folder, None, None) => {
-                let nothing = Source::Inline(Vec::new());
+                let nothing = Location::Inline(Vec::new());
                 (FileKind::Folder, 0, Digest::of(b""), nothing)
             }
             _ => {
@@ -251,7 +251,7 @@ impl File {
             digest,
             mode,
             mtime,
-            source,
+            location,
         };
         Ok(ManifestFile::new(Role::Source, record))
     }
@@ -284,34 +284,34 @@ mod tests {
         text.parse().expect("it is a name")
     }
 
-    /// One of every kind of file, by every kind of source.
+    /// One of every kind of file, by every kind of location.
     fn files() -> Vec<ManifestFile> {
         let digest = Digest::of(b"x");
-        let file = |path: &[u8], mode, source| FileRecord {
-            source,
+        let file = |path: &[u8], mode, location| FileRecord {
+            location,
             ..FileRecord::with_bytes(RelPath::parse(path).expect("safe"), mode, b"x".to_vec())
         };
         let nothing = |path: &[u8], kind, bytes: &[u8]| FileRecord {
             kind,
             mtime: None,
-            source: Source::Inline(bytes.to_vec()),
+            location: Location::Inline(bytes.to_vec()),
             ..FileRecord::with_bytes(RelPath::parse(path).expect("safe"), 0o755, bytes.to_vec())
         };
         let records = [
             FileRecord {
                 mtime: Some((-5, 7)),
-                ..file(b"a b\n", 0o600, Source::Object(ObjectId(digest)))
+                ..file(b"a b\n", 0o600, Location::Object(ObjectId(digest)))
             },
-            file(b"db.sqlite", 0o644, Source::Database(ObjectId(digest))),
+            file(b"db.sqlite", 0o644, Location::Database(ObjectId(digest))),
             nothing(b"folder", FileKind::Folder, b""),
             file(
                 b"folder/run.sh",
                 0o755,
-                Source::Blob("1".repeat(40).parse().expect("id")),
+                Location::Blob("1".repeat(40).parse().expect("id")),
             ),
             nothing(b"link", FileKind::Link, b"../\xf0"),
-            file(b"movie", 0o4711, Source::Lfs(digest)),
-            file(b"\xff", 0, Source::Object(ObjectId(digest))),
+            file(b"movie", 0o4711, Location::Lfs(digest)),
+            file(b"\xff", 0, Location::Object(ObjectId(digest))),
         ];
         records
             .into_iter()
@@ -411,9 +411,12 @@ mod tests {
 
     #[test]
     fn what_is_kept_nowhere_is_not_written() {
-        for source in [Source::Here, Source::Inline(b"x".to_vec())] {
+        for location in [Location::Here, Location::Inline(b"x".to_vec())] {
             let mut manifest = folder();
-            manifest.files[0].record_mut().expect("it is whole").source = source;
+            manifest.files[0]
+                .record_mut()
+                .expect("it is whole")
+                .location = location;
             assert!(manifest.render().is_err());
         }
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 use super::PathChange;
 use crate::{
     GitId, ObjectId,
-    file_record::{FileKind, FileRecord, Source},
+    file_record::{FileKind, FileRecord, Location},
 };
 
 /// Where the bytes are kept.
@@ -46,11 +46,11 @@ struct Change {
 impl State {
     /// The text of a record; `None` when its bytes are not kept, or it is a folder.
     fn of(record: &FileRecord) -> Option<Self> {
-        let source = match &record.source {
-            Source::Blob(id) => Place::Blob(id.clone()),
-            Source::Object(object) => Place::Object(*object),
-            Source::Lfs(digest) => Place::Lfs(*digest),
-            Source::Database(_) | Source::Inline(_) | Source::Here => return None,
+        let source = match &record.location {
+            Location::Blob(id) => Place::Blob(id.clone()),
+            Location::Object(object) => Place::Object(*object),
+            Location::Lfs(digest) => Place::Lfs(*digest),
+            Location::Database(_) | Location::Inline(_) | Location::Here => return None,
         };
         (record.kind != FileKind::Folder).then(|| Self {
             link: record.is_link(),
@@ -75,10 +75,10 @@ impl State {
             digest: self.digest,
             mode: self.mode,
             mtime: self.mtime,
-            source: match self.source {
-                Place::Blob(id) => Source::Blob(id),
-                Place::Object(object) => Source::Object(object),
-                Place::Lfs(digest) => Source::Lfs(digest),
+            location: match self.source {
+                Place::Blob(id) => Location::Blob(id),
+                Place::Object(object) => Location::Object(object),
+                Place::Lfs(digest) => Location::Lfs(digest),
             },
         }
     }
@@ -152,9 +152,9 @@ mod tests {
 
     #[test]
     fn what_is_kept_nowhere_is_not_written() {
-        for source in [Source::Here, Source::Inline(b"x".to_vec())] {
+        for location in [Location::Here, Location::Inline(b"x".to_vec())] {
             let record = FileRecord {
-                source,
+                location,
                 ..FileRecord::with_bytes(RelPath::own("a"), 0o644, b"x".to_vec())
             };
             let change = PathChange {

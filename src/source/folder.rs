@@ -1,62 +1,69 @@
-//! Walks a folder, several folders at a time: every file and link, with what `lstat` says.
+//! Selections a folder, several folders at a time: every file and link, with what `lstat` says.
 //!
 //! No link is followed. `.git` is left out; what cannot be stored (devices, FIFOs, sockets,
 //! names that are not safe to restore) is named. Memory is that of the paths found.
 
-use std::sync::Mutex;
+use std::{io, path::Path, sync::Mutex};
 
 use rayon::prelude::*;
 
-use crate::base::{Failure, Fs, RelPath, Stat, Type, cancel};
+use super::{PathStat, Selection, Source, mark_in_use};
+use crate::{
+    base::{Failure, Fs, RelPath, Root, Stat, Type, cancel},
+    model::backup::Trouble,
+};
 
 /// Longer paths cannot be given to the system.
 const PATH_MAX: usize = 4096;
 
-/// A path with what is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// Below the folder that was walked.
-    pub path: RelPath,
-    /// What `lstat` says.
-    pub stat: Stat,
-    /// True when SQLite's log or journal of the same name lies beside it.
-    pub in_use: bool,
+/// Everything below a folder.
+pub struct Folder {
+    root: Root,
 }
 
-/// Something that is left out, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Left {
-    /// Where it is.
-    pub path: RelPath,
-    /// Why it is left out.
-    pub why: String,
+impl Folder {
+    /// Opens a folder by its absolute path.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            root: Root::open(path)?,
+        })
+    }
 }
 
-/// What a walk found.
-#[derive(Debug, Default)]
-pub struct Walk {
-    /// Files and links, sorted by path.
-    pub found: Vec<Found>,
-    /// All folders below the top, sorted by path.
-    pub folders: Vec<Found>,
-    /// Folders with nothing in them, sorted by path.
-    pub empty: Vec<Found>,
-    /// What cannot be stored.
-    pub left: Vec<Left>,
-    /// What could not be read.
-    pub failed: Vec<Left>,
+impl Source for Folder {
+    fn kind(&self) -> &'static str {
+        "folder"
+    }
+
+    fn files(&self) -> &dyn Fs {
+        &self.root
+    }
+
+    fn top(&self) -> &Path {
+        self.root.path()
+    }
+
+    fn choose(&self) -> Result<Selection, Failure> {
+        walk(&self.root)
+    }
 }
 
-/// Walks everything below the root.
-pub fn walk(fs: &dyn Fs) -> Result<Walk, Failure> {
-    let all = Mutex::new(Walk::default());
+/// Selections everything below the root.
+///
+/// # Errors
+/// When it was stopped.
+pub fn walk(fs: &dyn Fs) -> Result<Selection, Failure> {
+    let all = Mutex::new(Selection::default());
     rayon::scope(|scope| folder(scope, fs, RelPath::root(), None, &all));
     cancel::check()?;
     let mut walk = all.into_inner().expect("because no holder panics");
-    for list in [&mut walk.found, &mut walk.folders, &mut walk.empty] {
+    for list in [&mut walk.files, &mut walk.folders, &mut walk.empty] {
         list.par_sort_unstable_by(|a, b| a.path.cmp(&b.path));
     }
-    for list in [&mut walk.left, &mut walk.failed] {
+    for list in [&mut walk.skipped, &mut walk.failed] {
         list.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     }
     Ok(walk)
@@ -68,57 +75,59 @@ fn folder<'a>(
     fs: &'a dyn Fs,
     dir: RelPath,
     stat: Option<Stat>,
-    all: &'a Mutex<Walk>,
+    all: &'a Mutex<Selection>,
 ) {
     if cancel::requested().is_some() {
         return;
     }
-    let mut own = Walk::default();
+    let mut own = Selection::default();
     match fs.scan(&dir) {
         Ok(names) => {
             let nothing = !names.iter().any(|(name, _)| name != b".git");
-            own.empty.extend(stat.filter(|_| nothing).map(|stat| Found {
-                path: dir.clone(),
-                stat,
-                in_use: false,
-            }));
+            own.empty
+                .extend(stat.filter(|_| nothing).map(|stat| PathStat {
+                    path: dir.clone(),
+                    stat,
+                    in_use: false,
+                }));
             for (name, stat) in &names {
                 if let Some(path) = look(&dir, (name, *stat), &mut own) {
                     let stat = *stat;
                     scope.spawn(move |scope| folder(scope, fs, path, Some(stat), all));
                 }
             }
-            mark_in_use(&mut own.found, &names);
+            let paths: Vec<RelPath> = own.files.iter().map(|file| file.path.clone()).collect();
+            mark_in_use(&mut own.files, paths.iter());
         }
-        Err(error) => own.failed.push(Left {
+        Err(error) => own.failed.push(Trouble {
             path: dir,
             why: error.to_string(),
         }),
     }
     let mut all = all.lock().expect("because no holder panics");
-    all.found.append(&mut own.found);
+    all.files.append(&mut own.files);
     all.folders.append(&mut own.folders);
     all.empty.append(&mut own.empty);
-    all.left.append(&mut own.left);
+    all.skipped.append(&mut own.skipped);
     all.failed.append(&mut own.failed);
 }
 
 /// Takes one name in; returns its path when it is a folder, which is still to be walked.
-fn look(dir: &RelPath, (name, stat): (&[u8], Stat), own: &mut Walk) -> Option<RelPath> {
+fn look(dir: &RelPath, (name, stat): (&[u8], Stat), own: &mut Selection) -> Option<RelPath> {
     if name == b".git" {
         return None;
     }
     let path = match dir.child(name) {
         Ok(path) if path.as_bytes().len() < PATH_MAX => path,
         Ok(path) => {
-            own.left.push(Left {
+            own.skipped.push(Trouble {
                 path,
                 why: "its path is too long".into(),
             });
             return None;
         }
         Err(error) => {
-            own.left.push(Left {
+            own.skipped.push(Trouble {
                 path: dir.join(name),
                 why: format!("it could not be restored: {}", error.why),
             });
@@ -126,20 +135,20 @@ fn look(dir: &RelPath, (name, stat): (&[u8], Stat), own: &mut Walk) -> Option<Re
         }
     };
     match stat.kind {
-        Type::File | Type::Symlink => own.found.push(Found {
+        Type::File | Type::Symlink => own.files.push(PathStat {
             path,
             stat,
             in_use: false,
         }),
         Type::Dir => {
-            own.folders.push(Found {
+            own.folders.push(PathStat {
                 path: path.clone(),
                 stat,
                 in_use: false,
             });
             return Some(path);
         }
-        Type::Other => own.left.push(Left {
+        Type::Other => own.skipped.push(Trouble {
             path,
             why: "it is a device, FIFO or socket".into(),
         }),
@@ -147,25 +156,11 @@ fn look(dir: &RelPath, (name, stat): (&[u8], Stat), own: &mut Walk) -> Option<Re
     None
 }
 
-/// Marks the files beside which SQLite keeps something.
-fn mark_in_use(found: &mut [Found], names: &[(Vec<u8>, Stat)]) {
-    let sides = names.iter().filter_map(|(name, _)| {
-        name.strip_suffix(b"-wal")
-            .or(name.strip_suffix(b"-journal"))
-    });
-    for name in sides {
-        if let Some(file) = found.iter_mut().find(|file| file.path.name() == name) {
-            file.in_use = file.stat.kind == Type::File;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::ffi::OsStrExt as _;
 
     use super::*;
-    use crate::base::Root;
 
     #[test]
     fn everything_is_found_once_sorted_and_no_link_is_followed() {
@@ -179,23 +174,23 @@ mod tests {
         }
         std::os::unix::fs::symlink("d", at(b"link")).expect("it links");
         let walk = walk(&Root::open(dir.path()).expect("it opens")).expect("it walks");
-        let paths = |list: &[Found]| {
+        let paths = |list: &[PathStat]| {
             list.iter()
                 .map(|found| found.path.as_bytes().to_vec())
                 .collect::<Vec<_>>()
         };
         assert_eq!(
-            paths(&walk.found),
+            paths(&walk.files),
             [&b"d-"[..], b"d/e/f", b"d/\xff", b"db", b"db-wal", b"link"]
         );
         assert_eq!(paths(&walk.empty), [b"none"]);
         assert_eq!(
-            walk.left
+            walk.skipped
                 .iter()
                 .map(|left| left.path.to_text())
                 .collect::<Vec<_>>(),
             [".snapback"]
         );
-        assert_eq!(walk.found.iter().filter(|found| found.in_use).count(), 1);
+        assert_eq!(walk.files.iter().filter(|found| found.in_use).count(), 1);
     }
 }
