@@ -44,6 +44,10 @@ sweeps states="48000":
 fuzz target seconds="60":
     cd fuzz && cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}
 
+# docs/settings.md, made anew from the declarations of the settings
+settings-page:
+    SNAPBACK_WRITE_DOCS=1 cargo test --lib settings_page
+
 # The documentation, with every warning an error
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps

@@ -70,6 +70,6 @@ impl App {
     pub fn environment_of(&self, task: &TaskId) -> (Option<RelPath>, EnvMode) {
         let spec = self.site.settings.task(task);
         let venv = spec.and_then(|spec| spec.venv.clone());
-        (venv, self.site.settings.env)
+        (venv, self.site.settings.rollback.env)
     }
 }

@@ -5,86 +5,128 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Error, place::rule, task_block::is_variable, units::Timeout};
+use super::{Error, place::rule, schema::one_of, task_block::is_variable, units::Timeout};
 use crate::{
     base::{SecretSource, secret},
-    model::alert::{Address, AlertSettings, ChannelSpec, EmailSpec, Severity, Tls, Way},
+    model::{
+        alert::{Address, AlertSettings, ChannelSpec, EmailSpec, Severity, Tls, Way},
+        settings_block,
+    },
 };
 
 /// The longest that an operation may wait for alerts.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// `alerts:`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AlertsBlock {
-    link: Option<String>,
-    repeat: Option<Timeout>,
-    limit: Option<Timeout>,
-    ca_file: Option<String>,
-    channels: Option<BTreeMap<String, ChannelBlock>>,
+settings_block! {
+    /// Where alerts are sent.
+    #[derive(Debug)]
+    pub(super) struct AlertsBlock as "alerts" {
+        /// The URL of a page that takes answers; `{id}`, `{option}` and `{task}` are filled in.
+        #[schemars(regex(pattern = "^https?://"))]
+        link: Option<String>,
+        /// After this time, the same alert is sent again.
+        repeat: Timeout = Timeout(AlertSettings::default().repeat),
+        /// How long an operation waits for alerts to be sent; at most `1m`.
+        limit: Timeout = Timeout(AlertSettings::default().limit),
+        /// A file of certificates (PEM) to trust besides those of the system.
+        ca_file: Option<String>,
+        /// The channels, by name.
+        channels: Option<BTreeMap<String, ChannelBlock>>,
+    }
 }
 
-/// One channel; exactly one of the three ways.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ChannelBlock {
-    feishu: Option<HookBlock>,
-    webhook: Option<HookBlock>,
-    email: Option<EmailBlock>,
-    least: Option<Severity>,
-    per_minute: Option<u32>,
+settings_block! {
+    /// A channel: exactly one of `feishu`, `webhook` and `email`.
+    #[derive(Debug)]
+    #[schemars(extend("oneOf" = one_of(&["feishu", "webhook", "email"])))]
+    pub(super) struct ChannelBlock as "channel" {
+        /// The custom bot of a Feishu group.
+        feishu: Option<HookBlock>,
+        /// A signed JSON document, sent by POST.
+        webhook: Option<HookBlock>,
+        /// A mail, sent by SMTP.
+        email: Option<EmailBlock>,
+        /// Alerts of a lower severity are not sent.
+        least: Severity = Severity::Good,
+        /// The most messages a minute. Without it, 100 for `feishu`, 60 for `webhook` and 20 for
+        /// `email`.
+        #[schemars(range(min = 1))]
+        per_minute: Option<u32>,
+    }
 }
 
-/// A bot or a webhook.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HookBlock {
-    url: Option<String>,
-    url_from: Option<SourceBlock>,
-    secret_from: Option<SourceBlock>,
+settings_block! {
+    /// The address of a bot or a webhook.
+    #[derive(Debug)]
+    pub(super) struct HookBlock as "hook" {
+        /// The URL, for a webhook only, and without a secret in it.
+        #[schemars(regex(pattern = "^https?://"))]
+        url: Option<String>,
+        /// Where the URL is kept.
+        url_from: Option<SourceBlock>,
+        /// Where the key of the signature is kept.
+        secret_from: Option<SourceBlock>,
+    }
 }
 
-/// A mail server.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EmailBlock {
-    server: String,
-    port: Option<u16>,
-    tls: Option<TlsWord>,
-    from: String,
-    to: Vec<String>,
-    user: Option<String>,
-    password_from: Option<SourceBlock>,
+settings_block! {
+    /// A mail server, and who writes to whom.
+    #[derive(Debug)]
+    pub(super) struct EmailBlock as "email" {
+        /// The server's name or address.
+        server: String,
+        /// The server's port. Without it, 465 for `implicit`, 587 for `starttls` and 25 for `none`.
+        port: Option<u16>,
+        /// How the connection is encrypted. Without it, `starttls`, or `none` to this machine.
+        tls: Option<TlsWord>,
+        /// The sender's address.
+        from: String,
+        /// The recipients' addresses.
+        #[schemars(length(min = 1))]
+        to: Vec<String>,
+        /// The user name for the login.
+        user: Option<String>,
+        /// Where the password is kept.
+        password_from: Option<SourceBlock>,
+    }
 }
 
-/// The words of `tls`.
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// How a connection to a mail server is encrypted.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum TlsWord {
+#[schemars(inline)]
+pub(super) enum TlsWord {
+    /// TLS from the first byte.
     Implicit,
+    /// The connection is upgraded to TLS before anything is sent.
     Starttls,
+    /// Only to this machine.
     None,
 }
 
-/// Where a secret lies.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SourceBlock {
-    env: Option<String>,
-    file: Option<String>,
+settings_block! {
+    /// Where a secret is kept, never its value: exactly one of `env` and `file`.
+    #[derive(Debug, Clone)]
+    pub(super) struct SourceBlock as "secret" {
+        /// The name of an environment variable.
+        #[schemars(regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
+        env: Option<String>,
+        /// A file outside the work tree that only its owner can read: an absolute path, or one that
+        /// begins with `~/`.
+        #[schemars(regex(pattern = "^(/|~/)"))]
+        file: Option<String>,
+    }
 }
 
 /// Where alerts go.
 pub(super) fn alerts(block: AlertsBlock) -> Result<AlertSettings, Error> {
-    let usual = AlertSettings::default();
     if let Some(link) = &block.link {
         check_url("alerts.link", link)?;
     }
-    let limit = block.limit.map_or(usual.limit, |limit| limit.0);
-    if limit > LONGEST {
+    if block.limit.0 > LONGEST {
         return Err(rule(
             "alerts.limit",
             "at most 1m: an operation waits so long",
@@ -97,8 +139,8 @@ pub(super) fn alerts(block: AlertsBlock) -> Result<AlertSettings, Error> {
         .map(|(name, block)| channel(name, block));
     Ok(AlertSettings {
         link: block.link,
-        repeat: block.repeat.map_or(usual.repeat, |repeat| repeat.0),
-        limit,
+        repeat: block.repeat.0,
+        limit: block.limit.0,
         ca_file: block.ca_file,
         channels: channels.collect::<Result<_, _>>()?,
         known: true,
@@ -162,7 +204,7 @@ fn channel(name: String, block: ChannelBlock) -> Result<ChannelSpec, Error> {
     }
     Ok(ChannelSpec {
         name,
-        least: block.least.unwrap_or(Severity::Good),
+        least: block.least,
         per_minute,
         way,
     })

@@ -1,164 +1,295 @@
-//! The shape of `snapback.yaml`, as it is written: every key optional, unknown keys refused.
+//! The shape of `snapback.yaml`: each key is declared once, here or where the model has its block
+//! (`model::settings`). Its comment is what editors show and what `docs/settings.md` says.
 //!
-//! Only shapes here; `resolve` gives them a meaning, `schema` says the same to editors.
+//! Only shapes here; `resolve` gives them a meaning. A key without a value counts as left out, and
+//! unknown keys are refused.
 
-use std::fmt;
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize,
-    de::{self, Deserializer, SeqAccess, Visitor},
+    de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
 use super::{
     calls::AlertsBlock,
     guard_rules::RuleBlock,
+    schema::one_of,
     units::{Size, Timeout},
 };
+use crate::model::{
+    settings::{HookSettings, ReleaseSettings, RollbackSettings},
+    settings_block,
+};
 
-/// The whole file; `parts` reads it.
-#[derive(Debug, Default)]
-pub(super) struct ConfigFile {
-    pub version: Option<u32>,
-    pub registry: Option<String>,
-    pub snapshots: Option<String>,
-    pub tasks: Option<Tasks>,
-    pub defaults: Option<TaskBlock>,
-    pub releases: Option<ReleasesBlock>,
-    pub rollback: Option<RollbackBlock>,
-    pub hooks: Option<HooksBlock>,
-    pub alerts: Option<AlertsBlock>,
+/// Where the version is in a task's configuration that does not say so.
+pub(super) const VERSION_KEY: &str = "version";
+
+/// Declares the keys of the file, what each holds and what it is when it is left out.
+macro_rules! config_file {
+    (@usual $kind:ty) => { <$kind>::default() };
+    (@usual $kind:ty, $usual:expr) => { $usual };
+    ($($(#[$about:meta])* $key:ident: $kind:ty $(= $usual:expr)?,)*) => {
+        /// Settings of snapback for a repository. Everything in the file is optional.
+        #[derive(Debug, JsonSchema)]
+        #[schemars(
+            rename = "snapback.yaml",
+            deny_unknown_fields,
+            extend("type" = ["object", "null"])
+        )]
+        pub(super) struct ConfigFile {
+            $($(#[$about])* $(#[schemars(extend("default" = $usual))])? #[schemars(default)]
+            pub $key: $kind,)*
+        }
+
+        impl Default for ConfigFile {
+            fn default() -> Self {
+                Self { $($key: config_file!(@usual $kind $(, $usual)?),)* }
+            }
+        }
+
+        impl ConfigFile {
+            /// Its keys.
+            pub const KEYS: &[&str] = &[$(stringify!($key)),*];
+
+            /// Reads the value of a key; of one that is not known it is passed over.
+            pub fn read<'de, A: MapAccess<'de>>(
+                &mut self,
+                key: &str,
+                map: &mut A,
+            ) -> Result<(), A::Error> {
+                match key {
+                    $(stringify!($key) => {
+                        let written = map.next_value::<Option<$kind>>()?;
+                        self.$key = written.unwrap_or(config_file!(@usual $kind $(, $usual)?));
+                    })*
+                    _ => drop(map.next_value::<IgnoredAny>()?),
+                }
+                Ok(())
+            }
+        }
+    };
 }
 
-/// `tasks:`; every key but `discover` is the id of a task.
-#[derive(Debug, Default)]
+config_file! {
+    /// The format of this file.
+    #[schemars(extend("const" = 1))]
+    version: u32 = 1,
+    /// The registry, relative to the work tree.
+    registry: String = "task_registry.json".to_string(),
+    /// The folder of the release manifests, relative to the work tree.
+    snapshots: String = "snapshots".to_string(),
+    /// The tasks, and how they are discovered.
+    tasks: Tasks,
+    /// Settings for every task that does not set them itself; all but `path` and `title`.
+    defaults: TaskBlock,
+    /// How releases are made.
+    releases: ReleaseSettings,
+    /// How rollbacks behave.
+    rollback: RollbackSettings,
+    /// How git hooks behave.
+    hooks: HookSettings,
+    /// Where alerts are sent.
+    alerts: Option<AlertsBlock>,
+}
+
+/// Every key but `discover` is the id of a task. Without `discover`, every folder `tasks/<id>/`
+/// with a configuration is a task.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(
+    rename = "tasks",
+    extend(
+        "type" = ["object", "null"],
+        "propertyNames" = { "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$" }
+    )
+)]
 pub(super) struct Tasks {
-    /// `None` when it is left out; an empty list switches discovery off.
+    /// Rules that find tasks; an empty list switches discovery off.
+    #[schemars(extend("nullable" = true))]
     pub discover: Option<Vec<Discover>>,
+    /// The tasks that are named, in their order.
+    #[schemars(flatten, with = "BTreeMap<String, TaskBlock>")]
     pub named: Vec<(String, TaskBlock)>,
 }
 
-/// A rule that finds tasks.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Discover {
-    pub glob: String,
-    pub id: Option<String>,
+settings_block! {
+    /// A rule that finds tasks.
+    #[derive(Debug)]
+    pub(super) struct Discover as "discover" {
+        /// The folders, relative to the work tree; `*` stands for one name, `**` is not allowed.
+        glob: String,
+        /// The task's id; `{name}` stands for the folder's name.
+        #[schemars(regex(pattern = r"\{name\}"))]
+        id: String = "{name}".to_string(),
+    }
 }
 
-/// What can be said about a task.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TaskBlock {
-    pub path: Option<OneOrMany>,
-    pub title: Option<String>,
-    pub exclude: Option<OneOrMany>,
-    pub shared: Option<OneOrMany>,
-    pub protect: Option<OneOrMany>,
-    pub large_files: Option<LargeFiles>,
-    pub config: Option<String>,
-    pub version_key: Option<String>,
-    pub env: Option<Env>,
-    pub verify: Option<Vec<Command>>,
-    pub ready: Option<Vec<Ready>>,
-    pub stop: Option<Command>,
-    pub start: Option<Command>,
-    pub restart: Option<Command>,
-    pub one_way: Option<Vec<OneWay>>,
-    pub migrations: Option<OneOrMany>,
-    pub guard: Option<Vec<RuleBlock>>,
+/// What a task takes from `defaults`.
+trait Inherit: Clone {
+    /// This, with what it leaves out taken from `defaults`.
+    fn inherit(self, _defaults: &Self) -> Self {
+        self
+    }
 }
 
-/// A version that cannot be gone back from.
-#[derive(Debug, Clone, Deserialize)]
+impl<T: Clone> Inherit for Vec<T> {}
+impl Inherit for String {}
+impl Inherit for OneOrMany {}
+impl Inherit for Size {}
+impl Inherit for Command {}
+
+impl<T: Inherit> Inherit for Option<T> {
+    fn inherit(self, defaults: &Self) -> Self {
+        match (self, defaults) {
+            (Some(own), Some(defaults)) => Some(own.inherit(defaults)),
+            (own, defaults) => own.or_else(|| defaults.clone()),
+        }
+    }
+}
+
+/// Declares a block whose keys a task takes from `defaults` one by one.
+macro_rules! inherited_block {
+    (
+        $(#[$meta:meta])*
+        pub(super) struct $name:ident as $word:tt {
+            $($(#[$about:meta])* $key:ident: $kind:ty,)*
+        }
+    ) => {
+        settings_block! {
+            $(#[$meta])*
+            #[derive(Debug, Clone, Default)]
+            pub(super) struct $name as $word { $($(#[$about])* $key: $kind,)* }
+        }
+
+        impl Inherit for $name {
+            fn inherit(self, defaults: &Self) -> Self {
+                Self { $($key: self.$key.inherit(&defaults.$key),)* }
+            }
+        }
+    };
+}
+
+inherited_block! {
+    /// The settings of one task. Paths and patterns are relative to its folder unless they begin
+    /// with `/`, which means the work tree.
+    #[schemars(extend("type" = ["object", "null"]))]
+    pub(super) struct TaskBlock as "task" {
+        /// The task's folder, or its files and patterns, relative to the work tree. Without it,
+        /// `tasks/<id>`, or the folder that discovery found.
+        path: Option<OneOrMany>,
+        /// A name for people.
+        title: Option<String>,
+        /// Patterns, as in `.gitignore`, of files that do not belong to the task.
+        exclude: Option<OneOrMany>,
+        /// Files that the task shares with others, relative to the work tree. They are recorded,
+        /// and restored only with `--with-shared`.
+        shared: Option<OneOrMany>,
+        /// Patterns of files that no rollback overwrites or removes.
+        protect: Option<OneOrMany>,
+        /// Files that are kept in the store instead of git.
+        large_files: Option<LargeFiles>,
+        /// The configuration file that contains the version.
+        config: Option<String>,
+        /// The key of the version in that file; dots go deeper.
+        #[schemars(extend("default" = VERSION_KEY))]
+        version_key: Option<String>,
+        /// What the task needs around it.
+        env: Option<Env>,
+        /// Smoke tests, with a time limit of 5m unless they set one.
+        verify: Option<Vec<Command>>,
+        /// Readiness probes, with a time limit of 30s unless they set one.
+        ready: Option<Vec<Ready>>,
+        /// Runs before a change, with a time limit of 1m unless it sets one.
+        stop: Option<Command>,
+        /// Runs after a change, with a time limit of 1m unless it sets one.
+        start: Option<Command>,
+        /// Runs after a change; another name for `start`.
+        restart: Option<Command>,
+        /// Versions that no rollback goes below without `--past-floor`.
+        one_way: Option<Vec<OneWay>>,
+        /// Patterns of migrations. Without it, they are found in the usual folders and by the usual
+        /// names; `[]` means that there are none.
+        migrations: Option<OneOrMany>,
+        /// Rules that roll the task back automatically.
+        guard: Option<Vec<RuleBlock>>,
+    }
+}
+
+/// A version that no rollback goes below: its number, or a block that also says why.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "one_way")]
 pub(super) enum OneWay {
+    /// Its number.
     Version(String),
+    /// The same with a reason.
     Because(DoorBlock),
 }
 
-/// The same with a reason.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DoorBlock {
-    pub version: String,
-    pub why: Option<String>,
+settings_block! {
+    /// A version that no rollback goes below, with the reason.
+    #[derive(Debug, Clone)]
+    #[schemars(inline)]
+    pub(super) struct DoorBlock as "door" {
+        /// The first version after the change that cannot be undone.
+        version: String,
+        /// The reason, for people.
+        why: Option<String>,
+    }
 }
 
-/// Which files are kept in the store.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct LargeFiles {
-    pub patterns: Option<OneOrMany>,
-    pub over: Option<Size>,
+inherited_block! {
+    /// Which files are kept in the store.
+    pub(super) struct LargeFiles as "large_files" {
+        /// Patterns of such files, whether git ignores them or not.
+        patterns: Option<OneOrMany>,
+        /// Every file of the task of at least this size.
+        over: Option<Size>,
+    }
 }
 
-/// What a task needs around it.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Env {
-    pub venv: Option<String>,
-    pub variables: Option<Vec<String>>,
+inherited_block! {
+    /// What a task needs around it.
+    pub(super) struct Env as "env" {
+        /// The folder of the Python environment.
+        venv: Option<String>,
+        /// Names of environment variables that must be set; never their values.
+        #[schemars(inner(regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$")))]
+        variables: Option<Vec<String>>,
+    }
 }
 
-/// A command line.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Command {
-    pub run: String,
-    pub timeout: Option<Timeout>,
+settings_block! {
+    /// A command, run by `sh -c` in the task's folder.
+    #[derive(Debug, Clone)]
+    pub(super) struct Command as "command" {
+        /// The command line.
+        #[schemars(length(min = 1))]
+        run: String,
+        /// The time limit.
+        timeout: Option<Timeout>,
+    }
 }
 
-/// A probe; exactly one of the four besides `timeout`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Ready {
-    pub run: Option<String>,
-    pub port: Option<Port>,
-    pub http: Option<String>,
-    pub disk_free: Option<Size>,
-    pub timeout: Option<Timeout>,
-}
-
-/// How hooks of git behave.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct HooksBlock {
-    pub strict: Option<bool>,
-}
-
-/// How releases are made.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ReleasesBlock {
-    pub sign: Option<bool>,
-    pub portable: Option<bool>,
-}
-
-/// How rollbacks behave.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RollbackBlock {
-    pub on_verify_fail: Option<OnFail>,
-    pub env: Option<EnvWord>,
-    pub require_reason: Option<bool>,
-}
-
-/// The words of `on_verify_fail`.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum OnFail {
-    Undo,
-    Keep,
-    Ask,
-}
-
-/// The words of `rollback.env`; a bare `off` is a text here, not a boolean.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum EnvWord {
-    Plan,
-    Sync,
-    Off,
+settings_block! {
+    /// A probe: exactly one of `run`, `port`, `http` and `disk_free`.
+    #[derive(Debug, Clone)]
+    #[schemars(extend("oneOf" = one_of(&["run", "port", "http", "disk_free"])))]
+    pub(super) struct Ready as "ready" {
+        /// A command that must exit with 0.
+        #[schemars(length(min = 1))]
+        run: Option<String>,
+        /// `host:port`, or a port of this machine, that must accept a connection.
+        port: Option<Port>,
+        /// A URL that must answer with a status from 200 to 299.
+        #[schemars(regex(pattern = "^http://."))]
+        http: Option<String>,
+        /// How much space must be free on the disk of the work tree.
+        disk_free: Option<Size>,
+        /// The time limit.
+        timeout: Option<Timeout>,
+    }
 }
 
 /// One text or a list of texts.
@@ -170,38 +301,44 @@ pub(super) struct OneOrMany(pub Vec<String>);
 pub(super) struct Port(pub String, pub u16);
 
 impl TaskBlock {
-    /// This block, with what it leaves out taken from `defaults`.
-    pub fn or(mut self, defaults: &Self) -> Self {
-        let both =
-            |own: Option<OneOrMany>, other: &Option<OneOrMany>| own.or_else(|| other.clone());
-        if self.start.is_none() && self.restart.is_none() {
-            self.start.clone_from(&defaults.start);
-            self.restart.clone_from(&defaults.restart);
+    /// This block, with what it leaves out taken from `defaults`; `start` and `restart` are one key
+    /// with two names.
+    pub fn or(self, defaults: &Self) -> Self {
+        let mut defaults = defaults.clone();
+        if self.start.is_some() || self.restart.is_some() {
+            (defaults.start, defaults.restart) = (None, None);
         }
-        let large = self.large_files.unwrap_or_default();
-        let other = defaults.large_files.clone().unwrap_or_default();
-        self.large_files = Some(LargeFiles {
-            patterns: both(large.patterns, &other.patterns),
-            over: large.over.or(other.over),
-        });
-        let env = self.env.unwrap_or_default();
-        let other = defaults.env.clone().unwrap_or_default();
-        self.env = Some(Env {
-            venv: env.venv.or(other.venv),
-            variables: env.variables.or(other.variables),
-        });
-        self.exclude = both(self.exclude, &defaults.exclude);
-        self.shared = both(self.shared, &defaults.shared);
-        self.protect = both(self.protect, &defaults.protect);
-        self.config = self.config.or_else(|| defaults.config.clone());
-        self.version_key = self.version_key.or_else(|| defaults.version_key.clone());
-        self.verify = self.verify.or_else(|| defaults.verify.clone());
-        self.ready = self.ready.or_else(|| defaults.ready.clone());
-        self.stop = self.stop.or_else(|| defaults.stop.clone());
-        self.one_way = self.one_way.or_else(|| defaults.one_way.clone());
-        self.migrations = both(self.migrations, &defaults.migrations);
-        self.guard = self.guard.or_else(|| defaults.guard.clone());
-        self
+        self.inherit(&defaults)
+    }
+}
+
+impl JsonSchema for OneOrMany {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "one_or_many".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "oneOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]
+        })
+    }
+}
+
+impl JsonSchema for Port {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "port".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "integer"] })
     }
 }
 

@@ -4,47 +4,90 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::{
     Error,
     calls::{SourceBlock, check_url, is_name, to_source},
     place::rule,
+    schema::one_of,
     units::{Pause, Timeout},
 };
-use crate::model::guard::{Condition, LineRule, Metric, Over, RuleSpec};
+use crate::model::{
+    guard::{Condition, LineRule, Metric, Over, RuleSpec},
+    settings_block,
+};
 
-/// Time limit of a metric that names none.
-const METRIC: Duration = Duration::from_secs(10);
-/// One rule of the guard; exactly one of `run`, `file`, `http` and `prometheus`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RuleBlock {
-    name: String,
-    run: Option<String>,
-    file: Option<String>,
-    http: Option<String>,
-    prometheus: Option<String>,
-    query: Option<String>,
-    value: Option<String>,
-    bad: Option<String>,
-    time: Option<String>,
-    token_from: Option<SourceBlock>,
-    timeout: Option<Timeout>,
-    fail: String,
-    pass: Option<String>,
-    over: Option<Over>,
-    window: Option<Timeout>,
-    min_samples: Option<usize>,
-    consecutive: Option<u32>,
-    warmup: Option<Pause>,
-    cooldown: Option<Timeout>,
-    max_rollbacks: Option<usize>,
-    per: Option<Timeout>,
-    compare: Option<f64>,
-    every: Option<Timeout>,
-    errors: Option<u32>,
-    dry_run: Option<bool>,
+/// The shortest time between two judgements.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+settings_block! {
+    /// A rule of the guard, over one metric: exactly one of `run`, `file`, `http` and `prometheus`.
+    #[derive(Debug, Clone)]
+    #[schemars(extend("oneOf" = one_of(&["run", "file", "http", "prometheus"])))]
+    pub(super) struct RuleBlock as "rule" {
+        /// The rule's name, unique in its task.
+        #[schemars(regex(pattern = "^[A-Za-z0-9._-]{1,60}$"))]
+        name: String,
+        /// A command; the last line it prints is the number, or JSON that contains it.
+        #[schemars(length(min = 1))]
+        run: Option<String>,
+        /// A log file to which lines are appended, relative to the task's folder.
+        file: Option<String>,
+        /// The URL of a JSON document.
+        #[schemars(regex(pattern = "^https?://"))]
+        http: Option<String>,
+        /// The URL of a Prometheus server.
+        #[schemars(regex(pattern = "^https?://"))]
+        prometheus: Option<String>,
+        /// The PromQL query for `prometheus`; it must return one number.
+        query: Option<String>,
+        /// The key of the value in the JSON; dots go deeper.
+        value: Option<String>,
+        /// For `file`: a line counts 1 when its value (or the whole line) contains this text, else
+        /// 0.
+        bad: Option<String>,
+        /// For `file`: the key of the time in a line of JSON.
+        time: Option<String>,
+        /// A token, sent as `Authorization: Bearer`.
+        token_from: Option<SourceBlock>,
+        /// The time limit of one reading.
+        timeout: Timeout = Timeout::secs(10),
+        /// When the value is bad, such as `"> 0.1"`.
+        #[schemars(regex(pattern = r"^\s*[<>]=?\s*[-+0-9.eE]+\s*$"))]
+        fail: String,
+        /// When the value is good; between the two, the rule is inconclusive.
+        #[schemars(regex(pattern = r"^\s*[<>]=?\s*[-+0-9.eE]+\s*$"))]
+        pass: Option<String>,
+        /// How the samples in the window become one value.
+        over: Over = Over::Mean,
+        /// Older samples do not count.
+        window: Timeout = Timeout::secs(600),
+        /// With fewer samples, the rule is inconclusive.
+        #[schemars(range(min = 1))]
+        min_samples: usize = 1,
+        /// How many evaluations in a row must fail before it acts.
+        #[schemars(range(min = 1))]
+        consecutive: u32 = 1,
+        /// How long after a version becomes active the rule waits.
+        #[schemars(with = "Timeout")]
+        warmup: Pause = Pause(Timeout::secs(0)),
+        /// The shortest time between two rollbacks.
+        cooldown: Timeout = Timeout::secs(3600),
+        /// The most rollbacks in the time that `per` sets.
+        #[schemars(range(min = 1))]
+        max_rollbacks: usize = 2,
+        /// The time in which `max_rollbacks` counts.
+        per: Timeout = Timeout::secs(24 * 3600),
+        /// The value must also be this many times as bad as that of the version before.
+        #[schemars(extend("exclusiveMinimum" = 0))]
+        compare: Option<f64>,
+        /// How often the rule is evaluated.
+        every: Timeout = Timeout::secs(30),
+        /// After this many failed readings in a row, an alert is sent.
+        #[schemars(range(min = 1))]
+        errors: u32 = 5,
+        /// The rule only says what it would do.
+        dry_run: bool = false,
+    }
 }
 
 /// The rules of a task.
@@ -89,23 +132,22 @@ fn to_rule(at: &str, block: RuleBlock) -> Result<RuleSpec, Error> {
         ));
     }
     check_numbers(at, &block)?;
-    let time = |given: Option<Timeout>, usual: Duration| given.map_or(usual, |given| given.0);
     Ok(RuleSpec {
         name: block.name.clone(),
         fail,
         pass,
-        over: block.over.unwrap_or(Over::Mean),
-        window: time(block.window, Duration::from_mins(10)),
-        min_samples: block.min_samples.unwrap_or(1),
-        consecutive: block.consecutive.unwrap_or(1),
-        warmup: block.warmup.map_or(Duration::ZERO, |pause| pause.0),
-        cooldown: time(block.cooldown, Duration::from_hours(1)),
-        max_rollbacks: block.max_rollbacks.unwrap_or(2),
-        per: time(block.per, Duration::from_hours(24)),
+        over: block.over,
+        window: block.window.0,
+        min_samples: block.min_samples,
+        consecutive: block.consecutive,
+        warmup: block.warmup.0.0,
+        cooldown: block.cooldown.0,
+        max_rollbacks: block.max_rollbacks,
+        per: block.per.0,
         compare: block.compare,
-        every: time(block.every, Duration::from_secs(30)).max(Duration::from_secs(1)),
-        errors: block.errors.unwrap_or(5),
-        dry_run: block.dry_run.unwrap_or(false),
+        every: block.every.0.max(SHORTEST),
+        errors: block.errors,
+        dry_run: block.dry_run,
         metric: metric(at, block)?,
     })
 }
@@ -119,10 +161,10 @@ fn check_numbers(at: &str, block: &RuleBlock) -> Result<(), Error> {
         return Err(rule(at, "`compare` must be a number above 0"));
     }
     let numbers = [
-        ("consecutive", block.consecutive == Some(0)),
-        ("errors", block.errors == Some(0)),
-        ("min_samples", block.min_samples == Some(0)),
-        ("max_rollbacks", block.max_rollbacks == Some(0)),
+        ("consecutive", block.consecutive == 0),
+        ("errors", block.errors == 0),
+        ("min_samples", block.min_samples == 0),
+        ("max_rollbacks", block.max_rollbacks == 0),
     ];
     match numbers.into_iter().find(|(_, is_zero)| *is_zero) {
         Some((key, _)) => Err(rule(at, format!("`{key}` must be at least 1"))),
@@ -132,7 +174,7 @@ fn check_numbers(at: &str, block: &RuleBlock) -> Result<(), Error> {
 
 /// Where a metric comes from.
 fn metric(at: &str, block: RuleBlock) -> Result<Metric, Error> {
-    let timeout = block.timeout.map_or(METRIC, |timeout| timeout.0);
+    let timeout = block.timeout.0;
     let token = block
         .token_from
         .map(|source| to_source(at, source))

@@ -21,17 +21,7 @@ use super::{
 use crate::base::{text, yaml};
 
 /// The keys of the file.
-const KEYS: &[&str] = &[
-    "version",
-    "registry",
-    "snapshots",
-    "tasks",
-    "defaults",
-    "releases",
-    "rollback",
-    "hooks",
-    "alerts",
-];
+const KEYS: &[&str] = ConfigFile::KEYS;
 /// Those that no way back takes from.
 const APART: [&str; 3] = ["releases", "hooks", "alerts"];
 /// The key in `tasks` that is no task.
@@ -272,17 +262,10 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            match key.as_str() {
-                "version" => file.version = map.next_value()?,
-                "registry" => file.registry = map.next_value()?,
-                "snapshots" => file.snapshots = map.next_value()?,
-                "tasks" => file.tasks = map.next_value_seed(TasksReader(self))?,
-                "defaults" => file.defaults = map.next_value()?,
-                "releases" => file.releases = map.next_value()?,
-                "rollback" => file.rollback = map.next_value()?,
-                "hooks" => file.hooks = map.next_value()?,
-                "alerts" => file.alerts = map.next_value()?,
-                _ => drop(map.next_value::<IgnoredAny>()?),
+            if key == "tasks" {
+                file.tasks = map.next_value_seed(TasksReader(self))?;
+            } else {
+                file.read(&key, &mut map)?;
             }
         }
         Ok(file)
@@ -310,26 +293,38 @@ impl<'de> DeserializeSeed<'de> for KeyReader<'_> {
 struct TasksReader<'a>(Reader<'a>);
 
 impl<'de> DeserializeSeed<'de> for TasksReader<'_> {
-    type Value = Option<Tasks>;
+    type Value = Tasks;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_option(self)
     }
 }
 
+/// What a key of the file must have; [`Reader`] reads this one itself, to skip parts of it.
+impl<'de> Deserialize<'de> for Tasks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (skip, at) = (BTreeSet::new(), RefCell::default());
+        let reader = Reader {
+            skip: &skip,
+            at: &at,
+        };
+        TasksReader(reader).deserialize(deserializer)
+    }
+}
+
 impl<'de> Visitor<'de> for TasksReader<'_> {
-    type Value = Option<Tasks>;
+    type Value = Tasks;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a map of `discover` and task ids")
     }
 
     fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
-        Ok(None)
+        Ok(Tasks::default())
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-        Ok(None)
+        Ok(Tasks::default())
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -353,6 +348,6 @@ impl<'de> Visitor<'de> for TasksReader<'_> {
                 tasks.named.push((key, block));
             }
         }
-        Ok(Some(tasks))
+        Ok(tasks)
     }
 }

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{
     Error, Loaded,
     calls::{self, AlertsBlock},
-    file::{EnvWord, OnFail, ReleasesBlock, RollbackBlock, TaskBlock},
+    file::TaskBlock,
     overlaps::{self, Claim},
     parts::{Part, Parts},
     place::{all_below, path, rule},
@@ -17,11 +17,7 @@ use super::{
 };
 use crate::{
     base::{Fault, Fs, RelPath, glob::escape},
-    model::{
-        Settings, TaskId, TaskSpec,
-        alert::AlertSettings,
-        settings::{EnvMode, OnVerifyFail, ReleaseSettings},
-    },
+    model::{Settings, TaskId, TaskSpec, alert::AlertSettings, settings::HookSettings},
     site::{Flaw, Stops},
 };
 
@@ -91,13 +87,15 @@ pub(super) fn resolve(
     (released, is_released): (Released<'_>, &dyn Fn(&TaskId) -> bool),
     bytes: &[u8],
 ) -> Result<Loaded, Error> {
-    if let Some(version) = file.version.filter(|version| *version != 1) {
+    if file.version != 1 {
+        let version = file.version;
         return Err(rule(
             "version",
             format!("the format {version} is not known; this snapback knows 1"),
         ));
     }
-    let (registry, snapshots) = own_places(file.registry.as_deref(), file.snapshots.as_deref())?;
+    let registry = path("registry", &file.registry)?;
+    let snapshots = path("snapshots", file.snapshots.trim_end_matches('/'))?;
     let defaults = defaults_of(file.defaults)?;
     let mut found = Gathered {
         root,
@@ -114,26 +112,23 @@ pub(super) fn resolve(
     };
     let (is_strict, knows_alerts) = (is_left_out("hooks"), !is_left_out("alerts"));
     leave_parts_out(left_out, &mut found);
-    let declared = file.tasks.unwrap_or_default();
-    let tasks = task_list::all(declared, &defaults, (&registry, released), &mut found);
+    let tasks = task_list::all(file.tasks, &defaults, (&registry, released), &mut found);
     let mut tasks = without_conflicts(tasks, is_released, &mut found);
     for task in &mut tasks {
         keep_own_files_out(task, (&registry, &snapshots));
     }
-    let rollback = file.rollback.unwrap_or_default();
-    let (on_verify_fail, env) = rollback_words(&rollback);
-    let alerts = alert_words(file.alerts.unwrap_or_default(), knows_alerts, &mut found);
+    let alerts = alert_words(file.alerts, knows_alerts, &mut found);
     let settings = Settings {
         registry,
         snapshots,
         tasks,
         left_out: found.stopped().into_iter().collect(),
-        on_verify_fail,
-        env,
-        require_reason: rollback.require_reason.unwrap_or(false),
-        releases: release_words(&file.releases.unwrap_or_default()),
+        rollback: file.rollback,
+        releases: file.releases,
         // A hook that may have been told to refuse does.
-        strict_hooks: file.hooks.unwrap_or_default().strict.unwrap_or(is_strict),
+        hooks: HookSettings {
+            strict: file.hooks.strict || is_strict,
+        },
         alerts,
         from_file: false,
     };
@@ -144,22 +139,8 @@ pub(super) fn resolve(
     })
 }
 
-/// Where the registry is, and the folder of the manifests.
-fn own_places(
-    registry: Option<&str>,
-    snapshots: Option<&str>,
-) -> Result<(RelPath, RelPath), Error> {
-    let registry = path("registry", registry.unwrap_or("task_registry.json"))?;
-    let snapshots = path(
-        "snapshots",
-        snapshots.unwrap_or("snapshots").trim_end_matches('/'),
-    )?;
-    Ok((registry, snapshots))
-}
-
 /// What holds for every task that does not say otherwise.
-fn defaults_of(defaults: Option<TaskBlock>) -> Result<TaskBlock, Error> {
-    let defaults = defaults.unwrap_or_default();
+fn defaults_of(defaults: TaskBlock) -> Result<TaskBlock, Error> {
     if defaults.path.is_some() || defaults.title.is_some() {
         return Err(rule(
             "defaults",
@@ -183,8 +164,13 @@ fn without_conflicts(
 }
 
 /// Where alerts go; what holds a mistake is not known.
-fn alert_words(block: AlertsBlock, is_read: bool, found: &mut Gathered<'_>) -> AlertSettings {
-    let alerts = calls::alerts(block).unwrap_or_else(|error| {
+fn alert_words(
+    block: Option<AlertsBlock>,
+    is_read: bool,
+    found: &mut Gathered<'_>,
+) -> AlertSettings {
+    let usual = Ok(AlertSettings::default());
+    let alerts = block.map_or(usual, calls::alerts).unwrap_or_else(|error| {
         found.leave_out(error.with_line(found.bytes), Stops::Nothing);
         AlertSettings {
             known: false,
@@ -209,29 +195,6 @@ fn leave_parts_out(left_out: Vec<(Part, Error)>, found: &mut Gathered<'_>) {
             },
         }
     }
-}
-
-/// How releases are made, in the model's words.
-fn release_words(block: &ReleasesBlock) -> ReleaseSettings {
-    ReleaseSettings {
-        sign: block.sign.unwrap_or(false),
-        portable: block.portable.unwrap_or(false),
-    }
-}
-
-/// What a rollback does, in the model's words.
-fn rollback_words(rollback: &RollbackBlock) -> (OnVerifyFail, EnvMode) {
-    let on_fail = match rollback.on_verify_fail {
-        None | Some(OnFail::Undo) => OnVerifyFail::Undo,
-        Some(OnFail::Keep) => OnVerifyFail::Keep,
-        Some(OnFail::Ask) => OnVerifyFail::Ask,
-    };
-    let env = match rollback.env {
-        None | Some(EnvWord::Plan) => EnvMode::Plan,
-        Some(EnvWord::Sync) => EnvMode::Sync,
-        Some(EnvWord::Off) => EnvMode::Off,
-    };
-    (on_fail, env)
 }
 
 /// Keeps the files that snapback itself writes out of a task that would hold them.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     Error, discover,
-    file::{Command, OneOrMany, OneWay, Ready, TaskBlock},
+    file::{Command, OneOrMany, OneWay, Ready, TaskBlock, VERSION_KEY},
     guard_rules,
     place::{all_below, in_folder, path, patterns, places, rule},
 };
@@ -124,7 +124,7 @@ fn to_door(at: &str, door: OneWay) -> Result<Door, Error> {
 
 /// The key of the version.
 fn version_key(at: &str, key: Option<String>) -> Result<String, Error> {
-    let key = key.unwrap_or_else(|| "version".to_string());
+    let key = key.unwrap_or_else(|| VERSION_KEY.to_string());
     if key.split('.').any(str::is_empty) {
         Err(rule(at, format!("{key:?} holds an empty name")))
     } else {

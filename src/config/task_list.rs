@@ -75,13 +75,12 @@ fn rules(declared: Option<Vec<Discover>>) -> Result<Vec<Rule>, Error> {
     let Some(declared) = declared else {
         return Ok(vec![Rule::usual()]);
     };
-    let to_rule = |discover: Discover| {
+    let to_rule = |Discover { glob, id }: Discover| {
         let at = "tasks.discover";
-        let id = discover.id.unwrap_or_else(|| "{name}".to_string());
-        if discover.glob.contains("**") {
+        if glob.contains("**") {
             return Err(rule(
                 at,
-                format!("{:?} holds `**`; name each level with `*`", discover.glob),
+                format!("{glob:?} holds `**`; name each level with `*`"),
             ));
         }
         if !id.contains("{name}") {
@@ -92,9 +91,9 @@ fn rules(declared: Option<Vec<Discover>>) -> Result<Vec<Rule>, Error> {
                 ),
             ));
         }
-        check_glob(at, discover.glob.trim_end_matches('/'))?;
+        check_glob(at, glob.trim_end_matches('/'))?;
         Ok(Rule {
-            glob: discover.glob,
+            glob,
             id,
             needs_config: false,
         })

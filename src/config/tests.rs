@@ -2,6 +2,8 @@
 
 mod first_files;
 mod mistakes;
+mod page;
+mod shapes;
 
 use std::{fs, path::Path, time::Duration};
 
@@ -10,6 +12,7 @@ use crate::{
     base::Globs,
     model::settings::{CommandSpec, Probe},
 };
+
 
 /// A work tree with these files (a name that ends in `/` is a folder).
 #[expect(clippy::disallowed_methods, reason = "tests write files directly")]
@@ -138,16 +141,21 @@ fn a_linked_folder_is_no_task() {
     );
 }
 
-/// The example in the documentation of the room, in a work tree with some of what it names.
-fn documented_example() -> (Settings, Vec<String>) {
-    let doc: Vec<&str> = include_str!("mod.rs")
+/// The example in the documentation of the room.
+fn example() -> String {
+    let lines: Vec<&str> = include_str!("mod.rs")
         .lines()
         .skip_while(|line| *line != "//! ```yaml")
         .skip(1)
         .take_while(|line| *line != "//! ```")
         .map(|line| line.trim_start_matches("//! "))
         .collect();
-    let doc = doc.join("\n");
+    lines.join("\n")
+}
+
+/// The same in a work tree with some of what it names.
+fn documented_example() -> (Settings, Vec<String>) {
+    let doc = example();
     let files = [
         ("snapback.yaml", doc.as_str()),
         ("strategies/S1/x", ""),

@@ -1,11 +1,16 @@
 //! Times and sizes as people write them: `30s`, `5m`, `2h`, `1m30s`; `50MB`, `1GiB`.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
+use jiff::fmt::friendly::{Spacing, SpanPrinter};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
-    Deserialize,
+    Deserialize, Serialize, Serializer,
     de::{self, Deserializer, Visitor},
 };
+
+/// Writes times as they are read, `1m30s`.
+const COMPACT: SpanPrinter = SpanPrinter::new().spacing(Spacing::None);
 
 /// A time limit: numbers with `ms`, `s`, `m` or `h`, longer than zero and at most 24 hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +22,11 @@ pub(super) struct Timeout(pub Duration);
 pub(super) struct Size(pub u64);
 
 impl Timeout {
+    /// So many seconds.
+    pub const fn secs(secs: u64) -> Self {
+        Self(Duration::from_secs(secs))
+    }
+
     /// Reads the form for people.
     fn parse(text: &str) -> Option<Self> {
         let mut rest = text.trim();
@@ -43,8 +53,8 @@ impl Timeout {
 }
 
 /// A pause: a time limit, or none at all (`0s`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pause(pub Duration);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Pause(pub Timeout);
 
 impl<'de> Deserialize<'de> for Pause {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -53,14 +63,51 @@ impl<'de> Deserialize<'de> for Pause {
             number == 0 && ["ms", "s", "m", "min", "h"].contains(&unit)
         });
         let read = if is_none {
-            Some(Self(Duration::ZERO))
+            Some(Timeout::secs(0))
         } else {
-            Timeout::parse(&text).map(|limit| Self(limit.0))
+            Timeout::parse(&text)
         };
-        read.ok_or_else(|| {
+        read.map(Self).ok_or_else(|| {
             de::Error::custom(format!(
                 "{text:?} is not a time; write 0s, 30s, 5m or 2h, at most 24h"
             ))
+        })
+    }
+}
+
+/// As people write it: for the defaults that the schema shows.
+impl Serialize for Timeout {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&COMPACT.unsigned_duration_to_string(&self.0))
+    }
+}
+
+impl JsonSchema for Timeout {
+    fn schema_name() -> Cow<'static, str> {
+        "duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^([0-9]+(ms|s|m|min|h))+$",
+            "description": "A time such as `500ms`, `30s`, `5m`, `2h` or `1m30s`; at most `24h`."
+        })
+    }
+}
+
+impl JsonSchema for Size {
+    fn schema_name() -> Cow<'static, str> {
+        "size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "oneOf": [
+                { "type": "integer", "minimum": 0 },
+                { "type": "string", "pattern": "^[0-9]+ ?([kKmMgGtT]([iI]?[bB])?|[bB])?$" }
+            ],
+            "description": "A number of bytes, or a size such as `50MB` or `1GiB`."
         })
     }
 }
@@ -161,11 +208,20 @@ mod tests {
     }
 
     #[test]
+    fn times_are_written_as_they_are_read() {
+        for text in ["30s", "5m", "2h", "1m30s", "1h1m1s1ms", "24h"] {
+            let read = Timeout::parse(text).expect(text);
+            assert_eq!(serde_json::json!(read), text);
+        }
+        assert_eq!(serde_json::json!(Pause(Timeout::secs(0))), "0s");
+    }
+
+    #[test]
     fn a_pause_may_be_none() {
         let read = |text: &str| {
             serde_json::from_value::<Pause>(text.into())
                 .ok()
-                .map(|pause| pause.0.as_secs())
+                .map(|pause| pause.0.0.as_secs())
         };
         assert_eq!(
             ["0s", "0m", " 0h ", "5m"].map(read),

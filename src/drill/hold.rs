@@ -109,7 +109,7 @@ pub fn drill(
 }
 
 fn installs(site: &RepoSite, how: &DrillHow) -> bool {
-    how.env.unwrap_or(site.settings.env) == EnvMode::Sync && !site.without_commands
+    how.env.unwrap_or(site.settings.rollback.env) == EnvMode::Sync && !site.without_commands
 }
 
 fn drill_one(

@@ -71,7 +71,7 @@ pub fn run_hook(site: &RepoSite, event: HookEvent, call: &Call) -> Result<Vec<St
         event,
         HookEvent::PreCommit | HookEvent::CommitMsg | HookEvent::PrePush
     );
-    if refuses && (call.strict || site.settings.strict_hooks) {
+    if refuses && (call.strict || site.settings.hooks.strict) {
         site.refuse_flaws()?;
     }
     run::run(site, event, call)

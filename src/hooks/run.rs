@@ -92,7 +92,7 @@ pub fn run(site: &RepoSite, event: HookEvent, call: &Call) -> Result<Vec<String>
             call.index.as_deref(),
         ),
     }?;
-    said.judge(event, call.strict || site.settings.strict_hooks)
+    said.judge(event, call.strict || site.settings.hooks.strict)
 }
 
 /// At most [`LINES`] lines, and how many more there are.

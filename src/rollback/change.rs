@@ -29,7 +29,8 @@ impl Change for request::Rollback {
     }
 
     fn on_verify_fail(&self, settings: &Settings) -> OnVerifyFail {
-        self.on_verify_fail.unwrap_or(settings.on_verify_fail)
+        self.on_verify_fail
+            .unwrap_or(settings.rollback.on_verify_fail)
     }
 
     fn verifies_active(&self) -> bool {

@@ -16,7 +16,7 @@ impl Rollback<'_> {
         target: &Manifest,
         draft: &mut Draft,
     ) {
-        let mode = self.request.env.unwrap_or(self.site.settings.env);
+        let mode = self.request.env.unwrap_or(self.site.settings.rollback.env);
         if mode == EnvMode::Off {
             return;
         }

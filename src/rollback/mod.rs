@@ -99,7 +99,7 @@ fn check_ready(site: &RepoSite, request: &request::Rollback) -> Result<(), Failu
     } else {
         site.git.check_ready_for_files()?;
     }
-    if site.settings.require_reason && request.message.trim().is_empty() {
+    if site.settings.rollback.require_reason && request.message.trim().is_empty() {
         return Err(Error::NoReason.into());
     }
     Ok(())

@@ -63,7 +63,7 @@ fn rehearse(site: &RepoSite, task: &TaskSpec, version: &Version) -> Result<(), F
         &wanted,
     )?;
     let operator = Operator::new(site);
-    operator.check_draft(&mut draft, site.settings.on_verify_fail)?;
+    operator.check_draft(&mut draft, site.settings.rollback.on_verify_fail)?;
     operator.check_doable(&draft)
 }
 

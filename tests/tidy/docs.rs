@@ -8,9 +8,6 @@ use std::{
 
 use crate::sources::{sources, top};
 
-/// The page that is made from the declarations of the settings.
-const MADE: &str = "docs/settings.md";
-
 /// Every page, by its path from the top.
 fn pages() -> BTreeMap<String, String> {
     let mut pages = BTreeMap::new();
@@ -69,8 +66,7 @@ fn broken_links(path: &str, text: &str, pages: &BTreeMap<String, String>) -> Vec
             page.lines()
                 .any(|line| line.starts_with('#') && anchor(line) == heading)
         };
-        let is_there = pages.contains_key(&target) || target == MADE;
-        if !is_there && !top().join(&target).exists()
+        if !pages.contains_key(&target) && !top().join(&target).exists()
             || !heading.is_empty() && !pages.get(&target).is_some_and(has_heading)
         {
             wrong.push(format!("{path}: {link} leads nowhere"));

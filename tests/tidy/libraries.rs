@@ -3,7 +3,7 @@
 use crate::sources::{code_only, sources, words};
 
 /// Outside libraries with one owner: the name's beginning, and the paths that may use it.
-const OWNERS: [(&str, &[&str]); 15] = [
+const OWNERS: [(&str, &[&str]); 16] = [
     ("gix", &["crates/git/"]),
     ("zstd", &["crates/store/"]),
     ("clap", &["src/cli/", "src/main.rs", "src/bin/"]),
@@ -19,6 +19,7 @@ const OWNERS: [(&str, &[&str]); 15] = [
         &["crates/base/src/yaml.rs", "src/registry/yaml.rs"],
     ),
     ("yaml_serde", &["crates/base/src/yaml.rs"]),
+    ("schemars", &["crates/model/src/", "src/config/"]),
     ("strsim", &["crates/base/src/text.rs"]),
     ("rusqlite", &["src/backup/sqlite.rs"]),
     ("ureq", &["crates/base/src/http.rs"]),

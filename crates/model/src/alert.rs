@@ -5,6 +5,7 @@
 use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Version;
@@ -63,16 +64,19 @@ impl TryFrom<String> for AlertId {
 }
 
 /// How much it matters; fixes the colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Severity {
     /// All is well again.
     Good,
-    /// For knowledge.
+    /// Worth knowing.
     Info,
-    /// Automation acted; look at it.
+    /// Something was done automatically; look at it.
     Warning,
-    /// Automation cannot help: a person is needed.
+    /// Nothing can be done automatically: a person is needed.
     Critical,
 }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Status, Version};
@@ -205,22 +206,23 @@ impl std::fmt::Display for Condition {
 }
 
 /// How samples become one value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Over {
-    /// Their mean; of zeros and ones, the share.
+    /// Their mean; of zeros and ones, the share of ones.
     Mean,
     /// Their sum.
     Sum,
-    /// The largest.
+    /// The largest of them.
     Max,
-    /// The smallest.
+    /// The smallest of them.
     Min,
-    /// The newest.
+    /// The newest of them.
     Last,
-    /// The median.
+    /// Their median.
     Median,
-    /// The 95th percentile (nearest rank).
+    /// Their 95th percentile (nearest rank).
     P95,
 }
 

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{alert::AlertSettings, guard::RuleSpec};
 use crate::TaskId;
 use base::RelPath;
+
+mod block;
 
 /// Settings of a repository. Paths are relative to the work tree.
 #[derive(Debug, Clone)]
@@ -20,29 +23,49 @@ pub struct Settings {
     /// Tasks whose settings cannot be used, sorted: nothing is known of them but that they are
     /// there.
     pub left_out: Vec<TaskId>,
-    /// What happens when level 3 or 4 fails after a rollback.
-    pub on_verify_fail: OnVerifyFail,
-    /// What a rollback does with the task's dependencies.
-    pub env: EnvMode,
-    /// True when a rollback needs `--message`.
-    pub require_reason: bool,
+    /// How rollbacks behave.
+    pub rollback: RollbackSettings,
     /// How releases are made.
     pub releases: ReleaseSettings,
-    /// True when a hook of git refuses where it would only warn.
-    pub strict_hooks: bool,
+    /// How git hooks behave.
+    pub hooks: HookSettings,
     /// Where alerts go.
     pub alerts: AlertSettings,
     /// True when the settings come from a file, false when they were discovered.
     pub from_file: bool,
 }
 
-/// How releases are made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ReleaseSettings {
-    /// True when the manifest is signed with the user's own key.
-    pub sign: bool,
-    /// True when names that another system cannot write are refused.
-    pub portable: bool,
+crate::settings_block! {
+    /// How releases are made.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct ReleaseSettings as "releases" {
+        /// Every manifest is signed with your own key (`snapback keys create`).
+        sign: bool = false,
+        /// File names that Windows or macOS cannot write, or would fold together, are refused.
+        portable: bool = false,
+    }
+}
+
+crate::settings_block! {
+    /// How rollbacks behave.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct RollbackSettings as "rollback" {
+        /// What happens when a smoke test or a probe fails after a rollback.
+        on_verify_fail: OnVerifyFail = OnVerifyFail::Undo,
+        /// What a rollback does with the task's dependencies.
+        env: EnvMode = EnvMode::Plan,
+        /// A rollback without `--message` is refused.
+        require_reason: bool = false,
+    }
+}
+
+crate::settings_block! {
+    /// How git hooks behave.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct HookSettings as "hooks" {
+        /// Hooks refuse where they would otherwise only warn.
+        strict: bool = false,
+    }
 }
 
 impl Settings {
@@ -80,15 +103,16 @@ impl Settings {
 }
 
 /// What happens when level 3 or 4 fails after a rollback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum OnVerifyFail {
     /// Everything is put back as it was before.
     #[default]
     Undo,
-    /// The version stays; the exit code says that it is bad.
+    /// The version stays; the exit code says that it failed.
     Keep,
-    /// A person is asked; without a terminal, undo.
+    /// You are asked; without a terminal, it is undone.
     Ask,
 }
 
@@ -104,14 +128,16 @@ impl OnVerifyFail {
 }
 
 /// What a rollback does with the task's dependencies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum EnvMode {
-    /// Says what differs.
+    /// The plan says what differs.
     #[default]
     Plan,
-    /// Builds a new environment beside the old one and switches.
+    /// A new environment is built beside the old one and switched to.
     Sync,
-    /// Nothing.
+    /// Nothing is done.
     Off,
 }
 

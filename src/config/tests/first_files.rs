@@ -23,9 +23,9 @@ fn the_first_file_is_valid_with_and_without_its_sample() {
     );
     assert_eq!(
         (
-            settings.on_verify_fail,
-            settings.env,
-            settings.require_reason
+            settings.rollback.on_verify_fail,
+            settings.rollback.env,
+            settings.rollback.require_reason
         ),
         (OnVerifyFail::Undo, EnvMode::Plan, false)
     );

@@ -1,10 +1,10 @@
 //! Every mistake in the file is named with its key, and what may have been meant.
 
-use super::{super::*, failure, settings};
+use super::{failure, settings};
 use crate::base::Kind;
 
 /// Configurations with a mistake, and what is said of it.
-const MISTAKES: &[(&str, &str)] = &[
+pub(super) const MISTAKES: &[(&str, &str)] = &[
     ("version: 2", "version: the format 2"),
     ("tasks: {T01: {protekt: [x]}}", "unknown field `protekt`"),
     ("registry: ../x", "registry"),
@@ -93,56 +93,4 @@ fn what_was_meant_is_guessed_and_a_secret_is_not_shown() {
         failure("rollback: {env: of}").hints()[0].why,
         "did you mean `off`?"
     );
-}
-
-#[test]
-fn the_schema_knows_the_same_keys_as_the_reader() {
-    let schema = schema();
-    for place in [
-        "/properties",
-        "/$defs/task/properties",
-        "/$defs/command/properties",
-        "/$defs/ready/properties",
-        "/$defs/rollback/properties",
-        "/$defs/alerts/properties",
-        "/$defs/channel/properties",
-        "/$defs/hook/properties",
-        "/$defs/email/properties",
-        "/$defs/rule/properties",
-    ] {
-        let known: Vec<String> = schema
-            .pointer(place)
-            .and_then(|at| at.as_object())
-            .expect(place)
-            .keys()
-            .cloned()
-            .collect();
-        let message = failure(unknown_key(place)).to_string();
-        let mut read: Vec<String> = message
-            .split('`')
-            .skip(3)
-            .step_by(2)
-            .map(String::from)
-            .collect();
-        let mut known = known;
-        known.sort();
-        read.sort();
-        assert_eq!(known, read, "{place}");
-    }
-}
-
-/// A configuration with an unknown key at a place of the schema.
-fn unknown_key(place: &str) -> &'static str {
-    match place {
-        "/properties" => "zzz: 1",
-        "/$defs/task/properties" => "tasks: {T01: {zzz: 1}}",
-        "/$defs/command/properties" => "tasks: {T01: {stop: {zzz: 1}}}",
-        "/$defs/ready/properties" => "tasks: {T01: {ready: [{zzz: 1}]}}",
-        "/$defs/rule/properties" => "tasks: {T01: {guard: [{zzz: 1}]}}",
-        "/$defs/alerts/properties" => "alerts: {zzz: 1}",
-        "/$defs/channel/properties" => "alerts: {channels: {a: {zzz: 1}}}",
-        "/$defs/hook/properties" => "alerts: {channels: {a: {webhook: {zzz: 1}}}}",
-        "/$defs/email/properties" => "alerts: {channels: {a: {email: {zzz: 1}}}}",
-        _ => "rollback: {zzz: 1}",
-    }
 }

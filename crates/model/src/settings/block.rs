@@ -1,0 +1,81 @@
+//! One declaration a key: `/// what it means` and `key: Type = default` make everything else.
+//!
+//! From them the macro makes the field, its default, the reader of the file and the JSON schema,
+//! from which a test makes the manual's page (`docs/settings.md`). An unknown key is refused; a key
+//! without a value counts as left out. A key without a default is required unless its type is an
+//! `Option`. The word after `as` names the block in the schema and on the page.
+//!
+//! The top-level keys are in `config/file.rs`, where a mistake leaves out one part only.
+
+/// Declares a block of `snapback.yaml`.
+///
+/// ```
+/// model::settings_block! {
+///     /// How retries behave.
+///     #[derive(Debug)]
+///     pub struct RetrySettings as "retry" {
+///         /// How often a command is tried again.
+///         times: u32 = 3,
+///     }
+/// }
+/// let block: RetrySettings = serde_json::from_str("{}").expect("every key has a default");
+/// assert_eq!((block.times, RetrySettings::default().times), (3, 3));
+/// ```
+#[macro_export]
+macro_rules! settings_block {
+    (@block
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident as $word:tt {
+            $($(#[$about:meta])* $key:ident: $kind:ty $(= $usual:expr)?,)*
+        }
+    ) => {
+        #[derive(::schemars::JsonSchema)]
+        #[schemars(rename = $word, deny_unknown_fields)]
+        $(#[$meta])*
+        $vis struct $name {
+            $($(#[$about])* $(#[schemars(extend("default" = $usual))])? pub $key: $kind,)*
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::core::result::Result<Self, D::Error> {
+                #[derive(::serde::Deserialize)]
+                #[serde(deny_unknown_fields, expecting = "a map of settings")]
+                struct Written {
+                    $($key: $crate::settings_block!(@written $kind $(, $usual)?),)*
+                }
+                let written = <Written as ::serde::Deserialize>::deserialize(deserializer)?;
+                Ok(Self { $($key: $crate::settings_block!(@value written.$key $(, $usual)?),)* })
+            }
+        }
+    };
+    (@written $kind:ty) => { $kind };
+    (@written $kind:ty, $usual:expr) => { ::core::option::Option<$kind> };
+    (@value $written:expr) => { $written };
+    (@value $written:expr, $usual:expr) => {
+        match $written {
+            Some(written) => written,
+            None => $usual,
+        }
+    };
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident as $word:tt {
+            $($(#[$about:meta])* $key:ident: $kind:ty = $usual:expr,)*
+        }
+    ) => {
+        $crate::settings_block! {
+            @block
+            $(#[$meta])*
+            $vis struct $name as $word { $($(#[$about])* $key: $kind = $usual,)* }
+        }
+
+        impl ::core::default::Default for $name {
+            fn default() -> Self {
+                Self { $($key: $usual,)* }
+            }
+        }
+    };
+    ($($tokens:tt)*) => { $crate::settings_block! { @block $($tokens)* } };
+}
