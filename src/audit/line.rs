@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     base::{Digest, secret},
-    model::audit::{AUDIT_SCHEMA, Actor, Deed, Ended, Entry, Origin, Said},
+    model::audit::{AUDIT_SCHEMA, Deed, Ended, Entry, Identity, Origin, Said},
 };
 
 /// Longest reason that is kept, in characters.
@@ -20,7 +20,7 @@ struct Body<'a> {
     schema: &'a str,
     seq: u64,
     at: String,
-    who: &'a Actor,
+    who: &'a Identity,
     what: &'a Deed,
     why: &'a str,
     from: &'a Origin,
@@ -86,7 +86,7 @@ mod tests {
     fn said() -> Said {
         Said {
             at: "2026-02-24T05:10:00Z".parse().unwrap(),
-            who: Actor {
+            who: Identity {
                 name: Some("Li \"Wei\"\n\u{202e}".into()),
                 user: Some("li".into()),
                 uid: 1000,

@@ -4,6 +4,7 @@ use crate::{
     base::{Failure, Globs, RelPath},
     model::{TaskSpec, Version},
     policy::floor,
+    site::Environment,
 };
 
 /// Two versions, and what is known of them.
@@ -18,6 +19,8 @@ pub struct Between<'a> {
     pub needs: &'a [String],
     /// Variables that the version left needs; `None` = that is not known.
     pub needed: Option<&'a [String]>,
+    /// The variables that are set.
+    pub environment: &'a Environment,
 }
 
 /// The doors, in words; none when the way is forward.
@@ -46,7 +49,7 @@ pub fn of(task: &TaskSpec, between: &Between<'_>) -> Result<Vec<String>, Failure
             .copied()
             .filter(|path| is_migration(path)),
     ));
-    let is_set = |name: &str| std::env::var_os(name).is_some();
+    let is_set = |name: &str| between.environment.has(name);
     doors.extend(
         between
             .needed

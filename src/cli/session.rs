@@ -23,7 +23,13 @@ use crate::{
     app::{App, Options},
     base::{Clock, Failure, cancel, output, secret, text::for_terminal, zone},
     consent::Place,
-    model::{Event, Left, Sink, audit::Via, hooks::DEPTH_VARIABLE, trust::CommandState},
+    model::{
+        Event, Left, Sink,
+        audit::{Actor, Via},
+        hooks::DEPTH_VARIABLE,
+        trust::CommandState,
+    },
+    site::Environment,
 };
 
 /// One run of the program.
@@ -170,16 +176,20 @@ impl Session {
             sink: self.sink.clone(),
             config: self.globals.config.clone(),
             lock_wait: self.globals.lock_wait,
-            command: self.command.clone(),
             trust: Place::of_this_process(),
             without_commands: self.globals.no_commands,
             dry_run: self.globals.dry_run,
             asks: self.can_ask(),
-            via: if self.command == "guard" {
-                Via::Guard
-            } else {
-                via()
+            actor: Actor {
+                person: None,
+                via: if self.command == "guard" {
+                    Via::Guard
+                } else {
+                    via()
+                },
+                command: self.command.clone(),
             },
+            environment: Environment::of_this_process(),
         }
     }
 

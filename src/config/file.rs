@@ -19,6 +19,7 @@ use super::{
     units::{Size, Timeout},
 };
 use crate::model::{
+    Settings,
     settings::{HookSettings, ReleaseSettings, RollbackSettings},
     settings_block,
 };
@@ -77,9 +78,9 @@ config_file! {
     #[schemars(extend("const" = 1))]
     version: u32 = 1,
     /// The registry, relative to the work tree.
-    registry: String = "task_registry.json".to_string(),
+    registry: String = Settings::REGISTRY.to_string(),
     /// The folder of the release manifests, relative to the work tree.
-    snapshots: String = "snapshots".to_string(),
+    snapshots: String = Settings::SNAPSHOTS.to_string(),
     /// The tasks, and how they are discovered.
     tasks: Tasks,
     /// Settings for every task that does not set them itself; all but `path` and `title`.

@@ -13,7 +13,6 @@ use crate::{
     model::settings::{CommandSpec, Probe},
 };
 
-
 /// A work tree with these files (a name that ends in `/` is a folder).
 #[expect(clippy::disallowed_methods, reason = "tests write files directly")]
 fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {

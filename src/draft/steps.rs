@@ -9,7 +9,7 @@ use crate::{
     catalog,
     model::{
         Verdict, Version,
-        operation::{CommandRole, EnvironmentChange, Publication, Step},
+        operation::{CommandRole, EnvironmentChange, FileChanges, Publication, Step},
     },
     site::RepoSite,
 };
@@ -25,7 +25,7 @@ pub const START: Step = Step::Command {
     role: CommandRole::Start,
 };
 /// Changes the files of the draft.
-pub const FILES: Step = Step::Files(Vec::new());
+pub const FILES: Step = Step::Files(FileChanges::of_work_tree(Vec::new()));
 /// Verifies that every path holds exactly what the operation recorded.
 pub const VERIFY_RECORDED: Step = Step::Verify { version: None };
 /// Publishes the commit, or the way back, and the index of the draft.

@@ -177,7 +177,7 @@ fn say_saved(site: &RepoSite, paths: usize, grown: u64) {
 
 /// Who does it; where git knows no name and none goes into a commit, the user of this machine.
 fn person(site: &RepoSite, draft: &Draft) -> Result<Person, git::Error> {
-    match site.git.identity() {
+    match site.person() {
         Err(_) if draft.commit.is_none() => {
             let (uid, user) = crate::base::user::current();
             let name = user.unwrap_or_else(|| format!("uid {uid}"));

@@ -54,6 +54,7 @@ pub fn look(drill: &Drill<'_>, found: &Found, report: &mut DrillReport) -> Resul
             needed: now
                 .filter(|now| now.knows_dependencies())
                 .map(|now| now.dependencies.environment_variables.as_slice()),
+            environment: &drill.site.environment,
         },
     )?;
     Ok(())

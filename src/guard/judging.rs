@@ -76,7 +76,7 @@ impl Guard<'_> {
         cursor: &mut Option<Cursor>,
         now: &Moment,
     ) -> Reading {
-        let variables = Variables::read(&spec.environment_variables);
+        let variables = Variables::read(&self.site.environment, &spec.environment_variables);
         let ca_file = self
             .site
             .settings

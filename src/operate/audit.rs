@@ -12,7 +12,7 @@ use crate::{
     },
     model::{
         Operation, TaskId, Version,
-        audit::{Actor, Deed, End, Ended, Origin, Said},
+        audit::{Deed, End, Ended, Identity, Origin, Said},
         operation::Summary,
     },
 };
@@ -22,13 +22,13 @@ impl Operator<'_> {
     fn said(&self, what: Deed, why: &str, result: Ended) -> Said {
         let git = &self.site.git;
         let (uid, user) = user::current();
-        let identity = git.identity().ok();
+        let identity = self.site.person().ok();
         let linked = (git.git_dir() != git.common_dir())
             .then(|| git.git_dir().file_name())
             .flatten();
         Said {
             at: self.site.clock.now(),
-            who: Actor {
+            who: Identity {
                 name: identity.as_ref().map(|who| who.name.clone()),
                 email: identity.map(|who| who.email),
                 user,
@@ -38,7 +38,7 @@ impl Operator<'_> {
             what,
             why: crate::audit::line::reason(why),
             from: Origin {
-                via: self.site.via,
+                via: self.site.actor.via,
                 tree: linked.map(|name| name.to_string_lossy().into_owned()),
                 dir: git.prefix().to_text(),
             },

@@ -1,7 +1,7 @@
 //! Whether a draft can be shown and done: looked at before anything is changed, so that nothing
 //! has to be taken back for what could be known before.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ffi::OsStr};
 
 use super::{Error, Operator, commands, operations};
 use crate::{
@@ -45,8 +45,8 @@ impl Operator<'_> {
             return Ok(());
         }
         let task = tasks::spec(self.site, &draft.plan.task)?;
-        let is_unset =
-            |name: &&String| std::env::var_os(name.as_str()).is_none_or(|value| value.is_empty());
+        let environment = &self.site.environment;
+        let is_unset = |name: &&String| environment.get(name).is_none_or(OsStr::is_empty);
         let names: Vec<String> = task
             .environment_variables
             .iter()

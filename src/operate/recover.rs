@@ -67,7 +67,7 @@ impl Operator<'_> {
             .and_then(|id| self.site.settings.task(id));
         // Nothing is run, so nothing is proved.
         let verified = Verified::default();
-        let steps = steps::build(self.site, &operation, task, &verified);
+        let steps = steps::build(self.site, &operation, task, &verified)?;
         let done = Runner::new(log, steps).ends_done(!forward)?;
         Ok((line(&Summary::from(&operation), &phase), done))
     }

@@ -78,7 +78,7 @@ impl Operator<'_> {
         };
         let witness = Box::new(|ending: Ending<'_>| self.witness(operation, by, once, ending));
         let times = StepTimes::since(begun);
-        let steps = steps::build(self.site, operation, task, &verified);
+        let steps = steps::build(self.site, operation, task, &verified)?;
         let steps = steps.into_iter().map(|step| times.around(step)).collect();
         let ended = direction(Runner::new(log, steps).witnessed(witness))?;
         if !matches!(ended, Ended::Stuck(_)) {

@@ -21,7 +21,7 @@ impl Rollback<'_> {
             return;
         }
         note_packages(before, target, &mut draft.plan);
-        let unset = |name: &&String| std::env::var_os(name.as_str()).is_none();
+        let unset = |name: &&String| !self.site.environment.has(name);
         draft.plan.missing_variables = target
             .dependencies
             .environment_variables

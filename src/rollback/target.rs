@@ -123,6 +123,7 @@ impl Rollback<'_> {
                 .collect(),
             needs: &target.dependencies.environment_variables,
             needed: known.map(|known| known.environment_variables.as_slice()),
+            environment: &self.site.environment,
         };
         draft.plan.doors = catalog::doors::of(self.task, &between)?;
         let closed = catalog::doors::of(

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::RepoSite;
+use super::{RepoSite, Site};
 use crate::{
     base::{Digest, Failure, Fault, Hasher, Hashing, Kind},
-    model::{FileRecord, Location},
+    model::{FileRecord, Location, RootName},
 };
 
 /// Bytes that are not what they should be.
@@ -39,6 +39,12 @@ pub trait Bytes: Send + Sync {
     fn copy(&self, record: &FileRecord, into: &mut dyn Write) -> Result<(), Failure>;
 }
 
+impl<B: Bytes + ?Sized> Bytes for &B {
+    fn copy(&self, record: &FileRecord, into: &mut dyn Write) -> Result<(), Failure> {
+        (**self).copy(record, into)
+    }
+}
+
 impl RepoSite {
     /// Writes the bytes of a Git LFS object.
     pub fn copy_lfs(&self, oid: &Digest, into: &mut dyn Write) -> Result<(), Error> {
@@ -57,19 +63,36 @@ impl Bytes for RepoSite {
                     .write_all(&self.git.read_blob(id)?)
                     .map_err(Error::Io)?,
             },
+            Location::Lfs(oid) => self.copy_lfs(oid, into)?,
+            _ => Below(&self.site, &RootName::WorkTree).copy(record, into)?,
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of files below a root of a site, without those that git keeps.
+pub struct Below<'a>(pub &'a Site, pub &'a RootName);
+
+impl Bytes for Below<'_> {
+    fn copy(&self, record: &FileRecord, into: &mut dyn Write) -> Result<(), Failure> {
+        let Self(site, root) = *self;
+        let files = || Ok::<_, Failure>(&*site.roots.get(root)?.files);
+        match &record.location {
             Location::Object(id) | Location::Database(id) => {
-                self.store.read(id, into)?;
+                site.store.read(id, into)?;
             }
             Location::Inline(bytes) => into.write_all(bytes).map_err(Error::Io)?,
             Location::Here if record.is_link() => {
-                let target = self.tree.read_link(&record.path).map_err(Error::Io)?;
+                let target = files()?.read_link(&record.path).map_err(Error::Io)?;
                 into.write_all(&target).map_err(Error::Io)?;
             }
             Location::Here => {
-                let mut file = self.tree.open(&record.path).map_err(Error::Io)?;
+                let mut file = files()?.open(&record.path).map_err(Error::Io)?;
                 io::copy(&mut file, into).map_err(Error::Io)?;
             }
-            Location::Lfs(oid) => self.copy_lfs(oid, into)?,
+            Location::Blob(_) | Location::Lfs(_) => {
+                return Err(super::Error::NoRepository(record.path.to_text()).into());
+            }
         }
         Ok(())
     }

@@ -1,26 +1,18 @@
 //! How a repository is opened: its ports, and what a program says of how it works with them.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
-    Error, Flaw, RepoSite,
+    Environment, Error, Flaw, RepoSite, Roots, Site, Vault,
     intake::Intake,
-    state_folder::{self, open_state, umask},
+    state_folder::{self, open_state},
 };
 use crate::{
-    base::{
-        Clock, Failure, RelPath,
-        lock::{Holder, Lock},
-    },
+    base::{Clock, Failure, lock::Lock},
     consent::{Consent, Place},
     git::Repo,
-    model::{Settings, Sink, audit::Via, event::Quiet},
+    model::{RootName, Settings, Sink, audit::Actor, event::Quiet},
     stat_cache::KnownFiles,
-    store::ChunkStore,
 };
 
 /// How a repository is opened.
@@ -33,8 +25,10 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// How long to wait for another snapback.
     pub lock_wait: Duration,
-    /// The command, for whoever has to wait for this one.
-    pub command: String,
+    /// Who asks, and through what.
+    pub actor: Actor,
+    /// The variables by which operations are planned and checked.
+    pub environment: Environment,
     /// Where agreements to run commands are kept.
     pub trust: Place,
     /// True when none of the commands of the configuration is to run.
@@ -43,8 +37,6 @@ pub struct Options {
     pub dry_run: bool,
     /// True when somebody is there to be asked, for a passphrase too.
     pub asks: bool,
-    /// By whom or what the command was given, for the audit log.
-    pub via: Via,
 }
 
 impl Default for Options {
@@ -54,12 +46,12 @@ impl Default for Options {
             sink: Arc::new(Quiet),
             config: None,
             lock_wait: Duration::ZERO,
-            command: "library".into(),
+            actor: Actor::default(),
+            environment: Environment::of_this_process(),
             trust: Place::of_this_process(),
             without_commands: false,
             dry_run: false,
             asks: false,
-            via: Via::default(),
         }
     }
 }
@@ -81,45 +73,42 @@ impl RepoSite {
     /// When the work tree or the state folder cannot be opened.
     pub fn open(git: Arc<Repo>, read: ReadSettings, options: Options) -> Result<Self, Failure> {
         let state = open_state(git.common_dir(), options.dry_run)?;
-        let store = Arc::new(ChunkStore::local(state.clone(), RelPath::own("store")));
         let consent = Consent::new(
             options.trust,
             git.common_dir(),
             git.work_tree(),
             state.clone(),
         );
-        let tree = git.files()?;
+        let (tree, top) = (git.files()?, git.work_tree());
         let known = KnownFiles::new(
             tree.clone(),
             state.clone(),
-            git.work_tree().to_path_buf(),
+            top.to_path_buf(),
             git.trusts_ctime(),
         );
-        let uname = rustix::system::uname();
-        Ok(Self {
-            tree,
-            known: Arc::new(known),
-            state_path: state_folder::of(git.common_dir()),
-            state,
-            store,
-            git,
+        let vault = Vault::new(state, state_folder::of(git.common_dir()));
+        let site = Site {
+            roots: Roots::default().with(RootName::WorkTree, tree.clone(), top),
             settings: Arc::new(read.settings),
-            flaws: read.flaws.into(),
             sink: options.sink,
-            clock: options.clock,
-            host: uname.nodename().to_string_lossy().into_owned(),
-            read: Arc::default(),
-            umask: umask(),
-            consent: Arc::new(consent),
-            config: read.file,
+            actor: options.actor,
+            environment: options.environment,
             without_commands: options.without_commands,
             asks: options.asks,
             dry_run: options.dry_run,
             lock_wait: options.lock_wait,
-            command: options.command,
-            via: options.via,
+            ..Site::new(vault, options.clock)
+        };
+        Ok(Self {
+            site,
+            tree,
+            git,
+            flaws: read.flaws.into(),
+            config: read.file,
+            consent: Arc::new(consent),
+            known: Arc::new(known),
+            read: Arc::default(),
             intake: Intake::default(),
-            warned: Arc::default(),
         })
     }
 
@@ -137,33 +126,19 @@ impl RepoSite {
             let made = state_folder::make_state(self.git.common_dir(), &self.state_path);
             made.map_err(|source| self.state_error(source))?;
         }
-        let holder = Holder {
-            pid: std::process::id(),
-            host: self.host.clone(),
-            command: self.command.clone(),
-            since: self.clock.now().to_string(),
-        };
-        Ok(Lock::take(
-            &self.state_path.join("lock"),
-            &holder,
-            self.lock_wait,
-        )?)
+        Ok(self.take_lock(&self.holder(), self.lock_wait)?)
     }
 
     /// The same with other settings.
     pub fn with_settings(&self, settings: Settings) -> Self {
-        Self {
-            settings: Arc::new(settings),
-            ..self.clone()
-        }
+        let mut site = self.clone();
+        site.site.settings = Arc::new(settings);
+        site
     }
 
     /// The same, of which nothing is heard.
     pub fn quiet(&self) -> Self {
-        Self {
-            sink: Arc::new(Quiet),
-            ..self.clone()
-        }
+        self.for_request(self.actor.clone(), Arc::new(Quiet))
     }
 
     /// That the state folder cannot be used.
@@ -171,14 +146,6 @@ impl RepoSite {
         Error::State {
             path: self.state_path.clone(),
             source,
-        }
-    }
-
-    /// Warns of what is met again and again.
-    pub fn warn_once(&self, text: String) {
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        if warned.insert(text.clone()) {
-            self.warn(text);
         }
     }
 }

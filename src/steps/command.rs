@@ -39,7 +39,7 @@ impl<'a> Command<'a> {
         };
         self.site.require_trust(&task.id, &[of])?;
         let dir = commands::folder(self.site.git.work_tree(), task);
-        let variables = Variables::read(&task.environment_variables);
+        let variables = Variables::read(&self.site.environment, &task.environment_variables);
         match role {
             CommandRole::Stop => commands::stop(command, &dir, &variables, true)?,
             CommandRole::Start => commands::start(command, &dir, &variables, true)?,

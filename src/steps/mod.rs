@@ -16,9 +16,10 @@ pub mod verdicts;
 pub mod verify;
 
 use crate::{
+    base::Failure,
     journal::JournalStep,
     model::{Operation, TaskSpec, operation::Step},
-    site::RepoSite,
+    site::{self, RepoSite, Site},
     verify::arrival::Arrival,
 };
 use command::Command;
@@ -30,12 +31,15 @@ use verdicts::Verdicts;
 use verify::Verify;
 
 /// The steps of an operation, ready to run; those that verify say in `verified` what they proved.
+///
+/// # Errors
+/// When a step is of a folder that the site does not know.
 pub fn build<'a>(
     site: &'a RepoSite,
     operation: &'a Operation,
     task: Option<&'a TaskSpec>,
     verified: &'a verify::Verified,
-) -> Vec<Box<dyn JournalStep + 'a>> {
+) -> Result<Vec<Box<dyn JournalStep + 'a>>, Failure> {
     let making = Making {
         site,
         operation,
@@ -43,6 +47,25 @@ pub fn build<'a>(
         verified,
     };
     let make = |step| making.implementation(step);
+    operation.steps.iter().map(make).collect()
+}
+
+/// The steps of an operation at a site without a repository: all of them change files.
+///
+/// # Errors
+/// When a step needs a repository, or is of a folder that the site does not know.
+pub fn build_without_git<'a>(
+    site: &'a Site,
+    operation: &'a Operation,
+) -> Result<Vec<Box<dyn JournalStep + 'a>>, Failure> {
+    let make = |step: &'a Step| -> Result<Box<dyn JournalStep + 'a>, Failure> {
+        match step {
+            Step::Files(files) => Ok(Box::new(Files::below(site, &operation.about, files)?)),
+            other => {
+                Err(site::Error::NoRepository(format!("what {:?} changes", other.name())).into())
+            }
+        }
+    };
     operation.steps.iter().map(make).collect()
 }
 
@@ -56,11 +79,11 @@ struct Making<'a> {
 
 impl<'a> Making<'a> {
     /// What does a step: the list to which a new one is added.
-    fn implementation(&self, step: &'a Step) -> Box<dyn JournalStep + 'a> {
+    fn implementation(&self, step: &'a Step) -> Result<Box<dyn JournalStep + 'a>, Failure> {
         let (site, about) = (self.site, &self.operation.about);
-        match step {
+        Ok(match step {
             Step::Command { role } => Box::new(Command::new(site, self.commanded(), *role)),
-            Step::Files(changes) => Box::new(Files::new(site, &about.id, about.at, changes)),
+            Step::Files(files) => Box::new(Files::new(site, about, files)?),
             Step::Environment(change) => Box::new(Environment::new(&*site.tree, change)),
             Step::Verify { version } => self.verify(Arrival::of(version.as_ref())),
             Step::Ready { version } => self.verify(Arrival::Ready(version)),
@@ -69,7 +92,7 @@ impl<'a> Making<'a> {
             Step::Verdicts(records) => {
                 Box::new(Verdicts::new(&*site.state, records).shared_in(site))
             }
-        }
+        })
     }
 
     /// The task, unless its commands are left out.

@@ -15,6 +15,7 @@ use bstr::ByteSlice;
 use crate::{
     base::{secret, text::escape},
     model::{Manifest, TaskSpec},
+    site::{Environment, Site},
 };
 
 /// Most lines of one check's evidence.
@@ -30,22 +31,26 @@ pub struct Variables {
 }
 
 impl Variables {
-    /// Reads those with these names from the environment of this process.
-    pub fn read<'a>(names: impl IntoIterator<Item = &'a String>) -> Self {
-        let mut own = Self::of(
-            names
-                .into_iter()
-                .filter_map(|name| Some((name.clone(), std::env::var_os(name)?))),
-        );
+    /// Those with these names, as an environment has them.
+    pub fn read<'a>(
+        environment: &Environment,
+        names: impl IntoIterator<Item = &'a String>,
+    ) -> Self {
+        let value = |name: &'a String| {
+            let value = environment.get(name)?.to_os_string();
+            Some((name.clone(), value))
+        };
+        let mut own = Self::of(names.into_iter().filter_map(value));
         own.hidden.extend(secret::of_environment());
         own.sort();
         own
     }
 
     /// Reads those that a task and a release of it name.
-    pub fn of_version(task: &TaskSpec, manifest: &Manifest) -> Self {
+    pub fn of_version(site: &Site, task: &TaskSpec, manifest: &Manifest) -> Self {
         let recorded = &manifest.dependencies.environment_variables;
-        Self::read(task.environment_variables.iter().chain(recorded))
+        let names = task.environment_variables.iter().chain(recorded);
+        Self::read(&site.environment, names)
     }
 
     /// Takes names and values.
@@ -157,7 +162,8 @@ mod tests {
     #[test]
     fn the_environment_is_read() {
         let names = ["PATH".to_string(), "NO_SUCH_VARIABLE_HERE".to_string()];
-        let variables = Variables::read(&names);
+        let environment = Environment::of([("PATH".into(), "/bin".into())]);
+        let variables = Variables::read(&environment, &names);
         assert!(
             variables.get("PATH").is_some() && variables.get("NO_SUCH_VARIABLE_HERE").is_none()
         );

@@ -34,7 +34,7 @@ impl Check for SmokeCheck {
         match subject {
             Subject::WorkTree(tree) => of_tree(tree),
             Subject::Scratch(of) => {
-                let variables = Variables::of_version(of.task, of.manifest);
+                let variables = Variables::of_version(of.site, of.task, of.manifest);
                 let dir = folder(of.top, of.task);
                 Ok(smoke(
                     &of.task.smoke,

@@ -151,7 +151,7 @@ impl<'a> TaskTree<'a> {
 
     /// The variables that the task and the release name.
     pub fn variables(&self) -> &Variables {
-        let read = || Variables::of_version(self.task(), self.manifest);
+        let read = || Variables::of_version(self.site(), self.task(), self.manifest);
         self.variables.get_or_init(read)
     }
 

@@ -90,7 +90,7 @@ impl<'a> Verifier<'a> {
     pub fn readiness(&self, commands: Commands) -> Result<Vec<CheckResult>, Failure> {
         let release = self.release(Depth::Manifest)?;
         let manifest = &release.load()?.manifest;
-        let variables = Variables::of_version(self.task, manifest);
+        let variables = Variables::of_version(self.site, self.task, manifest);
         let commands = commands.agreed(self.site, self.task, Role::Probe);
         let readiness = release.readiness(manifest, &variables, false, commands);
         prove(self.checks, &Subject::Restarted(&readiness), 4..=4)

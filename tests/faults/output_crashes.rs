@@ -49,10 +49,10 @@ fn an_output_survives_power_cuts_and_every_sync_of_it_is_needed() {
 /// A repository whose store holds these contents on a quiet disk of its own.
 fn site(sandbox: &Sandbox, contents: &[Vec<u8>]) -> RepoSite {
     let mut site = config::open(&sandbox.root(), Options::default()).unwrap();
-    site.state = Arc::new(SimFs::new());
+    site.site.vault.state = Arc::new(SimFs::new());
     let store = shelf::open(&site.state);
     drop(shelf::put(&store, contents).unwrap());
-    site.store = Arc::new(store);
+    site.site.vault.store = Arc::new(store);
     site
 }
 

@@ -12,7 +12,7 @@ use snapback::{
     guard::Look,
     model::{
         Status,
-        audit::Via,
+        audit::{Actor, Via},
         guard::{Decision, TaskWatch},
         report,
     },
@@ -86,7 +86,10 @@ impl Scene {
             Options {
                 clock,
                 trust: place,
-                via: Via::Guard,
+                actor: Actor {
+                    via: Via::Guard,
+                    ..Actor::default()
+                },
                 ..Options::default()
             },
         )

@@ -81,5 +81,6 @@ mod trust;
 mod twins;
 mod unchanged_files;
 mod undoing;
+mod vaults;
 mod verdict_refs;
 mod while_commands_run;

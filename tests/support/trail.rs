@@ -12,7 +12,7 @@ use snapback::{
     journal::{Ending, Phase, history},
     model::{
         OpId,
-        audit::{Actor, Deed, End, Ended, Origin, Said, Via},
+        audit::{Deed, End, Ended, Identity, Origin, Said, Via},
     },
 };
 
@@ -20,7 +20,7 @@ use snapback::{
 pub fn saying(id: &str, end: End) -> Said {
     Said {
         at: Timestamp::from_second(1_771_909_800).unwrap(),
-        who: Actor {
+        who: Identity {
             name: Some("Li Wei".into()),
             email: Some("li.wei@example.com".into()),
             user: Some("li".into()),

@@ -20,12 +20,11 @@ use snapback::{
     journal::{Ended, Ending, JournalStep, Log, Phase, Runner, history},
     model::{
         FileKind, FileRecord, Location, OpId, Operation, PathChange, Verdict, VerdictRecord,
-        operation::{self, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person},
+        operation::{self, EnvironmentChange, FileChanges, OPERATION_SCHEMA, OpKind, Person},
     },
-    site::Bytes,
     steps::{
         environment::Environment,
-        files::{Files, notes},
+        files::{Files, Ports, notes},
         verdicts::Verdicts,
     },
     store::{ChunkStore, PutSession},
@@ -156,7 +155,7 @@ impl World {
         // The disk's clock, which jumps in some tests: nothing may depend on it.
         let at = Timestamp::from_second(self.clock().unwrap_or(1_000_000)).unwrap();
         let record = held(&id, at);
-        let mut steps = vec![operation::Step::Files(changes)];
+        let mut steps = vec![operation::Step::Files(FileChanges::of_work_tree(changes))];
         steps.extend(environment.cloned().map(operation::Step::Environment));
         steps.push(operation::Step::Publish(operation::Publication::default()));
         steps.push(operation::Step::Verdicts(vec![record]));
@@ -207,19 +206,14 @@ impl World {
     fn steps<'a>(&'a self, operation: &'a Operation) -> Vec<Box<dyn JournalStep + 'a>> {
         let make = |step: &'a operation::Step| -> Box<dyn JournalStep + 'a> {
             match step {
-                operation::Step::Files(changes) => {
-                    let ports = (
-                        &self.tree as &dyn Fs,
-                        &*self.state,
-                        &*self.store,
-                        &self.bytes as &dyn Bytes,
-                    );
-                    Box::new(Files::over(
-                        ports,
-                        &operation.about.id,
-                        operation.about.at,
-                        changes,
-                    ))
+                operation::Step::Files(files) => {
+                    let ports = Ports {
+                        tree: &self.tree,
+                        state: &*self.state,
+                        store: &self.store,
+                        bytes: Box::new(&self.bytes),
+                    };
+                    Box::new(Files::over(ports, &operation.about, files))
                 }
                 operation::Step::Environment(change) => {
                     Box::new(Environment::new(&self.tree, change))

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Version;
-use crate::TaskId;
+use crate::{TaskId, operation::Person};
 use base::Digest;
 
 /// The format of a line.
@@ -19,7 +19,7 @@ pub const AUDIT_TRAILER: &str = "Snapback-Audit: ";
 
 /// Who acted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Actor {
+pub struct Identity {
     /// git's `user.name`, when it is set.
     pub name: Option<String>,
     /// git's `user.email`, when it is set.
@@ -68,6 +68,27 @@ pub enum Via {
     /// By a program that uses the library.
     #[default]
     Library,
+}
+
+/// Who asked for something, and through what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// Who; `None` = whoever git says the user is.
+    pub person: Option<Person>,
+    /// Through what.
+    pub via: Via,
+    /// The command, for whoever has to wait for this one.
+    pub command: String,
+}
+
+impl Default for Actor {
+    fn default() -> Self {
+        Self {
+            person: None,
+            via: Via::default(),
+            command: "library".into(),
+        }
+    }
 }
 
 /// Where a command was given.
@@ -131,7 +152,7 @@ pub struct Said {
     /// When it ended; when it began, for what was interrupted.
     pub at: Timestamp,
     /// Who.
-    pub who: Actor,
+    pub who: Identity,
     /// What.
     pub what: Deed,
     /// The reason that was given.

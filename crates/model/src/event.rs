@@ -25,7 +25,10 @@ pub enum Event {
         more: u64,
     },
     /// The long work is over.
-    WorkEnded,
+    WorkEnded {
+        /// What was done, as in `WorkBegan`.
+        what: &'static str,
+    },
     /// A step is finished; a line for people.
     StepDone {
         /// The step: "saved", "files", "committed", "verified".

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ObjectId, file_record::FileRecord, operation::wire};
+use crate::{ObjectId, RootName, file_record::FileRecord, operation::wire};
 use base::RelPath;
 
 /// What became of it.
@@ -21,6 +21,9 @@ pub enum Fate {
 /// One file, as it is noted beside the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
+    /// Below which root.
+    #[serde(default, skip_serializing_if = "RootName::is_work_tree")]
+    pub root: RootName,
     /// Where it was.
     pub path: RelPath,
     /// What became of it.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{VerdictRecord, Version, settings::OnVerifyFail};
-use crate::{GitId, OpId, TaskId, file_record::FileRecord, git_mode::GitMode};
+use crate::{GitId, OpId, RootName, TaskId, file_record::FileRecord, git_mode::GitMode};
 use base::RelPath;
 
 pub(crate) mod wire;
@@ -35,6 +35,26 @@ impl PathChange {
     /// False for a path that is part of an operation, for its undo, and stays as it is.
     pub fn changes(&self) -> bool {
         !FileRecord::same_at(self.before.as_ref(), self.after.as_ref())
+    }
+}
+
+/// Changes of files below one root. In a plan those of the work tree are a bare list, as they were
+/// when there was no other root.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileChanges {
+    /// Below which root.
+    pub root: RootName,
+    /// The changes, sorted by path.
+    pub changes: Vec<PathChange>,
+}
+
+impl FileChanges {
+    /// Changes of the work tree.
+    pub const fn of_work_tree(changes: Vec<PathChange>) -> Self {
+        Self {
+            root: RootName::WorkTree,
+            changes,
+        }
     }
 }
 
@@ -135,8 +155,8 @@ pub enum Step {
         /// Which of the two.
         role: CommandRole,
     },
-    /// Changes files of the tree.
-    Files(Vec<PathChange>),
+    /// Changes files below a root.
+    Files(FileChanges),
     /// Switches the environment.
     Environment(EnvironmentChange),
     /// Verifies what the earlier steps did; failing turns the operation back.
@@ -315,10 +335,10 @@ impl From<&Operation> for Summary {
 }
 
 impl Operation {
-    /// All path changes of its file steps.
+    /// All path changes of the work tree.
     pub fn path_changes(&self) -> impl Iterator<Item = &PathChange> {
         self.steps.iter().flat_map(|step| match step {
-            Step::Files(changes) => changes.as_slice(),
+            Step::Files(files) if files.root.is_work_tree() => files.changes.as_slice(),
             _ => &[],
         })
     }

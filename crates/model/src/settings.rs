@@ -35,6 +35,30 @@ pub struct Settings {
     pub from_file: bool,
 }
 
+impl Settings {
+    /// Where the registry lies when nothing else is said.
+    pub const REGISTRY: &str = "task_registry.json";
+    /// Where manifests lie when nothing else is said.
+    pub const SNAPSHOTS: &str = "snapshots";
+}
+
+/// Settings of a place of which nothing is said and that has no tasks.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            registry: RelPath::own(Self::REGISTRY),
+            snapshots: RelPath::own(Self::SNAPSHOTS),
+            tasks: Vec::new(),
+            left_out: Vec::new(),
+            rollback: RollbackSettings::default(),
+            releases: ReleaseSettings::default(),
+            hooks: HookSettings::default(),
+            alerts: AlertSettings::default(),
+            from_file: false,
+        }
+    }
+}
+
 crate::settings_block! {
     /// How releases are made.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -142,7 +142,7 @@ impl Sink for Progress {
                     work.advance(more, self.talk);
                 }
             }
-            Event::WorkEnded => {
+            Event::WorkEnded { .. } => {
                 if let Some(bar) = state.work.take().and_then(|work| work.bar) {
                     bar.finish_and_clear();
                 }
@@ -253,7 +253,7 @@ mod tests {
         });
         sink.take(Event::WorkDone { more: 2 });
         assert!(sink.began().is_empty());
-        sink.take(Event::WorkEnded);
+        sink.take(Event::WorkEnded { what: "hashing" });
         sink.take(Event::StepDone {
             step: PREVIEW,
             text: "a\nb".into(),

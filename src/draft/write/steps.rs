@@ -8,7 +8,7 @@ use crate::{
     deps,
     model::{
         OpId, PathChange, VerdictRecord,
-        operation::{EnvironmentChange, Publication, Step},
+        operation::{EnvironmentChange, FileChanges, Publication, Step},
         trust::Role,
     },
     site::RepoSite,
@@ -23,7 +23,9 @@ pub(super) fn steps(
     let (mut changes, mut publication) = (Some(changes), Some(publication));
     let fill = |step: &Step| -> Result<Step, Failure> {
         Ok(match step {
-            Step::Files(_) => Step::Files(changes.take().unwrap_or_default()),
+            Step::Files(_) => Step::Files(FileChanges::of_work_tree(
+                changes.take().unwrap_or_default(),
+            )),
             Step::Publish(_) => Step::Publish(publication.take().unwrap_or_default()),
             Step::Environment(change) => Step::Environment(environment(writing, change)?),
             Step::Verdicts(records) => {

@@ -17,7 +17,7 @@ use crate::{
         sqlite::{self, Log},
     },
     catalog::databases::{self, Database},
-    model::{Operation, PathChange},
+    model::{Operation, PathChange, operation::FileChanges},
     site::RepoSite,
 };
 
@@ -30,11 +30,13 @@ const LETS_GO: Duration = Duration::from_secs(5);
 /// # Errors
 /// The database and who has it open.
 pub fn refuse_open(site: &RepoSite, operation: &Operation) -> Result<(), Failure> {
-    let changes: Vec<PathChange> = operation.path_changes().cloned().collect();
-    let files = Files::new(site, &operation.about.id, operation.about.at, &changes);
+    let changes = operation.path_changes().cloned().collect();
+    let changes = FileChanges::of_work_tree(changes);
+    let files = Files::new(site, &operation.about, &changes)?;
     let mut open = Vec::new();
-    for database in files.databases(changes.iter())? {
+    for database in files.databases(changes.changes.iter())? {
         for (at, change) in changes
+            .changes
             .iter()
             .enumerate()
             .filter(|(_, change)| is_part(&change.path, &database))
@@ -75,8 +77,9 @@ impl Files<'_> {
         let Some(site) = self.site else {
             return Ok(());
         };
+        let top = &site.roots.get(self.root)?.top;
         let databases = self.databases(open.iter().map(|(_, change)| *change))?;
-        databases::wait_closed(site.git.work_tree(), &databases, LETS_GO, !forward).map(drop)
+        databases::wait_closed(top, &databases, LETS_GO, !forward).map(drop)
     }
 
     /// Leaves a database of which somebody wrote any part, and what would change its rows.

@@ -26,8 +26,11 @@ use crate::{
     base::{Failure, Fs, RelPath, Stat, SyncPoint, Type, fs::create_dir_all},
     catalog::holds,
     journal::JournalStep,
-    model::{FileRecord, OpId, PathChange},
-    site::{Bytes, RepoSite},
+    model::{
+        FileRecord, OpId, PathChange, RootName,
+        operation::{About, FileChanges},
+    },
+    site::{self, Below, Bytes, RepoSite, Site},
     store::ChunkStore,
 };
 
@@ -50,51 +53,95 @@ const DIRECTORY: &str = "a directory";
 
 /// The step.
 pub struct Files<'a> {
-    site: Option<&'a RepoSite>,
+    site: Option<&'a Site>,
+    root: &'a RootName,
     tree: &'a dyn Fs,
     state: &'a dyn Fs,
     store: &'a ChunkStore,
-    bytes: &'a dyn Bytes,
+    bytes: Box<dyn Bytes + 'a>,
     op: OpId,
     at: Timestamp,
     places: Places,
     changes: &'a [PathChange],
 }
 
+/// What the step works over.
+pub struct Ports<'a> {
+    /// The files that change.
+    pub tree: &'a dyn Fs,
+    /// The state folder.
+    pub state: &'a dyn Fs,
+    /// Where what somebody wrote meanwhile is put.
+    pub store: &'a ChunkStore,
+    /// The bytes of the files.
+    pub bytes: Box<dyn Bytes + 'a>,
+}
+
 /// The staging folder; no user file may have this name, see [`RelPath::parse`].
 pub const STAGE: &str = ".snapback";
 
 impl<'a> Files<'a> {
-    /// The step over the real ports.
-    pub fn new(site: &'a RepoSite, op: &OpId, at: Timestamp, changes: &'a [PathChange]) -> Self {
-        Self {
-            site: Some(site),
-            ..Self::over(
-                (&*site.tree, &*site.state, &*site.store, site),
-                op,
-                at,
-                changes,
-            )
-        }
+    /// The step in a repository.
+    ///
+    /// # Errors
+    /// When the site has no root of that name.
+    pub fn new(
+        site: &'a RepoSite,
+        about: &About,
+        files: &'a FileChanges,
+    ) -> Result<Self, site::Error> {
+        let step = Self::below(site, about, files)?;
+        Ok(if files.root.is_work_tree() {
+            Self {
+                bytes: Box::new(site),
+                ..step
+            }
+        } else {
+            step
+        })
     }
 
-    /// The step over any ports: tree, state folder, store, source of bytes.
-    pub fn over(
-        (tree, state, store, bytes): (&'a dyn Fs, &'a dyn Fs, &'a ChunkStore, &'a dyn Bytes),
-        op: &OpId,
-        at: Timestamp,
-        changes: &'a [PathChange],
-    ) -> Self {
-        Self {
-            site: None,
+    /// The step at a site, of files of which git keeps nothing.
+    ///
+    /// # Errors
+    /// When the site has no root of that name.
+    pub fn below(
+        site: &'a Site,
+        about: &About,
+        files: &'a FileChanges,
+    ) -> Result<Self, site::Error> {
+        let root = site.roots.get(&files.root)?;
+        let ports = Ports {
+            tree: &*root.files,
+            state: &*site.state,
+            store: &site.store,
+            bytes: Box::new(Below(site, &files.root)),
+        };
+        Ok(Self {
+            site: Some(site),
+            ..Self::over(ports, about, files)
+        })
+    }
+
+    /// The step over any ports.
+    pub fn over(ports: Ports<'a>, about: &About, files: &'a FileChanges) -> Self {
+        let Ports {
             tree,
             state,
             store,
             bytes,
-            op: op.clone(),
-            at,
+        } = ports;
+        Self {
+            site: None,
+            root: &files.root,
+            tree,
+            state,
+            store,
+            bytes,
+            op: about.id.clone(),
+            at: about.at,
             places: Places::top(),
-            changes,
+            changes: &files.changes,
         }
     }
 

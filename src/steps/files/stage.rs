@@ -96,7 +96,7 @@ impl<'a> Files<'a> {
         let Some(state) = goal else { return Ok(()) };
         if state.is_link() {
             let mut target = Vec::new();
-            copy_checked(self.bytes, state, &mut target)?;
+            copy_checked(&*self.bytes, state, &mut target)?;
             return Ok(self
                 .tree
                 .symlink(&target, &staged)
@@ -112,9 +112,9 @@ impl<'a> Files<'a> {
             .create_bulk(&path, 0o600)
             .map_err(failed("create", &path))?;
         if forward && state.size > HUGE {
-            copy_checked(self.bytes, state, &mut Stoppable(&mut file))?;
+            copy_checked(&*self.bytes, state, &mut Stoppable(&mut file))?;
         } else {
-            copy_checked(self.bytes, state, &mut file)?;
+            copy_checked(&*self.bytes, state, &mut file)?;
         }
         let mut finish = || -> io::Result<()> {
             self.finish_file(&mut *file, state, &change.path)?;

@@ -81,6 +81,7 @@ impl Files<'_> {
         };
         let _lease = session.commit()?;
         self.note(&Kept {
+            root: self.root.clone(),
             path: of.clone(),
             what: Fate::Aside,
             object: Some(stored.id),
@@ -103,6 +104,7 @@ impl Files<'_> {
                 .is_none()
             {
                 self.note(&Kept {
+                    root: self.root.clone(),
                     path: change.path.clone(),
                     what: Fate::Rewritten,
                     object: None,
@@ -124,6 +126,7 @@ impl Files<'_> {
         let Parted { own, stay } = self.part(open)?;
         for path in stay {
             self.note(&Kept {
+                root: self.root.clone(),
                 path,
                 what: Fate::Stays,
                 object: None,

@@ -3,12 +3,21 @@
 //! Only what is kept can be written: a plan that names bytes that lie nowhere but in the tree could
 //! not be taken back.
 
-use base::{Digest, RelPath};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
+use std::fmt;
 
-use super::PathChange;
+use base::{Digest, RelPath};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{
+        MapAccess, SeqAccess, Visitor,
+        value::{MapAccessDeserializer, SeqAccessDeserializer},
+    },
+    ser::{self, SerializeStruct},
+};
+
+use super::{FileChanges, PathChange};
 use crate::{
-    GitId, ObjectId,
+    GitId, ObjectId, RootName,
     file_record::{FileKind, FileRecord, Location},
 };
 
@@ -84,6 +93,52 @@ impl State {
     }
 }
 
+impl Serialize for FileChanges {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.root.is_work_tree() {
+            return self.changes.serialize(serializer);
+        }
+        let mut text = serializer.serialize_struct("FileChanges", 2)?;
+        text.serialize_field("root", &self.root)?;
+        text.serialize_field("changes", &self.changes)?;
+        text.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for FileChanges {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FilesVisitor)
+    }
+}
+
+/// Changes of files below another root than the work tree.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Below {
+    root: RootName,
+    changes: Vec<PathChange>,
+}
+
+/// Reads a bare list, or the changes below a root that is named.
+struct FilesVisitor;
+
+impl<'de> Visitor<'de> for FilesVisitor {
+    type Value = FileChanges;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("changes of files")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<FileChanges, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(list)).map(FileChanges::of_work_tree)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FileChanges, A::Error> {
+        let Below { root, changes } = Below::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(FileChanges { root, changes })
+    }
+}
+
 /// Writes a record without its path.
 pub(crate) fn serialize<S: Serializer>(
     record: &FileRecord,
@@ -129,6 +184,29 @@ impl<'de> Deserialize<'de> for PathChange {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn changes_of_the_work_tree_are_a_bare_list_and_others_name_their_root() {
+        let read = |text: &str| serde_json::from_str::<FileChanges>(text);
+        let write = |files: &FileChanges| serde_json::to_string(files).expect("it renders");
+        let here = read(r#"[{"path":"a","before":null,"after":null}]"#).expect("a list");
+        assert!(here.root.is_work_tree());
+        assert_eq!(write(&here), r#"[{"path":"a","before":null,"after":null}]"#);
+        let text = r#"{"root":"home","changes":[{"path":"a","before":null,"after":null}]}"#;
+        let there = read(text).expect("a root");
+        assert_eq!(
+            (write(&there).as_str(), there.changes),
+            (text, here.changes)
+        );
+        for bad in [
+            r#"{"root":"../x","changes":[]}"#,
+            r#"{"changes":[]}"#,
+            "1",
+            r#""x""#,
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn changes_are_written_as_they_always_were_and_read_again() {

@@ -1,0 +1,43 @@
+//! The folders that operations may change, by name.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::Error;
+use crate::{base::Fs, model::RootName};
+
+/// A folder that operations may change.
+#[derive(Clone)]
+pub struct Root {
+    /// Its files.
+    pub files: Arc<dyn Fs>,
+    /// Where it is.
+    pub top: PathBuf,
+}
+
+/// The folders that operations at a site may change.
+#[derive(Clone, Default)]
+pub struct Roots(BTreeMap<RootName, Root>);
+
+impl Roots {
+    /// The same with one more; it takes the place of one of the same name.
+    #[must_use]
+    pub fn with(mut self, name: RootName, files: Arc<dyn Fs>, top: &Path) -> Self {
+        let top = top.to_path_buf();
+        self.0.insert(name, Root { files, top });
+        self
+    }
+
+    /// The folder of a name.
+    ///
+    /// # Errors
+    /// When the site has none of that name.
+    pub fn get(&self, name: &RootName) -> Result<&Root, Error> {
+        self.0
+            .get(name)
+            .ok_or_else(|| Error::NoRoot(name.to_string()))
+    }
+}
