@@ -2,6 +2,8 @@
 //! than git, a shell and the usual tools is in `outside`, what breaks things in `faults`.
 
 mod added_check;
+mod added_source;
+mod added_step;
 mod alerts;
 mod attacks;
 mod audit;

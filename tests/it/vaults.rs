@@ -16,9 +16,9 @@ use snapback::{
 };
 
 /// Two folders, and a vault beside them.
-struct Place {
-    dir: tempfile::TempDir,
-    site: Site,
+pub struct Place {
+    pub dir: tempfile::TempDir,
+    pub site: Site,
 }
 
 fn name(text: &str) -> RootName {
@@ -26,7 +26,7 @@ fn name(text: &str) -> RootName {
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         for folder in ["vault", "home", "plugins"] {
             fs::create_dir(dir.path().join(folder)).unwrap();
@@ -35,16 +35,16 @@ impl Place {
         Self { dir, site }
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub fn write(&self, path: &str, text: &str) {
         fs::write(self.dir.path().join(path), text).unwrap();
     }
 
-    fn read(&self, path: &str) -> String {
+    pub fn read(&self, path: &str) -> String {
         fs::read_to_string(self.dir.path().join(path)).unwrap_or_default()
     }
 
     /// Keeps the bytes before and after, and says what turns them into each other.
-    fn change(&self, root: &str, path: &str, after: &str) -> Step {
+    pub fn change(&self, root: &str, path: &str, after: &str) -> Step {
         let before = fs::read(self.dir.path().join(root).join(path)).ok();
         let session = self.site.store.begin();
         let keep = |bytes: &[u8]| {
@@ -64,7 +64,7 @@ impl Place {
         })
     }
 
-    fn operation(&self, steps: Vec<Step>) -> Operation {
+    pub fn operation(&self, steps: Vec<Step>) -> Operation {
         let id: OpId = history::next_id(&*self.site.state).unwrap();
         let about = About {
             id,

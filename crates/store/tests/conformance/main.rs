@@ -7,6 +7,7 @@
     reason = "tests use the standard library directly and may panic"
 )]
 
+mod added;
 mod files;
 mod leases;
 mod wrappers;
@@ -76,6 +77,7 @@ fn all() -> Vec<Made> {
     let all = vec![
         in_folder(),
         in_memory(),
+        added::made(),
         over("fault over local", in_folder(), faulty),
         over("fault over memory", in_memory(), faulty),
         over("limit over local", in_folder(), limited),

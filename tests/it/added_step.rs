@@ -1,0 +1,126 @@
+//! A new step is one file: the journal runs it, takes it back when a later one fails, and finishes
+//! it after a crash.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use snapback::{
+    base::{Failure, cancel::Cancelled},
+    journal::{Ended, JournalStep, Log, Runner, history},
+    model::Operation,
+    steps,
+};
+
+use super::vaults::Place;
+
+/// Raises a number in a file by one.
+struct Counter {
+    file: PathBuf,
+}
+
+impl Counter {
+    fn value(&self) -> u64 {
+        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+        text.trim().parse().unwrap_or(0)
+    }
+
+    fn set(&self, value: &Value) {
+        std::fs::write(&self.file, value.to_string()).unwrap();
+    }
+}
+
+impl JournalStep for Counter {
+    fn name(&self) -> &'static str {
+        "counter"
+    }
+
+    fn prepare(&mut self) -> Result<Value, Failure> {
+        Ok(json!({ "before": self.value(), "after": self.value() + 1 }))
+    }
+
+    fn apply(&mut self, prepared: &Value) -> Result<(), Failure> {
+        self.set(&prepared["after"]);
+        Ok(())
+    }
+
+    fn undo(&mut self, prepared: &Value) -> Result<(), Failure> {
+        self.set(&prepared["before"]);
+        Ok(())
+    }
+}
+
+/// A step that cannot be done.
+struct Impossible;
+
+impl JournalStep for Impossible {
+    fn name(&self) -> &'static str {
+        "impossible"
+    }
+
+    fn prepare(&mut self) -> Result<Value, Failure> {
+        Ok(Value::Null)
+    }
+
+    fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
+        Err(Cancelled { signal: 15 }.into())
+    }
+
+    fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// An operation with a change of a file, and the steps that run it: that one and the added one.
+fn steps_of<'a>(place: &'a Place, operation: &'a Operation) -> Vec<Box<dyn JournalStep + 'a>> {
+    let mut steps = steps::build_without_git(&place.site, operation).unwrap();
+    steps.push(Box::new(counter(place)));
+    steps
+}
+
+fn counter(place: &Place) -> Counter {
+    Counter {
+        file: place.dir.path().join("count"),
+    }
+}
+
+#[test]
+fn an_added_step() {
+    let place = Place::new();
+    place.write("home/a", "old");
+    let operation = place.operation(vec![place.change("home", "a", "new")]);
+    let log = Log::begin(place.site.state.clone(), &operation).unwrap();
+    let ended = Runner::new(log, steps_of(&place, &operation)).run();
+    assert!(matches!(ended.unwrap(), Ended::Done));
+    assert_eq!(
+        (counter(&place).value(), place.read("home/a")),
+        (1, "new".into())
+    );
+}
+
+#[test]
+fn an_added_step_is_taken_back_when_a_later_one_fails() {
+    let place = Place::new();
+    place.write("home/a", "old");
+    place.write("count", "7");
+    let operation = place.operation(vec![place.change("home", "a", "new")]);
+    let log = Log::begin(place.site.state.clone(), &operation).unwrap();
+    let mut steps = steps_of(&place, &operation);
+    steps.push(Box::new(Impossible));
+    let ended = Runner::new(log, steps).run().unwrap();
+    assert!(matches!(ended, Ended::Undone(_)));
+    assert_eq!(
+        (counter(&place).value(), place.read("home/a")),
+        (7, "old".into())
+    );
+}
+
+#[test]
+fn an_added_step_is_finished_after_a_crash() {
+    let place = Place::new();
+    let operation = place.operation(vec![place.change("home", "a", "new")]);
+    drop(Log::begin(place.site.state.clone(), &operation).unwrap());
+    let found = history::unfinished(&place.site.state).unwrap().unwrap();
+    let ended = Runner::new(found.log, steps_of(&place, &operation)).run();
+    assert!(matches!(ended.unwrap(), Ended::Done));
+    assert_eq!(counter(&place).value(), 1);
+}
