@@ -54,6 +54,8 @@ pub enum Mode {
     Err(i32),
     /// The call and all later ones fail with this errno.
     ErrAll(i32),
+    /// From the call on, whatever forces bytes to the disk fails with this errno, and nothing else.
+    ErrSyncs(i32),
 }
 
 /// What to run.
@@ -349,6 +351,11 @@ impl Tracer {
             }
             Mode::Err(_) if now => self.refuse(pid, registers),
             Mode::ErrAll(_) if self.k > 0 && self.calls >= self.k => self.refuse(pid, registers),
+            Mode::ErrSyncs(_)
+                if self.k > 0 && self.calls >= self.k && calls::is_sync(&registers) =>
+            {
+                self.refuse(pid, registers);
+            }
             Mode::Term | Mode::Int | Mode::Hup if now => {
                 let (to, number) = match self.mode {
                     Mode::Int => (-self.root, libc::SIGINT),
@@ -372,7 +379,7 @@ impl Tracer {
 
     /// A call in which we have a hand returns.
     fn at_return(&mut self, pid: libc::pid_t) {
-        if let (true, Mode::Err(errno) | Mode::ErrAll(errno)) =
+        if let (true, Mode::Err(errno) | Mode::ErrAll(errno) | Mode::ErrSyncs(errno)) =
             (self.failing.remove(&pid), self.mode)
         {
             let mut registers = registers(pid);

@@ -62,6 +62,17 @@ const CALLS: &[(i64, &str, Object)] = &[
     (libc::SYS_creat, "creat", Path(0)),
 ];
 
+/// True for a call that forces bytes to the disk.
+pub fn is_sync(registers: &libc::user_regs_struct) -> bool {
+    let syncs = [
+        libc::SYS_fsync,
+        libc::SYS_fdatasync,
+        libc::SYS_syncfs,
+        libc::SYS_sync_file_range,
+    ];
+    syncs.contains(&number(registers))
+}
+
 /// The calls that change something when their flags say so: number, name, path, flags.
 const OPENS: [(i64, &str, usize, usize); 2] = [
     (libc::SYS_open, "open", 0, 1),

@@ -14,7 +14,7 @@ pub enum Fault {
 }
 
 /// The faults of the second layer, in the order of the table in `docs/reliability.md`.
-pub const FAULTS: [(&str, Fault); 14] = [
+pub const FAULTS: [(&str, Fault); 15] = [
     ("killed before the call", Fault::Once(Mode::Kill)),
     ("killed after the call", Fault::Once(Mode::After)),
     ("killed in a torn write", Fault::Once(Mode::Torn)),
@@ -23,6 +23,10 @@ pub const FAULTS: [(&str, Fault); 14] = [
     ("ENOSPC for ever", Fault::Once(Mode::ErrAll(libc::ENOSPC))),
     ("EIO once", Fault::Once(Mode::Err(libc::EIO))),
     ("EIO for ever", Fault::Once(Mode::ErrAll(libc::EIO))),
+    (
+        "every sync fails with EIO",
+        Fault::Once(Mode::ErrSyncs(libc::EIO)),
+    ),
     ("EROFS once", Fault::Once(Mode::Err(libc::EROFS))),
     ("EROFS for ever", Fault::Once(Mode::ErrAll(libc::EROFS))),
     ("EACCES once", Fault::Once(Mode::Err(libc::EACCES))),
