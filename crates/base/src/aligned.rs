@@ -1,11 +1,11 @@
-//! Buffers whose address the kernel accepts for input and output around the page cache.
+//! Buffers aligned for direct I/O, which bypasses the page cache.
 //!
-//! They are made once and reused: fresh pages cost more than hashing what is read into them.
+//! Allocated once and reused: fresh pages cost more than hashing the data read into them.
 
 use std::ops::{Deref, DerefMut};
 
-/// Address, offset and length of direct input and output are multiples of this many bytes: the
-/// largest that usual disks and file systems ask for.
+/// Alignment in bytes of the address, offset and length in direct I/O: the largest that common
+/// disks and file systems require.
 pub const ALIGN: usize = 4096;
 
 /// Rounds down to a multiple of [`ALIGN`].
@@ -18,7 +18,7 @@ pub const fn ceil(value: u64) -> u64 {
     value.next_multiple_of(ALIGN as u64)
 }
 
-/// A byte buffer of a fixed size that begins at a multiple of [`ALIGN`].
+/// A fixed-size byte buffer that starts at a multiple of [`ALIGN`].
 pub struct Aligned {
     bytes: Vec<u8>,
     start: usize,
@@ -26,7 +26,7 @@ pub struct Aligned {
 }
 
 impl Aligned {
-    /// A zeroed buffer of `len` bytes.
+    /// Returns a zeroed buffer of `len` bytes.
     pub fn new(len: usize) -> Self {
         let bytes = vec![0; len + ALIGN];
         let start = bytes.as_ptr().align_offset(ALIGN);

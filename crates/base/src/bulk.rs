@@ -1,9 +1,9 @@
-//! Files of many bytes, written and read around the page cache.
+//! Reads and writes large files with direct I/O, which bypasses the page cache.
 //!
-//! First touch of fresh cache pages costs more than everything the store does with the bytes.
-//! Where the file system has no direct input and output, the same calls go through the cache.
-//! What is written is complete only after [`Output::sync`]; a page is never touched both ways
-//! at the same time: the switch to buffered writing, for the tail, happens once and is final.
+//! The first touch of fresh cache pages costs more than everything the store does with the bytes.
+//! Where the file system has no direct I/O, the same calls go through the cache. Written data is
+//! complete only after [`Output::sync`]. A page is never accessed both ways at the same time: the
+//! switch to buffered writing, for the tail, happens once and is final.
 
 use std::{
     fs::File,
@@ -23,29 +23,29 @@ use super::{
     root::{set_mode, set_mtime},
 };
 
-/// Bytes written at once. Files that never fill it are written through the cache.
+/// Bytes per write. Files that never fill a quarter of this are written through the cache.
 const BLOCK: usize = 4 << 20;
-/// Bytes of disk space asked for at once, so that a file lies in one piece.
+/// Bytes of disk space requested at a time, to keep a file contiguous.
 const EXTENT: u64 = 32 << 20;
 
-/// A file being written in one go, from its beginning.
+/// A file written sequentially, from its beginning.
 pub struct BulkFile {
     file: File,
-    /// What is not written yet; allocated at the first need.
+    /// Bytes not written yet; allocated on first use.
     buffer: Option<Aligned>,
     small: Vec<u8>,
     filled: usize,
     written: u64,
     allocated: u64,
-    /// True when the last block was not written because it is all zeros.
+    /// True when the last block was skipped because it is all zeros.
     hole: bool,
     direct: bool,
-    /// After a sync nothing may follow: the tail is not at a block's end.
+    /// Set by a sync, after which nothing may follow: the tail does not end on a block boundary.
     complete: bool,
 }
 
 impl BulkFile {
-    /// Writes into a new, empty file.
+    /// Wraps a new, empty file.
     pub fn new(file: File) -> Self {
         Self {
             file,
@@ -60,7 +60,7 @@ impl BulkFile {
         }
     }
 
-    /// Turns writing around the page cache on or off; `false` where it cannot be had.
+    /// Turns direct I/O on or off; returns `false` where it is not available.
     fn set_direct(&mut self, on: bool) -> io::Result<bool> {
         let flags = rustix::fs::fcntl_getfl(&self.file)?;
         let wanted = if on {
@@ -76,7 +76,7 @@ impl BulkFile {
         Ok(true)
     }
 
-    /// Asks for disk space ahead of the writing; a file system that cannot is no error.
+    /// Preallocates disk space; a file system without preallocation is not an error.
     fn allocate(&mut self, until: u64) -> io::Result<()> {
         while self.allocated < until {
             match rustix::fs::fallocate(
@@ -88,7 +88,7 @@ impl BulkFile {
                 Ok(()) => self.allocated += EXTENT,
                 Err(Errno::INTR) => {}
                 Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.allocated = u64::MAX,
-                // The last bytes of a disk may do without the whole extent.
+                // An almost full disk may still hold the data without the whole extent.
                 Err(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
@@ -96,9 +96,9 @@ impl BulkFile {
         Ok(())
     }
 
-    /// Leaves a hole where a whole block is zeros: a sparse file stays one.
+    /// Leaves a hole for a block that is all zeros, so that sparse files stay sparse.
     fn skip(&mut self) -> io::Result<()> {
-        // Space asked for ahead is given back: it would fill the hole.
+        // Preallocated space is released: it would fill the hole.
         if self.allocated > self.written && self.allocated != u64::MAX {
             self.file.set_len(self.written)?;
         }
@@ -131,7 +131,7 @@ impl BulkFile {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => done += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // Some file systems say so only when written to.
+                // Some file systems report this only on the first write.
                 Err(error)
                     if self.direct && error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) =>
                 {
@@ -139,7 +139,7 @@ impl BulkFile {
                 }
                 Err(error) => return Err(error),
             }
-            // A short write may end anywhere; what follows it goes through the cache.
+            // A short write may end anywhere; the rest goes through the cache.
             if self.direct && done < len && done % ALIGN != 0 {
                 self.set_direct(false)?;
             }
@@ -149,7 +149,7 @@ impl BulkFile {
         Ok(())
     }
 
-    /// Moves from the small buffer to the large one.
+    /// Switches from the small buffer to the large one.
     fn grow(&mut self) -> io::Result<()> {
         let mut buffer = Aligned::new(BLOCK);
         buffer[..self.filled].copy_from_slice(&self.small);
@@ -158,7 +158,7 @@ impl BulkFile {
         Ok(())
     }
 
-    /// Writes what is left, and gives back the space that was asked for in excess.
+    /// Writes the remaining bytes and releases the excess preallocated space.
     fn complete(&mut self) -> io::Result<()> {
         if self.complete {
             return Ok(());
@@ -243,26 +243,26 @@ impl Output for BulkFile {
     }
 
     fn set_mtime(&mut self, mtime: (i64, u32)) -> io::Result<()> {
-        // Later writes would change it again.
+        // Later writes would change the time again.
         self.complete()?;
         set_mtime(&self.file, mtime)
     }
 }
 
-/// A file read at any place, around the page cache when asked.
+/// A file read at any offset, optionally bypassing the page cache.
 pub struct BulkInput {
     cached: File,
     direct: Option<File>,
 }
 
 impl BulkInput {
-    /// Reads an open file; `direct` is the same file opened for reading around the cache.
+    /// Wraps an open file; `direct` is the same file opened for direct I/O.
     pub fn new(cached: File, direct: Option<File>) -> Self {
         Self { cached, direct }
     }
 }
 
-/// Fills a buffer from a file; stops at its end.
+/// Fills a buffer from a file, stopping at the end of the file.
 fn fill_at(file: &File, offset: u64, into: &mut [u8], step: usize) -> io::Result<usize> {
     let mut done = 0;
     while done < into.len() {
@@ -272,7 +272,7 @@ fn fill_at(file: &File, offset: u64, into: &mut [u8], step: usize) -> io::Result
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-        // An unaligned count is the end of the file for a direct read.
+        // For a direct read, an unaligned count means the end of the file.
         if done % step != 0 {
             break;
         }

@@ -1,8 +1,8 @@
-//! Cancelling by signal: SIGINT, SIGTERM and SIGHUP only set a flag.
+//! Cancellation by signal: SIGINT, SIGTERM and SIGHUP only set a flag.
 //!
-//! No signal ends the process by itself, not even the second one: what is under way either
-//! finishes or is put back, and then the exit code says `128 + signal`. Long loops call
-//! [`check`] where stopping is safe; child processes are ended by [`super::process`].
+//! No signal ends the process directly, not even a second one: the work in progress either finishes
+//! or is rolled back, and then the exit code is `128 + signal`. Long loops call [`check`] where
+//! stopping is safe; child processes are ended by [`super::process`].
 
 use std::{
     io,
@@ -16,10 +16,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::{Fault, Hint, Kind};
 
-/// The signal that asked to stop; 0 when none did.
+/// The signal that requested the stop; 0 if none did.
 static FLAG: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
-/// A signal asked the process to stop.
+/// A signal requested that the process stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cancelled by {}", name(*.signal))]
 pub struct Cancelled {
@@ -37,8 +37,8 @@ impl Fault for Cancelled {
     }
 }
 
-/// Makes SIGINT, SIGTERM and SIGHUP set the flag, once a process. A signal that the parent
-/// process had set to "ignore" (`nohup`) stays ignored.
+/// Installs the handlers that set the flag, once per process. A signal that the parent process set
+/// to "ignore" (`nohup`) stays ignored.
 pub fn install() -> io::Result<()> {
     let flag = FLAG.get_or_init(Arc::default);
     let ignored = ignored_signals();
@@ -51,20 +51,20 @@ pub fn install() -> io::Result<()> {
     Ok(())
 }
 
-/// The signal that asked to stop, if one did.
+/// Returns the signal that requested a stop, if any.
 pub fn requested() -> Option<i32> {
     let signal = FLAG.get()?.load(Ordering::Relaxed);
     i32::try_from(signal).ok().filter(|signal| *signal != 0)
 }
 
-/// An error when a signal asked to stop.
+/// Returns an error if a signal requested a stop.
 pub fn check() -> Result<(), Cancelled> {
     requested().map_or(Ok(()), |signal| Err(Cancelled { signal }))
 }
 
-/// Bytes that are read or written only as long as no signal asked to stop: for what takes long
-/// before anything is changed. Never for what puts things back. A [`super::Failure`] made
-/// of the error is the signal again.
+/// A reader or writer that fails once a signal requests a stop: for long work done before anything
+/// is changed. Never for restoring a previous state. A [`super::Failure`] made from its error is
+/// reported as the signal.
 pub struct Stoppable<T>(pub T);
 
 impl<T: io::Read> io::Read for Stoppable<T> {
@@ -85,7 +85,7 @@ impl<T: io::Write> io::Write for Stoppable<T> {
     }
 }
 
-/// The mask of ignored signals; 0 where the system does not tell.
+/// Returns the mask of ignored signals; 0 where the system does not report it.
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -93,7 +93,7 @@ fn ignored_signals() -> u64 {
         .unwrap_or(0)
 }
 
-/// The name of a signal for people.
+/// Returns the name of a signal for display.
 fn name(signal: i32) -> String {
     signal_hook::low_level::signal_name(signal)
         .map_or_else(|| format!("signal {signal}"), str::to_string)
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn a_second_signal_only_sets_the_flag_again() {
         use super::super::process::Command;
-        // In a process of its own: the flag of this one must not stop the other tests.
+        // Runs in a separate process: the flag of this one must not stop the other tests.
         if std::env::var_os("SNAPBACK_TEST_INNER").is_some() {
             install().expect("handlers can be set");
             assert_eq!(check(), Ok(()));

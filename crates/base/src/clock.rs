@@ -1,4 +1,4 @@
-//! The only place that asks what time it is. No order comes from it: ids of operations have that.
+//! The only module that reads the time. Never used for ordering: operation ids provide that.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,19 +14,19 @@ pub enum Clock {
     /// The system's clock.
     #[default]
     System,
-    /// Always the same moment.
+    /// A fixed moment.
     Fixed(Timestamp),
 }
 
-/// A duration in whole milliseconds, for reports.
+/// Returns a duration in whole milliseconds, for reports.
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The zone of this machine, as `TZ` or `/etc/localtime` says; UTC where nobody says.
+/// Returns the local time zone from `TZ` or `/etc/localtime`; UTC where neither is set.
 ///
-/// A zone's file is read from its place: jiff looks a name up in a list of all zones, and makes
-/// that list by walking through all their folders.
+/// Reads the zone's file directly: jiff would look the name up in a list of all zones, which it
+/// builds by walking all their folders.
 pub fn zone() -> TimeZone {
     let name = std::env::var_os("TZ")
         .and_then(|name| name.into_string().ok())
@@ -45,15 +45,15 @@ pub fn zone() -> TimeZone {
     read().unwrap_or_else(TimeZone::system)
 }
 
-/// A moment as people read it: in the zone, to the minute, with the offset: `2026-02-24 13:10
-/// +08:00`.
+/// Formats a moment for display: in the zone, to the minute, with the offset, as in `2026-02-24
+/// 13:10 +08:00`.
 pub fn local(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone())
         .strftime("%Y-%m-%d %H:%M %:z")
         .to_string()
 }
 
-/// The same to the second.
+/// Like [`local`], but to the second.
 pub fn local_exact(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone())
         .strftime("%Y-%m-%d %H:%M:%S %:z")
@@ -61,7 +61,7 @@ pub fn local_exact(at: Timestamp, zone: &TimeZone) -> String {
 }
 
 impl Clock {
-    /// Now, cut to whole seconds: that is what git and the manifest can hold.
+    /// Returns the current time in whole seconds, which is all that git and the manifest can hold.
     pub fn now(&self) -> Timestamp {
         match self {
             #[expect(clippy::disallowed_methods, reason = "the clock's one owner")]
@@ -71,7 +71,7 @@ impl Clock {
         }
     }
 
-    /// Now, so that it can be told later how long ago that was, whatever was done to the clock.
+    /// Returns the current moment; elapsed time measured from it survives changes of the clock.
     pub fn moment(&self) -> Moment {
         let uptime = match self {
             Self::System => Uptime::now(),
@@ -84,30 +84,30 @@ impl Clock {
     }
 }
 
-/// A moment that survives: by the clock, and by how long the machine had been running.
+/// A serializable moment: the wall-clock time and the machine's uptime.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
-    /// By the clock.
+    /// The wall-clock time.
     pub wall: Timestamp,
-    /// By the running machine, whose count nobody can set; it begins anew with every start.
+    /// The machine's uptime, which nobody can set; it restarts at every boot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uptime: Option<Uptime>,
 }
 
-/// How long a machine has been running since one of its starts, sleep included.
+/// How long a machine has been running since a certain boot, sleep included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uptime {
-    /// Which start.
+    /// The id of the boot.
     pub boot: String,
-    /// Seconds since then.
+    /// Whole seconds since the boot.
     pub secs: u64,
-    /// And nanoseconds; 0 in records of older versions.
+    /// Additional nanoseconds; 0 in records of older versions.
     #[serde(default)]
     pub nanos: u32,
 }
 
 impl Uptime {
-    /// Now; `None` where the system does not tell.
+    /// Returns the current uptime; `None` where the system does not report it.
     fn now() -> Option<Self> {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
             .ok()?
@@ -121,20 +121,20 @@ impl Uptime {
         })
     }
 
-    /// How long that was.
+    /// Returns the uptime as a duration.
     fn ran(&self) -> Duration {
         Duration::from_secs(self.secs).saturating_add(Duration::from_nanos(self.nanos.into()))
     }
 }
 
 impl Moment {
-    /// A moment of the clock alone.
+    /// Returns a moment that has a wall-clock time only.
     pub fn at(wall: Timestamp) -> Self {
         Self { wall, uptime: None }
     }
 
-    /// How long after `earlier` this is; `None` when the clock says that it is before, so that
-    /// nobody knows. While the machine runs on, what was done to its clock does not count.
+    /// Returns the time elapsed since `earlier`; `None` if the clock says that `earlier` is later,
+    /// so that the answer is unknown. Within one boot, changes of the clock have no effect.
     pub fn since(&self, earlier: &Self) -> Option<Duration> {
         if let (Some(now), Some(then)) = (&self.uptime, &earlier.uptime)
             && now.boot == then.boot
@@ -145,8 +145,8 @@ impl Moment {
     }
 }
 
-/// Now, as files are stamped: seconds and nanoseconds since 1970. For telling whether a file was
-/// left alone since; never for order.
+/// Returns the current time as files are stamped: seconds and nanoseconds since 1970. For telling
+/// whether a file has been left alone since; never for ordering.
 pub fn of_files() -> (i64, u32) {
     #[expect(clippy::disallowed_methods, reason = "the clock's one owner")]
     let now = Timestamp::now();

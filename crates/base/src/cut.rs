@@ -1,26 +1,26 @@
-//! Reads binary formats, field by field, off the front of a byte string, and how such formats
-//! begin and end: a magic, a version, and the SHA-256 of everything before it. Integers are
-//! little-endian. Nothing here knows what a format is for; no count is believed by itself.
+//! Reads binary formats, field by field, from the front of a byte string. A format begins with a
+//! magic and a version and ends with the SHA-256 of everything before it. Integers are
+//! little-endian. Nothing here knows what a format is for; no count is trusted without a check.
 
 use super::Digest;
 
-/// Why bytes are not what they should be.
+/// The reason why bytes are malformed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Broken(pub String);
 
 impl Broken {
-    /// A reason in words.
+    /// Makes the error from a reason in words.
     pub fn because(why: impl Into<String>) -> Self {
         Self(why.into())
     }
 }
 
-/// Reads fields off the front of a byte string.
+/// A reader that takes fields off the front of a byte string.
 pub struct Cut<'a>(pub &'a [u8]);
 
 impl<'a> Cut<'a> {
-    /// What is between a magic with its version, and the SHA-256 of everything before it.
+    /// Checks the magic, version and final SHA-256; returns a reader of the bytes between them.
     pub fn sealed(bytes: &'a [u8], magic: &[u8; 8], version: u16) -> Result<Self, Broken> {
         let at = bytes
             .len()
@@ -35,7 +35,7 @@ impl<'a> Cut<'a> {
         Ok(cut)
     }
 
-    /// A magic and the version.
+    /// Reads and checks a magic and a version.
     pub fn head(&mut self, magic: &[u8; 8], version: u16) -> Result<(), Broken> {
         if self.bytes(8)? != magic {
             return Err(Broken::because(
@@ -50,7 +50,7 @@ impl<'a> Cut<'a> {
         }
     }
 
-    /// The next `n` bytes.
+    /// Reads the next `n` bytes.
     pub fn bytes(&mut self, n: usize) -> Result<&'a [u8], Broken> {
         let (front, rest) = self
             .0
@@ -60,7 +60,7 @@ impl<'a> Cut<'a> {
         Ok(front)
     }
 
-    /// The next `N` bytes.
+    /// Reads the next `N` bytes.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Broken> {
         Ok(self
             .bytes(N)?
@@ -68,32 +68,32 @@ impl<'a> Cut<'a> {
             .expect("because as many were taken"))
     }
 
-    /// One byte.
+    /// Reads one byte.
     pub fn u8(&mut self) -> Result<u8, Broken> {
         Ok(self.array::<1>()?[0])
     }
 
-    /// Two bytes.
+    /// Reads two bytes.
     pub fn u16(&mut self) -> Result<u16, Broken> {
         Ok(u16::from_le_bytes(self.array()?))
     }
 
-    /// Four bytes.
+    /// Reads four bytes.
     pub fn u32(&mut self) -> Result<u32, Broken> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
-    /// Eight bytes.
+    /// Reads eight bytes.
     pub fn u64(&mut self) -> Result<u64, Broken> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
-    /// A SHA-256.
+    /// Reads a SHA-256.
     pub fn digest(&mut self) -> Result<Digest, Broken> {
         Ok(Digest::from_bytes(self.array()?))
     }
 
-    /// Seconds since 1970 and nanoseconds.
+    /// Reads a time: seconds since 1970, and nanoseconds.
     pub fn time(&mut self) -> Result<(i64, u32), Broken> {
         let time = (i64::from_le_bytes(self.array()?), self.u32()?);
         if time.1 < 1_000_000_000 {
@@ -103,7 +103,7 @@ impl<'a> Cut<'a> {
         }
     }
 
-    /// A number in as few bytes as it needs (LEB128), written in no other way.
+    /// Reads an unsigned LEB128 number; only the shortest encoding is accepted.
     pub fn varint(&mut self) -> Result<u64, Broken> {
         let mut value = 0;
         for shift in (0..70).step_by(7) {
@@ -120,7 +120,7 @@ impl<'a> Cut<'a> {
         Err(Broken::because("it has a number that is none"))
     }
 
-    /// A count of things of `each` bytes that must be there.
+    /// Reads a count of items of `each` bytes, and checks that so many bytes remain.
     pub fn count(&mut self, each: usize) -> Result<usize, Broken> {
         let count = self.u32()? as usize;
         if count
@@ -132,7 +132,7 @@ impl<'a> Cut<'a> {
         Ok(count)
     }
 
-    /// Bytes kept for later versions, which are zero in this one.
+    /// Reads `n` bytes reserved for later versions, which must be zero in this one.
     pub fn zeros(&mut self, n: usize) -> Result<(), Broken> {
         if self.bytes(n)?.iter().all(|byte| *byte == 0) {
             return Ok(());
@@ -142,7 +142,7 @@ impl<'a> Cut<'a> {
         ))
     }
 
-    /// Nothing may follow.
+    /// Returns an error if any bytes remain.
     pub fn end(&self) -> Result<(), Broken> {
         if self.0.is_empty() {
             Ok(())
@@ -152,14 +152,14 @@ impl<'a> Cut<'a> {
     }
 }
 
-/// The beginning of a format.
+/// Returns the beginning of a format: its magic and version.
 pub fn begin(magic: &[u8; 8], version: u16) -> Vec<u8> {
     let mut bytes = magic.to_vec();
     bytes.extend_from_slice(&version.to_le_bytes());
     bytes
 }
 
-/// Appends the SHA-256 of everything so far.
+/// Appends the SHA-256 of the bytes so far.
 pub fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
     let digest = Digest::of(&bytes);
     bytes.extend_from_slice(digest.bytes());

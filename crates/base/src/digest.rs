@@ -1,7 +1,7 @@
-//! SHA-256 digests: the one function behind which all hashing sits.
+//! SHA-256 digests: all hashing goes through this module.
 //!
-//! Written `sha256:<64 lower-case hex digits>` in every file and output of snapback. A faster
-//! kernel may replace the inside of [`Hasher`]; the bytes that come out are the standard's.
+//! Written as `sha256:<64 lower-case hex digits>` in every file and output of snapback. A faster
+//! kernel may replace the implementation of [`Hasher`]; the digests are those of the standard.
 
 use std::{fmt, io, str::FromStr};
 
@@ -35,7 +35,7 @@ impl Digest {
         Self(sha2::Sha256::digest(bytes).into())
     }
 
-    /// The digests of several messages, in their order; many of similar length are fastest.
+    /// Returns the digests of several messages, in order; fastest for many of similar length.
     pub fn of_each(messages: &[&[u8]]) -> Vec<Self> {
         let digests = sha256_lanes::digests(messages);
         digests.into_iter().map(Self).collect()
@@ -48,7 +48,7 @@ impl Digest {
         Ok((hasher.finish(), size))
     }
 
-    /// The 64 hex digits without the `sha256:` prefix.
+    /// Returns the 64 hex digits, without the `sha256:` prefix.
     pub fn hex(&self) -> String {
         let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
         self.0
@@ -57,7 +57,7 @@ impl Digest {
             .collect()
     }
 
-    /// Reads 64 hex digits.
+    /// Parses 64 hex digits.
     pub fn from_hex(hex: &str) -> Result<Self, NotADigest> {
         let wrong = || NotADigest(hex.to_string());
         let bytes = hex.as_bytes();
@@ -71,7 +71,7 @@ impl Digest {
             illegal |= high | low;
             *slot = high << 4 | low & 15;
         }
-        // Only what is no digit has a bit above the lower four.
+        // Only the value of a non-digit has a bit set above the lower four.
         if illegal > 15 {
             Err(wrong())
         } else {
@@ -79,12 +79,12 @@ impl Digest {
         }
     }
 
-    /// A digest of raw bytes.
+    /// Returns the digest with these raw bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The raw 32 bytes.
+    /// Returns the raw 32 bytes.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -126,17 +126,17 @@ impl TryFrom<String> for Digest {
     }
 }
 
-/// A running SHA-256; also a `Write`, so that it can be fed by `io::copy`.
+/// An incremental SHA-256; also a `Write`, so that `io::copy` can feed it.
 #[derive(Clone, Default)]
 pub struct Hasher(sha2::Sha256);
 
 impl Hasher {
-    /// Feeds bytes.
+    /// Hashes more bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// Ends and returns the digest.
+    /// Returns the digest of all bytes fed so far.
     pub fn finish(self) -> Digest {
         Digest(self.0.finalize().into())
     }
@@ -153,11 +153,11 @@ impl io::Write for Hasher {
     }
 }
 
-/// Passes bytes on and hashes what was taken.
+/// A writer that passes bytes on and hashes those that were accepted.
 pub struct Hashing<'a> {
-    /// Where they go.
+    /// The destination.
     pub into: &'a mut dyn io::Write,
-    /// What hashes them.
+    /// The hasher.
     pub hasher: &'a mut Hasher,
 }
 

@@ -1,15 +1,14 @@
-//! Texts that are not UTF-8, and say so: by a byte-order mark, or by a name that stands beside
-//! them.
+//! Decodes text that is not UTF-8, as indicated by a byte-order mark or by a declared encoding.
 //!
-//! Nothing is lost: bytes that the named encoding does not know are written as `\xd6`, so that a
-//! person sees them.
+//! Nothing is lost: bytes that are invalid in the declared encoding become `\xd6` and the like, so
+//! that they stay visible.
 
 use std::fmt::Write;
 
 use encoding_rs::{Encoding, UTF_8};
 
-/// The text of a file: UTF-8, or what its byte-order mark says (UTF-8, UTF-16, UTF-32). `None` when
-/// it is not that.
+/// Decodes a file: UTF-8, or as its byte-order mark says (UTF-8, UTF-16, UTF-32). `None` if the
+/// bytes are not valid in that encoding.
 pub fn text(bytes: &[u8]) -> Option<String> {
     let wide = |bytes: &[u8], read: fn([u8; 4]) -> u32| -> Option<String> {
         let (units, rest) = bytes.as_chunks::<4>();
@@ -32,8 +31,8 @@ pub fn text(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// The text of bytes in the encoding that stands beside them, under any name that iconv knows for
-/// it; `None` means UTF-8.
+/// Decodes bytes in a declared encoding, under any name that iconv knows for it; a name of `None`
+/// means UTF-8.
 pub fn named(bytes: &[u8], name: Option<&[u8]>) -> String {
     if let Ok(text) = std::str::from_utf8(bytes)
         && (text.is_ascii() || name.is_none())
@@ -43,7 +42,7 @@ pub fn named(bytes: &[u8], name: Option<&[u8]>) -> String {
     let label = name
         .map(|name| name.trim_ascii().to_ascii_lowercase())
         .unwrap_or_default();
-    // The encoding that browsers read under this name has other characters from 0x80 to 0x9f.
+    // Browsers read this label as windows-1252, which differs from 0x80 to 0x9f.
     if matches!(
         &label[..],
         b"latin1" | b"latin-1" | b"iso-8859-1" | b"iso8859-1" | b"iso_8859-1" | b"iso88591" | b"l1"
@@ -65,7 +64,7 @@ pub fn named(bytes: &[u8], name: Option<&[u8]>) -> String {
     decoded.map_or_else(|| lossless(bytes), std::borrow::Cow::into_owned)
 }
 
-/// UTF-8 as far as it is, and every other byte as `\xd6`.
+/// Decodes the valid UTF-8, and writes every other byte in the form `\xd6`.
 fn lossless(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {

@@ -1,4 +1,4 @@
-//! What went wrong, for people and for programs: a kind (which fixes the exit code) and hints.
+//! Errors for people and for programs: a kind, which determines the exit code, and hints.
 //!
 //! Each room has one `thiserror` enum that implements [`Fault`]; engines and `App` return
 //! [`Failure`], a boxed fault, so `?` works across rooms without wrapper variants.
@@ -7,24 +7,24 @@ use std::fmt;
 
 use super::cancel::Cancelled;
 
-/// The family of a failure; fixes the process exit code and, later, the HTTP status.
+/// The family of a failure; determines the process exit code and, later, the HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A defect of snapback itself.
+    /// A bug in snapback itself.
     Bug,
     /// The command line or a configuration file is wrong.
     Usage,
-    /// Some of several things failed, the rest is done.
+    /// Some of several items failed; the others succeeded.
     Partial,
-    /// Something was checked and is bad.
+    /// A check found a problem.
     Bad,
-    /// What was named does not exist.
+    /// The named item does not exist.
     NotFound,
     /// Refused for safety; nothing was changed.
     Refused,
-    /// Somebody else changed it: stale `--from`, tag elsewhere, plan out of date.
+    /// A concurrent change: stale `--from`, tag elsewhere, plan out of date.
     Conflict,
-    /// Something that is needed is missing or failed (program, disk space, service).
+    /// A required resource is missing or failed (program, disk space, service).
     Missing,
     /// A remote or the network failed.
     Network,
@@ -32,18 +32,18 @@ pub enum Kind {
     NoRepository,
     /// Another process holds the lock.
     Locked,
-    /// Not allowed: owner, key or role.
+    /// Not permitted: owner, key or role.
     Denied,
-    /// An undo failed; a person is needed.
+    /// An undo failed; manual intervention is needed.
     Stuck,
     /// A time limit passed; the state is safe.
     TimeLimit,
-    /// Cancelled by a signal (its number); the state is safe.
+    /// Cancelled by this signal; the state is safe.
     Cancelled(i32),
 }
 
 impl Kind {
-    /// The process exit code of this kind; docs/command-line.md and every man page have the table.
+    /// Returns the process exit code; docs/command-line.md and every man page have the table.
     pub fn exit_code(self) -> i32 {
         match self {
             Self::Bug => 1,
@@ -64,7 +64,7 @@ impl Kind {
         }
     }
 
-    /// The stable snake-case word for this kind in `--json` output.
+    /// Returns the stable snake-case word for this kind in `--json` output.
     pub fn word(self) -> &'static str {
         match self {
             Self::Bug => "bug",
@@ -86,12 +86,12 @@ impl Kind {
     }
 }
 
-/// A next step that can be pasted: why, and the arguments of the command.
+/// A suggested next step: the reason, and the arguments of a command to paste.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
-    /// What the command is for, in a few words.
+    /// The purpose of the command, in a few words.
     pub why: String,
-    /// The command, one element an argument; empty when there is only advice.
+    /// The command, one element per argument; empty for advice only.
     pub argv: Vec<String>,
 }
 
@@ -104,7 +104,7 @@ impl Hint {
         }
     }
 
-    /// Makes a hint that is advice only.
+    /// Makes a hint that contains advice only.
     pub fn say(why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
@@ -113,31 +113,31 @@ impl Hint {
     }
 }
 
-/// An error with a kind and hints; implemented by the error enum of each room.
+/// An error with a kind and hints; implemented by each room's error enum.
 pub trait Fault: std::error::Error + Send + Sync + 'static {
-    /// The family, and with it the exit code.
+    /// Returns the family, which determines the exit code.
     fn kind(&self) -> Kind;
-    /// Next steps, most useful first.
+    /// Returns the next steps, most useful first.
     fn hints(&self) -> Vec<Hint> {
         Vec::new()
     }
 }
 
-/// Any room's fault, boxed; what engines and `App` return.
+/// A boxed fault from any room; returned by engines and `App`.
 pub struct Failure(Box<dyn Fault>);
 
 impl Failure {
-    /// The family of the fault inside.
+    /// Returns the family of the fault.
     pub fn kind(&self) -> Kind {
         self.0.kind()
     }
 
-    /// True when somebody, or a time limit, stopped it.
+    /// True when a signal or a time limit stopped the operation.
     pub fn is_stop(&self) -> bool {
         matches!(self.kind(), Kind::Cancelled(_) | Kind::TimeLimit)
     }
 
-    /// The hints of the fault inside; never none, for a person needs a next step.
+    /// Returns the hints of the fault; never empty, because the user needs a next step.
     pub fn hints(&self) -> Vec<Hint> {
         if self.is_disk_full() {
             return vec![Hint::run(
@@ -156,30 +156,30 @@ impl Failure {
         }
     }
 
-    /// The fault inside, when it is of this kind.
+    /// Returns the fault if it has type `E`.
     pub fn find<E: Fault>(&self) -> Option<&E> {
         let inside: &(dyn std::error::Error + 'static) = &*self.0;
         inside.downcast_ref()
     }
 
-    /// The first error of this kind among it and its sources.
+    /// Returns the first error of type `E` in the chain of sources.
     pub fn find_cause<E: std::error::Error + 'static>(&self) -> Option<&E> {
         errors_in(&*self.0).find_map(|error| error.downcast_ref())
     }
 
-    /// True when the disk, or the user's share of it, is full.
+    /// True when the disk is full or the user's quota is used up.
     pub fn is_disk_full(&self) -> bool {
         errors_in(&*self.0).any(|error| error.downcast_ref().is_some_and(is_disk_full))
     }
 
-    /// True when the system let this user not do it.
+    /// True when the system denied this user permission.
     pub fn is_permission_denied(&self) -> bool {
         let is_denied =
             |error: &std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
         errors_in(&*self.0).any(|error| error.downcast_ref().is_some_and(is_denied))
     }
 
-    /// The message and the messages of its sources, outermost first.
+    /// Returns the messages of the error and its sources, outermost first.
     pub fn chain(&self) -> Vec<String> {
         let mut lines: Vec<String> = errors_in(&*self.0).map(ToString::to_string).collect();
         lines.dedup();
@@ -187,7 +187,7 @@ impl Failure {
     }
 }
 
-/// True when the disk, or the user's share of it, is full.
+/// True when the disk is full or the user's quota is used up.
 pub fn is_disk_full(error: &std::io::Error) -> bool {
     matches!(
         error.kind(),
@@ -196,7 +196,7 @@ pub fn is_disk_full(error: &std::io::Error) -> bool {
 }
 
 impl<E: Fault> From<E> for Failure {
-    /// A fault that only a signal made is that signal, however many rooms have put words around it.
+    /// A fault that was caused by a signal becomes that signal, however many rooms wrapped it.
     fn from(fault: E) -> Self {
         match cancelled_in(&fault) {
             Some(cancelled) if fault.kind() != Kind::Stuck => Self(Box::new(cancelled)),
@@ -205,14 +205,14 @@ impl<E: Fault> From<E> for Failure {
     }
 }
 
-/// An error and its sources, outermost first.
+/// Iterates over an error and its sources, outermost first.
 pub fn errors_in<'a>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
     std::iter::successors(Some(error), |error| error.source())
 }
 
-/// The signal that stopped something from being read, written or waited for, if one did.
+/// Returns the signal that interrupted a read, a write or a wait, if any.
 fn cancelled_in(fault: &(dyn std::error::Error + 'static)) -> Option<Cancelled> {
     errors_in(fault).find_map(|error| {
         let inside = error

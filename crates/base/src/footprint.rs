@@ -1,7 +1,7 @@
-//! What stands at some places of the file system, to be compared with what stands there later.
+//! A snapshot of some file-system locations, for comparison with a later one.
 //!
-//! Small files by their bytes, others by what `stat` says, links by their target; nothing is
-//! followed. A place that holds too much to be looked at twice is not looked at, and says so.
+//! Small files are compared by content, other files by `stat` and links by target; no link is
+//! followed. A location with too many entries to be visited twice is reported as unseen.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,22 +12,22 @@ use std::{
 
 use super::Digest;
 
-/// Files up to this size are compared by their bytes.
+/// Largest file that is compared by content, in bytes.
 const SMALL: u64 = 1 << 20;
-/// More entries than these are not looked at.
+/// Most entries that are visited per location.
 const MOST: usize = 20_000;
 
-/// What was seen.
+/// A snapshot of some locations.
 #[derive(Debug, Clone, Default)]
 pub struct Footprint {
     seen: BTreeMap<PathBuf, String>,
-    /// Places that were too large, or that could not be read.
+    /// Locations that were too large or could not be read.
     unseen: Vec<PathBuf>,
 }
 
 impl Footprint {
-    /// Looks at places, each a file or a folder with all below it, but at nothing that `skip`
-    /// names.
+    /// Takes a snapshot of locations, each a file or a folder with its contents, leaving out all
+    /// that `skip` selects.
     pub fn of(places: &[PathBuf], skip: &dyn Fn(&Path) -> bool) -> Self {
         let mut print = Self::default();
         for place in places {
@@ -40,7 +40,7 @@ impl Footprint {
         print
     }
 
-    /// The places that differ from what was seen before, and those of which nobody knows.
+    /// Returns the paths that differ from an earlier snapshot, and the locations that are unknown.
     pub fn changes_since(&self, before: &Self) -> (Vec<PathBuf>, Vec<PathBuf>) {
         let paths: BTreeSet<&PathBuf> = self.seen.keys().chain(before.seen.keys()).collect();
         let unseen: BTreeSet<&PathBuf> = self.unseen.iter().chain(&before.unseen).collect();
@@ -53,7 +53,7 @@ impl Footprint {
         )
     }
 
-    /// Looks at one place.
+    /// Visits one location.
     fn walk(
         &mut self,
         path: &Path,
@@ -83,7 +83,7 @@ impl Footprint {
     }
 }
 
-/// What stands at a path that is no folder.
+/// Describes the entry at a path that is not a folder.
 fn look(path: &Path, meta: &Metadata) -> std::io::Result<String> {
     if meta.is_symlink() {
         return Ok(format!("link {}", path.read_link()?.display()));

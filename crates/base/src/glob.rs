@@ -1,8 +1,8 @@
 //! Globs over safe relative paths, with git's meaning of `*` and `**`.
 //!
-//! `*` and `?` stop at `/`, `**` does not, `{a,b}` and `[a-z]` work, `\` takes the next sign as
-//! it is. Paths are bytes: a name that is not UTF-8 is matched by wildcards like any other.
-//! Nothing here touches files; [`Globs::literal_prefixes`] says where a walk has to begin.
+//! `*` and `?` stop at `/`, `**` does not; `{a,b}` and `[a-z]` work; `\` takes the next character
+//! literally. Paths are bytes: a name that is not UTF-8 is matched by wildcards like any other.
+//! Nothing here touches files; [`Globs::literal_prefixes`] tells where a walk has to begin.
 
 use std::path::Path;
 
@@ -10,14 +10,14 @@ use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::{Fault, Kind, RelPath};
 
-/// The signs that make a name of a pattern a wildcard.
+/// The characters that make a pattern a wildcard.
 const WILD: [char; 5] = ['*', '?', '[', '{', '\\'];
 
-/// A compiled list of patterns; a path matches when one of them does.
+/// A compiled list of patterns; a path matches if any of them does.
 #[derive(Debug, Clone)]
 pub struct Globs {
-    /// All that lies below these folders matches: the patterns of the form `folder/**`, which are
-    /// asked about for every file.
+    /// Folders whose entire contents match: the patterns of the form `folder/**`, kept apart
+    /// because they are tested for every file.
     below: Vec<RelPath>,
     /// The other patterns.
     set: GlobSet,
@@ -30,7 +30,7 @@ pub struct Globs {
 pub struct BadGlob {
     /// The pattern.
     pub pattern: String,
-    /// What is wrong with it.
+    /// The reason.
     pub why: String,
 }
 
@@ -41,7 +41,7 @@ impl Fault for BadGlob {
 }
 
 impl Globs {
-    /// Compiles patterns that are relative to the root of the paths they will see.
+    /// Compiles patterns, relative to the same root as the paths to be matched.
     pub fn new(patterns: &[String]) -> Result<Self, BadGlob> {
         let mut builder = GlobSetBuilder::new();
         let mut prefixes = Vec::with_capacity(patterns.len());
@@ -72,7 +72,7 @@ impl Globs {
         compile(pattern).map(drop)
     }
 
-    /// True when one of the patterns matches the whole path.
+    /// True when any of the patterns matches the whole path.
     pub fn matches(&self, path: &RelPath) -> bool {
         self.below
             .iter()
@@ -80,29 +80,29 @@ impl Globs {
             || self.set.is_match(Path::new(path.as_os()))
     }
 
-    /// For each pattern the deepest folder whose name holds no wildcard: nothing outside it can
-    /// match. The root when the first name is a wildcard, or when there is only one name.
+    /// Returns, for each pattern, the deepest folder whose name has no wildcard: nothing outside it
+    /// can match. The root if the first name is a wildcard or the only name.
     pub fn literal_prefixes(&self) -> Vec<RelPath> {
         self.prefixes.clone()
     }
 
-    /// True when there is no pattern, so that nothing ever matches.
+    /// True when there are no patterns, so that nothing ever matches.
     pub fn is_empty(&self) -> bool {
         self.prefixes.is_empty()
     }
 }
 
-/// True when a pattern or a part of it holds a wildcard.
+/// True when a pattern, or a part of one, contains a wildcard.
 pub fn is_wild(pattern: &str) -> bool {
     pattern.contains(WILD)
 }
 
-/// The pattern that matches exactly this text.
+/// Returns the pattern that matches exactly this text.
 pub fn escape(text: &str) -> String {
     globset::escape(text)
 }
 
-/// Reads one pattern: the glob, and the folder that it begins with.
+/// Compiles one pattern; returns the glob and the literal folder that it begins with.
 fn compile(pattern: &str) -> Result<(Glob, RelPath), BadGlob> {
     let wrong = |why: String| BadGlob {
         pattern: pattern.to_string(),
@@ -119,7 +119,7 @@ fn compile(pattern: &str) -> Result<(Glob, RelPath), BadGlob> {
     ))
 }
 
-/// The folder that a pattern begins with; refuses patterns that could never match a safe path.
+/// Returns a pattern's literal folder; refuses patterns that can never match a safe path.
 fn literal_prefix(pattern: &str) -> Result<RelPath, &'static str> {
     if pattern.is_empty() {
         return Err("it is empty");

@@ -1,8 +1,8 @@
-//! One HTTP request at a time, bounded in every way: the only place that speaks HTTP over TLS.
+//! A minimal HTTP client with limits on everything: the only module that speaks HTTP over TLS.
 //!
-//! No redirect is followed: whoever answers for an address must answer at that address. Time and
-//! size of an answer have limits, and an error never holds the address, which may be a secret.
-//! Certificates are judged by the system's own list, and by a file that the user names besides.
+//! Redirects are not followed: the server must answer at the requested address. Time and response
+//! size are limited, and no error contains the address, which may be a secret. Certificates are
+//! verified against the system's roots and those in an optional file named by the user.
 
 use std::{
     io::Read,
@@ -16,18 +16,18 @@ use ureq::{
     tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
 };
 
-/// Largest file of certificates that is read, in bytes.
+/// Size limit of a certificate file, in bytes.
 const CERTIFICATES: u64 = 8 << 20;
 
-/// Who may vouch for a server: certificates in DER.
+/// Trusted root certificates, in DER.
 #[derive(Debug, Clone, Default)]
 pub struct Roots(Arc<Vec<Vec<u8>>>);
 
 impl Roots {
-    /// Those of the system, and those in a PEM file.
+    /// Loads the system's roots, and those in a PEM file.
     ///
     /// # Errors
-    /// When the file cannot be read or has no certificate.
+    /// If the file cannot be read or contains no certificate.
     pub fn with(file: Option<&Path>) -> Result<Self, Error> {
         static SYSTEM: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
         let load = || {
@@ -57,13 +57,13 @@ impl Roots {
         Ok(Self(Arc::new(all)))
     }
 
-    /// Each certificate in DER.
+    /// Iterates over the certificates in DER.
     pub fn der(&self) -> impl Iterator<Item = &[u8]> {
         self.0.iter().map(Vec::as_slice)
     }
 }
 
-/// What is sent.
+/// The request body, which also determines the method.
 #[derive(Debug, Clone, Copy)]
 pub enum Body<'a> {
     /// `GET`.
@@ -74,55 +74,55 @@ pub enum Body<'a> {
 
 /// A request.
 pub struct Request<'a> {
-    /// `http://` or `https://`.
+    /// An `http://` or `https://` address.
     pub url: &'a str,
-    /// What is sent.
+    /// The body.
     pub body: Body<'a>,
-    /// More headers.
+    /// Additional headers.
     pub headers: &'a [(&'static str, String)],
-    /// For everything together.
+    /// Time limit of the whole request.
     pub limit: Duration,
-    /// Most bytes of the answer.
+    /// Size limit of the response body, in bytes.
     pub most: u64,
-    /// Who may vouch for the server; not looked at for `http://`.
+    /// The source of trusted roots; not called for `http://`.
     pub roots: &'a dyn Fn() -> Result<Roots, Error>,
 }
 
-/// An answer, whatever its status.
+/// A response of any status.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// The status.
+    /// The HTTP status code.
     pub status: u16,
-    /// What the server asks to wait before the next request.
+    /// How long the server asks to wait before the next request.
     pub retry_after: Option<Duration>,
-    /// The body.
+    /// The response body.
     pub body: Vec<u8>,
 }
 
-/// A request without an answer.
+/// The reason why a request got no response.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The address cannot be used.
+    /// The address is not valid.
     #[error("the address is not one of http:// or https://")]
     Address,
-    /// Certificates cannot be read.
+    /// The certificates cannot be read.
     #[error("the certificates in {0} cannot be used: {1}")]
     Certificates(String, String),
-    /// No answer in time.
+    /// No response within the time limit.
     #[error("no answer within {0:?}")]
     TimeLimit(Duration),
-    /// The answer is too large.
+    /// The response is too large.
     #[error("the answer has more than {0} bytes")]
     TooLarge(u64),
-    /// Anything else, without the address.
+    /// Any other failure, without the address.
     #[error("{0}")]
     Failed(String),
 }
 
-/// Asks, and reads the whole answer.
+/// Sends a request and reads the whole response.
 ///
 /// # Errors
-/// When there is no whole answer. A status that is no success is an answer.
+/// If there is no complete response. A status other than success is a response.
 pub fn ask(request: &Request<'_>) -> Result<Answer, Error> {
     let secure = request.url.starts_with("https://");
     if !secure && !request.url.starts_with("http://") {
@@ -135,7 +135,7 @@ pub fn ask(request: &Request<'_>) -> Result<Answer, Error> {
         .timeout_global(Some(request.limit))
         .user_agent("snapback");
     if is_local(request.url) {
-        // A proxy would not reach this machine, and should not hear of it.
+        // A proxy would not reach this machine, and should not learn of the request.
         config = config.proxy(None);
     }
     if secure {
@@ -175,7 +175,7 @@ pub fn ask(request: &Request<'_>) -> Result<Answer, Error> {
     })
 }
 
-/// The same request with its headers.
+/// Adds the request's headers.
 fn with_headers<Any>(
     mut builder: ureq::RequestBuilder<Any>,
     request: &Request<'_>,
@@ -202,7 +202,7 @@ fn is_local(url: &str) -> bool {
         || host.starts_with("localhost:")
 }
 
-/// An error in words that do not hold the address.
+/// Converts an error to a message without the address.
 fn explain(error: &ureq::Error, request: &Request<'_>) -> Error {
     match error {
         ureq::Error::Timeout(_) => Error::TimeLimit(request.limit),

@@ -1,9 +1,9 @@
-//! Row 0, the ground: words that know nothing of tasks or releases.
+//! Row 0, the ground layer: building blocks that know nothing of tasks or releases.
 //!
-//! Error kinds and exit codes, digests, safe paths, the file-system port, whose sync points each
-//! room names for itself, the kernel lock, the clock and child processes. Nothing here may use a
-//! word of the domain, and nothing above may touch files, processes or time except through it.
-//! Read [`fs`] next: every durable change in snapback goes through that trait.
+//! Error kinds and exit codes, digests, safe paths, the file-system port, the kernel lock, the
+//! clock and child processes. Each room names its own sync points for the port. Nothing here may
+//! use a term of the domain, and nothing above may touch files, processes or time except through
+//! it. Read [`fs`] next: every durable change in snapback goes through that trait.
 
 pub mod aligned;
 pub mod bulk;

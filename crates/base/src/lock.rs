@@ -1,7 +1,7 @@
-//! One writer at a time: a kernel lock on a file that stays.
+//! A single-writer lock: a kernel lock on a file that is never removed.
 //!
-//! The kernel frees it when its holder dies, so there is no stale lock and no `unlock` command.
-//! What the file says about the holder is for people only and is never believed.
+//! The kernel releases it when its holder dies, so there is no stale lock and no `unlock` command.
+//! The file's text about the holder is for display only and is never trusted.
 
 use std::{
     fs::{File, TryLockError},
@@ -16,16 +16,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fault, Hint, Kind, owner};
 
-/// Who holds a lock, as written into the lock file for display.
+/// The holder of a lock, as written into the lock file for display.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Holder {
     /// Process id.
     pub pid: u32,
     /// Host name.
     pub host: String,
-    /// The subcommand it runs.
+    /// The subcommand that it runs.
     pub command: String,
-    /// When it took the lock, RFC 3339.
+    /// When it took the lock, as RFC 3339.
     pub since: String,
 }
 
@@ -40,7 +40,7 @@ pub enum Error {
     Io {
         /// The lock file.
         path: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -63,7 +63,7 @@ impl Fault for Error {
     }
 }
 
-/// The holder in words.
+/// Describes the holder in words.
 fn describe(holder: Option<&Holder>) -> String {
     holder.map_or_else(
         || "its name is not known yet".into(),
@@ -80,10 +80,10 @@ fn describe(holder: Option<&Holder>) -> String {
     )
 }
 
-/// For how long a lock may be held by somebody whose name is not written yet, before that is said.
+/// How long to wait for a holder to write its name before it is reported as unknown.
 const NAMELESS: Duration = Duration::from_secs(2);
 
-/// A held lock; dropping it frees it.
+/// A held lock; dropping it releases it.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
@@ -112,7 +112,7 @@ impl Lock {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        // Display only: a failure to write it is no reason to stop.
+        // For display only: a failure to write it is no reason to stop.
         let text = serde_json::to_vec(holder).unwrap_or_default();
         let _ = file
             .set_len(0)
@@ -122,8 +122,8 @@ impl Lock {
     }
 }
 
-/// Opens the lock file, which is written over: it must be a file of its own, by no other name. A
-/// repository that was unpacked or copied from somebody may have a link in its place.
+/// Opens the lock file. It will be overwritten, so it must be a regular file with a single name: a
+/// repository that was unpacked or copied may have a link in its place.
 fn open(path: &Path) -> io::Result<File> {
     // NONBLOCK: opening a FIFO must not wait for its other end.
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -144,7 +144,7 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// What the lock file says, if it can be read.
+/// Reads the holder from the lock file, if possible.
 fn read_holder(file: &mut File) -> Option<Holder> {
     let mut text = String::new();
     file.rewind().ok()?;

@@ -1,9 +1,7 @@
-//! Trees that are read through something else than the file system, and those that cannot be
-//! written.
+//! Trees that are not read through the file system, and trees that cannot be written.
 //!
-//! A [`Layered`] reads through a [`Look`] and writes to another [`Fs`]; [`Refused`] is one in which
-//! there is nothing and into which nothing goes, with the reason for whoever tries; [`ReadOnly`] is
-//! another one into which nothing goes.
+//! A [`Layered`] reads through a [`Look`] and writes to another [`Fs`]. A [`Refused`] is empty and
+//! refuses every write with a reason. A [`ReadOnly`] wraps a tree and refuses every write to it.
 
 use std::io::{self, Read};
 
@@ -12,7 +10,7 @@ use super::{
     fs::{FileLock, Fs, Hold, Input, Output, Stat, SyncPoint},
 };
 
-/// What can be read of a tree; each method keeps the rules of the one of its name in [`Fs`].
+/// The reading half of a tree; each method follows the rules of its namesake in [`Fs`].
 pub trait Look: Send + Sync {
     /// See [`Fs::stat`].
     fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>>;
@@ -24,22 +22,22 @@ pub trait Look: Send + Sync {
     fn list(&self, dir: &RelPath) -> io::Result<Vec<Vec<u8>>>;
 }
 
-/// Reads through a look, writes below.
+/// A tree that reads through a look and writes to another file system.
 pub struct Layered<L, F> {
-    /// What is read.
+    /// The source of reads.
     pub look: L,
-    /// What is written.
+    /// The destination of writes.
     pub below: F,
 }
 
-/// Nothing is there, and nothing can be put there.
+/// An empty tree that refuses every write.
 pub struct Refused {
     kind: io::ErrorKind,
     why: String,
 }
 
 impl Refused {
-    /// For this reason, which whoever wants to write gets as an error of this kind.
+    /// Makes a tree whose writes fail with an error of this kind and reason.
     pub fn new(kind: io::ErrorKind, why: impl Into<String>) -> Self {
         Self {
             kind,
@@ -52,7 +50,7 @@ impl Refused {
     }
 }
 
-/// The bytes of a small file, read at any place.
+/// The bytes of a small file, read at any offset.
 struct Bytes(Vec<u8>);
 
 impl Input for Bytes {
@@ -64,7 +62,7 @@ impl Input for Bytes {
     }
 }
 
-/// The methods that only write.
+/// Forwards the methods that only write.
 macro_rules! writes {
     ($self:ident => $to:expr) => {
         fn create(&$self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> { let to = $to; to.create(path, mode) }
@@ -121,14 +119,14 @@ impl<L: Look, F: Fs> Fs for Layered<L, F> {
     writes!(self => &self.below);
 }
 
-/// What is there, and nothing goes into it.
+/// A tree that can be read but not written.
 pub struct ReadOnly<F> {
     there: F,
     refused: Refused,
 }
 
 impl<F> ReadOnly<F> {
-    /// A tree, and what is said to whoever wants to write.
+    /// Wraps a tree; `refused` answers all writes.
     pub fn new(there: F, refused: Refused) -> Self {
         Self { there, refused }
     }
@@ -171,8 +169,8 @@ impl<F: Fs> Fs for ReadOnly<F> {
         self.there.mounts()
     }
 
-    /// A lock whose file is not there is nobody's, and whoever changes nothing may go on as if it
-    /// were theirs.
+    /// Grants a lock whose file is missing without taking it: nobody holds it, and a process that
+    /// changes nothing needs no exclusion.
     fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>> {
         if self.there.stat(path)?.is_some() {
             self.there.lock(path, hold, wait)

@@ -1,7 +1,7 @@
-//! What is mounted below a folder, as Linux tells this process in `/proc/self/mountinfo`.
+//! Finds the mount points below a folder, from Linux's `/proc/self/mountinfo`.
 //!
-//! A rename fails across the border of a mount even when both sides are one file system (a bind
-//! mount), so device numbers do not tell enough. Without `/proc` nothing is known to be mounted.
+//! A rename across a mount fails even when both sides are on one file system (a bind mount), so
+//! comparing device numbers is not enough. Without `/proc` no mounts are known.
 
 use std::{
     os::{
@@ -13,7 +13,7 @@ use std::{
 
 use super::RelPath;
 
-/// The mount points strictly below an open folder, sorted.
+/// Returns the mount points strictly below an open folder, sorted.
 pub(super) fn below(folder: &impl AsFd) -> Vec<RelPath> {
     let link = format!("/proc/self/fd/{}", folder.as_fd().as_raw_fd());
     let (Ok(top), Ok(table)) = (
@@ -25,7 +25,7 @@ pub(super) fn below(folder: &impl AsFd) -> Vec<RelPath> {
     parse(&table, &top)
 }
 
-/// The mount points of a table that lie strictly below a folder, sorted.
+/// Returns the mount points of a table that lie strictly below a folder, sorted.
 fn parse(table: &[u8], top: &Path) -> Vec<RelPath> {
     let point = |line: &[u8]| {
         let point = unescape(line.split(|byte| *byte == b' ').nth(4)?);
@@ -46,7 +46,7 @@ fn parse(table: &[u8], top: &Path) -> Vec<RelPath> {
     points
 }
 
-/// Spaces and the like stand there as a backslash and three octal digits.
+/// Decodes the table's escapes: a backslash and three octal digits for spaces and the like.
 fn unescape(text: &[u8]) -> Vec<u8> {
     let (mut plain, mut at) = (Vec::with_capacity(text.len()), 0);
     while let Some(byte) = text.get(at) {

@@ -1,9 +1,9 @@
-//! Which other processes have a file open.
+//! Finds out which other processes have a file open.
 //!
-//! Asked of the kernel: `/proc/<id>/fd` of every process that this user may look at, compared by
-//! device and inode, so that no name misleads; and for those that may not be looked at, the record
-//! locks on the file, which SQLite and others hold while they use it. Nothing is changed, and a
-//! good answer is one of a moment.
+//! The kernel is asked: `/proc/<id>/fd` of every process that this user may inspect, compared by
+//! device and inode, so that names cannot mislead; for other processes, the record locks on the
+//! file, which SQLite and other programs hold while they use it. Nothing is changed, and the answer
+//! holds only for the moment.
 
 use std::{fs::File, io, os::unix::fs::MetadataExt, path::Path};
 
@@ -12,17 +12,17 @@ use rustix::{
     process::{Flock, FlockOffsetType, FlockType, fcntl_getlk},
 };
 
-/// A process.
+/// A process that uses a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Process {
-    /// Its number; `None` when the kernel does not say whose a lock is.
+    /// Its process id; `None` when the kernel does not name the holder of a lock.
     pub id: Option<u32>,
-    /// What it calls itself, escaped.
+    /// The name that it gives itself, escaped.
     pub name: String,
 }
 
 impl Process {
-    /// A process by its number, which is missing when it is not to be seen from here.
+    /// Looks up a process by its id, which is `None` when the process is not visible from here.
     fn of(id: Option<u32>) -> Self {
         let name = id.and_then(|id| std::fs::read(format!("/proc/{id}/comm")).ok());
         let name = name.map_or_else(
@@ -42,17 +42,17 @@ impl std::fmt::Display for Process {
     }
 }
 
-/// Who has files open.
+/// The processes that have certain files open.
 #[derive(Debug, Clone, Default)]
 pub struct Openers {
-    /// Each process with the place of a file that it has open, sorted.
+    /// Each process with the index of a file that it has open, sorted.
     pub found: Vec<(usize, Process)>,
-    /// True when some process could not be looked at.
+    /// True when some process could not be inspected.
     pub unsure: bool,
 }
 
-/// Finds the processes other than this one that have any of these files open. What is not there
-/// is open nowhere.
+/// Finds the processes other than this one that have any of these files open. Missing files are
+/// open nowhere.
 pub fn openers(files: &[impl AsRef<Path>]) -> Openers {
     let mut wanted = Vec::new();
     let mut found = Openers::default();
@@ -86,7 +86,7 @@ pub fn openers(files: &[impl AsRef<Path>]) -> Openers {
             Ok(places) => found
                 .found
                 .extend(places.into_iter().map(|nth| (nth, Process::of(Some(id))))),
-            // It ended meanwhile.
+            // The process ended meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(_) => found.unsure = true,
         }
@@ -96,11 +96,11 @@ pub fn openers(files: &[impl AsRef<Path>]) -> Openers {
     found
 }
 
-/// Which of some files a process has open.
+/// Returns the indices of the wanted files that a process has open.
 fn opened(id: u32, wanted: &[(usize, (u64, u64))]) -> io::Result<Vec<usize>> {
     let mut places = Vec::new();
     for entry in std::fs::read_dir(format!("/proc/{id}/fd"))? {
-        // Through the link, to the file itself.
+        // `metadata` follows the link to the open file itself.
         let Ok(meta) = entry.and_then(|entry| std::fs::metadata(entry.path())) else {
             continue;
         };
@@ -114,7 +114,7 @@ fn opened(id: u32, wanted: &[(usize, (u64, u64))]) -> io::Result<Vec<usize>> {
     Ok(places)
 }
 
-/// Who holds a record lock on a file, if anybody does.
+/// Returns the process that holds a record lock on a file, if any.
 fn lock_holder(path: &Path) -> Option<Process> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);

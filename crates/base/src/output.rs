@@ -1,10 +1,10 @@
-//! Files that are written where a person asked for one: reports, metrics, manual pages, capsules.
+//! Writes files that the user asked for: reports, metrics, manual pages, capsules.
 //!
-//! A plain file, or one that is not there, is replaced whole: a reader sees the old one or the new
-//! one, and its mode and owner stay. A device, a pipe and what an open file descriptor leads to are
-//! written into and never replaced. A link is followed to a plain file of the same user, and
-//! nowhere else; [`reach`] says which links on the way are. A folder that everybody may write to is
-//! not believed: somebody else could put a name there first.
+//! A regular or missing file is replaced atomically: a reader sees the old or the new contents, and
+//! mode and owner are kept. Devices, pipes and open file descriptors are written to and never
+//! replaced. A link is followed only to a regular file of the same user; [`reach`] defines which
+//! links on the way are followed. A world-writable folder is not trusted: another user could create
+//! the name first.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -28,42 +28,42 @@ use super::{
     text, user,
 };
 
-/// The bytes of a file that a person asked for, before it gets its name.
+/// The sync point of the file's contents, before it gets its name.
 pub const FILE: SyncPoint = SyncPoint::new("output.file");
-/// The folder that names it.
+/// The sync point of the folder that holds the name.
 pub const DIR: SyncPoint = SyncPoint::new("output.dir");
-/// The places where an output forces bytes to the disk; the tests skip one at a time.
+/// The sync points of an output; the tests skip one at a time.
 pub const SYNC_POINTS: [SyncPoint; 2] = [FILE, DIR];
 
-/// How many links are followed.
+/// Most links that are followed.
 const LINKS: usize = 40;
-/// How long a pipe may be without a reader.
+/// How long to wait for a reader of a pipe.
 const READER: Duration = Duration::from_secs(5);
 
-/// A place that is not written to, or could not be.
+/// A location that is refused or could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It is not one that a file is written to.
+    /// The location is not one that files are written to.
     #[error("{} is not written to: {why}", text::escape(path.as_os_str().as_bytes()))]
     Refused {
-        /// The place.
+        /// The location.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         why: String,
     },
-    /// It could not be written.
+    /// The location could not be written.
     #[error("{} cannot be written", text::escape(path.as_os_str().as_bytes()))]
     Write {
-        /// The place.
+        /// The location.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 }
 
 impl Error {
-    /// Why a place was not reached.
+    /// Converts the reason why a location was not reached.
     fn of(path: &Path, stop: Stop) -> Self {
         let path = path.to_path_buf();
         match stop {
@@ -93,33 +93,33 @@ impl Fault for Error {
     }
 }
 
-/// What a path is to be written as.
+/// How a path is to be written.
 pub enum Target {
-    /// Bytes go into it as they come: a device, a pipe, an open file.
+    /// Bytes go directly into it: a device, a pipe, an open file.
     Stream(File),
-    /// This file of a folder, replaced whole or new.
+    /// This file of a folder, created or replaced as a whole.
     Plain(Root, RelPath),
 }
 
-/// What a path leads to.
+/// The kind of entry that a path leads to.
 enum Place {
     /// A device, a pipe, an open file.
     Stream,
-    /// A plain file, or a new one.
+    /// A regular file, existing or new.
     Plain,
 }
 
-/// True for a device or pipe: what bytes go into.
+/// True for a character device or a pipe.
 pub fn is_stream(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
     path.metadata()
         .is_ok_and(|found| found.file_type().is_char_device() || found.file_type().is_fifo())
 }
 
-/// Finds out what a path is to be written as; nothing is made.
+/// Determines how a path is to be written; creates nothing.
 ///
 /// # Errors
-/// When it is a place that is not written to.
+/// If the location is refused.
 pub fn target(path: &Path) -> Result<Target, Error> {
     let (folder, name, place) = find(path)?;
     Ok(match place {
@@ -131,24 +131,23 @@ pub fn target(path: &Path) -> Result<Target, Error> {
     })
 }
 
-/// Finds out whether a path is written to; nothing is opened for writing.
+/// Checks that a path may be written to; opens nothing for writing.
 ///
 /// # Errors
-/// When it is not.
+/// If it may not.
 pub fn check(path: &Path) -> Result<(), Error> {
     find(path).map(drop)
 }
 
-/// Opens a folder for files that are written on request; with `make`, what is missing of it is
-/// made.
+/// Opens a folder for files that are written on request; with `make`, creates its missing parts.
 ///
 /// # Errors
-/// When it is not there, or a link on the way is not to be followed.
+/// If it is missing, or a link on the way must not be followed.
 pub fn folder(path: &Path, make: bool) -> Result<Root, Error> {
     reach::folder(path, make).map_err(|stop| Error::of(path, stop))
 }
 
-/// Follows a path to the folder and the name that are meant.
+/// Resolves a path to the folder and name that it leads to.
 fn find(path: &Path) -> Result<(Root, OsString, Place), Error> {
     let refused = |why: &str| Error::Refused {
         path: path.to_path_buf(),
@@ -169,7 +168,7 @@ fn find(path: &Path) -> Result<(Root, OsString, Place), Error> {
             .file_name()
             .ok_or_else(|| refused("it names no file"))?
             .to_os_string();
-        // What a descriptor leads to is open already: whoever opened it said where bytes go.
+        // An open file descriptor is trusted: the process that opened it chose the destination.
         if folder.path().starts_with("/proc") || folder.path().starts_with("/dev/fd") {
             return Ok((folder, name, Place::Stream));
         }
@@ -206,7 +205,7 @@ fn find(path: &Path) -> Result<(Root, OsString, Place), Error> {
     Err(stopped(Stop::circle()))
 }
 
-/// Refuses a file, or a new one without an owner, in a folder that cannot be believed.
+/// Refuses a file (or a new one, without an owner) in a folder that cannot be trusted.
 fn believe(asked: &Path, folder: &Root, owner: Option<u32>) -> Result<(), Error> {
     let refused = |why: String| Error::Refused {
         path: asked.to_path_buf(),
@@ -240,7 +239,7 @@ fn believe(asked: &Path, folder: &Root, owner: Option<u32>) -> Result<(), Error>
     Ok(())
 }
 
-/// Opens a device or pipe for writing; a pipe must find its reader soon.
+/// Opens a device or pipe for writing; a pipe must get a reader in time.
 fn stream(folder: &Root, name: &OsStr) -> io::Result<File> {
     let begun = Instant::now();
     loop {
@@ -265,10 +264,10 @@ fn stream(folder: &Root, name: &OsStr) -> io::Result<File> {
     }
 }
 
-/// Writes a file, whole; a new one gets these permission bits less the umask.
+/// Writes a whole file; a new one gets these permission bits minus the umask.
 ///
 /// # Errors
-/// When the place is not written to, or writing failed; a file that was there is then as it was.
+/// If the location is refused or writing failed; an existing file is then unchanged.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
     let failed = |source| Error::Write {
         path: path.to_path_buf(),
@@ -283,10 +282,10 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
     }
 }
 
-/// Puts a whole file in its place in a folder; mode and owner of the old one stay.
+/// Replaces a file of a folder as a whole; mode and owner of the old one are kept.
 ///
 /// # Errors
-/// When it could not be written; a file that was there is then as it was.
+/// If it could not be written; an existing file is then unchanged.
 pub fn replace(root: &dyn Fs, name: &RelPath, bytes: &[u8], mode: u32) -> io::Result<()> {
     let old = root.stat(name)?;
     let temp = RelPath::own([b".tmp-", name.as_bytes()].concat());

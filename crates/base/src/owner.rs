@@ -1,10 +1,10 @@
-//! Whose files are made: as root in a place of somebody else, that somebody's.
+//! Ownership of new files: what root creates in another user's folder belongs to that user.
 //!
-//! One run with `sudo` must not leave files that the owner of a repository cannot use any more. So
-//! whatever root makes gets the owner and group of the folder that it is made in, as if that owner
-//! had made it. Only what was opened by the call that made it is given away: a name could have been
-//! put there by somebody else, and giving that away would give away somebody's file. In root's own
-//! folders, and for everybody else, nothing is done; [`check`] refuses who cannot give files away.
+//! A single run with `sudo` must not leave files that the owner of a repository can no longer use.
+//! So whatever root creates gets the owner and group of the folder that it is created in, as if
+//! that owner had created it. Only a handle opened by the creating call is given away: a name could
+//! have been replaced meanwhile, and the wrong file given away. In root's own folders, and for all
+//! other users, nothing is done; [`check`] refuses users who cannot give files away.
 
 use std::{
     io,
@@ -19,17 +19,17 @@ use rustix::{
 
 use super::{Fault, Hint, Kind, path::folder_of, user};
 
-/// A user and a group, by number.
+/// A user and a group, by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owner {
-    /// The user.
+    /// The user id.
     pub uid: u32,
-    /// The group.
+    /// The group id.
     pub gid: u32,
 }
 
 impl Owner {
-    /// Whose an open file or folder is.
+    /// Returns the owner of an open file or folder.
     pub fn of(file: impl AsFd) -> io::Result<Self> {
         let stat = rustix::fs::fstat(file)?;
         Ok(Self {
@@ -38,7 +38,7 @@ impl Owner {
         })
     }
 
-    /// Whose a path is, links followed.
+    /// Returns the owner of a path, following links.
     pub fn at(path: &Path) -> io::Result<Self> {
         let stat = rustix::fs::statat(CWD, path, AtFlags::empty())?;
         Ok(Self {
@@ -47,20 +47,20 @@ impl Owner {
         })
     }
 
-    /// The user's name, or the number where no name is known.
+    /// Returns the user's name, or the number where no name is known.
     pub fn name(self) -> String {
         user::called(self.uid)
     }
 }
 
-/// Somebody else's place.
+/// A refusal to change a folder of another user.
 #[derive(Debug, thiserror::Error)]
 #[error("{} belongs to {}, and you are {}: what you changed there would be yours, and {} could not work with it any more",
     path.display(), owner.name(), user::called(user::effective()), owner.name())]
 pub struct NotYours {
     /// The folder.
     pub path: PathBuf,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Owner,
 }
 
@@ -74,7 +74,7 @@ impl Fault for NotYours {
     }
 }
 
-/// The advice to do the same as another user.
+/// Returns the hint to run the same command as another user.
 pub fn as_owner(owner: Owner) -> Hint {
     let name = user::name(owner.uid).unwrap_or_else(|| format!("'#{}'", owner.uid));
     Hint::say(format!(
@@ -82,11 +82,11 @@ pub fn as_owner(owner: Owner) -> Hint {
     ))
 }
 
-/// Refuses to change a place whose owner could not work with what is made there.
+/// Refuses to change a folder whose owner could not work with the files created there.
 ///
 /// # Errors
-/// When it belongs to somebody else, and this user can give nothing away. Where a file system makes
-/// all files one user's, whoever writes them, what is made is the owner's.
+/// If it belongs to another user and this user cannot give files away. Exempt are file systems
+/// where new files belong to the folder's owner whoever writes them.
 pub fn check(place: &Path) -> Result<(), NotYours> {
     let Ok(owner) = Owner::at(place) else {
         return Ok(());
@@ -95,7 +95,7 @@ pub fn check(place: &Path) -> Result<(), NotYours> {
     if me == 0 || me == owner.uid {
         return Ok(());
     }
-    // A file without a name shows whose new files are, and leaves nothing.
+    // An unnamed file shows who owns new files here, and leaves no trace.
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     let trial = rustix::fs::openat(CWD, place, flags, Mode::from_raw_mode(0o600));
     match trial.map(Owner::of) {
@@ -107,7 +107,7 @@ pub fn check(place: &Path) -> Result<(), NotYours> {
     }
 }
 
-/// Gives what root has just made in a folder to the owner of the folder.
+/// Gives a file that root has just created to the owner of its folder.
 pub fn give(made: impl AsFd, folder: impl AsFd) -> io::Result<()> {
     if user::effective() != 0 {
         return Ok(());
@@ -115,7 +115,7 @@ pub fn give(made: impl AsFd, folder: impl AsFd) -> io::Result<()> {
     give_to(made, Owner::of(folder)?)
 }
 
-/// The same of a file that was made at a path.
+/// Like [`give`], for a file that was created at a path.
 pub fn give_at(made: impl AsFd, path: &Path) -> io::Result<()> {
     if user::effective() != 0 {
         return Ok(());
@@ -124,14 +124,14 @@ pub fn give_at(made: impl AsFd, path: &Path) -> io::Result<()> {
 }
 
 fn give_to(made: impl AsFd, owner: Owner) -> io::Result<()> {
-    // Some file systems make all files one user's.
+    // Some file systems assign all files to one user.
     if owner.uid == 0 || Owner::of(&made)?.uid != 0 {
         return Ok(());
     }
     chown(made, Some(owner.uid), owner.gid)
 }
 
-/// Gives a file that was just made to whom it is to replace, as far as this user may.
+/// Gives a new file to the owner of the file that it replaces, as far as this user may.
 pub fn keep(made: impl AsFd, owner: Owner) -> io::Result<()> {
     let now = Owner::of(&made)?;
     if now == owner {
@@ -139,7 +139,7 @@ pub fn keep(made: impl AsFd, owner: Owner) -> io::Result<()> {
     }
     let may_not = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
     let mut done = chown(&made, Some(owner.uid), owner.gid);
-    // A file may be given to another group of one's own.
+    // A user may give a file to another group that they belong to.
     if done.as_ref().is_err_and(may_not) && now.gid != owner.gid {
         done = chown(&made, None, owner.gid);
     }
@@ -150,7 +150,7 @@ pub fn keep(made: impl AsFd, owner: Owner) -> io::Result<()> {
     }
 }
 
-/// Changes owner and group of what is open, a link too.
+/// Changes the owner and group of an open file or link.
 fn chown(file: impl AsFd, uid: Option<u32>, gid: u32) -> io::Result<()> {
     let (uid, gid) = (uid.map(Uid::from_raw), Some(Gid::from_raw(gid)));
     Ok(rustix::fs::chownat(
@@ -162,7 +162,7 @@ fn chown(file: impl AsFd, uid: Option<u32>, gid: u32) -> io::Result<()> {
     )?)
 }
 
-/// Makes one folder; an error when it exists.
+/// Creates one folder; an error if it exists.
 pub fn create_dir(path: &Path) -> io::Result<()> {
     std::fs::create_dir(path)?;
     if user::effective() == 0 {
@@ -178,15 +178,15 @@ pub fn create_dir(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The owner of a place as whom another program is to run there; `None` when it runs as this
-/// process.
+/// Returns the owner of a location as whom another program must run there; `None` if it runs as the
+/// user of this process.
 pub fn other_owner(place: &Path) -> Option<Owner> {
     let owner = Owner::at(place).ok()?;
     (user::effective() == 0 && owner.uid != 0).then_some(owner)
 }
 
-/// The first entry at or below a folder that this user may not use, and whose it is; not followed
-/// are links. For the message of a failure.
+/// Returns the first entry at or below a folder that belongs to another user, with its owner; links
+/// are not followed. For error messages.
 pub fn first_of_others(folder: &Path) -> Option<(PathBuf, Owner)> {
     let stat = rustix::fs::statat(CWD, folder, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     let owner = Owner {
@@ -208,8 +208,8 @@ pub fn first_of_others(folder: &Path) -> Option<(PathBuf, Owner)> {
     below.iter().find_map(|path| first_of_others(path))
 }
 
-/// Opens a file for reading and writing, or makes it, for its owner only and for the owner of its
-/// folder.
+/// Opens a file, creating it if it is missing; returns whether it was created. `open` must create
+/// files that only their owner can use.
 pub fn open_or_create(
     flags: OFlags,
     open: impl Fn(OFlags) -> Result<std::os::fd::OwnedFd, Errno>,

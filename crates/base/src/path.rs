@@ -1,48 +1,48 @@
 //! Safe relative paths: the only kind of path that may name a file below a [`Root`](super::Root).
 //!
-//! Paths from files, git trees and command lines are untrusted; [`RelPath::parse`] refuses
-//! everything that could leave the tree or reach into `.git` or `.snapback`, in every spelling
-//! that some file system folds onto them (git's t1014 list). Names are bytes, not text.
+//! Paths from files, git trees and command lines are untrusted. [`RelPath::parse`] refuses
+//! everything that could leave the tree or reach into `.git` or `.snapback`, in every spelling that
+//! some file system equates with them (git's t1014 list). Names are bytes, not text.
 
 use std::{ffi::OsStr, fmt, os::unix::ffi::OsStrExt, path::Path};
 
 use bstr::{BStr, BString, ByteSlice};
 use serde::{Deserialize, Serialize, de};
 
-/// A checked relative path, `/`-separated bytes. Empty only for [`RelPath::root`].
+/// A validated relative path of `/`-separated bytes. Empty only for [`RelPath::root`].
 ///
-/// As text (in YAML and JSON) it is itself when it is UTF-8 and does not begin with `bytes:`,
-/// else `bytes:` and hex digits, so that every name round-trips.
+/// Its text form (in YAML and JSON) is the path itself if that is UTF-8 and does not begin with
+/// `bytes:`, else `bytes:` and hex digits, so that every name round-trips.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct RelPath(BString);
 
-/// Why a path was refused.
+/// The reason why a path was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unsafe path {path:?}: {why}")]
 pub struct UnsafePath {
     /// The path, escaped.
     pub path: String,
-    /// The rule it breaks.
+    /// The rule that it breaks.
     pub why: &'static str,
 }
 
-/// Longest path that is accepted, in bytes (Linux `PATH_MAX`).
+/// Longest accepted path, in bytes, including a final NUL (Linux `PATH_MAX`).
 const PATH_MAX: usize = 4096;
-/// Longest name that is accepted, in bytes.
+/// Longest accepted name, in bytes.
 const NAME_MAX: usize = 255;
-/// Most names that a path has: trees, walks and folders are gone through by recursion, and each
-/// level of a walk holds an open folder.
+/// Most names in a path: trees and folders are traversed recursively, and each level of a walk
+/// holds a folder open.
 const DEPTH_MAX: usize = 256;
 const TOO_DEEP: &str = "it is deeper than 256 folders";
 const TOO_LONG: &str = "it is longer than 4095 bytes";
 const HOLDS_NUL: &str = "it holds a NUL byte";
-/// The characters that HFS+ ignores when it compares names (git's `next_hfs_char`).
+/// The characters that HFS+ ignores in comparisons of names (git's `next_hfs_char`).
 const HFS_IGNORED: [char; 16] = [
     '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}',
     '\u{202e}', '\u{206a}', '\u{206b}', '\u{206c}', '\u{206d}', '\u{206e}', '\u{206f}', '\u{feff}',
 ];
 
-/// The folder that a path of the system is in.
+/// Returns the folder that contains a system path.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -50,7 +50,7 @@ pub fn folder_of(path: &Path) -> &Path {
 }
 
 impl RelPath {
-    /// Checks an untrusted path.
+    /// Validates an untrusted path.
     pub fn parse(path: impl AsRef<[u8]>) -> Result<Self, UnsafePath> {
         let bytes = path.as_ref();
         match reason_to_refuse(bytes) {
@@ -62,17 +62,17 @@ impl RelPath {
         }
     }
 
-    /// The root itself.
+    /// Returns the root itself.
     pub fn root() -> Self {
         Self::default()
     }
 
-    /// A path of snapback's own making, which may lie in a reserved folder. Never for input.
+    /// Makes a path chosen by snapback, which may lie in a reserved folder. Never for input.
     pub fn own(path: impl Into<Vec<u8>>) -> Self {
         Self(BString::from(path.into()))
     }
 
-    /// This path with one more name, of snapback's own making, below it.
+    /// Appends a name chosen by snapback.
     pub fn join(&self, name: impl AsRef<[u8]>) -> Self {
         let mut path = BString::from(Vec::with_capacity(self.0.len() + 1 + name.as_ref().len()));
         path.extend_from_slice(&self.0);
@@ -83,7 +83,7 @@ impl RelPath {
         Self(path)
     }
 
-    /// This path with one more, untrusted name below it.
+    /// Appends an untrusted name.
     pub fn child(&self, name: &[u8]) -> Result<Self, UnsafePath> {
         let whole = self.join(name);
         let why = match name {
@@ -102,17 +102,17 @@ impl RelPath {
         }
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The bytes as a byte string.
+    /// Returns the bytes as a byte string.
     pub fn as_bstr(&self) -> &BStr {
         self.0.as_bstr()
     }
 
-    /// The path for the operating system.
+    /// Returns the path for the operating system.
     pub fn as_os(&self) -> &OsStr {
         OsStr::from_bytes(&self.0)
     }
@@ -122,7 +122,7 @@ impl RelPath {
         self.0.is_empty()
     }
 
-    /// The folder that holds it (the root for a top-level name) and its last name.
+    /// Returns the containing folder (the root for a top-level name) and the last name.
     pub fn split(&self) -> (RelPath, &[u8]) {
         match self.0.rfind_byte(b'/') {
             Some(at) => (Self(self.0[..at].into()), &self.0[at + 1..]),
@@ -130,19 +130,19 @@ impl RelPath {
         }
     }
 
-    /// The folder that holds it; the root for a top-level name.
+    /// Returns the containing folder; the root for a top-level name.
     pub fn parent(&self) -> RelPath {
         self.split().0
     }
 
-    /// The last name.
+    /// Returns the last name.
     pub fn name(&self) -> &[u8] {
         self.0
             .rfind_byte(b'/')
             .map_or(&self.0[..], |at| &self.0[at + 1..])
     }
 
-    /// All folders above it, nearest first, without the root.
+    /// Iterates over all containing folders, nearest first, without the root.
     pub fn ancestors(&self) -> impl Iterator<Item = RelPath> {
         let mut at = self.parent();
         std::iter::from_fn(move || {
@@ -162,7 +162,7 @@ impl RelPath {
                 && self.0[folder.0.len()] == b'/')
     }
 
-    /// The form for YAML and JSON; [`RelPath::from_text`] is its inverse.
+    /// Returns the form for YAML and JSON; [`RelPath::from_text`] is the inverse.
     pub fn to_text(&self) -> String {
         match self.0.to_str() {
             Ok(text) if !text.starts_with("bytes:") => text.to_string(),
@@ -177,7 +177,7 @@ impl RelPath {
         }
     }
 
-    /// Reads the form of YAML and JSON, and checks it.
+    /// Parses and validates the form of YAML and JSON.
     pub fn from_text(text: &str) -> Result<Self, UnsafePath> {
         let Some(hex) = text.strip_prefix("bytes:") else {
             return Self::parse(text);
@@ -204,7 +204,7 @@ impl RelPath {
     }
 }
 
-/// The rule that a path breaks, or `None`.
+/// Returns the rule that a path breaks, if any.
 fn reason_to_refuse(path: &[u8]) -> Option<&'static str> {
     if path.is_empty() {
         return Some("it is empty");
@@ -225,13 +225,13 @@ fn reason_to_refuse(path: &[u8]) -> Option<&'static str> {
         .find_map(reason_to_refuse_name)
 }
 
-/// True when a path has more names than any honest one.
+/// True when a path has more than [`DEPTH_MAX`] names.
 fn is_too_deep(path: &[u8]) -> bool {
-    // Nearly every path is too short for that.
+    // Nearly every path is too short to need counting.
     path.len() >= 2 * DEPTH_MAX && path.iter().filter(|byte| **byte == b'/').count() >= DEPTH_MAX
 }
 
-/// The rule that one name of a path breaks, or `None`.
+/// Returns the rule that one name of a path breaks, if any.
 fn reason_to_refuse_name(name: &[u8]) -> Option<&'static str> {
     match name {
         b"" => return Some("it holds an empty name"),
@@ -239,11 +239,11 @@ fn reason_to_refuse_name(name: &[u8]) -> Option<&'static str> {
         _ if name.len() > NAME_MAX => return Some("it holds a name longer than 255 bytes"),
         _ => {}
     }
-    // What every spelling below begins with, when it is ASCII: nearly every name ends here.
+    // Fast path: an ASCII name with another first character cannot be one of the spellings below.
     if name.is_ascii() && !matches!(name[0], b'.' | b'g' | b'G' | b's' | b'S') {
         return None;
     }
-    // A backslash is a separator on Windows and in no honest repository path that matters here.
+    // A backslash is a separator on Windows, and `:` begins a stream name on NTFS.
     let first = name
         .split(|byte| matches!(byte, b'\\' | b':'))
         .next()
@@ -259,7 +259,7 @@ fn reason_to_refuse_name(name: &[u8]) -> Option<&'static str> {
     None
 }
 
-/// True when some file system takes `name` for `reserved` (case, HFS+ and NTFS rules).
+/// True when some file system equates `name` with `reserved` (case, HFS+ and NTFS rules).
 fn is_spelling_of(name: &[u8], reserved: &str, short: &str) -> bool {
     if name.is_ascii() {
         // Nearly every name: no copy is needed.

@@ -1,11 +1,11 @@
-//! Child processes: the only place that starts one.
+//! Child processes: the only module that starts them.
 //!
-//! Every child leads a process group of its own, reads nothing, and has a time limit; what it
-//! prints is kept up to a cap and the rest is drained, so that neither 10 GB of output nor a
-//! grandchild that holds the pipe can stall snapback. It has the environment of this process, but
-//! for what [`Command::env`] and [`Command::env_remove`] say. Read `process/child.rs` for how a
-//! group ends, `process/stream.rs` for its output, `process/offline.rs` for shutting off the
-//! network. The standard library starts the processes; no crate knows how to end a group whole.
+//! Every child leads its own process group, gets no input and has a time limit. Its output is kept
+//! up to a cap and drained beyond it, so that neither 10 GB of output nor a grandchild that holds
+//! the pipe can stall snapback. It inherits the environment, except for [`Command::env`] and
+//! [`Command::env_remove`]. See `process/child.rs` for ending a group, `process/stream.rs` for
+//! output and `process/offline.rs` for cutting off the network. The standard library starts the
+//! processes; no crate can end a whole group.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -30,14 +30,14 @@ mod stream;
 use child::{Child, End};
 use stream::Stream;
 
-/// Children that nobody waits for.
+/// Detached children, kept for reaping.
 static LET_GO: Mutex<Vec<std::process::Child>> = Mutex::new(Vec::new());
 
 /// A command to run. Standard input is always empty.
 #[derive(Debug, Clone)]
 pub struct Command {
     argv: Vec<OsString>,
-    /// How many words of it are not the command's own.
+    /// Number of leading words that are not part of the command itself.
     prefix: usize,
     dir: PathBuf,
     set: Vec<(OsString, OsString)>,
@@ -51,14 +51,14 @@ pub struct Command {
     owner: Option<Owner>,
 }
 
-/// How a child ended.
+/// The outcome of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// It exited with this code.
     Code(i32),
-    /// This signal killed it.
+    /// It was killed by this signal.
     Signal(i32),
-    /// Its time limit passed and its group was killed.
+    /// Its time limit expired and its group was killed.
     TimedOut,
 }
 
@@ -72,29 +72,29 @@ impl std::fmt::Display for Exit {
     }
 }
 
-/// What a child left behind.
+/// The result of a child that ended.
 #[derive(Debug, Clone)]
 pub struct Ended {
-    /// How it ended.
+    /// The outcome.
     pub status: Exit,
-    /// Its standard output, at most the cap: the first and the last half.
+    /// Its standard output, up to the cap: the first and the last half.
     pub stdout: Vec<u8>,
-    /// Its standard error output, likewise; empty when merged.
+    /// Its standard error, likewise; empty when merged.
     pub stderr: Vec<u8>,
     /// True when output was left out.
     pub truncated: bool,
-    /// How long it ran.
+    /// The run time.
     pub duration: Duration,
 }
 
 impl Ended {
-    /// True when it exited with code 0.
+    /// True when the child exited with code 0.
     pub fn succeeded(&self) -> bool {
         self.status == Exit::Code(0)
     }
 }
 
-/// A command that gave no result.
+/// The reason why a command gave no result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The program, or the folder to run it in, is missing or cannot be executed.
@@ -102,15 +102,15 @@ pub enum Error {
     Start {
         /// The program, escaped.
         program: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The system failed while the child ran; its group was killed.
+    /// The system failed while the child was running; its group was killed.
     #[error("lost sight of {program}: {source}")]
     Watch {
         /// The program, escaped.
         program: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A signal asked snapback to stop; the child's group was ended.
@@ -143,7 +143,7 @@ impl Fault for Error {
 }
 
 impl Command {
-    /// A program, run in `dir`: one hour at most, 1 MiB of each output stream kept.
+    /// Makes a command run in `dir`: one hour at most, 1 MiB kept of each output stream.
     pub fn new(program: impl AsRef<OsStr>, dir: &Path) -> Self {
         Self {
             argv: vec![program.as_ref().to_os_string()],
@@ -173,8 +173,8 @@ impl Command {
         self.args([arg])
     }
 
-    /// It runs as the owner of a place when this process is root and the place is somebody else's:
-    /// what it writes there is the owner's then, and it finds the owner's home.
+    /// Runs the command as the owner of a location, if this process is root and another user owns
+    /// it: files that it writes there then belong to that user, and it finds that user's home.
     pub fn as_owner_of(self, place: &Path) -> Self {
         let Some(owner) = owner::other_owner(place) else {
             return self;
@@ -193,57 +193,57 @@ impl Command {
         }
     }
 
-    /// Sets a variable of its environment, also one that is removed.
+    /// Sets an environment variable; this overrides removal.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.set
             .push((name.as_ref().to_os_string(), value.as_ref().to_os_string()));
         self
     }
 
-    /// Removes a variable from its environment.
+    /// Removes an environment variable.
     pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
         self.remove.push(name.as_ref().to_os_string());
         self
     }
 
-    /// Its time limit.
+    /// Sets the time limit.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// How long its group has between TERM and KILL, default 2 s.
+    /// Sets how long the group has between TERM and KILL; 2 s by default.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// Bytes of each output stream that are kept.
+    /// Sets how many bytes of each output stream are kept.
     pub fn output_cap(mut self, bytes: usize) -> Self {
         self.cap = bytes;
         self
     }
 
-    /// Standard error goes where standard output goes, in the order of writing.
+    /// Sends standard error to standard output, in the order of writing.
     pub fn merged(mut self) -> Self {
         self.merged = true;
         self
     }
 
-    /// It runs to its end though a signal asked to stop: for what puts things back.
+    /// Lets the command finish even if a signal requests a stop: for restoring a previous state.
     pub fn despite_cancel(mut self) -> Self {
         self.cancellable = false;
         self
     }
 
-    /// It may leave processes behind that live on, as a command that starts a service does.
-    /// Its output goes to a file without a name, so that they can go on writing.
+    /// Allows the command to leave processes behind, as one that starts a service does. Output goes
+    /// to an unnamed file, so that they can go on writing.
     pub fn may_daemonise(mut self) -> Self {
         self.daemon = true;
         self
     }
 
-    /// Runs it to its end, its time limit or a signal to stop.
+    /// Runs the command until it ends, its time limit expires or a signal requests a stop.
     pub fn run(&self) -> Result<Ended, Error> {
         self.run_until(&|| {
             if self.cancellable {
@@ -254,7 +254,7 @@ impl Command {
         })
     }
 
-    /// Runs it; `cancelled` says whether a signal asked to stop.
+    /// Runs the command; `cancelled` tells whether a signal requested a stop.
     fn run_until(&self, cancelled: &dyn Fn() -> Option<i32>) -> Result<Ended, Error> {
         let start_failed = |source| Error::Start {
             program: self.program(),
@@ -304,8 +304,8 @@ impl Command {
         })
     }
 
-    /// Starts it and lets it go: it reads and prints nothing, and lives on when this process ends.
-    /// Returns its number.
+    /// Starts the command detached: it has no input or output, and outlives this process. Returns
+    /// its process id.
     pub fn detach(&self) -> Result<u32, Error> {
         let failed = |source| Error::Start {
             program: self.program(),
@@ -316,13 +316,13 @@ impl Command {
         let child = command.spawn().map_err(failed)?;
         let id = child.id();
         let mut let_go = LET_GO.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that have ended meanwhile stay in the system's table until they are asked.
+        // Children that have ended stay zombies until they are waited for.
         let_go.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
         let_go.push(child);
         Ok(id)
     }
 
-    /// Starts the child in a group of its own, its output connected to the streams.
+    /// Starts the child in its own process group, its output connected to the streams.
     fn start(&self) -> io::Result<(std::process::Child, [Stream; 2])> {
         if !self.dir.is_dir() {
             return Err(io::Error::new(
@@ -345,13 +345,13 @@ impl Command {
         Ok((command.spawn()?, [out, err]))
     }
 
-    /// The words, the folder and the environment as the system gets them.
+    /// Prepares the arguments, the folder and the environment.
     fn prepared(&self) -> io::Result<std::process::Command> {
         let (program, args) = self
             .argv
             .split_first()
             .expect("because new() gives a program");
-        // A path is one from here, not from the folder that the child runs in.
+        // A path is relative to the current folder, not to the folder that the child runs in.
         let is_path = program.as_encoded_bytes().contains(&b'/');
         let program = if is_path && Path::new(program).is_relative() {
             Path::new(program).canonicalize()?.into_os_string()
@@ -369,7 +369,7 @@ impl Command {
         Ok(command)
     }
 
-    /// The program for messages; of a shell command, the line.
+    /// Returns the program for messages; for a shell command, the command line.
     fn program(&self) -> String {
         let shown = match &self.argv[self.prefix..] {
             [sh, c, line] if sh == "sh" && c == "-c" => line,
@@ -379,7 +379,7 @@ impl Command {
     }
 }
 
-/// The end of a process in our words.
+/// Converts the exit status.
 fn exit_of(status: ExitStatus) -> Exit {
     status
         .code()

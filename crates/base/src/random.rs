@@ -1,6 +1,6 @@
-//! Random bytes that nobody can guess, from the system.
+//! Unpredictable random bytes from the system.
 
-/// `N` bytes of the system's generator, which is seeded long before any program of a user runs.
+/// Returns `N` bytes of the system's generator, which is seeded long before any user program runs.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     let mut filled = 0;

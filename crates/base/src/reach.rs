@@ -1,9 +1,9 @@
-//! The way to a folder that is written to on request, one name at a time.
+//! Opens the folder of a file to be written on request, one path component at a time.
 //!
-//! Whoever may make a name somewhere on the way can lay a link there, and lead what another user
-//! writes to files of their choice. So a link is followed when it is this user's or root's, or
-//! leads to what belongs to whoever laid it, who could write there without us. Each folder is
-//! opened from the one above it, so a name that is swapped meanwhile leads nowhere else.
+//! A user who may create names somewhere on the way can place a link there, and so redirect another
+//! user's writes to files of their choice. So a link is followed only if it belongs to this user or
+//! root, or if its target belongs to the link's owner, who could write there anyway. Each folder is
+//! opened relative to its parent, so a name that is swapped meanwhile cannot redirect.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -19,16 +19,16 @@ use rustix::{
 
 use super::{Fs, RelPath, Root, text, user};
 
-/// How many links are followed.
+/// Most links that are followed.
 const LINKS: usize = 40;
 
-/// Why a folder is not reached.
+/// The reason why a folder is not reached.
 #[derive(Debug, thiserror::Error)]
 pub enum Stop {
     /// A link that is not followed.
     #[error("{0}")]
     Link(String),
-    /// What the system said.
+    /// The system's error.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -40,7 +40,7 @@ impl From<Errno> for Stop {
 }
 
 impl Stop {
-    /// A link that leads to nothing.
+    /// A link whose target is missing.
     pub fn nowhere() -> Self {
         Self::Link("it is a link that leads nowhere".into())
     }
@@ -51,10 +51,10 @@ impl Stop {
     }
 }
 
-/// Opens a folder; with `make`, what is missing of it is made, for the owner of the folder above.
+/// Opens a folder; with `make`, creates its missing parts, each for the owner of its parent.
 ///
 /// # Errors
-/// When it is not there, or a link on the way is not to be followed.
+/// If it is missing, or a link on the way must not be followed.
 pub fn folder(path: &Path, make: bool) -> Result<Root, Stop> {
     let begin = if path.is_absolute() {
         PathBuf::from("/")
@@ -103,7 +103,7 @@ pub fn folder(path: &Path, make: bool) -> Result<Root, Stop> {
     Ok(at)
 }
 
-/// The names of a path, the last one first.
+/// Returns the components of a path, last one first.
 fn names(path: &Path) -> Vec<OsString> {
     let is_step = |name: &&OsStr| *name != ".";
     path.iter()
@@ -113,10 +113,10 @@ fn names(path: &Path) -> Vec<OsString> {
         .collect()
 }
 
-/// What a link names, when it is to be followed.
+/// Returns the target of a link that may be followed.
 ///
 /// # Errors
-/// When it leads nowhere, or where whoever laid it may not write.
+/// If the target is missing, or if the link is another user's and its target is not theirs.
 pub fn target(folder: &Root, name: &OsStr) -> Result<PathBuf, Stop> {
     let owner = rustix::fs::statat(folder.handle(), name, AtFlags::SYMLINK_NOFOLLOW)?.st_uid;
     let is_ours = owner == 0 || owner == user::effective();

@@ -1,9 +1,9 @@
 //! The real file system below one directory handle, which no path can leave.
 //!
 //! Every operation opens the parent folder with `openat2(RESOLVE_BENEATH | NO_SYMLINKS |
-//! NO_MAGICLINKS)` and acts on the last name relative to that handle, so a folder that is
-//! swapped for a link in the meantime is an error, never an escape. Here is the handle and how
-//! something below it is opened; read `root/operations.rs` for what is then done there.
+//! NO_MAGICLINKS)` and acts on the last name relative to that handle, so a folder that is swapped
+//! for a link in the meantime causes an error, never an escape. This file has the handle and how
+//! entries are opened; `root/operations.rs` has the operations.
 
 use std::{
     fs::File,
@@ -38,20 +38,20 @@ impl Root {
         Ok(Self::of(handle, path.to_path_buf()))
     }
 
-    /// A root of a directory that is open already.
+    /// Makes a root of an open directory.
     pub(super) fn of(handle: OwnedFd, path: PathBuf) -> Self {
         Self { handle, path }
     }
 
-    /// The directory.
+    /// Returns the directory handle.
     pub(super) fn handle(&self) -> BorrowedFd<'_> {
         self.handle.as_fd()
     }
 
-    /// The root of a folder below, opened from this one: no link is followed.
+    /// Opens a folder below as a root of its own; no link is followed.
     ///
     /// # Errors
-    /// When there is no such folder.
+    /// If there is no such folder.
     pub fn enter(&self, dir: &RelPath) -> io::Result<Self> {
         Ok(Self::of(
             self.open_beneath(dir, OFlags::PATH | OFlags::DIRECTORY, 0)?,
@@ -59,11 +59,11 @@ impl Root {
         ))
     }
 
-    /// Opens a file or a folder to be locked: never what a link leads to, and never waiting for a
+    /// Opens a file or folder to be locked; never follows a link or waits for the other end of a
     /// pipe.
     ///
     /// # Errors
-    /// When it is not there, or a link.
+    /// If it is missing, or a link.
     pub fn open_to_lock(&self, path: &RelPath) -> io::Result<File> {
         Ok(File::from(self.open_beneath(
             path,
@@ -72,12 +72,12 @@ impl Root {
         )?))
     }
 
-    /// Where the root is, for messages and for child processes.
+    /// Returns the location of the root, for messages and child processes.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens something below the root, following no link.
+    /// Opens an entry below the root, following no link.
     fn open_beneath(&self, path: &RelPath, flags: OFlags, mode: u32) -> io::Result<OwnedFd> {
         let name = if path.is_root() {
             Path::new(".")
@@ -86,7 +86,7 @@ impl Root {
         };
         let resolve =
             ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        // EAGAIN: something was renamed during the walk; the kernel asks to try again.
+        // EAGAIN: something was renamed during the walk; the kernel asks for a retry.
         for _ in 0..128 {
             match rustix::fs::openat2(
                 &self.handle,
@@ -120,7 +120,7 @@ impl Root {
         Ok(File::from(handle))
     }
 
-    /// The handle of the folder that holds `path`, and the last name.
+    /// Returns the handle of the folder that contains `path`, and the last name.
     fn parent<'a>(&self, path: &'a RelPath) -> io::Result<(OwnedFd, &'a Path)> {
         use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
         let (dir, name) = path.split();
@@ -129,12 +129,12 @@ impl Root {
     }
 }
 
-/// The error for a symbolic link where a folder was expected.
+/// Makes the error for a symbolic link where a folder was expected.
 fn unexpected_symlink(path: &RelPath) -> io::Error {
     io::Error::other(LinkOnTheWay(path.clone()))
 }
 
-/// The permission bits of a mode.
+/// Returns the permission bits of a mode.
 fn permissions(mode: u32) -> Mode {
     Mode::from_raw_mode(mode & 0o7777)
 }

@@ -1,15 +1,15 @@
-//! What looks like a secret, so that no report, diff or log ever shows one.
+//! Detects and hides what looks like a secret in reports, diffs and logs.
 //!
-//! Names decide: a key with a word such as `token` or `password` hides its value and all that
-//! is below it; a variable of the environment with such a name hides its value wherever a
-//! program printed it. User names and passwords in URLs are hidden whatever they are called.
-//! It is a net, not a proof; too much is hidden rather than too little.
+//! Names decide: a key with a word such as `token` or `password` hides its value and everything
+//! below it; an environment variable with such a name hides its value wherever a program printed
+//! it. User names and passwords in URLs are always hidden. This is a safety net, not a proof; it
+//! prefers to hide too much.
 
 use std::ffi::{OsStr, OsString};
 
 use bstr::ByteSlice;
 
-/// What stands for a hidden value.
+/// The replacement for a hidden value.
 pub const MASK: &str = "***";
 
 /// Words that hide a value, as whole words of its key.
@@ -33,7 +33,7 @@ const WORDS: [&str; 18] = [
     "pat",
     "salt",
 ];
-/// Pairs of neighbouring words that hide a value.
+/// Pairs of adjacent words that hide a value.
 const PAIRS: [(&str, &str); 7] = [
     ("api", "key"),
     ("api", "keys"),
@@ -61,7 +61,7 @@ pub fn is_named(key: &str) -> bool {
             .any(|pair| PAIRS.contains(&(pair[0].as_str(), pair[1].as_str())))
 }
 
-/// How the keys of well-known services begin.
+/// Prefixes of the keys of well-known services.
 const PREFIXES: [&str; 9] = [
     "ghp_",
     "gho_",
@@ -73,7 +73,7 @@ const PREFIXES: [&str; 9] = [
     "AKIA",
     "tvly-",
 ];
-/// Parameters of a URL that carry a secret.
+/// URL parameters that carry a secret.
 const PARAMETERS: [&str; 6] = [
     "token=",
     "key=",
@@ -83,8 +83,8 @@ const PARAMETERS: [&str; 6] = [
     "sig=",
 ];
 
-/// True when a value holds a secret whatever its key: a URL with a password or a token, the key
-/// of a well-known service, a private key.
+/// True when a value is a secret by itself: a URL with a password or token, a key of a well-known
+/// service, a private key.
 pub fn is_held(text: &str) -> bool {
     let url = text.split_once("://").map(|(_, rest)| rest);
     let login = url
@@ -101,15 +101,15 @@ pub fn is_held(text: &str) -> bool {
         || text.contains("PRIVATE KEY-----")
 }
 
-/// Variables whose names only look like those of secrets: folders, sockets.
+/// Variables whose names merely resemble those of secrets: folders, sockets.
 const HARMLESS: [&str; 3] = ["PWD", "OLDPWD", "SSH_AUTH_SOCK"];
-/// Shortest value, and line of one, that is hidden, in bytes.
+/// Shortest value, or line of a value, that is hidden, in bytes.
 const SHORTEST: usize = 4;
-/// The same for variables that only their names betray: `AUTH=basic` is no secret.
+/// Shortest one from the environment, in bytes: `AUTH=basic` is not a secret.
 const SHORTEST_BY_NAME: usize = 6;
 
-/// What of a value is hidden: all of it, and each of its lines, for a program may print one line
-/// of a key that has many. Shorter ones are no secrets, and hiding them would hide everything.
+/// Returns the parts of a value to hide: the whole and each line, because a program may print one
+/// line of a multi-line key. Shorter ones are not secrets; hiding them would hide everything.
 pub fn parts(value: &OsStr) -> Vec<Vec<u8>> {
     let value = value.as_encoded_bytes();
     let lines = value.lines().map(<[u8]>::trim_ascii);
@@ -120,12 +120,12 @@ pub fn parts(value: &OsStr) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The secrets in this process's environment, by the names of its variables.
+/// Returns the secrets in this process's environment, by the names of its variables.
 pub fn of_environment() -> Vec<Vec<u8>> {
     of_variables(std::env::vars_os())
 }
 
-/// The secrets among some variables.
+/// Returns the secrets among some variables.
 fn of_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<Vec<u8>> {
     let named = |name: &OsStr| {
         name.to_str()
@@ -143,7 +143,7 @@ fn of_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<Ve
         .collect()
 }
 
-/// A text in which each of these stands as `***`.
+/// Replaces each of the `hidden` values in a text with `***`.
 pub fn without(text: &[u8], hidden: &[Vec<u8>]) -> Vec<u8> {
     hidden.iter().fold(text.to_vec(), |text, value| {
         if text.contains_str(value) {
@@ -154,8 +154,8 @@ pub fn without(text: &[u8], hidden: &[Vec<u8>]) -> Vec<u8> {
     })
 }
 
-/// A text in which no URL has a user name or password any more: `https://***@host/path`. The user
-/// `git` of ssh stays, because it is no secret.
+/// Removes user names and passwords from the URLs in a text: `https://***@host/path`. The user
+/// `git` of ssh is kept, because it is not a secret.
 pub fn without_logins(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -179,17 +179,17 @@ pub fn without_logins(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A text of another program, or that a person typed, that may be shown and kept.
+/// Makes a text from another program or the user safe to show and store.
 pub fn clean(text: &[u8]) -> Vec<u8> {
     without_logins(&without(text, &of_environment()))
 }
 
-/// The same for text.
+/// Like [`clean`], for a string.
 pub fn clean_text(text: &str) -> String {
     String::from_utf8_lossy(&clean(text.as_bytes())).into_owned()
 }
 
-/// The words of a key in lower case: split at signs, and where a capital follows a small letter.
+/// Splits a key into lower-case words: at punctuation, and where a capital follows a small letter.
 fn words(key: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut small = false;

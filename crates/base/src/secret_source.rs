@@ -1,8 +1,8 @@
-//! Where a secret lies that a configuration may only name: a variable, or a file of the user's own.
+//! The location of a secret, which a configuration may name but not contain: a variable or a file.
 //!
-//! The value is read at the moment it is used, is never written anywhere and is never shown:
-//! [`Secret`] has no text. A file counts only when nobody else can read it, when it is the
-//! user's own, and when it lies outside the work tree, where it could be committed.
+//! The value is read at the moment it is used, and is never written or shown: [`Secret`] prints as
+//! a mask. A file is accepted only if it belongs to the user, nobody else can read it, and it lies
+//! outside the work tree, where it could be committed.
 
 use std::{
     io::Read,
@@ -14,15 +14,15 @@ use rustix::fs::OFlags;
 
 use super::secret;
 
-/// Largest file of a secret that is read, in bytes.
+/// Largest secret file that is read, in bytes.
 const LIMIT: u64 = 64 << 10;
 
-/// Where a secret lies.
+/// The location of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A variable of the environment.
+    /// An environment variable.
     Env(String),
-    /// A file: absolute, or below the home folder with `~/`.
+    /// A file: an absolute path, or one in the home folder with `~/`.
     File(String),
 }
 
@@ -35,7 +35,7 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// A secret that cannot be had.
+/// A secret that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{from} cannot be used: {why}")]
 pub struct Error {
@@ -54,12 +54,12 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// The value, for the one who needs it.
+    /// Returns the value, for the code that uses it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// A text in which the value does not stand.
+    /// Hides the value wherever it occurs in a text.
     pub fn hide(&self, text: &str) -> String {
         let parts = secret::parts(self.0.as_ref());
         String::from_utf8_lossy(&secret::without(text.as_bytes(), &parts)).into_owned()
@@ -73,10 +73,10 @@ impl From<&str> for Secret {
 }
 
 impl Source {
-    /// Reads the secret, without white space around it.
+    /// Reads the secret, without surrounding white space.
     ///
     /// # Errors
-    /// When it is not there, empty, or in a file that others can read.
+    /// If it is missing, empty, or in a file that others can read.
     pub fn read(&self, work_tree: &Path) -> Result<Secret, Error> {
         let failed = |why: String| Error {
             from: self.clone(),

@@ -1,22 +1,22 @@
-//! A sorted list of things with paths, in which paths are found.
+//! A sorted list of items, looked up by path.
 //!
-//! Lists of 50,000 files are compared with each other in nearly every command. When the paths
-//! are asked for in their order, each answer costs one comparison and no hashing; any other
-//! order works too and costs a binary search. It owns nothing that it lists.
+//! Lists of 50,000 files are compared with each other in nearly every command. When paths are
+//! looked up in sorted order, each lookup costs one comparison and no hashing; in any other order
+//! it costs a binary search. The list borrows its paths.
 
 use std::cell::Cell;
 
 use super::RelPath;
 
-/// Things by their paths, sorted by the bytes of the paths.
+/// Items by path, sorted by the bytes of the paths.
 pub struct Sorted<'a, T> {
     items: Vec<(&'a RelPath, T)>,
-    /// Where the next path is expected.
+    /// The expected position of the next path.
     next: Cell<usize>,
 }
 
 impl<'a, T> Sorted<'a, T> {
-    /// Sorts them, which is quick when they are sorted already. Of equal paths all are kept.
+    /// Sorts the items; fast if they are sorted already. Items with equal paths are all kept.
     pub fn new(items: impl IntoIterator<Item = (&'a RelPath, T)>) -> Self {
         let mut items: Vec<_> = items.into_iter().collect();
         items.sort_by_key(|(path, _)| *path);
@@ -26,7 +26,7 @@ impl<'a, T> Sorted<'a, T> {
         }
     }
 
-    /// What has this path.
+    /// Returns the item with this path.
     pub fn get(&self, path: &RelPath) -> Option<&T> {
         let next = self.next.get();
         let expected = self.items.get(next).map(|(here, _)| (*here).cmp(path));
@@ -38,17 +38,17 @@ impl<'a, T> Sorted<'a, T> {
         found.ok().map(|at| &self.items[at].1)
     }
 
-    /// True when something has this path.
+    /// True when some item has this path.
     pub fn contains(&self, path: &RelPath) -> bool {
         self.get(path).is_some()
     }
 
-    /// The paths, sorted.
+    /// Iterates over the paths, sorted.
     pub fn paths(&self) -> impl Iterator<Item = &'a RelPath> {
         self.items.iter().map(|(path, _)| *path)
     }
 
-    /// The things, sorted by their paths.
+    /// Iterates over the items, sorted by path.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.items.iter().map(|(_, item)| item)
     }

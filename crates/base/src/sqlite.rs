@@ -1,15 +1,15 @@
-//! What SQLite keeps beside a database, and whether that changes the rows of the database.
+//! The files that SQLite keeps beside a database, and whether they change its rows.
 //!
-//! The rows of a database `d` are in the file `d` and, until they are folded into it, in its
-//! write-ahead log `d-wal`; the rollback journal `d-journal` of a transaction that did not end
-//! takes pages of `d` back when `d` is opened next; `d-shm` is an index of the log. SQLite reads
-//! whatever has these names, so a log of one version beside the database of another one mixes the
-//! two. The formats: sqlite.org/fileformat2.html, 3 and 4.
+//! The rows of a database `d` are in the file `d` and, until a checkpoint copies them there, in its
+//! write-ahead log `d-wal`. The rollback journal `d-journal` of an unfinished transaction restores
+//! pages of `d` when `d` is opened next. `d-shm` is an index of the log. SQLite reads whatever has
+//! these names, so a log of one version beside the database of another mixes the two. The formats:
+//! sqlite.org/fileformat2.html, 3 and 4.
 //!
-//! Files are only read, never locked, and no copy is made: a database in use can be looked at, and
-//! a large one costs no more than its log. The journal that a transaction over several databases
-//! has in common (`d-mj…`) is never taken away: the other databases would lose their way back, and
-//! nobody reads it without the journals that name it.
+//! Files are only read, never locked or copied: a database in use can be inspected, and a large one
+//! costs no more than its log. The super-journal of a transaction over several databases (`d-mj…`)
+//! is never removed: the other databases could not roll back without it, and it is read only
+//! through the journals that name it.
 
 use std::{
     collections::HashMap,
@@ -18,46 +18,46 @@ use std::{
 
 use super::{Fs, Input, RelPath, Stat, Type, cancel::Stoppable};
 
-/// What a database begins with.
+/// The first bytes of a database.
 pub const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-/// The ends of the names of a database's log, of the log's index and of its journal.
+/// The suffixes of a database's log, the log's index and the journal.
 pub const ENDS: [&str; 3] = [WAL, "-shm", JOURNAL];
-/// Those of a log and of a journal: one lies there while somebody writes.
+/// The suffixes of the log and the journal, one of which exists during a write.
 pub const LIVE_ENDS: [&str; 2] = [WAL, JOURNAL];
-/// The end of the name of a write-ahead log.
+/// The suffix of a write-ahead log.
 const WAL: &str = "-wal";
-/// The end of the name of a rollback journal.
+/// The suffix of a rollback journal.
 const JOURNAL: &str = "-journal";
-/// What a journal that is to be played back begins with.
+/// The first bytes of a hot journal, which will be rolled back.
 const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
-/// What a log begins with; the last bit says that its checksums are of big-endian numbers.
+/// The magic of a log; its lowest bit is set if the checksums read big-endian numbers.
 const WAL_MAGIC: u32 = 0x377f_0682;
-/// The only version of the log's format.
+/// The only version of the log format.
 const WAL_VERSION: u32 = 3_007_000;
-/// Bytes of the log's header, and of the header of each page in it.
+/// Sizes in bytes of the log's header and of the header of each page in it.
 const HEADER: (usize, usize) = (32, 24);
-/// Smallest and largest page.
+/// Smallest and largest page size.
 const PAGES: std::ops::RangeInclusive<u32> = 512..=65_536;
-/// How much of a log is read at once.
+/// Bytes of a log that are read at once.
 const BUFFER: usize = 256 << 10;
 
-/// What a log or journal does to the rows of its database.
+/// The effect of a log or journal on the rows of its database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Log {
-    /// Nothing: the database has all that is in it.
+    /// None: the database already contains everything.
     Idle,
-    /// It holds committed rows that the database lacks.
+    /// The log holds committed rows that the database lacks.
     Rows,
-    /// It takes back a transaction that did not end, or has not ended yet.
+    /// The journal rolls back a transaction that is unfinished or still running.
     Transaction,
 }
 
-/// The path of what lies beside a database.
+/// Returns the path of a file beside a database.
 pub fn side(database: &RelPath, end: &str) -> RelPath {
     RelPath::own([database.as_bytes(), end.as_bytes()].concat())
 }
 
-/// The database that a log, its index or a journal belongs to, by its name.
+/// Returns the database that a log, its index or a journal belongs to, by name.
 pub fn database_of(path: &RelPath) -> Option<RelPath> {
     let is_named =
         |end: &&str| path.name().len() > end.len() && path.name().ends_with(end.as_bytes());
@@ -67,30 +67,30 @@ pub fn database_of(path: &RelPath) -> Option<RelPath> {
     ))
 }
 
-/// True when a file of this size can be a database: it is made of whole pages.
+/// True when a file of this size can be a database: a multiple of 512 bytes.
 pub fn is_sized(size: u64) -> bool {
     size >= 512 && size.is_multiple_of(512)
 }
 
-/// True for a file that is a database, or whose log or journal shows that it is one: an encrypted
-/// one does not begin as others do.
+/// True for a database, or a file whose log or journal shows that it is one: an encrypted database
+/// does not begin with the magic.
 pub fn is_database(fs: &dyn Fs, path: &RelPath) -> io::Result<bool> {
     Ok(begins(fs, path, MAGIC)?
         || is_log(fs, &side(path, WAL))?
         || begins(fs, &side(path, JOURNAL), &JOURNAL_MAGIC)?)
 }
 
-/// What a log, its index or a journal, by its name, does to the rows of its database.
+/// Returns the effect of a log, its index or a journal (by its name) on its database's rows.
 pub fn log(fs: &dyn Fs, database: &RelPath, path: &RelPath) -> io::Result<Log> {
     read_log(fs, database, path, &|log| Box::new(Stoppable(log)))
 }
 
-/// [`log`] for what puts things back, which no signal stops.
+/// Like [`log`], but not stopped by a signal: for restoring a previous state.
 pub fn log_to_its_end(fs: &dyn Fs, database: &RelPath, path: &RelPath) -> io::Result<Log> {
     read_log(fs, database, path, &|log| log)
 }
 
-/// A reader around another one.
+/// A function that wraps a reader.
 type Around<'a> = &'a dyn Fn(Box<dyn Read>) -> Box<dyn Read>;
 
 fn read_log(
@@ -101,7 +101,7 @@ fn read_log(
 ) -> io::Result<Log> {
     let name = path.name();
     if name.ends_with(JOURNAL.as_bytes()) {
-        // One that is kept between transactions begins with zeros then, or is empty.
+        // A journal that persists between transactions begins with zeros in between, or is empty.
         return Ok(if begins(fs, path, &JOURNAL_MAGIC)? {
             Log::Transaction
         } else {
@@ -116,19 +116,19 @@ fn read_log(
     })
 }
 
-/// True for a file that is called and begins as a write-ahead log does.
+/// True for a file with the name and the magic of a write-ahead log.
 pub fn is_log(fs: &dyn Fs, path: &RelPath) -> io::Result<bool> {
     Ok(path.name().ends_with(WAL.as_bytes())
         && begin::<4>(fs, path)?.is_some_and(|begin| u32::from_be_bytes(begin) & !1 == WAL_MAGIC))
 }
 
-/// True for a file that begins with some bytes.
+/// True for a file that begins with these bytes.
 fn begins<const N: usize>(fs: &dyn Fs, path: &RelPath, bytes: &[u8; N]) -> io::Result<bool> {
     Ok(begin::<N>(fs, path)?.as_ref() == Some(bytes))
 }
 
-/// What lies at a path. A name that with `-journal` is longer than the file system has names is
-/// nobody's.
+/// Returns the stat of a path. A name that exceeds the file system's limit, as one with `-journal`
+/// may, counts as missing.
 pub fn stat(fs: &dyn Fs, path: &RelPath) -> io::Result<Option<Stat>> {
     match fs.stat(path) {
         Err(error) if error.kind() == io::ErrorKind::InvalidFilename => Ok(None),
@@ -136,7 +136,7 @@ pub fn stat(fs: &dyn Fs, path: &RelPath) -> io::Result<Option<Stat>> {
     }
 }
 
-/// The first bytes of a regular file that has so many.
+/// Returns the first bytes of a regular file; `None` if it is shorter.
 fn begin<const N: usize>(fs: &dyn Fs, path: &RelPath) -> io::Result<Option<[u8; N]>> {
     if stat(fs, path)?.is_none_or(|stat| stat.kind != Type::File || stat.size < N as u64) {
         return Ok(None);
@@ -147,7 +147,7 @@ fn begin<const N: usize>(fs: &dyn Fs, path: &RelPath) -> io::Result<Option<[u8; 
         .and_then(|mut file| file.read_exact(&mut bytes))
     {
         Ok(()) => Ok(Some(bytes)),
-        // It was folded in, or removed, a moment ago.
+        // It was checkpointed or removed a moment ago.
         Err(error)
             if matches!(
                 error.kind(),
@@ -171,7 +171,7 @@ fn is_folded(
     let committed = match committed(&mut reader) {
         Ok(Some(committed)) => committed,
         Ok(None) => return Ok(true),
-        // What is in it cannot be told, so it is not taken for nothing.
+        // Its contents are unknown, so it must not count as empty.
         Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(false),
         Err(error) => return Err(error),
     };
@@ -197,28 +197,28 @@ fn is_folded(
     Ok(true)
 }
 
-/// Reads a page; what is beyond the end is zeros.
+/// Reads a page; bytes beyond the end of the file are zeros.
 fn fill(file: &dyn Input, at: u64, page: &mut [u8]) -> io::Result<()> {
     let read = file.read_at(at, page)?;
     page[read..].fill(0);
     Ok(())
 }
 
-/// What the committed part of a log says.
+/// The committed part of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
-    /// Bytes of a page.
+    /// Bytes per page.
     pub page_size: usize,
-    /// How many pages the database has afterwards.
+    /// The size of the database after the log is applied, in pages.
     pub pages: u32,
-    /// Where the last committed page ends in the log.
+    /// Offset in the log at which the last committed page ends.
     pub end: u64,
-    /// Where in the log the newest form of a page is.
+    /// Offset in the log of the newest version of each page.
     at: HashMap<u32, u64>,
 }
 
 impl Committed {
-    /// The pages of the database that the log holds, in order, each with its place in the log.
+    /// Returns the pages that the log holds, in order, each with its offset in the log.
     fn places(&self) -> Vec<(u32, u64)> {
         let mut places: Vec<_> = self
             .at
@@ -231,8 +231,8 @@ impl Committed {
     }
 }
 
-/// Reads a log up to its last committed page, as SQLite's recovery does: what follows a page that
-/// does not fit into the chain of checksums is not there. `None` when nothing is committed.
+/// Reads a log up to its last committed page, as SQLite's recovery does: the log ends before the
+/// first page whose checksum does not continue the chain. `None` if nothing is committed.
 pub fn committed(log: &mut dyn Read) -> io::Result<Option<Committed>> {
     let mut header = [0; HEADER.0];
     let number = |bytes: &[u8], at: usize| {
@@ -290,7 +290,7 @@ pub fn committed(log: &mut dyn Read) -> io::Result<Option<Committed>> {
     Ok((found.pages > 0).then_some(found))
 }
 
-/// Fills a buffer; false when the file ends before.
+/// Fills a buffer; returns false if the file ends first.
 fn read_all(file: &mut dyn Read, into: &mut [u8]) -> io::Result<bool> {
     match file.read_exact(into) {
         Ok(()) => Ok(true),
@@ -299,7 +299,7 @@ fn read_all(file: &mut dyn Read, into: &mut [u8]) -> io::Result<bool> {
     }
 }
 
-/// The checksum of the log's format (4.2), gone on with from another one.
+/// Continues the checksum of the log format (4.2).
 fn checksum(is_big: bool, from: (u32, u32), bytes: &[u8]) -> (u32, u32) {
     let number = |four: &[u8]| {
         let four = [four[0], four[1], four[2], four[3]];
@@ -349,7 +349,7 @@ mod tests {
         for cut in 0..header.len() {
             assert_eq!(committed(&mut &header[..cut]).expect("it reads"), None);
         }
-        // A page that commits, and one that does not.
+        // One page with a commit, and one without.
         let mut sum = (first, second);
         for (page, pages) in [(2u32, 3u32), (1, 0)] {
             let mut frame = [

@@ -1,4 +1,4 @@
-//! Text for people: foreign bytes are escaped before they reach a terminal, a log or a report.
+//! Text for people: untrusted bytes are escaped before they reach a terminal, a log or a report.
 
 use std::fmt::{Display, Write};
 
@@ -20,14 +20,14 @@ pub fn escape(bytes: &[u8]) -> String {
     out
 }
 
-/// The colours that snapback itself uses (select graphic rendition).
+/// The colours that snapback itself uses (SGR sequences).
 const COLOURS: [&str; 7] = [
     "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m",
 ];
 
-/// The last door before a terminal: a whole page as snapback wrote it. Ends of lines, tabs and
-/// snapback's own colours pass; whatever else moves a cursor, names a window, writes a clipboard
-/// or turns the reading direction is escaped, though a page forgot to.
+/// Sanitizes a whole page just before it is printed to a terminal. Newlines, tabs and snapback's
+/// own colours pass; other characters that move the cursor, set a title, write the clipboard or
+/// change the text direction are escaped, in case they were not escaped before.
 pub fn for_terminal(page: &str) -> String {
     let mut out = String::with_capacity(page.len());
     let mut rest = page;
@@ -50,14 +50,14 @@ pub fn for_terminal(page: &str) -> String {
     out
 }
 
-/// Characters that move the cursor, end a line or turn the reading direction.
+/// True for characters that move the cursor, end a line or change the text direction.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
-/// The candidates that are near to what was typed, nearest first, at most three; ASCII case does
-/// not count.
+/// Returns up to three candidates that resemble what was typed, closest first; ASCII case is
+/// ignored.
 pub fn did_you_mean<'a>(
     typed: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -73,13 +73,13 @@ pub fn did_you_mean<'a>(
     near.into_iter().take(3).map(|(_, c)| c).collect()
 }
 
-/// `1 file`, `2 files`.
+/// Formats a count with its noun: `1 file`, `2 files`.
 pub fn count<N: From<u8> + PartialEq + Display + Copy>(number: N, word: &str) -> String {
     let s = if number == N::from(1) { "" } else { "s" };
     format!("{number} {word}{s}")
 }
 
-/// A number of bytes for people: `812 B`, `4.0 MB`, `2.1 GB` (powers of 1000).
+/// Formats a number of bytes for display: `812 B`, `4.0 MB`, `2.1 GB` (powers of 1000).
 pub fn size(bytes: u64) -> String {
     let units = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
@@ -106,13 +106,13 @@ mod tests {
         assert_eq!(escape(b"\xffok"), "\\xffok");
     }
 
-    /// What a terminal must never get from a stranger.
+    /// Characters that untrusted text must never send to a terminal.
     fn is_harmful(c: char) -> bool {
         matches!(c, '\0'..='\x08' | '\x0b'..='\x1f' | '\x7f'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}')
             || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
     }
 
-    /// Strings with more than their share of what is harmful.
+    /// Generates strings that are rich in harmful sequences.
     fn hostile() -> impl proptest::strategy::Strategy<Value = String> {
         use proptest::prelude::*;
         let piece = prop_oneof![
@@ -147,7 +147,7 @@ mod tests {
             let page = for_terminal(&text);
             let own = COLOURS.iter().fold(page.clone(), |page, colour| page.replace(colour, ""));
             proptest::prop_assert!(!own.contains(is_harmful), "{:?}", page);
-            // What is harmless stays as it is, and what was escaped once is not escaped again.
+            // Harmless text is left unchanged, and escaping is idempotent.
             proptest::prop_assert_eq!(for_terminal(&page), page);
             let plain: String = text.chars().filter(|c| !is_harmful(*c)).collect();
             proptest::prop_assert_eq!(for_terminal(&plain), plain);

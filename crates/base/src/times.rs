@@ -1,20 +1,20 @@
-//! How far the times of files can be believed when they are to prove that nothing was written.
+//! Decides how far file times can be trusted as proof that a file was not written.
 //!
-//! A file with the same size, times and inode is unchanged only where every write gives it another
-//! change time (`ctime`), which nobody can set back. Times come from a clock that ticks, so what
-//! was looked at in the tick of its last change may have been changed again; and some file systems
-//! cut times to seconds, make them up, or keep what they were asked a while ago.
+//! A file with the same size, times and inode is unchanged only where every write sets a new change
+//! time (`ctime`), which nobody can set back. Timestamps come from a clock that ticks, so a file
+//! that was inspected in the tick of its last change may have changed again; and some file systems
+//! round times to seconds, invent them, or return stale ones.
 
 use std::{path::Path, time::Duration};
 
 use rustix::fs::StatFs;
 
-/// Times of files come from a clock that ticks at least this often.
+/// The longest tick of the clock that stamps files.
 pub const TICK: Duration = Duration::from_millis(50);
 
-/// File systems whose every write shows in a change time that is finer than [`TICK`], by the
-/// numbers of `statfs(2)`: ext4, XFS, Btrfs, tmpfs, overlay, ZFS, F2FS, bcachefs. Others (FAT,
-/// network file systems, FUSE) may be as good, but nobody knows.
+/// File systems whose writes all update a change time that is finer than [`TICK`], by their
+/// `statfs(2)` numbers: ext4, XFS, Btrfs, tmpfs, overlay, ZFS, F2FS, bcachefs. Others (FAT, network
+/// file systems, FUSE) may be as precise, but this is not known.
 const FINE: [u32; 8] = [
     0xEF53,
     0x5846_5342,
@@ -26,12 +26,12 @@ const FINE: [u32; 8] = [
     0xCA45_1A4E,
 ];
 
-/// True when the times of what lies on the file system of this open folder can be believed.
+/// True when the file times on the file system of this open folder can be trusted.
 pub fn are_fine(folder: impl std::os::fd::AsFd) -> bool {
     rustix::fs::fstatfs(folder).is_ok_and(|found| is_fine(&found))
 }
 
-/// The same for a folder by its name.
+/// Like [`are_fine`], for a folder given by path.
 pub fn are_fine_at(folder: &Path) -> bool {
     rustix::fs::statfs(folder).is_ok_and(|found| is_fine(&found))
 }
@@ -50,13 +50,13 @@ fn is_fine(found: &StatFs) -> bool {
     FINE.contains(&(found.f_type as u32))
 }
 
-/// A time as nanoseconds since 1970.
+/// Converts a time to nanoseconds since 1970.
 fn nanos((seconds, nanos): (i64, u32)) -> i128 {
     i128::from(seconds) * 1_000_000_000 + i128::from(nanos)
 }
 
-/// True when a file that was looked at not before `looked` cannot have been changed again without
-/// its change time showing it. A change time without a fraction of a second was cut to seconds.
+/// True when a file inspected at `looked` or later cannot have been changed again without a new
+/// change time. A change time without a fractional part was rounded to seconds.
 pub fn is_settled(mtime: (i64, u32), ctime: (i64, u32), looked: (i64, u32)) -> bool {
     let tick = i128::from(TICK.subsec_nanos());
     ctime.1 != 0 && nanos(mtime).max(nanos(ctime)) < nanos(looked) - tick

@@ -1,50 +1,50 @@
-//! Who runs this process: the number of the system's user, and the name where a file has it.
+//! The user who runs this process: the user id, and the name where `/etc/passwd` has it.
 
-/// The user's number, and the name that `/etc/passwd` gives it. Variables are not asked: anybody
-/// can set them.
+/// Returns the real user id, and its name in `/etc/passwd`. Environment variables are not used:
+/// anybody can set them.
 pub fn current() -> (u32, Option<String>) {
     let uid = rustix::process::getuid().as_raw();
     (uid, name(uid))
 }
 
-/// The user with whose rights this process acts: whose files it makes.
+/// Returns the effective user id: the owner of files that this process creates.
 pub fn effective() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// The name of a user, where a file has it.
+/// Returns the name of a user, if known.
 pub fn name(uid: u32) -> Option<String> {
     name_in(&table(), uid)
 }
 
-/// The name of a user for a sentence: the number where no file has it.
+/// Returns the name of a user for use in a sentence, with the number if no name is known.
 pub fn called(uid: u32) -> String {
     name(uid).unwrap_or_else(|| format!("the user with number {uid}"))
 }
 
-/// The home folder of a user, where a file has it.
+/// Returns the home folder of a user, if known.
 pub fn home(uid: u32) -> Option<std::path::PathBuf> {
     home_in(&table(), uid).map(Into::into)
 }
 
-/// The table of users; empty where there is none.
+/// Reads the user table; empty if there is none.
 fn table() -> String {
     std::fs::read_to_string("/etc/passwd").unwrap_or_default()
 }
 
-/// The name of a user in the table of users.
+/// Returns the name of a user in the table.
 fn name_in(table: &str, uid: u32) -> Option<String> {
     field_of(table, uid, 0)
         .find(|name| !name.is_empty())
         .map(str::to_string)
 }
 
-/// The home folder of a user in the table of users.
+/// Returns the home folder of a user in the table.
 fn home_in(table: &str, uid: u32) -> Option<&str> {
     field_of(table, uid, 5).find(|home| home.starts_with('/'))
 }
 
-/// One field of each line of a user.
+/// Iterates over one field of each of a user's lines.
 fn field_of(table: &str, uid: u32, nth: usize) -> impl Iterator<Item = &str> {
     let is_theirs =
         move |line: &&str| line.split(':').nth(2).and_then(|id| id.parse().ok()) == Some(uid);

@@ -1,10 +1,9 @@
-//! Work that waits for the disk, several pieces at once.
+//! Runs work that waits for the disk, several items at once.
 //!
-//! The pool that computes has a thread for each core, and its idle threads spin. Waiting wants
-//! other threads: more than cores, because disks merge the flushes of several files into one, and
-//! asleep while there is nothing to do. A thread has its price too, most of it for memory of its
-//! own: where the disk answers at once, one after the other is faster. Nothing here may know what
-//! the work is.
+//! The compute pool has one thread per core, and its idle threads spin. Waiting needs other
+//! threads: more than there are cores, because disks merge the flushes of several files, and asleep
+//! while idle. A thread has a cost too, most of it for its own memory: where the disk answers at
+//! once, sequential work is faster. Nothing here may know what the work is.
 
 use std::{
     panic::resume_unwind,
@@ -13,14 +12,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many pieces wait at once.
+/// Most items in progress at once.
 const THREADS: usize = 8;
 
-/// A thread is started for each so long time that the work would take without it.
+/// One thread is started for each multiple of this that the work would take sequentially.
 const WORTH_A_THREAD: Duration = Duration::from_millis(1);
 
-/// Does something for each item, several at once when the first shows that it takes long. After an
-/// error no more is begun; one of the errors is returned.
+/// Does something for each item, several at once if the first one takes long. After an error no
+/// further items are started; one of the errors is returned.
 pub fn at_once<T: Sync, E: Send>(
     items: &[T],
     act: impl Fn(&T) -> Result<(), E> + Sync,
@@ -37,7 +36,7 @@ pub fn at_once<T: Sync, E: Send>(
     )
 }
 
-/// The same where it is known that all of it takes about so long without other threads.
+/// Like [`at_once`], with an estimate of the time that all items take sequentially.
 pub fn at_once_in<T: Sync, E: Send>(
     time: Duration,
     items: &[T],
@@ -59,7 +58,7 @@ pub fn at_once_in<T: Sync, E: Send>(
         Ok(())
     };
     thread::scope(|scope| {
-        // This thread is one of them, so those that cannot be started are not missed.
+        // The current thread takes part too, so threads that cannot be started are not needed.
         let started: Vec<_> = (0..helpers)
             .map_while(|_| thread::Builder::new().spawn_scoped(scope, run).ok())
             .collect();

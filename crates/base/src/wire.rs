@@ -1,15 +1,15 @@
-//! Small pieces of binary formats: numbers of few bytes, names after their length, paths after the
-//! one before, times.
+//! Elements of binary formats: variable-length numbers, length-prefixed names, paths that share a
+//! prefix with the previous one, times.
 
 use crate::{
     RelPath,
     cut::{Broken, Cut},
 };
 
-/// A path or target that is longer belongs to no file system.
+/// Longest path or link target; no file system has longer ones.
 const MAX_TEXT: u64 = 4096;
 
-/// Reads bytes after their number.
+/// Reads length-prefixed bytes.
 pub fn read_text<'a>(cut: &mut Cut<'a>) -> Result<&'a [u8], Broken> {
     match cut.varint()? {
         len if len <= MAX_TEXT => cut.bytes(usize::try_from(len).expect("because it is small")),
@@ -17,7 +17,7 @@ pub fn read_text<'a>(cut: &mut Cut<'a>) -> Result<&'a [u8], Broken> {
     }
 }
 
-/// Reads a path of which the one before it says the beginning; it must come after that one.
+/// Reads a path that shares a prefix with the previous one, and must sort after it.
 pub fn read_path(cut: &mut Cut<'_>, path: &mut Vec<u8>) -> Result<(), Broken> {
     let shared =
         usize::try_from(cut.varint()?).map_err(|_| Broken::because("it has no such name"))?;
@@ -33,7 +33,7 @@ pub fn read_path(cut: &mut Cut<'_>, path: &mut Vec<u8>) -> Result<(), Broken> {
     Ok(())
 }
 
-/// Appends a number in as few bytes as it needs.
+/// Appends a number as LEB128, in the shortest form.
 pub fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(u8::try_from(value & 0x7f).expect("because it has seven bits") | 0x80);
@@ -42,13 +42,13 @@ pub fn varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(u8::try_from(value).expect("because it has seven bits"));
 }
 
-/// Appends bytes after their number.
+/// Appends length-prefixed bytes.
 pub fn text(out: &mut Vec<u8>, bytes: &[u8]) {
     varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-/// Appends a path after the one before it, whose beginning is not written again.
+/// Appends a path without the prefix that it shares with the previous one.
 pub fn path(out: &mut Vec<u8>, before: &RelPath, path: &RelPath) {
     let shared = before
         .as_bytes()
@@ -60,7 +60,7 @@ pub fn path(out: &mut Vec<u8>, before: &RelPath, path: &RelPath) {
     text(out, &path.as_bytes()[shared..]);
 }
 
-/// Appends seconds since 1970 and nanoseconds.
+/// Appends a time: seconds since 1970, and nanoseconds.
 pub fn time(out: &mut Vec<u8>, time: (i64, u32)) {
     out.extend_from_slice(&time.0.to_le_bytes());
     out.extend_from_slice(&time.1.to_le_bytes());

@@ -1,14 +1,13 @@
-//! YAML that may be hostile: its size is measured, event by event, before anything is built.
+//! YAML from untrusted sources: its size is measured, event by event, before anything is built.
 //!
-//! A reader that expands aliases makes gigabytes out of a few lines, so what counts is the size
-//! that a text has when every alias is written out, however few or many of them there are. Anchors
-//! and aliases are refused altogether in files that snapback writes itself ([`Limits::machine`]).
-//! Numbers are not looked at: what `.inf`, `61e9540` or a number of 256 bits means is for the
-//! reader that wants it.
+//! A reader that expands aliases turns a few lines into gigabytes, so the limit applies to the size
+//! with every alias expanded, however many aliases there are. In files that snapback writes itself,
+//! anchors and aliases are refused altogether ([`Limits::machine`]). Numbers are not examined: the
+//! meaning of `.inf`, `61e9540` or a 256-bit number is up to the reader that wants it.
 //!
-//! Two readers stay: `granit-parser` gives events with their places and no values, and `yaml_serde`
-//! (libyaml) gives values, writes the bytes of every manifest, and has to be of other make for
-//! [`documents`] to be a second opinion.
+//! Two parsers are needed: `granit-parser` yields events with positions but no values; `yaml_serde`
+//! (libyaml) yields values and writes the bytes of every manifest, and [`documents`] relies on its
+//! being an independent implementation for a second opinion.
 
 use std::{
     borrow::Cow,
@@ -21,29 +20,29 @@ use serde::{
     de::{DeserializeOwned, DeserializeSeed},
 };
 
-/// The key that pulls other maps in; it may stand in a map more than once.
+/// The merge key, which may occur several times in a map.
 pub const MERGE: &str = "<<";
 
-/// What a text may hold at most.
+/// The limits of a text.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Bytes.
+    /// Size in bytes.
     pub bytes: usize,
-    /// Nested maps and lists, aliases written out.
+    /// Nesting depth of maps and lists, with aliases expanded.
     pub depth: usize,
-    /// Bytes of texts, and `NODE` for each node, aliases written out.
+    /// Bytes of scalars plus `NODE` per node, with aliases expanded.
     pub expanded: usize,
-    /// Whether there may be anchors and aliases.
+    /// Whether anchors and aliases are allowed.
     pub aliases: bool,
-    /// Documents.
+    /// Number of documents.
     pub documents: usize,
 }
 
-/// What a node counts beside its text.
+/// The size that a node counts for besides its text, in bytes.
 const NODE: usize = 16;
 
 impl Limits {
-    /// For files that people write: 1 MiB, depth 64, 32 MiB with all aliases written out.
+    /// Returns the limits for human-written files: 1 MiB, depth 64, 32 MiB with aliases expanded.
     pub fn human() -> Self {
         Self {
             bytes: 1 << 20,
@@ -54,7 +53,7 @@ impl Limits {
         }
     }
 
-    /// For files that snapback writes: 64 MiB, depth 16, no anchors.
+    /// Returns the limits for files that snapback writes: 64 MiB, depth 16, no anchors.
     pub fn machine() -> Self {
         Self {
             bytes: 64 << 20,
@@ -65,12 +64,12 @@ impl Limits {
         }
     }
 
-    /// The same for several documents in one text.
+    /// Changes the number of documents allowed in one text.
     pub fn with_documents(self, documents: usize) -> Self {
         Self { documents, ..self }
     }
 
-    /// Options of the parser that keep its own depth within the limit.
+    /// Returns parser options whose own depth limits match.
     pub fn options(self) -> Options {
         let mut options = Options::default();
         options.set_emit_comments(false);
@@ -80,39 +79,39 @@ impl Limits {
     }
 }
 
-/// A text that is not acceptable YAML.
+/// The reason why a text is not acceptable YAML.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Larger than the limit.
+    /// The text is larger than the limit.
     #[error("it has {size} bytes, more than the {limit} that are read")]
     TooLarge {
-        /// Its size in bytes.
+        /// The size in bytes.
         size: usize,
         /// The limit in bytes.
         limit: usize,
     },
-    /// Not UTF-8, not YAML, or past a limit.
+    /// The text is not UTF-8, not YAML, or exceeds a limit.
     #[error("not acceptable YAML: {}{why}", if *.line == 0 { String::new() } else { format!("line {line} column {column}: ") })]
     Syntax {
-        /// The line, counted from 1; 0 when it is not known.
+        /// The line, counted from 1; 0 if unknown.
         line: usize,
         /// The column, counted from 1.
         column: usize,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
-    /// YAML of another shape than expected.
+    /// The YAML has another structure than expected.
     #[error("{0}")]
     Shape(String),
 }
 
-/// Checks the limits, then reads a value.
+/// Checks the limits, then deserializes a value.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8], limits: Limits) -> Result<T, Error> {
     check(bytes, limits)?;
     yaml_serde::from_slice(bytes).map_err(|error| Error::Shape(error.to_string()))
 }
 
-/// The same for a value that is read with something at hand.
+/// Like [`parse`], for a value whose deserialization needs a seed.
 pub fn parse_with<'de, S: DeserializeSeed<'de>>(
     seed: S,
     bytes: &'de [u8],
@@ -123,19 +122,18 @@ pub fn parse_with<'de, S: DeserializeSeed<'de>>(
         .map_err(|error| Error::Shape(error.to_string()))
 }
 
-/// Every document of a text that was checked, read by libyaml alone; `None` when it cannot read
-/// one of them.
+/// Deserializes every document of a checked text with libyaml alone; `None` if it cannot read one
+/// of them.
 pub fn documents<T: DeserializeOwned>(text: &str) -> Option<Vec<T>> {
     yaml_serde::Deserializer::from_str(text)
         .map(|document| T::deserialize(document).ok())
         .collect()
 }
 
-/// The line of a key, counted from 1, by its dotted path; true when the whole path is there, false
-/// when only the beginning of it is.
+/// Returns the line of a key, counted from 1, by its dotted path, and whether the whole path was
+/// found (true) or only the beginning of it (false).
 pub fn line_of(bytes: &[u8], path: &str) -> Option<(usize, bool)> {
-    /// A map or list that is open: what of the path is left in it, and in the value that comes
-    /// next.
+    /// An open map or list: the rest of the path inside it, and inside the value that comes next.
     struct Level<'p> {
         left: Option<&'p str>,
         next: Option<&'p str>,
@@ -184,12 +182,12 @@ pub fn line_of(bytes: &[u8], path: &str) -> Option<(usize, bool)> {
     found
 }
 
-/// Writes a value.
+/// Serializes a value.
 pub fn render<T: Serialize>(value: &T) -> String {
     yaml_serde::to_string(value).expect("because plain data always renders")
 }
 
-/// Checks the limits, and that no map has a key twice, without building anything.
+/// Checks the limits, and that no map has a duplicate key, without building anything.
 pub fn check(bytes: &[u8], limits: Limits) -> Result<(), Error> {
     if bytes.len() > limits.bytes {
         return Err(Error::TooLarge {
@@ -214,7 +212,7 @@ pub fn check(bytes: &[u8], limits: Limits) -> Result<(), Error> {
     Ok(())
 }
 
-/// The error for a place.
+/// Makes the error for a position.
 fn syntax(place: Option<&Marker>, why: &str) -> Error {
     let (line, column) = place.map_or((0, 0), |place| (place.line(), place.col() + 1));
     Error::Syntax {
@@ -224,14 +222,14 @@ fn syntax(place: Option<&Marker>, why: &str) -> Error {
     }
 }
 
-/// How large a node is with its aliases written out.
+/// The size of a node with its aliases expanded.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
     bytes: usize,
     depth: usize,
 }
 
-/// A map or list that is not closed yet.
+/// A map or list that is still open.
 struct Open<'a> {
     anchor: usize,
     size: Size,
@@ -241,7 +239,7 @@ struct Open<'a> {
     at_key: bool,
 }
 
-/// Adds up the sizes of nodes.
+/// The running sizes of a text's nodes.
 struct Measure<'a> {
     limits: Limits,
     open: Vec<Open<'a>>,
@@ -251,7 +249,7 @@ struct Measure<'a> {
 }
 
 impl<'a> Measure<'a> {
-    /// Takes one event.
+    /// Processes one event.
     fn take(&mut self, event: &Event<'a>, at: &Marker) -> Result<(), Error> {
         match event {
             Event::DocumentStart(..) => {
@@ -313,7 +311,7 @@ impl<'a> Measure<'a> {
         Ok(())
     }
 
-    /// Refuses a key that the map has already.
+    /// Refuses a key that the map already has.
     fn key(&mut self, text: Cow<'a, str>, style: ScalarStyle, at: &Marker) -> Result<(), Error> {
         let Some(Open {
             keys: Some(keys),
@@ -333,7 +331,7 @@ impl<'a> Measure<'a> {
         Ok(())
     }
 
-    /// Adds a whole node to the one that it stands in.
+    /// Adds a complete node to its parent.
     fn node(
         &mut self,
         size: Size,

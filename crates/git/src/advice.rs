@@ -1,4 +1,4 @@
-//! What helps after an error of git: the commands that a person can type, by what went wrong.
+//! Hints for git errors: commands to type, by the kind of error.
 //!
 //! Each error has its hints in one of the groups here; nothing is looked up, and nothing is run.
 
@@ -6,10 +6,10 @@ use super::{BrokenRef, Error, branch_name};
 use base::{Fault, Hint};
 
 impl BrokenRef {
-    /// How what is left of it goes, so that it can be made or fetched again.
+    /// Returns hints for removing what is left of the reference, so that it can be fetched again.
     pub fn hints(&self) -> Vec<Hint> {
         let remove = match &self.file {
-            // git itself cannot remove one that holds no id.
+            // git itself cannot remove a reference whose file holds no id.
             Some(file) => Hint::run(
                 "remove what is left of it",
                 &["rm", &file.to_string_lossy()],
@@ -27,7 +27,7 @@ impl BrokenRef {
 }
 
 impl Error {
-    /// The commands that help.
+    /// Returns all hints for this error.
     pub(super) fn advice(&self) -> Vec<Hint> {
         [
             self.of_the_repository(),
@@ -42,7 +42,7 @@ impl Error {
         .concat()
     }
 
-    /// How a shallow or partial clone gets what it lacks.
+    /// Returns the hints for getting the missing objects of a shallow or partial clone.
     pub fn lacking() -> Vec<Hint> {
         vec![
             Hint::run(
@@ -53,7 +53,7 @@ impl Error {
         ]
     }
 
-    /// What helps where something cannot be read or written.
+    /// Returns hints for data that cannot be read or written.
     fn of_the_objects(&self) -> Vec<Hint> {
         match self {
             Self::MissingObject { .. } => Self::lacking(),
@@ -84,7 +84,7 @@ impl Error {
         }
     }
 
-    /// What helps where a repository cannot be worked in.
+    /// Returns hints for a repository that cannot be used.
     fn of_the_repository(&self) -> Vec<Hint> {
         match self {
             Self::Format(_) | Self::Extension(_) => vec![
@@ -132,7 +132,7 @@ impl Error {
         }
     }
 
-    /// What helps where the branch cannot be moved now.
+    /// Returns hints for a branch that cannot be moved now.
     fn of_the_branch(&self) -> Vec<Hint> {
         match self {
             Self::Detached => vec![Hint::run("go to a branch", &["git", "switch", "<branch>"])],
@@ -158,7 +158,7 @@ impl Error {
         }
     }
 
-    /// What helps where names and values are not what they must be.
+    /// Returns hints for references and values that are invalid or have changed.
     fn of_the_references(&self) -> Vec<Hint> {
         match self {
             Self::PathChanged { .. }
@@ -199,7 +199,7 @@ impl Error {
         }
     }
 
-    /// What helps where git does not know who somebody is, or what they set.
+    /// Returns hints for missing or invalid settings of the user.
     fn of_the_user(&self) -> Vec<Hint> {
         match self {
             Self::Unsigned { .. } => {
@@ -234,7 +234,7 @@ impl Error {
         }
     }
 
-    /// What helps where a file of the tree cannot be taken over.
+    /// Returns hints for a file of the tree that cannot be recorded.
     fn of_the_files(&self) -> Vec<Hint> {
         match self {
             Self::BadPath { source, .. } => vec![
@@ -262,7 +262,7 @@ impl Error {
         }
     }
 
-    /// What helps where a remote or a hook says no.
+    /// Returns hints for a refusal by a remote or a hook.
     fn of_the_others(&self) -> Vec<Hint> {
         match self {
             Self::Push { remote, .. } | Self::Fetch { remote, .. } | Self::Asked { remote, .. } => {
@@ -279,7 +279,7 @@ impl Error {
         }
     }
 
-    /// What helps when nothing says which remote is meant.
+    /// Returns hints for an unclear choice of remote.
     fn of_the_choice(&self) -> Vec<Hint> {
         match self {
             Self::NoRemote => vec![Hint::run(

@@ -1,4 +1,4 @@
-//! Which commits a branch is built on.
+//! Queries about the history that a branch is built on.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -12,8 +12,8 @@ use base::{RelPath, text};
 use model::GitId;
 
 impl Repo {
-    /// Which of these commits is the first that a tip is built on, or is; `None` among them are
-    /// passed over. The history is walked once, and only as far as needed.
+    /// Returns the index of the first wanted commit that is the tip or an ancestor of it; `None`
+    /// entries are skipped. The history is walked once, and only as far as needed.
     pub fn first_ancestor(
         &self,
         tip: &GitId,
@@ -40,8 +40,8 @@ impl Repo {
         })
     }
 
-    /// Those of these commits that a tip is built on, or is. The history is walked once, and only
-    /// as far as needed.
+    /// Returns the wanted commits that are the tip or ancestors of it. The history is walked once,
+    /// and only as far as needed.
     pub fn reached(
         &self,
         tip: &GitId,
@@ -61,9 +61,9 @@ impl Repo {
         Ok(reached)
     }
 
-    /// A branch, here or at a remote as far as that is known here, a tag or a work tree that has
-    /// one of these commits; what `older` reaches is not looked at, nor are the references of these
-    /// names.
+    /// Returns a branch (local, or remote-tracking), tag or work tree that contains one of these
+    /// commits. History reachable from `older` is not searched, nor are the references named in
+    /// `but`.
     pub fn holder_of(
         &self,
         commits: &[GitId],
@@ -77,7 +77,7 @@ impl Repo {
                 .into_iter()
                 .filter(|(name, _)| !but.contains(&name.as_str()))
             {
-                // A tag may lead to something that is no commit.
+                // A tag may point to something other than a commit.
                 let Ok(tag) = self.peel_tag(&id) else {
                     continue;
                 };
@@ -87,8 +87,8 @@ impl Repo {
         self.holder_among(tips, commits, older)
     }
 
-    /// The branch of a remote, as it answered, that has one of these commits; and true when some of
-    /// its branches are at commits that are not here.
+    /// Returns the branch of a remote, as listed by it, that contains one of these commits; and
+    /// whether some of its branches are at commits that are missing here.
     pub fn branch_with(
         &self,
         branches: &BTreeMap<String, GitId>,
@@ -106,7 +106,7 @@ impl Repo {
         ))
     }
 
-    /// The first of these that has one of the commits.
+    /// Returns the first of these tips that contains one of the commits.
     fn holder_among(
         &self,
         tips: Vec<(String, gix::ObjectId)>,
@@ -128,7 +128,7 @@ impl Repo {
                 })
             })
         };
-        // Nearly always there is none: one walk tells.
+        // Usually there is none, and a single walk shows it.
         if tips.is_empty() || !has(tips.iter().map(|(_, tip)| *tip).collect())? {
             return Ok(None);
         }
@@ -140,7 +140,7 @@ impl Repo {
         Ok(None)
     }
 
-    /// The commits that other work trees are at without a branch.
+    /// Returns the commits of other work trees whose HEAD is detached.
     fn other_heads(&self) -> Vec<(String, gix::ObjectId)> {
         let linked = self.common_dir().join("worktrees");
         let linked = linked
@@ -161,8 +161,8 @@ impl Repo {
         others.filter_map(head).collect()
     }
 
-    /// The newest commit of a branch, by its first parents, that was there at a time; and since
-    /// when.
+    /// Returns the newest first-parent commit of a branch that is not later than `then`, with its
+    /// time.
     pub fn first_parent_before(
         &self,
         tip: &GitId,
@@ -193,12 +193,12 @@ impl Repo {
         })
     }
 
-    /// True when the history ends early, because the clone is shallow.
+    /// True when the history is truncated because the clone is shallow.
     pub fn is_shallow(&self) -> bool {
         std::fs::metadata(self.common_dir().join("shallow")).is_ok_and(|found| found.len() > 0)
     }
 
-    /// The tree of a folder in a commit; `None` when there is none.
+    /// Returns the tree of a folder in a commit; `None` if there is no such folder.
     pub fn folder(&self, commit: &GitId, path: &RelPath) -> Result<Option<GitId>, Error> {
         let found = self.find_in_tree(self.tree_of(commit)?, path)?;
         Ok(found
@@ -206,7 +206,7 @@ impl Repo {
             .map(|(_, id)| super::repo::git_id(&id)))
     }
 
-    /// The names of all remotes, sorted.
+    /// Returns the names of all remotes, sorted.
     pub fn remotes(&self) -> Vec<String> {
         self.with(|repo| {
             repo.remote_names()

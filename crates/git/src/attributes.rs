@@ -1,9 +1,9 @@
 //! `.gitattributes`, from the work tree or from a commit, looked up folder by folder.
 //!
-//! gix's own stack reads them from the work tree or from an index; a restore needs those of the
-//! *target* commit, so the folders' rules are collected here. Order of strength, as in git:
-//! `info/attributes`, then the nearest `.gitattributes` and those above it, then the user's and
-//! the system's. The rules themselves are gix's.
+//! gix's own stack reads them from the work tree or an index; a restore needs those of the *target*
+//! commit, so the rules of the folders are collected here. Precedence is as in git:
+//! `info/attributes`, then the nearest `.gitattributes` and those above it, then the user's and the
+//! system's. The rules themselves are evaluated by gix.
 
 use std::{
     collections::HashMap,
@@ -24,35 +24,35 @@ use gix::{
 use super::{Error, Repo, RuleChanges, error::During, repo::git_id, walk::entries_at};
 use base::RelPath;
 
-/// The name of the files.
+/// The name of an attributes file.
 const FILE: &str = ".gitattributes";
 
-/// None is larger, in bytes.
+/// Size limit of such a file, in bytes.
 const LIMIT: u64 = 16 << 20;
 
-/// Where `.gitattributes` files are read from.
+/// The source of `.gitattributes` files.
 pub(super) enum Place {
-    /// The work tree, with changes to come; the index where a file is missing there, as git does.
+    /// The work tree with pending changes; the index where a file is missing there, as in git.
     WorkTree(Arc<gix::index::File>, RuleChanges),
     /// A commit's tree.
     Tree(ObjectId),
 }
 
-/// The attributes of all paths of a repository, at one place.
+/// The attributes of all paths of a repository, from one place.
 pub(super) struct Rules {
     repo: Repo,
     place: Place,
     case: Case,
     info: Search,
-    /// Says of every path that it has no `ident`.
+    /// A rule that unsets `ident` for every path.
     without_ident: Search,
     folders: Mutex<HashMap<RelPath, Arc<Folder>>>,
-    /// All names of attributes seen so far; it only grows, so old lookups stay valid.
+    /// All attribute names seen so far; it only grows, so old lookups stay valid.
     names: Mutex<MetadataCollection>,
     has_globals: bool,
 }
 
-/// The rules that hold in one folder, those of the folders above it included.
+/// The rules that apply in one folder, including those of the folders above it.
 struct Folder {
     search: Search,
     has_rules: bool,
@@ -81,7 +81,7 @@ impl Rules {
         without_ident
             .add_patterns_buffer(b"* -ident", PathBuf::new(), None, &mut names, false)
             .during(doing)?;
-        // One list is gix's built-in macro `binary`.
+        // One list is always there: gix's built-in macro `binary`.
         let has_globals = has_info || top.num_pattern_lists() > 1;
         let rules = Self {
             repo: repo.clone(),
@@ -106,12 +106,12 @@ impl Rules {
         Ok(rules)
     }
 
-    /// Where the rules come from.
+    /// Returns the source of the rules.
     pub fn place(&self) -> &Place {
         &self.place
     }
 
-    /// Fills in the attributes of a file.
+    /// Looks up the attributes of a file.
     pub fn matching(&self, path: &RelPath, out: &mut Outcome) -> Result<(), Error> {
         let folder = self.folder(&path.parent())?;
         out.initialize(&self.names.lock().unwrap_or_else(PoisonError::into_inner));
@@ -119,7 +119,7 @@ impl Rules {
         Ok(())
     }
 
-    /// The same for gix's own conversions, which are not to do `ident`.
+    /// Like [`Rules::matching`], for gix's own conversions, which must not apply `ident`.
     pub fn matching_without_ident(&self, path: &RelPath, out: &mut Outcome) -> Result<(), Error> {
         let folder = self.folder(&path.parent())?;
         out.initialize(&self.names.lock().unwrap_or_else(PoisonError::into_inner));
@@ -133,7 +133,7 @@ impl Rules {
         Ok(())
     }
 
-    /// Fills in what nothing stronger has said.
+    /// Applies all rules, strongest first; later ones fill in only what is still undecided.
     fn fill(&self, folder: &Folder, path: &RelPath, out: &mut Outcome) {
         self.info
             .pattern_matching_relative_path(path.as_bstr(), self.case, Some(false), out);
@@ -142,7 +142,7 @@ impl Rules {
             .pattern_matching_relative_path(path.as_bstr(), self.case, Some(false), out);
     }
 
-    /// An outcome that asks for a few attributes only.
+    /// Returns an outcome that collects only these attributes.
     pub fn selection(&self, names: &[&str]) -> Outcome {
         let mut out = Outcome::default();
         out.initialize_with_selection(
@@ -152,12 +152,12 @@ impl Rules {
         out
     }
 
-    /// True when no rule at all reaches this file.
+    /// True when no rule at all applies to this file.
     pub fn none_for(&self, path: &RelPath) -> Result<bool, Error> {
         Ok(!self.has_globals && !self.folder(&path.parent())?.has_rules)
     }
 
-    /// True when no rule exists anywhere; in a work tree that is never known.
+    /// True when there are no rules anywhere; never known to be true for a work tree.
     pub fn none_anywhere(&self) -> Result<bool, Error> {
         match &self.place {
             Place::WorkTree(..) => Ok(false),
@@ -169,7 +169,7 @@ impl Rules {
         }
     }
 
-    /// The rules of a folder, read once.
+    /// Returns the rules of a folder, which are read once.
     fn folder(&self, dir: &RelPath) -> Result<Arc<Folder>, Error> {
         if let Some(known) = self
             .folders
@@ -191,7 +191,7 @@ impl Rules {
         Ok(folder)
     }
 
-    /// The rules of the top folder.
+    /// Returns the rules of the top folder.
     fn extend(&self, above: &Search, has_rules: bool, dir: &RelPath) -> Result<Arc<Folder>, Error> {
         match self.read(dir)? {
             None => Ok(Arc::new(Folder {
@@ -202,7 +202,7 @@ impl Rules {
         }
     }
 
-    /// Rules with one more file's on top. Macros count in the top folder only, as in git.
+    /// Adds the rules of one more file. Macros are allowed only in the top folder, as in git.
     fn add(&self, above: &Search, dir: &RelPath, bytes: &[u8]) -> Result<Arc<Folder>, Error> {
         let mut search = above.clone();
         let source = Path::new(dir.as_os()).join(FILE);
@@ -222,7 +222,7 @@ impl Rules {
         }))
     }
 
-    /// The `.gitattributes` of a folder; a symbolic link there is not followed, as in git.
+    /// Reads the `.gitattributes` of a folder; a symbolic link is not followed, as in git.
     fn read(&self, dir: &RelPath) -> Result<Option<Vec<u8>>, Error> {
         let path = dir.join(FILE);
         let entry = match &self.place {
@@ -237,7 +237,7 @@ impl Rules {
                     .map(|id| self.repo.read_blob_within(id, LIMIT))
                     .transpose();
             }
-            // Without a work tree there are no rules of one.
+            // Without a work tree it has no rules.
             Place::WorkTree(..) if self.repo.is_bare() => return Ok(None),
             Place::WorkTree(index, _) => {
                 let file = self.repo.work_tree().join(path.as_os());

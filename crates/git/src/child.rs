@@ -1,17 +1,17 @@
-//! What a command that snapback runs finds in its environment.
+//! The environment of the commands that snapback runs.
 //!
-//! git names a repository to its children by variables, and a command of snapback works in
-//! another one as often as not: it finds a repository by its folder alone. It is told that
-//! snapback is above it, so that a hook does not run what is under way already; and it is not told
-//! what the environment pins for this repository, for nobody spoke of another. Every command is
-//! made here; `clippy.toml` bans the bare constructor elsewhere.
+//! git passes its repository to children in variables, but a command run by snapback often works in
+//! another one, which it must find by its folder alone. The command is told that it runs under
+//! snapback, so that a hook does not start what is already under way. It is not told the trust pins
+//! of this repository, because they do not apply to another one. Every command is created here;
+//! `clippy.toml` bans the bare constructor elsewhere.
 
 use std::{ffi::OsStr, path::Path};
 
 use base::process::Command;
 use model::{hooks::DEPTH_VARIABLE, trust::PINS_VARIABLE};
 
-/// Variables by which git names a repository to its children (`git rev-parse --local-env-vars`).
+/// Variables by which git passes its repository to children (`git rev-parse --local-env-vars`).
 const LOCATION_VARIABLES: [&str; 17] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
@@ -32,19 +32,19 @@ const LOCATION_VARIABLES: [&str; 17] = [
     "GIT_WORK_TREE",
 ];
 
-/// A program, run in `dir`.
+/// Makes a command for a program, run in `dir`.
 pub fn command(program: impl AsRef<OsStr>, dir: &Path) -> Command {
     detached(program, dir)
         .env(DEPTH_VARIABLE, "1")
         .env_remove(PINS_VARIABLE)
 }
 
-/// A command line of the trusted configuration, run by `sh -c` in `dir`.
+/// Makes a command for a line of the trusted configuration, run by `sh -c` in `dir`.
 pub fn shell(line: &str, dir: &Path) -> Command {
     command("sh", dir).args(["-c", line])
 }
 
-/// snapback itself, to go on with this repository when this process has ended: nothing is above it.
+/// Makes a command for snapback to continue here after this process; it is not marked as nested.
 #[expect(
     clippy::disallowed_methods,
     reason = "here the environment of every command is made"
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_command_finds_no_repository_but_by_its_folder() {
-        // Runs itself with git's variables set, as a hook would be run by git.
+        // Runs itself with git's variables set, as git would run a hook.
         let (inner, this) = ("SNAPBACK_TEST_INNER", std::env::current_exe());
         if std::env::var_os(inner).is_none() {
             let name = "child::tests::a_command_finds_no_repository_but_by_its_folder";

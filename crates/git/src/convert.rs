@@ -1,10 +1,10 @@
-//! Between the bytes git stores and those of the work tree: line ends, encodings, Git LFS.
+//! Conversion between git's blobs and work-tree files: line endings, encodings, Git LFS.
 //!
-//! Attributes and `core.autocrlf` decide, as in git; gix does the line ends. Filter *programs*
-//! are never run, since a configuration may hold any command: Git LFS is done natively
-//! (`lfs.rs`), so is `ident` (`ident.rs`), and any other configured driver is an error. So is
-//! `working-tree-encoding`: git converts with the system's iconv, whose answers differ from system
-//! to system (UTF-16 has another order of bytes on macOS), so nobody could say what is restored.
+//! Attributes and `core.autocrlf` decide, as in git; gix converts line endings. Filter *programs*
+//! are never run, since a configuration may contain any command: Git LFS (`lfs.rs`) and `ident`
+//! (`ident.rs`) are implemented natively, and any other configured driver is an error. So is
+//! `working-tree-encoding`: git uses the system's iconv, whose results differ between systems
+//! (UTF-16 has another byte order on macOS), so the restored bytes would be unpredictable.
 
 use std::{
     collections::BTreeMap,
@@ -32,21 +32,21 @@ use super::{
 use base::{Digest, RelPath};
 use model::{GitId, operation::TreeEntry};
 
-/// Where `.gitattributes` are read from.
+/// The source of `.gitattributes`.
 #[derive(Debug, Clone, Copy)]
 pub enum Attributes<'a> {
-    /// The work tree, as it is now.
+    /// The work tree, in its current state.
     WorkTree,
-    /// The work tree, as it will be when these changes are done.
+    /// The work tree, as it will be after these changes.
     After(&'a RuleChanges),
-    /// A commit: the target of a restore decides how its files are written.
+    /// A commit: a restore writes files by the rules of its target.
     Commit(&'a GitId),
 }
 
-/// `.gitattributes` files that change, with their new blobs; `None` = the file goes.
+/// Changes to `.gitattributes` files, with their new blobs; `None` = the file is removed.
 pub type RuleChanges = BTreeMap<RelPath, Option<GitId>>;
 
-/// The `.gitattributes` that the index loses: without this the index would still lend its own.
+/// Returns the removed `.gitattributes`, whose rules would otherwise still come from the index.
 pub fn rules_gone<'a>(
     changes: impl IntoIterator<Item = (&'a RelPath, Option<&'a TreeEntry>)>,
 ) -> RuleChanges {
@@ -56,23 +56,23 @@ pub fn rules_gone<'a>(
     gone.map(|(path, _)| (path.clone(), None)).collect()
 }
 
-/// What the work tree gets for a blob.
+/// The work-tree form of a blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Worktree {
     /// The blob's own bytes.
     Same(Vec<u8>),
-    /// Other bytes.
+    /// Converted bytes.
     Changed(Vec<u8>),
     /// The bytes of a Git LFS object; see [`Repo::lfs_path`].
     Lfs {
-        /// Their SHA-256.
+        /// The SHA-256 of the bytes.
         oid: Digest,
-        /// Their number.
+        /// The number of bytes.
         size: u64,
     },
 }
 
-/// Converts files as one place's attributes ask. Can be shared between threads.
+/// A converter of files by the attributes of one place. Can be shared between threads.
 pub struct Converter {
     repo: Repo,
     rules: Rules,
@@ -86,7 +86,7 @@ pub struct Converter {
 }
 
 impl Repo {
-    /// Makes a converter that takes the attributes from there.
+    /// Makes a converter with these attributes.
     pub fn converter(&self, attributes: Attributes<'_>) -> Result<Converter, Error> {
         let place = match attributes {
             Attributes::WorkTree => Place::WorkTree(self.read_index(true)?, RuleChanges::new()),
@@ -120,13 +120,13 @@ impl Repo {
 }
 
 impl Converter {
-    /// What git would store for a file's bytes; for Git LFS, the pointer.
+    /// Returns what git would store for a file's bytes; for Git LFS, the pointer.
     pub fn to_git(&self, path: &RelPath, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
         if self.is_plain(path)? {
             return Ok(bytes);
         }
         if self.is_lfs(path)? {
-            // As git-lfs does: nothing stays nothing, and a pointer stays itself.
+            // As in git-lfs: an empty file stays empty, and a pointer is kept as it is.
             let keep = bytes.is_empty() || lfs::parse_pointer(&bytes).is_some();
             return Ok(if keep {
                 bytes
@@ -170,10 +170,10 @@ impl Converter {
         })
     }
 
-    /// What the work tree gets for a blob.
+    /// Returns the work-tree form of a blob.
     ///
-    /// For Git LFS the blob must be a pointer and its object must be here, with its size;
-    /// a blob that is no pointer is taken as it is.
+    /// For Git LFS, the object that a pointer names must be in the local store and have the stated
+    /// size; a blob that is not a pointer is used unchanged.
     pub fn to_worktree(&self, path: &RelPath, blob: Vec<u8>) -> Result<Worktree, Error> {
         if self.is_plain(path)? {
             return Ok(Worktree::Same(blob));
@@ -233,7 +233,7 @@ impl Converter {
         })
     }
 
-    /// True when a path's keywords `$Id$` are written out in the work tree.
+    /// True when the keyword `$Id$` is expanded in a path's work-tree form.
     fn is_ident(&self, path: &RelPath) -> Result<bool, Error> {
         let mut out = self.rules.selection(&["ident"]);
         self.rules.matching(path, &mut out)?;
@@ -243,8 +243,8 @@ impl Converter {
             .is_some_and(|found| found.assignment.state == StateRef::Set))
     }
 
-    /// True when a path is stored with Git LFS; a path with another conversion than
-    /// line ends is an error.
+    /// True when a path is stored with Git LFS. A conversion other than LFS, `ident` and line
+    /// endings is an error.
     pub fn is_lfs(&self, path: &RelPath) -> Result<bool, Error> {
         if self.rules.none_for(path)? {
             return Ok(false);
@@ -276,7 +276,7 @@ impl Converter {
         match driver {
             None => Ok(false),
             Some(name) if name == "lfs" => Ok(true),
-            // A driver that is not configured does nothing, in git too.
+            // A driver that is not configured has no effect, as in git.
             Some(name) if !self.drivers.contains(&name) => Ok(false),
             Some(driver) => refused(driver),
         }
@@ -287,9 +287,8 @@ impl Converter {
         Ok(!self.auto_crlf && self.rules.none_for(path)?)
     }
 
-    /// True when a file would be written back as it is, but for keywords: with its bytes, or only
-    /// their number where nobody read them, and the bytes that git keeps of it, read when they are
-    /// needed.
+    /// True when writing the file back from git would reproduce it, apart from keywords. Takes its
+    /// size, its bytes if they were read, and git's bytes, which are read only if needed.
     pub fn comes_back(
         &self,
         path: &RelPath,
@@ -300,7 +299,7 @@ impl Converter {
             return Ok(true);
         }
         let is_ident = self.is_ident(path)?;
-        // git takes CR away on the way in, and adds some only where CRLF is asked for.
+        // git removes CR when storing, and adds CR only where CRLF is asked for.
         if !self.may_write_crlf(path)? && !is_ident {
             return Ok(size == size_in_git);
         }
@@ -309,7 +308,7 @@ impl Converter {
             if is_ident { ident::count(&in_git) } else { 0 },
             self.repo.blob_id(&in_git),
         );
-        // What a keyword says of a file that was edited is of the blob before; git writes it anew.
+        // In an edited file a keyword's id is that of the previous blob; git writes it anew.
         let bare = |bytes: &[u8]| {
             if is_ident {
                 ident::to_git(bytes)
@@ -326,7 +325,7 @@ impl Converter {
         })
     }
 
-    /// True when a path may get CRLF line ends.
+    /// True when a path may get CRLF line endings.
     fn may_write_crlf(&self, path: &RelPath) -> Result<bool, Error> {
         let mut out = self.rules.selection(&["eol"]);
         self.rules.matching(path, &mut out)?;
@@ -340,15 +339,15 @@ impl Converter {
         })
     }
 
-    /// True when that is known to hold for every path.
+    /// True when every path is known to be plain.
     ///
-    /// Known only for [`Attributes::Commit`]: in a work tree any folder may hold a
-    /// `.gitattributes`, so ask [`Converter::is_plain`] there, which looks once a folder.
+    /// This is known only for [`Attributes::Commit`]: in a work tree any folder may hold a
+    /// `.gitattributes`, so ask [`Converter::is_plain`] there, which looks once per folder.
     pub fn is_trivial(&self) -> bool {
         self.trivial
     }
 
-    /// What git has for a path now: line ends that are already wrong there are kept, as in git.
+    /// Returns git's current bytes of a path: wrong line endings there are kept, as in git.
     fn stored(&self, path: &RelPath) -> Option<Vec<u8>> {
         let id = match self.rules.place() {
             Place::WorkTree(index, _) => entries_at(index, path).0.first().map(|entry| entry.id),
@@ -379,7 +378,7 @@ impl Converter {
     }
 }
 
-/// The error for a path that cannot be converted.
+/// Makes the error for a path that cannot be converted.
 fn convert_error(path: &RelPath, source: impl Into<super::error::Cause>) -> Error {
     Error::Convert {
         path: path.clone(),

@@ -1,8 +1,8 @@
-//! Files of the git directory: the few durable operations that the publish protocol needs.
+//! The few durable file operations in the git directory that the publish protocol needs.
 //!
-//! `base::fs` has no hard links and knows no git directory, so this file is the one place of
-//! the room that links, renames, removes and syncs. It never touches the work tree. A failed
-//! sync is returned and never tried again.
+//! `base::fs` has no hard links and does not know the git directory, so this file is the only place
+//! of the room that links, renames, removes and syncs. It never touches the work tree. A failed
+//! sync is returned and never retried.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -15,23 +15,23 @@ use std::{
 use super::Error;
 use base::{Clock, owner};
 
-/// How long a lock of git's that was just taken is waited for, in pieces of [`NAP`].
+/// How many pauses of [`NAP`] to wait for a lock that git has just taken.
 const NAPS: u32 = 60;
-/// How long locks that come and go are waited for.
+/// How many pauses to wait for changing locks in total.
 const NAPS_IN_ALL: u32 = 400;
-/// One piece of waiting.
+/// One pause.
 pub(super) const NAP: Duration = Duration::from_millis(25);
-/// A lock that is older was left by somebody who was killed, in seconds.
+/// A git lock older than this is left over from a killed process, in seconds.
 pub(super) const YOUNG_SECS: u64 = 5;
 
-/// The lock file that git uses for a file: its name with `.lock`.
+/// Returns the lock file that git uses for a file: its name with `.lock`.
 pub(super) fn lock_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     PathBuf::from(name)
 }
 
-/// Fails when a lock file exists.
+/// Returns an error if a lock file exists.
 pub(super) fn check_absent(lock: &Path) -> Result<(), Error> {
     match fs::symlink_metadata(lock) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -44,7 +44,7 @@ pub(super) fn check_absent(lock: &Path) -> Result<(), Error> {
     }
 }
 
-/// [`check_absent`], once a git that runs at this moment had time to end.
+/// Like [`check_absent`], after giving a running git time to finish.
 pub(super) fn check_absent_soon(lock: &Path) -> Result<(), Error> {
     let mut patience = Patience::default();
     loop {
@@ -58,8 +58,8 @@ pub(super) fn check_absent_soon(lock: &Path) -> Result<(), Error> {
     }
 }
 
-/// How long locks of git's are waited for: one of them for [`NAPS`], and [`NAPS_IN_ALL`] where one
-/// git after the other takes its own.
+/// The limits of the wait for git's locks: [`NAPS`] for the same lock, and [`NAPS_IN_ALL`] where
+/// one git after another takes its own.
 #[derive(Default)]
 pub(super) struct Patience {
     lock: Option<(u64, i64)>,
@@ -68,7 +68,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Sleeps a little; false when it has waited long enough.
+    /// Sleeps for one pause; returns false when the limit is reached.
     pub fn waits_for(&mut self, lock: &Path) -> bool {
         let now = fs::symlink_metadata(lock)
             .ok()
@@ -85,7 +85,7 @@ impl Patience {
     }
 }
 
-/// Fails when this user cannot change the names in a folder; one that is missing can be made.
+/// Returns an error if this user cannot change names in a folder; a missing folder passes.
 pub(super) fn check_writable(folder: &Path) -> Result<(), Error> {
     use rustix::fs::{Access, AtFlags, CWD, accessat};
     match accessat(
@@ -103,7 +103,7 @@ pub(super) fn check_writable(folder: &Path) -> Result<(), Error> {
     }
 }
 
-/// The error for a lock that is somebody else's.
+/// Makes the error for a lock held by another process.
 pub(super) fn locked(lock: &Path) -> Error {
     let written = fs::symlink_metadata(lock).map(|found| found.mtime()).ok();
     let age_secs =
@@ -114,7 +114,7 @@ pub(super) fn locked(lock: &Path) -> Error {
     }
 }
 
-/// Reads a whole file; `None` when it does not exist.
+/// Reads a whole file; returns `None` if it does not exist.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -134,7 +134,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     }
 }
 
-/// Writes a new file and forces its bytes to the disk; an existing one is replaced.
+/// Writes a new file and forces its contents to disk; an existing file is replaced.
 pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     remove(path)?;
     let failed = |source| Error::File {
@@ -150,14 +150,14 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     })
 }
 
-/// Makes a file that was not there, for the owner of its folder.
+/// Creates a file that must not exist, owned by the owner of its folder.
 pub(super) fn create_new(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create_new(true).open(path)?;
     owner::give_at(&file, path)?;
     Ok(file)
 }
 
-/// Forces a file's bytes, or a folder's names, to the disk.
+/// Forces a file's contents, or a folder's names, to disk.
 pub(super) fn sync(path: &Path) -> Result<(), Error> {
     let sync = |path: &Path| File::open(path)?.sync_all();
     sync(path).map_err(|source| Error::Sync {
@@ -166,8 +166,8 @@ pub(super) fn sync(path: &Path) -> Result<(), Error> {
     })
 }
 
-/// [`sync`] of what git may remove at the same moment: loose objects and references, and their
-/// folders, once they are packed.
+/// Like [`sync`], for files that git may remove concurrently: loose objects and references, and
+/// their folders, once they are packed.
 pub(super) fn sync_if_there(path: &Path) -> Result<(), Error> {
     match sync(path) {
         Err(Error::Sync { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -175,8 +175,8 @@ pub(super) fn sync_if_there(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Forces everything on the file system that holds a folder to the disk. Linux reports writes that
-/// failed since the folder was opened.
+/// Forces everything on the file system of a folder to disk. Linux reports writes that failed since
+/// the folder was opened.
 pub(super) fn sync_file_system(dir: &Path) -> Result<(), Error> {
     let sync = |dir: &Path| -> io::Result<()> { Ok(rustix::fs::syncfs(File::open(dir)?)?) };
     sync(dir).map_err(|source| Error::Sync {
@@ -185,7 +185,7 @@ pub(super) fn sync_file_system(dir: &Path) -> Result<(), Error> {
     })
 }
 
-/// Renames over whatever file is there.
+/// Renames, replacing any file at the new name.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     rustix::fs::rename(from, to).map_err(|error| Error::File {
         doing: "renaming to",
@@ -194,7 +194,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     })
 }
 
-/// Removes a file; a missing one is no error. Returns whether it was there.
+/// Removes a file; a missing one is not an error. Returns whether it existed.
 pub(super) fn remove(path: &Path) -> Result<bool, Error> {
     match rustix::fs::unlink(path) {
         Ok(()) => Ok(true),
@@ -207,7 +207,7 @@ pub(super) fn remove(path: &Path) -> Result<bool, Error> {
     }
 }
 
-/// Creates a folder and those above it; returns every folder whose names changed.
+/// Creates a folder and its missing parents; returns every folder whose names changed.
 pub(super) fn create_dirs(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut missing = Vec::new();
     let mut at = dir;
@@ -234,7 +234,7 @@ pub(super) fn create_dirs(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(changed)
 }
 
-/// Removes the empty folders that lie where a file must go; false when one is not empty.
+/// Removes empty folders where a file must go; returns false if one is not empty.
 pub(super) fn clear_empty_dirs(dir: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -245,7 +245,7 @@ pub(super) fn clear_empty_dirs(dir: &Path) -> io::Result<bool> {
     fs::remove_dir(dir).map(|()| true)
 }
 
-/// Every file below a folder; what cannot be read is passed over.
+/// Returns every file below a folder; unreadable parts are skipped.
 pub(super) fn files_below(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -258,7 +258,7 @@ pub(super) fn files_below(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// True when both names are the same file.
+/// True when both names refer to the same file.
 pub(super) fn same_file(a: &Path, b: &Path) -> bool {
     match (fs::symlink_metadata(a), fs::symlink_metadata(b)) {
         (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),

@@ -1,7 +1,7 @@
-//! What can go wrong with git, for people: one variant an operation that failed.
+//! The errors of git, for people: one variant for each operation that can fail.
 //!
-//! The kind that fixes the exit code is in `error/fault.rs`, the commands that help in `advice.rs`.
-//! Messages name objects, files and references; foreign bytes in them are escaped.
+//! The kind, which determines the exit code, is in `error/fault.rs`; the hints are in `advice.rs`.
+//! Messages name objects, files and references; untrusted bytes in them are escaped.
 
 use std::{io, path::PathBuf};
 
@@ -11,18 +11,18 @@ use model::GitId;
 
 mod fault;
 
-/// The error below one of ours: gix's, the file system's or a child process's.
+/// An underlying error: from gix, the file system or a child process.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// What went wrong with git.
+/// An error of git.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no repository at or above the directory.
     #[error("{} is {}", dir.display(), if *named { "named by GIT_DIR, and no git repository" } else { "not inside a git repository" })]
     NoRepository {
-        /// Where the search began.
+        /// The directory where the search began.
         dir: PathBuf,
-        /// True when a variable says that it is here.
+        /// True when `GIT_DIR` names it.
         named: bool,
     },
     /// The repository has no work tree.
@@ -31,24 +31,24 @@ pub enum Error {
         /// The repository.
         dir: PathBuf,
     },
-    /// The references are stored in a format that the git library does not read.
+    /// The references are stored in a format that gix does not read.
     #[error("the repository keeps its references in the format {0:?}, which is not supported")]
     RefStorage(String),
-    /// The repository has a format that is newer than what is known here.
+    /// The repository has an unknown, newer format.
     #[error("the repository has the format {0}, and only 0 and 1 are known here")]
     Format(i64),
-    /// The repository has an extension whose meaning is not known here.
+    /// The repository has an unknown extension.
     #[error(
         "unknown repository extension {0:?}: what it changes of objects, references or index is not known here"
     )]
     Extension(String),
-    /// The repository belongs to somebody else, and is not listed in `safe.directory`.
+    /// The repository belongs to another user and is not listed in `safe.directory`.
     #[error("the repository {} belongs to another user", dir.display())]
     Owner {
         /// The work tree.
         dir: PathBuf,
     },
-    /// HEAD names a branch without commits.
+    /// HEAD names a branch without any commit.
     #[error("the branch {branch} has no commit yet")]
     Unborn {
         /// The branch's full name.
@@ -62,47 +62,47 @@ pub enum Error {
         "HEAD is a symbolic link to {target}, as git made it long ago, and not a file that names its branch"
     )]
     LinkedHead {
-        /// Where it leads.
+        /// Its target.
         target: String,
     },
-    /// The branch is itself a name for another one.
+    /// The branch is a symbolic reference to another one.
     #[error(
         "the branch {branch} is only a symbolic name of {target}, and no operation moves a branch through another name"
     )]
     SymbolicBranch {
         /// The branch's full name.
         branch: String,
-        /// What it names.
+        /// Its target.
         target: String,
     },
-    /// A merge, rebase or the like was begun and not ended.
+    /// A merge, rebase or the like is unfinished.
     #[error("a {what} is in progress")]
     InProgress {
-        /// What it is.
+        /// The kind of operation.
         what: &'static str,
-        /// The git command that gives it up.
+        /// The git command that aborts it.
         abort: &'static [&'static str],
     },
-    /// A lock file of git is there.
+    /// A lock file of git exists.
     #[error("{} exists{}: git is running here, or was killed", file.display(), age(*age_secs))]
     GitLocked {
         /// The lock file.
         file: PathBuf,
-        /// How old it is, when that is known.
+        /// Its age, if known.
         age_secs: Option<u64>,
     },
-    /// git is making a commit, and called this from one of its hooks.
+    /// git is making a commit, and one of its hooks called this process.
     #[error(
         "git is making a commit here: this was called by its hook {hook}, and must not move the branch below it"
     )]
     CommitRuns {
-        /// The hook, as far as it is known.
+        /// The hook, as far as known.
         hook: String,
     },
-    /// The environment names another index than that of the work tree.
+    /// The environment names an index other than the work tree's.
     #[error("GIT_INDEX_FILE names {}, and changes go into the index of the work tree", index.display())]
     OtherIndex {
-        /// What it names.
+        /// The index that it names.
         index: PathBuf,
     },
     /// The index holds a merge conflict.
@@ -114,35 +114,35 @@ pub enum Error {
     /// Parts of the tree are not checked out.
     #[error("the work tree is sparse: parts of it are not checked out")]
     Sparse,
-    /// git says nobody's name, address and date, or refuses one of them.
+    /// git has no valid name and address for the user.
     #[error("git does not know who you are: {said}")]
     Identity {
-        /// What git said.
+        /// git's output.
         said: String,
     },
-    /// The environment names a moment that git cannot read.
+    /// The environment holds a date that git cannot read.
     #[error("{variable} is no moment: {said}")]
     Date {
         /// The variable.
         variable: &'static str,
-        /// What git said.
+        /// git's output.
         said: String,
     },
-    /// `GIT_CONFIG_PARAMETERS` is not what `git -c` writes.
+    /// `GIT_CONFIG_PARAMETERS` is not in the format of `git -c`.
     #[error(
         "the settings of `git -c` cannot be read: GIT_CONFIG_PARAMETERS is not in git's format"
     )]
     Parameters,
-    /// A commit or tag is to be signed, and cannot be.
+    /// A commit or tag could not be signed.
     #[error("{what} cannot be signed with {key}: {why}")]
     Unsigned {
         /// `the commit` or `the tag`.
         what: &'static str,
-        /// The key, or what should name it.
+        /// The key, or the setting that should name it.
         key: String,
-        /// Why not, in the words of the program that signs.
+        /// The reason, as given by the signing program.
         why: String,
-        /// True when it only needs somebody who types a passphrase.
+        /// True when only a passphrase is missing.
         needs_person: bool,
     },
     /// An object is not in this repository.
@@ -151,69 +151,69 @@ pub enum Error {
         /// Its id.
         id: GitId,
     },
-    /// A reference leads nowhere.
+    /// A broken reference.
     #[error("{} is broken: {}", .0.name, .0.why)]
     BrokenRef(BrokenRef),
-    /// The bytes of an object do not have its id, or cannot be decoded.
+    /// An object's bytes do not match its id, or cannot be decoded.
     #[error("the git object {id} is damaged: {why}")]
     BadObject {
         /// Its id.
         id: GitId,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
-    /// An object is whole, and of another kind or larger than what is looked for.
+    /// An intact object of an unexpected kind or size.
     #[error("the git object {0} is not what is looked for: {1}")]
     OtherObject(GitId, String),
-    /// The system did not let an object be read, so nobody knows whether it is whole.
+    /// The system failed to read an object, so its integrity is unknown.
     #[error("the git object {id} cannot be read")]
     Unreadable {
         /// Its id.
         id: GitId,
-        /// Why.
+        /// The reason.
         #[source]
         source: Cause,
     },
-    /// git cannot list what is reachable.
+    /// git cannot list the reachable objects.
     #[error("git cannot list what its references and logs reach: {output}")]
     Listing {
-        /// What it said.
+        /// git's output.
         output: String,
     },
-    /// A tag does not lead to a commit.
+    /// A tag does not point to a commit.
     #[error("the tag object {id} does not lead to a commit: {why}")]
     BadTag {
         /// The tag object.
         id: GitId,
-        /// Where it leads.
+        /// Its actual target.
         why: String,
     },
-    /// A tree or the index holds a path that must never be written.
+    /// A tree or the index contains an unsafe path.
     #[error("{place} holds a path that is not safe")]
     BadPath {
         /// The commit or the index.
         place: String,
-        /// The path and the rule.
+        /// The path and the rule that it breaks.
         #[source]
         source: UnsafePath,
     },
-    /// Trees that name each other over and over, or more files than anybody has.
+    /// More files than any real project has, or trees that repeat each other exponentially.
     #[error("the commit {} holds more than {limit} files and folders below {dir}", commit.short())]
     TooMany {
         /// The commit.
         commit: GitId,
         /// The folder that was listed.
         dir: RelPath,
-        /// The most that is read.
+        /// The limit.
         limit: usize,
     },
-    /// A commit's abbreviation fits several commits.
+    /// An abbreviated commit id is ambiguous.
     #[error("{spec} is the beginning of several commit ids")]
     Ambiguous {
-        /// What was typed.
+        /// The abbreviation.
         spec: String,
     },
-    /// A path of a tree is not what the change expects.
+    /// A path is not in the state that a planned change expects.
     #[error("{path} changed in {place} since this was planned")]
     PathChanged {
         /// The path.
@@ -224,44 +224,44 @@ pub enum Error {
     /// The index file changed between prepare and publish.
     #[error("the git index changed since this was planned")]
     IndexChanged,
-    /// A reference has not the value it must have.
+    /// A reference does not have the expected value.
     #[error("{name} is {} and not {} as it was when this was planned", or_absent(found.as_ref()), or_absent(expected.as_ref()))]
     RefChanged {
         /// The full name.
         name: String,
-        /// The value it must have.
+        /// The expected value.
         expected: Option<GitId>,
-        /// The value it has.
+        /// The actual value.
         found: Option<GitId>,
     },
-    /// The branch moved, and not only beside what the operation is about.
+    /// The branch moved, and a path that the operation depends on changed.
     #[error("{branch} moved meanwhile, and {path} was changed there: run it again")]
     MovedUnder {
         /// The branch's full name.
         branch: String,
-        /// The first path that somebody changed.
+        /// The first such path.
         path: RelPath,
     },
-    /// HEAD went to another branch.
+    /// HEAD was switched to another branch.
     #[error("HEAD is not on {branch} any more, as it was when this was planned")]
     HeadMoved {
         /// The branch's full name.
         branch: String,
     },
-    /// A reference's name is a folder of another one's.
+    /// One reference's name is a folder of another's.
     #[error("{name} cannot exist beside {other}")]
     RefClash {
         /// The new reference.
         name: String,
-        /// The one that is in the way.
+        /// The conflicting one.
         other: String,
     },
-    /// A name is not one for a shared reference.
+    /// A name is not valid for a shared reference.
     #[error("{name:?} cannot be published: {why}")]
     RefName {
         /// The name.
         name: String,
-        /// What is wrong with it.
+        /// The reason.
         why: &'static str,
     },
     /// A path has a filter driver; its programs are never run.
@@ -274,7 +274,7 @@ pub enum Error {
         /// The driver's name.
         driver: String,
     },
-    /// A path has a conversion that git does without a program, and snapback not.
+    /// A path has a conversion that git performs without a program, but snapback does not support.
     #[error(
         "{path} has `{attribute}` in .gitattributes, which git leaves to each system's iconv: nobody can say what would be written"
     )]
@@ -289,25 +289,25 @@ pub enum Error {
     Convert {
         /// The path.
         path: RelPath,
-        /// Why.
+        /// The reason.
         #[source]
         source: Cause,
     },
-    /// The bytes of a large file are not here.
+    /// The content of a Git LFS file is missing.
     #[error("the Git LFS object {oid} of {path} is missing here")]
     MissingLfs {
         /// The path.
         path: RelPath,
-        /// The object.
+        /// The Git LFS object.
         oid: Digest,
     },
-    /// The last reference has moved: there is nothing to take back any more.
+    /// The last reference has moved: the publication cannot be undone.
     #[error("{name} has already been published")]
     AlreadyPublished {
         /// The last reference, or the index.
         name: String,
     },
-    /// The value is not one that `prepare_publication` made.
+    /// The value was not made by `prepare_publication`.
     #[error("the prepared publication cannot be read: {0}")]
     Prepared(String),
     /// `git push` failed.
@@ -315,26 +315,26 @@ pub enum Error {
     Push {
         /// The remote.
         remote: String,
-        /// What git said.
+        /// git's output.
         output: String,
     },
     /// There is no remote.
     #[error("no remote is configured here")]
     NoRemote,
-    /// There are several remotes, and nothing says which one is meant.
+    /// There are several remotes, and no setting selects one.
     #[error("which remote? The branch follows none, and there are {}", remotes.join(", "))]
     WhichRemote {
         /// Their names.
         remotes: Vec<String>,
     },
-    /// The branch follows one of another name, so git's own push refuses.
+    /// The branch's upstream has another name, so git's own push refuses.
     #[error(
         "the branch {branch} follows {upstream} of {remote}, and nothing says to which of the two names it is pushed"
     )]
     OtherName {
-        /// The branch here.
+        /// The local branch.
         branch: String,
-        /// The one that it follows.
+        /// Its upstream branch.
         upstream: String,
         /// The remote.
         remote: String,
@@ -344,7 +344,7 @@ pub enum Error {
     Asked {
         /// The remote.
         remote: String,
-        /// What git said.
+        /// git's output.
         output: String,
     },
     /// `git fetch` failed.
@@ -352,58 +352,58 @@ pub enum Error {
     Fetch {
         /// The remote.
         remote: String,
-        /// What git said.
+        /// git's output.
         output: String,
     },
-    /// A hook of the user said no.
+    /// A user's hook refused.
     #[error("the {hook} hook refused: {output}")]
     HookRefused {
-        /// Which.
+        /// The hook.
         hook: &'static str,
-        /// What it printed.
+        /// Its output.
         output: String,
     },
     /// `git merge-file` failed.
     #[error("git merge-file failed: {output}")]
     MergeFile {
-        /// What it said.
+        /// git's output.
         output: String,
     },
     /// The git program could not be run, or was stopped.
     #[error("running the git program failed")]
     Program(#[source] process::Error),
-    /// An operation of the git library failed.
+    /// An operation of gix failed.
     #[error("{doing} failed")]
     Git {
-        /// What was being done.
+        /// The operation.
         doing: &'static str,
-        /// Why it failed.
+        /// The reason.
         #[source]
         source: Cause,
     },
     /// A file could not be read or written.
     #[error("{doing} {} failed", path.display())]
     File {
-        /// What was being done.
+        /// The operation.
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why it failed.
+        /// The reason.
         #[source]
         source: io::Error,
     },
-    /// Bytes could not be forced to the disk; whether they are durable is unknown.
+    /// Data could not be forced to disk; whether it is durable is unknown.
     #[error("forcing {} to the disk failed, so it may be lost at a power cut", path.display())]
     Sync {
         /// The file or folder.
         path: PathBuf,
-        /// Why it failed.
+        /// The reason.
         #[source]
         source: io::Error,
     },
 }
 
-/// ` (3 minutes old)`, or nothing.
+/// Formats an age as ` (3 minutes old)`, or nothing.
 fn age(secs: Option<u64>) -> String {
     match secs {
         None => String::new(),
@@ -413,12 +413,12 @@ fn age(secs: Option<u64>) -> String {
     }
 }
 
-/// A short id, or `absent`.
+/// Returns the short id, or `absent`.
 fn or_absent(id: Option<&GitId>) -> &str {
     id.map_or("absent", GitId::short)
 }
 
-/// Names what was being done when an error of the git library came up.
+/// Adds the name of the operation to an error of gix.
 pub(super) trait During<T> {
     /// Wraps the error.
     fn during(self, doing: &'static str) -> Result<T, Error>;

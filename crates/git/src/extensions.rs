@@ -1,12 +1,11 @@
-//! Extensions of the repository format: what git refuses to open is refused here too, by reading
-//! commands as well. Who does not know an extension does not know what the objects, references and
-//! index mean that it is about.
+//! Checks repository format extensions: what git refuses to open is refused here too, even by
+//! reading commands. An unknown extension may change the meaning of objects, references and index.
 
 use std::path::Path;
 
 use super::{Error, child};
 
-/// The extensions whose meaning is known here. How references are stored is looked at on its own.
+/// The supported extensions. The reference storage format is checked separately.
 const KNOWN: [&str; 7] = [
     "noop",
     "noop-v1",
@@ -16,11 +15,10 @@ const KNOWN: [&str; 7] = [
     "objectformat",
     "refstorage",
 ];
-/// It is about paths of linked work trees only, which are read in either form; older gits refuse
-/// it.
+/// Affects only paths of linked work trees, which are read in either form; older gits refuse it.
 const RELATIVE_WORKTREES: &str = "relativeworktrees";
 
-/// Refuses a repository with an extension that is not known, as git does from format 1 on.
+/// Refuses a repository with an unknown extension, as git does from format 1 on.
 pub(super) fn check(repo: &gix::Repository) -> Result<(), Error> {
     let config = repo.config_snapshot();
     let format = config.integer("core.repositoryFormatVersion").unwrap_or(0);
@@ -53,7 +51,7 @@ pub(super) fn check(repo: &gix::Repository) -> Result<(), Error> {
     Ok(())
 }
 
-/// True when the git program of this machine opens the repository.
+/// True when this machine's git program opens the repository.
 fn git_opens(git_dir: &Path) -> Result<bool, Error> {
     let mut option = std::ffi::OsString::from("--git-dir=");
     option.push(git_dir);

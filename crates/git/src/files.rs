@@ -1,9 +1,8 @@
-//! The files of a repository as far as they can be read: the work tree's, and where those are not
-//! checked out, the commit's.
+//! The readable files of a repository: the work tree's or, if not checked out, the commit's.
 //!
-//! A bare repository has the files of HEAD's commit and no place to write to. A sparse work tree
-//! has what was left out of it as HEAD has it. Everybody else reads the work tree itself. The bytes
-//! of a commit are those that git stores; times are 0, and a submodule is [`Type::Other`].
+//! A bare repository has the files of HEAD's commit and nowhere to write. In a sparse work tree,
+//! paths that are left out have their state in HEAD. Otherwise the work tree itself is read. The
+//! bytes of a commit are those that git stores; times are 0, and a submodule is [`Type::Other`].
 
 use std::{
     io::{self, Cursor, Read},
@@ -27,7 +26,7 @@ use base::{
 use model::GitId;
 
 impl Repo {
-    /// The files that a command reads.
+    /// Returns the files that a command reads.
     pub fn files(&self) -> Result<Arc<dyn Fs>, Error> {
         let committed = || -> Result<Committed, Error> {
             let tree = self
@@ -71,7 +70,7 @@ impl Repo {
         }))
     }
 
-    /// The files of a commit, for readers that know nothing of git.
+    /// Returns the files of a commit, for readers that know nothing of git.
     pub fn files_of(&self, commit: &GitId) -> Result<impl Fs + use<>, Error> {
         let look = Committed {
             repo: self.clone(),
@@ -83,7 +82,7 @@ impl Repo {
         })
     }
 
-    /// True when parts of the tree may be left out of the work tree.
+    /// True when parts of the tree may be missing from the work tree.
     pub fn is_sparse(&self) -> bool {
         self.with(|repo| {
             repo.config_snapshot()
@@ -93,13 +92,13 @@ impl Repo {
     }
 }
 
-/// The files of a commit; `None` on an unborn branch.
+/// The files of a commit; of none on an unborn branch.
 struct Committed {
     repo: Repo,
     tree: Option<ObjectId>,
 }
 
-/// An error of git's, as one of files.
+/// Converts a git error to an I/O error.
 fn of_files(error: Error) -> io::Error {
     io::Error::other(error)
 }
@@ -189,7 +188,7 @@ impl Look for Committed {
     }
 }
 
-/// A sparse work tree: what lies there, and of what was left out, what the commit has.
+/// A sparse work tree: its own files, and the commit's for paths that are left out.
 struct Sparse {
     root: Root,
     index: Arc<File>,
@@ -197,7 +196,7 @@ struct Sparse {
 }
 
 impl Sparse {
-    /// True when the index says of a path, or of something below it, that it is left out.
+    /// True when the index marks a path, or something below it, as left out.
     fn is_left_out(&self, path: &RelPath) -> bool {
         let (here, below) = entries_at(&self.index, path);
         here.iter()

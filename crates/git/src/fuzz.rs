@@ -1,8 +1,7 @@
-//! What this room reads of other people's bytes, as functions of bytes, for the fuzz targets in
-//! `fuzz/` and nobody else.
+//! The readers of untrusted bytes in this room, exposed for the fuzz targets in `fuzz/` only.
 //!
-//! Built only when cargo-fuzz sets `cfg(fuzzing)`. The index is read with the same options as
-//! the product's, trees through the product's own reader.
+//! Compiled only when cargo-fuzz sets `cfg(fuzzing)`. The index is decoded with the same options as
+//! in the product, trees by the product's own reader.
 
 use gix::index::{State, decode::Options};
 
@@ -10,7 +9,7 @@ use super::{Error, lfs, tree};
 use base::{Digest, RelPath, path::UnsafePath};
 use model::GitId;
 
-/// The paths of an index file; `None` when it is refused.
+/// Returns the paths of an index file; `None` if it is refused.
 pub fn index(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     let never = std::time::UNIX_EPOCH;
     let (state, _) = State::from_bytes(
@@ -29,7 +28,7 @@ pub fn index(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     )
 }
 
-/// The entries of a tree: their paths in a folder, or why they cannot be there; their objects.
+/// Returns a tree's entries: the path below `dir`, or why it is unsafe, and the object.
 pub fn tree(
     bytes: &[u8],
     dir: &RelPath,
@@ -39,7 +38,7 @@ pub fn tree(
     })
 }
 
-/// The digest and size in a Git LFS pointer.
+/// Returns the digest and size in a Git LFS pointer.
 pub fn pointer(bytes: &[u8]) -> Option<(Digest, u64)> {
     lfs::parse_pointer(bytes)
 }

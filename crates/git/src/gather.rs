@@ -1,9 +1,9 @@
-//! Small packs, gathered into the next one, so that their number does not grow with the operations.
+//! Merges small packs into the next one, so that their number does not grow with the operations.
 //!
-//! Only packs like those that `pending.rs` writes are taken: a pack and its index with nothing
-//! beside them (git gives its own a `.rev`, and a `.keep` says that somebody needs it), a few
-//! mebibytes at most, whole objects only. Their entries are copied as they are, after the checksums
-//! were looked at. They go when the new pack is durable; git and gix look again for what went away.
+//! Only packs like those written by `pending.rs` are taken: a pack and its index without other
+//! files (git adds a `.rev` to its own, and a `.keep` marks a pack in use), at most a few MiB,
+//! whole objects only. Entries are copied unchanged after their checksums are verified. The old
+//! packs are removed once the new one is durable; git and gix look again if a pack disappears.
 
 use std::{
     collections::BTreeMap,
@@ -21,36 +21,36 @@ use super::{
     pack::{HEADER, Place},
 };
 
-/// How many small packs are left alone.
+/// With fewer small packs than this, none are merged.
 const MANY: usize = 24;
-/// Largest pack that is gathered, in bytes.
+/// Largest pack that is merged, in bytes.
 const SMALL: u64 = 4 << 20;
 
-/// A pack that was read: its entries as they are, with their places in its bytes.
+/// A pack that was read: its unchanged entries, with their places in its bytes.
 pub(super) struct Gathered {
     path: PathBuf,
-    /// The pack's bytes.
+    /// The pack's contents.
     pub bytes: Vec<u8>,
     /// Its objects.
     pub places: Vec<(ObjectId, Place)>,
 }
 
 impl Gathered {
-    /// True when it is one of these files.
+    /// True when its file is among these.
     pub fn is(&self, files: &[PathBuf]) -> bool {
         files.contains(&self.path)
     }
 
-    /// Removes it: the index first, as git does, so that nobody looks for objects in a pack that is
-    /// gone.
+    /// Removes the pack: the index first, as git does, so that no process looks for objects in a
+    /// missing pack.
     pub fn remove(&self) -> Result<(), Error> {
         disk::remove(&self.path.with_extension("idx"))?;
         disk::remove(&self.path).map(drop)
     }
 }
 
-/// The small packs of a folder when there are many, read and checked; one that cannot be used is
-/// left out. None while git collects.
+/// Returns the small packs of a folder if there are many, read and checked; unusable ones are left
+/// out. None during a `git gc`.
 pub(super) fn small_packs(objects: &Path, hash: gix::hash::Kind) -> Vec<Gathered> {
     let found = candidates(&objects.join("pack"));
     if found.len() < MANY
@@ -66,7 +66,7 @@ pub(super) fn small_packs(objects: &Path, hash: gix::hash::Kind) -> Vec<Gathered
         .collect()
 }
 
-/// Packs that have an index beside them and nothing else, and are small.
+/// Returns the small packs that have an index beside them and nothing else.
 fn candidates(folder: &Path) -> Vec<PathBuf> {
     let Ok(listing) = std::fs::read_dir(folder) else {
         return Vec::new();
@@ -104,7 +104,7 @@ fn candidates(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Reads a pack; `None` unless it is what its index says and holds whole objects only.
+/// Reads a pack; `None` unless it matches its index and holds whole objects only.
 fn read(path: PathBuf, hash: gix::hash::Kind) -> Option<Gathered> {
     let bytes = std::fs::read(&path).ok()?;
     let index = index::File::at(path.with_extension("idx"), hash).ok()?;

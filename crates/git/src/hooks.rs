@@ -1,5 +1,5 @@
-//! What hooks need of git: where they are looked for, whether git runs configured ones, and edits
-//! of a configuration file by git's own lock.
+//! Support for hooks: their folder, whether git runs configured ones, and edits of a configuration
+//! file under git's own lock.
 
 use std::{
     ffi::OsStr,
@@ -13,26 +13,26 @@ use super::{Error, Repo, disk, error::During, locks::Lock};
 use base::RelPath;
 use model::GitId;
 
-/// What a tree has at a path: whether that is a folder, and its object.
+/// A tree's entry at a path: whether it is a folder, and its object.
 type PathEntry = (bool, gix::ObjectId);
 
-/// What says where git looks for hooks.
+/// The setting that determines the hooks folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SaidBy {
-    /// Nothing: it is `hooks` in the git directory.
+    /// None: the folder is `hooks` in the git directory.
     Nobody,
     /// `core.hooksPath` in this file of the repository.
     File(PathBuf),
-    /// `core.hooksPath` of the user, of the system, in an included file or in the environment.
+    /// `core.hooksPath` of the user, the system, an included file or the environment.
     Elsewhere,
 }
 
-/// Where git looks for hooks.
+/// The folder in which git looks for hooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HooksFolder {
-    /// The folder as git starts hooks from it: a relative one is below the work tree.
+    /// The folder, as git starts hooks from it: a relative one is below the work tree.
     pub said: PathBuf,
-    /// What says so.
+    /// The setting that determines it.
     pub by: SaidBy,
 }
 
@@ -41,7 +41,7 @@ pub struct HooksFolder {
 pub type StagedChange = (RelPath, Option<GitId>, Option<GitId>);
 
 impl Repo {
-    /// Where git looks for hooks in this repository.
+    /// Returns the folder in which git looks for hooks in this repository.
     pub fn hooks_folder(&self) -> HooksFolder {
         self.with(|repo| {
             let config = repo.config_snapshot();
@@ -76,18 +76,18 @@ impl Repo {
         })
     }
 
-    /// The configuration file that all work trees share.
+    /// Returns the configuration file that all work trees share.
     pub fn config_path(&self) -> PathBuf {
         self.common_dir().join("config")
     }
 
-    /// The bytes of a configuration file; empty when there is none.
+    /// Reads a configuration file; empty if it does not exist.
     pub fn read_config(&self, file: &Path) -> Result<Vec<u8>, Error> {
         Ok(disk::read(file)?.unwrap_or_default())
     }
 
-    /// Replaces a configuration file by git's own lock, durably; its mode stays. A file that is not
-    /// `before` any more is not touched.
+    /// Replaces a configuration file under git's own lock, durably, keeping its mode. An error if
+    /// its contents are no longer `before`.
     pub fn replace_config(&self, file: &Path, before: &[u8], after: &[u8]) -> Result<(), Error> {
         let failed = |source| Error::File {
             doing: "changing",
@@ -129,7 +129,7 @@ impl Repo {
         disk::sync(file.parent().unwrap_or(self.common_dir()))
     }
 
-    /// Removes the lock of a configuration file that a killed [`Repo::replace_config`] left.
+    /// Removes a configuration file's lock left over from a killed [`Repo::replace_config`].
     pub fn clear_config_lock(&self, file: &Path) -> Result<(), Error> {
         let (staged, lock) = (self.staged_config(), disk::lock_of(file));
         if disk::same_file(&staged, &lock) {
@@ -138,13 +138,13 @@ impl Repo {
         disk::remove(&staged).map(drop)
     }
 
-    /// Where the new bytes of a configuration file wait.
+    /// Returns the path at which a configuration file's new contents are staged.
     fn staged_config(&self) -> PathBuf {
         self.common_dir().join("snapback").join("config.new")
     }
 
-    /// True when the git program runs hooks of its configuration (git 2.54). It is asked, because
-    /// a number says nothing of what a distribution changed.
+    /// True when the git program runs configured hooks (git 2.54). The program is asked, because
+    /// distributions may patch it without changing its version.
     pub fn runs_configured_hooks(&self) -> bool {
         let probe = [
             "-c",
@@ -160,7 +160,7 @@ impl Repo {
             .is_ok_and(|ended| ended.succeeded() && ended.stdout.contains_str("snapback-probe"))
     }
 
-    /// The configured hooks of an event by their names, as git lists them.
+    /// Returns the names of an event's configured hooks, as listed by git.
     pub fn listed_hooks(&self, event: &str) -> Vec<String> {
         let ended = self.program(&["hook", "list", event]).run();
         let text = ended
@@ -169,7 +169,7 @@ impl Repo {
         text.lines().map(|line| line.trim().to_string()).collect()
     }
 
-    /// The folder of hooks as the git program sees it now, when it is configured.
+    /// Returns the hooks folder according to the git program, if configured.
     pub fn told_hooks_path(&self) -> Option<PathBuf> {
         use std::os::unix::ffi::OsStrExt;
         let ended = self
@@ -182,7 +182,7 @@ impl Repo {
         )))
     }
 
-    /// The commit that HEAD was at before the last merge, rebase or reset.
+    /// Returns HEAD's commit before the last merge, rebase or reset.
     pub fn former_head(&self) -> Result<Option<GitId>, Error> {
         let bytes = disk::read(&self.git_dir().join("ORIG_HEAD"))?.unwrap_or_default();
         Ok(std::str::from_utf8(&bytes)
@@ -190,7 +190,7 @@ impl Repo {
             .and_then(|text| text.trim().parse().ok()))
     }
 
-    /// Adds a trailer to a file with a commit message, as git would, unless it has one of that
+    /// Adds a trailer to a commit message file, as git would, unless it already has one of that
     /// name.
     pub fn add_trailer(&self, file: &Path, name: &str, value: &str) -> Result<(), Error> {
         let trailer = format!("{name}: {value}");
@@ -213,7 +213,7 @@ impl Repo {
         }
     }
 
-    /// What is staged below some paths, in the index that a hook was told of.
+    /// Returns the staged changes below some paths, in the index that a hook was given.
     pub fn staged(
         &self,
         index: Option<&OsStr>,
@@ -259,8 +259,8 @@ impl Repo {
         Ok(found)
     }
 
-    /// The files below some folders that differ between two commits; all of them when there is no
-    /// first one. Folders that are the same are not read.
+    /// Returns the files below some folders that differ between two commits, or all of them without
+    /// a first commit. Identical folders are not read.
     pub fn changed_paths(
         &self,
         before: Option<&GitId>,
@@ -303,9 +303,9 @@ impl Repo {
         found: &mut Vec<RelPath>,
         depth: usize,
     ) -> Result<(), Error> {
-        /// No path of a release is deeper, and a stack has an end.
+        /// No path of a release is deeper; this bounds the recursion.
         const DEEPEST: usize = 256;
-        /// What differs in more files is said to differ; nobody reads on.
+        /// The search ends after so many differences.
         const MOST: usize = 100_000;
         if old == new || depth > DEEPEST || found.len() > MOST {
             return Ok(());
@@ -337,7 +337,7 @@ impl Repo {
         Ok(())
     }
 
-    /// The commits that a newer one reaches and older ones do not, newest first, at most `most`.
+    /// Returns up to `most` commits that `newer` reaches and `older` does not, newest first.
     pub fn commits_between(
         &self,
         older: &[GitId],
@@ -364,8 +364,8 @@ impl Repo {
         })
     }
 
-    /// How many commits lie between a newer and an older one along the first parents, as far as
-    /// `touches` says they count; `None` when the older one is not found within `most` commits.
+    /// Counts the commits along the first parents, from `newest` to the one that `is_there`
+    /// accepts, for which `touches` is true; `None` if it is not found within `most` commits.
     pub fn count_since(
         &self,
         newest: &GitId,

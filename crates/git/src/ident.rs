@@ -1,24 +1,24 @@
 //! The attribute `ident`: `$Id$` in git is `$Id: <id of the blob> $` in the work tree.
 //!
-//! As `convert.c` of git does it on the way in, and `ident_filter_fn` there, which a checkout uses,
-//! on the way out: `$$Id$` is none there, and a keyword with a space inside is of another system
-//! and stays. (Where `text=auto` is set git has other words for such oddities. Both come back as
-//! the same blob.) gix leaves out a space, and stays with `$Id$`.
+//! Follows git's `convert.c` when storing, and its `ident_filter_fn`, used by checkouts, when
+//! writing: there `$$Id$` is not a keyword, and one with an inner space belongs to another system
+//! and is kept. (With `text=auto`, git treats such oddities differently. Both yield the same blob.)
+//! gix omits a space, and leaves `$Id$` alone.
 
 use model::GitId;
 
-/// Bytes that an expanded keyword has more than a bare one, beside the id.
+/// Number of bytes that expansion adds to a keyword, besides the id.
 const AROUND: usize = 3;
 
-/// Where a keyword is in a text: the bytes between `Id` and the `$` that ends it.
+/// The position of a keyword in a text: the bytes between `Id` and the final `$`.
 struct Keyword {
-    /// After `$Id`.
+    /// Just after `$Id`.
     from: usize,
-    /// At the last `$`.
+    /// At the final `$`.
     to: usize,
 }
 
-/// The next keyword after a place, `$Id$` or `$Id:...$` on one line.
+/// Returns the next keyword from a position on: `$Id$`, or `$Id:...$` on one line.
 fn next(text: &[u8], mut at: usize) -> Option<Keyword> {
     loop {
         at += text.get(at..)?.iter().position(|byte| *byte == b'$')? + 1;
@@ -42,13 +42,13 @@ fn next(text: &[u8], mut at: usize) -> Option<Keyword> {
     }
 }
 
-/// How many keywords there are.
+/// Counts the keywords.
 pub(super) fn count(text: &[u8]) -> usize {
     let mut at = 0;
     std::iter::from_fn(|| next(text, at).inspect(|found| at = found.to + 1)).count()
 }
 
-/// What git stores: the keywords are bare.
+/// Returns what git stores: keywords are unexpanded.
 pub(super) fn to_git(text: &[u8]) -> Vec<u8> {
     let (mut out, mut at) = (Vec::with_capacity(text.len()), 0);
     while let Some(found) = next(text, at) {
@@ -60,7 +60,7 @@ pub(super) fn to_git(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What the work tree gets: the keywords name the blob.
+/// Returns the work-tree form: keywords contain the blob's id.
 pub(super) fn to_worktree(text: &[u8], id: &GitId) -> Vec<u8> {
     let (mut out, mut rest) = (Vec::with_capacity(text.len()), text);
     while let Some(at) = rest.iter().position(|byte| *byte == b'$') {
@@ -69,7 +69,7 @@ pub(super) fn to_worktree(text: &[u8], id: &GitId) -> Vec<u8> {
             .zip(b"Id")
             .take_while(|(byte, wanted)| byte == wanted)
             .count();
-        // The byte that decides is taken, even when it could begin another keyword.
+        // The byte that ended the match is consumed, even if it could begin another keyword.
         let decides = at + 1 + matched;
         let end = match rest.get(decides) {
             Some(b'$') if matched == 2 => Some(decides),
@@ -96,7 +96,7 @@ pub(super) fn to_worktree(text: &[u8], id: &GitId) -> Vec<u8> {
     out
 }
 
-/// True for what another system wrote after `$Id`: `: ` and white space before the last place.
+/// True for another system's text after `$Id`: `: ` and white space before the last position.
 fn is_foreign(inside: &[u8]) -> bool {
     let Some(words) = inside.strip_prefix(b": ") else {
         return false;
@@ -106,7 +106,7 @@ fn is_foreign(inside: &[u8]) -> bool {
         .any(|pair| matches!(pair[0], b' ' | b'\t' | b'\r') && pair[1] != b'$')
 }
 
-/// True when a file of one size is one of another size with some of its keywords bare.
+/// True when a size results from the `written` size with some keywords unexpanded.
 pub(super) fn is_size(size: u64, written: usize, keywords: usize, id: &GitId) -> bool {
     let more = (id.as_str().len() + AROUND) as u64;
     (written as u64)

@@ -1,9 +1,9 @@
-//! Who writes commits and tags, and when, by git's own rules.
+//! The author and committer of commits and tags, and their times, by git's own rules.
 //!
-//! Author and committer are two people: a pipeline commits what a person wrote. Names and addresses
-//! come from `GIT_AUTHOR_*`, `GIT_COMMITTER_*` and the configuration; git's signs for the place of
-//! an address (`<`, `>`) and line ends are dropped, as git drops them. What this cannot say by
-//! itself (nothing is set, a date is named) the git program says: the rule stays git's own.
+//! Author and committer may differ: a pipeline commits what a person wrote. Names and addresses
+//! come from `GIT_AUTHOR_*`, `GIT_COMMITTER_*` and the configuration; the delimiters of an address
+//! (`<`, `>`) and newlines are removed, as in git. In cases not handled here (nothing is set, or a
+//! date is given) the git program is asked, so that git's own rules apply.
 
 use gix::bstr::{BString, ByteSlice};
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::{Error, Repo, objects::zone_seconds};
 use model::operation::Person;
 
-/// The two people of a commit.
+/// The two roles in a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Author,
@@ -19,7 +19,7 @@ enum Part {
 }
 
 impl Part {
-    /// The keys of the configuration that name them, the environment's first; name, then address.
+    /// Returns the configuration keys for name and address, highest precedence first.
     fn keys(self) -> [&'static [&'static str]; 2] {
         match self {
             Self::Author => [
@@ -37,7 +37,7 @@ impl Part {
         }
     }
 
-    /// The variable of git that `git var` answers for.
+    /// Returns git's variable for `git var`.
     fn ident(self) -> &'static str {
         match self {
             Self::Author => "GIT_AUTHOR_IDENT",
@@ -45,7 +45,7 @@ impl Part {
         }
     }
 
-    /// The variable that names a date.
+    /// Returns the environment variable for the date.
     fn date(self) -> &'static str {
         match self {
             Self::Author => "GIT_AUTHOR_DATE",
@@ -55,17 +55,17 @@ impl Part {
 }
 
 impl Repo {
-    /// The user, as git would write them into a commit as its author.
+    /// Returns the user as git would record them as the author of a commit.
     pub fn identity(&self) -> Result<Person, Error> {
         self.who(Part::Author)
     }
 
-    /// The user, as git would write them into a commit as its committer.
+    /// Returns the user as git would record them as the committer of a commit.
     pub fn committer(&self) -> Result<Person, Error> {
         self.who(Part::Committer)
     }
 
-    /// The author's line of a commit.
+    /// Returns the author line of a commit.
     pub(super) fn author_line(
         &self,
         who: &Person,
@@ -74,12 +74,12 @@ impl Repo {
         self.line(Part::Author, who, at)
     }
 
-    /// The committer's line of a commit, and the tagger's of a tag.
+    /// Returns the committer line of a commit, which is also the tagger line of a tag.
     pub(super) fn committer_line(&self, at: Timestamp) -> Result<gix::actor::Signature, Error> {
         self.line(Part::Committer, &self.committer()?, at)
     }
 
-    /// A person at a moment; the moment that the environment names, if it names one.
+    /// Combines a person with a time; a date in the environment takes precedence.
     fn line(
         &self,
         part: Part,
@@ -111,8 +111,8 @@ impl Repo {
 
     fn who(&self, part: Part) -> Result<Person, Error> {
         let found = self.with(|repo| {
-            // Not gix's own author: with it comes a date in the local zone, and for that all zones
-            // are listed.
+            // gix's own author is not used: it comes with a date in the local zone, for which all
+            // zones would be listed.
             let config = repo.config_snapshot();
             let first = |keys: &[&str]| keys.iter().find_map(|key| config.string(*key));
             let text = |bytes: BString| without_crud(&bytes.to_str_lossy());
@@ -128,7 +128,7 @@ impl Repo {
         }
     }
 
-    /// What the git program says of a person and a date.
+    /// Asks the git program for a person and a date.
     fn ask(&self, part: Part) -> Result<(Person, gix::date::Time), Error> {
         let ended = self
             .program(&["var", part.ident()])
@@ -153,8 +153,8 @@ impl Repo {
     }
 }
 
-/// A name or an address without what git leaves out: `<`, `>` and line ends anywhere, and blanks
-/// and signs of punctuation at both ends (git's `strbuf_addstr_without_crud`).
+/// Removes what git drops from a name or address: `<`, `>` and newlines anywhere, and blanks and
+/// punctuation at both ends (git's `strbuf_addstr_without_crud`).
 fn without_crud(text: &str) -> String {
     let is_crud = |c: char| c <= ' ' || ",:;<>\"\\'".contains(c);
     text.trim_matches(is_crud).replace(['\n', '<', '>'], "")

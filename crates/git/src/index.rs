@@ -1,8 +1,8 @@
-//! A new index, made for the publish protocol; `index_file.rs` reads the one that is there.
+//! Builds a new index for the publish protocol; `index_file.rs` reads the current one.
 //!
-//! The new index is the current one with some entries changed. Two things keep git's later
-//! comparison honest: an entry gets stat data only when the file was read and is that blob, and
-//! entries that were "racily clean" are read again or lose theirs, because the new index's time
+//! The new index is the current one with some entries changed. Two rules keep git's later
+//! comparison correct: an entry gets stat data only if the file was read and matches the blob, and
+//! "racily clean" entries are read again or lose their stat data, because the new index's time
 //! would make git trust them (git's `ce_smudge_racily_clean_entry`; `stat.rs` has the rule).
 
 use std::collections::BTreeMap;
@@ -29,13 +29,13 @@ use model::{
     operation::{TreeChange, TreeEntry},
 };
 
-/// What an entry's flags and mode become.
+/// The new entry of each changed path; `None` removes it.
 type NewEntries<'a> = BTreeMap<&'a [u8], (&'a RelPath, Option<&'a TreeEntry>)>;
 
 impl Repo {
-    /// The bytes of the index with these changes; a `before` that does not match is a conflict.
+    /// Returns the bytes of the index with these changes; it is a conflict if a `before` differs.
     ///
-    /// With `with_stat` the files of the work tree are read, to save git the comparison.
+    /// With `with_stat`, work-tree files are read to spare git the comparison.
     pub(super) fn changed_index(
         &self,
         changes: &[TreeChange],
@@ -73,7 +73,7 @@ impl Repo {
         }
         index.sort_entries();
         check_no_clash(&index, &after)?;
-        // Both would describe the old entries; git makes them anew.
+        // Both would describe the old entries; git rebuilds them.
         index.remove_tree();
         index.remove_resolve_undo();
         let mut bytes = Vec::new();
@@ -83,7 +83,7 @@ impl Repo {
         Ok(bytes)
     }
 
-    /// The stat data of those files that hold, converted, the blob of their new entry.
+    /// Returns the stat data of those files whose converted contents match their new entry.
     fn stats_of<'a>(
         &self,
         converter: &Converter,
@@ -96,10 +96,10 @@ impl Repo {
         found.collect()
     }
 
-    /// Entries that were written in the second of the old index or later prove nothing once the
-    /// new index is younger, so their files are read: those that are the entry's blob get fresh
-    /// stat data, the others (all, without a converter) lose it. Entries without stat data get it
-    /// back in the same way, else every later look at them would have to read the file.
+    /// Renews stat data that proves nothing once the new index is younger: that of entries written
+    /// in or after the second of the old index. Their files are read; those that match get fresh
+    /// stat data, the others (without a converter, all) lose it. Entries without stat data are
+    /// treated alike, because otherwise every later comparison would have to read the file.
     fn refresh_doubtful(&self, index: &mut File, converter: Option<&Converter>) {
         let written = stat::written(index);
         let doubtful = |entry: &gix::index::Entry| StatRules::is_doubtful(&entry.stat, written);
@@ -128,7 +128,7 @@ impl Repo {
         }
     }
 
-    /// The stat data of a file, when it is the entry's blob and did not change meanwhile.
+    /// Returns the stat data of a file if it matches the entry and did not change meanwhile.
     fn stat_if_same(
         &self,
         converter: &Converter,
@@ -152,7 +152,7 @@ impl Repo {
     }
 }
 
-/// What a person told git of entries that change: that it need not look at a file, or has none.
+/// Returns the flags that the user set on entries that change: assume-valid and skip-worktree.
 fn kept_flags<'a>(index: &File, after: &NewEntries<'a>) -> BTreeMap<&'a [u8], Flags> {
     let told = Flags::ASSUME_VALID | Flags::SKIP_WORKTREE;
     let flags = after.iter().filter_map(|(bytes, (path, _))| {
@@ -163,8 +163,8 @@ fn kept_flags<'a>(index: &File, after: &NewEntries<'a>) -> BTreeMap<&'a [u8], Fl
     flags.filter(|(_, flags)| !flags.is_empty()).collect()
 }
 
-/// What git stores for a file of the work tree. Git LFS files may be larger than the memory; their
-/// pointers are known from their digests.
+/// Returns git's form of a work-tree file. Git LFS files may be larger than memory; a digest
+/// suffices for their pointers.
 fn in_git(converter: &Converter, path: &RelPath, file: &std::path::Path) -> Option<Vec<u8>> {
     if file.metadata().ok()?.len() < 1 << 20 || !converter.is_lfs(path).ok()? {
         return converter.to_git(path, std::fs::read(file).ok()?).ok();
@@ -173,7 +173,7 @@ fn in_git(converter: &Converter, path: &RelPath, file: &std::path::Path) -> Opti
     Some(Repo::lfs_pointer(&digest, size))
 }
 
-/// Fails unless every changed path is in the index as the change says.
+/// Returns an error unless every changed path is in the index as the change expects.
 fn check_before(index: &File, changes: &[TreeChange]) -> Result<(), Error> {
     for change in changes {
         let now = index
@@ -193,7 +193,7 @@ fn check_before(index: &File, changes: &[TreeChange]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Fails when a new entry is a folder of another one, or lies below one that is a file.
+/// Returns an error if a new entry is a folder of another one, or lies below a file.
 fn check_no_clash(index: &File, after: &NewEntries<'_>) -> Result<(), Error> {
     for (path, entry) in after.values() {
         let is_file = |dir: RelPath| index.entry_by_path(dir.as_bstr()).is_some();
@@ -206,7 +206,7 @@ fn check_no_clash(index: &File, after: &NewEntries<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The error for a path of the index that is not what was planned.
+/// Makes the error for a path of the index that has changed since planning.
 fn changed(path: &RelPath) -> Error {
     Error::PathChanged {
         path: path.clone(),

@@ -1,8 +1,8 @@
-//! The index file, read once for as long as it is the same file.
+//! Reads the index file, once for as long as it is the same file.
 //!
-//! One command looks at the index a dozen times, and that of 50,000 files takes a while to read.
-//! git and snapback replace the index by a rename, so a file with the same inode and the same
-//! times is the same index; it is held open meanwhile, so that no other file gets its inode.
+//! A command reads the index a dozen times, and reading one of 50,000 files takes a while. git and
+//! snapback replace the index by a rename, so a file with the same inode and times is the same
+//! index; it is held open, so that its inode cannot be reused.
 
 use std::{
     fs::{self, Metadata},
@@ -20,20 +20,20 @@ use gix::index::{
 use super::{Error, Repo, error::During, tree::entry_kind};
 use base::{Digest, RelPath};
 
-/// What tells one index file from another: device, inode, size, both times.
+/// The identity of an index file: device, inode, size, mtime and ctime.
 type Stamp = (u64, u64, u64, (i64, i64), (i64, i64));
 
-/// The index file that was looked at last, and what is known of it.
+/// The most recently read index file, with what is known about it.
 pub(super) struct Seen {
     handle: fs::File,
     stamp: Stamp,
-    /// What it says, and whether its checksum was compared.
+    /// The parsed index, and whether its checksum was verified.
     index: Option<(Arc<File>, bool)>,
     digest: Option<Digest>,
 }
 
 impl Repo {
-    /// What the index file says; a missing one is empty. `trusting` skips its checksum.
+    /// Reads the index file; a missing one is empty. `trusting` skips its checksum.
     pub(super) fn read_index(&self, trusting: bool) -> Result<Arc<File>, Error> {
         let read = || {
             let file =
@@ -50,7 +50,7 @@ impl Repo {
                 return Ok(index.clone());
             }
             let index = read()?;
-            // It is read by its name, which may be another file's by now.
+            // The file was opened by name and may have been replaced.
             let same = fs::symlink_metadata(self.index_path())
                 .is_ok_and(|found| stamp(&found) == seen.stamp);
             seen.index = same.then(|| (index.clone(), !trusting));
@@ -59,8 +59,8 @@ impl Repo {
         found.map_or_else(read, Ok)
     }
 
-    /// An index in which whole folders stand as one entry, with their files in their place: all of
-    /// them are left out of the work tree.
+    /// Expands the folder entries of a sparse index into entries for their files, all of which are
+    /// left out of the work tree.
     fn expanded(&self, mut index: File) -> Result<File, Error> {
         let is_folder = |entry: &gix::index::Entry| entry.mode == Mode::DIR;
         let mut files = Vec::new();
@@ -95,7 +95,7 @@ impl Repo {
         Ok(index)
     }
 
-    /// The digest of the index file; `None` when there is none.
+    /// Returns the digest of the index file; `None` if there is none.
     pub(super) fn index_digest(&self) -> Result<Option<Digest>, Error> {
         self.with_index_file(|seen| {
             if let Some(digest) = seen.digest {
@@ -109,7 +109,7 @@ impl Repo {
         })
     }
 
-    /// Calls with what is known of the index file as it is now; `None` when there is no file.
+    /// Calls `call` with the state of the current index file; `None` if there is no file.
     fn with_index_file<T>(
         &self,
         call: impl FnOnce(&mut Seen) -> Result<T, Error>,
@@ -157,7 +157,7 @@ impl Repo {
     }
 }
 
-/// The stamp of a file.
+/// Returns the stamp of a file.
 fn stamp(found: &Metadata) -> Stamp {
     (
         found.dev(),

@@ -1,4 +1,4 @@
-//! Every version of some files that anything in the repository still reaches.
+//! Finds every version of certain files that is still reachable in the repository.
 
 use std::{collections::BTreeMap, ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
 
@@ -6,27 +6,27 @@ use super::{Error, Repo, program};
 use base::{process::Command, text};
 use model::GitId;
 
-/// Most bytes of a list of objects: some ten million commits.
+/// Size limit of a list of objects in bytes: some ten million commits.
 const MAX_LIST: usize = 1 << 30;
 
 impl Repo {
-    /// The blobs of files whose name begins and ends so, in every folder, that any reference,
-    /// reference log, stash, index or HEAD of any linked work tree reaches; and for each a path
-    /// that it has somewhere. Never a part of them: when git cannot tell, it is an error.
+    /// Returns the blobs of files with this prefix and suffix, in any folder, that are reachable
+    /// from any reference, reflog, stash, or the index or HEAD of any linked work tree; each with
+    /// one of its paths. Never an incomplete list: if git cannot tell, it is an error.
     pub fn reachable_blobs(
         &self,
         beginning: &str,
         end: &str,
     ) -> Result<Vec<(GitId, String)>, Error> {
         let pattern = format!(":(top,glob)**/{beginning}*{end}");
-        // Whatever a commit has, it or one before it brought: against every parent, because a merge
-        // may bring what none of them had, and with full history, because git leaves out the
-        // other side of a merge that came to nothing.
+        // Every file of a commit was added by it or an ancestor. Diffs are against every parent,
+        // because a merge may add a file that no parent has, and with full history, because git
+        // omits the side of a merge that had no effect.
         let log = "--no-replace-objects -c log.showRoot=true -c core.quotePath=false log --format= --raw --no-abbrev --no-renames \
             --no-ext-diff --no-show-signature --no-color -m -z --full-history --all --reflog --";
         let mut found = BTreeMap::new();
         let arguments: Vec<&str> = log.split_whitespace().chain([pattern.as_str()]).collect();
-        // A record is `:mode mode id id letter`, zero, path, zero.
+        // A record is `:mode mode id id letter`, NUL, path, NUL.
         let listed = self.listing(self.program(&arguments))?;
         let mut fields = listed.split(|byte| *byte == 0);
         while let Some(record) = fields.next() {
@@ -39,7 +39,7 @@ impl Repo {
             let command = self
                 .program(&["ls-files", "-s", "-z", "--", &pattern])
                 .env("GIT_INDEX_FILE", index);
-            // A record is `mode id stage`, tab, path, zero.
+            // A record is `mode id stage`, tab, path, NUL.
             for record in self.listing(command)?.split(|byte| *byte == 0) {
                 let Some(tab) = record.iter().position(|byte| *byte == b'\t') else {
                     continue;
@@ -54,9 +54,9 @@ impl Repo {
         Ok(found.into_iter().collect())
     }
 
-    /// Everything that git lists, or an error.
+    /// Returns the complete output of a git command, or an error.
     fn listing(&self, command: Command) -> Result<Vec<u8>, Error> {
-        // No object is fetched from anywhere: what is missing here is an error.
+        // Objects are never fetched: a missing one is an error.
         let ended = command
             .env("GIT_NO_LAZY_FETCH", "1")
             .output_cap(MAX_LIST)
@@ -70,7 +70,7 @@ impl Repo {
         })
     }
 
-    /// The index files of all linked work trees.
+    /// Returns the index files of all linked work trees.
     fn index_files(&self) -> Result<Vec<PathBuf>, Error> {
         let others = self.common_dir().join("worktrees");
         let failed = |source| Error::File {
@@ -88,7 +88,7 @@ impl Repo {
         Ok(files)
     }
 
-    /// The folders of all linked work trees, this one too.
+    /// Returns the folders of all linked work trees, including this one.
     pub fn work_trees(&self) -> Result<Vec<PathBuf>, Error> {
         let listed = self.listing(self.program(&["worktree", "list", "--porcelain", "-z"]))?;
         let lines = listed.split(|byte| *byte == 0);
@@ -99,7 +99,7 @@ impl Repo {
     }
 }
 
-/// Adds a blob unless it is none: zeros stand for a file that is gone.
+/// Adds a blob; an id of zeros stands for a deleted file and is skipped.
 fn add(found: &mut BTreeMap<GitId, String>, id: &[u8], path: &[u8]) -> Result<(), Error> {
     let text = String::from_utf8_lossy(id);
     if text.bytes().all(|byte| byte == b'0') {

@@ -1,7 +1,7 @@
-//! Git LFS objects, natively: pointer files, and the store below `.git/lfs/objects`.
+//! Git LFS objects, implemented natively: pointer files, and the store below `.git/lfs/objects`.
 //!
-//! No `git-lfs` program is run and nothing is fetched. The pointer format is version 1 of the
-//! Git LFS specification (docs/spec.md of git-lfs): three lines `version`, `oid sha256:…`, `size`.
+//! `git-lfs` is never run and nothing is fetched. The pointer format is version 1 of the Git LFS
+//! specification (docs/spec.md of git-lfs): three lines `version`, `oid sha256:…`, `size`.
 
 use std::{
     fs::Permissions,
@@ -13,27 +13,27 @@ use std::{
 use super::{Error, Repo, disk};
 use base::{Digest, Hasher, owner};
 
-/// The version line that is written.
+/// The version line in written pointers.
 const VERSION: &str = "https://git-lfs.github.com/spec/v1";
-/// Version lines that are read: the names the format had before.
+/// The accepted version lines, including former names of the format.
 const VERSIONS: [&str; 3] = [
     VERSION,
     "https://hawser.github.com/spec/v1",
     "http://git-media.io/v/2",
 ];
-/// Bytes copied at once.
+/// Bytes copied at a time.
 const BLOCK: usize = 1 << 20;
 
 impl Repo {
-    /// Pointers are shorter than this, in bytes; anything longer is content.
+    /// Pointers are shorter than this, in bytes; longer files are content.
     pub const LONGEST_LFS_POINTER: u64 = 1024;
 
-    /// True for bytes that are a pointer and nothing else.
+    /// True for bytes that are a valid pointer.
     pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
         parse_pointer(bytes).is_some()
     }
 
-    /// Where the bytes of a large file lie, whether or not they are there.
+    /// Returns the path of a Git LFS object, whether or not it exists.
     pub fn lfs_path(&self, oid: &Digest) -> PathBuf {
         let hex = oid.hex();
         self.lfs_storage()
@@ -43,13 +43,13 @@ impl Repo {
             .join(&hex)
     }
 
-    /// True when bytes of Git LFS may rightly be absent: there is a place to fetch them from.
+    /// True when Git LFS objects may be absent because they can be fetched from somewhere.
     pub fn may_lack_lfs(&self) -> bool {
         let names_a_server = self.with(|repo| repo.config_snapshot().string("lfs.url").is_some());
         names_a_server || !self.remotes().is_empty() || self.work_tree().join(".lfsconfig").exists()
     }
 
-    /// The folder of Git LFS: `lfs.storage`, or `lfs` in the shared git directory.
+    /// Returns the Git LFS folder: `lfs.storage`, or `lfs` in the shared git directory.
     fn lfs_storage(&self) -> PathBuf {
         let set = self.with(|repo| repo.config_snapshot().string("lfs.storage"));
         let name = set.map_or_else(|| "lfs".to_string(), |name| name.to_string());
@@ -65,7 +65,7 @@ impl Repo {
             path: temp_dir.clone(),
             source,
         };
-        // Others may read what git-lfs would let them read: the umask decides.
+        // As with git-lfs, the umask decides who may read the file.
         let mode = Permissions::from_mode(0o666);
         let mut temp = tempfile::Builder::new()
             .permissions(mode)
@@ -104,7 +104,7 @@ impl Repo {
         Ok((oid, size))
     }
 
-    /// The text that git stores in the place of a large file; nothing for an empty one.
+    /// Returns the pointer that git stores in place of a large file; nothing for an empty one.
     pub fn lfs_pointer(oid: &Digest, size: u64) -> Vec<u8> {
         if size == 0 {
             return Vec::new();
@@ -113,7 +113,7 @@ impl Repo {
     }
 }
 
-/// The digest and size in a pointer; `None` when the bytes are not one.
+/// Parses the digest and size of a pointer; `None` if the bytes are not one.
 pub(super) fn parse_pointer(bytes: &[u8]) -> Option<(Digest, u64)> {
     if bytes.len() as u64 >= Repo::LONGEST_LFS_POINTER {
         return None;

@@ -1,10 +1,10 @@
-//! Row 2, git: the only room that names gix or runs the git program.
+//! Row 2, access to git: the only room that uses gix or runs the git program.
 //!
-//! [`Repo`] reads commits, references, the index and the work tree, and writes objects through
-//! gix; nothing here ever writes a file of the work tree, runs a filter program or fetches.
-//! What gix does not do is done here: objects are synced ([`Repo::sync_objects`]), and
-//! references and index move by a protocol of our own that a kill at any point leaves
-//! explainable ([`Repo::publish`]). Read `repo.rs`, `scan.rs` and `publish.rs` in that order.
+//! [`Repo`] reads commits, references, the index and the work tree, and writes objects through gix;
+//! nothing here ever writes a file of the work tree, runs a filter program or fetches a missing
+//! object. What gix lacks is done here: objects are synced ([`Repo::sync_objects`]), and references
+//! and index are moved by a protocol whose state can be explained after a kill at any point
+//! ([`Repo::publish`]). Read `repo.rs`, `scan.rs` and `publish.rs` in that order.
 
 mod advice;
 mod ancestry;

@@ -1,9 +1,9 @@
-//! Lock files that survive a kill without puzzling anybody.
+//! Lock files that can be attributed to their operation even after a kill.
 //!
 //! git takes a lock by creating `<file>.lock`. Here the lock is a hard link to a file that was
-//! written and synced in the operation's own folder, so a lock that is left behind after a kill
-//! can be told from git's: it is the same file, or has the same bytes. Publishing is then a
-//! rename of the lock, as in git.
+//! written and synced in the operation's own folder, so a lock left over after a kill can be told
+//! from git's: it is the same file, or has the same bytes. Publishing then renames the lock, as in
+//! git.
 
 use std::{
     fs::OpenOptions,
@@ -15,10 +15,10 @@ use rustix::io::Errno;
 
 use super::{Error, disk};
 
-/// How often a folder that git removes at the same moment is made again.
+/// How often to recreate a folder that git removes concurrently.
 const ATTEMPTS: usize = 8;
 
-/// A lock to be taken: what will be published, and where.
+/// A lock to be taken: the bytes to publish, and their target.
 pub(super) struct Lock {
     /// The file that is replaced when the lock is renamed.
     pub target: PathBuf,
@@ -29,28 +29,28 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// The lock file.
+    /// Returns the lock file.
     pub fn path(&self) -> PathBuf {
         disk::lock_of(&self.target)
     }
 
-    /// Takes the lock, or finds that it is held by this operation already.
+    /// Takes the lock, unless this operation already holds it.
     pub fn take(&self) -> Result<(), Error> {
         self.stage()?;
         self.take_staged()
     }
 
-    /// Writes the bytes to where they are staged, durably.
+    /// Writes the bytes to the staged file, durably.
     pub fn stage(&self) -> Result<(), Error> {
         if disk::read(&self.staged)?.as_deref() == Some(&self.bytes) {
-            // A run that was killed may have written it without syncing it.
+            // A killed run may have written it without syncing.
             disk::sync(&self.staged)
         } else {
             disk::write_synced(&self.staged, &self.bytes)
         }
     }
 
-    /// [`Lock::take`] when the bytes are staged.
+    /// Like [`Lock::take`], when the bytes are staged already.
     pub fn take_staged(&self) -> Result<(), Error> {
         let lock = self.path();
         for _ in 0..ATTEMPTS {
@@ -72,7 +72,7 @@ impl Lock {
         Err(failed(&lock, Errno::NOENT.into()))
     }
 
-    /// Takes the lock by creating the file; a kill in between leaves a beginning of our bytes.
+    /// Takes the lock by creating the file; a kill in between leaves a prefix of our bytes.
     fn create(&self, lock: &Path) -> Result<(), Error> {
         let opened = disk::create_new(lock);
         let mut file = match opened {
@@ -102,14 +102,14 @@ impl Lock {
         })
     }
 
-    /// True when the lock file is there and is this operation's.
+    /// True when the lock file exists and belongs to this operation.
     pub fn is_held(&self) -> bool {
         let lock = self.path();
         disk::same_file(&self.staged, &lock)
             || disk::read(&lock).is_ok_and(|bytes| bytes.as_deref() == Some(&self.bytes))
     }
 
-    /// Removes the lock file if it is this operation's.
+    /// Removes the lock file if it belongs to this operation.
     pub fn release(&self) -> Result<(), Error> {
         if self.is_held() {
             disk::remove(&self.path())?;
@@ -117,10 +117,10 @@ impl Lock {
         Ok(())
     }
 
-    /// Makes the bytes visible: the lock becomes the target.
+    /// Makes the bytes visible: renames the lock to the target.
     pub fn publish(&self) -> Result<(), Error> {
         disk::rename(&self.path(), &self.target)?;
-        // Renaming one name of a file onto another name of the same file does nothing.
+        // Renaming one hard link of a file onto another does nothing.
         self.release_after_rename()
     }
 
@@ -133,7 +133,7 @@ impl Lock {
     }
 }
 
-/// The error for a lock that could not be taken for another reason than that it exists.
+/// Makes the error for a lock that could not be taken although it does not exist.
 fn failed(lock: &Path, source: std::io::Error) -> Error {
     Error::File {
         doing: "creating",

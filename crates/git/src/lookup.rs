@@ -1,7 +1,7 @@
-//! Objects, looked for and read: nobody is told that one is missing before it was looked for twice.
+//! Finds and reads objects; none is reported missing before it was looked up twice.
 //!
-//! Bytes are checked against their id unless something else vouches for them. What this process
-//! wrote and nobody can see yet is found, too.
+//! Bytes are checked against their id unless something else vouches for them. Objects written by
+//! this process but not yet visible to others are found as well.
 
 use std::{
     collections::HashSet, convert::Infallible, path::Path, sync::PoisonError, time::SystemTime,
@@ -18,23 +18,22 @@ use super::{
 use base::{Digest, failure::errors_in};
 use model::GitId;
 
-/// How many objects must be looked for in a folder before listing it costs less.
+/// From this many lookups in a folder on, listing it costs less.
 const WORTH_LISTING: usize = 8;
 
-/// A repository that was opened a second time, and when the folder of its packs was changed last.
+/// A second instance of the repository, and the pack folder's modification time when it was opened.
 pub(super) struct Second {
     repo: gix::Repository,
     packs: Option<SystemTime>,
 }
 
 impl Repo {
-    /// Looks for something in the object database. What is not found there, or cannot be read, is
-    /// looked for once more in a database that only this call uses, before anybody is told that it
-    /// is missing.
+    /// Looks something up in the object database. If it is not found or cannot be read, the lookup
+    /// is repeated in a database that only this call uses.
     ///
-    /// The threads of a process share one view of the packs. When one of them has just taken in a
-    /// new pack, gix tells another one that looked at the same moment that there is nothing new,
-    /// and it goes on without that pack. A view that has one user cannot be overtaken.
+    /// The threads of a process share one view of the packs. When one thread has just loaded a new
+    /// pack, gix tells another that looked at the same moment that there is nothing new, and it
+    /// goes on without that pack. A view with a single user has no such race.
     pub(super) fn find<T, E>(
         &self,
         look: impl Fn(&gix::Repository) -> Result<Option<T>, E>,
@@ -45,7 +44,7 @@ impl Repo {
         }
     }
 
-    /// See [`Repo::find`]; `None` when the repository cannot be opened a second time.
+    /// See [`Repo::find`]; `None` if the repository cannot be opened a second time.
     fn find_again<T, E>(
         &self,
         look: impl Fn(&gix::Repository) -> Result<Option<T>, E>,
@@ -66,19 +65,19 @@ impl Repo {
         Some(look(&open.repo))
     }
 
-    /// The bytes of a blob, checked against its id.
+    /// Reads a blob, checked against its id.
     pub fn read_blob(&self, id: &GitId) -> Result<Vec<u8>, Error> {
         self.read_object(id, Kind::Blob)
     }
 
-    /// The same of a blob that must not be larger than this; a larger one is not unpacked.
+    /// Like [`Repo::read_blob`], but a blob larger than the limit is an error and is not unpacked.
     pub fn read_blob_within(&self, id: &GitId, limit: u64) -> Result<Vec<u8>, Error> {
         self.check_size(id, limit)?;
         self.read_blob(id)
     }
 
-    /// Fails when an object says that it is larger than this. An absent one is for the reader to
-    /// tell.
+    /// Returns an error if an object's header states a size above the limit. Absent objects pass:
+    /// the reader reports them.
     pub fn check_size(&self, id: &GitId, limit: u64) -> Result<(), Error> {
         match self.header(id)? {
             Some((_, size)) if size > limit => Err(Error::OtherObject(
@@ -89,8 +88,8 @@ impl Repo {
         }
     }
 
-    /// What an object says that it is, and its size in bytes; `None` when it is not in this
-    /// repository.
+    /// Returns an object's kind and size in bytes, as stated in its header; `None` if it is not in
+    /// this repository.
     pub(super) fn header(&self, id: &GitId) -> Result<Option<(Kind, u64)>, Error> {
         let oid = self.oid(id)?;
         if let Some(pending) = self.pending().header(&oid) {
@@ -103,8 +102,8 @@ impl Repo {
         found.map_err(|error| unreadable(id, error.into()))
     }
 
-    /// The bytes of a blob that have this digest; when they have another one, they are checked
-    /// against the blob's id, and `Err` holds the digest that they have.
+    /// Reads a blob that should have this digest. Without it or if it differs, the bytes are
+    /// checked against the blob's id; if it differs, `Err` holds theirs.
     pub fn read_blob_of(
         &self,
         id: &GitId,
@@ -123,14 +122,14 @@ impl Repo {
         })
     }
 
-    /// The bytes of an object of one kind, checked against its id.
+    /// Reads an object of one kind, checked against its id.
     pub(super) fn read_object(&self, id: &GitId, kind: Kind) -> Result<Vec<u8>, Error> {
         let bytes = self.read_unchecked(id, kind)?;
         self.check_id(id, kind, &bytes)?;
         Ok(bytes)
     }
 
-    /// Fails unless these bytes have this id.
+    /// Returns an error unless these bytes have this id.
     fn check_id(&self, id: &GitId, kind: Kind, bytes: &[u8]) -> Result<(), Error> {
         let actual =
             gix::objs::compute_hash(self.hash(), kind, bytes).during("hashing an object")?;
@@ -143,7 +142,7 @@ impl Repo {
         })
     }
 
-    /// The bytes of an object of one kind, which something else must vouch for.
+    /// Reads an object of one kind without checking its id; something else must vouch for it.
     fn read_unchecked(&self, id: &GitId, kind: Kind) -> Result<Vec<u8>, Error> {
         let oid = self.oid(id)?;
         let bad = |why: String| Error::BadObject {
@@ -188,17 +187,17 @@ impl Repo {
             .is_ok_and(|found| found.is_some())
     }
 
-    /// [`Repo::has_object`] at a glance: a no may be wrong, so it only says that something may have
-    /// to be written which is there already.
+    /// Like [`Repo::has_object`], but faster and possibly wrong when it returns false, which at
+    /// worst causes an existing object to be written again.
     pub fn sees_object(&self, id: &GitId) -> bool {
         self.oid(id)
             .is_ok_and(|oid| self.pending().has(&oid) || self.with(|repo| repo.has_object(oid)))
     }
 
-    /// Those of many objects that are not in this repository.
+    /// Returns those of many objects that are not in this repository.
     ///
-    /// A folder of loose objects is listed when several are looked for in it: one call for
-    /// hundreds of names. Anything but a file of that name, and what is not listed, is asked for.
+    /// If several objects may be in the same folder of loose objects, it is listed: one call for
+    /// hundreds of names. Whatever is not listed as a regular file is looked up.
     pub fn missing<'a>(&self, ids: impl IntoIterator<Item = &'a GitId>) -> HashSet<&'a GitId> {
         let mut ids: Vec<&GitId> = ids.into_iter().collect();
         ids.par_sort_unstable();
@@ -223,7 +222,7 @@ impl Repo {
     }
 }
 
-/// The error for an object that cannot be read: damaged, unless it was the system that refused.
+/// Makes the error for an unreadable object: damaged, unless the system refused to read it.
 fn unreadable(id: &GitId, error: Cause) -> Error {
     let is_of_the_system = |error: &std::io::Error| error.raw_os_error().is_some();
     if errors_in(&*error).any(|error| error.downcast_ref().is_some_and(is_of_the_system)) {
@@ -238,7 +237,7 @@ fn unreadable(id: &GitId, error: Cause) -> Error {
     }
 }
 
-/// The names of the files in a folder of loose objects.
+/// Returns the names of the files in a folder of loose objects.
 fn loose_names(folder: &Path) -> HashSet<String> {
     let Ok(listing) = std::fs::read_dir(folder) else {
         return HashSet::new();
@@ -261,7 +260,7 @@ mod tests {
         sandbox.write("a", b"1\n");
         sandbox.commit("first");
         let repo = sandbox.repo();
-        // What gix answers a thread that another one has just overtaken.
+        // The answers that gix gives a thread that lost the race.
         for overtaken in [Ok(None), Err("too few slots")] {
             let asked = std::cell::Cell::new(0);
             let look = |_: &gix::Repository| {
@@ -274,7 +273,7 @@ mod tests {
             };
             assert_eq!(repo.find(look), Ok(Some("found")));
         }
-        // The second database is opened anew when it cannot be read, or packs came or went.
+        // The second database is reopened when it cannot be read, or when packs came or went.
         let seen = std::cell::RefCell::new(Vec::new());
         let look = |gix: &gix::Repository| -> Result<Option<()>, ()> {
             seen.borrow_mut().push(std::ptr::from_ref(gix) as usize);

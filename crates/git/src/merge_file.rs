@@ -1,14 +1,14 @@
-//! git's own merge of three texts, for what is not merged in another way.
+//! git's own three-way merge, for texts that are not merged in another way.
 
 use std::path::Path;
 
 use super::{Error, child, program::printed};
 use base::process::Exit;
 
-/// Merges three texts line by line in the place of our side; true when no conflict is left in it.
+/// Merges three texts line by line into our side; returns true if no conflict remains.
 ///
 /// # Errors
-/// When git cannot be run, or cannot read the files: our side is untouched then.
+/// If git cannot be run or cannot read the files; our side is then unchanged.
 pub fn merge_file(
     dir: &Path,
     [base, ours, theirs]: [&Path; 3],
@@ -33,7 +33,7 @@ pub fn merge_file(
         .map_err(Error::Program)?;
     match ended.status {
         Exit::Code(0) => Ok(true),
-        // The number of conflicts; what is above is an error.
+        // The number of conflicts; larger codes are errors.
         Exit::Code(1..=127) => Ok(false),
         _ => Err(Error::MergeFile {
             output: printed(&ended),

@@ -1,8 +1,8 @@
-//! Commits, blobs and tag objects: read with their hash checked, written without a reference.
+//! Commits, blobs and tag objects: read with verified hashes, written without a reference.
 //!
-//! Nothing here is durable until [`Repo::sync_objects`]; until then new objects are seen by this
-//! process only, and nothing is reachable until a reference names it. An object that is missing
-//! is an error: it is never fetched, not even in a partial clone.
+//! Nothing here is durable until [`Repo::sync_objects`]; until then new objects are visible only to
+//! this process, and nothing is reachable until a reference names it. A missing object is an error:
+//! it is never fetched, not even in a partial clone.
 
 use std::{
     collections::HashSet,
@@ -20,10 +20,10 @@ use super::{Error, Repo, Sign, error::During, repo::git_id};
 use base::{encoding, zone};
 use model::{GitId, operation::Person};
 
-/// The fewest digits that are taken for an abbreviated id, as in git.
+/// Fewest digits of an abbreviated id, as in git.
 const MIN_ABBREVIATION: usize = 4;
 
-/// What a commit says.
+/// The contents of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitInfo {
     /// Its tree.
@@ -34,7 +34,7 @@ pub struct CommitInfo {
     pub author: Person,
     /// The author's time.
     pub time: Timestamp,
-    /// The message, in the encoding that the commit names, as `git log` shows it.
+    /// The message, decoded from the commit's stated encoding, as shown by `git log`.
     pub message: String,
 }
 
@@ -47,9 +47,9 @@ pub struct CommitDraft {
     pub parents: Vec<GitId>,
     /// The message.
     pub message: String,
-    /// The author; the committer is git's own.
+    /// The author; the committer is determined by git's rules.
     pub who: Person,
-    /// When.
+    /// The time.
     pub at: Timestamp,
     /// Whether and how it is signed.
     pub sign: Sign,
@@ -64,7 +64,7 @@ pub struct TagDraft {
     pub target: GitId,
     /// The message.
     pub message: String,
-    /// When.
+    /// The time.
     pub at: Timestamp,
     /// Whether and how it is signed.
     pub sign: Sign,
@@ -94,8 +94,8 @@ impl Repo {
         })
     }
 
-    /// The commit that a full or abbreviated id names; `None` when there is none.
-    /// Names of references are never taken for commits. Several fitting commits are an error.
+    /// Returns the commit with a full or abbreviated id; `None` if there is none. Reference names
+    /// are never resolved. An ambiguous abbreviation is an error.
     pub fn resolve_commit(&self, spec: &str) -> Result<Option<GitId>, Error> {
         let hex = spec.to_ascii_lowercase();
         let fits = (MIN_ABBREVIATION..=self.hash().len_in_hex()).contains(&hex.len())
@@ -124,21 +124,21 @@ impl Repo {
         })
     }
 
-    /// The id that these bytes have as a blob; writes nothing.
+    /// Returns the id of these bytes as a blob; writes nothing.
     pub fn blob_id(&self, bytes: &[u8]) -> GitId {
         let id = gix::objs::compute_hash(self.hash(), Kind::Blob, bytes)
             .expect("because hashing bytes in memory cannot fail");
         git_id(&id)
     }
 
-    /// Writes a blob, unless it is there.
+    /// Writes a blob, unless it exists.
     pub fn write_blob(&self, bytes: &[u8]) -> Result<GitId, Error> {
         Ok(git_id(&self.put(Kind::Blob, bytes)?))
     }
 
-    /// Writes an object, unless it is there whole. Programs that do not sync leave loose objects
-    /// empty or torn under their final names when the power goes; git and gix take such a file for
-    /// the object, so it is read before it is relied on.
+    /// Writes an object, unless it exists intact. Programs that do not sync can leave empty or torn
+    /// loose objects under their final names after a power failure. git and gix accept such a file
+    /// as the object, so it is read before it is relied on.
     fn put(&self, kind: Kind, bytes: &[u8]) -> Result<ObjectId, Error> {
         let id = gix::objs::compute_hash(self.hash(), kind, bytes)
             .expect("because hashing bytes in memory cannot fail");
@@ -161,7 +161,7 @@ impl Repo {
         Ok(id)
     }
 
-    /// [`Repo::write_blob`] of bytes that [`Repo::recall`] gives back, until the next ones are
+    /// Like [`Repo::write_blob`], and keeps the bytes for [`Repo::recall`] until the next ones are
     /// kept.
     pub fn write_kept_blob(&self, bytes: Vec<u8>) -> Result<GitId, Error> {
         let id = self.write_blob(&bytes)?;
@@ -172,7 +172,7 @@ impl Repo {
         Ok(id)
     }
 
-    /// The bytes that were kept when this blob was written; they are not read back from the disk.
+    /// Returns the kept bytes of this blob, without reading them back from disk.
     pub fn recall(&self, id: &GitId) -> Option<Arc<Vec<u8>>> {
         let kept = self
             .kept_blob()
@@ -183,7 +183,7 @@ impl Repo {
             .map(|(_, bytes)| bytes.clone())
     }
 
-    /// The blob that was kept, when it has these bytes.
+    /// Returns the kept blob, if it has these bytes.
     pub fn recall_id(&self, bytes: &[u8]) -> Option<GitId> {
         let kept = self
             .kept_blob()
@@ -194,7 +194,7 @@ impl Repo {
             .map(|(id, _)| id.clone())
     }
 
-    /// Writes an object of any kind, unless it is there.
+    /// Writes an object of any kind, unless it exists.
     pub(super) fn write_object(&self, object: &impl WriteTo) -> Result<ObjectId, Error> {
         let mut bytes = Vec::new();
         object
@@ -203,7 +203,7 @@ impl Repo {
         self.put(object.kind(), &bytes)
     }
 
-    /// Notes an object for the next [`Repo::sync_objects`].
+    /// Records an object for the next [`Repo::sync_objects`].
     fn remember(&self, id: ObjectId) {
         self.unsynced()
             .lock()
@@ -211,8 +211,8 @@ impl Repo {
             .insert(id);
     }
 
-    /// Writes a commit, signed when `commit.gpgSign` is set, unless it is not to be; no reference
-    /// moves.
+    /// Writes a commit, signed if `commit.gpgSign` is set and the draft does not forbid it; no
+    /// reference moves.
     pub fn write_commit(&self, draft: &CommitDraft) -> Result<GitId, Error> {
         let mut commit = gix::objs::Commit {
             tree: self.oid(&draft.tree)?,
@@ -233,7 +233,7 @@ impl Repo {
         Ok(git_id(&self.write_object(&commit)?))
     }
 
-    /// Writes an annotated tag object, signed as is asked for; no reference is made.
+    /// Writes an annotated tag object, signed as requested; no reference is created.
     pub fn write_tag(&self, draft: &TagDraft) -> Result<GitId, Error> {
         let target = self.oid(&draft.target)?;
         let (target_kind, _) = self
@@ -256,17 +256,17 @@ impl Repo {
     }
 }
 
-/// The message as git stores it: ended by a newline.
+/// Ends the message with one newline, as git stores it.
 fn with_newline(message: &str) -> String {
     format!("{}\n", message.trim_end_matches('\n'))
 }
 
-/// How far the local time zone is ahead at a moment, in seconds.
+/// Returns the local zone's offset at a moment, in seconds.
 pub(super) fn zone_seconds(at: Timestamp) -> i32 {
     zone().to_offset(at).seconds()
 }
 
-/// The name and address of a signature.
+/// Returns the name and address of a signature line.
 pub(super) fn person(signature: &gix::actor::SignatureRef<'_>) -> Person {
     Person {
         name: signature.name.trim().to_str_lossy().into_owned(),
@@ -274,7 +274,7 @@ pub(super) fn person(signature: &gix::actor::SignatureRef<'_>) -> Person {
     }
 }
 
-/// The moment of a signature.
+/// Returns the time of a signature line.
 pub(super) fn timestamp(signature: &gix::actor::SignatureRef<'_>) -> Option<Timestamp> {
     Timestamp::from_second(signature.time().ok()?.seconds).ok()
 }

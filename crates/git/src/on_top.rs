@@ -1,11 +1,10 @@
-//! A publication whose branch moved on before it: it is put on top of where the branch is now.
+//! Rebuilds a publication on top of a branch that has moved since it was planned.
 //!
-//! Other people commit while an operation runs. As long as they left alone what the operation is
-//! about, its commit is made again on the new one, its tag with it, and the index is made again
-//! from the one that is there now. The commits of a release stay, because its manifest names them:
-//! a merge puts them on top. What became of the publication is a record in the operation's own
-//! folder, durable before the first lock is taken for it, so that a crash is recovered from the
-//! same values. `publish.rs` does the rest.
+//! Other people may commit while an operation runs. If they did not touch what the operation is
+//! about, its commit and tag are recreated on the new commit, and its index from the current one. A
+//! release's commits are kept, because its manifest names them: a merge joins them to the branch.
+//! The rebuilt publication is a record in the operation's own folder, durable before the first lock
+//! is taken for it, so that crash recovery uses the same values. `publish.rs` does the rest.
 
 use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
@@ -24,39 +23,39 @@ use model::{
     signature::Signing,
 };
 
-/// The record's name in the operation's folder.
+/// Name of the record in the operation's folder.
 const RECORD: &str = "on-top.json";
-/// The staged index in the operation's folder.
+/// Name of the staged index in the operation's folder.
 pub(super) const STAGED_INDEX: &str = "index.new";
-/// How often a publication follows a branch that moves on.
+/// How many times a publication follows a moving branch.
 const FOLLOWED: u32 = 100;
 
-/// What nobody else may have changed meanwhile, or the publication is a conflict.
+/// The paths that others must not have changed; otherwise the publication is a conflict.
 pub struct Untouched<'a> {
-    /// The folders and files that are compared.
+    /// The folders and files to compare.
     pub dirs: Vec<RelPath>,
-    /// Which paths in them count.
+    /// Tells which paths in them count.
     pub owns: &'a (dyn Fn(&RelPath) -> bool + Sync),
 }
 
-/// A publication as it stands: as it was planned, or put on top.
+/// A publication in its current form: as planned, or rebuilt.
 pub(super) struct Current<'a> {
-    /// Its references.
+    /// The publication with its current references.
     pub publication: Cow<'a, Publication>,
-    /// What was prepared for it.
+    /// The data prepared for it.
     pub prepared: Prepared,
-    /// How often it was put on top; part of the names of what is staged.
+    /// How often it was rebuilt; part of the names of staged files.
     pub turn: u32,
 }
 
-/// The newest commit of a publication, and where it was put on top; `None` when it was not.
+/// Returns a rebuilt publication's newest commit and the commit below it; `None` if not rebuilt.
 pub fn put_on_top_of(scratch: &Path) -> Result<Option<(GitId, GitId)>, Error> {
     let branch = record(scratch)?.and_then(|record| record.refs.into_iter().next_back());
     Ok(branch.and_then(|branch| Some((branch.after, branch.before?))))
 }
 
 impl<'a> Current<'a> {
-    /// A publication as it stands.
+    /// Reads the current form of a publication.
     pub fn of(
         publication: &'a Publication,
         prepared: &serde_json::Value,
@@ -87,7 +86,7 @@ impl<'a> Current<'a> {
         })
     }
 
-    /// Only its references.
+    /// Reads only its references.
     pub fn refs(
         publication: &'a Publication,
         scratch: &Path,
@@ -100,7 +99,7 @@ impl<'a> Current<'a> {
     }
 }
 
-/// The record of a publication that was put on top.
+/// The record of a rebuilt publication.
 #[derive(Serialize, Deserialize)]
 struct Record {
     turn: u32,
@@ -109,11 +108,10 @@ struct Record {
 }
 
 impl Repo {
-    /// Makes a publication visible and durable, on top of what others committed meanwhile. See
-    /// [`Repo::publish`].
+    /// Like [`Repo::publish`], but on top of what others have committed meanwhile.
     ///
     /// # Errors
-    /// [`Error::MovedUnder`] when somebody changed what must be untouched.
+    /// [`Error::MovedUnder`] if a path that must be untouched was changed.
     pub fn publish_over(
         &self,
         publication: &Publication,
@@ -124,7 +122,7 @@ impl Repo {
         self.publish_over_pausing(publication, prepared, scratch, untouched, &mut |_| Ok(()))
     }
 
-    /// [`Repo::publish_over`], with a pause after each step.
+    /// Like [`Repo::publish_over`], with a pause after each step.
     pub(super) fn publish_over_pausing(
         &self,
         publication: &Publication,
@@ -155,7 +153,7 @@ impl Repo {
         }
     }
 
-    /// Removes what a publication that has ended staged; what cannot be removed is in nobody's way.
+    /// Removes the staged files of a finished publication; any that cannot be removed are harmless.
     pub fn clear_staged(&self, scratch: &Path) {
         for entry in std::fs::read_dir(scratch).into_iter().flatten().flatten() {
             let name = entry.file_name();
@@ -168,7 +166,7 @@ impl Repo {
         }
     }
 
-    /// Makes the publication again, on top of where the branch is now.
+    /// Rebuilds the publication on top of the branch's current commit.
     fn put_on_top(
         &self,
         planned: &Publication,
@@ -211,8 +209,8 @@ impl Repo {
         )
     }
 
-    /// True when the branch stands at what was published and the index is behind it, because it was
-    /// written anew (a `git status` does) between a crash and the recovery.
+    /// True when the branch has the published value but the index does not, because it was
+    /// rewritten (as by `git status`) between a crash and the recovery.
     pub(super) fn index_lags(&self, publication: &Publication) -> Result<bool, Error> {
         let Some(branch) = publication.refs.last() else {
             return Ok(false);
@@ -221,7 +219,7 @@ impl Repo {
             && !self.lagging(publication)?.is_empty())
     }
 
-    /// The changes of the index that were not made; what somebody staged meanwhile is theirs.
+    /// Returns the index changes that were not made, apart from entries that others have staged.
     fn lagging(&self, publication: &Publication) -> Result<Vec<TreeChange>, Error> {
         let index = self.read_index(true)?;
         let stands = |change: &&TreeChange| {
@@ -233,7 +231,7 @@ impl Repo {
         Ok(publication.index.iter().filter(stands).cloned().collect())
     }
 
-    /// The references of a publication whose commit is made again on top of its branch.
+    /// Returns the references of a publication, with its commit recreated on top of its branch.
     fn refs_on_top(
         &self,
         planned: &Publication,
@@ -252,7 +250,7 @@ impl Repo {
         if now == *before {
             return Ok(planned.refs.clone());
         }
-        // A branch that goes back over a release, two commits, cannot be put on top of anything.
+        // A branch that moves back past a release (two commits) cannot be rebuilt on another tip.
         if self
             .commits_between(&[], before, 4)?
             .contains(&branch.after)
@@ -295,8 +293,8 @@ impl Repo {
         planned.refs.iter().map(again).collect()
     }
 
-    /// Writes the commit that stands for an old one, signed as that was; one that is the whole of a
-    /// publication may lack the signature.
+    /// Writes the commit that replaces an old one, signed if that was; with `may_lack`, a signature
+    /// that cannot be made is omitted.
     fn commit_on_top(
         &self,
         draft: &CommitDraft,
@@ -311,7 +309,7 @@ impl Repo {
         })
     }
 
-    /// The same tag on the commit that was made again; a tag on something else stays as it is.
+    /// Recreates a tag on the recreated commit; a tag on anything else is kept.
     fn tag_on_top(
         &self,
         name: &str,
@@ -342,7 +340,7 @@ impl Repo {
         }
     }
 
-    /// True for a commit or a tag that carries a signature.
+    /// True for a commit or tag that has a signature.
     fn is_signed(&self, id: &GitId) -> Result<bool, Error> {
         if self.header(id)?.is_some_and(|(kind, _)| kind == Kind::Tag) {
             let bytes = self.read_object(id, Kind::Tag)?;
@@ -355,7 +353,7 @@ impl Repo {
         Ok(headers.into_iter().any(|line| line.starts_with(b"gpgsig")))
     }
 
-    /// Fails when what must be untouched differs between two commits.
+    /// Returns an error if a path that must be untouched differs between two commits.
     fn check_untouched(
         &self,
         branch: &str,
@@ -385,8 +383,8 @@ impl Repo {
     }
 }
 
-/// Writes an object signed as the one was that it stands for; one of a way back goes on without
-/// when the key cannot sign now.
+/// Writes an object, signed if the one that it replaces was; with `may_lack`, it is left unsigned
+/// if the key cannot sign now.
 fn signed_as(
     was_signed: bool,
     may_lack: bool,
@@ -405,7 +403,7 @@ fn signed_as(
     }
 }
 
-/// The name of what is staged for the n-th turn of a publication.
+/// Returns the name of a staged file for the n-th form of a publication.
 pub(super) fn staged(turn: u32, name: &str) -> String {
     if turn == 0 {
         name.to_string()
@@ -432,7 +430,7 @@ fn record(scratch: &Path) -> Result<Option<Record>, Error> {
     serde_json::from_slice(text).map(Some).map_err(|_| bad())
 }
 
-/// Writes the record durably; the one before stays until then.
+/// Writes the record durably; the previous one is kept until then.
 fn write_record(scratch: &Path, record: &Record) -> Result<(), Error> {
     let text = serde_json::to_vec(record).map_err(|error| Error::Prepared(error.to_string()))?;
     let new = scratch.join(format!(".tmp-{RECORD}"));

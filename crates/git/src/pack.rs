@@ -1,8 +1,8 @@
-//! The form of a pack and its index, for what this program writes: whole objects, no deltas.
+//! The formats of packs and their indexes, as written by this program: whole objects, no deltas.
 //!
-//! Version 2 of both, as git's `gitformat-pack` describes them. A pack is a header of 12 bytes
+//! Version 2 of both, as described in git's `gitformat-pack`. A pack is a header of 12 bytes
 //! (`PACK`, version, number of entries), the entries, and the hash of all that; an entry is its
-//! kind and size as a varint, and the object's bytes as a zlib stream.
+//! kind and size as a varint, followed by the object's bytes as a zlib stream.
 
 use std::io::{self, Write};
 
@@ -14,27 +14,27 @@ use gix::{
     zlib::{Compression, Decompress, FlushDecompress, Status, stream::deflate},
 };
 
-/// Bytes of a pack's header.
+/// Size of a pack's header in bytes.
 pub(super) const HEADER: usize = data::header::SIZE;
-/// The first offset that the index keeps in its table of large ones.
+/// The first offset that the index stores in its table of large ones.
 const LARGE: u64 = 1 << 31;
 
-/// Where an object lies in a pack.
+/// The location of an object in a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Where its entry begins, in bytes from the pack's first.
+    /// Offset of its entry from the beginning of the pack, in bytes.
     pub offset: u64,
-    /// Bytes of its entry.
+    /// Length of its entry in bytes.
     pub len: u64,
     /// CRC-32 of its entry.
     pub crc: u32,
-    /// What it is.
+    /// The kind of object.
     pub kind: Kind,
-    /// Bytes of the object.
+    /// Size of the object in bytes.
     pub size: u64,
 }
 
-/// The header of a pack with this many entries.
+/// Returns the header of a pack with this many entries.
 pub(super) fn header(entries: usize) -> [u8; HEADER] {
     data::header::encode(
         data::Version::V2,
@@ -42,7 +42,7 @@ pub(super) fn header(entries: usize) -> [u8; HEADER] {
     )
 }
 
-/// The entry of an object, and its place when it begins at `offset`.
+/// Returns the entry of an object, and its place if the entry begins at `offset`.
 pub(super) fn entry(kind: Kind, bytes: &[u8], offset: u64) -> (Vec<u8>, Place) {
     let head = match kind {
         Kind::Tree => Header::Tree,
@@ -70,7 +70,7 @@ pub(super) fn entry(kind: Kind, bytes: &[u8], offset: u64) -> (Vec<u8>, Place) {
     (out, place)
 }
 
-/// The object in an entry.
+/// Unpacks the object of an entry.
 pub(super) fn object(entry: &[u8], place: &Place, hash: gix::hash::Kind) -> io::Result<Vec<u8>> {
     let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_string());
     let head = data::Entry::from_bytes(entry, 0, hash).map_err(|error| bad(&error.to_string()))?;
@@ -79,7 +79,7 @@ pub(super) fn object(entry: &[u8], place: &Place, hash: gix::hash::Kind) -> io::
     let mut unpacker = Decompress::new();
     let stream =
         &entry[usize::try_from(head.data_offset).map_err(|_| bad("its head is too long"))?..];
-    // One byte of room more than there is to come: the end of the stream must be reached.
+    // An empty output still gets one byte of room, so that the end of the stream can be reached.
     let status = if out.is_empty() {
         unpacker.decompress(stream, &mut [0], FlushDecompress::Finish)
     } else {
@@ -94,7 +94,7 @@ pub(super) fn object(entry: &[u8], place: &Place, hash: gix::hash::Kind) -> io::
     }
 }
 
-/// The index of a pack: its entries sorted by id, and the hash that the pack ends with.
+/// Returns the index of a pack: its entries sorted by id, and the pack's final hash.
 pub(super) fn index(entries: &[(ObjectId, Place)], trailer: &ObjectId) -> Vec<u8> {
     let mut out = b"\xfftOc\0\0\0\x02".to_vec();
     for first in 0..=u8::MAX {
@@ -128,7 +128,7 @@ pub(super) fn index(entries: &[(ObjectId, Place)], trailer: &ObjectId) -> Vec<u8
     out
 }
 
-/// A number of four bytes, as the index has them.
+/// Encodes a number as four bytes, as in the index.
 fn word(number: u64) -> [u8; 4] {
     u32::try_from(number)
         .expect("because larger ones have a table of their own")

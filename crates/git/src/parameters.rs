@@ -1,8 +1,8 @@
-//! The settings that `git -c key=value` hands to the programs it starts: `GIT_CONFIG_PARAMETERS`.
+//! The settings that `git -c key=value` passes to child processes: `GIT_CONFIG_PARAMETERS`.
 //!
-//! gix reads every other source of settings and not this one. The text is a row of words in single
-//! quotes as a shell writes them: `'key=value'` from git before 2.31, `'key'='value'` and `'key'=`
-//! (true) since then. As in git, a text that is anything else is an error, not a guess.
+//! gix reads every other source of settings, but not this one. The text is a sequence of words in
+//! single quotes as in a shell: `'key=value'` before git 2.31, `'key'='value'` and `'key'=` (true)
+//! since. As in git, any other text is an error.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -11,7 +11,7 @@ use super::Error;
 /// The variable.
 pub(super) const VARIABLE: &str = "GIT_CONFIG_PARAMETERS";
 
-/// The settings of the environment, `key=value` or `key` (which is true).
+/// Returns the settings of the environment, `key=value` or `key` (which is true).
 pub(super) fn of_environment() -> Result<Vec<Vec<u8>>, Error> {
     match std::env::var_os(VARIABLE) {
         None => Ok(Vec::new()),
@@ -19,7 +19,7 @@ pub(super) fn of_environment() -> Result<Vec<Vec<u8>>, Error> {
     }
 }
 
-/// Reads the text; `None` where git would say that its format is bogus.
+/// Parses the text; `None` where git would report a bogus format.
 fn parse(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut found = Vec::new();
     let mut rest = text.trim_ascii_start();
@@ -27,8 +27,8 @@ fn parse(text: &[u8]) -> Option<Vec<Vec<u8>>> {
         let (word, after) = word(rest)?;
         rest = after;
         let setting = match rest.strip_prefix(b"=") {
-            // A key with `=` in it is part of no setting that is read here; written in the old form
-            // it would name another one.
+            // No setting read here has a key with `=`; written in the old form, it would name
+            // another setting.
             Some(after) => {
                 let value = if after.starts_with(b"'") {
                     Some(self::word(after)?)
@@ -64,7 +64,7 @@ fn parse(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(found)
 }
 
-/// A word in single quotes, as git's `sq_quote_buf` writes it, and what follows it.
+/// Parses a single-quoted word, as written by git's `sq_quote_buf`; returns it and the rest.
 fn word(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut rest = text.strip_prefix(b"'")?;
     let mut word = Vec::new();

@@ -1,14 +1,14 @@
-//! New objects, before anybody can see them: one pack that grows until it is installed.
+//! New objects before they become visible: one pack that grows until it is installed.
 //!
-//! Writing a pack has what loose objects lack. It is forced to the disk by two syncs however many
-//! objects there are, and it gets its name after that: when the power goes, no object is there
-//! torn. Until then the objects are read back from here. A pack that is never installed leaves
-//! nothing; one of a killed process leaves a file that the next change removes. git's own
-//! collection does not know its name: it would remove a `tmp_…` of a process that lives, too.
-//! Whoever writes one has it locked, so that a living one is never taken.
+//! A pack has advantages over loose objects: two syncs force it to disk however many objects there
+//! are, and it is named only after that, so a power failure leaves no torn object. Until then the
+//! objects are read back from here. A pack that is never installed leaves nothing behind; a killed
+//! process leaves a file that the next change removes. The name is one that git's own collection
+//! does not recognise: it would remove even a live process's `tmp_…` file. The writer holds a lock
+//! on its file, so that the file of a live process is never removed.
 //!
-//! No reference names the objects yet when their pack is there, and `git repack -ad` drops such
-//! packs. A file `.keep` beside the pack forbids it, as it does for what git fetches, until
+//! When the pack is installed, no reference names its objects yet, and `git repack -ad` drops such
+//! packs. A file `.keep` beside the pack prevents this, as it does for git's fetches, until
 //! [`Repo::release_packs`].
 
 use std::{
@@ -30,22 +30,22 @@ use super::{
 };
 use base::{at_once, owner};
 
-/// Bytes that wait in memory before they are written.
+/// Bytes buffered in memory before they are written.
 const TAIL: usize = 1 << 20;
-/// What a file `.keep` of ours says.
+/// The contents of our `.keep` files.
 const KEEP: &[u8] = b"snapback: an operation is under way\n";
-/// How the names of files begin that are not installed yet.
+/// The name prefix of files that are not installed yet.
 const TEMP: &str = "snapback_tmp_";
-/// Packs are only ever read, by everybody whom the umask lets.
+/// Packs are read-only, for everyone whom the umask allows.
 const MODE: u32 = 0o444;
 
-/// The objects that this process wrote and nobody else can see.
+/// The objects that this process wrote and that are not visible to others yet.
 #[derive(Default)]
 pub(super) struct Pending {
     state: Mutex<State>,
 }
 
-/// A pack that grows: what is in its file, then its tail.
+/// A growing pack: the part in its file, then its tail.
 #[derive(Default)]
 struct State {
     file: Option<NamedTempFile>,
@@ -56,12 +56,12 @@ struct State {
 }
 
 impl Pending {
-    /// True when an object waits here.
+    /// True when an object is pending.
     pub fn has(&self, id: &ObjectId) -> bool {
         self.state().places.contains_key(id)
     }
 
-    /// The kind and size of an object that waits here.
+    /// Returns the kind and size of a pending object.
     pub fn header(&self, id: &ObjectId) -> Option<(Kind, u64)> {
         self.state()
             .places
@@ -69,7 +69,7 @@ impl Pending {
             .map(|place| (place.kind, place.size))
     }
 
-    /// Reads an object that waits here; `None` when it does not.
+    /// Reads a pending object; returns `None` if it is not pending.
     pub fn read(&self, id: &ObjectId) -> io::Result<Option<(Kind, Vec<u8>)>> {
         let state = self.state();
         let Some(place) = state.places.get(id).copied() else {
@@ -80,8 +80,8 @@ impl Pending {
         Ok(Some((place.kind, pack::object(&entry, &place, id.kind())?)))
     }
 
-    /// Adds an object; below `objects` the pack will be. `torn` is a loose file of that object that
-    /// has other bytes, and goes when the pack is there.
+    /// Adds an object to the pack, which will be below `objects`. `torn` is a loose file of that
+    /// object with other bytes, which is removed once the pack is installed.
     pub fn add(
         &self,
         objects: &Path,
@@ -96,9 +96,9 @@ impl Pending {
         state.add(objects, id, &entry, place)
     }
 
-    /// Forces what waits to the disk and gives it its name; returns the files. Without objects
-    /// nothing happens. After an error before the first sync, such as a full disk, everything still
-    /// waits; after one of the sync or later it is lost, and every further call fails.
+    /// Forces the pending objects to disk and names their pack; returns the files. Without objects
+    /// it does nothing. After an error before the first sync, such as a full disk, everything is
+    /// still pending; after a failed sync or later error it is lost, and every further call fails.
     pub fn install(&self, objects: &Path, hash: gix::hash::Kind) -> Result<Vec<PathBuf>, Error> {
         let mut state = self.state();
         if state.places.is_empty() {
@@ -120,14 +120,14 @@ impl Pending {
         Ok(installed)
     }
 
-    /// The pack, locked. A panic while it grew left at most bytes that no place names.
+    /// Locks the pack. A panic during a change leaves at most bytes that no place refers to.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Adds the entry of an object, unless it is there.
+    /// Adds the entry of an object, unless the object is pending already.
     fn add(
         &mut self,
         objects: &Path,
@@ -148,12 +148,12 @@ impl State {
         }
     }
 
-    /// Where the next entry begins.
+    /// Returns the offset of the next entry.
     fn len(&self) -> u64 {
         HEADER as u64 + self.written + self.tail.len() as u64
     }
 
-    /// A part of the pack, out of the file or the tail: an entry lies in one of them.
+    /// Reads a part of the pack from the file or the tail; no entry is split between them.
     fn bytes(&self, offset: u64, len: u64) -> io::Result<Vec<u8>> {
         let too_long = |_| io::Error::from(io::ErrorKind::InvalidData);
         let len = usize::try_from(len).map_err(too_long)?;
@@ -171,7 +171,7 @@ impl State {
         }
     }
 
-    /// Writes the tail into the file, which is made when it is not there.
+    /// Writes the tail to the file, which is created on first use.
     fn write_out(&mut self, objects: &Path) -> Result<(), Error> {
         let folder = objects.join("pack");
         if self.file.is_none() && self.written > 0 {
@@ -227,8 +227,7 @@ impl State {
             .collect();
         let index = filled(&folder, "idx_", &pack::index(&entries, &trailer))?;
         let keep = filled(&folder, "keep_", KEEP)?;
-        // After a failed sync nobody knows what the disk has: the pack is given up, not tried
-        // again.
+        // After a failed sync the state on disk is unknown: the pack is given up, not retried.
         let file = self.file.take().expect("because it is there");
         at_once(&[&file, &index, &keep], |file| {
             file.as_file().sync_all().map_err(|source| Error::Sync {
@@ -236,7 +235,7 @@ impl State {
                 source,
             })
         })?;
-        // The index last: the pack counts from the moment that it is there.
+        // The index comes last: the pack is visible from the moment that it exists.
         let name = |kind: &str| folder.join(format!("pack-{trailer}.{kind}"));
         persist(keep, &name("keep"))?;
         persist(file, &name("pack"))?;
@@ -250,8 +249,8 @@ impl State {
 }
 
 impl Repo {
-    /// Removes unfinished packs of processes that were killed, and no others: git's have other
-    /// names. Only under the lock.
+    /// Removes unfinished packs of killed processes, but none of git's, which have other names.
+    /// Only while holding the operations' lock.
     pub fn sweep_packs(&self) -> Result<(), Error> {
         let folder = self.common_dir().join("objects/pack");
         let Ok(listing) = std::fs::read_dir(&folder) else {
@@ -270,8 +269,8 @@ impl Repo {
         Ok(())
     }
 
-    /// Gives up the protection of installed packs: references name their objects, or nobody will.
-    /// Only while no operation is under way.
+    /// Removes the protection of installed packs: references name their objects, or never will.
+    /// Only while no operation is running.
     pub fn release_packs(&self) -> Result<(), Error> {
         let folder = self.common_dir().join("objects/pack");
         let Ok(listing) = std::fs::read_dir(&folder) else {
@@ -292,7 +291,7 @@ impl Repo {
     }
 }
 
-/// True when nobody has a file of ours locked: whoever wrote it is gone.
+/// True when one of our files is not locked: its writer is gone.
 fn is_abandoned(path: &Path) -> bool {
     let open = || {
         File::open(path)
@@ -303,7 +302,7 @@ fn is_abandoned(path: &Path) -> bool {
         && open().is_some_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok())
 }
 
-/// A new file in the folder of packs, locked; it vanishes unless it is given a name.
+/// Creates a locked file in the pack folder; it is deleted unless it is named.
 fn temporary(folder: &Path, kind: &str) -> Result<NamedTempFile, Error> {
     let prefix = format!("{TEMP}{kind}");
     let make = || -> io::Result<NamedTempFile> {
@@ -329,7 +328,7 @@ fn temporary(folder: &Path, kind: &str) -> Result<NamedTempFile, Error> {
     })
 }
 
-/// A new file in the folder of packs with these bytes, not synced yet.
+/// Creates a file with these bytes in the pack folder, not synced yet.
 fn filled(folder: &Path, kind: &str, bytes: &[u8]) -> Result<NamedTempFile, Error> {
     let file = temporary(folder, kind)?;
     match file.as_file().write_all_at(bytes, 0) {
@@ -342,9 +341,9 @@ fn filled(folder: &Path, kind: &str, bytes: &[u8]) -> Result<NamedTempFile, Erro
     }
 }
 
-/// Gives a temporary file its name; one that is there has the same bytes.
+/// Renames a temporary file to its final name; an existing file has the same bytes.
 fn persist(file: NamedTempFile, to: &Path) -> Result<(), Error> {
-    // Open, and so locked, until it has its name.
+    // It stays open, and so locked, until it has its name.
     file.persist(to).map(drop).map_err(|error| Error::File {
         doing: "renaming to",
         path: to.to_path_buf(),
@@ -352,7 +351,7 @@ fn persist(file: NamedTempFile, to: &Path) -> Result<(), Error> {
     })
 }
 
-/// The hash of a file's first bytes.
+/// Returns the hash of a file's first bytes.
 fn hash_of(file: &File, len: u64, hash: gix::hash::Kind) -> io::Result<ObjectId> {
     let (mut sum, mut at, mut block) = (hasher(hash), 0, vec![0; TAIL]);
     while at < len {

@@ -1,8 +1,8 @@
-//! The git program, for what gix cannot do: push, the user's hooks, and listing what all logs
-//! reach.
+//! Runs the git program for what gix cannot do: push, the user's hooks, and listing what all
+//! reflogs reach.
 //!
-//! Every call names the repository explicitly. [`child`] drops the `GIT_*` variables that
-//! would lead it elsewhere, and sets the one by which a hook that calls snapback can be told.
+//! Every call names the repository explicitly. [`child`] removes the `GIT_*` variables that would
+//! select another one, and sets the variable by which a hook that calls snapback is recognised.
 //! Nothing is ever passed through a shell.
 
 use std::{ffi::OsString, path::Path};
@@ -17,14 +17,14 @@ use model::operation::TreeChange;
 /// Whether git runs the user's hooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hooks {
-    /// As by hand.
+    /// As in a manual call.
     Run,
-    /// None.
+    /// No hooks.
     Skip,
 }
 
 impl Repo {
-    /// The git program on this repository.
+    /// Makes a git command for this repository.
     pub(super) fn program(&self, arguments: &[&str]) -> Command {
         let place = |name: &str, path: &Path| {
             let mut option = OsString::from(name);
@@ -32,7 +32,7 @@ impl Repo {
             option
         };
         let command = child::command("git", self.work_tree());
-        // What `git -c` and GIT_CONFIG_* said is the user's own word on this very repository.
+        // Settings from `git -c` and GIT_CONFIG_* were given by the user for this very repository.
         let settings =
             [parameters::VARIABLE, "GIT_CONFIG_COUNT"].map(|name| (name, std::env::var_os(name)));
         let said = settings
@@ -41,15 +41,15 @@ impl Repo {
         said.fold(command, |command, (name, value)| command.env(name, value))
             .arg(place("--git-dir=", self.git_dir()))
             .args((!self.is_bare()).then(|| place("--work-tree=", self.work_tree())))
-            // The repository's own configuration may name a program there; none of ours may start
-            // it.
+            // The repository's own configuration may name a program here, which must not be
+            // started.
             .args(["-c", "core.fsmonitor=false"])
             .args(arguments)
             .env_remove("GIT_QUARANTINE_PATH")
     }
 
-    /// The git program, to speak with a remote about these references: as the repository's owner,
-    /// whose keys and settings count there.
+    /// Makes a git command that talks to a remote about these references. It runs as the
+    /// repository's owner, whose keys and settings apply.
     pub(super) fn at_remote(
         &self,
         words: &[&str],
@@ -64,7 +64,7 @@ impl Repo {
         };
         let mut arguments = [without, words, &["--", remote]].concat();
         arguments.extend(refs.iter().map(String::as_str));
-        // Nobody can answer: the child has no terminal, and waiting for one would hang.
+        // Nobody can answer: the child has no terminal, and a prompt would hang.
         let command = self
             .program(&arguments)
             .env("GIT_TERMINAL_PROMPT", "0")
@@ -72,8 +72,8 @@ impl Repo {
         command.as_owner_of(self.common_dir())
     }
 
-    /// Pushes references by full name, all or none, with the hooks of a push by hand or without
-    /// any. Returns how many are new there.
+    /// Pushes references by full name, atomically, with the same hooks as a manual push or with
+    /// none. Returns how many are new at the remote.
     pub fn push(&self, remote: &str, refs: &[String], hooks: Hooks) -> Result<usize, Error> {
         let words: &[&str] = if hooks == Hooks::Run {
             &["push", "--atomic"]
@@ -84,7 +84,7 @@ impl Repo {
             .at_remote(words, remote, refs, hooks)
             .run()
             .map_err(Error::Program)?;
-        // What git advises there fits a push by hand, not this one.
+        // git's hints fit a manual push, not this one.
         let output = printed(&ended);
         let said: Vec<&str> = output
             .split("; ")
@@ -96,8 +96,8 @@ impl Repo {
                 .filter(|line| line.trim_start().starts_with("* ["))
                 .count());
         }
-        // git names the remote (`To …`) before what that says of each reference; a hook ends it
-        // before.
+        // git prints the remote (`To …`) before the status of each reference; a hook fails before
+        // that.
         let is_by_hook = hooks == Hooks::Run
             && ended.status == Exit::Code(1)
             && !said
@@ -118,8 +118,7 @@ impl Repo {
         })
     }
 
-    /// Fetches references by full name, without force; no hook runs, and neither tags nor
-    /// submodules nor a collection come along.
+    /// Fetches references by full name, without force, hooks, tags, submodules or maintenance.
     pub fn fetch(&self, remote: &str, refs: &[String]) -> Result<(), Error> {
         let words = [
             "fetch",
@@ -140,8 +139,8 @@ impl Repo {
         }
     }
 
-    /// True when there is such a hook: a file in the hooks folder, or a configured one (git 2.54).
-    /// Asked in process, because most repositories have none and a child costs more.
+    /// True when the hook exists: as a file in the hooks folder, or configured (git 2.54). Checked
+    /// in process, because most repositories have none and a child process costs more.
     pub fn has_hook(&self, event: &str) -> bool {
         self.with(|repo| {
             let config = repo.config_snapshot();
@@ -162,11 +161,11 @@ impl Repo {
         })
     }
 
-    /// Runs the user's pre-commit hook, if there is one, on the index with these changes.
+    /// Runs the user's pre-commit hook, if any, on the index with these changes.
     ///
-    /// The hook sees a temporary index; what it stages there is dropped.
+    /// The hook sees a temporary index; anything that it stages there is discarded.
     pub fn run_pre_commit(&self, index: &[TreeChange]) -> Result<(), Error> {
-        // Only what is in the repository is there for the hook.
+        // The hook sees only objects that are in the repository.
         self.sync_objects(&[])?;
         let failed = |source| Error::File {
             doing: "creating",
@@ -191,13 +190,13 @@ impl Repo {
     }
 }
 
-/// Runs to the end; returns success and what was printed, errors first, escaped line by line.
+/// Runs a command; returns whether it succeeded, and its output as in [`printed`].
 fn run(command: &Command) -> Result<(bool, String), Error> {
     let ended = command.run().map_err(Error::Program)?;
     Ok((ended.succeeded(), printed(&ended)))
 }
 
-/// What a program printed, errors first, at most a few lines of it, escaped and without secrets.
+/// Returns a program's output on one line: stderr, then 1 MiB of stdout; escaped, without secrets.
 pub(super) fn printed(ended: &Ended) -> String {
     let all = [
         ended.stderr.as_slice(),

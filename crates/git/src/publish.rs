@@ -1,11 +1,11 @@
-//! The commit point: references and index become visible, in one go, after any interruption.
+//! The commit point: makes references and index visible together, despite any interruption.
 //!
-//! gix and git lock all references of a transaction but move them one by one, and a killed
-//! process leaves locks that nobody can explain. Here every lock is recognisable (`locks.rs`),
-//! every step may run again, and until the last reference has moved everything can be taken
-//! back. Order: index lock, reference locks, checks, logs, references (the branch is last),
-//! index, syncs. Objects must be durable before ([`Repo::sync_objects`]). Read `publish/work.rs`
-//! for the steps, and `ref_values.rs` for what references must be before they move.
+//! gix and git lock all references of a transaction but move them one by one, and a killed process
+//! leaves locks whose owner is unknown. Here every lock is recognisable (`locks.rs`), every step
+//! may be repeated, and everything can be undone until the last reference has moved. Order: index
+//! lock, reference locks, checks, logs, references (the branch last), index, syncs. Objects must be
+//! durable first ([`Repo::sync_objects`]). See `publish/work.rs` for the steps, and `ref_values.rs`
+//! for what must hold of references before they move.
 
 use std::{
     collections::BTreeSet,
@@ -25,35 +25,35 @@ use model::operation::{Publication, RefChange, TreeChange};
 mod work;
 use work::Work;
 
-/// How often the index is read again while somebody else replaces it.
+/// How often the index is read again while another process replaces it.
 const READ_AGAIN: usize = 20;
 
-/// What `prepare_publication` found out, kept in the journal.
+/// The results of `prepare_publication`, kept in the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Prepared {
-    /// The index, when it changes.
+    /// The index, if it changes.
     pub index: Option<PreparedIndex>,
-    /// True when HEAD is on the branch that moves last: then it must stay there.
+    /// True when HEAD is on the branch that moves last, and so must stay there.
     pub on_branch: bool,
 }
 
 /// The index file before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PreparedIndex {
-    /// The digest of the file that it was made from; `None` when there was none.
+    /// The digest of the file that it was made from; `None` if there was none.
     from: Option<Digest>,
     /// The digest of the new file.
     to: Digest,
 }
 
-/// Called after each step with its name; a test interrupts there.
+/// Called after each step with its name; tests interrupt there.
 pub(super) type Pause<'a> = &'a mut dyn FnMut(&str) -> Result<(), Error>;
 
 impl Repo {
-    /// Checks that a publication can be made, and stages the new index durably in `scratch`.
+    /// Checks that a publication is possible, and stages the new index durably in `scratch`.
     ///
-    /// `scratch` is the operation's own folder, best on the git directory's file system.
-    /// Nothing becomes visible. The value belongs into the journal, for the other calls.
+    /// `scratch` is the operation's own folder, preferably on the git directory's file system.
+    /// Nothing becomes visible. The returned value belongs in the journal, for the other calls.
     pub fn prepare_publication(
         &self,
         publication: &Publication,
@@ -61,7 +61,7 @@ impl Repo {
     ) -> Result<serde_json::Value, Error> {
         disk::create_dirs(scratch)?;
         self.check_publication(publication)?;
-        // Commits are made for the branch that HEAD was on: whoever switched meanwhile works on
+        // Commits are made for the branch that HEAD was on; after a switch, the user works on
         // another one.
         let branch = publication
             .refs
@@ -80,7 +80,7 @@ impl Repo {
             .map_err(|error| Error::Prepared(error.to_string()))
     }
 
-    /// Stages the new index, for the n-th turn of a publication.
+    /// Stages the new index, for the n-th form of a publication.
     pub(super) fn prepare_index(
         &self,
         changes: &[TreeChange],
@@ -102,11 +102,11 @@ impl Repo {
         Err(Error::IndexChanged)
     }
 
-    /// Makes the publication visible and durable. May run again after a crash at any point.
+    /// Makes the publication visible and durable. May be repeated after a crash at any point.
     ///
-    /// On an error before the last reference moved, the locks are removed again; references that
-    /// had moved stay until [`Repo::unpublish`]. An index that somebody else changed after the
-    /// last reference moved is left as it is.
+    /// After an error before the last reference moved, the locks are removed; references that had
+    /// moved stay until [`Repo::unpublish`]. An index that another process changed after the last
+    /// reference moved is left unchanged.
     pub fn publish(
         &self,
         publication: &Publication,
@@ -116,7 +116,7 @@ impl Repo {
         self.publish_pausing(publication, prepared, scratch, &mut |_| Ok(()))
     }
 
-    /// [`Repo::publish`], with a pause after each step.
+    /// Like [`Repo::publish`], with a pause after each step.
     pub(super) fn publish_pausing(
         &self,
         publication: &Publication,
@@ -131,14 +131,14 @@ impl Repo {
             .lock_and_check(pause)
             .and_then(|()| work.move_all(pause));
         if let Err(error) = done {
-            // Best effort: recovery removes what is left, and the first error is the one to tell.
+            // Best effort: recovery removes the rest, and the first error is the one to report.
             let _ = work.release();
             return Err(error);
         }
         Ok(())
     }
 
-    /// Takes back a publication whose last reference has not moved. May run again.
+    /// Undoes a publication whose last reference has not moved. May be repeated.
     pub fn unpublish(
         &self,
         publication: &Publication,
@@ -149,7 +149,7 @@ impl Repo {
         self.take_all_back(&current, scratch)
     }
 
-    /// Takes back every reference of a publication as it stands.
+    /// Undoes the moves of every reference of a publication in its current form.
     pub(super) fn take_all_back(&self, current: &Current<'_>, scratch: &Path) -> Result<(), Error> {
         let work = Work::new(self, current, scratch)?;
         work.check_not_published()?;
@@ -165,8 +165,8 @@ impl Repo {
         sync_existing(touched)
     }
 
-    /// True when every reference has its new value (a branch may have moved on from there), or,
-    /// without references, when the index holds every new entry.
+    /// True when every reference has its new value (a branch may have advanced since) or, without
+    /// references, when the index has every new entry.
     pub fn is_published(&self, publication: &Publication) -> Result<bool, Error> {
         if publication.refs.is_empty() {
             let index = self.read_index(true)?;
@@ -187,7 +187,7 @@ impl Repo {
     }
 
     /// True when the publication can only be finished: its last reference has moved (a branch may
-    /// have moved on since), or, without references, the index has been replaced.
+    /// have advanced since) or, without references, the index has been replaced.
     pub fn is_past_return(&self, publication: &Publication, scratch: &Path) -> Result<bool, Error> {
         match Current::refs(publication, scratch)?.last() {
             Some(last) => self.has_moved(last),
@@ -205,7 +205,7 @@ impl Repo {
         Work::new(self, &Current::of(publication, prepared, scratch)?, scratch)?.release()
     }
 
-    /// Removes the locks below `prefix` that a killed publication without a journal left, and its
+    /// Removes the locks below `prefix` left by a killed publication without a journal, and its
     /// folder.
     pub fn sweep_publication(&self, prefix: &str, scratch: &Path) {
         let staged = disk::files_below(scratch);
@@ -218,7 +218,7 @@ impl Repo {
         {
             for staged in &staged {
                 let bytes = disk::read(staged).ok().flatten().unwrap_or_default();
-                // What cannot be removed now is in nobody's way: no two references here share a
+                // A lock that cannot be removed now is harmless: no two references here share a
                 // name.
                 let _ = Lock {
                     target: path.with_extension(""),
@@ -231,7 +231,7 @@ impl Repo {
         self.clear_scratch(scratch);
     }
 
-    /// Removes the folder of a publication that needs no journal. What is left of it harms nobody.
+    /// Removes the folder of a publication without a journal. Any remains are harmless.
     pub fn clear_scratch(&self, scratch: &Path) {
         for entry in std::fs::read_dir(scratch).into_iter().flatten().flatten() {
             let _ = disk::remove(&entry.path());
@@ -239,12 +239,12 @@ impl Repo {
         let _ = std::fs::remove_dir(scratch);
     }
 
-    /// The file of a shared reference.
+    /// Returns the file of a shared reference.
     pub(super) fn ref_path(&self, name: &str) -> PathBuf {
         self.common_dir().join(name)
     }
 
-    /// Gives one reference its old value again; returns the folders to sync.
+    /// Restores the old value of one reference; returns the folders to sync.
     pub(super) fn take_back(
         &self,
         change: &RefChange,
@@ -275,7 +275,7 @@ impl Repo {
         Ok(touched)
     }
 
-    /// Takes a new reference out of `packed-refs`, where somebody packed it meanwhile.
+    /// Removes a new reference from `packed-refs`, in case git packed it meanwhile.
     fn delete_packed(&self, change: &RefChange, staged: &Path) -> Result<(), Error> {
         let target = self.common_dir().join("packed-refs");
         let packed = disk::read(&target)?.unwrap_or_default();
@@ -299,7 +299,7 @@ impl Repo {
     }
 }
 
-/// The lines of `packed-refs` without one reference, and without the line that peels it.
+/// Returns the lines of `packed-refs` without one reference and the line that peels it.
 fn without_ref(packed: &[u8], change: &RefChange) -> Vec<u8> {
     let gone = format!("{} {}", change.after, change.name);
     let mut kept = Vec::with_capacity(packed.len());
@@ -313,7 +313,7 @@ fn without_ref(packed: &[u8], change: &RefChange) -> Vec<u8> {
     kept
 }
 
-/// Syncs files, then folders; what was removed meanwhile needs no sync.
+/// Syncs files, then folders; paths removed meanwhile need no sync.
 pub(super) fn sync_existing(paths: BTreeSet<PathBuf>) -> Result<(), Error> {
     let (dirs, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
     at_once(&files, |path| disk::sync_if_there(path))?;

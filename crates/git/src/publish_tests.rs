@@ -1,4 +1,4 @@
-//! The publish protocol, interrupted after each of its steps, with git itself as the judge.
+//! Tests of the publish protocol, interrupted after each of its steps and checked by git itself.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ fn publishing_moves_everything_and_keeps_what_others_staged() {
             .unwrap();
         case.assert_published();
         assert_eq!(case.git_here(&["status", "--porcelain"]), "M  tasks/T02/b");
-        // Again, and after somebody went on working: nothing changes.
+        // Repeating it changes nothing, nor does repeating it after later work.
         case.repo
             .publish(&case.publication, &prepared, &case.scratch)
             .unwrap();
@@ -54,7 +54,7 @@ fn a_kill_after_any_step_can_be_finished() {
         let prepared = case.prepare();
         let killed = case.killed_after(&prepared, steps);
         if killed && steps % 2 == 0 {
-            // Killed again, at the first step of the second run.
+            // Kill it again, at the first step of the second run.
             case.killed_after(&prepared, 1);
         }
         case.repo
@@ -105,7 +105,7 @@ fn a_kill_before_the_branch_moves_can_be_taken_back() {
                 .unwrap();
             case.assert_unchanged(&before);
         }
-        // And then it can still be published.
+        // It can still be published afterwards.
         case.repo
             .publish(&case.publication, &prepared, &case.scratch)
             .unwrap();
@@ -297,7 +297,7 @@ fn a_change_in_the_second_of_the_old_index_is_not_hidden_by_the_new_one() {
     let case = Case::new();
     let file = case.sandbox.path("tasks/T02/b");
     let staged = file.metadata().unwrap().modified().unwrap();
-    // The same size and time as what was staged: only the age of the old index betrays it.
+    // The same size and time as the staged file: only the old index's age reveals the change.
     case.sandbox.write("tasks/T02/b", b"hidden\n");
     set_modified(&file, staged);
     let prepared = case.prepare();

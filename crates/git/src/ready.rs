@@ -1,7 +1,7 @@
-//! May a changing command run here, now? One error, with its own remedy, a reason.
+//! Checks whether a changing command may run now. Each obstacle has its own error and remedy.
 //!
-//! Asked once, before anything is planned. Reading commands never ask: a repository in the
-//! middle of a merge can still be looked at.
+//! Done once, before anything is planned. Reading commands skip it: a repository in the middle of a
+//! merge can still be inspected.
 
 use std::path::Path;
 
@@ -11,21 +11,20 @@ use super::{Error, Repo, disk};
 use base::RelPath;
 
 impl Repo {
-    /// Refuses what would make a change of files unsafe or wrong, when no commit is made of it.
+    /// Refuses states in which changing files is unsafe or wrong, when no commit is to be made.
     ///
-    /// Checked: what [`Repo::check_ready`] does, but for the branch and for a commit that is being
-    /// made.
+    /// Checks the same as [`Repo::check_ready`], except for the branch and a commit in progress.
     pub fn check_ready_for_files(&self) -> Result<(), Error> {
         self.require_work_tree()?;
         self.check_no_operation()?;
         self.check_index_and_locks(&[])
     }
 
-    /// Refuses what would make a change unsafe or wrong.
+    /// Refuses states in which a change is unsafe or wrong.
     ///
-    /// Checked: HEAD is on a branch with a commit; no merge, rebase, cherry-pick, revert, mailbox
-    /// or bisect is under way; no commit is being made, and git holds no lock here; the index has
-    /// no conflict; the work tree is not sparse.
+    /// Checks that HEAD is on a branch with a commit; that no merge, rebase, cherry-pick, revert,
+    /// mailbox or bisect is in progress; that no commit is being made and git holds no lock here;
+    /// that the index has no conflict; and that the work tree is not sparse.
     pub fn check_ready(&self) -> Result<(), Error> {
         self.require_work_tree()?;
         self.check_no_operation()?;
@@ -42,8 +41,8 @@ impl Repo {
         self.check_index_and_locks(&[&branch])
     }
 
-    /// Refuses locks of git's on the index, HEAD and more, once a git that runs had time to end,
-    /// and an index with conflicts or of a sparse work tree.
+    /// Refuses git's locks on the index, HEAD and `more`, after giving a running git time to
+    /// finish, and an index that has conflicts or belongs to a sparse work tree.
     fn check_index_and_locks(&self, more: &[&Path]) -> Result<(), Error> {
         for place in [self.index_path(), &self.git_dir().join("HEAD")]
             .iter()
@@ -95,7 +94,7 @@ impl Repo {
     }
 }
 
-/// The folder that holds a branch's file.
+/// Returns the folder that holds a branch's file.
 fn branch_folder(branch: &Path) -> &Path {
     branch
         .parent()

@@ -1,7 +1,7 @@
-//! What shared references are and must be before they move: their values and their names.
+//! The values and names of shared references, and what must hold of them before they move.
 //!
-//! Values are read from the files themselves, loose and then packed, so that nothing stands between
-//! a lock and what is checked under it. Nothing is written here; `publish.rs` moves references.
+//! Values are read from the files themselves, loose and then packed, so that nothing comes between
+//! a lock and the check under it. Nothing is written here; `publish.rs` moves references.
 
 use gix::ObjectId;
 
@@ -12,7 +12,7 @@ use model::{
 };
 
 impl Repo {
-    /// The value of a reference, read from the files themselves: loose, then packed.
+    /// Reads the value of a reference from the files themselves: loose, then packed.
     pub(super) fn read_ref(&self, name: &str) -> Result<Option<GitId>, Error> {
         let damaged = || Error::RefName {
             name: name.to_string(),
@@ -32,7 +32,7 @@ impl Repo {
             .find(|line| line.ends_with(wanted.as_bytes()) && !line.starts_with(b"#"));
         let Some(line) = line else { return Ok(None) };
         let id = &line[..line.len() - wanted.len()];
-        // The name may end another, longer one: then what is before it is no id.
+        // The name may be the end of a longer one; then the text before it is not an id.
         std::str::from_utf8(id)
             .ok()
             .and_then(|id| id.parse().ok())
@@ -40,7 +40,7 @@ impl Repo {
             .ok_or_else(damaged)
     }
 
-    /// Fails when HEAD does not name this branch.
+    /// Returns an error if HEAD does not name this branch.
     pub(super) fn check_head_on(&self, branch: &str) -> Result<(), Error> {
         let head = disk::read(&self.git_dir().join("HEAD"))?.unwrap_or_default();
         let is_on = head.trim_ascii_end() == format!("ref: {branch}").as_bytes();
@@ -53,9 +53,9 @@ impl Repo {
         }
     }
 
-    /// Says early what would be refused: a reference that cannot exist beside others, or has not
-    /// the value it must have. A branch that moved may be followed, so that is said when it is
-    /// published.
+    /// Detects early what would be refused: a reference that cannot exist beside others, or does
+    /// not have the expected value. Branches are checked only when publishing, because a branch
+    /// that moved may be followed.
     pub fn check_publication(&self, publication: &Publication) -> Result<(), Error> {
         self.check_names(publication)?;
         let fixed = publication
@@ -86,7 +86,7 @@ impl Repo {
         Ok(())
     }
 
-    /// Refuses one name that is not a shared reference, or cannot exist beside others.
+    /// Refuses a name that is not a shared reference, or cannot exist beside others.
     fn check_name(&self, change: &RefChange) -> Result<(), Error> {
         let name = change.name.as_str();
         let refused = |why| Error::RefName {
@@ -120,7 +120,7 @@ impl Repo {
         }
     }
 
-    /// Fails unless a reference has the value before, or has moved already.
+    /// Returns an error unless a reference has the old value, or has moved already.
     pub(super) fn check_value(&self, change: &RefChange) -> Result<(), Error> {
         let found = self.read_ref(&change.name)?;
         if found == change.before || self.has_moved(change)? {
@@ -133,7 +133,7 @@ impl Repo {
         })
     }
 
-    /// True when a reference has its new value; a branch may also have moved on from there.
+    /// True when a reference has its new value; a branch may also have advanced from there.
     pub(super) fn has_moved(&self, change: &RefChange) -> Result<bool, Error> {
         let Some(now) = self.read_ref(&change.name)? else {
             return Ok(false);
@@ -151,7 +151,7 @@ impl Repo {
             .map(|before| self.oid(before))
             .transpose()?;
         self.with(|repo| {
-            // Nothing can stand on a commit that is not written yet.
+            // Nothing can be built on a commit that is not written yet.
             if !repo.has_object(after) {
                 return Ok(false);
             }
@@ -164,7 +164,7 @@ impl Repo {
             if !is_below(after, now)? {
                 return Ok(false);
             }
-            // A branch that was to go back, and went on instead, has not moved.
+            // A branch that was to move back, but advanced instead, has not moved.
             match before {
                 Some(before) if is_below(after, before)? => Ok(!is_below(before, now)?),
                 _ => Ok(true),

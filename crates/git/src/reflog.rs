@@ -1,8 +1,8 @@
-//! Reference logs: one line a move, in the branch's log and in HEAD's.
+//! Reference logs: one line per move, in the branch's log and in HEAD's.
 //!
-//! gix writes them only inside its own transactions, which the publish protocol does not use.
-//! A line is appended once even when publishing runs again after a kill, and a line that was
-//! torn by a kill is replaced. Format: git's `gitrepository-layout`, "logs".
+//! gix writes them only in its own transactions, which the publish protocol does not use. A line is
+//! appended only once even if publishing is repeated after a kill, and a line torn by a kill is
+//! replaced. Format: git's `gitrepository-layout`, "logs".
 
 use std::{
     fs::{File, OpenOptions},
@@ -14,11 +14,11 @@ use super::{Error, Repo, disk, objects::zone_seconds};
 use base::Clock;
 use model::{GitId, operation::RefChange};
 
-/// How much of a log's end is read to find its last line.
+/// How much of a log's end is read to find its last line, in bytes.
 const TAIL_BYTES: u64 = 64 << 10;
 
 impl Repo {
-    /// Appends a move to its logs, unless it is their last line already; returns what to sync.
+    /// Appends a move to its logs, unless it is their last line already; returns the paths to sync.
     pub(super) fn log_move(
         &self,
         change: &RefChange,
@@ -67,7 +67,7 @@ impl Repo {
         Ok(touched)
     }
 
-    /// Takes a move's line back from its logs, where it is the last one; returns what to sync.
+    /// Removes a move's line from its logs, where it is the last one; returns the paths to sync.
     pub(super) fn unlog_move(&self, change: &RefChange) -> Result<Vec<PathBuf>, Error> {
         let mut touched = Vec::new();
         for log in self
@@ -80,7 +80,7 @@ impl Repo {
             {
                 touched.push(log.clone());
             }
-            // The log of a reference that did not exist was made for this move.
+            // The log of a reference that did not exist was created for this move.
             if change.before.is_none()
                 && log.metadata().is_ok_and(|found| found.len() == 0)
                 && disk::remove(&log)?
@@ -92,7 +92,7 @@ impl Repo {
         Ok(touched)
     }
 
-    /// What a move's line begins with: the value before and the value after.
+    /// Returns the beginning of a move's line: the values before and after.
     fn beginning(&self, change: &RefChange) -> String {
         let null = self.hash().null().to_hex().to_string();
         format!(
@@ -102,7 +102,7 @@ impl Repo {
         )
     }
 
-    /// The logs that a reference's moves go to: its own, and HEAD's when HEAD is on it.
+    /// Returns the logs for a reference's moves: its own, and HEAD's if HEAD is on it.
     fn logs_of(&self, name: &str) -> Result<Vec<PathBuf>, Error> {
         let mode = self.with(|repo| {
             repo.config_snapshot()
@@ -131,7 +131,7 @@ impl Repo {
     }
 }
 
-/// Appends a line, unless the last line begins as it does; a torn last line is cut first.
+/// Appends a line, unless the last line has this beginning; a torn last line is removed first.
 fn append(log: &Path, beginning: &[u8], line: &[u8]) -> std::io::Result<()> {
     let open = || OpenOptions::new().read(true).append(true).open(log);
     let mut file = match open() {
@@ -150,7 +150,7 @@ fn append(log: &Path, beginning: &[u8], line: &[u8]) -> std::io::Result<()> {
     file.write_all(line)
 }
 
-/// Removes the last line if it begins so, torn or whole.
+/// Removes the last line if it has this beginning, torn or whole; returns whether it did.
 fn cut_last(log: &Path, beginning: &[u8]) -> std::io::Result<bool> {
     let mut file = OpenOptions::new().read(true).write(true).open(log)?;
     let (start, last) = last_line(&mut file)?;
@@ -162,7 +162,7 @@ fn cut_last(log: &Path, beginning: &[u8]) -> std::io::Result<bool> {
     Ok(ours)
 }
 
-/// Where the last line begins, and its bytes with the newline that ends it.
+/// Returns the offset of the last line, and its bytes including the final newline.
 fn last_line(file: &mut File) -> std::io::Result<(u64, Vec<u8>)> {
     let size = file.metadata()?.len();
     let from = size.saturating_sub(TAIL_BYTES);
@@ -177,7 +177,7 @@ fn last_line(file: &mut File) -> std::io::Result<(u64, Vec<u8>)> {
     Ok((from + at as u64, tail.split_off(at)))
 }
 
-/// The error for a log that cannot be written.
+/// Makes the error for a log that cannot be written.
 fn failed(log: &Path, source: std::io::Error) -> Error {
     Error::File {
         doing: "writing",

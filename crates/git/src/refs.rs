@@ -1,9 +1,8 @@
-//! References, read: tags by the thousand, peeled when asked, and single ones by full name.
+//! Reading references: tags by the thousand, peeled on request, and single ones by full name.
 //!
-//! Tag names are untrusted bytes; they stay bytes. Only full names are looked up, never the
-//! short forms that git guesses from. A reference that leads nowhere (its file is empty after a
-//! power cut, its object is missing) is named and passed over, as git does it: it is no other's
-//! fault.
+//! Tag names are untrusted bytes and stay bytes. Only full names are looked up, never the short
+//! forms that git expands. A broken reference (its file is empty after a power failure, or its
+//! object is missing) is reported and skipped, as in git: it does not affect the others.
 
 use std::{collections::BTreeSet, io, os::unix::fs::MetadataExt, path::PathBuf};
 
@@ -23,9 +22,9 @@ use super::{
 use base::text;
 use model::{GitId, operation::Person};
 
-/// How many tags of tags are followed.
+/// How many nested tags are followed.
 const MAX_PEEL: usize = 16;
-/// How often references are looked at while git packs them.
+/// How often references are read again while git packs them.
 const ATTEMPTS: usize = 5;
 
 /// A tag's reference.
@@ -33,55 +32,55 @@ const ATTEMPTS: usize = 5;
 pub struct TagRef {
     /// The name after `refs/tags/`.
     pub name: BString,
-    /// What the reference points to: a tag object, or a commit.
+    /// The target of the reference: a tag object or a commit.
     pub id: GitId,
 }
 
-/// A reference that leads nowhere.
+/// A broken reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenRef {
-    /// Its full name, escaped where it is not text.
+    /// The full name, escaped where it is not text.
     pub name: String,
-    /// The file that holds no id; `None` where the id is one of an object that is not here.
+    /// The file, if it holds no id; `None` if its id is that of a missing object.
     pub file: Option<PathBuf>,
-    /// What is wrong with it.
+    /// The reason.
     pub why: String,
 }
 
 /// The tags of a repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tags {
-    /// Those whose object is here, sorted by name.
+    /// Tags whose object is present, sorted by name.
     pub whole: Vec<TagRef>,
-    /// Those that lead nowhere.
+    /// Broken tags.
     pub broken: Vec<BrokenRef>,
 }
 
-/// Where a tag leads, and what its tag object says.
+/// The target of a tag, with the contents of its tag object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeeledTag {
     /// The commit.
     pub commit: GitId,
     /// True when there is a tag object.
     pub annotated: bool,
-    /// The tag object's message without its signature; empty for a light tag.
+    /// The tag object's message without its signature; empty for a lightweight tag.
     pub message: String,
-    /// Who tagged.
+    /// The tagger.
     pub tagger: Option<Person>,
-    /// When.
+    /// The time of tagging.
     pub at: Option<Timestamp>,
 }
 
-/// References and what they name, and those whose files hold no id.
+/// References with their ids, and those whose files hold no id.
 type Listed = (Vec<(BString, GitId)>, Vec<BrokenRef>);
 
 impl Repo {
-    /// All tags.
+    /// Returns all tags.
     pub fn tags(&self) -> Result<Tags, Error> {
         self.tags_beginning_with("")
     }
 
-    /// The tags whose names begin so; the others cost nothing when they are packed.
+    /// Returns the tags whose names have this prefix; other packed tags cost nothing.
     pub fn tags_beginning_with(&self, beginning: &str) -> Result<Tags, Error> {
         let (found, mut broken) = self.list_refs(&format!("refs/tags/{beginning}"))?;
         let missing = self.missing(found.iter().map(|(_, id)| id));
@@ -105,7 +104,7 @@ impl Repo {
         Ok(Tags { whole, broken })
     }
 
-    /// Follows a tag to its commit; an object that is a commit is a light tag's.
+    /// Follows a tag to its commit; an object that is itself a commit is a lightweight tag's.
     pub fn peel_tag(&self, id: &GitId) -> Result<PeeledTag, Error> {
         let bad = |why: String| Error::BadTag {
             id: id.clone(),
@@ -143,7 +142,7 @@ impl Repo {
         )))
     }
 
-    /// The object that a reference points to, symbolic references followed.
+    /// Returns the id that a reference points to, following symbolic references.
     pub fn find_ref(&self, full_name: &str) -> Result<Option<GitId>, Error> {
         if !full_name.starts_with("refs/") && full_name != "HEAD" {
             return Ok(None);
@@ -160,13 +159,13 @@ impl Repo {
             let Some(mut reference) = found else {
                 return Ok(None);
             };
-            // A partial name would be completed by git's rules: that is another reference.
+            // gix would complete a partial name by git's rules, to another reference.
             if reference.name().as_bstr() != full_name {
                 return Ok(None);
             }
             match reference.follow_to_object() {
                 Ok(id) => Ok(Some(git_id(&id))),
-                // An unborn branch is no fault of HEAD's.
+                // An unborn branch is not an error of HEAD's.
                 Err(error) if full_name == "HEAD" => Err(error).during("following a reference"),
                 Err(_) => Err(Error::BrokenRef(BrokenRef {
                     name: full_name.into(),
@@ -177,9 +176,9 @@ impl Repo {
         })
     }
 
-    /// The references whose names begin with a prefix that ends in `/`, sorted by name.
+    /// Returns the references whose names have a prefix that ends in `/`, sorted by name.
     ///
-    /// Names that are not UTF-8 are left out, and so is what leads nowhere.
+    /// Names that are not UTF-8 and broken references are left out.
     pub fn refs_below(&self, prefix: &str) -> Result<Vec<(String, GitId)>, Error> {
         let mut refs: Vec<_> = self
             .list_refs(prefix)?
@@ -191,8 +190,8 @@ impl Repo {
         Ok(refs)
     }
 
-    /// The names of references below a prefix that ends in `/`, sorted. What they lead to is not
-    /// read, so thousands of loose ones cost little more than the listing of their folders.
+    /// Returns the names of references below a prefix that ends in `/`, sorted. Their values are
+    /// not read, so thousands of loose ones cost little more than listing their folders.
     ///
     /// Names that are not UTF-8 are left out.
     pub fn ref_names_below(&self, prefix: &str) -> Result<BTreeSet<String>, Error> {
@@ -231,7 +230,7 @@ impl Repo {
                 let full = format!("{folder}/{name}");
                 match entry.file_type().map_err(failed)? {
                     kind if kind.is_dir() => folders.push(full),
-                    // git allows no name that ends so: it is a lock.
+                    // git allows no name with this suffix: it is a lock.
                     _ if name.ends_with(".lock") => {}
                     _ => drop(names.insert(full)),
                 }
@@ -258,8 +257,8 @@ impl Repo {
         Ok(names)
     }
 
-    /// All references below a prefix, and those whose files hold no id; dangling symbolic ones are
-    /// left out.
+    /// Returns all references with a prefix, and those whose files hold no id; dangling symbolic
+    /// references are left out.
     fn list_refs(&self, prefix: &str) -> Result<Listed, Error> {
         self.settled(|repo| {
             let platform = repo.references().during("listing references")?;
@@ -270,7 +269,7 @@ impl Repo {
             {
                 let mut reference = match reference {
                     Ok(reference) => reference,
-                    // Somebody removed it while the names were listed.
+                    // It was removed while the names were listed.
                     Err(error)
                         if error.downcast_any_ref().is_some_and(|error: &io::Error| {
                             error.kind() == io::ErrorKind::NotFound
@@ -300,8 +299,8 @@ impl Repo {
         })
     }
 
-    /// Looks at references, and looks again when git packed some meanwhile: one that was loose and
-    /// is packed now may have been seen in neither place.
+    /// Reads references, and repeats this if git packed some meanwhile: a reference may have been
+    /// seen neither loose nor packed.
     fn settled<T>(&self, look: impl Fn(&gix::Repository) -> Result<T, Error>) -> Result<T, Error> {
         let packed = || {
             let found = std::fs::metadata(self.common_dir().join("packed-refs")).ok()?;
@@ -317,7 +316,7 @@ impl Repo {
         self.with(look)
     }
 
-    /// The reference whose file holds no id, when that is what is wrong.
+    /// Returns the reference whose file holds no id, if that is the cause of the error.
     fn broken(&self, error: &gix::Error) -> Option<BrokenRef> {
         let name = &error.downcast_any_ref::<ReferenceDecode>()?.relative_path;
         let file = [self.git_dir(), self.common_dir()]
@@ -341,7 +340,7 @@ impl Repo {
     }
 }
 
-/// The error for references that cannot be read.
+/// Makes the error for references that cannot be read.
 fn unread(error: gix::Error) -> Error {
     Error::Git {
         doing: "reading references",
@@ -349,8 +348,8 @@ fn unread(error: gix::Error) -> Error {
     }
 }
 
-/// The folders of a prefix up to the first name that gix lists nothing below: those of devices of
-/// Windows.
+/// Shortens a prefix to the folders before the first name below which gix lists nothing, that is, a
+/// Windows device name.
 fn listable(mut prefix: &str) -> &str {
     while <&gix::path::RelativePath>::try_from(prefix).is_err() {
         let above = prefix.trim_end_matches('/').rfind('/');

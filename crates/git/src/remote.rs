@@ -1,4 +1,4 @@
-//! Where a push goes, and what is there: the choice is git's own, from its settings.
+//! Determines where a push goes, by git's own settings, and reads a remote's references.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,24 @@ use super::{Error, Hooks, Repo};
 use base::secret;
 use model::GitId;
 
-/// Where a push of a branch goes.
+/// The target of a push of a branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushTarget {
-    /// The remote: a name, or a URL where the settings say one.
+    /// The remote: a name, or a URL if the settings hold one.
     pub remote: String,
-    /// The branch here, `refs/heads/…`.
+    /// The local branch, `refs/heads/…`.
     pub branch: String,
-    /// The branch there, `refs/heads/…`.
+    /// The remote branch, `refs/heads/…`.
     pub there: String,
 }
 
-/// A branch as people write it.
+/// Returns a branch's short name.
 pub fn branch_name(name: &str) -> &str {
     name.strip_prefix("refs/heads/").unwrap_or(name)
 }
 
 impl PushTarget {
-    /// The branch as one argument of `git push`, short where it can be.
+    /// Returns the branch as an argument of `git push`, as short as possible.
     pub fn refspec(&self) -> String {
         let (here, there) = (branch_name(&self.branch), branch_name(&self.there));
         if here == there {
@@ -37,17 +37,17 @@ impl PushTarget {
 }
 
 impl Repo {
-    /// The remote that `git push` would take: that of the branch's `pushRemote`,
-    /// `remote.pushDefault`, the one that the branch follows, the only one, or `origin`.
+    /// Returns the remote that `git push` would use: the branch's `pushRemote`,
+    /// `remote.pushDefault`, the branch's upstream remote, the only remote, or `origin`.
     ///
     /// # Errors
-    /// When there is none, or when there are several and nothing says which.
+    /// If there is none, or if there are several and no setting selects one.
     pub fn push_remote(&self) -> Result<String, Error> {
         let branch = self.head().ok().map(|head| head.branch);
         let of_branch =
             |key: &str| self.setting(&format!("branch.{}.{key}", branch_name(branch.as_ref()?)));
         let said = of_branch("pushRemote").or_else(|| self.setting("remote.pushDefault"));
-        // A branch that follows another one of this repository says nothing of a remote.
+        // The remote `.` means a branch of this repository.
         let said = said.or_else(|| of_branch("remote").filter(|remote| remote != "."));
         if let Some(remote) = said.filter(|remote| !remote.is_empty()) {
             return Ok(remote);
@@ -61,10 +61,10 @@ impl Repo {
         }
     }
 
-    /// Where a push of the branch that HEAD is on goes; `named` is a remote that somebody named.
+    /// Returns the target of a push of HEAD's branch; `named` is an explicitly given remote.
     ///
     /// # Errors
-    /// Those of [`Repo::push_remote`], and what git's own push refuses.
+    /// Those of [`Repo::push_remote`], and any target that git's own push refuses.
     pub fn push_target(&self, named: Option<&str>) -> Result<PushTarget, Error> {
         let branch = self.head()?.branch;
         let remote = match named.filter(|named| !named.is_empty()) {
@@ -99,7 +99,7 @@ impl Repo {
         })
     }
 
-    /// What `remote.<name>.push` makes of a branch.
+    /// Maps a branch by `remote.<name>.push`.
     fn mapped(&self, remote: &str, branch: &str) -> Option<String> {
         let key = format!("remote.{remote}.push");
         let specs: Vec<String> = self.with(|repo| {
@@ -133,7 +133,7 @@ impl Repo {
         })
     }
 
-    /// A setting as text.
+    /// Returns a setting as text.
     fn setting(&self, key: &str) -> Option<String> {
         self.with(|repo| {
             repo.config_snapshot()
@@ -142,10 +142,10 @@ impl Repo {
         })
     }
 
-    /// What a remote has by these full names; a `*` in a name stands for any part.
+    /// Returns a remote's references with these full names; a `*` in a name is a wildcard.
     ///
     /// # Errors
-    /// When the remote cannot be asked.
+    /// If the remote cannot be reached.
     pub fn remote_refs(
         &self,
         remote: &str,
@@ -174,7 +174,7 @@ impl Repo {
         Ok(text.lines().filter_map(line).collect())
     }
 
-    /// True when HEAD is built on a commit, or is it; false when the commit is not here.
+    /// True when the commit is HEAD or an ancestor of it; false if the commit is missing here.
     pub fn is_built_on(&self, commit: &GitId) -> Result<bool, Error> {
         let Some(head) = self.find_ref("HEAD")? else {
             return Ok(false);

@@ -1,4 +1,4 @@
-//! Names of releases that were taken back, removed for good; nothing else is ever deleted here.
+//! Permanently removes the references of withdrawn releases; nothing else is ever deleted here.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -6,8 +6,8 @@ use super::{Error, Repo, disk, publish::sync_existing};
 use model::operation::{NamedRef, RefChange};
 
 impl Repo {
-    /// Removes references that have these values, durably; one that has another value stays. May
-    /// run again after a crash at any point.
+    /// Removes references that have these values, durably; one with another value is kept. May be
+    /// repeated after a crash at any point.
     pub fn remove_refs(&self, refs: &[NamedRef], scratch: &Path) -> Result<(), Error> {
         disk::create_dirs(scratch)?;
         let mut touched = BTreeSet::new();
@@ -23,7 +23,7 @@ impl Repo {
         sync_existing(touched)
     }
 
-    /// Only names of releases are ever removed.
+    /// Refuses names other than those of releases.
     fn check_removable(&self, name: &str) -> Result<(), Error> {
         let is_ours = (name.starts_with("refs/tags/") || name.starts_with("refs/snapback/keep/"))
             && gix::validate::reference::name(name.into()).is_ok();

@@ -1,9 +1,9 @@
-//! Opening a repository: where it is, whose it is, and who the user is.
+//! Opening a repository: its location, its owner and its settings.
 //!
-//! A [`Repo`] is cheap to clone and can be used from many threads: each call borrows a gix
-//! handle from a pool. Opening never changes anything, and refuses what the rest of the room
-//! cannot serve (reftable, repositories of another owner). Whether a
-//! *changing* command may run is asked separately, in `ready.rs`.
+//! A [`Repo`] is cheap to clone and can be used from many threads: each call borrows a gix handle
+//! from a pool. Opening never changes anything, and refuses repositories that the rest of the room
+//! cannot handle (reftable, repositories of another owner). Whether a *changing* command may run is
+//! checked separately, in `ready.rs`.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -30,7 +30,7 @@ pub struct Repo {
     inner: Arc<Inner>,
 }
 
-/// What the clones of a [`Repo`] share.
+/// The state shared by all clones of a [`Repo`].
 struct Inner {
     shared: gix::ThreadSafeRepository,
     idle: Mutex<Vec<gix::Repository>>,
@@ -62,11 +62,11 @@ pub struct Head {
     pub commit: GitId,
 }
 
-/// No object is unpacked that says it is larger: a few bytes can claim any size.
+/// Objects with a larger stated size are not unpacked: a few bytes can claim any size.
 const ALLOC_LIMIT: &str = "gitoxide.objects.allocLimit=1g";
 
-/// Packs that come while this process runs, its own and those of others, need room in the table of
-/// packs: without it gix takes an object for absent that is there.
+/// Packs that appear while this process runs, its own and others', need room in the table of packs:
+/// without it gix reports an existing object as absent.
 const SLOTS: gix::odb::store::init::Slots = gix::odb::store::init::Slots::AsNeededByDiskState {
     multiplier: 2.0,
     minimum: 2048,
@@ -79,7 +79,7 @@ impl std::fmt::Debug for Repo {
 }
 
 impl Repo {
-    /// Finds the repository that a directory belongs to, as git does (`GIT_DIR` is obeyed).
+    /// Finds the repository that a directory belongs to, as git does (`GIT_DIR` is honoured).
     pub fn discover(dir: &Path) -> Result<Self, Error> {
         let options = || gix::discover::upwards::Options {
             match_ceiling_dir_or_error: false,
@@ -118,14 +118,13 @@ impl Repo {
                 None => return Err(error).during("opening the repository"),
             },
         };
-        // A namespace is for whoever serves the repository; git itself reads its references whole
-        // here.
+        // Namespaces are for serving a repository; git itself reads all references here.
         shared.refs.namespace = None;
         Self::check_supported(&shared, dir)?;
         Self::assemble(shared, dir)
     }
 
-    /// Refuses repositories that the rest of the room cannot serve.
+    /// Refuses repositories that the rest of the room cannot handle.
     fn check_supported(shared: &gix::ThreadSafeRepository, dir: &Path) -> Result<(), Error> {
         let repo = shared.to_thread_local();
         extensions::check(&repo)?;
@@ -142,7 +141,7 @@ impl Repo {
         Ok(())
     }
 
-    /// Collects the absolute places of a repository.
+    /// Collects the absolute paths of a repository.
     fn assemble(shared: gix::ThreadSafeRepository, dir: &Path) -> Result<Self, Error> {
         let repo = shared.to_thread_local();
         let real = |path: &Path| {
@@ -152,7 +151,7 @@ impl Repo {
                 source,
             })
         };
-        // Nobody's files lie in a bare repository; the folder is one to run programs in, and a
+        // A bare repository has no files; this folder serves only to run programs in, and as a
         // name.
         let is_bare = repo.workdir().is_none();
         let work_tree = real(repo.workdir().unwrap_or(repo.git_dir()))?;
@@ -204,7 +203,7 @@ impl Repo {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
-        // No handle has an object cache: a check of an object must read the disk.
+        // Handles have no object cache: checking an object must read the disk.
         let repo = idle.unwrap_or_else(|| self.inner.shared.to_thread_local());
         let result = call(&repo);
         self.inner
@@ -215,7 +214,7 @@ impl Repo {
         result
     }
 
-    /// The top of the work tree, absolute, links resolved; of a bare repository, its own folder.
+    /// Returns the top of the work tree, absolute, links resolved; its own folder if it is bare.
     pub fn work_tree(&self) -> &Path {
         &self.inner.work_tree
     }
@@ -236,27 +235,27 @@ impl Repo {
         }
     }
 
-    /// The private git directory: of a linked work tree, the one below `worktrees/`.
+    /// Returns the private git directory: for a linked work tree, the one below `worktrees/`.
     pub fn git_dir(&self) -> &Path {
         &self.inner.git_dir
     }
 
-    /// The git directory that all work trees share: objects, references, configuration.
+    /// Returns the git directory that all work trees share: objects, references, configuration.
     pub fn common_dir(&self) -> &Path {
         &self.inner.common_dir
     }
 
-    /// The index file of this work tree.
+    /// Returns the index file of this work tree.
     pub(super) fn index_path(&self) -> &Path {
         &self.inner.index_path
     }
 
-    /// Where the directory given to [`Repo::discover`] is below the work tree.
+    /// Returns the path within the work tree of the directory given to [`Repo::discover`].
     pub fn prefix(&self) -> RelPath {
         self.inner.prefix.clone()
     }
 
-    /// True when the executable bit of files in the work tree means something (`core.fileMode`).
+    /// True when the executable bit of work-tree files is meaningful (`core.fileMode`).
     pub fn trusts_file_mode(&self) -> bool {
         self.with(|repo| {
             repo.config_snapshot()
@@ -265,7 +264,7 @@ impl Repo {
         })
     }
 
-    /// True unless git is told that change times of files say nothing.
+    /// True unless git is configured to ignore the change times of files.
     pub fn trusts_ctime(&self) -> bool {
         self.with(|repo| {
             repo.config_snapshot()
@@ -274,7 +273,7 @@ impl Repo {
         })
     }
 
-    /// True when the work tree's file system takes names that differ only by case for one.
+    /// True when the work tree's file system ignores case in names.
     pub fn folds_case(&self) -> bool {
         self.with(|repo| {
             repo.config_snapshot()
@@ -283,7 +282,7 @@ impl Repo {
         })
     }
 
-    /// True when objects that references reach may rightly be absent: a shallow or partial clone.
+    /// True when reachable objects may legitimately be absent: in a shallow or partial clone.
     pub fn may_lack_objects(&self) -> bool {
         let is_partial = |repo: &gix::Repository| {
             let config = repo.config_snapshot();
@@ -306,47 +305,47 @@ impl Repo {
         self.inner.hash.len_in_hex() == 64
     }
 
-    /// The kind of object ids.
+    /// Returns the hash algorithm of object ids.
     pub(super) fn hash(&self) -> gix::hash::Kind {
         self.inner.hash
     }
 
-    /// The repository opened a second time, for `lookup.rs`.
+    /// Returns the second instance of the repository, for `lookup.rs`.
     pub(super) fn second(&self) -> &Mutex<Option<Second>> {
         &self.inner.second
     }
 
-    /// Objects that this process wrote and nobody else can see yet.
+    /// Returns the objects that this process wrote and that are not visible to others yet.
     pub(super) fn pending(&self) -> &Pending {
         &self.inner.pending
     }
 
-    /// Objects that were there when they were to be written, and have not been synced yet.
+    /// Returns the objects that existed already when they were to be written, and are unsynced.
     pub(super) fn unsynced(&self) -> &Mutex<HashSet<ObjectId>> {
         &self.inner.unsynced
     }
 
-    /// Pack files that this process has synced.
+    /// Returns the pack files that this process has synced.
     pub(super) fn synced_packs(&self) -> &Mutex<HashSet<PathBuf>> {
         &self.inner.synced_packs
     }
 
-    /// The index file that was looked at last.
+    /// Returns the most recently read index file.
     pub(super) fn seen_index(&self) -> &Mutex<Option<Seen>> {
         &self.inner.seen_index
     }
 
-    /// Trees that were read and checked, for `tree.rs`.
+    /// Returns the trees that were read and checked, for `tree.rs`.
     pub(super) fn known_trees(&self) -> &Mutex<HashMap<ObjectId, Arc<Vec<u8>>>> {
         &self.inner.known_trees
     }
 
-    /// The blob whose bytes are kept in memory, for `objects.rs`.
+    /// Returns the blob whose bytes are kept in memory, for `objects.rs`.
     pub(super) fn kept_blob(&self) -> &Mutex<KeptBlob> {
         &self.inner.kept_blob
     }
 
-    /// gix's form of an id; an id of the other hash kind names nothing in this repository.
+    /// Converts an id to gix's form; an id of another hash algorithm counts as missing.
     pub(super) fn oid(&self, id: &GitId) -> Result<ObjectId, Error> {
         ObjectId::from_hex(id.as_str().as_bytes())
             .ok()
@@ -354,8 +353,8 @@ impl Repo {
             .ok_or_else(|| Error::MissingObject { id: id.clone() })
     }
 
-    /// The branch that HEAD is on; an unborn or detached HEAD is an error, and so is one that leads
-    /// there by a link or over another name.
+    /// Returns the branch that HEAD is on; an unborn or detached HEAD is an error, as is one that
+    /// is a link or names a symbolic branch.
     pub fn head(&self) -> Result<Head, Error> {
         if let Ok(target) = std::fs::read_link(self.git_dir().join("HEAD")) {
             return Err(Error::LinkedHead {
@@ -394,8 +393,7 @@ impl Repo {
         })
     }
 
-    /// The commit that HEAD leads to, on a branch or not; `None` on an unborn branch, and only
-    /// there.
+    /// Returns the commit that HEAD points to, on a branch or not; `None` only on an unborn branch.
     pub fn head_commit(&self) -> Result<Option<GitId>, Error> {
         self.with(|repo| {
             let mut head = repo.head().during("reading HEAD")?;
@@ -409,15 +407,15 @@ impl Repo {
     }
 }
 
-/// How a repository is opened. A replaced object does not have the bytes that its id, and so a tag,
-/// vouches for.
+/// Returns the options for opening a repository. Replace references are ignored, because a replaced
+/// object does not have the bytes that its id, and so a tag, vouches for.
 pub(super) fn options_for(trust: gix::sec::Trust) -> gix::open::Options {
     gix::open::Options::default_for_level(trust)
         .config_overrides(["core.useReplaceRefs=false", ALLOC_LIMIT])
         .object_store_slots(SLOTS)
 }
 
-/// Our form of a gix id.
+/// Converts a gix id to ours.
 pub(super) fn git_id(id: &gix::oid) -> GitId {
     let mut hex = [0; 64];
     let len = id.hex_to_buf(&mut hex).len();

@@ -1,9 +1,9 @@
-//! A `git commit` that is running: its hooks may call snapback, and it may hold the index.
+//! Detects a running `git commit`: its hooks may call snapback, and it may hold the index.
 //!
-//! git tells its hooks which index it will commit (`GIT_INDEX_FILE`), and expects HEAD to be where
-//! it was when they return. A release or a rollback below it would move the branch, so the commit
-//! fails, and would go into an index that is about to be replaced. After the commit (`post-commit`
-//! and its like) both are settled.
+//! git tells its hooks which index it will commit (`GIT_INDEX_FILE`), and expects HEAD to be
+//! unchanged when they return. A release or rollback from such a hook would move the branch, so
+//! that the commit fails, and would change an index that is about to be replaced. After the commit
+//! (`post-commit` and the like) both are settled.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -12,14 +12,14 @@ use std::{
 
 use super::{Error, Repo, disk};
 
-/// How many processes above this one are looked at.
+/// How many ancestor processes are inspected.
 const MOST: usize = 64;
 
 impl Repo {
     /// Refuses to change anything while git is making a commit here.
     pub(super) fn check_no_commit_runs(&self) -> Result<(), Error> {
-        // Held by `git commit <path>` and `git commit -a` while their hooks run, whatever index
-        // they name: below one there is nothing to wait for.
+        // `git commit <path>` and `git commit -a` hold this lock while their hooks run, whatever
+        // index they name: below one, waiting is pointless.
         let (hook, lock) = (hook_above(), disk::lock_of(&self.git_dir().join("index")));
         if hook.is_some() {
             disk::check_absent(&lock)
@@ -48,8 +48,8 @@ impl Repo {
     }
 }
 
-/// The hook of git that this process was started by, however many programs lie between; `commit`
-/// where only git itself is seen, because a hook may be any command since git 2.54.
+/// Returns the git hook that started this process, directly or indirectly; `commit` if only git
+/// itself is found, because a hook may be any command since git 2.54.
 fn hook_above() -> Option<String> {
     let (mut pid, mut below_git) = (std::os::unix::process::parent_id(), false);
     for _ in 0..MOST {
@@ -88,7 +88,7 @@ const HOOKS: [&str; 9] = [
     "post-rewrite",
 ];
 
-/// The command line of a process.
+/// Returns the command line of a process.
 fn words_of(pid: u32) -> Option<Vec<OsString>> {
     use std::os::unix::ffi::OsStringExt;
     let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
@@ -101,7 +101,7 @@ fn words_of(pid: u32) -> Option<Vec<OsString>> {
     )
 }
 
-/// The process that started another one.
+/// Returns the parent of a process.
 fn parent_of(pid: u32) -> Option<u32> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let parent: u32 = status

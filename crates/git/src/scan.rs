@@ -1,8 +1,8 @@
-//! What is where: HEAD, index and work tree compared below some folders, without reading files.
+//! Compares HEAD, index and work tree below some folders, without reading files.
 //!
-//! `walk.rs` makes the pass over the work tree; here its findings are joined with HEAD's tree,
-//! and the files that the index does not know are sorted by the ignore rules. Ignored files are
-//! listed one by one because a task's large files may be among them.
+//! `walk.rs` walks the work tree; here its results are joined with HEAD's tree, and files that are
+//! not in the index are classified by the ignore rules. Ignored files are listed one by one because
+//! a task's large files may be among them.
 
 use gix::index::entry::Mode;
 use gix::worktree::stack::state::ignore::Source;
@@ -18,56 +18,56 @@ use super::{
 use base::RelPath;
 use model::{GitMode, operation::TreeEntry};
 
-/// What can be said about a file of the work tree without reading it.
+/// The state of a work-tree file, as far as it is known without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkState {
-    /// Its stat data proves that it is the index entry's: its bytes are that blob, converted.
+    /// Its stat data proves that it is unchanged: its bytes are the index entry's blob, converted.
     Clean,
     /// It must be read.
     Maybe,
-    /// It must be read although its stat data is the index entry's: here that proves nothing, and
-    /// new stat data would prove no more.
+    /// It must be read although its stat data matches the index entry: on this file system or with
+    /// these settings a match proves nothing, and neither would new stat data.
     Unsure,
-    /// Nothing is there.
+    /// It is missing.
     Missing,
-    /// Nothing is there, and git was told to leave it out (sparse checkouts do that).
+    /// It is missing, and marked as left out in the index (as in sparse checkouts).
     LeftOut,
-    /// A folder or a special file is there.
+    /// A folder or special file is in its place.
     TypeChanged,
 }
 
-/// A path that HEAD or the index holds.
+/// A path that is in HEAD or the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tracked {
     /// The path.
     pub path: RelPath,
-    /// The index's entry.
+    /// Its index entry.
     pub index: Option<TreeEntry>,
-    /// HEAD's entry.
+    /// Its entry in HEAD.
     pub head: Option<TreeEntry>,
-    /// What is in its place.
+    /// Its state in the work tree.
     pub state: WorkState,
 }
 
 /// The state below some folders. All lists are sorted by the bytes of the paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scan {
-    /// What HEAD or the index holds.
+    /// Paths in HEAD or the index.
     pub tracked: Vec<Tracked>,
     /// Files that are neither in the index nor ignored.
     pub untracked: Vec<RelPath>,
-    /// Files that are ignored.
+    /// Ignored files.
     pub ignored: Vec<RelPath>,
-    /// Submodules that HEAD or the index holds; nothing below them is listed.
+    /// Submodules in HEAD or the index; their contents are not listed.
     pub submodules: Vec<RelPath>,
-    /// Repositories of their own that git does not know here; nothing below them is listed.
+    /// Nested repositories that git does not track here; their contents are not listed.
     pub nested: Vec<RelPath>,
-    /// Untracked names that no release can hold, such as `.snapback`; nothing below them is listed.
+    /// Untracked names that no release can hold, such as `.snapback`; contents are not listed.
     pub refused: Vec<RelPath>,
 }
 
 impl Scan {
-    /// Every path that was found, tracked or not.
+    /// Iterates over every path that was found, tracked or not.
     pub fn names(&self) -> impl Iterator<Item = &RelPath> {
         self.tracked
             .iter()
@@ -99,7 +99,7 @@ impl Repo {
         let (found, head) = rayon::join(walk_all, || self.head_entries(&index, &dirs));
         let mut head = head?;
         let is_submodule = |(_, entry): &(RelPath, TreeEntry)| entry.mode == GitMode::Submodule;
-        // One that only HEAD has, too: a release would carry it along, and no manifest can list it.
+        // Include those only in HEAD: a release would carry them, but no manifest can list them.
         scan.submodules.extend(
             head.iter()
                 .filter(|entry| is_submodule(entry))
@@ -167,9 +167,9 @@ impl Repo {
         walk.start(dir, here, below)
     }
 
-    /// HEAD's entries below these folders, submodules among them; none on an unborn branch.
+    /// Returns HEAD's entries below these folders, including submodules; none on an unborn branch.
     ///
-    /// Folders whose tree the index knows to be its own content are not read (git's cache tree).
+    /// Folders whose tree matches the index, according to git's cache tree, are not read.
     fn head_entries(
         &self,
         index: &gix::index::State,
@@ -181,8 +181,8 @@ impl Repo {
         self.entries_but(&commit, dirs, &|dir, tree| cached(index, dir, tree))
     }
 
-    /// The submodule or nested repository that a path lies in, if any. A folder of which the index
-    /// has files is none, whatever else is in it: so git has it, and so has the walk.
+    /// Returns the submodule or nested repository that contains a path, if any. A folder with files
+    /// in the index is neither, whatever else it contains: this is git's rule, and the walk's.
     fn nested_above(&self, index: &gix::index::State, path: &RelPath) -> Option<RelPath> {
         let is_nested = |dir: &RelPath| {
             let (here, below) = entries_at(index, dir);
@@ -198,7 +198,7 @@ impl Repo {
         path.ancestors().filter(is_nested).last()
     }
 
-    /// Merges HEAD's side into the index's side; both are sorted.
+    /// Merges HEAD's entries into the index's; both are sorted.
     fn join_head(
         &self,
         index_side: Vec<Tracked>,
@@ -230,19 +230,19 @@ impl Repo {
         joined
     }
 
-    /// What is in the place of a path that only HEAD holds.
+    /// Returns the state of a path that is only in HEAD.
     fn state_of_unindexed(&self, path: &RelPath, others: &[RelPath]) -> WorkState {
         if others.binary_search(path).is_ok() {
             return WorkState::Maybe;
         }
-        // The walk listed every file; what is left is a folder, a special file, or nothing.
+        // The walk listed every file, so this is a folder, a special file, or nothing.
         match self.work_tree().join(path.as_os()).symlink_metadata() {
             Ok(found) if !found.is_symlink() => WorkState::TypeChanged,
             _ => WorkState::Missing,
         }
     }
 
-    /// Sorts files that the index does not know into untracked and ignored.
+    /// Classifies files that are not in the index as untracked or ignored.
     fn sort_others(
         &self,
         index: &gix::index::State,
@@ -273,7 +273,7 @@ impl Repo {
     }
 }
 
-/// Our form of an index entry.
+/// Converts an index entry to our form.
 pub(super) fn index_entry(entry: &gix::index::Entry) -> TreeEntry {
     TreeEntry {
         mode: GitMode::of_bits(entry.mode.bits()),
@@ -281,7 +281,7 @@ pub(super) fn index_entry(entry: &gix::index::Entry) -> TreeEntry {
     }
 }
 
-/// The index's entries below a folder, if the index says that they make up this tree.
+/// Returns the index's entries below a folder, if they make up this tree according to the index.
 fn cached(
     index: &gix::index::State,
     dir: &RelPath,

@@ -1,4 +1,4 @@
-//! Scans against `git status` and `git ls-files`.
+//! Tests that scans agree with `git status` and `git ls-files`.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
@@ -53,7 +53,7 @@ fn busy() -> Sandbox {
     }
     sandbox.write(OsStr::from_bytes(b"tasks/T01/\xff"), b"x");
     sandbox.write(".gitignore", b"*.log\nbuild/\n!keep.log\n");
-    // Entries written in the second of the index, or later, are never trusted.
+    // Entries written in or after the second of the index are never trusted.
     sandbox.age();
     sandbox.commit("first");
     sandbox.write("tasks/T01/b", b"changed");
@@ -81,7 +81,7 @@ fn busy() -> Sandbox {
     sandbox
 }
 
-/// What is seen below these paths must be what git's own commands list there.
+/// Checks that a scan of these paths agrees with git's own commands.
 fn assert_like_git(sandbox: &Sandbox, repo: &Repo, dirs: &[&str]) {
     let given: Vec<_> = dirs
         .iter()

@@ -1,11 +1,11 @@
-//! Signatures of tags, judged the way git is set up, with one difference; `signing.rs` makes them.
+//! Verifies signatures of tags as git is configured, with one exception; `signing.rs` makes them.
 //!
-//! What is run, and what says whom to trust (`gpg.program`, `gpg.ssh.program`,
+//! The programs to run and the settings of trust (`gpg.program`, `gpg.ssh.program`,
 //! `gpg.openpgp.program`, `gpg.x509.program`, `gpg.ssh.allowedSignersFile`,
-//! `gpg.ssh.revocationFile`, `gpg.minTrustLevel`), is read from the user's and the system's
-//! configuration only, never from that of the repository: a repository that was unpacked from an
-//! archive brings its `.git/config` along. Which key to sign with, and whether to, may stand in
-//! either. `gpg.ssh.defaultKeyCommand` is not run.
+//! `gpg.ssh.revocationFile`, `gpg.minTrustLevel`) are read from the user's and the system's
+//! configuration only, never from the repository's: a repository unpacked from an archive brings
+//! its own `.git/config`. The key to sign with, and whether to sign, may be set in either.
+//! `gpg.ssh.defaultKeyCommand` is not run.
 
 use std::{
     ffi::OsString,
@@ -36,7 +36,7 @@ fn is_own(section: &Metadata) -> bool {
     !matches!(section.source, Source::Local | Source::Worktree)
 }
 
-/// A value of the configuration; with `own`, only the user's or the system's.
+/// Returns a configuration value; with `own`, only the user's or the system's.
 pub(super) fn value(repo: &gix::Repository, key: &str, own: bool) -> Option<BString> {
     let config = repo.config_snapshot();
     config
@@ -45,7 +45,7 @@ pub(super) fn value(repo: &gix::Repository, key: &str, own: bool) -> Option<BStr
         .filter(|value| !value.is_empty())
 }
 
-/// A path as configurations write it: `~/` is the home folder.
+/// Expands a path from a configuration: `~/` is the home folder.
 pub(super) fn path(text: &BStr) -> Option<PathBuf> {
     let path = gix::path::from_bstr(text).ok()?.into_owned();
     match path.strip_prefix("~") {
@@ -54,12 +54,12 @@ pub(super) fn path(text: &BStr) -> Option<PathBuf> {
     }
 }
 
-/// A path of the user's or the system's configuration.
+/// Returns a path from the user's or the system's configuration.
 fn own_path(repo: &gix::Repository, key: &str) -> Option<PathBuf> {
     path(value(repo, key, true)?.as_bstr())
 }
 
-/// The program for a form of signatures.
+/// Returns the program for a signature format.
 pub(super) fn program(repo: &gix::Repository, format: Format) -> OsString {
     let (key, default) = match format {
         Format::OpenPgp => ("gpg.openpgp.program", "gpg"),
@@ -77,7 +77,7 @@ pub(super) fn program(repo: &gix::Repository, format: Format) -> OsString {
 }
 
 impl Repo {
-    /// Judges the signature of a tag object, which must be the one for a tag of this name.
+    /// Verifies the signature of a tag object, which must be for a tag of this name.
     pub fn tag_signature(&self, id: &GitId, name: &str) -> Result<Judgement, Error> {
         let (kind, _) = self
             .header(id)?
@@ -110,7 +110,7 @@ impl Repo {
             }
         };
         let mut found = judge(options.clone());
-        // `ssh-keygen` does not say why: what only the list of revoked keys spoils is no forgery.
+        // `ssh-keygen` does not say why: if only the revocation list fails it, it is not a forgery.
         if found.state == State::Bad
             && let Some(options) = without_revocations(options)
             && let Judgement {
@@ -135,7 +135,7 @@ impl Repo {
     }
 }
 
-/// How a signature is judged; `None` when nothing says whom to trust.
+/// Returns the options of verification; `None` if no trust is configured.
 fn judging(repo: &gix::Repository, format: Format, seconds: i64) -> Option<verify::Options> {
     let program = program(repo, format);
     let level = value(repo, "gpg.minTrustLevel", true);
@@ -168,7 +168,7 @@ fn judging(repo: &gix::Repository, format: Format, seconds: i64) -> Option<verif
     })
 }
 
-/// The same without the list of revoked keys; `None` when there is none.
+/// Removes the revocation list from the options; `None` if there is none.
 fn without_revocations(options: verify::Options) -> Option<verify::Options> {
     match options {
         verify::Options::Ssh {
@@ -195,7 +195,7 @@ fn without_revocations(options: verify::Options) -> Option<verify::Options> {
     }
 }
 
-/// What the program's answer means.
+/// Interprets the program's result.
 fn judged(outcome: &Outcome) -> Judgement {
     let (state, why) = match outcome.status {
         Status::Good
@@ -213,7 +213,7 @@ fn judged(outcome: &Outcome) -> Judgement {
         Status::Error | Status::Unknown => (State::UnknownKey, "its key is not known here"),
     };
     let safe = |text: &BString| text::escape(text);
-    // Of a key that is not here its owner is not known: what else a program says of it is no name.
+    // For a missing key the owner is unknown: other output of the program is not a name.
     let is_known = !matches!(outcome.status, Status::Error | Status::Unknown);
     let key = outcome
         .fingerprint
@@ -228,7 +228,7 @@ fn judged(outcome: &Outcome) -> Judgement {
     }
 }
 
-/// The form's name, as `gpg.format` has it.
+/// Returns the format's name, as in `gpg.format`.
 fn form(format: Format) -> &'static str {
     match format {
         Format::OpenPgp => "openpgp",

@@ -1,10 +1,10 @@
-//! Signatures of commits and tags, made the way git is set up.
+//! Signs commits and tags as git is configured.
 //!
-//! Whether to sign, and with which key, may stand in any configuration; which program does it only
+//! Whether to sign, and with which key, may be set in any configuration; the signing program only
 //! in the user's own (`signature.rs` says why). gix runs the program as git does, so it may ask for
-//! a passphrase at the terminal. Where nobody can be asked it is told so and has a time limit: a
-//! key that waits for a person or a token must not hold up a rollback at night. Every failure is
-//! [`Error::Unsigned`], in the words of the program.
+//! a passphrase on the terminal. Where nobody can answer, prompts are disabled and a time limit
+//! applies: a key that waits for a person or a token must not block a rollback at night. Every
+//! failure is [`Error::Unsigned`], in the words of the program.
 
 use std::{ffi::OsString, io::IsTerminal, path::PathBuf};
 
@@ -24,23 +24,23 @@ use super::{
 use base::{secret, text};
 use model::signature::Signing;
 
-/// How long a program may take where nobody is asked, in seconds.
+/// Time limit of the program where nobody can be asked, in seconds.
 const ALONE: &str = "10";
-/// The same where somebody may be asked in a window.
+/// Time limit where the user may be asked in a window, in seconds.
 const IN_A_WINDOW: &str = "300";
-/// What `timeout` ends with.
+/// Exit code of `timeout` when the limit is exceeded.
 const TIMED_OUT: i64 = 124;
 
 /// Whether and how a commit or tag is signed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sign {
-    /// What is wanted.
+    /// The requested kind of signing.
     pub wanted: Signing,
-    /// True when a person may be asked for a passphrase.
+    /// True when the user may be asked for a passphrase.
     pub ask: bool,
 }
 
-/// What signs, and with which key.
+/// A signing program with its key.
 pub(super) struct Signer {
     options: sign::Options,
     /// The program, for messages.
@@ -49,7 +49,7 @@ pub(super) struct Signer {
 }
 
 impl Signer {
-    /// Signs something.
+    /// Signs an object.
     pub(super) fn sign<T>(
         &self,
         what: &'static str,
@@ -68,7 +68,7 @@ impl Signer {
 }
 
 impl Repo {
-    /// What signs a tag; `None` when it is not to be signed.
+    /// Returns the signer for a tag; `None` if it is not to be signed.
     pub(super) fn tag_signer(&self, how: &Sign) -> Result<Option<Signer>, Error> {
         match &how.wanted {
             Signing::Never => Ok(None),
@@ -78,7 +78,7 @@ impl Repo {
         }
     }
 
-    /// What signs a commit; `None` when it is not to be signed.
+    /// Returns the signer for a commit; `None` if it is not to be signed.
     pub(super) fn commit_signer(&self, how: &Sign) -> Result<Option<Signer>, Error> {
         let wanted = how.wanted != Signing::Never && self.signs_commits();
         wanted
@@ -86,12 +86,12 @@ impl Repo {
             .transpose()
     }
 
-    /// True when git is set to sign every tag.
+    /// True when git is configured to sign every tag.
     fn signs_tags(&self) -> bool {
         self.is_set("tag.gpgSign") || self.is_set("tag.forceSignAnnotated")
     }
 
-    /// True when git is set to sign every commit.
+    /// True when git is configured to sign every commit.
     fn signs_commits(&self) -> bool {
         self.is_set("commit.gpgSign")
     }
@@ -100,8 +100,8 @@ impl Repo {
         self.with(|repo| repo.config_snapshot().boolean(key).unwrap_or(false))
     }
 
-    /// Signs something that is thrown away, as a commit or tag would be signed, and asks nobody.
-    /// Says what is signed and with what; `None` when git is not set to sign.
+    /// Signs a throwaway object as a commit or tag would be signed, without asking the user.
+    /// Returns what is signed and with which key; `None` if git is not configured to sign.
     pub fn try_signing(&self) -> Result<Option<String>, Error> {
         let what = match (self.signs_commits(), self.signs_tags()) {
             (false, false) => return Ok(None),
@@ -122,7 +122,7 @@ impl Repo {
         Ok(Some(format!("{what} are signed with {}", signer.key)))
     }
 
-    /// Program and key.
+    /// Determines the program and key.
     fn signer(&self, what: &'static str, key: Option<&str>, ask: bool) -> Result<Signer, Error> {
         let unsigned = |key: &str, why: String| Error::Unsigned {
             what,
@@ -174,7 +174,7 @@ impl Repo {
     }
 }
 
-/// The program with what keeps it from waiting for ever.
+/// Adds a time limit to the program, and prevents prompts where nobody can answer.
 fn around(program: OsString, format: Format, ask: bool) -> sign::Options {
     let somebody = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let plain = |program, program_arguments, environment| sign::Options {
@@ -209,7 +209,7 @@ fn around(program: OsString, format: Format, ask: bool) -> sign::Options {
     }
 }
 
-/// Why it failed, in plain words, and whether a person could help by typing.
+/// Returns the reason in plain words, and whether typing a passphrase would help.
 fn why(error: &gix::Error, program: &str, format: Format) -> (String, bool) {
     let said = error.metadata_merged();
     if let Some(MetadataValue::I64(TIMED_OUT)) = said.get("exit_code") {
@@ -226,7 +226,7 @@ fn why(error: &gix::Error, program: &str, format: Format) -> (String, bool) {
     for line in secret::clean(stderr).lines() {
         let line = line.strip_prefix(b"timeout: ").unwrap_or(line).trim();
         let line = text::escape(line);
-        // The first use of an empty home folder is no reason.
+        // gpg's message about creating its home folder is not a reason.
         let says_nothing =
             line.is_empty() || line.starts_with("[GNUPG:]") || line.ends_with("' created");
         if !says_nothing && !lines.contains(&line) {

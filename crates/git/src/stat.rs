@@ -1,10 +1,10 @@
-//! When the stat data of the index proves that a file still is what it was.
+//! Decides when the index's stat data proves that a file is unchanged.
 //!
-//! git's own rules go by seconds, look only at the modification time to find out what is racy, and
-//! can be told to look at less. They keep `git status` quick, and at worst it shows too little; a
-//! release would keep wrong bytes. Here times count with their nanoseconds, the change time (which
-//! nobody can set back) counts in the racy rule too, and where settings or the file system leave
-//! a doubt nothing is believed: the file is read.
+//! git's own rules use whole seconds, detect races by the modification time only, and can be
+//! configured to check less. They keep `git status` fast, and at worst it shows too little; a
+//! release would record wrong bytes. Here times count with their nanoseconds, the race rule also
+//! uses the change time (which nobody can set back), and if settings or the file system leave a
+//! doubt, the file is read.
 
 use gix::index::{
     State,
@@ -17,20 +17,20 @@ use gix::index::{
 use super::{Error, Repo, error::During, scan::WorkState};
 use base::times;
 
-/// The moment at which an index was written, in seconds and nanoseconds.
+/// The time at which an index was written, in seconds and nanoseconds.
 pub(super) type Written = (i64, u32);
 
-/// How the stat data of one repository is compared.
+/// The rules for comparing the stat data of one repository.
 #[derive(Clone, Copy)]
 pub(super) struct StatRules {
     git: Options,
-    /// False where git is told to look at less than everything (`core.trustCTime`,
+    /// False where git is configured to check less than everything (`core.trustCTime`,
     /// `core.checkStat`).
     whole: bool,
 }
 
 impl Repo {
-    /// The rules by the settings of the repository.
+    /// Returns the rules according to the repository's settings.
     pub(super) fn stat_rules(&self) -> Result<StatRules, Error> {
         let git = self
             .with(gix::Repository::stat_options)
@@ -43,8 +43,8 @@ impl Repo {
 }
 
 impl StatRules {
-    /// What is known of a file whose stat data is `now`, by an entry of an index. `fine` says
-    /// whether the times of its file system can be believed.
+    /// Compares a file's current stat data, `now`, with an index entry. `fine` tells whether the
+    /// times of its file system can be trusted.
     pub fn state(self, now: &Stat, entry: &Stat, written: Written, fine: bool) -> WorkState {
         if !now.matches(entry, self.git) {
             return WorkState::Maybe;
@@ -60,16 +60,16 @@ impl StatRules {
         }
     }
 
-    /// True when an entry proves nothing any more once a younger index holds it.
+    /// True when an entry proves nothing once it is in a younger index.
     pub fn is_doubtful(entry: &Stat, written: Written) -> bool {
-        // git's own rule knows whole seconds of the modification time only.
+        // git's own rule uses only whole seconds of the modification time.
         *entry == Stat::default()
             || written.0 <= i64::from(entry.mtime.secs)
             || !is_settled(entry, written)
     }
 }
 
-/// When an index was written.
+/// Returns the time at which an index was written.
 pub(super) fn written(index: &State) -> Written {
     let at = index.timestamp();
     (at.unix_seconds(), at.nanoseconds())

@@ -1,8 +1,8 @@
-//! Objects, made durable: git's default leaves loose objects unsynced.
+//! Makes objects durable: by default, git leaves loose objects unsynced.
 //!
-//! Everything that is about to be named by a reference goes through [`Repo::sync_objects`]
-//! first. New objects become a pack. Those that existed before count as well: git may have written
-//! them a moment ago.
+//! Objects that a reference is about to name go through [`Repo::sync_objects`] first. New objects
+//! become a pack. Objects that existed before are synced too: git may have written them a moment
+//! ago.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -17,17 +17,17 @@ use super::{Error, Repo, disk};
 use base::at_once;
 use model::GitId;
 
-/// How often what git moved into a pack meanwhile is looked for.
+/// How often to look again for objects that git has moved to a pack meanwhile.
 const ATTEMPTS: usize = 3;
-/// Above this many loose objects one sync of the whole file system costs less than one each.
+/// Above this many loose objects, one sync of the whole file system costs less than one each.
 const MANY: usize = 512;
 
 impl Repo {
-    /// Forces to the disk what was written through this `Repo` since the last call, and `also`.
-    /// From here on everybody sees it.
+    /// Forces to disk the objects written through this `Repo` since the last call, and `also`. From
+    /// then on they are visible to others.
     ///
-    /// New objects: their pack. Loose ones: the file, its folder, and `objects/`. Objects in packs:
-    /// every pack that has one, once a process. A failed sync is an error and is not tried again.
+    /// New objects: their pack. Loose ones: the file, its folder and `objects/`. Packed ones: every
+    /// pack that has one, once per process. A failed sync is an error and is not retried.
     pub fn sync_objects(&self, also: &[GitId]) -> Result<(), Error> {
         let mut ids: HashSet<ObjectId> = std::mem::take(
             &mut *self
@@ -48,7 +48,7 @@ impl Repo {
         if ids.is_empty() {
             return Ok(());
         }
-        // git packs in the background and removes what was loose: look again for what is gone.
+        // git packs in the background and removes loose objects: look again for the missing ones.
         for _ in 0..ATTEMPTS {
             ids = self.sync_found(&objects, &ids)?;
             if ids.is_empty() {
@@ -60,7 +60,7 @@ impl Repo {
         })
     }
 
-    /// Syncs what is found, loose or packed; returns the objects that went away meanwhile.
+    /// Syncs the objects that are found, loose or packed; returns those that disappeared meanwhile.
     fn sync_found(
         &self,
         objects: &Path,
@@ -114,7 +114,7 @@ impl Repo {
             .collect())
     }
 
-    /// Adds the packs with one of these objects that this process has not synced yet.
+    /// Adds the packs that hold one of these objects and that this process has not synced yet.
     fn add_packs(
         &self,
         dir: &Path,
@@ -127,7 +127,7 @@ impl Repo {
             path: dir.to_path_buf(),
             source,
         };
-        // Without a folder of packs here, the objects lie in an alternate, which is not ours.
+        // Without a pack folder here, the objects lie in an alternate, which is not ours.
         let Ok(listing) = fs::read_dir(dir) else {
             return Ok(());
         };
@@ -140,7 +140,7 @@ impl Repo {
             if path.extension().is_none_or(|kind| kind != "idx") || synced.contains(&path) {
                 continue;
             }
-            // An index that cannot be read may have them.
+            // An unreadable index may contain them.
             let has = |index: index::File| ids.iter().any(|id| index.lookup(id).is_some());
             if index::File::at(&path, self.hash()).map_or(true, has) {
                 dirs.insert(dir.to_path_buf());
@@ -154,13 +154,13 @@ impl Repo {
     }
 }
 
-/// Where a loose object lies.
+/// Returns the path of a loose object.
 pub(super) fn loose_path(objects: &Path, id: &ObjectId) -> PathBuf {
     let hex = id.to_hex().to_string();
     objects.join(&hex[..2]).join(&hex[2..])
 }
 
-/// Syncs files or folders. What is gone is no error here: see the caller.
+/// Syncs files or folders. Missing ones are not an error here: see the caller.
 fn sync_all(paths: &[PathBuf]) -> Result<(), Error> {
     at_once(paths, |path| disk::sync_if_there(path))
 }
@@ -238,8 +238,8 @@ mod tests {
         });
     }
 
-    /// Many threads look at once for what was installed a moment ago, each with a view of the packs
-    /// from before that; meanwhile others add packs and put them together.
+    /// Many threads look up newly installed objects at once, each with an outdated view of the
+    /// packs, while others add and repack packs.
     #[test]
     fn what_was_just_written_is_found_by_every_thread() {
         const THREADS: usize = 8;

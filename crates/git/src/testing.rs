@@ -15,7 +15,7 @@ use super::{Repo, Sign, TagDraft};
 use base::RelPath;
 use model::GitId;
 
-/// A work tree with a `.git`, on branch `main`, that vanishes at the end of the test.
+/// A work tree with a `.git`, on branch `main`, deleted at the end of the test.
 pub(crate) struct Sandbox {
     dir: tempfile::TempDir,
 }
@@ -70,7 +70,7 @@ impl Sandbox {
         .unwrap();
     }
 
-    /// Gives every file of the work tree a time long ago, and lets the tick of that change pass.
+    /// Gives every file of the work tree an old modification time, and waits for the tick to pass.
     pub fn age(&self) {
         let mut stack = vec![self.root().to_path_buf()];
         while let Some(dir) = stack.pop() {
@@ -90,8 +90,7 @@ impl Sandbox {
                 }
             }
         }
-        // The change of its time is a change of the file, too: nothing looked at in this tick is
-        // settled.
+        // Setting its time changes a file, too: nothing inspected in this tick is settled.
         std::thread::sleep(2 * base::times::TICK);
     }
 
@@ -124,7 +123,7 @@ impl Sandbox {
         output.stdout
     }
 
-    /// The same with a file for its input.
+    /// Like [`Sandbox::git`], with a file as standard input.
     pub fn git_reading(&self, args: &[&str], input: &Path) {
         let git = Command::new("git")
             .args(args)
@@ -149,7 +148,7 @@ impl Sandbox {
         self.text(&["rev-parse", spec]).parse().unwrap()
     }
 
-    /// A blob that git writes, as a loose object, and that object's file.
+    /// Writes a blob as a loose object with git; returns its id and file.
     pub fn loose(&self, bytes: &[u8]) -> (GitId, PathBuf) {
         self.write(".git/blob", bytes);
         let id = self.text(&["hash-object", "-w", "--no-filters", ".git/blob"]);
@@ -166,7 +165,7 @@ impl Sandbox {
     }
 }
 
-/// A tag on an object, not written yet.
+/// Returns a draft of a tag on an object.
 pub(crate) fn tag_on(target: &GitId, message: &str) -> TagDraft {
     TagDraft {
         name: "T01-v1.0.0".into(),
@@ -177,7 +176,7 @@ pub(crate) fn tag_on(target: &GitId, message: &str) -> TagDraft {
     }
 }
 
-/// A path of a test.
+/// Parses a path for a test.
 pub(crate) fn rel(path: impl AsRef<[u8]>) -> RelPath {
     RelPath::parse(path).unwrap()
 }

@@ -1,8 +1,8 @@
-//! Trees, read: what a commit holds below some folders, or at one path.
+//! Reading trees: the contents of a commit below some folders, or at one path.
 //!
 //! Paths in trees are untrusted: each passes `RelPath::parse` or is an error. Nothing recurses, and
-//! no listing is longer than a limit, for a tree is an author's choice. Read `tree/write.rs` for
-//! how a new tree is made from an old one.
+//! no listing exceeds a limit, because a tree may be hostile. See `tree/write.rs` for how a new
+//! tree is made from an old one.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
@@ -24,18 +24,18 @@ use model::{GitId, GitMode, operation::TreeEntry};
 
 mod write;
 
-/// Tells what lies below a folder with this tree, when that is known without reading the tree.
+/// A function that returns a folder's contents if known without reading its tree.
 pub(super) type Known<'a> =
     &'a (dyn Fn(&RelPath, &gix::oid) -> Option<Vec<(RelPath, TreeEntry)>> + Sync);
 
-/// How many trees are kept, and how large each may be, in bytes: 64 MiB at the very most.
+/// How many trees are cached, and up to which size in bytes: 64 MiB in total at most.
 const KNOWN_TREES: usize = 4096;
 const KNOWN_TREE: usize = 16 << 10;
 
-/// Most files and folders that a listing may have: beyond it somebody made trees that name each
-/// other a thousand times over. Ten million would not fit into the memory that a command may use.
+/// Most files and folders in a listing; more come from trees that name each other thousands of
+/// times. Ten million would not fit into a command's memory limit.
 const MAX_ENTRIES: usize = 1_000_000;
-/// Folders that are read before the number is looked at again.
+/// How many folders are read before the number is checked again.
 const FOLDERS_AT_ONCE: usize = 4096;
 
 /// The files of a folder, and its folders.
@@ -44,14 +44,14 @@ type Listed = (Vec<(RelPath, TreeEntry)>, Vec<(RelPath, ObjectId)>);
 /// An entry of one tree: mode and object.
 type Slot = (EntryMode, ObjectId);
 
-/// Trees that were read, by name within each: many paths of one commit read each tree once.
+/// Trees that were read, by name within each: for many paths of a commit, each tree is read once.
 type Trees = HashMap<ObjectId, BTreeMap<Vec<u8>, Slot>>;
 
 impl Repo {
-    /// Everything below these folders, or exactly these files, sorted by the bytes of the paths.
+    /// Returns everything below these folders, or exactly these files, sorted by path bytes.
     ///
-    /// The root lists all. A path that is not in the commit adds nothing. Submodules are listed
-    /// as such.
+    /// The root lists all. A path that is not in the commit adds nothing. Submodules are listed as
+    /// such.
     pub fn entries(
         &self,
         commit: &GitId,
@@ -60,7 +60,7 @@ impl Repo {
         self.entries_but(commit, dirs, &|_, _| None)
     }
 
-    /// [`Repo::entries`], where `known` may spare reading a folder's tree by telling what is in it.
+    /// Like [`Repo::entries`], but `known` may supply a folder's contents in place of its tree.
     pub(super) fn entries_but(
         &self,
         commit: &GitId,
@@ -98,7 +98,7 @@ impl Repo {
         }
     }
 
-    /// One path of a commit; `None` when it is absent or a folder.
+    /// Returns the entry at one path of a commit; `None` if it is absent or a folder.
     pub fn entry(&self, commit: &GitId, path: &RelPath) -> Result<Option<TreeEntry>, Error> {
         let found = self.find_in_tree(self.tree_of(commit)?, path)?;
         Ok(found
@@ -106,7 +106,7 @@ impl Repo {
             .map(|(mode, id)| tree_entry(mode, &id)))
     }
 
-    /// Those of a commit's files whose mode is written in another way than git writes it.
+    /// Returns those of a commit's files whose mode is not written in git's usual form.
     pub fn oddly_written<'a>(
         &self,
         commit: &GitId,
@@ -122,7 +122,7 @@ impl Repo {
         Ok(odd)
     }
 
-    /// Every file below a tree that stands at this path.
+    /// Returns every file below a tree that is at this path.
     pub(super) fn files_of_tree(
         &self,
         tree: ObjectId,
@@ -131,12 +131,12 @@ impl Repo {
         self.list_below(&git_id(&tree), tree, dir, &|_, _| None)
     }
 
-    /// The tree of a commit.
+    /// Returns the tree of a commit.
     pub(super) fn tree_of(&self, commit: &GitId) -> Result<ObjectId, Error> {
         self.oid(&self.commit(commit)?.tree)
     }
 
-    /// The mode and object at a path; the root is the tree itself.
+    /// Returns the mode and object at a path; the root is the tree itself.
     pub(super) fn find_in_tree(
         &self,
         tree: ObjectId,
@@ -154,7 +154,7 @@ impl Repo {
         })
     }
 
-    /// [`Repo::find_in_tree`] for many paths of one commit.
+    /// Like [`Repo::find_in_tree`], for many paths of one commit.
     fn find_in_trees(
         &self,
         trees: &mut Trees,
@@ -170,8 +170,7 @@ impl Repo {
         })
     }
 
-    /// True when a file of this name lies in a tree or below it. Each tree is looked at once,
-    /// however often it is named.
+    /// True when a file of this name lies in a tree or below it. Each distinct tree is read once.
     pub(super) fn has_file_named(&self, tree: ObjectId, name: &[u8]) -> Result<bool, Error> {
         let (mut seen, mut level) = (HashSet::from([tree]), vec![tree]);
         while !level.is_empty() {
@@ -200,7 +199,7 @@ impl Repo {
         Ok(false)
     }
 
-    /// The entries of one folder by name: whether each is a folder, and its object.
+    /// Returns the entries of one folder by name: whether each is a folder, and its object.
     pub(super) fn folder_entries(
         &self,
         id: ObjectId,
@@ -212,7 +211,7 @@ impl Repo {
             .collect())
     }
 
-    /// All entries of one tree, by name.
+    /// Returns all entries of one tree, by name.
     fn read_tree(&self, id: ObjectId) -> Result<BTreeMap<Vec<u8>, Slot>, Error> {
         self.each_entry(id, |mode, name, id| Ok((name.to_vec(), (mode, id))))
             .map(|entries| entries.into_iter().collect())
@@ -230,8 +229,8 @@ impl Repo {
         })
     }
 
-    /// The bytes of a tree, checked against its id when this process reads it first: the commits
-    /// that one command looks at share nearly all of their trees.
+    /// Returns the bytes of a tree, checked against its id when this process first reads it: the
+    /// commits that a command reads share nearly all of their trees.
     fn tree_bytes(&self, id: ObjectId) -> Result<Arc<Vec<u8>>, Error> {
         if let Some(known) = self
             .known_trees()
@@ -252,8 +251,8 @@ impl Repo {
         Ok(bytes)
     }
 
-    /// Everything below one tree, unsorted; the folders of one depth in parallel. Nothing recurses
-    /// and the number is limited: the depth and the breadth of a tree are an author's choice.
+    /// Returns everything below one tree, unsorted, reading the folders of one depth in parallel.
+    /// Nothing recurses and the number is limited, because a hostile tree may be deep and wide.
     fn list_below(
         &self,
         commit: &GitId,
@@ -287,7 +286,7 @@ impl Repo {
         Ok(files)
     }
 
-    /// The files and the folders of one tree; of one that is `known`, everything below it as files.
+    /// Returns the files and folders of one tree; for a `known` one, everything below it as files.
     fn list_one(
         &self,
         commit: &GitId,
@@ -308,8 +307,8 @@ impl Repo {
             }
             Ok(())
         })?;
-        // A link and a folder of one name: what is written below the folder would go where the link
-        // leads.
+        // If a link and a folder had the same name, files written below the folder would go where
+        // the link points.
         let names: HashSet<&RelPath> = folders.iter().map(|(path, _)| path).collect();
         let twin = if names.is_empty() {
             None
@@ -350,7 +349,7 @@ pub(super) fn entries_of<T>(
         .collect()
 }
 
-/// Our form of a tree's entry, with the mode that git would show.
+/// Converts a tree's entry to our form, with the mode that git would show.
 pub(super) fn tree_entry(mode: EntryMode, id: &gix::oid) -> TreeEntry {
     let mode = match mode.kind() {
         EntryKind::Tree => GitMode::Folder,
@@ -365,7 +364,7 @@ pub(super) fn tree_entry(mode: EntryMode, id: &gix::oid) -> TreeEntry {
     }
 }
 
-/// git's kind for our mode; `None` for a mode that cannot be in a tree as a file.
+/// Converts our mode to git's kind; `None` for a mode that a file in a tree cannot have.
 pub(super) fn entry_kind(entry: &TreeEntry) -> Option<EntryKind> {
     match entry.mode {
         GitMode::File => Some(EntryKind::Blob),
@@ -376,7 +375,7 @@ pub(super) fn entry_kind(entry: &TreeEntry) -> Option<EntryKind> {
     }
 }
 
-/// These paths without those that lie in another one of them, sorted.
+/// Returns the paths that do not lie in another one of them, sorted.
 pub(super) fn without_nested(dirs: &[RelPath]) -> Vec<RelPath> {
     let all: HashSet<&RelPath> = dirs.iter().collect();
     let is_nested = |dir: &RelPath| {
@@ -389,7 +388,7 @@ pub(super) fn without_nested(dirs: &[RelPath]) -> Vec<RelPath> {
     kept
 }
 
-/// Goes down from a tree name by name; `look` finds a name in one tree.
+/// Descends from a tree name by name; `look` finds a name in one tree.
 fn descend(
     tree: ObjectId,
     path: &RelPath,
@@ -412,7 +411,7 @@ fn descend(
     Ok(Some(at))
 }
 
-/// The error for a path of a commit that must never be written.
+/// Makes the error for a path of a commit that must never be written.
 fn bad_path(commit: &GitId, source: UnsafePath) -> Error {
     Error::BadPath {
         place: format!("the commit {}", commit.short()),

@@ -1,4 +1,4 @@
-//! Trees are read and written as git does it.
+//! Tests that trees are read and written as git does it.
 
 use std::{collections::BTreeMap, os::unix::ffi::OsStrExt};
 

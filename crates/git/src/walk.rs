@@ -1,9 +1,8 @@
-//! One pass over the work tree: every folder is opened once, below its parent's handle.
+//! A single pass over the work tree: every folder is opened once, below its parent's handle.
 //!
-//! Tracked files are compared with the index by `lstat`; all other names are collected, for
-//! `scan.rs` to sort into untracked and ignored. No symbolic link is followed, in any
-//! component; `.git`, `.snapback` and nested repositories are never entered. Folders are walked
-//! in parallel.
+//! Tracked files are compared with the index by `lstat`; all other names are collected for
+//! `scan.rs` to classify as untracked or ignored. No symbolic link is followed, in any component;
+//! `.git`, `.snapback` and nested repositories are never entered. Folders are walked in parallel.
 
 use std::{io, mem::MaybeUninit, os::fd::OwnedFd, path::Path};
 
@@ -27,35 +26,35 @@ use super::{
 };
 use base::{RelPath, path::UnsafePath, times};
 
-/// Bytes of names that one call of the kernel may return.
+/// Most bytes of names that one system call returns.
 const LISTING_BYTES: usize = 32 << 10;
 
-/// What the walk needs to know about the index.
+/// The walk's inputs.
 pub(super) struct Walk<'a> {
     pub work_tree: &'a Path,
     pub index: &'a State,
     pub stat: StatRules,
-    /// `core.fileMode`: whether the executable bit means anything.
+    /// `core.fileMode`: whether the executable bit is meaningful.
     pub file_mode: bool,
 }
 
-/// What a walk found, unsorted.
+/// The results of a walk, unsorted.
 #[derive(Default)]
 pub(super) struct Found<'a> {
-    /// Entries of the index, without submodules.
+    /// Index entries, without submodules.
     pub tracked: Vec<(RelPath, &'a Entry, WorkState)>,
     /// Files and links that are not in the index.
     pub others: Vec<RelPath>,
     /// Submodules.
     pub submodules: Vec<RelPath>,
-    /// Repositories of their own that the index does not know.
+    /// Nested repositories that are not in the index.
     pub nested: Vec<RelPath>,
-    /// Names that the index does not know and no release can hold.
+    /// Names that are not in the index and that no release can hold.
     pub refused: Vec<RelPath>,
 }
 
 impl Found<'_> {
-    /// Adds what was found elsewhere.
+    /// Adds the results of another walk.
     pub fn merge(&mut self, other: Self) {
         self.tracked.extend(other.tracked);
         self.others.extend(other.others);
@@ -73,7 +72,7 @@ struct Name {
 }
 
 impl<'a> Walk<'a> {
-    /// Walks what lies at and below one path, given the entries of the index at and below it.
+    /// Walks one path and everything below it, given the index entries at and below it.
     pub fn start(
         &self,
         path: &RelPath,
@@ -244,7 +243,7 @@ impl<'a> Walk<'a> {
         Ok(found)
     }
 
-    /// Entries whose folder is not there.
+    /// Records the entries of a missing folder.
     fn missing(&self, entries: &'a [Entry]) -> Result<Found<'a>, Error> {
         let mut found = Found::default();
         for entry in entries {
@@ -257,7 +256,7 @@ impl<'a> Walk<'a> {
         Ok(found)
     }
 
-    /// Notes an entry of the index and what is in its place, and whether the times there are fine.
+    /// Records an index entry and its state; `listed` is its stat and whether times are fine there.
     fn tracked(
         &self,
         found: &mut Found<'a>,
@@ -277,7 +276,7 @@ impl<'a> Walk<'a> {
         found.tracked.push((path, entry, state));
     }
 
-    /// Whether a file can be trusted unread to be what the index says.
+    /// Decides whether a file can be trusted to match the index without reading it.
     fn state(&self, entry: &Entry, listed: &rustix::fs::Stat, fine: bool) -> WorkState {
         let kind = FileType::from_raw_mode(listed.st_mode);
         let same_mode = match kind {
@@ -302,7 +301,7 @@ impl<'a> Walk<'a> {
         )
     }
 
-    /// The names of a folder, sorted.
+    /// Returns the names in a folder, sorted.
     fn list(&self, dir: &OwnedFd, path: &RelPath) -> Result<Vec<Name>, Error> {
         let mut buffer = vec![MaybeUninit::uninit(); LISTING_BYTES];
         let mut listing = RawDir::new(dir, &mut buffer);
@@ -330,7 +329,7 @@ impl<'a> Walk<'a> {
         Ok(names)
     }
 
-    /// `lstat` of one name; `None` when it is not there.
+    /// Calls `lstat` on one name; `None` if it is missing.
     fn stat(
         &self,
         dir: &OwnedFd,
@@ -356,7 +355,7 @@ impl<'a> Walk<'a> {
 /// A folder to walk: its path, its place in the listing, and the entries below it.
 type Folder<'a> = (RelPath, Option<usize>, &'a [Entry]);
 
-/// Sorts a name that the index does not know.
+/// Classifies a name that is not in the index.
 fn untracked<'a>(
     found: &mut Found<'a>,
     folders: &mut Vec<Folder<'a>>,
@@ -364,7 +363,7 @@ fn untracked<'a>(
     name: &Name,
     names: &[Name],
 ) {
-    // Names that could never be restored are not entered; git's own are nobody's business.
+    // Names that could never be restored are not entered; `.git` is silently skipped.
     let Ok(child) = path.child(&name.bytes) else {
         if name.bytes != b".git" {
             found.refused.push(path.join(&name.bytes));
@@ -378,19 +377,19 @@ fn untracked<'a>(
     }
 }
 
-/// The path of a name that the index holds.
+/// Returns the path of a name that is in the index.
 fn child(path: &RelPath, name: &[u8]) -> Result<RelPath, Error> {
     path.child(name).map_err(bad_path)
 }
 
-/// The place of a name in a sorted listing.
+/// Returns the place of a name in a sorted listing.
 fn find(names: &[Name], name: &[u8]) -> Option<usize> {
     names
         .binary_search_by(|other| other.bytes.as_slice().cmp(name))
         .ok()
 }
 
-/// The stat data that git keeps in the index; numbers are cut to 32 bits, as git does.
+/// Converts stat data to the form of the index; numbers are cut to 32 bits, as in git.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -419,7 +418,7 @@ fn stat_time(secs: u32, nsecs: u32) -> stat::Time {
     stat::Time { secs, nsecs }
 }
 
-/// The error for a path of the index that must never be written.
+/// Makes the error for a path of the index that must never be written.
 pub(super) fn bad_path(source: UnsafePath) -> Error {
     Error::BadPath {
         place: "the index".to_string(),
@@ -427,7 +426,7 @@ pub(super) fn bad_path(source: UnsafePath) -> Error {
     }
 }
 
-/// The entries of an index at and below one path.
+/// Returns the index entries at one path and below it.
 pub(super) fn entries_at<'a>(index: &'a State, path: &RelPath) -> (&'a [Entry], &'a [Entry]) {
     let (entries, paths) = (index.entries(), index.path_backing());
     if path.is_root() {

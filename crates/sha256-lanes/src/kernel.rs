@@ -1,9 +1,9 @@
-//! SHA-256 compression of several messages at once, for x86-64 processors that can.
+//! SHA-256 compression of several messages at once, for x86-64 processors that support it.
 //!
-//! The only file of snapback with unsafe code. All of it is of two kinds, and each has its proof
-//! beside it: loads and stores, which take a reference to exactly the bytes that are touched, and
-//! calls of functions that need a processor feature, behind a value that exists only where the
-//! feature was detected. Everything else, lanes and lengths, is safe code in `lanes`.
+//! The only file of snapback with unsafe code. There are two kinds of it, each with its proof
+//! beside it: loads and stores, which take a reference to exactly the bytes that are accessed, and
+//! calls of functions that need a processor feature, behind a value that exists only if the feature
+//! was detected. Everything else, lanes and lengths, is safe code in `lanes`.
 //!
 //! Rounds and message schedule are those of FIPS 180-4, 6.2.2; the four-round form of the SHA
 //! instructions is Intel's ("Intel SHA Extensions", 2013).
@@ -36,13 +36,13 @@ static K: [u32; 64] = [
     0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208, 0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2,
 ];
 
-/// Two messages at once with the SHA instructions: one alone waits for its own results half of the
-/// time.
+/// A kernel for two messages at once with the SHA instructions: a single one waits for its own
+/// results half of the time.
 #[derive(Clone, Copy)]
 pub(super) struct Pair(());
 
 impl Pair {
-    /// `None` when the processor has no SHA instructions.
+    /// Returns `None` if the processor has no SHA instructions.
     pub(super) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("sha")
             && is_x86_feature_detected!("sse4.1")
@@ -58,12 +58,12 @@ impl Pair {
     }
 }
 
-/// Sixteen messages at once, a lane of AVX-512 each.
+/// A kernel for sixteen messages at once, each in a lane of AVX-512.
 #[derive(Clone, Copy)]
 pub(super) struct Sixteen(());
 
 impl Sixteen {
-    /// `None` when the processor lacks AVX-512 for bytes and words.
+    /// Returns `None` if the processor lacks AVX-512 for bytes and words.
     pub(super) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw"))
             .then_some(Self(()))
@@ -76,11 +76,11 @@ impl Sixteen {
         unsafe { sixteen(states, blocks) }
     }
 
-    /// The same, and sixteen blocks of one more message for each block of the lanes: the SHA
-    /// instructions wait for one another, and the lanes fill the time.
+    /// Like [`Sixteen::compress`], plus sixteen blocks of another message for each block of the
+    /// lanes: the SHA instructions wait for one another, and the lanes fill the time.
     ///
     /// `along` must have at least as many groups as the shortest lane has blocks; returns that
-    /// number.
+    /// number of blocks.
     pub(super) fn compress_along(
         self,
         _sha: Pair,
@@ -95,7 +95,7 @@ impl Sixteen {
     }
 }
 
-/// The state as the SHA instructions want it: words a, b, e, f and c, d, g, h.
+/// Arranges the state as the SHA instructions need it: words a, b, e, f and c, d, g, h.
 #[inline]
 #[target_feature(enable = "sha,sse4.1,ssse3")]
 fn load_state(state: &State) -> [__m128i; 2] {
@@ -128,14 +128,14 @@ fn store_state([abef, cdgh]: [__m128i; 2], state: &mut State) {
     }
 }
 
-/// What turns big-endian words in memory into words.
+/// Returns the shuffle that converts big-endian words in memory to native words.
 #[inline]
 #[target_feature(enable = "sse2")]
 fn swap_order() -> __m128i {
     _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3)
 }
 
-/// One block of each of `N` messages with the SHA instructions.
+/// Compresses one block of each of `N` messages with the SHA instructions.
 #[inline]
 #[target_feature(enable = "sha,sse4.1,ssse3")]
 fn block<const N: usize>(states: &mut [[__m128i; 2]; N], blocks: [&Block; N]) {
@@ -187,7 +187,7 @@ fn two(states: &mut [State; 2], [left, right]: &[&[Block]; 2]) {
     store_state(inner[1], &mut states[1]);
 }
 
-/// Exchanges rows and columns of sixteen rows of sixteen words.
+/// Transposes sixteen rows of sixteen words.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn transpose(mut rows: [__m512i; 16]) -> [__m512i; 16] {
@@ -234,7 +234,7 @@ fn transpose(mut rows: [__m512i; 16]) -> [__m512i; 16] {
     columns
 }
 
-/// The sixteen words of one block of every lane.
+/// Loads the sixteen words of one block of every lane.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn load_words(lanes: &[&[Block]; 16], nth: usize) -> [__m512i; 16] {
@@ -249,7 +249,7 @@ fn load_words(lanes: &[&[Block]; 16], nth: usize) -> [__m512i; 16] {
     transpose(rows)
 }
 
-/// The states of sixteen lanes as eight rows, a word each.
+/// Loads the states of sixteen lanes as eight rows, one per word.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn load_states(states: &[State; 16]) -> [__m512i; 8] {
@@ -273,9 +273,9 @@ fn store_states(rows: &[__m512i; 8], states: &mut [State; 16]) {
     }
 }
 
-/// Rounds `$round` of the group `$group` of sixteen, in every lane.
+/// Performs rounds `$round` of the group `$group` of sixteen, in every lane.
 ///
-/// Nothing is moved: what is called a, …, h lies one place further down after each round.
+/// Nothing is moved: the variables a, …, h each lie one place further down after every round.
 macro_rules! rounds {
     ($state:ident $words:ident $group:tt : $($round:literal)*) => { $(
         if $group > 0 {
@@ -342,8 +342,8 @@ fn sixteen_along(
     for (nth, along) in along[..count].iter().enumerate() {
         let mut words = load_words(lanes, nth);
         let mut state = rows;
-        // A block for every four rounds, so that both chains are always within the processor's
-        // view.
+        // One block per four rounds, so that both dependency chains stay within the processor's
+        // out-of-order window.
         macro_rules! sixteen_rounds {
             ($group:tt) => {
                 block(&mut inner, [&along[$group * 4]]);

@@ -1,21 +1,19 @@
-//! Which message is compressed in which lane: longest first, and a lane that is done takes the
-//! next.
+//! Assigns messages to lanes: longest first, and a lane that is done takes the next one.
 //!
-//! Safe code that knows nothing of processors. A lane owns its padding, so a message ends in it
-//! like in the standard, and idle lanes repeat the blocks of a busy one into a state that is
-//! thrown away.
+//! Safe code that knows nothing of processors. A lane owns its padding, so a message ends in it as
+//! in the standard. Idle lanes repeat the blocks of a busy one into a state that is discarded.
 
 use sha2::block_api::compress256;
 
 use super::{Block, INITIAL, State, WORTH_A_LANE};
 
-/// A message on its way.
+/// A message in progress.
 struct Lane<'a> {
     message: usize,
     state: State,
     body: &'a [Block],
     tail: [Block; 2],
-    /// Where in `tail` the blocks that are still to come begin and end.
+    /// The range in `tail` of the blocks still to come.
     begin: usize,
     end: usize,
 }
@@ -34,7 +32,7 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Blocks that lie behind one another and come next; empty when the message is over.
+    /// Returns the next contiguous blocks; empty when the message is complete.
     fn next(&self) -> &[Block] {
         if self.body.is_empty() {
             &self.tail[self.begin..self.end]
@@ -56,8 +54,8 @@ impl<'a> Lane<'a> {
     }
 }
 
-/// The last blocks of a message of `len` bytes, whose bytes behind the last whole block are `rest`,
-/// and how many they are (FIPS 180-4, 5.1.1).
+/// Returns the last blocks of a message of `len` bytes, and their number (FIPS 180-4, 5.1.1);
+/// `rest` are the bytes after the last whole block.
 pub(super) fn padded(rest: &[u8], len: u64) -> ([Block; 2], usize) {
     let mut tail = [[0; 64]; 2];
     tail[0][..rest.len()].copy_from_slice(rest);
@@ -67,7 +65,7 @@ pub(super) fn padded(rest: &[u8], len: u64) -> ([Block; 2], usize) {
     (tail, blocks)
 }
 
-/// The final state of a short message.
+/// Returns the final state of a short message.
 fn at_once(bytes: &[u8]) -> State {
     let mut state = INITIAL;
     let (body, rest) = bytes.as_chunks();
@@ -77,12 +75,12 @@ fn at_once(bytes: &[u8]) -> State {
     state
 }
 
-/// Messages that wait, and those that are over.
+/// The messages, waiting, in progress and complete.
 pub(super) struct Work<'a> {
     messages: &'a [&'a [u8]],
-    /// Those that are not begun, the longest last.
+    /// Messages not begun, the longest last.
     waiting: Vec<usize>,
-    /// Those that are begun and in no lane.
+    /// Messages begun but in no lane.
     begun: Vec<Lane<'a>>,
     states: Vec<State>,
 }
@@ -107,7 +105,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// How many messages are not over.
+    /// Returns the number of incomplete messages.
     pub(super) fn left(&self) -> usize {
         self.waiting.len() + self.begun.len()
     }
@@ -120,8 +118,7 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// Compresses in `N` lanes until fewer than `least` messages are left, which stay where they
-    /// are.
+    /// Compresses in `N` lanes until fewer than `least` messages are left, whose progress is kept.
     pub(super) fn run<const N: usize>(
         &mut self,
         least: usize,
@@ -164,7 +161,7 @@ impl<'a> Work<'a> {
         self.begun.extend(lanes.into_iter().flatten());
     }
 
-    /// The final states, in the order of the messages; all must be over.
+    /// Returns the final states, in the order of the messages; all must be complete.
     pub(super) fn finish(self) -> Vec<State> {
         assert_eq!(self.left(), 0, "every message was compressed to its end");
         self.states

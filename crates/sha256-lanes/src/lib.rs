@@ -1,9 +1,9 @@
 //! SHA-256 of many messages at once, and of a stream together with its pieces.
 //!
-//! One message is a chain in which every step waits for the one before; several side by side keep
-//! a processor busy. `kernel` has what x86-64 offers for that, chosen when the program runs,
-//! `lanes` deals the messages out, and the `sha2` crate does everything else and every other
-//! processor. The digests are the standard's whichever way is taken.
+//! A message is a chain in which every step waits for the previous one; several in parallel keep a
+//! processor busy. `kernel` has the x86-64 instructions for that, selected at run time, `lanes`
+//! distributes the messages, and the `sha2` crate does everything else and serves all other
+//! processors. The digests are the standard's in every case.
 
 #[cfg(target_arch = "x86_64")]
 mod kernel;
@@ -15,14 +15,14 @@ use sha2::block_api::compress256;
 
 use self::lanes::{Work, padded};
 
-/// A SHA-256 in its raw form.
+/// A SHA-256 as raw bytes.
 pub type Digest = [u8; 32];
-/// What is compressed at a time (FIPS 180-4, 5.2.1).
+/// The unit of compression (FIPS 180-4, 5.2.1).
 type Block = [u8; 64];
-/// The eight words of a hash that is not over.
+/// The eight words of an unfinished hash.
 type State = [u32; 8];
 
-/// The words a hash begins with (FIPS 180-4, 5.3.3).
+/// The initial words of a hash (FIPS 180-4, 5.3.3).
 const INITIAL: State = [
     0x6a09_e667,
     0xbb67_ae85,
@@ -34,19 +34,18 @@ const INITIAL: State = [
     0x5be0_cd19,
 ];
 
-/// A message of fewer bytes is over before a lane is worth its trouble.
+/// Messages of fewer bytes are not worth a lane.
 const WORTH_A_LANE: usize = 512;
 
 /// With fewer messages than this, sixteen lanes are slower than two.
 #[cfg(target_arch = "x86_64")]
 const WORTH_SIXTEEN: usize = 10;
 
-/// Whether the kernels are used. In a build without optimisation each of their instructions is a
-/// call, and `sha2`, which is optimised in every profile of this project, is a hundred times
-/// faster.
+/// Whether the kernels are used. In an unoptimised build each of their instructions is a call, and
+/// `sha2`, which is optimised in every profile of this project, is a hundred times faster.
 const LANES: bool = !cfg!(debug_assertions);
 
-/// The digests of messages, in their order. Many of similar length are fastest.
+/// Returns the digests of messages, in order. Fastest for many of similar length.
 pub fn digests(messages: &[&[u8]]) -> Vec<Digest> {
     digests_by(messages, LANES)
 }
@@ -59,10 +58,10 @@ fn digests_by(messages: &[&[u8]], lanes: bool) -> Vec<Digest> {
     finish(work)
 }
 
-/// Compresses messages in the lanes that there are, and at the same time blocks of `along` into
-/// `one`.
+/// Compresses messages in the available lanes, and at the same time blocks of `along` into `one`.
 ///
-/// What is left of both is for `sha2`: a single message, or all on a processor without lanes.
+/// The rest of both is left for `sha2`: a single message, or everything on a processor without
+/// lanes.
 #[cfg(target_arch = "x86_64")]
 fn in_lanes(work: &mut Work<'_>, one: &mut State, along: &mut &[Block]) {
     let pair = kernel::Pair::detect();
@@ -101,11 +100,11 @@ fn in_lanes(work: &mut Work<'_>, one: &mut State, along: &mut &[Block]) {
     }
 }
 
-/// No kernel is known to pay on other processors.
+/// No kernel is known to be worthwhile on other processors.
 #[cfg(not(target_arch = "x86_64"))]
 fn in_lanes(_: &mut Work<'_>, _: &mut State, _: &mut &[Block]) {}
 
-/// Compresses what is left, a message at a time.
+/// Compresses the rest, one message at a time.
 fn finish(mut work: Work<'_>) -> Vec<Digest> {
     work.run(1, |[state], [blocks]: &[&[Block]; 1]| {
         compress256(state, blocks);
@@ -113,7 +112,7 @@ fn finish(mut work: Work<'_>) -> Vec<Digest> {
     work.finish().into_iter().map(digest).collect()
 }
 
-/// The digest that a final state is.
+/// Converts a final state to the digest.
 fn digest(state: State) -> Digest {
     let mut bytes = [0; 32];
     for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(state) {
@@ -122,11 +121,11 @@ fn digest(state: State) -> Digest {
     bytes
 }
 
-/// The running SHA-256 of a stream whose pieces are hashed as well: a file and its chunks.
+/// An incremental SHA-256 of a stream whose pieces are hashed too: a file and its chunks.
 #[derive(Clone)]
 pub struct Stream {
     state: State,
-    /// The bytes behind the last whole block.
+    /// The bytes after the last whole block.
     rest: Block,
     len: u64,
 }
@@ -142,10 +141,10 @@ impl Default for Stream {
 }
 
 impl Stream {
-    /// Feeds `data` and returns the digests of the pieces of it that end at `ends`.
+    /// Feeds `data` and returns the digests of those of its pieces that end at `ends`.
     ///
-    /// The ends rise and none is behind the data; bytes behind the last are fed but in no piece.
-    /// The pieces cost little more time than the stream alone where there are lanes for them.
+    /// The ends ascend and none exceeds the data; bytes after the last end are in no piece. Where
+    /// there are lanes for the pieces, they cost little more time than the stream alone.
     pub fn update(&mut self, data: &[u8], ends: &[usize]) -> Vec<Digest> {
         self.update_by(data, ends, LANES)
     }
@@ -168,13 +167,13 @@ impl Stream {
         finish(work)
     }
 
-    /// The number of bytes that wait for the rest of their block.
+    /// Returns the number of buffered bytes of an incomplete block.
     fn waiting(&self) -> usize {
         usize::try_from(self.len % 64).expect("because it is below 64")
     }
 
-    /// Completes the block that is not whole; returns what is left of the data, none if it did not
-    /// suffice.
+    /// Fills up the incomplete block; returns the remaining data, empty if the block is still
+    /// incomplete.
     fn fill<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
         let waiting = self.waiting();
         if waiting == 0 {
@@ -189,7 +188,7 @@ impl Stream {
         data
     }
 
-    /// Ends the stream and returns its digest.
+    /// Returns the digest of the stream.
     pub fn finish(mut self) -> Digest {
         let (tail, blocks) = padded(&self.rest[..self.waiting()], self.len);
         compress256(&mut self.state, &tail[..blocks]);

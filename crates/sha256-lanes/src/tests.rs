@@ -1,4 +1,4 @@
-//! Every way to a digest against `sha2`, message by message.
+//! Tests every code path for digests against `sha2`, message by message.
 
 use std::fmt::Write as _;
 
@@ -6,13 +6,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The digest that the `sha2` crate finds.
+/// Returns the digest according to the `sha2` crate.
 fn of(bytes: &[u8]) -> Digest {
     use sha2::Digest as _;
     sha2::Sha256::digest(bytes).into()
 }
 
-/// A digest as hex digits.
+/// Formats a digest as hex digits.
 fn hex_of(digest: &Digest) -> String {
     digest.iter().fold(String::new(), |mut hex, byte| {
         write!(hex, "{byte:02x}").expect("because a text takes everything");
@@ -20,14 +20,14 @@ fn hex_of(digest: &Digest) -> String {
     })
 }
 
-/// Bytes that messages are cut from, at any alignment.
+/// Returns bytes that messages are cut from, at any alignment.
 fn pool() -> Vec<u8> {
     (0..40_000_u32)
         .map(|nth| nth.wrapping_mul(2_654_435_761).to_be_bytes()[0])
         .collect()
 }
 
-/// Lengths where padding changes its form, around multiples of a block, and any.
+/// Generates lengths where padding changes its form, around multiples of a block, and any others.
 fn len() -> impl Strategy<Value = usize> {
     prop_oneof![
         prop::sample::select(vec![
@@ -38,7 +38,7 @@ fn len() -> impl Strategy<Value = usize> {
     ]
 }
 
-/// Where messages begin and how long they are.
+/// Generates the positions and lengths of messages.
 fn places() -> impl Strategy<Value = Vec<(usize, usize)>> {
     prop::collection::vec((0_usize..30_000, len()), 0..60)
 }
@@ -47,7 +47,7 @@ fn one_by_one(messages: &[&[u8]]) -> Vec<Digest> {
     messages.iter().map(|message| of(message)).collect()
 }
 
-/// Lanes without a kernel, as every processor can have them.
+/// Runs lanes without a kernel, which works on every processor.
 fn in_slow_lanes<const N: usize>(work: &mut Work<'_>, least: usize) {
     work.run(least, |states: &mut [State; N], blocks| {
         assert!(
@@ -112,8 +112,7 @@ fn the_standards_vectors() {
         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
     ];
     assert_eq!(digests(&texts).iter().map(hex_of).collect::<Vec<_>>(), hex);
-    // A million letters, in sixteen equal lanes beside the stream that they are of, and once more
-    // alone.
+    // A million letters, as sixteen equal pieces beside their stream, and once more alone.
     let million = vec![b'a'; 1_000_000];
     let ends: Vec<usize> = (1..=16).map(|nth| nth * 62_500).collect();
     let mut stream = Stream::default();
@@ -132,7 +131,7 @@ fn the_standards_vectors() {
     );
 }
 
-/// The kernels themselves, where the processor has them: any state, any number of blocks.
+/// Tests of the kernels, where the processor has them: any state, any number of blocks.
 #[cfg(target_arch = "x86_64")]
 mod kernels {
     use super::{

@@ -1,7 +1,7 @@
-//! A running process group: watched, drained, and ended whole.
+//! A running process group: watched, drained, and ended as a whole.
 //!
-//! The leader is looked at with `waitid(WNOWAIT)` and reaped only after the group was killed, so
-//! its number cannot have passed to a stranger when the signal is sent.
+//! The leader is polled with `waitid(WNOWAIT)` and reaped only after the group was killed, so its
+//! process id cannot have been reused by another process when the signal is sent.
 
 use std::{
     io,
@@ -19,24 +19,24 @@ use rustix::{
 
 use super::stream::Stream;
 
-/// How often time limits and the cancel flag are looked at.
+/// How often time limits and the cancel flag are checked.
 const TICK: Duration = Duration::from_millis(50);
-/// How long the pipes are read on after the end, when somebody outside the group holds them.
+/// How long to keep reading after the end, while a process outside the group holds the pipes.
 const DRAIN: Duration = Duration::from_millis(200);
-/// How long a killed process may take to go away.
+/// How long a killed process may take to disappear.
 const KILL_WAIT: Duration = Duration::from_secs(10);
 
-/// What ended the watch over a child.
+/// The reason why the watch over a child ended.
 pub(super) enum End {
     /// Its leader exited.
     Exited,
-    /// The time is up.
+    /// The time limit expired.
     TimedOut,
-    /// This signal asked to stop.
+    /// This signal requested a stop.
     Cancelled(i32),
 }
 
-/// The leader of a process group that is not reaped yet, so that its number stays its own.
+/// The unreaped leader of a process group; its process id cannot be reused until it is reaped.
 pub(super) struct Child {
     leader: std::process::Child,
     group: Pid,
@@ -44,11 +44,11 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// The child that has just been started.
+    /// Takes over a child that has just been started.
     pub(super) fn of(leader: std::process::Child) -> io::Result<Self> {
         let id = i32::try_from(leader.id()).ok().and_then(Pid::from_raw);
         let group = id.ok_or_else(|| io::Error::other("the child has no process id"))?;
-        // Without a pidfd (old kernels, seccomp) the tick notices the end a little later.
+        // Without a pidfd (old kernels, seccomp) the end is noticed at the next tick.
         Ok(Self {
             leader,
             group,
@@ -56,12 +56,12 @@ impl Child {
         })
     }
 
-    /// How the leader ended; its number is free then.
+    /// Reaps the leader and returns its exit status; its process id is free from then on.
     pub(super) fn reap(&mut self) -> io::Result<ExitStatus> {
         self.leader.wait()
     }
 
-    /// Drains the streams until the child exits, the time is up or a signal asks to stop.
+    /// Drains the streams until the child exits, the time is up or a signal requests a stop.
     pub(super) fn watch(
         &mut self,
         streams: &mut [Stream; 2],
@@ -83,10 +83,10 @@ impl Child {
         }
     }
 
-    /// Ends the whole group: TERM, time to clean up, KILL.
+    /// Ends the whole group: TERM, a grace period, KILL.
     pub(super) fn end(&mut self, streams: &mut [Stream; 2], grace: Duration) -> io::Result<()> {
         self.signal(Signal::TERM)?;
-        // A stopped process sees TERM only when it goes on.
+        // A stopped process handles TERM only after it continues.
         self.signal(Signal::CONT)?;
         let until = Instant::now() + grace;
         self.watch(streams, until, &|| None)?;
@@ -94,7 +94,7 @@ impl Child {
         self.kill_rest(streams)
     }
 
-    /// Kills what is left of the group and waits for its leader; reads the last output.
+    /// Kills the rest of the group, waits for its leader and reads the last output.
     pub(super) fn kill_rest(&mut self, streams: &mut [Stream; 2]) -> io::Result<()> {
         self.signal(Signal::KILL)?;
         if !matches!(
@@ -106,7 +106,7 @@ impl Child {
         self.drain(streams, Instant::now() + DRAIN)
     }
 
-    /// Reads until nobody holds the pipes any more, or the time is up.
+    /// Reads until the pipes are closed or the time is up.
     fn drain(&mut self, streams: &mut [Stream; 2], until: Instant) -> io::Result<()> {
         self.watch = None;
         while streams.iter().any(Stream::is_open) {
@@ -119,7 +119,7 @@ impl Child {
         Ok(())
     }
 
-    /// Waits for output or the child's end, at most `time`, and takes what is there.
+    /// Waits for output or the child's end, at most `time`, and reads the available output.
     fn wait_for_output(&self, streams: &mut [Stream; 2], time: Duration) -> io::Result<()> {
         let ready: Vec<bool> = {
             let watched = streams
@@ -148,13 +148,13 @@ impl Child {
         Ok(())
     }
 
-    /// True when the leader has ended. It is not reaped.
+    /// True when the leader has ended. Does not reap it.
     fn has_exited(&self) -> io::Result<bool> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         Ok(waitid(WaitId::Pid(self.group), options)?.is_some())
     }
 
-    /// Signals the whole group.
+    /// Sends a signal to the whole group.
     fn signal(&self, signal: Signal) -> io::Result<()> {
         match kill_process_group(self.group, signal) {
             // EPERM: only processes of another user (setuid programs) are left in the group.

@@ -1,21 +1,21 @@
-//! How a child is kept off the network: in a network namespace of its own where the kernel lets a
-//! user have one, else by proxies that lead nowhere, which only programs that ask for proxies heed.
+//! Cuts a child off the network: in a network namespace where the kernel lets users create one,
+//! else with unreachable proxies, which affect only programs that use proxies.
 //!
-//! The namespace is made by util-linux's `unshare`, because doing it between fork and exec would
-//! need unsafe code. The child keeps its user and gets no privilege: those that are needed to
-//! bring the loopback interface up are given back before it starts.
+//! The namespace is created by util-linux's `unshare`, because doing so between fork and exec would
+//! need unsafe code. The child keeps its user and gains no privilege: those needed to bring up the
+//! loopback interface are dropped before it starts.
 
 use std::{ffi::OsString, path::Path, time::Duration};
 
 use super::Command;
 
-/// Brings the loopback interface up, gives the privileges back and becomes the command.
+/// The shell script that brings up loopback, drops the privileges and executes the command.
 const ENTER: &str = "ip link set lo up >/dev/null 2>&1 || :
 if command -v setpriv >/dev/null 2>&1; then exec setpriv --inh-caps=-all --ambient-caps=-all -- \"$@\"; fi
 exec \"$@\"";
-/// Shows the interfaces that a child would see.
+/// The command that lists the interfaces that a child would see.
 const LOOK: &str = "cat /proc/self/net/dev";
-/// The variables that name proxies; both spellings are in use.
+/// The variables that name proxies; both upper and lower case are in use.
 const PROXIES: [&str; 5] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -23,9 +23,9 @@ const PROXIES: [&str; 5] = [
     "FTP_PROXY",
     "RSYNC_PROXY",
 ];
-/// Nothing listens on the discard port of this machine.
+/// The discard port of this machine, where nothing listens.
 const NOWHERE: &str = "http://127.0.0.1:9";
-/// What tells package managers not to ask the network; they then fail at once, with a clear word.
+/// Variables that tell package managers to stay offline; they then fail at once and say why.
 const ASK_NOBODY: [(&str, &str); 6] = [
     ("UV_OFFLINE", "1"),
     ("PIP_NO_INDEX", "1"),
@@ -35,17 +35,17 @@ const ASK_NOBODY: [(&str, &str); 6] = [
     ("GIT_ALLOW_PROTOCOL", "file"),
 ];
 
-/// How children are kept off the network.
+/// The method of keeping children off the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Offline {
-    /// By the kernel: they see no interface but loopback.
+    /// The kernel: they see no interface but loopback.
     Namespace,
-    /// By proxies that lead nowhere; why there is no namespace.
+    /// Unreachable proxies; holds the reason why there is no namespace.
     Proxies(String),
 }
 
 impl Offline {
-    /// Finds out what this machine lets, by looking from inside.
+    /// Finds out what this machine allows, by a trial in a namespace.
     #[expect(
         clippy::disallowed_methods,
         reason = "it looks at the network and at no repository"
@@ -62,7 +62,7 @@ impl Offline {
                     .lines()
                     .filter_map(|line| Some(line.split_once(':')?.0.trim()))
                     .collect();
-                // Tunnels that the kernel makes in every namespace lead nowhere while they are
+                // Tunnels that the kernel creates in every namespace lead nowhere while they are
                 // down.
                 match names.iter().find(|name| {
                     !matches!(
@@ -96,12 +96,12 @@ impl Offline {
         Self::Proxies(why)
     }
 
-    /// True when the kernel shuts the network off.
+    /// True when the kernel enforces it.
     pub fn is_certain(&self) -> bool {
         *self == Self::Namespace
     }
 
-    /// In words, for reports.
+    /// Describes the method in words, for reports.
     pub fn words(&self) -> String {
         match self {
             Self::Namespace => "in a network namespace with no interface but loopback".into(),
@@ -111,7 +111,7 @@ impl Offline {
         }
     }
 
-    /// The same command, kept off the network.
+    /// Returns the command, kept off the network.
     pub fn around(&self, command: Command) -> Command {
         let mut command = command;
         for name in PROXIES {

@@ -1,8 +1,8 @@
-//! One output stream of a child: drained without blocking, kept up to a cap.
+//! An output stream of a child: drained without blocking, kept up to a cap.
 //!
-//! Of a longer output the first and the last half of the cap are kept, because errors stand
-//! at either end. A child that may leave a service behind writes to a nameless file instead of
-//! a pipe: a pipe without a reader would kill that service at its next line.
+//! Of longer output the first and the last half of the cap are kept, because errors appear at
+//! either end. A child that may leave a service behind writes to an unnamed file instead of a pipe:
+//! a pipe without a reader would kill that service at its next line.
 
 use std::{
     collections::VecDeque,
@@ -13,34 +13,34 @@ use std::{
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-/// Bytes read at a time.
+/// Bytes per read.
 const CHUNK: usize = 64 << 10;
-/// Chunks taken before time limits are looked at again.
+/// Most chunks read before time limits are checked again.
 const CHUNKS: usize = 16;
 
-/// The reading end and what was kept.
+/// The reading end and the output kept so far.
 pub(super) struct Stream {
     source: Source,
     kept: Kept,
 }
 
-/// Where the output comes from.
+/// The source of the output.
 enum Source {
-    /// A pipe that somebody may still write to.
+    /// A pipe that may still be written to.
     Pipe(File),
     /// A file that is read at the end.
     File(File),
-    /// Nobody writes any more.
+    /// The pipe is closed.
     Closed,
 }
 
 impl Stream {
-    /// Makes a stream that keeps `cap` bytes, and the end for the child to write to.
+    /// Makes a stream that keeps `cap` bytes, and the writing end for the child.
     pub(super) fn new(cap: usize, file: bool) -> io::Result<(Self, File)> {
         let (source, end) = if file {
             let file = tempfile::tempfile()?;
             let end = file.try_clone()?;
-            // Both streams may be merged into one file, so every write goes to its end.
+            // Both streams may be merged into one file, so every write must append.
             fcntl_setfl(&end, fcntl_getfl(&end)? | OFlags::APPEND)?;
             (Source::File(file), end)
         } else {
@@ -60,7 +60,7 @@ impl Stream {
         ))
     }
 
-    /// The pipe to wait on, while it is open.
+    /// Returns the pipe to wait on, while it is open.
     pub(super) fn pipe(&self) -> Option<BorrowedFd<'_>> {
         match &self.source {
             Source::Pipe(pipe) => Some(pipe.as_fd()),
@@ -68,12 +68,12 @@ impl Stream {
         }
     }
 
-    /// True while somebody may still write into the pipe.
+    /// True while the pipe may still be written to.
     pub(super) fn is_open(&self) -> bool {
         self.pipe().is_some()
     }
 
-    /// Takes what is there, without waiting.
+    /// Reads the available output, without waiting.
     pub(super) fn take(&mut self) -> io::Result<()> {
         let Source::Pipe(pipe) = &mut self.source else {
             return Ok(());
@@ -94,7 +94,7 @@ impl Stream {
         Ok(())
     }
 
-    /// What was kept, and whether something was left out.
+    /// Returns the kept output, and whether some was left out.
     pub(super) fn finish(mut self) -> io::Result<(Vec<u8>, bool)> {
         if let Source::File(file) = &mut self.source {
             file.rewind()?;

@@ -1,6 +1,6 @@
-//! Child processes against real ones: ends, time limits, stubborn and orphaned groups.
+//! Tests with real child processes: exits, time limits, stubborn and orphaned groups.
 //!
-//! The processes left behind are looked for by number, never by name.
+//! Leftover processes are looked up by process id, never by name.
 
 #![expect(clippy::disallowed_methods, reason = "processes of the tests")]
 
@@ -14,7 +14,7 @@ fn run(line: &str) -> Ended {
     sh(line).run().expect("sh starts")
 }
 
-/// Waits until a process is gone, or only a zombie that its parent has not reaped.
+/// Waits until a process is gone, or is a zombie that its parent has not reaped.
 fn is_gone(pid: &str) -> bool {
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(5) {

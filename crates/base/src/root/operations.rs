@@ -1,7 +1,7 @@
-//! What a [`Root`] does below its handle: it looks, reads, writes, locks, renames and syncs.
+//! The operations of a [`Root`]: lookup, reading, writing, locking, renaming and syncing.
 //!
-//! Each operation is the kernel's own on a folder that is open and on one name in it; none of them
-//! walks a path by itself, and none follows a link.
+//! Each operation is a system call on an open folder and one name in it; none of them walks a path
+//! itself, and none follows a link.
 
 use std::{
     fs::File,
@@ -32,8 +32,8 @@ impl Fs for Root {
         } else {
             match self.parent(path) {
                 Ok((dir, name)) => rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW),
-                // A link where a folder should be hides nothing: what it leads to is not below this
-                // root.
+                // A link where a folder should be: its target is not below this root, so nothing is
+                // hidden.
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -101,7 +101,7 @@ impl Fs for Root {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let mut file = File::from(self.open_beneath(path, flags, 0)?);
         into.reserve(usize::try_from(size).map_err(io::Error::other)? + 1);
-        // A FIFO that took the file's place has no size to be read; the type is checked below.
+        // A FIFO that replaced the file has no data to read; the type is checked below.
         let read = (&mut file).take(size + 1).read_to_end(into);
         let stat = to_stat(&rustix::fs::fstat(&file)?);
         if stat.kind != Type::File {
@@ -248,7 +248,7 @@ impl Fs for Root {
             Ok(found) => Ok(found
                 .stx_attributes
                 .intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND)),
-            // Nothing is there, or the kernel cannot say.
+            // The entry is missing, or the kernel cannot tell.
             Err(Errno::NOENT | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(false),
             Err(error) => Err(error.into()),
         }
@@ -273,8 +273,8 @@ impl Fs for Root {
     }
 
     fn sync_all(&self, _point: SyncPoint) -> io::Result<()> {
-        // Before Linux 5.8 a failed write went unnoticed here (syncfs(2)). openat2, which all of
-        // this needs, came with 5.6: only two releases are between.
+        // Before Linux 5.8 a failed write went unnoticed here (syncfs(2)). All of this needs
+        // openat2, which came with 5.6, so only two releases are affected.
         if !syncfs_tells() {
             return Err(io::ErrorKind::Unsupported.into());
         }
@@ -298,7 +298,7 @@ fn syncfs_tells() -> bool {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (5, 8)
 }
 
-/// Converts what the kernel says.
+/// Converts the kernel's stat.
 #[expect(clippy::cast_possible_truncation, reason = "nanoseconds are below 1e9")]
 #[allow(
     clippy::unnecessary_cast,
@@ -325,7 +325,7 @@ fn to_stat(stat: &rustix::fs::Stat) -> Stat {
     }
 }
 
-/// Makes a file, for the owner of its folder.
+/// Creates a file owned by the owner of its folder.
 fn create_new(dir: &OwnedFd, name: &Path, mode: u32) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let handle = rustix::fs::openat(dir, name, flags, permissions(mode))?;
@@ -333,9 +333,9 @@ fn create_new(dir: &OwnedFd, name: &Path, mode: u32) -> io::Result<File> {
     Ok(File::from(handle))
 }
 
-/// Gives a folder or link that was just made to the owner of its folder. Hard links of folders
-/// cannot be, and one of a link is worth nothing, so there is nothing that a swapped name could
-/// give away.
+/// Gives a folder or link that was just created to the owner of its folder. A swapped name cannot
+/// give away anything else of value: folders have no hard links, and a hard link of a symbolic link
+/// is worthless.
 fn give_made(dir: &OwnedFd, name: &Path, flags: OFlags) -> io::Result<()> {
     if user::effective() != 0 {
         return Ok(());
@@ -352,14 +352,14 @@ fn give_made(dir: &OwnedFd, name: &Path, flags: OFlags) -> io::Result<()> {
     }
 }
 
-/// True when a link stands where a folder was expected.
+/// True when a link was found where a folder was expected.
 fn is_link_on_the_way(error: &io::Error) -> bool {
     error
         .get_ref()
         .is_some_and(|inner| inner.is::<LinkOnTheWay>())
 }
 
-/// A file of a [`Root`] being written.
+/// A file of a [`Root`] that is being written.
 struct RootFile(File);
 
 impl Write for RootFile {

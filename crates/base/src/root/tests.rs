@@ -1,4 +1,4 @@
-//! What the real file system refuses and swaps, in real folders.
+//! Tests of the real file system: refused links, exclusive creation, atomic swaps.
 
 use std::io::{Read, Write};
 

@@ -1,4 +1,4 @@
-//! Readers of YAML against hostile and honest texts.
+//! Tests of the YAML checks, with hostile and valid texts.
 
 use super::*;
 

@@ -1,10 +1,10 @@
-//! What the converter says of a file is what a fresh checkout of git writes, and back.
+//! Tests that the converter matches a fresh checkout of git, in both directions.
 
 use super::super::testing::{Sandbox, rel};
 use super::*;
 use base::{Fault, Kind};
 
-/// Every file, as a fresh checkout of git writes it, must be what the converter says; and back.
+/// Checks that the converter agrees with a fresh checkout of git on every file, in both directions.
 fn assert_like_git(sandbox: &Sandbox, names: &[&str]) {
     let repo = sandbox.repo();
     let commit = sandbox.id("HEAD");
@@ -110,7 +110,7 @@ fn keywords_are_those_of_git() {
             .iter()
             .zip(&texts)
             .for_each(|(name, text)| sandbox.write(name, text));
-        // Blobs with keywords that are written out, too: nobody converted them.
+        // Include a blob whose keyword is already expanded, because it was stored unconverted.
         let raw = sandbox.text(&["hash-object", "-w", "--no-filters", "deep/2.k"]);
         sandbox.commit("all");
         sandbox.git(&[

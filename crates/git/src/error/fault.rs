@@ -1,6 +1,6 @@
-//! Which kind of failure each error of git is: it fixes the exit code.
+//! Maps each git error to a kind of failure, which determines the exit code.
 //!
-//! Every variant is named here, so that a new one cannot be forgotten.
+//! All variants are listed, so that a new one cannot be forgotten.
 
 use super::Error;
 use base::{Fault, Hint, Kind};

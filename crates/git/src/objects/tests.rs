@@ -1,4 +1,4 @@
-//! Objects are what git writes; what is absent, forged or signed is told as that.
+//! Tests that objects match those of git, and that absent and forged ones are reported.
 
 use super::super::testing::{Sandbox, tag_on};
 use super::*;
@@ -63,7 +63,7 @@ fn blobs_are_checked_and_absent_ones_are_missing() {
         ErrorKind::Missing
     );
 
-    // Another object's file under this id: the bytes no longer have the id.
+    // Put another object's file under this id: its bytes do not match the id.
     let ((id, file), (_, other)) = (sandbox.loose(b"read\n"), sandbox.loose(b"forged\n"));
     sandbox.remove(&file);
     std::fs::copy(other, file).unwrap();
@@ -89,7 +89,7 @@ fn of_many_objects_the_missing_ones_are_told_loose_or_packed() {
         HashSet::new(),
         "some wait to be installed"
     );
-    // Loose ones, many to a folder.
+    // Turn them into loose objects, many per folder.
     repo.sync_objects(&[]).unwrap();
     let pack = std::fs::read_dir(sandbox.path(".git/objects/pack"))
         .unwrap()

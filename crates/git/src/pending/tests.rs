@@ -1,10 +1,10 @@
-//! New objects before and after their pack is installed, with git itself as the judge.
+//! Tests of new objects before and after their pack is installed, checked by git itself.
 
 use super::super::testing::{Sandbox, tag_on};
 use super::*;
 use model::GitId;
 
-/// What lies in the folder of packs, by the beginning of the name.
+/// Returns the files of the pack folder whose names have this prefix.
 fn packs(sandbox: &Sandbox, prefix: &str) -> Vec<PathBuf> {
     let names = std::fs::read_dir(sandbox.path(".git/objects/pack"))
         .unwrap()
@@ -20,7 +20,7 @@ fn packs(sandbox: &Sandbox, prefix: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Blobs of many sizes: none, small ones, larger than what waits in memory.
+/// Returns blobs of many sizes: empty, small, larger than the memory buffer.
 fn blobs() -> Vec<Vec<u8>> {
     let noise = |len: usize| {
         (0..len)
@@ -190,8 +190,7 @@ fn small_packs_are_gathered_and_those_of_others_are_not() {
         sandbox.commit("first");
         sandbox.write("a", &b"a line of many\n".repeat(901));
         sandbox.commit("second");
-        // One with deltas that has lost its `.rev`, one that somebody protects, one that is
-        // damaged.
+        // A pack with deltas and no `.rev`, one protected by a foreign `.keep`, and a damaged one.
         sandbox.git(&["-c", "pack.writeReverseIndex=false", "repack", "-adq"]);
         let foreign = packs(&sandbox, "pack-");
         let mut ids = Vec::new();

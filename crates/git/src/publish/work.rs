@@ -1,7 +1,7 @@
-//! One publication under way: its locks, the checks under them, and the moves in their order.
+//! A publication in progress: its locks, the checks under them, and the moves in order.
 //!
-//! Every step may run again after a kill, and whatever has moved is left where it is. Nothing is
-//! taken back here: see [`Repo::unpublish`].
+//! Every step may be repeated after a kill, and references that have moved are left in place.
+//! Nothing is undone here: see [`Repo::unpublish`].
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ use super::{
 use base::{Digest, at_once};
 use model::operation::{Publication, RefChange};
 
-/// One publication, and the locks that belong to it.
+/// A publication and its locks.
 pub(super) struct Work<'a> {
     repo: &'a Repo,
     publication: &'a Publication,
@@ -30,7 +30,7 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// The locks that a publication needs, with the bytes that were staged for them.
+    /// Makes the locks that a publication needs, with the bytes that were staged for them.
     pub fn new(repo: &'a Repo, current: &'a Current<'_>, scratch: &'a Path) -> Result<Self, Error> {
         let Current {
             publication,
@@ -80,7 +80,7 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// Fails when the publication cannot be taken back any more.
+    /// Returns an error if the publication can no longer be undone.
     pub fn check_not_published(&self) -> Result<(), Error> {
         let index_is_new = || {
             Ok(
@@ -114,7 +114,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Takes the locks, that of the index first; those of references that have moved are released.
+    /// Takes the locks, the index's first; releases those of references that have moved.
     fn take_locks(&self, pause: Pause<'_>) -> Result<(), Error> {
         let mut due = Vec::with_capacity(self.refs.len() + 1);
         for (change, lock) in &self.refs {
@@ -154,8 +154,8 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// True when the index must still be replaced; an index that is neither is an error, except
-    /// after the last reference moved, when somebody went on working.
+    /// True when the index must still be replaced. An unexpected index is an error, except after
+    /// the last reference moved, when the user went on working.
     fn index_is_due(&self, index: &PreparedIndex) -> Result<bool, Error> {
         match self.repo.index_digest()? {
             now if now == Some(index.to) => Ok(false),
@@ -197,7 +197,7 @@ impl<'a> Work<'a> {
         pause("synced")
     }
 
-    /// The folders from a reference up to the git directory: some of them may be new.
+    /// Returns the folders from a reference up to the git directory, some of which may be new.
     fn folders_of(&self, target: &Path) -> Vec<PathBuf> {
         let common = self.repo.common_dir();
         target

@@ -1,5 +1,5 @@
-//! What the tests of the publish protocol share: a publication, a kill after any step, and what git
-//! says of the repository before and after.
+//! Shared by the tests of the publish protocol: a publication, a kill after any step, and git's
+//! view of the repository before and after.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -26,12 +26,12 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// In a repository of its own.
+    /// Makes a case in a new repository.
     pub fn new() -> Self {
         Self::of(Sandbox::new(), None)
     }
 
-    /// In the sandbox's own work tree, or in a linked one.
+    /// Makes a case in the sandbox's own work tree, or in a linked one.
     pub fn of(sandbox: Sandbox, linked: Option<&Path>) -> Self {
         sandbox.write("tasks/T01/a", b"1\n");
         sandbox.write("tasks/T02/b", b"1\n");
@@ -62,7 +62,7 @@ impl Case {
             .unwrap()
     }
 
-    /// Publishes and is killed after the n-th step; false when there were fewer steps.
+    /// Publishes, with a kill after the n-th step; returns false if there were fewer steps.
     pub fn killed_after(&self, prepared: &Value, steps: usize) -> bool {
         let mut left = steps;
         let run = || {
@@ -131,7 +131,7 @@ impl Case {
         self.sandbox.git(&["fsck", "--strict"]);
     }
 
-    /// All references, and the index with its logs.
+    /// Returns all references, and the index with the reflog and status.
     pub fn everything(&self) -> (String, String) {
         let refs = self.git_here(&["for-each-ref"]);
         (
@@ -143,7 +143,7 @@ impl Case {
     }
 }
 
-/// A second commit with a tag, and all that is to move with it; the work tree has its files.
+/// Makes a second commit with a tag, and their publication; the work tree has its files.
 fn publication(sandbox: &Sandbox, repo: &Repo) -> Publication {
     let head = repo.head().unwrap();
     let after = Some(TreeEntry {

@@ -1,4 +1,4 @@
-//! A publication whose branch moves on meanwhile is put on top of it, after any interruption too.
+//! Tests that a publication follows a branch that moves meanwhile, even after an interruption.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -9,7 +9,7 @@ use super::{
 use base::{Fault, Kind};
 use model::operation::TreeChange;
 
-/// What belongs to the operation of a case.
+/// Returns the paths that belong to the operation of a case.
 fn untouched() -> Untouched<'static> {
     Untouched {
         dirs: vec![rel("tasks/T01")],
@@ -17,7 +17,7 @@ fn untouched() -> Untouched<'static> {
     }
 }
 
-/// Somebody commits something else, and the publication is on top of it.
+/// Checks that the publication is on top of another user's commit.
 fn assert_on_top(case: &Case, theirs: &str) {
     case.assert_no_locks();
     assert_eq!(case.git_here(&["log", "-1", "--format=%P"]), theirs);
@@ -37,7 +37,7 @@ fn assert_on_top(case: &Case, theirs: &str) {
     case.sandbox.git(&["fsck", "--strict"]);
 }
 
-/// Somebody else's commit of another file.
+/// Commits another file, as another user would.
 fn commit_more(case: &Case) -> String {
     case.sandbox.write("more", b"theirs\n");
     case.sandbox.git(&["add", "more"]);

@@ -1,9 +1,9 @@
-//! References loose, packed, broken, and packed while somebody looks.
+//! Tests of references that are loose, packed, broken, or packed during a read.
 
 use super::super::testing::Sandbox;
 use super::*;
 
-/// A repository with a commit, a light tag on it, an annotated one, and a tag on that.
+/// Makes a repository with a commit, a lightweight tag, an annotated one, and a tag of that tag.
 fn tagged() -> (Sandbox, GitId) {
     let sandbox = Sandbox::new();
     sandbox.write("a", b"1\n");
@@ -177,7 +177,7 @@ fn references_that_git_packs_meanwhile_are_seen() {
     repo.tags().unwrap();
     let first = std::cell::Cell::new(true);
     let seen = repo.settled(|gix| {
-        // Between the packed ones and the loose ones git moves one from here to there.
+        // git moves a reference from loose to packed after the packed ones were read.
         let platform = gix.references().during("listing")?;
         if first.replace(false) {
             sandbox.git(&["tag", "moved"]);

@@ -1,4 +1,4 @@
-//! Which repositories are opened, where they are, and which ones are refused.
+//! Tests which repositories are opened, with which paths, and which are refused.
 
 use super::super::testing::{Sandbox, rel};
 use super::*;

@@ -1,7 +1,7 @@
-//! A new tree made from an old one.
+//! Makes a new tree from an old one.
 //!
-//! It is built from a base and a list of changes whose `before` must be true, so that two plans
-//! made from the same base cannot silently overwrite each other. No reference names it yet.
+//! It is built from a base and a list of changes whose `before` must hold, so that two plans made
+//! from the same base cannot silently overwrite each other. No reference names it yet.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use model::{GitId, operation::TreeChange};
 impl Repo {
     /// Writes the commit's tree with some paths changed; returns the new tree.
     ///
-    /// A path that is not `before` is a conflict. Folders that become empty vanish.
+    /// A path that does not match `before` is a conflict. Folders that become empty disappear.
     pub fn write_tree(&self, base_commit: &GitId, changes: &[TreeChange]) -> Result<GitId, Error> {
         let base = self.tree_of(base_commit)?;
         let mut sorted: Vec<(&[u8], &TreeChange)> = changes
@@ -33,7 +33,7 @@ impl Repo {
         Ok(git_id(&tree))
     }
 
-    /// One tree with changes applied, whose paths are relative to it; `None` when it became empty.
+    /// Applies changes, with paths relative to it, to one tree; `None` if it became empty.
     fn rewrite(
         &self,
         tree: Option<ObjectId>,
@@ -97,7 +97,7 @@ impl Repo {
         }
         for (_, change) in here {
             let Some(after) = &change.after else { continue };
-            // What is still there is a folder that keeps other files.
+            // Whatever is still there is a folder that keeps other files.
             if slots.contains_key(name) {
                 return Err(changed(change));
             }
@@ -108,7 +108,7 @@ impl Repo {
     }
 }
 
-/// Groups sorted changes by the first name of their paths, and cuts that name off.
+/// Groups sorted changes by the first name of their paths, and removes that name.
 fn by_first_name<'a>(
     changes: &[(&'a [u8], &'a TreeChange)],
 ) -> BTreeMap<&'a [u8], Vec<(&'a [u8], &'a TreeChange)>> {
