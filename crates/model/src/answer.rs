@@ -7,15 +7,15 @@ use super::Left;
 use crate::OpId;
 use base::{Failure, Hint};
 
-/// The format of the document.
+/// Format of the document.
 pub const ANSWER_SCHEMA: &str = "snapback.answer/1";
 
-/// A command that can be run next.
+/// A command suggested as a next step.
 #[derive(Debug, Clone, Serialize)]
 pub struct Next {
-    /// What it is for.
+    /// Its purpose.
     pub why: String,
-    /// The command, one element an argument.
+    /// The command, one element per argument.
     pub argv: Vec<String>,
 }
 
@@ -28,12 +28,12 @@ impl From<Hint> for Next {
     }
 }
 
-/// What went wrong.
+/// The error.
 #[derive(Debug, Clone, Serialize)]
 pub struct Problem {
     /// The exit code as text, `SB06`.
     pub code: String,
-    /// The kind, a stable word.
+    /// The kind of error, a stable word.
     pub kind: String,
     /// What happened.
     pub message: String,
@@ -41,7 +41,7 @@ pub struct Problem {
     pub hints: Vec<Next>,
 }
 
-/// The document. Fields are only ever added.
+/// The JSON document. Fields are only ever added.
 #[derive(Debug, Clone, Serialize)]
 pub struct Answer {
     /// [`ANSWER_SCHEMA`].
@@ -54,29 +54,29 @@ pub struct Answer {
     pub exit_code: i32,
     /// True when anything was changed.
     pub changed: bool,
-    /// True when nothing could have been changed.
+    /// True for a dry run: nothing could have been changed.
     pub dry_run: bool,
     /// The operation, if there was one.
     pub op_id: Option<OpId>,
     /// The command's result.
     pub data: Value,
-    /// What went wrong.
+    /// The error.
     pub error: Option<Problem>,
-    /// What people should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
-    /// What can be done next.
+    /// Suggested next steps.
     pub next: Vec<Next>,
-    /// After a failure: what is so now.
+    /// The state after a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<LeftAnswer>,
 }
 
-/// What is so after a failure, with its sentence.
+/// The state after a failure, with a sentence that describes it.
 #[derive(Debug, Clone, Serialize)]
 pub struct LeftAnswer {
-    /// In words.
+    /// The state in words.
     pub sentence: String,
-    /// What it is made of.
+    /// The state as data.
     #[serde(flatten)]
     pub left: Left,
 }
@@ -91,7 +91,7 @@ impl From<Left> for LeftAnswer {
 }
 
 impl Answer {
-    /// An answer without data.
+    /// Creates a successful answer without data.
     pub fn new(command: &str) -> Self {
         Self {
             schema: ANSWER_SCHEMA,
@@ -109,7 +109,7 @@ impl Answer {
         }
     }
 
-    /// The same with what is so after the failure.
+    /// Adds the state after a failure.
     pub fn with_left(self, left: Left) -> Self {
         let (changed, op_id) = (left.is_change(), left.op().cloned());
         let mut next = self.next;
@@ -123,7 +123,7 @@ impl Answer {
         }
     }
 
-    /// The answer for a failure.
+    /// Creates the answer for a failure.
     pub fn failed(command: &str, failure: &Failure) -> Self {
         let kind = failure.kind();
         let problem = Problem {

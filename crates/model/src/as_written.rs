@@ -1,20 +1,20 @@
-//! Values in files that people may have written: read as far as they can be, written as they were.
+//! Values in files that may be hand-written: parsed when possible, and written back unchanged.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A value, or the text that stands where one is expected. What is written is what was read.
+/// A value, or the text found where one is expected. It is written exactly as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AsWritten<T> {
-    /// A value in its own spelling.
+    /// A value in its canonical spelling.
     Value(T),
-    /// Another text: a value in another spelling, part of one, or none.
+    /// Any other text: a value in another spelling, part of one, or no value.
     Text(String),
 }
 
 impl<T: FromStr + fmt::Display> AsWritten<T> {
-    /// Reads a text; every text is something.
+    /// Reads a text; never fails.
     pub fn read(text: String) -> Self {
         match text.parse::<T>() {
             Ok(value) if value.to_string() == text => Self::Value(value),
@@ -24,7 +24,7 @@ impl<T: FromStr + fmt::Display> AsWritten<T> {
 }
 
 impl<T: FromStr + Clone> AsWritten<T> {
-    /// The value, in whatever spelling; `None` when the text is none.
+    /// Returns the value, in any spelling; `None` when the text is not a value.
     pub fn value(&self) -> Option<T> {
         match self {
             Self::Value(value) => Some(value.clone()),
@@ -33,7 +33,7 @@ impl<T: FromStr + Clone> AsWritten<T> {
     }
 }
 
-/// No text: for what is filled in later.
+/// The empty text, to be filled in later.
 impl<T> Default for AsWritten<T> {
     fn default() -> Self {
         Self::Text(String::new())

@@ -1,8 +1,8 @@
-//! The audit log as data: one line an operation, anchors in the messages of tags, and what a
-//! check of the log found.
+//! The audit log as data: one line per operation, anchors in tag messages, and the findings of a
+//! check of the log.
 //!
-//! A line never holds what a program printed nor the value of a variable: of a failure only its
-//! kind is kept, and the user's own reason is cut and loses the login of every URL.
+//! A line never holds program output or the value of a variable. Of a failure only the kind is
+//! kept; the user's reason is truncated, and the login is removed from every URL.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,47 +11,47 @@ use super::Version;
 use crate::{TaskId, operation::Person};
 use base::Digest;
 
-/// The format of a line.
+/// Format of a line.
 pub const AUDIT_SCHEMA: &str = "snapback.audit/1";
 
-/// The line of a tag's message that names a line of the audit log.
+/// Prefix of the line in a tag's message that names a line of the audit log.
 pub const AUDIT_TRAILER: &str = "Snapback-Audit: ";
 
-/// Who acted.
+/// The identity of whoever acted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// git's `user.name`, when it is set.
     pub name: Option<String>,
     /// git's `user.email`, when it is set.
     pub email: Option<String>,
-    /// The name of the system's user, when it has one.
+    /// The operating system's user name, when there is one.
     pub user: Option<String>,
-    /// The number of the system's user.
+    /// The operating system's user id.
     pub uid: u32,
-    /// The host.
+    /// The host name.
     pub host: String,
 }
 
-/// What was done.
+/// The action that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deed {
-    /// The id of the operation, or of the act when it is no journalled operation.
+    /// The id of the operation, or of the action when it is not a journalled operation.
     pub id: String,
-    /// What kind: `rollback`, `create-snapshot`, `mark bad`, `store put`, …
+    /// The kind: `rollback`, `create-snapshot`, `mark bad`, `store put`, …
     pub kind: String,
-    /// How an unfinished operation was ended: `op resume` or `op abort`.
+    /// The command that ended an unfinished operation: `op resume` or `op abort`.
     pub by: Option<String>,
-    /// The task; `None` when none or several are touched.
+    /// The task; `None` when none or several are affected.
     pub task: Option<TaskId>,
     /// The active version before.
     pub from: Option<Version>,
-    /// The active version after; the version that a verdict speaks of.
+    /// The active version after; for a verdict, the version it is about.
     pub to: Option<Version>,
-    /// What else is touched: the name of a stored folder, the operation that is taken back.
+    /// Anything else affected: the name of a stored folder, or the operation that is undone.
     pub about: Option<String>,
 }
 
-/// From where a command was given.
+/// The channel through which a command was given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
@@ -59,7 +59,7 @@ pub enum Via {
     Terminal,
     /// By a continuous-integration system (`CI` is set).
     Ci,
-    /// By a hook of git.
+    /// By a git hook.
     Hook,
     /// By a program.
     Script,
@@ -70,14 +70,14 @@ pub enum Via {
     Library,
 }
 
-/// Who asked for something, and through what.
+/// Who requested something, and through which channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// Who; `None` = whoever git says the user is.
+    /// The person; `None` = the user that git reports.
     pub person: Option<Person>,
-    /// Through what.
+    /// The channel.
     pub via: Via,
-    /// The command, for whoever has to wait for this one.
+    /// The command, shown to processes that wait for this one.
     pub command: String,
 }
 
@@ -91,35 +91,35 @@ impl Default for Actor {
     }
 }
 
-/// Where a command was given.
+/// The place where a command was given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// By whom or what.
+    /// The channel.
     pub via: Via,
-    /// The linked work tree's name; `None` in the main one.
+    /// Name of the linked work tree; `None` in the main one.
     pub tree: Option<String>,
     /// The folder below the work tree, empty at its top.
     pub dir: String,
 }
 
-/// How it ended.
+/// The outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
-    /// It was done.
+    /// It was completed.
     Done,
-    /// It failed before anything was changed, or says itself what it left.
+    /// It failed before anything was changed, or reports itself what it left behind.
     Failed,
-    /// It failed or was aborted, and everything is as it was before.
+    /// It failed or was aborted, and everything was restored.
     PutBack,
-    /// It could not be put back: a person is needed. Another line follows when it is.
+    /// It could not be restored and needs manual work. Another line follows when it is resolved.
     Stuck,
-    /// The process ended in the middle of it; what it did is not known.
+    /// The process died in the middle of it; what it did is unknown.
     Interrupted,
 }
 
 impl End {
-    /// The word for people.
+    /// Returns the word for display.
     pub fn word(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -131,10 +131,10 @@ impl End {
     }
 }
 
-/// How it ended, and the kind of failure.
+/// The outcome and the kind of failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
-    /// How.
+    /// The outcome.
     pub end: End,
     /// The kind of the failure: `bad`, `missing`, `cancelled`, …
     pub error: Option<String>,
@@ -146,20 +146,20 @@ impl From<End> for Ended {
     }
 }
 
-/// What a line says, apart from its place in the chain.
+/// The contents of a line, apart from its place in the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said {
-    /// When it ended; when it began, for what was interrupted.
+    /// Time when it ended; for interrupted actions, when it began.
     pub at: Timestamp,
-    /// Who.
+    /// The identity of whoever acted.
     pub who: Identity,
-    /// What.
+    /// The action.
     pub what: Deed,
     /// The reason that was given.
     pub why: String,
-    /// From where.
+    /// The place.
     pub from: Origin,
-    /// How it ended.
+    /// The outcome.
     pub result: Ended,
 }
 
@@ -168,21 +168,21 @@ pub struct Said {
 pub struct Entry {
     /// [`AUDIT_SCHEMA`].
     pub schema: String,
-    /// Its number; the first is 1.
+    /// Its number, starting at 1.
     pub seq: u64,
-    /// What it says.
+    /// Its contents.
     #[serde(flatten)]
     pub said: Said,
-    /// The digest of the whole line before; `None` for the first.
+    /// The digest of the whole previous line; `None` for the first.
     pub prev: Option<Digest>,
     /// The digest of this line without this field.
     pub hash: Digest,
 }
 
-/// The place of a line in one log, as tag messages name it.
+/// The position of a line in one log, as named in tag messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Anchor {
-    /// Which log: the first 16 hex digits of the digest of its first line.
+    /// The log: the first 16 hex digits of the digest of its first line.
     pub log: String,
     /// The number of the line.
     pub seq: u64,
@@ -191,7 +191,7 @@ pub struct Anchor {
 }
 
 impl Anchor {
-    /// The trailer of a tag's message.
+    /// Returns the trailer for a tag's message.
     pub fn trailer(&self) -> String {
         format!(
             "{AUDIT_TRAILER}{} {} {}\n",
@@ -201,7 +201,7 @@ impl Anchor {
         )
     }
 
-    /// The anchor in a tag's message, the last one when there are several.
+    /// Reads the anchor in a tag's message; the last one when there are several.
     pub fn in_message(message: &str) -> Option<Self> {
         let line = message
             .lines()
@@ -220,36 +220,36 @@ impl Anchor {
     }
 }
 
-/// Something that is wrong with the log.
+/// A defect of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The number of the line, counted from the beginning of the log; `None` when it is gone.
+    /// The line number, counted from the beginning of the log; `None` when the line is gone.
     pub line: Option<u64>,
-    /// What is wrong, in words.
+    /// The defect in words.
     pub what: String,
     /// The tag that proves it.
     pub tag: Option<String>,
 }
 
-/// What a check of the log found.
+/// The result of a check of the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct AuditCheck {
-    /// How many lines there are.
+    /// Number of lines.
     pub lines: u64,
-    /// How many files they lie in.
+    /// Number of files that hold them.
     pub segments: usize,
-    /// How many anchors of this log there are in tags.
+    /// Number of anchors of this log in tags.
     pub anchors: usize,
-    /// The last line, as a tag made now would name it.
+    /// The last line, as a tag created now would name it.
     pub head: Option<Anchor>,
-    /// What is wrong; nothing for a whole log.
+    /// The defects; empty for an intact log.
     pub findings: Vec<Finding>,
-    /// What people should know that proves nothing.
+    /// Notes for the user that prove nothing.
     pub notes: Vec<String>,
 }
 
 impl AuditCheck {
-    /// True when nothing is wrong.
+    /// True when there are no defects.
     pub fn is_good(&self) -> bool {
         self.findings.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What an escape capsule holds: `capsule.json`, its first member. Untrusted when read.
+//! The list of an escape capsule: `capsule.json`, its first member. Untrusted when read.
 //!
 //! Read `capsule/wire.rs` for the format and its rules.
 
@@ -11,18 +11,18 @@ use base::{Digest, RelPath};
 
 mod wire;
 
-/// The format that is written.
+/// Format that is written.
 pub const CAPSULE_SCHEMA: &str = "snapback.capsule/1";
-/// The number of the form of `restore.sh` and `README.txt`; it changes whenever their text does.
+/// Version of the texts `restore.sh` and `README.txt`; changes whenever they do.
 pub const PAPERS: u32 = 2;
-/// The member with the digests of all others, the last.
+/// Last member, with the digests of all others.
 pub const SUMS: &str = "SHA256SUMS";
-/// The member with the digests of the files alone.
+/// Member with the digests of the files only.
 pub const TREE_SUMS: &str = "TREE.sha256";
-/// The member that is the manifest of the release.
+/// Member that holds the manifest of the release.
 pub const MANIFEST: &str = "manifest.yaml";
 
-/// The list.
+/// The list of a capsule's contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
     /// The task.
@@ -31,7 +31,7 @@ pub struct Listing {
     pub version: Version,
     /// The commit of the release.
     pub commit: GitId,
-    /// When it was released (any text in hand-written manifests).
+    /// Time of the release (any text in hand-written manifests).
     pub released_at: AsWritten<Timestamp>,
     /// The digest of the release manifest, `manifest.yaml`.
     pub manifest: Digest,
@@ -41,17 +41,17 @@ pub struct Listing {
     pub wheels: Vec<Wheel>,
     /// Packages (`name==version`) whose wheels were not found.
     pub missing: Vec<String>,
-    /// [`PAPERS`] of the program that made it; those that knew of none wrote none.
+    /// [`PAPERS`] of the program that made it; `None` for programs from before it existed.
     pub papers: Option<u32>,
 }
 
-/// A file or symbolic link. Its digest is that of the bytes that the work tree gets; the record of
+/// A file or symbolic link. Its digest is that of the bytes written to the work tree; the record of
 /// a link holds its target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CapsuleFile {
-    /// What it is, and where it goes.
+    /// Its type, content and path.
     pub record: FileRecord,
-    /// The digest in the manifest, when the work tree gets other bytes than git keeps.
+    /// The digest in the manifest, when the work tree gets different bytes than git keeps.
     pub released: Option<Digest>,
 }
 
@@ -63,19 +63,19 @@ pub struct Wheel {
     pub name: String,
     /// Number of its bytes.
     pub size: u64,
-    /// Their digest.
+    /// Digest of its bytes.
     pub sha256: Digest,
-    /// True when a file of the release names that digest, or is the wheel.
+    /// True when a file of the release names this digest, or is the wheel.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub proven: bool,
 }
 
-/// What was made, checked or restored.
+/// The result of making, checking or restoring a capsule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CapsuleReport {
     /// The capsule.
     pub capsule: String,
-    /// Number of its bytes; of a dry run 0.
+    /// Number of its bytes; 0 for a dry run.
     pub size: u64,
     /// `cat`, `gzip -dc` or `zstd -dc`.
     pub unpack: &'static str,
@@ -87,44 +87,44 @@ pub struct CapsuleReport {
     pub tag: TagName,
     /// The commit of the release.
     pub commit: GitId,
-    /// When it was released.
+    /// Time of the release.
     pub released_at: AsWritten<Timestamp>,
-    /// The digest of its manifest, to be compared with the tag's.
+    /// The digest of its manifest, to compare with the tag's.
     pub manifest: Digest,
     /// Number of files.
     pub files: usize,
-    /// Of these, symbolic links.
+    /// Number of symbolic links among them.
     pub links: usize,
-    /// Number of bytes of files and wheels.
+    /// Total number of bytes of files and wheels.
     pub bytes: u64,
     /// Number of wheels.
     pub wheels: usize,
     /// Wheels that nothing in the release vouches for.
     pub unproven: Vec<String>,
-    /// True when `restore.sh` and `README.txt` are, or were compared with, what this program makes.
+    /// True when `restore.sh` and `README.txt` are this program's own, or were compared with them.
     pub compared: bool,
-    /// Packages whose wheels are not in it.
+    /// Packages whose wheels are missing.
     pub missing: Vec<String>,
-    /// The packages of the release, `name==version`; known when it was read.
+    /// The packages of the release, `name==version`; filled in when the release was read.
     pub packages: Vec<String>,
-    /// The folder of wheels below what was restored.
+    /// The folder of wheels below the restored folder.
     pub wheel_folder: Option<String>,
-    /// When restoring began.
+    /// Time when restoring began.
     pub began_at: Option<Timestamp>,
-    /// What was done, step by step.
+    /// The steps that were taken.
     pub timeline: Vec<Moment>,
-    /// The folder it was restored into.
+    /// The target folder of the restore.
     pub into: Option<String>,
-    /// What was proved, one fact a line.
+    /// The facts that were proved, one per line.
     pub proved: Vec<String>,
-    /// What people should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub duration_ms: u64,
 }
 
 impl CapsuleReport {
-    /// About a capsule with this list.
+    /// Creates a report about a capsule with this list.
     pub fn of(listing: &Listing, capsule: String, unpack: &'static str) -> Self {
         Self {
             capsule,
@@ -160,18 +160,18 @@ impl CapsuleReport {
 }
 
 impl CapsuleFile {
-    /// The target of a link; of anything else nothing.
+    /// Returns the target of a link; empty for anything else.
     pub fn target(&self) -> &[u8] {
         self.record.target().unwrap_or_default()
     }
 
-    /// The digest in the manifest.
+    /// Returns the digest in the manifest.
     pub fn released_digest(&self) -> Digest {
         self.released.unwrap_or(self.record.digest)
     }
 
-    /// Where its bytes are in the capsule; `nth` is its place in the list. Names that some shell,
-    /// `tar` or `sha256sum` may take for something else are kept under a number.
+    /// Returns the capsule member with its bytes; `nth` is its position in the list. Names that a
+    /// shell, `tar` or `sha256sum` may misinterpret are stored under a number.
     pub fn member(&self, nth: usize) -> Vec<u8> {
         let path = self.record.path.as_bytes();
         let plain = std::str::from_utf8(path)
@@ -184,7 +184,7 @@ impl CapsuleFile {
     }
 }
 
-/// True when a link at `path` leads out of the tree: it is absolute, or climbs above the top.
+/// True when a link at `path` leads out of the tree: it is absolute or climbs above the top.
 pub fn leads_out(path: &RelPath, target: &[u8]) -> bool {
     let mut depth = path.as_bytes().iter().filter(|byte| **byte == b'/').count();
     if target.starts_with(b"/") || target.is_empty() {
@@ -193,7 +193,7 @@ pub fn leads_out(path: &RelPath, target: &[u8]) -> bool {
     for part in target.split(|byte| *byte == b'/') {
         match part {
             b"" | b"." => {}
-            // What lies on the way may be a link itself, so that only the way is counted.
+            // Path components may be links themselves, so only the depth is counted.
             b".." if depth == 0 => return true,
             b".." => depth -= 1,
             _ => depth += 1,
@@ -203,29 +203,29 @@ pub fn leads_out(path: &RelPath, target: &[u8]) -> bool {
 }
 
 impl Listing {
-    /// Reads and checks untrusted bytes; an error says which rule they break.
+    /// Reads and checks untrusted bytes; the error names the broken rule.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let listing: wire::Listing = serde_json::from_slice(bytes)
             .map_err(|error| format!("its list cannot be read: {error}"))?;
         listing.checked()
     }
 
-    /// The tag of the release.
+    /// Returns the tag of the release.
     pub fn tag(&self) -> TagName {
         TagName::release(&self.task, &self.version)
     }
 
-    /// True when this program makes the texts of a capsule in the form that this one has.
+    /// True when this program makes a capsule's texts in the same version as this capsule has.
     pub fn is_comparable(&self) -> bool {
         self.papers == Some(PAPERS)
     }
 
-    /// The wheels that nothing in the release vouches for.
+    /// Returns the wheels that nothing in the release vouches for.
     pub fn unproven(&self) -> impl Iterator<Item = &Wheel> {
         self.wheels.iter().filter(|wheel| !wheel.proven)
     }
 
-    /// Number of bytes of all files and wheels; `None` when there is no such number.
+    /// Returns the number of bytes of all files and wheels; `None` when it overflows.
     pub fn bytes(&self) -> Option<u64> {
         let sizes = self
             .files

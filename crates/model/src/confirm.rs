@@ -1,4 +1,4 @@
-//! A rollback that goes back by itself unless somebody confirms it, as data.
+//! Data of a rollback that is undone automatically unless it is confirmed.
 
 use std::time::Duration;
 
@@ -8,65 +8,65 @@ use super::Version;
 use crate::{OpId, TaskId};
 use base::clock::Moment;
 
-/// The format of the record.
+/// Format of the record.
 pub const CONFIRM_SCHEMA: &str = "snapback.confirm/1";
 
-/// The longest pause between two tries to take a rollback back.
+/// Longest pause between two attempts to undo a rollback.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
-/// A rollback that waits to be confirmed: written before it begins.
+/// A rollback that awaits confirmation; written before it begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// [`CONFIRM_SCHEMA`].
     pub schema: String,
     /// The task.
     pub task: TaskId,
-    /// The version that was left.
+    /// The version it leaves.
     pub from: Option<Version>,
-    /// The version that waits.
+    /// The version that awaits confirmation.
     pub to: Option<Version>,
-    /// How long somebody has to confirm it, in milliseconds.
+    /// Time allowed for confirming it, in milliseconds.
     pub within_ms: u64,
-    /// Since when the time runs: the rollback's end; its beginning as long as it is under way.
+    /// Start of that time: the end of the rollback, or its beginning while it is in progress.
     pub since: Moment,
     /// The number of the newest operation before it.
     pub after: u64,
-    /// The rollback; `None` as long as it is under way.
+    /// The rollback's operation; `None` while it is in progress.
     pub op: Option<OpId>,
-    /// In which work tree.
+    /// The work tree.
     pub worktree: String,
-    /// How often it was tried to take it back.
+    /// Number of attempts to undo it.
     pub attempts: u32,
-    /// The last try that failed.
+    /// The last failed attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<FailedTry>,
 }
 
-/// A try to take a rollback back that failed. It is tried again until it works or a person decides.
+/// A failed attempt to undo a rollback. It is repeated until it succeeds or a person decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedTry {
-    /// Why.
+    /// The reason.
     pub why: String,
-    /// When.
+    /// Time of the attempt.
     pub at: Moment,
-    /// True when a person was called.
+    /// True when an alert was raised.
     pub called: bool,
 }
 
 impl Pending {
-    /// How long somebody has to confirm it.
+    /// Returns the time allowed for confirming it.
     pub fn within(&self) -> Duration {
         Duration::from_millis(self.within_ms)
     }
 
-    /// The time left; zero when it is over. Of a clock that was set back nobody knows, so the time
-    /// begins anew.
+    /// Returns the time left; zero when it is over. When the clock was set back, the elapsed time
+    /// is unknown, so the time starts over.
     pub fn left(&self, now: &Moment) -> Duration {
         self.within()
             .saturating_sub(now.since(&self.since).unwrap_or_default())
     }
 
-    /// True when it is too early to try again after a try that failed: the pauses get longer.
+    /// True when it is too early for another attempt: the pauses get longer after each failure.
     pub fn pauses(&self, now: &Moment) -> bool {
         let pause = LONGEST_PAUSE.min(Duration::from_secs(1 << self.attempts.min(16)));
         self.failed
@@ -76,16 +76,16 @@ impl Pending {
     }
 }
 
-/// What became of a rollback that waits.
+/// The outcome for a rollback that awaits confirmation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Settled {
-    /// There is time left, in milliseconds.
+    /// Time is left, in milliseconds.
     Waits(u64),
-    /// It was taken back.
+    /// It was undone.
     Reverted,
-    /// There is nothing to take back any more: why.
+    /// There is nothing left to undo, for this reason.
     Dropped(String),
-    /// It could not be taken back now: why. It is tried again.
+    /// It could not be undone now, for this reason. It will be tried again.
     Later(String),
 }

@@ -1,4 +1,4 @@
-//! The dependency list of a release: names and versions, never a secret, never a value.
+//! The dependency list of a release: names and versions, never secrets or values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use base::{Digest, RelPath};
 
-/// What a release depends on, as recorded in its manifest. Every list is sorted.
+/// The dependencies of a release, as recorded in its manifest. Every list is sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DependencyList {
     /// Installed or locked Python packages, `name==version`, names normalised (PEP 503).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub python_packages: Vec<String>,
-    /// Where `python_packages` was read from: an environment's folder or a lock file.
+    /// Source of `python_packages`: an environment's folder or a lock file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub python_source: Option<RelPath>,
     /// Locked Node packages, `name@version`.
@@ -21,13 +21,13 @@ pub struct DependencyList {
     /// Locked crates, `name@version`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cargo_packages: Vec<String>,
-    /// Names of environment variables that the task uses; never a value.
+    /// Names of environment variables that the task uses, never their values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment_variables: Vec<String>,
     /// Lock and requirement files, with the digest of their bytes in git.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lockfiles: Vec<LockFile>,
-    /// Set where the list would say nothing otherwise: it was looked for, and there is nothing.
+    /// Set when the list is otherwise empty: dependencies were searched for and none exist.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub none_found: bool,
 }
@@ -39,16 +39,16 @@ pub struct LockFile {
     pub path: RelPath,
     /// SHA-256 of its bytes.
     pub checksum: Digest,
-    /// True when its packages are not in the lists: it is not understood, or not the one that
-    /// decides.
+    /// True when its packages are not listed, because it is not understood or another lock file
+    /// takes precedence.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unread: bool,
 }
 
-/// The ecosystems whose packages are listed, and what stands between name and version.
+/// Ecosystems whose packages are listed, with the separator between name and version.
 const ECOSYSTEMS: [(&str, &str); 3] = [("python", "=="), ("node", "@"), ("cargo", "@")];
 
-/// The lock files of Node that are understood; of several the first one decides.
+/// Supported Node lock files; the first one present takes precedence.
 pub const NODE_LOCKS: [&str; 4] = [
     "npm-shrinkwrap.json",
     "package-lock.json",
@@ -65,7 +65,7 @@ pub struct PackageChange {
     pub name: String,
     /// The version before, `None` when it is new.
     pub before: Option<String>,
-    /// The version after, `None` when it goes.
+    /// The version after, `None` when it is removed.
     pub after: Option<String>,
 }
 
@@ -75,16 +75,16 @@ impl DependencyList {
         *self == Self::default()
     }
 
-    /// True when some package is recorded.
+    /// True when any package is recorded.
     pub fn has_packages(&self) -> bool {
         !(self.python_packages.is_empty()
             && self.node_packages.is_empty()
             && self.cargo_packages.is_empty())
     }
 
-    /// What is not known of how two lists differ, a sentence each: of lock files that differ and
-    /// whose packages are not in one of the lists, and of those that keep an ecosystem from being
-    /// compared.
+    /// Describes unknown differences between two lists, a sentence each: lock files that differ and
+    /// whose packages are missing from one of the lists, and lock files that prevent an ecosystem
+    /// from being compared.
     pub fn unknown_changes(before: &Self, after: &Self) -> Vec<String> {
         let both = [(before, after), (after, before)];
         let differ = both.iter().flat_map(|(a, b)| {
@@ -110,8 +110,8 @@ impl DependencyList {
             .collect()
     }
 
-    /// Of lock files that differ beside another one that decides, a sentence each: their packages
-    /// are not listed. An environment that differs says itself what became of them.
+    /// Describes differing lock files over which another one takes precedence, a sentence each:
+    /// their packages are not listed. A differing environment already shows what changed.
     pub fn changes_beside(before: &Self, after: &Self) -> Vec<String> {
         let both = [before, after];
         let is_same = |path: &RelPath| {
@@ -143,13 +143,13 @@ impl DependencyList {
             .collect()
     }
 
-    /// The record of a lock file.
+    /// Returns the record of a lock file.
     fn lock_file(&self, path: &RelPath) -> Option<&LockFile> {
         self.lockfiles.iter().find(|file| file.path == *path)
     }
 
-    /// The environment or lock file whose packages are listed instead of those of a lock file that
-    /// could be read. Requirement files may be of one list, so none of them stands for another.
+    /// Returns the environment or lock file whose packages are listed instead of those of a
+    /// readable lock file. Requirement files may form one list, so none of them replaces another.
     fn decides_beside(&self, file: &LockFile) -> Option<&RelPath> {
         let rank = |path: &RelPath| {
             NODE_LOCKS
@@ -175,8 +175,8 @@ impl DependencyList {
         }
     }
 
-    /// The packages that differ, in the order of ecosystems and names. Those of an ecosystem of
-    /// which one list does not know the packages are left out: they would be invented.
+    /// Returns the packages that differ, ordered by ecosystem and name. Ecosystems whose packages
+    /// are unknown to one of the lists are omitted: their differences would be invented.
     pub fn changes(before: &Self, after: &Self) -> Vec<PackageChange> {
         let known = ECOSYSTEMS
             .iter()
@@ -188,14 +188,14 @@ impl DependencyList {
             .collect()
     }
 
-    /// True when the list holds what there was to know of an ecosystem, as far as the other one
-    /// does.
+    /// True when this list's packages of an ecosystem are known, as far as they are in the other
+    /// one.
     pub fn knows(&self, ecosystem: &str, other: &Self) -> bool {
         self.hidden(ecosystem, other).next().is_none()
     }
 
-    /// The lock files that hide packages of an ecosystem: not read here, and either read for the
-    /// other list, or the only ones here.
+    /// Returns the lock files that hide packages of an ecosystem: not read here, and either read
+    /// for the other list, or the only ones here.
     fn hidden(&self, ecosystem: &str, other: &Self) -> impl Iterator<Item = &RelPath> {
         let is_alone = self.packages(ecosystem).is_empty() && !other.packages(ecosystem).is_empty();
         let is_read = |file: &LockFile| {
@@ -212,7 +212,7 @@ impl DependencyList {
         self.lockfiles.iter().filter(hides).map(|file| &file.path)
     }
 
-    /// The packages of an ecosystem.
+    /// Returns the packages of an ecosystem.
     fn packages(&self, ecosystem: &str) -> &[String] {
         match ecosystem {
             "python" => &self.python_packages,
@@ -222,7 +222,7 @@ impl DependencyList {
     }
 }
 
-/// True when two Python lock files may be of one list: the same kind, or requirement files.
+/// True when two Python lock files may form one list: same name, or both requirement files.
 fn is_one_list(source: &RelPath, path: &RelPath) -> bool {
     let is_requirements = |path: &RelPath| {
         path.name().ends_with(b".txt") && !path.name().windows(4).any(|part| part == b"lock")
@@ -230,7 +230,7 @@ fn is_one_list(source: &RelPath, path: &RelPath) -> bool {
     source.name() == path.name() || (is_requirements(source) && is_requirements(path))
 }
 
-/// The ecosystem whose packages a lock file holds, by its name.
+/// Returns the ecosystem of a lock file, judging by its name.
 fn ecosystem_of(path: &RelPath) -> Option<&'static str> {
     let name = std::str::from_utf8(path.name()).ok()?;
     match name {
@@ -255,7 +255,7 @@ fn ecosystem_of(path: &RelPath) -> Option<&'static str> {
     }
 }
 
-/// The differences of one ecosystem. A name may have several versions (Node, Cargo).
+/// Returns the differences in one ecosystem. A name may have several versions (Node, Cargo).
 fn changes_of(
     ecosystem: &'static str,
     before: &[String],

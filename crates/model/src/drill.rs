@@ -1,4 +1,4 @@
-//! What a drill found: a rehearsed return to a version, in an empty place, with its measured time.
+//! The result of a drill: a rehearsed rollback in an empty place, with its measured time.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,13 +7,13 @@ use super::{Status, Verification, Version, overview::Proof, verdict::Meant};
 use crate::TaskId;
 use base::RelPath;
 
-/// The format that is written.
+/// Format that is written.
 pub const DRILL_SCHEMA: &str = "snapback.drill/1";
 
-/// The check whether a rollback would be done in the work tree, which is no part of the version.
+/// Id of the check that a rollback is possible in the work tree; not a property of the version.
 pub const WAY: &str = "configuration.way";
 
-/// A file that other tasks use too.
+/// A file that other tasks also use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touched {
     /// The file.
@@ -22,74 +22,75 @@ pub struct Touched {
     pub tasks: Vec<TaskId>,
 }
 
-/// A part of a recovery.
+/// A phase of a recovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phase {
     /// `read`, `restore`, `environment`, `verify` or `smoke`.
     pub name: String,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub ms: u64,
-    /// What it did.
+    /// Description of what it did.
     pub what: String,
 }
 
-/// How the network was kept away.
+/// How the network was blocked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
-    /// True when the kernel shut it off, false when only proxies led nowhere.
+    /// True when the kernel blocked it, false when only proxies pointed nowhere.
     pub shut_off: bool,
     /// In words.
     pub how: String,
 }
 
-/// A report, kept as `drills/reports/<task>/<number>-<version>-<random>.json` in the state folder.
+/// A report, stored as `drills/reports/<task>/<number>-<version>-<random>.json` in the state
+/// folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrillReport {
     /// [`DRILL_SCHEMA`].
     pub schema: String,
     /// The task.
     pub task: TaskId,
-    /// The version that was returned to.
+    /// The version that was restored.
     pub version: Version,
-    /// The release that was returned to: a number may be released anew. Older reports name none.
+    /// The restored release, because a number may be released again. Absent in older reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<Meant>,
     /// The version that was active.
     pub active: Option<Version>,
-    /// When it began.
+    /// Time when it began.
     pub at: Timestamp,
     /// Who ran it, `name <email>`.
     pub who: String,
-    /// On which host.
+    /// The host.
     pub host: String,
-    /// True when everything that was checked holds, and nothing was left out.
+    /// True when all checks passed and none was skipped.
     pub passed: bool,
-    /// Why not, else empty.
+    /// The reason when it did not pass, else empty.
     pub why: String,
-    /// From the beginning to the end of the smoke test, in milliseconds.
+    /// Time from the beginning to the end of the smoke test, in milliseconds.
     pub recovery_ms: u64,
-    /// Its parts, in order.
+    /// Its phases, in order.
     pub phases: Vec<Phase>,
     /// Number of files that were restored.
     pub files: usize,
     /// Number of their bytes.
     pub bytes: u64,
-    /// How the network was kept away.
+    /// How the network was blocked.
     pub network: Network,
-    /// What was checked.
+    /// The results of the checks.
     pub verification: Verification,
-    /// Files that the return would change and that other tasks use too.
+    /// Files that the rollback would change and that other tasks also use.
     pub radius: Vec<Touched>,
-    /// Shared files that are not what the version expects, in words.
+    /// Shared files that differ from what the version expects, in words.
     pub drift: Vec<String>,
-    /// One-way doors between the version and the active one, in words.
+    /// One-way versions between the version and the active one, in words.
     pub doors: Vec<String>,
-    /// What people should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
 impl DrillReport {
-    /// What it proves.
+    /// Returns what the report proves.
     pub fn proof(&self) -> Proof {
         Proof {
             at: self.at,
@@ -100,14 +101,13 @@ impl DrillReport {
         }
     }
 
-    /// True when it says something of the version. What lay in the way of a rollback at that moment
-    /// is looked at anew whenever somebody asks, and what was left out proves nothing and disproves
-    /// nothing.
+    /// True when the report is conclusive about the version. Obstacles to a rollback at that moment
+    /// are checked again on demand, and skipped checks prove and disprove nothing.
     pub fn is_of_version(&self) -> bool {
         self.passed || self.verification.problems().any(|check| check.id != WAY)
     }
 
-    /// The worst status, where what was left out is inconclusive.
+    /// Returns the worst status; skipped checks count as inconclusive.
     pub fn status(&self) -> Status {
         if self.passed {
             Status::Pass

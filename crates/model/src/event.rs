@@ -1,52 +1,52 @@
-//! What engines say while they work: one stream, many sinks. Engines never print.
+//! Events that engines emit while they work: one stream, many sinks. Engines never print.
 
 use crate::OpId;
 
-/// Something that happened.
+/// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// An operation is about to begin, or is taken up again.
+    /// An operation is about to begin or to be resumed.
     Began {
         /// Its id.
         op: OpId,
     },
-    /// Long work has begun; `total` in the given unit, 0 when unknown.
+    /// A long task has begun; `total` is in the given unit, 0 when unknown.
     WorkBegan {
-        /// What is done, for people: "hashing", "saving", "restoring".
+        /// The activity, for display: "hashing", "saving", "restoring".
         what: &'static str,
-        /// How much there is.
+        /// Total amount of work.
         total: u64,
         /// True when the unit is bytes, false for items.
         bytes: bool,
     },
-    /// Some of it is done.
+    /// A part of it is done.
     WorkDone {
-        /// How much more, in the unit of `WorkBegan`.
+        /// Amount of additional work done, in the unit of `WorkBegan`.
         more: u64,
     },
-    /// The long work is over.
+    /// The long task has ended.
     WorkEnded {
-        /// What was done, as in `WorkBegan`.
+        /// The activity, as in `WorkBegan`.
         what: &'static str,
     },
-    /// A step is finished; a line for people.
+    /// A step is finished; a line for display.
     StepDone {
         /// The step: "saved", "files", "committed", "verified".
         step: &'static str,
-        /// What it did.
+        /// Description of what it did.
         text: String,
     },
-    /// Something people should know that stops nothing.
+    /// A warning that does not stop anything.
     Warning(String),
 }
 
-/// Where events go; must be cheap and must not fail.
+/// A receiver of events; must be cheap and must not fail.
 pub trait Sink: Send + Sync {
-    /// Takes one event.
+    /// Receives one event.
     fn take(&self, event: Event);
 }
 
-/// A sink that drops everything.
+/// A sink that discards everything.
 pub struct Quiet;
 
 impl Sink for Quiet {

@@ -1,20 +1,20 @@
-//! A file: its path, what lies there, and where its bytes are. The one description of a file that
-//! the code has.
+//! A file: its path, its type and content, and where its bytes are. This is the only description of
+//! a file in the code.
 //!
-//! Manifests, plans, capsules, listings of folders and git's trees are turned into records when
-//! they are read and back when they are written, each in a wire module of its own. No I/O, and
-//! nothing that only one format knows.
+//! Manifests, plans, capsules, folder listings and git trees are converted to records when read and
+//! back when written, each in its own wire module. No I/O, and nothing that is specific to one
+//! format.
 
 use base::{Digest, RelPath, Stat, Type};
 
 use crate::{GitId, ObjectId, operation::TreeEntry};
 
-/// What lies at a path.
+/// The type of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileKind {
     /// A regular file.
     File,
-    /// A regular file that its owner may run.
+    /// A regular file that its owner may execute.
     Executable,
     /// A symbolic link; its bytes are its target.
     Link,
@@ -23,7 +23,7 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// The kind of a regular file with these permission bits.
+    /// Returns the kind of a regular file with these permission bits.
     pub fn of_mode(mode: u32) -> Self {
         if mode & 0o100 == 0 {
             Self::File
@@ -32,7 +32,7 @@ impl FileKind {
         }
     }
 
-    /// The permission bits of a path of which only the kind is known.
+    /// Returns the permission bits of a path when only its kind is known.
     pub fn mode(self) -> u32 {
         match self {
             Self::File => 0o644,
@@ -42,25 +42,25 @@ impl FileKind {
     }
 }
 
-/// Where the bytes of a file, or the target of a link, can be read.
+/// The place where the bytes of a file, or the target of a link, can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
     /// A git blob, byte for byte.
     Blob(GitId),
     /// An object of the content-addressed store.
     Object(ObjectId),
-    /// An object of the store: the copy of a SQLite database that was in use. Its log is in it.
+    /// An object of the store: the copy of a SQLite database that was in use, including its log.
     Database(ObjectId),
     /// A Git LFS object below `<git common dir>/lfs/objects`.
     Lfs(Digest),
-    /// The record itself.
+    /// Inside the record itself.
     Inline(Vec<u8>),
-    /// The file that the record describes, in its tree or capsule: nothing else keeps them.
+    /// Only in the file that the record describes, in its tree or capsule.
     Here,
 }
 
 impl Location {
-    /// The object of the store.
+    /// Returns the object of the store, if any.
     pub fn object(&self) -> Option<&ObjectId> {
         match self {
             Self::Object(object) | Self::Database(object) => Some(object),
@@ -68,7 +68,7 @@ impl Location {
         }
     }
 
-    /// The git blob.
+    /// Returns the git blob, if any.
     pub fn blob(&self) -> Option<&GitId> {
         match self {
             Self::Blob(blob) => Some(blob),
@@ -80,24 +80,24 @@ impl Location {
 /// A file, link or folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileRecord {
-    /// Below the root of the tree that it belongs to.
+    /// Path below the root of its tree.
     pub path: RelPath,
-    /// What lies there.
+    /// Its type.
     pub kind: FileKind,
-    /// Number of bytes; of a link, of its target.
+    /// Number of bytes; for a link, of its target.
     pub size: u64,
-    /// SHA-256 of the bytes; of a link, of its target.
+    /// SHA-256 of the bytes; for a link, of its target.
     pub digest: Digest,
-    /// Permission bits (`0o7777` masked); those of its kind where nobody recorded them.
+    /// Permission bits (`0o7777` masked); the default of its kind when they were not recorded.
     pub mode: u32,
     /// Modification time: seconds and nanoseconds since 1970; `None` = not recorded.
     pub mtime: Option<(i64, u32)>,
-    /// Where the bytes are.
+    /// Location of the bytes.
     pub location: Location,
 }
 
 impl FileRecord {
-    /// A regular file with these very bytes, which the record holds.
+    /// Creates the record of a regular file and stores its bytes inside.
     pub fn with_bytes(path: RelPath, mode: u32, bytes: Vec<u8>) -> Self {
         Self {
             path,
@@ -110,7 +110,7 @@ impl FileRecord {
         }
     }
 
-    /// What `lstat` says of a path, and what was read there: digest and number of bytes.
+    /// Creates a record from the `lstat` of a path, and the digest and number of bytes read there.
     pub fn of_stat(
         path: RelPath,
         stat: &Stat,
@@ -132,13 +132,13 @@ impl FileRecord {
         }
     }
 
-    /// A link, by what `lstat` says of it and its target.
+    /// Creates the record of a link from its `lstat` and its target.
     pub fn of_link(path: RelPath, stat: &Stat, target: Vec<u8>) -> Self {
         let read = (Digest::of(&target), target.len() as u64);
         Self::of_stat(path, stat, read, Location::Inline(target))
     }
 
-    /// A file as git keeps it.
+    /// Creates the record of a file as git keeps it.
     pub fn of_blob(
         path: RelPath,
         kind: FileKind,
@@ -156,7 +156,7 @@ impl FileRecord {
         }
     }
 
-    /// Its entry in git's tree and index; `None` when git does not keep its bytes.
+    /// Returns its entry in git's tree and index; `None` when git does not keep its bytes.
     pub fn entry(&self) -> Option<TreeEntry> {
         Some(TreeEntry {
             mode: self.kind.into(),
@@ -164,7 +164,7 @@ impl FileRecord {
         })
     }
 
-    /// The same, with its bytes somewhere else.
+    /// Returns a copy with another location of its bytes.
     pub fn kept_at(&self, location: Location) -> Self {
         Self {
             path: self.path.clone(),
@@ -183,7 +183,7 @@ impl FileRecord {
         self.kind == FileKind::Link
     }
 
-    /// The target of a link that the record holds.
+    /// Returns the target of a link, if the record holds it.
     pub fn target(&self) -> Option<&[u8]> {
         match &self.location {
             Location::Inline(target) if self.is_link() => Some(target),
@@ -202,7 +202,7 @@ impl FileRecord {
             && (self.is_link() || self.mode == other.mode)
     }
 
-    /// The same of two places, at which nothing may be.
+    /// Like [`Self::same`], for two places that may be empty.
     pub fn same_at(here: Option<&Self>, there: Option<&Self>) -> bool {
         match (here, there) {
             (Some(here), Some(there)) => here.same(there),
@@ -237,7 +237,7 @@ mod tests {
             digest: Digest::of(b"y"),
             ..file.clone()
         }));
-        // Git may call a file executable whose file system keeps no such bit.
+        // Git may call a file executable although its file system has no such bit.
         assert!(file.same(&record(FileKind::Executable, 0o644)));
         assert!(record(FileKind::Link, 0o777).same(&record(FileKind::Link, 0o755)));
         assert!(FileRecord::same_at(None, None) && !FileRecord::same_at(Some(&file), None));

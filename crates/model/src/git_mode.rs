@@ -1,4 +1,4 @@
-//! What git's trees and index say that a path is, and its spelling: octal digits.
+//! The mode of a path in git's trees and index, and its spelling in octal digits.
 
 use std::{fmt, str::FromStr};
 
@@ -19,11 +19,11 @@ pub enum GitMode {
     Submodule,
     /// A folder: `040000`.
     Folder,
-    /// Bits that an index holds and git writes nowhere.
+    /// Bits found in an index that git itself never writes.
     Other(u32),
 }
 
-/// The bits of the modes that git writes.
+/// Bits of the modes that git writes.
 const KNOWN: [(u32, GitMode); 5] = [
     (0o100_644, GitMode::File),
     (0o100_755, GitMode::Executable),
@@ -33,13 +33,13 @@ const KNOWN: [(u32, GitMode); 5] = [
 ];
 
 impl GitMode {
-    /// The mode with these bits.
+    /// Returns the mode with these bits.
     pub fn of_bits(bits: u32) -> Self {
         let known = KNOWN.into_iter().find(|(known, _)| *known == bits);
         known.map_or(Self::Other(bits), |(_, mode)| mode)
     }
 
-    /// Its bits.
+    /// Returns its bits.
     pub fn bits(self) -> u32 {
         match self {
             Self::Other(bits) => bits,
@@ -50,7 +50,7 @@ impl GitMode {
         }
     }
 
-    /// What lies there; `None` for a submodule and for what git does not write.
+    /// Returns the file kind; `None` for a submodule and for modes that git does not write.
     pub fn kind(self) -> Option<FileKind> {
         match self {
             Self::File => Some(FileKind::File),
@@ -61,7 +61,7 @@ impl GitMode {
         }
     }
 
-    /// The kind of what git keeps as a blob: a file or link.
+    /// Returns the kind if git keeps it as a blob: a file or link.
     pub fn blob_kind(self) -> Option<FileKind> {
         self.kind().filter(|kind| *kind != FileKind::Folder)
     }
@@ -84,7 +84,7 @@ impl fmt::Display for GitMode {
     }
 }
 
-/// A text that is no mode of git.
+/// The error for a text that is not a git mode.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is no mode of git, six octal digits")]
 pub struct NotAGitMode(pub String);

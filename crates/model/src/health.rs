@@ -1,4 +1,4 @@
-//! The health of a repository and its tasks: findings with a level, worst first.
+//! The health of a repository and its tasks: findings with levels, worst first.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -6,24 +6,24 @@ use serde::Serialize;
 use super::{LeftOut, Version, answer::Next, overview::WayBack};
 use crate::TaskId;
 
-/// How bad something is. The order is from best to worst: what could not be looked at is worse
-/// than what wants attention, for it may hide anything.
+/// A severity, ordered from best to worst. Unknown is worse than a warning, because it may hide
+/// anything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Fine.
     #[default]
     Ok,
-    /// It wants attention; a rollback would still work.
+    /// It needs attention; a rollback would still work.
     Warning,
-    /// It could not be looked at.
+    /// It could not be checked.
     Unknown,
-    /// A rollback would fail, or what runs is known to be bad.
+    /// A rollback would fail, or the active version is known to be bad.
     Critical,
 }
 
 impl Level {
-    /// The state of the Nagios plugin interface: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+    /// Returns the state of the Nagios plugin interface: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
     pub fn nagios(self) -> i32 {
         match self {
             Self::Ok => 0,
@@ -33,7 +33,7 @@ impl Level {
         }
     }
 
-    /// Its word.
+    /// Returns its word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -44,90 +44,90 @@ impl Level {
     }
 }
 
-/// One thing that is not as it should be.
+/// A problem found by a health check.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    /// Stable word for what was looked at: `state`, `operation`, `registry`, `standing`, `objects`,
+    /// Stable name of the check: `state`, `operation`, `registry`, `standing`, `objects`,
     /// `way_back`, `unverified`, `drift`, `left_out`, `signing`, `store`, `disk`, `inodes`.
     pub check: &'static str,
-    /// How bad it is.
+    /// Its severity.
     pub level: Level,
-    /// What was seen.
+    /// Description of what was found.
     pub seen: String,
-    /// What can be done.
+    /// A suggested fix.
     pub fix: Option<Next>,
 }
 
-/// One task.
+/// The health of one task.
 #[derive(Debug, Clone, Serialize)]
 pub struct TaskHealth {
     /// The task.
     pub task: TaskId,
-    /// Its name for people.
+    /// Its display name.
     pub title: Option<String>,
     /// The worst level of its findings.
     pub level: Level,
     /// The active version.
     pub active: Option<Version>,
-    /// True when the active version is proven or called good.
+    /// True when the active version is proven or marked good.
     pub verified: bool,
-    /// When the newest release was made.
+    /// Time of the newest release.
     pub released_at: Option<Timestamp>,
-    /// How many releases there are.
+    /// Number of releases.
     pub releases: usize,
-    /// Files that differ from the active release.
+    /// Number of files that differ from the active release.
     pub drift: usize,
-    /// Where a rollback would go by itself.
+    /// The version that a rollback would choose by default.
     pub way_back: WayBack,
     /// Ignored files that no release keeps.
     pub left_out: LeftOut,
-    /// What is wrong, worst first.
+    /// Its problems, worst first.
     pub findings: Vec<Finding>,
 }
 
-/// A disk.
+/// The space on a disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Disk {
-    /// Bytes in all.
+    /// Total number of bytes.
     pub bytes: u64,
-    /// Bytes that this user can still write.
+    /// Number of bytes that this user can still write.
     pub free: u64,
-    /// Inodes in all; 0 where the file system does not count them.
+    /// Total number of inodes; 0 when the file system does not count them.
     pub inodes: u64,
-    /// Inodes that are free.
+    /// Number of free inodes.
     pub inodes_free: u64,
 }
 
-/// The whole.
+/// The health of a repository and all of its tasks.
 #[derive(Debug, Clone, Serialize)]
 pub struct Health {
-    /// When it was looked at.
+    /// Time of the check.
     pub at: Timestamp,
-    /// The worst level of all.
+    /// The worst level of all findings.
     pub level: Level,
     /// True when every byte was read.
     pub deep: bool,
-    /// What is wrong with the repository as a whole, worst first.
+    /// Problems of the repository as a whole, worst first.
     pub repository: Vec<Finding>,
     /// The tasks, worst first.
     pub tasks: Vec<TaskHealth>,
     /// True when an operation did not finish.
     pub unfinished: bool,
-    /// The disk of the state folder, when it can be asked.
+    /// The disk of the state folder, if available.
     pub disk: Option<Disk>,
-    /// Bytes of the store, when it can be read.
+    /// Number of bytes in the store, if it can be read.
     pub stored: Option<u64>,
-    /// How long looking took, in milliseconds.
+    /// Duration of the check, in milliseconds.
     pub duration_ms: u64,
 }
 
 impl Health {
-    /// How many tasks have a level.
+    /// Returns the number of tasks with a level.
     pub fn count(&self, level: Level) -> usize {
         self.tasks.iter().filter(|task| task.level == level).count()
     }
 
-    /// Every finding with its task, worst first; those of the repository before those of tasks.
+    /// Returns every finding with its task, worst first; repository findings before those of tasks.
     pub fn findings(&self) -> Vec<(Option<&TaskId>, &Finding)> {
         let own = self.repository.iter().map(|finding| (None, finding));
         let of_tasks = self.tasks.iter().flat_map(|task| {

@@ -1,13 +1,13 @@
-//! git hooks as data: which there are, how they are installed, and what is said of them.
+//! Git hooks as data: which exist, how they are installed, and reports about them.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::Serialize;
 
-/// Set for every command that snapback runs; a hook that finds it is not run again.
+/// Set for every command that snapback runs; a hook that finds it does not run again.
 pub const DEPTH_VARIABLE: &str = "SNAPBACK_HOOK_DEPTH";
 
-/// An event of git that snapback has a hook for.
+/// A git event that snapback has a hook for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HookEvent {
@@ -15,7 +15,7 @@ pub enum HookEvent {
     PostCommit,
     /// Another commit was checked out.
     PostCheckout,
-    /// Something was merged.
+    /// A merge was made.
     PostMerge,
     /// Commits were rewritten, by a rebase or an amendment.
     PostRewrite,
@@ -23,12 +23,12 @@ pub enum HookEvent {
     PrePush,
     /// A commit is about to be made.
     PreCommit,
-    /// A commit has its message.
+    /// The message of a commit was written.
     CommitMsg,
 }
 
 impl HookEvent {
-    /// Every one.
+    /// All events.
     pub const ALL: [Self; 7] = [
         Self::PostCommit,
         Self::PostCheckout,
@@ -38,7 +38,7 @@ impl HookEvent {
         Self::PreCommit,
         Self::CommitMsg,
     ];
-    /// Those that are installed when nobody chooses.
+    /// The events installed by default.
     pub const DEFAULT: [Self; 5] = [
         Self::PostCommit,
         Self::PostCheckout,
@@ -47,7 +47,7 @@ impl HookEvent {
         Self::PrePush,
     ];
 
-    /// git's name for it.
+    /// Returns git's name for it.
     pub fn name(self) -> &'static str {
         match self {
             Self::PostCommit => "post-commit",
@@ -60,7 +60,7 @@ impl HookEvent {
         }
     }
 
-    /// True when git hands lines to its standard input.
+    /// True when git passes lines to its standard input.
     pub fn reads_input(self) -> bool {
         matches!(self, Self::PostRewrite | Self::PrePush)
     }
@@ -72,7 +72,7 @@ impl fmt::Display for HookEvent {
     }
 }
 
-/// A name that is none of [`HookEvent::ALL`].
+/// The error for a name that is not in [`HookEvent::ALL`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("snapback has no hook {0:?}")]
 pub struct NoSuchHook(pub String);
@@ -87,20 +87,20 @@ impl FromStr for HookEvent {
     }
 }
 
-/// How hooks come to run beside those of others.
+/// How hooks run next to those of others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HookMethod {
-    /// By git's own configuration (`hook.<name>.command`, git 2.54): no file is touched.
+    /// Through git's own configuration (`hook.<name>.command`, git 2.54); no file is touched.
     Config,
-    /// By a script in the hooks folder, which runs the hook that was there first.
+    /// Through a script in the hooks folder, which runs the existing hook first.
     Shim,
-    /// By a folder of our own that `core.hooksPath` names, whose scripts hand on to the one before.
+    /// Through a folder of our own in `core.hooksPath`, whose scripts forward to the previous one.
     Redirect,
 }
 
 impl HookMethod {
-    /// The word for it.
+    /// Returns the word for it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Config => "config",
@@ -110,50 +110,50 @@ impl HookMethod {
     }
 }
 
-/// What is wanted of an installation.
+/// The options of an installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HooksWanted {
     /// The hooks, each once.
     pub events: Vec<HookEvent>,
-    /// How; `None` = what fits.
+    /// The method; `None` = chosen automatically.
     pub method: Option<HookMethod>,
-    /// True when a missing program, a failure or a warning stops git.
+    /// True when a missing program, a failure or a warning should stop git.
     pub strict: bool,
-    /// The program that the hooks start.
+    /// The program that the hooks run.
     pub program: PathBuf,
 }
 
-/// What is to be done, or was done.
+/// Changes to be made, or that were made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct HooksPlan {
-    /// How they run after it; `None` when none does.
+    /// How the hooks run afterwards; `None` when none does.
     pub method: Option<HookMethod>,
-    /// What changes, one line each; none when all is as it should be.
+    /// The changes, one line each; empty when nothing needs to change.
     pub lines: Vec<String>,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
-/// One hook, as it is installed.
+/// The installation of one hook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HookLine {
-    /// Which.
+    /// The event.
     pub event: HookEvent,
     /// How it runs; `None` when it does not.
     pub method: Option<HookMethod>,
-    /// The hook of somebody else that runs at the same event.
+    /// A foreign hook that runs at the same event.
     pub beside: Option<String>,
-    /// What is wrong with it.
+    /// A problem with it.
     pub trouble: Option<String>,
 }
 
-/// All hooks, as they are installed.
+/// The installation of all hooks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HooksStatus {
     /// The folder in which git looks for hooks.
     pub folder: String,
     /// Every hook that snapback has.
     pub hooks: Vec<HookLine>,
-    /// What a person should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! Newtype ids: task, operation, stored object. Never bare strings.
+//! Newtype ids, never bare strings: task, operation, stored object, git object.
 
 use std::{
     fmt,
@@ -12,13 +12,13 @@ use base::Digest;
 
 /// The id of a task: 1 to 100 of `[A-Za-z0-9._-]`, beginning with a letter or a digit.
 ///
-/// Refused besides: what git refuses in a tag name (`..`, an end in `.` or `.lock`), and an
-/// end in `-`.
+/// Also refused: anything that git refuses in a tag name (`..`, `.` or `.lock` at the end), and `-`
+/// at the end.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct TaskId(String);
 
-/// A text that cannot be a task id.
+/// The error for a text that is not a task id.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{0:?} is not a task id: use letters, digits, '.', '_' and '-', beginning with a letter or digit"
@@ -26,7 +26,7 @@ pub struct TaskId(String);
 pub struct NotATaskId(pub String);
 
 impl TaskId {
-    /// The id as text.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -69,9 +69,9 @@ impl TryFrom<String> for TaskId {
     }
 }
 
-/// The id of an operation: a counter, which orders, and 8 hex digits, which people type.
+/// The id of an operation: a counter, which defines the order, and 8 hex digits, which users type.
 ///
-/// Written `000012-9f3c21aa` (the folder's name); shown as `9f3c21aa`.
+/// Written as `000012-9f3c21aa` (the folder's name), shown as `9f3c21aa`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct OpId {
@@ -79,23 +79,23 @@ pub struct OpId {
     word: u32,
 }
 
-/// A text that is not an operation id.
+/// The error for a text that is not an operation id.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is not an operation id")]
 pub struct NotAnOpId(pub String);
 
 impl OpId {
-    /// Makes the id that follows a counter, with random digits.
+    /// Creates an id from a counter and random digits.
     pub fn new(counter: u64, word: u32) -> Self {
         Self { counter, word }
     }
 
-    /// The counter; operations are ordered by it, never by clocks.
+    /// Returns the counter. Operations are ordered by it, never by clocks.
     pub fn counter(&self) -> u64 {
         self.counter
     }
 
-    /// The 8 hex digits that people see and type.
+    /// Returns the 8 hex digits that users see and type.
     pub fn short(&self) -> String {
         format!("{:08x}", self.word)
     }
@@ -137,7 +137,7 @@ impl TryFrom<String> for OpId {
     }
 }
 
-/// The id of an object in the content-addressed store; what a manifest names for a large file.
+/// The id of an object in the content-addressed store, which a manifest names for a large file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ObjectId(pub Digest);
@@ -150,25 +150,25 @@ impl fmt::Display for ObjectId {
 
 /// The id of a git object: 40 (SHA-1) or 64 (SHA-256) lower-case hex digits.
 ///
-/// The digits lie in the value itself: lists of 50,000 files hold three ids each.
+/// The digits are stored inline, because lists of 50,000 files hold three ids each.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct GitId(Digits);
 
-/// The digits of an id, all of them ASCII.
+/// The digits of an id, all ASCII.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Digits {
     Sha1([u8; 40]),
     Sha256(Box<[u8; 64]>),
 }
 
-/// A text that is not the id of a git object.
+/// The error for a text that is not the id of a git object.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is not the id of a git object")]
 pub struct NotAGitId(pub String);
 
 impl GitId {
-    /// The id as hex digits.
+    /// Returns the id as hex digits.
     pub fn as_str(&self) -> &str {
         let digits: &[u8] = match &self.0 {
             Digits::Sha1(digits) => digits,
@@ -177,7 +177,7 @@ impl GitId {
         std::str::from_utf8(digits).expect("because hex digits are ASCII")
     }
 
-    /// The first eight digits, for people.
+    /// Returns the first eight digits, for display.
     pub fn short(&self) -> &str {
         &self.as_str()[..8]
     }

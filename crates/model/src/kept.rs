@@ -1,38 +1,38 @@
-//! What somebody wrote where an operation was at work, and what became of it.
+//! Foreign edits made during an operation, and what happened to them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{ObjectId, RootName, file_record::FileRecord, operation::wire};
 use base::RelPath;
 
-/// What became of it.
+/// The outcome for it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
-    /// It was put aside into the store; the operation's own file is in its place.
+    /// It was moved into the store; the operation's own file is in its place.
     #[default]
     Aside,
-    /// It stays where it is; the operation's own file did not come back there.
+    /// It stays in place; the operation's own file was not restored there.
     Stays,
-    /// Somebody had deleted the file; the operation wrote it again.
+    /// The file had been deleted; the operation wrote it again.
     Rewritten,
 }
 
-/// One file, as it is noted beside the journal.
+/// One file, as recorded next to the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
-    /// Below which root.
+    /// The root that it is below.
     #[serde(default, skip_serializing_if = "RootName::is_work_tree")]
     pub root: RootName,
-    /// Where it was.
+    /// Its path.
     pub path: RelPath,
-    /// What became of it.
+    /// The outcome for it.
     #[serde(default)]
     pub what: Fate,
-    /// Where the bytes are that were put aside.
+    /// The object with the bytes that were put aside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectId>,
-    /// Permission bits of what was put aside.
+    /// Permission bits of the file that was put aside.
     #[serde(default)]
     pub mode: u32,
     /// True when a symbolic link was put aside; its bytes are its target.
@@ -41,7 +41,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// What became of it, in words.
+    /// Describes what happened to it.
     pub fn words(&self) -> String {
         let path = &self.path;
         match self.what {
@@ -58,22 +58,22 @@ impl Kept {
     }
 }
 
-/// Why a file can be brought back.
+/// The reason why a file can be restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
-    /// Somebody wrote it while the operation was at work.
+    /// It was edited by others during the operation.
     Aside,
-    /// Somebody's own file stands in its place; this is what stood there before the operation.
+    /// A foreign file is in its place; this is the file from before the operation.
     Stays,
-    /// The operation changed it; this is what stood there before.
+    /// The operation changed it; this is the file from before.
     Overwritten,
     /// The operation deleted it.
     Deleted,
 }
 
 impl Why {
-    /// In words.
+    /// Returns the reason in words.
     pub fn word(self) -> &'static str {
         match self {
             Self::Aside => "written by somebody meanwhile",
@@ -84,16 +84,16 @@ impl Why {
     }
 }
 
-/// A file that `op restore` can bring back.
+/// A file that `op restore` can restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeptFile {
-    /// Where it was.
+    /// Its path.
     pub path: RelPath,
-    /// Why it can be brought back.
+    /// Why it can be restored.
     pub why: Why,
-    /// The file and where its bytes are.
+    /// The file and the location of its bytes.
     #[serde(serialize_with = "wire::serialize")]
     pub state: FileRecord,
-    /// True when the version that was left has it just so: then nobody's work is in it.
+    /// True when it is identical to the version that was left, so that it holds no unreleased work.
     pub as_released: bool,
 }

@@ -1,7 +1,7 @@
-//! What is so after a change that failed, said once for people and for programs.
+//! The state after a failed change, for users and programs alike.
 //!
-//! Nothing here is remembered: the operations come from their journals, the places from looking
-//! at them again. So the sentence cannot say more than the disk does.
+//! Nothing here is remembered: operations come from their journals, and places are inspected again.
+//! So the sentence cannot claim more than the disk shows.
 
 use serde::Serialize;
 
@@ -9,57 +9,57 @@ use super::operation::OpKind;
 use crate::OpId;
 use base::{Hint, text};
 
-/// So many places are named; the rest is counted.
+/// Number of places that are named; the rest is counted.
 const PLACES_NAMED: usize = 5;
 
-/// Where an operation stands, by its journal.
+/// The state of an operation, according to its journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stand {
     /// All steps are done.
     Done,
-    /// Everything was put back.
+    /// Everything was rolled back.
     PutBack,
-    /// It is begun, and no step of it.
+    /// It has begun, but none of its steps.
     Open,
-    /// Some of its steps are done or begun.
+    /// Some of its steps are done or have begun.
     Unfinished,
     /// The journal cannot be read.
     Unknown,
 }
 
-/// What is left of one operation.
+/// The remains of one operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftOperation {
     /// The operation.
     pub op: OpId,
-    /// What kind it is; `None` when its journal cannot be read.
+    /// Its kind; `None` when its journal cannot be read.
     pub kind: Option<OpKind>,
-    /// Where it stands.
+    /// Its state.
     pub stand: Stand,
-    /// The steps that are done and were not taken back.
+    /// The steps that are done and were not rolled back.
     pub done: Vec<String>,
-    /// The step that was begun and may be done in part.
+    /// The step that had begun and may be partly done.
     pub begun: Option<String>,
-    /// True when it can only be finished: others may have seen it.
+    /// True when it can only be finished, because others may have seen it.
     pub only_forward: bool,
-    /// So many files that somebody changed meanwhile were put aside or left as they are.
+    /// Number of files with foreign edits that were put aside or left as they are.
     pub kept: usize,
 }
 
-/// What is so after a change that failed.
+/// The state after a failed change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Left {
-    /// The operations that were begun, oldest first.
+    /// The operations that had begun, oldest first.
     pub operations: Vec<LeftOperation>,
-    /// Places that no journal speaks of and that are not what they were.
+    /// Changed places that no journal mentions.
     pub changed: Vec<String>,
-    /// Places of which that cannot be seen from here.
+    /// Places where changes cannot be detected from here.
     pub unseen: Vec<String>,
 }
 
 impl Left {
-    /// True when something is not as it was, or when that cannot be seen.
+    /// True when something was changed, or when that cannot be determined.
     pub fn is_change(&self) -> bool {
         let untouched = |left: &LeftOperation| matches!(left.stand, Stand::PutBack | Stand::Open);
         !self.changed.is_empty()
@@ -67,12 +67,12 @@ impl Left {
             || !self.operations.iter().all(untouched)
     }
 
-    /// The operation that a person has to look at: the newest that was begun.
+    /// Returns the operation that needs attention: the newest that had begun.
     pub fn op(&self) -> Option<&OpId> {
         self.operations.last().map(|left| &left.op)
     }
 
-    /// The sentence, without a full stop.
+    /// Returns a sentence that describes it, without a full stop.
     pub fn sentence(&self) -> String {
         let mut parts: Vec<String> = self.operations.iter().map(LeftOperation::words).collect();
         if !self.changed.is_empty() {
@@ -94,7 +94,7 @@ impl Left {
         }
     }
 
-    /// What can be done about it.
+    /// Returns suggested commands.
     pub fn hints(&self) -> Vec<Hint> {
         let open = self
             .operations
@@ -114,7 +114,7 @@ impl Left {
 }
 
 impl LeftOperation {
-    /// What is said of it.
+    /// Describes the operation.
     fn words(&self) -> String {
         let op = self.op.short();
         let kind = self.kind.map_or("operation", OpKind::word);
@@ -152,7 +152,7 @@ impl LeftOperation {
     }
 }
 
-/// The first places, and how many there are more.
+/// Lists the first places and the number of further ones.
 fn named(places: &[String]) -> String {
     let shown = places[..places.len().min(PLACES_NAMED)].join(", ");
     match places.len().saturating_sub(PLACES_NAMED) {

@@ -1,25 +1,25 @@
-//! What a task's releases leave out because git ignores it.
+//! Files that a task's releases omit because git ignores them.
 
 use serde::Serialize;
 
 use base::{RelPath, text::size};
 
-/// How many files are named.
+/// Number of files that are named.
 const NAMED: usize = 5;
 
 /// Ignored files of a task that no release keeps.
 #[derive(Debug, Clone, Default, Eq, Serialize)]
 pub struct LeftOut {
-    /// How many there are.
+    /// Number of files.
     pub files: usize,
-    /// How many bytes they have.
+    /// Number of their bytes.
     pub bytes: u64,
-    /// The largest of them, largest first.
+    /// The largest ones, largest first.
     pub largest: Vec<RelPath>,
 }
 
-/// What is left out is no part of what would be done: a plan stays the same while such a file
-/// grows.
+/// Always equal, because omitted files are not part of a plan: a plan stays the same while such a
+/// file grows.
 impl PartialEq for LeftOut {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -27,7 +27,7 @@ impl PartialEq for LeftOut {
 }
 
 impl LeftOut {
-    /// Of files with their sizes.
+    /// Creates a summary of files with their sizes.
     pub fn of(mut files: Vec<(RelPath, u64)>) -> Self {
         files.sort_unstable_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
         let (count, bytes) = (files.len(), files.iter().map(|(_, size)| size).sum());
@@ -39,7 +39,7 @@ impl LeftOut {
         }
     }
 
-    /// `2 ignored files, 3.0 GB, stay: a, b`, for what happens to them; `None` when there is none.
+    /// Returns `2 ignored files, 3.0 GB, stay: a, b`, with the given verb; `None` without files.
     pub fn words(&self, one: &str, many: &str) -> Option<String> {
         let (s, verb) = match self.files {
             0 => return None,

@@ -1,7 +1,7 @@
-//! Row 1, plain data with public fields: what snapback talks about, and its wire formats.
+//! Row 1, plain data with public fields: the concepts of snapback, and their wire formats.
 //!
-//! The only room that derives `Serialize` for formats. No I/O: bytes come in, bytes go out.
-//! Read [`manifest`] (what a release is), then [`operation`] (how the world is changed).
+//! The only room that derives `Serialize` for formats. No I/O: it converts from and to bytes. Read
+//! [`manifest`] (what a release is), then [`operation`] (how changes are made).
 
 pub mod alert;
 pub mod answer;

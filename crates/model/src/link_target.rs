@@ -1,9 +1,9 @@
-//! The target of a link as text: itself when it is UTF-8 and does not begin with `bytes:`, else
-//! `bytes:` and hex digits, so that every target round-trips.
+//! The target of a link as text: unchanged when it is UTF-8 and does not begin with `bytes:`,
+//! otherwise `bytes:` and hex digits, so that every target round-trips.
 
 use std::fmt::Write;
 
-/// The text of a target.
+/// Encodes a target as text.
 pub fn text(target: &[u8]) -> String {
     match std::str::from_utf8(target) {
         Ok(text) if !text.starts_with("bytes:") => text.to_string(),
@@ -14,7 +14,7 @@ pub fn text(target: &[u8]) -> String {
     }
 }
 
-/// The target that a text stands for; `None` for what are no hex digits.
+/// Decodes a target; `None` when its digits are not hexadecimal.
 pub fn bytes(text: &str) -> Option<Vec<u8>> {
     let Some(hex) = text.strip_prefix("bytes:") else {
         return Some(text.as_bytes().to_vec());

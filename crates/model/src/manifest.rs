@@ -1,12 +1,12 @@
-//! Manifests: what something consists of, file by file. That of a release of a task is
-//! `snapshots/snapshot-<task>-v<version>.yaml`, in format 1; that of any other [`Subject`] is in
-//! format 2.
+//! Manifests: the contents of something, file by file. A task release has the manifest
+//! `snapshots/snapshot-<task>-v<version>.yaml` in format 1; any other [`Subject`] has one in format
+//! 2.
 //!
 //! YAML, LF, UTF-8, files sorted by the bytes of their paths. The same manifest always renders to
-//! the same bytes; those of a release have their SHA-256 in the tag. Manifests are untrusted when
-//! read: see [`Manifest::parse`]. Hand-written ones without `schema` (the users' own example, with
-//! only `path` and `checksum`) are read too. Read `manifest/wire.rs` and `manifest/wire_2.rs` for
-//! the formats, `manifest/canonical.rs` for the text of format 1.
+//! the same bytes; the tag of a release holds their SHA-256. Manifests are untrusted when read: see
+//! [`Manifest::parse`]. Hand-written ones without `schema` (like the users' own example, with only
+//! `path` and `checksum`) are read too. Read `manifest/wire.rs` and `manifest/wire_2.rs` for the
+//! formats, `manifest/canonical.rs` for the text of format 1.
 
 use base::{Fault, Hint, Kind, RelPath, yaml};
 use jiff::Timestamp;
@@ -23,17 +23,17 @@ mod wire_2;
 pub use file::{ManifestFile, Role};
 pub use subject::{NotAName, NotASessionId, SessionId, Subject, SubjectName, TaskVersion};
 
-/// The format of releases.
+/// Format for releases.
 pub const MANIFEST_SCHEMA: &str = "snapback.manifest/1";
-/// The format of everything else.
+/// Format for everything else.
 pub const MANIFEST_SCHEMA_2: &str = "snapback.manifest/2";
-/// How a text in the second format begins.
+/// First bytes of a text in format 2.
 const BEGIN_2: &[u8] = b"schema: snapback.manifest/2\n";
 
 /// A manifest that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not YAML, or not of a manifest's shape.
+    /// Not YAML, or not shaped like a manifest.
     #[error("the manifest cannot be read")]
     Read(#[from] yaml::Error),
     /// A newer format.
@@ -41,7 +41,7 @@ pub enum Error {
         "the manifest has the format {0:?}; this snapback knows {MANIFEST_SCHEMA} and {MANIFEST_SCHEMA_2}"
     )]
     Schema(String),
-    /// A format that no release has.
+    /// A format that is not for releases.
     #[error("the manifest has the format {MANIFEST_SCHEMA_2:?}: it is not that of a release")]
     NotOfARelease,
     /// Readable, but it breaks a rule.
@@ -64,26 +64,26 @@ impl Fault for Error {
     }
 }
 
-/// A manifest: of a release, unless it says something else.
+/// A manifest; of a release unless another subject type is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest<S = TaskVersion> {
-    /// What it is of.
+    /// Its subject.
     pub subject: S,
-    /// When it was made.
+    /// Time when it was created.
     pub created_at: AsWritten<Timestamp>,
-    /// Why it was made.
+    /// Reason for its creation.
     pub message: Option<String>,
     /// Its files, sorted by the bytes of their paths.
     pub files: Vec<ManifestFile>,
-    /// What it depends on.
+    /// Its dependencies.
     pub dependencies: DependencyList,
-    /// True when a person wrote it: it names no format, and may leave nearly everything out.
+    /// True when it is hand-written: it names no format, and may omit nearly everything.
     pub by_hand: bool,
 }
 
 impl Manifest {
     /// Reads and checks untrusted bytes of a release: size, depth, no aliases, format, safe, sorted
-    /// and unique paths of which none is a folder of another, legal modes, a tag that fits.
+    /// and unique paths of which none is a folder of another, legal modes, and a matching tag.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         match canonical::read(bytes) {
             Some(text) => text.checked(),
@@ -91,7 +91,7 @@ impl Manifest {
         }
     }
 
-    /// The same by the YAML parser alone, however the text is written.
+    /// Like [`Self::parse`], but always uses the YAML parser.
     pub fn parse_yaml(bytes: &[u8]) -> Result<Self, Error> {
         if bytes.starts_with(BEGIN_2) {
             return Err(Error::NotOfARelease);
@@ -99,9 +99,9 @@ impl Manifest {
         yaml::parse::<wire::Manifest>(bytes, yaml::Limits::machine())?.checked()
     }
 
-    /// What [`Manifest::parse`] would read as the dependencies; `None` when it does not know them.
-    /// The files of a text in the canonical form are passed over unread: for bytes that a digest
-    /// vouches for.
+    /// Reads the dependencies as [`Manifest::parse`] would; `None` when the manifest does not know
+    /// them. The files of a canonical text are skipped unread, so use it only for bytes with a
+    /// verified digest.
     pub fn parse_dependencies(bytes: &[u8]) -> Result<Option<DependencyList>, Error> {
         let manifest = match canonical::read_without_files(bytes) {
             Some(manifest) => manifest,
@@ -112,8 +112,8 @@ impl Manifest {
             .then_some(manifest.dependencies))
     }
 
-    /// What [`Manifest::parse`] would read as the subject and the time; the files are passed over
-    /// the same way.
+    /// Reads the subject and the time as [`Manifest::parse`] would; files are skipped in the same
+    /// way.
     pub fn parse_subject(bytes: &[u8]) -> Result<(TaskVersion, AsWritten<Timestamp>), Error> {
         match canonical::read_metadata(bytes) {
             Some(metadata) => Ok(metadata.into_parts()),
@@ -121,26 +121,25 @@ impl Manifest {
         }
     }
 
-    /// The canonical bytes.
+    /// Returns the canonical text.
     pub fn render(&self) -> String {
         canonical::render(self)
     }
 
-    /// False when nobody looked for the dependencies: the manifest was made from a tag, by a
-    /// program that did not read them, or written by hand without them. An empty list then says
-    /// nothing.
+    /// False when dependencies were never searched for: the manifest was created from a tag, by a
+    /// program that did not read them, or by hand without them. An empty list then means nothing.
     pub fn knows_dependencies(&self) -> bool {
         !self.dependencies.is_empty() || !(self.subject.adopted || self.by_hand)
     }
 }
 
 impl<S> Manifest<S> {
-    /// Finds a file.
+    /// Returns the file at a path.
     pub fn file(&self, path: &RelPath) -> Option<&ManifestFile> {
         self.files.iter().find(|file| file.path() == path)
     }
 
-    /// The same manifest of another subject.
+    /// Converts the manifest to another subject.
     fn of<T>(self, subject: impl FnOnce(S) -> T) -> Manifest<T> {
         Manifest {
             subject: subject(self.subject),
@@ -153,11 +152,11 @@ impl<S> Manifest<S> {
     }
 }
 
-/// A manifest of anything.
+/// A manifest of any subject.
 pub type AnyManifest = Manifest<Subject>;
 
 impl AnyManifest {
-    /// Reads and checks untrusted bytes, whatever they are a manifest of.
+    /// Reads and checks an untrusted manifest of any subject.
     pub fn parse_any(bytes: &[u8]) -> Result<Self, Error> {
         if bytes.starts_with(BEGIN_2) {
             return yaml::parse::<wire_2::Manifest>(bytes, yaml::Limits::machine())?.checked();
@@ -165,8 +164,8 @@ impl AnyManifest {
         Ok(Manifest::parse(bytes)?.of(Subject::TaskVersion))
     }
 
-    /// The canonical bytes; an error when it says less than its format needs, or names bytes that
-    /// are kept nowhere.
+    /// Returns the canonical text; an error when the manifest lacks data that its format needs, or
+    /// names bytes that are stored nowhere.
     pub fn render(&self) -> Result<String, Error> {
         match &self.subject {
             Subject::TaskVersion(version) => {

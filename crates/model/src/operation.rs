@@ -1,9 +1,9 @@
-//! What an operation does to the world, as data: it is written down before anything is changed.
+//! The effects of an operation as data, written down before anything is changed.
 //!
-//! Everything that mutates is an [`Operation`], a list of [`Step`]s with the state before and
-//! after. All bytes that a step needs lie in git or in the store, durable, before the plan is
-//! written; so recovery and undo need nothing but the plan and the journal. Read
-//! `operation/wire.rs` for how files stand in a plan.
+//! Every mutation is an [`Operation`], a list of [`Step`]s with the state before and after. All
+//! bytes that a step needs are durable in git or in the store before the plan is written, so
+//! recovery and undo need only the plan and the journal. Read `operation/wire.rs` for how files are
+//! represented in a plan.
 
 use std::fmt;
 
@@ -16,40 +16,40 @@ use base::RelPath;
 
 pub(crate) mod wire;
 
-/// The format of `plan.json`.
+/// Format of `plan.json`.
 pub const OPERATION_SCHEMA: &str = "snapback.operation/1";
 
-/// One path of the tree, before and after; `None` = absent. In a plan the bytes of both are kept;
-/// in a draft they may still lie in the tree only, or in the record itself.
+/// One path of the tree, before and after; `None` = absent. In a plan the bytes of both are stored;
+/// in a draft they may still be only in the tree, or in the record itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathChange {
-    /// The path below the work tree, which is that of both records.
+    /// The path below the work tree, the same as in both records.
     pub path: RelPath,
-    /// What is there before.
+    /// The file before.
     pub before: Option<FileRecord>,
-    /// What is there after.
+    /// The file after.
     pub after: Option<FileRecord>,
 }
 
 impl PathChange {
-    /// False for a path that is part of an operation, for its undo, and stays as it is.
+    /// False for a path that is part of an operation only for its undo and stays unchanged.
     pub fn changes(&self) -> bool {
         !FileRecord::same_at(self.before.as_ref(), self.after.as_ref())
     }
 }
 
-/// Changes of files below one root. In a plan those of the work tree are a bare list, as they were
-/// when there was no other root.
+/// Changes of files below one root. In a plan, those of the work tree are a bare list, as they were
+/// before other roots existed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileChanges {
-    /// Below which root.
+    /// The root.
     pub root: RootName,
     /// The changes, sorted by path.
     pub changes: Vec<PathChange>,
 }
 
 impl FileChanges {
-    /// Changes of the work tree.
+    /// Creates changes of the work tree.
     pub const fn of_work_tree(changes: Vec<PathChange>) -> Self {
         Self {
             root: RootName::WorkTree,
@@ -58,11 +58,11 @@ impl FileChanges {
     }
 }
 
-/// A path in a commit's tree or in the index. Git knows neither size nor digest of what it names,
-/// so this is no [`FileRecord`].
+/// An entry in a commit's tree or in the index. It is not a [`FileRecord`], because git knows
+/// neither the size nor the digest of the content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreeEntry {
-    /// What it is.
+    /// Its mode.
     pub mode: GitMode,
     /// The blob.
     pub id: GitId,
@@ -79,18 +79,18 @@ pub struct TreeChange {
     pub after: Option<TreeEntry>,
 }
 
-/// A reference that moves; the value before must match.
+/// A change to a reference; the value before must match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefChange {
     /// The full name, `refs/…`.
     pub name: String,
-    /// The value that it must have; `None` = it must not exist.
+    /// The required value; `None` = it must not exist.
     pub before: Option<GitId>,
-    /// The value it gets.
+    /// The new value.
     pub after: GitId,
 }
 
-/// A reference with the value that it must have.
+/// A reference with its required value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedRef {
     /// The full name, `refs/…`.
@@ -99,20 +99,20 @@ pub struct NamedRef {
     pub value: GitId,
 }
 
-/// What becomes visible in git, in one go: the commit point of an operation.
+/// Changes that become visible in git at once: the commit point of an operation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publication {
-    /// References, in the order in which they move; the branch is last.
+    /// References, in the order in which they are updated; the branch is last.
     pub refs: Vec<RefChange>,
     /// The line for the reference logs.
     pub log_message: String,
-    /// How the commit differs from its parent; undo applies the inverse to the then newest commit.
+    /// How the commit differs from its parent; undo applies the inverse to the newest commit.
     pub tree: Vec<TreeChange>,
-    /// How the index changes.
+    /// Changes of the index.
     pub index: Vec<TreeChange>,
 }
 
-/// The registry entry of the task, as JSON text, before and after.
+/// The version in the task's registry entry, before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistryChange {
     /// The registry file.
@@ -123,26 +123,26 @@ pub struct RegistryChange {
     pub after: Option<Version>,
 }
 
-/// A switch of the task's Python environment. What stands at its path is renamed aside, and
-/// something else takes its place.
+/// A switch of the task's Python environment. Whatever is at its path is renamed aside and
+/// replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvironmentChange {
     /// The environment's path below the work tree.
     pub path: RelPath,
-    /// Where what stands there is kept, beside it; `None` when nothing does.
+    /// Where the current content is kept, next to it; `None` when there is none.
     pub aside: Option<RelPath>,
-    /// What takes its place, beside it: a freshly built environment, or what was renamed aside
-    /// before; `None` when nothing does.
+    /// The replacement, next to it: a newly built environment, or one renamed aside earlier; `None`
+    /// when there is none.
     pub bring: Option<RelPath>,
 }
 
-/// When a command of the task runs.
+/// The time at which a command of the task runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CommandRole {
     /// Before the files change.
     Stop,
-    /// After the change was verified; also to bring the old version back when it was not.
+    /// After the change was verified; also to restart the old version when it was not.
     Start,
 }
 
@@ -150,35 +150,35 @@ pub enum CommandRole {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Runs the task's stop or start command; its undo runs the opposite one.
+    /// Runs the task's stop or start command; undoing it runs the other one.
     Command {
-        /// Which of the two.
+        /// The command to run.
         role: CommandRole,
     },
     /// Changes files below a root.
     Files(FileChanges),
     /// Switches the environment.
     Environment(EnvironmentChange),
-    /// Verifies what the earlier steps did; failing turns the operation back.
+    /// Verifies the result of the earlier steps; a failure rolls the operation back.
     Verify {
-        /// The version that the tree must hold now; `None` = exactly the recorded files.
+        /// The version that the tree must now hold; `None` = exactly the recorded files.
         version: Option<Version>,
     },
-    /// Checks that the restarted task is ready for production; failing may turn back.
+    /// Checks that the restarted task is ready for production; a failure may roll back.
     Ready {
         /// The version that must be ready.
         version: Version,
     },
     /// Moves references and the index: the commit point.
     Publish(Publication),
-    /// Removes references, after the commit point; one with another value stays.
+    /// Removes references, after the commit point; references with other values stay.
     RemoveRefs(Vec<NamedRef>),
-    /// Writes verdicts on versions.
+    /// Records verdicts on versions.
     Verdicts(Vec<VerdictRecord>),
 }
 
 impl Step {
-    /// The step's name in journals and messages.
+    /// Returns the step's name in journals and messages.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Command {
@@ -204,24 +204,24 @@ impl Step {
 pub enum OpKind {
     /// A release.
     CreateSnapshot,
-    /// A return to a release.
+    /// A rollback to a release.
     Rollback,
-    /// The inverse of a rollback or redo, or of a release that nobody else has.
+    /// The inverse of a rollback or redo, or of an unshared release.
     Undo,
     /// The inverse of an undo.
     Redo,
-    /// Manifests for tags that existed before.
+    /// Creation of manifests for existing tags.
     Adopt,
-    /// The registry or the configs were made to agree.
+    /// Reconciliation of the registry and the configs.
     RegistrySync,
-    /// The first files were written.
+    /// Creation of the first files.
     Init,
-    /// Files that an operation had put aside were brought back.
+    /// Restoration of files that an operation had put aside.
     Restore,
 }
 
 impl OpKind {
-    /// The command's name.
+    /// Returns the command's name.
     pub fn word(self) -> &'static str {
         match self {
             Self::CreateSnapshot => "create-snapshot",
@@ -235,13 +235,13 @@ impl OpKind {
         }
     }
 
-    /// True when it may touch several tasks, or none.
+    /// True when it may affect several tasks, or none.
     pub fn is_of_no_task(self) -> bool {
         matches!(self, Self::Adopt | Self::Init)
     }
 }
 
-/// Who did something.
+/// A person who did something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// git's `user.name`.
@@ -250,21 +250,21 @@ pub struct Person {
     pub email: String,
 }
 
-/// `name <email>`, as git writes it.
+/// Writes `name <email>`, like git.
 impl fmt::Display for Person {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} <{}>", self.name, self.email)
     }
 }
 
-/// What an operation is, apart from what its steps do.
+/// The metadata of an operation, apart from its steps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// Its id.
     pub id: OpId,
-    /// What kind of operation.
+    /// The kind of operation.
     pub kind: OpKind,
-    /// The task; `None` when several are touched.
+    /// The task; `None` when several are affected.
     pub task: Option<TaskId>,
     /// The active version before.
     pub from: Option<Version>,
@@ -274,46 +274,46 @@ pub struct About {
     pub message: String,
     /// Who ran it.
     pub who: Person,
-    /// On which host.
+    /// The host.
     pub host: String,
-    /// In which work tree (absolute path as text, foreign bytes replaced).
+    /// The work tree (absolute path as text, invalid bytes replaced).
     pub worktree: String,
-    /// When it was planned.
+    /// Time when it was planned.
     pub at: Timestamp,
-    /// Why its commits and tag are not signed although they were to be.
+    /// Reason why its commits and tag are unsigned although signing was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsigned: Option<String>,
-    /// The operation that this one takes back.
+    /// The operation that this one undoes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<OpId>,
-    /// The registry entry.
+    /// The change of the registry entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<RegistryChange>,
 }
 
-/// A change of the world: the content of `plan.json`.
+/// A complete operation: the content of `plan.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
     /// [`OPERATION_SCHEMA`].
     pub schema: String,
-    /// What it is; its fields stand beside the others.
+    /// Its metadata, flattened into the other fields.
     #[serde(flatten)]
     pub about: About,
-    /// What happens when level 3 or 4 fails, so that a resumed operation does the same.
+    /// The action when level 3 or 4 fails; recorded so that a resumed operation does the same.
     #[serde(default, skip_serializing_if = "OnVerifyFail::is_undo")]
     pub on_verify_fail: OnVerifyFail,
-    /// True with `--no-commands`: it runs none of the task's commands, when it is resumed neither.
+    /// True with `--no-commands`: it runs none of the task's commands, even when resumed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub without_commands: bool,
-    /// What it does, in order.
+    /// Its steps, in order.
     pub steps: Vec<Step>,
 }
 
-/// What lists show of an operation: all but what its steps change. It stands in the journal, so
-/// that a list need not read plans, which grow with the number of files.
+/// The summary of an operation for lists: everything but the changes of its steps. It is stored in
+/// the journal, so that lists need not read plans, which grow with the number of files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// What the operation is; its fields stand beside the others.
+    /// Metadata of the operation, flattened into the other fields.
     #[serde(flatten)]
     pub about: About,
     /// The names of its steps, in order.
@@ -335,7 +335,7 @@ impl From<&Operation> for Summary {
 }
 
 impl Operation {
-    /// All path changes of the work tree.
+    /// Returns all path changes of the work tree.
     pub fn path_changes(&self) -> impl Iterator<Item = &PathChange> {
         self.steps.iter().flat_map(|step| match step {
             Step::Files(files) if files.root.is_work_tree() => files.changes.as_slice(),
@@ -343,14 +343,14 @@ impl Operation {
         })
     }
 
-    /// True when the work tree's registry could not be edited, so that its entry is not set.
+    /// True when the work tree's registry could not be edited, so that its entry was not set.
     pub fn leaves_registry(&self) -> bool {
         let unset = |change: &&RegistryChange| change.before != change.after;
         let change = self.about.registry.as_ref().filter(unset);
         change.is_some_and(|change| self.path_changes().all(|done| done.path != change.path))
     }
 
-    /// Its publication, if it has one.
+    /// Returns its publication, if it has one.
     pub fn publication(&self) -> Option<&Publication> {
         self.steps.iter().find_map(|step| match step {
             Step::Publish(publication) => Some(publication),
@@ -358,7 +358,7 @@ impl Operation {
         })
     }
 
-    /// The same, to be added to.
+    /// Like [`Self::publication`], but mutable.
     pub fn publication_mut(&mut self) -> Option<&mut Publication> {
         self.steps.iter_mut().find_map(|step| match step {
             Step::Publish(publication) => Some(publication),

@@ -1,4 +1,4 @@
-//! Tables for people and programs: tasks, releases, operations, differences.
+//! Tables for users and programs: tasks, releases, operations, differences.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,12 +10,12 @@ use super::{
 use crate::{GitId, OpId, TaskId};
 use base::RelPath;
 
-/// One task.
+/// A line about one task.
 #[derive(Debug, Clone, Serialize)]
 pub struct TaskLine {
     /// The task.
     pub task: TaskId,
-    /// Its name for people.
+    /// Its display name.
     pub title: Option<String>,
     /// The version in the registry.
     pub active: Option<Version>,
@@ -23,48 +23,48 @@ pub struct TaskLine {
     pub config: Option<Version>,
     /// The newest release.
     pub newest: Option<Version>,
-    /// How many releases there are.
+    /// Number of releases.
     pub releases: usize,
-    /// What was said of the active version.
+    /// The standing of the active version.
     pub standing: Standing,
-    /// Who said so, when that was in other clones only.
+    /// Who gave the verdicts, when they come from other clones only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub said_by: Option<String>,
-    /// Files that differ from the active release, including untracked ones.
+    /// Number of files that differ from the active release, including untracked ones.
     pub drift: usize,
-    /// Large files of the active release whose size is right; their bytes were not read.
+    /// Number of large files of the active release with the right size and unread bytes.
     #[serde(skip_serializing_if = "is_none")]
     pub unread: usize,
-    /// Where the release of the active version is.
+    /// The location of the release of the active version.
     pub released: Released,
-    /// One sentence when something is wrong, else empty: "config says 1.3.0, registry 1.2.0".
+    /// A sentence about a problem, else empty: "config says 1.3.0, registry 1.2.0".
     pub trouble: String,
-    /// Versions whose tag was moved: what it leads to is not what was released.
+    /// Versions whose tag was moved, so that it no longer points to the release.
     pub moved: Vec<Version>,
-    /// Releases whose manifests are here and whose tags are not.
+    /// Releases whose manifests are present but whose tags are missing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub untagged: Vec<Version>,
-    /// Where a rollback would go by itself.
+    /// The version that a rollback would choose by default.
     pub way_back: WayBack,
     /// Ignored files that no release keeps.
     pub left_out: LeftOut,
 }
 
-/// Where the release of an active version is.
+/// The location of the release of an active version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Released {
     /// In this repository.
     #[default]
     Here,
-    /// Somewhere: its manifest is here, its tag is not.
+    /// Elsewhere: its manifest is here, its tag is not.
     Elsewhere,
-    /// Nowhere, as far as is known.
+    /// Nowhere, as far as known.
     Never,
 }
 
 impl Released {
-    /// What is wrong with that; `None` when nothing is.
+    /// Returns the problem with that, if any.
     pub fn trouble(self, active: &Version) -> Option<String> {
         match self {
             Self::Here => None,
@@ -77,7 +77,7 @@ impl Released {
 }
 
 impl TaskLine {
-    /// True when nothing is wrong but that the active version was never released.
+    /// True when the only problem is that the active version was never released.
     pub fn lacks_only_its_release(&self) -> bool {
         let lack = self
             .active
@@ -87,46 +87,46 @@ impl TaskLine {
     }
 }
 
-/// Where a rollback would go by itself, and when that was last rehearsed.
+/// The version that a rollback would choose by default, and its last rehearsal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct WayBack {
-    /// The version; `None` = there is none.
+    /// The version; `None` when there is none.
     pub version: Option<Version>,
-    /// The newest drill of that version, if there was one.
+    /// The newest drill of that version, if any.
     pub proof: Option<Proof>,
-    /// Why there is no version, when it is not that none is proven good.
+    /// Why there is no version, unless it is only that none is proven good.
     pub why: Option<String>,
     /// True when no version is older than the active one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub oldest: bool,
-    /// The newest older version that nobody proved, when none is proven.
+    /// The newest unproven older version, when none is proven.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unproven: Option<Version>,
 }
 
 impl WayBack {
-    /// The version that a rollback would go to: by itself, or once it is named.
+    /// Returns the version that a rollback would go to, by default or when named.
     pub fn candidate(&self) -> Option<&Version> {
         self.version.as_ref().or(self.unproven.as_ref())
     }
 }
 
-/// What a drill proved.
+/// The result of a drill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Proof {
-    /// When.
+    /// Time of the drill.
     pub at: Timestamp,
     /// False when it failed.
     pub passed: bool,
-    /// How long the recovery took, in milliseconds.
+    /// Duration of the recovery, in milliseconds.
     pub recovery_ms: u64,
-    /// True when the network was shut off by the kernel.
+    /// True when the kernel blocked the network.
     pub offline: bool,
     /// Why it failed, else empty.
     pub why: String,
 }
 
-/// One release of a task.
+/// A line about one release of a task.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReleaseLine {
     /// The version.
@@ -135,15 +135,15 @@ pub struct ReleaseLine {
     pub tag: String,
     /// The commit that holds the files.
     pub commit: GitId,
-    /// When it was made.
+    /// Time of the release.
     pub at: Timestamp,
     /// Who made it.
     pub author: String,
-    /// Why: the first line of the tag's message, or of the commit's.
+    /// The reason: first line of the tag's message, or of the commit's.
     pub message: String,
-    /// What was said of it.
+    /// Its standing.
     pub standing: Standing,
-    /// Who said so, when that was in other clones only.
+    /// Who gave the verdicts, when they come from other clones only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub said_by: Option<String>,
     /// True when it is the active one.
@@ -155,20 +155,20 @@ pub struct ReleaseLine {
 /// One release in full.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReleaseDetail {
-    /// Its line.
+    /// Its line in the table.
     pub release: ReleaseLine,
     /// Its manifest.
     pub manifest: Option<Manifest>,
-    /// Why it cannot be read, when there should be one.
+    /// Why the manifest cannot be read, when there should be one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
-    /// Number of files and their size in bytes.
+    /// Number of files.
     pub files: usize,
-    /// Size of all files in bytes.
+    /// Total size of the files in bytes.
     pub bytes: u64,
 }
 
-/// One operation.
+/// A line about one operation.
 #[derive(Debug, Clone, Serialize)]
 pub struct OperationLine {
     /// Its id.
@@ -181,19 +181,19 @@ pub struct OperationLine {
     pub from: Option<Version>,
     /// The active version after.
     pub to: Option<Version>,
-    /// When it was planned.
+    /// Time when it was planned.
     pub at: Timestamp,
     /// Who ran it.
     pub who: String,
-    /// On which host.
+    /// The host.
     pub host: String,
-    /// Why.
+    /// The reason.
     pub message: String,
-    /// How it ended; `None` while it is unfinished.
+    /// The outcome; `None` while it is unfinished.
     pub outcome: Option<Outcome>,
-    /// The step at which an unfinished or stuck one stands.
+    /// The step at which an unfinished or stuck operation stopped.
     pub stands_at: Option<String>,
-    /// The operation that took it back.
+    /// The operation that undid it.
     pub undone_by: Option<OpId>,
 }
 
@@ -207,7 +207,7 @@ pub enum HistoryLine {
     Operation(OperationLine),
 }
 
-/// What differs between two versions of a task.
+/// The differences between two versions of a task.
 #[derive(Debug, Clone, Serialize)]
 pub struct Difference {
     /// The task.
@@ -224,40 +224,39 @@ pub struct Difference {
     pub config: Vec<(String, Option<String>, Option<String>)>,
     /// Packages that differ.
     pub packages: Vec<PackageChange>,
-    /// Environment variables: name, and true when it is new, false when it goes.
+    /// Environment variables: name, and true when it is new, false when it is removed.
     pub variables: Vec<(String, bool)>,
-    /// The versions of which it is not known what they depend on: then no package and no variable
-    /// is listed.
+    /// Versions with unknown dependencies; then no packages and variables are listed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Version>,
-    /// What is not known of how packages differ, a sentence each.
+    /// Unknown differences between packages, a sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unlisted: Vec<String>,
 }
 
-/// What became of one tag in an adoption.
+/// The result of adopting one tag.
 #[derive(Debug, Clone, Serialize)]
 pub struct AdoptionLine {
     /// The tag's name, escaped.
     pub tag: String,
-    /// The task and version it stands for.
+    /// The task and version that it names.
     pub release: Option<(TaskId, Version)>,
-    /// How many files the release has.
+    /// Number of files of the release.
     pub files: usize,
-    /// Why it was not adopted; `None` when it was (or would be).
+    /// Reason why it was not adopted; `None` when it was (or would be).
     pub reason: Option<String>,
 }
 
-/// One thing `doctor` looked at.
+/// One check made by `doctor`.
 #[derive(Debug, Clone, Serialize)]
 pub struct DoctorLine {
-    /// What was looked at.
+    /// The subject of the check.
     pub what: String,
     /// True when it is fine.
     pub ok: bool,
-    /// What was seen.
+    /// Description of what was found.
     pub seen: String,
-    /// How to mend it: a command, or advice.
+    /// A suggested fix: a command, or advice.
     pub fix: Option<Next>,
 }
 
@@ -270,7 +269,7 @@ pub struct DriftLine {
     pub registry: Option<Version>,
     /// The version in the config.
     pub config: Option<Version>,
-    /// What can be done.
+    /// A suggested remedy.
     pub remedy: String,
 }
 
@@ -285,7 +284,7 @@ pub struct InitFile {
     pub after: String,
 }
 
-/// Serde's test for nothing to tell.
+/// Tells serde to skip a zero count.
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_none(count: &usize) -> bool {
     *count == 0

@@ -1,4 +1,4 @@
-//! A plan as people and programs see it: what an operation would do, before it does it.
+//! A plan as shown to users and programs: what an operation would do.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use super::{
 use crate::TaskId;
 use base::RelPath;
 
-/// What one path goes through.
+/// The kind of change to one path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Letter {
     /// Added.
@@ -25,7 +25,7 @@ pub enum Letter {
 pub struct FileLine {
     /// The path.
     pub path: RelPath,
-    /// What happens to it.
+    /// The kind of change.
     pub letter: Letter,
     /// Lines added, `None` for binary or large files.
     pub added: Option<u32>,
@@ -33,25 +33,25 @@ pub struct FileLine {
     pub removed: Option<u32>,
     /// Size after, in bytes (before, when it is deleted).
     pub size: u64,
-    /// True when its bytes lie in the store.
+    /// True when its bytes are in the store.
     pub large: bool,
     /// Short remarks: "uncommitted edits are saved", "max_leverage: 5 -> 3".
     pub note: String,
 }
 
-/// What an operation writes to a disk, in bytes.
+/// The disk space that an operation needs, in bytes.
 #[derive(Debug, Clone, Copy, Eq, Serialize)]
 pub struct Space {
-    /// Certainly.
+    /// Bytes that are certainly written.
     pub needed: u64,
-    /// With everything that is saved and that may be there already, or get smaller.
+    /// Upper bound: includes saved data that may already be stored, or may compress.
     pub at_most: u64,
-    /// What is free now.
+    /// Bytes that are free now.
     pub free: u64,
 }
 
 impl PartialEq for Space {
-    /// What is free changes by itself and makes no other plan.
+    /// Ignores free space, which changes by itself and does not make a plan different.
     fn eq(&self, other: &Self) -> bool {
         (self.needed, self.at_most) == (other.needed, other.at_most)
     }
@@ -64,49 +64,49 @@ pub struct Plan {
     pub kind: OpKind,
     /// The task.
     pub task: TaskId,
-    /// The task's name for people.
+    /// The task's display name.
     pub title: Option<String>,
     /// The active version before.
     pub from: Option<Version>,
     /// The active version after.
     pub to: Option<Version>,
-    /// About the version that is gone to: who made it, when, why, its standing.
+    /// Description of the target version: who made it, when, why, its standing.
     pub about: String,
     /// The files that change.
     pub files: Vec<FileLine>,
-    /// How many files of the task stay as they are.
+    /// Number of unchanged files of the task.
     pub unchanged: usize,
-    /// Untracked files that stay where they are.
+    /// Untracked files, which stay where they are.
     pub untracked: Vec<RelPath>,
-    /// Protected files that stay as they are.
+    /// Protected files, which stay as they are.
     pub protected: Vec<RelPath>,
     /// Ignored files that no release keeps.
     pub left_out: LeftOut,
-    /// Files that other tasks use too and that differ from what the version expects.
+    /// Files that other tasks also use and that differ from what the version expects.
     pub drift: Vec<String>,
-    /// Files that this changes and that other tasks use too.
+    /// Files that this changes and that other tasks also use.
     pub radius: Vec<Touched>,
-    /// One-way doors that this passes.
+    /// One-way versions that this crosses.
     pub doors: Vec<String>,
     /// Packages that differ.
     pub packages: Vec<PackageChange>,
     /// Environment variables that the version needs and that are not set.
     pub missing_variables: Vec<String>,
-    /// Commands that will run, and whether they are trusted.
+    /// Commands that would run, and whether they are trusted.
     pub commands: Vec<CommandState>,
-    /// Things people should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
-    /// How much is written to the disk that is fullest afterwards; `None` when nothing is.
+    /// Space needed on the disk that is fullest afterwards; `None` when nothing is written.
     pub space: Option<Space>,
     /// True when nothing would change.
     pub nothing_to_do: bool,
-    /// True when a release is taken back.
+    /// True when a release is undone.
     #[serde(skip)]
     pub of_release: bool,
 }
 
 impl Plan {
-    /// A plan of a kind for a task that says nothing yet.
+    /// Creates an empty plan of a kind for a task.
     pub fn new(kind: OpKind, task: &TaskId) -> Self {
         Self {
             kind,

@@ -1,34 +1,34 @@
-//! The report of a disaster recovery: one value behind its Markdown, HTML and JSON.
+//! The report of a disaster recovery: the common source of its Markdown, HTML and JSON.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Plan, Report, answer::Next};
 
-/// The format that is written.
+/// Format that is written.
 pub const RECOVERY_SCHEMA: &str = "snapback.recovery/1";
 
-/// The report.
+/// The recovery report.
 #[derive(Debug, Clone, Serialize)]
 pub struct Recovery<'a> {
     /// [`RECOVERY_SCHEMA`].
     pub schema: &'static str,
-    /// The one sentence that says it all.
+    /// A one-sentence summary.
     pub summary: String,
-    /// True when the task is at the version and every check holds.
+    /// True when the task is at the version and every check passed.
     pub recovered: bool,
     /// The exit code.
     pub exit_code: i32,
-    /// When it began.
+    /// Time when it began.
     pub began_at: Timestamp,
-    /// When it was over.
+    /// Time when it ended.
     pub ended_at: Timestamp,
-    /// On which host.
+    /// The host.
     pub host: String,
-    /// What was going to be done.
+    /// The plan.
     pub plan: &'a Plan,
-    /// What was done: who, why, how long, the steps, the checks.
+    /// The result: who, why, duration, steps and checks.
     pub report: &'a Report,
-    /// What can be done next; how to take it back comes first.
+    /// Suggested next steps, beginning with how to undo it.
     pub next: Vec<Next>,
 }

@@ -1,5 +1,5 @@
-//! What an operation did: the one object behind the text, the JSON, the report file and the exit
-//! code.
+//! The result of an operation: the common source of the text, the JSON, the report file and the
+//! exit code.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,25 +8,25 @@ use super::{Verification, Version, kept::Kept, operation::OpKind};
 use crate::{GitId, OpId, TaskId};
 use base::Digest;
 
-/// What stands between a report and the digest of its text, in `report.json`.
+/// Separator between a report and the digest of its text, in `report.json`.
 const CHECKSUM: &str = ",\n  \"checksum\": \"";
-/// The end of that file.
+/// End of that file.
 const END: &str = "\"\n}";
 
-/// A report that is not what was written.
+/// The error for a damaged report.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Damaged(String);
 
-/// How an operation ended.
+/// The outcome of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// All of it was done.
+    /// It was completed.
     Done,
-    /// It failed and everything is as it was before.
+    /// It failed and everything was restored.
     Undone,
-    /// It failed and so did putting it back: a person is needed.
+    /// It failed and so did restoring: manual work is needed.
     Stuck,
 }
 
@@ -37,13 +37,13 @@ pub struct Report {
     pub op: Option<OpId>,
     /// The kind of operation.
     pub kind: OpKind,
-    /// The task; `None` when several were touched.
+    /// The task; `None` when several were affected.
     pub task: Option<TaskId>,
     /// The active version before.
     pub from: Option<Version>,
     /// The active version after.
     pub to: Option<Version>,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
     /// False when there was nothing to do.
     pub changed: bool,
@@ -51,42 +51,42 @@ pub struct Report {
     pub message: String,
     /// Who ran it, `name <email>`.
     pub who: String,
-    /// When it began.
+    /// Time when it began.
     pub at: Timestamp,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub duration_ms: u64,
-    /// The commit it made.
+    /// The commit that it created.
     pub commit: Option<GitId>,
-    /// The tag it made.
+    /// The tag that it created.
     pub tag: Option<String>,
-    /// How many files changed.
+    /// Number of files that changed.
     pub files_changed: usize,
-    /// How many bytes were saved into the store before anything changed.
+    /// Number of bytes saved into the store before anything changed.
     pub saved_bytes: u64,
-    /// What was verified.
+    /// The result of the verification.
     pub verification: Option<Verification>,
-    /// The exit code of what stopped it, when it was put back.
+    /// The exit code of the error that stopped it, when it was rolled back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    /// Why it did not succeed, and what people should know.
+    /// Reasons for a failure, and other notes for the user.
     pub notes: Vec<String>,
-    /// Its steps as they were done, in order; those of an earlier run are not known.
+    /// Its steps in the order they were done; those of an earlier run are unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Moment>,
-    /// The words of the command that shares it; none when there is no saying where. Never kept: the
-    /// settings may be others when the report is read.
+    /// The words of the command that shares it; empty when the destination is unknown. Never
+    /// stored, because the settings may differ when the report is read.
     #[serde(skip)]
     pub share: Vec<String>,
-    /// Files that somebody changed while it was at work, and what became of them.
+    /// Files with foreign edits during the operation, and what happened to them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Kept>,
-    /// True when a release was taken back, which nothing brings again but a new one.
+    /// True when a release was undone, which only a new release can redo.
     #[serde(skip)]
     pub of_release: bool,
 }
 
 impl Report {
-    /// The text that is kept: JSON, whose last field is the digest of the text without that field.
+    /// Returns the stored text: JSON whose last field is the digest of the text without that field.
     pub fn render(&self) -> String {
         let text = serde_json::to_string_pretty(self).expect("because plain data always renders");
         let body = text
@@ -95,10 +95,10 @@ impl Report {
         format!("{body}{CHECKSUM}{}{END}", Digest::of(text.as_bytes()))
     }
 
-    /// Reads what was kept; reports from before there were checksums have none.
+    /// Reads a stored report; old reports have no checksum.
     ///
     /// # Errors
-    /// When the text is not what was written.
+    /// When the text is damaged.
     pub fn parse(bytes: &[u8]) -> Result<Self, Damaged> {
         let text = std::str::from_utf8(bytes).map_err(|error| Damaged(error.to_string()))?;
         let whole = match text
@@ -118,7 +118,7 @@ impl Report {
             serde_json::from_str(&whole).map_err(|error| Damaged(error.to_string()))?;
         let report: Self =
             Self::deserialize(&fields).map_err(|error| Damaged(error.to_string()))?;
-        // A checksum whose place was changed is a field that no report has.
+        // A misplaced checksum shows up as an unknown field.
         let known = serde_json::to_value(&report).expect("because plain data always renders");
         let is_known = |field: &String| {
             known.get(field).is_some()
@@ -136,28 +136,28 @@ impl Report {
     }
 }
 
-/// A step of an operation as it was done.
+/// A step of an operation as it was executed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
-    /// The step, or what came before the first.
+    /// The step, or the work before the first one.
     pub what: String,
-    /// When it began, in milliseconds since the operation was asked for.
+    /// Time when it began, in milliseconds since the operation was requested.
     pub at_ms: u64,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub took_ms: u64,
-    /// How it ended.
+    /// The outcome.
     pub end: MomentEnd,
 }
 
-/// How a step ended.
+/// The outcome of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MomentEnd {
-    /// It was done.
+    /// It was completed.
     Done,
     /// It failed.
     Failed,
-    /// It was taken back.
+    /// It was rolled back.
     TakenBack,
 }
 

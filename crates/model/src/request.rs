@@ -1,4 +1,4 @@
-//! What a person asks for; engines turn it into a plan, and under the lock into an operation.
+//! User requests; engines turn them into plans, and under the lock into operations.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,94 +12,93 @@ use super::{
 use crate::{OpId, TaskId};
 use base::RelPath;
 
-/// Something that changes the world.
+/// A request for a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// A release.
     CreateSnapshot(CreateSnapshot),
-    /// A return to a release.
+    /// A rollback to a release.
     Rollback(Rollback),
     /// The inverse of an operation.
     Undo(Undo),
     /// The inverse of an undo.
     Redo(Undo),
-    /// Manifests for tags that have none.
+    /// Creation of manifests for tags that have none.
     Adopt(Adopt),
-    /// Registry and configuration of a task agree.
+    /// Reconciliation of the registry and the configuration of a task.
     SyncRegistry(SyncRegistry),
-    /// The first files, as they were shown.
+    /// Creation of the first files, as they were shown.
     Init(Vec<InitFile>),
-    /// Files that an operation put aside come back to where they were.
+    /// Restoration of files that an operation put aside.
     RestoreKept(RestoreKept),
 }
 
-/// Asks for files that an operation put aside.
+/// Requests files that an operation put aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestoreKept {
     /// The operation.
     pub op: OpId,
-    /// Files, or folders of them; none = all that somebody wrote.
+    /// Files, or their folders; empty = all foreign edits.
     pub paths: Vec<RelPath>,
 }
 
-/// Asks for manifests of tags that have none.
+/// Requests manifests for tags that have none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adopt {
-    /// The tasks; none = all.
+    /// The tasks; empty = all.
     pub tasks: Vec<TaskId>,
-    /// How its commit is signed.
+    /// How to sign the commit.
     pub signing: Signing,
 }
 
-/// Asks that the registry and the configuration of a task agree.
+/// Requests that the registry and the configuration of a task be reconciled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncRegistry {
     /// The task.
     pub task: TaskId,
-    /// Which side is believed.
+    /// The side that is authoritative.
     pub from: SyncFrom,
 }
 
-/// Which side is believed.
+/// The side that is authoritative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SyncFrom {
-    /// The configurations: the registry follows.
+    /// The configurations; the registry is updated.
     Config,
-    /// The registry: the configurations follow.
+    /// The registry; the configurations are updated.
     Registry,
 }
 
-/// Which version a release gets.
+/// How to choose the version of a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextVersion {
-    /// This one.
+    /// This version.
     Exactly(Version),
-    /// The newest one, raised. The version in the task's config wins when it is not released yet.
+    /// The newest version, raised. An unreleased version in the task's config takes precedence.
     Bump(Bump),
-    /// The newest one, raised as the messages of the commits since then ask for (Conventional
+    /// The newest version, raised according to the commit messages since then (Conventional
     /// Commits); nothing is released when nothing changed.
     Auto,
 }
 
-/// Asks for a release.
+/// Requests a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateSnapshot {
     /// The task.
     pub task: TaskId,
-    /// Its version; `None` = the version in the config if it is not released yet, else a patch
-    /// bump.
+    /// Its version; `None` = the version in the config if not released yet, else a patch bump.
     pub version: Option<NextVersion>,
-    /// Why.
+    /// The reason.
     pub message: String,
     /// False with `--no-verify`: the user's own `pre-commit` hook is not run.
     pub run_hooks: bool,
-    /// Whether and how what it makes is signed; where that cannot be it is not made.
+    /// Whether and how to sign the result; if signing is impossible, nothing is released.
     pub signing: Signing,
-    /// Versions of the task whose tags are somewhere else and not here, each with where.
+    /// Versions of the task whose tags exist only elsewhere, each with the place.
     pub elsewhere: BTreeMap<Version, String>,
 }
 
-/// Asks for a return to a release.
+/// Requests a rollback to a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(
     clippy::struct_excessive_bools,
@@ -113,32 +112,32 @@ pub struct Rollback {
     /// The target; `None` = the newest version proven good, not bad or held, older than the active
     /// one.
     pub to: Option<Version>,
-    /// Why.
+    /// The reason.
     pub message: String,
     /// False with `--no-commit`: only the work tree changes.
     pub commit: bool,
-    /// True when files that other tasks use too are restored as well.
+    /// True when files that other tasks also use are restored as well.
     pub with_shared: bool,
-    /// Overrides the settings.
+    /// Overrides the setting.
     pub env: Option<EnvMode>,
-    /// Overrides the settings.
+    /// Overrides the setting.
     pub on_verify_fail: Option<OnVerifyFail>,
     /// False with `--no-restart`: stop and start commands are not run.
     pub restart: bool,
-    /// What is demanded of the target's signature.
+    /// The requirement on the target's signature.
     pub signature: Demand,
-    /// True with `--past-floor`: one-way doors are passed.
+    /// True with `--past-floor`: one-way versions may be crossed.
     pub past_floor: bool,
-    /// True with `--despite-verdict`: the target may be one that somebody took back.
+    /// True with `--despite-verdict`: the target may be a withdrawn version.
     pub despite_verdict: bool,
-    /// Whether what it makes is signed; where that cannot be it goes on unsigned.
+    /// Whether to sign the result; if signing is impossible, it continues unsigned.
     pub signing: Signing,
-    /// It is taken back after so long unless somebody confirms it; `None` = it stays.
+    /// Time after which it is undone unless confirmed; `None` = it stays.
     pub confirm_within: Option<Duration>,
 }
 
 impl Rollback {
-    /// A return to a version with nothing but the settings to say how.
+    /// Creates a rollback to a version that relies on the settings.
     pub fn plain(task: TaskId, to: Version, message: String) -> Self {
         Self {
             task,
@@ -159,13 +158,13 @@ impl Rollback {
     }
 }
 
-/// Asks for the inverse of an operation.
+/// Requests the inverse of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undo {
     /// Only operations of this task count.
     pub task: Option<TaskId>,
-    /// This operation; `None` = the newest one that can be taken back.
+    /// The operation; `None` = the newest one that can be undone.
     pub op: Option<OpId>,
-    /// Whether what it makes is signed; where that cannot be it goes on unsigned.
+    /// Whether to sign the result; if signing is impossible, it continues unsigned.
     pub signing: Signing,
 }

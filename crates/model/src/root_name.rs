@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The word for the work tree in plans.
+/// Word for the work tree in plans.
 const WORK_TREE: &str = "work-tree";
 
 /// The name of a folder that operations may change.
@@ -14,15 +14,15 @@ pub enum RootName {
     /// The work tree of the repository.
     #[default]
     WorkTree,
-    /// Another folder that the site knows by this name.
+    /// Another folder that the site has registered under this name.
     Named(Label),
 }
 
-/// A name of 1 to 64 lower-case letters, digits and `-`, which begins with a letter.
+/// A name of 1 to 64 lower-case letters, digits and `-`, beginning with a letter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label(String);
 
-/// A text that is no name of a folder.
+/// The error for a text that is not a folder name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no name of a folder: use 1 to 64 lower-case letters, digits and '-'")]
 pub struct NotARootName(String);
@@ -31,7 +31,7 @@ impl RootName {
     /// Reads a name.
     ///
     /// # Errors
-    /// When the text is none.
+    /// When the text is not a valid name.
     pub fn parse(text: &str) -> Result<Self, NotARootName> {
         let legal = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
         let begins = text.bytes().next().is_some_and(|c| c.is_ascii_lowercase());

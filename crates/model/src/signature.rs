@@ -1,8 +1,8 @@
-//! Signatures of releases: what is demanded of them, and what was found.
+//! Signatures of releases: requirements and results.
 //!
-//! There are two kinds. That of the tag is made and judged by git's own programs. That of the
-//! manifest is ed25519, needs no program, and travels as a line of the tag's message: it goes where
-//! the tag goes, no push can forget it, and it appears in the same step as the release.
+//! There are two kinds. The tag's signature is made and judged by git's own programs. The
+//! manifest's signature is ed25519, needs no program, and is a line in the tag's message: it
+//! travels with the tag, no push can forget it, and it appears in the same step as the release.
 
 use std::{fmt, str::FromStr};
 
@@ -10,39 +10,39 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What is demanded of a release's signature.
+/// The requirement on a release's signature.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Demand {
-    /// A good one by a key that is trusted here.
+    /// A good signature by a locally trusted key.
     Required,
-    /// A bad or revoked one fails; a missing one, or one that nobody here can judge, is a note.
+    /// A bad or revoked one fails; a missing one, or one that cannot be judged here, is a note.
     #[default]
     Optional,
-    /// It is not looked at.
+    /// Signatures are not checked.
     None,
 }
 
-/// What a signature is worth.
+/// The state of a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Made by a trusted key over exactly these bytes.
     Good,
     /// Not made over these bytes, or made for another tag.
     Bad,
-    /// Made by a key that nothing here vouches for.
+    /// Made by a key that is not trusted here.
     UnknownKey,
-    /// It, or its key, has expired.
+    /// The signature or its key has expired.
     Expired,
     /// Its key was revoked.
     Revoked,
-    /// There is none.
+    /// There is no signature.
     Missing,
     /// The program that judges it could not be run.
     Unjudged,
 }
 
 impl State {
-    /// The word for people.
+    /// Returns the word for display.
     pub fn word(self) -> &'static str {
         match self {
             Self::Good => "good",
@@ -56,21 +56,21 @@ impl State {
     }
 }
 
-/// What was found.
+/// The judgement of a signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
-    /// What it is worth.
+    /// Its state.
     pub state: State,
-    /// Who made it, as the key's owner or the list of allowed signers says.
+    /// The signer, according to the key's owner or the list of allowed signers.
     pub signer: Option<String>,
-    /// The key's fingerprint, or its id.
+    /// The key's fingerprint or id.
     pub key: Option<String>,
     /// Why it is not good, or how it was made.
     pub why: String,
 }
 
 impl Judgement {
-    /// One without signer and key.
+    /// Creates a judgement without signer and key.
     pub fn only(state: State, why: impl Into<String>) -> Self {
         Self {
             state,
@@ -80,7 +80,7 @@ impl Judgement {
         }
     }
 
-    /// What was seen of the signature of `what`, one fact a line.
+    /// Lists the facts about the signature of `what`, one per line.
     pub fn evidence(&self, what: &str) -> Vec<String> {
         let mut lines = vec![format!(
             "{what}signature: {} ({})",
@@ -93,23 +93,23 @@ impl Judgement {
     }
 }
 
-/// How a release is signed.
+/// How to sign a release.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Signing {
-    /// The tag as git is set up (`tag.gpgSign`, `tag.forceSignAnnotated`), the manifest as the
-    /// settings say.
+    /// Signs the tag as configured in git (`tag.gpgSign`, `tag.forceSignAnnotated`), and the
+    /// manifest as configured in the settings.
     #[default]
     AsConfigured,
-    /// Not at all.
+    /// Signs nothing.
     Never,
-    /// The tag always; with this key instead of `user.signingKey`.
+    /// Always signs the tag, with this key instead of `user.signingKey` when given.
     With(Option<String>),
-    /// The manifest always, with the user's own key.
+    /// Always signs the manifest, with the user's own key.
     Manifest,
 }
 
 impl Signing {
-    /// True when the manifest is signed; `usual` is what the settings say.
+    /// True when the manifest is signed; `usual` is the setting.
     pub fn of_manifest(&self, usual: bool) -> bool {
         match self {
             Self::Never => false,
@@ -119,13 +119,13 @@ impl Signing {
     }
 }
 
-/// A public key, which is its own name: `ed25519:<44 characters of base64>`. The algorithm is part
-/// of it, so no key is ever used with another one.
+/// A public key, identified by itself: `ed25519:<44 characters of base64>`. It includes the
+/// algorithm, so no key is ever used with another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct KeyId(pub [u8; 32]);
 
-/// A text that names no key.
+/// The error for a text that is not a key.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is not a key of the form ed25519:<44 characters of base64>")]
 pub struct NotAKey(pub String);
@@ -164,47 +164,47 @@ impl TryFrom<String> for KeyId {
     }
 }
 
-/// Somebody whose signatures count on this machine.
+/// A signer who is trusted on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signer {
-    /// Who it is, as the owner of this machine calls them.
+    /// Name of the signer, chosen by the owner of this machine.
     pub name: String,
-    /// Their key.
+    /// The signer's key.
     pub key: KeyId,
     /// Releases made at this moment or later are no longer good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<Timestamp>,
-    /// When the key was revoked; then nothing that it signed is good.
+    /// Time when the key was revoked; then none of its signatures is good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<Timestamp>,
 }
 
-/// The line of a tag's message that holds the signature of the manifest.
+/// Prefix of the line in a tag's message that holds the manifest's signature.
 pub const SIGNATURE_TRAILER: &str = "Snapback-Signature: ";
 
-/// A signature of a manifest, as a tag's message holds it.
+/// A signature of a manifest, as stored in a tag's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestSignature {
-    /// The key that it says made it.
+    /// The key that it claims to be made with.
     pub key: KeyId,
     /// R and S, RFC 8032, 5.1.6.
     pub bytes: [u8; 64],
 }
 
-/// What the message of a tag holds besides exactly one signature that can be read.
+/// Reasons why a tag's message does not have exactly one readable signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unread {
-    /// None.
+    /// It has none.
     Missing,
-    /// One by an algorithm that this version does not know.
+    /// It has one by an unknown algorithm.
     Unknown(String),
-    /// Something that is none, or more than one: then none of them counts.
+    /// It has a malformed one, or more than one; then none of them counts.
     Wrong(&'static str),
 }
 
 impl ManifestSignature {
-    /// The line, with its end.
+    /// Returns the line, including the line end.
     pub fn trailer(&self) -> String {
         format!(
             "{SIGNATURE_TRAILER}{} {}\n",
@@ -213,10 +213,10 @@ impl ManifestSignature {
         )
     }
 
-    /// The one in a tag's message, whose last paragraph has it; what stands above is the user's.
+    /// Reads the signature in the last paragraph of a tag's message; the text above is the user's.
     ///
     /// # Errors
-    /// Why there is none that can be judged.
+    /// The reason why no signature can be judged.
     pub fn in_message(message: &str) -> Result<Self, Unread> {
         let last = message
             .trim_end_matches('\n')
@@ -314,7 +314,7 @@ mod tests {
             format!("{key} {}", &bytes[..bytes.len() - 4]),
             format!("{key} {}", bytes.trim_end_matches('=')),
             format!("{} {bytes}", key.trim_end_matches('=')),
-            // The last character has bits that no byte has.
+            // The last character has unused bits.
             format!("{key} {}", bytes.replace("CQ==", "CR==")),
             format!("{key}AAAA {bytes}"),
             format!("{} {bytes}", &key["ed25519:".len()..]),

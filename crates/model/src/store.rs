@@ -1,17 +1,17 @@
-//! What the store says of itself: sizes, damage, what a collection freed and a repair healed.
+//! Reports of the store: sizes, damage, collections and repairs.
 
 use serde::Serialize;
 
 use crate::ObjectId;
 
-/// Something of the store that is not what it should be.
+/// A damaged part of the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Harm {
-    /// The file, below the state folder; empty when something is missing that no file is known for.
+    /// The file, below the state folder; empty when the missing data has no known file.
     pub file: String,
-    /// What was seen.
+    /// Description of the damage.
     pub why: String,
-    /// The chunk, list or object that is bad.
+    /// The damaged chunk, list or object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blob: Option<ObjectId>,
     /// The objects that need it.
@@ -19,7 +19,7 @@ pub struct Harm {
     pub objects: Vec<ObjectId>,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CheckReport {
     /// `quick`, `fast` or `deep`.
@@ -30,33 +30,33 @@ pub struct CheckReport {
     pub bytes: u64,
     /// Number of chunks and lists in them.
     pub blobs: u64,
-    /// Number of packs that the budget left for the next check.
+    /// Number of packs left for the next check when the budget ran out.
     pub remaining: usize,
-    /// Number of files that nothing needs: the next collection removes them.
+    /// Number of unneeded files, which the next collection removes.
     pub leftovers: usize,
-    /// Everything that is not what it should be.
+    /// All damage.
     pub damage: Vec<Harm>,
-    /// Objects that cannot be given back now: there is no other copy of what is damaged.
+    /// Objects that cannot be read now, because damaged data has no other copy.
     pub lost: Vec<ObjectId>,
 }
 
 impl CheckReport {
-    /// True when nothing is wrong.
+    /// True when there is no damage.
     pub fn is_sound(&self) -> bool {
         self.damage.is_empty() && self.lost.is_empty()
     }
 }
 
-/// What a collection did, or would do.
+/// The result of a collection, or of its dry run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct GcReport {
     /// True when nothing was changed.
     pub dry_run: bool,
     /// Number of objects that must stay.
     pub roots: usize,
-    /// Objects that must stay and are not there, or not whole.
+    /// Objects that must stay but are missing or incomplete.
     pub missing: Vec<ObjectId>,
-    /// Objects that nothing names: they are given up.
+    /// Objects that nothing names, which are removed.
     pub dropped: Vec<ObjectId>,
     /// Number of chunks and lists that nothing needs.
     pub dead_blobs: u64,
@@ -64,17 +64,17 @@ pub struct GcReport {
     pub dead_bytes: u64,
     /// Number of packs removed as a whole.
     pub removed_packs: usize,
-    /// Number of packs written again without what nothing needs.
+    /// Number of packs rewritten without unneeded data.
     pub rewritten_packs: usize,
-    /// Number of packs that could not be written again, because the disk is full or a chunk is bad.
+    /// Number of packs that could not be rewritten, because the disk is full or a chunk is bad.
     pub kept_packs: usize,
-    /// Number of bytes that the store was made smaller by.
+    /// Number of bytes by which the store shrank.
     pub freed: u64,
-    /// Number of files left over by interrupted work and removed.
+    /// Number of leftover files of interrupted work that were removed.
     pub leftovers: usize,
     /// Number of objects of the old format that were put into packs.
     pub migrated: usize,
-    /// Number of sessions at work that began too early for the collection to go on now.
+    /// Number of active sessions that began too early for the collection to continue now.
     pub sessions_at_work: usize,
 }
 
@@ -86,18 +86,18 @@ impl GcReport {
     }
 }
 
-/// What a repair did.
+/// The result of a repair.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RepairReport {
-    /// What was wrong.
+    /// The damage that was found.
     pub damage: Vec<Harm>,
-    /// Files taken out of use; they lie in the quarantine.
+    /// Files moved to the quarantine.
     pub quarantined: Vec<String>,
-    /// Number of chunks and lists that were copied out of damaged packs.
+    /// Number of chunks and lists copied from damaged packs.
     pub copied: u64,
-    /// Objects that were damaged and can be given back again.
+    /// Objects that were damaged and can be read again.
     pub healed: Vec<ObjectId>,
-    /// Objects that cannot be given back: no intact copy was found.
+    /// Objects that cannot be read: no intact copy was found.
     pub lost: Vec<ObjectId>,
 }
 
@@ -108,22 +108,22 @@ pub struct GroupStats {
     pub name: String,
     /// Number of its objects.
     pub objects: usize,
-    /// Number of their plain bytes, as often as they are named.
+    /// Number of their plain bytes, counted each time they are named.
     pub logical: u64,
-    /// Number of plain bytes of their different chunks.
+    /// Number of plain bytes of their distinct chunks.
     pub unique: u64,
-    /// Number of stored bytes of those.
+    /// Number of stored bytes of those chunks.
     pub stored: u64,
-    /// Objects that are not in this store.
+    /// Number of objects that are not in this store.
     pub missing: usize,
 }
 
-/// The store in figures.
+/// Statistics of the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct StoreStats {
     /// Number of plain bytes of the objects of all groups.
     pub logical: u64,
-    /// Number of plain bytes of all different chunks.
+    /// Number of plain bytes of all distinct chunks.
     pub unique: u64,
     /// Number of bytes of all packs on the disk.
     pub stored: u64,
@@ -133,7 +133,7 @@ pub struct StoreStats {
     pub packs: usize,
     /// Number of chunks.
     pub chunks: u64,
-    /// Number of files of more than one chunk.
+    /// Number of files with more than one chunk.
     pub lists: u64,
     /// Number of index segments.
     pub segments: usize,
@@ -141,15 +141,15 @@ pub struct StoreStats {
     pub old_objects: usize,
     /// Stored bytes that no group needs: about what a collection would free.
     pub garbage: u64,
-    /// Seconds since 1970 of the last collection.
+    /// Time of the last collection, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_gc: Option<i64>,
-    /// Seconds since 1970 of the last check of every pack's checksums.
+    /// Time since which every pack has had its checksums checked, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_fast: Option<i64>,
-    /// Seconds since 1970 of the last check of every chunk.
+    /// Time since which every chunk has been checked, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_deep: Option<i64>,
-    /// By group.
+    /// Statistics by group.
     pub groups: Vec<GroupStats>,
 }

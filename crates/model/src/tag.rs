@@ -30,7 +30,7 @@ pub enum TagName {
     Marker {
         /// The task.
         task: TaskId,
-        /// The version that was returned to.
+        /// The version that was rolled back to.
         to: Version,
         /// The version that was left.
         from: Version,
@@ -39,11 +39,11 @@ pub enum TagName {
     },
 }
 
-/// What separates the two versions of a marker.
+/// Separator between the two versions of a marker.
 const ROLLBACK_FROM: &str = "-rollback-from-v";
 
 impl TagName {
-    /// The tag of a release.
+    /// Returns the tag of a release.
     pub fn release(task: &TaskId, version: &Version) -> Self {
         Self::Release {
             task: task.clone(),
@@ -51,27 +51,27 @@ impl TagName {
         }
     }
 
-    /// Reads a tag name; of several readings the one with the longest id.
+    /// Parses a tag name; of several readings, chooses the one with the longest id.
     pub fn parse(name: &str, is_task: impl Fn(&TaskId) -> bool) -> Option<Self> {
         Self::readings(name, &is_task).next()
     }
 
-    /// True for a name of the form that markers of rollbacks have.
+    /// True for a name in the form of a rollback marker.
     pub fn is_marker(name: &str) -> bool {
         name.contains(ROLLBACK_FROM)
     }
 
-    /// Everything that a tag name can mean, the longest id first. Ids may contain `-v` themselves,
-    /// so each `-v` is tried whose rest is legal and whose prefix is a known task. `T01-v2` beside
-    /// `T01` is never in doubt; `T01-v1.0.0-v2.0.0` is, where both `T01` and `T01-v1.0.0` are
-    /// tasks.
+    /// Returns all possible readings of a tag name, longest id first. Ids may contain `-v`
+    /// themselves, so each `-v` is tried whose rest is legal and whose prefix is a known task.
+    /// `T01-v2` next to `T01` is never ambiguous; `T01-v1.0.0-v2.0.0` is, when both `T01` and
+    /// `T01-v1.0.0` are tasks.
     pub fn readings<'a>(
         name: &'a str,
         is_task: &'a dyn Fn(&TaskId) -> bool,
     ) -> impl Iterator<Item = Self> + 'a {
         name.rmatch_indices("-v").filter_map(move |(at, _)| {
             let rest = &name[at + 2..];
-            // Cheap test first: thousands of foreign tags must cost nothing.
+            // The cheap test comes first: thousands of foreign tags must cost nothing.
             rest.starts_with(|c: char| c.is_ascii_digit())
                 .then_some(())?;
             let task: TaskId = name[..at].parse().ok()?;
@@ -80,7 +80,7 @@ impl TagName {
         })
     }
 
-    /// Reads what follows `<task>-v`.
+    /// Parses the part after `<task>-v`.
     fn parse_rest(task: TaskId, rest: &str) -> Option<Self> {
         let Some((to, from)) = rest.split_once(ROLLBACK_FROM) else {
             return Some(Self::Release {
@@ -105,19 +105,19 @@ impl TagName {
         })
     }
 
-    /// The task it speaks of.
+    /// Returns the task.
     pub fn task(&self) -> &TaskId {
         match self {
             Self::Release { task, .. } | Self::Marker { task, .. } => task,
         }
     }
 
-    /// The full reference name.
+    /// Returns the full reference name.
     pub fn reference(&self) -> String {
         format!("refs/tags/{self}")
     }
 
-    /// The second reference that keeps a release when its tag is deleted by hand.
+    /// Returns the second reference, which preserves a release when its tag is deleted by hand.
     pub fn keep_reference(task: &TaskId, version: &Version) -> String {
         format!("refs/snapback/keep/{task}/{version}")
     }
@@ -251,7 +251,7 @@ mod tests {
             let pre = pre.map(|p| format!("-{p}")).unwrap_or_default();
             let (Ok(to), Ok(from)) = (format!("{a}.{b}.{c}{pre}").parse::<Version>(), format!("{d}.{e}.{f}").parse::<Version>()) else { return Ok(()) };
             let task: TaskId = task.parse().expect("assumed above");
-            // The one ambiguity left is a task whose id itself continues like a version of another
+            // The only ambiguity left is a task whose id itself continues like a version of another
             // known task.
             for tag in [TagName::release(&task, &to), TagName::Marker { task: task.clone(), to: to.clone(), from: from.clone(), nth }] {
                 prop_assert_eq!(TagName::parse(&tag.to_string(), |id| *id == task), Some(tag));

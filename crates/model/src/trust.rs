@@ -1,8 +1,8 @@
-//! The commands that a configuration names, as data: what a person agrees to, one by one.
+//! The commands in a configuration, as data: users agree to them one by one.
 //!
-//! A command's digest covers everything that decides what would run: its task, its use, its
-//! words, its folder, its time limit and the file that defines it. Another byte in one of them
-//! is another command, and is asked for again. Nothing here runs or stores anything.
+//! A command's digest covers everything that decides what would run: its task, its role, its text,
+//! its folder, its time limit and the file that defines it. A change of one byte makes another
+//! command, which needs consent again. Nothing here runs or stores anything.
 
 use std::time::Duration;
 
@@ -16,28 +16,28 @@ use super::{
 use crate::TaskId;
 use base::{Digest, Hasher, RelPath};
 
-/// What a command is for.
+/// The purpose of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Stops the task before a change.
     Stop,
-    /// Starts it afterwards.
+    /// Starts the task afterwards.
     Start,
-    /// Level 3.
+    /// Runs a check of level 3.
     Smoke,
-    /// Level 4: a command, or a connection to a port or a URL.
+    /// Runs a check of level 4: a command, or a connection to a port or a URL.
     Probe,
-    /// Builds the Python environment, with the Python that is in it.
+    /// Rebuilds the Python environment, using its own Python.
     Environment,
-    /// Brings alerts to people.
+    /// Delivers alerts.
     Alert,
     /// Reads a metric of the guard.
     Metric,
 }
 
 impl Role {
-    /// The word in plans and lists, at most eight characters.
+    /// Returns the word in plans and lists, at most eight characters.
     pub fn word(self) -> &'static str {
         match self {
             Self::Stop => "stop",
@@ -51,15 +51,15 @@ impl Role {
     }
 }
 
-/// A command that the configuration names.
+/// A command in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfiguredCommand {
-    /// The task; `None` for what belongs to the whole repository.
+    /// The task; `None` for commands of the whole repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskId>,
-    /// What it is for.
+    /// Its purpose.
     pub role: Role,
-    /// The command line, run by `sh -c`; of other probes and of environments, what is done.
+    /// The command line, run by `sh -c`; for other probes and environments, a description.
     pub run: String,
     /// The folder it runs in, below the work tree; empty for its top.
     #[serde(deserialize_with = "top_or_below")]
@@ -70,7 +70,7 @@ pub struct ConfiguredCommand {
     pub config: String,
 }
 
-/// Reads a folder, which unlike other paths may be the top itself.
+/// Deserialises a folder, which unlike other paths may be the top itself.
 fn top_or_below<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<RelPath, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() {
@@ -81,7 +81,7 @@ fn top_or_below<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Rel
 }
 
 impl ConfiguredCommand {
-    /// The digest of all of it: each field with its length before it, so that no two are alike.
+    /// Returns the digest of all fields, each preceded by its length, so that no two are alike.
     pub fn digest(&self) -> Digest {
         let mut hasher = Hasher::default();
         let role = serde_json::to_string(&self.role).expect("because plain data always renders");
@@ -103,10 +103,10 @@ impl ConfiguredCommand {
     }
 }
 
-/// The variable that pins sets of commands, by their digests.
+/// Environment variable that pins sets of commands, by their digests.
 pub const PINS_VARIABLE: &str = "SNAPBACK_TRUST";
 
-/// The digest of a set of commands, whatever their order: what [`PINS_VARIABLE`] pins.
+/// Returns the digest of a set of commands in any order, as pinned by [`PINS_VARIABLE`].
 pub fn digest_of_all(commands: &[ConfiguredCommand]) -> Digest {
     let mut digests: Vec<Digest> = commands.iter().map(ConfiguredCommand::digest).collect();
     digests.sort_unstable();
@@ -119,7 +119,7 @@ pub fn digest_of_all(commands: &[ConfiguredCommand]) -> Digest {
     hasher.finish()
 }
 
-/// Everything that a task's settings would run or reach out to, in the order of the settings.
+/// Returns everything that a task's settings would run or connect to, in the order of the settings.
 pub fn commands_of(task: &TaskSpec, config: &str) -> Vec<ConfiguredCommand> {
     let make = |role: Role, run: String, timeout: Duration| ConfiguredCommand {
         task: Some(task.id.clone()),
@@ -156,7 +156,7 @@ pub fn commands_of(task: &TaskSpec, config: &str) -> Vec<ConfiguredCommand> {
     all
 }
 
-/// The channels through which alerts go.
+/// Returns the channels through which alerts are sent.
 pub fn channels_of(alerts: &AlertSettings, config: &str) -> Vec<ConfiguredCommand> {
     let limit = u64::try_from(alerts.limit.as_millis()).unwrap_or(u64::MAX);
     let trusting = alerts
@@ -175,7 +175,7 @@ pub fn channels_of(alerts: &AlertSettings, config: &str) -> Vec<ConfiguredComman
     alerts.channels.iter().map(channel).collect()
 }
 
-/// A command, and whether the repository's owner agreed to it.
+/// A command, and whether it is trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CommandState {
     /// The command.
@@ -237,7 +237,7 @@ mod tests {
         for other in &others {
             assert_ne!(one.digest(), other.digest(), "{other:?}");
         }
-        // A byte that moves from one field to the next is seen, too.
+        // A byte that moves from one field to the next is detected, too.
         let moved = ConfiguredCommand {
             run: "python smoke.pyt".into(),
             dir: RelPath::own("asks/T01"),

@@ -1,4 +1,4 @@
-//! Verdicts on versions: good, bad, held, pinned. Append-only records; the newest one counts.
+//! Verdicts on versions, such as good, bad, held, pinned. Append-only records; the newest counts.
 
 use std::collections::HashSet;
 
@@ -9,43 +9,43 @@ use super::Version;
 use crate::{GitId, OpId, TaskId};
 use base::Digest;
 
-/// What was said of a version.
+/// A verdict on a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Levels 1 and 2 (and 3 where a smoke command is set) passed.
     Proven,
-    /// A person says it is good.
+    /// A person marked it good.
     Good,
-    /// A person or the guard says it is bad: never a default target.
+    /// A person or the guard marked it bad: never a default target.
     Bad,
-    /// It was rolled back from: automation must not bring it back.
+    /// Held, by a rollback that left it or by hand: automation must not restore it.
     Held,
     /// The hold was lifted.
     #[serde(rename = "released")]
     HoldLifted,
-    /// It must stay restorable whatever the retention rules say.
+    /// It must stay restorable regardless of the retention rules.
     Pinned,
-    /// The pin was taken off.
+    /// The pin was removed.
     Unpinned,
-    /// Its checks failed when it was released, gone to, rehearsed or looked at.
+    /// Its checks failed on release, rollback, rehearsal or inspection.
     Failed,
-    /// It is not kept as it was released: bytes or manifest are gone or other ones.
+    /// It is not stored as released: bytes or manifest are missing or different.
     Damaged,
-    /// It is kept as it was released again.
+    /// It is stored as released again.
     Whole,
-    /// A word of a newer program: kept, passed on, and of no weight here.
+    /// A word of a newer program: preserved, passed on, and without effect here.
     #[serde(untagged)]
     Unknown(NewWord),
 }
 
-/// A word that this program does not know, of the form that words have: `quarantined`.
+/// An unknown but well-formed verdict word, such as `quarantined`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct NewWord(String);
 
 impl NewWord {
-    /// The word.
+    /// Returns the word.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -73,20 +73,20 @@ impl TryFrom<String> for NewWord {
     }
 }
 
-/// What tells one release of a number from another one.
+/// Distinguishes releases that have the same version number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Meant {
-    /// The digest of its manifest: the tag may be made anew, signed or not, and names the same
-    /// release.
+    /// The digest of its manifest. The tag may be recreated, signed or not, and still names the
+    /// same release.
     Manifest(Digest),
-    /// The commit of a tag that names no manifest.
+    /// The commit of a tag without a manifest.
     Commit(GitId),
 }
 
 impl Meant {
-    /// True unless both are known and are not the same: what names no release is of whatever has
-    /// the number.
+    /// True unless both are known and differ: a record without a release applies to any release
+    /// with the number.
     pub fn may_be(said: Option<&Self>, here: Option<&Self>) -> bool {
         said.is_none() || here.is_none() || said == here
     }
@@ -99,33 +99,33 @@ pub struct VerdictRecord {
     pub task: TaskId,
     /// The version.
     pub version: Version,
-    /// The release that was meant: a number may be released anew. Older records have none, and mean
-    /// whatever has the number.
+    /// The release that was meant, because a number may be released again. Older records have none,
+    /// and apply to any release with the number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<Meant>,
-    /// What was said.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Who said it.
+    /// The author of the verdict.
     pub who: String,
-    /// When.
+    /// Time of the verdict.
     pub at: Timestamp,
-    /// The operation that said it, if any; makes the record idempotent.
+    /// The operation that recorded it, if any; makes the record idempotent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub op: Option<OpId>,
-    /// One more than the highest number that its writer knew of this version: what was said in the
-    /// knowledge of something else counts more, whatever the clocks say. Older records have none.
+    /// One more than the highest number that its writer knew of this version: a verdict given with
+    /// knowledge of another one outweighs it, whatever the clocks say. Older records have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
-    /// Of `proven`: the failures that its writer knew of, by [`VerdictRecord::mark`]; no other ones
-    /// are mended by it. Older records have none, and mend what is before them in the order.
+    /// For `proven`: the failures that its writer knew of, by [`VerdictRecord::mark`]; it resolves
+    /// only these. Older records have none, and resolve all failures before them in the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mends: Option<Vec<String>>,
 }
 
 impl VerdictRecord {
-    /// True when both say the same, whatever their writers knew.
+    /// True when both have the same content, regardless of what their writers knew.
     pub fn says_the_same(&self, other: &Self) -> bool {
         let said = |record: &Self| Self {
             seq: None,
@@ -135,9 +135,9 @@ impl VerdictRecord {
         said(self) == said(other)
     }
 
-    /// True for what is shared with other clones: what people, rollbacks and checks say of a
-    /// version. What the storage of one clone holds is nobody else's matter, and a word that is not
-    /// known was shared by the program that knows it.
+    /// True for records that are shared with other clones: those by people, rollbacks and checks.
+    /// The storage of one clone does not concern others, and an unknown word was already shared by
+    /// the program that knows it.
     pub fn is_shared(&self) -> bool {
         !matches!(
             self.verdict,
@@ -145,18 +145,19 @@ impl VerdictRecord {
         )
     }
 
-    /// What another record names this one by: the first 128 bits of its digest, in hex.
+    /// Returns the mark that other records use for this one: the first 128 bits of its digest, in
+    /// hex.
     pub fn mark(&self) -> String {
         let json = serde_json::to_string(self).expect("because plain data always renders");
         Digest::of(json.as_bytes()).hex()[..32].to_string()
     }
 
-    /// The record as it is written by somebody who knows these of its version.
+    /// Returns the record as written with knowledge of these records of its version.
     #[must_use]
     pub fn in_knowledge_of(&self, known: &[Self]) -> Self {
         let mut record = self.clone();
         if record.seq.is_none() {
-            // What stays here is counted apart: other clones must not see numbers that nobody gave.
+            // Local records are counted separately: other clones must not see gaps in the numbers.
             let is_local =
                 |record: &Self| matches!(record.verdict, Verdict::Damaged | Verdict::Whole);
             record.seq = Some(next_seq(
@@ -177,7 +178,7 @@ impl VerdictRecord {
     }
 }
 
-/// The failures among the records of one version, in their order, that no proof knew of.
+/// Returns the failures among the ordered records of one version that no proof knew of.
 pub fn unmended(records: &[VerdictRecord]) -> Vec<&VerdictRecord> {
     let is_proof = |record: &&VerdictRecord| record.verdict == Verdict::Proven;
     let mended: HashSet<&String> = records
@@ -196,10 +197,10 @@ pub fn unmended(records: &[VerdictRecord]) -> Vec<&VerdictRecord> {
         .collect()
 }
 
-/// Brings the records of one version into the order in which they count, the last one most; a union
-/// of records gives the same order in every clone. Records without a number come first, by their
-/// times; so do those whose number nobody can have counted to, or one of them could end the count.
-/// Of what was said without knowing of each other, the more careful word wins.
+/// Sorts the records of one version by increasing weight; the same set of records gets the same
+/// order in every clone. Records without a number come first, by time; so do those with an
+/// impossibly high number, which could otherwise end the count. Of verdicts given without knowledge
+/// of each other, the more careful one wins.
 pub fn in_order(records: &mut [VerdictRecord]) {
     let count = records.iter().filter(|record| record.seq.is_some()).count();
     let careful = |verdict: &Verdict| {
@@ -221,14 +222,14 @@ pub fn in_order(records: &mut [VerdictRecord]) {
     );
 }
 
-/// True for a number that one of so many writers can have come to; some records may be lost.
+/// True for a number that is plausible for this many records; some records may be lost.
 fn is_counted(seq: u64, count: usize) -> bool {
-    /// Records that may be missing here.
+    /// Number of records that may be missing here.
     const LOST: u64 = 64;
     seq <= count as u64 + LOST
 }
 
-/// The number that the next record of a version gets.
+/// Returns the number for the next record of a version.
 pub fn next_seq<'a>(records: impl IntoIterator<Item = &'a VerdictRecord>) -> u64 {
     let all: Vec<u64> = records
         .into_iter()
@@ -240,40 +241,38 @@ pub fn next_seq<'a>(records: impl IntoIterator<Item = &'a VerdictRecord>) -> u64
         .map_or(1, |most| most + 1)
 }
 
-/// What all records together say of one version.
+/// The combined verdict of all records on one version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "independent facts, each with its own records"
 )]
 pub struct Standing {
-    /// It passed its verification, here or where somebody says so, and no failure since stands
-    /// against it.
+    /// It passed its verification, here or in another clone, and no later failure is unresolved.
     pub proven: bool,
-    /// A person called it good.
+    /// A person marked it good.
     pub good: bool,
-    /// It was called bad.
+    /// It was marked bad.
     pub bad: bool,
-    /// It was rolled back from.
+    /// It is held, by a rollback that left it or by a person.
     pub held: bool,
-    /// It must stay.
+    /// It must stay restorable.
     pub pinned: bool,
-    /// Its checks failed when they ran last, it is not kept as it was released, or its tag was
-    /// moved.
+    /// Its last checks failed, it is not stored as released, or its tag was moved.
     pub failed: bool,
-    /// Its checks failed when they ran last.
+    /// Its last checks failed.
     #[serde(skip)]
     pub checks_failed: bool,
-    /// It is not kept as it was released, which running its checks again does not mend.
+    /// It is not stored as released, which rerunning its checks does not fix.
     #[serde(skip)]
     pub damaged: bool,
-    /// The hold is a person's word, not what a rollback says of the version that it leaves.
+    /// The hold was set by a person, not by a rollback that left the version.
     #[serde(skip)]
     pub held_by_hand: bool,
 }
 
 impl Standing {
-    /// Folds the records of one version, in their order ([`in_order`]).
+    /// Combines the records of one version, in their order ([`in_order`]).
     pub fn of(records: &[VerdictRecord]) -> Self {
         let mut standing = Self::default();
         for record in records {
@@ -307,17 +306,17 @@ impl Standing {
         standing
     }
 
-    /// True when a rollback may choose it by itself.
+    /// True when a rollback may choose it by default.
     pub fn may_be_default_target(self) -> bool {
         (self.proven || self.good) && !self.bad && !self.held && !self.failed
     }
 
-    /// True when somebody took the release back: no rollback goes to it without being told why.
+    /// True when the release was withdrawn: rolling back to it needs an explicit override.
     pub fn is_taken_back(self) -> bool {
         self.bad || self.held_by_hand
     }
 
-    /// One word for tables: bad, failed, held, good, proven or unknown.
+    /// Returns one word for tables: bad, failed, held, good, proven or unknown.
     pub fn word(self) -> &'static str {
         match self {
             Self { bad: true, .. } => "bad",

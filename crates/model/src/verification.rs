@@ -1,4 +1,4 @@
-//! The result of verification: checks in four levels, and one verdict for all of them.
+//! The result of verification: checks in four levels, and one overall status.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,22 +6,22 @@ use super::Version;
 use crate::TaskId;
 use base::Hint;
 
-/// How a check ended. The order is from best to worst.
+/// The status of a check, ordered from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// It holds.
+    /// It passed.
     Pass,
-    /// It does not apply or was not asked for.
+    /// It does not apply or was not requested.
     Skipped,
     /// It could not be run; never counted as a pass.
     Inconclusive,
-    /// It does not hold.
+    /// It failed.
     Fail,
 }
 
 impl Status {
-    /// The word for people.
+    /// Returns the word for display.
     pub fn word(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -32,62 +32,62 @@ impl Status {
     }
 }
 
-/// How one check of one level ended, and what was seen.
+/// The result of one check of one level, with evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckResult {
     /// Stable name, `<level word>.<what>`, for example `integrity.files`.
     pub id: String,
     /// 1 integrity, 2 configuration, 3 smoke, 4 production readiness.
     pub level: u8,
-    /// How it ended.
+    /// Its status.
     pub status: Status,
-    /// What was seen, one fact a line; at most 100 lines.
+    /// The evidence, one fact per line; at most 100 lines.
     pub evidence: Vec<String>,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub duration_ms: u64,
-    /// What to do about it, most useful first; said with the answer, not kept.
+    /// Suggested actions, most useful first; shown with the answer, not stored.
     #[serde(skip)]
     pub hints: Vec<Hint>,
 }
 
 impl CheckResult {
-    /// The copy of the manifest in the branch or the work tree is the one that the tag names.
+    /// Id of the check that the manifest copy in the branch or work tree is the one the tag names.
     pub const COPY: &str = "integrity.copy";
-    /// The branch has no manifest of another release of the same number.
+    /// Id of the check that the branch has no manifest of another release with the same number.
     pub const NUMBER: &str = "integrity.number";
 
-    /// True for what is wrong with a copy of the manifest alone: the release is what its tag names.
+    /// True for checks of the manifest's copy only: the release itself is what its tag names.
     pub fn is_of_copy(&self) -> bool {
         [Self::COPY, Self::NUMBER].contains(&self.id.as_str())
     }
 }
 
-/// All checks on one version of one task.
+/// All checks of one version of one task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
     /// The task.
     pub task: TaskId,
-    /// The version it was checked against.
+    /// The version that it was checked against.
     pub version: Version,
     /// The checks, in the order of their levels.
     pub checks: Vec<CheckResult>,
 }
 
-/// The check that an undo or redo has when it arrived at what was there before and is no release.
+/// Id of the check of an undo or redo whose result is a previous state but not a release.
 pub const AS_RELEASED: &str = "integrity.as_released";
-/// The check that names files which somebody changed after a release took them in.
+/// Id of the check that lists files changed after a release had captured them.
 pub const MEANWHILE: &str = "integrity.meanwhile";
 
-/// The words for levels 1 to 4.
+/// Words for levels 1 to 4.
 pub const LEVEL_WORDS: [&str; 4] = ["integrity", "configuration", "smoke", "readiness"];
 
 impl Verification {
-    /// The worst status of a level; `Skipped` when the level has no check.
+    /// Returns the worst status of a level; `Skipped` when the level has no check.
     pub fn level(&self, level: u8) -> Status {
         worst(self.checks.iter().filter(|check| check.level == level))
     }
 
-    /// The worst status of all.
+    /// Returns the worst status of all checks.
     pub fn status(&self) -> Status {
         worst(self.checks.iter())
     }
@@ -97,7 +97,7 @@ impl Verification {
         self.status() <= Status::Skipped
     }
 
-    /// What somebody changed in the work tree after the release took its files in, a line a file.
+    /// Returns the files changed in the work tree after the release captured them, one per line.
     pub fn meanwhile(&self) -> &[String] {
         self.checks
             .iter()
@@ -105,7 +105,7 @@ impl Verification {
             .map_or(&[], |check| &check.evidence)
     }
 
-    /// The checks that failed or were inconclusive.
+    /// Returns the checks that failed or were inconclusive.
     pub fn problems(&self) -> impl Iterator<Item = &CheckResult> {
         self.checks
             .iter()
@@ -113,7 +113,7 @@ impl Verification {
     }
 }
 
-/// The worst status; a pass beats skipped, so that one passing check makes a level pass.
+/// Returns the worst status; a pass outranks skipped, so one passing check makes a level pass.
 fn worst<'a>(checks: impl Iterator<Item = &'a CheckResult>) -> Status {
     let (mut worst, mut passed) = (Status::Skipped, false);
     for check in checks {

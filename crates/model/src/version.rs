@@ -1,7 +1,7 @@
 //! Versions of a task: semantic versions without build metadata, and hotfixes that sort after.
 //!
-//! Semver 2.0.0 orders `1.2.0-hotfix-20260224` before `1.2.0`, as it does every pre-release;
-//! the users' documents mean a repair of 1.2.0, so a hotfix sorts just after its base here.
+//! Semver 2.0.0 orders `1.2.0-hotfix-20260224` before `1.2.0`, like every pre-release. The users'
+//! documents mean a repair of 1.2.0, so here a hotfix sorts just after its base.
 
 use std::{cmp::Ordering, fmt, str::FromStr};
 
@@ -12,17 +12,17 @@ use serde::{Deserialize, Serialize};
 #[serde(into = "String", try_from = "String")]
 pub struct Version(semver::Version);
 
-/// A text that is not a version of a task.
+/// The error for a text that is not a version of a task.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{text:?} is not a version: {why}")]
 pub struct NotAVersion {
-    /// What was given.
+    /// The text.
     pub text: String,
-    /// What is wrong with it.
+    /// The reason.
     pub why: String,
 }
 
-/// Which part of a version to raise.
+/// The part of a version to raise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bump {
     /// 1.2.3 -> 2.0.0
@@ -34,12 +34,12 @@ pub enum Bump {
 }
 
 impl Version {
-    /// A version that may be none, in words.
+    /// Returns an optional version in words.
     pub fn or_none(version: Option<&Self>) -> String {
         version.map_or_else(|| "no version".into(), ToString::to_string)
     }
 
-    /// The version of a first release: 0.1.0.
+    /// Returns the version of a first release: 0.1.0.
     pub fn first() -> Self {
         Self(semver::Version::new(0, 1, 0))
     }
@@ -49,14 +49,14 @@ impl Version {
         self.0.major == 0
     }
 
-    /// The day of a hotfix (`YYYYMMDD`), if it is one.
+    /// Returns the day of a hotfix (`YYYYMMDD`), if it is one.
     pub fn hotfix_day(&self) -> Option<&str> {
         let day = self.0.pre.as_str().strip_prefix("hotfix-")?;
         (day.len() == 8 && day.bytes().all(|c| c.is_ascii_digit())).then_some(day)
     }
 
-    /// True when a configuration that says `config` does not disagree: a hotfix of 1.2.0 is made of
-    /// a tree that says 1.2.0.
+    /// True when the version is compatible with a configuration that says `config`: a hotfix of
+    /// 1.2.0 is made from a tree that says 1.2.0.
     pub fn agrees_with_config(&self, config: &Self) -> bool {
         let base = |version: &Self| (version.0.major, version.0.minor, version.0.patch);
         self == config
@@ -68,7 +68,7 @@ impl Version {
         !self.0.pre.is_empty() && self.hotfix_day().is_none()
     }
 
-    /// By how much the first number that differs is larger than that of `other`; 0 when it is not.
+    /// Returns by how much the first differing number exceeds that of `other`; 0 when it does not.
     pub fn ahead_of(&self, other: &Self) -> u64 {
         let parts = |version: &Self| [version.0.major, version.0.minor, version.0.patch];
         let differs = parts(self)
@@ -78,7 +78,7 @@ impl Version {
         differs.map_or(0, |(own, other)| own.saturating_sub(other))
     }
 
-    /// The next version; `None` when the number to raise is the largest that a version can have.
+    /// Returns the next version; `None` when the number to raise is already the largest possible.
     pub fn bumped(&self, bump: Bump) -> Option<Self> {
         let (major, minor, patch) = (self.0.major, self.0.minor, self.0.patch);
         let next = match bump {
@@ -90,7 +90,7 @@ impl Version {
         Some(Self(next))
     }
 
-    /// What the order compares: base, then pre-release < release < hotfix.
+    /// Returns the sort key: base, then pre-release < release < hotfix.
     fn key(&self) -> (u64, u64, u64, u8, Option<&str>) {
         let rank = if self.is_prerelease() {
             0

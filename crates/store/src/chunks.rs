@@ -1,4 +1,4 @@
-//! The store: chunks of files in packs, over whatever backend keeps them.
+//! The store: chunks of files in packs, on top of any backend.
 
 use std::{
     io::{self, Write},
@@ -22,8 +22,8 @@ use super::{
 use base::{Fs, RelPath};
 use model::ObjectId;
 
-/// A content-addressed store of byte strings of any size. Memory use does not grow with them. It is
-/// created at the first put. Clones are of the same store.
+/// A content-addressed store of byte strings of any size. Memory use does not depend on their size.
+/// It is created at the first put. Clones share the same store.
 #[derive(Clone)]
 pub struct ChunkStore {
     pub(super) backend: Arc<dyn Backend>,
@@ -34,7 +34,7 @@ pub struct ChunkStore {
 }
 
 impl ChunkStore {
-    /// The store that a backend keeps.
+    /// Creates a handle to the store in a backend.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
         Self {
             legacy: Legacy::new(backend.clone()),
@@ -45,12 +45,12 @@ impl ChunkStore {
         }
     }
 
-    /// The store below a folder of a file system.
+    /// Creates a handle to the store below a folder of a file system.
     pub fn local(fs: Arc<dyn Fs>, dir: RelPath) -> Self {
         Self::new(Arc::new(LocalBackend::new(fs, dir)))
     }
 
-    /// True when nothing was ever put, or all of it is gone.
+    /// True when nothing was ever put, or everything has been removed.
     pub(super) fn is_empty(&self) -> Result<bool, Error> {
         let areas = [
             Area::Log,
@@ -67,7 +67,7 @@ impl ChunkStore {
         Ok(true)
     }
 
-    /// The commit that was opened last, or the newest.
+    /// Returns the commit that was opened last, or opens the newest.
     pub(super) fn generation(&self) -> Result<Arc<Generation>, Error> {
         let mut opened = self.opened.lock().expect("because no holder panics");
         if let Some(generation) = &*opened {
@@ -78,7 +78,7 @@ impl ChunkStore {
         Ok(generation)
     }
 
-    /// The newest commit.
+    /// Returns the newest commit.
     pub(super) fn refresh(&self) -> Result<Arc<Generation>, Error> {
         let known = self.generation()?;
         let newest = newest(&*self.backend).map_err(Error::Io)?;
@@ -89,12 +89,12 @@ impl ChunkStore {
         self.generation()
     }
 
-    /// Forgets the opened commit: there is a newer one.
+    /// Forgets the opened commit because a newer one exists.
     pub(super) fn forget(&self) {
         *self.opened.lock().expect("because no holder panics") = None;
     }
 
-    /// What is damaged of the newest commit, as far as opening it shows: each with its file.
+    /// Describes the damage in the newest commit that shows on opening it, with the file of each.
     pub fn damage(&self) -> Result<Vec<String>, Error> {
         let generation = self.refresh()?;
         let text =
@@ -102,13 +102,13 @@ impl ChunkStore {
         Ok(generation.index.damage.iter().map(text).collect())
     }
 
-    /// A number that this process has not used for a file yet.
+    /// Returns a number that this process has not used for a file yet.
     pub(super) fn next_number(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Runs something on the opened commit, and again on the newest while that one lacks what is
-    /// looked for: another process may have put it, or a collection moved it.
+    /// Runs something on the opened commit, and again on newer ones while an object is missing or
+    /// damaged: another process may have put it, or a collection moved it.
     pub(super) fn with_newest<T>(
         &self,
         mut run: impl FnMut(&Generation) -> Result<T, Error>,
@@ -124,13 +124,13 @@ impl ChunkStore {
         }
     }
 
-    /// The newest commit, when it is newer than a known one.
+    /// Returns the newest commit if it is not the known one.
     pub(super) fn newer(&self, known: &Generation) -> Result<Option<Arc<Generation>>, Error> {
         let newest = self.refresh()?;
         Ok((newest.hash != known.hash).then_some(newest))
     }
 
-    /// What an object is: the list of its chunks, or `None` for an object of one chunk.
+    /// Returns the list of an object's chunks, or `None` for an object of one chunk.
     fn resolve(&self, generation: &Generation, id: &ObjectId) -> Result<Option<FileObject>, Error> {
         if !generation
             .index
@@ -148,12 +148,12 @@ impl ChunkStore {
 }
 
 impl ChunkStore {
-    /// Begins a session of puts.
+    /// Begins a put session.
     pub fn begin(&self) -> PutSession {
         PutSession::new(self.clone())
     }
 
-    /// The number of plain bytes of an object, `None` when it is not there.
+    /// Returns the number of plain bytes of an object, `None` when it does not exist.
     pub fn size(&self, id: &ObjectId) -> Result<Option<u64>, Error> {
         let size = |generation: &Generation| {
             if let Some(place) = generation
@@ -185,7 +185,7 @@ impl ChunkStore {
         }
     }
 
-    /// The objects that the newest commit names, by name.
+    /// Returns the objects that the newest commit names, with their names.
     pub fn named(&self) -> Result<Vec<(String, ObjectId)>, Error> {
         let generation = self.refresh()?;
         Ok(generation
@@ -196,13 +196,13 @@ impl ChunkStore {
             .collect())
     }
 
-    /// Reads and checks an object without keeping its bytes.
+    /// Reads and checks an object, discarding its bytes.
     pub fn verify(&self, id: &ObjectId) -> Result<u64, Error> {
         self.read(id, &mut io::sink())
     }
 
-    /// Writes an object's bytes. They are checked as they flow: on an error, what was written
-    /// must be thrown away.
+    /// Writes an object's bytes. They are checked while streaming: on an error, the output must be
+    /// discarded.
     pub fn read(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
         let mut into = CountingWriter {
             inner: into,
@@ -211,7 +211,7 @@ impl ChunkStore {
         let mut generation = self.generation()?;
         loop {
             match self.read_from(&generation, id, &mut into) {
-                // Nothing was written yet: the newest commit may have it.
+                // Nothing was written yet, so it may be retried on the newest commit.
                 Err(error @ (Error::Missing(_) | Error::Damaged { .. })) if into.count == 0 => {
                     match self.newer(&generation)? {
                         Some(newer) => generation = newer,
@@ -226,7 +226,7 @@ impl ChunkStore {
         }
     }
 
-    /// Reads an object of one commit.
+    /// Reads an object as of one commit.
     pub(super) fn read_from(
         &self,
         generation: &Generation,
@@ -242,7 +242,7 @@ impl ChunkStore {
     }
 }
 
-/// Counts what was written: after the first byte there is no second try.
+/// Counts the bytes written: after the first byte no retry is possible.
 struct CountingWriter<'a> {
     inner: &'a mut dyn Write,
     count: u64,

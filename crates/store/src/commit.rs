@@ -1,8 +1,8 @@
-//! Entering the store and the one moment at which a session becomes durable.
+//! Entering the store, and the moment at which a session becomes durable.
 //!
-//! Packs and index files are durable before they are named, their names before the record is
-//! named, and the record's name last: a power cut before it leaves packs that nothing names, after
-//! it everything is there. A barrier that fails ends the commit and is never retried.
+//! Packs and index files are durable before they are named, and their names before the record is
+//! named. The record's name comes last: a power cut before it leaves packs that nothing names, and
+//! after it everything is there. A barrier that fails ends the commit and is never retried.
 
 use std::{io, sync::Arc};
 
@@ -22,15 +22,15 @@ use super::{
 use base::Digest;
 use model::ObjectId;
 
-/// Packs without a segment from which on one is made.
+/// Number of packs without a segment at which one is created.
 pub const LOOSE: usize = 8;
-/// Entries of a segment that is made here, and from which on one is not small.
+/// Number of entries per segment created here; segments with fewer count as small.
 pub const SEGMENT: usize = 1 << 20;
-/// Records that are kept besides the newest.
+/// Number of records kept besides the newest.
 pub const KEPT: usize = 16;
 
 impl ChunkStore {
-    /// Waits until no other commits, and no session begins meanwhile.
+    /// Waits for the commit lease: no one else commits and no session begins while it is held.
     pub(super) fn alone(&self) -> Result<Lease, Error> {
         self.wait_for(&LeaseOn::Commit)
     }
@@ -46,17 +46,17 @@ impl ChunkStore {
 pub struct EnteredSession {
     /// Its name.
     pub name: String,
-    /// While it is held, no collection drops what the session relies on.
+    /// While it is held, no collection drops blobs that the session relies on.
     pub lease: Lease,
     /// The commit that it builds on.
     pub generation: Arc<Generation>,
 }
 
-/// Prepares the backend, takes the lease of a new session, opens the newest commit.
+/// Prepares the backend, takes the lease of a new session, and opens the newest commit.
 pub fn enter(store: &ChunkStore) -> Result<EnteredSession, Error> {
     store.backend.prepare().map_err(Error::Write)?;
-    // Beside other sessions, but not beside a commit or a collection that looks at sessions:
-    // which sessions are older than a commit must be certain.
+    // Shared with other sessions, but not with a commit or a collection that looks at sessions: it
+    // must be certain which sessions are older than a commit.
     let held = store.wait_for(&LeaseOn::Beginning)?;
     let generation = store.refresh()?;
     loop {
@@ -67,8 +67,8 @@ pub fn enter(store: &ChunkStore) -> Result<EnteredSession, Error> {
             store.next_number()
         );
         let lease = store.backend.lease(&LeaseOn::Session(name.clone()), false);
-        // A process of another container may have the same id, and the name. It is not waited for:
-        // it may wait for its commit, and that one for the lease that is held here.
+        // A process in another container may have the same id and name. Waiting for it could
+        // deadlock: it may hold its lease until its commit, which waits for the lease held here.
         if let Some(lease) = lease.map_err(Error::Write)? {
             drop(held);
             return Ok(EnteredSession {
@@ -80,7 +80,7 @@ pub fn enter(store: &ChunkStore) -> Result<EnteredSession, Error> {
     }
 }
 
-/// Commits what a session wrote, and changes of named roots.
+/// Commits what a session wrote, and changes to named roots.
 pub fn publish(
     store: &ChunkStore,
     packed: Vec<FinishedPack>,
@@ -116,7 +116,7 @@ fn set_root(roots: &mut Vec<Root>, name: &str, id: Option<ObjectId>) {
     roots.sort_unstable();
 }
 
-/// Makes segments of the packs that have none, once they are many.
+/// Creates segments for the packs that have none, once there are many.
 fn merge(record: &mut Record, generation: &Generation, packed: &[FinishedPack]) -> Vec<Vec<u8>> {
     if record.packs.len() < LOOSE {
         return Vec::new();
@@ -139,9 +139,9 @@ fn merge(record: &mut Record, generation: &Generation, packed: &[FinishedPack]) 
     segments
 }
 
-/// The segments of some packs.
+/// Returns the segments for some packs.
 pub fn segments_of<'t>(tables: impl IntoIterator<Item = &'t Table>) -> Vec<Vec<u8>> {
-    // Few tables are large: one pack has some hundred entries, or some ten thousand small files.
+    // Few tables are large: a pack has some hundred entries, or some ten thousand small files.
     let mut groups: Vec<Vec<&Table>> = Vec::new();
     let mut entries = usize::MAX;
     for table in tables {
@@ -158,7 +158,7 @@ pub fn segments_of<'t>(tables: impl IntoIterator<Item = &'t Table>) -> Vec<Vec<u
     groups.iter().map(|group| segment_of(group)).collect()
 }
 
-/// The segment of some packs.
+/// Returns the segment for some packs.
 fn segment_of(tables: &[&Table]) -> Vec<u8> {
     let packs: Vec<_> = tables.iter().map(|table| table.pack).collect();
     let mut entries = Vec::new();
@@ -174,8 +174,8 @@ fn segment_of(tables: &[&Table]) -> Vec<u8> {
     segment::encode(&packs, &mut entries)
 }
 
-/// A pack that has the very name of one that a collection may take from was stored again by
-/// this session, which relies on it: from now on the collection may not.
+/// Spares packs that this session stored again under the name of one that a collection may take
+/// from: the session relies on them, so the collection must no longer take from them.
 fn spare(record: &mut Record, generation: &Generation, packed: &[FinishedPack]) -> Option<Vec<u8>> {
     let again = |id: &Digest| packed.iter().any(|packed| packed.table.pack.id == *id);
     if record.dead.is_none() || !generation.index.dead().packs.iter().any(again) {
@@ -188,7 +188,7 @@ fn spare(record: &mut Record, generation: &Generation, packed: &[FinishedPack]) 
     Some(bytes)
 }
 
-/// Puts packs, index files and a record in place. The lease on commits is held.
+/// Puts packs, index files and a record in place. The caller holds the commit lease.
 pub fn write(
     store: &ChunkStore,
     packs: Vec<NamedFile>,
@@ -219,12 +219,12 @@ pub fn write(
     Ok(())
 }
 
-/// Who writes while the lease on commits is held.
+/// Returns the owner name of files written while the commit lease is held.
 pub fn committer() -> String {
     format!("commit-{}", std::process::id())
 }
 
-/// Drops records that nobody needs any more; what is left of them does no harm.
+/// Removes records that are no longer needed; leftovers do no harm.
 fn forget_old_records(backend: &dyn Backend) {
     let Ok(sequences) = sequences(backend) else {
         return;

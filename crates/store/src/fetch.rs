@@ -1,4 +1,4 @@
-//! Reads blobs out of packs. Nothing leaves this module that does not hash to its id.
+//! Reads blobs from packs. Only bytes that match their id leave this module.
 
 use std::{
     cell::RefCell,
@@ -23,17 +23,17 @@ use base::{
 };
 use model::ObjectId;
 
-/// Bytes read between two blobs of a run rather than reading twice.
+/// Largest gap between two blobs of a run, in bytes: reading it is cheaper than reading twice.
 const GAP: u64 = 64 << 10;
-/// Most bytes of a run.
+/// Largest number of bytes of a run.
 const RUN: u64 = 12 << 20;
-/// Shorter runs go through the page cache: they are small files, soon wanted again.
+/// Runs shorter than this use the page cache: they are small files, soon needed again.
 const ONCE: u64 = 1 << 20;
-/// Packs that are kept open.
+/// Number of packs kept open.
 const OPEN: usize = 48;
 
 thread_local! {
-    /// Making one costs more than decompressing a small chunk.
+    /// Cached because creating one costs more than decompressing a small chunk.
     static DECOMPRESSOR: RefCell<zstd::bulk::Decompressor<'static>> =
         RefCell::new(zstd::bulk::Decompressor::new().expect("because a context is a little memory"));
 }
@@ -44,12 +44,12 @@ pub struct Packs {
     open: Mutex<HashMap<Digest, Arc<dyn Input>>>,
 }
 
-/// What runs are read into, again and again: fresh pages cost more than hashing.
+/// A reusable buffer for runs: fresh pages cost more than hashing.
 #[derive(Default)]
 pub struct RunBuffer(Option<Aligned>);
 
 impl RunBuffer {
-    /// At least so many bytes.
+    /// Returns a buffer of `len` bytes, growing it if necessary.
     fn of(&mut self, len: usize) -> &mut [u8] {
         if self.0.as_ref().is_none_or(|buffer| buffer.len() < len) {
             self.0 = Some(Aligned::new(len.next_power_of_two()));
@@ -59,7 +59,7 @@ impl RunBuffer {
 }
 
 impl Packs {
-    /// The packs of a store.
+    /// Creates the cache for a store's packs.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
         Self {
             backend,
@@ -67,7 +67,7 @@ impl Packs {
         }
     }
 
-    /// Opens a pack, or finds it open.
+    /// Opens a pack, or returns the open one.
     pub fn open(&self, id: &Digest) -> io::Result<Arc<dyn Input>> {
         let mut open = self.open.lock().expect("because no holder panics");
         if let Some(input) = open.get(id) {
@@ -81,7 +81,7 @@ impl Packs {
         Ok(input)
     }
 
-    /// Closes a pack, so that a later use finds what stands at its name then.
+    /// Closes a pack, so that a later use opens whatever has its name then.
     pub fn forget(&self, id: &Digest) {
         self.open
             .lock()
@@ -89,7 +89,7 @@ impl Packs {
             .remove(id);
     }
 
-    /// Reads one place; `Broken` when it does not hold the blob.
+    /// Reads a blob at one place; `Broken` when the place does not hold it.
     pub fn read(&self, place: &BlobPlace, blob: BlobId) -> io::Result<Result<Vec<u8>, Broken>> {
         let mut bytes = vec![0; blob::HEADER + place.stored as usize];
         let n = self
@@ -98,7 +98,7 @@ impl Packs {
         Ok(decode(&bytes[..n], blob))
     }
 
-    /// Reads from the first place that holds the blob.
+    /// Reads a blob from the first place that holds it intact.
     pub fn fetch(&self, generation: &Generation, blob: BlobId) -> Result<Vec<u8>, Error> {
         let mut why = None;
         for place in generation.index.find(blob).map_err(Error::Io)? {
@@ -115,7 +115,7 @@ impl Packs {
         Err(why.map_or(Error::Missing(id), |why| Error::Damaged { id, why }))
     }
 
-    /// The list of a file of more than one chunk; `None` when the store has no such list.
+    /// Returns the list of a file with more than one chunk; `None` when the store has no such list.
     pub fn file(
         &self,
         generation: &Generation,
@@ -134,7 +134,7 @@ impl Packs {
         }
     }
 
-    /// Reads the chunks of a window of a file, one after the other, into `out`.
+    /// Reads the chunks of a window of a file into `out`, in order.
     pub fn window(
         &self,
         generation: &Generation,
@@ -159,11 +159,11 @@ impl Packs {
                 Some(std::mem::replace(at, *at + chunk.len as usize))
             })
             .collect();
-        // Every byte is overwritten below, or the window is an error: nothing need be zeroed.
+        // Every byte is overwritten below, or the window is an error, so nothing need be zeroed.
         out.resize(chunks.iter().map(|chunk| chunk.len as usize).sum(), 0);
         let mut bad = Vec::new();
         for run in runs(&places) {
-            // What a run cannot give is looked for again, chunk by chunk, in every place.
+            // Chunks that a run cannot provide are looked up again one by one, in every place.
             let Ok((bytes, begin)) = self.read_run(run, buffer) else {
                 bad.extend(run.iter().map(|(_, nth)| *nth));
                 continue;
@@ -194,7 +194,7 @@ impl Packs {
         Ok(())
     }
 
-    /// Reads a run of blobs of one pack; says where in the pack the bytes begin.
+    /// Reads a run of blobs in one pack; also returns the offset of the bytes in the pack.
     fn read_run<'b>(
         &self,
         run: &[(BlobPlace, usize)],
@@ -215,12 +215,12 @@ impl Packs {
     }
 }
 
-/// Where a place ends.
+/// Returns the offset at which a place ends.
 fn end(place: &BlobPlace) -> u64 {
     u64::from(place.offset) + (blob::HEADER as u64) + u64::from(place.stored)
 }
 
-/// Splits sorted places into runs that are read at once.
+/// Splits sorted places into runs, each read at once.
 fn runs(places: &[(BlobPlace, usize)]) -> impl Iterator<Item = &[(BlobPlace, usize)]> {
     let mut rest = places;
     std::iter::from_fn(move || {
@@ -238,7 +238,7 @@ fn runs(places: &[(BlobPlace, usize)]) -> impl Iterator<Item = &[(BlobPlace, usi
     })
 }
 
-/// Adds to `bad` what does not hash to its id.
+/// Adds the chunks that do not hash to their id to `bad`.
 fn verify(chunks: &[Chunk], begins: &[usize], out: &[u8], bad: &mut Vec<usize>) {
     let slices: Vec<&[u8]> = chunks
         .iter()
@@ -251,7 +251,7 @@ fn verify(chunks: &[Chunk], begins: &[usize], out: &[u8], bad: &mut Vec<usize>) 
     bad.dedup();
 }
 
-/// Decodes a blob into a buffer of exactly its plain length; the id of its bytes is not checked.
+/// Decodes a blob into a buffer of exactly its plain length, without checking the digest.
 fn decode_into(bytes: &[u8], blob: BlobId, out: &mut [u8]) -> Result<(), Broken> {
     let (header, stored) = blob::split(bytes)?;
     if header.blob != blob || header.plain as usize != out.len() {
@@ -269,12 +269,12 @@ fn decode_into(bytes: &[u8], blob: BlobId, out: &mut [u8]) -> Result<(), Broken>
     Ok(())
 }
 
-/// Decodes a blob and checks that it is the one.
+/// Decodes a blob and checks that it is the requested one.
 pub fn decode(bytes: &[u8], blob: BlobId) -> Result<Vec<u8>, Broken> {
     let header = blob::read_header(bytes)?;
     let mut plain = vec![0; header.plain as usize];
     decode_into(bytes, blob, &mut plain)?;
-    // A list carries its own checksum; it is named by what its file hashes to.
+    // A list carries its own checksum; its name is the digest of its file.
     match blob.kind {
         BlobKind::Data if Digest::of(&plain) != blob.id => {
             Err(Broken::because("its bytes have another digest"))

@@ -1,4 +1,4 @@
-//! Which packs and records a store has, and how small files of it are read whole.
+//! Lists the packs and records of a store, and reads small files whole.
 
 use std::io;
 
@@ -8,10 +8,10 @@ use super::{
 };
 use base::Digest;
 
-/// No index file or record that is larger is read.
+/// Largest index file or record that is read, in bytes.
 const MAX_INDEX: u64 = 16 << 30;
 
-/// The sequence numbers of the records, ascending.
+/// Returns the sequence numbers of the records, ascending.
 pub fn sequences(backend: &dyn Backend) -> io::Result<Vec<u64>> {
     let number = |name: &String| {
         (name.len() == 16)
@@ -23,12 +23,12 @@ pub fn sequences(backend: &dyn Backend) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// The sequence number of the newest record; 0 when there is none.
+/// Returns the sequence number of the newest record; 0 when there is none.
 pub fn newest(backend: &dyn Backend) -> io::Result<u64> {
     Ok(sequences(backend)?.last().copied().unwrap_or(0))
 }
 
-/// The ids of the packs that are there, sorted.
+/// Returns the ids of the existing packs, sorted.
 pub fn pack_ids(backend: &dyn Backend) -> io::Result<Vec<Digest>> {
     let names = backend.list(Area::Packs)?;
     let mut ids: Vec<Digest> = names
@@ -39,7 +39,7 @@ pub fn pack_ids(backend: &dyn Backend) -> io::Result<Vec<Digest>> {
     Ok(ids)
 }
 
-/// Reads a whole index file or record, of this size when it is known.
+/// Reads a whole index file or record, which must have the given size when one is given.
 pub fn read_whole(
     backend: &dyn Backend,
     name: &FileName,

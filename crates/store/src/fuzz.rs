@@ -1,7 +1,7 @@
-//! The store's private decoders, for the fuzz targets in `fuzz/` and nobody else.
+//! Exposes the store's private decoders to the fuzz targets in `fuzz/` only.
 //!
-//! Built only when cargo-fuzz sets `cfg(fuzzing)`. Nothing here decides anything: each function
-//! hands its bytes to the decoder that the product uses.
+//! Built only when cargo-fuzz sets `cfg(fuzzing)`. There is no logic here: each function passes its
+//! bytes to the decoder that the product uses.
 
 use std::io::Write;
 
@@ -19,7 +19,7 @@ pub fn blob(bytes: &[u8], blob: BlobId) -> Result<Vec<u8>, Broken> {
     fetch::decode(bytes, blob)
 }
 
-/// Reads an object of a store from before packs; the number of plain bytes, `None` when refused.
+/// Reads an object from before packs. Returns the number of plain bytes, `None` when refused.
 pub fn legacy_object(bytes: &[u8], digest: &Digest, into: &mut dyn Write) -> Option<u64> {
     let says = bytes
         .len()

@@ -1,7 +1,7 @@
-//! What the store holds at one commit: the newest record of the log, and the index it names.
+//! The state of the store at one commit: the newest log record and the index it names.
 //!
-//! A store whose newest record is damaged still gives its bytes back: the record before it is
-//! taken, and the packs that are there are read by their own tables. `check` names the damage.
+//! A store whose newest record is damaged can still be read: the previous record is used, and
+//! existing packs are read through their own tables. `check` reports the damage.
 
 use std::io;
 
@@ -13,22 +13,22 @@ use super::{
 };
 use base::Digest;
 
-/// No record is larger.
+/// Largest size of a record, in bytes.
 const MAX_RECORD: u64 = 256 << 20;
 
 /// One commit, opened.
 pub struct Generation {
-    /// Its record.
+    /// The record of the commit.
     pub record: Record,
     /// SHA-256 of the record's bytes.
     pub hash: Digest,
-    /// Where its blobs lie.
+    /// The index of its blobs.
     pub index: Index,
 }
 
 impl Generation {
-    /// Opens the newest commit. A collection that runs meanwhile may take files away between
-    /// reading the record and opening what it names: then a newer record is there.
+    /// Opens the newest commit. A concurrent collection may remove files between reading the record
+    /// and opening the files it names; in that case a newer record exists and is tried.
     pub fn open(backend: &dyn Backend) -> io::Result<Self> {
         loop {
             let newest = sequences(backend)?.last().copied();
@@ -43,7 +43,7 @@ impl Generation {
         }
     }
 
-    /// Opens the newest record that can be read.
+    /// Opens the newest readable record.
     fn open_newest(backend: &dyn Backend) -> io::Result<Self> {
         let mut damage = Vec::new();
         for sequence in sequences(backend)?.into_iter().rev() {
@@ -78,13 +78,13 @@ impl Generation {
         })
     }
 
-    /// The record of the next commit, with everything that this one holds.
+    /// Returns the record of the next commit, with everything that this one holds.
     pub fn next(&self, newest: u64) -> Record {
         let mut record = self.record.clone();
         record.sequence = newest.max(self.record.sequence) + 1;
         record.previous = self.hash;
         if !self.index.damage.is_empty() {
-            // What could be rescued is named from now on; a damaged segment no longer.
+            // Names the rescued packs from now on, and drops damaged segments.
             let named: std::collections::BTreeSet<_> = self.index.segment_packs().collect();
             let damaged = |file: &super::format::record::FileRef| {
                 let name = FileName::index(&file.id);
@@ -102,7 +102,7 @@ impl Generation {
     }
 }
 
-/// Reads one record; the name must fit the sequence.
+/// Reads one record; its sequence number must match its name.
 pub fn read_record(
     backend: &dyn Backend,
     sequence: u64,

@@ -1,9 +1,9 @@
-//! Where blobs lie: the tables of packs that no segment indexes yet, and the segments.
+//! The locations of blobs: tables of packs that no segment indexes yet, and the segments.
 //!
-//! Small segments are read whole and checked; of large ones only the bucket of the id that is
-//! looked for is read. They are not mapped into memory: a read error of a mapped file kills the
-//! process, and one small read costs a microsecond. What an index says is never believed
-//! further than to the blob's own header, which holds the full id.
+//! Small segments are read whole and checked; of large ones only the bucket of the requested id is
+//! read. They are not mapped into memory: a read error in a mapped file kills the process, and a
+//! small read costs only a microsecond. An index entry is trusted only as far as the blob's own
+//! header, which holds the full id.
 
 use std::io;
 
@@ -23,12 +23,12 @@ use base::Digest;
 /// Segments up to this size are read whole and checked when the store is opened.
 const READ_WHOLE: u64 = 4 << 20;
 
-/// Where a blob lies.
+/// The location of a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlobPlace {
-    /// In which pack.
+    /// The pack that holds it.
     pub pack: PackRef,
-    /// Where its header begins.
+    /// Offset of its header.
     pub offset: u32,
     /// Number of stored bytes after the header.
     pub stored: u32,
@@ -36,12 +36,12 @@ pub struct BlobPlace {
     pub plain: u32,
 }
 
-/// Something of the store that is not what it should be.
+/// A damaged part of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
     /// The file.
     pub file: FileName,
-    /// What was seen.
+    /// Description of the damage.
     pub why: String,
 }
 
@@ -53,19 +53,19 @@ pub struct Table {
     pub entries: Vec<pack::Entry>,
 }
 
-/// Everything that the store holds at one commit.
+/// The index of everything that the store holds at one commit.
 #[derive(Default)]
 pub struct Index {
     tables: Vec<Table>,
     segments: Vec<IndexSegment>,
     dead: Dead,
-    /// What could not be used.
+    /// Parts that could not be used.
     pub damage: Vec<Damage>,
 }
 
 impl Index {
-    /// Opens what a record names. Damage is noted; blobs of a damaged part are then looked for
-    /// in the tables of all packs that are there.
+    /// Opens the files that a record names. Damage is recorded; blobs of a damaged segment are then
+    /// looked up in the tables of all packs that exist.
     pub fn open(backend: &dyn Backend, record: &Record) -> io::Result<Self> {
         let mut index = Self::default();
         for pack in &record.packs {
@@ -100,7 +100,7 @@ impl Index {
         Ok(index)
     }
 
-    /// Adds the tables of all packs that are there and not indexed.
+    /// Adds the tables of all packs that exist and are not indexed.
     pub fn rescue(&mut self, backend: &dyn Backend) -> io::Result<()> {
         for id in pack_ids(backend)? {
             if !self.packs().any(|pack| pack.id == id) {
@@ -114,7 +114,7 @@ impl Index {
         Ok(())
     }
 
-    /// Notes a damage.
+    /// Records damage.
     pub fn note(&mut self, file: FileName, why: impl Into<String>) {
         self.damage.push(Damage {
             file,
@@ -122,7 +122,7 @@ impl Index {
         });
     }
 
-    /// All packs that it indexes.
+    /// Returns all packs that it indexes.
     pub fn packs(&self) -> impl Iterator<Item = PackRef> + '_ {
         self.tables
             .iter()
@@ -130,36 +130,36 @@ impl Index {
             .chain(self.segment_packs())
     }
 
-    /// The tables of packs that no segment indexes.
+    /// Returns the tables of packs that no segment indexes.
     pub fn tables(&self) -> &[Table] {
         &self.tables
     }
 
-    /// The packs that segments index.
+    /// Returns the packs that segments index.
     pub fn segment_packs(&self) -> impl Iterator<Item = PackRef> + '_ {
         self.segments
             .iter()
             .flat_map(|segment| segment.head.packs.iter().copied())
     }
 
-    /// True when a collection has condemned a blob: a new session must not rely on it.
+    /// True when a collection has condemned the blob, so that new sessions must not rely on it.
     pub fn is_dead(&self, blob: BlobId) -> bool {
         self.dead.has(blob)
     }
 
-    /// The segments that could be opened, and their heads.
+    /// Returns the segments that could be opened, with their heads.
     pub fn heads(&self) -> impl Iterator<Item = (FileRef, &segment::Head)> {
         self.segments
             .iter()
             .map(|segment| (segment.file, &segment.head))
     }
 
-    /// What a collection that is under way has condemned.
+    /// Returns the list of what the current collection has condemned.
     pub fn dead(&self) -> &Dead {
         &self.dead
     }
 
-    /// All places of a blob, the newest first.
+    /// Returns all places of a blob, newest first.
     pub fn find(&self, blob: BlobId) -> io::Result<Vec<BlobPlace>> {
         let mut places = Vec::new();
         for table in self.tables.iter().rev() {
@@ -244,7 +244,7 @@ impl IndexSegment {
         })
     }
 
-    /// Adds the places of a blob.
+    /// Adds the places of a blob to `places`.
     fn find(&self, blob: BlobId, places: &mut Vec<BlobPlace>) -> io::Result<()> {
         let range = self.head.bucket(&segment::prefix(&blob.id));
         let (from, to) = (range.start * segment::ENTRY, range.end * segment::ENTRY);
@@ -257,7 +257,7 @@ impl IndexSegment {
                 &buffer[..n]
             }
         };
-        // A damaged entry names no place; `check` names the damage.
+        // A damaged entry has no place; `check` reports the damage.
         for entry in self.head.matching(bytes, blob).unwrap_or_default() {
             let pack = self.head.packs[entry.pack as usize];
             places.push(BlobPlace {
@@ -271,7 +271,7 @@ impl IndexSegment {
     }
 }
 
-/// Reads the table of a pack, of this size when it is known.
+/// Reads the table of a pack. The pack must have the given size, when one is given.
 pub fn read_table(
     backend: &dyn Backend,
     name: &FileName,
@@ -305,7 +305,7 @@ pub fn read_table(
     }))
 }
 
-/// The name of a chunk.
+/// Returns the blob id of a chunk.
 pub fn data(id: Digest) -> BlobId {
     BlobId {
         id,
@@ -313,7 +313,7 @@ pub fn data(id: Digest) -> BlobId {
     }
 }
 
-/// The name of a list of chunks.
+/// Returns the blob id of a list of chunks.
 pub fn list(id: Digest) -> BlobId {
     BlobId {
         id,

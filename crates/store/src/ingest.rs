@@ -1,5 +1,5 @@
-//! From bytes to chunks: the caller's thread reads, cuts and hashes; workers look up, compress
-//! and write the chunks, a buffer at a time. Buffers are few and reused.
+//! Turns bytes into chunks: the caller's thread reads, cuts and hashes; workers look up, compress
+//! and write the chunks, one buffer at a time. There are few buffers, and they are reused.
 
 use std::{
     io::{self, Read},
@@ -16,15 +16,15 @@ use super::{
 use base::Digest;
 use model::ObjectId;
 
-/// Bytes of new content in a buffer: a file of more is cut into larger chunks, by all cores.
+/// Bytes of new content per buffer: larger files are cut into larger chunks, using all cores.
 const BUFFER: usize = 8 << 20;
-/// Room for what the cut before left over.
+/// Room for the remainder of the previous cut.
 const CARRY: usize = 1 << 20;
 
-/// Stores everything a reader yields.
+/// Stores everything that a reader yields.
 pub fn put(session: &PutSession, from: &mut dyn Read) -> Result<Stored, Error> {
     let mut buffer = Vec::new();
-    // One byte more tells a file that just fits from a larger one.
+    // One extra byte distinguishes a file that just fits from a larger one.
     from.take(BUFFER as u64 + 1)
         .read_to_end(&mut buffer)
         .map_err(Error::Read)?;
@@ -81,14 +81,14 @@ pub fn put_small(session: &PutSession, contents: &[&[u8]]) -> Result<Vec<Stored>
             grown: 0,
         });
     }
-    // Beside other threads this is a share of what all of them stored: a figure for people.
+    // With other threads this includes part of what they stored: a figure for display only.
     if let Some(first) = stored.first_mut() {
         first.grown = session.grown() - before;
     }
     Ok(stored)
 }
 
-/// The list of a file's chunks.
+/// Builds the list of a file's chunks.
 fn file(cutter: &Cutter, size: u64, chunks: Vec<Chunk>) -> FileObject {
     FileObject {
         chunker: chunker::VERSION,
@@ -98,7 +98,7 @@ fn file(cutter: &Cutter, size: u64, chunks: Vec<Chunk>) -> FileObject {
     }
 }
 
-/// A buffer on its way: `ends` are the ends of the chunks at its front, `ids` their digests.
+/// A buffer in flight: `ends` are the ends of the chunks at its front, `ids` their digests.
 struct Batch {
     nth: usize,
     buffer: Vec<u8>,
@@ -106,10 +106,10 @@ struct Batch {
     ids: Vec<Digest>,
 }
 
-/// What became of a batch: its chunks, and the buffer to be filled again.
+/// The result of a batch: its number, its chunks, and the buffer for reuse.
 type BatchResult = (usize, Result<Vec<Chunk>, Error>, Vec<u8>);
 
-/// Stores a file of more than [`BUFFER`] bytes, whose first ones are read already.
+/// Stores a file of more than [`BUFFER`] bytes; `first` holds the bytes read already.
 fn put_large(session: &PutSession, first: Vec<u8>, from: &mut dyn Read) -> Result<Stored, Error> {
     let _one = session.large.lock().expect("because no holder panics");
     let before = session.grown();
@@ -163,18 +163,18 @@ fn work(
     }
 }
 
-/// Reads and cuts, and hands buffers to the workers.
+/// Reads and cuts the file, and hands buffers to the workers.
 struct Feeder {
     jobs: mpsc::SyncSender<Batch>,
     done: mpsc::Receiver<BatchResult>,
-    /// Buffers that may still be made.
+    /// Number of buffers that may still be allocated.
     idle: usize,
     chunks: Vec<(usize, Vec<Chunk>)>,
     spare: Vec<Vec<u8>>,
 }
 
 impl Feeder {
-    /// Digest, size and chunks of the whole file.
+    /// Processes the whole file; returns its digest, size and chunks.
     fn feed(
         &mut self,
         cutter: &Cutter,
@@ -202,14 +202,14 @@ impl Feeder {
             size += (buffer.len() - begin) as u64;
             let ends = cutter.cut(&buffer, last);
             let whole = ends.last().copied().unwrap_or(0);
-            // One pass for both: the digest of each chunk, and that of the file.
+            // A single pass computes the digest of each chunk and that of the file.
             let ids = hasher
                 .update(&buffer[..whole], &ends)
                 .into_iter()
                 .map(Digest)
                 .collect();
             carry.extend_from_slice(&buffer[whole..]);
-            // The workers end with an error of their own.
+            // Workers that end early report their own error.
             let _ = self.jobs.send(Batch {
                 nth,
                 buffer: std::mem::take(&mut buffer),
@@ -227,7 +227,7 @@ impl Feeder {
         Ok((Digest(hasher.finish()), size, chunks))
     }
 
-    /// Takes one result in.
+    /// Receives one result.
     fn take(&mut self) -> Result<(), Error> {
         let Ok((nth, chunks, buffer)) = self.done.recv() else {
             return Err(Error::Write(io::Error::other(
@@ -239,7 +239,7 @@ impl Feeder {
         Ok(())
     }
 
-    /// An empty buffer; waits for one when all are on their way.
+    /// Returns a buffer for reuse; waits for one when all are in flight.
     fn buffer(&mut self) -> Result<Vec<u8>, Error> {
         if self.spare.is_empty() && self.idle == 0 {
             self.take()?;
@@ -250,7 +250,7 @@ impl Feeder {
         }))
     }
 
-    /// Waits for everything that was handed out.
+    /// Waits for all outstanding batches.
     fn collect(&mut self, batches: usize) -> Result<(), Error> {
         while self.chunks.len() < batches {
             self.take()?;

@@ -1,4 +1,4 @@
-//! Objects of stores made before there were packs: one compressed file an object. Only read.
+//! Read-only access to objects of stores from before packs: one compressed file per object.
 //!
 //! `objects/<2 hex digits>/<62 hex digits>` below the store's folder:
 //!
@@ -6,8 +6,8 @@
 //! "SNBO" version:u8=1 codec:u8=1(zstd) 0 0 | zstd frames | plain length:u64 sha256:32 crc32:u32
 //! ```
 //!
-//! Integers are little-endian. The SHA-256 is of the plain bytes and equals the object's id; the
-//! CRC-32 (IEEE) is of every byte before it.
+//! Integers are little-endian. The SHA-256 covers the plain bytes and equals the object's id; the
+//! CRC-32 (IEEE) covers every byte before it.
 
 use std::{
     io::{self, BufReader, Read, Write},
@@ -23,7 +23,7 @@ use model::ObjectId;
 
 /// The first eight bytes.
 const HEAD: [u8; 8] = [b'S', b'N', b'B', b'O', 1, 1, 0, 0];
-/// Number of bytes after the frames.
+/// Number of bytes after the zstd frames.
 const TAIL: u64 = 8 + 32 + 4;
 /// Largest window accepted when reading, as a power of two: 8 MiB.
 const WINDOW_LOG: u32 = 23;
@@ -35,12 +35,12 @@ pub struct Legacy {
 }
 
 impl Legacy {
-    /// The old objects of a store.
+    /// Creates a reader for the old objects of a store.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
         Self { backend }
     }
 
-    /// All objects, and the number of stored bytes of each.
+    /// Returns all objects with their number of stored bytes.
     pub fn all(&self) -> io::Result<Vec<(ObjectId, u64)>> {
         let mut found = Vec::new();
         for name in self.backend.list(Area::Legacy)? {
@@ -57,7 +57,7 @@ impl Legacy {
         self.backend.remove(&FileName::legacy(id))
     }
 
-    /// The number of plain bytes of an object, `None` when it is not there.
+    /// Returns the number of plain bytes of an object, `None` when it does not exist.
     pub fn size(&self, id: &ObjectId) -> Result<Option<u64>, Error> {
         let Some(size) = self.stored(id)? else {
             return Ok(None);
@@ -65,19 +65,19 @@ impl Legacy {
         self.says(id, size).map(Some)
     }
 
-    /// The number of stored bytes of an object, `None` when it is not there.
+    /// Returns the number of stored bytes of an object, `None` when it does not exist.
     fn stored(&self, id: &ObjectId) -> Result<Option<u64>, Error> {
         self.backend.size(&FileName::legacy(id)).map_err(Error::Io)
     }
 
-    /// The stored bytes of an object from an offset on.
+    /// Opens the stored bytes of an object, starting at an offset.
     fn open(&self, id: &ObjectId, at: u64) -> Result<Sequential, Error> {
         let input = self.backend.open(&FileName::legacy(id));
         let input = input.map_err(Error::Io)?;
         Ok(Sequential { input, at })
     }
 
-    /// The number of plain bytes that an object of `stored` bytes says that it has.
+    /// Reads the number of plain bytes that an object of `stored` bytes claims to have.
     fn says(&self, id: &ObjectId, stored: u64) -> Result<u64, Error> {
         let at = stored.checked_sub(TAIL).ok_or_else(|| Error::Damaged {
             id: *id,
@@ -89,7 +89,7 @@ impl Legacy {
         Ok(u64::from_le_bytes(tail))
     }
 
-    /// Writes an object's bytes, checked as they flow.
+    /// Writes an object's bytes, checking them while streaming.
     pub fn read(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
         let Some(stored) = self.stored(id)? else {
             return Err(Error::Missing(*id));
@@ -113,7 +113,7 @@ impl Legacy {
     }
 }
 
-/// Reads an open file from one byte to the next.
+/// Reads an open file sequentially.
 struct Sequential {
     input: Box<dyn Input>,
     at: u64,
@@ -127,16 +127,16 @@ impl Read for Sequential {
     }
 }
 
-/// How long an object is.
+/// The lengths of an object.
 #[derive(Clone, Copy)]
 pub(super) struct Lengths {
-    /// The file, in bytes.
+    /// Size of the file, in bytes.
     pub stored: u64,
-    /// What it says that it decompresses to, in bytes: more is never written.
+    /// Claimed decompressed size, in bytes; more is never written.
     pub plain: u64,
 }
 
-/// Checksums what passes through from a reader.
+/// Computes a checksum of everything read through it.
 struct ChecksummedReader<'a> {
     inner: &'a mut dyn Read,
     crc: crc32fast::Hasher,
@@ -231,10 +231,10 @@ fn decompress(
     }
 }
 
-/// Why [`decode`] stopped.
+/// Errors of [`decode`].
 #[derive(Debug)]
 pub(super) enum LegacyDamage {
-    /// The object is not what it should be.
+    /// The object is damaged.
     Object(String),
     /// The file cannot be read.
     Read(io::Error),
@@ -246,7 +246,7 @@ pub(super) enum LegacyDamage {
 mod tests {
     use super::*;
 
-    /// As the first version wrote it.
+    /// Encodes an object as the first version wrote it.
     fn encoded(plain: &[u8]) -> (Vec<u8>, Digest) {
         let digest = Digest::of(plain);
         let mut bytes = HEAD.to_vec();

@@ -1,11 +1,11 @@
 //! Row 2, the content-addressed store: large files of releases and the copies that make undo safe.
 //!
-//! [`ChunkStore`] keeps chunks of files in packs, over a [`backend`]. What is put is visible and
-//! durable only when the session is committed, and nothing is ever read without being checked
-//! against its id. It is no port: where the bytes lie differs, and that is the backend's affair;
-//! what a store does with them does not. The only room that names `zstd`. Read `format/` for what
-//! is in the files, `backend/` for where they lie, `session.rs` and `ingest.rs` for the way in,
-//! `fetch.rs` and `restore.rs` for the way out, `commit.rs` for the one moment that counts.
+//! [`ChunkStore`] keeps chunks of files in packs, on top of a [`backend`]. Puts are visible and
+//! durable only once their session is committed, and every read is checked against its id. The
+//! store is not a port: only the place of the bytes varies, which is the backend's job. This is the
+//! only room that names `zstd`. Read `format/` for file contents, `backend/` for where files lie,
+//! `session.rs` and `ingest.rs` for the write path, `fetch.rs` and `restore.rs` for the read path,
+//! and `commit.rs` for commits.
 
 pub mod backend;
 mod check;
@@ -46,47 +46,47 @@ pub use repair::Candidates;
 pub use session::PutSession;
 pub use sync_points::SYNC_POINTS;
 
-/// What can go wrong in the store.
+/// Errors of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The object is not there.
+    /// The object does not exist.
     #[error("the store has no object {0}")]
     Missing(ObjectId),
-    /// The object's bytes are not what its id says.
+    /// The object's bytes do not match its id.
     #[error("the stored object {id} is damaged: {why}")]
     Damaged {
         /// The object.
         id: ObjectId,
-        /// What was seen.
+        /// Description of the damage.
         why: String,
     },
-    /// Reading what is to be stored failed.
+    /// Reading the data to be stored failed.
     #[error("cannot read what is to be stored")]
     Read(#[source] io::Error),
-    /// Writing into the store failed; what was put is not in it.
+    /// Writing into the store failed; the data that was put is not in it.
     #[error("cannot write into the store")]
     Write(#[source] io::Error),
     /// Reading the store failed.
     #[error("cannot read the store")]
     Io(#[source] io::Error),
-    /// A file has more chunks than a list can name.
+    /// A file has more chunks than a list can hold.
     #[error("a file of {size} bytes is too large for the store")]
     TooLarge {
         /// Number of bytes.
         size: u64,
     },
-    /// A collection or a repair is at work already.
+    /// A collection or a repair is already running.
     #[error("another collection or repair of the store is at work")]
     Collecting,
-    /// Nothing is thrown away while it is not certain what is needed.
+    /// The store is damaged. Nothing is discarded while it is uncertain what is needed.
     #[error("the store is damaged, so nothing is collected: {file}: {why}")]
     Unsound {
-        /// The file, or the object.
+        /// The file or object.
         file: String,
-        /// What was seen.
+        /// Description of the damage.
         why: String,
     },
-    /// An earlier write of the session failed: nothing of it is kept.
+    /// An earlier write of the session failed; nothing from the session is kept.
     #[error("the session of the store has failed already")]
     Failed,
 }
@@ -124,15 +124,15 @@ impl Fault for Error {
     }
 }
 
-/// What was put.
+/// The result of a put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
-    /// The object's id: what manifests name.
+    /// The object's id, as named by manifests.
     pub id: ObjectId,
     /// SHA-256 of the plain bytes.
     pub digest: Digest,
     /// Number of plain bytes.
     pub size: u64,
-    /// Number of bytes that the store grew by; 0 when it had the object.
+    /// Number of bytes that the store grew by; 0 when it already had the object.
     pub grown: u64,
 }

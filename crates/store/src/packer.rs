@@ -1,4 +1,4 @@
-//! Writes blobs into one new pack, which has no name until it is complete and durable.
+//! Writes blobs into a new pack, which gets a name only when it is complete and durable.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ use super::{
 };
 use base::Digest;
 
-/// zstd's level: 1 is as fast as the disk.
+/// zstd compression level: 1 is as fast as the disk.
 const LEVEL: i32 = 1;
 
 /// A pack being written.
@@ -24,26 +24,26 @@ pub struct Packer {
     scratch: Vec<u8>,
 }
 
-/// A pack that is complete and durable, and has no name yet.
+/// A complete and durable pack without a name yet.
 pub struct FinishedPack {
     /// Its bytes.
     file: Box<dyn StagedFile>,
-    /// What is in it.
+    /// Its table of contents.
     pub table: Table,
 }
 
 impl FinishedPack {
-    /// The file with the name that it is to have, and what is in it.
+    /// Splits it into the file with its intended name, and the table of contents.
     pub fn split(self) -> (NamedFile, Table) {
         ((FileName::pack(&self.table.pack.id), self.file), self.table)
     }
 }
 
-/// A complete file and the name that it is to have.
+/// A complete file and its intended name.
 pub type NamedFile = (FileName, Box<dyn StagedFile>);
 
 impl Packer {
-    /// Begins a pack of a session.
+    /// Begins a pack for a session.
     pub fn new(backend: &dyn Backend, session: &str) -> io::Result<Self> {
         let mut file = backend.stage(Area::Packs, session)?;
         file.write_all(&pack::header())?;
@@ -59,8 +59,8 @@ impl Packer {
 
     /// Appends a blob; returns how many bytes the pack grew by.
     pub fn append(&mut self, blob: BlobId, plain: &[u8]) -> io::Result<u64> {
-        // What does not become smaller by a thirty-second is stored as it is: that, and
-        // nothing else, is the test for incompressible bytes.
+        // Data that does not shrink by at least 1/32 is stored uncompressed. This is the only test
+        // for incompressible bytes.
         let room = plain.len() - plain.len() / 32;
         self.scratch.resize(room.max(self.scratch.len()), 0);
         let (codec, stored) = match self
@@ -76,7 +76,7 @@ impl Packer {
         self.push(blob, codec, (plain.len(), stored.len()), crc)
     }
 
-    /// Appends a blob that is encoded already, header and stored bytes.
+    /// Appends an encoded blob: header and stored bytes.
     pub fn append_encoded(&mut self, header: &blob::Header, bytes: &[u8]) -> io::Result<u64> {
         self.file.write_all(bytes)?;
         self.push(
@@ -87,7 +87,7 @@ impl Packer {
         )
     }
 
-    /// Notes what was appended.
+    /// Records an appended blob.
     fn push(
         &mut self,
         blob: BlobId,
@@ -110,7 +110,7 @@ impl Packer {
         Ok(entry.span() as u64 + pack::ENTRY as u64)
     }
 
-    /// True when no more blobs should go into it.
+    /// True when no more blobs should be added.
     pub fn is_full(&self) -> bool {
         self.size >= pack::TARGET
     }

@@ -1,5 +1,5 @@
-//! Gives an object's bytes back in order: workers read and prove windows of its chunks ahead of
-//! the writer, in a bounded number of buffers.
+//! Reads an object's bytes in order: workers read and verify windows of chunks ahead of the writer,
+//! in a bounded number of buffers.
 
 use std::{io::Write, sync::mpsc, thread};
 
@@ -10,9 +10,9 @@ use super::{
     generation::Generation,
 };
 
-/// Plain bytes of a window.
+/// Target number of plain bytes per window.
 const WINDOW: usize = 8 << 20;
-/// Files up to this size are read by the calling thread alone.
+/// Files up to this size are read by the calling thread only.
 const ALONE: u64 = 16 << 20;
 
 /// Writes the bytes of a file.
@@ -48,7 +48,7 @@ pub fn write(
                     let mut buffer = back.try_recv().unwrap_or_default();
                     let read =
                         read(store, generation, window, &mut run, &mut buffer).map(|()| buffer);
-                    // The writer has gone: it failed, and says so itself.
+                    // The writer is gone: it failed and reports its own error.
                     if send.send(read).is_err() {
                         return;
                     }
@@ -68,8 +68,8 @@ pub fn write(
     })
 }
 
-/// Reads a window. A collection may move packs between two windows of a file: then the newest
-/// commit knows where their chunks are.
+/// Reads a window. A collection may move packs between two windows of a file; then the newest
+/// commit knows the chunks' locations.
 fn read(
     store: &ChunkStore,
     generation: &Generation,

@@ -1,7 +1,7 @@
-//! Reads packs from one end to the other, a window at a time, into one buffer that is reused:
-//! for checks, for collections and for repairs, which touch every byte of a pack once.
+//! Reads packs sequentially, a window at a time, into one reused buffer: for checks, collections
+//! and repairs, which touch every byte of a pack once.
 //!
-//! A result always stays with the entry it belongs to: one flipped bit is one bad blob.
+//! Each result is attributed to its own entry: one flipped bit is one bad blob.
 
 use std::io;
 
@@ -14,21 +14,21 @@ use super::{
 };
 use base::aligned::{self, Aligned};
 
-/// Bytes read at once.
+/// Number of bytes read at once.
 const WINDOW: u64 = 4 << 20;
 /// Packs up to this size go through the page cache.
 const SMALL: u64 = 1 << 20;
 
-/// How much of a blob is proved.
+/// How thoroughly a blob is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// Its checksum, and that its header says what the table says.
+    /// Its checksum, and that its header matches the table.
     Checksum,
-    /// Also that its plain bytes have its id, or are a list that can be read.
+    /// Also that its plain bytes match its id, or are a readable list.
     Plain,
 }
 
-/// Reads one pack after the other.
+/// Reads packs one after another.
 pub struct Scanner {
     input: Option<Box<dyn Input>>,
     size: u64,
@@ -38,7 +38,7 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// Has opened nothing yet.
+    /// Creates a scanner with no open file.
     pub fn new() -> Self {
         Self {
             input: None,
@@ -49,7 +49,7 @@ impl Scanner {
         }
     }
 
-    /// Opens a file instead of the one before; its number of bytes.
+    /// Opens a file, replacing the previous one; returns its number of bytes.
     pub fn open(&mut self, backend: &dyn Backend, name: &FileName) -> io::Result<u64> {
         self.size = backend.size(name)?.ok_or(io::ErrorKind::NotFound)?;
         self.input = Some(backend.open(name)?);
@@ -57,7 +57,7 @@ impl Scanner {
         Ok(self.size)
     }
 
-    /// At most `len` bytes from an offset; fewer at the file's end.
+    /// Returns at most `len` bytes from an offset; fewer at the file's end.
     pub fn bytes(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
         let end = offset.saturating_add(len as u64).min(self.size);
         if offset < self.begin || end > self.begin + self.len as u64 {
@@ -86,7 +86,7 @@ impl Scanner {
         Ok(&self.buffer[from..(from + len).min(self.len)])
     }
 
-    /// A blob's header and stored bytes, proved; or why it is not the blob that the table names.
+    /// Returns a blob's header and verified bytes, or why it is not the blob that the table names.
     pub fn blob(
         &mut self,
         entry: &pack::Entry,
@@ -123,7 +123,7 @@ impl Scanner {
         Ok(proved().map(|header| (header, bytes)))
     }
 
-    /// The pack's first bytes are those of a pack.
+    /// Checks that the file begins with a pack header.
     pub fn header(&mut self) -> io::Result<Result<(), Broken>> {
         let bytes = self.bytes(0, pack::HEADER)?;
         Ok(if bytes.len() < pack::HEADER {
@@ -134,14 +134,14 @@ impl Scanner {
     }
 }
 
-/// Entries in the order in which they lie in the pack.
+/// Returns the entries in the order of their offsets.
 pub fn by_offset(table: &Table) -> Vec<pack::Entry> {
     let mut entries = table.entries.clone();
     entries.sort_unstable_by_key(|entry| entry.offset);
     entries
 }
 
-/// The table of a pack that is named by its id.
+/// Returns the table of a pack; `Broken` when its id is not the pack's name.
 pub fn table_of(store: &ChunkStore, pack: PackRef) -> io::Result<Result<Table, Broken>> {
     let table = read_table(&*store.backend, &FileName::pack(&pack.id), Some(pack.size))?;
     Ok(table.and_then(|table| {
@@ -153,14 +153,14 @@ pub fn table_of(store: &ChunkStore, pack: PackRef) -> io::Result<Result<Table, B
     }))
 }
 
-/// The table of a pack; an error when it is damaged.
+/// Returns the table of a pack; an error when it is damaged.
 pub fn sound_table(store: &ChunkStore, pack: PackRef) -> Result<Table, Error> {
     table_of(store, pack)
         .map_err(Error::Io)?
         .map_err(|broken| unsound(store, &FileName::pack(&pack.id), &broken.0))
 }
 
-/// The error of a damaged file.
+/// Returns the error for a damaged file.
 pub fn unsound(store: &ChunkStore, file: &FileName, why: &str) -> Error {
     Error::Unsound {
         file: store.backend.location(file),

@@ -1,8 +1,8 @@
-//! A session of puts: chunks that the store does not have go into new packs, and one commit
-//! makes all of them durable and visible. Several threads may put at the same time.
+//! A put session: chunks that the store does not have go into new packs, and one commit makes all
+//! of them durable and visible. Several threads may put at the same time.
 //!
-//! A session holds a lease of its own, until what [`PutSession::commit`] returned is dropped: no
-//! collection drops what it relies on meanwhile. Nothing is touched before the first byte arrives.
+//! A session holds its own lease until the result of [`PutSession::commit`] is dropped; meanwhile
+//! no collection drops anything it relies on. Nothing is touched before the first byte arrives.
 //! Read `ingest.rs` next for how a large file is cut and stored.
 
 use std::{
@@ -30,10 +30,10 @@ use super::{
 use base::Digest;
 use model::ObjectId;
 
-/// One in so many chunks that the store says it has is read and proved.
+/// Known chunks whose id ends in this byte (one in 256) are read and verified as a sample.
 const SAMPLE: u8 = 0;
 
-/// A session of puts; dropped without commit, it leaves nothing behind. Threads may share it.
+/// A put session. Dropped without a commit, it leaves nothing behind. Threads may share it.
 pub struct PutSession {
     store: ChunkStore,
     packers: Mutex<Vec<Packer>>,
@@ -42,21 +42,21 @@ pub struct PutSession {
     trusted: Mutex<HashMap<Digest, bool>>,
     grown: AtomicU64,
     failed: Mutex<bool>,
-    /// One large file at a time: it uses every core by itself.
+    /// Allows one large file at a time, which uses every core by itself.
     pub(super) large: Mutex<()>,
-    /// Held while it enters: only the first put does.
+    /// Held while the session enters the store, at the first put.
     entering: Mutex<()>,
-    /// Dropped last: while the lease is held, nobody takes the files for those of a dead session.
+    /// Dropped last: while the lease is held, the files are not taken for those of a dead session.
     entered: OnceLock<EnteredSession>,
 }
 
-/// Locks a mutex that no holder panics with.
+/// Locks a mutex whose holders never panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("because no holder panics")
 }
 
 impl PutSession {
-    /// A session that has touched nothing yet.
+    /// Creates a session that has touched nothing yet.
     pub(super) fn new(store: ChunkStore) -> Self {
         Self {
             store,
@@ -72,7 +72,7 @@ impl PutSession {
         }
     }
 
-    /// Enters the store: the session's lease, the commit it builds on.
+    /// Enters the store: takes the session's lease and opens the commit it builds on.
     fn enter(&self) -> Result<&EnteredSession, Error> {
         if let Some(entered) = self.entered.get() {
             return Ok(entered);
@@ -85,7 +85,7 @@ impl PutSession {
         Ok(self.entered.get_or_init(|| entered))
     }
 
-    /// Stores those of these chunks that are new; `ids` are their digests.
+    /// Stores the new ones among these chunks; `ids` are their digests.
     pub(super) fn store_chunks(
         &self,
         ids: &[Digest],
@@ -103,7 +103,7 @@ impl PutSession {
         Ok(ids.iter().zip(chunks).map(chunk).collect())
     }
 
-    /// Stores the list of a file's chunks; returns what the file is in the store.
+    /// Stores the list of a file's chunks.
     pub(super) fn store_file(&self, digest: Digest, file: &FileObject) -> Result<(), Error> {
         if file.chunks.len() > MAX_CHUNKS {
             return Err(Error::TooLarge { size: file.size });
@@ -111,7 +111,7 @@ impl PutSession {
         self.store_blobs([(list(digest), &file.encode()[..])].into_iter())
     }
 
-    /// Stores those blobs that the store does not have.
+    /// Stores the blobs that the store does not have.
     fn store_blobs<'b>(
         &self,
         blobs: impl Iterator<Item = (BlobId, &'b [u8])>,
@@ -119,7 +119,7 @@ impl PutSession {
         let mut packer = None;
         for (blob, bytes) in blobs {
             let is_new = self.claim(blob, bytes).inspect_err(|_| {
-                // It is claimed and not stored: nothing may rely on it.
+                // It is claimed but not stored: nothing may rely on it.
                 *lock(&self.failed) = true;
             })?;
             if !is_new {
@@ -146,7 +146,7 @@ impl PutSession {
         Ok(())
     }
 
-    /// A pack to append to: one that no other thread uses.
+    /// Returns a pack that no other thread appends to.
     fn packer(&self) -> Result<Packer, Error> {
         if let Some(packer) = lock(&self.packers).pop() {
             return Ok(packer);
@@ -166,8 +166,8 @@ impl PutSession {
         Ok(())
     }
 
-    /// True when this session must store a blob: the store does not have it, and no other
-    /// thread of the session is about to.
+    /// True when this thread must store the blob: the store does not have it, and no other thread
+    /// of the session is about to store it.
     fn claim(&self, blob: BlobId, bytes: &[u8]) -> Result<bool, Error> {
         let generation = &self.enter()?.generation;
         if !lock(&self.seen).insert(blob) {
@@ -179,9 +179,9 @@ impl PutSession {
         }
     }
 
-    /// True when the store has this very list, whose chunks the session has put. A list is named
-    /// by what its file hashes to, so another version of the chunker may have written one with
-    /// other cuts: it serves as long as all of its own chunks are there.
+    /// True when the store has a usable list of this name. A list is named by its file's digest, so
+    /// another version of the chunker may have written one with other cuts: it is usable as long as
+    /// all of its own chunks exist. The chunks of `bytes` have been put by this session.
     fn has_list(&self, generation: &Generation, blob: BlobId, bytes: &[u8]) -> Result<bool, Error> {
         if !self.has(generation, blob)? {
             return Ok(false);
@@ -191,19 +191,19 @@ impl PutSession {
             Ok(Some(file)) if file.encode() == bytes || self.has_chunks(generation, &file)? => {
                 Ok(true)
             }
-            // A second list of the same name would hide it, or be hidden by it.
+            // Of two lists with the same name, one would hide the other.
             Ok(Some(_)) => Err(Error::Damaged {
                 id,
                 why: "its list has other cuts than now, and some of their chunks are missing"
                     .into(),
             }),
-            // What cannot be read is not relied on.
+            // An unreadable list is not relied on.
             Ok(None) | Err(Error::Damaged { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// True when the store has a blob, for sure, and no collection is about to take it.
+    /// True when the store verifiably has the blob, and no collection is about to drop it.
     fn has(&self, generation: &Generation, blob: BlobId) -> Result<bool, Error> {
         if generation.index.is_dead(blob) {
             return Ok(false);
@@ -216,19 +216,19 @@ impl PutSession {
         Ok(false)
     }
 
-    /// True when the store has the list of a file and all of its chunks.
+    /// True when the store has the file's list and all of its chunks.
     fn has_file(&self, generation: &Generation, id: &ObjectId) -> Result<bool, Error> {
         if !self.has(generation, list(id.0))? {
             return Ok(false);
         }
-        // A list that cannot be read is not relied on; `check` names the damage.
+        // An unreadable list is not relied on; `check` reports the damage.
         let Ok(Some(file)) = self.store.packs.file(generation, id) else {
             return Ok(false);
         };
         self.has_chunks(generation, &file)
     }
 
-    /// True when the store has all chunks of a list.
+    /// True when the store has all chunks of the list.
     fn has_chunks(&self, generation: &Generation, file: &FileObject) -> Result<bool, Error> {
         for chunk in &file.chunks {
             if !self.has(generation, data(chunk.id))? {
@@ -238,7 +238,7 @@ impl PutSession {
         Ok(true)
     }
 
-    /// True when a blob is there for sure: its pack is, whole, and a sample is read.
+    /// True when the blob's pack has its full size and, for sampled blobs, the blob can be read.
     fn proves(&self, place: &BlobPlace, blob: BlobId) -> Result<bool, Error> {
         let known = lock(&self.trusted).get(&place.pack.id).copied();
         let whole = match known {
@@ -256,12 +256,12 @@ impl PutSession {
         Ok(matches!(self.store.packs.read(place, blob), Ok(Ok(_))))
     }
 
-    /// How many bytes the packs grew by until now.
+    /// Returns how many bytes the packs have grown by so far.
     pub fn grown(&self) -> u64 {
         self.grown.load(Ordering::Relaxed)
     }
 
-    /// Completes every open pack, all at once.
+    /// Completes all open packs in parallel.
     fn finish_all(&self) -> Result<Vec<FinishedPack>, Error> {
         use rayon::prelude::*;
         if *lock(&self.failed) {
@@ -275,19 +275,19 @@ impl PutSession {
 }
 
 impl PutSession {
-    /// Puts everything a reader yields. Not durable, not visible before the commit.
+    /// Puts everything that a reader yields. Not durable or visible before the commit.
     pub fn put(&self, from: &mut dyn Read) -> Result<Stored, Error> {
         ingest::put(self, from)
     }
 
-    /// Puts several contents that are in memory, of at most 8 MiB each: quicker than one by one.
+    /// Puts several in-memory contents of at most 8 MiB each; faster than one by one.
     pub fn put_small(&self, contents: &[&[u8]]) -> Result<Vec<Stored>, Error> {
         ingest::put_small(self, contents)
     }
 
-    /// Which of these objects this session may rely on, because the store has them or the session
-    /// has put them; the others must be put. Cheap: indexes are asked, packs looked at, a sample of
-    /// the chunks read.
+    /// Returns which objects this session may rely on, because the store has them or the session
+    /// has put them; the others must be put. Cheap: it asks the indexes, checks that packs exist,
+    /// and reads a sample of the chunks.
     pub fn holds(&self, objects: &[ObjectId]) -> Result<Vec<bool>, Error> {
         use rayon::prelude::*;
         let generation = &self.enter()?.generation;
@@ -300,14 +300,14 @@ impl PutSession {
         objects.par_iter().with_min_len(256).map(held).collect()
     }
 
-    /// Makes everything that was put durable and visible. Keep the lease until what names the
-    /// objects is durable too: until then a collection would think that nobody needs them.
+    /// Makes everything that was put durable and visible. Keep the lease until whatever names the
+    /// objects is durable too: before that, a collection would consider them unneeded.
     pub fn commit(self) -> Result<Lease, Error> {
         self.commit_with(&[])
     }
 
-    /// As [`PutSession::commit`], and names objects (or, with `None`, names them no more) in the
-    /// same moment: a collection keeps named objects.
+    /// Like [`PutSession::commit`], and atomically names objects or, with `None`, removes their
+    /// names: a collection keeps named objects.
     pub fn commit_with(self, roots: &[(String, Option<ObjectId>)]) -> Result<Lease, Error> {
         if !roots.is_empty() {
             self.enter()?;
@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn sessions_with_the_same_name_do_not_wait_for_each_other() {
-        // As of two containers, in both of which the process has the same id.
+        // Simulates two containers whose processes have the same id.
         let backend = Arc::new(MemoryBackend::default());
         let [one, other] = [(); 2].map(|()| ChunkStore::new(backend.clone()));
         let (first, second) = (one.begin(), other.begin());

@@ -1,4 +1,4 @@
-//! The store in figures: what is named, what is stored, and for which task.
+//! Statistics of the store: what is named, what is stored, and for which task.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -16,12 +16,12 @@ use model::{
 };
 
 impl ChunkStore {
-    /// Number of bytes of all packs.
+    /// Returns the number of bytes of all packs.
     pub fn stored(&self) -> Result<u64, Error> {
         Ok(self.refresh()?.index.packs().map(|pack| pack.size).sum())
     }
 
-    /// Figures of the store, and of each group of objects.
+    /// Returns statistics of the store and of each group of objects.
     pub fn stats(&self, groups: &[(String, Vec<ObjectId>)]) -> Result<StoreStats, Error> {
         let generation = self.refresh()?;
         let mut stats = StoreStats {
@@ -72,7 +72,7 @@ impl ChunkStore {
         Ok(stats)
     }
 
-    /// Figures of one group.
+    /// Returns the statistics of one group.
     fn group(
         &self,
         generation: &Generation,
@@ -99,7 +99,7 @@ impl ChunkStore {
     }
 }
 
-/// Plain bytes of the chunks, and stored bytes of everything.
+/// Returns the plain bytes of the chunks and the stored bytes of all blobs.
 fn sizes(generation: &Generation, blobs: &HashSet<BlobId>) -> Result<(u64, u64), Error> {
     let (mut plain, mut stored) = (0, 0);
     for blob in blobs {

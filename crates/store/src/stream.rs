@@ -1,10 +1,10 @@
-//! Whole streams of zstd, for files that are read by other programs.
+//! Complete zstd streams, for files that other programs read.
 
 use std::io::{self, BufRead, Write};
 
-/// zstd's level for such files: they are written once and kept.
+/// zstd compression level for such files: they are written once and kept.
 const LEVEL: i32 = 9;
-/// Largest window of a foreign stream, as a power of two: 128 MiB of memory.
+/// Largest window accepted in a foreign stream, as a power of two: 128 MiB of memory.
 const WINDOW: u32 = 27;
 
 /// A writer that must be finished.
@@ -19,14 +19,14 @@ impl<W: Write> Finish for zstd::Encoder<'_, W> {
     }
 }
 
-/// Compresses; the same bytes always become the same stream.
+/// Returns a compressing writer; the same bytes always produce the same stream.
 pub fn compress<'a, W: Write + 'a>(into: W) -> io::Result<Box<dyn Finish + 'a>> {
     let mut encoder = zstd::Encoder::new(into, LEVEL)?;
     encoder.include_checksum(true)?;
     Ok(Box::new(encoder))
 }
 
-/// Decompresses a foreign stream in bounded memory.
+/// Returns a reader that decompresses a foreign stream in bounded memory.
 pub fn decompress<'a, R: BufRead + 'a>(from: R) -> io::Result<Box<dyn io::Read + 'a>> {
     let mut decoder = zstd::Decoder::with_buffer(from)?;
     decoder.window_log_max(WINDOW)?;

@@ -1,7 +1,7 @@
-//! Commits, collections and repairs over a backend that fails or loses power at every call.
+//! Tests commits, collections and repairs over a backend that fails or loses power at every call.
 //!
-//! What was committed stays readable and the store sound, whatever was under way; what is done is
-//! done. And each barrier is needed: a store over a backend that skips one is caught.
+//! Committed data stays readable, the store stays sound, and completed actions stay completed. Each
+//! barrier is also needed: a store over a backend that skips one is caught.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
@@ -14,7 +14,7 @@ use store::{
     wrap::{FaultPlan, FaultyBackend},
 };
 
-/// Numbers that look random, the same for the same seed.
+/// Pseudo-random numbers, reproducible by seed.
 struct Numbers(u64);
 
 impl Numbers {
@@ -26,7 +26,7 @@ impl Numbers {
     }
 }
 
-/// Bytes that do not compress.
+/// Returns incompressible bytes.
 fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut numbers = Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     std::iter::repeat_with(|| numbers.next().to_le_bytes())
@@ -44,15 +44,15 @@ fn ids(contents: &[Vec<u8>]) -> BTreeSet<ObjectId> {
     contents.iter().map(|bytes| id(bytes)).collect()
 }
 
-/// A store that was left alone: everything in it is durable.
+/// A store at rest: everything in it is durable.
 struct Case {
     files: Vec<(FileName, Vec<u8>)>,
     kept: Vec<Vec<u8>>,
 }
 
 impl Case {
-    /// Fourteen small files in seven packs, one fewer than get a segment. Of each pack one file
-    /// is named.
+    /// Creates a store with fourteen small files in seven packs, one fewer than get a segment. One
+    /// file of each pack is named.
     fn new() -> Self {
         let backend = FaultyBackend::new(Arc::new(MemoryBackend::default()));
         let contents: Vec<Vec<u8>> = (0..14).map(|seed| noise(seed + 1, 400)).collect();
@@ -70,7 +70,7 @@ impl Case {
         Self { files, kept }
     }
 
-    /// The same with a changed byte in one of its packs.
+    /// Like [`Self::new`], with a changed byte in one of its packs.
     fn damaged() -> Self {
         let mut case = Self::new();
         let needle = case.kept[1][100..132].to_vec();
@@ -82,7 +82,7 @@ impl Case {
         case
     }
 
-    /// A backend with its files.
+    /// Returns a backend with its files.
     fn start(&self) -> FaultyBackend {
         let inner = MemoryBackend::default();
         for (name, bytes) in &self.files {
@@ -124,7 +124,7 @@ fn repair(store: &ChunkStore, kept: &[Vec<u8>]) -> Result<(), Failure> {
     store.repair(&ids(kept), &candidates, &|_| ()).map(drop)
 }
 
-/// All of it can be read, and the store is sound.
+/// Checks that all contents can be read and that the store is sound.
 fn is_whole(backend: &FaultyBackend, contents: &[Vec<u8>]) -> Result<(), String> {
     let store = open(backend);
     for bytes in contents {
@@ -148,9 +148,9 @@ fn is_whole(backend: &FaultyBackend, contents: &[Vec<u8>]) -> Result<(), String>
     }
 }
 
-/// Lets every call of `act` fail in turn: once or for good, before or after it happened; cuts the
-/// power there, with the worst and with random losses; and looks at what is left. `look` is told
-/// whether the act said that it is done. The number of looks.
+/// Makes every call of `act` fail in turn: once or permanently, before or after it takes effect.
+/// Cuts the power there, with the worst and with random losses, and inspects what is left. `look`
+/// is told whether `act` reported success. Returns the number of inspections.
 fn sweep(
     case: &Case,
     skip: Option<Area>,
@@ -192,7 +192,7 @@ fn sweep(
     unreachable!("the act ends")
 }
 
-/// A put, after whose end the new contents must be there.
+/// Sweeps a put, after whose completion the new contents must exist.
 fn sweep_puts(skip: Option<Area>) -> Result<u64, String> {
     let (case, new) = (Case::new(), [noise(50, 500), noise(51, 200_000)]);
     let act = |backend: &FaultyBackend| put(&open(backend), &new);
@@ -210,7 +210,7 @@ fn sweep_puts(skip: Option<Area>) -> Result<u64, String> {
     sweep(&case, skip, act, look)
 }
 
-/// A collection, after which the next one ends well.
+/// Sweeps a collection, after which the next one must succeed.
 fn sweep_collections(skip: Option<Area>) -> Result<u64, String> {
     let case = Case::new();
     let act = |backend: &FaultyBackend| collect(&open(backend), &case.kept);
@@ -230,8 +230,8 @@ fn sweep_collections(skip: Option<Area>) -> Result<u64, String> {
     sweep(&case, skip, act, look)
 }
 
-/// A repair. Once it is done all is whole and the damaged pack is kept; the next one heals the
-/// rest.
+/// Sweeps a repair. Once it completes, everything is whole and the damaged pack is kept; otherwise
+/// the next one heals the rest.
 fn sweep_repairs(skip: Option<Area>) -> Result<u64, String> {
     let case = Case::damaged();
     let act = |backend: &FaultyBackend| repair(&open(backend), &case.kept);

@@ -1,4 +1,4 @@
-//! `snapback.capsule/1`, the list of a capsule, as it is written, and the rules for it.
+//! `snapback.capsule/1`: the serialised list of a capsule, and its rules.
 
 use std::collections::BTreeSet;
 
@@ -15,10 +15,10 @@ use crate::{
     link_target,
 };
 
-/// Most files that a capsule holds.
+/// Largest number of files in a capsule.
 const MOST_FILES: usize = 4_000_000;
 
-/// The list.
+/// The list of a capsule's contents.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Listing {
@@ -46,13 +46,13 @@ struct File {
     sha256: Digest,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     released: Option<Digest>,
-    /// Of a link: text, or `bytes:` and hex digits.
+    /// Target of a link: text, or `bytes:` and hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     target: Option<String>,
 }
 
 impl Listing {
-    /// The text of a list.
+    /// Converts a list for writing.
     pub(super) fn of(listing: &super::Listing) -> Self {
         Self {
             schema: CAPSULE_SCHEMA.into(),
@@ -69,7 +69,7 @@ impl Listing {
         }
     }
 
-    /// The list, if it keeps the rules.
+    /// Returns the list if it satisfies the rules.
     pub(super) fn checked(self) -> Result<super::Listing, String> {
         if self.schema != CAPSULE_SCHEMA {
             return Err(format!(
@@ -102,7 +102,7 @@ impl Listing {
 }
 
 impl File {
-    /// The text of a file.
+    /// Converts a file for writing.
     fn of(file: &CapsuleFile) -> Self {
         let record = &file.record;
         Self {
@@ -115,7 +115,7 @@ impl File {
         }
     }
 
-    /// The file, if it keeps the rules.
+    /// Returns the file if it satisfies the rules.
     fn checked(self) -> Result<CapsuleFile, String> {
         let path = &self.path;
         let mode = self.mode.parse::<GitMode>().ok();
@@ -145,7 +145,7 @@ impl File {
     }
 }
 
-/// The rules for the paths: sorted, each once, and none a folder of another.
+/// Checks that the paths are sorted and unique, and that none is a folder of another.
 fn check_paths(files: &[File]) -> Result<(), String> {
     if files.len() > MOST_FILES {
         return Err("it lists more files than any release has".into());
@@ -167,7 +167,7 @@ fn check_paths(files: &[File]) -> Result<(), String> {
     }
 }
 
-/// The rules for the wheels: plain names, each once.
+/// Checks that the wheels have plain, unique names.
 fn check_wheels(wheels: &[Wheel]) -> Result<(), String> {
     let is_name = |name: &str| {
         name.ends_with(".whl")

@@ -1,7 +1,7 @@
-//! The canonical text of a manifest: how it is written, and a reader for exactly that.
+//! The canonical text of a manifest: a writer, and a reader for exactly that form.
 //!
-//! The reader takes nothing that would be written in another way; what deviates anywhere is left to
-//! the YAML parser. It checks the form only, never the rules: see [`Manifest::parse`].
+//! The reader accepts only what the writer would produce; any deviation is left to the YAML parser.
+//! It checks the form only, never the rules: see [`Manifest::parse`].
 
 use std::fmt::Write as _;
 
@@ -36,7 +36,7 @@ struct Tail {
 /// The line before the files.
 const FILES: &str = "files:\n";
 
-/// The text of a manifest.
+/// Renders a manifest.
 pub(super) fn render(manifest: &Manifest) -> String {
     let mut text = yaml::render(&Head {
         schema: (!manifest.by_hand).then(|| MANIFEST_SCHEMA.into()),
@@ -80,9 +80,9 @@ fn render_file(text: &mut String, file: &ManifestFile) {
     }
 }
 
-/// A path in double quotes, which YAML and JSON read alike.
+/// Returns a path in double quotes that YAML and JSON read alike.
 ///
-/// JSON leaves some characters bare that YAML takes for ends of lines, or refuses.
+/// JSON leaves some characters unescaped that YAML treats as line ends, or refuses.
 fn quoted(path: &str) -> String {
     let json = serde_json::to_string(path).expect("because text always renders");
     let is_bare = |c: char| {
@@ -104,18 +104,18 @@ fn quoted(path: &str) -> String {
     json.chars().map(escape).collect()
 }
 
-/// Reads the canonical form about fifty times faster than a YAML parser does; `None` when the
-/// text deviates from it anywhere, which sends it to the parser. A reader for 50,000 files.
+/// Reads the canonical form, about fifty times faster than a YAML parser; `None` when the text
+/// deviates from it anywhere, so that the parser must be used. Needed for 50,000 files.
 pub(super) fn read(bytes: &[u8]) -> Option<Text> {
     let (head, body, tail) = canonical_parts(std::str::from_utf8(bytes).ok()?)?;
     let mut lines = body.lines().peekable();
-    // Room for most of them at once: growing would copy them.
+    // Allocated up front, because growing would copy the files.
     let mut files = Vec::with_capacity(body.len() / 200);
     while lines.peek().is_some() {
         files.push(read_file(&mut lines)?);
     }
-    // Read apart, head and tail could mean something else than together: a key that stands in
-    // both, say. Only what was written here is certain not to.
+    // Read separately, head and tail could mean something different than together, for example when
+    // a key occurs in both. Only canonical text is certain to be safe.
     let head: Head = read_part(head)?;
     let tail: Tail = read_part(tail)?;
     Some(Text {
@@ -125,7 +125,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Text> {
     })
 }
 
-/// A text that is in the canonical form; whether it keeps the rules is not known.
+/// A text in canonical form whose rules have not been checked.
 pub(super) struct Text {
     metadata: Metadata,
     files: Vec<ManifestFile>,
@@ -133,7 +133,7 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// The manifest, if it keeps the rules.
+    /// Returns the manifest if it satisfies the rules.
     pub(super) fn checked(self) -> Result<Manifest, Error> {
         self.metadata.check()?;
         let paths: Vec<&RelPath> = self.files.iter().map(ManifestFile::path).collect();
@@ -144,7 +144,7 @@ impl Text {
     }
 }
 
-/// Reads the canonical form and passes the files over, unread.
+/// Reads the canonical form but skips the files.
 pub(super) fn read_without_files(bytes: &[u8]) -> Option<Manifest> {
     let (head, _, tail) = canonical_parts(std::str::from_utf8(bytes).ok()?)?;
     let (head, tail): (Head, Tail) = (read_part(head)?, read_part(tail)?);
@@ -152,20 +152,20 @@ pub(super) fn read_without_files(bytes: &[u8]) -> Option<Manifest> {
     Some(metadata.into_manifest(Vec::new(), dependencies, false))
 }
 
-/// Reads the metadata of the canonical form and passes all else over, unread.
+/// Reads only the metadata of the canonical form.
 pub(super) fn read_metadata(bytes: &[u8]) -> Option<Metadata> {
     let (head, ..) = canonical_parts(std::str::from_utf8(bytes).ok()?)?;
     read_part::<Head>(head).map(|head| head.metadata)
 }
 
-/// Reads a part of the canonical form; `None` when it would be written in another way.
+/// Reads a part of the canonical form; `None` when it is not canonical.
 fn read_part<T: Serialize + DeserializeOwned>(text: &str) -> Option<T> {
     yaml::parse(text.as_bytes(), yaml::Limits::machine())
         .ok()
         .filter(|part| yaml::render(part) == text)
 }
 
-/// Head, files and tail of a text that may be in the canonical form.
+/// Splits a text that may be canonical into head, files and tail.
 fn canonical_parts(text: &str) -> Option<(&str, &str, &str)> {
     if text.len() > yaml::Limits::machine().bytes
         || !text.starts_with("schema: snapback.manifest/1\n")
@@ -214,10 +214,10 @@ fn read_file<'a>(
     ))
 }
 
-/// Reads a path in the quotes that were written around it.
+/// Reads a quoted path.
 fn read_path(written: &str) -> Option<RelPath> {
     let path: String = serde_json::from_str(written).ok()?;
-    // JSON knows escapes that YAML does not.
+    // JSON has escapes that YAML does not.
     if written.contains('\\')
         && ![quoted(&path), serde_json::to_string(&path).ok()?]
             .iter()
@@ -228,7 +228,7 @@ fn read_path(written: &str) -> Option<RelPath> {
     RelPath::from_text(&path).ok()
 }
 
-/// The word for a role.
+/// Returns the word for a role.
 fn role_word(role: Role) -> &'static str {
     match role {
         Role::Source => "source",
@@ -239,7 +239,7 @@ fn role_word(role: Role) -> &'static str {
     }
 }
 
-/// The role that a word stands for.
+/// Returns the role for a word.
 fn role_of(word: &str) -> Option<Role> {
     let all = [
         Role::Source,

@@ -1,5 +1,5 @@
-//! A file of a manifest: its record and what it is to the release. In a manifest that a person
-//! wrote it may lack all but its path.
+//! A file of a manifest: its record and its role in the release. A hand-written manifest may give
+//! only its path.
 
 use base::{Digest, RelPath};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::{
     operation::TreeEntry,
 };
 
-/// What a file is to the release.
+/// The role of a file in the release.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -22,28 +22,28 @@ pub enum Role {
     Config,
     /// The registry: only the task's entry counts.
     Registry,
-    /// A file that other tasks use too: recorded, restored only when asked.
+    /// A file that other tasks also use: recorded, restored only on request.
     Shared,
-    /// A file whose bytes lie in the store.
+    /// A file whose bytes are in the store.
     Large,
 }
 
 /// One file of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestFile {
-    /// What it is to the release.
+    /// Its role in the release.
     pub role: Role,
     facts: Facts,
 }
 
-/// What is known of a file.
+/// The known facts about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Facts {
     Whole(FileRecord),
     ByHand(Box<HandWritten>),
 }
 
-/// What a person wrote of a file.
+/// A file as hand-written in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HandWritten {
     pub(super) path: RelPath,
@@ -55,8 +55,7 @@ pub(super) struct HandWritten {
 }
 
 impl ManifestFile {
-    /// A file of which everything is known. Its digest is that of the bytes that git, or the
-    /// store, keeps.
+    /// Creates a fully described file. Its digest is that of the bytes that git or the store keeps.
     pub fn new(role: Role, record: FileRecord) -> Self {
         Self {
             role,
@@ -64,7 +63,7 @@ impl ManifestFile {
         }
     }
 
-    /// A file as a person listed it.
+    /// Creates a hand-written file.
     pub(super) fn by_hand(role: Role, written: HandWritten) -> Self {
         Self {
             role,
@@ -72,7 +71,7 @@ impl ManifestFile {
         }
     }
 
-    /// Its record; `None` when a person wrote less than that.
+    /// Returns its record; `None` for a hand-written file.
     pub fn record(&self) -> Option<&FileRecord> {
         match &self.facts {
             Facts::Whole(record) => Some(record),
@@ -80,7 +79,7 @@ impl ManifestFile {
         }
     }
 
-    /// The same, to be completed.
+    /// Like [`Self::record`], but mutable.
     pub fn record_mut(&mut self) -> Option<&mut FileRecord> {
         match &mut self.facts {
             Facts::Whole(record) => Some(record),
@@ -88,7 +87,7 @@ impl ManifestFile {
         }
     }
 
-    /// Its path.
+    /// Returns its path.
     pub fn path(&self) -> &RelPath {
         match &self.facts {
             Facts::Whole(record) => &record.path,
@@ -96,7 +95,7 @@ impl ManifestFile {
         }
     }
 
-    /// SHA-256 of the bytes that git, or the store, keeps.
+    /// Returns the SHA-256 of the bytes that git or the store keeps.
     pub fn digest(&self) -> Option<Digest> {
         match &self.facts {
             Facts::Whole(record) => Some(record.digest),
@@ -104,7 +103,7 @@ impl ManifestFile {
         }
     }
 
-    /// The digest as the manifest writes it, which may be any text where a person wrote it.
+    /// Returns the digest as written in the manifest; any text in a hand-written one.
     pub fn checksum(&self) -> String {
         match &self.facts {
             Facts::Whole(record) => record.digest.to_string(),
@@ -112,7 +111,7 @@ impl ManifestFile {
         }
     }
 
-    /// Size of those bytes.
+    /// Returns the number of those bytes.
     pub fn size(&self) -> Option<u64> {
         match &self.facts {
             Facts::Whole(record) => Some(record.size),
@@ -120,7 +119,7 @@ impl ManifestFile {
         }
     }
 
-    /// What lies there.
+    /// Returns its type.
     pub fn kind(&self) -> Option<FileKind> {
         match &self.facts {
             Facts::Whole(record) => Some(record.kind),
@@ -133,7 +132,7 @@ impl ManifestFile {
         self.kind() == Some(FileKind::Link)
     }
 
-    /// The git blob.
+    /// Returns the git blob.
     pub fn blob(&self) -> Option<&GitId> {
         match &self.facts {
             Facts::Whole(record) => record.location.blob(),
@@ -141,7 +140,7 @@ impl ManifestFile {
         }
     }
 
-    /// The stored object.
+    /// Returns the stored object.
     pub fn object(&self) -> Option<&ObjectId> {
         match &self.facts {
             Facts::Whole(record) => record.location.object(),
@@ -153,7 +152,7 @@ impl ManifestFile {
     pub fn has_same_bytes(&self, other: &Self) -> bool {
         match (&self.facts, &other.facts) {
             (Facts::Whole(one), Facts::Whole(other)) => one.digest == other.digest,
-            // What a person wrote need not be a digest.
+            // A hand-written checksum need not be a digest.
             _ => self.checksum() == other.checksum(),
         }
     }
@@ -163,13 +162,13 @@ impl ManifestFile {
         self.kind() == other.kind() && self.has_same_bytes(other)
     }
 
-    /// True when a rollback restores it without being asked.
+    /// True when a rollback restores it by default.
     pub fn is_restored(&self) -> bool {
         matches!(self.role, Role::Source | Role::Config | Role::Large)
     }
 
-    /// Its entry in git's tree and index; `None` when git does not keep it, or nobody knows as
-    /// what.
+    /// Returns its entry in git's tree and index; `None` when git does not keep it, or its kind is
+    /// unknown.
     pub fn entry(&self) -> Option<TreeEntry> {
         Some(TreeEntry {
             id: self.blob()?.clone(),
@@ -177,7 +176,7 @@ impl ManifestFile {
         })
     }
 
-    /// True when an entry of git's tree or index is this very file.
+    /// True when the entry of git's tree or index is exactly this file.
     pub fn is_entry(&self, entry: &TreeEntry) -> bool {
         self.blob() == Some(&entry.id) && self.kind().is_some_and(|kind| entry.mode == kind.into())
     }

@@ -1,4 +1,4 @@
-//! What manifests are of. Engines choose the paths; here is only what they are called.
+//! Subjects of manifests. Engines choose the paths; this module only defines the names.
 
 use std::{fmt, str::FromStr};
 
@@ -7,26 +7,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AsWritten, GitId, TagName, TaskId, Version};
 
-/// What a manifest is of.
+/// The subject of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// A version of a task.
     TaskVersion(TaskVersion),
-    /// Folders that were put under a name.
+    /// Folders stored under a name.
     Folder {
         /// The name.
         name: SubjectName,
     },
-    /// An agent's conversation at a moment.
+    /// An agent's conversation at one moment.
     Session {
         /// The agent's home.
         home: SubjectName,
-        /// The conversation, as its tool calls it.
+        /// The conversation's id, as given by its tool.
         session: SessionId,
         /// The snapshot.
         snapshot: SubjectName,
     },
-    /// The configuration of a workflow with all that it needs.
+    /// The configuration of a workflow with everything it needs.
     Closure {
         /// The conversation that it belongs to.
         session: SessionId,
@@ -37,13 +37,13 @@ pub enum Subject {
     Cluster {
         /// The cluster.
         name: SubjectName,
-        /// Its epoch: a restore begins a later one.
+        /// Its epoch; a restore begins a new one.
         epoch: u64,
     },
 }
 
 impl Subject {
-    /// What it is, for people.
+    /// Returns its kind, for display.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::TaskVersion(_) => "a version of a task",
@@ -64,21 +64,21 @@ pub struct TaskVersion {
     pub version: Version,
     /// The commit that holds the files (an abbreviation in hand-written manifests).
     pub commit: AsWritten<GitId>,
-    /// The version that was active before.
+    /// The previously active version.
     pub previous: Option<Version>,
-    /// True when the tag is older than its manifest.
+    /// True when the manifest was created later for an existing tag.
     pub adopted: bool,
-    /// Files that had other line ends in the work tree than git gives back.
+    /// Files whose line ends in the work tree differed from those that git checks out.
     pub line_ends: Vec<RelPath>,
 }
 
 impl TaskVersion {
-    /// Its tag.
+    /// Returns its tag.
     pub fn tag(&self) -> TagName {
         TagName::release(&self.task, &self.version)
     }
 
-    /// True when it is this version of this task.
+    /// True when it is the given version of the given task.
     pub fn is(&self, task: &TaskId, version: &Version) -> bool {
         (&self.task, &self.version) == (task, version)
     }
@@ -89,18 +89,18 @@ impl TaskVersion {
 #[serde(into = "String", try_from = "String")]
 pub struct SubjectName(String);
 
-/// The id that a tool gives a conversation: 1 to 200 characters, none of them a control character.
-/// It is no path.
+/// The id that a tool gives a conversation: 1 to 200 characters, no control characters. It is not a
+/// path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct SessionId(String);
 
-/// A text that is no name.
+/// The error for a text that is not a name.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is no name: 1 to 64 letters, digits, dots, dashes and underscores")]
 pub struct NotAName(pub String);
 
-/// A text that is no id of a conversation.
+/// The error for a text that is not the id of a conversation.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is no id of a session: 1 to 200 characters, no control characters")]
 pub struct NotASessionId(pub String);

@@ -1,4 +1,4 @@
-//! Both readers of a manifest agree, and hostile manifests are refused.
+//! Tests that both manifest readers agree, and that hostile manifests are refused.
 
 use base::Digest;
 
@@ -41,7 +41,7 @@ fn sample() -> Manifest {
     }
 }
 
-/// What the quick reader makes of a text that is in the canonical form.
+/// Reads a text with the fast reader; `None` when it is not canonical.
 fn quick(text: &str) -> Option<Manifest> {
     let text = canonical::read(text.as_bytes())?;
     Some(text.checked().expect("it keeps the rules"))
@@ -115,7 +115,7 @@ fn names_that_yaml_reads_otherwise_than_json_survive_every_reader() {
             "{name:?}"
         );
     }
-    // As JSON writes it bare, which earlier manifests have; and in an escape that YAML refuses.
+    // Unescaped as in JSON, as in earlier manifests; and with an escape that YAML refuses.
     let with = |path: &str| sample().render().replacen("tasks/T01/config.yaml", path, 1);
     assert!(canonical::read(with("tasks/T01/b\u{85}").as_bytes()).is_some());
     assert!(Manifest::parse(with("tasks/T01/b\\ud83d\\ude00").as_bytes()).is_err());

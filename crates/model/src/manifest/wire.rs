@@ -1,6 +1,6 @@
-//! `snapback.manifest/1`, the manifest of a release, as it is written: keys, their order, and the
-//! rules that YAML's shape does not express. Hand-written manifests have no `schema` and may leave
-//! out all of a file but its path and checksum.
+//! `snapback.manifest/1`: the serialised manifest of a release, with its keys, their order, and the
+//! rules that YAML's structure does not express. Hand-written manifests have no `schema` and may
+//! omit everything about a file but its path and checksum.
 
 use base::{Digest, RelPath};
 use jiff::Timestamp;
@@ -28,7 +28,7 @@ pub(super) struct Manifest {
     pub(super) dependencies: DependencyList,
 }
 
-/// Which release it is of.
+/// Identifies the release.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Metadata {
     task_id: TaskId,
@@ -64,7 +64,7 @@ pub(super) struct File {
 }
 
 impl Manifest {
-    /// The text of a manifest.
+    /// Converts a manifest for writing.
     pub(super) fn of(manifest: &super::Manifest) -> Self {
         Self {
             schema: (!manifest.by_hand).then(|| MANIFEST_SCHEMA.into()),
@@ -74,7 +74,7 @@ impl Manifest {
         }
     }
 
-    /// The manifest, if it keeps the rules.
+    /// Returns the manifest if it satisfies the rules.
     pub(super) fn checked(self) -> Result<super::Manifest, Error> {
         let by_hand = match self.schema.as_deref() {
             None => true,
@@ -97,7 +97,7 @@ impl Manifest {
 }
 
 impl Metadata {
-    /// The metadata of a manifest.
+    /// Returns the metadata of a manifest.
     pub(super) fn of(manifest: &super::Manifest) -> Self {
         let subject = &manifest.subject;
         Self {
@@ -113,7 +113,7 @@ impl Metadata {
         }
     }
 
-    /// The tag is that of the task and version.
+    /// Checks that the tag matches the task and version.
     pub(super) fn check(&self) -> Result<(), Error> {
         let tag = TagName::release(&self.task_id, &self.version).to_string();
         if self.git_tag == tag {
@@ -125,7 +125,7 @@ impl Metadata {
         ))
     }
 
-    /// The subject, and when the manifest was made.
+    /// Returns the subject and the creation time.
     pub(super) fn into_parts(self) -> (TaskVersion, AsWritten<Timestamp>) {
         let subject = TaskVersion {
             task: self.task_id,
@@ -138,7 +138,7 @@ impl Metadata {
         (subject, self.created_at)
     }
 
-    /// The manifest with this metadata.
+    /// Builds the manifest with this metadata.
     pub(super) fn into_manifest(
         mut self,
         files: Vec<ManifestFile>,
@@ -159,7 +159,7 @@ impl Metadata {
 }
 
 impl File {
-    /// The text of a file.
+    /// Converts a file for writing.
     fn of(file: &ManifestFile) -> Self {
         Self {
             path: file.path().clone(),
@@ -172,7 +172,7 @@ impl File {
         }
     }
 
-    /// The file, if it keeps the rules.
+    /// Returns the file if it satisfies the rules.
     fn checked(self, by_hand: bool) -> Result<ManifestFile, Error> {
         let path = &self.path;
         let mode = self.mode.as_deref().map(str::parse::<GitMode>);
@@ -226,7 +226,7 @@ impl File {
     }
 }
 
-/// The rules for paths in their order: each once, and none a folder of another unless it is one.
+/// Checks that paths are sorted and unique, and that each parent in the list is a folder.
 pub(super) fn check_paths(
     paths: &[&RelPath],
     is_folder: &dyn Fn(usize) -> bool,
@@ -242,7 +242,7 @@ pub(super) fn check_paths(
             ));
         }
     }
-    // The files of one folder follow each other, so each folder is looked at about once.
+    // Files of one folder are adjacent, so each folder is checked about once.
     let mut folder: &[u8] = b"";
     for path in paths {
         let here = &path.as_bytes()[..path.as_bytes().len() - path.name().len()];
@@ -259,7 +259,7 @@ pub(super) fn check_paths(
     Ok(())
 }
 
-/// A broken rule.
+/// Returns the error for a broken rule.
 pub(super) fn rule<T>(text: String) -> Result<T, Error> {
     Err(Error::Rule(text))
 }

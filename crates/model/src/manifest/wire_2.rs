@@ -1,8 +1,8 @@
-//! `snapback.manifest/2`, the manifest of anything but a release, as it is written.
+//! `snapback.manifest/2`: the serialised manifest of anything but a release.
 //!
-//! Every file says where its bytes are in one of `blob`, `object`, `database`, `lfs` and, for a
-//! link, `target`. An empty folder is listed by itself; any other folder may be, for its mode and
-//! time.
+//! Every file names the location of its bytes in one of `blob`, `object`, `database`, `lfs` and,
+//! for a link, `target`. An empty folder is listed by itself; other folders may be listed for their
+//! mode and time.
 
 use base::{Digest, RelPath};
 use jiff::Timestamp;
@@ -29,7 +29,7 @@ pub(super) struct Manifest {
     dependencies: DependencyList,
 }
 
-/// What it is of.
+/// The subject.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Subject {
@@ -51,7 +51,7 @@ enum Subject {
     },
 }
 
-/// What lies at a path.
+/// The type of a path.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
@@ -91,7 +91,7 @@ fn is_none(dependencies: &DependencyList) -> bool {
 }
 
 impl Manifest {
-    /// The text of a manifest that is of something else than a release.
+    /// Converts a manifest of anything but a release for writing.
     pub(super) fn of(manifest: &AnyManifest) -> Result<Self, Error> {
         let Some(created_at) = manifest.created_at.value() else {
             return rule("it does not say when it was made".into());
@@ -107,7 +107,7 @@ impl Manifest {
         })
     }
 
-    /// The manifest, if it keeps the rules.
+    /// Returns the manifest if it satisfies the rules.
     pub(super) fn checked(self) -> Result<AnyManifest, Error> {
         if self.schema != MANIFEST_SCHEMA_2 {
             return Err(Error::Schema(self.schema));
@@ -127,7 +127,7 @@ impl Manifest {
 }
 
 impl Subject {
-    /// The text of a subject.
+    /// Converts a subject for writing.
     fn of(subject: &super::Subject) -> Result<Self, Error> {
         use super::Subject as Of;
         Ok(match subject.clone() {
@@ -170,7 +170,7 @@ impl From<Subject> for super::Subject {
 }
 
 impl File {
-    /// The text of a file; an error when its bytes are kept nowhere.
+    /// Converts a file for writing; an error when its bytes are stored nowhere.
     fn of(file: &ManifestFile) -> Result<Self, Error> {
         let Some(record) = file.record() else {
             return rule(format!("{} is not described whole", file.path()));
@@ -204,7 +204,7 @@ impl File {
         Ok(text)
     }
 
-    /// The file, if it keeps the rules.
+    /// Returns the file if it satisfies the rules.
     fn checked(self) -> Result<ManifestFile, Error> {
         let path = &self.path;
         let Some(mode) = mode_of(&self.mode) else {
@@ -257,18 +257,18 @@ impl File {
     }
 }
 
-/// The permission bits that four octal digits stand for.
+/// Parses permission bits of four octal digits.
 fn mode_of(text: &str) -> Option<u32> {
     let mode = u32::from_str_radix(text, 8).ok()?;
     (format!("{mode:04o}") == text && mode <= 0o7777).then_some(mode)
 }
 
-/// A time as text.
+/// Formats a time.
 fn time_text((seconds, nanos): (i64, u32)) -> String {
     format!("{seconds}.{nanos:09}")
 }
 
-/// The time that a text stands for.
+/// Parses a time.
 fn time_of(text: &str) -> Option<(i64, u32)> {
     let (seconds, nanos) = text.split_once('.')?;
     let time = (seconds.parse().ok()?, nanos.parse().ok()?);
@@ -284,7 +284,7 @@ mod tests {
         text.parse().expect("it is a name")
     }
 
-    /// One of every kind of file, by every kind of location.
+    /// Returns files of every kind, with every kind of location.
     fn files() -> Vec<ManifestFile> {
         let digest = Digest::of(b"x");
         let file = |path: &[u8], mode, location| FileRecord {

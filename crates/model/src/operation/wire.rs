@@ -1,7 +1,7 @@
-//! Files as they stand in `plan.json`, and in what the command line prints of one.
+//! The representation of files in `plan.json`, and in the command line's output of a plan.
 //!
-//! Only what is kept can be written: a plan that names bytes that lie nowhere but in the tree could
-//! not be taken back.
+//! Only files with stored bytes can be written: a plan whose bytes exist only in the tree could not
+//! be undone.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ use crate::{
     file_record::{FileKind, FileRecord, Location},
 };
 
-/// Where the bytes are kept.
+/// The location of stored bytes.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Place {
@@ -30,7 +30,7 @@ enum Place {
     Lfs(Digest),
 }
 
-/// A file or link; its path stands beside it.
+/// A file or link without its path, which is stored next to it.
 #[derive(Serialize, Deserialize)]
 struct State {
     /// True for a symbolic link; its bytes are its target.
@@ -53,7 +53,7 @@ struct Change {
 }
 
 impl State {
-    /// The text of a record; `None` when its bytes are not kept, or it is a folder.
+    /// Converts a record for writing; `None` when its bytes are not stored, or it is a folder.
     fn of(record: &FileRecord) -> Option<Self> {
         let source = match &record.location {
             Location::Blob(id) => Place::Blob(id.clone()),
@@ -71,7 +71,7 @@ impl State {
         })
     }
 
-    /// The record at a path.
+    /// Returns the record at a path.
     fn at(self, path: &RelPath) -> FileRecord {
         FileRecord {
             path: path.clone(),
@@ -111,7 +111,7 @@ impl<'de> Deserialize<'de> for FileChanges {
     }
 }
 
-/// Changes of files below another root than the work tree.
+/// Changes of files below a root other than the work tree.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Below {
@@ -119,7 +119,7 @@ struct Below {
     changes: Vec<PathChange>,
 }
 
-/// Reads a bare list, or the changes below a root that is named.
+/// Reads a bare list, or the changes below a named root.
 struct FilesVisitor;
 
 impl<'de> Visitor<'de> for FilesVisitor {
@@ -147,7 +147,7 @@ pub(crate) fn serialize<S: Serializer>(
     state::<S::Error>(record)?.serialize(serializer)
 }
 
-/// The text of a record, or why there is none.
+/// Converts a record for writing; an error when its bytes are not stored.
 fn state<E: ser::Error>(record: &FileRecord) -> Result<State, E> {
     State::of(record)
         .ok_or_else(|| E::custom(format!("the bytes of {} are kept nowhere", record.path)))

@@ -1,7 +1,6 @@
-//! When an alert is told, told again, tried again, and given up. `now` is always an argument.
+//! Rules for sending, repeating, retrying and giving up alerts. `now` is always an argument.
 //!
-//! A clock that was set back must not silence anything: what lies in the future counts as long
-//! past.
+//! A clock that was set back must not silence anything: times in the future count as long past.
 
 use std::time::Duration;
 
@@ -9,33 +8,33 @@ use jiff::Timestamp;
 
 use crate::alert::{Kept, Severity, Standing};
 
-/// The longest pause between two attempts.
+/// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
-/// How long it is tried; an alert of yesterday calls nobody.
+/// How long delivery is attempted; yesterday's alert is useless.
 const TRIED_FOR: Duration = Duration::from_hours(24);
 
-/// What is to be done after an attempt that failed.
+/// The action after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// It is tried again then.
+    /// Try again at this time.
     At(Timestamp),
-    /// It is given up.
+    /// Give up.
     Never,
 }
 
-/// How long after an earlier moment; `None` when the clock says that it is before.
+/// Returns the time since an earlier moment; `None` when the clock says it is in the future.
 fn passed(earlier: Timestamp, now: Timestamp) -> Option<Duration> {
     Duration::try_from(now.duration_since(earlier)).ok()
 }
 
-/// The pause after so many attempts: 10 s, doubled each time, an hour at most.
+/// Returns the pause after this many attempts: 10 s, doubled each time, at most one hour.
 pub fn pause(attempts: u32) -> Duration {
     let doubled = 10_u64.saturating_mul(1 << attempts.saturating_sub(1).min(20));
     Duration::from_secs(doubled).min(LONGEST_PAUSE)
 }
 
-/// When an alert of `since`, tried so often, is tried again; `asked` is the pause that the server
-/// asks for.
+/// Decides when to retry an alert raised at `since` after this many attempts; `asked` is the pause
+/// that the server requests.
 pub fn next_attempt(
     since: Timestamp,
     attempts: u32,
@@ -49,14 +48,14 @@ pub fn next_attempt(
     now.checked_add(pause).map_or(Next::Never, Next::At)
 }
 
-/// True when an alert with the same key folds into an earlier one instead of being told.
+/// True when an alert with the same key is folded into an earlier one instead of being sent.
 pub fn folds(earlier: &Kept, severity: Severity, repeat: Duration, now: Timestamp) -> bool {
     let recent = passed(earlier.alert.at, now).is_some_and(|age| age < repeat);
     recent && severity <= earlier.alert.severity && earlier.answers.is_empty()
 }
 
-/// True when a delivery is to be tried now: it is due, and nobody else is at it. No claim is
-/// longer than `claim`, and no pause longer than the longest.
+/// True when a delivery should be tried now: it is due, and nobody else is handling it. No claim
+/// counts for longer than `claim`, and no pause for longer than the longest.
 pub fn is_due(kept: &Kept, nth: usize, claim: Duration, now: Timestamp) -> bool {
     let delivery = &kept.deliveries[nth];
     let until = |then: Option<Timestamp>, most: Duration| {
@@ -70,7 +69,7 @@ pub fn is_due(kept: &Kept, nth: usize, claim: Duration, now: Timestamp) -> bool 
         && !until(delivery.claimed, claim)
 }
 
-/// How long to wait before one more message, after those of the last minute; `None` = not at all.
+/// Returns how long to wait before one more message after those of the last minute, if at all.
 pub fn wait(sent: &[Timestamp], per_minute: u32, now: Timestamp) -> Option<Duration> {
     let minute = Duration::from_mins(1);
     let mut ages: Vec<Duration> = sent
@@ -79,7 +78,7 @@ pub fn wait(sent: &[Timestamp], per_minute: u32, now: Timestamp) -> Option<Durat
         .filter(|age| *age < minute)
         .collect();
     ages.sort_unstable();
-    // The oldest of the newest `per_minute` must be a minute old.
+    // The `per_minute`-th newest message must be a minute old.
     let blocking = ages.get(usize::try_from(per_minute.max(1)).ok()? - 1)?;
     Some(minute.saturating_sub(*blocking))
 }

@@ -1,7 +1,7 @@
-//! Conventional Commits 1.0.0 (<https://www.conventionalcommits.org>): what a commit's message says
-//! of the next version, and the section of a changelog that messages make.
+//! Conventional Commits 1.0.0 (<https://www.conventionalcommits.org>): derives the next version and
+//! a changelog section from commit messages.
 //!
-//! A message that does not follow the rules asks for a patch: something was changed.
+//! A message that does not follow the rules requires a patch: something was changed.
 
 use std::fmt::Write;
 
@@ -12,22 +12,22 @@ use crate::version::Bump;
 pub struct Conventional {
     /// `feat`, `fix`, … in lower case.
     pub kind: String,
-    /// What is in the parentheses.
+    /// The text in parentheses.
     pub scope: Option<String>,
     /// True with `!` or a `BREAKING CHANGE` footer.
     pub is_breaking: bool,
-    /// What follows the colon.
+    /// The text after the colon.
     pub subject: String,
-    /// What the `BREAKING CHANGE` footer says.
+    /// The text of the `BREAKING CHANGE` footer.
     pub breaks: Option<String>,
 }
 
-/// Reads a message; `None` when its first line does not have the form.
+/// Parses a message; `None` when its first line does not have the right form.
 ///
-/// The `git-conventional` crate reads it. It is kinder to a first line than the rules are, and
-/// stricter with what follows, so both are brought to one form: a kind is a word (`net/http: x` is
-/// none), a space follows the colon, a body needs no empty line before it, a breaking change is
-/// one wherever its line stands, and a footer without a value at the end is none.
+/// Uses the `git-conventional` crate, which is more lenient than the rules about the first line and
+/// stricter about the rest. Both are normalised: a kind is a word (`net/http: x` has none), a space
+/// follows the colon, a body needs no empty line before it, a breaking change counts wherever its
+/// line is, and a footer without a value at the end does not count.
 pub fn parse(message: &str) -> Option<Conventional> {
     let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
     let first = first.trim_end();
@@ -53,16 +53,16 @@ pub fn parse(message: &str) -> Option<Conventional> {
     })
 }
 
-/// The first paragraph of a text, on one line.
+/// Returns the first paragraph of a text, on one line.
 fn first_paragraph(text: &str) -> String {
     let lines = text.lines().map(str::trim);
     let lines: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
     lines.join(" ")
 }
 
-/// Which part of a version these messages raise; `None` when there are none. While the major number
-/// is 0 nothing is stable, so what breaks raises the minor number, and what is new the patch
-/// number.
+/// Returns the part of the version to raise; `None` when there are no messages. While the major
+/// number is 0 nothing is stable, so breaking changes raise the minor number, and features the
+/// patch number.
 pub fn bump<'a>(messages: impl IntoIterator<Item = &'a str>, is_initial: bool) -> Option<Bump> {
     let asks = |message: &str| match parse(message) {
         Some(commit) if commit.is_breaking => 2,
@@ -77,7 +77,7 @@ pub fn bump<'a>(messages: impl IntoIterator<Item = &'a str>, is_initial: bool) -
     })
 }
 
-/// The headings of a section, and the kinds of commits below each.
+/// Headings of a section, with the kinds of commits below each.
 const HEADINGS: [(&str, &[&str]); 4] = [
     ("Added", &["feat"]),
     ("Fixed", &["fix"]),
@@ -85,11 +85,11 @@ const HEADINGS: [(&str, &[&str]); 4] = [
     ("Changed", &["refactor", "revert", ""]),
 ];
 
-/// The section of a changelog that these messages make, the newest first; empty without any.
-/// Kinds that nobody who uses the task notices (`chore`, `ci`, `docs`, …) are left out unless they
-/// break something. Lines have the form `- subject`, so none can be taken for a trailer.
+/// Returns the changelog section for these messages, newest first; empty without any. Kinds that
+/// users of the task do not notice (`chore`, `ci`, `docs`, …) are omitted unless they are breaking.
+/// Lines have the form `- subject`, so none can be mistaken for a trailer.
 pub fn section<'a>(messages: impl IntoIterator<Item = &'a str>) -> String {
-    /// More lines than anybody reads; the rest is counted.
+    /// Largest number of lines per heading; the rest is counted.
     const MOST: usize = 100;
     let mut groups: Vec<(&str, Vec<String>)> = [("Breaking", Vec::new())]
         .into_iter()

@@ -1,23 +1,23 @@
-//! One-way doors: what lies between two versions that going back does not take back.
+//! One-way versions: versions with changes that a rollback does not revert.
 //!
-//! A door is declared in the settings, or shows itself: migrations that the newer version has and
-//! the older one does not know, and variables that the older one needs and nobody sets any more.
-//! The last are only told: their names come from reading sources, and many can do without.
-//! The floor is the lowest version that can be gone back to without passing one.
+//! They are declared in the settings or detected: migrations that the newer version has and the
+//! older one does not know, and variables that the older one needs and that are no longer set.
+//! Variables are only reported: their names come from reading sources, and many are optional. The
+//! floor is the lowest version that can be rolled back to without crossing a one-way version.
 
 use crate::{Version, settings::Door};
 use base::RelPath;
 
-/// Names of folders whose files change a database once.
+/// Names of folders that hold database migrations.
 const FOLDERS: [&[u8]; 2] = [b"migrations", b"migrate"];
-/// Ends of the names of migrations.
+/// Suffixes of the names of migrations.
 const ENDS: [&str; 11] = [
     ".py", ".sql", ".rb", ".js", ".ts", ".php", ".go", ".java", ".kt", ".cs", ".exs",
 ];
-/// How many names are listed.
+/// Number of names that are listed.
 const NAMED: usize = 3;
 
-/// The declared doors between two versions: `to` is below the door, `from` is not.
+/// Describes the declared one-way versions above `to` and not above `from`.
 pub fn declared(doors: &[Door], from: &Version, to: &Version) -> Vec<String> {
     let between = doors
         .iter()
@@ -29,7 +29,7 @@ pub fn declared(doors: &[Door], from: &Version, to: &Version) -> Vec<String> {
     between.map(words).collect()
 }
 
-/// The lowest version that can be gone back to from `from` without passing a declared door.
+/// Returns the lowest rollback target of `from` that crosses no declared one-way version.
 pub fn floor<'a>(doors: &'a [Door], from: &Version) -> Option<&'a Version> {
     doors
         .iter()
@@ -38,8 +38,8 @@ pub fn floor<'a>(doors: &'a [Door], from: &Version) -> Option<&'a Version> {
         .max()
 }
 
-/// True for a file that looks like a migration of a database, as Django, Alembic, Rails, Flyway
-/// and their like name them.
+/// True for a file that looks like a database migration, as named by Django, Alembic, Rails, Flyway
+/// and similar tools.
 pub fn is_migration(path: &RelPath) -> bool {
     let name = String::from_utf8_lossy(path.name()).to_ascii_lowercase();
     if name.starts_with("__init__.") || !ENDS.iter().any(|end| name.ends_with(end)) {
@@ -53,11 +53,11 @@ pub fn is_migration(path: &RelPath) -> bool {
         && name
             .strip_prefix('v')
             .is_some_and(|rest| versioned(rest) && rest.contains("__"));
-    // Helpers beside the migrations of most tools have no number.
+    // Helper files next to migrations have no number in most tools.
     (in_folder && name.contains(|c: char| c.is_ascii_digit())) || is_flyway
 }
 
-/// The door of migrations that would be gone, when there are some.
+/// Describes the migrations that would be gone; `None` when there are none.
 pub fn migrations<'a>(gone: impl Iterator<Item = &'a RelPath>) -> Option<String> {
     let names: Vec<String> = gone.map(ToString::to_string).collect();
     let said = listed(&names)?;
@@ -71,7 +71,7 @@ pub fn migrations<'a>(gone: impl Iterator<Item = &'a RelPath>) -> Option<String>
     ))
 }
 
-/// The door of variables that the older version needs, the newer one does not, and that are not
+/// Describes the variables that the older version needs, the newer one does not, and that are not
 /// set.
 pub fn variables(
     older: &[String],
@@ -86,7 +86,7 @@ pub fn variables(
     listed(&gone).map(|said| format!("it needs what was removed since and is not set: {said}"))
 }
 
-/// The first names; `None` when there is none.
+/// Lists the first names; `None` when there are none.
 fn listed(names: &[String]) -> Option<String> {
     let more = names.len().saturating_sub(NAMED);
     let said = names

@@ -1,9 +1,9 @@
-//! When a task goes back by itself: pure rules, `now` is always an argument.
+//! Rules for automatic rollbacks: pure functions, `now` is always an argument.
 //!
-//! A rule says pass, fail or inconclusive. What is missing is never a failure: without enough
-//! samples of the version that is active, nothing is decided. What failed often enough in a row
-//! fires, unless the task is frozen, cooling down, or went back too often; then a person is called.
-//! The analysis rules of Argo Rollouts (three outcomes, errors counted apart) were a model.
+//! A rule yields pass, fail or inconclusive. Missing data is never a failure: without enough
+//! samples of the active version, nothing is decided. A rule that fails often enough in a row
+//! fires, unless the task is frozen, cooling down, or was rolled back too often; then an alert is
+//! raised. The model was the analysis of Argo Rollouts (three outcomes, errors counted separately).
 
 use std::time::Duration;
 
@@ -18,18 +18,18 @@ use base::clock::Moment;
 mod backtest;
 pub use backtest::backtest;
 
-/// Samples of one version, and what they are judged with.
+/// Samples of one version, and the context for judging them.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
     /// The samples, in any order.
     pub samples: &'a [Sample],
-    /// Since when the version is active.
+    /// Time since which the version is active.
     pub since: Timestamp,
-    /// The value of the version before.
+    /// The value of the previous version.
     pub before: Option<f64>,
 }
 
-/// One value of many; `None` for none.
+/// Aggregates values into one; `None` when there are none.
 pub fn aggregate(over: Over, values: &[f64]) -> Option<f64> {
     let (first, len) = (*values.first()?, values.len());
     #[expect(
@@ -57,7 +57,7 @@ pub fn aggregate(over: Over, values: &[f64]) -> Option<f64> {
     })
 }
 
-/// What a rule says now.
+/// Applies a rule to the samples seen so far.
 pub fn judge(rule: &RuleSpec, seen: Seen<'_>, now: Timestamp) -> Judgement {
     let inconclusive = |samples, value, why: String| Judgement {
         outcome: Status::Inconclusive,
@@ -99,7 +99,7 @@ pub fn judge(rule: &RuleSpec, seen: Seen<'_>, now: Timestamp) -> Judgement {
     }
 }
 
-/// The finite values between two moments, oldest first.
+/// Returns the finite values between two moments, oldest first.
 fn values_within(samples: &[Sample], begin: Timestamp, end: Timestamp) -> Vec<f64> {
     let mut inside: Vec<Sample> = samples
         .iter()
@@ -110,8 +110,8 @@ fn values_within(samples: &[Sample], begin: Timestamp, end: Timestamp) -> Vec<f6
     inside.iter().map(|sample| sample.value).collect()
 }
 
-/// What a value says that the rule calls a failure; where it is compared, only one that is worse
-/// than the version before had fails.
+/// Judges a value that meets the failure condition. With a comparison, it fails only when it is
+/// worse than the previous version's value.
 fn judge_failing(
     rule: &RuleSpec,
     value: f64,
@@ -143,7 +143,7 @@ fn judge_failing(
     }
 }
 
-/// What a value says that the rule does not call a failure.
+/// Judges a value that does not meet the failure condition.
 fn judge_not_failing(rule: &RuleSpec, value: f64, samples: usize) -> (Status, String) {
     let shown = short(value);
     match rule.pass {
@@ -158,14 +158,14 @@ fn judge_not_failing(rule: &RuleSpec, value: f64, samples: usize) -> (Status, St
     }
 }
 
-/// True for a sample that says its own time, when that shows that the version was active then. Logs
-/// are often written to the second: what was written within the second of the switch may be of the
-/// version before, so it is.
+/// True when a sample's own time proves that the version was active then. Log times often have a
+/// resolution of a second, so a sample from the second of the switch counts as the previous
+/// version's.
 pub fn is_since(sample: &Sample, since: Timestamp) -> bool {
     sample.at.as_second() > since.as_second()
 }
 
-/// A number for people, at most four places behind the point.
+/// Formats a number for display, with at most four decimal places.
 fn short(value: f64) -> String {
     let text = format!("{value:.4}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
@@ -176,8 +176,8 @@ fn short(value: f64) -> String {
     }
 }
 
-/// How many judgements failed in a row. What is inconclusive counts neither way, but failures
-/// that lie more than a window apart are no row.
+/// Counts judgements that failed in a row. Inconclusive ones count neither way, but failures more
+/// than a window apart do not form a row.
 pub fn in_a_row(
     failed: u32,
     last_failed: Option<Timestamp>,
@@ -196,18 +196,18 @@ pub fn in_a_row(
     }
 }
 
-/// What was done for a task already.
+/// Earlier actions on a task.
 #[derive(Debug, Clone, Copy)]
 pub struct Past<'a> {
     /// Why the task is frozen, if it is.
     pub frozen: Option<&'a str>,
-    /// The rollbacks.
+    /// Earlier rollbacks.
     pub fired: &'a [Fired],
-    /// The version that would be left.
+    /// The version that a rollback would leave.
     pub version: Option<&'a Version>,
 }
 
-/// What is done, after so many failures in a row.
+/// Decides what to do after this many failures in a row.
 pub fn decide(rule: &RuleSpec, failed: u32, past: Past<'_>, now: &Moment) -> Decision {
     if failed == 0 {
         return Decision::Nothing;
@@ -234,7 +234,7 @@ pub fn decide(rule: &RuleSpec, failed: u32, past: Past<'_>, now: &Moment) -> Dec
             before.from, before.at.wall
         ));
     }
-    // What nobody knows counts as not long ago.
+    // An unknown age counts as recent.
     let age = |fired: &Fired| now.since(&fired.at).unwrap_or_default();
     if let Some(last) = past
         .fired
@@ -262,8 +262,8 @@ pub fn decide(rule: &RuleSpec, failed: u32, past: Past<'_>, now: &Moment) -> Dec
     Decision::Fire
 }
 
-/// Makes moments that the clock says are still to come (it was set back while the machine was
-/// off) begin now, so that what they measure ends one day. True when one was.
+/// Resets moments that lie in the future (the clock was set back while the machine was off) to now,
+/// so that the periods they start end eventually. Returns true when any was reset.
 pub fn rebase(fired: &mut [Fired], now: &Moment) -> bool {
     let lost = fired
         .iter_mut()

@@ -1,4 +1,4 @@
-//! How bad what was seen of a task or a disk is.
+//! Rates the findings about a task or a disk.
 
 use crate::{
     Version,
@@ -8,18 +8,18 @@ use crate::{
 };
 use base::text::size;
 
-/// Below this many free bytes, or this share of the disk (per mille, of disks up to 1 TB), a
-/// release may fail half-way and be put back.
+/// Below this many free bytes, or this share of the disk (per mille, of at most [`SHARED`] bytes),
+/// a release may fail half-way and be rolled back.
 const DISK_WARNING: (u64, u64) = (1 << 30, 50);
-/// Below this a rollback may not find room for its safety copies.
+/// Below this a rollback may lack space for its safety copies.
 const DISK_CRITICAL: (u64, u64) = (128 << 20, 10);
-/// Shares are taken of at most this many bytes: 5 % of a large disk is room enough.
+/// Shares are taken of at most this many bytes: less than 5 % of a large disk can be enough.
 const SHARED: u64 = 200_000_000_000;
 
-/// What helps where tags are not in this clone.
+/// The fix when tags are missing in this clone.
 const FETCH: (&str, [&str; 3]) = ("bring the tags here", ["git", "fetch", "--tags"]);
 
-/// A finding with a next step.
+/// Creates a finding with a next step.
 fn finding(
     check: &'static str,
     level: Level,
@@ -40,7 +40,7 @@ fn finding(
     }
 }
 
-/// What a task's line tells, and where it could go back to. Worst first.
+/// Returns the findings about a task and its rollback target, worst first.
 pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<Finding> {
     let left_out = line
         .left_out
@@ -66,7 +66,7 @@ pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<Finding> {
     found
 }
 
-/// What was said of the active version.
+/// Rates the standing of the active version.
 fn of_standing(line: &TaskLine) -> Option<Finding> {
     let unreleased = |seen: String| {
         finding(
@@ -82,7 +82,7 @@ fn of_standing(line: &TaskLine) -> Option<Finding> {
         (None, _) | (Some(_), Released::Never) if line.releases == 0 => {
             Some(unreleased(nothing.into()))
         }
-        // What has releases all the same is told as what is wrong with the task.
+        // Tasks with releases are reported by `of_trouble` instead.
         (None, _) | (Some(_), Released::Elsewhere) => None,
         (Some(active), Released::Never) => Some(unreleased(format!(
             "{active} was never released, so it cannot be brought back"
@@ -91,7 +91,7 @@ fn of_standing(line: &TaskLine) -> Option<Finding> {
     }
 }
 
-/// What people and checks said of the active version, which has a release.
+/// Rates the verdicts on the active version, which has a release.
 fn of_verdicts(line: &TaskLine, active: &Version) -> Option<Finding> {
     let task = line.task.as_str();
     let why = match line.standing {
@@ -118,13 +118,13 @@ fn of_verdicts(line: &TaskLine, active: &Version) -> Option<Finding> {
     ))
 }
 
-/// What disagrees, or cannot be read.
+/// Reports versions that disagree or cannot be read.
 fn of_trouble(line: &TaskLine) -> Option<Finding> {
     let task = line.task.as_str();
     if line.trouble.is_empty() || line.lacks_only_its_release() {
         return None;
     }
-    // Versions that disagree are mended by a command; what cannot be read stops a rollback.
+    // A command can reconcile versions; unreadable ones prevent a rollback.
     let level = if line.config.is_some() && line.active.is_some() {
         Level::Warning
     } else {
@@ -145,7 +145,7 @@ fn of_trouble(line: &TaskLine) -> Option<Finding> {
     Some(finding("registry", level, line.trouble.clone(), why, argv))
 }
 
-/// How far it is from its release.
+/// Reports files that differ from the release.
 fn of_drift(line: &TaskLine) -> Option<Finding> {
     if line.drift == 0 || line.active.is_none() {
         return None;
@@ -164,7 +164,7 @@ fn of_drift(line: &TaskLine) -> Option<Finding> {
     ))
 }
 
-/// Where it could go back to.
+/// Rates the rollback target.
 fn of_way(line: &TaskLine, way: &WayBack) -> Option<Finding> {
     let task = line.task.as_str();
     let active = line.active.as_ref()?;
@@ -183,7 +183,7 @@ fn of_way(line: &TaskLine, way: &WayBack) -> Option<Finding> {
     ))
 }
 
-/// Why there is no version to go back to, and how bad that is.
+/// Explains and rates a missing rollback target.
 fn of_no_way(line: &TaskLine, way: &WayBack, active: &Version) -> Option<Finding> {
     let task = line.task.as_str();
     let found = |level, seen: String, why: &str, argv: &[&str]| {
@@ -196,7 +196,7 @@ fn of_no_way(line: &TaskLine, way: &WayBack, active: &Version) -> Option<Finding
         return None;
     }
     if line.releases == 1 && line.released == Released::Here {
-        // A first release is no fault of anybody, and nobody can mend it.
+        // Having only a first release is not a fault, and cannot be fixed.
         let seen = "it has one release: the next one will have a way back";
         return found(Level::Ok, seen.into(), "", &[]);
     }
@@ -206,7 +206,7 @@ fn of_no_way(line: &TaskLine, way: &WayBack, active: &Version) -> Option<Finding
         return found(Level::Ok, seen, "", &[]);
     }
     if let Some(version) = way.unproven.as_ref().map(ToString::to_string) {
-        // Whether it is there and whole is looked at as for a proven one.
+        // Its existence and integrity are checked like those of a proven version.
         let seen =
             format!("{version} is the newest older version of {task}; it was never proven here");
         let drill = ["snapback", "drill", "-t", task, "--to", &version];
@@ -220,7 +220,7 @@ fn of_no_way(line: &TaskLine, way: &WayBack, active: &Version) -> Option<Finding
     found(Level::Warning, seen, "see its versions", &list)
 }
 
-/// What a disk tells.
+/// Returns the findings about a disk.
 pub fn of_disk(disk: Disk) -> Vec<Finding> {
     let below = |free: u64, all: u64, (least, share): (u64, u64)| {
         free < least.min(all / 2) || free < all.min(SHARED) / 1000 * share
@@ -253,7 +253,7 @@ pub fn of_disk(disk: Disk) -> Vec<Finding> {
         .collect()
 }
 
-/// Worst first; what is equally bad stays in its order.
+/// Sorts findings, worst first; the sort is stable.
 pub fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
 }

@@ -1,9 +1,8 @@
-//! Which ignored files nobody misses in a release.
+//! Ignored files that need not be mentioned in a release.
 //!
-//! A release names what it leaves out. What programs make again by themselves, what editors and
-//! other tools keep for themselves, logs and temporary files, and the secrets of an environment,
-//! which belong into no release, are not worth naming. docs/releasing.md lists them; what it does
-//! not name is data.
+//! A release names the files that it omits. Not worth naming are generated files, private files of
+//! editors and other tools, logs, temporary files, and environment secrets, which do not belong in
+//! a release. docs/releasing.md lists them; everything else counts as data.
 
 use std::collections::BTreeSet;
 
@@ -33,15 +32,15 @@ const FOLDERS: [&str; 21] = [
     "tmp",
     "temp",
 ];
-/// Ends of names.
+/// Suffixes of names.
 const ENDS: [&str; 8] = [".pyc", ".pyo", ".swp", ".swo", "~", ".log", ".tmp", ".pid"];
 /// Whole names.
 const NAMES: [&str; 4] = [".DS_Store", "Thumbs.db", "desktop.ini", ".env"];
-/// Files that say of their folder that it can be made again: caches (bford.info/cachedir) and
-/// environments of Python and conda.
+/// Files that mark their folder as reproducible: caches (bford.info/cachedir) and environments of
+/// Python and conda.
 const MARKS: [&str; 3] = ["CACHEDIR.TAG", "pyvenv.cfg", "conda-meta/history"];
 
-/// The ignored files that are worth naming, of all ignored files.
+/// Returns the ignored files that are worth naming.
 pub fn without<'a>(ignored: &[&'a RelPath]) -> Vec<&'a RelPath> {
     let remade = ignored
         .iter()
@@ -56,7 +55,7 @@ pub fn without<'a>(ignored: &[&'a RelPath]) -> Vec<&'a RelPath> {
         .collect()
 }
 
-/// The folder that a file marks.
+/// Returns the folder that a file marks.
 fn marked(path: &RelPath, mark: &str) -> Option<RelPath> {
     let folder = path
         .as_bytes()
@@ -65,7 +64,7 @@ fn marked(path: &RelPath, mark: &str) -> Option<RelPath> {
     Some(RelPath::own(folder))
 }
 
-/// True for a file that nobody misses, by its name alone.
+/// True for a file that need not be named, judging by its name alone.
 pub fn is_litter(path: &RelPath) -> bool {
     let name = path.name();
     NAMES.iter().any(|other| name == other.as_bytes())

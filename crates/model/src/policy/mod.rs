@@ -1,4 +1,4 @@
-//! Row 2, pure decisions over plain data; `now` is always an argument. No I/O, no clock.
+//! Row 1, pure decisions over plain data; `now` is always an argument. No I/O, no clock.
 
 pub mod alert;
 pub mod conventional;

@@ -1,8 +1,8 @@
-//! Names that some system cannot write, or takes for other ones.
+//! Names that some systems cannot write, or confuse with others.
 //!
-//! Linux takes nearly every name, so a release may hold files that a colleague on Windows or macOS
-//! cannot check out, or gets one in place of two. The rules are those of Win32 ("Naming Files,
-//! Paths, and Namespaces") and of file systems that fold case and Unicode forms (NTFS, APFS, HFS+).
+//! Linux accepts nearly every name, so a release may hold files that Windows or macOS users cannot
+//! check out, or that collapse into one. The rules are those of Win32 ("Naming Files, Paths, and
+//! Namespaces") and of file systems that fold case and Unicode forms (NTFS, APFS, HFS+).
 
 use std::collections::HashMap;
 
@@ -10,16 +10,16 @@ use unicode_normalization::UnicodeNormalization;
 
 use base::RelPath;
 
-/// A path, and why it cannot be everywhere.
+/// A path, and why it is not portable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// The path.
     pub path: RelPath,
-    /// Why, for people.
+    /// The reason, for display.
     pub why: String,
 }
 
-/// Those of these paths, which are sorted, that cannot be written on every system side by side.
+/// Returns those of the sorted paths that cannot be written side by side on every system.
 pub fn troubles<'a>(paths: impl IntoIterator<Item = &'a RelPath>) -> Vec<Trouble> {
     let mut found = Vec::new();
     let mut seen: HashMap<Vec<u8>, &[u8]> = HashMap::new();
@@ -36,7 +36,7 @@ pub fn troubles<'a>(paths: impl IntoIterator<Item = &'a RelPath>) -> Vec<Trouble
     found
 }
 
-/// The first trouble with a path; `before` is the one before it, whose folders were looked at.
+/// Returns the first problem of a path; `before` is the previous path, whose folders were checked.
 fn trouble_of<'a>(
     path: &'a [u8],
     before: &[u8],
@@ -70,12 +70,12 @@ fn trouble_of<'a>(
     trouble
 }
 
-/// A path as file systems see it that fold case and Unicode forms.
+/// Returns a path as seen by file systems that fold case and Unicode forms.
 fn folded(path: &[u8]) -> Vec<u8> {
     match std::str::from_utf8(path) {
         Ok(text) if text.is_ascii() => path.to_ascii_lowercase(),
-        // Upper case first: it makes one of what lower case keeps apart, such as the two small
-        // sigmas.
+        // Upper case first: it unifies letters that lower case keeps distinct, such as the two
+        // small sigmas.
         Ok(text) => text
             .nfc()
             .collect::<String>()
@@ -88,7 +88,7 @@ fn folded(path: &[u8]) -> Vec<u8> {
     }
 }
 
-/// What Windows has against a name.
+/// Returns why Windows rejects a name.
 fn wrong_with(name: &[u8]) -> Option<&'static str> {
     let Ok(text) = std::str::from_utf8(name) else {
         return Some("it is not UTF-8");
@@ -254,7 +254,7 @@ mod tests {
         }
         let apart: [&[u8]; 6] = [b"a/x", b"a/y", b"b/x", b"ab/x", b"a-/x", b"A b"];
         assert_eq!(of(&apart), Vec::<String>::new());
-        // A folder seen again after another one is no twin of itself.
+        // A folder that occurs again after another one does not collide with itself.
         assert_eq!(
             of(&[b"a/b/1", b"a/b-/1", b"a/b/2", b"a/c/1"]),
             Vec::<String>::new()

@@ -1,12 +1,12 @@
-//! Which version a rollback goes to when nobody says: the newest proven good one.
+//! The default target of a rollback: the newest version that is proven good.
 
 use crate::{Version, verdict::Standing};
 
-/// The newest version older than the active one that was proven or called good and is neither
-/// bad nor held. Not simply the one before: that one may be why somebody rolls back twice.
+/// Returns the newest version older than the active one that was proven or marked good and is
+/// neither bad nor held. Not simply the previous one, which may be why somebody rolls back twice.
 ///
 /// # Errors
-/// Why there is none.
+/// The reason why there is none.
 pub fn choose<'a>(
     active: Option<&Version>,
     versions: impl Iterator<Item = (&'a Version, Standing)>,
@@ -33,12 +33,12 @@ pub fn choose<'a>(
     )
 }
 
-/// Why no version is chosen by itself.
+/// The reason why there is no default target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoTarget {
     /// No version is older than the active one.
     Oldest(Option<Version>),
-    /// Nobody proved the newest older version that is neither bad nor held, or called it good.
+    /// The newest older version that is neither bad nor held was not proven or marked good.
     Unproven {
         /// That version.
         version: Version,
@@ -49,17 +49,17 @@ pub enum NoTarget {
     Failed(Version),
     /// All older versions are bad or held; this is the newest of them.
     TakenBack(Version),
-    /// The newest good version is below a one-way door.
+    /// The newest good version is below a one-way version.
     BelowDoor {
         /// That version.
         version: Version,
-        /// The lowest version on this side.
+        /// The lowest version that can be reached without crossing it.
         floor: Version,
     },
 }
 
 impl NoTarget {
-    /// The older version that is spoken of, the newest that could have been chosen.
+    /// Returns the version in question: the newest older one that could have been chosen.
     pub fn named(&self) -> Option<&Version> {
         match self {
             Self::Oldest(_) | Self::TakenBack(_) => None,

@@ -1,8 +1,8 @@
-//! Which operation `undo` and `redo` take back: two stacks, derived from the list of operations.
+//! The operations that `undo` and `redo` revert: two stacks, derived from the list of operations.
 
 use crate::{OpId, TaskId, operation::OpKind};
 
-/// What the decision needs of a finished operation.
+/// The facts about a finished operation that the decision needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
     /// Its id.
@@ -11,22 +11,22 @@ pub struct Done {
     pub kind: OpKind,
     /// Its task.
     pub task: Option<TaskId>,
-    /// The operation that it took back.
+    /// The operation that it reverted.
     pub undoes: Option<OpId>,
 }
 
-/// The operations that can be taken back and those undos that can be redone, oldest first.
+/// The operations that can be undone, and the undos that can be redone, oldest first.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Stacks {
-    /// What `undo` takes back, last first.
+    /// The operations that `undo` reverts, starting at the end.
     pub undo: Vec<OpId>,
-    /// What `redo` takes back, last first.
+    /// The undos that `redo` reverts, starting at the end.
     pub redo: Vec<OpId>,
 }
 
-/// Derives the stacks from all operations that ended as done, oldest first. With a task, only
-/// its operations count. A release is a barrier: what lies before it is not taken back any more,
-/// because the release stands on it.
+/// Derives the stacks from all completed operations, oldest first. With a task, only its operations
+/// count. A release is a barrier: operations before it can no longer be undone, because the release
+/// builds on them.
 pub fn stacks<'a>(operations: impl Iterator<Item = &'a Done>, task: Option<&TaskId>) -> Stacks {
     let mut all: Vec<(OpId, Option<TaskId>)> = Vec::new();
     let mut redo: Vec<(OpId, Option<TaskId>)> = Vec::new();

@@ -1,4 +1,4 @@
-//! Records of any order, from any number of clones, give the same standing.
+//! Tests that records in any order, from any number of clones, give the same standing.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ fn knowledge_counts_more_than_clocks_and_care_more_than_both() {
         is_held(&[hold.clone(), record(Verdict::HoldLifted, None, 3000)]),
         "an old record comes before"
     );
-    // A number that nobody can have reached does not silence the others for ever.
+    // An impossibly high number does not silence the others forever.
     let mut records = vec![
         record(Verdict::Held, Some(u64::MAX), 1),
         record(Verdict::Good, Some(1), 2),
@@ -143,7 +143,7 @@ proptest! {
         turn in 0..40usize,
     ) {
         let words = [Verdict::Proven, Verdict::Failed, Verdict::Held, Verdict::HoldLifted, Verdict::Good];
-        // Each record, and what its writer knew; and what each clone knows.
+        // Each record with what its writer knew, and what each clone knows.
         let mut said: Vec<(VerdictRecord, BTreeSet<usize>)> = Vec::new();
         let mut clones = vec![BTreeSet::new(); 3];
         let order = |said: &[(VerdictRecord, BTreeSet<usize>)], known: &BTreeSet<usize>, turn: usize| {

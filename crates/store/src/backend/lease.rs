@@ -1,41 +1,41 @@
-//! Leases: who may commit, who collects, which sessions are at work.
+//! Leases: they control who may commit, who may collect, and which sessions are active.
 
 use std::io;
 
-/// What a lease is on.
+/// The subject of a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseOn {
-    /// Beginning a session: beside others who do, but not beside a commit.
+    /// Beginning a session: shared with other beginning sessions, exclusive with a commit.
     Beginning,
-    /// Committing, or looking at who is at work: alone, and no session begins meanwhile.
+    /// Committing, or listing active sessions: exclusive, and no session can begin meanwhile.
     Commit,
     /// Collections and repairs: one at a time.
     Collection,
-    /// A session at work, by its name, which is listed in [`Area::Sessions`](super::Area::Sessions)
-    /// for as long as the lease is held, and for as long as nobody noticed that its holder died.
+    /// An active session, by its name, which is listed in [`Area::Sessions`](super::Area::Sessions)
+    /// until the lease ends, or until someone notices that its holder died.
     Session(String),
 }
 
-/// Ends a lease.
+/// The action that ends a lease.
 type EndLease = Box<dyn FnOnce() -> io::Result<()> + Send + Sync>;
 
-/// A lock that its holder can lose: it ends when it is dropped, and when its holder dies. The lease
-/// of a session keeps what it committed from being collected.
+/// A lock that ends when it is dropped, and when its holder dies. The lease of a session keeps what
+/// it committed from being collected.
 #[must_use = "what was put can be collected as soon as the lease is dropped"]
 pub struct Lease(Option<EndLease>);
 
 impl Lease {
-    /// Holds nothing: of a session that put nothing.
+    /// Returns a lease that holds nothing, for a session that put nothing.
     pub fn none() -> Self {
         Self(None)
     }
 
-    /// Is held until `end` was run.
+    /// Creates a lease that is held until `end` has run.
     pub fn new(end: impl FnOnce() -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self(Some(Box::new(end)))
     }
 
-    /// Ends it, and says when what is left of it could not be removed.
+    /// Ends the lease; an error when its remains could not be removed.
     pub fn release(mut self) -> io::Result<()> {
         self.0.take().map_or(Ok(()), |end| end())
     }
@@ -44,7 +44,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(end) = self.0.take() {
-            // What cannot be removed is swept by the next collection.
+            // Remains are swept by the next collection.
             let _ = end();
         }
     }

@@ -1,16 +1,16 @@
-//! A store in a folder, and how its files get there durably.
+//! A store in a folder, with durable writes.
 //!
 //! ```text
 //! packs/<id>  index/<id>  log/<sequence>   what the store holds
-//! tmp/        sessions/                    of sessions at work: gone when they are
-//! quarantine/                              damaged files, kept for a person
-//! objects/                                 of stores made before there were packs
+//! tmp/        sessions/                    of active sessions, removed with them
+//! quarantine/                              damaged files, kept for manual inspection
+//! objects/                                 of stores from before packs existed
 //! lock  gc.lock  reserve  verified
 //! ```
 //!
-//! A file is written below `tmp/`, synced, and renamed to its name; a barrier syncs the folder
-//! that names it. A failed sync is an error and is never retried. Leases are kernel locks, which
-//! die with their process. The only part of the store that knows files and folders.
+//! A file is written below `tmp/`, synced, and renamed to its final name; a barrier syncs the
+//! folder of the name. A failed sync is an error and is never retried. Leases are kernel locks,
+//! which end with their process. Only this part of the store knows about files and folders.
 
 use std::{
     io::{self, Write},
@@ -28,11 +28,11 @@ use base::{
     fs::{Hold, read_limited},
 };
 
-/// Permission bits of the store's folders: what lies there is private to its owner.
+/// Permission bits of the store's folders: their content is private to the owner.
 const DIR_MODE: u32 = 0o700;
 /// Permission bits of the store's files.
 const FILE_MODE: u32 = 0o600;
-/// Folders made with the store.
+/// Folders created with the store.
 const DIRS: [Area; 5] = [
     Area::Packs,
     Area::Index,
@@ -40,7 +40,7 @@ const DIRS: [Area; 5] = [
     Area::Staging,
     Area::Sessions,
 ];
-/// Bytes that a collection can give up when the disk is full.
+/// Size of the reserve that a collection can release when the disk is full, in bytes.
 const RESERVE: usize = 1 << 20;
 
 /// A store below a folder of a file system. It is created at the first put.
@@ -49,7 +49,7 @@ pub struct LocalBackend {
     numbers: AtomicU64,
 }
 
-/// Where the files lie.
+/// The folder that holds the files.
 #[derive(Clone)]
 struct StoreFolder {
     fs: Arc<dyn Fs>,
@@ -57,7 +57,7 @@ struct StoreFolder {
 }
 
 impl StoreFolder {
-    /// The folder of an area. Notes lie beside the others.
+    /// Returns the folder of an area. Notes lie next to the other folders.
     fn area(&self, area: Area) -> RelPath {
         match area {
             Area::Notes => self.dir.clone(),
@@ -65,7 +65,7 @@ impl StoreFolder {
         }
     }
 
-    /// Where a file lies.
+    /// Returns the path of a file.
     fn path(&self, name: &FileName) -> RelPath {
         let dir = self.area(name.area);
         match (name.area, name.name.split_at_checked(2)) {
@@ -74,7 +74,7 @@ impl StoreFolder {
         }
     }
 
-    /// The names in a folder; none when the folder is missing.
+    /// Returns the names in a folder; none when the folder is missing.
     fn names(&self, dir: &RelPath) -> io::Result<Vec<String>> {
         if self.fs.stat(dir)?.is_none() {
             return Ok(Vec::new());
@@ -85,7 +85,7 @@ impl StoreFolder {
             .collect())
     }
 
-    /// Makes the folder of an area that is not made with the store.
+    /// Creates the folder of an area that is not created with the store.
     fn make_rare(&self, name: &FileName) -> io::Result<()> {
         if matches!(name.area, Area::Quarantine | Area::Legacy) {
             base::fs::create_dir_all(&*self.fs, &self.path(name).parent(), DIR_MODE)?;
@@ -93,7 +93,7 @@ impl StoreFolder {
         Ok(())
     }
 
-    /// Removes a file that another may have removed.
+    /// Removes a file that another process may have removed already.
     fn remove(&self, path: &RelPath) -> io::Result<()> {
         match self.fs.remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -103,7 +103,7 @@ impl StoreFolder {
 }
 
 impl LocalBackend {
-    /// A store below `dir`.
+    /// Creates a backend for the store below `dir`.
     pub fn new(fs: Arc<dyn Fs>, dir: RelPath) -> Self {
         Self {
             folder: StoreFolder { fs, dir },
@@ -111,7 +111,7 @@ impl LocalBackend {
         }
     }
 
-    /// The objects of the old format, which lie in a folder for each first byte of their ids.
+    /// Returns the objects of the old format, which lie in one folder per first byte of their id.
     fn legacy(&self) -> io::Result<Vec<String>> {
         let dir = self.folder.area(Area::Legacy);
         let mut found = Vec::new();
@@ -122,7 +122,7 @@ impl LocalBackend {
         Ok(found)
     }
 
-    /// The file that is locked for a lease, and how.
+    /// Returns the file to lock for a lease, and the kind of lock.
     fn lock_file(&self, on: &LeaseOn) -> (RelPath, Hold) {
         let dir = &self.folder.dir;
         match on {
@@ -149,11 +149,11 @@ impl Backend for LocalBackend {
             let dir = self.folder.area(area);
             created.append(&mut base::fs::create_dir_all(fs, &dir, DIR_MODE)?);
         }
-        // Whoever made them may have died before they were durable: a commit came after that.
+        // If a commit exists, they are durable. Otherwise their creator may have died too early.
         if created.is_empty() && !self.list(Area::Log)?.is_empty() {
             return Ok(());
         }
-        // Two points, so that a skipped one shows: the folder's names, and its own name.
+        // Two points, so that skipping either is detected: the folder's entries, and its own name.
         fs.sync_dir(dir, sync_points::COMMIT_DIR)?;
         fs.sync_dir(&dir.parent(), sync_points::PACK_DIR)
     }
@@ -188,8 +188,8 @@ impl Backend for LocalBackend {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let name = FileName::new(Area::Staging, format!("{owner}-{number}"));
         let temp = self.folder.path(&name);
-        // What a process that died left under the name. It is its owner's alone: that one holds a
-        // lease; but process ids come again, in containers always.
+        // A process that died may have left a file under this name. The name belongs to its owner,
+        // who holds a lease, but process ids are reused, in containers always.
         if self.folder.fs.stat(&temp)?.is_some() {
             self.folder.fs.remove_file(&temp)?;
         }
@@ -212,7 +212,7 @@ impl Backend for LocalBackend {
         let path = self.folder.path(name);
         self.folder.remove(&path)?;
         if name.area == Area::Legacy {
-            // The folder stays while others are in it.
+            // The folder remains while it holds other objects.
             let _ = self.folder.fs.remove_dir(&path.parent());
         }
         Ok(())
@@ -238,7 +238,7 @@ impl Backend for LocalBackend {
             Area::Packs => sync(&dir, sync_points::PACK_DIR),
             Area::Index => sync(&dir, sync_points::INDEX_DIR),
             Area::Log => sync(&dir, sync_points::COMMIT_DIR),
-            // It was made with the first file in it, so its own name is covered too.
+            // It was created with its first file, so its own name must be covered too.
             Area::Quarantine if self.folder.fs.stat(&dir)?.is_some() => {
                 sync(&dir, sync_points::PACK_DIR)?;
                 sync(&dir.parent(), sync_points::PACK_DIR)
@@ -256,7 +256,7 @@ impl Backend for LocalBackend {
         };
         let (folder, is_session) = (self.folder.clone(), matches!(on, LeaseOn::Session(_)));
         Ok(Some(Lease::new(move || {
-            // While the lock is held nobody takes the file for that of a dead session.
+            // While the lock is held, the file cannot be mistaken for that of a dead session.
             let removed = if is_session {
                 folder.remove(&path)
             } else {
@@ -285,7 +285,7 @@ impl Backend for LocalBackend {
     }
 }
 
-/// Where the bytes of a file are forced to the disk.
+/// Returns the sync point for the bytes of a file.
 fn file_point(area: Area) -> SyncPoint {
     match area {
         Area::Log => sync_points::COMMIT_FILE,
@@ -294,7 +294,7 @@ fn file_point(area: Area) -> SyncPoint {
     }
 }
 
-/// A file below `tmp/`, removed when it is dropped without a name.
+/// A file below `tmp/`, removed when dropped before it is named.
 struct LocalStaged {
     folder: StoreFolder,
     path: RelPath,
@@ -309,7 +309,7 @@ impl Drop for LocalStaged {
     }
 }
 
-/// A file being written. It is closed before its temporary name goes.
+/// A file being written. It is closed before its temporary name is removed.
 struct LocalUpload {
     file: Box<dyn Output>,
     point: SyncPoint,

@@ -1,7 +1,7 @@
-//! A store in memory: for tests, and for what need not outlive its process.
+//! A store in memory, for tests and for data that need not outlive the process.
 //!
-//! It keeps every promise of the port but one: nothing survives the process, so barriers have
-//! nothing to do. `wrap/fault.rs` takes away what no barrier has covered.
+//! It keeps every promise of the port but one: nothing survives the process, so barriers do
+//! nothing. `wrap/fault.rs` discards what no barrier has covered.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,15 +15,15 @@ use super::{Area, Backend, FileName, Input, Lease, LeaseOn, StagedFile, Upload};
 #[derive(Default)]
 pub struct MemoryBackend(Arc<MemoryShared>);
 
-/// What all handles of one store share.
+/// State shared by all handles of one store.
 #[derive(Default)]
 struct MemoryShared {
     state: Mutex<MemoryState>,
-    /// Told whenever a lease ends.
+    /// Notified whenever a lease ends.
     ended: Condvar,
 }
 
-/// Everything there is.
+/// The complete state of a store.
 #[derive(Default)]
 struct MemoryState {
     files: BTreeMap<FileName, Arc<Vec<u8>>>,
@@ -34,7 +34,7 @@ struct MemoryState {
 /// The leases that are held.
 #[derive(Default)]
 struct MemoryLeases {
-    /// How many sessions are beginning.
+    /// Number of sessions that are beginning.
     beginning: usize,
     committing: bool,
     collecting: bool,
@@ -42,7 +42,7 @@ struct MemoryLeases {
 }
 
 impl MemoryLeases {
-    /// Takes one; false when another excludes it.
+    /// Takes a lease; returns false when another lease excludes it.
     fn take(&mut self, on: &LeaseOn) -> bool {
         let free = match on {
             LeaseOn::Beginning => !self.committing,
@@ -61,7 +61,7 @@ impl MemoryLeases {
         free
     }
 
-    /// Ends one that was taken.
+    /// Ends a lease that was taken.
     fn end(&mut self, on: &LeaseOn) {
         match on {
             LeaseOn::Beginning => self.beginning -= 1,
@@ -73,7 +73,7 @@ impl MemoryLeases {
 }
 
 impl MemoryState {
-    /// The names in an area, sorted.
+    /// Returns the names in an area, sorted.
     fn names(&self, area: Area) -> Vec<String> {
         let own = self.files.range(FileName::new(area, "")..);
         own.take_while(|(name, _)| name.area == area)
@@ -88,7 +88,7 @@ impl MemoryShared {
     }
 }
 
-/// What is not there.
+/// Returns the error for a missing file.
 fn missing() -> io::Error {
     io::ErrorKind::NotFound.into()
 }
@@ -175,7 +175,7 @@ impl Backend for MemoryBackend {
     }
 }
 
-/// The bytes of a file, which stay the same for whoever has opened it.
+/// The bytes of an open file, which do not change while it is open.
 struct MemoryInput(Arc<Vec<u8>>);
 
 impl Input for MemoryInput {
@@ -188,7 +188,7 @@ impl Input for MemoryInput {
     }
 }
 
-/// A file without a name of its own, removed when it is dropped.
+/// A file without a name of its own, removed on drop.
 struct MemoryStaged {
     shared: Arc<MemoryShared>,
     name: FileName,
@@ -228,7 +228,7 @@ impl Upload for MemoryUpload {
 }
 
 impl MemoryStaged {
-    /// Names the file.
+    /// Gives the file its name.
     fn name(&self, name: &FileName, must_be_new: bool) -> io::Result<()> {
         let mut state = self.shared.lock();
         if must_be_new && state.files.contains_key(name) {

@@ -1,11 +1,11 @@
-//! What a file of a store is called: the area it belongs to, and its name in there.
+//! Names of files in a store: the area of a file, and its name in that area.
 
 use std::fmt;
 
 use base::Digest;
 use model::ObjectId;
 
-/// A part of a store in which every name is there once.
+/// A part of a store in which every name is unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Area {
     /// Packs, by their id.
@@ -14,15 +14,15 @@ pub enum Area {
     Index,
     /// The records of the commit log, by their sequence number.
     Log,
-    /// What may be lost: it costs a second look.
+    /// Notes that may be lost at the cost of a repeated check.
     Notes,
-    /// Damaged files that repairs took out of use.
+    /// Damaged files that repairs have taken out of use.
     Quarantine,
-    /// The sessions at work. Its names come and go with their leases, and have no bytes.
+    /// The active sessions. Their names exist as long as their leases, and have no bytes.
     Sessions,
-    /// Files being written, which have no name of their own yet.
+    /// Files being written, without a name of their own yet.
     Staging,
-    /// Objects of stores made before there were packs, by their id.
+    /// Objects of stores from before packs existed, by their id.
     Legacy,
 }
 
@@ -39,7 +39,7 @@ impl Area {
         Self::Legacy,
     ];
 
-    /// Its word in names and places.
+    /// Returns its word in names and paths.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Packs => "packs",
@@ -57,14 +57,14 @@ impl Area {
 /// The name of a file of a store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileName {
-    /// Where it belongs.
+    /// The area it belongs to.
     pub area: Area,
-    /// What it is called there: letters, digits, dots and hyphens.
+    /// Its name in that area: letters, digits, dots and hyphens.
     pub name: String,
 }
 
 impl FileName {
-    /// A file by its name in an area.
+    /// Returns the name of a file in an area.
     pub fn new(area: Area, name: impl Into<String>) -> Self {
         Self {
             area,
@@ -72,32 +72,32 @@ impl FileName {
         }
     }
 
-    /// A pack.
+    /// Returns the name of a pack.
     pub fn pack(id: &Digest) -> Self {
         Self::new(Area::Packs, id.hex())
     }
 
-    /// An index file: a segment or a list of condemned blobs.
+    /// Returns the name of an index file: a segment or a list of condemned blobs.
     pub fn index(id: &Digest) -> Self {
         Self::new(Area::Index, id.hex())
     }
 
-    /// A record of the commit log.
+    /// Returns the name of a record of the commit log.
     pub fn record(sequence: u64) -> Self {
         Self::new(Area::Log, format!("{sequence:016x}"))
     }
 
-    /// When which pack was checked last.
+    /// Returns the name of the notes of when each pack was last checked.
     pub fn verified() -> Self {
         Self::new(Area::Notes, "verified")
     }
 
-    /// An object of a store made before there were packs.
+    /// Returns the name of an object of a store from before packs existed.
     pub fn legacy(id: &ObjectId) -> Self {
         Self::new(Area::Legacy, id.0.hex())
     }
 
-    /// A free name in the quarantine for this file.
+    /// Returns a free name in the quarantine for this file.
     pub fn aside(&self, taken: &[String]) -> Self {
         let base = format!("{}-{}", self.area.word(), self.name);
         let mut name = base.clone();

@@ -1,4 +1,4 @@
-//! Whom damage hurts: which objects need what is bad, and which have no other copy of it.
+//! The effect of damage: which objects need bad blobs, and which have no other copy.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -14,25 +14,25 @@ use crate::{
 use base::Digest;
 use model::{ObjectId, store::Harm};
 
-/// Why an object is not whole.
+/// Reason why an object is not whole.
 const NOWHERE: &str = "it is in no pack";
 
-/// Walks the objects of a store, with what is known to be bad.
+/// Walks the objects of a store, given the known defects.
 struct HarmWalk<'a> {
     store: &'a ChunkStore,
     found: &'a FoundDamage,
-    /// Packs of which something is bad.
+    /// Packs with defects.
     bad: HashSet<Digest>,
-    /// The objects that need what a defect is about.
+    /// For each defect, the objects that need the affected data.
     needs: Vec<BTreeSet<ObjectId>>,
-    /// Blobs that were tried.
+    /// Blobs that were tried, and whether they can be read.
     tried: HashMap<BlobId, bool>,
-    /// Chunks that no pack has, or why not, and whose objects.
+    /// Blobs that cannot be found or read, with their objects and the reasons.
     absent: Vec<(BlobId, ObjectId, String)>,
 }
 
-/// Everything bad with the objects that it hurts, and the objects that cannot be given back.
-/// Without roots nothing was found, and no object is looked at.
+/// Returns all damage with the objects it affects, and the objects that cannot be read. `roots` is
+/// `None` when nothing was found; then no object is examined.
 pub fn harm(
     store: &ChunkStore,
     found: &FoundDamage,
@@ -61,7 +61,7 @@ pub fn harm(
             .chain(roots)
             .collect::<BTreeSet<_>>()
         {
-            // Of a list that nothing names, a collection may have dropped some chunks already.
+            // A collection may already have dropped some chunks of a list that nothing names.
             if !walk.is_whole(*id, roots.contains(id))? {
                 lost.insert(*id);
             }
@@ -82,7 +82,7 @@ pub fn harm(
             objects: vec![*object],
         });
     }
-    // A bad chunk that no list names is an object of its own.
+    // A bad chunk that no list names counts as an object.
     for defect in &found.defects {
         if let Some(blob) = defect.blob.filter(|blob| !walk.tried.contains_key(blob))
             && !walk.can_be_read(blob)?
@@ -93,7 +93,7 @@ pub fn harm(
     Ok((harms, lost.into_iter().collect()))
 }
 
-/// A defect for people and programs.
+/// Converts a defect for reports.
 fn to_harm(store: &ChunkStore, defect: &Defect, needs: &BTreeSet<ObjectId>) -> Harm {
     let mut objects = needs.clone();
     if objects.is_empty() {
@@ -112,8 +112,8 @@ fn to_harm(store: &ChunkStore, defect: &Defect, needs: &BTreeSet<ObjectId>) -> H
 }
 
 impl HarmWalk<'_> {
-    /// True when an object can be given back; notes by what it is hurt. What is absent counts
-    /// only when the object must be there.
+    /// True when the object can be read in full; records which defects affect it. Absent chunks
+    /// count only when the object is needed.
     fn is_whole(&mut self, id: ObjectId, needed: bool) -> Result<bool, Error> {
         let generation = &self.found.generation;
         if !generation
@@ -161,7 +161,7 @@ impl HarmWalk<'_> {
         Ok(whole)
     }
 
-    /// True when an object that is in no pack is one of the old format, and whole.
+    /// True when an object that is in no pack is an intact one of the old format.
     fn is_whole_in_old_format(&mut self, id: ObjectId) -> Result<bool, Error> {
         let why = match self.store.legacy.read(&id, &mut io::sink()) {
             Ok(_) => return Ok(true),
@@ -173,7 +173,7 @@ impl HarmWalk<'_> {
         Ok(false)
     }
 
-    /// True when a blob of an object can be read.
+    /// True when the object's blob can be read; records which defects affect it.
     fn has(&mut self, id: ObjectId, blob: BlobId) -> Result<bool, Error> {
         let places = self.found.generation.index.find(blob).map_err(Error::Io)?;
         if !places.iter().any(|place| self.bad.contains(&place.pack.id)) {
@@ -192,7 +192,7 @@ impl HarmWalk<'_> {
         self.can_be_read(blob)
     }
 
-    /// True when one of the places of a blob gives it.
+    /// True when the blob can be read from one of its places.
     fn can_be_read(&mut self, blob: BlobId) -> Result<bool, Error> {
         if let Some(known) = self.tried.get(&blob) {
             return Ok(*known);

@@ -1,4 +1,4 @@
-//! The log and the index: records chain, segments say what the tables of their packs say.
+//! Checks the log and the index: records must chain, segments must match their packs' tables.
 
 use std::io;
 
@@ -14,8 +14,8 @@ use crate::{
 };
 use base::Digest;
 
-/// Damage of the commit log. Every record but the oldest names the one before it by its digest;
-/// records that are old enough to be forgotten may be missing.
+/// Returns damage of the commit log. Every record but the oldest holds the digest of the previous
+/// one; records that are old enough to be forgotten may be missing.
 pub fn records(store: &ChunkStore) -> io::Result<Vec<Defect>> {
     let mut defects = Vec::new();
     let sequences = sequences(&*store.backend)?;
@@ -40,7 +40,7 @@ pub fn records(store: &ChunkStore) -> io::Result<Vec<Defect>> {
     Ok(defects)
 }
 
-/// Damage of the files that the index consists of.
+/// Returns damage of the index files.
 pub fn files(store: &ChunkStore, generation: &Generation, level: Level) -> io::Result<Vec<Defect>> {
     let mut defects = Vec::new();
     for file in &generation.record.segments {
@@ -76,8 +76,8 @@ fn read_file(
     }))
 }
 
-/// Compares a segment with the tables of its packs. A table that cannot be read is the pack's
-/// damage, not the segment's.
+/// Compares a segment with the tables of its packs. An unreadable table counts as damage of the
+/// pack, not of the segment.
 fn check_segment(store: &ChunkStore, bytes: &[u8], level: Level) -> io::Result<Result<(), Broken>> {
     let parsed = || {
         let len = segment::head_len(
@@ -120,7 +120,7 @@ fn check_segment(store: &ChunkStore, bytes: &[u8], level: Level) -> io::Result<R
     Ok(Ok(()))
 }
 
-/// Number of files that nothing names: left over by interrupted work.
+/// Returns the number of files that nothing names: leftovers of interrupted work.
 pub fn leftovers(store: &ChunkStore, generation: &Generation) -> io::Result<usize> {
     let packs = pack_ids(&*store.backend)?;
     let packs = packs

@@ -1,9 +1,9 @@
-//! The check: is everything there that the store relies on, and is it what it should be?
+//! The check: verifies that everything the store relies on exists and is intact.
 //!
-//! Quick looks at the log, the index and the frame of every pack; fast also at the checksum of
-//! every stored byte; deep also at the digest of every chunk and at every list. Packs that were
-//! checked longest ago come first, so that short checks reach all of them in turn. Damage is
-//! named by file, and by the objects that it hurts. Nothing is changed but the notes of when.
+//! A quick check covers the log, the index and the frame of every pack; a fast one also the
+//! checksum of every stored byte; a deep one also the digest of every chunk and every list. Packs
+//! checked longest ago come first, so that repeated short checks cover all of them. Damage is
+//! reported by file and by affected objects. Only the notes of check times are changed.
 
 mod hurt;
 mod index;
@@ -27,16 +27,16 @@ use model::{ObjectId, store::CheckReport};
 /// How thorough a check is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// The log, the index, the frame of every pack.
+    /// The log, the index and the frame of every pack.
     Quick,
-    /// And the checksum of every stored byte.
+    /// Also the checksum of every stored byte.
     Fast,
-    /// And the digest of every chunk, and that every object is whole.
+    /// Also the digest of every chunk, and that every object is whole.
     Deep,
 }
 
 impl Level {
-    /// Its word.
+    /// Returns its word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Quick => "quick",
@@ -46,32 +46,32 @@ impl Level {
     }
 }
 
-/// How to check.
+/// Options of a check.
 #[derive(Debug, Clone, Copy)]
 pub struct Check {
-    /// How thorough.
+    /// How thorough the check is.
     pub level: Level,
-    /// No further pack is begun after this long.
+    /// Time after which no further pack is begun.
     pub budget: Option<Duration>,
-    /// Seconds since 1970, for the notes of what was checked when.
+    /// Current time in seconds since 1970, for the notes of check times.
     pub seconds: i64,
 }
 
-/// Something that is not what it should be.
+/// A defect found by a check.
 #[derive(Debug, Clone)]
 pub struct Defect {
-    /// The file; `None` when nobody knows in which it should be.
+    /// The file; `None` when it is unknown.
     pub file: Option<FileName>,
-    /// What was seen.
+    /// Description of the damage.
     pub why: String,
     /// The bad blob.
     pub blob: Option<BlobId>,
-    /// The pack, and where the bad blob begins.
+    /// The pack, and the offset of the bad blob.
     pub place: Option<(Digest, Option<u32>)>,
 }
 
 impl Defect {
-    /// A file that is not what it should be.
+    /// Creates a defect of a whole file.
     pub fn file(file: FileName, why: impl Into<String>) -> Self {
         Self {
             file: Some(file),
@@ -82,17 +82,17 @@ impl Defect {
     }
 }
 
-/// What a check found, before it is known what it hurts.
+/// The findings of a check, before their effect on objects is known.
 pub struct FoundDamage {
     /// The commit that was checked.
     pub generation: std::sync::Arc<Generation>,
-    /// Damage.
+    /// The defects.
     pub defects: Vec<Defect>,
     /// The packs that were read, with their tables.
     pub packs: packs::CheckedPacks,
 }
 
-/// The first file of the index that does not say what the packs say.
+/// Returns the first index file that does not match the packs.
 pub(super) fn index_damage(
     store: &ChunkStore,
     generation: &Generation,
@@ -104,8 +104,7 @@ pub(super) fn index_damage(
 }
 
 impl ChunkStore {
-    /// Checks the store. `roots` are the objects that must be there: a deep check finds those
-    /// that are missing.
+    /// Checks the store. `roots` are the objects that must exist: a deep check finds missing ones.
     pub fn check(
         &self,
         roots: &BTreeSet<ObjectId>,
@@ -139,8 +138,8 @@ impl ChunkStore {
                 how.seconds,
             );
             verified.keep(|id| found.generation.index.packs().any(|pack| pack.id == *id));
-            // A check of a store that is not there makes none; notes that cannot be written cost
-            // a pack a second look.
+            // Checking a missing store must not create it. Notes that cannot be written only cost a
+            // repeated check.
             if !found.packs.seen.is_empty() {
                 let _ = verified.write(self);
             }
@@ -148,7 +147,7 @@ impl ChunkStore {
         Ok(report)
     }
 
-    /// Everything that is not what it should be.
+    /// Returns all defects.
     pub(super) fn find_damage(
         &self,
         how: Check,
@@ -160,7 +159,7 @@ impl ChunkStore {
         defects.extend(index::files(self, &generation, how.level).map_err(Error::Io)?);
         let (packs, damaged) = packs::check(self, &generation, how.level, end, progress)?;
         defects.extend(damaged);
-        // What was seen while opening, of packs that nothing but a damaged index names.
+        // Adds damage found on opening, of packs that only a damaged index names.
         for damage in &generation.index.damage {
             if !defects
                 .iter()

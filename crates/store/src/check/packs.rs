@@ -1,4 +1,4 @@
-//! The packs: each is whole, and every byte of it is accounted for.
+//! Checks that each pack is whole and that every byte of it is accounted for.
 
 use std::{collections::BTreeMap, io, sync::Mutex, time::Instant};
 
@@ -17,30 +17,30 @@ use crate::{
 use base::{Digest, Failure, cancel};
 use model::ObjectId;
 
-/// What was read.
+/// The packs that were read.
 #[derive(Default)]
 pub struct CheckedPacks {
-    /// The packs.
+    /// Their ids.
     pub seen: Vec<Digest>,
     /// Number of bytes of their files.
     pub bytes: u64,
     /// Number of blobs in them.
     pub blobs: u64,
-    /// The lists of chunks in all packs, whether read or not.
+    /// The lists of chunks in all packs, checked or not.
     pub lists: Vec<ObjectId>,
-    /// Number of packs that there was no time for.
+    /// Number of packs left unchecked for lack of time.
     pub remaining: usize,
 }
 
-/// What one pack gave.
+/// The result of checking one pack.
 struct CheckedPack {
     pack: PackRef,
     defects: Vec<Defect>,
     blobs: u64,
 }
 
-/// Checks all packs that a commit relies on, those that were checked longest ago first; what was
-/// read, and what is not what it should be.
+/// Checks all packs that a commit relies on, those checked longest ago first; returns the packs
+/// that were read, and their defects.
 pub fn check(
     store: &ChunkStore,
     generation: &Generation,
@@ -56,7 +56,7 @@ pub fn check(
         .collect();
     due.sort_by_key(|pack| verified.last(&pack.id, level));
     let results = Mutex::new(Vec::new());
-    // One after the other in this order, whichever thread is free: what is left is the end.
+    // Threads take packs in this order, so the unchecked ones are always the end of it.
     let next = Mutex::new(due.iter());
     let work = |scanner: &mut Scanner| -> Result<(), Failure> {
         loop {
@@ -92,7 +92,7 @@ pub fn check(
     Ok((checked, defects))
 }
 
-/// The packs that a commit relies on, and what its damaged index left of it.
+/// Returns the packs that a commit relies on, including those that its damaged index lacks.
 fn all(generation: &Generation) -> BTreeMap<Digest, u64> {
     let named = generation.record.packs.iter().copied();
     generation
@@ -103,7 +103,7 @@ fn all(generation: &Generation) -> BTreeMap<Digest, u64> {
         .collect()
 }
 
-/// The lists of chunks in some packs.
+/// Returns the lists of chunks in some packs.
 fn lists(store: &ChunkStore, packs: &[PackRef]) -> Result<Vec<ObjectId>, Error> {
     let mut lists = Vec::new();
     for pack in packs {
@@ -166,7 +166,7 @@ fn check_one(
     Ok(one)
 }
 
-/// Checks the blobs of a pack; the error is about bytes that belong to none.
+/// Checks the blobs of a pack; the inner error reports bytes that belong to no blob.
 fn blobs(
     table: &Table,
     proof: Proof,

@@ -1,11 +1,11 @@
-//! Notes of which pack was checked when. Lost or damaged, they cost a second look.
+//! Notes of when each pack was checked. If they are lost or damaged, packs are checked again.
 //!
 //! ```text
 //! "SNBVERIF" version:u16 0:u16 last collection:i64 packs:u32
 //!     | per pack id:32 fast:i64 deep:i64 | sha256:32
 //! ```
 //!
-//! Times are seconds since 1970, 0 for never. Nothing but the order of checks depends on them.
+//! Times are seconds since 1970, 0 for never. Only the order of checks depends on them.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::{
 };
 use base::Digest;
 
-/// The notes.
+/// The notes of check times.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Verified {
     /// When the last collection ended.
@@ -28,7 +28,7 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Reads the notes; none when they cannot be read.
+    /// Reads the notes; returns empty ones when they cannot be read.
     pub fn read(store: &ChunkStore) -> Self {
         let read = read_whole(&*store.backend, &FileName::verified(), None);
         read.ok()
@@ -77,7 +77,7 @@ impl Verified {
         })
     }
 
-    /// Notes that packs were found whole.
+    /// Records that packs were found whole.
     pub fn note(&mut self, packs: impl Iterator<Item = Digest>, level: Level, seconds: i64) {
         for id in packs {
             let times = self.packs.entry(id).or_default();
@@ -88,12 +88,12 @@ impl Verified {
         }
     }
 
-    /// Forgets packs that are no more.
+    /// Forgets packs that no longer exist.
     pub fn keep(&mut self, mut there: impl FnMut(&Digest) -> bool) {
         self.packs.retain(|id, _| there(id));
     }
 
-    /// When a pack was last checked at least so thoroughly; 0 for never.
+    /// Returns when a pack was last checked at least this thoroughly; 0 for never.
     pub fn last(&self, id: &Digest, level: Level) -> i64 {
         let (fast, deep) = self.packs.get(id).copied().unwrap_or_default();
         if level == Level::Deep { deep } else { fast }

@@ -1,4 +1,4 @@
-//! Properties of cuts against a slow definition, and golden vectors that freeze them.
+//! Checks cuts against a slow reference definition; golden vectors freeze them.
 
 use std::collections::HashSet;
 
@@ -7,14 +7,14 @@ use proptest::prelude::*;
 use super::*;
 use base::{Digest, Hasher};
 
-/// Small enough that a few kilobytes hold many chunks of every kind of end.
+/// Sizes so small that a few kilobytes hold many chunks with every kind of end.
 const TINY: Sizes = Sizes {
     min: 64,
     avg: 256,
     max: 1024,
 };
 
-/// Fixed pseudo-random words (xorshift64*, Vigna 2016): golden inputs must be the same for ever.
+/// A fixed pseudo-random generator (xorshift64*, Vigna 2016): golden inputs must never change.
 struct Dice(u64);
 
 impl Dice {
@@ -25,7 +25,7 @@ impl Dice {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// A number below `end`.
+    /// Returns a number below `end`.
     fn below(&mut self, end: usize) -> usize {
         usize::try_from(((self.word() >> 32) * end as u64) >> 32)
             .expect("because it is below `end`")
@@ -60,8 +60,8 @@ impl Dice {
     }
 }
 
-/// The cuts by their definition: candidates of every stretch of `step` ends on its own, then one
-/// pass over them.
+/// Computes the cuts by definition: finds candidates separately in every stretch of `step` ends,
+/// then makes one pass over them.
 fn by_definition(sizes: Sizes, data: &[u8], step: usize) -> Vec<usize> {
     let (strict, loose) = sizes.limits();
     let hash = |end: usize| {
@@ -98,7 +98,7 @@ fn by_definition(sizes: Sizes, data: &[u8], step: usize) -> Vec<usize> {
     cuts.split_off(1)
 }
 
-/// Bytes of little and of much variety, so that chunks end by either limit and by size.
+/// Bytes of low and high variety, so that chunks end by either limit and by size.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         prop::collection::vec(any::<u8>(), 0..12_000),
@@ -162,7 +162,7 @@ proptest! {
     }
 }
 
-/// The share of bytes, in percent, that must be stored again after `count` insertions of up to 40
+/// Returns the percentage of bytes that must be stored again after `count` insertions of up to 40
 /// bytes.
 fn stored_again(cutter: Cutter, data: &[u8], count: usize, dice: &mut Dice) -> usize {
     let chunks = |data: &[u8]| {
@@ -199,8 +199,8 @@ fn insertions_cost_little_more_than_the_chunks_they_hit() {
         ("random", dice.bytes(16 << 20)),
         ("text", dice.text(16 << 20)),
     ] {
-        // 200 insertions are one every 84 KB, more than one a chunk of this mean: two in three are
-        // hit.
+        // 200 insertions are one every 84 KB, more than one per chunk of this mean size: two chunks
+        // in three are hit.
         for (sizes, count, most) in [
             (Sizes::SMALL, 20, 14),
             (Sizes::SMALL, 200, 72),
@@ -225,7 +225,7 @@ fn the_table_is_frozen() {
     assert_eq!(GEAR.iter().collect::<HashSet<_>>().len(), 256);
 }
 
-/// The digest of a cutter's code and of its cuts, each as eight little-endian bytes.
+/// Returns the number of cuts, and a digest of the cutter's code and the little-endian cuts.
 fn of_cuts(data: &[u8], whole: bool) -> (usize, String) {
     let cutter = Cutter::choose(data, whole.then_some(data.len() as u64));
     let ends = cutter.cut(data, true);

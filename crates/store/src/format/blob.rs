@@ -1,15 +1,15 @@
-//! One blob in a pack: self-describing, so that a pack without its table can be read again.
+//! The format of a blob in a pack: self-describing, so that a pack without its table can be read.
 //!
 //! ```text
 //! "SNBB" kind:u8 codec:u8 0:u16 plain:u32 stored:u32 id:32 crc:u32 | stored bytes
 //! ```
 //!
-//! The CRC-32 (IEEE 802.3) is of the header before it and of the stored bytes.
+//! The CRC-32 (IEEE 802.3) covers the preceding header bytes and the stored bytes.
 
 use super::{BlobId, BlobKind, Broken, Codec, Cut};
 use base::Digest;
 
-/// Number of bytes before the stored ones.
+/// Number of header bytes before the stored ones.
 pub const HEADER: usize = 52;
 /// The first bytes of a blob.
 pub const MAGIC: &[u8; 4] = b"SNBB";
@@ -17,12 +17,12 @@ pub const MAGIC: &[u8; 4] = b"SNBB";
 /// GB.
 pub const MAX_PLAIN: usize = 64 << 20;
 
-/// What a blob's header says.
+/// The contents of a blob's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// Its name.
+    /// The blob's name.
     pub blob: BlobId,
-    /// How it is stored.
+    /// The encoding of the stored bytes.
     pub codec: Codec,
     /// Number of plain bytes.
     pub plain: u32,
@@ -32,7 +32,7 @@ pub struct Header {
     pub crc: u32,
 }
 
-/// The header for these stored bytes.
+/// Builds the header for these stored bytes; also returns its CRC-32.
 pub fn header(blob: BlobId, codec: Codec, plain: usize, stored: &[u8]) -> ([u8; HEADER], u32) {
     let mut bytes = [0; HEADER];
     bytes[..4].copy_from_slice(MAGIC);
@@ -45,7 +45,7 @@ pub fn header(blob: BlobId, codec: Codec, plain: usize, stored: &[u8]) -> ([u8; 
     (bytes, crc)
 }
 
-/// CRC-32 of a header's beginning and the stored bytes.
+/// Computes the CRC-32 of a header's beginning and the stored bytes.
 fn checksum(header: &[u8], stored: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(header);
@@ -53,7 +53,7 @@ fn checksum(header: &[u8], stored: &[u8]) -> u32 {
     crc.finalize()
 }
 
-/// Reads a header; its CRC is not checked.
+/// Reads a header without checking its CRC.
 pub fn read_header(bytes: &[u8]) -> Result<Header, Broken> {
     let mut cut = Cut(bytes);
     if cut.bytes(4)? != MAGIC {
@@ -79,7 +79,7 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, Broken> {
     })
 }
 
-/// Splits a blob, header and stored bytes, and checks its CRC.
+/// Splits a blob into header and stored bytes, and checks its CRC.
 pub fn split(bytes: &[u8]) -> Result<(Header, &[u8]), Broken> {
     let header = read_header(bytes)?;
     let stored = bytes[HEADER..]

@@ -1,13 +1,13 @@
-//! What a collection has condemned: no new session may rely on these blobs.
+//! The list of blobs that a collection has condemned: no new session may rely on them.
 //!
 //! ```text
 //! "SNBDEAD1" version:u16 0:u16 sequence:u64 packs:u32 blobs:u32
 //! | per pack, sorted: id:32 | per blob, sorted: id:32 kind:u8 | sha256:32
 //! ```
 //!
-//! `sequence` is the commit that condemned them: only sessions that began before it may still
-//! rely on them. `packs` are those that were there then, and only from them may the blobs be
-//! dropped: a newer session may have stored a condemned blob again, in a pack of its own.
+//! `sequence` is the commit that condemned them: only sessions that began before it may still rely
+//! on them. `packs` are the packs that existed then. The blobs may be dropped only from those
+//! packs, because a newer session may have stored a condemned blob again in a pack of its own.
 
 use super::{BlobId, BlobKind, Broken, Cut, VERSION, begin, seal};
 use base::Digest;
@@ -15,7 +15,7 @@ use base::Digest;
 /// A list of condemned blobs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dead {
-    /// The commit that condemned them.
+    /// Sequence number of the commit that condemned them.
     pub sequence: u64,
     /// The packs from which they may be dropped, sorted.
     pub packs: Vec<Digest>,
@@ -24,7 +24,7 @@ pub struct Dead {
 }
 
 impl Dead {
-    /// Its bytes.
+    /// Encodes the list.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = begin(b"SNBDEAD1", VERSION);
         bytes.reserve(64 + self.packs.len() * 32 + self.blobs.len() * 33);
@@ -42,7 +42,7 @@ impl Dead {
         seal(bytes)
     }
 
-    /// Reads it.
+    /// Decodes a list.
     pub fn decode(bytes: &[u8]) -> Result<Self, Broken> {
         let mut cut = Cut::sealed(bytes, b"SNBDEAD1", VERSION)?;
         cut.zeros(2)?;
@@ -70,7 +70,7 @@ impl Dead {
         })
     }
 
-    /// True when a blob is condemned.
+    /// True when the blob is condemned.
     pub fn has(&self, blob: BlobId) -> bool {
         self.blobs.binary_search(&blob).is_ok()
     }

@@ -1,19 +1,19 @@
-//! The list of a file's chunks, for files of more than one.
+//! The list of a file's chunks, for files with more than one.
 //!
 //! ```text
 //! "SNBFILE1" version:u16 chunker:u8 cutter:u8 count:u32 size:u64
 //!     | per chunk id:32 length:u32 | sha256:32
 //! ```
 //!
-//! It is stored as a blob named by the SHA-256 of the whole file, which manifests name too.
-//! A file of one chunk needs no list: its digest is the chunk's id.
+//! It is stored as a blob named by the SHA-256 of the whole file, the same digest that manifests
+//! name. A file of one chunk needs no list: its digest is the chunk's id.
 
 use super::{Broken, Cut, VERSION, begin, seal};
 use base::Digest;
 
 /// Number of bytes of an entry.
 const ENTRY: usize = 36;
-/// Most chunks of a list.
+/// Largest number of chunks in a list.
 pub const MAX_CHUNKS: usize = (super::blob::MAX_PLAIN - 64) / ENTRY;
 
 /// One chunk of a file.
@@ -28,9 +28,9 @@ pub struct Chunk {
 /// A file as a list of chunks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileObject {
-    /// The version of the chunker that cut it.
+    /// Version of the chunker that cut the file.
     pub chunker: u8,
-    /// Which of its ways to cut was used.
+    /// Code of the cutter that was used.
     pub cutter: u8,
     /// Number of bytes.
     pub size: u64,
@@ -39,7 +39,7 @@ pub struct FileObject {
 }
 
 impl FileObject {
-    /// Its bytes.
+    /// Encodes the list.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = begin(b"SNBFILE1", VERSION);
         bytes.reserve(64 + self.chunks.len() * ENTRY);
@@ -53,7 +53,7 @@ impl FileObject {
         seal(bytes)
     }
 
-    /// Reads it.
+    /// Decodes a list.
     pub fn decode(bytes: &[u8]) -> Result<Self, Broken> {
         let mut cut = Cut::sealed(bytes, b"SNBFILE1", VERSION)?;
         let (chunker, cutter, size) = (cut.u8()?, cut.u8()?, cut.u64()?);
@@ -71,7 +71,7 @@ impl FileObject {
         {
             return Err(Broken::because("its chunks do not add up to its size"));
         }
-        // A reader makes room for a chunk before it has seen it.
+        // A reader allocates memory for a chunk before it has seen it.
         if chunks
             .iter()
             .any(|chunk| chunk.len as usize > super::blob::MAX_PLAIN)

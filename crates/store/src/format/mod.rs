@@ -1,8 +1,8 @@
 //! The store's formats, as pure functions between bytes and values. Integers are little-endian.
 //!
-//! Every format has a magic, a version and a checksum over all of it; a decoder believes no
-//! count before it was compared with how many bytes there are, so damage and malice cost an
-//! error and never memory. `tests/fixtures/store` holds one golden file of each.
+//! Every format has a magic number, a version and a checksum over all of it. A decoder trusts no
+//! count before comparing it with the number of bytes present, so bad input costs an error and
+//! never excessive memory. `tests/fixtures/store` holds one golden file of each.
 
 pub mod blob;
 pub mod dead;
@@ -19,7 +19,7 @@ pub(super) use base::cut::{Cut, begin, seal};
 /// The version of every format so far.
 pub const VERSION: u16 = 1;
 
-/// What a blob is.
+/// The kind of a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BlobKind {
     /// Plain bytes: a chunk of a file, or a whole small file. Named by their SHA-256.
@@ -29,7 +29,7 @@ pub enum BlobKind {
 }
 
 impl BlobKind {
-    /// Its byte in the formats.
+    /// Returns its byte in the formats.
     pub const fn code(self) -> u8 {
         match self {
             Self::Data => 0,
@@ -37,7 +37,7 @@ impl BlobKind {
         }
     }
 
-    /// The kind of a byte.
+    /// Returns the kind for a byte.
     pub fn from_code(code: u8) -> Result<Self, Broken> {
         match code {
             0 => Ok(Self::Data),
@@ -49,26 +49,26 @@ impl BlobKind {
     }
 }
 
-/// A blob's name: a chunk and a whole file may have the same digest.
+/// A blob's name. It includes the kind because a chunk and a whole file may have the same digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlobId {
     /// Its digest.
     pub id: Digest,
-    /// What it is.
+    /// Its kind.
     pub kind: BlobKind,
 }
 
 /// How a blob's bytes are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
-    /// As they are.
+    /// Unchanged.
     Raw,
     /// One zstd frame.
     Zstd,
 }
 
 impl Codec {
-    /// Its byte in the formats.
+    /// Returns its byte in the formats.
     pub const fn code(self) -> u8 {
         match self {
             Self::Raw => 0,
@@ -76,7 +76,7 @@ impl Codec {
         }
     }
 
-    /// The codec of a byte.
+    /// Returns the codec for a byte.
     pub fn from_code(code: u8) -> Result<Self, Broken> {
         match code {
             0 => Ok(Self::Raw),
@@ -97,12 +97,12 @@ pub struct PackRef {
     pub size: u64,
 }
 
-/// A length as the formats hold it.
+/// Encodes a length as the formats hold it.
 pub(super) fn len32(len: usize) -> [u8; 4] {
     len_u32(len).to_le_bytes()
 }
 
-/// A length as a number of 32 bits.
+/// Converts a length to 32 bits.
 pub(super) fn len_u32(len: usize) -> u32 {
     u32::try_from(len).expect("because the store splits what is larger")
 }

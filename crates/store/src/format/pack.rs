@@ -1,4 +1,4 @@
-//! A pack: many blobs, and a table of contents at the end that is the truth about them.
+//! The format of a pack: many blobs, and an authoritative table of contents at the end.
 //!
 //! ```text
 //! header  "SNBPACK1" version:u16 flags:u16 0:u32 salt:32 crc:u32
@@ -9,53 +9,53 @@
 //!         offset of the table:u64 sha256 of the table:32 crc:u32
 //! ```
 //!
-//! A pack is named by the SHA-256 of its table, which holds the CRC of every blob: no second
-//! pass over the bytes. `flags` and `salt` are zero until stores can be encrypted.
+//! A pack is named by the SHA-256 of its table, which holds the CRC of every blob, so no second
+//! pass over the bytes is needed. `flags` and `salt` are zero until stores can be encrypted.
 
 use super::{BlobId, BlobKind, Broken, Codec, Cut, VERSION, blob};
 use base::Digest;
 
 /// Number of bytes of the header.
 pub const HEADER: usize = 52;
-/// Number of bytes of an entry of the table.
+/// Number of bytes of a table entry.
 pub const ENTRY: usize = 52;
 /// Number of bytes of the trailer.
 pub const TRAILER: usize = 60;
-/// A pack that has as many bytes of blobs is closed.
+/// Size in bytes at which a pack is closed.
 pub const TARGET: u64 = 64 << 20;
-/// No pack is larger: offsets have 32 bits.
+/// Largest size of a pack: offsets have 32 bits.
 pub const MAX: u64 = u32::MAX as u64;
 
-/// One blob, as a pack's table names it.
+/// A blob's entry in a pack's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name.
+    /// The blob's name.
     pub blob: BlobId,
-    /// Where its header begins.
+    /// Offset of its header.
     pub offset: u32,
     /// Number of stored bytes after the header.
     pub stored: u32,
     /// Number of plain bytes.
     pub plain: u32,
-    /// How it is stored.
+    /// The encoding of the stored bytes.
     pub codec: Codec,
     /// CRC-32 of header and stored bytes.
     pub crc: u32,
 }
 
 impl Entry {
-    /// Number of bytes with the header.
+    /// Returns the number of bytes including the header.
     pub fn span(&self) -> usize {
         blob::HEADER + self.stored as usize
     }
 
-    /// Where the next blob can begin.
+    /// Returns the offset after the blob, where the next one can begin.
     pub fn end(&self) -> u64 {
         u64::from(self.offset) + self.span() as u64
     }
 }
 
-/// A pack's first bytes.
+/// Builds a pack's first bytes.
 pub fn header() -> [u8; HEADER] {
     let mut bytes = [0; HEADER];
     bytes[..8].copy_from_slice(b"SNBPACK1");
@@ -76,7 +76,7 @@ pub fn read_header(bytes: &[u8]) -> Result<(), Broken> {
     Ok(())
 }
 
-/// The table of contents; sorts the entries.
+/// Encodes the table of contents; sorts the entries.
 pub fn table(entries: &mut [Entry]) -> Vec<u8> {
     entries.sort_unstable_by_key(|entry| entry.blob);
     let mut bytes = Vec::with_capacity(entries.len() * ENTRY);
@@ -91,7 +91,7 @@ pub fn table(entries: &mut [Entry]) -> Vec<u8> {
     bytes
 }
 
-/// Reads a table that hashes to `id`, of a pack whose table begins at `offset`.
+/// Reads the table of a pack. It must hash to `id`; `offset` is where it begins in the pack.
 pub fn read_table(bytes: &[u8], id: &Digest, offset: u64) -> Result<Vec<Entry>, Broken> {
     if Digest::of(bytes) != *id {
         return Err(Broken::because(
@@ -141,18 +141,18 @@ fn read_entry(bytes: &[u8], table: u64) -> Result<Entry, Broken> {
     Ok(entry)
 }
 
-/// What a trailer says.
+/// The contents of a trailer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trailer {
-    /// Where the table begins.
+    /// Offset of the table.
     pub offset: u64,
-    /// How many entries it has.
+    /// Number of its entries.
     pub count: u32,
     /// Its SHA-256: the pack's id.
     pub id: Digest,
 }
 
-/// A pack's last bytes.
+/// Encodes a pack's last bytes.
 pub fn trailer(trailer: Trailer) -> [u8; TRAILER] {
     let mut bytes = [0; TRAILER];
     bytes[..8].copy_from_slice(b"SNBTRAIL");

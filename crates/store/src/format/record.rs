@@ -1,4 +1,4 @@
-//! A record of the commit log: everything that the store holds from this commit on.
+//! A record of the commit log: everything that the store holds as of this commit.
 //!
 //! ```text
 //! "SNBLOG01" version:u16 0:u16 sequence:u64 seconds since 1970:i64 sha256 of the record before:32
@@ -7,8 +7,8 @@
 //! | per root, sorted by name: length:u16 name id:32 | sha256:32
 //! ```
 //!
-//! Each record holds the digest of the one before it, so a changed or missing one shows. Packs
-//! named here are those that no segment indexes yet. Dead is a file of condemned blobs.
+//! Each record holds the digest of the previous one, so a changed or missing record is detected.
+//! The packs named here are those that no segment indexes yet. `dead` is a file of condemned blobs.
 
 use super::{Broken, Cut, PackRef, VERSION, begin, seal};
 use base::Digest;
@@ -23,7 +23,7 @@ pub struct FileRef {
 }
 
 impl FileRef {
-    /// The file with these bytes.
+    /// Returns the reference to a file with these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self {
             id: Digest::of(bytes),
@@ -44,24 +44,24 @@ pub struct Root {
 /// One commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Counts up from 1.
+    /// Sequence number, counting up from 1.
     pub sequence: u64,
-    /// When, for people: nothing is decided by it.
+    /// Time in seconds since 1970. For display only: no decision depends on it.
     pub seconds: i64,
-    /// SHA-256 of the record before; zeros for the first.
+    /// SHA-256 of the previous record; zeros for the first.
     pub previous: Digest,
     /// Packs that no segment indexes.
     pub packs: Vec<PackRef>,
     /// Index segments.
     pub segments: Vec<FileRef>,
-    /// Condemned blobs, while a collection is under way.
+    /// The list of condemned blobs, while a collection is under way.
     pub dead: Option<FileRef>,
     /// Named objects.
     pub roots: Vec<Root>,
 }
 
 impl Record {
-    /// Before the first commit.
+    /// Returns the state before the first commit.
     pub fn empty() -> Self {
         let (packs, segments, roots) = (Vec::new(), Vec::new(), Vec::new());
         Self {
@@ -75,7 +75,7 @@ impl Record {
         }
     }
 
-    /// Its bytes.
+    /// Encodes the record.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = begin(b"SNBLOG01", VERSION);
         bytes.extend_from_slice(&[0; 2]);
@@ -106,7 +106,7 @@ impl Record {
         seal(bytes)
     }
 
-    /// Reads it.
+    /// Decodes a record.
     pub fn decode(bytes: &[u8]) -> Result<Self, Broken> {
         let mut cut = Cut::sealed(bytes, b"SNBLOG01", VERSION)?;
         cut.zeros(2)?;

@@ -1,4 +1,4 @@
-//! An index segment: where the blobs of many packs lie, sorted, with a fan-out over their ids.
+//! An index segment: the locations of the blobs of many packs, sorted, with a fan-out by id.
 //!
 //! ```text
 //! "SNBINDEX" version:u16 bits:u8 0:u8 packs:u32 entries:u64
@@ -6,8 +6,8 @@
 //! entry: first half of the id:16 pack:u32 offset:u32 stored | kind << 31:u32 plain:u32
 //! ```
 //!
-//! Bucket `b` of the fan-out holds the entries `fan[b]..fan[b + 1]`: those whose id begins with
-//! the bits of `b`. The packs' tables are the truth, a segment can be made again from them.
+//! Bucket `b` of the fan-out holds the entries `fan[b]..fan[b + 1]`, whose ids begin with the bits
+//! of `b`. The packs' tables are authoritative; a segment can be rebuilt from them.
 
 use super::{BlobId, BlobKind, Broken, Cut, PackRef, VERSION, begin, seal};
 use base::Digest;
@@ -16,23 +16,23 @@ use base::Digest;
 pub const ENTRY: usize = 32;
 /// Number of bytes before the packs.
 pub const HEAD: usize = 24;
-/// Entries that a bucket should have.
+/// Target number of entries per bucket.
 const BUCKET: usize = 64;
-/// Most bits of the fan-out.
+/// Largest number of bits of the fan-out.
 const MAX_BITS: u8 = 16;
-/// Bit of the stored length that says that the blob is a list of chunks.
+/// Bit of the stored length that marks a list of chunks.
 const FILE: u32 = 1 << 31;
 
 /// One blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
-    /// The first half of its id.
+    /// First half of its id.
     pub prefix: [u8; 16],
-    /// What it is.
+    /// Its kind.
     pub kind: BlobKind,
-    /// Which of the segment's packs it is in.
+    /// Position of its pack among the segment's packs.
     pub pack: u32,
-    /// Where its header begins.
+    /// Offset of its header.
     pub offset: u32,
     /// Number of stored bytes.
     pub stored: u32,
@@ -41,7 +41,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// What the table of the segment's `pack`-th pack says of a blob.
+    /// Converts a table entry of the segment's `pack`-th pack.
     pub fn of(entry: &super::pack::Entry, pack: u32) -> Self {
         let (prefix, kind) = (prefix(&entry.blob.id), entry.blob.kind);
         Self {
@@ -55,14 +55,14 @@ impl Entry {
     }
 }
 
-/// The first half of an id.
+/// Returns the first half of an id.
 pub fn prefix(id: &Digest) -> [u8; 16] {
     id.bytes()[..16]
         .try_into()
         .expect("because half of 32 is 16")
 }
 
-/// A segment's bytes; sorts the entries.
+/// Encodes a segment; sorts the entries.
 pub fn encode(packs: &[PackRef], entries: &mut [Entry]) -> Vec<u8> {
     entries.sort_unstable_by_key(|entry| (entry.prefix, entry.kind, entry.pack, entry.offset));
     let bits = (entries.len() / BUCKET)
@@ -95,13 +95,13 @@ pub fn encode(packs: &[PackRef], entries: &mut [Entry]) -> Vec<u8> {
     seal(bytes)
 }
 
-/// The bucket of an id.
+/// Returns the bucket of an id.
 fn bucket_of(prefix: &[u8; 16], bits: u8) -> usize {
     let front = usize::from(prefix[0]) << 8 | usize::from(prefix[1]);
     front >> (16 - bits)
 }
 
-/// Everything before the entries.
+/// The part of a segment before the entries.
 #[derive(Debug, Clone)]
 pub struct Head {
     bits: u8,
@@ -110,11 +110,11 @@ pub struct Head {
     /// The packs that it indexes.
     pub packs: Vec<PackRef>,
     fan: Vec<u32>,
-    /// Where the entries begin.
+    /// Offset of the entries.
     pub begin: u64,
 }
 
-/// Number of bytes of a segment's head, from its first [`HEAD`] bytes and its size.
+/// Returns the number of bytes of a segment's head, from its first [`HEAD`] bytes and its size.
 pub fn head_len(first: &[u8], size: u64) -> Result<usize, Broken> {
     let (bits, packs, entries) = read_counts(&mut Cut(first))?;
     let len = HEAD as u64 + u64::from(packs) * 40 + (4 << bits) + 4;
@@ -128,7 +128,7 @@ pub fn head_len(first: &[u8], size: u64) -> Result<usize, Broken> {
     usize::try_from(len).map_err(|_| Broken::because("it is too large"))
 }
 
-/// Reads bits, number of packs and number of entries.
+/// Reads the number of fan-out bits, packs and entries.
 fn read_counts(cut: &mut Cut<'_>) -> Result<(u8, u32, u64), Broken> {
     cut.head(b"SNBINDEX", VERSION)?;
     let bits = cut.u8()?;
@@ -140,7 +140,7 @@ fn read_counts(cut: &mut Cut<'_>) -> Result<(u8, u32, u64), Broken> {
 }
 
 impl Head {
-    /// Reads a head of as many bytes as [`head_len`] says.
+    /// Decodes a head of exactly [`head_len`] bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, Broken> {
         let mut cut = Cut(bytes);
         let (bits, packs, entries) = read_counts(&mut cut)?;
@@ -171,7 +171,7 @@ impl Head {
         })
     }
 
-    /// The entries among which an id's must be.
+    /// Returns the range of entries that an id's entry must be in.
     pub fn bucket(&self, prefix: &[u8; 16]) -> std::ops::Range<usize> {
         let bucket = bucket_of(prefix, self.bits);
         self.fan[bucket] as usize..self.fan[bucket + 1] as usize
@@ -207,7 +207,7 @@ impl Head {
         Ok(entry)
     }
 
-    /// The entries of a blob among those of its bucket.
+    /// Returns a blob's entries among those of its bucket.
     pub fn matching(&self, bucket: &[u8], blob: BlobId) -> Result<Vec<Entry>, Broken> {
         let wanted = prefix(&blob.id);
         let rows = bucket.chunks_exact(ENTRY).filter(|row| row[..16] == wanted);

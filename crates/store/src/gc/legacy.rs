@@ -1,4 +1,4 @@
-//! Objects of the old format: those that are needed are put into packs, the others removed.
+//! Migration of objects of the old format: needed ones go into packs, the others are removed.
 
 use std::{
     collections::BTreeSet,
@@ -12,8 +12,8 @@ use base::{Failure, cancel};
 use model::ObjectId;
 
 impl Collection<'_> {
-    /// Puts what is needed into packs; a copy of the old format is removed once the new one is
-    /// durable and can be read.
+    /// Puts needed objects into packs; the old copy is removed once the new one is durable and can
+    /// be read.
     pub fn migrate_legacy(&mut self) -> Result<(), Failure> {
         let old = self.store.legacy.all().map_err(Error::Io)?;
         if old.is_empty() {
@@ -24,7 +24,7 @@ impl Collection<'_> {
         let mut put = Vec::new();
         for (id, size) in old.iter().filter(|(id, _)| roots.contains(id)) {
             cancel::check()?;
-            // One that is damaged stays where it is, for a repair.
+            // A damaged object stays where it is, for a repair.
             if put_legacy(self.store, &session, id)?.is_some_and(|stored| stored.id == *id) {
                 put.push(*id);
             }
@@ -46,7 +46,7 @@ impl Collection<'_> {
         Ok(())
     }
 
-    /// Removes the objects that nothing names; the sessions that could have named one have ended.
+    /// Removes objects that nothing names; all sessions that could have named one have ended.
     pub fn drop_legacy(&mut self) -> Result<(), Failure> {
         let old = self.store.legacy.all().map_err(Error::Io)?;
         if old.is_empty() {
@@ -61,7 +61,7 @@ impl Collection<'_> {
         Ok(())
     }
 
-    /// Says what would become of them.
+    /// Reports what would happen to the old objects.
     pub fn preview_legacy(&mut self, roots: &BTreeSet<ObjectId>) -> Result<(), Error> {
         for (id, size) in self.store.legacy.all().map_err(Error::Io)? {
             if roots.contains(&id) {
@@ -85,7 +85,7 @@ fn put_legacy(
     put.map(|stored| whole.then_some(stored))
 }
 
-/// Lets something read an object of the old format; also says whether the object is whole,
+/// Runs something on a reader of an old-format object; also returns whether the object is whole,
 /// which is known only at its end.
 pub fn piped<T>(
     store: &ChunkStore,
@@ -96,7 +96,7 @@ pub fn piped<T>(
     thread::scope(|scope| {
         let reading = scope.spawn(move || store.legacy.read(id, &mut writer).map(drop));
         let result = run(&mut reader);
-        // The other side must not wait for a reader that has had enough.
+        // Drains the pipe, so that the writer does not block when `run` stops early.
         let _ = io::copy(&mut reader, &mut io::sink());
         match reading.join().expect("because reading does not panic") {
             Ok(()) => Ok((result, true)),

@@ -1,4 +1,4 @@
-//! What is needed: everything that can be reached from the roots.
+//! The mark phase: finds everything that is reachable from the roots.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -10,17 +10,17 @@ use crate::{
 };
 use model::ObjectId;
 
-/// What the roots reach.
+/// The result of the mark phase.
 #[derive(Default)]
 pub struct Reachable {
-    /// Every blob that is needed.
+    /// Every reachable blob.
     pub blobs: HashSet<BlobId>,
-    /// Roots that are not there or not whole.
+    /// Roots that are missing or incomplete.
     pub missing: BTreeSet<ObjectId>,
 }
 
-/// Follows every root to its list and its chunks. A list that cannot be read is an error: nobody
-/// knows which chunks it needs.
+/// Follows every root to its list and its chunks. An unreadable list is an error, because the
+/// chunks that it needs are unknown.
 pub fn reach(
     store: &ChunkStore,
     generation: &Generation,
@@ -38,7 +38,7 @@ pub fn reach(
         if !whole {
             absent.insert(data(id.0));
         }
-        // A chunk and a longer file never have the same digest; both are kept all the same.
+        // A chunk and a longer file never have the same digest; keeping both does no harm.
         match list_of(store, generation, id)? {
             Some(file) => {
                 reached.blobs.insert(list(id.0));
@@ -55,7 +55,7 @@ pub fn reach(
     Ok(reached)
 }
 
-/// The list of an object, when it has one.
+/// Returns the list of an object, if it has one.
 fn list_of(
     store: &ChunkStore,
     generation: &Generation,
@@ -73,8 +73,8 @@ fn list_of(
         })
 }
 
-/// Adds a file's chunks; false when one of them is not there. Each is looked for once, however
-/// many files have it.
+/// Adds a file's chunks; returns false when one of them is missing. Each chunk is looked up once,
+/// however many files share it.
 fn add_chunks(
     generation: &Generation,
     file: &FileObject,
@@ -91,7 +91,7 @@ fn add_chunks(
     Ok(all)
 }
 
-/// The objects among some blobs: the lists, and the chunks that are in none of these lists.
+/// Returns the objects among some blobs: the lists, and the chunks in none of these lists.
 pub fn objects(
     store: &ChunkStore,
     generation: &Generation,

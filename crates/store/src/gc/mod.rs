@@ -1,13 +1,13 @@
-//! The collection: gives up what nothing needs, beside sessions that go on storing.
+//! The garbage collection: removes unneeded data while sessions keep storing.
 //!
-//! Two phases, and no clock in the argument. First everything that no root reaches is
-//! *condemned*, by a commit that lists it: sessions that begin after it store such a chunk again
-//! rather than rely on it. Then the collection waits until no session that began before that
-//! commit is left, asks for the roots again, and drops what is condemned and still unreached, only
-//! from packs that were there at the condemning commit. What replaces a pack is durable before the
-//! pack is removed. A crash at any point leaves the list of condemned chunks: the next run goes on.
+//! It has two phases, and its correctness depends on no clock. First every unreachable blob is
+//! *condemned*, by a commit that lists them: later sessions store such a chunk again rather than
+//! rely on it. Then the collection waits until no session older than that commit is left, asks for
+//! the roots again, and drops condemned blobs that are still unreachable, but only from packs that
+//! existed at that commit. A pack's replacement is durable before the pack is removed. A crash at
+//! any point leaves the list of condemned chunks, and the next run continues.
 //!
-//! Read `mark.rs` (what is needed), `sessions.rs` (who is at work), `rewrite.rs`, `replace.rs`.
+//! Read `mark.rs` (reachability), `sessions.rs` (active sessions), `rewrite.rs`, `replace.rs`.
 
 mod legacy;
 mod mark;
@@ -41,19 +41,19 @@ use super::{
 use base::Failure;
 use model::{ObjectId, store::GcReport};
 
-/// Tells everything that must stay; called again for each phase.
+/// Returns everything that must stay; called again for each phase.
 pub type Roots<'a> = dyn Fn() -> Result<BTreeSet<ObjectId>, Failure> + 'a;
-/// Is told how many more bytes are done.
+/// Called with the number of further bytes processed.
 pub type Progress<'a> = dyn Fn(u64) + Sync + 'a;
 
-/// How to collect.
+/// Options of a collection.
 #[derive(Debug, Clone, Copy)]
 pub struct Gc {
-    /// Only say what would be done.
+    /// Only report what would be done.
     pub dry_run: bool,
-    /// How long to wait for sessions that began before.
+    /// How long to wait for sessions that began before the condemning commit.
     pub patience: Duration,
-    /// Seconds since 1970, for people.
+    /// Current time in seconds since 1970, for display.
     pub seconds: i64,
 }
 
@@ -66,12 +66,12 @@ struct Collection<'a> {
     report: GcReport,
 }
 
-/// How often a collection that is held up tries again, 5 ms apart.
+/// How often a blocked collection tries again, 5 ms apart.
 const BRIEFLY: usize = 40;
 
 impl ChunkStore {
     /// Collects what neither `roots` nor the store's own named objects need. The caller's roots
-    /// must be everything that is named anywhere, or an error when that cannot be known.
+    /// must include everything that is named anywhere, or be an error when that is unknown.
     pub fn gc(
         &self,
         roots: &Roots<'_>,
@@ -99,19 +99,19 @@ impl ChunkStore {
             return Ok(collection.report);
         }
         let _one = self.collecting()?;
-        // A full disk must not keep a collection from making room.
+        // A full disk must not prevent a collection from freeing space.
         let _ = self.backend.set_room_aside(false);
         let result = collection.run();
         let _ = self.backend.set_room_aside(true);
         result?;
         let mut verified = Verified::read(self);
         verified.gc = Some(gc.seconds);
-        // It is for people: a disk too full for it is no reason to fail.
+        // For display only: a full disk is no reason to fail.
         let _ = verified.write(self);
         Ok(collection.report)
     }
 
-    /// Takes the lease of collections and repairs.
+    /// Takes the lease for collections and repairs.
     pub(super) fn collecting(&self) -> Result<Lease, Error> {
         self.backend.prepare().map_err(Error::Write)?;
         for _ in 0..BRIEFLY {
@@ -119,13 +119,13 @@ impl ChunkStore {
             if let Some(lease) = lease.map_err(Error::Write)? {
                 return Ok(lease);
             }
-            // A child that is just being started holds what its parent has let go of.
+            // A child process that is just starting still holds its parent's released lock.
             std::thread::sleep(Duration::from_millis(5));
         }
         Err(Error::Collecting)
     }
 
-    /// The newest commit, which must be whole: nothing is thrown away on a guess.
+    /// Returns the newest commit, which must be undamaged: nothing is discarded on a guess.
     fn sound(&self) -> Result<Arc<Generation>, Error> {
         let generation = self.refresh()?;
         match generation.index.damage.first() {
@@ -136,12 +136,12 @@ impl ChunkStore {
 }
 
 impl Collection<'_> {
-    /// Everything that must stay, and the newest commit, which has all of it.
+    /// Returns everything that must stay, and the newest commit, which contains all of it.
     fn roots(&self) -> Result<(BTreeSet<ObjectId>, Arc<Generation>), Failure> {
         let mut roots = (self.roots)()?;
         let generation = self.store.sound()?;
-        // Of a large segment only buckets are read; one that misses an entry would hide what is
-        // needed.
+        // Only buckets of a large segment are read; one with a missing entry would hide needed
+        // blobs.
         let damage = index_damage(self.store, &generation).map_err(Error::Io)?;
         if let Some((file, why)) = damage {
             return Err(scan::unsound(self.store, &file, &why).into());
@@ -150,7 +150,7 @@ impl Collection<'_> {
         Ok((roots, generation))
     }
 
-    /// Says what would be given up.
+    /// Reports what would be removed.
     fn preview(&mut self) -> Result<(), Failure> {
         let (roots, generation) = self.roots()?;
         let reached = reach(self.store, &generation, &roots)?;
@@ -176,7 +176,7 @@ impl Collection<'_> {
         Ok(())
     }
 
-    /// The whole collection.
+    /// Runs the whole collection.
     fn run(&mut self) -> Result<(), Failure> {
         self.store.sound()?;
         {
@@ -184,7 +184,7 @@ impl Collection<'_> {
             self.report.leftovers += sweep(self.store)?.files;
         }
         self.migrate_legacy()?;
-        // What an earlier run condemned comes first: sessions have had all that time to end.
+        // Blobs condemned by an earlier run come first: sessions have had time to end since.
         if self.store.sound()?.record.dead.is_some() && !self.finish()? {
             return Ok(());
         }
@@ -195,7 +195,7 @@ impl Collection<'_> {
         Ok(())
     }
 
-    /// Phase 1: lists what no root reaches, in a commit of its own.
+    /// Phase 1: lists unreachable blobs in a commit of its own.
     fn condemn(&mut self) -> Result<(), Failure> {
         let (roots, generation) = self.roots()?;
         let reached = reach(self.store, &generation, &roots)?;
@@ -207,7 +207,7 @@ impl Collection<'_> {
             blobs: condemned(self.store, &generation, &reached)?,
         };
         let decisions = decide(self.store, &generation, &dead, &reached.blobs)?;
-        // A little garbage in large packs stays where it is, and nobody has to wait for it.
+        // A little garbage in large packs is left alone; waiting for sessions is not worth it.
         if decisions.iter().all(|decision| !decision.is_gone())
             && due(&decisions)
                 .iter()
@@ -226,7 +226,7 @@ impl Collection<'_> {
         let _alone = self.store.alone()?;
         let newest = self.store.sound()?;
         let mut record = newest.next(newest.record.sequence);
-        // Packs that sessions added meanwhile are not among its packs.
+        // Packs that sessions added meanwhile are not in `dead.packs`.
         dead.sequence = record.sequence;
         let bytes = dead.encode();
         record.dead = Some(FileRef::of(&bytes));
@@ -235,8 +235,8 @@ impl Collection<'_> {
         Ok(())
     }
 
-    /// Phase 2: drops what is condemned and still unreached. False when sessions that began too
-    /// early are still at work.
+    /// Phase 2: drops condemned blobs that are still unreachable. Returns false when sessions that
+    /// began too early are still active.
     fn finish(&mut self) -> Result<bool, Failure> {
         let before = self.store.sound()?;
         if before.record.dead.is_some() {
@@ -246,7 +246,7 @@ impl Collection<'_> {
                 return Ok(false);
             }
         }
-        // Not before the sessions have ended: what they named is among the roots now.
+        // Only after the sessions have ended do the roots include what they named.
         let (roots, generation) = self.roots()?;
         let reached = reach(self.store, &generation, &roots)?;
         let decisions = decide(
@@ -274,7 +274,7 @@ impl Collection<'_> {
         Ok(true)
     }
 
-    /// Adds to the report what is known once it is decided what becomes of every blob.
+    /// Adds what follows from the decisions on all blobs to the report.
     fn note(
         &mut self,
         roots: &BTreeSet<ObjectId>,
@@ -307,7 +307,7 @@ impl Collection<'_> {
     }
 }
 
-/// The blobs that nothing reaches, sorted.
+/// Returns the unreachable blobs, sorted.
 fn condemned(
     store: &ChunkStore,
     generation: &Generation,

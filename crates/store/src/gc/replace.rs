@@ -1,4 +1,4 @@
-//! Puts new packs in the place of old ones by one commit, and then removes what nothing names.
+//! Replaces old packs with new ones in one commit, then removes everything that nothing names.
 
 use std::collections::HashSet;
 
@@ -16,20 +16,20 @@ use crate::{
 };
 use base::Digest;
 
-/// So many small segments are left alone.
+/// Up to this many small segments are left alone.
 const FEW_SEGMENTS: usize = 8;
 
-/// What was removed.
+/// Counts of what was removed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SweepCount {
     /// Number of files.
     pub files: usize,
-    /// Number of their bytes, of packs.
+    /// Number of bytes of the removed packs.
     pub bytes: u64,
 }
 
-/// Commits that some packs are replaced by others; each removed one says whether something of it
-/// is dropped. `last` ends the collection: nothing is condemned any more.
+/// Commits the replacement of some packs by others; each removed pack comes with whether some of
+/// its blobs are dropped. `last` ends the collection: nothing remains condemned.
 pub fn replace(
     store: &ChunkStore,
     removed: &[(PackRef, bool)],
@@ -89,13 +89,13 @@ pub fn replace(
     sweep(store)
 }
 
-/// Those of the removed packs that may go now, and do not come back under the same name.
+/// Returns the removed packs that may go now and do not return under the same name.
 fn packs_that_go(
     newest: &Generation,
     removed: &[(PackRef, bool)],
     packed: &[FinishedPack],
 ) -> HashSet<Digest> {
-    // A session that stored the same pack again meanwhile relies on it: see `commit::spare`.
+    // A session may have stored the same pack again and rely on it: see `commit::spare`.
     let may = |(pack, drops): &&(PackRef, bool)| {
         !drops || newest.index.dead().packs.binary_search(&pack.id).is_ok()
     };
@@ -107,8 +107,8 @@ fn packs_that_go(
         .collect()
 }
 
-/// Removes what the newest commit does not name: packs and index files, temporary files of
-/// sessions that died. The store's lock is held alone, so nobody is about to name any of it.
+/// Removes packs and index files that the newest commit does not name, and temporary files of dead
+/// sessions. The caller holds the commit lease, so nobody is about to name any of them.
 pub fn sweep(store: &ChunkStore) -> Result<SweepCount, Error> {
     let newest = store.sound()?;
     let mut swept = SweepCount::default();

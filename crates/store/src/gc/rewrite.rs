@@ -1,4 +1,4 @@
-//! What becomes of each pack, and how those that are worth it are written again.
+//! Decides what happens to each pack, and rewrites those that are worth it.
 
 use std::collections::HashSet;
 
@@ -19,45 +19,45 @@ use crate::{
 };
 use base::{Failure, cancel};
 
-/// A pack with a larger share of dead bytes is written again: one fifth.
+/// A pack is rewritten when more than this fraction of its bytes is dead: one fifth.
 const WASTE: u64 = 5;
-/// A pack below this size is small.
+/// Packs below this size, in bytes, are small.
 const SMALL: u64 = 8 << 20;
-/// So many small packs are left alone.
+/// Up to this many small packs are left alone.
 const FEW: usize = 16;
-/// Bytes of packs that are written again before the old ones are removed.
+/// Number of bytes of packs that are rewritten before the old ones are removed.
 const BATCH: u64 = 512 << 20;
 
-/// What becomes of a pack.
+/// The decision on a pack.
 pub struct PackDecision {
     /// Its table.
     pub table: Table,
-    /// What stays, in the order in which it lies there.
+    /// Entries that stay, ordered by offset.
     pub live: Vec<Entry>,
-    /// What is dropped.
+    /// Blobs that are dropped.
     pub dead: Vec<BlobId>,
-    /// Bytes of that.
+    /// Number of bytes of the dropped blobs.
     pub dead_bytes: u64,
 }
 
 impl PackDecision {
-    /// True when nothing of it stays.
+    /// True when nothing in it stays.
     pub fn is_gone(&self) -> bool {
         self.live.is_empty()
     }
 
-    /// True when so much of it is dead that it is written again.
+    /// True when so much of it is dead that it is rewritten.
     fn is_wasteful(&self) -> bool {
         self.dead_bytes * WASTE > self.table.pack.size
     }
 
-    /// True when it is one of those that are small.
+    /// True when it is small and stays at least in part.
     fn is_small(&self) -> bool {
         !self.is_gone() && self.table.pack.size < SMALL
     }
 }
 
-/// The packs that are written again: wasteful ones, and small ones when they are many.
+/// Returns the packs to rewrite: wasteful ones, and small ones when there are many.
 pub fn due(decisions: &[PackDecision]) -> Vec<&PackDecision> {
     let many = decisions
         .iter()
@@ -72,8 +72,8 @@ pub fn due(decisions: &[PackDecision]) -> Vec<&PackDecision> {
     due
 }
 
-/// What becomes of every pack of a commit: a blob is dropped when it is condemned, not reached,
-/// and in a pack that was there when it was condemned.
+/// Decides what happens to every pack of a commit: a blob is dropped when it is condemned, not
+/// reached, and in a pack that existed when it was condemned.
 pub fn decide(
     store: &ChunkStore,
     generation: &Generation,
@@ -102,8 +102,8 @@ pub fn decide(
 }
 
 impl Collection<'_> {
-    /// Writes wasteful packs again, and small ones when they are many. A full disk ends it
-    /// without harm: what was removed before made some room for the next time.
+    /// Rewrites wasteful packs, and small ones when there are many. A full disk stops it without
+    /// harm: packs removed before that have made some room for the next run.
     pub fn rewrite_all(&mut self, decisions: &[PackDecision]) -> Result<(), Failure> {
         let due = due(decisions);
         let mut rest = &due[..];
@@ -126,7 +126,7 @@ impl Collection<'_> {
         Ok(())
     }
 
-    /// Writes some packs again and puts the new ones in their place.
+    /// Rewrites some packs and replaces them with the new ones.
     fn rewrite(&mut self, batch: &[&PackDecision]) -> Result<(), Failure> {
         let mut copier = Copier::new(self.store);
         let mut removed = Vec::new();
@@ -141,7 +141,7 @@ impl Collection<'_> {
             for entry in &decision.live {
                 match scanner.blob(entry, Proof::Plain).map_err(Error::Io)? {
                     Ok((header, bytes)) => copier.copy(&header, bytes)?,
-                    // The pack stays as it is, for a repair; what was copied is there twice.
+                    // The pack stays as it is, for a repair; the copied blobs exist twice.
                     Err(_) => whole = false,
                 }
             }
@@ -162,23 +162,23 @@ impl Collection<'_> {
     }
 }
 
-/// Copies encoded blobs into new packs, each once. Dropped, it leaves nothing behind.
+/// Copies encoded blobs into new packs, each once. When dropped, it leaves nothing behind.
 ///
-/// It is a session like any other: what it writes is not taken for that of a dead one. So the
-/// lease on commits must not be held while it copies.
+/// It is a session like any other, so its files are not mistaken for those of a dead session.
+/// Therefore the commit lease must not be held while it copies.
 pub struct Copier<'a> {
     store: &'a ChunkStore,
     packer: Option<Packer>,
     packed: Vec<FinishedPack>,
     seen: HashSet<BlobId>,
-    /// Dropped after what it protects.
+    /// Dropped after the files that it protects.
     entered: Option<EnteredSession>,
     /// Number of blobs copied.
     pub copied: u64,
 }
 
 impl<'a> Copier<'a> {
-    /// Copies nothing yet.
+    /// Creates a copier that has copied nothing yet.
     pub fn new(store: &'a ChunkStore) -> Self {
         Self {
             store,
@@ -190,7 +190,7 @@ impl<'a> Copier<'a> {
         }
     }
 
-    /// Copies a blob that was proved, header and stored bytes.
+    /// Copies a verified blob: header and stored bytes.
     pub fn copy(&mut self, header: &blob::Header, bytes: &[u8]) -> Result<(), Error> {
         if !self.seen.insert(header.blob) {
             return Ok(());
@@ -201,7 +201,7 @@ impl<'a> Copier<'a> {
         self.close_full()
     }
 
-    /// Adds a blob that is not encoded.
+    /// Adds a blob that is not encoded yet.
     pub fn add(&mut self, blob: BlobId, plain: &[u8]) -> Result<(), Error> {
         if !self.seen.insert(blob) {
             return Ok(());
@@ -210,7 +210,7 @@ impl<'a> Copier<'a> {
         self.close_full()
     }
 
-    /// The pack being written.
+    /// Returns the pack being written; begins one if necessary.
     fn packer(&mut self) -> Result<&mut Packer, Error> {
         if self.packer.is_none() {
             let entered = match self.entered.take() {
@@ -224,7 +224,7 @@ impl<'a> Copier<'a> {
         Ok(self.packer.as_mut().expect("because it was just made"))
     }
 
-    /// Completes a pack that is full.
+    /// Completes the pack if it is full.
     fn close_full(&mut self) -> Result<(), Error> {
         match self.packer.take_if(|packer| packer.is_full()) {
             Some(packer) => self.close(packer),
@@ -238,7 +238,7 @@ impl<'a> Copier<'a> {
         Ok(())
     }
 
-    /// Completes what is left, and hands all packs over; keep the lease until they have a name.
+    /// Completes the last pack and returns all packs; keep the lease until they have names.
     pub fn finish(mut self) -> Result<(Vec<FinishedPack>, Lease), Error> {
         if let Some(packer) = self.packer.take() {
             self.close(packer)?;

@@ -1,4 +1,4 @@
-//! Who is at work: a session holds a lease of its own, which dies with it.
+//! Active sessions: each holds a lease of its own, which ends with it.
 
 use std::{
     io, thread,
@@ -11,19 +11,19 @@ use crate::{
 };
 use base::{Failure, cancel};
 
-/// How often it is looked whether sessions have ended.
+/// Interval between checks whether sessions have ended.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A session at work.
+/// An active session.
 pub struct LiveSession {
-    /// The commit that it began with.
+    /// Sequence number of the commit that it began with.
     pub sequence: u64,
     /// Its name.
     pub name: String,
 }
 
-/// The sessions at work; the names of those that died are removed. The lease on commits is held,
-/// so none begins meanwhile.
+/// Returns the active sessions and removes the names of dead ones. The caller holds the commit
+/// lease, so none begins meanwhile.
 pub fn live(store: &ChunkStore) -> io::Result<Vec<LiveSession>> {
     let mut live = Vec::new();
     for name in store.backend.list(Area::Sessions)? {
@@ -31,7 +31,7 @@ pub fn live(store: &ChunkStore) -> io::Result<Vec<LiveSession>> {
         if let Some(held) = store.backend.lease(&on, false)? {
             held.release()?;
         } else {
-            // A name that says nothing is taken for that of the oldest session.
+            // An unparsable name counts as that of the oldest session.
             let sequence = name
                 .split('-')
                 .next()
@@ -43,8 +43,8 @@ pub fn live(store: &ChunkStore) -> io::Result<Vec<LiveSession>> {
     Ok(live)
 }
 
-/// Removes files without a name that no session at work writes, and says how many. The lease on
-/// commits is held, so no commit is being made.
+/// Removes staged files that no active session writes; returns their number. The caller holds the
+/// commit lease, so no commit is being made.
 pub fn sweep(store: &ChunkStore) -> io::Result<usize> {
     let names = store.backend.list(Area::Staging)?;
     if names.is_empty() {
@@ -64,8 +64,8 @@ pub fn sweep(store: &ChunkStore) -> io::Result<usize> {
     Ok(count)
 }
 
-/// Waits until no session that began before a commit is left; the number of those that are
-/// when the patience ends.
+/// Waits until no session that began before a commit is left; returns how many are left when the
+/// patience runs out.
 pub fn wait(store: &ChunkStore, sequence: u64, patience: Duration) -> Result<usize, Failure> {
     let begun = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! Makes an object whole again from bytes found elsewhere, believed only by their digest.
+//! Restores an object from bytes found elsewhere, trusted only if their digest matches.
 
 use std::io::{self, Read};
 
@@ -12,12 +12,12 @@ use crate::{
 use base::{Digest, Failure};
 use model::ObjectId;
 
-/// True when an object is whole, or could be made whole.
+/// Heals an object if necessary; returns true when it is whole in the end.
 pub fn heal(store: &ChunkStore, id: &ObjectId, sources: &Candidates<'_>) -> Result<bool, Failure> {
     if is_whole(store, id)? {
         return Ok(true);
     }
-    // One of the old format that is whole was read above, unless a list in a pack hides it.
+    // An intact object of the old format was read above, unless a list in a pack hides it.
     if store.legacy.size(id).is_ok_and(|size| size.is_some()) {
         piped(store, id, |old| try_one(store, id, old))?.0?;
         if is_whole(store, id)? {
@@ -33,7 +33,7 @@ pub fn heal(store: &ChunkStore, id: &ObjectId, sources: &Candidates<'_>) -> Resu
     Ok(false)
 }
 
-/// Takes from a candidate what the store lacks of an object.
+/// Takes the missing parts of an object from a candidate.
 fn try_one(store: &ChunkStore, id: &ObjectId, candidate: &mut dyn Read) -> Result<(), Error> {
     let generation = store.refresh()?;
     match store.packs.file(&generation, id) {
@@ -43,7 +43,7 @@ fn try_one(store: &ChunkStore, id: &ObjectId, candidate: &mut dyn Read) -> Resul
     }
 }
 
-/// True when an object can be read to its end.
+/// True when the object can be read to its end.
 fn is_whole(store: &ChunkStore, id: &ObjectId) -> Result<bool, Error> {
     match store.read(id, &mut io::sink()) {
         Ok(_) => Ok(true),
@@ -52,7 +52,7 @@ fn is_whole(store: &ChunkStore, id: &ObjectId) -> Result<bool, Error> {
     }
 }
 
-/// Puts what may be the whole object; kept only when it is.
+/// Puts bytes that may be the whole object; keeps them only if they are.
 fn put_whole(store: &ChunkStore, id: &ObjectId, from: &mut dyn Read) -> Result<(), Error> {
     let session = store.begin();
     match session.put(from) {
@@ -64,14 +64,14 @@ fn put_whole(store: &ChunkStore, id: &ObjectId, from: &mut dyn Read) -> Result<(
     Ok(())
 }
 
-/// Puts those chunks of a list that the store lacks and that a candidate has at their place.
+/// Puts the chunks of a list that the store lacks and that a candidate has at their place.
 fn put_chunks(store: &ChunkStore, file: &FileObject, from: &mut dyn Read) -> Result<(), Error> {
     let generation = store.refresh()?;
     let mut copier = Copier::new(store);
     let mut bytes = Vec::new();
     for chunk in &file.chunks {
         bytes.clear();
-        // What ends early or cannot be read has no more chunks for us.
+        // A candidate that ends early or cannot be read has no more usable chunks.
         if from.take(chunk.len.into()).read_to_end(&mut bytes).is_err()
             || bytes.len() < chunk.len as usize
         {

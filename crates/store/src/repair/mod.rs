@@ -1,10 +1,10 @@
-//! The repair: takes what is damaged out of use, and heals what another copy exists of.
+//! The repair: takes damaged data out of use, and heals everything that has another copy.
 //!
-//! Intact chunks of a damaged pack are copied into a new one; one commit puts it in the place of
-//! the old, which then moves to the quarantine and is never deleted. Log and index are made again
-//! from the packs. Objects that are still not whole are then looked for elsewhere: among objects
-//! of the old format, and among whatever the caller offers, which is believed only as far as
-//! its digest. A crash on the way leaves a store that the next repair goes on with.
+//! Intact chunks of a damaged pack are copied into a new one, which replaces the old pack in one
+//! commit; the old pack then moves to the quarantine and is never deleted. Log and index are
+//! rebuilt from the packs. Objects that are still not whole are then looked for elsewhere: among
+//! objects of the old format, and among the caller's candidates, which are trusted only if their
+//! digest matches. After a crash, the next repair continues.
 
 mod heal;
 mod quarantine;
@@ -29,11 +29,11 @@ use super::{
 use base::{Digest, Failure, cancel};
 use model::{ObjectId, store::RepairReport};
 
-/// Yields what may be the bytes of an object, read from wherever the caller has them.
+/// Returns candidates for the bytes of an object, read from wherever the caller has them.
 pub type Candidates<'a> = dyn Fn(&ObjectId) -> Vec<Box<dyn Read>> + 'a;
 
 impl ChunkStore {
-    /// Repairs the store. `roots` are the objects that must be there.
+    /// Repairs the store. `roots` are the objects that must exist.
     pub fn repair(
         &self,
         roots: &BTreeSet<ObjectId>,
@@ -77,7 +77,7 @@ impl ChunkStore {
         Ok(report)
     }
 
-    /// Copies what is intact, commits without what is damaged, and moves that away.
+    /// Copies the intact parts, commits without the damaged ones, and quarantines those.
     fn take_out(&self, found: &FoundDamage, report: &mut RepairReport) -> Result<(), Failure> {
         let bad = bad_packs(&found.defects);
         let mut copier = Copier::new(self);
@@ -90,12 +90,12 @@ impl ChunkStore {
         let _alone = self.alone()?;
         let new: HashSet<Digest> = packed.iter().map(|packed| packed.table.pack.id).collect();
         for id in bad.iter().filter(|id| new.contains(*id)) {
-            // The healed pack gets the very name of the damaged one.
+            // The healed pack has the same name as the damaged one.
             report
                 .quarantined
                 .extend(quarantine::copy(self, &FileName::pack(id))?);
         }
-        // Before the commit takes the damaged ones' names.
+        // Must happen before the commit reuses the names of damaged packs.
         quarantine::settle(self)?;
         self.commit_without(&bad, found, packed)?;
         for id in &bad {
@@ -119,8 +119,8 @@ impl ChunkStore {
         Ok(())
     }
 
-    /// Commits everything but some packs and what is damaged of the index. The lease on commits is
-    /// held.
+    /// Commits everything but some packs and the damaged parts of the index. The caller holds the
+    /// commit lease.
     fn commit_without(
         &self,
         bad: &BTreeSet<Digest>,
@@ -169,7 +169,7 @@ impl ChunkStore {
             .into_iter()
             .chain(indexes.iter().map(|bytes| FileRef::of(bytes)))
             .collect();
-        // Without its list, a collection begins anew: none is under way now.
+        // Without this list, a collection starts over. None is running now.
         record.dead = record.dead.filter(|file| !broken(file));
         commit::write(self, packs, &indexes, &record).map_err(Error::Write)?;
         self.forget();
@@ -177,7 +177,7 @@ impl ChunkStore {
     }
 }
 
-/// The packs of which something is bad.
+/// Returns the packs with defects.
 fn bad_packs(defects: &[Defect]) -> BTreeSet<Digest> {
     let named = |defect: &Defect| {
         let file = defect.file.as_ref();

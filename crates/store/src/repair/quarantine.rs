@@ -1,4 +1,4 @@
-//! Where damaged files go: out of use, and kept for a person.
+//! The quarantine: damaged files are taken out of use, and kept for manual inspection.
 
 use crate::{
     ChunkStore, Error,
@@ -9,22 +9,22 @@ use crate::{
 };
 use base::Failure;
 
-/// Bytes that are copied at once.
+/// Number of bytes copied at once.
 const PIECE: usize = 1 << 20;
 
-/// Makes the names in the quarantine durable: what lies there may be the only bytes of something.
+/// Makes the names in the quarantine durable: these files may be the only copy of some bytes.
 pub fn settle(store: &ChunkStore) -> Result<(), Error> {
     let barrier = store.backend.barrier(Area::Quarantine);
     barrier.map_err(Error::Write)
 }
 
-/// Moves a file into the quarantine; where it is then, or nothing when it was not there.
+/// Moves a file into the quarantine; returns its new location, or `None` when it did not exist.
 pub fn take(store: &ChunkStore, name: &FileName) -> Result<Option<String>, Error> {
     let target = store.backend.set_aside(name).map_err(Error::Write)?;
     Ok(target.map(|target| store.backend.location(&target)))
 }
 
-/// Copies a file into the quarantine; where the copy is, or nothing when it was not there.
+/// Copies a file into the quarantine; returns the copy's location, or `None` when it did not exist.
 pub fn copy(store: &ChunkStore, name: &FileName) -> Result<Option<String>, Error> {
     let backend = &store.backend;
     if backend.size(name).map_err(Error::Io)?.is_none() {
@@ -56,7 +56,7 @@ fn copy_bytes(store: &ChunkStore, name: &FileName, into: &mut dyn Upload) -> Res
     }
 }
 
-/// Moves away the records that are damaged or do not belong to the chain of the newest one.
+/// Quarantines records that are damaged or not part of the newest record's chain.
 pub fn broken_records(store: &ChunkStore) -> Result<Vec<String>, Failure> {
     let mut moved = Vec::new();
     let mut wanted = None;

@@ -1,5 +1,5 @@
-//! Copies the intact chunks of a damaged pack: by its table of contents, or, when that is
-//! damaged too, by looking for chunks byte by byte. Each is proved before it is copied.
+//! Copies the intact chunks of a damaged pack, found by its table of contents or, when that is
+//! damaged too, by a byte-by-byte search. Each chunk is verified before it is copied.
 
 use bstr::ByteSlice;
 
@@ -14,7 +14,7 @@ use crate::{
 };
 use base::Digest;
 
-/// Copies what is intact of a pack.
+/// Copies the intact blobs of a pack.
 pub fn copy(store: &ChunkStore, id: &Digest, copier: &mut Copier<'_>) -> Result<(), Error> {
     let (backend, name) = (&*store.backend, FileName::pack(id));
     let Some(size) = backend.size(&name).map_err(Error::Io)? else {
@@ -34,7 +34,7 @@ pub fn copy(store: &ChunkStore, id: &Digest, copier: &mut Copier<'_>) -> Result<
     Ok(())
 }
 
-/// Looks for chunks in a pack whose table is lost. No length is believed before the checksum.
+/// Searches a pack without a table for chunks. No length is trusted before the checksum matches.
 fn search(
     store: &ChunkStore,
     name: &FileName,
@@ -61,7 +61,7 @@ fn search(
     Ok(())
 }
 
-/// The header of an intact blob at the beginning of some bytes.
+/// Returns the header if the bytes begin with an intact blob.
 fn intact(bytes: &[u8]) -> Option<blob::Header> {
     let header = blob::read_header(bytes).ok()?;
     let own = bytes.get(..blob::HEADER + header.stored as usize)?;

@@ -1,7 +1,7 @@
-//! A backend whose calls fail when they are told to, and that loses what no barrier has covered.
+//! A backend whose calls fail on demand, and that loses everything no barrier has covered.
 //!
-//! With it a test fails every call of a commit, a collection or a repair in turn, cuts the power
-//! there, and looks at what is left. Nothing of the product is built over it.
+//! Tests use it to fail every call of a commit, a collection or a repair in turn, cut the power
+//! there, and inspect what is left. It is not used in the product.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,24 +13,24 @@ use crate::backend::{
     Area, Backend, FileName, Input, Lease, LeaseOn, StagedFile, Upload, stage_bytes,
 };
 
-/// Which call fails, and how.
+/// Specifies which call fails, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct FaultPlan {
     /// The call, counted from 1.
     pub call: u64,
     /// The kind of its error.
     pub kind: io::ErrorKind,
-    /// True when the call does what it was asked to, and only its answer is lost.
+    /// True when the call takes effect and only its result is lost.
     pub happens: bool,
     /// True when every later call fails too.
     pub lasts: bool,
 }
 
-/// A backend that fails on demand.
+/// A backend that fails on demand. Clones share their state.
 #[derive(Clone)]
 pub struct FaultyBackend(Arc<Faults>);
 
-/// What all handles share.
+/// State shared by all handles.
 struct Faults {
     inner: Arc<dyn Backend>,
     state: Mutex<FaultState>,
@@ -44,23 +44,23 @@ struct FaultState {
     uncovered: Vec<UncoveredChange>,
 }
 
-/// A change of names that a power cut can take back.
+/// A change of names that a power cut can revert.
 struct UncoveredChange {
-    /// Whose barrier covers it; `None` for a removal.
+    /// Area whose barrier covers it; `None` for a removal.
     covered_by: Option<Area>,
-    /// The files before it. The first is the one that was changed.
+    /// The state of the files before it. The first is the file that was changed.
     before: Vec<(FileName, Option<Vec<u8>>)>,
 }
 
 impl UncoveredChange {
-    /// The file that was changed.
+    /// Returns the file that was changed.
     fn name(&self) -> &FileName {
         &self.before[0].0
     }
 }
 
 impl FaultyBackend {
-    /// A backend that fails no call yet.
+    /// Creates a backend that fails no call yet.
     pub fn new(inner: Arc<dyn Backend>) -> Self {
         Self(Arc::new(Faults {
             inner,
@@ -68,24 +68,24 @@ impl FaultyBackend {
         }))
     }
 
-    /// Lets a call fail, and no other one.
+    /// Sets which call fails; replaces any earlier plan.
     pub fn plan(&self, plan: FaultPlan) {
         self.0.lock().plan = Some(plan);
     }
 
-    /// Lets the barrier of an area cover nothing.
+    /// Makes the barrier of an area ineffective.
     pub fn skip(&self, area: Area) {
         self.0.lock().skipped.insert(area);
     }
 
-    /// The number of calls so far.
+    /// Returns the number of calls so far.
     pub fn calls(&self) -> u64 {
         self.0.lock().calls
     }
 
-    /// Cuts the power and turns it on again: no call fails any more. Of the changes of each file
-    /// that no barrier has covered, the first ones survive: `choose` is told how many there are,
-    /// and says how many. Nothing may be at work.
+    /// Cuts the power and turns it on again: no call fails any more. Of the changes to each file
+    /// that no barrier has covered, the earliest survive: `choose` receives their number and
+    /// returns how many survive. Nothing else may be running.
     pub fn cut_power(&self, choose: &mut dyn FnMut(usize) -> usize) -> io::Result<()> {
         let mut state = self.0.lock();
         state.plan = None;
@@ -96,7 +96,7 @@ impl FaultyBackend {
         }
         for mut changes in by_name.into_values() {
             let survive = choose(changes.len()).min(changes.len());
-            // As it was before the first one that is lost.
+            // Restores the state before the first lost change.
             for change in changes.drain(survive..).take(1) {
                 for (name, before) in change.before {
                     self.0.restore(&name, before)?;
@@ -112,7 +112,7 @@ impl Faults {
         self.state.lock().expect("because no holder panics")
     }
 
-    /// Counts a call, and runs it unless it is to fail.
+    /// Counts a call and runs it unless it must fail.
     fn call<T>(&self, run: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         let mut state = self.lock();
         state.calls += 1;
@@ -131,7 +131,7 @@ impl Faults {
         }
     }
 
-    /// The bytes of a file, when it is there.
+    /// Returns the bytes of a file if it exists.
     fn bytes(&self, name: &FileName) -> io::Result<Option<Vec<u8>>> {
         match self.inner.read(name, u64::MAX - 1) {
             Ok(bytes) => Ok(Some(bytes)),
@@ -140,7 +140,7 @@ impl Faults {
         }
     }
 
-    /// Makes a file what it was.
+    /// Restores a file's earlier content.
     fn restore(&self, name: &FileName, before: Option<Vec<u8>>) -> io::Result<()> {
         match before {
             Some(bytes) => stage_bytes(&*self.inner, name.area, "lost", &bytes)?.put(name),
@@ -148,7 +148,7 @@ impl Faults {
         }
     }
 
-    /// Changes a file and notes what it was.
+    /// Changes a file and records its earlier content.
     fn change(
         &self,
         name: &FileName,
@@ -163,8 +163,8 @@ impl Faults {
         Ok(())
     }
 
-    /// Notes what a barrier covers: names that were given in an area, and all that happened to
-    /// those files before.
+    /// Records what a barrier covers: names assigned in its area, and all earlier changes to those
+    /// files.
     fn cover(&self, area: Area) {
         let mut state = self.lock();
         if state.skipped.contains(&area) {

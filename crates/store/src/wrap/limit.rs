@@ -1,7 +1,7 @@
-//! A backend that reads and writes no more bytes a second than it may.
+//! A backend that limits how many bytes per second are read and written.
 //!
-//! A transfer may be late, never wrong: the bytes go through unchanged. What is not bytes of a file
-//! (lists, sizes, leases) is not limited.
+//! Limiting only delays transfers; the bytes pass through unchanged. Only file content is limited,
+//! not lists, sizes or leases.
 
 use std::{
     io::{self, Write},
@@ -14,21 +14,21 @@ use std::{
 use crate::backend::{Area, Backend, FileName, Input, Lease, LeaseOn, StagedFile, Upload};
 use base::cancel;
 
-/// Longest time without a look whether the work is to stop.
+/// Longest time between checks for cancellation.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// A backend with limits, in bytes a second.
+/// A backend with limits, in bytes per second.
 pub struct LimitedBackend {
     inner: Arc<dyn Backend>,
     reads: Rate,
     writes: Rate,
 }
 
-/// A limit that all transfers of one direction share; `None` when there is none.
+/// A limit shared by all transfers in one direction; `None` when unlimited.
 type Rate = Option<Arc<Pace>>;
 
 impl LimitedBackend {
-    /// Limits another backend.
+    /// Wraps another backend with limits.
     pub fn new(
         inner: Arc<dyn Backend>,
         reads: Option<NonZeroU64>,
@@ -43,7 +43,7 @@ impl LimitedBackend {
     }
 }
 
-/// Spreads bytes over time: each transfer takes the time after those before it.
+/// Spreads bytes over time: each transfer takes the time slot after those before it.
 struct Pace {
     limit: NonZeroU64,
     free: Mutex<Option<Instant>>,
@@ -57,7 +57,7 @@ impl Pace {
         }
     }
 
-    /// Takes the time for some bytes; says when it ends.
+    /// Reserves the time for some bytes; returns when it ends.
     fn take(&self, bytes: usize, now: Instant) -> Instant {
         let nanos = bytes as u128 * 1_000_000_000 / u128::from(self.limit.get());
         let time = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
@@ -68,7 +68,7 @@ impl Pace {
     }
 }
 
-/// Waits until some bytes that were transferred are paid for.
+/// Waits until the time reserved for the transferred bytes is over.
 fn wait(rate: &Rate, bytes: usize) -> io::Result<()> {
     let Some(pace) = rate else {
         return Ok(());
@@ -162,7 +162,7 @@ impl Input for LimitedInput {
     }
 }
 
-/// A file being written. What it is when it is complete has cost its bytes already.
+/// A file being written. Once complete it is not limited: its bytes have been counted already.
 struct LimitedUpload {
     inner: Box<dyn Upload>,
     rate: Rate,

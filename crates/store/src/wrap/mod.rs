@@ -1,7 +1,7 @@
-//! Backends over backends: each changes how another one behaves and keeps the promises of the port.
+//! Backends that wrap another one: each changes its behaviour but keeps the promises of the port.
 //!
-//! A wrapper knows no format and no other wrapper, so that they go over each other in any order.
-//! `tests/conformance/` holds them to the same promises as what they wrap.
+//! A wrapper knows no format and no other wrapper, so wrappers can be stacked in any order.
+//! `tests/conformance/` holds them to the same promises as the backends they wrap.
 
 mod fault;
 mod limit;

@@ -1,5 +1,5 @@
-//! A backend that was added: one that counts what it is asked, over memory. A new one costs a file
-//! like this and a line in `all`.
+//! An additional backend, which counts calls, over memory. A new backend needs only a file like
+//! this and a line in `all`.
 
 use std::{
     io,
@@ -69,7 +69,7 @@ impl Backend for CountingBackend {
     }
 }
 
-/// An empty store in it.
+/// Creates an empty store in it.
 pub fn made() -> Made {
     let backend: Arc<dyn Backend> = Arc::new(CountingBackend::default());
     Made {

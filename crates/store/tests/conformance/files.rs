@@ -125,7 +125,7 @@ fn a_file_that_is_replaced_or_removed_is_never_a_mixture() {
         let input = made.other.open(&name).unwrap();
         put(&*made.backend, &name, &new);
         let mut into = vec![0; 300_000];
-        // A backend that cannot keep the old bytes says so.
+        // A backend that cannot keep the old bytes must return an error.
         if let Ok(n) = input.read_at(0, &mut into) {
             assert!(into[..n] == old, "{}", made.name);
         }
@@ -187,7 +187,7 @@ fn a_file_is_nowhere_before_it_is_named_and_leaves_nothing_when_it_is_dropped() 
         assert_eq!(staging().len(), 1, "{}", made.name);
         drop(staged);
         assert!(staging().is_empty(), "{}", made.name);
-        // What is swept as that of a dead owner cannot be named any more.
+        // A staged file that was swept as that of a dead owner can no longer be named.
         let staged = stage_bytes(&*made.backend, Area::Packs, "dead", b"x").unwrap();
         let name = staging().remove(0);
         made.other

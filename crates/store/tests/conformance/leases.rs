@@ -1,4 +1,4 @@
-//! Leases: they exclude each other, and end with their holder.
+//! Leases exclude each other, and end with their holder.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -32,7 +32,7 @@ fn leases_exclude_each_other_and_end_when_they_are_dropped() {
                 made.name
             );
         }
-        // Sessions begin beside each other, not beside a commit.
+        // Sessions may begin concurrently, but not during a commit.
         let (one, two) = (take(LeaseOn::Beginning), take_other(LeaseOn::Beginning));
         assert!(one.is_some() && two.is_some(), "{}", made.name);
         drop(one);
@@ -40,7 +40,7 @@ fn leases_exclude_each_other_and_end_when_they_are_dropped() {
         drop(two);
         let commit = take(LeaseOn::Commit);
         assert!(commit.is_some() && take_other(LeaseOn::Beginning).is_none());
-        // Leases on different things have nothing to do with each other.
+        // Leases on different subjects are independent.
         let others = [LeaseOn::Collection, session("b"), session("a")].map(take);
         assert!(others.iter().all(Option::is_some), "{}", made.name);
         assert_eq!(made.other.list(Area::Sessions).unwrap(), ["a", "b"]);
@@ -69,10 +69,10 @@ fn a_lease_is_waited_for_and_ends_with_a_holder_that_panics() {
     }
 }
 
-/// Says to a child process in which folder it is to hold leases.
+/// Environment variable that tells a child process in which folder to hold leases.
 const HOLDER: &str = "SNAPBACK_LEASE_HOLDER";
 
-/// What the child process runs; in the suite itself it does nothing.
+/// Runs in the child process; does nothing in the suite itself.
 #[test]
 fn part_of_a_holder() {
     let Ok(dir) = std::env::var(HOLDER) else {

@@ -1,6 +1,6 @@
-//! The promises of the port, kept by every backend and by every wrapper.
+//! Tests that every backend and every wrapper keeps the promises of the port.
 //!
-//! A new one is a line in [`all`]. Each test runs on all of them, on a store of its own.
+//! A new one is one line in [`all`]. Each test runs on all of them, on a store of its own.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -20,7 +20,7 @@ use store::{
     wrap::{FaultyBackend, LimitedBackend},
 };
 
-/// An empty store: two handles of it, as two processes would have.
+/// An empty store with two handles, as two processes would have.
 struct Made {
     name: &'static str,
     backend: Arc<dyn Backend>,
@@ -54,7 +54,7 @@ fn in_memory() -> Made {
     }
 }
 
-/// A wrapper over both handles.
+/// Wraps both handles.
 fn over(name: &'static str, inner: Made, wrap: fn(Arc<dyn Backend>) -> Arc<dyn Backend>) -> Made {
     Made {
         name,
@@ -72,7 +72,7 @@ fn limited(inner: Arc<dyn Backend>) -> Arc<dyn Backend> {
     Arc::new(LimitedBackend::new(inner, NonZeroU64::new(1 << 40), None))
 }
 
-/// Everything that keeps the promises, each with an empty store that is prepared.
+/// Returns all backends and wrappers, each with an empty, prepared store.
 fn all() -> Vec<Made> {
     let all = vec![
         in_folder(),
@@ -91,7 +91,7 @@ fn all() -> Vec<Made> {
     all
 }
 
-/// Bytes that differ from place to place.
+/// Returns bytes that differ from place to place.
 fn bytes(len: usize) -> Vec<u8> {
     (0..len)
         .map(|at| u8::try_from(at / 3 % 251).unwrap())
@@ -107,12 +107,12 @@ fn put(backend: &dyn Backend, name: &FileName, bytes: &[u8]) {
     staged.put(name).unwrap();
 }
 
-/// A pack that is called this.
+/// Returns a pack name.
 fn pack(name: &str) -> FileName {
     FileName::new(Area::Packs, name)
 }
 
-/// The areas whose files have bytes.
+/// Areas whose files have bytes.
 const AREAS: [Area; 5] = [
     Area::Packs,
     Area::Index,

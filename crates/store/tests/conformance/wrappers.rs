@@ -1,4 +1,4 @@
-//! What the wrappers do beside keeping the promises of the port.
+//! Tests what the wrappers do besides keeping the promises of the port.
 
 use std::{
     num::NonZeroU64,
@@ -25,17 +25,17 @@ fn what_no_barrier_has_covered_may_be_lost_and_the_rest_is_not() {
         put(&backend, &lost, b"never covered");
         put(&backend, &kept, b"new");
         put(&backend, &kept, b"newest");
-        // The barrier of one area says nothing of another one.
+        // The barrier of one area does not cover another.
         backend.cut_power(&mut |_| 0).unwrap();
         assert_eq!(backend.read(&kept, 9).unwrap(), b"old", "{}", inner.name);
         assert_eq!(backend.list(Area::Packs).unwrap(), ["kept"]);
         assert!(backend.list(Area::Log).unwrap().is_empty());
-        // Some of it may survive, the first changes first.
+        // Some changes may survive, the earliest first.
         put(&backend, &kept, b"new");
         put(&backend, &kept, b"newest");
         backend.cut_power(&mut |changes| changes - 1).unwrap();
         assert_eq!(backend.read(&kept, 9).unwrap(), b"new");
-        // What was removed may come back, what was set aside is in one of two places.
+        // Removed files may reappear; a file that was set aside is in one of two places.
         backend.remove(&kept).unwrap();
         backend.barrier(Area::Packs).unwrap();
         backend.cut_power(&mut |_| 0).unwrap();
@@ -48,7 +48,7 @@ fn what_no_barrier_has_covered_may_be_lost_and_the_rest_is_not() {
         backend.barrier(Area::Quarantine).unwrap();
         backend.cut_power(&mut |_| 0).unwrap();
         assert_eq!(backend.read(&aside, 9).unwrap(), b"new", "{}", inner.name);
-        // A barrier that is skipped covers nothing.
+        // A skipped barrier covers nothing.
         backend.skip(Area::Index);
         put(&backend, &FileName::new(Area::Index, "i"), b"x");
         backend.barrier(Area::Index).unwrap();
@@ -76,8 +76,7 @@ fn a_limit_is_kept_and_changes_no_byte() {
         written >= expected(100) && read >= expected(150),
         "{written:?}, {read:?}"
     );
-    // One direction may have a limit and the other one none: at a byte a second, nobody would live
-    // to see the end.
+    // Only one direction is limited: at one byte per second, the other would never finish.
     put(
         &LimitedBackend::new(inner, NonZeroU64::new(1), None),
         &name,

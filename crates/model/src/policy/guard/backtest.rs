@@ -1,7 +1,7 @@
-//! A back-test: what a rule would have done with a log, judged step by step as a guard would.
+//! A backtest: what a rule would have done with a log, judged step by step like a guard.
 //!
-//! A log knows no versions, so each rollback only begins a new warm-up. Nothing is remembered
-//! between two back-tests.
+//! A log has no versions, so each rollback only begins a new warm-up. Nothing is remembered between
+//! two backtests.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use crate::{
 };
 use base::clock::Moment;
 
-/// Most judgements of a back-test; a longer log is judged less often.
+/// Largest number of judgements of a backtest; a longer log is judged less often.
 const MOST_STEPS: i64 = 200_000;
 
-/// What a rule would have done with these samples; the log knows no versions, so each rollback
-/// only begins a new warm-up.
+/// Returns what a rule would have done with these samples. The log has no versions, so each
+/// rollback only begins a new warm-up.
 pub fn backtest(rule: &RuleSpec, mut samples: Vec<Sample>) -> Backtest {
     samples.retain(|sample| sample.value.is_finite());
     samples.sort_by_key(|sample| sample.at);
@@ -60,7 +60,7 @@ pub fn backtest(rule: &RuleSpec, mut samples: Vec<Sample>) -> Backtest {
     }
 }
 
-/// How many seconds lie between two judgements.
+/// Returns the number of seconds between two judgements.
 fn step_secs(rule: &RuleSpec, first: Timestamp, last: Timestamp, notes: &mut Vec<String>) -> i64 {
     let every = i64::try_from(rule.every.as_secs())
         .unwrap_or(i64::MAX)
@@ -75,12 +75,12 @@ fn step_secs(rule: &RuleSpec, first: Timestamp, last: Timestamp, notes: &mut Vec
     step
 }
 
-/// A log that is judged again, and what a guard would remember of it.
+/// A log being replayed, and the state that a guard would keep.
 struct Replay {
     rule: RuleSpec,
-    /// Oldest first.
+    /// The samples, oldest first.
     samples: Vec<Sample>,
-    /// When the warm-up began.
+    /// Time when the warm-up began.
     since: Timestamp,
     failed: u32,
     last_failed: Option<Timestamp>,
@@ -89,7 +89,7 @@ struct Replay {
 }
 
 impl Replay {
-    /// Judges what was known at a moment, and does what the rule says.
+    /// Judges the samples known at a moment, and acts on the result.
     fn judge_at(&mut self, now: Timestamp) {
         let begin = self.samples.partition_point(|sample| {
             now.duration_since(sample.at).as_secs_f64() > self.rule.window.as_secs_f64()
@@ -124,7 +124,7 @@ impl Replay {
         }
     }
 
-    /// Does what the rule says after a failure.
+    /// Acts on a failure.
     fn act(&mut self, judgement: Judgement, now: Timestamp) {
         let past = Past {
             frozen: self.found.frozen.as_ref().map(|(_, why)| why.as_str()),

@@ -1,4 +1,4 @@
-//! The rules of the guard against examples, and properties that must hold for any samples.
+//! Tests the rules of the guard with examples, and with properties that hold for any samples.
 
 #![allow(
     clippy::float_cmp,
@@ -337,7 +337,7 @@ fn a_back_test_says_what_would_have_been() {
     assert_eq!(backtest(&rule(), Vec::new()), Backtest::default());
 }
 
-/// Any samples around the window.
+/// Returns arbitrary samples around the window.
 fn any_samples() -> impl Strategy<Value = Vec<(i64, f64)>> {
     let value = prop_oneof![4 => -1.0..2.0_f64, 1 => proptest::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.1])];
     proptest::collection::vec((-200_i64..400, value), 0..40)
