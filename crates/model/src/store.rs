@@ -81,8 +81,8 @@ pub struct GcReport {
 impl GcReport {
     /// True when something was changed.
     pub fn is_change(&self) -> bool {
-        !self.dry_run
-            && self.removed_packs + self.rewritten_packs + self.leftovers + self.migrated > 0
+        let files = self.removed_packs + self.rewritten_packs + self.leftovers + self.migrated;
+        !self.dry_run && (files > 0 || !self.dropped.is_empty())
     }
 }
 
@@ -152,4 +152,21 @@ pub struct StoreStats {
     pub last_deep: Option<i64>,
     /// Statistics by group.
     pub groups: Vec<GroupStats>,
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Digest;
+
+    use super::*;
+
+    #[test]
+    fn a_collection_that_only_dropped_objects_of_the_old_format_changed_something() {
+        let mut report = GcReport::default();
+        assert!(!report.is_change());
+        report.dropped.push(ObjectId(Digest::of(b"x")));
+        assert!(report.is_change());
+        report.dry_run = true;
+        assert!(!report.is_change());
+    }
 }
