@@ -27,7 +27,10 @@ use jiff::Timestamp;
 
 use crate::{
     base::{Fault, Hint, Kind, Secret, http},
-    model::alert::{Address, Alert, ChannelSpec, Way},
+    model::{
+        Advice,
+        alert::{Address, Alert, ChannelSpec, Way},
+    },
 };
 
 pub use outbox::Outbox;
@@ -66,7 +69,7 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Io(_) => Vec::new(),
-            Self::NotFound(_) => vec![Hint::run("see all alerts", &["snapback", "alert", "list"])],
+            Self::NotFound(_) => vec![Advice::ListAlerts.because("see all alerts")],
             Self::NoChannel(_) | Self::NoChannels => {
                 vec![Hint::say(
                     "add it to `alerts: {channels: …}` in snapback.yaml; docs/guard.md has an example of each kind",

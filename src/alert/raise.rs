@@ -8,7 +8,7 @@ use crate::{
     base::{Failure, Kind},
     journal::history,
     model::{
-        TaskId, Version,
+        Advice, TaskId, Version,
         alert::{ALERT_SCHEMA, Alert, AlertId, Answered, Choice, Kept, Notice, Offer, Topic},
     },
     operate::{self, Operator},
@@ -116,8 +116,8 @@ impl<'a> Alerts<'a> {
         let todo = failure
             .hints()
             .into_iter()
-            .map(|hint| (hint.why, hint.argv.join(" ")))
-            .filter(|(_, command)| !command.is_empty());
+            .filter_map(|hint| Some((self.site.command_of(&hint)?, hint.why)))
+            .map(|(command, why)| (why, command));
         let notice = Notice {
             event: Topic::Stuck,
             task: about.as_ref().and_then(|about| about.task.clone()),
@@ -166,7 +166,10 @@ impl<'a> Alerts<'a> {
             Offer {
                 option: option.into(),
                 label: label.into(),
-                command: format!("snapback alert answer {id} {typed}"),
+                command: self.site.spelled(&Advice::AnswerAlert {
+                    alert: id.to_string(),
+                    answer: typed.into(),
+                }),
                 link,
             }
         };

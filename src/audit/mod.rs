@@ -24,7 +24,10 @@ use crate::{
         Fault, Fs, Hint, Kind, RelPath,
         fs::{FileLock, Hold},
     },
-    model::audit::{Anchor, Entry, Said},
+    model::{
+        Advice,
+        audit::{Anchor, Entry, Said},
+    },
 };
 
 pub use log::{DIR, RECORD, SEGMENT_LIMIT, SYNC_POINTS, Segment};
@@ -57,10 +60,7 @@ impl Fault for Error {
             Self::Read(_) => Vec::new(),
             _ => vec![
                 Hint::say(room),
-                Hint::run(
-                    "see that the log is whole",
-                    &["snapback", "audit", "verify"],
-                ),
+                Advice::VerifyAudit.because("see that the log is whole"),
             ],
         }
     }

@@ -24,7 +24,7 @@ use std::{
 use crate::{
     base::{Failure, Fault, Hint, Kind, RelPath, text},
     model::{
-        FileRecord, ObjectId,
+        Advice, FileRecord, ObjectId,
         backup::{PutReport, RestoreReport, Saved},
     },
     operate::{Operator, deed_about},
@@ -104,10 +104,7 @@ impl Fault for Error {
             Self::Unknown { near, .. } if !near.is_empty() => {
                 vec![Hint::say(format!("did you mean {}?", near.join(", ")))]
             }
-            Self::Unknown { .. } => vec![Hint::run(
-                "see what is there",
-                &["snapback", "store", "list"],
-            )],
+            Self::Unknown { .. } => vec![Advice::ListStore.because("see what is there")],
             Self::CannotKeep { .. } => vec![Hint::say("add --discard to lose what is overwritten")],
             _ => Vec::new(),
         }

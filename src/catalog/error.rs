@@ -4,7 +4,7 @@ use super::Release;
 use crate::{
     base::{Fault, Hint, Kind, LinkOnTheWay, RelPath},
     git::BrokenRef,
-    model::{GitId, TagName, TaskId, Version},
+    model::{Advice, GitId, TagName, TaskId, Version},
 };
 
 /// What is not there, or not as it must be.
@@ -171,17 +171,10 @@ impl NumberTaken {
             )
         };
         let why = "then release what this branch has under a number of its own";
-        let release = Hint::run(
-            why,
-            &[
-                "snapback",
-                "create-snapshot",
-                "--bump",
-                "patch",
-                "--task",
-                self.task.as_str(),
-            ],
-        );
+        let release = Advice::ReleaseNext {
+            task: self.task.clone(),
+        }
+        .because(why);
         self.source.iter().map(take).chain([release]).collect()
     }
 }
@@ -265,16 +258,13 @@ impl Error {
     fn hints_on_names(&self) -> Vec<Hint> {
         match self {
             Self::UnknownTask { near, .. } if near.is_empty() => {
-                vec![Hint::run("see all tasks", &["snapback", "status"])]
+                vec![Advice::SeeStatus.because("see all tasks")]
             }
             Self::UnknownTask { near, .. } => {
                 vec![Hint::say(format!("did you mean {}?", near.join(", ")))]
             }
             Self::UnknownVersion { task, near, .. } if near.is_empty() => vec![
-                Hint::run(
-                    "make its first release",
-                    &["snapback", "create-snapshot", "--task", task.as_str()],
-                ),
+                Advice::Release { task: task.clone() }.because("make its first release"),
                 Hint::run(
                     "or, if it was released elsewhere, fetch its tags",
                     &["git", "fetch", "--tags"],
@@ -282,10 +272,7 @@ impl Error {
             ],
             Self::UnknownVersion { task, near, .. } => vec![
                 Hint::say(format!("did you mean {}?", near.join(", "))),
-                Hint::run(
-                    "see its releases",
-                    &["snapback", "list", "--task", task.as_str()],
-                ),
+                Advice::ListVersions { task: task.clone() }.because("see its releases"),
             ],
             _ => Vec::new(),
         }
@@ -295,10 +282,7 @@ impl Error {
     fn hints_on_manifests(&self) -> Vec<Hint> {
         match self {
             Self::NoManifest { task, .. } => {
-                vec![Hint::run(
-                    "make manifests for its tags",
-                    &["snapback", "adopt", "--task", task.as_str()],
-                )]
+                vec![Advice::Adopt { task: task.clone() }.because("make manifests for its tags")]
             }
             Self::ManifestAway { .. } => vec![
                 Hint::run(

@@ -66,7 +66,7 @@ pub fn load(site: &RepoSite, release: &Release) -> Result<Arc<Found>, Failure> {
     let found = Arc::new(read(site, release)?);
     if release.lost {
         let (why, hints) = lost_tag(&site.git, release);
-        let bring: Vec<String> = hints.iter().map(|hint| hint.argv.join(" ")).collect();
+        let bring: Vec<String> = hints.iter().map(|hint| hint.command().join(" ")).collect();
         let kept = TagName::keep_reference(&release.task, &release.version);
         site.warn(format!(
             "{why}, and only {kept} has it: {}",

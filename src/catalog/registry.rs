@@ -78,13 +78,11 @@ pub struct Active {
 }
 
 /// [`active_version`], by what can be read.
-pub fn active(tree: &dyn Fs, settings: &Settings, task: &TaskSpec) -> Active {
-    let Seen { registry, trouble } = seen(tree, settings);
-    let mut active = active_seen(registry.as_ref(), tree, task);
-    active.trouble.splice(
-        0..0,
-        trouble.map(|failure| trouble_of(&settings.registry, &failure)),
-    );
+pub fn active(site: &RepoSite, task: &TaskSpec) -> Active {
+    let Seen { registry, trouble } = seen(&*site.tree, &site.settings);
+    let mut active = active_seen(registry.as_ref(), &*site.tree, task);
+    let trouble = trouble.map(|failure| trouble_of(site, &failure));
+    active.trouble.splice(0..0, trouble);
     active
 }
 
@@ -111,30 +109,28 @@ pub fn active_seen(registry: Option<&Registry>, tree: &dyn Fs, task: &TaskSpec) 
 pub fn told(site: &RepoSite) -> Option<Registry> {
     let Seen { registry, trouble } = seen(&*site.tree, &site.settings);
     if let Some(failure) = trouble {
-        site.warn(trouble_of(&site.settings.registry, &failure));
+        site.warn(trouble_of(site, &failure));
     }
     registry
 }
 
 /// Which version a task has, as far as that can be told; trouble is a warning.
 pub fn active_told(site: &RepoSite, task: &TaskSpec) -> Option<Version> {
-    let Active { version, trouble } = active(&*site.tree, &site.settings, task);
+    let Active { version, trouble } = active(site, task);
     for line in trouble {
         site.warn(line);
     }
     version
 }
 
-/// What is wrong with a file, and what mends it, in one line.
-pub fn trouble_of(path: &RelPath, failure: &Failure) -> String {
+/// What is wrong with the registry, and what mends it, in one line.
+pub fn trouble_of(site: &RepoSite, failure: &Failure) -> String {
     let hint = failure.hints().into_iter().next();
-    let mend = hint.map(|hint| {
-        if hint.argv.is_empty() {
-            hint.why
-        } else {
-            format!("{}: {}", hint.why, hint.argv.join(" "))
-        }
+    let mend = hint.map(|hint| match site.command_of(&hint) {
+        None => hint.why,
+        Some(command) => format!("{}: {command}", hint.why),
     });
+    let path = &site.settings.registry;
     format!("{path}: {failure} ({})", mend.unwrap_or_default())
 }
 

@@ -10,9 +10,9 @@ use clap_complete::ArgValueCandidates;
 
 use super::{commands::Command, complete, error::Error, render::colour::Choice, session::Session};
 use crate::{
-    base::{Failure, Hint, secret},
+    base::{Act, Failure, Hint, secret},
     model::{
-        TaskId, TaskSpec, Version,
+        Advice, TaskId, TaskSpec, Version,
         signature::{Demand, Signing},
     },
 };
@@ -138,31 +138,28 @@ fn which_task(session: &Session, more: &[&str]) -> Failure {
         names.push(format!("{} more", tasks.len() - TASKS_NAMED));
     }
     let Some(first) = tasks.first() else {
-        let hints = vec![Hint::run("find them", &["snapback", "init"])];
+        let hints = vec![Advice::SetUp.because("find them")];
         return Error::Usage {
             message: "no task yet".into(),
             hints,
         }
         .into();
     };
-    let typed = |words: &[&str]| {
+    let typed = |why: &str, words: &[&str]| {
         let all = std::env::args_os()
             .skip(1)
             .map(|word| secret::clean_text(&word.to_string_lossy()));
-        std::iter::once("snapback".to_string())
+        let argv = std::iter::once("snapback".to_string())
             .chain(all)
-            .chain(words.iter().map(ToString::to_string))
-            .collect()
+            .chain(words.iter().map(ToString::to_string));
+        Hint {
+            why: why.into(),
+            act: Some(Act::Command(argv.collect())),
+        }
     };
-    let mut hints = vec![Hint {
-        why: "name one".into(),
-        argv: typed(&["--task", first.id.as_str()]),
-    }];
+    let mut hints = vec![typed("name one", &["--task", first.id.as_str()])];
     if !more.is_empty() {
-        hints.push(Hint {
-            why: "or all".into(),
-            argv: typed(more),
-        });
+        hints.push(typed("or all", more));
     }
     Error::Usage {
         message: format!("which task? There are {}", names.join(", ")),

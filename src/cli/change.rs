@@ -7,7 +7,7 @@ use crate::{
     app::App,
     base::{Failure, Fault, Hint},
     git::Hooks,
-    model::{Plan, Report, Request, report::Outcome},
+    model::{Advice, Plan, Report, Request, report::Outcome},
     push::{self, Pushed},
 };
 
@@ -183,7 +183,7 @@ fn not_pushed(
         report
             .op
             .iter()
-            .map(|op| Hint::run(why, &["snapback", "undo", &op.short()]))
+            .map(|op| Advice::UndoThis { what: op.short() }.because(why))
             .collect::<Vec<_>>()
     };
     let push = |why: &str| push_again(app, report, remote, why);

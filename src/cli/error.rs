@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::base::{Fault, Hint, Kind};
+use crate::{
+    base::{Act, Fault, Hint, Kind},
+    model::Advice,
+};
 
 /// A fault of the command line.
 #[derive(Debug, thiserror::Error)]
@@ -85,36 +88,27 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Usage { hints, .. } if hints.is_empty() => {
-                vec![Hint::run("see how it is written", &["snapback", "--help"])]
+                vec![Advice::SeeUsage.because("see how it is written")]
             }
             Self::Usage { hints, .. } => hints.clone(),
             Self::NeedsYes { argv } => vec![Hint {
                 why: "without a question".into(),
-                argv: argv.clone(),
+                act: Some(Act::Command(argv.clone())),
             }],
             Self::InsideHook => vec![Hint::say(
                 "take the command out of the hook; reading commands such as `snapback status` may stay",
             )],
-            Self::TimeLimit(_) => vec![Hint::run("see where it stands", &["snapback", "status"])],
-            Self::NotUnfinished(_) => vec![Hint::run(
-                "list the operations",
-                &["snapback", "op", "list"],
-            )],
+            Self::TimeLimit(_) => vec![Advice::SeeStatus.because("see where it stands")],
+            Self::NotUnfinished(_) => vec![Advice::ListOperations.because("list the operations")],
             Self::Answer(_) | Self::Write { .. } => vec![Hint::say(
                 "check that the disk is not full and the place is writable",
             )],
-            Self::NeedsAuto => vec![Hint::run(
-                "walk through by itself",
-                &["snapback", "demo", "--auto"],
-            )],
-            Self::DemoIsWrong(_) => vec![Hint::run(
-                "look at what it left",
-                &["snapback", "demo", "--auto", "--keep"],
-            )],
+            Self::NeedsAuto => vec![Advice::SeeDemo.because("walk through by itself")],
+            Self::DemoIsWrong(_) => vec![Advice::KeepDemo.because("look at what it left")],
             Self::Declined => vec![Hint::say(
                 "run it again and answer y, or add --dry-run to see the plan alone",
             )],
-            Self::Demo(_) => vec![Hint::run("see what is missing", &["snapback", "doctor"])],
+            Self::Demo(_) => vec![Advice::CheckEverything.because("see what is missing")],
         }
     }
 }

@@ -6,6 +6,7 @@
 //! decides what happens to a repository: that is [`crate::app::App`]. Read `commands/rollback.rs`
 //! next; it is the model for all others.
 
+pub mod advice;
 pub mod args;
 pub mod change;
 pub mod commands;
@@ -81,7 +82,7 @@ fn last_words(command: String, as_json: bool) -> impl FnOnce(&Failure) + Send {
     move |failure| {
         if as_json {
             let _ = put(&json(
-                &Answer::failed(&command, failure).with_left(Left::default()),
+                &failed(&command, failure).with_left(Left::default(), Vec::new()),
             ));
         } else {
             let _ = write!(
@@ -118,12 +119,13 @@ fn answer(session: &Session, command: &str, reply: &Reply) -> i32 {
 fn fail(session: &Session, command: &str, failure: &Failure) -> i32 {
     let left = session.left();
     if session.globals.json {
+        let next = left.hints().into_iter().map(advice::next).collect();
         let _ = put(&json(
             &Answer {
                 warnings: session.warnings(),
-                ..Answer::failed(command, failure)
+                ..failed(command, failure)
             }
-            .with_left(left),
+            .with_left(left, next),
         ));
     } else {
         session.print_failure(failure, Some(&left));
@@ -150,8 +152,14 @@ fn refuse(refusal: &clap::Error, argv: &[OsString]) -> i32 {
         .filter_map(|word| word.to_str())
         .find(|word| known.find_subcommand(word).is_some());
     let failure = Failure::from(error::Error::usage(help::message(refusal)));
-    let _ = put(&json(&Answer::failed(word.unwrap_or_default(), &failure)));
+    let _ = put(&json(&failed(word.unwrap_or_default(), &failure)));
     Kind::Usage.exit_code()
+}
+
+/// The document of a failure.
+fn failed(command: &str, failure: &Failure) -> Answer {
+    let hints = failure.hints().into_iter().map(advice::next).collect();
+    Answer::failed(command, failure, hints)
 }
 
 fn json(answer: &Answer) -> String {

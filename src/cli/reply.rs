@@ -5,7 +5,10 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::render::{self, Style};
+use super::{
+    advice,
+    render::{self, Style},
+};
 use crate::{
     base::{Hint, Kind},
     model::{
@@ -52,7 +55,7 @@ impl Reply {
 
     /// The same with next steps.
     pub fn with_next(mut self, hints: Vec<Hint>) -> Self {
-        self.next.extend(hints.into_iter().map(Next::from));
+        self.next.extend(hints.into_iter().map(advice::next));
         self
     }
 

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{
+    advice,
     args::Globals,
     error::Error,
     render::{
@@ -190,6 +191,7 @@ impl Session {
                 command: self.command.clone(),
             },
             environment: Environment::of_this_process(),
+            spell: advice::argv,
         }
     }
 

@@ -5,7 +5,10 @@
 use std::io;
 
 use super::{NAMES, parts};
-use crate::base::{Fault, Hint, Kind, RelPath, glob::BadGlob, path::UnsafePath, yaml};
+use crate::{
+    base::{Fault, Hint, Kind, RelPath, glob::BadGlob, path::UnsafePath, yaml},
+    model::Advice,
+};
 
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -118,12 +121,7 @@ impl Fault for Error {
     }
 
     fn hints(&self) -> Vec<Hint> {
-        let schema = || {
-            Hint::run(
-                "see every key and its form",
-                &["snapback", "schema", "config"],
-            )
-        };
+        let schema = || Advice::SeeSettings.because("see every key and its form");
         match self {
             Self::Parse { meant, back, .. } => {
                 let meant = if meant.is_empty() {

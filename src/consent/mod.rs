@@ -22,7 +22,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{Digest, Fault, Fs, Hint, Kind, random, text},
-    model::trust::{CommandState, ConfiguredCommand, digest_of_all},
+    model::{
+        Advice,
+        trust::{CommandState, ConfiguredCommand, digest_of_all},
+    },
     records::{
         JsonRecord, PrivateFolder, RecordFiles, RecordPort,
         private::{OTHERS_DO_NOT_WRITE, Refusal},
@@ -106,7 +109,7 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::NotTrusted(_) => vec![
-                Hint::run("look at them and agree", &["snapback", "trust"]),
+                Advice::AgreeToCommands.because("look at them and agree"),
                 Hint::say(
                     "or leave them out with --no-commands: what they check is then reported as not run",
                 ),

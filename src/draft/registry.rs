@@ -85,7 +85,7 @@ fn describe(
     let converter = site.git.converter(Attributes::WorkTree)?;
     let mut edit = RegistryEdit::of_nothing(path.clone());
     let in_tree = work_tree(site, task, version, tracked.as_ref(), &mut edit);
-    let in_tree = unfit.take(in_tree, WORK_TREE, &mut edit)?;
+    let in_tree = unfit.take(site, in_tree, WORK_TREE, &mut edit)?;
     if ignored && tracked.is_none() {
         return Ok(edit);
     }
@@ -98,12 +98,12 @@ fn describe(
         in_tree: in_tree.as_deref(),
     };
     let committed = entry.in_git(head.as_ref());
-    let committed = unfit.take(committed, "HEAD", &mut edit)?.flatten();
+    let committed = unfit.take(site, committed, "HEAD", &mut edit)?.flatten();
     let staged = if index == head {
         committed.clone()
     } else {
         let staged = entry.in_git(index.as_ref());
-        unfit.take(staged, "the index", &mut edit)?.flatten()
+        unfit.take(site, staged, "the index", &mut edit)?.flatten()
     };
     edit.blobs = [&committed, &staged]
         .into_iter()
@@ -128,6 +128,7 @@ impl Unfit {
     /// The value, or `None` and a line where that place stays as it is.
     fn take<T>(
         self,
+        site: &RepoSite,
         result: Result<T, Failure>,
         place: &str,
         edit: &mut RegistryEdit,
@@ -141,7 +142,7 @@ impl Unfit {
                         Kind::Cancelled(_) | Kind::TimeLimit | Kind::Bug
                     ) =>
             {
-                let why = read::trouble_of(&edit.path, &failure);
+                let why = read::trouble_of(site, &failure);
                 edit.left.push(format!(
                     "in {place} the entry is not set, and every byte stays: {why}"
                 ));
@@ -210,7 +211,7 @@ pub fn back(
         );
         let [tree, index] = places.map(|(changes, now, place)| {
             let back = back_in_git(site, task, changes, now, &mut blobs);
-            Unfit::Leave.take(back, place, &mut edit)
+            Unfit::Leave.take(site, back, place, &mut edit)
         });
         (edit.tree, edit.index, edit.blobs) = (tree?.flatten(), index?.flatten(), blobs);
     }

@@ -10,7 +10,7 @@ use crate::{
     },
     git::{Converter, Repo, Worktree},
     model::{
-        FileKind, FileRecord, GitId, Location,
+        Advice, FileKind, FileRecord, GitId, Location,
         manifest::{ManifestFile, Role},
     },
     site::RepoSite,
@@ -232,10 +232,7 @@ impl crate::base::Fault for Error {
         let missing = is_missing.then(crate::catalog::absent::copy_store);
         missing
             .into_iter()
-            .chain([crate::base::Hint::run(
-                "see everything that is wrong with the releases",
-                &["snapback", "verify-snapshot", "--all", "--deep"],
-            )])
+            .chain([Advice::VerifyAll.because("see everything that is wrong with the releases")])
             .collect()
     }
 }

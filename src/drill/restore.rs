@@ -262,7 +262,7 @@ fn registry_entry(
     match edited() {
         Ok(bytes) => write(scratch, path, &bytes),
         Err(failure) => {
-            let why = registry::trouble_of(path, &failure);
+            let why = registry::trouble_of(drill.site, &failure);
             restored.notes.push(format!(
                 "a rollback would not set the entry in the registry: {why}"
             ));

@@ -25,7 +25,7 @@ impl Guard<'_> {
         let catalog::registry::Active {
             version: active,
             trouble,
-        } = catalog::registry::active(&*self.site.tree, &self.site.settings, spec);
+        } = catalog::registry::active(self.site, spec);
         let is_unknown = active.is_none() && !trouble.is_empty();
         for line in trouble {
             self.site.warn(line);

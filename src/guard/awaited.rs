@@ -11,7 +11,7 @@ use crate::{
     draft::Draft,
     journal::history,
     model::{
-        OpId, Plan, Report, Settings,
+        Advice, OpId, Plan, Report, Settings,
         confirm::{CONFIRM_SCHEMA, Pending},
         report::Outcome,
         request::Rollback,
@@ -104,9 +104,9 @@ impl Change for AwaitedRollback<'_> {
         };
         Confirmations::new(site.state.clone()).save(&pending)?;
         Ok(Some(format!(
-            "goes back by itself in {:?} unless somebody runs: snapback confirm -t {}",
+            "goes back by itself in {:?} unless somebody runs: {}",
             pending.within(),
-            pending.task
+            site.spelled(&Advice::Confirm { task: pending.task })
         )))
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     alert::Alerts,
     base::Failure,
     model::{
-        Version,
+        Advice, Version,
         alert::{Notice, Topic},
         guard::{Frozen, GuardState},
     },
@@ -24,13 +24,16 @@ impl Guard<'_> {
             state.task,
             Version::or_none(state.version.as_ref())
         );
+        let thaw = Advice::Thaw {
+            task: state.task.clone(),
+        };
         let facts = vec![
             ("cannot help".into(), why.to_string()),
             (
                 "frozen".into(),
                 format!(
-                    "the guard leaves it alone until `snapback guard thaw -t {}`",
-                    state.task
+                    "the guard leaves it alone until `{}`",
+                    self.site.spelled(&thaw)
                 ),
             ),
         ];

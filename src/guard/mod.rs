@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use crate::{
     base::{Fault, Hint, Kind},
     model::{
-        TaskId,
+        Advice, TaskId,
         guard::{Cursor, Metric, Sample},
     },
     verify::evidence::Variables,
@@ -121,20 +121,19 @@ impl Fault for Error {
                 "add `guard: [{name: …, file: …, fail: \"> 0.1\"}]` to a task; docs/guard.md explains rules",
             )],
             Self::NoRule { .. } => {
-                vec![Hint::run("see the rules", &["snapback", "guard", "status"])]
+                vec![Advice::SeeGuard.because("see the rules")]
             }
             Self::Waits(task) => vec![
-                Hint::run("let it stay", &["snapback", "confirm", "-t", task.as_str()]),
-                Hint::run("take it back", &["snapback", "undo", "-t", task.as_str()]),
+                Advice::Confirm { task: task.clone() }.because("let it stay"),
+                Advice::UndoTask { task: task.clone() }.because("take it back"),
             ],
             Self::NothingWaits(_) => {
-                vec![Hint::run("see what was done", &["snapback", "op", "list"])]
+                vec![Advice::ListOperations.because("see what was done")]
             }
             Self::SeveralWait(_) => vec![Hint::say("name one: --task TASK")],
-            Self::TooLate(task) => vec![Hint::run(
-                "see where it stands",
-                &["snapback", "status", "-t", task.as_str()],
-            )],
+            Self::TooLate(task) => {
+                vec![Advice::SeeTask { task: task.clone() }.because("see where it stands")]
+            }
             Self::Unconfirmable(task, _) => {
                 vec![Hint::say(format!(
                     "if the rollback shall stay, remove .git/snapback/confirm/{task}.json"

@@ -10,7 +10,7 @@ use crate::{
     config,
     git::{Repo, child},
     model::{
-        answer::Next,
+        Advice,
         health::{Finding, Level},
         overview::{DoctorLine, TaskLine},
     },
@@ -91,11 +91,7 @@ fn look(site: &RepoSite) -> Vec<DoctorLine> {
 fn tasks_line(site: &RepoSite) -> DoctorLine {
     let count = site.settings.tasks.len();
     if count == 0 {
-        bad(
-            "tasks",
-            "none found",
-            Hint::run("find them", &["snapback", "init"]),
-        )
+        bad("tasks", "none found", Advice::SetUp.because("find them"))
     } else {
         fine("tasks", text::count(count, "task"))
     }
@@ -110,7 +106,7 @@ fn operations_line(site: &RepoSite) -> DoctorLine {
             bad(
                 "operations",
                 seen,
-                Hint::run("finish it", &["snapback", "op", "resume"]),
+                Advice::FinishOperation.because("finish it"),
             )
         }
         Err(failure) => failed("operations", &explain(site, failure)),
@@ -140,11 +136,7 @@ fn registry_line(site: &RepoSite) -> DoctorLine {
                 "{} at odds with the configuration",
                 text::count(lines.len(), "task")
             );
-            bad(
-                "registry",
-                seen,
-                Hint::run("see how", &["snapback", "registry", "sync"]),
-            )
+            bad("registry", seen, Advice::CompareRegistry.because("see how"))
         }
         Err(failure) => failed("registry", &explain(site, failure)),
     }
@@ -156,11 +148,7 @@ fn signing_line(site: &RepoSite) -> Option<DoctorLine> {
         Signatures::None => None,
         Signatures::Made(seen) | Signatures::Asks(seen) => Some(fine("signing", seen)),
         Signatures::Unusable(failure) => {
-            let fix = failure
-                .hints()
-                .into_iter()
-                .find(|hint| !hint.argv.is_empty())
-                .map(Next::from);
+            let fix = failure.hints().into_iter().find(|hint| hint.act.is_some());
             Some(DoctorLine {
                 fix,
                 ..failed("signing", &failure)
@@ -178,7 +166,7 @@ fn commands_line(site: &RepoSite) -> Option<DoctorLine> {
         new => bad(
             "commands",
             format!("{new} not trusted"),
-            Hint::run("see them, and agree", &["snapback", "trust"]),
+            Advice::AgreeToCommands.because("see them, and agree"),
         ),
     })
 }
@@ -226,7 +214,7 @@ fn look_at_ways(site: &RepoSite) -> Option<DoctorLine> {
     Some(bad(
         "ways back",
         said.join("; "),
-        Hint::run("see all of it", &["snapback", "health"]),
+        Advice::SeeHealth.because("see all of it"),
     ))
 }
 
@@ -351,7 +339,7 @@ fn bad(what: &str, seen: impl Into<String>, fix: Hint) -> DoctorLine {
         what: what.into(),
         ok: false,
         seen: seen.into(),
-        fix: Some(fix.into()),
+        fix: Some(fix),
     }
 }
 
@@ -376,11 +364,11 @@ fn failed(what: &str, failure: &Failure) -> DoctorLine {
 }
 
 /// The first hint that does not lead back here.
-fn remedy(hints: Vec<Hint>) -> Option<Next> {
+fn remedy(hints: Vec<Hint>) -> Option<Hint> {
+    let here = Advice::CheckEverything.into();
     hints
         .into_iter()
-        .find(|hint| hint.argv.get(1).is_none_or(|word| word != "doctor"))
-        .map(Next::from)
+        .find(|hint| hint.act.as_ref() != Some(&here))
 }
 
 /// A line for either.

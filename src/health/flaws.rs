@@ -3,7 +3,6 @@
 use crate::{
     model::{
         TaskId,
-        answer::Next,
         health::{Finding, Level},
     },
     site::{Flaw, RepoSite, Stops},
@@ -37,6 +36,6 @@ fn finding(flaw: &Flaw, level: Level) -> Finding {
         check: "settings",
         level,
         seen: flaw.sentence(),
-        fix: flaw.error.hints().into_iter().next().map(Next::from),
+        fix: flaw.error.hints().into_iter().next(),
     }
 }

@@ -18,8 +18,7 @@ use crate::{
     base::{Failure, Kind, clock::millis},
     catalog::{releases::Releases, tasks},
     model::{
-        TaskId, Version,
-        answer::Next,
+        Advice, TaskId, Version,
         confirm::Pending,
         health::{Finding, Health, Level, TaskHealth},
         overview::TaskLine,
@@ -185,18 +184,7 @@ fn unconfirmed(pending: &Pending) -> Finding {
         check: "confirm",
         level: Level::Critical,
         seen,
-        fix: Some(run("take it back", &["confirm", "--watch"])),
-    }
-}
-
-/// A next step that is a command of snapback.
-fn run(why: &str, words: &[&str]) -> Next {
-    Next {
-        why: why.into(),
-        argv: std::iter::once("snapback")
-            .chain(words.iter().copied())
-            .map(String::from)
-            .collect(),
+        fix: Some(Advice::TakeBackUnconfirmed.because("take it back")),
     }
 }
 
@@ -206,6 +194,6 @@ fn failed(check: &'static str, level: Level, failure: &Failure) -> Finding {
         check,
         level,
         seen: failure.to_string(),
-        fix: failure.hints().into_iter().next().map(Next::from),
+        fix: failure.hints().into_iter().next(),
     }
 }

@@ -1,6 +1,6 @@
 //! What of a task's releases would keep a rollback to one of them from working.
 
-use super::{failed, run};
+use super::failed;
 use crate::{
     catalog::{
         Release,
@@ -8,8 +8,7 @@ use crate::{
         releases::Releases,
     },
     model::{
-        CheckResult, Status, TaskId, TaskSpec, Verification, Version,
-        answer::Next,
+        Advice, CheckResult, Status, TaskId, TaskSpec, Verification, Version,
         health::{Finding, Level},
         overview::TaskLine,
         signature::Demand,
@@ -69,7 +68,7 @@ pub(super) fn look_at_release(
             check: "manifest",
             level: Level::Warning,
             seen,
-            fix: worst.hints.first().cloned().map(Next::from),
+            fix: worst.hints.first().cloned(),
         });
     }
     if let Some(finding) = look_at_kept(site, spec, releases, version, (worst, deep)) {
@@ -100,15 +99,16 @@ fn look_at_kept(
     let seen = format!(
         "the tag of {version} was moved; what was released is kept, and comes back with its tag"
     );
-    let fix = worst
-        .hints
-        .iter()
-        .find(|hint| hint.argv.get(1).is_some_and(|word| word == "update-ref"));
+    let fix = worst.hints.iter().find(|hint| {
+        hint.command()
+            .get(1)
+            .is_some_and(|word| word == "update-ref")
+    });
     verification.is_good().then_some(Finding {
         check: "objects",
         level: Level::Critical,
         seen,
-        fix: fix.cloned().map(Next::from),
+        fix: fix.cloned(),
     })
 }
 
@@ -139,17 +139,11 @@ fn not_restorable(
         "{version} cannot be {word}: {}{more}",
         worst.evidence.first().map_or("", String::as_str)
     );
-    let fix = run(
-        "see all of it",
-        &[
-            "verify-snapshot",
-            "-t",
-            task.as_str(),
-            "--version",
-            &version.to_string(),
-            "--deep",
-        ],
-    );
+    let fix = Advice::VerifyBytes {
+        task: task.clone(),
+        version: version.to_string(),
+    }
+    .because("see all of it");
     Finding {
         check: "objects",
         level,

@@ -1,14 +1,14 @@
 //! What of the whole repository would keep a rollback from working: the unfinished operation, the
 //! registry, the signing key, the store and the disk.
 
-use super::{failed, run};
+use super::failed;
 use crate::{
     backup::upkeep,
     catalog::registry,
     git::BrokenRef,
     guard::Waiting,
     model::{
-        answer::Next,
+        Advice,
         confirm::Pending,
         health::{Disk, Finding, Level},
     },
@@ -43,7 +43,7 @@ pub(super) fn look_at_operations(site: &RepoSite, findings: &mut Vec<Finding>) -
                 check: "operation",
                 level: Level::Critical,
                 seen,
-                fix: Some(run("finish it", &["op", "resume"])),
+                fix: Some(Advice::FinishOperation.because("finish it")),
             });
             true
         }
@@ -78,11 +78,7 @@ pub(super) fn look_at_overdue(site: &RepoSite, findings: &mut Vec<Finding>) -> V
 pub(super) fn look_at_signing(site: &RepoSite, findings: &mut Vec<Finding>) {
     if let Signatures::Unusable(failure) = site.signing() {
         let found = failed("signing", Level::Warning, &failure);
-        let fix = failure
-            .hints()
-            .into_iter()
-            .find(|hint| !hint.argv.is_empty())
-            .map(Next::from);
+        let fix = failure.hints().into_iter().find(|hint| hint.act.is_some());
         findings.push(Finding {
             fix,
             seen: format!(
@@ -124,7 +120,7 @@ pub(super) fn look_at_store(
         damage => damage.map(|seen| (Level::Critical, seen)),
     };
     findings.extend(found.map(|(level, seen)| {
-        let fix = Some(run("heal what can be healed", &["store", "repair"]));
+        let fix = Some(Advice::RepairStore.because("heal what can be healed"));
         Finding {
             check: "store",
             level,
@@ -175,6 +171,6 @@ pub(super) fn broken_tag(tag: &BrokenRef) -> Finding {
         check: "tags",
         level: Level::Warning,
         seen: format!("{} is broken: {}", tag.name, tag.why),
-        fix: tag.hints().into_iter().next().map(Next::from),
+        fix: tag.hints().into_iter().next(),
     }
 }

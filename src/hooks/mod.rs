@@ -24,7 +24,7 @@ use std::{io, path::PathBuf};
 
 use crate::{
     base::{Fault, Hint, Kind},
-    model::hooks::HookMethod,
+    model::{Advice, hooks::HookMethod},
 };
 pub use place::SYNC_POINTS;
 
@@ -95,10 +95,7 @@ impl Fault for Error {
                 Hint::say(format!(
                     "then remove it: where {name}.pre-snapback is there, that is the hook from before: mv {name}.pre-snapback {name}"
                 )),
-                Hint::run(
-                    "and install anew if you want to",
-                    &["snapback", "hooks", "install"],
-                ),
+                Advice::InstallHooks.because("and install anew if you want to"),
             ],
             Self::NoHook { name } => vec![Hint::say(format!(
                 "move {name} away, or leave that hook out with --only"
@@ -106,10 +103,7 @@ impl Fault for Error {
             Self::KeptTaken { name } => vec![Hint::say(format!(
                 "look at it and move it away: snapback keeps a hook under {name}"
             ))],
-            Self::Method { .. } => vec![Hint::run(
-                "let snapback choose",
-                &["snapback", "hooks", "install"],
-            )],
+            Self::Method { .. } => vec![Advice::InstallHooks.because("let snapback choose")],
             Self::ConfigForm(_) => {
                 vec![Hint::run(
                     "write it on one line",

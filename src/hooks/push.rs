@@ -9,7 +9,7 @@ use super::{
 use crate::{
     base::{Failure, Hint, Kind, text},
     catalog::{self, Release, manifests},
-    model::{GitId, TagName},
+    model::{Advice, GitId, TagName},
 };
 
 /// One reference of a push.
@@ -158,17 +158,11 @@ fn broken(
             None
         }
         Err(failure) if failure.kind() == Kind::Bad => {
-            let hint = Hint::run(
-                "see what is wrong",
-                &[
-                    "snapback",
-                    "verify-snapshot",
-                    "-t",
-                    release.task.as_str(),
-                    "--version",
-                    &release.version.to_string(),
-                ],
-            );
+            let hint = Advice::VerifyVersion {
+                task: release.task.clone(),
+                version: release.version.to_string(),
+            }
+            .because("see what is wrong");
             Some((format!("{name} does not hold: {failure}"), vec![hint]))
         }
         // A tag that is older than snapback has no manifest, and what is elsewhere cannot be looked

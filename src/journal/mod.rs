@@ -18,7 +18,7 @@ pub mod status;
 
 use crate::{
     base::{Failure, Fault, Hint, Kind},
-    model::OpId,
+    model::{Advice, OpId},
 };
 
 pub use log::{Log, Record, SYNC_POINTS};
@@ -97,24 +97,18 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Unfinished(_) => vec![
-                Hint::run("finish it", &["snapback", "op", "resume"]),
-                Hint::run("go back to how it was", &["snapback", "op", "abort"]),
+                Advice::FinishOperation.because("finish it"),
+                Advice::AbortOperation.because("go back to how it was"),
             ],
             Self::Stuck { op, .. } => vec![
-                Hint::run(
-                    "see what it was doing and where your bytes are",
-                    &["snapback", "op", "show", op],
-                ),
-                Hint::run(
-                    "mend the cause, then try again",
-                    &["snapback", "op", "abort"],
-                ),
+                Advice::SeeOperation { op: op.clone() }
+                    .because("see what it was doing and where your bytes are"),
+                Advice::AbortOperation.because("mend the cause, then try again"),
             ],
-            Self::Damaged(op, _) => vec![Hint::run(
-                "see what is left of it",
-                &["snapback", "op", "show", &op.short()],
-            )],
-            Self::NotFound(_) => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
+            Self::Damaged(op, _) => {
+                vec![Advice::SeeOperation { op: op.short() }.because("see what is left of it")]
+            }
+            Self::NotFound(_) => vec![Advice::ListOperations.because("see all operations")],
             _ => Vec::new(),
         }
     }

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use crate::{
     base::{Fault, Hint, Kind},
-    model::signature::KeyId,
+    model::{Advice, signature::KeyId},
     records::private::Refusal,
 };
 
@@ -90,7 +90,7 @@ impl Fault for Error {
             )],
             Self::NoKey(_) => {
                 vec![
-                    Hint::run("make one", &["snapback", "keys", "create"]),
+                    Advice::CreateKey.because("make one"),
                     Hint::say("or release without a signature: --no-sign"),
                 ]
             }
@@ -101,7 +101,7 @@ impl Fault for Error {
                 "see to it, for instance",
                 &["chmod", mode, &path.to_string_lossy()],
             )],
-            Self::Unknown(_) => vec![Hint::run("see which are", &["snapback", "keys", "list"])],
+            Self::Unknown(_) => vec![Advice::ListKeys.because("see which are")],
             Self::Revoked(_) => vec![Hint::say("let its owner make a new one, and allow that")],
             Self::Weak(_) | Self::Name | Self::File { .. } => Vec::new(),
         }

@@ -189,7 +189,7 @@ impl Operator<'_> {
         task: &TaskSpec,
         report: &mut Report,
     ) -> Result<(), Failure> {
-        let active = read::active(&*self.site.tree, &self.site.settings, task).version;
+        let active = read::active(self.site, task).version;
         let Some(version) = active.filter(|active| report.to.as_ref() == Some(active)) else {
             return Ok(());
         };

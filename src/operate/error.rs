@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     base::{Fault, Hint, Kind, RelPath},
-    model::{TaskId, operation::OpKind},
+    model::{Advice, TaskId, operation::OpKind},
 };
 
 /// What stops an operation before it begins, or keeps it from being brought to its end.
@@ -109,10 +109,7 @@ impl Fault for Error {
                     "see which disk is full, and make room",
                     &["df", "-h", &place.to_string_lossy()],
                 ),
-                Hint::run(
-                    "see what the store can give back",
-                    &["snapback", "store", "gc", "--dry-run"],
-                ),
+                Advice::SeeGarbage.because("see what the store can give back"),
             ],
             Self::Unset { .. } => vec![Hint::say(
                 "set it where snapback runs, or go all the same: --on-verify-fail keep",
@@ -131,29 +128,29 @@ impl Error {
                     "go back to that branch",
                     &["git", "switch", branch.trim_start_matches("refs/heads/")],
                 ),
-                Hint::run("or take the operation back", &["snapback", "op", "abort"]),
+                Advice::AbortOperation.because("or take the operation back"),
             ],
             Self::NotItsOwn { op, .. } | Self::NotItsName { op, .. } => vec![
-                Hint::run("see what it would do", &["snapback", "op", "show", op]),
+                Advice::SeeOperation { op: op.clone() }.because("see what it would do"),
                 Hint::say(
                     "if the settings were changed since it began, put them back as they were; if nobody of yours began it, move its folder out of .git/snapback/ops",
                 ),
             ],
             Self::NothingUnfinished => {
-                vec![Hint::run("see all operations", &["snapback", "op", "list"])]
+                vec![Advice::ListOperations.because("see all operations")]
             }
-            Self::OtherWorkTree(path) => vec![Hint::run(
-                "finish it there",
-                &["snapback", "-C", path, "op", "resume"],
-            )],
+            Self::OtherWorkTree(path) => vec![
+                Advice::FinishOperation
+                    .there(path)
+                    .because("finish it there"),
+            ],
             // What of these can be taken back is said of them themselves.
             Self::WasPublished(op, OpKind::Adopt | OpKind::Init | OpKind::Undo) => {
-                vec![Hint::run(
-                    "see what it did",
-                    &["snapback", "op", "show", op],
-                )]
+                vec![Advice::SeeOperation { op: op.clone() }.because("see what it did")]
             }
-            Self::WasPublished(op, _) => vec![Hint::run("take it back", &["snapback", "undo", op])],
+            Self::WasPublished(op, _) => {
+                vec![Advice::UndoThis { what: op.clone() }.because("take it back")]
+            }
             _ => Vec::new(),
         }
     }

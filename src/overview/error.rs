@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     base::{Fault, Hint, Kind, RelPath},
-    model::TaskId,
+    model::{Advice, TaskId},
 };
 
 /// What keeps a release from being read or exported.
@@ -41,10 +41,13 @@ impl Fault for Error {
         match self {
             Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
             Self::NoSuchFile { task, version, .. } => {
-                vec![Hint::run(
-                    "see its files",
-                    &["snapback", "show", "--task", task.as_str(), version],
-                )]
+                vec![
+                    Advice::SeeVersion {
+                        task: task.clone(),
+                        version: version.clone(),
+                    }
+                    .because("see its files"),
+                ]
             }
             Self::Outside(..) => Vec::new(),
         }

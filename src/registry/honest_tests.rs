@@ -3,7 +3,7 @@
 use super::{Error, Registry, task_config};
 use crate::{
     base::{Fault, Kind, RelPath},
-    model::Version,
+    model::{Advice, Version},
 };
 
 fn version(text: &str) -> Version {
@@ -253,10 +253,8 @@ fn a_merge_that_went_wrong_is_called_that() {
         "{\n<<<<<<< HEAD\n  \"T01\": \"1.0.0\"\n=======\n  \"T01\": \"1.1.0\"\n>>>>>>> other\n}\n";
     let error = Registry::parse(marked.as_bytes()).expect_err("it is in conflict");
     assert!(matches!(error, Error::Conflict { line: 2, .. }), "{error}");
-    assert_eq!(
-        error.hints()[0].argv,
-        ["snapback", "registry", "sync", "--from", "config"]
-    );
+    let advised = error.hints()[0].act.as_ref().and_then(Advice::of);
+    assert_eq!(advised, Some(Advice::SyncFromConfigs));
     for name in ["c.yaml", "c.json", "c.toml"] {
         let error = edited(name, "version", &marked.replace("\"T01\":", "version ="))
             .expect_err("it is in conflict");

@@ -25,7 +25,7 @@ mod yaml;
 
 use crate::{
     base::{Fault, Hint, Kind},
-    model::version::NotAVersion,
+    model::{Advice, version::NotAVersion},
 };
 
 pub use task_registry::Registry;
@@ -161,10 +161,8 @@ impl Fault for Error {
         match self {
             Self::NoVersion { add, dynamic, .. } => version_hints(add, *dynamic),
             Self::Conflict { file, .. } if file == task_registry::FILE => vec![
-                Hint::run(
-                    "take every entry of both sides, and the versions of the configs",
-                    &["snapback", "registry", "sync", "--from", "config"],
-                ),
+                Advice::SyncFromConfigs
+                    .because("take every entry of both sides, and the versions of the configs"),
                 Hint::say("or mend the marks by hand"),
             ],
             Self::Conflict { .. } => {
@@ -173,10 +171,8 @@ impl Fault for Error {
                 )]
             }
             Self::Parse { file, .. } if file == task_registry::FILE => vec![
-                Hint::run(
-                    "write what can be read anew, with the versions of the configs",
-                    &["snapback", "registry", "sync", "--from", "config"],
-                ),
+                Advice::SyncFromConfigs
+                    .because("write what can be read anew, with the versions of the configs"),
                 Hint::say(
                     "or see who changed it with `git log -p` and take the last good one with `git restore`",
                 ),
@@ -188,10 +184,9 @@ impl Fault for Error {
             Self::Edit { .. } => vec![Hint::say(
                 "write the version as a plain or quoted text of its own, on one line",
             )],
-            Self::NoEntry { .. } => vec![Hint::run(
-                "see how registry and configs differ",
-                &["snapback", "registry", "sync"],
-            )],
+            Self::NoEntry { .. } => {
+                vec![Advice::CompareRegistry.because("see how registry and configs differ")]
+            }
             _ => vec![Hint::say(
                 "mend it, or see who changed it with `git log -p` and take the last good one with `git restore`",
             )],

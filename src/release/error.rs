@@ -3,7 +3,7 @@
 use super::line;
 use crate::{
     base::{Fault, Hint, Kind, RelPath, text},
-    model::{TaskId, Version},
+    model::{Advice, TaskId, Version},
     policy::portable::Trouble,
     registry::version_hints,
 };
@@ -182,27 +182,12 @@ impl Error {
     fn of_the_number(&self) -> Vec<Hint> {
         match self {
             Self::TagExists { task, .. } => vec![
-                Hint::run(
-                    "take the next version",
-                    &[
-                        "snapback",
-                        "create-snapshot",
-                        "--task",
-                        task.as_str(),
-                        "--bump",
-                        "patch",
-                    ],
-                ),
-                Hint::run(
-                    "see what is released",
-                    &["snapback", "list", "--task", task.as_str()],
-                ),
+                Advice::ReleaseNext { task: task.clone() }.because("take the next version"),
+                Advice::ListVersions { task: task.clone() }.because("see what is released"),
             ],
             Self::Twice { tag, .. } => vec![
-                Hint::run(
-                    "take the one that was made here back",
-                    &["snapback", "undo", tag],
-                ),
+                Advice::UndoThis { what: tag.clone() }
+                    .because("take the one that was made here back"),
                 Hint::run(
                     "then bring the other one here, and release the next version",
                     &["git", "fetch", "--tags"],
@@ -225,20 +210,13 @@ impl Error {
 
 /// What helps when the files are those of a held version.
 fn if_it_is_good(task: &TaskId, held: &Version) -> Vec<Hint> {
-    let task = task.as_str();
     vec![
-        Hint::run("see why", &["snapback", "verdicts", "list", "--task", task]),
-        Hint::run(
-            "if it is good after all, lift the hold",
-            &[
-                "snapback",
-                "hold",
-                &held.to_string(),
-                "--task",
-                task,
-                "--lift",
-            ],
-        ),
+        Advice::ListVerdicts { task: task.clone() }.because("see why"),
+        Advice::LiftHold {
+            version: held.to_string(),
+            task: task.clone(),
+        }
+        .because("if it is good after all, lift the hold"),
     ]
 }
 
@@ -246,17 +224,11 @@ fn if_it_is_good(task: &TaskId, held: &Version) -> Vec<Hint> {
 fn bring_it_here(task: &TaskId, version: &Version) -> Vec<Hint> {
     vec![
         crate::catalog::absent::copy_store(),
-        Hint::run(
-            "then bring what is missing",
-            &[
-                "snapback",
-                "rollback",
-                "--task",
-                task.as_str(),
-                "--to",
-                &version.to_string(),
-            ],
-        ),
+        Advice::RollBackTo {
+            task: task.clone(),
+            to: version.to_string(),
+        }
+        .because("then bring what is missing"),
         Hint::say("or name it in the task's `exclude`, when no release needs it any more"),
     ]
 }

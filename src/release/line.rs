@@ -13,7 +13,9 @@ use super::{Error, NewRelease, version};
 use crate::{
     base::{Failure, Hint},
     catalog::{self, Release, releases::Releases, untagged},
-    model::{GitId, TagName, TaskId, TaskSpec, Version, request::NextVersion, version::Bump},
+    model::{
+        Advice, GitId, TagName, TaskId, TaskSpec, Version, request::NextVersion, version::Bump,
+    },
     site::RepoSite,
     verdict::{Standings, standing_of},
 };
@@ -372,17 +374,11 @@ impl Beside {
     /// What helps.
     pub fn hints(&self) -> Vec<Hint> {
         let release = |why: &str, version: &Version| {
-            Hint::run(
-                why,
-                &[
-                    "snapback",
-                    "create-snapshot",
-                    "--task",
-                    self.task.as_str(),
-                    "--version",
-                    &version.to_string(),
-                ],
-            )
+            Advice::ReleaseAs {
+                task: self.task.clone(),
+                version: version.to_string(),
+            }
+            .because(why)
         };
         let free = self
             .free

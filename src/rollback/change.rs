@@ -54,7 +54,7 @@ impl Change for Reversal<'_> {
         refuse_other_work_tree(site, &operation).map_err(|_| Error::DoneElsewhere {
             place,
             op,
-            word: self.kind.word(),
+            kind: self.kind,
         })?;
         Operator::new(site).check_planned(&operation, Direction::Over)?;
         let task = tasks::spec(site, undo::task_of(&operation)?)?;

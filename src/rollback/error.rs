@@ -5,7 +5,7 @@ use crate::{
     base::{Fault, Hint, Kind, RelPath},
     catalog::missing_tags::not_here,
     git,
-    model::{TaskId, Version},
+    model::{TaskId, Version, operation::OpKind},
     policy::target::NoTarget,
 };
 
@@ -163,8 +163,8 @@ pub enum Error {
         place: String,
         /// The operation's short id.
         op: String,
-        /// `undo` or `redo`.
-        word: &'static str,
+        /// An undo, or the redo of one.
+        kind: OpKind,
     },
     /// A word that names no version.
     #[error("{text:?} names no version of {task}: {why}")]

@@ -52,7 +52,7 @@ fn by_tags(site: &RepoSite, failure: Failure) -> Failure {
     let active = || {
         tasks::spec(site, task)
             .ok()
-            .and_then(|spec| registry::active(&*site.tree, &site.settings, spec).version)
+            .and_then(|spec| registry::active(site, spec).version)
     };
     let versions: Vec<Version> = match wanted {
         Wanted::This(version) => missing

@@ -5,7 +5,7 @@ use super::Error;
 use crate::{
     base::{Fault, Hint},
     catalog::fetch_tags,
-    model::{TaskId, Version},
+    model::{Advice, TaskId, Version, operation::OpKind},
     policy::target::NoTarget,
 };
 
@@ -30,13 +30,15 @@ impl Error {
                 )],
             ]
             .concat(),
-            Self::NoSuchVersion { task, .. } => vec![Hint::run(
-                "see its versions",
-                &["snapback", "list", "--task", task.as_str()],
-            )],
+            Self::NoSuchVersion { task, .. } => vec![its_versions(task)],
             Self::TagsNotHere { .. } => vec![fetch_tags()],
-            Self::DoneElsewhere { place, op, word } => {
-                vec![in_work_tree(place, "do it there", &[word, op])]
+            Self::DoneElsewhere { place, op, kind } => {
+                let reversal = if *kind == OpKind::Redo {
+                    Advice::RedoThis { op: op.clone() }
+                } else {
+                    Advice::UndoThis { what: op.clone() }
+                };
+                vec![in_work_tree(place, "do it there", reversal)]
             }
             Self::NotTheLast { .. }
             | Self::MovedOn { .. }
@@ -60,21 +62,8 @@ impl Error {
             )],
             Self::TakenBack { task, version, .. } => despite_the_verdict(task, version),
             Self::ActiveUnknown { task, .. } => vec![
-                Hint::run(
-                    "see its versions",
-                    &["snapback", "list", "--task", task.as_str()],
-                ),
-                Hint::run(
-                    "go to one of them",
-                    &[
-                        "snapback",
-                        "rollback",
-                        "--task",
-                        task.as_str(),
-                        "--to",
-                        "<version>",
-                    ],
-                ),
+                its_versions(task),
+                go_to(task, "<version>").because("go to one of them"),
             ],
             _ => Vec::new(),
         }
@@ -126,31 +115,20 @@ impl Error {
                 ..
             } => where_it_is(task, active, before.as_deref(), *held),
             Self::NothingTo(_) => {
-                vec![Hint::run("see all operations", &["snapback", "op", "list"])]
+                vec![Advice::ListOperations.because("see all operations")]
             }
             Self::ReleaseNotNamed { tag } => {
-                vec![Hint::run("take it back", &["snapback", "undo", tag])]
+                vec![Advice::UndoThis { what: tag.clone() }.because("take it back")]
             }
             Self::ReleaseStays { task, .. } => vec![
-                Hint::run(
-                    "go back to an earlier version instead",
-                    &[
-                        "snapback",
-                        "rollback",
-                        "--task",
-                        task.as_str(),
-                        "--to",
-                        "previous",
-                    ],
-                ),
+                go_to(task, "previous").because("go back to an earlier version instead"),
                 Hint::say(
                     "or call it bad, so that nobody goes to it: snapback mark bad VERSION -m WHY",
                 ),
             ],
-            Self::CannotUndo { op, .. } => vec![Hint::run(
-                "see what it did",
-                &["snapback", "op", "show", op],
-            )],
+            Self::CannotUndo { op, .. } => {
+                vec![Advice::SeeOperation { op: op.clone() }.because("see what it did")]
+            }
             _ => Vec::new(),
         }
     }
@@ -158,126 +136,97 @@ impl Error {
 
 /// What helps when the task is not where it was expected.
 fn from_where_it_is(task: &TaskId, active: &str, to: Option<&str>) -> Vec<Hint> {
-    let task = task.as_str();
     let is_way = |to: &&str| active != *to && active.parse::<Version>().is_ok();
-    let seen = Hint::run(
-        "see what happened",
-        &["snapback", "history", "--task", task],
-    );
-    let go = to.iter().copied().filter(is_way).map(|to| {
-        Hint::run(
-            "roll back from where it is",
-            &[
-                "snapback", "rollback", "--task", task, "--from", active, "--to", to,
-            ],
-        )
+    let go = to.filter(is_way).map(|to| {
+        let back = Advice::RollBackFrom {
+            task: task.clone(),
+            from: active.into(),
+            to: to.into(),
+        };
+        back.because("roll back from where it is")
     });
-    go.chain([seen]).collect()
+    go.into_iter().chain([what_happened(task)]).collect()
+}
+
+/// To look at what was done with a task.
+fn what_happened(task: &TaskId) -> Hint {
+    Advice::SeeHistory { task: task.clone() }.because("see what happened")
+}
+
+/// To look at the versions of a task.
+fn its_versions(task: &TaskId) -> Hint {
+    Advice::ListVersions { task: task.clone() }.because("see its versions")
+}
+
+/// To go to a version.
+fn go_to(task: &TaskId, to: &str) -> Advice {
+    Advice::RollBackTo {
+        task: task.clone(),
+        to: to.into(),
+    }
 }
 
 /// What helps before a one-way door.
 fn past_the_door(task: &TaskId, to: &str) -> Vec<Hint> {
+    let past = Advice::RollBackPastFloor {
+        task: task.clone(),
+        to: to.into(),
+    };
     vec![
-        Hint::run(
-            "go back all the same, when you know how to live with what stays",
-            &[
-                "snapback",
-                "rollback",
-                "--task",
-                task.as_str(),
-                "--to",
-                to,
-                "--past-floor",
-            ],
-        ),
-        Hint::run(
-            "or see which version is on this side",
-            &["snapback", "list", "--task", task.as_str()],
-        ),
+        past.because("go back all the same, when you know how to live with what stays"),
+        Advice::ListVersions { task: task.clone() }.because("or see which version is on this side"),
     ]
 }
 
 /// What helps when somebody took the target back.
 fn despite_the_verdict(task: &TaskId, version: &Version) -> Vec<Hint> {
-    let (task, version) = (task.as_str(), &version.to_string());
+    let all_the_same = Advice::RollBackDespiteVerdict {
+        task: task.clone(),
+        to: version.to_string(),
+    };
     vec![
-        Hint::run(
-            "see who said so, and why",
-            &["snapback", "verdicts", "list", "--task", task],
-        ),
-        Hint::run(
-            "go to it all the same",
-            &[
-                "snapback",
-                "rollback",
-                "--task",
-                task,
-                "--to",
-                version,
-                "--despite-verdict",
-                "--message",
-                "why",
-            ],
-        ),
+        Advice::ListVerdicts { task: task.clone() }.because("see who said so, and why"),
+        all_the_same.because("go to it all the same"),
     ]
 }
 
 /// What helps when no version is chosen by itself.
 fn to_choose(task: &TaskId, why: &NoTarget, others: bool) -> Vec<Hint> {
-    let task = task.as_str();
     let NoTarget::Unproven {
         version,
         is_previous,
     } = why
     else {
-        return vec![Hint::run(
-            "see its versions",
-            &["snapback", "list", "--task", task],
-        )];
+        return vec![its_versions(task)];
     };
     let version = version.to_string();
-    let to = if *is_previous {
-        "previous"
-    } else {
-        version.as_str()
+    let to = if *is_previous { "previous" } else { &version };
+    let go = go_to(task, to).because("go to it");
+    let prove = Advice::Rehearse {
+        task: task.clone(),
+        to: version.clone(),
     };
-    let fetch = others.then(|| {
-        Hint::run(
-            "fetch what others proved",
-            &["snapback", "verdicts", "fetch"],
-        )
-    });
-    let here = [
-        Hint::run(
-            "go to it",
-            &["snapback", "rollback", "--task", task, "--to", to],
-        ),
-        Hint::run(
-            "prove it first",
-            &["snapback", "drill", "--task", task, "--to", &version],
-        ),
-    ];
+    let fetch = others.then(|| Advice::FetchVerdicts.because("fetch what others proved"));
+    let here = [go, prove.because("prove it first")];
     here.into_iter().chain(fetch).collect()
 }
 
 /// What helps when a later operation must be taken back first, maybe in another work tree.
 fn later_first(task: &TaskId, later: &str, place: Option<&str>) -> Vec<Hint> {
     let why = "take the later one back first";
+    let undo = Advice::UndoThis { what: later.into() };
     let back = match place {
-        Some(place) => in_work_tree(place, why, &["undo", later]),
-        None => Hint::run(why, &["snapback", "undo", later]),
+        Some(place) => in_work_tree(place, why, undo),
+        None => undo.because(why),
     };
-    let see = Hint::run(
-        "see its operations",
-        &["snapback", "history", "--task", task.as_str()],
-    );
-    vec![back, see]
+    let see = Advice::SeeHistory { task: task.clone() };
+    vec![back, see.because("see its operations")]
 }
 
 /// What is to be done in another work tree, unless that is gone.
-pub fn in_work_tree(place: &str, why: &str, words: &[&str]) -> Hint {
+pub fn in_work_tree(place: &str, why: &str, advice: Advice) -> Hint {
     if std::path::Path::new(place).is_dir() {
-        return Hint::run(why, &[&["snapback"][..], &["-C", place], words].concat());
+        return advice.there(place).because(why);
     }
     Hint::say(
         "that work tree is gone, and with it the files that were changed; to go to a version: snapback rollback",
@@ -286,21 +235,17 @@ pub fn in_work_tree(place: &str, why: &str, words: &[&str]) -> Hint {
 
 /// What helps when the task is no longer where the operation left it.
 fn where_it_is(task: &TaskId, active: &str, before: Option<&str>, held: bool) -> Vec<Hint> {
-    let task = task.as_str();
     let hint = match before {
         // It is there already, by other means than an undo, which would have lifted the hold.
-        Some(before) if active == before && held => Hint::run(
-            "it is there already, and held; if it is good after all, lift the hold",
-            &["snapback", "hold", before, "--task", task, "--lift"],
-        ),
-        Some(before) if active != before => Hint::run(
-            "go to the version before it",
-            &["snapback", "rollback", "--task", task, "--to", before],
-        ),
-        _ => Hint::run(
-            "see what happened",
-            &["snapback", "history", "--task", task],
-        ),
+        Some(before) if active == before && held => Advice::LiftHold {
+            task: task.clone(),
+            version: before.into(),
+        }
+        .because("it is there already, and held; if it is good after all, lift the hold"),
+        Some(before) if active != before => {
+            go_to(task, before).because("go to the version before it")
+        }
+        _ => what_happened(task),
     };
     vec![hint]
 }

@@ -63,7 +63,7 @@ pub fn draft(
     let catalog::registry::Active {
         version: active,
         trouble,
-    } = catalog::registry::active(&*site.tree, &site.settings, task);
+    } = catalog::registry::active(site, task);
     if let (None, None, [why, ..]) = (&active, &request.to, &trouble[..]) {
         return Err(Error::ActiveUnknown {
             task: task.id.clone(),

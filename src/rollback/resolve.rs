@@ -31,7 +31,7 @@ pub fn resolve(site: &RepoSite, task: &TaskId, typed: &str) -> Result<Version, F
         why: why.into(),
     };
     let active = || {
-        let active = catalog::registry::active(&*site.tree, &site.settings, spec);
+        let active = catalog::registry::active(site, spec);
         match (active.version, active.trouble.into_iter().next()) {
             // No word that counts from the active version means anything then.
             (None, Some(why)) => Err(Failure::from(Error::ActiveUnknown {

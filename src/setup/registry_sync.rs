@@ -6,7 +6,7 @@ use crate::{
     catalog::{registry as read, tasks},
     draft::{Draft, registry, steps, tree},
     model::{
-        FileRecord, PathChange, Plan, Report, TaskId, TaskSpec, Version,
+        Advice, FileRecord, PathChange, Plan, Report, TaskId, TaskSpec, Version,
         operation::OpKind,
         overview::DriftLine,
         report::Outcome,
@@ -40,12 +40,14 @@ pub fn drift(site: &RepoSite) -> Result<Vec<DriftLine>, Failure> {
         if config.as_ref().is_none_or(agree) {
             continue;
         }
-        let remedy = format!("snapback registry sync -t {} --from config", task.id);
+        let remedy = Advice::SyncTask {
+            task: task.id.clone(),
+        };
         lines.push(DriftLine {
             task: task.id.clone(),
             registry: in_registry,
             config,
-            remedy,
+            remedy: site.spelled(&remedy),
         });
     }
     Ok(lines)

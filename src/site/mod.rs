@@ -1,6 +1,7 @@
 //! Row 4, where operations act: a [`Vault`] keeps bytes and records, a [`Site`] adds the folders
 //! that may change and who asks, a [`RepoSite`] the repository.
 
+mod advice;
 pub mod bytes;
 pub mod consent;
 mod environment;
@@ -29,8 +30,8 @@ use crate::{
     git::{self, PeeledTag, Repo},
     keys::Keys,
     model::{
-        Event, GitId, Manifest, Operation, Settings, Sink, TaskId, Version, audit::Actor,
-        event::Quiet, operation::Person, signature::Signer,
+        Advice, Event, GitId, Manifest, Operation, Settings, Sink, TaskId, Version, advice::Spell,
+        audit::Actor, event::Quiet, operation::Person, signature::Signer,
     },
     stat_cache::KnownFiles,
 };
@@ -146,6 +147,8 @@ pub struct Site {
     pub dry_run: bool,
     /// How long to wait for another snapback.
     pub lock_wait: Duration,
+    /// How people are told what they can do next.
+    pub spell: Spell,
     /// What was warned of already.
     warned: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -209,6 +212,7 @@ impl Site {
             asks: false,
             dry_run: false,
             lock_wait: Duration::ZERO,
+            spell: Advice::name,
             warned: Arc::default(),
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     base::{Clock, Failure, lock::Lock},
     consent::{Consent, Place},
     git::Repo,
-    model::{RootName, Settings, Sink, audit::Actor, event::Quiet},
+    model::{Advice, RootName, Settings, Sink, advice::Spell, audit::Actor, event::Quiet},
     stat_cache::KnownFiles,
 };
 
@@ -29,6 +29,8 @@ pub struct Options {
     pub actor: Actor,
     /// The variables by which operations are planned and checked.
     pub environment: Environment,
+    /// How people are told what they can do next.
+    pub spell: Spell,
     /// Where agreements to run commands are kept.
     pub trust: Place,
     /// True when none of the commands of the configuration is to run.
@@ -48,6 +50,7 @@ impl Default for Options {
             lock_wait: Duration::ZERO,
             actor: Actor::default(),
             environment: Environment::of_this_process(),
+            spell: Advice::name,
             trust: Place::of_this_process(),
             without_commands: false,
             dry_run: false,
@@ -93,6 +96,7 @@ impl RepoSite {
             sink: options.sink,
             actor: options.actor,
             environment: options.environment,
+            spell: options.spell,
             without_commands: options.without_commands,
             asks: options.asks,
             dry_run: options.dry_run,

@@ -2,7 +2,7 @@
 
 use crate::{
     base::{Fault, Hint, Kind},
-    model::{TaskId, Version},
+    model::{Advice, TaskId, Version},
 };
 
 /// Why an engine does not go on.
@@ -38,24 +38,16 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Damaged { task, .. } => vec![Hint::run(
-                "see which versions are whole",
-                &[
-                    "snapback",
-                    "verify-snapshot",
-                    "--task",
-                    task.as_str(),
-                    "--all",
-                    "--deep",
-                ],
-            )],
+            Self::Damaged { task, .. } => vec![
+                Advice::VerifyTask { task: task.clone() }.because("see which versions are whole"),
+            ],
             Self::NotVerified { .. } => {
                 vec![Hint::say(
                     "see the checks above; `--on-verify-fail keep` leaves the version in place although it fails",
                 )]
             }
             Self::NotRestored(_) => {
-                vec![Hint::run("see what was tried", &["snapback", "op", "list"])]
+                vec![Advice::ListOperations.because("see what was tried")]
             }
         }
     }

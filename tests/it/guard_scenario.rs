@@ -90,6 +90,7 @@ impl Scene {
                     via: Via::Guard,
                     ..Actor::default()
                 },
+                spell: snapback::cli::advice::argv,
                 ..Options::default()
             },
         )

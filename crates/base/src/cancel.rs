@@ -33,7 +33,7 @@ impl Fault for Cancelled {
     }
 
     fn hints(&self) -> Vec<Hint> {
-        vec![Hint::run("see where things stand", &["snapback", "status"])]
+        vec![Hint::own("see where things stand", "see_status")]
     }
 }
 

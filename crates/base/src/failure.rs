@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use super::cancel::Cancelled;
 
 /// The family of a failure; determines the process exit code and, later, the HTTP status.
@@ -86,21 +88,32 @@ impl Kind {
     }
 }
 
-/// A suggested next step: the reason, and the arguments of a command to paste.
+/// Something that can be done next. It is data: whoever talks to people knows how it is typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Something that this program can do, by its name and values; the room that knows the words of
+    /// the domain makes and reads it.
+    Own(Value),
+    /// A command line as it stands, one element an argument: of another program, or one that was
+    /// typed.
+    Command(Vec<String>),
+}
+
+/// A next step: why, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
-    /// The purpose of the command, in a few words.
+    /// What it is for, in a few words.
     pub why: String,
-    /// The command, one element per argument; empty for advice only.
-    pub argv: Vec<String>,
+    /// What to do; none when the words say it.
+    pub act: Option<Act>,
 }
 
 impl Hint {
-    /// Makes a hint from a reason and a command line written as separate words.
+    /// Makes a hint from a reason and the command of another program, written as separate words.
     pub fn run(why: impl Into<String>, argv: &[&str]) -> Self {
         Self {
             why: why.into(),
-            argv: argv.iter().map(ToString::to_string).collect(),
+            act: Some(Act::Command(argv.iter().map(ToString::to_string).collect())),
         }
     }
 
@@ -108,7 +121,23 @@ impl Hint {
     pub fn say(why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
-            argv: Vec::new(),
+            act: None,
+        }
+    }
+
+    /// Makes a hint from a reason and the name of something that this program can do.
+    pub(crate) fn own(why: &str, name: &str) -> Self {
+        Self {
+            why: why.into(),
+            act: Some(Act::Own(name.into())),
+        }
+    }
+
+    /// Its command line as it stands; none of what this program can do.
+    pub fn command(&self) -> &[String] {
+        match &self.act {
+            Some(Act::Command(argv)) => argv,
+            _ => &[],
         }
     }
 }
@@ -149,9 +178,9 @@ impl Failure {
         match self.kind() {
             _ if !hints.is_empty() => hints,
             Kind::Cancelled(_) => vec![Hint::say("run it again when you are ready")],
-            _ => vec![Hint::run(
+            _ => vec![Hint::own(
                 "check everything that is needed here",
-                &["snapback", "doctor"],
+                "check_everything",
             )],
         }
     }

@@ -41,7 +41,7 @@ pub mod yaml;
 
 pub use clock::{Clock, zone};
 pub use digest::{Digest, Hasher, Hashing};
-pub use failure::{Failure, Fault, Hint, Kind};
+pub use failure::{Act, Failure, Fault, Hint, Kind};
 pub use fs::{Fs, Input, LinkOnTheWay, Output, Stat, SyncPoint, Type};
 pub use glob::Globs;
 pub use path::RelPath;

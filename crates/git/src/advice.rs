@@ -4,6 +4,7 @@
 
 use super::{BrokenRef, Error, branch_name};
 use base::{Fault, Hint};
+use model::Advice;
 
 impl BrokenRef {
     /// Returns hints for removing what is left of the reference, so that it can be fetched again.
@@ -116,10 +117,7 @@ impl Error {
             Self::NoRepository { named: true, .. } => {
                 vec![Hint::say("unset GIT_DIR, or let it name one")]
             }
-            Self::NoRepository { .. } => vec![Hint::run(
-                "name yours",
-                &["snapback", "-C", "DIR", "status"],
-            )],
+            Self::NoRepository { .. } => vec![Advice::SeeStatus.there("DIR").because("name yours")],
             Self::RefStorage(_) => vec![Hint::run(
                 "convert the references",
                 &["git", "refs", "migrate", "--ref-format=files"],
@@ -187,10 +185,9 @@ impl Error {
             Self::RefName { .. } => vec![Hint::say(
                 "choose a task id and a version that git takes in a reference's name",
             )],
-            Self::AlreadyPublished { .. } => vec![Hint::run(
-                "finish the operation",
-                &["snapback", "op", "resume"],
-            )],
+            Self::AlreadyPublished { .. } => {
+                vec![Advice::FinishOperation.because("finish the operation")]
+            }
             Self::Ambiguous { spec } => vec![Hint::run(
                 "see all that begin so",
                 &["git", "rev-parse", &format!("--disambiguate={spec}")],

@@ -5,30 +5,21 @@ use serde_json::Value;
 
 use super::Left;
 use crate::OpId;
-use base::{Failure, Hint};
+use base::Failure;
 
 /// Format of the document.
 pub const ANSWER_SCHEMA: &str = "snapback.answer/1";
 
-/// A command suggested as a next step.
+/// What can be done next, as whoever talks to people says it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Next {
     /// Its purpose.
     pub why: String,
-    /// The command, one element per argument.
+    /// The command, one element an argument; empty when the words say it.
     pub argv: Vec<String>,
 }
 
-impl From<Hint> for Next {
-    fn from(hint: Hint) -> Self {
-        Self {
-            why: hint.why,
-            argv: hint.argv,
-        }
-    }
-}
-
-/// The error.
+/// What went wrong.
 #[derive(Debug, Clone, Serialize)]
 pub struct Problem {
     /// The exit code as text, `SB06`.
@@ -109,11 +100,11 @@ impl Answer {
         }
     }
 
-    /// Adds the state after a failure.
-    pub fn with_left(self, left: Left) -> Self {
+    /// The same with what is so after the failure, and what can be done about it.
+    pub fn with_left(self, left: Left, more: Vec<Next>) -> Self {
         let (changed, op_id) = (left.is_change(), left.op().cloned());
         let mut next = self.next;
-        next.extend(left.hints().into_iter().map(Next::from));
+        next.extend(more);
         Self {
             changed,
             op_id,
@@ -123,14 +114,14 @@ impl Answer {
         }
     }
 
-    /// Creates the answer for a failure.
-    pub fn failed(command: &str, failure: &Failure) -> Self {
+    /// The answer for a failure, with what can be done about it.
+    pub fn failed(command: &str, failure: &Failure, hints: Vec<Next>) -> Self {
         let kind = failure.kind();
         let problem = Problem {
             code: format!("SB{:02}", kind.exit_code()),
             kind: kind.word().into(),
             message: failure.chain().join(": "),
-            hints: failure.hints().into_iter().map(Next::from).collect(),
+            hints,
         };
         Self {
             ok: false,

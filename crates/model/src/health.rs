@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{LeftOut, Version, answer::Next, overview::WayBack};
+use super::{LeftOut, Version, overview::WayBack};
 use crate::TaskId;
+use base::Hint;
 
 /// A severity, ordered from best to worst. Unknown is worse than a warning, because it may hide
 /// anything.
@@ -44,23 +45,36 @@ impl Level {
     }
 }
 
-/// A problem found by a health check.
+/// One thing that is not as it should be. What can be done about it is a hint, until whoever talks
+/// to people puts it into words.
 #[derive(Debug, Clone, Serialize)]
-pub struct Finding {
-    /// Stable name of the check: `state`, `operation`, `registry`, `standing`, `objects`,
+pub struct Finding<F = Hint> {
+    /// Stable word for what was looked at: `state`, `operation`, `registry`, `standing`, `objects`,
     /// `way_back`, `unverified`, `drift`, `left_out`, `signing`, `store`, `disk`, `inodes`.
     pub check: &'static str,
     /// Its severity.
     pub level: Level,
     /// Description of what was found.
     pub seen: String,
-    /// A suggested fix.
-    pub fix: Option<Next>,
+    /// What can be done.
+    pub fix: Option<F>,
+}
+
+impl Finding {
+    /// The same with what can be done in words.
+    fn said<F>(self, say: &impl Fn(Hint) -> F) -> Finding<F> {
+        Finding {
+            check: self.check,
+            level: self.level,
+            seen: self.seen,
+            fix: self.fix.map(say),
+        }
+    }
 }
 
 /// The health of one task.
 #[derive(Debug, Clone, Serialize)]
-pub struct TaskHealth {
+pub struct TaskHealth<F = Hint> {
     /// The task.
     pub task: TaskId,
     /// Its display name.
@@ -81,8 +95,35 @@ pub struct TaskHealth {
     pub way_back: WayBack,
     /// Ignored files that no release keeps.
     pub left_out: LeftOut,
-    /// Its problems, worst first.
-    pub findings: Vec<Finding>,
+    /// What is wrong, worst first.
+    pub findings: Vec<Finding<F>>,
+}
+
+impl TaskHealth {
+    /// The same with what can be done in words.
+    fn said<F>(self, say: &impl Fn(Hint) -> F) -> TaskHealth<F> {
+        TaskHealth {
+            task: self.task,
+            title: self.title,
+            level: self.level,
+            active: self.active,
+            verified: self.verified,
+            released_at: self.released_at,
+            releases: self.releases,
+            drift: self.drift,
+            way_back: self.way_back,
+            left_out: self.left_out,
+            findings: said(self.findings, say),
+        }
+    }
+}
+
+/// Findings with what can be done in words.
+fn said<F>(findings: Vec<Finding>, say: &impl Fn(Hint) -> F) -> Vec<Finding<F>> {
+    findings
+        .into_iter()
+        .map(|finding| finding.said(say))
+        .collect()
 }
 
 /// The space on a disk.
@@ -100,17 +141,17 @@ pub struct Disk {
 
 /// The health of a repository and all of its tasks.
 #[derive(Debug, Clone, Serialize)]
-pub struct Health {
-    /// Time of the check.
+pub struct Health<F = Hint> {
+    /// When it was looked at.
     pub at: Timestamp,
     /// The worst level of all findings.
     pub level: Level,
     /// True when every byte was read.
     pub deep: bool,
-    /// Problems of the repository as a whole, worst first.
-    pub repository: Vec<Finding>,
+    /// What is wrong with the repository as a whole, worst first.
+    pub repository: Vec<Finding<F>>,
     /// The tasks, worst first.
-    pub tasks: Vec<TaskHealth>,
+    pub tasks: Vec<TaskHealth<F>>,
     /// True when an operation did not finish.
     pub unfinished: bool,
     /// The disk of the state folder, if available.
@@ -122,13 +163,31 @@ pub struct Health {
 }
 
 impl Health {
-    /// Returns the number of tasks with a level.
+    /// The same with what can be done in words.
+    pub fn said<F>(self, say: impl Fn(Hint) -> F) -> Health<F> {
+        let tasks = self.tasks.into_iter().map(|task| task.said(&say));
+        Health {
+            at: self.at,
+            level: self.level,
+            deep: self.deep,
+            tasks: tasks.collect(),
+            repository: said(self.repository, &say),
+            unfinished: self.unfinished,
+            disk: self.disk,
+            stored: self.stored,
+            duration_ms: self.duration_ms,
+        }
+    }
+}
+
+impl<F> Health<F> {
+    /// How many tasks have a level.
     pub fn count(&self, level: Level) -> usize {
         self.tasks.iter().filter(|task| task.level == level).count()
     }
 
-    /// Returns every finding with its task, worst first; repository findings before those of tasks.
-    pub fn findings(&self) -> Vec<(Option<&TaskId>, &Finding)> {
+    /// Every finding with its task, worst first; those of the repository before those of tasks.
+    pub fn findings(&self) -> Vec<(Option<&TaskId>, &Finding<F>)> {
         let own = self.repository.iter().map(|finding| (None, finding));
         let of_tasks = self.tasks.iter().flat_map(|task| {
             task.findings

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::operation::OpKind;
-use crate::OpId;
+use crate::{Advice, OpId};
 use base::{Hint, text};
 
 /// Number of places that are named; the rest is counted.
@@ -101,13 +101,13 @@ impl Left {
             .iter()
             .find(|left| matches!(left.stand, Stand::Open | Stand::Unfinished));
         let Some(open) = open else { return Vec::new() };
-        let finish = Hint::run("finish it", &["snapback", "op", "resume"]);
+        let finish = Advice::FinishOperation.because("finish it");
         if open.only_forward {
             vec![finish]
         } else {
             vec![
                 finish,
-                Hint::run("go back to how it was", &["snapback", "op", "abort"]),
+                Advice::AbortOperation.because("go back to how it was"),
             ]
         }
     }
@@ -232,14 +232,9 @@ mod tests {
         for (left, changed, sentence) in all {
             assert_eq!((left.is_change(), &*left.sentence()), (changed, sentence));
         }
-        let argv: Vec<_> = of(vec![unfinished])
-            .hints()
-            .into_iter()
-            .map(|hint| hint.argv.join(" "))
-            .collect();
         assert_eq!(
-            argv,
-            ["snapback op resume"],
+            of(vec![unfinished]).hints(),
+            [Advice::FinishOperation.because("finish it")],
             "others have seen it: it goes forward only"
         );
         let many = Left {

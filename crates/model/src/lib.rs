@@ -3,6 +3,7 @@
 //! The only room that derives `Serialize` for formats. No I/O: it converts from and to bytes. Read
 //! [`manifest`] (what a release is), then [`operation`] (how changes are made).
 
+pub mod advice;
 pub mod alert;
 pub mod answer;
 pub mod as_written;
@@ -41,6 +42,7 @@ pub mod verdict;
 pub mod verification;
 pub mod version;
 
+pub use advice::Advice;
 pub use answer::Answer;
 pub use as_written::AsWritten;
 pub use dependencies::DependencyList;

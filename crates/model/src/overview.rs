@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    LeftOut, Manifest, Version, answer::Next, dependencies::PackageChange, operation::OpKind,
-    plan::FileLine, report::Outcome, verdict::Standing,
+    LeftOut, Manifest, Version, dependencies::PackageChange, operation::OpKind, plan::FileLine,
+    report::Outcome, verdict::Standing,
 };
 use crate::{GitId, OpId, TaskId};
-use base::RelPath;
+use base::{Hint, RelPath};
 
 /// A line about one task.
 #[derive(Debug, Clone, Serialize)]
@@ -249,15 +249,27 @@ pub struct AdoptionLine {
 
 /// One check made by `doctor`.
 #[derive(Debug, Clone, Serialize)]
-pub struct DoctorLine {
-    /// The subject of the check.
+pub struct DoctorLine<F = Hint> {
+    /// What was looked at.
     pub what: String,
     /// True when it is fine.
     pub ok: bool,
     /// Description of what was found.
     pub seen: String,
-    /// A suggested fix: a command, or advice.
-    pub fix: Option<Next>,
+    /// How to mend it.
+    pub fix: Option<F>,
+}
+
+impl DoctorLine {
+    /// The same with how to mend it in words.
+    pub fn said<F>(self, say: impl Fn(Hint) -> F) -> DoctorLine<F> {
+        DoctorLine {
+            what: self.what,
+            ok: self.ok,
+            seen: self.seen,
+            fix: self.fix.map(say),
+        }
+    }
 }
 
 /// A difference between the registry, the configs and the tags.

@@ -36,7 +36,7 @@ pub mod wrap;
 use std::io;
 
 use base::{Digest, Fault, Hint, Kind};
-use model::ObjectId;
+use model::{Advice, ObjectId};
 
 pub use backend::Lease;
 pub use check::{Check, Level};
@@ -109,15 +109,9 @@ impl Fault for Error {
                 vec![Hint::say("make room on the disk and try again")]
             }
             Self::Missing(_) | Self::Damaged { .. } => {
-                vec![Hint::run(
-                    "see which releases need it",
-                    &["snapback", "verify-snapshot", "--all", "--deep"],
-                )]
+                vec![Advice::VerifyAll.because("see which releases need it")]
             }
-            Self::Unsound { .. } => vec![Hint::run(
-                "heal what can be healed",
-                &["snapback", "store", "repair"],
-            )],
+            Self::Unsound { .. } => vec![Advice::RepairStore.because("heal what can be healed")],
             Self::Collecting => vec![Hint::say("wait for it")],
             _ => Vec::new(),
         }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Run;
 use crate::{
     alert::Attempt,
-    base::{Failure, Hint, Kind},
+    base::{Failure, Kind},
     cli::{
         error::Error,
         render::{self, alert, count},
@@ -14,7 +14,7 @@ use crate::{
         session::Session,
     },
     model::{
-        Request,
+        Advice, Request,
         alert::{Choice, Kept},
         request::Rollback,
     },
@@ -244,8 +244,7 @@ fn hold(session: &Session, kept: &Kept, choice: &Choice) -> Result<Reply, Failur
     let Some(task) = &kept.alert.notice.task else {
         return Ok(reply);
     };
-    Ok(reply.with_next(vec![Hint::run(
-        "let the guard touch it again",
-        &["snapback", "guard", "thaw", "-t", task.as_str()],
-    )]))
+    Ok(reply.with_next(vec![
+        Advice::Thaw { task: task.clone() }.because("let the guard touch it again"),
+    ]))
 }

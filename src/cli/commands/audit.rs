@@ -8,6 +8,7 @@ use super::Run;
 use crate::{
     base::{Failure, Hint, Kind, text},
     cli::{args::SomeTasks, error::Error, render::audit, reply::Reply, session::Session},
+    model::Advice,
 };
 
 /// Who changed what, when, why and from where; and whether anybody edited that log
@@ -83,7 +84,7 @@ fn list(
     if damaged == 0 {
         return Ok(reply);
     }
-    let next = vec![Hint::run("see which", &["snapback", "audit", "verify"])];
+    let next = vec![Advice::VerifyAudit.because("see which")];
     Ok(reply
         .with_problem(
             Kind::Bad,

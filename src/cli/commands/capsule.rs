@@ -8,7 +8,7 @@ use clap_complete::ArgValueCandidates;
 use super::Run;
 use crate::{
     app::App,
-    base::{Failure, Hint, Kind},
+    base::{Failure, Kind},
     cli::{
         args::{OneTask, version},
         complete,
@@ -16,6 +16,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
+    model::Advice,
     verify::OTHER_VERSION,
 };
 
@@ -109,15 +110,10 @@ impl Create {
             });
         }
         let text = render::page(session.out, &report, "is in") + &render::without_snapback(&report);
-        let check = Hint::run(
-            "check it",
-            &[
-                "snapback",
-                "capsule",
-                "verify",
-                &self.file.to_string_lossy(),
-            ],
-        );
+        let check = Advice::VerifyCapsule {
+            file: self.file.to_string_lossy().into_owned(),
+        }
+        .because("check it");
         Ok(Reply::new(text, &report).with_next(vec![check]).changed())
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Run;
 use crate::{
     app::App,
-    base::{Failure, Hint, cancel},
+    base::{Failure, cancel},
     cli::{
         args::OneTask,
         render::{moment, safe},
@@ -21,7 +21,7 @@ use crate::{
     git::child,
     guard,
     model::{
-        TaskId, Version,
+        Advice, TaskId, Version,
         confirm::{Pending, Settled},
     },
 };
@@ -86,10 +86,8 @@ impl Run for Args {
         let pending = app.confirm(&task)?;
         let version = Version::or_none(pending.to.as_ref());
         let text = format!("{task} stays at {version}.\n");
-        let next = vec![Hint::run(
-            "take it back all the same",
-            &["snapback", "undo", "-t", task.as_str()],
-        )];
+        let next =
+            vec![Advice::UndoTask { task: task.clone() }.because("take it back all the same")];
         Ok(Reply::new(text, json!({ "confirmed": pending }))
             .changed()
             .with_next(next))

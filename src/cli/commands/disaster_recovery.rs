@@ -15,6 +15,7 @@ use crate::{
     base::{Failure, RelPath, output},
     capsule,
     cli::{
+        advice,
         args::OneTask,
         change::{Ask, Course, carry_out},
         complete,
@@ -139,7 +140,7 @@ impl Args {
         } else {
             Vec::new()
         };
-        let next: Vec<Next> = hints.iter().cloned().map(Next::from).collect();
+        let next: Vec<Next> = hints.iter().cloned().map(advice::next).collect();
         let mut reply = Reply::new(capsules::page(session.out, &report, "is in"), &report)
             .changed()
             .with_next(hints);

@@ -6,7 +6,7 @@ use super::Run;
 use crate::{
     app::App,
     base::{Failure, Kind},
-    cli::{render::tables, reply::Reply, session::Session},
+    cli::{advice, render::tables, reply::Reply, session::Session},
 };
 
 /// Check what snapback needs; each fault comes with its fix
@@ -18,7 +18,10 @@ impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         // Opening it carries out what is overdue; what keeps it from opening is among the lines.
         let _ = session.app();
-        let lines = App::doctor(&session.dir(), session.globals.dry_run);
+        let lines: Vec<_> = App::doctor(&session.dir(), session.globals.dry_run)
+            .into_iter()
+            .map(|line| line.said(advice::next))
+            .collect();
         let reply = Reply::new(
             tables::doctor(session.out, &lines),
             json!({ "checks": lines }),

@@ -18,7 +18,7 @@ use crate::{
         session::Session,
     },
     drill::hold::DrillHow,
-    model::{Status, TaskId, Version, drill::DrillReport, settings::EnvMode},
+    model::{Advice, Status, TaskId, Version, drill::DrillReport, settings::EnvMode},
 };
 
 /// Rehearse the way back in an empty place, offline, and measure it
@@ -198,7 +198,6 @@ fn reply(session: &Session, reports: &[DrillReport], without: &[(TaskId, String)
     else {
         return reply;
     };
-    let task = worst.task.as_str();
     let kind = if worst.verification.status() == Status::Fail {
         Kind::Bad
     } else {
@@ -210,10 +209,12 @@ fn reply(session: &Session, reports: &[DrillReport], without: &[(TaskId, String)
         .flat_map(|check| check.hints.clone())
         .collect();
     next.dedup();
-    next.push(Hint::run(
-        "see which versions come back",
-        &["snapback", "drill", "-t", task, "--all"],
-    ));
+    next.push(
+        Advice::RehearseAll {
+            task: worst.task.clone(),
+        }
+        .because("see which versions come back"),
+    );
     reply
         .with_problem(
             kind,

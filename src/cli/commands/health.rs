@@ -7,8 +7,11 @@ use clap::ValueEnum;
 use super::Run;
 use crate::{
     base::{Failure, Kind},
-    cli::{args::SomeTasks, render::health as render, reply::Reply, session::Session},
-    model::health::{Health, Level},
+    cli::{advice, args::SomeTasks, render::health as render, reply::Reply, session::Session},
+    model::{
+        answer::Next,
+        health::{Health, Level},
+    },
 };
 
 /// Look for whatever would keep a rollback from working, worst first
@@ -75,10 +78,11 @@ impl Run for Args {
 
 impl Args {
     /// Looks, and writes the text file.
-    fn look(&self, session: &Session) -> Result<Health, Failure> {
+    fn look(&self, session: &Session) -> Result<Health<Next>, Failure> {
         let health = session
             .app()?
-            .health(&self.tasks.named(session)?, self.deep)?;
+            .health(&self.tasks.named(session)?, self.deep)?
+            .said(advice::next);
         if let Some(path) = &self.textfile {
             // The collector may read at any moment, as another user.
             session.write_file(path, render::metrics(&health).as_bytes(), 0o644)?;
@@ -86,7 +90,7 @@ impl Args {
         Ok(health)
     }
 
-    fn reply(&self, session: &Session, health: &Health) -> Reply {
+    fn reply(&self, session: &Session, health: &Health<Next>) -> Reply {
         let mut reply = Reply::new(render::page(session.out, health), health);
         if let Some(path) = self.textfile.as_ref().filter(|_| session.globals.dry_run) {
             reply.dry_run = true;

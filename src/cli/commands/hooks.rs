@@ -14,10 +14,13 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    base::{Failure, Hint, Kind},
+    base::{Failure, Kind},
     cli::{error::Error, render, reply::Reply, session::Session},
     hooks::{self, run::Call},
-    model::hooks::{DEPTH_VARIABLE, HookEvent, HookMethod, HooksPlan, HooksWanted},
+    model::{
+        Advice,
+        hooks::{DEPTH_VARIABLE, HookEvent, HookMethod, HooksPlan, HooksWanted},
+    },
 };
 
 /// How long a hook may take before it is given up.
@@ -199,10 +202,9 @@ fn install(session: &Session, wanted: &HooksWanted) -> Result<Reply, Failure> {
         "{} installed (method {method}).\n",
         render::count(wanted.events.len(), "hook")
     );
-    Ok(Reply::new(text, data).changed().with_next(vec![Hint::run(
-        "see them",
-        &["snapback", "hooks", "status"],
-    )]))
+    Ok(Reply::new(text, data)
+        .changed()
+        .with_next(vec![Advice::SeeHooks.because("see them")]))
 }
 
 /// Shows the plan, asks, and takes the hooks away.
@@ -285,7 +287,7 @@ fn status(session: &Session) -> Result<Reply, Failure> {
         + status.notes.len();
     let none = status.hooks.iter().all(|hook| hook.method.is_none());
     let reply = Reply::new(text, json!({ "hooks": status }));
-    let install = vec![Hint::run("install them", &["snapback", "hooks", "install"])];
+    let install = vec![Advice::InstallHooks.because("install them")];
     Ok(match wrong {
         0 if none => reply.with_next(install),
         0 => reply,

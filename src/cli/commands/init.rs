@@ -11,7 +11,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::{overview::InitFile, report::Outcome},
+    model::{Advice, overview::InitFile, report::Outcome},
 };
 
 /// Find tasks and write snapback.yaml, the registry and ignore rules
@@ -101,7 +101,7 @@ fn next_steps(session: &Session, files: &[InitFile]) -> Result<Vec<Hint>, Failur
     let mut next = vec![
         Hint::run("keep them", &add),
         Hint::run("then", &["git", "commit", "-m", "Set up snapback"]),
-        Hint::run("see your tasks", &["snapback", "status"]),
+        Advice::SeeStatus.because("see your tasks"),
     ];
     if session
         .app()?
@@ -109,10 +109,7 @@ fn next_steps(session: &Session, files: &[InitFile]) -> Result<Vec<Hint>, Failur
         .iter()
         .any(|state| !state.trusted)
     {
-        next.push(Hint::run(
-            "agree to the commands that it names",
-            &["snapback", "trust"],
-        ));
+        next.push(Advice::AgreeToCommands.because("agree to the commands that it names"));
     }
     Ok(next)
 }

@@ -14,7 +14,10 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::signature::{KeyId, Signer},
+    model::{
+        Advice,
+        signature::{KeyId, Signer},
+    },
 };
 
 /// Sign releases without git's signing, and say whose signatures count
@@ -131,10 +134,11 @@ fn create(session: &Session, name: Option<&str>) -> Result<Reply, Failure> {
     );
     let key = signer.key.to_string();
     let next = vec![
-        Hint::run(
-            "let others verify what you sign; on their machines",
-            &["snapback", "keys", "allow", &key, "--name", &signer.name],
-        ),
+        Advice::AllowKey {
+            key: key.clone(),
+            name: signer.name.clone(),
+        }
+        .because("let others verify what you sign; on their machines"),
         Hint::say("to sign every release, put `releases: {sign: true}` into snapback.yaml"),
     ];
     Ok(Reply::new(text, json!({ "signer": signer }))

@@ -19,7 +19,7 @@ use crate::{
         session::Session,
     },
     hooks::merge::merge_registries,
-    model::{Plan, request::SyncFrom},
+    model::{Advice, Plan, request::SyncFrom},
 };
 
 /// Compare the registry with the configs and tags, and make them agree
@@ -134,13 +134,11 @@ impl Run for Args {
 
 /// The answer where registry and configs disagree, and which side may be right.
 fn disagreeing(shown: Reply) -> Reply {
-    let hint =
-        |why: &str, side: &str| Hint::run(why, &["snapback", "registry", "sync", "--from", side]);
     shown
         .with_problem(Kind::Bad, "registry and configs disagree")
         .with_next(vec![
-            hint("the configs are right", "config"),
-            hint("the registry is right", "registry"),
+            Advice::SyncFromConfigs.because("the configs are right"),
+            Advice::SyncFromRegistry.because("the registry is right"),
         ])
 }
 
@@ -164,7 +162,7 @@ fn mend(session: &Session, plan: &Plan) -> Result<Reply, Failure> {
     let reply = Reply::of_report(session.out, None, &session.app()?.mend_registry()?);
     Ok(reply.with_next(vec![
         Hint::run("see what changed", &["git", "diff"]),
-        Hint::run("if it was not right", &["snapback", "undo"]),
+        Advice::Undo.because("if it was not right"),
     ]))
 }
 

@@ -9,7 +9,7 @@ use clap_complete::ArgValueCandidates;
 
 use super::{Run, confirm::supervise};
 use crate::{
-    base::{Failure, Hint},
+    base::Failure,
     cli::{
         args::{NoSign, OneTask, SignatureDemand, duration, lock_version, version},
         change, complete,
@@ -18,7 +18,7 @@ use crate::{
     },
     git::Hooks,
     model::{
-        Request,
+        Advice, Request,
         request::Rollback,
         settings::{EnvMode, OnVerifyFail},
     },
@@ -182,9 +182,8 @@ impl Run for Args {
             return Ok(reply);
         }
         supervise(session, &task);
-        Ok(reply.with_next(vec![Hint::run(
-            "let it stay",
-            &["snapback", "confirm", "-t", task.as_str()],
-        )]))
+        Ok(reply.with_next(vec![
+            Advice::Confirm { task: task.clone() }.because("let it stay"),
+        ]))
     }
 }

@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    base::{Failure, Hint},
+    base::Failure,
     cli::{args::OneTask, complete, render::tables, reply::Reply, session::Session},
+    model::Advice,
 };
 
 /// Show one version: who, when, why, its files and dependencies
@@ -28,18 +29,11 @@ impl Run for Args {
         let app = session.app()?;
         let version = app.resolve_version(&task, &self.version)?;
         let detail = app.show(&task, &version)?;
-        let next = Hint::run(
-            "look at its files",
-            &[
-                "snapback",
-                "preview",
-                "-t",
-                task.as_str(),
-                &version.to_string(),
-                "--into",
-                "DIR",
-            ],
-        );
+        let next = Advice::Preview {
+            task: task.clone(),
+            version: version.to_string(),
+        }
+        .because("look at its files");
         let next = if detail.release.active {
             Vec::new()
         } else {

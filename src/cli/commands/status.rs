@@ -16,7 +16,7 @@ use crate::{
         session::Session,
     },
     model::{
-        Version,
+        Advice, Version,
         overview::{Released, TaskLine},
     },
 };
@@ -125,7 +125,7 @@ fn first(session: &Session, said: Vec<String>) -> String {
 /// What to do about the worst task.
 fn next(app: &App, lines: &[TaskLine]) -> Vec<Hint> {
     if lines.is_empty() {
-        return vec![Hint::run("find them", &["snapback", "init"])];
+        return vec![Advice::SetUp.because("find them")];
     }
     let Some(worst) = lines.first().filter(|line| tables::needs_a_look(line)) else {
         return Vec::new();
@@ -133,52 +133,49 @@ fn next(app: &App, lines: &[TaskLine]) -> Vec<Hint> {
     if app.flaw_of(&worst.task).is_some() {
         return app.flaw_hints(&worst.task);
     }
-    let task = worst.task.as_str();
+    let task = &worst.task;
     if worst.drift > 0 && worst.active.is_some() {
-        return vec![Hint::run(
-            "see what differs",
-            &["snapback", "diff", "-t", task],
-        )];
+        return vec![
+            Advice::Compare { task: task.clone() }
+                .in_short()
+                .because("see what differs"),
+        ];
     }
-    let back = Hint::run(
-        "go back to a good version",
-        &["snapback", "rollback", "-t", task],
-    );
+    let back = Advice::RollBack { task: task.clone() }
+        .in_short()
+        .because("go back to a good version");
     if worst.standing.bad {
         return vec![back];
     }
     match worst.released {
         Released::Elsewhere => return vec![fetch_tags()],
         Released::Never if worst.lacks_only_its_release() => {
-            return vec![Hint::run(
-                "release it",
-                &["snapback", "create-snapshot", "-t", task],
-            )];
+            return vec![
+                Advice::Release { task: task.clone() }
+                    .in_short()
+                    .because("release it"),
+            ];
         }
         _ => {}
     }
-    let disagrees = Hint::run("see what disagrees", &["snapback", "registry", "sync"]);
+    let disagrees = Advice::CompareRegistry.because("see what disagrees");
     let verify = |version: &Version| {
-        Hint::run(
-            "see what is wrong with it",
-            &[
-                "snapback",
-                "verify-snapshot",
-                "-t",
-                task,
-                "--version",
-                &version.to_string(),
-            ],
-        )
+        Advice::VerifyVersion {
+            task: task.clone(),
+            version: version.to_string(),
+        }
+        .because("see what is wrong with it")
     };
     match (worst.moved.first(), &worst.active) {
         (Some(moved), _) => vec![verify(moved)],
         (None, Some(active)) if worst.standing.failed => {
             vec![
-                Hint::run(
-                    "see whether it still fails",
-                    &["snapback", "drill", "-t", task, "--to", &active.to_string()],
-                ),
+                Advice::Rehearse {
+                    task: task.clone(),
+                    to: active.to_string(),
+                }
+                .in_short()
+                .because("see whether it still fails"),
                 back,
             ]
         }

@@ -5,14 +5,14 @@ use serde_json::json;
 use super::Run;
 use crate::{
     app::App,
-    base::{Failure, Hint},
+    base::Failure,
     cli::{
         args::SomeTasks,
         render::{commands, count},
         reply::Reply,
         session::Session,
     },
-    model::trust::CommandState,
+    model::{Advice, trust::CommandState},
 };
 
 /// Agree to the commands that this repository's configuration names
@@ -110,7 +110,7 @@ fn shown(session: &Session, app: &App, states: &[CommandState]) -> Reply {
     let next = if new == 0 {
         Vec::new()
     } else {
-        vec![Hint::run("agree to them", &["snapback", "trust"])]
+        vec![Advice::AgreeToCommands.because("agree to them")]
     };
     Reply::new(text, data).with_next(next)
 }

@@ -11,6 +11,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
+    model::Advice,
 };
 
 /// Prove that a task stands at a version, in four levels
@@ -47,10 +48,10 @@ impl Run for Args {
         if reply.exit_code != Kind::Bad.exit_code() {
             return Ok(reply);
         }
-        let (task, version) = (found.task.as_str(), found.version.to_string());
-        Ok(reply.with_next(vec![Hint::run(
-            "see what differs",
-            &["snapback", "diff", "-t", task, &version],
-        )]))
+        let compare = Advice::CompareWith {
+            task: found.task,
+            version: found.version.to_string(),
+        };
+        Ok(reply.with_next(vec![compare.because("see what differs")]))
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::{Status, TaskId, Verification, Version},
+    model::{Advice, Status, TaskId, Verification, Version},
 };
 
 /// Most next steps that are said.
@@ -89,10 +89,10 @@ fn without_tags(
     }
     let fetch = || vec![fetch_tags()];
     if is_empty && missing.is_empty() {
-        let release = Hint::run(
-            "release a task",
-            &["snapback", "create-snapshot", "--message", "first release"],
-        );
+        let release = Advice::ReleaseFirst {
+            message: "first release".into(),
+        }
+        .because("release a task");
         let text = "nothing was verified: no task has a release";
         let _ = writeln!(reply.text, "{text}");
         return Ok(reply

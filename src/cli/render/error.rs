@@ -4,25 +4,24 @@ use std::fmt::Write;
 
 use super::{Paint, Style, command_line, safe};
 use crate::{
-    base::{Failure, Kind},
-    cli::error::Error,
+    base::{Failure, Hint, Kind},
+    cli::{advice, error::Error},
     model::{Left, answer::Next},
 };
 
 /// The whole message, with what is so after it.
 pub fn failure(style: Style, failure: &Failure, left: Option<&Left>) -> String {
     if let (Some(why), Some(left)) = (no_error(failure), left) {
-        return format!("{why}; {}\n", left.sentence())
-            + &hints(style, left.hints().into_iter().map(Next::from));
+        return format!("{why}; {}\n", left.sentence()) + &hints(style, left.hints().into_iter());
     }
     let mut text = causes(style, failure);
     let mut next = failure.hints();
     for hint in left.map(Left::hints).unwrap_or_default() {
-        if !next.iter().any(|known| known.argv == hint.argv) {
+        if !next.iter().any(|known| known.act == hint.act) {
             next.push(hint);
         }
     }
-    text.push_str(&hints(style, next.into_iter().map(Next::from)));
+    text.push_str(&hints(style, next.into_iter()));
     if let Some(left) = left {
         let _ = writeln!(text, "  {}", safe(&left.sentence()));
     }
@@ -57,9 +56,9 @@ fn no_error(failure: &Failure) -> Option<String> {
 }
 
 /// Lines `hint: why:  command`.
-pub fn hints(style: Style, hints: impl Iterator<Item = Next>) -> String {
+fn hints(style: Style, hints: impl Iterator<Item = Hint>) -> String {
     let word = style.paint(Paint::Attention, "hint:");
-    hints.fold(String::new(), |text, hint| {
+    hints.map(advice::next).fold(String::new(), |text, hint| {
         text + &format!("  {word} {}\n", with_command(style, &hint))
     })
 }
@@ -85,10 +84,7 @@ fn with_command(style: Style, step: &Next) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        base::{Fault, Hint},
-        model::Answer,
-    };
+    use crate::base::Fault;
 
     #[derive(Debug, thiserror::Error)]
     #[error("T01 is at 1.3.1, not at \x1b[2J1.3.0")]
@@ -145,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_programs_see() {
-        let answer = serde_json::to_string_pretty(&Answer::failed("rollback", &stale()))
+        let answer = serde_json::to_string_pretty(&crate::cli::failed("rollback", &stale()))
             .expect("because plain data always renders");
         insta::assert_snapshot!(answer, @r#"
         {

@@ -4,7 +4,14 @@
 use std::fmt::Write;
 
 use super::{Paint, Style, command_line, count, duration, safe};
-use crate::model::health::{Finding, Health, Level, TaskHealth};
+use crate::model::{
+    answer::Next,
+    health::{self, Level},
+};
+
+type Finding = health::Finding<Next>;
+type TaskHealth = health::TaskHealth<Next>;
+type Health = health::Health<Next>;
 
 /// What is wrong, worst first, and a count of the tasks.
 pub fn page(style: Style, health: &Health) -> String {

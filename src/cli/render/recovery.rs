@@ -10,6 +10,7 @@ use jiff::{SignedDuration, tz::TimeZone};
 use super::{Style, command_line, duration, report, safe};
 use crate::{
     base::{clock::local_exact, text::size},
+    cli::advice,
     model::{
         Plan, Report, Status, Verification, Version,
         plan::Letter,
@@ -33,7 +34,7 @@ pub fn recovery<'a>(plan: &'a Plan, done: &'a Report, host: &str) -> Recovery<'a
         host: host.into(),
         plan,
         report: done,
-        next: report::next(done).into_iter().map(Into::into).collect(),
+        next: report::next(done).into_iter().map(advice::next).collect(),
     }
 }
 

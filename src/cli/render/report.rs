@@ -6,7 +6,7 @@ use super::{Paint, Style, count, duration, safe, verification};
 use crate::{
     base::{Hint, Kind, text::size},
     model::{
-        Report, Status, Verification, Version, operation::OpKind, report::Outcome,
+        Advice, Report, Status, Verification, Version, operation::OpKind, report::Outcome,
         verification::AS_RELEASED,
     },
 };
@@ -77,53 +77,48 @@ pub fn next(report: &Report) -> Vec<Hint> {
     let id = op.short();
     if !report.kept.is_empty() {
         return vec![
-            Hint::run("see what was kept", &["snapback", "op", "kept", &id]),
-            Hint::run(
-                "write it into a new folder",
-                &["snapback", "op", "restore", &id, "--into", "kept"],
-            ),
+            Advice::SeeKept { op: id.clone() }.because("see what was kept"),
+            Advice::RestoreKept {
+                op: id.clone(),
+                into: "kept".into(),
+            }
+            .because("write it into a new folder"),
         ];
     }
     match report.outcome {
         Outcome::Stuck => vec![
-            Hint::run("see what is left to do", &["snapback", "op", "show", &id]),
-            Hint::run("try to go on", &["snapback", "op", "resume"]),
-            Hint::run("try to go back", &["snapback", "op", "abort"]),
+            Advice::SeeOperation { op: id.clone() }.because("see what is left to do"),
+            Advice::FinishOperation.because("try to go on"),
+            Advice::AbortOperation.because("try to go back"),
         ],
-        Outcome::Undone => vec![Hint::run(
-            "see what was tried",
-            &["snapback", "op", "show", &id],
-        )],
+        Outcome::Undone => {
+            vec![Advice::SeeOperation { op: id.clone() }.because("see what was tried")]
+        }
         Outcome::Done => next_of_done(report),
     }
 }
 
 /// What can be done after what was done.
 fn next_of_done(report: &Report) -> Vec<Hint> {
-    let task = report
-        .task
-        .as_ref()
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let task = report.task.clone();
     let with_share =
         |hint: Option<Hint>| -> Vec<Hint> { hint.into_iter().chain(share(report)).collect() };
     match report.kind {
         OpKind::Rollback | OpKind::Redo | OpKind::Restore => {
-            with_share(Some(Hint::run("take it back", &["snapback", "undo"])))
+            with_share(Some(Advice::Undo.because("take it back")))
         }
-        OpKind::Undo if report.of_release => vec![Hint::run(
-            "release it again",
-            &["snapback", "create-snapshot", "--task", &task],
-        )],
-        OpKind::Undo => with_share(Some(Hint::run("bring it again", &["snapback", "redo"]))),
-        OpKind::CreateSnapshot if exit_code(report) == Kind::Bad.exit_code() => vec![Hint::run(
-            "go back to the newest good version",
-            &["snapback", "rollback", "--task", &task],
-        )],
-        OpKind::CreateSnapshot if is_edited(report) => with_share(Some(Hint::run(
-            "see what differs",
-            &["snapback", "diff", "--task", &task],
-        ))),
+        OpKind::Undo if report.of_release => task
+            .map(|task| Advice::Release { task }.because("release it again"))
+            .into_iter()
+            .collect(),
+        OpKind::Undo => with_share(Some(Advice::Redo.because("bring it again"))),
+        OpKind::CreateSnapshot if exit_code(report) == Kind::Bad.exit_code() => task
+            .map(|task| Advice::RollBack { task }.because("go back to the newest good version"))
+            .into_iter()
+            .collect(),
+        OpKind::CreateSnapshot if is_edited(report) => {
+            with_share(task.map(|task| Advice::Compare { task }.because("see what differs")))
+        }
         _ => with_share(None),
     }
 }

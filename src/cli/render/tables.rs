@@ -12,6 +12,7 @@ use crate::{
     base::text::size,
     model::{
         Manifest, Version,
+        answer::Next,
         overview::{
             AdoptionLine, DoctorLine, DriftLine, HistoryLine, OperationLine, ReleaseDetail,
             ReleaseLine, TaskLine,
@@ -386,7 +387,7 @@ pub fn drift(style: Style, lines: &[DriftLine]) -> String {
 }
 
 /// What doctor saw.
-pub fn doctor(style: Style, lines: &[DoctorLine]) -> String {
+pub fn doctor(style: Style, lines: &[DoctorLine<Next>]) -> String {
     let mut text = String::new();
     let rows: Vec<_> = lines
         .iter()

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::base::{Fault, Hint, Kind, RelPath};
+use crate::{
+    base::{Fault, Hint, Kind, RelPath},
+    model::Advice,
+};
 
 /// What keeps files that an operation put aside from coming back.
 #[derive(Debug, thiserror::Error)]
@@ -47,25 +50,22 @@ impl Fault for Error {
         match self {
             Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
             Self::Outside(..) => Vec::new(),
-            Self::NothingKept(_) => vec![Hint::run(
-                "see what others have",
-                &["snapback", "op", "kept"],
-            )],
+            Self::NothingKept(_) => vec![Advice::ListKept.because("see what others have")],
             Self::NothingWritten(op) => vec![
-                Hint::run(
-                    "see what it has, and name what is to come back",
-                    &["snapback", "op", "kept", op],
-                ),
-                Hint::run("or take all of it back", &["snapback", "undo", op]),
+                Advice::SeeKept { op: op.clone() }
+                    .because("see what it has, and name what is to come back"),
+                Advice::UndoThis { what: op.clone() }.because("or take all of it back"),
             ],
-            Self::NotKept { op, .. } => vec![Hint::run(
-                "see what it has",
-                &["snapback", "op", "kept", op],
-            )],
-            Self::OnlyInto(op) => vec![Hint::run(
-                "write them there",
-                &["snapback", "op", "restore", op, "--into", "kept"],
-            )],
+            Self::NotKept { op, .. } => {
+                vec![Advice::SeeKept { op: op.clone() }.because("see what it has")]
+            }
+            Self::OnlyInto(op) => vec![
+                Advice::RestoreKept {
+                    op: op.clone(),
+                    into: "kept".into(),
+                }
+                .because("write them there"),
+            ],
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::io;
 
-use crate::base::{Fault, Hint, Kind, RelPath};
+use crate::{
+    base::{Fault, Hint, Kind, RelPath},
+    model::Advice,
+};
 
 /// What stops a change of files.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +65,7 @@ impl Fault for Error {
             ],
             Self::Unmounted { path } => vec![
                 Hint::run("mount it again", &["mount", &path.to_string()]),
-                Hint::run("then finish the operation", &["snapback", "op", "resume"]),
+                Advice::FinishOperation.because("then finish the operation"),
             ],
             Self::Io { source, path, .. } if source.kind() == io::ErrorKind::CrossesDevices => {
                 vec![Hint::say(format!(

@@ -10,7 +10,7 @@ use crate::{
     catalog::{Release, manifests},
     git::PeeledTag,
     model::{
-        CheckResult, Manifest, Status,
+        Advice, CheckResult, Manifest, Status,
         manifest::TaskVersion,
         signature::{Demand, Judgement, ManifestSignature, State, Unread},
     },
@@ -80,10 +80,7 @@ pub fn signature(
             "{task} {version} is not signed; sign the next release: snapback create-snapshot -t {task} --sign"
         ))
     } else {
-        Hint::run(
-            "see whose keys are trusted here",
-            &["snapback", "keys", "list"],
-        )
+        Advice::ListKeys.because("see whose keys are trusted here")
     };
     Ok(Some(CheckResult {
         hints: vec![hint],

@@ -52,7 +52,7 @@ fn of_lost(of: &KeptRelease<'_>, run: CheckRun) -> CheckResult {
     let (why, hints) = manifests::lost_tag(&of.site.git, of.release);
     let bring = hints
         .iter()
-        .map(|hint| format!("{}: {}", hint.why, hint.argv.join(" ")));
+        .map(|hint| format!("{}: {}", hint.why, hint.command().join(" ")));
     let evidence = std::iter::once(why).chain(bring).collect();
     CheckResult {
         hints: hints.clone(),

@@ -1,12 +1,11 @@
 //! Rates the findings about a task or a disk.
 
 use crate::{
-    Version,
-    answer::Next,
+    Advice, Version,
     health::{Disk, Finding, Level},
     overview::{Released, TaskLine, WayBack},
 };
-use base::text::size;
+use base::{Hint, text::size};
 
 /// Below this many free bytes, or this share of the disk (per mille, of at most [`SHARED`] bytes),
 /// a release may fail half-way and be rolled back.
@@ -16,27 +15,23 @@ const DISK_CRITICAL: (u64, u64) = (128 << 20, 10);
 /// Shares are taken of at most this many bytes: less than 5 % of a large disk can be enough.
 const SHARED: u64 = 200_000_000_000;
 
-/// The fix when tags are missing in this clone.
-const FETCH: (&str, [&str; 3]) = ("bring the tags here", ["git", "fetch", "--tags"]);
+/// What helps where tags are not in this clone.
+fn fetch() -> Hint {
+    Hint::run("bring the tags here", &["git", "fetch", "--tags"])
+}
 
-/// Creates a finding with a next step.
+/// A finding with what helps.
 fn finding(
     check: &'static str,
     level: Level,
     seen: impl Into<String>,
-    why: &str,
-    argv: &[&str],
+    fix: impl Into<Option<Hint>>,
 ) -> Finding {
-    let argv: Vec<String> = argv.iter().map(ToString::to_string).collect();
-    let fix = (!why.is_empty()).then(|| Next {
-        why: why.into(),
-        argv,
-    });
     Finding {
         check,
         level,
         seen: seen.into(),
-        fix,
+        fix: fix.into(),
     }
 }
 
@@ -50,8 +45,7 @@ pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<Finding> {
                 "left_out",
                 Level::Ok,
                 seen,
-                "to keep them, name them in `large_files` of snapback.yaml",
-                &[],
+                Hint::say("to keep them, name them in `large_files` of snapback.yaml"),
             )
         });
     let all = [
@@ -73,8 +67,11 @@ fn of_standing(line: &TaskLine) -> Option<Finding> {
             "unverified",
             Level::Warning,
             seen,
-            "release it",
-            &["snapback", "create-snapshot", "-t", line.task.as_str()],
+            Advice::Release {
+                task: line.task.clone(),
+            }
+            .in_short()
+            .because("release it"),
         )
     };
     let nothing = "it was never released, so nothing can be brought back";
@@ -93,7 +90,7 @@ fn of_standing(line: &TaskLine) -> Option<Finding> {
 
 /// Rates the verdicts on the active version, which has a release.
 fn of_verdicts(line: &TaskLine, active: &Version) -> Option<Finding> {
-    let task = line.task.as_str();
+    let task = line.task.clone();
     let why = match line.standing {
         said if said.bad => "was called bad",
         said if said.failed => "its last check failed",
@@ -104,8 +101,12 @@ fn of_verdicts(line: &TaskLine, active: &Version) -> Option<Finding> {
                 "unverified",
                 Level::Warning,
                 format!("{active} was never proven here"),
-                "prove it",
-                &["snapback", "drill", "-t", task, "--to", "active"],
+                Advice::Rehearse {
+                    task,
+                    to: "active".into(),
+                }
+                .in_short()
+                .because("prove it"),
             ));
         }
     };
@@ -113,14 +114,14 @@ fn of_verdicts(line: &TaskLine, active: &Version) -> Option<Finding> {
         "standing",
         Level::Critical,
         format!("{active} is active and {why}"),
-        "go back to a good version",
-        &["snapback", "rollback", "-t", task],
+        Advice::RollBack { task }
+            .in_short()
+            .because("go back to a good version"),
     ))
 }
 
 /// Reports versions that disagree or cannot be read.
 fn of_trouble(line: &TaskLine) -> Option<Finding> {
-    let task = line.task.as_str();
     if line.trouble.is_empty() || line.lacks_only_its_release() {
         return None;
     }
@@ -134,15 +135,22 @@ fn of_trouble(line: &TaskLine) -> Option<Finding> {
         .active
         .as_ref()
         .is_some_and(|active| line.untagged.contains(active));
-    let (why, argv): (_, &[&str]) = match () {
-        () if is_untagged => (FETCH.0, &FETCH.1),
-        () if line.active.is_none() && line.releases > 0 => (
-            "see which releases it has",
-            &["snapback", "list", "-t", task],
-        ),
-        () => ("see what disagrees", &["snapback", "registry", "sync"]),
+    let fix = match () {
+        () if is_untagged => fetch(),
+        () if line.active.is_none() && line.releases > 0 => {
+            versions_of(line).because("see which releases it has")
+        }
+        () => Advice::CompareRegistry.because("see what disagrees"),
     };
-    Some(finding("registry", level, line.trouble.clone(), why, argv))
+    Some(finding("registry", level, line.trouble.clone(), fix))
+}
+
+/// To look at the versions of a task.
+fn versions_of(line: &TaskLine) -> Advice {
+    Advice::ListVersions {
+        task: line.task.clone(),
+    }
+    .in_short()
 }
 
 /// Reports files that differ from the release.
@@ -159,38 +167,42 @@ fn of_drift(line: &TaskLine) -> Option<Finding> {
         "drift",
         Level::Warning,
         format!("{files} from the release"),
-        "see what differs",
-        &["snapback", "diff", "-t", line.task.as_str()],
+        Advice::Compare {
+            task: line.task.clone(),
+        }
+        .in_short()
+        .because("see what differs"),
     ))
 }
 
 /// Rates the rollback target.
 fn of_way(line: &TaskLine, way: &WayBack) -> Option<Finding> {
-    let task = line.task.as_str();
     let active = line.active.as_ref()?;
     let Some(version) = &way.version else {
         return of_no_way(line, way, active);
     };
     let proof = way.proof.as_ref().filter(|proof| !proof.passed)?;
     let seen = format!("the way back to {version} is broken: {}", proof.why);
-    let version = version.to_string();
-    Some(finding(
-        "way_back",
-        Level::Critical,
-        seen,
-        "rehearse it again",
-        &["snapback", "drill", "-t", task, "--to", &version],
-    ))
+    let fix = rehearsal(line, version).because("rehearse it again");
+    Some(finding("way_back", Level::Critical, seen, fix))
+}
+
+/// To rehearse a rollback to a version.
+fn rehearsal(line: &TaskLine, version: &Version) -> Advice {
+    Advice::Rehearse {
+        task: line.task.clone(),
+        to: version.to_string(),
+    }
+    .in_short()
 }
 
 /// Explains and rates a missing rollback target.
 fn of_no_way(line: &TaskLine, way: &WayBack, active: &Version) -> Option<Finding> {
     let task = line.task.as_str();
-    let found = |level, seen: String, why: &str, argv: &[&str]| {
-        Some(finding("way_back", level, seen, why, argv))
-    };
+    let found =
+        |level, seen: String, fix: Option<Hint>| Some(finding("way_back", level, seen, fix));
     if let Some(why) = way.why.as_ref().filter(|_| !line.untagged.is_empty()) {
-        return found(Level::Warning, why.clone(), FETCH.0, &FETCH.1);
+        return found(Level::Warning, why.clone(), Some(fetch()));
     }
     if line.releases == 0 {
         return None;
@@ -198,26 +210,26 @@ fn of_no_way(line: &TaskLine, way: &WayBack, active: &Version) -> Option<Finding
     if line.releases == 1 && line.released == Released::Here {
         // Having only a first release is not a fault, and cannot be fixed.
         let seen = "it has one release: the next one will have a way back";
-        return found(Level::Ok, seen.into(), "", &[]);
+        return found(Level::Ok, seen.into(), None);
     }
     if way.oldest {
         let seen =
             format!("{task} is at its oldest version, {active}: nothing older to go back to");
-        return found(Level::Ok, seen, "", &[]);
+        return found(Level::Ok, seen, None);
     }
-    if let Some(version) = way.unproven.as_ref().map(ToString::to_string) {
-        // Its existence and integrity are checked like those of a proven version.
+    if let Some(version) = &way.unproven {
+        // Whether it is there and whole is looked at as for a proven one.
         let seen =
             format!("{version} is the newest older version of {task}; it was never proven here");
-        let drill = ["snapback", "drill", "-t", task, "--to", &version];
-        return found(Level::Ok, seen, "prove it", &drill);
+        let fix = rehearsal(line, version).because("prove it");
+        return found(Level::Ok, seen, Some(fix));
     }
     let seen = way
         .why
         .clone()
         .unwrap_or_else(|| "every older version is bad or held".into());
-    let list = ["snapback", "list", "-t", task];
-    found(Level::Warning, seen, "see its versions", &list)
+    let fix = versions_of(line).because("see its versions");
+    found(Level::Warning, seen, Some(fix))
 }
 
 /// Returns the findings about a disk.
@@ -243,10 +255,9 @@ pub fn of_disk(disk: Disk) -> Vec<Finding> {
             "disk",
             room,
             bytes,
-            "see what the store can give back",
-            &["snapback", "store", "gc", "--dry-run"],
+            Advice::SeeGarbage.because("see what the store can give back"),
         ),
-        finding("inodes", names, inodes, "", &[]),
+        finding("inodes", names, inodes, None),
     ];
     all.into_iter()
         .filter(|finding| finding.level > Level::Ok)

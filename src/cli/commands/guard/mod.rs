@@ -17,7 +17,7 @@ use crate::{
         session::Session,
     },
     guard::Look,
-    model::{Status, TaskId, guard::TaskWatch, report},
+    model::{Advice, Status, TaskId, guard::TaskWatch, report},
 };
 
 /// Put tasks back by themselves when their metrics turn bad
@@ -230,14 +230,13 @@ fn worst(watches: &[TaskWatch]) -> Option<(Kind, String)> {
 fn next(watches: &[TaskWatch]) -> Vec<Hint> {
     let mut hints = Vec::new();
     if let Some(watch) = watches.iter().find(|watch| watch.frozen.is_some()) {
-        hints.push(Hint::run(
-            "see and answer the call",
-            &["snapback", "alert", "list", "--open"],
-        ));
-        hints.push(Hint::run(
-            "when it is mended",
-            &["snapback", "guard", "thaw", "-t", watch.task.as_str()],
-        ));
+        hints.push(Advice::ListOpenAlerts.because("see and answer the call"));
+        hints.push(
+            Advice::Thaw {
+                task: watch.task.clone(),
+            }
+            .because("when it is mended"),
+        );
     }
     let went_back = |watch: &&TaskWatch| {
         watch
@@ -246,10 +245,12 @@ fn next(watches: &[TaskWatch]) -> Vec<Hint> {
             .is_some_and(|report| report.outcome == report::Outcome::Done)
     };
     if let Some(watch) = watches.iter().find(went_back) {
-        hints.push(Hint::run(
-            "take it back",
-            &["snapback", "undo", "-t", watch.task.as_str()],
-        ));
+        hints.push(
+            Advice::UndoTask {
+                task: watch.task.clone(),
+            }
+            .because("take it back"),
+        );
     }
     hints
 }
@@ -285,10 +286,7 @@ fn freeze(session: &Session, task: &TaskId, why: &str) -> Result<Reply, Failure>
         });
     }
     session.app()?.freeze(task, why)?;
-    let next = vec![Hint::run(
-        "let it go on",
-        &["snapback", "guard", "thaw", "-t", task.as_str()],
-    )];
+    let next = vec![Advice::Thaw { task: task.clone() }.because("let it go on")];
     Ok(Reply::new(text, json!({ "task": task, "frozen": true }))
         .changed()
         .with_next(next))

@@ -16,7 +16,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::{OpId, Request, kept::KeptFile, report::Outcome, request::RestoreKept},
+    model::{Advice, OpId, Request, kept::KeptFile, report::Outcome, request::RestoreKept},
 };
 
 /// What is to be brought back, and whereto.
@@ -118,30 +118,39 @@ fn list(session: &Session, op: Option<&str>) -> Result<Reply, Failure> {
     Ok(Reply::new(text, json!({ "operations": data })).with_next(ways_back(&all, &is_work)))
 }
 
+/// The folder that files are written into, in what is advised.
+const FOLDER: &str = "kept";
+
 /// How the files of the newest operation with somebody's work come back. What nobody wrote comes
 /// back by its name only.
 fn ways_back(all: &[(OpId, Vec<KeptFile>)], is_work: &dyn Fn(&KeptFile) -> bool) -> Vec<Hint> {
-    let restore = |id: &OpId, why: &str, how: &[&str]| {
-        Hint::run(
-            why,
-            &[&["snapback", "op", "restore", &id.short()], how].concat(),
-        )
-    };
     if let Some((id, _)) = all.iter().find(|(_, files)| files.iter().any(is_work)) {
-        return vec![
-            restore(id, "write them into a new folder", &["--into", "kept"]),
-            restore(id, "or back to where they were", &["--in-place"]),
-        ];
+        return ways(
+            id,
+            "write them into a new folder",
+            "or back to where they were",
+        );
     }
     let last = all.iter().find_map(|(id, files)| Some((id, files.last()?)));
     let one = |(id, file): (&OpId, &KeptFile)| {
-        restore(
-            id,
-            "nobody had written any; one comes back by its name",
-            &[&file.path.to_text(), "--into", "kept"],
-        )
+        Advice::RestoreKeptFile {
+            op: id.short(),
+            path: file.path.to_text(),
+            into: FOLDER.into(),
+        }
+        .because("nobody had written any; one comes back by its name")
     };
     last.map(one).into_iter().collect()
+}
+
+/// Into a new folder, and back to where they were.
+fn ways(op: &OpId, into: &str, in_place: &str) -> Vec<Hint> {
+    let new = Advice::RestoreKept {
+        op: op.short(),
+        into: FOLDER.into(),
+    };
+    let back = Advice::RestoreKeptInPlace { op: op.short() };
+    vec![new.because(into), back.because(in_place)]
 }
 
 /// Brings files back.
@@ -184,18 +193,9 @@ fn restore_in_place(session: &Session, wanted: RestoreKept) -> Result<Reply, Fai
 
 /// The error for a restore that names no place.
 fn where_to(op: &OpId) -> Error {
-    let hint = |why: &str, how: &[&str]| {
-        Hint::run(
-            why,
-            &[&["snapback", "op", "restore", &op.short()], how].concat(),
-        )
-    };
     Error::Usage {
         message: "where to?".into(),
-        hints: vec![
-            hint("a new folder", &["--into", "kept"]),
-            hint("back where they were", &["--in-place"]),
-        ],
+        hints: ways(op, "a new folder", "back where they were"),
     }
 }
 

@@ -9,14 +9,14 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    base::{Failure, Hint, Kind},
+    base::{Failure, Kind},
     cli::{
         error::Error,
         render::{count, tables},
         reply::Reply,
         session::Session,
     },
-    model::{Report, operation::Step, report::Outcome},
+    model::{Advice, Report, operation::Step, report::Outcome},
 };
 
 /// List and show operations; finish or take back one that was interrupted
@@ -141,14 +141,16 @@ fn show(session: &Session, text: &str) -> Result<Reply, Failure> {
         page.push_str(&crate::cli::render::report::report(session.out, report));
     }
     let next = match line.outcome {
-        Some(_) if !notes.is_empty() => vec![Hint::run(
-            "see what was kept",
-            &["snapback", "op", "kept", &line.id.short()],
-        )],
+        Some(_) if !notes.is_empty() => vec![
+            Advice::SeeKept {
+                op: line.id.short(),
+            }
+            .because("see what was kept"),
+        ],
         Some(_) => Vec::new(),
         None => vec![
-            Hint::run("finish it", &["snapback", "op", "resume"]),
-            Hint::run("go back", &["snapback", "op", "abort"]),
+            Advice::FinishOperation.because("finish it"),
+            Advice::AbortOperation.because("go back"),
         ],
     };
     Ok(Reply::new(

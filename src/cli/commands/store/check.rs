@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::{
-    base::{Failure, Hint, Kind},
+    base::{Failure, Kind},
     cli::{args::duration, commands::Run, render::store, reply::Reply, session::Session},
+    model::Advice,
     store::Level,
 };
 
@@ -43,10 +44,7 @@ impl Run for Args {
         if report.is_sound() {
             return Ok(reply);
         }
-        let next = vec![Hint::run(
-            "heal what can be healed",
-            &["snapback", "store", "repair"],
-        )];
+        let next = vec![Advice::RepairStore.because("heal what can be healed")];
         Ok(reply
             .with_problem(Kind::Bad, "the store is damaged")
             .with_next(next))

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use crate::{
     backup::upkeep::Names,
-    base::{Failure, Hint, Kind},
+    base::{Failure, Kind},
     cli::{commands::Run, render::store, reply::Reply, session::Session},
-    model::store::GcReport,
+    model::{Advice, store::GcReport},
 };
 
 /// Free what no release, operation or copy needs any more
@@ -62,10 +62,7 @@ fn reply(session: &Session, report: &GcReport, names: &Names) -> Reply {
     if report.missing.is_empty() {
         return reply;
     }
-    let next = vec![Hint::run(
-        "heal what can be healed",
-        &["snapback", "store", "repair"],
-    )];
+    let next = vec![Advice::RepairStore.because("heal what can be healed")];
     reply
         .with_problem(
             Kind::Bad,

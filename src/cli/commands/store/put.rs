@@ -10,7 +10,7 @@ use crate::{
     backup::Put,
     base::{Failure, Hint, Kind, text::size},
     cli::{commands::Run, render::safe, reply::Reply, session::Session},
-    model::backup::PutReport,
+    model::{Advice, backup::PutReport},
 };
 
 /// Put folders into the store under a name
@@ -74,15 +74,11 @@ fn reply(session: &Session, report: &PutReport, dry_run: bool) -> Reply {
     };
     let reply = with_failures(reply, report, dry_run);
     if report.changed && reply.exit_code == 0 {
-        let argv = [
-            "snapback",
-            "store",
-            "restore",
-            &report.name,
-            "--into",
-            "DIR",
-        ];
-        return reply.with_next(vec![Hint::run("bring it back", &argv)]);
+        let back = Advice::RestoreStored {
+            name: report.name.clone(),
+            into: "DIR".into(),
+        };
+        return reply.with_next(vec![back.because("bring it back")]);
     }
     reply
 }

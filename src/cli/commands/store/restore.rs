@@ -8,9 +8,9 @@ use serde_json::json;
 use super::{files, secs, troubles};
 use crate::{
     backup::Restore,
-    base::{Failure, Hint, Kind, text::size},
+    base::{Failure, Kind, text::size},
     cli::{commands::Run, render::safe, reply::Reply, session::Session},
-    model::backup::RestoreReport,
+    model::{Advice, backup::RestoreReport},
 };
 
 /// Restore what was put under a name into a folder
@@ -97,11 +97,13 @@ fn reply(session: &Session, report: &RestoreReport, restore: &Restore) -> Reply 
             "  what was overwritten or removed is kept as {}",
             safe(kept)
         );
-        let into = restore.into.to_string_lossy();
-        next.push(Hint::run(
-            "bring that back",
-            &["snapback", "store", "restore", kept, "--into", &into],
-        ));
+        next.push(
+            Advice::RestoreStored {
+                name: kept.clone(),
+                into: restore.into.to_string_lossy().into_owned(),
+            }
+            .because("bring that back"),
+        );
     }
     let changed =
         !restore.dry_run && report.missing + report.differing + report.touched + report.removed > 0;

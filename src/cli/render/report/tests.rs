@@ -1,7 +1,7 @@
 //! Reports of what was done, undone, stuck and not needed, as whole pages.
 
 use super::*;
-use crate::model::OpId;
+use crate::{cli::advice, model::OpId};
 
 /// A rollback that was done and verified.
 pub fn sample() -> Report {
@@ -54,7 +54,10 @@ fn done() {
         ..sample()
     };
     insta::assert_snapshot!(report(Style::default(), &release), @"T01 1.2.0 is released: commit 4be1c070, tag T01-v1.2.0, verified.  (1.9 s, 4 files changed, operation 9f3c21aa)");
-    assert_eq!(next(&release)[0].argv[..3], ["git", "push", "--atomic"]);
+    assert_eq!(
+        next(&release)[0].command()[..3],
+        ["git", "push", "--atomic"]
+    );
     assert!(
         next(&Report {
             share: Vec::new(),
@@ -68,7 +71,7 @@ fn done() {
         ..release
     };
     assert_eq!(
-        next(&bad)[0].argv,
+        advice::next(next(&bad).swap_remove(0)).argv,
         ["snapback", "rollback", "--task", "T01"]
     );
 }
@@ -109,7 +112,8 @@ fn undone_stuck_and_kept_although_bad() {
     T01 is stuck half-way: a person is needed, see below.  (1.9 s, 4.0 MB saved, operation 9f3c21aa)
     ");
     assert_eq!(exit_code(&stuck), 13);
-    assert_eq!(next(&stuck)[0].argv, ["snapback", "op", "show", "9f3c21aa"]);
+    let look = advice::next(next(&stuck).swap_remove(0));
+    assert_eq!(look.argv, ["snapback", "op", "show", "9f3c21aa"]);
 }
 
 #[test]

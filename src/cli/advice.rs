@@ -1,0 +1,243 @@
+//! How each [`Advice`] is typed: the one place that knows what can be done next as command lines.
+//!
+//! A new advice does not compile without its line here, and the test below hands each line to the
+//! parser of the command line, so a renamed option cannot leave a hint that is refused.
+
+use crate::{
+    base::Hint,
+    model::{Advice, answer::Next},
+};
+
+/// Makes [`words`] from the table: what is in braces is a value.
+macro_rules! spelling {
+    ($($advice:ident $({ $($value:ident),+ })?: $line:literal,)+) => {
+        /// The words after the program's name.
+        fn words(advice: &Advice) -> Vec<String> {
+            match advice {
+                $(Advice::$advice $({ $($value),+ })? => fill($line, &[
+                    $($((concat!("{", stringify!($value), "}"), &$value.to_string())),+)?
+                ]),)+
+                Advice::There { place, then } => {
+                    let place = ["-C".to_string(), place.clone()];
+                    place.into_iter().chain(words(then)).collect()
+                }
+                Advice::InShort(then) => words(then).into_iter().map(short).collect(),
+            }
+        }
+
+        /// One of each, with values that the command line takes.
+        #[cfg(test)]
+        fn samples() -> Vec<Advice> {
+            vec![$(Advice::$advice $({ $($value: tests::sample(stringify!($value))),+ })?,)+]
+        }
+    };
+}
+
+spelling! {
+    CheckEverything: "doctor",
+    SetUp: "init",
+    SeeStatus: "status",
+    SeeTask { task }: "status -t {task}",
+    SeeHealth: "health",
+    SeeSettings: "schema config",
+    SeeUsage: "--help",
+    AgreeToCommands: "trust",
+    SeeDemo: "demo --auto",
+    KeepDemo: "demo --auto --keep",
+    InstallHooks: "hooks install",
+    SeeHooks: "hooks status",
+
+    ListVersions { task }: "list --task {task}",
+    SeeVersion { task, version }: "show --task {task} {version}",
+    Preview { task, version }: "preview -t {task} {version} --into DIR",
+    Compare { task }: "diff --task {task}",
+    CompareWith { task, version }: "diff -t {task} {version}",
+    SeeHistory { task }: "history --task {task}",
+
+    ReleaseFirst { message }: "create-snapshot --message {message}",
+    Release { task }: "create-snapshot --task {task}",
+    ReleaseAs { task, version }: "create-snapshot --task {task} --version {version}",
+    ReleaseNext { task }: "create-snapshot --task {task} --bump patch",
+    Adopt { task }: "adopt --task {task}",
+
+    RollBack { task }: "rollback --task {task}",
+    RollBackTo { task, to }: "rollback --task {task} --to {to}",
+    RollBackFrom { task, from, to }: "rollback --task {task} --from {from} --to {to}",
+    RollBackPastFloor { task, to }: "rollback --task {task} --to {to} --past-floor",
+    RollBackDespiteVerdict { task, to }:
+        "rollback --task {task} --to {to} --despite-verdict --message why",
+    Confirm { task }: "confirm -t {task}",
+    TakeBackUnconfirmed: "confirm --watch",
+
+    Rehearse { task, to }: "drill --task {task} --to {to}",
+    RehearseAll { task }: "drill -t {task} --all",
+    VerifyAll: "verify-snapshot --all --deep",
+    VerifyTask { task }: "verify-snapshot --task {task} --all --deep",
+    VerifyVersion { task, version }: "verify-snapshot -t {task} --version {version}",
+    VerifyBytes { task, version }: "verify-snapshot -t {task} --version {version} --deep",
+
+    LiftHold { task, version }: "hold {version} --task {task} --lift",
+    ListVerdicts { task }: "verdicts list --task {task}",
+    FetchVerdicts: "verdicts fetch",
+
+    CompareRegistry: "registry sync",
+    SyncFromConfigs: "registry sync --from config",
+    SyncTask { task }: "registry sync -t {task} --from config",
+    SyncFromRegistry: "registry sync --from registry",
+
+    ListOperations: "op list",
+    SeeOperation { op }: "op show {op}",
+    FinishOperation: "op resume",
+    AbortOperation: "op abort",
+    Undo: "undo",
+    UndoThis { what }: "undo {what}",
+    UndoTask { task }: "undo -t {task}",
+    Redo: "redo",
+    RedoThis { op }: "redo {op}",
+    ListKept: "op kept",
+    SeeKept { op }: "op kept {op}",
+    RestoreKept { op, into }: "op restore {op} --into {into}",
+    RestoreKeptFile { op, path, into }: "op restore {op} {path} --into {into}",
+    RestoreKeptInPlace { op }: "op restore {op} --in-place",
+
+    SeeGuard: "guard status",
+    Thaw { task }: "guard thaw -t {task}",
+    ListAlerts: "alert list",
+    ListOpenAlerts: "alert list --open",
+    AnswerAlert { alert, answer }: "alert answer {alert} {answer}",
+    VerifyAudit: "audit verify",
+
+    ListStore: "store list",
+    SeeGarbage: "store gc --dry-run",
+    RepairStore: "store repair",
+    RestoreStored { name, into }: "store restore {name} --into {into}",
+    VerifyCapsule { file }: "capsule verify {file}",
+
+    CreateKey: "keys create",
+    ListKeys: "keys list",
+    AllowKey { key, name }: "keys allow {key} --name {name}",
+}
+
+/// The words of a line, each value in its place as one word.
+fn fill(line: &str, values: &[(&str, &String)]) -> Vec<String> {
+    debug_assert!(
+        values.iter().all(|(name, _)| line.contains(name)),
+        "a value is lost: {line}"
+    );
+    let value = |word: &str| values.iter().find(|(name, _)| *name == word);
+    line.split(' ')
+        .map(|word| value(word).map_or_else(|| word.to_string(), |(_, value)| (*value).clone()))
+        .collect()
+}
+
+/// The short form of an option.
+fn short(word: String) -> String {
+    if word == "--task" { "-t".into() } else { word }
+}
+
+/// The command line, one element an argument.
+pub fn argv(advice: &Advice) -> Vec<String> {
+    std::iter::once("snapback".to_string())
+        .chain(words(advice))
+        .collect()
+}
+
+/// What can be done next, with its command line; an empty one when the words say it.
+pub fn next(hint: Hint) -> Next {
+    let advice = hint.act.as_ref().and_then(Advice::of);
+    let argv = advice.map_or_else(|| hint.command().to_vec(), |advice| argv(&advice));
+    Next {
+        why: hint.why,
+        argv,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A value that the command line takes where this name stands.
+    pub fn sample<T: std::str::FromStr>(name: &str) -> T {
+        let text = match name {
+            "task" => "T01",
+            "version" | "to" | "from" => "1.2.0",
+            "key" => "ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+            "alert" | "op" | "what" => "9f3c21aa",
+            "answer" => "last-good",
+            _ => "x y",
+        };
+        let value = text.parse().ok();
+        value.unwrap_or_else(|| panic!("{text} is no {name}"))
+    }
+
+    /// Hands a command line to the parser, which runs nothing. What it prints as an answer, as the
+    /// help, is no refusal.
+    fn refusal(advice: &Advice) -> Option<String> {
+        let argv = argv(advice);
+        let parsed = crate::cli::help::command().try_get_matches_from(&argv);
+        let refused = parsed.err().filter(clap::Error::use_stderr)?;
+        Some(format!("{}: {refused}", argv.join(" ")))
+    }
+
+    #[test]
+    fn every_advice_is_a_command_line_that_is_taken() {
+        let plain = samples();
+        let wrapped = plain.iter().flat_map(|advice| {
+            let short = advice.clone().in_short();
+            [
+                advice.clone().there("/elsewhere"),
+                short.clone(),
+                short.there("/elsewhere"),
+            ]
+        });
+        let all: Vec<Advice> = plain.iter().cloned().chain(wrapped).collect();
+        let wrong: Vec<String> = all.iter().filter_map(refusal).collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let open: Vec<String> = plain.iter().map(|advice| argv(advice).join(" ")).collect();
+        let open: Vec<&String> = open.iter().filter(|line| line.contains('{')).collect();
+        assert!(open.is_empty(), "no value is called so: {open:?}");
+    }
+
+    #[test]
+    fn a_line_that_is_wrong_is_found() {
+        let parsed = |line: &str| crate::cli::help::command().try_get_matches_from(line.split(' '));
+        for line in [
+            "snapback undo --nothing",
+            "snapback op show",
+            "snapback op lisst",
+        ] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_one_word_and_the_short_form_is_the_same_command() {
+        let task: crate::model::TaskId = sample("task");
+        let back = Advice::RollBackTo {
+            task: task.clone(),
+            to: "--lift {task}".into(),
+        };
+        assert_eq!(
+            argv(&back),
+            [
+                "snapback",
+                "rollback",
+                "--task",
+                "T01",
+                "--to",
+                "--lift {task}"
+            ]
+        );
+        let there = Advice::Compare { task }.in_short().there("a b");
+        let hint = there.because("see what differs");
+        assert_eq!(
+            next(hint).argv,
+            ["snapback", "-C", "a b", "diff", "-t", "T01"]
+        );
+        assert_eq!(
+            next(Hint::run("see", &["git", "status"])).argv,
+            ["git", "status"]
+        );
+        assert!(next(Hint::say("wait for it")).argv.is_empty());
+    }
+}
