@@ -8,6 +8,7 @@
     reason = "tests use the standard library directly"
 )]
 
+mod command_lines;
 mod docs;
 mod forgotten;
 mod libraries;

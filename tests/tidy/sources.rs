@@ -108,13 +108,13 @@ fn literal_end(text: &str, at: usize) -> usize {
 }
 
 /// The text with everything but these pieces blanked; line ends stay.
-fn only(text: &str, wanted: Piece) -> String {
+fn only(text: &str, wanted: &[Piece]) -> String {
     let mut from = 0;
     let mut kept = String::new();
     for (piece, end) in pieces(text) {
         let part = &text[from..end];
         let blank = |c: char| if c == '\n' { c } else { ' ' };
-        if piece == wanted {
+        if wanted.contains(&piece) {
             kept.push_str(part);
         } else {
             kept.extend(part.chars().map(blank));
@@ -126,13 +126,19 @@ fn only(text: &str, wanted: Piece) -> String {
 
 /// The text with comments, strings and character literals blanked; line ends stay.
 pub fn code_only(text: &str) -> String {
-    only(text, Piece::Code)
+    only(text, &[Piece::Code])
 }
 
 /// The text with everything but comments blanked; line ends stay.
 pub fn comments_only(text: &str) -> String {
-    only(text, Piece::Comment)
+    only(text, &[Piece::Comment])
 }
+
+/// The text with comments blanked; line ends stay.
+pub fn without_comments(text: &str) -> String {
+    only(text, &[Piece::Code, Piece::Literal])
+}
+
 /// Where a string that begins at `at` ends.
 fn string_end(bytes: &[u8], at: usize) -> usize {
     let mut end = at + 1;
