@@ -1,8 +1,8 @@
-//! Whether the log is whole: every line as it was written, none missing, none added, none moved;
-//! and, from what lies outside it, whether its end was cut off.
+//! Checks that the log is intact: every line as written, none missing, added or moved; and, from
+//! evidence outside the log, whether its end was cut off.
 //!
-//! Pure: the bytes of the segments, the anchors in the messages of tags and the operations that
-//! the journals say are over come in. What a crash may leave is a note, everything else a finding.
+//! Pure: takes the bytes of the segments, the anchors in tag messages and the operations finished
+//! by their journals. Traces that a crash may leave are notes, all others are findings.
 
 use super::{Segment, line, log::log_id};
 use crate::{
@@ -13,18 +13,18 @@ use crate::{
     },
 };
 
-/// An anchor and the tag that has it.
+/// An anchor and the tag that carries it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Anchored {
     /// The tag's name.
     pub tag: String,
-    /// What its message names.
+    /// The anchor in its message.
     pub anchor: Anchor,
-    /// True when the tag was made here, by an operation whose journal is here.
+    /// True when the tag was created here, by an operation whose journal is here.
     pub own: bool,
 }
 
-/// An operation that is over.
+/// A finished operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Over {
     /// Its id.
@@ -33,14 +33,14 @@ pub struct Over {
     pub owed: bool,
 }
 
-/// What lies outside the log and speaks of it.
+/// Evidence about the log that lies outside it.
 #[derive(Debug, Clone, Default)]
 pub struct Outside {
     /// The anchors in tags.
     pub anchors: Vec<Anchored>,
-    /// The operations that are over.
+    /// The finished operations.
     pub over: Vec<Over>,
-    /// What was moved aside.
+    /// The names of files that were moved aside.
     pub moved_aside: Vec<String>,
 }
 
@@ -74,7 +74,7 @@ pub fn check(segments: &[Segment], outside: &Outside) -> AuditCheck {
     found
 }
 
-/// Something wrong.
+/// Builds a finding.
 fn finding(line: Option<u64>, what: impl Into<String>) -> Finding {
     Finding {
         line,
@@ -83,7 +83,7 @@ fn finding(line: Option<u64>, what: impl Into<String>) -> Finding {
     }
 }
 
-/// Walks the chain; the digest of every line, and the line when it is as it was written.
+/// Walks the chain; returns the digest of every line, and its entry if it is intact.
 fn chain(segments: &[Segment], found: &mut AuditCheck) -> Vec<(Digest, Option<Entry>)> {
     let mut lines: Vec<(Digest, Option<Entry>)> = Vec::new();
     let mut expected = 1;
@@ -138,7 +138,7 @@ fn chain(segments: &[Segment], found: &mut AuditCheck) -> Vec<(Digest, Option<En
     lines
 }
 
-/// Looks at what follows the last whole line of a segment.
+/// Checks the bytes after the last complete line of a segment.
 fn torn(segment: &Segment, is_last: bool, number: u64, found: &mut AuditCheck) {
     let end = segment.torn();
     let mut values = serde_json::Deserializer::from_slice(end).into_iter::<serde_json::Value>();
@@ -164,7 +164,7 @@ fn torn(segment: &Segment, is_last: bool, number: u64, found: &mut AuditCheck) {
     }
 }
 
-/// Compares with the anchors in tags.
+/// Compares the log with the anchors in tags.
 fn anchors(digests: &[Digest], all: &[Anchored], found: &mut AuditCheck) {
     let log = digests.first().map(log_id);
     let (ours, others): (Vec<&Anchored>, Vec<&Anchored>) = all
@@ -215,7 +215,7 @@ fn anchors(digests: &[Digest], all: &[Anchored], found: &mut AuditCheck) {
     }
 }
 
-/// Every operation that is over has its line, but for those before the first one that has.
+/// Checks that every finished operation has a line, except those before the first one with a line.
 fn operations<'a>(entries: impl Iterator<Item = &'a Entry>, over: &[Over], found: &mut AuditCheck) {
     let said: std::collections::BTreeSet<OpId> = entries
         .filter_map(|entry| entry.said.what.id.parse().ok())

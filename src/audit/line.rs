@@ -1,8 +1,8 @@
-//! The form of a line: canonical JSON, fields in the order of [`Entry`], no blanks, one line.
+//! The format of a line: canonical JSON on one line, fields in the order of [`Entry`], no blanks.
 //!
-//! `hash` is the SHA-256 of the line without that last field; `prev` the SHA-256 of the whole
-//! line before, its `hash` included. A line counts only when it is, byte for byte, what
-//! rendering its content makes: there is no second spelling of anything.
+//! `hash` is the SHA-256 of the line without that last field; `prev` is the SHA-256 of the whole
+//! previous line, including its `hash`. A line is valid only if it equals, byte for byte, the
+//! rendering of its content, so nothing has a second spelling.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::{
     model::audit::{AUDIT_SCHEMA, Deed, Ended, Entry, Identity, Origin, Said},
 };
 
-/// Longest reason that is kept, in characters.
+/// Maximum length of a reason, in characters.
 const WHY_LIMIT: usize = 2_000;
 
 /// A line without its own digest.
@@ -28,7 +28,7 @@ struct Body<'a> {
     prev: Option<Digest>,
 }
 
-/// Renders a line, without its end.
+/// Renders a line, without the line end.
 pub fn render(seq: u64, prev: Option<Digest>, said: &Said) -> String {
     let Said {
         at,
@@ -55,7 +55,7 @@ pub fn render(seq: u64, prev: Option<Digest>, said: &Said) -> String {
     text + &format!(",\"hash\":\"{hash}\"}}")
 }
 
-/// Reads a line, without its end; the error says what is wrong with it.
+/// Parses a line, without the line end; the error says what is wrong with it.
 pub fn parse(line: &[u8]) -> Result<Entry, String> {
     let text = std::str::from_utf8(line).map_err(|_| "it is not text".to_string())?;
     let entry: Entry = serde_json::from_str(text).map_err(|_| "it is no record".to_string())?;
@@ -69,7 +69,7 @@ pub fn parse(line: &[u8]) -> Result<Entry, String> {
     }
 }
 
-/// The reason as it is kept: cut, and without secrets.
+/// Returns the reason in its stored form: truncated, without secrets.
 pub fn reason(text: &str) -> String {
     let kept = secret::clean_text(text);
     match kept.char_indices().nth(WHY_LIMIT) {

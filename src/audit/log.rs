@@ -1,7 +1,7 @@
-//! The files of the log: the end is found, a line is appended, a torn end is moved aside.
+//! The files of the log: finds the end, appends lines, moves a torn end aside.
 //!
-//! Only under the log's lock, but for reading. The names: `000001.jsonl` and so on for the lines,
-//! `torn-<segment>-<n>` for bytes after the last whole line, which only a crash leaves.
+//! Everything except reading requires the log's lock. Lines are in `000001.jsonl` and so on; bytes
+//! after the last complete line, which only a crash leaves, are moved to `torn-<segment>-<n>`.
 
 use std::io;
 
@@ -14,30 +14,30 @@ use crate::{
     model::audit::{Anchor, Said},
 };
 
-/// A segment that has so many bytes is followed by a new one.
+/// Size in bytes at which a new segment is begun.
 pub const SEGMENT_LIMIT: usize = 1 << 20;
 
-/// Most bytes that are read of one file: a segment is hardly larger than its limit.
+/// Maximum number of bytes read of one file; a segment hardly exceeds its limit.
 const READ_LIMIT: u64 = 256 << 20;
 
-/// Each line of the log, and what says that an act is under way.
+/// Each line of the log, and each ticket of an action in progress.
 pub const RECORD: SyncPoint = SyncPoint::new("audit.record");
-/// The folders that name the files of the log.
+/// The folders that contain the log's files.
 pub const DIR: SyncPoint = SyncPoint::new("audit.dir");
-/// The places where the audit log forces bytes to the disk; the tests skip one at a time.
+/// The points at which the audit log syncs to disk; tests skip one at a time.
 pub const SYNC_POINTS: [SyncPoint; 2] = [RECORD, DIR];
 
 /// One file of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Its number; the first is 1.
+    /// Its number, starting at 1.
     pub number: u64,
     /// Its bytes.
     pub bytes: Vec<u8>,
 }
 
 impl Segment {
-    /// The whole lines, without their ends.
+    /// Returns the complete lines, without line ends.
     pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
         let whole = self.whole();
         whole
@@ -47,7 +47,7 @@ impl Segment {
             .flatten()
     }
 
-    /// The bytes up to the end of the last whole line.
+    /// Returns the bytes up to the end of the last complete line.
     pub fn whole(&self) -> &[u8] {
         let end = self
             .bytes
@@ -57,23 +57,23 @@ impl Segment {
         &self.bytes[..end]
     }
 
-    /// What follows the last whole line.
+    /// Returns the bytes after the last complete line.
     pub fn torn(&self) -> &[u8] {
         &self.bytes[self.whole().len()..]
     }
 }
 
-/// The name of a segment.
+/// Returns the path of a segment.
 fn path(number: u64) -> RelPath {
     folder().join(format!("{number:06}.jsonl"))
 }
 
-/// Makes the folder. That its own name is durable is seen to before the first line.
+/// Creates the folder. Its own name is made durable before the first line.
 pub fn make_folder(fs: &dyn Fs) -> io::Result<()> {
     create_dir_all(fs, &folder(), 0o700).map(drop)
 }
 
-/// The names in the folder, sorted.
+/// Returns the names in the folder, sorted.
 fn names(fs: &dyn Fs) -> io::Result<Vec<String>> {
     if fs.stat(&folder())?.is_none() {
         return Ok(Vec::new());
@@ -87,7 +87,7 @@ fn names(fs: &dyn Fs) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The numbers of the segments, rising.
+/// Returns the numbers of the segments, ascending.
 fn numbers(fs: &dyn Fs) -> io::Result<Vec<u64>> {
     let number = |name: &String| {
         name.strip_suffix(".jsonl")
@@ -108,7 +108,7 @@ fn segment(fs: &dyn Fs, number: u64) -> io::Result<Segment> {
     })
 }
 
-/// All segments, in order.
+/// Reads all segments, in order.
 pub fn read(fs: &dyn Fs) -> io::Result<Vec<Segment>> {
     numbers(fs)?
         .into_iter()
@@ -116,7 +116,7 @@ pub fn read(fs: &dyn Fs) -> io::Result<Vec<Segment>> {
         .collect()
 }
 
-/// The names of what was moved aside.
+/// Returns the names of files that were moved aside.
 pub fn moved_aside(fs: &dyn Fs) -> io::Result<Vec<String>> {
     Ok(names(fs)?
         .into_iter()
@@ -124,9 +124,9 @@ pub fn moved_aside(fs: &dyn Fs) -> io::Result<Vec<String>> {
         .collect())
 }
 
-/// Where the log ends.
+/// The end of the log.
 struct Tail {
-    /// The last segment; an empty first one when there is none.
+    /// The last segment; an empty first one if there is none.
     segment: Segment,
     /// The number of the last line; 0 for an empty log.
     seq: u64,
@@ -134,7 +134,7 @@ struct Tail {
     last: Option<Digest>,
 }
 
-/// Finds the end. A last line that is damaged is counted, and the chain goes on over it.
+/// Finds the end. A damaged last line counts, and the chain continues after it.
 fn tail(fs: &dyn Fs) -> io::Result<Tail> {
     let numbers = numbers(fs)?;
     let Some(newest) = numbers.last() else {
@@ -176,8 +176,8 @@ fn tail(fs: &dyn Fs) -> io::Result<Tail> {
     })
 }
 
-/// Appends a line; it is durable when this returns. On an error it is not there, or is seen as
-/// torn. Returns what people should know.
+/// Appends a line; it is durable on return. After an error it is absent or seen as torn. Returns
+/// notes for the user.
 pub fn append(fs: &dyn Fs, said: &Said) -> io::Result<Vec<String>> {
     let mut tail = tail(fs)?;
     let mut notes = Vec::new();
@@ -189,7 +189,7 @@ pub fn append(fs: &dyn Fs, said: &Said) -> io::Result<Vec<String>> {
     let line = line::render(tail.seq + 1, tail.last, said) + "\n";
     let segment = &tail.segment;
     if segment.bytes.is_empty() {
-        // The folder's own name may have been made by a process that was killed.
+        // The folder itself may have been created by a process that was killed.
         fs.sync_dir(&RelPath::root(), DIR)?;
         write_durably(
             fs,
@@ -201,7 +201,7 @@ pub fn append(fs: &dyn Fs, said: &Said) -> io::Result<Vec<String>> {
         return Ok(notes);
     }
     if segment.bytes.len() >= SEGMENT_LIMIT {
-        // The lines before must not be less durable than this one.
+        // The earlier lines must not be less durable than this one.
         sync(fs)?;
         write_durably(
             fs,
@@ -213,7 +213,7 @@ pub fn append(fs: &dyn Fs, said: &Said) -> io::Result<Vec<String>> {
         return Ok(notes);
     }
     if segment.lines().count() == 1 {
-        // Whoever made it may have been killed before its name was durable.
+        // Its creator may have been killed before the file's name was durable.
         fs.sync_dir(&folder(), DIR)?;
     }
     let write = || -> io::Result<()> {
@@ -221,7 +221,7 @@ pub fn append(fs: &dyn Fs, said: &Said) -> io::Result<Vec<String>> {
         file.write_all(line.as_bytes())?;
         file.sync(RECORD)
     };
-    // What a failure leaves at the end of the file is unknown.
+    // A failure leaves the end of the file in an unknown state.
     write().inspect_err(|_| {
         drop(write_durably(
             fs,
@@ -234,7 +234,7 @@ pub fn append(fs: &dyn Fs, said: &Said) -> io::Result<Vec<String>> {
     Ok(notes)
 }
 
-/// Copies the torn end to a file of its own, then takes it off the segment.
+/// Copies the torn end to a file of its own, then cuts it off the segment.
 fn move_aside(fs: &dyn Fs, segment: &Segment) -> io::Result<String> {
     let taken = moved_aside(fs)?;
     let mut names = (1..=taken.len() + 1).map(|n| format!("torn-{:06}-{n}", segment.number));
@@ -258,8 +258,8 @@ fn move_aside(fs: &dyn Fs, segment: &Segment) -> io::Result<String> {
     Ok(name)
 }
 
-/// Makes durable what is there: a process that was killed may have left lines that no disk holds
-/// yet. The last segment is enough: a new one begins only when the one before it is durable.
+/// Makes existing lines durable, because a killed process may have left lines that are not yet on
+/// disk. The last segment suffices: a new one begins only when the previous one is durable.
 pub fn sync(fs: &dyn Fs) -> io::Result<()> {
     let Some(newest) = numbers(fs)?.last().copied() else {
         return Ok(());
@@ -269,7 +269,7 @@ pub fn sync(fs: &dyn Fs) -> io::Result<()> {
     fs.sync_dir(&RelPath::root(), DIR)
 }
 
-/// The newest line, as tags name it.
+/// Returns the newest line, as tags refer to it.
 pub fn head(fs: &dyn Fs) -> io::Result<Option<Anchor>> {
     let tail = tail(fs)?;
     let Some(line) = tail.last else {
@@ -286,7 +286,7 @@ pub fn head(fs: &dyn Fs) -> io::Result<Option<Anchor>> {
     }))
 }
 
-/// What names a log: the beginning of the digest of its first line.
+/// Returns the id of a log: the beginning of the digest of its first line.
 pub fn log_id(first: &Digest) -> String {
     first.hex()[..16].to_string()
 }

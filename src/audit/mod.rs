@@ -1,16 +1,16 @@
-//! Row 3, the audit log: one line an operation, chained, so that any change of it shows.
+//! Row 3, the audit log: one line per operation, chained, so that any change of it shows.
 //!
-//! The lines lie in `audit/000001.jsonl`, … below the state folder, which all work trees of a
-//! repository share. Each line is canonical JSON with the digest of the whole line before and
-//! its own ([`mod@line`]); a segment that has grown past a mebibyte is followed by a new one, and
-//! the chain goes on in it. No segment is ever deleted by snapback. A chain cannot show that its
-//! end was cut off, so tags name the newest line of their time, and [`check`] compares.
+//! Lines are stored in `audit/000001.jsonl`, … below the state folder, which all work trees of a
+//! repository share. Each line is canonical JSON with its own digest and that of the whole previous
+//! line ([`mod@line`]); a segment larger than one mebibyte is followed by a new one, which
+//! continues the chain. snapback never deletes a segment. A chain cannot reveal that its end was
+//! cut off, so tags record the newest line at their time, and [`check`] compares.
 //!
 //! A journalled operation writes its line just before its journal's last record, by the journal's
-//! own rules; everything else that changes something holds a [`Ticket`] meanwhile, whose file says
-//! what is under way: a crash leaves either the line or what the next command writes it from.
-//! Appending takes a kernel lock. What stands in the log, damaged or not, is never changed:
-//! the chain goes on over damage, and a line that was cut short by a crash is moved aside.
+//! own rules. Every other change holds a [`Ticket`], a file that describes the action in progress:
+//! a crash leaves either the line or the ticket from which the next command writes it. Appending
+//! takes a kernel lock. Existing log bytes, damaged or not, are never changed: the chain continues
+//! after damage, and a line truncated by a crash is moved aside.
 
 pub mod check;
 pub mod line;
@@ -33,16 +33,16 @@ use crate::{
 pub use log::{DIR, RECORD, SEGMENT_LIMIT, SYNC_POINTS, Segment};
 pub use ticket::Ticket;
 
-/// What can go wrong with the audit log.
+/// Errors of the audit log.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A line cannot be written.
     #[error("cannot write the audit log")]
     Write(#[source] io::Error),
-    /// It cannot be read.
+    /// The log cannot be read.
     #[error("cannot read the audit log")]
     Read(#[source] io::Error),
-    /// What was done has no line yet.
+    /// The action is done, but its line is not written yet.
     #[error(
         "what was to be done is done, but its line in the audit log could not be written; the next command writes it"
     )]
@@ -66,12 +66,12 @@ impl Fault for Error {
     }
 }
 
-/// Whether a line may be there already.
+/// Tells whether the line may already exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Once {
-    /// Its operation is new, so it cannot.
+    /// The operation is new, so it cannot.
     New,
-    /// A run before this one may have written it: then it is made durable, and none is added.
+    /// An earlier run may have written it; then it is made durable and no line is added.
     PerhapsThere,
 }
 
@@ -81,19 +81,19 @@ pub struct Trail {
     fs: Arc<dyn Fs>,
 }
 
-/// Its folder below the state folder.
+/// Returns the log's folder below the state folder.
 fn folder() -> RelPath {
     RelPath::own("audit")
 }
 
 impl Trail {
-    /// The log below a state folder; nothing is read or made yet.
+    /// Returns the log below a state folder; reads and creates nothing.
     pub fn new(state: Arc<dyn Fs>) -> Self {
         Self { fs: state }
     }
 
-    /// Appends a line, durable when this returns, and the lines of acts that were interrupted
-    /// before it. Returns what people should know: that something was moved aside.
+    /// Appends a line, durable on return, after the lines of actions that were interrupted earlier.
+    /// Returns notes for the user, such as that a torn end was moved aside.
     pub fn append(&self, said: &Said, once: Once) -> Result<Vec<String>, Error> {
         let _lock = self.lock()?;
         let mut notes = self.settle()?;
@@ -108,7 +108,7 @@ impl Trail {
         Ok(notes)
     }
 
-    /// Writes down what is about to be done, before it is.
+    /// Records an action before it begins.
     pub fn begin(&self, said: Said) -> Result<(Ticket, Vec<String>), Error> {
         let _lock = self.lock()?;
         let notes = self.settle()?;
@@ -118,7 +118,7 @@ impl Trail {
         ))
     }
 
-    /// Writes the lines of what was interrupted. Only under the lock.
+    /// Writes the lines of interrupted actions. Call only under the lock.
     fn settle(&self) -> Result<Vec<String>, Error> {
         let mut notes = Vec::new();
         for left in ticket::left(&*self.fs).map_err(Error::Write)? {
@@ -130,12 +130,12 @@ impl Trail {
         Ok(notes)
     }
 
-    /// True when some line is so. Lines that cannot be read are passed over.
+    /// Returns true when some entry matches. Unreadable lines are skipped.
     fn find(&self, wanted: impl Fn(&Entry) -> bool) -> Result<bool, Error> {
         Ok(self.entries()?.0.iter().any(wanted))
     }
 
-    /// All lines that can be read, oldest first, and how many cannot.
+    /// Returns all readable entries, oldest first, and the number of unreadable lines.
     pub fn entries(&self) -> Result<(Vec<Entry>, u64), Error> {
         let (mut entries, mut damaged) = (Vec::new(), 0);
         for segment in self.segments()? {
@@ -149,22 +149,22 @@ impl Trail {
         Ok((entries, damaged))
     }
 
-    /// The files of the log, in order.
+    /// Returns the files of the log, in order.
     pub fn segments(&self) -> Result<Vec<Segment>, Error> {
         log::read(&*self.fs).map_err(Error::Read)
     }
 
-    /// What was moved aside: ends of lines that a crash had cut short.
+    /// Returns the names of moved-aside files: line ends that a crash had truncated.
     pub fn moved_aside(&self) -> Result<Vec<String>, Error> {
         log::moved_aside(&*self.fs).map_err(Error::Read)
     }
 
-    /// The newest line, for the message of a tag; `None` for an empty log.
+    /// Returns the newest line, for the message of a tag; `None` for an empty log.
     pub fn head(&self) -> Result<Option<Anchor>, Error> {
         log::head(&*self.fs).map_err(Error::Read)
     }
 
-    /// Waits for whoever appends.
+    /// Takes the log's lock, waiting for other writers.
     fn lock(&self) -> Result<FileLock, Error> {
         let open = || -> io::Result<FileLock> {
             log::make_folder(&*self.fs)?;

@@ -1,11 +1,11 @@
-//! What is under way and has no journal: a file in `audit/pending/` that its process keeps locked.
+//! Actions in progress without a journal: a file in `audit/pending/` that its process keeps locked.
 //!
-//! The kernel frees the lock when the process dies, so a file that can be locked is of an act
-//! that was interrupted: the next command writes its line and removes it. Everything here but
-//! the act itself happens under the log's lock.
+//! The kernel releases the lock when the process dies, so a file that can be locked belongs to an
+//! interrupted action: the next command writes its line and removes it. Everything here except the
+//! action itself happens under the log's lock.
 //!
-//! A ticket is no record of the room of records: its lock is on the ticket's own file, and it is
-//! durable before its line by the log's own syncs, which come in a fixed order.
+//! A ticket is not a record of the room `records`: its lock is on the ticket's own file, and the
+//! log's own syncs, which come in a fixed order, make it durable before its line.
 
 use std::io;
 
@@ -18,10 +18,10 @@ use crate::{
     model::audit::{End, Ended, Said},
 };
 
-/// Most bytes of a ticket that are read.
+/// Maximum number of bytes read of a ticket.
 const LIMIT: u64 = 1 << 20;
 
-/// An act that is under way. Dropped without its line, it is seen as interrupted.
+/// An action in progress. If dropped without its line, it counts as interrupted.
 pub struct Ticket {
     trail: Trail,
     said: Said,
@@ -29,13 +29,13 @@ pub struct Ticket {
     _lock: FileLock,
 }
 
-/// The folder of the tickets.
+/// Returns the folder of the tickets.
 fn pending() -> RelPath {
     folder().join("pending")
 }
 
 impl Ticket {
-    /// Writes down what is about to be done.
+    /// Records the action before it begins.
     pub(super) fn open(trail: Trail, said: Said) -> io::Result<Self> {
         let fs = trail.fs.clone();
         create_dir_all(&*fs, &pending(), 0o700)?;
@@ -59,7 +59,7 @@ impl Ticket {
         })
     }
 
-    /// Writes its line.
+    /// Writes the action's line.
     pub fn close(&self, result: &Ended) -> Result<Vec<String>, Error> {
         let fs = &*self.trail.fs;
         let _lock = self.trail.lock()?;
@@ -78,7 +78,7 @@ impl Ticket {
             },
         )
         .map_err(unsaid)?;
-        // What stays is seen to be said already, and removed by the next command.
+        // If removal fails, the next command sees that the line exists and removes the ticket.
         let _ = fs.remove_file(&self.path);
         Ok(notes)
     }
@@ -86,7 +86,7 @@ impl Ticket {
 
 /// A ticket whose process is gone.
 pub(super) struct Left {
-    /// What its line says.
+    /// The content of its line.
     pub said: Said,
     path: RelPath,
     _lock: FileLock,
@@ -100,7 +100,7 @@ impl Left {
     }
 }
 
-/// The tickets whose processes are gone. One that cannot be read stays, and a check names it.
+/// Returns the tickets whose processes are gone. Unreadable ones stay, and a check names them.
 pub(super) fn left(fs: &dyn Fs) -> io::Result<Vec<Left>> {
     if fs.stat(&pending())?.is_none() {
         return Ok(Vec::new());
@@ -109,7 +109,7 @@ pub(super) fn left(fs: &dyn Fs) -> io::Result<Vec<Left>> {
     for name in fs.list(&pending())? {
         let path = pending().join(&name);
         if is_temp(&name) {
-            // Never given its name: the act had not begun.
+            // The file never got its name: the action had not begun.
             fs.remove_file(&path)?;
             continue;
         }

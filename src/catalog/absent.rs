@@ -1,4 +1,4 @@
-//! What may rightly be absent: bytes that are elsewhere say nothing against a release.
+//! Legitimate absence: bytes stored elsewhere are no evidence against a release.
 
 use crate::{
     base::{Failure, Hint},
@@ -6,19 +6,19 @@ use crate::{
     store,
 };
 
-/// Which bytes of a release this repository may rightly lack.
+/// Which bytes of a release this repository may legitimately lack.
 #[derive(Debug, Clone, Copy)]
 pub struct Absent {
-    /// Objects of git: a shallow or partial clone.
+    /// Git objects: the clone is shallow or partial.
     pub objects: bool,
-    /// Bytes of Git LFS: there is a place to fetch them from.
+    /// Git LFS bytes: there is a place to fetch them from.
     pub lfs: bool,
-    /// Objects of the store: the release was made in another clone, whose store does not travel.
+    /// Store objects: the release was made in another clone, and stores are not transferred.
     pub store: bool,
 }
 
 impl Absent {
-    /// Of a release; `is_own` when it was made here.
+    /// Returns the value for a release; `is_own` when it was made here.
     pub fn of(git: &Repo, is_own: bool) -> Self {
         Self {
             objects: git.may_lack_objects(),
@@ -27,7 +27,7 @@ impl Absent {
         }
     }
 
-    /// True for what git said of something that should be here and is not.
+    /// Returns true for a git error about something that should be here and is not.
     pub fn is_lost_in_git(self, error: &git::Error) -> bool {
         match error {
             git::Error::MissingObject { .. } => !self.objects,
@@ -36,12 +36,12 @@ impl Absent {
         }
     }
 
-    /// The same of the store.
+    /// Like `is_lost_in_git`, for the store.
     pub fn is_lost_in_store(self, error: &store::Error) -> bool {
         matches!(error, store::Error::Missing(_)) && !self.store
     }
 
-    /// True for a failure that says only that something is elsewhere.
+    /// Returns true for a failure that only reports something stored elsewhere.
     pub fn explains(self, failure: &Failure) -> bool {
         let in_git = |error: &git::Error| {
             matches!(
@@ -56,7 +56,7 @@ impl Absent {
     }
 }
 
-/// How a store's objects come into a clone.
+/// Returns the hint on copying a store's objects into a clone.
 pub fn copy_store() -> Hint {
     Hint::say(
         "in a clone: copy the folder .git/snapback/store from the repository that made the release",

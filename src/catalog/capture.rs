@@ -1,5 +1,5 @@
-//! Reads files of the work tree as they are now, steadily: a file that is being written is read
-//! again, three times at most, and then it is an error.
+//! Reads files of the work tree as they are now. A file that changes meanwhile is read again; after
+//! three attempts it is an error.
 
 use std::io::Read;
 
@@ -11,24 +11,24 @@ use crate::{
     store::PutSession,
 };
 
-/// Files up to this size are read into memory, larger ones are streamed.
+/// Maximum size of files that are read into memory; larger ones are streamed.
 pub const SMALL: u64 = 32 << 20;
-/// How often a file may change while it is read.
+/// Number of attempts to read a file that changes meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// A file or link of the work tree as it is now.
+/// The current state of a file or link in the work tree.
 #[derive(Debug, Clone)]
 pub struct FileNow {
-    /// What it is; its bytes are kept nowhere but in the work tree.
+    /// Its record; the bytes are stored only in the work tree.
     pub record: FileRecord,
-    /// The bytes, for files up to [`SMALL`] and links.
+    /// The bytes, for links and for files up to [`SMALL`].
     pub bytes: Option<Vec<u8>>,
-    /// How it looked, before and after it was read.
+    /// Its metadata, the same before and after reading.
     stat: Stat,
 }
 
 impl FileNow {
-    /// The file at a path, by what `lstat` says and what was read.
+    /// Builds the value from the path, `lstat` and the bytes read.
     fn new(path: &RelPath, stat: Stat, read: (Digest, u64), bytes: Option<Vec<u8>>) -> Self {
         let mut record = FileRecord::of_stat(path.clone(), &stat, read, Location::Here);
         if record.is_link() {
@@ -41,15 +41,14 @@ impl FileNow {
         }
     }
 
-    /// The same of bytes that were read whole.
+    /// Builds the value from complete bytes.
     fn read_whole(path: &RelPath, stat: Stat, bytes: Vec<u8>) -> Self {
         let read = (Digest::of(&bytes), bytes.len() as u64);
         Self::new(path, stat, read, Some(bytes))
     }
 }
 
-/// Reads a path; `None` when nothing is there or a folder is. Devices, FIFOs and sockets are
-/// errors.
+/// Reads a path; `None` when nothing or a folder is there. Devices, FIFOs and sockets are errors.
 pub fn read(tree: &dyn Fs, path: &RelPath) -> Result<Option<FileNow>, Error> {
     steadily(tree, path, |stat| {
         let now = read_once(tree, path, stat).map_err(unread(path))?;
@@ -57,7 +56,7 @@ pub fn read(tree: &dyn Fs, path: &RelPath) -> Result<Option<FileNow>, Error> {
     })
 }
 
-/// The bytes of a path as [`read`] would give them, not hashed; `None` also when it is larger than
+/// Returns the bytes that [`read`] would return, without hashing; `None` also for files larger than
 /// [`SMALL`].
 pub fn bytes(tree: &dyn Fs, path: &RelPath) -> Result<Option<Vec<u8>>, Error> {
     let once = |stat: Stat| match stat.kind {
@@ -74,7 +73,7 @@ pub fn bytes(tree: &dyn Fs, path: &RelPath) -> Result<Option<Vec<u8>>, Error> {
     Ok(steadily(tree, path, once)?.flatten())
 }
 
-/// True when a path is a file with exactly these bytes, compared without a copy of them.
+/// Returns true when a path is a file with exactly these bytes, compared without a copy.
 pub fn is_now(tree: &dyn Fs, path: &RelPath, bytes: &[u8]) -> bool {
     let Ok(mut file) = tree.open(path) else {
         return false;
@@ -90,7 +89,7 @@ pub fn is_now(tree: &dyn Fs, path: &RelPath, bytes: &[u8]) -> bool {
     }
 }
 
-/// That a path could not be read.
+/// Builds the error for an unreadable path.
 fn unread(path: &RelPath) -> impl FnOnce(std::io::Error) -> Error + '_ {
     |source| Error::Read {
         path: path.clone(),
@@ -98,7 +97,7 @@ fn unread(path: &RelPath) -> impl FnOnce(std::io::Error) -> Error + '_ {
     }
 }
 
-/// Reads a path until it did not change meanwhile; `read` says how many bytes there were.
+/// Reads a path until it does not change meanwhile; `read` also returns the number of bytes.
 fn steadily<T, E: From<Error>>(
     tree: &dyn Fs,
     path: &RelPath,
@@ -127,8 +126,8 @@ fn steadily<T, E: From<Error>>(
     Err(Error::Unsteady(path.clone()).into())
 }
 
-/// The record of a file that the store keeps, as it is now. One that looks as it did when it was
-/// last read is not read again.
+/// Returns the current record of a file kept in the store. A file whose metadata is unchanged since
+/// the last read is not read again.
 pub fn kept_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>, Failure> {
     let began = clock::of_files();
     let now = stat(&*site.tree, path)?;
@@ -144,7 +143,7 @@ pub fn kept_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>
     }))
 }
 
-/// Reads a file once: into the store, when an operation that is to be written needs it.
+/// Reads a file once, into the store if an operation to be written needs it.
 fn read_to_keep(site: &RepoSite, path: &RelPath, stat: Stat) -> Result<(u64, FileNow), Failure> {
     let put = |session: &PutSession| -> Result<FileNow, Failure> {
         let mut file = site.tree.open(path).map_err(unread(path))?;
@@ -161,18 +160,18 @@ fn read_to_keep(site: &RepoSite, path: &RelPath, stat: Stat) -> Result<(u64, Fil
     Ok((now.record.size, now))
 }
 
-/// True when a file still looks as it did when these bytes were read.
+/// Returns true when a file's metadata proves that it still has this digest.
 pub fn looks_like(site: &RepoSite, path: &RelPath, digest: &Digest) -> bool {
     let now = site.tree.stat(path).ok().flatten();
     now.is_some_and(|now| site.known.digest(path, &now).as_ref() == Some(digest))
 }
 
-/// The record of a path now.
+/// Returns the current record of a path.
 pub fn record(tree: &dyn Fs, path: &RelPath) -> Result<Option<FileRecord>, Error> {
     Ok(read(tree, path)?.map(|now| now.record))
 }
 
-/// What `lstat` says.
+/// Returns the result of `lstat`.
 pub fn stat(tree: &dyn Fs, path: &RelPath) -> Result<Option<Stat>, Error> {
     tree.stat(path).map_err(unread(path))
 }

@@ -1,9 +1,9 @@
-//! SQLite databases of a task and what lies beside them: logs that would change their rows, and
-//! processes that have them open.
+//! SQLite databases of a task, with the logs that would change their rows and the processes that
+//! have them open.
 //!
-//! A release, a rollback and a verification speak of files; the rows of a database are in more than
-//! one. Here the files are put together again, whatever the database is called and wherever its
-//! bytes are kept. The format is known to [`sqlite`].
+//! Releases, rollbacks and verifications work on files, but the rows of a database span several
+//! files. This module groups those files, whatever the database is called and wherever its bytes
+//! are stored. [`sqlite`] knows the format.
 
 use std::{
     collections::BTreeSet,
@@ -17,19 +17,19 @@ use crate::base::{
     sqlite::{self, Log},
 };
 
-/// How often it is looked whether a process let go of a database.
+/// Interval between checks whether a database was closed.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A database and what lies beside it.
+/// A database and its companion files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
-    /// Its file.
+    /// The database file.
     pub path: RelPath,
-    /// Its log, the log's index and its journal, as far as they are there.
+    /// Its log, the log's index and its journal, as far as they exist.
     pub logs: Vec<RelPath>,
 }
 
-/// What keeps a database from being released or replaced.
+/// Reasons why a database cannot be released or replaced.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A process has it open.
@@ -37,9 +37,9 @@ pub enum Error {
     Open {
         /// The database.
         database: RelPath,
-        /// What would be taken away beside it.
+        /// Companion files that would be removed.
         logs: Vec<RelPath>,
-        /// Who has it open.
+        /// The processes that have it open.
         by: Vec<Process>,
     },
     /// Its log holds rows that its file lacks.
@@ -49,30 +49,30 @@ pub enum Error {
         database: RelPath,
         /// Its log.
         log: RelPath,
-        /// Who has it open.
+        /// The processes that have it open.
         by: Vec<Process>,
     },
-    /// A transaction did not end.
+    /// A transaction has not ended.
     #[error("{log} says that a transaction on {database} has not ended, so {database} may hold half of it{}", opened(.by))]
     Transaction {
         /// The database.
         database: RelPath,
         /// Its journal.
         log: RelPath,
-        /// Who has it open.
+        /// The processes that have it open.
         by: Vec<Process>,
     },
-    /// Database and log are both released, and may change between the one and the other.
+    /// Database and log are both released, and one may change while the other is read.
     #[error("{database} and {log} are both part of the release, and they cannot be read at one moment{}", opened(.by))]
     Pair {
         /// The database.
         database: RelPath,
         /// Its log.
         log: RelPath,
-        /// Who has them open.
+        /// The processes that have them open.
         by: Vec<Process>,
     },
-    /// Its log may not be touched.
+    /// Its log is protected.
     #[error("{log} is protected, and it would change the rows of {database}, which is replaced")]
     Protected {
         /// The database.
@@ -129,7 +129,7 @@ impl Fault for Error {
     }
 }
 
-/// `, tasks/T01/db.sqlite-wal with it`.
+/// Returns `, tasks/T01/db.sqlite-wal with it`.
 fn with_logs(logs: &[RelPath]) -> String {
     if logs.is_empty() {
         String::new()
@@ -144,7 +144,7 @@ fn with_logs(logs: &[RelPath]) -> String {
     }
 }
 
-/// `python3 (process 77)`.
+/// Returns `python3 (process 77)`.
 fn processes(by: &[Process]) -> String {
     by.iter()
         .map(ToString::to_string)
@@ -152,7 +152,7 @@ fn processes(by: &[Process]) -> String {
         .join(", ")
 }
 
-/// `; python3 (process 77) has it open`.
+/// Returns `; python3 (process 77) has it open`.
 fn opened(by: &[Process]) -> String {
     match by {
         [] => String::new(),
@@ -162,7 +162,7 @@ fn opened(by: &[Process]) -> String {
 }
 
 impl Database {
-    /// The database at a path, with what lies beside it; `None` when no database is there.
+    /// Returns the database at a path with its companion files; `None` if there is no database.
     pub fn at(tree: &dyn Fs, path: &RelPath) -> Result<Option<Self>, super::Error> {
         let failed = |source| super::Error::Read {
             path: path.clone(),
@@ -183,8 +183,8 @@ impl Database {
         }))
     }
 
-    /// The log among some of its logs that changes its rows the most, and how; `None` when none
-    /// does.
+    /// Returns the log among the selected ones that changes the rows most, and how; `None` when
+    /// none does.
     pub fn changed_by(
         &self,
         tree: &dyn Fs,
@@ -204,7 +204,7 @@ impl Database {
         Ok(worst)
     }
 
-    /// The files that SQLite has open of it.
+    /// Returns the files that SQLite opens for the database.
     fn files(&self, work_tree: &Path) -> Vec<PathBuf> {
         let sides = sqlite::ENDS.map(|end| sqlite::side(&self.path, end));
         std::iter::once(&self.path)
@@ -213,8 +213,8 @@ impl Database {
             .collect()
     }
 
-    /// The processes that have it or what lies beside it open, and whether some could not be looked
-    /// at.
+    /// Returns the processes that have the database or its companions open, and whether some
+    /// processes could not be inspected.
     pub fn openers(&self, work_tree: &Path) -> (Vec<Process>, bool) {
         let found = openers(&self.files(work_tree));
         let mut by: Vec<Process> = found
@@ -228,7 +228,7 @@ impl Database {
     }
 }
 
-/// The databases that are wanted and that something lies beside, of all paths that there are.
+/// Returns the wanted databases that have companion files, among all existing paths.
 pub fn with_sides<'a>(
     tree: &dyn Fs,
     names: impl Iterator<Item = &'a RelPath>,
@@ -251,8 +251,8 @@ pub fn with_sides<'a>(
         .collect()
 }
 
-/// The databases that would be touched by changes of some paths, which are given with the sizes
-/// that they have now: databases themselves, and those whose logs are among them.
+/// Returns the databases affected by changes of some paths, given with their current sizes:
+/// databases themselves, and those whose logs are among the paths.
 pub fn among<'a>(
     tree: &dyn Fs,
     paths: impl Iterator<Item = (&'a RelPath, u64)>,
@@ -271,7 +271,7 @@ pub fn among<'a>(
         .collect()
 }
 
-/// The file that a log, its index or a journal lies beside, when it is there.
+/// Returns the file beside which a log, its index or a journal lies, if it exists.
 pub fn file_beside(tree: &dyn Fs, path: &RelPath) -> Option<RelPath> {
     let is_file = |path: &RelPath| {
         tree.stat(path)
@@ -280,16 +280,16 @@ pub fn file_beside(tree: &dyn Fs, path: &RelPath) -> Option<RelPath> {
     sqlite::database_of(path).filter(is_file)
 }
 
-/// True for a log that is part of a database which is there and is none of the task's.
+/// Returns true for a log of an existing database that is not part of the task.
 pub fn is_lone_log(tree: &dyn Fs, path: &RelPath, is_part: impl Fn(&RelPath) -> bool) -> bool {
     file_beside(tree, path).is_some_and(|database| {
         !is_part(&database) && sqlite::is_database(tree, &database).unwrap_or(false)
     })
 }
 
-/// Waits until no other process has any of these databases open, at most so long; then it is
-/// refused. True when some process could not be looked at. What puts things back is stopped by no
-/// signal.
+/// Waits until no other process has any of these databases open, and refuses after `at_most`.
+/// Returns true when some process could not be inspected. Signals do not interrupt it when it
+/// restores (`puts_back`).
 pub fn wait_closed(
     work_tree: &Path,
     databases: &[Database],
@@ -297,7 +297,7 @@ pub fn wait_closed(
     puts_back: bool,
 ) -> Result<bool, Failure> {
     let until = Instant::now() + at_most;
-    // All of them at once, for that is nearly always all.
+    // Check all of them at once; nearly always that suffices.
     let files: Vec<_> = databases
         .iter()
         .flat_map(|database| database.files(work_tree))

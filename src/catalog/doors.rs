@@ -1,4 +1,4 @@
-//! The one-way doors between two versions of a task; what they are is decided by `policy::floor`.
+//! The one-way versions between two versions of a task; `policy::floor` decides what they are.
 
 use crate::{
     base::{Failure, Globs, RelPath},
@@ -7,26 +7,26 @@ use crate::{
     site::Environment,
 };
 
-/// Two versions, and what is known of them.
+/// Two versions and the facts that decide about one-way versions between them.
 pub struct Between<'a> {
-    /// The version that is left; `None` = the task has none, and there are no doors.
+    /// The version that is left; `None` = the task has none, and nothing is one-way.
     pub from: Option<&'a Version>,
-    /// The version that is gone to.
+    /// The target version.
     pub to: &'a Version,
-    /// Files that are gone afterwards.
+    /// Files that will be gone afterwards.
     pub gone: Vec<&'a RelPath>,
-    /// Variables that the version gone to needs.
+    /// Variables that the target version needs.
     pub needs: &'a [String],
-    /// Variables that the version left needs; `None` = that is not known.
+    /// Variables that the version left needs; `None` = unknown.
     pub needed: Option<&'a [String]>,
     /// The variables that are set.
     pub environment: &'a Environment,
 }
 
-/// The doors, in words; none when the way is forward.
+/// Returns the one-way versions as text; none when moving forward.
 ///
 /// # Errors
-/// When the task's patterns are wrong.
+/// Fails when the task's patterns are invalid.
 pub fn of(task: &TaskSpec, between: &Between<'_>) -> Result<Vec<String>, Failure> {
     let Some(from) = between.from.filter(|from| between.to < *from) else {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! What is not there, or not as it must be, and what to do about it.
+//! Errors about missing or invalid parts of a repository, with hints.
 
 use super::Release;
 use crate::{
@@ -7,15 +7,15 @@ use crate::{
     model::{Advice, GitId, TagName, TaskId, Version},
 };
 
-/// What is not there, or not as it must be.
+/// A part of the repository that is missing or invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No task has this id.
     #[error("there is no task {task:?}")]
     UnknownTask {
-        /// What was typed.
+        /// The text typed.
         task: String,
-        /// Ids that are near.
+        /// Similar ids.
         near: Vec<String>,
     },
     /// The task has no such release.
@@ -23,9 +23,9 @@ pub enum Error {
     UnknownVersion {
         /// The task.
         task: TaskId,
-        /// What was typed.
+        /// The text typed.
         version: String,
-        /// Versions that are near, then the newest ones.
+        /// Similar versions, then the newest ones.
         near: Vec<String>,
     },
     /// The release has a tag but no manifest.
@@ -36,7 +36,7 @@ pub enum Error {
         /// The version.
         version: Version,
     },
-    /// The manifest is not the one that the tag names.
+    /// The manifest is not the one named by the tag.
     #[error(
         "the manifest of {task} {version} was changed: its tag names {expected}, the file is {found}"
     )]
@@ -50,10 +50,10 @@ pub enum Error {
         /// The digest of the file.
         found: String,
     },
-    /// The branch has the manifest of another release of the same number.
+    /// The branch has the manifest of a different release with the same number.
     #[error("{0}")]
     NumberTaken(Box<NumberTaken>),
-    /// The tag was moved: its commit is not the one of the manifest.
+    /// The tag was moved: its commit is not the one in the manifest.
     #[error("the tag {tag} points to {found}, its manifest was made for {expected}")]
     TagMoved {
         /// The tag.
@@ -63,17 +63,17 @@ pub enum Error {
         /// The commit of the tag.
         found: String,
     },
-    /// The tag was moved: the second reference names what was released.
+    /// The tag was moved: the second reference still names the released object.
     #[error("the tag {tag} was moved: {kept} still names {names}")]
     TagReplaced {
         /// The tag.
         tag: String,
         /// The second reference.
         kept: String,
-        /// What it names.
+        /// The object it names.
         names: GitId,
     },
-    /// The tag of the release leads nowhere, and no second reference has it.
+    /// The release's tag is broken, and there is no second reference.
     #[error("the tag of {task} {version} is broken: {}: {}", broken.name, broken.why)]
     TagBroken {
         /// The task.
@@ -88,24 +88,24 @@ pub enum Error {
     Read {
         /// The file.
         path: RelPath,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A link is where the registry or a task's configuration should be.
+    /// The registry or a task's configuration is a symbolic link.
     #[error("{0} is a symbolic link, and snapback changes no file through a link")]
     Linked(RelPath),
-    /// The names in a folder cannot be changed by this user.
+    /// This user cannot change the names in a folder.
     #[error("cannot write into {folder}")]
     Unwritable {
         /// The folder.
         folder: RelPath,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A file or folder has an attribute that lets nobody change it.
+    /// A file or folder has an attribute that forbids all changes.
     #[error("{0} is immutable or append-only (chattr), so it cannot be changed")]
     Fixed(RelPath),
-    /// No commit that is here holds the manifest that the tag names.
+    /// No local commit holds the manifest named by the tag.
     #[error("no commit that is here holds the manifest of {task} {version}, which its tag names")]
     ManifestAway {
         /// The task.
@@ -116,20 +116,20 @@ pub enum Error {
     /// A file kept changing while it was read.
     #[error("{0} is being written: it changed three times while it was read")]
     Unsteady(RelPath),
-    /// A device, FIFO or socket, or a nested repository, is where a file of the task should be.
+    /// A device, FIFO, socket or nested repository is where a file of the task should be.
     #[error("{path} is {what}, which cannot be released or restored")]
     NotAFile {
-        /// Where.
+        /// The path.
         path: RelPath,
-        /// What it is.
+        /// Its kind.
         what: &'static str,
     },
 }
 
-/// The manifest of another release of a number that is taken: somebody lost a race for it.
+/// The manifest of a different release with a taken number: its author lost a race for the number.
 #[derive(Debug)]
 pub struct NumberTaken {
-    /// The tag that has the number.
+    /// The tag that owns the number.
     pub tag: String,
     /// The task.
     pub task: TaskId,
@@ -137,7 +137,7 @@ pub struct NumberTaken {
     pub version: Version,
     /// The commit of the other release.
     pub commit: String,
-    /// Where its manifest lies.
+    /// The path of its manifest.
     pub path: RelPath,
     /// A commit that has the tag's own manifest.
     pub source: Option<GitId>,
@@ -161,7 +161,7 @@ impl std::fmt::Display for NumberTaken {
 }
 
 impl NumberTaken {
-    /// How the branch gets the manifest of the tag, and its own release a number.
+    /// Returns how to get the tag's manifest into the branch, and a new number for its own release.
     fn hints(&self) -> Vec<Hint> {
         let path = self.path.to_string();
         let take = |source: &GitId| {
@@ -180,7 +180,7 @@ impl NumberTaken {
 }
 
 impl Error {
-    /// The error for a release whose second reference names something else than its tag.
+    /// Builds the error for a release whose second reference and tag differ.
     pub fn tag_replaced(release: &Release, names: GitId) -> Self {
         Self::TagReplaced {
             tag: release.tag(),
@@ -254,7 +254,7 @@ impl Fault for Error {
 }
 
 impl Error {
-    /// What to do about a task or version that is not there.
+    /// Returns hints for an unknown task or version.
     fn hints_on_names(&self) -> Vec<Hint> {
         match self {
             Self::UnknownTask { near, .. } if near.is_empty() => {
@@ -278,7 +278,7 @@ impl Error {
         }
     }
 
-    /// What to do about a manifest that is not there, or was changed.
+    /// Returns hints for a missing or changed manifest.
     fn hints_on_manifests(&self) -> Vec<Hint> {
         match self {
             Self::NoManifest { task, .. } => {
@@ -313,7 +313,7 @@ impl Error {
         }
     }
 
-    /// What to do about a tag that is broken, or was moved, or whose number is taken.
+    /// Returns hints for a broken or moved tag, or a taken number.
     fn hints_on_tags(&self) -> Vec<Hint> {
         match self {
             Self::TagBroken { broken, .. } => broken.hints(),
@@ -350,7 +350,7 @@ impl Error {
     }
 }
 
-/// True when a link stands where a folder should.
+/// Returns true when a symbolic link is in place of a folder.
 fn is_link_on_the_way(error: &std::io::Error) -> bool {
     error
         .get_ref()

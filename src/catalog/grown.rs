@@ -1,10 +1,10 @@
-//! Files that became a task's after a release of it: its settings name more paths by now.
+//! Files that became part of a task after its release, because its settings now cover more paths.
 //!
-//! The manifest lists what was the task's when it was released, or adopted. What the settings count
-//! to the task today and the manifest does not list lies in the tag's commit all the same, which
-//! vouches for it, as the manifest names that commit: a way back brings it as it was there, and
-//! nothing is missing in such a release. An entry with a mode that git does not write is none of
-//! these: nobody released it.
+//! The manifest lists the task's files at the time of release or adoption. Files that the settings
+//! include today but the manifest does not list are still in the tag's commit, which the manifest
+//! names and which therefore vouches for them. A rollback restores them from there, and the release
+//! is not incomplete. Entries with modes that git does not write are excluded: they were never
+//! released.
 
 use super::{Scope, manifests::Found};
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// Adds the files of a tag's commit that are the task's by now and not listed; returns their paths.
+/// Adds the unlisted files of a tag's commit that now belong to the task; returns their paths.
 pub(super) fn complete(
     site: &RepoSite,
     task: &TaskSpec,
@@ -28,8 +28,8 @@ pub(super) fn complete(
     let scope = Scope::new(&site.settings, task)?;
     let entries = match site.git.entries(&tag.commit, &scope.dirs()) {
         Ok(entries) => entries,
-        // A clone that lacks the commit's trees shows what the manifest says; whoever needs them
-        // asks again.
+        // A clone without the commit's trees shows only the manifest's list; callers that need the
+        // trees ask again.
         Err(error) if error.kind() == Kind::Missing => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
@@ -62,7 +62,7 @@ pub(super) fn complete(
     Ok(grown.into_iter().map(|(path, _)| path).collect())
 }
 
-/// What a release did not list, because it became the task's later.
+/// Returns a message about files the release did not list because they joined the task later.
 pub fn words(found: &Found) -> String {
     let (version, count) = (&found.manifest.subject.version, found.grown.len());
     let shown: Vec<String> = found
@@ -87,7 +87,7 @@ pub fn words(found: &Found) -> String {
     )
 }
 
-/// The role of a file of the task.
+/// Returns the role of a task's file.
 pub fn role(task: &TaskSpec, path: &RelPath) -> Role {
     if task.config.as_ref() == Some(path) {
         Role::Config

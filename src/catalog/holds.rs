@@ -1,4 +1,4 @@
-//! Whether a path is what it should be.
+//! Checks whether a path is in an expected state.
 
 use std::io;
 
@@ -7,8 +7,8 @@ use crate::{
     model::FileRecord,
 };
 
-/// True when a path holds exactly a state: type, bytes and, for files, permission bits. A folder
-/// is no file: other paths say what is to be in it.
+/// Returns true when a path has exactly this state: type, bytes and, for files, permission bits.
+/// Where no file is expected, a folder is fine: other paths define its contents.
 pub fn holds(tree: &dyn Fs, path: &RelPath, state: Option<&FileRecord>) -> io::Result<bool> {
     let (stat, state) = match (tree.stat(path)?, state) {
         (None, None) => return Ok(true),

@@ -1,4 +1,4 @@
-//! Files of a task that no release keeps, because git ignores them: counted, measured and named.
+//! Files of a task that no release keeps because git ignores them: counted, measured and named.
 
 use rayon::prelude::*;
 
@@ -9,8 +9,8 @@ use crate::{
     policy::litter,
 };
 
-/// What a task's releases leave out of the ignored files that a scan found; no folder is walked
-/// again. What cannot be looked at counts with no bytes.
+/// Summarizes the task's files among the ignored files that a scan found, without another walk.
+/// Files that cannot be inspected count as zero bytes.
 pub fn of<'a>(
     tree: &dyn Fs,
     task: &TaskSpec,
@@ -22,7 +22,7 @@ pub fn of<'a>(
         .filter(|path| scope.owns(path) && !scope.names_large(path) && !in_environment(path))
         .collect();
     let named = litter::without(&ignored);
-    // What lies beside a database goes with it, wherever that goes.
+    // A database's companion files follow the database.
     let sized = named
         .par_iter()
         .filter(|path| databases::file_beside(tree, path).is_none())

@@ -1,5 +1,4 @@
-//! Tasks of which the work tree knows nothing any more: no registry names them, and their releases
-//! are there.
+//! Tasks missing from the work tree: no registry names them, but their releases exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +9,11 @@ use crate::{
     model::{GitId, TagName, TaskId},
 };
 
-/// Tags of a task that are looked into.
+/// Maximum number of a task's tags to check.
 const MOST: usize = 3;
 
-/// The tasks that the registry of HEAD names, and those that HEAD has a release of whose tag names
-/// a manifest: another branch may never have had them. What cannot be read names none.
+/// Returns the tasks in HEAD's registry, and those with a release in HEAD's history whose tag names
+/// a manifest; other tags may be of tasks this branch never had. Unreadable data names none.
 pub fn tasks(git: &Repo, registry: &RelPath) -> Vec<TaskId> {
     let Ok(Some(head)) = git.head_commit() else {
         return Vec::new();
@@ -53,7 +52,7 @@ pub fn tasks(git: &Repo, registry: &RelPath) -> Vec<TaskId> {
     tasks.into_iter().collect()
 }
 
-/// The tasks that the registry of a commit names.
+/// Returns the tasks in the registry of a commit.
 fn of_commit(git: &Repo, commit: &GitId, registry: &RelPath) -> Option<BTreeSet<TaskId>> {
     let entry = git.entry(commit, registry).ok()??;
     Some(

@@ -1,9 +1,9 @@
 //! Finds the manifest of a release and checks the chain tag -> commit -> manifest.
 //!
-//! [`load`] is the one way to a manifest that anything is restored, compared or made from, so what
-//! it refuses (a tag that was moved, a manifest that is not the tag's) no command passes over.
-//! Where the tag names a digest, bytes that have it are the manifest, wherever they lie; the copies
-//! in HEAD and in the work tree are no authority, and what differs in them is said
+//! Everything that is restored, compared or derived from a manifest goes through [`load`], so no
+//! command can bypass its refusals (a moved tag, a manifest other than the tag's). Where the tag
+//! names a digest, bytes with that digest are the manifest, wherever they lie. The copies in HEAD
+//! and in the work tree have no authority; differences in them are only reported
 //! ([`copy_trouble`]).
 
 mod copies;
@@ -24,13 +24,13 @@ use copies::other_copy;
 pub use copies::{copy_trouble, has_another, line_ends};
 use locate::bytes_of;
 
-/// The line of a tag's message that names the digest of the manifest.
+/// The line of a tag's message that holds the manifest's digest.
 pub const MANIFEST_TRAILER: &str = "Snapback-Manifest: ";
 
-/// No manifest is larger, in bytes.
+/// Maximum size of a manifest, in bytes.
 pub const LIMIT: u64 = 64 << 20;
 
-/// The digest that a tag's message names, if it names one.
+/// Returns the digest in a tag's message, if any.
 pub fn digest_in(message: &str) -> Option<Digest> {
     message
         .lines()
@@ -38,8 +38,8 @@ pub fn digest_in(message: &str) -> Option<Digest> {
         .find_map(|line| line.strip_prefix(MANIFEST_TRAILER)?.trim().parse().ok())
 }
 
-/// Loads and checks the manifest of a release: the tag is the one that was made, its commit is the
-/// manifest's, the manifest's digest is the tag's (adopted tags name none).
+/// Loads and checks the manifest of a release: the tag is the original one, its commit is the
+/// manifest's, and the manifest's digest is the tag's (adopted tags name none).
 pub fn load(site: &RepoSite, release: &Release) -> Result<Arc<Found>, Failure> {
     if let Kept::Other(kept) = kept(&site.git, release)? {
         return Err(Error::tag_replaced(release, kept).into());
@@ -84,7 +84,7 @@ pub fn load(site: &RepoSite, release: &Release) -> Result<Arc<Found>, Failure> {
     Ok(found)
 }
 
-/// What is wrong with a tag that only its second reference has, and how it comes back.
+/// Describes a tag of which only the second reference is left, and how to restore it.
 pub fn lost_tag(git: &Repo, release: &Release) -> (String, Vec<Hint>) {
     let (tag, reference) = (
         release.tag(),
@@ -95,7 +95,7 @@ pub fn lost_tag(git: &Repo, release: &Release) -> (String, Vec<Hint>) {
         &["git", "update-ref", &reference, release.tag_id.as_str()],
     );
     match git.find_ref(&reference) {
-        // git writes nothing over a reference that holds no id.
+        // git does not overwrite a reference that holds no id.
         Err(git::Error::BrokenRef(broken)) => {
             let why = format!("the tag {tag} is broken: {}", broken.why);
             (
@@ -111,25 +111,25 @@ pub fn lost_tag(git: &Repo, release: &Release) -> (String, Vec<Hint>) {
     }
 }
 
-/// What of a release may rightly be absent here.
+/// Returns what this clone may legitimately lack of a release.
 pub fn absent(git: &Repo, release: &Release) -> Absent {
     Absent::of(git, !matches!(kept(git, release), Ok(Kept::Nothing)))
 }
 
-/// What the second reference of a release says of its tag.
+/// The second reference of a release, compared with its tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kept {
-    /// It names the same.
+    /// It equals the tag.
     Same,
     /// There is none: the release was made elsewhere, or adopted.
     Nothing,
-    /// It names something else, so the tag was moved.
+    /// It differs, so the tag was moved.
     Other(GitId),
-    /// It leads nowhere itself, so it says nothing of the tag.
+    /// It is broken itself, so it proves nothing about the tag.
     Broken(BrokenRef),
 }
 
-/// Looks at the second reference of a release.
+/// Reads the second reference of a release.
 pub fn kept(git: &Repo, release: &Release) -> Result<Kept, Failure> {
     let found = match git.find_ref(&TagName::keep_reference(&release.task, &release.version)) {
         Err(git::Error::BrokenRef(broken)) => return Ok(Kept::Broken(broken)),
@@ -142,20 +142,20 @@ pub fn kept(git: &Repo, release: &Release) -> Result<Kept, Failure> {
     })
 }
 
-/// The exact bytes of a release's manifest, unread, and its tag. Where the tag names a digest they
-/// have it.
+/// Returns the exact, unparsed bytes of a release's manifest, and its tag. If the tag names a
+/// digest, the bytes have it.
 pub fn bytes(site: &RepoSite, release: &Release) -> Result<(PeeledTag, Vec<u8>), Failure> {
     let tag = site.git.peel_tag(&release.tag_id)?;
     let bytes = bytes_of(&site.git, &site.settings, release, &tag)?.bytes;
     Ok((tag, bytes))
 }
 
-/// The dependencies of a release by its manifest, whose files are not looked at; `None` when nobody
-/// looked for them ([`Manifest::knows_dependencies`]).
+/// Returns the dependencies in a release's manifest, without looking at its files; `None` when they
+/// were never collected ([`Manifest::knows_dependencies`]).
 pub fn dependencies(site: &RepoSite, release: &Release) -> Result<Option<DependencyList>, Failure> {
     let tag = site.git.peel_tag(&release.tag_id)?;
     let expected = digest_in(&tag.message);
-    // The copy in the work tree is quicker to read, and as good when it has the digest.
+    // The work tree's copy is faster to read, and equally good if it has the digest.
     let copy = capture::bytes(
         &*site.tree,
         &site.settings.manifest_path(&release.task, &release.version),
@@ -169,7 +169,7 @@ pub fn dependencies(site: &RepoSite, release: &Release) -> Result<Option<Depende
     Ok(Manifest::parse_dependencies(&bytes)?)
 }
 
-/// Reads and checks it.
+/// Reads and checks the manifest.
 fn read(site: &RepoSite, release: &Release) -> Result<Found, Failure> {
     let (git, settings) = (&site.git, &site.settings);
     let tag = git.peel_tag(&release.tag_id)?;

@@ -1,5 +1,5 @@
-//! Releases whose manifests are in the branch and whose tags are not here: a clone without tags, a
-//! shallow checkout of a pipeline, a squash merge.
+//! Releases whose manifests are in the branch but whose tags are missing: a clone without tags, a
+//! shallow checkout in a pipeline, a squash merge.
 
 use super::{releases::Releases, tasks, untagged};
 use crate::{
@@ -9,19 +9,19 @@ use crate::{
     site::RepoSite,
 };
 
-/// What is missing.
+/// The missing tags.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MissingTags {
-    /// The task, when one was asked about.
+    /// The task, if the question was about one.
     task: Option<TaskId>,
-    /// How many manifests of tasks the branch has.
+    /// The number of manifests in the branch.
     pub manifests: usize,
-    /// The releases without a tag, by task and rising version.
+    /// The releases without a tag, by task and ascending version.
     pub releases: Vec<(TaskId, Version)>,
 }
 
 impl MissingTags {
-    /// The sentence for people; `None` when nothing is missing.
+    /// Returns the sentence for the user; `None` when nothing is missing.
     pub fn sentence(&self) -> Option<String> {
         let (task, version) = self.releases.last()?;
         let manifests = || text::count(self.manifests, "manifest");
@@ -49,12 +49,12 @@ impl MissingTags {
         })
     }
 
-    /// True when this release is one of them.
+    /// Returns true when this release is one of them.
     pub fn has(&self, task: &TaskId, version: &Version) -> bool {
         self.of(task).any(|missing| missing == version)
     }
 
-    /// The releases of one task, rising.
+    /// Returns the releases of one task, ascending.
     pub fn of(&self, task: &TaskId) -> impl Iterator<Item = &Version> {
         self.releases
             .iter()
@@ -62,7 +62,7 @@ impl MissingTags {
             .map(|(_, version)| version)
     }
 
-    /// Those of one task that could be gone back to from a version.
+    /// Returns the releases of a task that are possible rollback targets from a version.
     pub fn older(&self, task: &TaskId, active: Option<&Version>) -> Vec<Version> {
         self.of(task)
             .filter(|version| active.is_none_or(|active| *version < active))
@@ -71,7 +71,7 @@ impl MissingTags {
     }
 }
 
-/// Says of releases that their tags are missing here.
+/// Returns the sentence that the tags of these releases are missing here.
 pub fn not_here(versions: &[Version]) -> String {
     let named: Vec<String> = versions
         .iter()
@@ -95,16 +95,16 @@ pub fn not_here(versions: &[Version]) -> String {
     )
 }
 
-/// What brings them here.
+/// Returns the hint on fetching tags.
 pub fn fetch_tags() -> Hint {
     Hint::run("bring the tags here", &["git", "fetch", "--tags"])
 }
 
-/// The releases that HEAD has manifests of and this clone no tags. Of one task when it is
+/// Returns the releases that have a manifest in HEAD but no tag in this clone, of one task if
 /// named.
 ///
 /// # Errors
-/// When HEAD or the tags cannot be read.
+/// Fails when HEAD or the tags cannot be read.
 pub fn missing(site: &RepoSite, task: Option<&TaskId>) -> Result<MissingTags, Failure> {
     let releases = match task {
         Some(task) => tasks::tagged_releases(site, task)?,
@@ -113,7 +113,7 @@ pub fn missing(site: &RepoSite, task: Option<&TaskId>) -> Result<MissingTags, Fa
     beside(site, &releases, task)
 }
 
-/// [`missing`] by releases that were read.
+/// Like [`missing`], given the releases already read.
 pub fn beside(
     site: &RepoSite,
     releases: &Releases,
@@ -129,7 +129,7 @@ pub fn beside(
         }
         found.manifests += versions.len();
         for version in versions.into_keys() {
-            // A release whose tag was deleted here is kept by its second reference.
+            // A release whose tag was deleted here is still kept by its second reference.
             let kept = || match site.git.find_ref(&TagName::keep_reference(&id, &version)) {
                 Err(git::Error::BrokenRef(_)) => Ok(None),
                 found => found,

@@ -1,8 +1,8 @@
-//! Row 5, what there is: the releases of a task, their manifests, and the task's files now.
+//! Row 5, the inventory: the releases of a task, their manifests, and the task's current files.
 //!
-//! Reads only. Engines compare what the catalog finds with what is wanted; nothing here decides
-//! or changes anything. Read [`capture`] next: it turns a path of the tree into a
-//! [`FileRecord`](crate::model::FileRecord) that can be brought back.
+//! Reads only. Engines compare the catalog's findings with the wanted state; nothing here decides
+//! or changes anything. Read [`capture`] next: it turns a path of the tree into a restorable
+//! [`FileRecord`](crate::model::FileRecord).
 
 pub mod absent;
 pub mod capture;

@@ -1,4 +1,4 @@
-//! The blast radius: which other tasks use files that a change of one task touches.
+//! The blast radius: other tasks that use files touched by a change of one task.
 
 use super::Scope;
 use crate::{
@@ -6,13 +6,13 @@ use crate::{
     model::{Settings, TaskId, drill::Touched},
 };
 
-/// Most files that are named.
+/// Maximum number of files listed.
 const MOST: usize = 50;
 
-/// Of these paths, sorted, those that other tasks share, each with these tasks.
+/// Returns the sorted paths among these that other tasks share, each with those tasks.
 ///
 /// # Errors
-/// When another task's patterns are wrong.
+/// Fails when another task's patterns are invalid.
 pub fn of<'a>(
     settings: &Settings,
     task: &TaskId,

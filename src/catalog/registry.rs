@@ -1,4 +1,4 @@
-//! The registry as it is in the three places where git keeps a file: commit, index, work tree.
+//! The registry in the three places where git keeps a file: commit, index, work tree.
 
 use super::Error;
 use crate::{
@@ -9,10 +9,10 @@ use crate::{
     site::RepoSite,
 };
 
-/// Largest registry or configuration that is read, in bytes.
+/// Maximum size of a registry or configuration, in bytes.
 pub const LIMIT: u64 = 16 << 20;
 
-/// The bytes of a small file of the work tree; `None` when there is none.
+/// Reads a small file of the work tree; `None` when it does not exist.
 pub fn read_small(tree: &dyn Fs, path: &RelPath) -> Result<Option<Vec<u8>>, Error> {
     let failed = |source| Error::Read {
         path: path.clone(),
@@ -25,14 +25,14 @@ pub fn read_small(tree: &dyn Fs, path: &RelPath) -> Result<Option<Vec<u8>>, Erro
     }
 }
 
-/// The registry of the work tree; an empty one when there is none.
+/// Reads the work tree's registry; `None` when there is none.
 pub fn in_tree(tree: &dyn Fs, settings: &Settings) -> Result<Option<Registry>, Failure> {
     Ok(read_small(tree, &settings.registry)?
         .map(|bytes| Registry::parse(&bytes))
         .transpose()?)
 }
 
-/// What the registry of the work tree says of a task.
+/// Returns a task's version in the work tree's registry.
 pub fn entry(
     tree: &dyn Fs,
     settings: &Settings,
@@ -45,16 +45,16 @@ pub fn entry(
     Ok(version.flatten())
 }
 
-/// The registry as far as it can be read. All tasks share this file, so its trouble is told and
-/// keeps no task from going back.
+/// The registry, as far as it is readable. All tasks share this file, so problems with it are
+/// reported but block no task's rollback.
 pub struct Seen {
-    /// The registry; `None` when there is none, or none that can be read.
+    /// The registry; `None` when it is missing or unreadable.
     pub registry: Option<Registry>,
-    /// Why it cannot be read.
+    /// Why it is unreadable.
     pub trouble: Option<Failure>,
 }
 
-/// Looks at the registry of the work tree.
+/// Reads the work tree's registry.
 pub fn seen(tree: &dyn Fs, settings: &Settings) -> Seen {
     match in_tree(tree, settings) {
         Ok(registry) => Seen {
@@ -68,16 +68,16 @@ pub fn seen(tree: &dyn Fs, settings: &Settings) -> Seen {
     }
 }
 
-/// Which version of a task is active, as far as that can be told, and what could not be read.
+/// The active version of a task, as far as it is known, with the reading problems.
 #[derive(Debug, Default)]
 pub struct Active {
-    /// The registry's version, else the configuration's.
+    /// The registry's version, otherwise the configuration's.
     pub version: Option<Version>,
-    /// What could not be read.
+    /// Messages about unreadable files.
     pub trouble: Vec<String>,
 }
 
-/// [`active_version`], by what can be read.
+/// Like [`active_version`], but tolerates unreadable files.
 pub fn active(site: &RepoSite, task: &TaskSpec) -> Active {
     let Seen { registry, trouble } = seen(&*site.tree, &site.settings);
     let mut active = active_seen(registry.as_ref(), &*site.tree, task);
@@ -86,7 +86,7 @@ pub fn active(site: &RepoSite, task: &TaskSpec) -> Active {
     active
 }
 
-/// The same by a registry that was looked at.
+/// Like `active`, given the registry already read.
 pub fn active_seen(registry: Option<&Registry>, tree: &dyn Fs, task: &TaskSpec) -> Active {
     let mut active = Active::default();
     match registry
@@ -105,7 +105,7 @@ pub fn active_seen(registry: Option<&Registry>, tree: &dyn Fs, task: &TaskSpec) 
     active
 }
 
-/// The registry as far as it can be read; trouble is a warning, for no task's own.
+/// Returns the registry if readable; a problem is a warning, as it belongs to no single task.
 pub fn told(site: &RepoSite) -> Option<Registry> {
     let Seen { registry, trouble } = seen(&*site.tree, &site.settings);
     if let Some(failure) = trouble {
@@ -114,7 +114,7 @@ pub fn told(site: &RepoSite) -> Option<Registry> {
     registry
 }
 
-/// Which version a task has, as far as that can be told; trouble is a warning.
+/// Returns a task's version as far as it is known; problems are warnings.
 pub fn active_told(site: &RepoSite, task: &TaskSpec) -> Option<Version> {
     let Active { version, trouble } = active(site, task);
     for line in trouble {
@@ -123,7 +123,7 @@ pub fn active_told(site: &RepoSite, task: &TaskSpec) -> Option<Version> {
     version
 }
 
-/// What is wrong with the registry, and what mends it, in one line.
+/// Describes a problem of the registry and its remedy in one line.
 pub fn trouble_of(site: &RepoSite, failure: &Failure) -> String {
     let hint = failure.hints().into_iter().next();
     let mend = hint.map(|hint| match site.command_of(&hint) {
@@ -134,12 +134,12 @@ pub fn trouble_of(site: &RepoSite, failure: &Failure) -> String {
     format!("{path}: {failure} ({})", mend.unwrap_or_default())
 }
 
-/// The registry of a blob.
+/// Reads a registry from a blob.
 pub fn in_blob(git: &Repo, blob: &GitId) -> Result<Registry, Failure> {
     Ok(Registry::parse(&git.read_blob_within(blob, LIMIT)?)?)
 }
 
-/// The version in the task's configuration file in the work tree.
+/// Returns the version in the task's configuration file in the work tree.
 pub fn config_version(tree: &dyn Fs, task: &TaskSpec) -> Result<Option<Version>, Failure> {
     let Some(path) = &task.config else {
         return Ok(None);
@@ -150,7 +150,7 @@ pub fn config_version(tree: &dyn Fs, task: &TaskSpec) -> Result<Option<Version>,
     Ok(task_config::version(&bytes, path, &task.version_key)?)
 }
 
-/// The active version: the registry's, else the configuration's.
+/// Returns the active version: the registry's, otherwise the configuration's.
 pub fn active_version(
     tree: &dyn Fs,
     settings: &Settings,
@@ -159,7 +159,7 @@ pub fn active_version(
     active_by(in_tree(tree, settings)?.as_ref(), tree, task)
 }
 
-/// [`active_version`] by a registry that was read.
+/// Like [`active_version`], given the registry already read.
 pub fn active_by(
     registry: Option<&Registry>,
     tree: &dyn Fs,
@@ -175,7 +175,7 @@ pub fn active_by(
     }
 }
 
-/// New bytes of a registry with one task's version set, or its entry removed.
+/// Returns new bytes of a registry with one task's version set, or its entry removed.
 pub fn with_version(
     registry: &Registry,
     task: &TaskId,

@@ -11,47 +11,47 @@ use crate::{
     model::{GitId, Manifest, Settings, TagName, TaskId, Version},
 };
 
-/// A release: a tag that was parsed. Nothing is peeled yet.
+/// A release: a parsed tag name, not yet peeled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
     /// The task.
     pub task: TaskId,
     /// The version.
     pub version: Version,
-    /// What the tag's reference holds: a tag object or a commit.
+    /// The object the tag's reference points to: a tag object or a commit.
     pub tag_id: GitId,
     /// True when the tag was deleted and only its second reference is left.
     pub lost: bool,
 }
 
 impl Release {
-    /// The tag's name.
+    /// Returns the tag's name.
     pub fn tag(&self) -> String {
         TagName::release(&self.task, &self.version).to_string()
     }
 }
 
-/// Where the second references of releases are.
+/// The prefix of releases' second references.
 const KEEP: &str = "refs/snapback/keep/";
 
-/// All releases of all tasks that `is_task` knows, and the markers, by task.
+/// The releases of all tasks that `is_task` knows, and the markers.
 #[derive(Debug, Default)]
 pub struct Releases {
-    /// By task, then by version in rising order.
+    /// Releases by task, then by ascending version.
     pub by_task: BTreeMap<TaskId, BTreeMap<Version, Release>>,
     /// The names of rollback markers.
     pub markers: Vec<TagName>,
-    /// Releases whose tag leads nowhere; no other is touched by that.
+    /// Releases whose tag is broken; other releases are unaffected.
     pub broken: BTreeMap<(TaskId, Version), BrokenRef>,
-    /// Every tag that leads nowhere, whatever it was.
+    /// Every broken tag, of any kind.
     pub broken_tags: Vec<BrokenRef>,
-    /// Tags that are called like a release, lead to no commit and never were one, and why; in the
-    /// order of their names.
+    /// Tags that are named like a release but never were one and point to no commit, with the
+    /// reason; in name order.
     pub misnamed: Vec<(String, git::Error)>,
 }
 
-/// Reads all tags once. Only the newest of each task are followed to what they lead to, for there
-/// may be very many; [`all_followed`] follows every one.
+/// Reads all tags once. Resolves only the newest of each task, because there may be very many;
+/// [`all_followed`] resolves all.
 pub fn all(git: &Repo, settings: &Settings) -> Result<Releases, Failure> {
     let mut found = of_tags(git, settings, git.tags()?)?;
     let mut tasks: BTreeSet<TaskId> = found.by_task.keys().cloned().collect();
@@ -68,21 +68,21 @@ pub fn all(git: &Repo, settings: &Settings) -> Result<Releases, Failure> {
     Ok(found)
 }
 
-/// Reads all tags once, and follows each.
+/// Reads all tags once, and resolves each.
 pub fn all_followed(git: &Repo, settings: &Settings) -> Result<Releases, Failure> {
     let mut found = of_tags(git, settings, git.tags()?)?;
     found.pass_over_misnamed(git, KEEP)?;
     Ok(found)
 }
 
-/// The releases and markers of one task. Tags of other tasks are not read.
+/// Returns the releases and markers of one task. Tags of other tasks are not read.
 pub fn of_task(git: &Repo, settings: &Settings, task: &TaskId) -> Result<Releases, Failure> {
     let mut found = of_tags(
         git,
         settings,
         git.tags_beginning_with(&format!("{task}-v"))?,
     )?;
-    // An id may go on where another one ends: `T01-v2` is a task beside `T01`.
+    // An id may extend another one: `T01-v2` is a task beside `T01`.
     found.by_task.retain(|id, _| id == task);
     found.broken.retain(|(id, _), _| id == task);
     found.markers.retain(|marker| marker.task() == task);
@@ -90,7 +90,7 @@ pub fn of_task(git: &Repo, settings: &Settings, task: &TaskId) -> Result<Release
     Ok(found)
 }
 
-/// One release that has a tag: the tags are not listed. Empty when there is none.
+/// Returns one tagged release without listing the tags. Empty when there is none.
 pub fn one(
     git: &Repo,
     settings: &Settings,
@@ -124,7 +124,7 @@ pub fn one(
     Ok(found)
 }
 
-/// The releases and markers among some tags.
+/// Returns the releases and markers among some tags.
 fn of_tags(git: &Repo, settings: &Settings, tags: Tags) -> Result<Releases, Failure> {
     let mut found = Releases {
         broken_tags: tags.broken,
@@ -163,9 +163,8 @@ fn of_tags(git: &Repo, settings: &Settings, tags: Tags) -> Result<Releases, Fail
     Ok(found)
 }
 
-/// What the name of a tag means here. Where two tasks could have it (no release is made any more
-/// that has such a name) its manifest says whose it is; without one it is a marker, or the longer
-/// id's.
+/// Returns the meaning of a tag name. If two tasks match (such names are no longer created), its
+/// manifest decides; without a manifest it is a marker, or belongs to the longer id.
 pub fn meaning(git: &Repo, settings: &Settings, name: &str) -> Result<Option<TagName>, Failure> {
     let manifest = || -> Result<_, Failure> {
         Ok(git
@@ -178,7 +177,7 @@ pub fn meaning(git: &Repo, settings: &Settings, name: &str) -> Result<Option<Tag
     meaning_by(git, settings, name, manifest)
 }
 
-/// The same, by the blob that is the manifest.
+/// Like [`meaning`], with a function that finds the manifest's blob.
 pub fn meaning_by(
     git: &Repo,
     settings: &Settings,
@@ -202,16 +201,16 @@ pub fn meaning_by(
     Ok(all.iter().find(said).or(all.first()).cloned())
 }
 
-/// Every release and marker that a tag of this name could be.
+/// Returns every release and marker that a tag of this name could be.
 pub fn readings(settings: &Settings, name: &TagName) -> Vec<TagName> {
     let is_task = |id: &TaskId| settings.knows(id);
     TagName::readings(&name.to_string(), &is_task).collect()
 }
 
 impl Releases {
-    /// Passes over the tags that lead to no commit: they may name trees and blobs, whatever they
-    /// are called. One that has a second reference was a release, and was moved. `below` is where
-    /// these are.
+    /// Skips tags that do not point to commits: they may name trees and blobs, whatever they are
+    /// called. A tag with a second reference (`below` is their prefix) stays: it was a release, and
+    /// was moved.
     fn pass_over_misnamed(&mut self, git: &Repo, below: &str) -> Result<(), Failure> {
         self.misnamed_among(git, below, |_| true)?
             .into_iter()
@@ -219,7 +218,7 @@ impl Releases {
         Ok(())
     }
 
-    /// Those of these that are so, and why.
+    /// Returns selected releases without second reference whose tag leads to no commit, with why.
     fn misnamed_among(
         &self,
         git: &Repo,
@@ -236,7 +235,7 @@ impl Releases {
             .flat_map(BTreeMap::values)
             .filter(|release| is_meant(release) && !made(release));
         let meant: Vec<&Release> = meant.collect();
-        // What is missing or damaged was a release.
+        // A missing or damaged object was a release.
         let why = |release: &&Release| {
             git.peel_tag(&release.tag_id)
                 .err()
@@ -248,7 +247,7 @@ impl Releases {
             .collect())
     }
 
-    /// Passes one over; returns its task.
+    /// Skips a tag; returns its task.
     fn pass_over(&mut self, (release, why): (Release, git::Error)) -> TaskId {
         self.by_task
             .entry(release.task.clone())
@@ -258,7 +257,7 @@ impl Releases {
         release.task
     }
 
-    /// The releases of one task, in rising order.
+    /// Returns the releases of one task, ascending.
     pub fn of(&self, task: &TaskId) -> impl DoubleEndedIterator<Item = &Release> {
         self.by_task
             .get(task)
@@ -266,7 +265,7 @@ impl Releases {
             .flat_map(BTreeMap::values)
     }
 
-    /// Adds the releases of a task whose tag was deleted: their second reference still has them.
+    /// Adds releases of a task whose tag was deleted: their second reference still has them.
     pub fn add_lost(&mut self, git: &Repo, task: &TaskId) -> Result<(), Failure> {
         let below = format!("refs/snapback/keep/{task}/");
         let kept = git.refs_below(&below)?;
@@ -307,7 +306,7 @@ impl Releases {
         Ok(())
     }
 
-    /// The releases whose tag names something else than their second reference; of one task or all.
+    /// Returns the releases whose tag and second reference differ, of one task or all.
     pub fn moved(
         &self,
         git: &Repo,
@@ -337,7 +336,7 @@ impl Releases {
         Ok(moved)
     }
 
-    /// One release in place of another.
+    /// Returns a copy in which one release replaces another.
     pub fn with(&self, release: Release) -> Self {
         let versions = BTreeMap::from([(release.version.clone(), release.clone())]);
         Self {
@@ -347,7 +346,7 @@ impl Releases {
         }
     }
 
-    /// The versions of a task that have a tag, one that leads nowhere too.
+    /// Returns the versions of a task that have a tag, even a broken one.
     pub fn tagged(&self, task: &TaskId) -> BTreeSet<Version> {
         let broken = self
             .broken
@@ -377,7 +376,7 @@ impl Releases {
         })
     }
 
-    /// The error for a version that does not exist.
+    /// Builds the error for a version that does not exist.
     pub fn unknown(&self, task: &TaskId, typed: &str) -> Error {
         let names: Vec<String> = self
             .of(task)

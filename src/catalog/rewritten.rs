@@ -1,12 +1,12 @@
-//! Commits of releases that git rewrote since, and what each became. A rebase leaves the tag where
-//! it is, so the release holds, but it is not in the branch any more: `--follow-tags` leaves it
-//! out, and "since the release" would count everything anew. The hook `post-rewrite` notes it here.
+//! Release commits that git has rewritten, with their successors. A rebase leaves the tag in place,
+//! so the release holds, but its commit is no longer in the branch: `--follow-tags` skips it, and
+//! "since the release" would count everything again. The hook `post-rewrite` records it here.
 //!
-//! It is a hint, never a proof: a line that cannot be read is passed over, and who uses it asks git
-//! whether the commit is there.
+//! It is a hint, never a proof: unreadable lines are skipped, and users of it ask git whether the
+//! commit exists.
 //!
-//! Its lines are older than JSON records and stay as they are, so the file is kept through the port
-//! of records itself.
+//! The line format is older than JSON records and stays unchanged, so the file goes directly
+//! through the record port.
 
 use std::{collections::BTreeMap, fmt::Write, io};
 
@@ -16,24 +16,24 @@ use crate::{
     records::{RecordFiles, RecordPort},
 };
 
-/// The file in the state folder: a line `old new` each.
+/// The file in the state folder, with lines `old new`.
 const FILE: &str = "rewritten";
-/// Largest file that is read, in bytes.
+/// Maximum size of the file, in bytes.
 const LIMIT: u64 = 1 << 20;
-/// So many are kept; a repository with more has other troubles.
+/// Maximum number of entries; a repository with more has bigger problems.
 const MOST: usize = 5_000;
 
-/// What each commit became.
+/// Maps each commit to its successor.
 pub type Rewritten = BTreeMap<GitId, GitId>;
 
-/// Those that are noted; none when the file cannot be read.
+/// Returns the recorded pairs; none when the file cannot be read.
 pub fn read(state: &dyn Fs) -> Rewritten {
     let bytes = RecordFiles::within(state).read("", FILE, LIMIT);
     let bytes = bytes.ok().flatten().unwrap_or_default();
     parse(&String::from_utf8_lossy(&bytes))
 }
 
-/// Pairs of commits, as git hands them to `post-rewrite` too: `old new`, and perhaps more.
+/// Parses pairs of commits, also as git passes them to `post-rewrite`: `old new`, optionally more.
 pub fn parse(text: &str) -> Rewritten {
     let pair = |line: &str| {
         let mut words = line.split(' ');
@@ -43,10 +43,10 @@ pub fn parse(text: &str) -> Rewritten {
     text.lines().filter_map(pair).collect()
 }
 
-/// Notes them, durably.
+/// Saves the pairs, durably.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// Fails when the file cannot be written.
 pub fn write(state: &dyn Fs, all: &Rewritten) -> io::Result<()> {
     let mut text = String::new();
     for (old, new) in all.iter().take(MOST) {

@@ -1,4 +1,4 @@
-//! Which files are a task's: globs from the settings, compiled once.
+//! Which files belong to a task: globs from the settings, compiled once.
 
 use crate::{
     base::{Failure, RelPath, glob::Globs, sqlite},
@@ -8,7 +8,7 @@ use crate::{
 /// The compiled globs of one task.
 pub struct Scope {
     paths: Globs,
-    /// The configuration, when it lies outside the paths and is no other task's.
+    /// The configuration, if it lies outside the paths and belongs to no other task.
     config: Option<RelPath>,
     exclude: Globs,
     shared: Globs,
@@ -36,7 +36,7 @@ impl Scope {
         })
     }
 
-    /// The folders below which all of the task's files lie.
+    /// Returns the folders that contain all of the task's files.
     pub fn dirs(&self) -> Vec<RelPath> {
         let mut dirs = self.paths.literal_prefixes();
         dirs.extend(
@@ -53,18 +53,18 @@ impl Scope {
         dirs
     }
 
-    /// The same, and those of these files that are not the task's.
+    /// Like [`Self::dirs`], plus those of `files` that do not belong to the task.
     pub fn dirs_and<'a>(&self, files: impl IntoIterator<Item = &'a RelPath>) -> Vec<RelPath> {
         let others = files.into_iter().filter(|path| !self.owns(path)).cloned();
         self.dirs().into_iter().chain(others).collect()
     }
 
-    /// The folders below which the shared files lie.
+    /// Returns the folders that contain the shared files.
     pub fn shared_dirs(&self) -> Vec<RelPath> {
         self.shared.literal_prefixes()
     }
 
-    /// True for a file of the task. What SQLite keeps beside a database is excluded with it.
+    /// Returns true for a file of the task. A database's companion files are excluded with it.
     pub fn owns(&self, path: &RelPath) -> bool {
         (self.paths.matches(path) || self.config.as_ref() == Some(path))
             && !matches_with_logs(&self.exclude, path)
@@ -72,42 +72,42 @@ impl Scope {
             && !path.is_in(&self.snapshots)
     }
 
-    /// True for a file that the task shares with others.
+    /// Returns true for a file that the task shares with others.
     pub fn shares(&self, path: &RelPath) -> bool {
         self.shared.matches(path) && !self.owns(path)
     }
 
-    /// True for a file that no rollback touches. What SQLite keeps beside a database is protected
+    /// Returns true for a file that no rollback touches. A database's companion files are protected
     /// with it.
     pub fn protects(&self, path: &RelPath) -> bool {
         matches_with_logs(&self.protect, path)
     }
 
-    /// True for a file that is kept in the store; only files that git does not track are asked
-    /// about.
+    /// Returns true for a file that is kept in the store; call only for files that git does not
+    /// track.
     pub fn is_large(&self, path: &RelPath, size: u64) -> bool {
         self.owns(path)
             && (self.large.matches(path) || self.large_over.is_some_and(|limit| size >= limit))
     }
 
-    /// True when some of the task's files may be kept in the store.
+    /// Returns true when some of the task's files may be kept in the store.
     pub fn keeps_large(&self) -> bool {
         !self.large.is_empty() || self.large_over.is_some()
     }
 
-    /// True for a file that the large-file globs name, whatever its size.
+    /// Returns true for a file that matches the large-file globs, whatever its size.
     pub fn names_large(&self, path: &RelPath) -> bool {
         self.owns(path) && self.large.matches(path)
     }
 }
 
-/// True for a path that matches, and for the log or journal of a database that does.
+/// Returns true for a matching path, and for the log or journal of a matching database.
 fn matches_with_logs(globs: &Globs, path: &RelPath) -> bool {
     globs.matches(path)
         || sqlite::database_of(path).is_some_and(|database| globs.matches(&database))
 }
 
-/// The task's configuration when it lies outside its paths: it is the task's all the same, unless
+/// Returns the task's configuration if it lies outside its paths: it belongs to the task unless
 /// another task has it.
 fn own_config(settings: &Settings, task: &TaskSpec, paths: &Globs) -> Option<RelPath> {
     let config = task

@@ -1,5 +1,5 @@
-//! The tasks of a site and their releases, as people name them. A tag that leads nowhere is passed
-//! over, and not without a word.
+//! The tasks of a site and their releases, by the names users type. Broken tags are skipped with a
+//! warning.
 
 use super::{
     Error,
@@ -11,27 +11,27 @@ use crate::{
     site::RepoSite,
 };
 
-/// The settings of a task.
+/// Returns the settings of a task.
 ///
 /// # Errors
-/// When there is no such task, or its settings cannot be used.
+/// Fails when there is no such task, or its settings are invalid.
 pub fn spec<'a>(site: &'a RepoSite, id: &TaskId) -> Result<&'a TaskSpec, Failure> {
     site.settings
         .task(id)
         .ok_or_else(|| not_usable(site, id.as_str()))
 }
 
-/// Finds a task by what was typed.
+/// Finds a task by the text typed.
 ///
 /// # Errors
-/// Those of [`spec`].
+/// Fails as [`spec`] does.
 pub fn find(site: &RepoSite, typed: &str) -> Result<TaskId, Failure> {
     let id = typed.parse::<TaskId>().ok();
     id.filter(|id| site.settings.task(id).is_some())
         .ok_or_else(|| not_usable(site, typed))
 }
 
-/// Why there is no task of this name, or none that can be used.
+/// Returns why a task does not exist or cannot be used.
 fn not_usable(site: &RepoSite, typed: &str) -> Failure {
     let flawed = typed.parse().ok().map(|id| site.refuse_flawed(&id));
     if let Some(Err(flaw)) = flawed {
@@ -46,7 +46,7 @@ fn not_usable(site: &RepoSite, typed: &str) -> Failure {
     .into()
 }
 
-/// The task whose folder the opened folder is in.
+/// Returns the task whose folder contains the opened folder.
 pub fn here(site: &RepoSite) -> Option<TaskId> {
     let here = site.git.prefix();
     let inside = |task: &&TaskSpec| !task.dir.is_root() && here.is_in(&task.dir);
@@ -54,37 +54,37 @@ pub fn here(site: &RepoSite) -> Option<TaskId> {
     task.map(|task| task.id.clone())
 }
 
-/// All releases of all tasks.
+/// Returns all releases of all tasks.
 ///
 /// # Errors
-/// When the tags cannot be read.
+/// Fails when the tags cannot be read.
 pub fn all_releases(site: &RepoSite) -> Result<Releases, Failure> {
     releases::all(&site.git, &site.settings).inspect(|releases| name_broken(site, releases))
 }
 
-/// The releases of one task that have a tag.
+/// Returns the tagged releases of one task.
 ///
 /// # Errors
-/// When the tags cannot be read.
+/// Fails when the tags cannot be read.
 pub fn tagged_releases(site: &RepoSite, task: &TaskId) -> Result<Releases, Failure> {
     releases::of_task(&site.git, &site.settings, task)
         .inspect(|releases| name_broken(site, releases))
 }
 
-/// The releases of one task, those whose tag was deleted too.
+/// Returns the releases of one task, including those whose tag was deleted.
 ///
 /// # Errors
-/// When the references cannot be read.
+/// Fails when the references cannot be read.
 pub fn releases_of(site: &RepoSite, task: &TaskId) -> Result<Releases, Failure> {
     let mut releases = tagged_releases(site, task)?;
     releases.add_lost(&site.git, task)?;
     Ok(releases)
 }
 
-/// One release of a task; all that there are when its tag was deleted.
+/// Returns one release of a task; all of the task's when its tag was deleted.
 ///
 /// # Errors
-/// When the references cannot be read.
+/// Fails when the references cannot be read.
 pub fn release_of(site: &RepoSite, task: &TaskId, version: &Version) -> Result<Releases, Failure> {
     let found = releases::one(&site.git, &site.settings, task, version)?;
     if found.by_task.is_empty() {
@@ -94,7 +94,7 @@ pub fn release_of(site: &RepoSite, task: &TaskId, version: &Version) -> Result<R
     }
 }
 
-/// Names the tags that lead nowhere, or to no commit.
+/// Warns about tags that are broken or do not point to a commit.
 fn name_broken(site: &RepoSite, releases: &Releases) {
     for tag in &releases.broken_tags {
         site.warn_once(format!(

@@ -1,7 +1,6 @@
-//! Versions that were released although their tag is not here: their manifests are in the branch,
-//! or in another one that is known here. A clone without tags, a shallow checkout of a pipeline,
-//! and a squash merge leave a repository so. Such a version is never released again, and the next
-//! one is not counted from below it.
+//! Versions that were released but have no tag here: their manifests are in the branch or in
+//! another known branch. Clones without tags, shallow checkouts in a pipeline, and squash merges
+//! cause this. Such a version is never released again, and the next number is above it.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,20 +11,19 @@ use crate::{
     model::{GitId, Settings, TagName, TaskId, Version},
 };
 
-/// Branches whose manifests are looked at beside those of HEAD; what is on none of so many is not
-/// found.
+/// Maximum number of branches searched besides HEAD; manifests beyond them are not found.
 const MOST_BRANCHES: usize = 5_000;
 
-/// Versions by task, each with where its manifest is: `HEAD`, or a branch.
+/// Versions by task, each with the place of its manifest: `HEAD`, or a branch.
 pub type Manifests = BTreeMap<TaskId, BTreeMap<Version, String>>;
 
-/// Where the manifests of HEAD are said to be.
+/// The place name for manifests in HEAD.
 pub const HEAD: &str = "HEAD";
 
-/// The releases that HEAD has a manifest of, by task.
+/// Returns the releases with a manifest in HEAD, by task.
 ///
 /// # Errors
-/// When the commit cannot be read. A branch without a commit has none.
+/// Fails when the commit cannot be read. A branch without a commit has none.
 pub fn in_head(git: &Repo, settings: &Settings) -> Result<Manifests, Failure> {
     let mut found = Manifests::new();
     if let Some(head) = git.head_commit()? {
@@ -34,11 +32,11 @@ pub fn in_head(git: &Repo, settings: &Settings) -> Result<Manifests, Failure> {
     Ok(found)
 }
 
-/// The releases that any branch known here has a manifest of; HEAD's place counts most.
+/// Returns the releases with a manifest on any known branch; HEAD takes precedence as the place.
 ///
 /// # Errors
-/// When HEAD cannot be read. Another branch that cannot be read, because a partial clone has it not
-/// or because it is hostile, must not keep anybody from releasing: it is passed over.
+/// Fails when HEAD cannot be read. Other unreadable branches, missing in a partial clone or
+/// hostile, are skipped, because they must not block a release.
 pub fn everywhere(git: &Repo, settings: &Settings) -> Result<Manifests, Failure> {
     let mut found = in_head(git, settings)?;
     let mut seen: HashSet<GitId> = HashSet::new();
@@ -80,7 +78,7 @@ fn collect(
     Ok(())
 }
 
-/// The release that a path is the manifest of.
+/// Returns the release whose manifest has this path.
 fn named(
     git: &Repo,
     settings: &Settings,

@@ -1,4 +1,4 @@
-//! Which release a verdict means: the one that has the number here.
+//! Resolves which release a verdict refers to: the one with that number here.
 
 use super::manifests;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// The release that has this number here, by its tag or, where that cannot be followed, by its
+/// Returns the release with this number here, by its tag or, if that cannot be resolved, by its
 /// second reference; `None` when neither leads to a release.
 pub fn meant(git: &Repo, task: &TaskId, version: &Version) -> Option<Meant> {
     let names = [
@@ -20,14 +20,14 @@ pub fn meant(git: &Repo, task: &TaskId, version: &Version) -> Option<Meant> {
     })
 }
 
-/// A verdict on the release that is here, by whoever works here.
+/// Builds a verdict of the current user on the release that is here.
 pub fn verdict(
     site: &RepoSite,
     (task, version): (&TaskId, &Version),
     verdict: Verdict,
     reason: &str,
 ) -> VerdictRecord {
-    // A machine that only looks may know no name for whoever looks.
+    // A machine used only for reading may have no identity configured.
     let who = site.git.identity();
     let who = who.map_or_else(|_| site.host.clone(), |who| who.to_string());
     VerdictRecord {

@@ -1,11 +1,11 @@
-//! Row 3, consent: the commands named by a repository's configuration that its owner agreed to.
+//! Row 3, consent: the commands in a repository's configuration that its owner agreed to.
 //!
-//! A repository is cloned from anywhere, so what its configuration names runs only after the
-//! person at this machine said yes to those very commands. The agreement lies in the user's
-//! state folder, outside every work tree, one file a repository (see [`place`]), and holds for one
-//! repository only: besides its path it names a random mark that is written into the git
-//! folder. A clone that takes the path of another repository does not have that mark.
-//! What cannot be read is no agreement. This room neither runs nor shows a command.
+//! A repository may be cloned from anywhere, so the commands in its configuration run only after
+//! the user of this machine has approved exactly those commands. The agreement is stored in the
+//! user's state folder, outside every work tree, in one file per repository (see [`place`]), and is
+//! valid for one repository only: besides the path it names a random mark stored in the git folder.
+//! A clone at the path of another repository does not have that mark. An unreadable agreement is no
+//! agreement. This room neither runs nor shows commands.
 
 pub mod place;
 
@@ -35,13 +35,13 @@ pub use place::Place;
 
 /// The format of an agreement.
 const SCHEMA: &str = "snapback.trust/1";
-/// The mark of a repository, in its state folder.
+/// Name of a repository's mark in its state folder.
 const MARK: &str = "trust-mark";
 
-/// What stops a command, or an agreement.
+/// Errors that prevent a command or an agreement.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Commands would run that nobody agreed to.
+    /// Commands would run that were not agreed to.
     #[error("{} that nobody agreed to on this machine; nothing was run: {}", counted(.0.len()), shown(.0))]
     NotTrusted(Vec<ConfiguredCommand>),
     /// There is no folder for agreements.
@@ -52,12 +52,12 @@ pub enum Error {
     /// The folder for agreements is inside the work tree, where it could be committed and cloned.
     #[error("the folder for agreements, {0}, is inside the work tree, where it could be committed")]
     PlaceInside(PathBuf),
-    /// The folder or the agreement could be written by somebody else.
+    /// The folder or the agreement could have been written by another user.
     #[error("{path} cannot be believed: {why}")]
     NotOurs {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         why: &'static str,
     },
     /// A file could not be read or written.
@@ -65,17 +65,17 @@ pub enum Error {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// `the configuration names 2 commands`.
+/// Returns `the configuration names 2 commands`.
 fn counted(number: usize) -> String {
     format!("the configuration names {}", text::count(number, "command"))
 }
 
-/// The first commands, for an error.
+/// Lists the first commands, for an error.
 fn shown(commands: &[ConfiguredCommand]) -> String {
     let line = |command: &ConfiguredCommand| {
         let task = command
@@ -127,7 +127,7 @@ impl Fault for Error {
     }
 }
 
-/// An agreement as it is kept.
+/// An agreement as stored.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Agreement {
@@ -163,7 +163,7 @@ impl From<Refusal> for Error {
     }
 }
 
-/// What may run in one repository.
+/// The agreement for one repository.
 pub struct Consent {
     place: Place,
     repository: PathBuf,
@@ -173,8 +173,8 @@ pub struct Consent {
 }
 
 impl Consent {
-    /// The trust in the repository with this shared git folder and this state folder in it.
-    /// Nothing is read before somebody asks.
+    /// Returns the consent for the repository with this shared git folder and this state folder in
+    /// it. Reads nothing yet.
     pub fn new(place: Place, repository: &Path, work_tree: &Path, state: Arc<dyn Fs>) -> Self {
         Self {
             place,
@@ -185,12 +185,12 @@ impl Consent {
         }
     }
 
-    /// The folder of the user's keys, as far as there is one.
+    /// Returns the folder of the user's keys, if there is one.
     pub fn key_folder(&self) -> Option<&Path> {
         self.place.keys.as_deref()
     }
 
-    /// The folders of agreements and of keys, as far as the user has them.
+    /// Returns the folders of agreements and of keys, as far as the user has them.
     pub fn places(&self) -> Vec<PathBuf> {
         self.place
             .folder
@@ -200,8 +200,7 @@ impl Consent {
             .collect()
     }
 
-    /// Each of these commands, and whether it may run; `all` are the commands of the whole
-    /// configuration.
+    /// Returns each command with its state; `all` are the commands of the whole configuration.
     pub fn states_of(
         &self,
         commands: &[ConfiguredCommand],
@@ -216,7 +215,7 @@ impl Consent {
             .collect()
     }
 
-    /// True when a command may run; `all` are the commands of the whole configuration.
+    /// Returns true when a command may run; `all` are the commands of the whole configuration.
     pub fn permits(&self, command: &ConfiguredCommand, all: &[ConfiguredCommand]) -> bool {
         let pinned = || {
             !self.place.pins.is_empty()
@@ -232,10 +231,10 @@ impl Consent {
         agreed.get_or_insert_with(read).contains(&command.digest()) || pinned()
     }
 
-    /// Agrees to these commands; of earlier ones those stay that are still among `all`.
+    /// Agrees to these commands; keeps earlier ones that are still among `all`.
     ///
     /// # Errors
-    /// When there is no folder for it, or one that somebody else can write to.
+    /// Fails when there is no folder for it, or another user can write to that folder.
     pub fn agree(
         &self,
         commands: &[ConfiguredCommand],
@@ -253,7 +252,7 @@ impl Consent {
             }
         }
         let folder = self.place.make(&self.work_tree)?;
-        // A new mark each time: nobody who knew an earlier one can make it hold elsewhere.
+        // A new mark each time, so that knowledge of an earlier one is useless elsewhere.
         let mark = Digest::of(&random::<32>());
         let failed = |path: PathBuf| move |source| Error::File { path, source };
         self.marks()
@@ -275,10 +274,10 @@ impl Consent {
         Ok(())
     }
 
-    /// Takes every agreement for this repository back; false when there was none.
+    /// Revokes every agreement for this repository; returns false when there was none.
     ///
     /// # Errors
-    /// When the file is there and cannot be removed.
+    /// Fails when the file is there and cannot be removed.
     pub fn revoke(&self) -> Result<bool, Error> {
         *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let Some(folder) = self.place.look(&self.work_tree)? else {
@@ -292,12 +291,12 @@ impl Consent {
         })
     }
 
-    /// Why an agreement that is there does not count, if so.
+    /// Returns why an existing agreement does not count, if so.
     pub fn trouble(&self) -> Option<Error> {
         self.read().err()
     }
 
-    /// The commands that were agreed to; none when nobody did, or for another repository.
+    /// Returns the commands that were agreed to; none without an agreement for this repository.
     fn read(&self) -> Result<Vec<ConfiguredCommand>, Error> {
         let folder = self.place.look(&self.work_tree)?;
         let load = |folder: PrivateFolder| folder.load(&self.key(), OTHERS_DO_NOT_WRITE);
@@ -313,12 +312,12 @@ impl Consent {
         Ok(if same { agreement.commands } else { Vec::new() })
     }
 
-    /// The key of this repository's agreement.
+    /// Returns the key of this repository's agreement.
     fn key(&self) -> String {
         Digest::of(self.repository.as_os_str().as_bytes()).hex()
     }
 
-    /// Where the repository's mark is kept: a digest as text, older than JSON records.
+    /// Returns the place of the repository's mark: a digest as text, older than JSON records.
     fn marks(&self) -> impl RecordPort + '_ {
         RecordFiles::within(&*self.state)
     }

@@ -1,8 +1,8 @@
-//! Where agreements lie: `$XDG_STATE_HOME/snapback/trust/`, or `~/.local/state/snapback/trust/`.
+//! The place of agreements: `$XDG_STATE_HOME/snapback/trust/`, or `~/.local/state/snapback/trust/`.
 //!
-//! The folder is private (0700), its files too (0600); one that others can write to is not
-//! believed. A file's name is the digest of the repository's canonical path. A folder inside
-//! the work tree is refused: what lies there could be committed, pushed and cloned.
+//! The folder is private (0700), and so are its files (0600); one that others can write to is not
+//! trusted. A file's name is the digest of the repository's canonical path. A folder inside the
+//! work tree is refused, because its files could be committed, pushed and cloned.
 
 use std::{
     ffi::OsString,
@@ -12,22 +12,21 @@ use std::{
 use super::Error;
 use crate::{base::Digest, model::trust::PINS_VARIABLE, records::PrivateFolder};
 
-/// The user's place for agreements, and the sets of commands that the environment pins.
+/// The user's place for agreements, and the command sets pinned by the environment.
 #[derive(Debug, Clone, Default)]
 pub struct Place {
     /// The folder of agreements; `None` when the user has none.
     pub folder: Option<PathBuf>,
-    /// The folder of the user's key and of the keys that they allow: `$XDG_CONFIG_HOME/snapback`,
-    /// or `~/.config/snapback`.
+    /// The folder of the user's key and of the keys they allow: `$XDG_CONFIG_HOME/snapback`, or
+    /// `~/.config/snapback`.
     pub keys: Option<PathBuf>,
-    /// Digests of whole sets of commands that may run without an agreement.
+    /// Digests of whole command sets that may run without an agreement.
     pub pins: Vec<Digest>,
 }
 
 impl Place {
-    /// The place of the user whose environment this is. `SNAPBACK_TRUST` holds digests, as
-    /// `snapback trust --json` prints them, between blanks or commas; anything else in it pins
-    /// nothing.
+    /// Returns the place for a user environment. `SNAPBACK_TRUST` holds digests, as `snapback trust
+    /// --json` prints them, separated by blanks or commas; anything else in it pins nothing.
     pub fn of(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let absolute = |name: &str| {
             variable(name)
@@ -55,19 +54,19 @@ impl Place {
         }
     }
 
-    /// The place of this process's user.
+    /// Returns the place for this process's user.
     pub fn of_this_process() -> Self {
         Self::of(|name| std::env::var_os(name))
     }
 
-    /// Opens the folder for reading; `None` when it is not there.
+    /// Opens the folder for reading; `None` when it does not exist.
     pub(super) fn look(&self, work_tree: &Path) -> Result<Option<PrivateFolder>, Error> {
         let found = self.folder.as_ref();
         let found = found.map(|folder| PrivateFolder::look(folder, work_tree));
         Ok(found.transpose()?.flatten())
     }
 
-    /// Opens the folder for writing; it is made when it is not there.
+    /// Opens the folder for writing, creating it if needed.
     pub(super) fn make(&self, work_tree: &Path) -> Result<PrivateFolder, Error> {
         let folder = self.folder.as_ref().ok_or(Error::NoPlace)?;
         Ok(PrivateFolder::make(folder, work_tree)?)

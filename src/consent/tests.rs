@@ -1,4 +1,4 @@
-//! The room's promises: only those commands, only in that repository, only from a private file.
+//! Only agreed commands run, only in that repository, only from a private file.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -83,7 +83,7 @@ fn only_what_was_agreed_to_may_run_and_a_changed_command_is_asked_for_again() {
     let fresh = desk.trust("home", Vec::new());
     assert!(fresh.permits(&all[0], &all) && !fresh.permits(&all[1], &all));
     assert_eq!(Error::NotTrusted(all[1..].to_vec()).kind().exit_code(), 6);
-    // A command that went and came back is asked for again, once somebody agreed in between.
+    // A command that was dropped needs consent again if `agree` was called in between.
     let now = [command("c")];
     fresh
         .agree(&now, &now, Timestamp::UNIX_EPOCH)
@@ -138,7 +138,7 @@ fn an_agreement_holds_for_one_repository_only() {
     desk.trust("home", Vec::new())
         .agree(&all, &all, Timestamp::UNIX_EPOCH)
         .expect("there is room");
-    // Another repository takes its place: the mark is not there, or is one that somebody made up.
+    // Another repository takes its place: its mark is missing or made up.
     let mark = desk.at("repo/.git/snapback/trust-mark");
     let kept = fs::read(&mark).expect("it is there");
     let put = |bytes: &[u8]| {
@@ -151,7 +151,7 @@ fn an_agreement_holds_for_one_repository_only() {
     assert!(!desk.trust("home", Vec::new()).permits(&all[0], &all));
     put(&kept);
     assert!(desk.trust("home", Vec::new()).permits(&all[0], &all));
-    // Damage is no agreement.
+    // A damaged file is no agreement.
     let bytes = fs::read(desk.file()).expect("it reads");
     fs::File::create(desk.file())
         .and_then(|mut file| io::Write::write_all(&mut file, &bytes[..bytes.len() / 2]))
@@ -169,7 +169,7 @@ fn no_agreement_is_kept_where_it_could_be_cloned() {
         Err(Error::PlaceInside(_))
     ));
     assert!(!desk.at("repo/state").exists());
-    // One that came with the clone does not count either.
+    // An agreement that came with the clone does not count either.
     desk.trust("home", Vec::new())
         .agree(&all, &all, Timestamp::UNIX_EPOCH)
         .expect("there is room");

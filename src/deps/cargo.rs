@@ -1,13 +1,13 @@
-//! Crates from `Cargo.lock`: those that come from outside the repository.
+//! Collects crates from `Cargo.lock` that come from outside the repository.
 //!
-//! Crates without a source are the repository's own and change with every release, so they
-//! are left out. Read [`super::places`] for where the file is looked for.
+//! Crates without a source are the repository's own and change with every release, so they are left
+//! out. See [`super::places`] for where the file is looked for.
 
 use serde::Deserialize;
 
 use super::{Collector, Error, Found, Task, installed::is_plain, places, python_lock::toml};
 
-/// Reads `Cargo.lock`.
+/// Collector for `Cargo.lock`.
 pub(super) struct Cargo;
 
 #[derive(Deserialize)]
@@ -43,7 +43,7 @@ impl Collector for Cargo {
     }
 }
 
-/// The crates of a `Cargo.lock` that come from outside, or why it is not understood.
+/// Returns the external crates of a `Cargo.lock`, or why it cannot be parsed.
 pub(super) fn packages(text: &str) -> Result<Vec<String>, String> {
     let outside = toml::<Lock>(text)?
         .package

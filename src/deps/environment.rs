@@ -1,8 +1,8 @@
-//! `env: sync`: a new Python environment is built beside the old one, never in its place.
+//! `env: sync`: builds a new Python environment beside the old one, never in its place.
 //!
-//! uv is used when it is there, else Python's own venv and pip; without the network first. The
-//! result must hold exactly the wanted packages, else it is removed again. Its scripts name the
-//! place it will be renamed to, so it works after the switch and not before.
+//! Uses uv when available, otherwise Python's own venv and pip; first tries without the network.
+//! The result must hold exactly the wanted packages, or it is removed again. Its scripts refer to
+//! the path it will be renamed to, so it works only after the switch.
 
 mod site;
 
@@ -22,7 +22,7 @@ use super::{
 };
 use site::Site;
 
-/// The program that builds an environment.
+/// The tool that builds an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
     /// uv.
@@ -31,27 +31,27 @@ pub enum Tool {
     Pip,
 }
 
-/// Where packages come from.
+/// Local package sources.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Local<'a> {
     /// Folders of wheels, relative to the work tree or absolute.
     pub wheels: &'a [PathBuf],
-    /// Keeps every program off the network; what is not here is then an error.
+    /// Keeps every program off the network; packages that are not local are then an error.
     pub offline: Option<&'a Offline>,
 }
 
 /// A finished environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
-    /// What built it.
+    /// The tool that built it.
     pub tool: Tool,
-    /// True when nothing was asked of the network.
+    /// True when the network was not used.
     pub offline: bool,
-    /// How many packages it holds.
+    /// The number of packages it holds.
     pub packages: usize,
 }
 
-/// Compares the environment in `venv` with a list of `name==version`; `None` when there is none.
+/// Compares the environment in `venv` with a list of `name==version`; `None` if there is none.
 pub fn check_installed(
     fs: &dyn Fs,
     venv: &RelPath,
@@ -68,8 +68,8 @@ pub fn check_installed(
 /// Builds an environment in `into`, to be renamed to `venv` afterwards, with exactly `packages`
 /// (`name==version`, without pip).
 ///
-/// The Python of the environment in `venv` is used when it still runs. `into` must not exist;
-/// after an error it does not exist again.
+/// Uses the Python of the environment in `venv` if it still runs. `into` must not exist; after an
+/// error it is removed again.
 pub fn build(
     work_tree: &Path,
     venv: &RelPath,
@@ -96,7 +96,7 @@ pub fn build(
     build_with(tool, Path::new("uv"), &order)
 }
 
-/// What is to be built, where, and from what.
+/// The arguments of a build: what, where, and from which sources.
 struct EnvironmentOrder<'a> {
     work_tree: &'a Path,
     venv: &'a RelPath,
@@ -105,7 +105,7 @@ struct EnvironmentOrder<'a> {
     local: &'a Local<'a>,
 }
 
-/// Builds with a given tool; `uv` is its program.
+/// Builds with a given tool; `uv` is the path of uv.
 fn build_with(tool: Tool, uv: &Path, order: &EnvironmentOrder<'_>) -> Result<Built, Error> {
     let EnvironmentOrder {
         work_tree,
@@ -152,18 +152,18 @@ fn build_with(tool: Tool, uv: &Path, order: &EnvironmentOrder<'_>) -> Result<Bui
     };
     let built = site.build();
     if built.is_err() {
-        // The first error is the one to tell; a folder that stays is told by the next build.
+        // Report the first error; the next build reports a folder that could not be removed.
         let _ = remove_tree(&root, into);
     }
     built
 }
 
-/// True for pip, which installs packages and is not counted as one.
+/// Returns true for pip, the installer, which is not counted as a package.
 fn is_pip(package: &str) -> bool {
     package.split("==").next() == Some("pip")
 }
 
-/// True for `name==version` and nothing else.
+/// Returns true for exactly `name==version`.
 fn is_pinned(package: &str) -> bool {
     package.split_once("==").is_some_and(|(name, version)| {
         is_plain(name) && is_plain(version) && normalise(name) == name

@@ -1,13 +1,13 @@
-//! What sources were found to say, kept by git blob, so that a release reads only what changed.
+//! Caches the facts found in sources, by git blob, so that a release reads only changed files.
 //!
-//! A file in the state folder for each task. It is derived and may be deleted: it is written
-//! without a sync, and one that is damaged, of another version or too large is not used. Only names
-//! of variables and of modules are taken from it, never a byte of a file. An entry is made from
-//! bytes that were hashed, so it is the blob's whatever happened to the file meanwhile.
+//! There is one file per task in the state folder. It is derived data and may be deleted: it is
+//! written without a sync, and ignored when damaged, too large or of another version. It contains
+//! only names of variables and modules, never file contents. An entry is computed from bytes that
+//! were hashed, so it describes the blob even if the file has changed meanwhile.
 //!
-//! Form: `MAGIC`, SHA-256 of what follows, number of entries (4 bytes, little-endian), length of
-//! an id (1 byte); sorted entries of id in hex digits, kind (1 byte), place (4 bytes); the texts of
-//! `Says`, each after its length (4 bytes), equal ones once.
+//! Format: `MAGIC`, SHA-256 of the rest, number of entries (4 bytes, little-endian), length of an
+//! id (1 byte); sorted entries of id in hex digits, kind (1 byte), position (4 bytes); the distinct
+//! texts of `Says`, each after its length (4 bytes).
 
 use std::{
     cmp::Ordering,
@@ -26,24 +26,24 @@ use crate::{
     model::{GitId, TaskId},
 };
 
-/// The first bytes of a file of facts; another version may find other facts in the same bytes.
+/// Magic bytes of a facts file; another version may derive other facts from the same bytes.
 const MAGIC: &[u8] = concat!("snapback.facts/1 ", env!("CARGO_PKG_VERSION"), "\n").as_bytes();
-/// Largest file that is read or written, in bytes.
+/// Maximum size of the file, in bytes.
 const LIMIT: u64 = 64 << 20;
-/// The bytes before the entries.
+/// Number of bytes before the entries.
 const HEAD: usize = MAGIC.len() + 32 + 5;
 
-/// What a source says that a release records: the same for the same bytes in the same language.
+/// Recorded facts of a source: equal for equal bytes in the same language.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Says {
     /// Names of environment variables.
     pub names: BTreeSet<String>,
-    /// What it imports, when it is a Python source.
+    /// Its imports, if it is a Python source.
     pub imports: Option<Vec<Import>>,
 }
 
 impl Says {
-    /// One line for each name and import; none of them holds white space.
+    /// Renders one line per name and import; none of them contains white space.
     fn render(&self) -> String {
         let mut text = String::new();
         for name in &self.names {
@@ -59,7 +59,7 @@ impl Says {
         }
     }
 
-    /// The inverse of [`Says::render`].
+    /// Parses the output of [`Says::render`].
     fn parse(text: &str) -> Option<Self> {
         let (mut says, mut imports) = (Self::default(), Vec::new());
         for line in text.lines() {
@@ -80,15 +80,15 @@ pub struct Facts {
     bytes: Vec<u8>,
     count: usize,
     digits: usize,
-    /// By the places of their texts.
+    /// Facts by the position of their text.
     says: BTreeMap<u32, Arc<Says>>,
 }
 
-/// A file's blob, kind, and what it says.
+/// A file's blob, kind and facts.
 pub(super) type Fact = (GitId, u8, Arc<Says>);
 
 impl Facts {
-    /// Nothing is known.
+    /// An empty cache.
     pub const NONE: Self = Self {
         bytes: Vec::new(),
         count: 0,
@@ -96,7 +96,7 @@ impl Facts {
         says: BTreeMap::new(),
     };
 
-    /// Reads the facts of a task; none when they are not there or not whole.
+    /// Loads the facts of a task; empty when the file is missing or damaged.
     pub fn load(state: &dyn Fs, task: &TaskId) -> Self {
         read_limited(state, &place(task), LIMIT)
             .ok()
@@ -104,7 +104,7 @@ impl Facts {
             .unwrap_or_default()
     }
 
-    /// Checks the bytes of a file.
+    /// Parses and checks the bytes of a file.
     fn read(bytes: Vec<u8>) -> Option<Self> {
         let (digest, body) = bytes.strip_prefix(MAGIC)?.split_at_checked(32)?;
         if Digest::of(body).bytes() != digest {
@@ -125,7 +125,7 @@ impl Facts {
         })
     }
 
-    /// What a blob says, read as this kind of source.
+    /// Returns the facts of a blob, read as this kind of source.
     pub(super) fn find(&self, blob: &GitId, kind: u8) -> Option<&Arc<Says>> {
         let size = self.digits + 5;
         let entry = |at: usize| &self.bytes[HEAD + at * size..HEAD + (at + 1) * size];
@@ -147,7 +147,7 @@ impl Facts {
     }
 }
 
-/// The texts from a place on, by their places; `None` when one is not whole.
+/// Parses the texts from a position on, keyed by position; `None` when one is truncated.
 fn read_texts(bytes: &[u8], from: usize) -> Option<BTreeMap<u32, Arc<Says>>> {
     let (mut texts, mut at) = (Vec::new(), from);
     while at < bytes.len() {
@@ -166,17 +166,17 @@ fn read_texts(bytes: &[u8], from: usize) -> Option<BTreeMap<u32, Arc<Says>>> {
     texts.into_par_iter().map(read).collect()
 }
 
-/// The facts of a release, to be kept for the next one.
+/// The facts of a release, to be saved for the next one.
 #[derive(Debug, Clone, Default)]
 pub struct NewFacts(Vec<Fact>);
 
 impl NewFacts {
-    /// Takes them.
+    /// Wraps the facts.
     pub(super) fn new(facts: Vec<Fact>) -> Self {
         Self(facts)
     }
 
-    /// The bytes of a file.
+    /// Renders the bytes of a file.
     fn render(&self) -> Option<Vec<u8>> {
         let digits = self.0.first()?.0.as_str().len();
         let mut sorted: Vec<&Fact> = self
@@ -224,12 +224,12 @@ impl NewFacts {
         (bytes.len() as u64 <= LIMIT).then_some(bytes)
     }
 
-    /// The same, ready to be asked.
+    /// Converts to the searchable form.
     pub fn into_facts(self) -> Option<Facts> {
         self.render().and_then(Facts::read)
     }
 
-    /// Keeps them, in place of older ones. They are derived, so failing to stops nothing.
+    /// Saves them in place of older ones. Failure is ignored because they are derived data.
     pub fn save(&self, state: &dyn Fs, task: &TaskId) {
         let Some(bytes) = self.render() else { return };
         let path = place(task);
@@ -239,7 +239,7 @@ impl NewFacts {
     }
 }
 
-/// Removes what a killed or failed [`NewFacts::save`] left. Only under the lock.
+/// Removes leftovers of a killed or failed [`NewFacts::save`]. Call only under the lock.
 pub fn sweep(state: &dyn Fs) {
     let folder = RelPath::own("facts");
     for name in state
@@ -252,12 +252,12 @@ pub fn sweep(state: &dyn Fs) {
     }
 }
 
-/// Where the facts of a task lie in the state folder.
+/// Returns the path of a task's facts in the state folder.
 fn place(task: &TaskId) -> RelPath {
     RelPath::own("facts").join(task.as_str())
 }
 
-/// The number at a place: 4 bytes, little-endian.
+/// Reads the number at a position: 4 bytes, little-endian.
 fn number(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(
         bytes.get(at..at.checked_add(4)?)?.try_into().ok()?,

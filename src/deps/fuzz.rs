@@ -1,12 +1,11 @@
-//! The readers of lock files as functions of a text, for the fuzz targets in `fuzz/` and nobody
-//! else.
+//! Lock file readers as functions of a text, only for the fuzz targets in `fuzz/`.
 //!
-//! Built only when cargo-fuzz sets `cfg(fuzzing)`. Requirement files are read without those
-//! that they include, which need a work tree.
+//! Built only when cargo-fuzz sets `cfg(fuzzing)`. Requirements files are read without their
+//! includes, which need a work tree.
 
 use super::{cargo, node, python_lock::Format, requirements};
 
-/// The packages of a lock file of this name, or why it is not understood.
+/// Returns the packages of a lock file with this name, or why it cannot be parsed.
 pub fn lock_file(name: &str, text: &str) -> Result<Vec<String>, String> {
     if let Some(reader) = node::reader(name) {
         return reader(text);

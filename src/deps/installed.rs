@@ -1,7 +1,7 @@
-//! The packages installed in a Python environment, read from its `*.dist-info` folders.
+//! Reads the packages installed in a Python environment from its `*.dist-info` folders.
 //!
-//! No Python is run. `pip` itself is left out, as `pip freeze` does: it installs dependencies
-//! and is none. Packages from a URL are recorded with it (PEP 610), without credentials.
+//! Does not run Python. Leaves out `pip` itself, as `pip freeze` does: it installs dependencies but
+//! is not one. Records the URL of packages installed from one (PEP 610), without credentials.
 
 use std::{collections::BTreeMap, fmt, io};
 
@@ -12,11 +12,11 @@ use crate::base::{Fs, RelPath, Type, fs::read_limited};
 
 use super::{Error, url};
 
-/// Largest part of a `METADATA` file that is read, in bytes.
+/// Maximum part of a `METADATA` file that is read, in bytes.
 const METADATA_LIMIT: u64 = 4 << 20;
 
-/// The packages of the environment in `venv`, sorted: `name==version`, and ` @ origin` behind
-/// it when it was not installed from an index. `None` when there is no environment.
+/// Returns the packages of the environment in `venv`, sorted: `name==version`, followed by ` @
+/// origin` unless installed from an index. `None` when there is no environment.
 pub fn installed(fs: &dyn Fs, venv: &RelPath) -> Result<Option<Vec<String>>, Error> {
     let mut found = false;
     let mut packages = Vec::new();
@@ -42,7 +42,7 @@ pub fn installed(fs: &dyn Fs, venv: &RelPath) -> Result<Option<Vec<String>>, Err
     Ok(found.then_some(packages))
 }
 
-/// The `site-packages` folders of an environment.
+/// Returns the `site-packages` folders of an environment.
 fn site_packages(fs: &dyn Fs, venv: &RelPath) -> Result<Vec<RelPath>, Error> {
     let lib = venv.join("lib");
     let is_dir = |path: &RelPath| {
@@ -73,7 +73,7 @@ fn site_packages(fs: &dyn Fs, venv: &RelPath) -> Result<Vec<RelPath>, Error> {
     Ok(sites)
 }
 
-/// One package; `None` for pip and for folders without a name and version.
+/// Reads one package; `None` for pip and for folders without a name and version.
 fn package(fs: &dyn Fs, info: &RelPath) -> Result<Option<String>, Error> {
     let read = |name: &str| {
         let path = info.join(name);
@@ -114,7 +114,7 @@ fn package(fs: &dyn Fs, info: &RelPath) -> Result<Option<String>, Error> {
     Ok(Some(format!("{name}=={version}{origin}")))
 }
 
-/// PEP 610's `direct_url.json`, as far as it says where a package came from.
+/// The fields of PEP 610's `direct_url.json` that tell where a package came from.
 #[derive(Deserialize)]
 struct DirectUrl {
     url: String,
@@ -136,7 +136,7 @@ struct VcsInfo {
     commit_id: Option<String>,
 }
 
-/// The origin of a package that came from a URL or folder.
+/// Returns the origin of a package that came from a URL or folder.
 fn direct_origin(bytes: &[u8]) -> Option<String> {
     let direct: DirectUrl = serde_json::from_slice(bytes).ok()?;
     if direct.dir_info.is_some_and(|info| info.editable) {
@@ -148,7 +148,7 @@ fn direct_origin(bytes: &[u8]) -> Option<String> {
     ))
 }
 
-/// A package name in its normal form (PEP 503): lower case, one `-` for a run of `-`, `_`, `.`.
+/// Normalises a package name (PEP 503): lower case, one `-` for a run of `-`, `_`, `.`.
 pub(super) fn normalise(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for c in name.trim().chars() {
@@ -161,7 +161,7 @@ pub(super) fn normalise(name: &str) -> String {
     out
 }
 
-/// True for the characters that names and versions of packages are made of.
+/// Returns true when the text consists of characters allowed in package names and versions.
 pub(super) fn is_plain(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 256
@@ -170,24 +170,24 @@ pub(super) fn is_plain(text: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || b"._-+!".contains(&c))
 }
 
-/// How what is installed differs from what is wanted. Each list is sorted.
+/// Differences between installed and wanted packages. Each list is sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// Wanted, not installed: `name==version`.
+    /// Wanted but not installed: `name==version`.
     pub missing: Vec<String>,
-    /// Installed, not wanted: `name==version`.
+    /// Installed but not wanted: `name==version`.
     pub extra: Vec<String>,
     /// Installed in another version: name, wanted, installed.
     pub different: Vec<(String, String, String)>,
 }
 
 impl Difference {
-    /// True when both are the same.
+    /// Returns true when there is no difference.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// One line a package.
+    /// Renders one line per package.
     pub fn lines(&self) -> Vec<String> {
         let missing = self
             .missing
@@ -259,8 +259,8 @@ pub fn difference(wanted: &[String], installed: &[String]) -> Difference {
     found
 }
 
-/// True for two spellings of one version (PEP 440): case, a leading `v`, zeros at the end of the
-/// release, separators before a suffix.
+/// Returns true for two spellings of one version (PEP 440): case, a leading `v`, trailing zeros of
+/// the release, separators before a suffix.
 fn is_same_version(a: &str, b: &str) -> bool {
     let normal = |version: &str| {
         let version = version.trim().trim_start_matches(['v', 'V']).to_lowercase();
@@ -272,7 +272,7 @@ fn is_same_version(a: &str, b: &str) -> bool {
         while let Some(shorter) = release.strip_suffix(".0") {
             release = shorter;
         }
-        // Behind `+` or ` @ ` every character counts.
+        // After `+` or ` @ ` every character counts.
         let local = suffix.find(['+', ' ']).unwrap_or(suffix.len());
         (
             release.to_string(),

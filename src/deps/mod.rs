@@ -1,9 +1,9 @@
-//! Row 3, dependency lists: collectors and how an environment is put back.
+//! Row 3, dependency lists: collectors and how an environment is restored.
 //!
-//! A [`Collector`] reads one ecosystem's files below the work tree and adds names and versions
-//! to a list; a new one is a file here and one row in [`COLLECTORS`]. No collector runs a
-//! program, reads `.env`, or records a value, a password or a token: lists are committed.
-//! Read `places.rs` for where lock files are looked for, [`environment`] for `env: sync`.
+//! A [`Collector`] reads one ecosystem's files below the work tree and adds names and versions to a
+//! list; a new one needs a file here and a row in [`COLLECTORS`]. Lists are committed, so no
+//! collector runs a program, reads `.env`, or records a value, password or token. See `places.rs`
+//! for where lock files are looked for, and [`environment`] for `env: sync`.
 
 use std::{collections::BTreeMap, io};
 
@@ -34,12 +34,12 @@ pub mod wheels;
 
 pub use installed::{Difference, difference, installed};
 
-/// Largest lock file that is read, in bytes.
+/// Maximum size of a lock file, in bytes.
 const LOCK_LIMIT: u64 = 64 << 20;
-/// Largest source or configuration file that is searched, in bytes.
+/// Maximum size of a searched source or configuration file, in bytes.
 const SOURCE_LIMIT: u64 = 4 << 20;
 
-/// The collectors, in the order in which they run.
+/// The collectors, in execution order.
 pub const COLLECTORS: [&dyn Collector; 5] = [
     &python::Python,
     &node::Node,
@@ -50,13 +50,13 @@ pub const COLLECTORS: [&dyn Collector; 5] = [
 
 /// Reads one ecosystem's dependencies.
 pub trait Collector: Sync {
-    /// A stable word for messages.
+    /// A stable name for messages.
     fn name(&self) -> &'static str;
-    /// Adds what it finds; what it cannot understand is a warning, what it cannot read an error.
+    /// Adds what it finds; warns about input it cannot parse and fails on input it cannot read.
     fn collect(&self, task: &Task<'_>, found: &mut Found) -> Result<(), Error>;
 }
 
-/// The task whose dependencies are read.
+/// The task whose dependencies are collected.
 #[derive(Clone, Copy)]
 pub struct Task<'a> {
     /// The work tree.
@@ -65,27 +65,27 @@ pub struct Task<'a> {
     pub dir: &'a RelPath,
     /// The files of the release.
     pub files: &'a [RelPath],
-    /// The environment's folder, when the settings name one.
+    /// The environment's folder, if configured.
     pub venv: Option<&'a RelPath>,
-    /// Names of environment variables that the settings name.
+    /// Configured names of environment variables.
     pub variables: &'a [String],
-    /// Which files need not be read, because it is known what they say.
+    /// Facts of files that need not be read again.
     pub known: Known<'a>,
 }
 
-/// What is known of sources before they are read.
+/// Facts about sources known before reading them.
 #[derive(Clone, Copy)]
 pub struct Known<'a> {
-    /// The blobs that the task's files are, in their order, where that is known unread.
+    /// The blob of each of the task's files, in order, where known without reading.
     pub blobs: &'a [Option<&'a GitId>],
-    /// The id that bytes have as a blob; `None` when nobody wants to know.
+    /// Computes the blob id of bytes; `None` when ids are not needed.
     pub id: &'a (dyn Fn(&[u8]) -> Option<GitId> + Sync),
-    /// What blobs say.
+    /// Facts by blob.
     pub facts: &'a facts::Facts,
 }
 
 impl Known<'_> {
-    /// Every source is read.
+    /// Nothing is known, so every source is read.
     pub const NOTHING: Self = Known {
         blobs: &[],
         id: &|_| None,
@@ -93,30 +93,30 @@ impl Known<'_> {
     };
 }
 
-/// What the collectors have found so far.
+/// The results collected so far.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// The list, in any order and with doubles until [`collect`] returns it.
+    /// The list, unsorted and with duplicates until [`collect`] returns it.
     pub list: DependencyList,
-    /// What was found but not understood, for people.
+    /// Warnings for the user about input that could not be parsed.
     pub warnings: Vec<String>,
-    /// The sources that were looked into.
+    /// The sources that were searched.
     pub sources: shared::Sources,
-    /// What they say, when some of it was not known before.
+    /// Their facts, if some are new.
     pub facts: Option<facts::NewFacts>,
-    /// The files that recorded links lead to.
+    /// Targets of recorded links.
     linked: BTreeMap<RelPath, RelPath>,
 }
 
-/// What went wrong with dependencies.
+/// Errors while handling dependencies.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file of the work tree could not be read.
+    /// A file in the work tree could not be read.
     #[error("cannot read {path}: {source}")]
     Read {
         /// The file or folder.
         path: RelPath,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A program that builds an environment could not be run.
@@ -124,7 +124,7 @@ pub enum Error {
     Run {
         /// The environment's folder.
         path: RelPath,
-        /// Why.
+        /// The reason.
         source: process::Error,
     },
     /// A program that builds an environment failed.
@@ -132,12 +132,12 @@ pub enum Error {
     Step {
         /// The environment's folder.
         path: RelPath,
-        /// What was tried.
+        /// The step that failed.
         step: &'static str,
-        /// The last lines it printed, escaped, without credentials.
+        /// The last lines of output, escaped, without credentials.
         output: String,
     },
-    /// Packages that no program can install from a list of names and versions.
+    /// Packages that cannot be installed from a list of names and versions.
     #[error("cannot build the environment {path}: not installed from a package index: {}", .packages.join(", "))]
     Unpinned {
         /// The environment's folder.
@@ -145,20 +145,20 @@ pub enum Error {
         /// The packages, as recorded.
         packages: Vec<String>,
     },
-    /// The environment was built, but is not what was asked for.
+    /// The environment was built, but differs from the requested one.
     #[error("the environment {path} came out different: {difference}")]
     Different {
         /// The environment's folder.
         path: RelPath,
-        /// What differs.
+        /// The difference.
         difference: Difference,
     },
-    /// The new environment's files could not be handled.
+    /// The new environment's files could not be processed.
     #[error("cannot prepare the environment {path}: {source}")]
     Files {
         /// The file or folder.
         path: RelPath,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -214,12 +214,12 @@ impl Found {
         Ok(())
     }
 
-    /// The file that holds the bytes of a recorded lock file: a link holds none itself.
+    /// Returns the file that holds the bytes of a recorded lock file; a link is resolved.
     fn file_of(&self, path: &RelPath) -> RelPath {
         self.linked.get(path).unwrap_or(path).clone()
     }
 
-    /// Reads a lock file as text; a warning and `None` when it is too large or none.
+    /// Reads a lock file as text; warns and returns `None` when it is too large or not text.
     fn lock_text(&mut self, task: &Task<'_>, path: &RelPath) -> Result<Option<String>, Error> {
         match read_limited(task.fs, &self.file_of(path), LOCK_LIMIT) {
             Ok(bytes) => {
@@ -243,7 +243,7 @@ impl Found {
         }
     }
 
-    /// Says that a file was not understood. `why` never quotes the file.
+    /// Warns that a file could not be parsed. `why` never quotes the file.
     fn warn(&mut self, path: &RelPath, why: &str) {
         self.unread(path);
         self.warnings.push(format!(
@@ -265,14 +265,14 @@ impl Found {
     }
 }
 
-/// Reads the dependency list of a task: every list sorted, without doubles.
+/// Collects the dependency list of a task; every list is sorted and free of duplicates.
 ///
-/// Returns it with warnings for people about what was found but not understood.
+/// Also returns warnings for the user about input that could not be parsed.
 pub fn collect(task: &Task<'_>) -> Result<(DependencyList, Vec<String>), Error> {
     collect_all(task).map(|found| (found.list, found.warnings))
 }
 
-/// [`collect`], with the sources that were looked into on the way.
+/// Like [`collect`], but also returns the sources that were searched.
 pub fn collect_all(task: &Task<'_>) -> Result<Found, Error> {
     let mut found = Found::default();
     for collector in COLLECTORS {

@@ -1,9 +1,9 @@
 //! Node packages from lock files: npm's (versions 1 to 3), yarn's (classic and berry), pnpm's.
 //!
-//! Packages of the repository itself (links, workspaces) are left out. Of several managers'
-//! files side by side all are recorded by digest, and the first in this order is read:
-//! npm-shrinkwrap.json, package-lock.json, pnpm-lock.yaml, yarn.lock. Read [`super::node_text`]
-//! for the formats that are no JSON.
+//! Leaves out the repository's own packages (links, workspaces). When files of several managers lie
+//! side by side, all are recorded by digest, and the first in this order is read:
+//! npm-shrinkwrap.json, package-lock.json, pnpm-lock.yaml, yarn.lock. See [`super::node_text`] for
+//! the non-JSON formats.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use serde::Deserialize;
 use super::{Collector, Error, Found, Task, node_text, places, url};
 use crate::model::dependencies::NODE_LOCKS;
 
-/// Reads Node lock files.
+/// Collector for Node lock files.
 pub(super) struct Node;
 
-/// Reads a lock file's text: the packages, or why it is not understood.
+/// Parses a lock file: returns the packages, or why it cannot be parsed.
 type Reader = fn(&str) -> Result<Vec<String>, String>;
 
-/// The lock files' names and readers, most important first.
+/// Names and readers of the lock files, highest priority first.
 const FORMATS: [(&str, Reader); 4] = [
     (NODE_LOCKS[0], npm),
     (NODE_LOCKS[1], npm),
@@ -56,12 +56,12 @@ impl Collector for Node {
     }
 }
 
-/// True for a lock file that is read here.
+/// Returns true for a lock file that this collector reads.
 pub(super) fn is_known(name: &[u8]) -> bool {
     FORMATS.iter().any(|(known, _)| known.as_bytes() == name)
 }
 
-/// The reader of lock files of this name.
+/// Returns the reader for lock files of this name.
 #[cfg(fuzzing)]
 pub(super) fn reader(name: &str) -> Option<Reader> {
     FORMATS
@@ -94,7 +94,7 @@ struct NpmDependency {
     dependencies: BTreeMap<String, NpmDependency>,
 }
 
-/// The packages of npm's lock file.
+/// Returns the packages of npm's lock file.
 fn npm(text: &str) -> Result<Vec<String>, String> {
     let lock: Npm = serde_json::from_str(text).map_err(|error| {
         format!(
@@ -137,11 +137,11 @@ impl NpmPackage {
     }
 }
 
-/// The nested lists of version 1. Their depth is limited by the JSON reader.
+/// Collects the nested lists of version 1. The JSON reader limits their depth.
 fn old_dependencies(dependencies: BTreeMap<String, NpmDependency>, all: &mut Vec<String>) {
     for (name, dependency) in dependencies {
         if let Some(version) = &dependency.version {
-            // An alias stands as `npm:<name>@<version>`, a folder as `file:<path>`.
+            // An alias is written as `npm:<name>@<version>`, a folder as `file:<path>`.
             let alias = version
                 .strip_prefix("npm:")
                 .and_then(|target| target.rsplit_once('@'));
@@ -155,7 +155,7 @@ fn old_dependencies(dependencies: BTreeMap<String, NpmDependency>, all: &mut Vec
     }
 }
 
-/// The recorded form, without credentials; `None` for what is no name.
+/// Returns the recorded form, without credentials; `None` for an invalid name.
 pub(super) fn entry(name: &str, version: &str, origin: &str) -> Option<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "@/._-~!'()*".contains(c);
     if name.is_empty() || name.len() > 256 || version.is_empty() || !name.chars().all(is_name) {

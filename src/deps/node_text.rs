@@ -1,12 +1,12 @@
-//! yarn's and pnpm's lock files, read line by line.
+//! Reads yarn's and pnpm's lock files line by line.
 //!
-//! Only keys and two fields matter, and both programs write them one a line; a YAML reader
-//! would be slower by far and would open the door to alias bombs. Lines that do not fit are
-//! passed over; a file without the mark of its format is an error.
+//! Only keys and two fields matter, and both programs write one per line; a YAML reader would be
+//! much slower and would allow alias bombs. Lines that do not match are skipped; a file without the
+//! marker of its format is an error.
 
 use super::node::entry;
 
-/// The packages of a yarn.lock, classic (`# yarn lockfile v1`) or berry (`__metadata:`).
+/// Returns the packages of a yarn.lock, classic (`# yarn lockfile v1`) or berry (`__metadata:`).
 pub(super) fn yarn(text: &str) -> Result<Vec<String>, String> {
     let is_yarn =
         |line: &str| line.starts_with("__metadata:") || line.starts_with("# yarn lockfile v");
@@ -20,7 +20,7 @@ pub(super) fn yarn(text: &str) -> Result<Vec<String>, String> {
             continue;
         }
         if line.starts_with([' ', '\t']) {
-            // Deeper lines list what the package depends on.
+            // Deeper lines list the package's dependencies.
             if !line.starts_with("   ") {
                 block.field(line.trim());
             }
@@ -47,7 +47,7 @@ struct Block {
 }
 
 impl Block {
-    /// Takes `version "1.0.0"` (classic) or `version: 1.0.0` (berry), and `resolution`.
+    /// Parses `version "1.0.0"` (classic) or `version: 1.0.0` (berry), and `resolution`.
     fn field(&mut self, line: &str) {
         let Some((name, value)) = line.split_once([' ', ':']) else {
             return;
@@ -70,7 +70,7 @@ impl Block {
         let own = ["workspace:", "link:", "portal:", "file:"]
             .iter()
             .any(|kind| target.starts_with(kind));
-        // The classic form of an alias: `key@npm:real@range`.
+        // The classic form of an alias is `key@npm:real@range`.
         let name = target
             .strip_prefix("npm:")
             .and_then(split_name)
@@ -89,7 +89,7 @@ fn split_name(text: &str) -> Option<(&str, &str)> {
     Some((&text[..at], &text[at + 1..]))
 }
 
-/// The packages of a pnpm-lock.yaml, formats 5 to 9.
+/// Returns the packages of a pnpm-lock.yaml, formats 5 to 9.
 pub(super) fn pnpm(text: &str) -> Result<Vec<String>, String> {
     let version = text
         .lines()
@@ -112,7 +112,7 @@ pub(super) fn pnpm(text: &str) -> Result<Vec<String>, String> {
     Ok(keys.filter_map(|line| pnpm_package(line, is_old)).collect())
 }
 
-/// One key: `/name/1.0.0_peer` (5), `/name@1.0.0(peer)` (6) or `name@1.0.0` (9).
+/// Parses one key: `/name/1.0.0_peer` (5), `/name@1.0.0(peer)` (6) or `name@1.0.0` (9).
 fn pnpm_package(line: &str, is_old: bool) -> Option<String> {
     let key = line
         .trim_start_matches("? ")

@@ -1,14 +1,14 @@
-//! Lock files that nobody here reads: of other languages and tools, or farther off than the one
-//! that decides. Each is recorded by digest, so that a rollback and a verification see it, and
-//! named, so that nobody takes the list of packages for the whole.
+//! Lock files that no other collector reads: those of other languages and tools, and those farther
+//! away than the deciding one. Each is recorded by digest, so that rollbacks and verifications
+//! cover it, and reported, so that the package list is not taken for complete.
 
 use super::{Collector, Error, Found, Task, node, places, python};
 use crate::base::RelPath;
 
-/// Finds the lock files that the other collectors left. It runs after them.
+/// Collector for the lock files that the other collectors left. It runs after them.
 pub(super) struct Others;
 
-/// Names of lock files of other tools.
+/// File names of other tools' lock files.
 const NAMES: [&str; 39] = [
     "bun.lock",
     "bun.lockb",
@@ -50,7 +50,7 @@ const NAMES: [&str; 39] = [
     "packages.config",
     "build.zig.zon",
 ];
-/// How such names end.
+/// Suffixes of such names.
 const ENDS: [&str; 14] = [
     ".locked",
     ".freeze",
@@ -110,7 +110,7 @@ impl Collector for Others {
     }
 }
 
-/// True for a name that some tool gives to a lock file.
+/// Returns true for a file name that some tool uses for a lock file.
 fn is_lock(path: &RelPath) -> bool {
     let Ok(name) = std::str::from_utf8(path.name()) else {
         return false;
@@ -119,12 +119,12 @@ fn is_lock(path: &RelPath) -> bool {
     is_known(path) || by_end || NAMES.contains(&name)
 }
 
-/// True for a file that another collector would read.
+/// Returns true for a file that another collector would read.
 fn is_known(path: &RelPath) -> bool {
     python::format(path).is_some() || node::is_known(path.name()) || path.name() == b"Cargo.lock"
 }
 
-/// One line about some files.
+/// Builds one line about some files.
 fn said(paths: &[RelPath], what: &str) -> Option<String> {
     let names = paths
         .iter()

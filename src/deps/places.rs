@@ -1,14 +1,14 @@
-//! Where lock files are looked for: the task's folder, the folders below it, the root.
+//! Finds lock files in the task's folder, the folders below it, or the root.
 //!
-//! The first of the three that has any file of an ecosystem decides; the others are not read.
-//! In the task only files of the release count: a lock file that git ignores is not restored
-//! by a rollback, so recording it would make every verification fail.
+//! The first of the three that has a file of an ecosystem decides; the others are not read. In the
+//! task only files of the release count: a lock file that git ignores is not restored by a
+//! rollback, so recording it would make every verification fail.
 
 use crate::base::{RelPath, Type};
 
 use super::{Error, Task};
 
-/// Folders that hold installed packages, whose own lock files say nothing about the task.
+/// Folders of installed packages, whose lock files say nothing about the task.
 const INSTALLED: [&[u8]; 6] = [
     b"node_modules",
     b"site-packages",
@@ -18,10 +18,10 @@ const INSTALLED: [&[u8]; 6] = [
     b"target",
 ];
 
-/// How many links are followed one after the other.
+/// Maximum number of links followed in a row.
 const LINKS: usize = 40;
 
-/// The files of one ecosystem that decide, sorted. `is_lock` is asked with the file's name.
+/// Returns the deciding files of one ecosystem, sorted. `is_lock` is given the file's name.
 pub(super) fn lock_files(
     task: &Task<'_>,
     is_lock: impl Fn(&str) -> bool,
@@ -31,7 +31,7 @@ pub(super) fn lock_files(
     })
 }
 
-/// [`lock_files`], where `is_lock` is asked with the path.
+/// Like [`lock_files`], but `is_lock` is given the path.
 pub(super) fn lock_paths(
     task: &Task<'_>,
     is_lock: impl Fn(&RelPath) -> bool,
@@ -63,7 +63,7 @@ pub(super) fn lock_paths(
     Ok(found)
 }
 
-/// Those that are regular files, or links to some inside the work tree.
+/// Returns the paths that are regular files, or links to regular files inside the work tree.
 fn existing(task: &Task<'_>, paths: impl Iterator<Item = RelPath>) -> Result<Vec<RelPath>, Error> {
     let mut files = Vec::new();
     for path in paths {
@@ -74,7 +74,7 @@ fn existing(task: &Task<'_>, paths: impl Iterator<Item = RelPath>) -> Result<Vec
     Ok(files)
 }
 
-/// The regular file at a path, or the one that a link there leads to inside the work tree.
+/// Returns the regular file at a path, following links inside the work tree.
 pub(super) fn file_at(task: &Task<'_>, path: &RelPath) -> Result<Option<RelPath>, Error> {
     let failed = |source| Error::Read {
         path: path.clone(),
@@ -99,7 +99,7 @@ pub(super) fn file_at(task: &Task<'_>, path: &RelPath) -> Result<Option<RelPath>
     Ok(None)
 }
 
-/// True for a link, wherever it leads.
+/// Returns true for a link, wherever it leads.
 pub(super) fn is_link(task: &Task<'_>, path: &RelPath) -> Result<bool, Error> {
     let stat = task.fs.stat(path).map_err(|source| Error::Read {
         path: path.clone(),
@@ -108,14 +108,14 @@ pub(super) fn is_link(task: &Task<'_>, path: &RelPath) -> Result<bool, Error> {
     Ok(stat.is_some_and(|stat| stat.kind == Type::Symlink))
 }
 
-/// True below a folder of installed packages.
+/// Returns true below a folder of installed packages.
 pub(super) fn is_installed(path: &RelPath) -> bool {
     path.as_bytes()
         .split(|byte| *byte == b'/')
         .any(|name| INSTALLED.contains(&name))
 }
 
-/// Resolves `target` (which may hold `.` and `..`) from the folder `from`; `None` when it leaves
+/// Resolves `target` (which may contain `.` and `..`) from the folder `from`; `None` when it leaves
 /// the work tree or is not a safe path.
 pub(super) fn resolve(from: &RelPath, target: &str) -> Option<RelPath> {
     if target.starts_with('/') {

@@ -1,14 +1,14 @@
-//! Python packages: the installed set of the task's environment, else its lock files.
+//! Python packages: the installed set of the task's environment, otherwise its lock files.
 //!
-//! The environment is the settings' `venv`, else `.venv`, `venv` or `env` in the task's folder.
-//! Lock files are recorded by digest in either case. Read [`mod@super::installed`] and
+//! The environment is the configured `venv`, otherwise `.venv`, `venv` or `env` in the task's
+//! folder. Lock files are recorded by digest in either case. See [`mod@super::installed`] and
 //! [`super::python_lock`] for the two sources.
 
 use crate::base::RelPath;
 
 use super::{Collector, Error, Found, Task, installed, places, python_lock::Format, requirements};
 
-/// Reads environments and Python lock files.
+/// Collector for Python environments and lock files.
 pub(super) struct Python;
 
 impl Collector for Python {
@@ -27,7 +27,7 @@ impl Collector for Python {
             found.list.python_packages = packages;
             return Ok(());
         }
-        // Of several formats side by side the most exact one is believed.
+        // Of several formats side by side, use the most exact one.
         let best = locks.iter().filter_map(format).min();
         for path in locks.iter().filter(|path| format(path) == best) {
             read(task, path, found)?;
@@ -36,14 +36,14 @@ impl Collector for Python {
     }
 }
 
-/// The format of a lock file, by its name and that of its folder.
+/// Returns the format of a lock file, by its name and that of its folder.
 pub(super) fn format(path: &RelPath) -> Option<Format> {
     let name = std::str::from_utf8(path.name()).ok()?;
     let is_listed = path.parent().name() == b"requirements" && name.ends_with(".txt");
     Format::of(name).or(is_listed.then_some(Format::OtherRequirements))
 }
 
-/// The environment and its packages, when there is one.
+/// Returns the environment and its packages, if there is one.
 fn environment(
     task: &Task<'_>,
     found: &mut Found,

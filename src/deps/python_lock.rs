@@ -1,8 +1,8 @@
 //! Python lock files: uv.lock, pylock.toml (PEP 751), poetry.lock, pdm.lock and Pipfile.lock.
 //!
-//! Read with a parser that limits depth, into types that name only what is used; anything
-//! else than the expected shape is an error in words, never a panic. The project's own entry
-//! is left out. Requirement files are read by [`super::requirements`].
+//! Parsed with limited depth into types that name only the used fields; any unexpected shape is an
+//! error message, never a panic. The project's own entry is left out. Requirements files are read
+//! by [`super::requirements`].
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{installed::is_plain, installed::normalise, url};
 
-/// The formats, most exact first.
+/// Lock file formats, most exact first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Format {
     /// `uv.lock`.
@@ -32,7 +32,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// The format of a file with this name.
+    /// Returns the format of a file with this name.
     pub(super) fn of(name: &str) -> Option<Self> {
         match name {
             "uv.lock" => Some(Self::Uv),
@@ -51,7 +51,7 @@ impl Format {
         }
     }
 
-    /// The packages of a lock file's text, or why it is not understood.
+    /// Returns the packages of a lock file's text, or why it cannot be parsed.
     pub(super) fn packages(self, text: &str) -> Result<Vec<String>, String> {
         match self {
             Self::Uv => Ok(toml::<UvLock>(text)?
@@ -82,10 +82,10 @@ impl Format {
     }
 }
 
-/// Largest TOML that is read, in bytes: its reader needs 70 times as much memory for `[[],[],…`.
+/// Maximum size of TOML, in bytes: the parser needs 70 times as much memory for `[[],[],…`.
 const TOML_LIMIT: usize = 8 << 20;
 
-/// Reads TOML; the message says where it failed and quotes nothing of the text.
+/// Parses TOML; the error message gives the position and quotes nothing of the text.
 pub(super) fn toml<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     if text.len() > TOML_LIMIT {
         return Err("it is larger than 8 MiB".into());
@@ -99,7 +99,7 @@ pub(super) fn toml<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     })
 }
 
-/// The recorded form; `None` when the name is not one.
+/// Returns the recorded form; `None` for an invalid name.
 fn entry(name: &str, version: Option<&str>, origin: &str) -> Option<String> {
     let name = normalise(name);
     let version = version.filter(|version| is_plain(version));
@@ -214,7 +214,7 @@ struct PoetrySource {
 
 impl PoetryPackage {
     fn entry(self) -> Option<String> {
-        // Sources of the type `legacy` are package indexes.
+        // Sources of type `legacy` are package indexes.
         let outside = self.source.filter(|source| {
             matches!(
                 source.kind.as_deref(),
@@ -279,7 +279,7 @@ struct PipfilePackage {
     editable: bool,
 }
 
-/// The packages of a `Pipfile.lock`.
+/// Returns the packages of a `Pipfile.lock`.
 fn pipfile(text: &str) -> Result<Vec<String>, String> {
     let lock: PipfileLock = serde_json::from_str(text).map_err(|error| {
         format!(

@@ -1,9 +1,9 @@
-//! pip's requirement files: pinned lines as `name==version`, other lines as they are written.
+//! pip's requirements files: pinned lines as `name==version`, other lines as written.
 //!
-//! Continuation lines, comments, hashes, extras, markers and `-r` includes are understood; other
-//! options (indexes above all) are never recorded, and no URL keeps its credentials. Includes are
-//! followed anywhere in the repository, from the folder of the file that names them, as pip does;
-//! what is not followed is named, and drops nothing else.
+//! Handles continuation lines, comments, hashes, extras, markers and `-r` includes; other options
+//! (above all indexes) are never recorded, and no URL keeps its credentials. Includes are followed
+//! anywhere in the repository, relative to the including file, as pip does; one that cannot be
+//! followed is reported and does not affect the rest.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use super::{
     url,
 };
 
-/// Most files that are read by following includes.
+/// Maximum number of files read by following includes.
 const INCLUDES: usize = 100;
 
-/// One logical line that matters.
+/// One relevant logical line.
 #[derive(Debug, PartialEq, Eq)]
 enum Line {
     /// A package, as recorded.
@@ -31,12 +31,12 @@ enum Line {
     Constraint(String),
 }
 
-/// The packages of a requirement file and of those that it includes.
+/// Returns the packages of a requirements file and its includes.
 pub(super) fn packages(task: &Task<'_>, path: &RelPath, text: &str) -> Vec<String> {
     Included::follow(task, path, text).packages
 }
 
-/// The packages of a requirement file, without those that it includes.
+/// Returns the packages of a requirements file without its includes.
 #[cfg(fuzzing)]
 pub(super) fn packages_of(text: &str) -> Vec<String> {
     let package = |line| {
@@ -49,7 +49,7 @@ pub(super) fn packages_of(text: &str) -> Vec<String> {
     lines(text).into_iter().filter_map(package).collect()
 }
 
-/// Records the files that requirement files include or are constrained by.
+/// Records the includes and constraints of requirements files.
 pub(super) fn record_includes(
     task: &Task<'_>,
     locks: &[RelPath],
@@ -62,7 +62,7 @@ pub(super) fn record_includes(
         ) {
             continue;
         }
-        // One that is no text is named by the reader of packages.
+        // The reader of packages reports a file that is not text.
         let bytes = read_limited(task.fs, &found.file_of(path), LOCK_LIMIT);
         let Some(text) = bytes.ok().and_then(|bytes| encoding::text(&bytes)) else {
             continue;
@@ -88,19 +88,19 @@ pub(super) fn record_includes(
     Ok(())
 }
 
-/// What a requirement file comes to, with all that it includes.
+/// The packages, files and problems of a requirements file and all its includes.
 #[derive(Default)]
 struct Included {
     packages: Vec<String>,
     /// The files that were read, and whether their packages count.
     files: BTreeMap<RelPath, bool>,
-    /// What was not followed, and why.
+    /// Includes that were not followed, with the reason.
     problems: Vec<String>,
 }
 
 impl Included {
-    /// Follows every include from a file. Constraints hold no packages of their own, and what they
-    /// include holds none either.
+    /// Follows every include from a file. Constraints contribute no packages, and neither do their
+    /// includes.
     fn follow(task: &Task<'_>, path: &RelPath, text: &str) -> Self {
         let mut all = Self {
             files: BTreeMap::from([(path.clone(), true)]),
@@ -130,7 +130,7 @@ impl Included {
         all
     }
 
-    /// The path and text of an included file; `None` for one that was read before.
+    /// Returns the path and text of an included file; `None` for one already read.
     fn open(
         &mut self,
         task: &Task<'_>,
@@ -163,7 +163,7 @@ impl Included {
     }
 }
 
-/// The lines that matter. Lines are joined as pip joins them: without anything in between.
+/// Returns the relevant lines. Continuation lines are joined as by pip: without a separator.
 fn lines(text: &str) -> Vec<Line> {
     let mut logical = Vec::new();
     let mut open = String::new();
@@ -172,7 +172,7 @@ fn lines(text: &str) -> Vec<Line> {
         .replace("\r\n", "\n")
         .split(['\n', '\r'])
     {
-        // A comment ends at its line's end, even when that is a backslash.
+        // A comment ends with its line, even after a backslash.
         let is_comment = line.trim_start().starts_with('#');
         match line.strip_suffix('\\').filter(|_| !is_comment) {
             Some(start) => open.push_str(start),
@@ -189,7 +189,7 @@ fn lines(text: &str) -> Vec<Line> {
     logical.iter().filter_map(|line| understand(line)).collect()
 }
 
-/// One logical line.
+/// Parses one logical line.
 fn understand(line: &str) -> Option<Line> {
     let line = without_comment(line).trim();
     for (options, make) in [
@@ -203,7 +203,7 @@ fn understand(line: &str) -> Option<Line> {
             let Some(rest) = line.strip_prefix(option) else {
                 continue;
             };
-            // pip takes `-rfile`, `-r file`, `--requirement=file` and `--requirement file`.
+            // pip accepts `-rfile`, `-r file`, `--requirement=file` and `--requirement file`.
             if option.len() == 2 || rest.starts_with([' ', '=', '\t']) {
                 return Some(make(
                     rest.trim_start_matches('=')
@@ -236,7 +236,7 @@ fn understand(line: &str) -> Option<Line> {
     if line.is_empty() || line.starts_with('-') {
         return None;
     }
-    // Options behind a requirement (`--hash=…`) begin with a dash after white space.
+    // Options after a requirement (`--hash=…`) begin with a dash after white space.
     let is_option = |(at, _): &(usize, &str)| line[..*at].ends_with(char::is_whitespace);
     let end = line
         .match_indices("--")
@@ -248,7 +248,7 @@ fn understand(line: &str) -> Option<Line> {
     ))
 }
 
-/// Cuts a comment off: `#` at the start or after white space.
+/// Strips a comment: `#` at the start or after white space.
 fn without_comment(line: &str) -> &str {
     let comment = |(at, _): &(usize, &str)| *at == 0 || line[..*at].ends_with(char::is_whitespace);
     line.match_indices('#')
@@ -256,7 +256,7 @@ fn without_comment(line: &str) -> &str {
         .map_or(line, |(at, _)| &line[..at])
 }
 
-/// `name==version` of a line that pins exactly one version.
+/// Returns `name==version` of a line that pins exactly one version.
 fn pinned(line: &str) -> Option<String> {
     let requirement = line.split(';').next().unwrap_or_default();
     let (name, version) = requirement.split_once("==")?;

@@ -1,18 +1,17 @@
 //! Finds names of environment variables in source text, one language at a time.
 //!
-//! These are searches for the usual spellings, not parsers: a name that a program builds at run
-//! time is not found, and the settings can add it. Only names are returned: nothing of what
-//! stands beside them (defaults, values) leaves this file.
+//! This searches for the usual spellings and is not a parser: a name built at run time is not
+//! found, but can be configured. Only names are returned; adjacent text (defaults, values) never
+//! leaves this file.
 
 use std::collections::BTreeSet;
 
 use bstr::ByteSlice;
 
-/// Longest destructuring pattern that is looked into, in bytes.
+/// Maximum length of a destructuring pattern, in bytes.
 const PATTERN: usize = 4096;
 
-/// How a file spells the use of a variable. The order is kept in files (`facts.rs`): add at the
-/// end.
+/// How a file spells the use of a variable. The order is stored in files (`facts.rs`): append only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {
     /// `os.environ["X"]`, `os.getenv("X")`.
@@ -30,7 +29,7 @@ pub(super) enum Language {
 }
 
 impl Language {
-    /// The language of a file, by its name.
+    /// Returns the language of a file, by its name.
     pub(super) fn of(name: &[u8]) -> Option<Self> {
         let lock = name.ends_with(b".lock")
             || name.ends_with(b"-lock.json")
@@ -52,7 +51,7 @@ impl Language {
         }
     }
 
-    /// The names in a text.
+    /// Returns the names in a text.
     pub(super) fn names(self, text: &[u8]) -> BTreeSet<String> {
         let mut names = Names {
             text,
@@ -80,7 +79,7 @@ impl Language {
     }
 }
 
-/// True for a name of a variable: letters, digits, underscores, at most 128.
+/// Returns true for a variable name: letters, digits, underscores, at most 128 bytes.
 pub(super) fn is_name(name: &[u8]) -> bool {
     let word = name.iter().all(|byte| is_word(*byte));
     word && name.len() <= 128 && name.first().is_some_and(|byte| !byte.is_ascii_digit())
@@ -98,7 +97,7 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// Keeps a name if it is one.
+    /// Keeps a valid name.
     fn keep(&mut self, name: &[u8]) {
         if is_name(name) {
             self.found
@@ -106,10 +105,10 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// What follows each whole word `word` outside comment lines: its place and the text behind it.
+    /// Yields the position of, and the text after, each whole word `word` outside comment lines.
     fn after(&self, word: &'static [u8]) -> impl Iterator<Item = (usize, &'a [u8])> + use<'a> {
         let (text, comment) = (self.text, self.comment);
-        // The line's start is kept from hit to hit: a minified file is one line of millions of
+        // Track the line's start from hit to hit: a minified file is one line with millions of
         // hits.
         let (mut line, mut seen) = (0, 0);
         text.find_iter(word).filter_map(move |at| {
@@ -126,7 +125,7 @@ impl<'a> Names<'a> {
         })
     }
 
-    /// `word("NAME"`.
+    /// Finds `word("NAME"`.
     fn calls(&mut self, words: &[&'static [u8]]) {
         for word in words {
             for (_, rest) in self.after(word) {
@@ -137,7 +136,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// `environ["NAME"]`, `environ.get("NAME"`, `"NAME" in os.environ`.
+    /// Finds `environ["NAME"]`, `environ.get("NAME"`, `"NAME" in os.environ`.
     fn python(&mut self) {
         for (at, rest) in self.after(b"environ") {
             let rest = rest.trim_ascii_start();
@@ -161,7 +160,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// The spellings of JavaScript and TypeScript.
+    /// Finds the spellings of JavaScript and TypeScript.
     fn script(&mut self) {
         for word in [&b"process.env"[..], b"import.meta.env", b"Bun.env"] {
             for (at, rest) in self.after(word) {
@@ -188,7 +187,7 @@ impl<'a> Names<'a> {
         self.calls(&[b"Deno.env.get"]);
     }
 
-    /// `{ A, B: c, D = "x" } = process.env`, where `at` is the place of `process.env`.
+    /// Finds `{ A, B: c, D = "x" } = process.env`, where `at` is the position of `process.env`.
     fn destructured(&mut self, at: usize) {
         let before = self.text[..at].trim_ascii_end();
         let Some(before) = before
@@ -212,8 +211,8 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// `${NAME…}`, and in configurations `$NAME`; upper case only. In shell scripts only forms
-    /// that say what happens when the variable is unset, for others may be the script's own.
+    /// Finds `${NAME…}`, and in configurations `$NAME`; upper case only. In shell scripts, finds
+    /// only forms that handle an unset variable, because others may be the script's own.
     fn dollars(&mut self, shell: bool) {
         for (at, rest) in self.after(b"$") {
             let escaped = at
@@ -246,10 +245,10 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The text between quotes at the start, after white space.
+/// Returns the quoted text at the start, after white space.
 fn quoted(text: &[u8]) -> Option<&[u8]> {
     let text = text.trim_ascii_start();
-    // Notebooks are JSON, in which a quote is written with a backslash.
+    // Notebooks are JSON, where quotes are escaped with a backslash.
     let text = text.strip_prefix(b"\\").unwrap_or(text);
     let quote = *text
         .first()
@@ -261,7 +260,7 @@ fn quoted(text: &[u8]) -> Option<&[u8]> {
     (next.first() == Some(&quote)).then(|| &text[1..=end])
 }
 
-/// The text between quotes at the end, before white space and perhaps `not`.
+/// Returns the quoted text at the end, before white space and an optional `not`.
 fn quoted_before(text: &[u8]) -> Option<&[u8]> {
     let text = text.trim_ascii_end();
     let text = text

@@ -1,8 +1,8 @@
 //! The graph of shared files: Python modules of the repository that a task imports from outside.
 //!
-//! Imports are found line by line and resolved as Python would with any folder between the
-//! importing file and the root on its path, the nearest first. What does not resolve to a file
-//! of the work tree (the standard library, installed packages) is not shared.
+//! Imports are found line by line and resolved as Python would with every folder from the importing
+//! file up to the root on its path, nearest first. Imports that do not resolve to a file in the
+//! work tree (standard library, installed packages) are not shared.
 
 use std::{
     borrow::Cow,
@@ -19,16 +19,16 @@ use crate::{
 
 use super::{SOURCE_LIMIT, facts::Says, places};
 
-/// Most files that are read while imports are followed.
+/// Maximum number of files read while following imports.
 const FOLLOWED: usize = 10_000;
 
-/// The files outside `files` that the Python sources among them import, and what those import in
-/// turn, sorted. Files that cannot be read import nothing.
+/// Returns the files outside `files` that its Python sources import, directly or indirectly,
+/// sorted. Unreadable files import nothing.
 pub fn imports(fs: &dyn Fs, files: &[RelPath]) -> Vec<RelPath> {
     imports_with(fs, files, &Sources::default())
 }
 
-/// [`imports`], where some of the files have been read before.
+/// Like [`imports`], but reuses sources that were already read.
 pub fn imports_with(fs: &dyn Fs, files: &[RelPath], sources: &Sources) -> Vec<RelPath> {
     let own: BTreeSet<&RelPath> = files.iter().collect();
     let mut modules = Modules {
@@ -66,7 +66,7 @@ pub fn imports_with(fs: &dyn Fs, files: &[RelPath], sources: &Sources) -> Vec<Re
     shared.into_iter().collect()
 }
 
-/// The shared files and the tasks that import each: `tasks` are ids and the files of each.
+/// Maps each shared file to the tasks that import it; `tasks` are ids with their files.
 pub fn users(fs: &dyn Fs, tasks: &[(TaskId, Vec<RelPath>)]) -> BTreeMap<RelPath, Vec<TaskId>> {
     let mut users: BTreeMap<RelPath, Vec<TaskId>> = BTreeMap::new();
     for (task, files) in tasks {
@@ -77,32 +77,32 @@ pub fn users(fs: &dyn Fs, tasks: &[(TaskId, Vec<RelPath>)]) -> BTreeMap<RelPath,
     users
 }
 
-/// True for a Python source that is not part of an installed package.
+/// Returns true for a Python source that is not part of an installed package.
 pub(super) fn is_source(path: &RelPath) -> bool {
     path.name().ends_with(b".py") && !places::is_installed(path)
 }
 
-/// What a file imports, if it is a source: its bytes are at hand.
+/// Returns the imports of a source, given its bytes; `None` for other files.
 pub(super) fn imports_in(path: &RelPath, bytes: &[u8]) -> Option<Vec<Import>> {
     is_source(path).then(|| parse(&String::from_utf8_lossy(bytes)))
 }
 
-/// Sources that were looked into for another reason, so that none is read twice.
+/// Sources that were already searched, so that none is read twice.
 #[derive(Debug, Default)]
 pub struct Sources(HashMap<RelPath, Arc<Says>>);
 
 impl Sources {
-    /// Makes room for so many.
+    /// Reserves capacity for `more` sources.
     pub(super) fn expect(&mut self, more: usize) {
         self.0.reserve(more);
     }
 
-    /// Keeps what was found in a file.
+    /// Stores the facts of a file.
     pub(super) fn keep(&mut self, path: &RelPath, says: Arc<Says>) {
         self.0.insert(path.clone(), says);
     }
 
-    /// What a source imports; nothing when it cannot be read.
+    /// Returns the imports of a source; none when it cannot be read.
     fn imports_of(&self, fs: &dyn Fs, path: &RelPath) -> Cow<'_, [Import]> {
         match self.0.get(path).and_then(|says| says.imports.as_ref()) {
             Some(known) => Cow::Borrowed(known),
@@ -117,16 +117,16 @@ impl Sources {
 /// One imported module, or a name that may be one.
 #[derive(Debug, PartialEq, Eq, Hash, Clone)]
 pub(super) struct Import {
-    /// Leading dots: 0 is absolute, 1 the file's own package.
+    /// Number of leading dots: 0 is absolute, 1 the file's own package.
     dots: usize,
     /// `a.b` as `[a, b]`.
     module: Vec<String>,
-    /// Names behind `import`, which may be modules of the package.
+    /// Names after `import`, which may be modules of the package.
     names: Vec<String>,
 }
 
 impl Import {
-    /// Dots, module and names, between spaces; [`Import::from_text`] is its inverse.
+    /// Renders dots, module and names, separated by spaces; [`Import::from_text`] is its inverse.
     pub(super) fn to_text(&self) -> String {
         let list = |parts: &[String], between: &str| {
             if parts.is_empty() {
@@ -143,7 +143,7 @@ impl Import {
         )
     }
 
-    /// Reads what [`Import::to_text`] wrote.
+    /// Parses the output of [`Import::to_text`].
     pub(super) fn from_text(text: &str) -> Option<Self> {
         let mut parts = text.split(' ');
         let dots = parts.next()?.parse().ok()?;
@@ -167,7 +167,7 @@ impl Import {
     }
 }
 
-/// The imports of a source, without doubles.
+/// Returns the imports of a source, without duplicates.
 fn parse(source: &str) -> Vec<Import> {
     let mut all = Vec::new();
     let mut lines = source.lines();
@@ -177,7 +177,7 @@ fn parse(source: &str) -> Vec<Import> {
             continue;
         }
         let mut statement = line.split('#').next().unwrap_or_default().to_string();
-        // A list in brackets, or a backslash, goes on in the next lines; 1,000 are enough.
+        // A list in brackets or a backslash continues on the next lines; at most 1,000 are read.
         for _ in 0..1000 {
             let open = statement.contains('(') && !statement.contains(')');
             let Some(next) = (open || statement.trim_end().ends_with('\\'))
@@ -203,7 +203,7 @@ fn parse(source: &str) -> Vec<Import> {
     all
 }
 
-/// One statement.
+/// Parses one statement.
 fn understand(statement: &str, all: &mut Vec<Import>) {
     let path = |text: &str| -> Option<Vec<String>> {
         let names: Vec<String> = text
@@ -261,12 +261,12 @@ fn is_identifier(name: &str) -> bool {
 /// The modules of the work tree.
 struct Modules<'a> {
     fs: &'a dyn Fs,
-    /// What is at a path: asked of the file system once.
+    /// The file type at a path, looked up once.
     known: HashMap<RelPath, Option<Type>>,
 }
 
 impl Modules<'_> {
-    /// The files that an import of the file `from` runs: the module and the packages above it.
+    /// Returns the files run by an import in the file `from`: the module and its parent packages.
     fn resolve(&mut self, from: &RelPath, import: &Import) -> Vec<RelPath> {
         if import.dots > 0 {
             let mut base = from.parent();
@@ -287,7 +287,7 @@ impl Modules<'_> {
             .unwrap_or_default()
     }
 
-    /// The files of an import when `base` is on Python's path.
+    /// Returns the files of an import when `base` is on Python's path.
     fn below(&mut self, base: &RelPath, import: &Import) -> Vec<RelPath> {
         let mut files = Vec::new();
         let mut at = base.clone();
@@ -300,7 +300,7 @@ impl Modules<'_> {
             match self.module(&at) {
                 Some(file) if last => files.push(file),
                 _ if self.kind(&at) == Some(Type::Dir) => files.extend(self.package(&at)),
-                // `import a.b` where `b` is a name inside a module: the packages above still run.
+                // `import a.b` where `b` is a name inside a module: the parent packages still run.
                 _ => return files,
             }
         }
@@ -311,13 +311,13 @@ impl Modules<'_> {
         files
     }
 
-    /// `path.py`, when it is a file.
+    /// Returns `path.py`, if it is a file.
     fn module(&mut self, path: &RelPath) -> Option<RelPath> {
         let file = RelPath::parse([path.as_bytes(), b".py"].concat()).ok()?;
         (self.kind(&file) == Some(Type::File)).then_some(file)
     }
 
-    /// `path/__init__.py`, when it is a file.
+    /// Returns `path/__init__.py`, if it is a file.
     fn package(&mut self, path: &RelPath) -> Option<RelPath> {
         if self.kind(path) != Some(Type::Dir) {
             return None;

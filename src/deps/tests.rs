@@ -1,4 +1,4 @@
-//! One conformance test for all collectors, and the small trees that their own tests use.
+//! A conformance test for all collectors, and the small trees that their own tests use.
 
 use std::path::Path;
 
@@ -110,7 +110,7 @@ const NAMES: [&str; 19] = [
     ".venv/lib/python3.12/site-packages/a-1.dist-info/METADATA",
 ];
 
-/// Texts that no collector may stumble over.
+/// Returns texts that no collector may crash on.
 fn hostile() -> Vec<Vec<u8>> {
     let nested = |open: &str| open.repeat(200_000).into_bytes();
     let deep_toml = format!("a = {}", "[".repeat(200_000));

@@ -1,13 +1,13 @@
-//! URLs without their secrets: lists of dependencies are committed for all to read.
+//! Removes secrets from URLs: dependency lists are committed for all to read.
 //!
-//! User names and passwords, query strings and fragments are cut off; the user `git` of ssh
-//! stays, because it is no secret and nothing works without it. Local paths are not recorded
-//! at all: they are true on one machine only.
+//! User names and passwords, query strings and fragments are cut off; the user `git` of ssh stays,
+//! because it is no secret and nothing works without it. Local paths are not recorded at all: they
+//! are valid on one machine only.
 
-/// A URL without credentials, query and fragment.
+/// Returns a URL without credentials, query and fragment.
 pub(super) fn without_credentials(url: &str) -> String {
-    // No URL has blanks or control characters. They are left out, because a cut there could
-    // leave half a password.
+    // No URL has blanks or control characters. They are removed, because cutting there could leave
+    // half a password.
     let url: String = url
         .chars()
         .filter(|c| !c.is_whitespace() && !c.is_control())
@@ -22,7 +22,7 @@ pub(super) fn without_credentials(url: &str) -> String {
         Some((_, host)) => host.to_string(),
         None => authority.to_string(),
     };
-    // A path may name a revision behind `@`; a password with a slash would stand before it.
+    // A path may name a revision after `@`; a password containing a slash would precede it.
     let path = if authority.contains(':') && path.contains('@') && !is_port(&authority) {
         ""
     } else {
@@ -36,7 +36,7 @@ pub(super) fn without_credentials(url: &str) -> String {
     format!("{scheme}://{authority}{path}")
 }
 
-/// True when what follows the colon, if there is one, is a port number.
+/// Returns true when the part after the colon, if any, is a port number.
 fn is_port(authority: &str) -> bool {
     let host_end = authority.rfind(']').unwrap_or(0);
     authority[host_end..]
@@ -44,12 +44,12 @@ fn is_port(authority: &str) -> bool {
         .is_none_or(|(_, port)| port.bytes().all(|c| c.is_ascii_digit()))
 }
 
-/// True for something that is fetched by its URL.
+/// Returns true for an address that is fetched by URL.
 pub(super) fn is_url(text: &str) -> bool {
     text.contains("://") || text.starts_with("git@")
 }
 
-/// Every URL inside a text, without credentials; control characters are left out.
+/// Removes the credentials of every URL inside a text, and all control characters.
 pub(super) fn clean_text(text: &str) -> String {
     let clean = |word: &str| {
         let start = word
@@ -72,7 +72,7 @@ pub(super) fn clean_text(text: &str) -> String {
         .join(" ")
 }
 
-/// How a package that comes from a URL is recorded: behind `name==version`.
+/// Returns the recorded origin of a package that comes from a URL: the suffix of `name==version`.
 pub(super) fn origin(url: &str, revision: Option<&str>) -> String {
     if url.starts_with("file:") || !is_url(url) {
         return " @ local".into();

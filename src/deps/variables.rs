@@ -1,6 +1,6 @@
 //! Names of environment variables that a task uses; never a value.
 //!
-//! They come from the settings, from `.env.example` and its like, and from reading sources and
+//! They come from the settings, from `.env.example` and the like, and from searching sources and
 //! configurations with [`super::scan`]. `.env` itself, under any name, is never opened.
 
 use std::{collections::BTreeSet, io, sync::Arc};
@@ -18,10 +18,10 @@ use super::{
     places, scan, shared,
 };
 
-/// Finds names of environment variables.
+/// Collector for names of environment variables.
 pub(super) struct Variables;
 
-/// Files that show which variables there are, without their values.
+/// Files that list variables without their values.
 const EXAMPLES: [&str; 4] = [".env.example", ".env.sample", ".env.template", ".env.dist"];
 /// Variables that every system sets, or that only shells and build tools read.
 const EVERYWHERE: [&str; 24] = [
@@ -63,7 +63,7 @@ impl Collector for Variables {
     }
 }
 
-/// The names in the task's sources and configurations.
+/// Returns the names in the task's sources and configurations.
 fn scan_files<'a>(task: &Task<'a>, found: &mut Found) -> Result<BTreeSet<String>, Error> {
     let blobs = task
         .known
@@ -81,7 +81,7 @@ fn scan_files<'a>(task: &Task<'a>, found: &mut Found) -> Result<BTreeSet<String>
         })
     };
     let files: Vec<Source<'_>> = task.files.iter().zip(blobs).filter_map(source).collect();
-    // Not into one result: rayon would make the list in parts and move them.
+    // Do not collect into one result: rayon would build the list in parts and move them.
     let looked: Vec<Result<Option<Looked>, Error>> =
         files.par_iter().map(|file| look(task, file)).collect();
     found.sources.expect(files.len());
@@ -116,30 +116,30 @@ fn scan_files<'a>(task: &Task<'a>, found: &mut Found) -> Result<BTreeSet<String>
     Ok(names)
 }
 
-/// A file to be looked into.
+/// A file to be searched.
 struct Source<'a> {
     path: &'a RelPath,
-    /// The blob that it is, when that is known.
+    /// Its blob, if known.
     blob: Option<&'a GitId>,
     language: scan::Language,
 }
 
 impl Source<'_> {
-    /// The same bytes say something else in another language.
+    /// Part of the cache key, because the same bytes mean something else in another language.
     fn kind(&self) -> u8 {
         self.language as u8 | u8::from(shared::is_source(self.path)) << 7
     }
 }
 
-/// A source that was looked into.
+/// A source that was searched.
 struct Looked {
-    /// The blob that it is, where that can be told.
+    /// Its blob, if it can be determined.
     blob: Option<GitId>,
     says: Arc<Says>,
     was_known: bool,
 }
 
-/// Looks into a source, unless what its blob says is known; `None` for one that is passed over.
+/// Searches a source unless the facts of its blob are known; `None` for a skipped file.
 fn look(task: &Task<'_>, file: &Source<'_>) -> Result<Option<Looked>, Error> {
     let (path, known) = (file.path, &task.known);
     if let Some((blob, says)) = file
@@ -164,7 +164,7 @@ fn look(task: &Task<'_>, file: &Source<'_>) -> Result<Option<Looked>, Error> {
                 was_known: false,
             }))
         }
-        // Removed in the meantime, a link, or larger than what is searched.
+        // Removed meanwhile, a link, or larger than the limit.
         Err(error) if is_passed_over(&error) => Ok(None),
         Err(source) => Err(Error::Read {
             path: path.clone(),
@@ -173,22 +173,22 @@ fn look(task: &Task<'_>, file: &Source<'_>) -> Result<Option<Looked>, Error> {
     }
 }
 
-/// True when a file that cannot be read is no reason to stop.
+/// Returns true when an unreadable file may be skipped.
 fn is_passed_over(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, InvalidInput, NotADirectory, NotFound, Other};
-    // `Other` is what the port says of a symbolic link on the way.
+    // The port reports a symbolic link on the path as `Other`.
     matches!(
         error.kind(),
         FileTooLarge | InvalidInput | NotADirectory | NotFound | Other
     )
 }
 
-/// The example files: those of the release, in any folder; else those in the root.
+/// Returns the example files: those of the release, in any folder; otherwise those in the root.
 fn examples(task: &Task<'_>) -> Result<Vec<RelPath>, Error> {
     places::lock_files(task, |name| EXAMPLES.contains(&name))
 }
 
-/// The keys of `KEY=value` and `export KEY=value` lines.
+/// Returns the keys of `KEY=value` and `export KEY=value` lines.
 fn example_keys(bytes: &[u8]) -> Vec<String> {
     let key = |line: &[u8]| {
         let line = line.trim_ascii_start();
@@ -200,12 +200,12 @@ fn example_keys(bytes: &[u8]) -> Vec<String> {
     bytes.split(|byte| *byte == b'\n').filter_map(key).collect()
 }
 
-/// True for `.env`, `.env.local`, `prod.env`: files that hold values.
+/// Returns true for `.env`, `.env.local`, `prod.env`: files that hold values.
 fn is_environment_file(name: &[u8]) -> bool {
     name == b".env" || name.starts_with(b".env.") || name.ends_with(b".env") || name == b".envrc"
 }
 
-/// True for a variable that says something about the task.
+/// Returns true for a variable that is specific to the task.
 fn is_particular(name: &str) -> bool {
     !EVERYWHERE.contains(&name)
         && !name.starts_with("BASH_")

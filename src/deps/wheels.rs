@@ -1,14 +1,14 @@
-//! Wheels that are here: in the folders where projects keep them for the day without a network.
+//! Finds local wheels in the folders where projects keep them for offline installation.
 
 use std::path::{Path, PathBuf};
 
 use super::installed::normalise;
 use crate::base::RelPath;
 
-/// Names of folders of wheels, in a task's folder and at the top of the work tree.
+/// Names of wheel folders, in a task's folder and at the top of the work tree.
 const FOLDERS: [&str; 4] = ["wheels", "wheelhouse", "vendor/wheels", "vendor"];
 
-/// The folders of wheels that are there: of the task, then of the top, of each tree in order.
+/// Returns the existing wheel folders: for each tree in order, those of the task, then of the top.
 pub fn places(trees: &[PathBuf], task: &RelPath) -> Vec<PathBuf> {
     let tops = trees
         .iter()
@@ -21,8 +21,8 @@ pub fn places(trees: &[PathBuf], task: &RelPath) -> Vec<PathBuf> {
     found
 }
 
-/// The wheels of some packages (`name==version`) in these folders, sorted by name; the first
-/// folder that has a name counts. Then the packages that have none.
+/// Returns the wheels of some packages (`name==version`) in these folders, sorted by name, and the
+/// packages that have none. The first folder with a name counts.
 pub fn find(places: &[PathBuf], packages: &[String]) -> (Vec<PathBuf>, Vec<String>) {
     let mut found: std::collections::BTreeMap<std::ffi::OsString, PathBuf> =
         std::collections::BTreeMap::new();
@@ -62,7 +62,7 @@ pub fn find(places: &[PathBuf], packages: &[String]) -> (Vec<PathBuf>, Vec<Strin
     (wheels, missing)
 }
 
-/// `name==version` of a wheel's file name (PEP 427:
+/// Returns `name==version` of a wheel's file name (PEP 427:
 /// `name-version(-build)?-python-abi-platform.whl`).
 fn package_of(name: &str) -> Option<String> {
     let mut parts = name.strip_suffix(".whl")?.split('-');

@@ -1,4 +1,4 @@
-//! The file list of a plan: what happens to each path, with counted lines and remarks.
+//! The file list of a plan: the change of each path, with line counts and remarks.
 
 use similar::{ChangeTag, TextDiff};
 
@@ -7,10 +7,10 @@ use crate::{
     model::plan::{FileLine, Letter},
 };
 
-/// Texts larger than this are not compared line by line.
+/// Maximum size of texts that are compared line by line.
 const COUNTED: usize = 4 << 20;
 
-/// One side of a changed path: its size, and its bytes when they are at hand.
+/// One side of a changed path: its size, and its bytes if available.
 #[derive(Debug, Clone, Copy)]
 pub struct Side<'a> {
     /// Number of bytes.
@@ -19,7 +19,7 @@ pub struct Side<'a> {
     pub bytes: Option<&'a [u8]>,
 }
 
-/// The line for one path; `None` when it is absent on both sides.
+/// Builds the line for one path; `None` when it is absent on both sides.
 pub fn line(
     path: &RelPath,
     before: Option<Side<'_>>,
@@ -55,14 +55,14 @@ pub fn line(
     })
 }
 
-/// The text of bytes that are text: UTF-8 without NUL and not too large.
+/// Returns bytes as text if they are text: UTF-8 without NUL and not too large.
 pub fn as_text(bytes: &[u8]) -> Option<String> {
     (bytes.len() <= COUNTED && !bytes.contains(&0))
         .then(|| std::str::from_utf8(bytes).ok().map(String::from))
         .flatten()
 }
 
-/// Lines added and removed (Myers' algorithm).
+/// Counts added and removed lines (Myers' algorithm).
 fn count(before: &str, after: &str) -> (u32, u32) {
     if before == after {
         return (0, 0);
@@ -82,9 +82,9 @@ fn count(before: &str, after: &str) -> (u32, u32) {
         })
 }
 
-/// The remark about files that come back with other line ends than some they had.
+/// Builds the remark about files that return with other line ends.
 pub fn other_line_ends(paths: &[RelPath], than_it: &str, than_they: &str) -> Option<String> {
-    /// More names would hide the others of the plan.
+    /// More names would hide the rest of the plan.
     const MOST: usize = 5;
     let names: Vec<String> = paths.iter().take(MOST).map(ToString::to_string).collect();
     let more = paths.len().saturating_sub(MOST);

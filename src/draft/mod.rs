@@ -1,8 +1,8 @@
-//! Row 7, an operation before it is written down: everything that is known without changing a byte.
+//! Row 7, drafts: an operation before it is recorded, built without changing a byte.
 //!
-//! Engines make a [`Draft`] by reading. Its [`Plan`] is what a person sees; under the lock the
-//! draft is made again, and only if its plan is still the one that was shown does
-//! [`write`](write::write) put the bytes into git and the store and turn it into an
+//! Engines make a [`Draft`] by reading only. The user sees its [`Plan`]. Under the lock the draft
+//! is made again, and only if its plan still equals the one shown does [`write`](write::write) put
+//! the bytes into git and the store and turn the draft into an
 //! [`Operation`](crate::model::Operation).
 
 pub mod lines;
@@ -25,7 +25,7 @@ use crate::{
 /// A blob that git does not have yet.
 #[derive(Debug, Clone)]
 pub enum NewBlob {
-    /// The git form of a file of the work tree, which must hash to this id.
+    /// The git form of a work-tree file, which must hash to this id.
     FromTree(RelPath, GitId),
     /// A Git LFS file: its bytes go to the LFS folder, its pointer into a blob.
     Lfs(RelPath, GitId),
@@ -33,12 +33,12 @@ pub enum NewBlob {
     Bytes(Vec<u8>),
 }
 
-/// A commit to be made on top of HEAD.
+/// A commit to be created on top of HEAD.
 #[derive(Debug, Clone)]
 pub struct CommitDraft {
     /// Where the branch is.
     pub head: Head,
-    /// How its tree changes.
+    /// The changes of its tree.
     pub tree: Vec<TreeChange>,
     /// The commit message.
     pub message: String,
@@ -48,63 +48,62 @@ pub struct CommitDraft {
     pub signing: Signing,
     /// True when the manifest is signed with the user's own key.
     pub is_signed: bool,
-    /// The manifest of a release, its commit still to be filled in.
+    /// The manifest of a release, whose commit is filled in later.
     pub manifest: Option<Manifest>,
 }
 
-/// A branch that goes back over commits which nobody else has.
+/// A branch that returns to an earlier commit, dropping commits that nobody else has.
 #[derive(Debug, Clone)]
 pub struct Back {
     /// Where the branch is.
     pub head: Head,
-    /// The commit that it goes back to.
+    /// The commit to return to.
     pub to: GitId,
 }
 
 /// An operation before it is written down.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    /// What a person sees; holds kind, task, versions.
+    /// The plan for the user; holds kind, task and versions.
     pub plan: Plan,
     /// The user's reason.
     pub message: String,
-    /// The operation that this one takes back.
+    /// The operation that this one undoes.
     pub undoes: Option<OpId>,
-    /// Changes of the work tree, sorted by path. What is kept nowhere yet is put into the store
-    /// when the draft is written.
+    /// Changes of the work tree, sorted by path. Bytes not stored anywhere yet are put into the
+    /// store when the draft is written.
     pub files: Vec<PathChange>,
-    /// Large files of a release: path and digest; they go into the store as they are.
+    /// Large files of a release: path and digest; they are stored unchanged.
     pub large: Vec<(RelPath, crate::base::Digest)>,
     /// Blobs that git does not have yet.
     pub blobs: Vec<NewBlob>,
     /// Blobs that git has but that may not be durable.
     pub unsynced: Vec<GitId>,
-    /// The commit; `None` when none is wanted.
+    /// The commit; `None` without one.
     pub commit: Option<CommitDraft>,
-    /// The branch that goes back, in place of a commit.
+    /// The branch that returns to an earlier commit, instead of a commit.
     pub back: Option<Back>,
-    /// How the index changes.
+    /// The changes of the index.
     pub index: Vec<TreeChange>,
     /// The registry entry.
     pub registry: Option<RegistryChange>,
-    /// What is done, in order; see [`steps`] for what is filled in later.
+    /// The steps, in order; see [`steps`] for values that are filled in later.
     pub steps: Vec<Step>,
-    /// What must be installed, `name==version`, in the environment that is built; `None` where none
-    /// is.
+    /// Packages to install in the new environment, as `name==version`; `None` when none is built.
     pub packages: Option<Vec<String>>,
-    /// What sources say, to spare the next release reading them.
+    /// Facts from sources, which save the next release from reading them.
     pub facts: Option<NewFacts>,
 }
 
 impl Draft {
-    /// The same with its commit and tag signed so.
+    /// Sets how its commit and tag are signed.
     pub fn sign_as(&mut self, signing: &Signing) {
         if let Some(commit) = &mut self.commit {
             commit.signing = signing.clone();
         }
     }
 
-    /// A draft that does nothing yet.
+    /// Returns a draft that does nothing yet.
     pub fn new(plan: Plan, message: &str) -> Self {
         Self {
             plan,

@@ -1,6 +1,6 @@
-//! The edit of a task's registry entry in the three places where git keeps a file: the commit,
-//! the index and the work tree. Each keeps what else is in it, so other tasks' uncommitted
-//! entries stay uncommitted.
+//! Edits a task's registry entry in the three places where git keeps a file: the commit, the index
+//! and the work tree. Each keeps its other content, so other tasks' uncommitted entries stay
+//! uncommitted.
 
 use super::{Draft, NewBlob, tree};
 use crate::{
@@ -19,34 +19,34 @@ use crate::{
 /// The word for the work tree's registry.
 const WORK_TREE: &str = "the work tree";
 
-/// The edit.
+/// An edit of a registry entry.
 pub struct RegistryEdit {
     /// The registry.
     pub path: RelPath,
-    /// The change of the work tree; `None` when the entry is right already.
+    /// The change of the work tree; `None` when the entry is correct already.
     pub file: Option<PathChange>,
     /// The change of the commit's tree; `None` when git does not track the registry.
     pub tree: Option<TreeChange>,
     /// The change of the index.
     pub index: Option<TreeChange>,
-    /// Blobs to be written.
+    /// Blobs to write.
     pub blobs: Vec<NewBlob>,
-    /// The git form of the committed registry after the edit, when it is committed.
+    /// The git form of the committed registry after the edit, if committed.
     pub committed: Option<(TreeEntry, Vec<u8>)>,
-    /// The plan's line.
+    /// The line in the plan.
     pub line: Option<FileLine>,
-    /// The version that the work tree's registry names before the edit.
+    /// The version in the work tree's registry before the edit.
     pub was: Option<Version>,
-    /// Why a place keeps what it has, one line a place; only of [`edit_where_possible`].
+    /// Why a place stays unchanged, one line per place; only from [`edit_where_possible`].
     pub left: Vec<String>,
 }
 
-/// What happens where the registry cannot be edited.
+/// What to do where the registry cannot be edited.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unfit {
-    /// It is an error.
+    /// Fail.
     Refuse,
-    /// That place keeps every byte that it has.
+    /// Leave that place unchanged.
     Leave,
 }
 
@@ -59,7 +59,7 @@ pub fn edit(
     describe(site, task, version, Unfit::Refuse)
 }
 
-/// The same for a way back: a place whose registry cannot be edited stays as it is, and is named.
+/// Like [`edit`], for a rollback: a place that cannot be edited stays unchanged and is reported.
 pub fn edit_where_possible(
     site: &RepoSite,
     task: &TaskId,
@@ -125,7 +125,7 @@ fn describe(
 }
 
 impl Unfit {
-    /// The value, or `None` and a line where that place stays as it is.
+    /// Returns the value, or `None` and a line where that place stays unchanged.
     fn take<T>(
         self,
         site: &RepoSite,
@@ -153,9 +153,9 @@ impl Unfit {
     }
 }
 
-/// Describes the inverse of an operation's edit: a place that is as the operation left it gets
-/// its bytes from before again, also when that was no file; where others have moved on, only the
-/// task's entry goes back, in each place to what that place said.
+/// Describes the inverse of an operation's edit. A place still as the operation left it gets its
+/// earlier bytes back, even if it was no file; where others have changed it since, only the task's
+/// entry is reset, in each place to its own earlier value.
 pub fn back(
     site: &RepoSite,
     task: &TaskId,
@@ -163,7 +163,7 @@ pub fn back(
     change: &RegistryChange,
 ) -> Result<RegistryEdit, Failure> {
     let path = &site.settings.registry;
-    // What the operation could not set has no bytes to come back; the entry is put right now.
+    // An entry that the operation could not set has no earlier bytes; it is corrected now.
     let (was_left, before) = (operation.leaves_registry(), entry_before(operation, change));
     let mut edit = edit_where_possible(site, task, before)?;
     (edit.tree, edit.index, edit.committed) = (None, None, None);
@@ -218,7 +218,7 @@ pub fn back(
     Ok(edit)
 }
 
-/// What the entry was before an operation; when it could not be read, what the task was at.
+/// Returns the entry before an operation; if it was unreadable, the task's version then.
 pub fn entry_before<'a>(
     operation: &'a Operation,
     change: &'a RegistryChange,
@@ -230,7 +230,7 @@ pub fn entry_before<'a>(
     }
 }
 
-/// The inverse of what an operation changed in the commit or the index.
+/// Inverts what an operation changed in the commit or the index.
 fn back_in_git(
     site: &RepoSite,
     task: &TaskId,
@@ -244,7 +244,7 @@ fn back_in_git(
     };
     let after = match &now {
         _ if now == done.after => done.before.clone(),
-        // Somebody took the registry out of git; there is no entry to put right.
+        // The registry was removed from git meanwhile, so there is no entry to correct.
         None => None,
         Some(entry) => {
             let was = done.before.as_ref().map(|entry| {
@@ -332,8 +332,8 @@ struct EntryEdit<'a> {
 }
 
 impl EntryEdit<'_> {
-    /// The entry and bytes of a registry that git keeps, after the edit. One that git does not
-    /// have yet becomes the work tree's.
+    /// Returns the entry and bytes of git's registry after the edit. Without one in git, uses the
+    /// work tree's.
     fn in_git(&self, entry: Option<&TreeEntry>) -> Result<Option<(TreeEntry, Vec<u8>)>, Failure> {
         let git = &self.site.git;
         let bytes = match (entry, self.in_tree) {
@@ -357,7 +357,7 @@ impl EntryEdit<'_> {
 }
 
 impl RegistryEdit {
-    /// An edit that changes nothing yet.
+    /// Returns an edit that changes nothing yet.
     fn of_nothing(path: RelPath) -> Self {
         let (file, tree, index, committed) = (None, None, None, None);
         Self {
@@ -373,7 +373,7 @@ impl RegistryEdit {
         }
     }
 
-    /// Adds the edit, after which the registry names `after`, to a draft.
+    /// Adds the edit to a draft; afterwards the registry names `after`.
     pub fn add_to(self, draft: &mut Draft, after: Option<Version>) {
         draft.files.extend(self.file);
         draft.files.sort_by(|a, b| a.path.cmp(&b.path));

@@ -1,8 +1,8 @@
-//! The steps of a draft: those of the operation, before the bytes that they need are kept.
+//! The steps of a draft: those of the operation, before the bytes they need are stored.
 //!
-//! What is known only then is filled in by [`write`](super::write): the changes of
-//! [`FILES`], the references of [`PUBLISH`], where an environment is built, who gives a verdict.
-//! Every other step is written down as the engine made it.
+//! [`write`](super::write) fills in what is known only then: the changes of [`FILES`], the
+//! references of [`PUBLISH`], where an environment is built, and who gives a verdict. All other
+//! steps are recorded as the engine made them.
 
 use crate::{
     base::RelPath,
@@ -28,7 +28,7 @@ pub const START: Step = Step::Command {
 pub const FILES: Step = Step::Files(FileChanges::of_work_tree(Vec::new()));
 /// Verifies that every path holds exactly what the operation recorded.
 pub const VERIFY_RECORDED: Step = Step::Verify { version: None };
-/// Publishes the commit, or the way back, and the index of the draft.
+/// Publishes the draft's commit, or the branch's return, and the index.
 pub const PUBLISH: Step = Step::Publish(Publication {
     refs: Vec::new(),
     log_message: String::new(),
@@ -45,7 +45,7 @@ pub fn new_environment(venv: &RelPath) -> Step {
     })
 }
 
-/// Takes a switch of the environment back: what it put aside comes back.
+/// Reverses a switch of the environment: the one moved aside returns.
 pub fn environment_back(switch: &EnvironmentChange) -> Step {
     Step::Environment(EnvironmentChange {
         path: switch.path.clone(),

@@ -1,4 +1,4 @@
-//! Records of files for drafts: what is there now and what a release puts there.
+//! Records of files for drafts: the current ones, and those a release will put there.
 
 use std::io::Read;
 
@@ -16,7 +16,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// All bytes of a file, however large.
+/// Reads all bytes of a file, however large.
 pub fn all_bytes(tree: &dyn Fs, now: FileNow) -> Result<Vec<u8>, catalog::Error> {
     if let Some(bytes) = now.bytes {
         return Ok(bytes);
@@ -32,8 +32,8 @@ pub fn all_bytes(tree: &dyn Fs, now: FileNow) -> Result<Vec<u8>, catalog::Error>
     }
 }
 
-/// What is at a path now, to be brought back. Bytes that git keeps already as `blob` are not kept a
-/// second time.
+/// Records what is at a path now, so that it can be restored. Bytes that git has as `blob` are not
+/// stored again.
 pub fn existing(
     tree: &dyn Fs,
     git: &Repo,
@@ -58,8 +58,8 @@ pub fn existing(
     Ok(Some(record))
 }
 
-/// The permission bits of a file that git knows as executable or not: those of the file that is
-/// there, with the executable bits set or taken; else what the umask leaves.
+/// Returns the permission bits for a file that git tracks as executable or not: those of the
+/// existing file with adjusted executable bits, otherwise the default under the umask.
 fn permissions(site: &RepoSite, path: &RelPath, executable: bool) -> Result<u32, catalog::Error> {
     let there =
         capture::stat(&*site.tree, path)?.filter(|stat| stat.kind == crate::base::Type::File);
@@ -75,7 +75,7 @@ fn permissions(site: &RepoSite, path: &RelPath, executable: bool) -> Result<u32,
     })
 }
 
-/// The record of a new or rewritten file, given the bytes that git stores.
+/// Builds the record of a new or rewritten file, from the bytes that git stores.
 pub fn new_file(
     site: &RepoSite,
     converter: &Converter,
@@ -90,13 +90,13 @@ pub fn new_file(
     Ok(FileRecord::with_bytes(path.clone(), mode, bytes))
 }
 
-/// The digest of a release's file.
+/// Returns the digest of a release's file.
 fn digest_of(file: &ManifestFile) -> Result<Digest, Error> {
     file.digest()
         .ok_or_else(|| Error::NoChecksum(file.path().clone()))
 }
 
-/// The permission bits that a release's file gets in the work tree.
+/// Returns the permission bits that a release's file gets in the work tree.
 fn mode_of(site: &RepoSite, file: &ManifestFile) -> Result<u32, catalog::Error> {
     if file.is_link() {
         return Ok(FileKind::Link.mode());
@@ -104,7 +104,7 @@ fn mode_of(site: &RepoSite, file: &ManifestFile) -> Result<u32, catalog::Error> 
     permissions(site, file.path(), file.kind() == Some(FileKind::Executable))
 }
 
-/// The record of a release's file in the work tree.
+/// Builds the record of a release's file in the work tree.
 fn record(
     file: &ManifestFile,
     mode: u32,
@@ -127,7 +127,7 @@ fn record(
     }
 }
 
-/// True when a file that the store keeps lies there as it was released; nothing is read.
+/// Returns true when a file kept in the store is there as released, without reading it.
 pub fn is_as_released(
     site: &RepoSite,
     file: &ManifestFile,
@@ -138,8 +138,8 @@ pub fn is_as_released(
     Ok(now.same(&released))
 }
 
-/// What a restore of a release's file leaves in the work tree. Proves on the way that the bytes are
-/// here and are those of the manifest; `Err` says what is wrong.
+/// Builds the record of a release's file after its restore. Proves that the bytes exist and match
+/// the manifest; `Err` says what is wrong.
 pub fn restored(
     site: &RepoSite,
     converter: &Converter,
@@ -184,31 +184,31 @@ pub fn restored(
     })
 }
 
-/// What is wrong with a release's file.
+/// Errors about a release's file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The manifest has no full checksum for it.
     #[error("the manifest has no full checksum of {0}")]
     NoChecksum(RelPath),
-    /// The store does not have its bytes, or not whole.
+    /// The store lacks its bytes, or has them only in part.
     #[error("the bytes of {path} cannot be restored")]
     Large {
         /// The file.
         path: RelPath,
-        /// What the store said.
+        /// The store's error.
         source: crate::store::Error,
     },
     /// The manifest does not say where its bytes are.
     #[error("the manifest does not say where the bytes of {0} are")]
     NoBytes(RelPath),
-    /// The kept bytes are not those of the manifest.
+    /// The stored bytes do not match the manifest.
     #[error("{path}: the kept bytes have {found}, the manifest says {expected}")]
     Differs {
         /// The file.
         path: RelPath,
-        /// What the manifest says.
+        /// The digest in the manifest.
         expected: Digest,
-        /// What is kept.
+        /// The digest of the stored bytes.
         found: Digest,
     },
 }

@@ -1,7 +1,7 @@
-//! Turns a draft into an operation: first every byte it needs is made durable in the store and in
-//! git, invisible to anybody; then the operation is plain data.
+//! Turns a draft into an operation: first makes every byte it needs durable in the store and in
+//! git, invisibly; then the operation is plain data.
 //!
-//! `bytes` saves what files hold, `commits` writes commits and tag, `steps` says what is done.
+//! `bytes` saves file contents, `commits` writes commits and tag, `steps` builds the steps.
 
 mod bytes;
 mod commits;
@@ -23,10 +23,10 @@ use bytes::{put_files, put_large};
 use commits::{CommitWriter, back_refs, log_message};
 use steps::steps;
 
-/// What stops a draft from being written.
+/// Errors that stop a draft from being written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file changed between the plan and now.
+    /// A file changed after the plan was made.
     #[error("{0} changed while its bytes were saved")]
     Changed(RelPath),
 }
@@ -43,19 +43,19 @@ impl Fault for Error {
     }
 }
 
-/// What writing a draft made.
+/// The result of writing a draft.
 pub struct Written {
-    /// The operation, ready to be begun.
+    /// The operation, ready to begin.
     pub operation: Operation,
-    /// The commit it will publish, the release's own for a release.
+    /// The commit it will publish; for a release, the release's own.
     pub commit: Option<GitId>,
-    /// How many bytes the store grew by.
+    /// The growth of the store, in bytes.
     pub saved: u64,
-    /// Keeps the stored objects until the operation that names them is begun.
+    /// Protects the stored objects until the operation that names them is begun.
     pub leases: Vec<Lease>,
 }
 
-/// A draft that is being written: as which operation, and by whom.
+/// A draft being written: under which operation id, and by whom.
 #[derive(Clone, Copy)]
 struct Writing<'a> {
     site: &'a RepoSite,
@@ -64,8 +64,8 @@ struct Writing<'a> {
     who: &'a Person,
 }
 
-/// Makes everything durable that the operation needs, and the operation; `finish` may add to it,
-/// git objects too, before they become durable.
+/// Makes durable everything the operation needs, and builds the operation; `finish` may add to it,
+/// even git objects, before they become durable.
 pub fn write(
     site: &RepoSite,
     id: OpId,
@@ -130,7 +130,7 @@ pub fn write(
     })
 }
 
-/// How many bytes the files of a draft have, before and after.
+/// Returns the total size of a draft's files, before and after.
 fn bytes_of_files(draft: &Draft) -> u64 {
     draft
         .files
@@ -141,7 +141,7 @@ fn bytes_of_files(draft: &Draft) -> u64 {
         .sum()
 }
 
-/// What the operation says of itself.
+/// Builds the operation's description of itself.
 fn about(site: &RepoSite, draft: Draft, id: OpId, who: Person, unsigned: Option<String>) -> About {
     let plan = draft.plan;
     About {
@@ -161,7 +161,7 @@ fn about(site: &RepoSite, draft: Draft, id: OpId, who: Person, unsigned: Option<
     }
 }
 
-/// Says how much was saved.
+/// Reports how much was saved.
 fn say_saved(site: &RepoSite, paths: usize, grown: u64) {
     if paths > 0 {
         site.say(
@@ -175,7 +175,7 @@ fn say_saved(site: &RepoSite, paths: usize, grown: u64) {
     }
 }
 
-/// Who does it; where git knows no name and none goes into a commit, the user of this machine.
+/// Returns the author; without a git identity, and if no commit needs one, the system user.
 fn person(site: &RepoSite, draft: &Draft) -> Result<Person, git::Error> {
     match site.person() {
         Err(_) if draft.commit.is_none() => {

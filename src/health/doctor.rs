@@ -1,6 +1,6 @@
-//! What `doctor` looks at: everything that snapback needs, each trouble with its remedy.
+//! The checks of `doctor`: everything that snapback needs, with a remedy for each problem.
 //!
-//! Changes nothing; even the lock is only tried. What goes wrong is a line, never an error.
+//! Changes nothing; even the lock is only tried. A problem becomes a line, never an error.
 
 use std::path::Path;
 
@@ -21,11 +21,11 @@ use crate::{
     site::{Flaw, Options, RepoSite, Signatures},
 };
 
-/// Tasks whose ignored files are named.
+/// Maximum number of tasks whose ignored files are listed.
 const TASKS_NAMED: usize = 3;
 
-/// Looks at everything that snapback needs; each trouble with its remedy. A dry run does not
-/// try the lock.
+/// Checks everything that snapback needs, with a remedy for each problem. A dry run does not try
+/// the lock.
 pub fn look_at(dir: &Path, dry_run: bool) -> Vec<DoctorLine> {
     let mut lines = vec![git_program(dir)];
     let git = match Repo::discover(dir) {
@@ -57,7 +57,7 @@ pub fn look_at(dir: &Path, dry_run: bool) -> Vec<DoctorLine> {
     lines
 }
 
-/// Looks at settings, operations and registry.
+/// Checks settings, operations and registry.
 fn look(site: &RepoSite) -> Vec<DoctorLine> {
     let tasks = tasks_line(site);
     let unfinished = operations_line(site);
@@ -66,7 +66,7 @@ fn look(site: &RepoSite) -> Vec<DoctorLine> {
     let drift = registry_line(site);
     let signing = signing_line(site);
     let tags = misnamed_tags(site).unwrap_or_else(|failure| Some(failed("tags", &failure)));
-    // Where there is no work tree, nothing is changed and nothing locked.
+    // Without a work tree nothing is changed and nothing locked.
     let lock = (!site.git.is_bare() && !site.dry_run).then(|| match site.lock() {
         Ok(_) => fine("lock", "free".into()),
         Err(failure) => failed("lock", &explain(site, failure)),
@@ -87,7 +87,7 @@ fn look(site: &RepoSite) -> Vec<DoctorLine> {
         .collect()
 }
 
-/// Whether there are tasks.
+/// Checks whether there are tasks.
 fn tasks_line(site: &RepoSite) -> DoctorLine {
     let count = site.settings.tasks.len();
     if count == 0 {
@@ -97,7 +97,7 @@ fn tasks_line(site: &RepoSite) -> DoctorLine {
     }
 }
 
-/// Whether an operation is unfinished.
+/// Checks whether an operation is unfinished.
 fn operations_line(site: &RepoSite) -> DoctorLine {
     match operations::unfinished(site) {
         Ok(None) => fine("operations", "none is unfinished".into()),
@@ -113,10 +113,10 @@ fn operations_line(site: &RepoSite) -> DoctorLine {
     }
 }
 
-/// Reports of operations that cannot be read; nothing when there are none.
+/// Reports unreadable operation reports; `None` when there are none.
 fn reports_line(site: &RepoSite, is_foreign: bool) -> Option<DoctorLine> {
     match operate::operations::damaged_reports(site) {
-        // Whose they are stands in its own line.
+        // Their owner is reported on a separate line.
         _ if is_foreign => None,
         Ok(lines) if lines.is_empty() => None,
         Ok(lines) => {
@@ -127,7 +127,7 @@ fn reports_line(site: &RepoSite, is_foreign: bool) -> Option<DoctorLine> {
     }
 }
 
-/// Whether the registry agrees with the configurations.
+/// Checks whether the registry agrees with the configurations.
 fn registry_line(site: &RepoSite) -> DoctorLine {
     match registry_sync::drift(site) {
         Ok(lines) if lines.is_empty() => fine("registry", "agrees with the configurations".into()),
@@ -142,7 +142,7 @@ fn registry_line(site: &RepoSite) -> DoctorLine {
     }
 }
 
-/// Whether what is to be signed can be; nothing when nothing is.
+/// Checks whether signing works; `None` when nothing is to be signed.
 fn signing_line(site: &RepoSite) -> Option<DoctorLine> {
     match site.signing() {
         Signatures::None => None,
@@ -157,7 +157,7 @@ fn signing_line(site: &RepoSite) -> Option<DoctorLine> {
     }
 }
 
-/// Whether the commands of the configuration may run; nothing when it has none.
+/// Checks whether the configured commands may run; `None` when there are none.
 fn commands_line(site: &RepoSite) -> Option<DoctorLine> {
     let commands = site.commands_of(&[]);
     let new = commands.iter().filter(|state| !state.trusted).count();
@@ -171,8 +171,7 @@ fn commands_line(site: &RepoSite) -> Option<DoctorLine> {
     })
 }
 
-/// Whether the ways back that tasks would take by themselves are open, as `health` and `drill`
-/// see it.
+/// Checks whether the tasks' automatic rollback targets are usable, as `health` and `drill` see it.
 fn look_at_ways(site: &RepoSite) -> Option<DoctorLine> {
     let health = match super::check(site, &[], false) {
         Ok(health) => health,
@@ -218,7 +217,7 @@ fn look_at_ways(site: &RepoSite) -> Option<DoctorLine> {
     ))
 }
 
-/// Tags that are called like a release of a task and lead to no commit.
+/// Reports tags that are named like a release but do not point to a commit.
 fn misnamed_tags(site: &RepoSite) -> Result<Option<DoctorLine>, Failure> {
     let names: Vec<String> = releases::all_followed(&site.git, &site.settings)?
         .misnamed
@@ -239,8 +238,8 @@ fn misnamed_tags(site: &RepoSite) -> Result<Option<DoctorLine>, Failure> {
     )))
 }
 
-/// Ignored files that no release keeps; nothing when there are none, or the tasks cannot be
-/// looked at, which other lines say.
+/// Reports ignored files that no release keeps; `None` when there are none, or when the tasks
+/// cannot be read, which other lines report.
 fn look_at_ignored(site: &RepoSite) -> Option<DoctorLine> {
     let lines = status::lines(site, &[]).ok()?;
     let words = |line: &TaskLine| {
@@ -264,7 +263,7 @@ fn look_at_ignored(site: &RepoSite) -> Option<DoctorLine> {
     })
 }
 
-/// What `doctor` says of tags and history.
+/// Checks tags and history.
 fn look_at_tags(site: &RepoSite) -> Vec<DoctorLine> {
     let line =
         |what: &str, seen: String, argv: &[&str]| bad(what, seen, Hint::run("mend it", argv));
@@ -296,7 +295,7 @@ fn look_at_tags(site: &RepoSite) -> Vec<DoctorLine> {
     tags.into_iter().chain(shallow).chain(broken).collect()
 }
 
-/// The lines of `doctor` about what is wrong in the settings.
+/// Returns the lines about mistakes in the settings.
 fn flaw_lines(site: &RepoSite) -> Vec<DoctorLine> {
     let line = |flaw: &Flaw| DoctorLine {
         what: "configuration".into(),
@@ -307,7 +306,7 @@ fn flaw_lines(site: &RepoSite) -> Vec<DoctorLine> {
     site.flaws.iter().map(line).collect()
 }
 
-/// The git program answers.
+/// Checks that the git program responds.
 fn git_program(dir: &Path) -> DoctorLine {
     match child::command("git", dir).arg("--version").run() {
         Ok(ended) if ended.succeeded() => fine(
@@ -323,7 +322,7 @@ fn git_program(dir: &Path) -> DoctorLine {
     }
 }
 
-/// A line for something that is fine.
+/// Builds a line for a passed check.
 fn fine(what: &str, seen: String) -> DoctorLine {
     DoctorLine {
         what: what.into(),
@@ -333,7 +332,7 @@ fn fine(what: &str, seen: String) -> DoctorLine {
     }
 }
 
-/// A line for something that is not, with its remedy.
+/// Builds a line for a problem, with its remedy.
 fn bad(what: &str, seen: impl Into<String>, fix: Hint) -> DoctorLine {
     DoctorLine {
         what: what.into(),
@@ -343,7 +342,7 @@ fn bad(what: &str, seen: impl Into<String>, fix: Hint) -> DoctorLine {
     }
 }
 
-/// A line for a fault, with its first hint as the remedy.
+/// Builds a line for a fault, with its first hint as the remedy.
 fn trouble(what: &str, fault: &dyn Fault) -> DoctorLine {
     DoctorLine {
         what: what.into(),
@@ -353,7 +352,7 @@ fn trouble(what: &str, fault: &dyn Fault) -> DoctorLine {
     }
 }
 
-/// A line for a failure.
+/// Builds a line for a failure.
 fn failed(what: &str, failure: &Failure) -> DoctorLine {
     DoctorLine {
         what: what.into(),
@@ -363,7 +362,7 @@ fn failed(what: &str, failure: &Failure) -> DoctorLine {
     }
 }
 
-/// The first hint that does not lead back here.
+/// Returns the first hint that does not lead back to `doctor`.
 fn remedy(hints: Vec<Hint>) -> Option<Hint> {
     let here = Advice::CheckEverything.into();
     hints
@@ -371,7 +370,7 @@ fn remedy(hints: Vec<Hint>) -> Option<Hint> {
         .find(|hint| hint.act.as_ref() != Some(&here))
 }
 
-/// A line for either.
+/// Builds a line for a result.
 fn said<E: Fault>(what: &str, result: Result<String, E>) -> DoctorLine {
     match result {
         Ok(seen) => fine(what, seen),

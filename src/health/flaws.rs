@@ -1,4 +1,4 @@
-//! What is wrong in the settings, as findings: whose way back it stops.
+//! Mistakes in the settings as findings, graded by whether they stop a rollback.
 
 use crate::{
     model::{
@@ -8,7 +8,7 @@ use crate::{
     site::{Flaw, RepoSite, Stops},
 };
 
-/// What is wrong in the settings beside the entries of single tasks.
+/// Returns findings for mistakes outside the entries of single tasks.
 pub(super) fn look_at_flaws(site: &RepoSite) -> Vec<Finding> {
     let level = |flaw: &Flaw| {
         if flaw.stops == Stops::Nothing {
@@ -24,13 +24,13 @@ pub(super) fn look_at_flaws(site: &RepoSite) -> Vec<Finding> {
     wide.map(|flaw| finding(flaw, level(flaw))).collect()
 }
 
-/// What is wrong in the settings of one task.
+/// Returns the finding for a mistake in one task's settings.
 pub(super) fn look_at_flaw(site: &RepoSite, task: &TaskId) -> Option<Finding> {
     site.flaw_of(task)
         .map(|flaw| finding(flaw, Level::Critical))
 }
 
-/// The finding for a mistake.
+/// Builds the finding for a mistake.
 fn finding(flaw: &Flaw, level: Level) -> Finding {
     Finding {
         check: "settings",

@@ -1,8 +1,7 @@
-//! Row 13, the health of the tasks: whatever would keep a rollback from working, found before it is
-//! needed.
+//! Row 13, the health of the tasks: finds whatever would prevent a rollback, before one is needed.
 //!
-//! What cannot be looked at is a finding too, never an error and never fine: a probe that sees
-//! nothing must not say that all is well. Only presence is looked at, unless it is to be deep.
+//! A failed inspection is a finding too, never an error and never a pass: a probe that sees nothing
+//! must not report that all is well. Only presence is checked, unless `deep` is requested.
 
 pub mod doctor;
 mod flaws;
@@ -29,8 +28,8 @@ use crate::{
 };
 use repository::broken_tag;
 
-/// The health of these tasks, or of all, worst first. `deep` reads every byte of the active
-/// version, of the one to go back to, and of the store.
+/// Checks the health of these tasks, or of all, worst first. `deep` reads every byte of the active
+/// version, of the rollback target, and of the store.
 pub fn check(site: &RepoSite, tasks: &[TaskId], deep: bool) -> Result<Health, Failure> {
     let begun = Instant::now();
     let mut repository = Vec::new();
@@ -84,7 +83,7 @@ pub fn check(site: &RepoSite, tasks: &[TaskId], deep: bool) -> Result<Health, Fa
     })
 }
 
-/// One task; what a rollback would meet is looked at where none is unfinished.
+/// Checks one task; obstacles to a rollback are checked only if no operation is unfinished.
 fn task_health(
     site: &RepoSite,
     line: TaskLine,
@@ -114,7 +113,7 @@ fn task_health(
     }
 }
 
-/// What is wrong with one task.
+/// Returns the findings about one task.
 fn findings_of(
     site: &RepoSite,
     line: &TaskLine,
@@ -130,7 +129,7 @@ fn findings_of(
         .filter(|_| flaw.is_none())
         .collect();
     wanted.dedup();
-    // Of a task whose settings cannot be used nothing else can be told.
+    // If a task's settings are unusable, nothing else can be determined.
     let mut findings = flaw.map_or_else(|| judge::of_task(line, &line.way_back), |flaw| vec![flaw]);
     for version in wanted {
         findings.extend(releases::look_at_release(
@@ -143,13 +142,12 @@ fn findings_of(
             .filter(|pending| pending.task == line.task)
             .map(unconfirmed),
     );
-    // Bytes that are gone are said already, and with more words.
+    // Missing bytes are already reported, in more detail.
     if is_free && !findings.iter().any(|finding| finding.check == "objects") {
         findings.extend(releases::look_at_way(site, line));
     }
     if site.closed_state().is_some() {
-        // What was said of versions stands where this user may not read: nothing can be told
-        // from it.
+        // Verdicts are stored where this user may not read, so these findings would be baseless.
         findings.retain(|finding| {
             !["standing", "unverified", "way_back", "confirm"].contains(&finding.check)
         });
@@ -161,7 +159,7 @@ fn findings_of(
     findings
 }
 
-/// When the newest release of a task was made.
+/// Returns when the newest release of a task was made.
 fn newest_released_at(site: &RepoSite, line: &TaskLine, releases: &Releases) -> Option<Timestamp> {
     let version = line.newest.as_ref()?;
     let release = releases.find(&line.task, version).ok()?;
@@ -170,7 +168,7 @@ fn newest_released_at(site: &RepoSite, line: &TaskLine, releases: &Releases) -> 
         .or_else(|| Some(site.git.commit(&tag.commit).ok()?.time))
 }
 
-/// A rollback whose time is over: nobody confirmed it, and it did not go back yet.
+/// Builds the finding for an overdue rollback, neither confirmed nor reverted.
 fn unconfirmed(pending: &Pending) -> Finding {
     let (to, from) = (
         Version::or_none(pending.to.as_ref()),
@@ -188,7 +186,7 @@ fn unconfirmed(pending: &Pending) -> Finding {
     }
 }
 
-/// The finding for what could not be looked at.
+/// Builds the finding for a failed inspection.
 fn failed(check: &'static str, level: Level, failure: &Failure) -> Finding {
     Finding {
         check,

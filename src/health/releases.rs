@@ -1,4 +1,4 @@
-//! What of a task's releases would keep a rollback to one of them from working.
+//! Checks a task's releases for anything that would keep a rollback from working.
 
 use super::failed;
 use crate::{
@@ -18,10 +18,10 @@ use crate::{
     verify::Verifier,
 };
 
-/// What a rollback would meet in this work tree.
+/// Returns the finding about obstacles to a rollback in this work tree.
 pub(super) fn look_at_way(site: &RepoSite, line: &TaskLine) -> Option<Finding> {
     let (task, version) = (site.settings.task(&line.task)?, line.way_back.candidate()?);
-    // Of a state folder that may not be read everything is said already.
+    // An unreadable state folder is already reported.
     let obstacle = if site.is_closed() {
         None
     } else {
@@ -43,8 +43,7 @@ pub(super) fn look_at_way(site: &RepoSite, line: &TaskLine) -> Option<Finding> {
     })
 }
 
-/// What is wrong with a release where it is kept; a version that is not released has its own
-/// finding.
+/// Returns what is wrong with a stored release; an unreleased version has its own finding.
 pub(super) fn look_at_release(
     site: &RepoSite,
     task: &TaskId,
@@ -77,8 +76,8 @@ pub(super) fn look_at_release(
     Some(not_restorable(task, version, &verification, worst))
 }
 
-/// The finding for a version whose tag was moved while what was released is kept and whole: no
-/// rollback goes to it before the tag is back, which takes one command.
+/// Builds the finding for a version whose tag was moved while the released content is stored
+/// intact: no rollback goes to it until the tag is restored, which takes one command.
 fn look_at_kept(
     site: &RepoSite,
     spec: &TaskSpec,
@@ -112,8 +111,8 @@ fn look_at_kept(
     })
 }
 
-/// The finding for a version of which something cannot be restored, or not be checked; `worst` is
-/// what is worst of its checks.
+/// Builds the finding for a version that cannot be fully restored or checked; `worst` is its worst
+/// check.
 fn not_restorable(
     task: &TaskId,
     version: &Version,

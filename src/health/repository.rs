@@ -1,5 +1,5 @@
-//! What of the whole repository would keep a rollback from working: the unfinished operation, the
-//! registry, the signing key, the store and the disk.
+//! Checks the repository for anything that would keep a rollback from working: the unfinished
+//! operation, the registry, the signing key, the store and the disk.
 
 use super::failed;
 use crate::{
@@ -18,8 +18,8 @@ use crate::{
     store::Level as Depth,
 };
 
-/// True when an operation is unfinished, which is a finding: nothing can be changed before it
-/// ends.
+/// Returns true, and adds a finding, when an operation is unfinished: nothing can be changed until
+/// it ends.
 pub(super) fn look_at_operations(site: &RepoSite, findings: &mut Vec<Finding>) -> bool {
     match operations::unfinished(site) {
         Ok(None) => false,
@@ -54,7 +54,7 @@ pub(super) fn look_at_operations(site: &RepoSite, findings: &mut Vec<Finding>) -
     }
 }
 
-/// A registry that cannot be read, or in which something is wrong.
+/// Adds a finding for a registry that is unreadable or contains a mistake.
 pub(super) fn look_at_registry(site: &RepoSite, findings: &mut Vec<Finding>) {
     if let Some(failure) = registry::seen(&*site.tree, &site.settings).trouble {
         let seen = format!("{failure}; a task can still go back, and gets no entry there");
@@ -65,8 +65,8 @@ pub(super) fn look_at_registry(site: &RepoSite, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The rollbacks that wait for a confirmation whose time is over; that nobody can tell is a
-/// finding.
+/// Returns the rollbacks whose confirmation is overdue; adds a finding when that cannot be
+/// determined.
 pub(super) fn look_at_overdue(site: &RepoSite, findings: &mut Vec<Finding>) -> Vec<Pending> {
     Waiting::new(site).overdue().unwrap_or_else(|failure| {
         findings.push(failed("confirm", Level::Unknown, &failure));
@@ -74,7 +74,7 @@ pub(super) fn look_at_overdue(site: &RepoSite, findings: &mut Vec<Finding>) -> V
     })
 }
 
-/// A key that is to sign and cannot: releases are refused, and ways back go unsigned.
+/// Adds a finding for an unusable signing key: releases are refused, and rollbacks go unsigned.
 pub(super) fn look_at_signing(site: &RepoSite, findings: &mut Vec<Finding>) {
     if let Signatures::Unusable(failure) = site.signing() {
         let found = failed("signing", Level::Warning, &failure);
@@ -90,7 +90,7 @@ pub(super) fn look_at_signing(site: &RepoSite, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The bytes of the store; damage of its index, or with `deep` of anything, is a finding.
+/// Returns the store's size in bytes; reports damage to its index, or with `deep` to any part.
 pub(super) fn look_at_store(
     site: &RepoSite,
     deep: bool,
@@ -131,9 +131,9 @@ pub(super) fn look_at_store(
     site.store.stored().ok()
 }
 
-/// The disk of the state folder; too little room is a finding.
+/// Returns the disk of the state folder; adds a finding when space is low.
 pub(super) fn look_at_disk(site: &RepoSite, findings: &mut Vec<Finding>) -> Option<Disk> {
-    // Where nothing was ever written, the folder that it would be in.
+    // If nothing was ever written, use the folder that would contain it.
     let folder = if site.state_path.is_dir() {
         site.state_path.as_path()
     } else {
@@ -165,7 +165,7 @@ pub(super) fn look_at_disk(site: &RepoSite, findings: &mut Vec<Finding>) -> Opti
     }
 }
 
-/// The finding for a tag that leads nowhere.
+/// Builds the finding for a broken tag.
 pub(super) fn broken_tag(tag: &BrokenRef) -> Finding {
     Finding {
         check: "tags",

@@ -1,35 +1,34 @@
-//! Edits of git's configuration as text, so that taking them back gives the very same bytes.
+//! Edits git's configuration as text, so that removing an edit restores the exact bytes.
 //!
-//! What is added stands between two comments; a line that is replaced is kept in a comment above
-//! the one that replaces it. git itself and people may edit everything around and between: what
-//! is not exactly as it was written stays where it is. Nothing here touches a file.
+//! Additions stand between two comments; a replaced line is kept in a comment above its
+//! replacement. git and users may edit everything around and between: lines that differ from what
+//! was written stay. Nothing here touches a file.
 
 use bstr::ByteSlice;
 
-/// Above an added block; the second form says that the file did not end in a line end.
+/// Above an added block; the second form records that the file lacked a final line end.
 const BEGIN: &str = "# snapback hooks: begin (`snapback hooks uninstall` takes these lines away)";
 const BEGIN_UNENDED: &str = "# snapback hooks: begin, after a line without an end (`snapback hooks uninstall` takes these lines away)";
 /// Below an added block.
 const END: &str = "# snapback hooks: end";
-/// Above a replaced line, which follows.
+/// Above a replacement; the replaced line follows on the same line.
 const INSTEAD: &str = "# snapback hooks: instead of |";
 
-/// Why a text cannot be edited.
+/// The reason why a text cannot be edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// The value is written over several lines, behind its section's name, or not where it is
-    /// expected.
+    /// The value spans several lines, is on its section's line, or is not where it is expected.
     Form,
-    /// The path has characters that git's configuration cannot hold on a line.
+    /// The path has characters that git's configuration cannot hold in one line.
     Path,
 }
 
-/// The lines of a text, each with its end.
+/// Splits a text into lines with their ends.
 fn lines(text: &[u8]) -> Vec<&[u8]> {
     text.split_inclusive(|byte| *byte == b'\n').collect()
 }
 
-/// A value in git's quotes.
+/// Quotes a value for git.
 pub fn quoted(value: &[u8]) -> Result<Vec<u8>, Why> {
     if value.iter().any(|byte| matches!(byte, b'\n' | b'\r' | 0)) {
         return Err(Why::Path);
@@ -42,12 +41,12 @@ pub fn quoted(value: &[u8]) -> Result<Vec<u8>, Why> {
     .concat())
 }
 
-/// The line that sets the folder of hooks.
+/// Returns the line that sets the hook folder.
 fn path_line(folder: &[u8]) -> Result<Vec<u8>, Why> {
     Ok([b"\thooksPath = ", quoted(folder)?.as_slice(), b"\n"].concat())
 }
 
-/// Where the line is that sets `core.hooksPath` last: its number.
+/// Returns the number of the last line that sets `core.hooksPath`.
 fn find_path_line(lines: &[&[u8]]) -> Result<Option<usize>, Why> {
     let (mut in_core, mut found) = (false, None);
     for (nth, line) in lines.iter().enumerate() {
@@ -67,12 +66,12 @@ fn find_path_line(lines: &[&[u8]]) -> Result<Option<usize>, Why> {
     Ok(found)
 }
 
-/// True when a text sets `core.hooksPath`, in whatever form.
+/// Returns true when a text sets `core.hooksPath`, in whatever form.
 pub fn sets_path(text: &[u8]) -> bool {
     !matches!(find_path_line(&lines(text)), Ok(None))
 }
 
-/// The text in which `core.hooksPath` is this folder. `is_set` says that the text sets it already.
+/// Sets `core.hooksPath` to this folder. `is_set` tells that the text sets it already.
 pub fn with_path(text: &[u8], folder: &[u8], is_set: bool) -> Result<Vec<u8>, Why> {
     let ours = path_line(folder)?;
     if !is_set {
@@ -83,7 +82,7 @@ pub fn with_path(text: &[u8], folder: &[u8], is_set: bool) -> Result<Vec<u8>, Wh
     if lines[at].trim_end_with(|c| c == '\n') == ours.trim_end_with(|c| c == '\n') {
         return Ok(text.to_vec());
     }
-    // The line without an end is the last one: its end comes with the one that replaces it.
+    // A line without an end is the last one, and gets its end from its replacement.
     let kept = [
         INSTEAD.as_bytes(),
         lines[at].trim_end_with(|c| c == '\n'),
@@ -100,7 +99,7 @@ pub fn with_path(text: &[u8], folder: &[u8], is_set: bool) -> Result<Vec<u8>, Wh
         .concat())
 }
 
-/// The text with a block of lines at its end.
+/// Appends a block of lines to a text.
 pub fn with_block(text: &[u8], block: &[u8]) -> Vec<u8> {
     let is_ended = text.is_empty() || text.ends_with(b"\n");
     let (gap, begin) = if is_ended {
@@ -120,7 +119,7 @@ pub fn with_block(text: &[u8], block: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-/// The text without what was added or replaced: what is not exactly as written stays.
+/// Removes everything added or replaced; lines that differ from what was written stay.
 pub fn without(text: &[u8], folder: &[u8]) -> Vec<u8> {
     let ours = path_line(folder).unwrap_or_default();
     let lines = lines(text);
@@ -171,7 +170,7 @@ pub fn without(text: &[u8], folder: &[u8]) -> Vec<u8> {
     kept.concat()
 }
 
-/// What others wrote into a block of ours, each with the header of its section.
+/// Returns foreign lines inside our block, each with its section header.
 fn foreign_lines(block: &[&[u8]], ours: &[u8]) -> Vec<Vec<u8>> {
     let mut kept = Vec::new();
     let mut header: Option<&[u8]> = None;
@@ -192,7 +191,7 @@ fn foreign_lines(block: &[&[u8]], ours: &[u8]) -> Vec<Vec<u8>> {
     kept
 }
 
-/// True when a text has anything of ours.
+/// Returns true when a text contains anything of ours.
 pub fn has_ours(text: &[u8]) -> bool {
     text.contains_str("# snapback hooks: ")
 }

@@ -1,9 +1,9 @@
-//! The merge driver of the registry: a few lines of git's configuration and of its local
-//! attributes, put there beside the hooks and taken away again to the byte.
+//! The merge driver of the registry: a few lines in git's configuration and local attributes, added
+//! with the hooks and removed exactly.
 //!
-//! Two releases of different tasks then merge by themselves. A manifest is never merged line by
-//! line: two of one version are two releases, and a person must choose. Without snapback the lines
-//! do what git does by itself.
+//! With it, releases of different tasks merge automatically. A manifest is never merged line by
+//! line: two manifests of one version are two releases, and a person must choose. If snapback is
+//! missing, the lines fall back to git's own merge.
 
 use std::path::{Path, PathBuf};
 
@@ -22,33 +22,33 @@ use crate::{
     site::RepoSite,
 };
 
-/// Its name in attributes and configuration.
+/// The driver's name in attributes and configuration.
 pub const NAME: &str = "snapback-registry";
-/// Above the lines; how they came there follows.
+/// Above the lines; followed by how the file was before.
 const BEGIN: &str =
     "# snapback merge driver: begin (`snapback hooks uninstall` takes these lines away";
 /// Below the lines.
 const END: &str = "# snapback merge driver: end";
-/// Largest file of attributes that is edited, in bytes.
+/// Maximum size of an attributes file to edit, in bytes.
 const LIMIT: u64 = 1 << 20;
 
-/// How a file was before the lines came.
+/// The state of a file before the lines were added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Before {
     /// It ended in a line end.
     Ended,
-    /// It did not.
+    /// It did not end in a line end.
     Unended,
-    /// There was none.
+    /// It did not exist.
     NoFile,
-    /// There was not even its folder.
+    /// Its folder did not exist either.
     NoFolder,
 }
 
 impl Before {
     const ALL: [Self; 4] = [Self::Ended, Self::Unended, Self::NoFile, Self::NoFolder];
 
-    /// The line above the lines.
+    /// Returns the first line of our block.
     fn line(self) -> String {
         let how = match self {
             Self::Ended => "",
@@ -60,12 +60,12 @@ impl Before {
     }
 }
 
-/// The lines of the attributes.
+/// Returns the attribute lines of a site.
 pub fn attributes(site: &RepoSite) -> String {
     lines_for(&site.settings.registry, &site.settings.snapshots)
 }
 
-/// The lines of attributes for a registry and a folder of manifests.
+/// Returns the attribute lines for a registry and a folder of manifests.
 pub fn lines_for(registry: &RelPath, snapshots: &RelPath) -> String {
     format!(
         "{} merge={NAME}\n{}/*.yaml merge=binary\n",
@@ -74,7 +74,7 @@ pub fn lines_for(registry: &RelPath, snapshots: &RelPath) -> String {
     )
 }
 
-/// A path as a pattern of attributes, which begins at the top.
+/// Returns a path as an attribute pattern, anchored at the top.
 fn pattern(path: &RelPath) -> String {
     let text = path.to_text();
     let special = |c: char| c.is_whitespace() || c.is_control() || "*?[]\\\"!#".contains(c);
@@ -99,7 +99,7 @@ fn pattern(path: &RelPath) -> String {
     format!("\"/{quoted}\"")
 }
 
-/// The lines of the configuration: what git runs; its own merge where the program is gone.
+/// Returns the configuration lines: the driver command, with git's own merge as fallback.
 fn configuration(program: &Path) -> Option<String> {
     let program = String::from_utf8(quoted(program.as_os_str())).ok()?;
     let command = format!(
@@ -116,7 +116,7 @@ fn configuration(program: &Path) -> Option<String> {
 struct Edited {
     file: PathBuf,
     old: Option<Vec<u8>>,
-    /// `None` = the file goes; true = its folder, too.
+    /// `None` = remove the file; true = with its folder.
     new: Result<Vec<u8>, bool>,
 }
 
@@ -126,7 +126,7 @@ impl Edited {
     }
 }
 
-/// The text with our lines at its end, in the place of earlier ones.
+/// Appends our lines to the text, replacing earlier ones.
 fn with(old: Option<&[u8]>, has_folder: bool, lines: &str) -> Vec<u8> {
     let before_now = old.map(without);
     let (text, before) = match (&before_now, old) {
@@ -160,7 +160,7 @@ fn with(old: Option<&[u8]>, has_folder: bool, lines: &str) -> Vec<u8> {
     .concat()
 }
 
-/// The text without our lines, and how it was before they came; what others wrote between stays.
+/// Removes our lines, and returns the file's earlier state; foreign lines in between stay.
 fn without(text: &[u8]) -> (Vec<u8>, Option<Before>) {
     let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
     let begin = lines.iter().enumerate().find_map(|(at, line)| {
@@ -186,7 +186,7 @@ fn without(text: &[u8]) -> (Vec<u8>, Option<Before>) {
     (head, Some(before))
 }
 
-/// The lines between ours that are somebody else's, below the header of their section.
+/// Returns the foreign lines between ours, below their section header.
 fn foreign(lines: &[&[u8]]) -> Vec<u8> {
     let (mut kept, mut header) = (Vec::new(), None);
     for line in lines {
@@ -204,12 +204,12 @@ fn foreign(lines: &[&[u8]]) -> Vec<u8> {
     kept
 }
 
-/// True for a line of our section.
+/// Returns true for a line of our section.
 fn is_setting(line: &[u8]) -> bool {
     line == b"name = merge of the registry by task" || line.starts_with(b"driver = \"p=")
 }
 
-/// What the two files become; `program` is what git shall run, `None` takes the lines away.
+/// Returns the edits of both files; `program` is what git should run, `None` removes the lines.
 fn edits(site: &RepoSite, program: Option<&Path>) -> Result<[Edited; 2], Failure> {
     let git = &site.git;
     let config = git.config_path();
@@ -253,7 +253,7 @@ fn edits(site: &RepoSite, program: Option<&Path>) -> Result<[Edited; 2], Failure
     Ok([config, Edited { file, old, new }])
 }
 
-/// The git directory.
+/// Opens the git directory.
 fn open(common: &Path) -> Result<Root, Error> {
     Root::open(common).map_err(|source| Error::Folder {
         name: common.to_string_lossy().into_owned(),
@@ -261,7 +261,7 @@ fn open(common: &Path) -> Result<Root, Error> {
     })
 }
 
-/// What an installation would do; no line when all is as it should be.
+/// Returns what an installation would do; no line when everything is in place.
 pub fn plan(site: &RepoSite, program: &Path) -> Result<Vec<String>, Failure> {
     let changes = edits(site, Some(program))?.iter().any(Edited::changes);
     Ok(if changes {
@@ -271,7 +271,7 @@ pub fn plan(site: &RepoSite, program: &Path) -> Result<Vec<String>, Failure> {
     })
 }
 
-/// What taking the driver away would do.
+/// Returns what removing the driver would do.
 pub fn plan_removal(site: &RepoSite) -> Result<Vec<String>, Failure> {
     let changes = edits(site, None)?.iter().any(Edited::changes);
     Ok(if changes {
@@ -281,10 +281,10 @@ pub fn plan_removal(site: &RepoSite) -> Result<Vec<String>, Failure> {
     })
 }
 
-/// Puts the lines there; `None` takes them away. May run again after a kill.
+/// Writes the lines; `None` removes them. May run again after a kill.
 pub fn write(site: &RepoSite, program: Option<&Path>) -> Result<(), Failure> {
     let [config, attributes] = edits(site, program)?;
-    // While attributes name the driver, the configuration has it.
+    // As long as attributes name the driver, the configuration must define it.
     if program.is_some() {
         write_config(site, &config)?;
         return write_attributes(site, &attributes);

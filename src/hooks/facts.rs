@@ -1,7 +1,7 @@
-//! What hooks look at: versions in commits, whose files changed, what was said of versions.
+//! The facts that hooks need: versions in commits, owners of changed files, verdicts on versions.
 //!
-//! A hook must not be felt, so nothing here reads more than two commits differ in, and what
-//! could take long stops at a budget of time.
+//! A hook must be imperceptible, so nothing here reads more than the difference of two commits, and
+//! potentially slow work stops at a time budget.
 
 use std::{
     cell::OnceCell,
@@ -20,11 +20,11 @@ use crate::{
     verdict::{self, Records, refs},
 };
 
-/// How long a hook looks for what is only nice to know.
+/// Time budget for optional facts.
 const BUDGET: Duration = Duration::from_millis(30);
-/// How many commits back a release is looked for.
+/// Number of commits searched back for a release.
 const FAR: usize = 200;
-/// Files by which packages are installed.
+/// Files that define installed packages.
 const LOCKS: [&str; 10] = [
     "Cargo.lock",
     "Pipfile.lock",
@@ -38,7 +38,7 @@ const LOCKS: [&str; 10] = [
     "yarn.lock",
 ];
 
-/// The facts that one hook needs.
+/// The facts needed by one hook.
 pub struct Facts<'a> {
     /// The opened ports.
     pub site: &'a RepoSite,
@@ -57,7 +57,7 @@ pub struct Moved<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// Begins to look.
+    /// Starts the time budget.
     pub fn new(site: &'a RepoSite) -> Self {
         Self {
             site,
@@ -66,17 +66,17 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// True when there is no time left for what is only nice to know.
+    /// Returns true when there is no time left for optional facts.
     pub fn is_late(&self) -> bool {
         self.begun.elapsed() > BUDGET
     }
 
-    /// The commit that HEAD is at.
+    /// Returns the commit of HEAD.
     pub fn head(&self) -> Result<Option<GitId>, Failure> {
         Ok(self.site.git.find_ref("HEAD")?)
     }
 
-    /// The registry of a commit; `None` when it has none.
+    /// Returns the registry of a commit; `None` without one.
     pub fn registry(&self, commit: &GitId) -> Result<Option<Registry>, Failure> {
         let entry = self.site.git.entry(commit, &self.site.settings.registry)?;
         entry
@@ -84,7 +84,7 @@ impl<'a> Facts<'a> {
             .transpose()
     }
 
-    /// The tasks whose version differs between two commits, by their registries.
+    /// Returns the tasks whose version differs between two commits, by their registries.
     pub fn moved(&self, before: Option<&GitId>, after: &GitId) -> Result<Vec<Moved<'a>>, Failure> {
         let entry = |commit: &GitId| self.site.git.entry(commit, &self.site.settings.registry);
         let old = before.map(entry).transpose()?.flatten();
@@ -92,7 +92,7 @@ impl<'a> Facts<'a> {
             return Ok(Vec::new());
         };
         let new = read::in_blob(&self.site.git, &new.id)?;
-        // What was there before may have been damaged; the new one counts.
+        // The earlier registry may have been damaged; the new one counts.
         let old = old.and_then(|old| read::in_blob(&self.site.git, &old.id).ok());
         let mut moved = Vec::new();
         for task in &self.site.settings.tasks {
@@ -113,7 +113,7 @@ impl<'a> Facts<'a> {
         Ok(moved)
     }
 
-    /// The files that differ between two commits.
+    /// Returns the files that differ between two commits.
     pub fn changed(&self, before: Option<&GitId>, after: &GitId) -> Result<Vec<RelPath>, Failure> {
         Ok(self
             .site
@@ -121,11 +121,11 @@ impl<'a> Facts<'a> {
             .changed_paths(before, after, &[RelPath::root()])?)
     }
 
-    /// The tasks that own some of these files.
+    /// Returns the tasks that own some of these files.
     pub fn owners(&self, paths: &[RelPath]) -> Result<Vec<&'a TaskSpec>, Failure> {
         let mut owners = Vec::new();
         for task in &self.site.settings.tasks {
-            // Globs are compiled only for tasks that come into question.
+            // Compile globs only for tasks that can match.
             let usual = task
                 .paths
                 .iter()
@@ -145,7 +145,7 @@ impl<'a> Facts<'a> {
         Ok(owners)
     }
 
-    /// Files among these by which a task's packages are installed, each with its task.
+    /// Returns the files among these that define a task's packages, with the task.
     pub fn locks<'p>(
         &self,
         paths: &'p [RelPath],
@@ -162,7 +162,7 @@ impl<'a> Facts<'a> {
         Ok(found)
     }
 
-    /// The version of a task in a commit.
+    /// Returns the version of a task in a commit.
     pub fn version(&self, task: &TaskSpec, commit: &GitId) -> Result<Option<Version>, Failure> {
         Ok(self
             .registry(commit)?
@@ -171,8 +171,8 @@ impl<'a> Facts<'a> {
             .flatten())
     }
 
-    /// How many commits since the release of a version changed files of a task; `None` when that
-    /// would take too long to find out.
+    /// Returns how many commits since a version's release changed files of the task; `None` when
+    /// that would take too long to determine.
     pub fn commits_since(
         &self,
         task: &TaskSpec,
@@ -199,13 +199,13 @@ impl<'a> Facts<'a> {
             .filter(|_| !self.is_late()))
     }
 
-    /// What the commits of releases became that git rewrote.
+    /// Returns the successors of release commits that git rewrote.
     pub fn rewritten(&self) -> Rewritten {
         rewritten::read(&*self.site.state)
     }
 
-    /// Whether a version is held or bad, as a word or, when that cannot be told, as the reason;
-    /// `None` when it is neither.
+    /// Returns "held" or "bad", or the reason why that is unknown; `None` when the version is
+    /// neither.
     pub fn warning(&self, task: &TaskId, version: &Version) -> Option<String> {
         let read = || -> Result<Records, Failure> {
             let own = verdict::own(&*self.site.state)?;

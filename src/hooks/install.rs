@@ -1,4 +1,4 @@
-//! Hooks and the merge driver of git together: installed, taken away, looked at, run.
+//! Installs, removes, inspects and runs git hooks together with the merge driver.
 
 use super::{
     driver, moved,
@@ -12,12 +12,12 @@ use crate::{
     site::RepoSite,
 };
 
-/// Which hooks are installed, how, and beside what.
+/// Returns which hooks are installed, how, and beside which others.
 pub fn status(site: &RepoSite) -> Result<HooksStatus, Failure> {
     setup::status(site)
 }
 
-/// What an installation would do; no lines when all is as wanted.
+/// Returns what an installation would do; no lines when everything is as wanted.
 pub fn plan(site: &RepoSite, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
     let mut plan = setup::plan(site, wanted)?;
     plan.lines.extend(driver::plan(site, &wanted.program)?);
@@ -38,14 +38,14 @@ pub fn install(site: &RepoSite, wanted: &HooksWanted) -> Result<HooksPlan, Failu
     Operator::new(site).witnessed(operate::deed("hooks install"), "", act)
 }
 
-/// What taking them away would do.
+/// Returns what a removal would do.
 pub fn plan_removal(site: &RepoSite) -> Result<HooksPlan, Failure> {
     let mut plan = setup::plan_removal(site)?;
     plan.lines.extend(driver::plan_removal(site)?);
     Ok(plan)
 }
 
-/// Takes all hooks away, and brings back what was there byte for byte.
+/// Removes all hooks, and restores the earlier state byte for byte.
 pub fn remove(site: &RepoSite) -> Result<HooksPlan, Failure> {
     let _lock = site.lock()?;
     Operator::new(site).witnessed(operate::deed("hooks uninstall"), "", || {
@@ -54,19 +54,19 @@ pub fn remove(site: &RepoSite) -> Result<HooksPlan, Failure> {
     })
 }
 
-/// Leads git to the hooks of this repository again, when it was moved or copied since they were
-/// installed; returns where git looked.
+/// Redirects git to this repository's hooks again if it was moved or copied since the installation;
+/// returns the path that git used before.
 ///
 /// # Errors
-/// When the configuration cannot be read or written.
+/// Fails when the configuration cannot be read or written.
 pub fn repair(site: &RepoSite) -> Result<Option<std::path::PathBuf>, Failure> {
     moved::repair(site)
 }
 
-/// Runs a hook: what it says, or its refusal.
+/// Runs a hook: returns its messages, or its refusal.
 pub fn run_hook(site: &RepoSite, event: HookEvent, call: &Call) -> Result<Vec<String>, Failure> {
-    // What may be held or bad is in the settings too: who wants to be strict is not told less
-    // than before.
+    // Held or bad versions also depend on the settings: a strict hook must not report less because
+    // of a mistake in them.
     let refuses = matches!(
         event,
         HookEvent::PreCommit | HookEvent::CommitMsg | HookEvent::PrePush

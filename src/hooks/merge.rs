@@ -1,4 +1,4 @@
-//! What the merge driver of the registry does: two registries become one, task by task.
+//! The registry's merge driver: merges two registries task by task.
 
 use std::{io, path::Path};
 
@@ -12,11 +12,11 @@ use crate::{
     site,
 };
 
-/// Merges two registries by task in the place of our side; where both sides changed a task, git's
-/// own merge leaves its marks there, and the answer says why.
+/// Merges two registries by task into our side; if both sides changed a task, git's own merge
+/// leaves its markers there, and the result gives the reason.
 ///
 /// # Errors
-/// When a file cannot be read or written, or git cannot be run.
+/// Fails when a file cannot be read or written, or git cannot be run.
 pub fn merge_registries(
     dir: &Path,
     [base, ours, theirs]: [&Path; 3],
@@ -38,7 +38,7 @@ pub fn merge_registries(
                 .ok()
                 .flatten()
                 .map_or(0o644, |stat| stat.mode);
-            // git reads it at once and throws it away: no sync.
+            // git reads it at once and discards it, so no sync is needed.
             let written =
                 write_aside(&root, &name, &bytes, mode, None).and_then(|()| publish(&root, &name));
             written.map_err(|source| failed(ours, source))?;
@@ -50,10 +50,10 @@ pub fn merge_registries(
     }
 }
 
-/// Largest registry that is merged, in bytes.
+/// Maximum size of a registry to merge, in bytes.
 const MERGED: u64 = 16 << 20;
 
-/// The folder of a file, and its name.
+/// Returns the folder of a file, and its name.
 fn place(path: &Path) -> io::Result<(Root, RelPath)> {
     let name = path
         .file_name()

@@ -1,10 +1,10 @@
-//! Row 10, hooks of git: how they are installed beside those of others, and what each one does.
+//! Row 10, git hooks: how they are installed beside those of others, and what each one does.
 //!
-//! [`setup`] installs and takes away, by one of three methods, none of which changes a byte of a
-//! foreign hook: git's own configuration where git has it, a script in the hooks folder that runs
-//! the hook from before first, or a folder of our own that `core.hooksPath` names and that hands
-//! on. Nothing is remembered apart from what lies there, so a run that was killed is simply done
-//! again. [`run`] is what a hook does: it reads, says at most a few lines, and fails open.
+//! [`setup`] installs and removes them by one of three methods, none of which changes a byte of a
+//! foreign hook: git's own configuration where supported, a script in the hooks folder that first
+//! runs the earlier hook, or a folder of our own that `core.hooksPath` names and that delegates.
+//! Apart from the installed files no state is kept, so a killed run is simply repeated. [`run`]
+//! defines what a hook does: it reads, prints at most a few lines, and fails open.
 
 pub mod config_text;
 pub mod driver;
@@ -28,50 +28,50 @@ use crate::{
 };
 pub use place::SYNC_POINTS;
 
-/// What stops an installation, or a command of git.
+/// Errors that stop an installation, or a git command.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file of hooks cannot be read or written.
+    /// A hook file cannot be read or written.
     #[error("cannot use {name:?} among the hooks")]
     Folder {
         /// The file.
         name: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A script of ours was changed by a person.
+    /// A user changed one of our scripts.
     #[error("{name} was changed since snapback wrote it, so it is not touched")]
     Edited {
         /// The script.
         name: String,
     },
-    /// Something that is no hook has the name of one.
+    /// Something that is not a hook has a hook's name.
     #[error("{name} is neither a file nor a link, so no hook can be put there")]
     NoHook {
         /// The name.
         name: String,
     },
-    /// The name under which a hook would be kept is taken by another one.
+    /// The name for keeping a hook is taken by a different one.
     #[error("{name} is there already and is another hook")]
     KeptTaken {
         /// The name.
         name: String,
     },
-    /// The method that was asked for does not do here.
+    /// The requested method is unusable here.
     #[error("hooks cannot be installed by the method {} here: {why}", method.word())]
     Method {
         /// The method.
         method: HookMethod,
-        /// Why not.
+        /// The reason.
         why: &'static str,
     },
-    /// The configuration is written in a form that is not edited.
+    /// The configuration is in a form that is not edited.
     #[error("core.hooksPath in {} is written in a way that snapback does not edit", .0.display())]
     ConfigForm(PathBuf),
-    /// What was written is not what git sees.
+    /// git does not see what was written.
     #[error("git does not see what was written into {}: another setting wins over it", .0.display())]
     NotInForce(PathBuf),
-    /// A hook says no.
+    /// A hook refuses.
     #[error("{0}")]
     Refused(String, Vec<Hint>),
     /// The hook takes too long.

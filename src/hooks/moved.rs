@@ -1,18 +1,18 @@
-//! A repository that was moved or copied, whose `core.hooksPath` still names the folder of
-//! redirections where it was before. git takes a folder that is missing for no hooks at all, so the
-//! hooks of others would be gone too; a relative path would not do in linked work trees. Only the
-//! line that [`super::setup`] wrote is changed, and it stays the one that an uninstallation knows.
+//! Repairs a moved or copied repository whose `core.hooksPath` still names its former redirection
+//! folder. git treats a missing folder as having no hooks at all, so foreign hooks would be lost
+//! too; a relative path would not work in linked work trees. Only the line that [`super::setup`]
+//! wrote is changed, and an uninstallation still recognises it.
 
 use std::{os::unix::ffi::OsStrExt, path::PathBuf};
 
 use super::{Error, config_text, setup::OWN};
 use crate::{base::Failure, git::SaidBy, site::RepoSite};
 
-/// Leads `core.hooksPath` to this repository's own folder again; returns where it led before, or
-/// `None` when nothing had to be done.
+/// Points `core.hooksPath` to this repository's own folder again; returns where it pointed before,
+/// or `None` when there was nothing to do.
 ///
 /// # Errors
-/// When the configuration cannot be read or written.
+/// Fails when the configuration cannot be read or written.
 pub fn repair(site: &RepoSite) -> Result<Option<PathBuf>, Failure> {
     let git = &site.git;
     let (folder, own) = (
@@ -25,7 +25,7 @@ pub fn repair(site: &RepoSite) -> Result<Option<PathBuf>, Failure> {
     if folder.said == own || !folder.said.ends_with("snapback/hooks") {
         return Ok(None);
     }
-    // The same folder under another name is where it was.
+    // The same folder under another name is not a moved one.
     let Ok(here) = own.canonicalize() else {
         return Ok(None);
     };

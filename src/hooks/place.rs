@@ -1,10 +1,10 @@
-//! One folder of hooks: what lies at each name, and the changes of it that a kill cannot halve.
+//! A folder of hooks: what is at each name, and crash-safe changes to it.
 //!
-//! A hook that is there already is never rewritten: our script is put beside it under the name
-//! [`kept_name`], and then the two names are exchanged in one step of the kernel. Before it the
-//! foreign hook runs alone, after it ours runs the foreign one first; there is nothing between.
-//! Taking away is the same exchange. Where the file system cannot exchange, a durable copy is
-//! made first, and the name is replaced by a rename.
+//! An existing hook is never rewritten: our script is written beside it under the name
+//! [`kept_name`], and the kernel exchanges the two names in one step. Before that the foreign hook
+//! runs alone, afterwards ours runs the foreign one first; there is no state in between. Removal is
+//! the same exchange. Where the file system cannot exchange, a durable copy is made first, and the
+//! name is replaced by a rename.
 
 use std::io::{self, Write};
 
@@ -17,35 +17,35 @@ use crate::{
     model::hooks::HookEvent,
 };
 
-/// The bytes of a hook, or of what git reads beside hooks.
+/// The bytes of a hook, or of files that git reads beside hooks.
 pub const HOOK_FILE: SyncPoint = SyncPoint::new("hooks.file");
-/// The folders that name them.
+/// The folders that contain them.
 pub const HOOK_DIR: SyncPoint = SyncPoint::new("hooks.dir");
-/// The places where the room of hooks forces bytes to the disk; the tests skip one at a time.
+/// The points at which the room `hooks` syncs to disk; tests skip one at a time.
 pub const SYNC_POINTS: [SyncPoint; 2] = [HOOK_FILE, HOOK_DIR];
 
-/// How the names of files begin that are being written.
+/// The prefix of files being written.
 const TEMP: &str = ".tmp-snapback-";
-/// No hook is read further than this, in bytes.
+/// Maximum number of bytes read of a hook.
 const LIMIT: u64 = 4 << 20;
 
-/// What lies at a name.
+/// What is at a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Slot {
     /// Nothing.
     Free,
     /// Our script, as it was written, with its bytes.
     Ours(String, Vec<u8>),
-    /// Our script, changed by a person.
+    /// Our script, changed by a user.
     Edited,
-    /// A hook of somebody else.
+    /// A foreign hook.
     Foreign {
-        /// True when it can be given another name: a script that never speaks of its own.
+        /// True when it can be renamed: a script that never refers to its own name.
         movable: bool,
-        /// True when it is pre-commit's, which runs `<hook>.legacy` first.
+        /// True for a hook of the tool pre-commit, which runs `<hook>.legacy` first.
         pre_commit: bool,
     },
-    /// A folder or another thing that is no hook.
+    /// A folder or anything else that is not a hook.
     NoHook,
 }
 
@@ -55,13 +55,13 @@ pub struct Place<'a> {
     pub fs: &'a dyn Fs,
 }
 
-/// A name in the folder.
+/// Returns the path of a name in the folder.
 fn at(name: &str) -> RelPath {
     RelPath::own(name)
 }
 
 impl Place<'_> {
-    /// What lies at a name.
+    /// Returns what is at a name.
     pub fn slot(&self, name: &str) -> Result<Slot, Error> {
         let failed = |source| Error::Folder {
             name: name.into(),
@@ -83,7 +83,7 @@ impl Place<'_> {
                         ),
                     },
                 },
-                // What cannot be read is a program, or not ours to look at.
+                // An unreadable file is a program, or not ours to inspect.
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -105,7 +105,7 @@ impl Place<'_> {
         })
     }
 
-    /// The name at which our script for an event runs, with its bytes: the hook's own, or
+    /// Returns the name at which our script for an event runs, with its bytes: the hook's own, or
     /// `<hook>.legacy` below pre-commit's.
     pub fn running(&self, event: HookEvent) -> Result<Option<(String, Vec<u8>)>, Error> {
         let own = |slot| match slot {
@@ -124,7 +124,7 @@ impl Place<'_> {
         }
     }
 
-    /// Puts our script at a hook's name, beside what is there. May run again after a kill.
+    /// Puts our script at a hook's name, beside an existing one. May run again after a kill.
     pub fn put(&self, event: HookEvent, script: &[u8]) -> Result<(), Error> {
         if let Some((name, bytes)) = self.running(event)? {
             return if bytes == script {
@@ -142,12 +142,11 @@ impl Place<'_> {
         }
     }
 
-    /// Refuses a hook whose kept name is taken by another one.
+    /// Refuses a hook whose kept name is taken by a different one.
     pub fn check_kept(&self, name: &str) -> Result<(), Error> {
         let kept = kept_name(name);
         match self.slot(&kept)? {
-            // A run that was killed before the exchange left our script there, or a copy of the
-            // hook.
+            // A run killed before the exchange left our script there, or a copy of the hook.
             Slot::Free | Slot::Ours(..) => Ok(()),
             _ if self.same(name, &kept).map_err(|source| Error::Folder {
                 name: kept.clone(),
@@ -160,7 +159,7 @@ impl Place<'_> {
         }
     }
 
-    /// Puts our script at the name of a hook that is there, and that hook at the kept name.
+    /// Puts our script at the name of an existing hook, and that hook at the kept name.
     fn put_before(&self, name: &str, script: &[u8]) -> Result<(), Error> {
         let kept = kept_name(name);
         let failed = |source| Error::Folder {
@@ -179,7 +178,7 @@ impl Place<'_> {
         }
     }
 
-    /// Takes our script at a name away, and brings back what was there. May run again.
+    /// Removes our script at a name, and restores the earlier hook. May run again.
     pub fn take(&self, name: &str) -> Result<(), Error> {
         let failed = |source| Error::Folder {
             name: name.into(),
@@ -195,18 +194,18 @@ impl Place<'_> {
         }
         match self.slot(&kept)? {
             Slot::Free => self.fs.remove_file(&at(name)).map_err(failed)?,
-            // The exchange was not made, so nothing was there before it.
+            // The exchange was not made, so there was nothing before.
             Slot::Ours(..) => {
                 self.fs.remove_file(&at(name)).map_err(failed)?;
                 self.fs.remove_file(&at(&kept)).map_err(failed)?;
             }
-            // A rename is one step, and what is replaced is ours.
+            // A rename is one step, and what it replaces is ours.
             _ => self.fs.rename(&at(&kept), &at(name)).map_err(failed)?,
         }
         self.sync().map_err(failed)
     }
 
-    /// The names at which our scripts lie, and those of scripts that a person changed.
+    /// Returns the names of our scripts, and of those that a user changed.
     pub fn own_names(&self) -> Result<(Vec<String>, Vec<String>), Error> {
         let failed = |source| Error::Folder {
             name: ".".into(),
@@ -222,7 +221,7 @@ impl Place<'_> {
             .collect();
         names.sort();
         for name in names {
-            // What a killed run left half written is nobody's edit.
+            // Partial files of a killed run are not a user's edit.
             if RelPath::parse(&name).is_err() || name.ends_with(".sample") || name.starts_with(TEMP)
             {
                 continue;
@@ -236,7 +235,7 @@ impl Place<'_> {
         Ok((ours, edited))
     }
 
-    /// Writes a file whole, over what is there: never a link, and never half.
+    /// Replaces a file completely: never through a link, and never partly.
     pub fn write(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
         let failed = |source| Error::Folder {
             name: name.into(),
@@ -260,7 +259,7 @@ impl Place<'_> {
         })
     }
 
-    /// Removes what a killed [`Place::write`] left.
+    /// Removes leftovers of a killed [`Place::write`].
     pub fn sweep(&self) -> Result<(), Error> {
         let failed = |source| Error::Folder {
             name: ".".into(),
@@ -272,7 +271,7 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// What a killed [`Place::write`] left.
+    /// Returns leftovers of a killed [`Place::write`].
     pub fn unfinished(&self) -> Result<Vec<RelPath>, Error> {
         let names = self
             .fs
@@ -288,7 +287,7 @@ impl Place<'_> {
             .collect())
     }
 
-    /// True when both are regular files with the same bytes.
+    /// Returns true when both are regular files with the same bytes.
     fn same(&self, a: &str, b: &str) -> io::Result<bool> {
         let file = |name: &str| {
             Ok::<_, io::Error>(
@@ -302,7 +301,7 @@ impl Place<'_> {
             && read_limited(self.fs, &at(a), LIMIT)? == read_limited(self.fs, &at(b), LIMIT)?)
     }
 
-    /// Copies a hook, bytes, mode and time, durably.
+    /// Copies a hook durably, with bytes, mode and time.
     fn copy(&self, from: &str, to: &str) -> io::Result<()> {
         let stat = self.fs.stat(&at(from))?.ok_or(io::ErrorKind::NotFound)?;
         let temp = at(&format!("{TEMP}{to}"));

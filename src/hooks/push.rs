@@ -1,6 +1,5 @@
-//! What the hook before a push looks at: tags of releases that would be deleted, moved or broken on
-//! the remote, which is refused, and tags that should go with a branch and do not, which is told.
-//! Writes nothing.
+//! The checks before a push: release tags that would be deleted, moved or broken on the remote are
+//! refused, and tags that should accompany a branch but do not are reported. Writes nothing.
 
 use super::{
     facts::Facts,
@@ -20,7 +19,7 @@ struct Pushed<'a> {
     there: &'a str,
 }
 
-/// Looks at what is about to be pushed: lines of `local id remote id`.
+/// Checks what is about to be pushed: lines of `local id remote id`.
 pub(super) fn before_push(facts: &Facts<'_>, call: &Call) -> Result<Said, Failure> {
     let text = String::from_utf8_lossy(&call.input);
     let parse = |line| {
@@ -69,7 +68,7 @@ pub(super) fn before_push(facts: &Facts<'_>, call: &Call) -> Result<Said, Failur
     Ok(said)
 }
 
-/// What is said of tags that should go with a push and do not; each with whether its commit was
+/// Returns messages about tags that should be pushed too; each is given with whether its commit was
 /// rewritten.
 fn left_behind(tags: Vec<(String, bool)>, remote: &str) -> Vec<String> {
     let (rewritten, followed): (Vec<_>, Vec<_>) =
@@ -94,7 +93,7 @@ fn left_behind(tags: Vec<(String, bool)>, remote: &str) -> Vec<String> {
     lines
 }
 
-/// Looks at one tag of a push; false when there was no time for it.
+/// Checks one tag of a push; returns false when there was no time for it.
 fn push_tag(
     facts: &Facts<'_>,
     name: &TagName,
@@ -143,7 +142,7 @@ fn push_tag(
     true
 }
 
-/// Why a release that is pushed does not hold, with what helps.
+/// Returns why a pushed release is broken, with hints.
 fn broken(
     facts: &Facts<'_>,
     name: &TagName,
@@ -151,7 +150,7 @@ fn broken(
     may_change: bool,
 ) -> Option<(String, Vec<Hint>)> {
     match manifests::load(facts.site, release) {
-        // Whoever says that a tag may change has moved it.
+        // A user who allows tags to change has moved it.
         Err(failure)
             if may_change && matches!(failure.find(), Some(catalog::Error::TagReplaced { .. })) =>
         {
@@ -165,14 +164,13 @@ fn broken(
             .because("see what is wrong");
             Some((format!("{name} does not hold: {failure}"), vec![hint]))
         }
-        // A tag that is older than snapback has no manifest, and what is elsewhere cannot be looked
-        // at.
+        // A tag older than snapback has no manifest, and absent objects cannot be checked.
         _ => None,
     }
 }
 
-/// Looks at one branch of a push; returns the tags of releases that should go with it and do not,
-/// each with whether its commit was rewritten.
+/// Checks one branch of a push; returns the release tags that should accompany it but do not, each
+/// with whether its commit was rewritten.
 fn push_branch(
     facts: &Facts<'_>,
     one: &Pushed<'_>,
@@ -188,7 +186,7 @@ fn push_branch(
         .parse::<GitId>()
         .ok()
         .filter(|id| !is_zero(id.as_str()) && git.has_object(id));
-    // A registry that cannot be read is no reason to keep a push.
+    // An unreadable registry is no reason to stop a push.
     let moved = facts.moved(old.as_ref(), &new).unwrap_or_default();
     let mut behind = Vec::new();
     for moved in &moved {
@@ -198,7 +196,7 @@ fn push_branch(
         );
         let tag = TagName::release(moved.task, &moved.to);
         let goes = pushed.iter().any(|other| other.remote == tag.reference());
-        // Without the old commit nobody knows which tags the remote has.
+        // Without the old commit it is unknown which tags the remote has.
         if old.is_some()
             && !goes
             && let Some(id) = git.find_ref(&tag.reference())?

@@ -1,8 +1,8 @@
-//! The folder of our own that `core.hooksPath` names where hooks must not be moved.
+//! Our own folder that `core.hooksPath` names where hooks must not be renamed.
 //!
-//! It has a script for every name that git may ask for: ours for the hooks that are wanted, and
-//! for the others one that hands on to the folder that was named before. A hook whose mere
-//! presence changes what git does is handed on only when it was there.
+//! It has a script for every name that git may look up: ours for the wanted hooks, and for the
+//! others one that delegates to the folder named before. A hook whose mere presence changes git's
+//! behaviour is delegated only if it existed.
 
 use std::{collections::BTreeMap, ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
 
@@ -16,7 +16,7 @@ use crate::{
     model::hooks::{HookEvent, HooksWanted},
 };
 
-/// Hooks that may be there without doing anything.
+/// Hooks that may exist without effect.
 const HARMLESS: [&str; 21] = [
     "applypatch-msg",
     "commit-msg",
@@ -40,10 +40,10 @@ const HARMLESS: [&str; 21] = [
     "prepare-commit-msg",
     "sendemail-validate",
 ];
-/// The file that says which folder was named before; no name of a hook.
+/// The file that records the folder named before; not a hook's name.
 const BEFORE: &str = "before";
 
-/// The scripts that the folder must have. `there` names what the folder before has.
+/// Returns the scripts that the folder must have. `there` lists the hooks of the earlier folder.
 pub fn scripts(
     wanted: &HooksWanted,
     before: Before<'_>,
@@ -72,13 +72,13 @@ pub fn scripts(
         .collect()
 }
 
-/// The folder that was named before, as the redirection that is there says; `None`: none was named.
+/// Returns the folder named before, as the redirection records it; `None`: none was named.
 pub fn before(fs: &dyn Fs) -> Option<PathBuf> {
     let bytes = read_limited(fs, &RelPath::own(BEFORE), 1 << 16).ok()?;
     (!bytes.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(&bytes)))
 }
 
-/// True when the folder has exactly these scripts.
+/// Returns true when the folder has exactly these scripts.
 pub fn has(fs: &dyn Fs, scripts: &BTreeMap<String, Vec<u8>>) -> Result<bool, Error> {
     let place = Place { fs };
     let (ours, _) = place.own_names()?;
@@ -94,7 +94,7 @@ pub fn has(fs: &dyn Fs, scripts: &BTreeMap<String, Vec<u8>>) -> Result<bool, Err
             .all(|is| is))
 }
 
-/// Writes the scripts; those that are there and not wanted go.
+/// Writes the scripts, and removes unwanted ones.
 pub fn write(
     fs: &dyn Fs,
     scripts: &BTreeMap<String, Vec<u8>>,
@@ -119,7 +119,7 @@ pub fn write(
         .try_for_each(|name| place.take(name))
 }
 
-/// Removes the scripts. What others put into the folder stays.
+/// Removes the scripts. Foreign files in the folder stay.
 pub fn clear(fs: &dyn Fs) -> Result<(), Error> {
     let place = Place { fs };
     place.sweep()?;

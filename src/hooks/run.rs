@@ -1,9 +1,9 @@
-//! What each hook does: it looks, says a few lines, and refuses only what must never happen.
+//! What each hook does: it checks, prints a few lines, and refuses only what must never happen.
 //!
-//! A release's tag that is deleted or moved by a push is refused, because nobody who has the old
-//! one is told. All else is said and let pass, unless the hooks are strict. Nothing is written
-//! but the trailer of `commit-msg`, which is installed by choice, and what commits of releases
-//! became when git rewrote them.
+//! A push that deletes or moves a release's tag is refused, because nobody who has the old one
+//! would notice. Everything else is only reported, unless the hooks are strict. Nothing is written
+//! but the trailer of `commit-msg`, an optional hook, and the successors of rewritten release
+//! commits.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -22,7 +22,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// No hook says more lines than this of one kind.
+/// Maximum number of lines of one kind that a hook prints.
 const LINES: usize = 3;
 
 /// A hook that git calls.
@@ -30,29 +30,29 @@ const LINES: usize = 3;
 pub struct Call {
     /// Its arguments.
     pub args: Vec<OsString>,
-    /// What git hands to its standard input.
+    /// The standard input from git.
     pub input: Vec<u8>,
-    /// True when what it warns of is refused.
+    /// True when warnings become refusals.
     pub strict: bool,
-    /// The index that git names to it.
+    /// The index that git passes to it.
     pub index: Option<OsString>,
-    /// True when tags of releases may be deleted and moved on a remote.
+    /// True when release tags may be deleted and moved on a remote.
     pub may_change_tags: bool,
 }
 
-/// What a hook has to say.
+/// The output of a hook.
 #[derive(Debug, Default)]
 pub struct Said {
-    /// For people, a line each.
+    /// Messages for the user, one line each.
     pub lines: Vec<String>,
-    /// What it warns of; a strict hook refuses it.
+    /// Warnings; a strict hook refuses because of them.
     pub warnings: Vec<String>,
-    /// What it refuses, strict or not, and what helps.
+    /// Refusals, strict or not, with hints.
     pub refused: Vec<(String, Vec<Hint>)>,
 }
 
 impl Said {
-    /// The lines, or the refusal.
+    /// Returns the lines, or the refusal.
     fn judge(self, event: HookEvent, strict: bool) -> Result<Vec<String>, Failure> {
         let Self {
             mut lines,
@@ -76,7 +76,7 @@ impl Said {
     }
 }
 
-/// Runs a hook; returns what it says.
+/// Runs a hook; returns its messages.
 pub fn run(site: &RepoSite, event: HookEvent, call: &Call) -> Result<Vec<String>, Failure> {
     let facts = Facts::new(site);
     let said = match event {
@@ -95,7 +95,7 @@ pub fn run(site: &RepoSite, event: HookEvent, call: &Call) -> Result<Vec<String>
     said.judge(event, call.strict || site.settings.hooks.strict)
 }
 
-/// At most [`LINES`] lines, and how many more there are.
+/// Returns at most [`LINES`] lines, and the number of further ones.
 pub(super) fn few(lines: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut all: Vec<String> = lines.into_iter().collect();
     let more = all.len().saturating_sub(LINES);
@@ -104,7 +104,7 @@ pub(super) fn few(lines: impl IntoIterator<Item = String>) -> Vec<String> {
     all
 }
 
-/// Says which tasks changed since their release.
+/// Reports which tasks changed since their release.
 fn after_commit(facts: &Facts<'_>) -> Result<Said, Failure> {
     let Some(head) = facts.head()? else {
         return Ok(Said::default());
@@ -137,7 +137,7 @@ fn after_commit(facts: &Facts<'_>) -> Result<Said, Failure> {
     })
 }
 
-/// Says what a switch to another commit means: `previous new flag`.
+/// Reports the effect of a switch to another commit: `previous new flag`.
 fn after_checkout(facts: &Facts<'_>, args: &[OsString]) -> Result<Said, Failure> {
     let [previous, new, flag, ..] = args else {
         return Ok(Said::default());
@@ -163,7 +163,7 @@ fn after_checkout(facts: &Facts<'_>, args: &[OsString]) -> Result<Said, Failure>
     between(facts, &previous, &new)
 }
 
-/// Says what a merge means.
+/// Reports the effect of a merge.
 fn after_merge(facts: &Facts<'_>) -> Result<Said, Failure> {
     match (facts.site.git.former_head()?, facts.head()?) {
         (Some(before), Some(after)) => between(facts, &before, &after),
@@ -171,7 +171,7 @@ fn after_merge(facts: &Facts<'_>) -> Result<Said, Failure> {
     }
 }
 
-/// What differs between two commits, for whoever works in the tree.
+/// Reports the differences between two commits to the user of the work tree.
 fn between(facts: &Facts<'_>, before: &GitId, after: &GitId) -> Result<Said, Failure> {
     let mut said = Said::default();
     match facts.moved(Some(before), after) {
@@ -199,25 +199,24 @@ fn between(facts: &Facts<'_>, before: &GitId, after: &GitId) -> Result<Said, Fai
             format!("{}: {path} changed, so its packages may not fit", task.id)
         })));
     }
-    // Nothing can be refused any more: what is done is done.
+    // It is too late to refuse anything.
     said.lines.append(&mut said.warnings);
     Ok(said)
 }
 
-/// The warning of a version that was held or called bad.
+/// Returns the warning about a held or bad version.
 pub(super) fn held(facts: &Facts<'_>, task: &TaskId, version: &Version) -> Option<String> {
     facts.warning(task, version).map(|word| {
         format!("{task} {version} is {word}: `snapback show -t {task} {version}` says more")
     })
 }
 
-/// Says which releases lie on commits that were rewritten, and notes what these became: lines of
-/// `old new`.
+/// Reports which releases are on rewritten commits, and records the successors: lines of `old new`.
 fn after_rewrite(facts: &Facts<'_>, input: &[u8]) -> Result<Said, Failure> {
     let new = rewritten::parse(&String::from_utf8_lossy(input));
     let git = &facts.site.git;
     let known = facts.rewritten();
-    // What was rewritten before may have been rewritten once more.
+    // Commits rewritten before may have been rewritten again.
     let mut all: Rewritten = known
         .iter()
         .map(|(old, at)| (old.clone(), new.get(at).unwrap_or(at).clone()))
@@ -259,20 +258,20 @@ fn after_rewrite(facts: &Facts<'_>, input: &[u8]) -> Result<Said, Failure> {
     })
 }
 
-/// The tag of ours that a name is.
+/// Returns the snapback tag that a name stands for.
 pub(super) fn tag_of(facts: &Facts<'_>, name: &str) -> Option<TagName> {
     releases::meaning(&facts.site.git, &facts.site.settings, name)
         .ok()
         .flatten()
 }
 
-/// The beginning of a commit's id, for people.
+/// Returns the abbreviated id of a commit, for display.
 fn short(id: &GitId) -> &str {
     let text = id.as_str();
     text.get(..8).unwrap_or(text)
 }
 
-/// True for the id that stands for nothing.
+/// Returns true for the all-zero id.
 pub(super) fn is_zero(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|digit| digit == b'0')
 }

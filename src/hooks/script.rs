@@ -1,8 +1,8 @@
-//! The scripts that are installed: made from the files in `hooks/`, and known again by a digest.
+//! The installed scripts: made from the files in `hooks/`, and recognised by a digest.
 //!
-//! A script says in its second line which hook it is and what the digest of its text is, so a
-//! script that a person changed can be told from one that may be replaced or removed. No list of
-//! what was installed is kept: what lies there is the truth.
+//! A script's second line names its hook and the digest of its text, so that one changed by a user
+//! can be told from one that may be replaced or removed. No list of installed scripts is kept: the
+//! files themselves are the record.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
@@ -12,38 +12,37 @@ use crate::{base::Digest, model::hooks::HookEvent};
 
 const SHIM: &str = include_str!("../../hooks/shim.sh");
 const FORWARD: &str = include_str!("../../hooks/forward.sh");
-/// How the second line of every script begins.
+/// The prefix of every script's second line.
 const MARK: &[u8] = b"# snapback-hook 1 ";
 
-/// Whose a script is.
+/// The origin of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whose {
-    /// Somebody else's.
+    /// Foreign.
     Foreign,
-    /// Ours, as it was written; the name of its hook.
+    /// Ours, as it was written; with the name of its hook.
     Ours(String),
-    /// Ours, and changed by a person since.
+    /// Ours, but changed by a user since.
     Edited,
 }
 
-/// Where the hook is that a script runs first.
+/// The place of the hook that a script runs first.
 #[derive(Debug, Clone, Copy)]
 pub enum Before<'a> {
     /// Beside the script, under [`kept_name`].
     Beside,
-    /// In this folder, under the hook's own name; a relative one is below where git works.
+    /// In this folder, under the hook's own name; relative paths start where git works.
     In(&'a Path),
-    /// In the folder `hooks` beside the state folder that the script lies in, wherever that is
-    /// moved.
+    /// In the folder `hooks` beside the state folder that holds the script, even after a move.
     Usual,
 }
 
-/// The name under which the hook that was there before is kept.
+/// Returns the name under which the earlier hook is kept.
 pub fn kept_name(event: &str) -> String {
     format!("{event}.pre-snapback")
 }
 
-/// The script that runs what was there before, and then snapback.
+/// Returns the script that runs the earlier hook, and then snapback.
 pub fn shim(event: HookEvent, program: &Path, before: Before<'_>, strict: bool) -> Vec<u8> {
     let (flag, missing) = if strict {
         (" --strict", "1")
@@ -58,18 +57,18 @@ pub fn shim(event: HookEvent, program: &Path, before: Before<'_>, strict: bool) 
     finish(&filled, event.name(), before)
 }
 
-/// The script that only runs what was there before.
+/// Returns the script that only runs the earlier hook.
 pub fn forward(name: &str, before: Before<'_>) -> Vec<u8> {
     finish(FORWARD.as_bytes(), name, before)
 }
 
-/// Fills in what all scripts have, the digest last.
+/// Fills in the parts common to all scripts, the digest last.
 fn finish(text: &[u8], event: &str, before: Before<'_>) -> Vec<u8> {
     let before = match before {
         Before::Beside => format!("${{0%/*}}/{}", kept_name(event)).into_bytes(),
         Before::In(folder) if folder.is_absolute() => quoted(folder.join(event).as_os_str()),
-        // For a new work tree git starts the hook there, and has looked for it where it works
-        // itself.
+        // For a new work tree git starts the hook there, but has looked it up in its own working
+        // folder.
         Before::In(folder) => {
             let there = br#"; [ -f "$before" ] || before=$(readlink "/proc/$PPID/cwd" 2>/dev/null || echo .)/$before"#;
             [quoted(folder.join(event).as_os_str()), there.to_vec()].concat()
@@ -81,7 +80,7 @@ fn finish(text: &[u8], event: &str, before: Before<'_>) -> Vec<u8> {
     text.replacen("@digest@", digest, 1)
 }
 
-/// A text as one word of a shell.
+/// Quotes a text as one shell word.
 pub fn quoted(text: &OsStr) -> Vec<u8> {
     [
         b"'".as_slice(),
@@ -91,7 +90,7 @@ pub fn quoted(text: &OsStr) -> Vec<u8> {
     .concat()
 }
 
-/// Whose a script is, by its text.
+/// Determines the origin of a script from its text.
 pub fn whose(text: &[u8]) -> Whose {
     let Some(rest) = text
         .splitn(3, |byte| *byte == b'\n')
@@ -113,8 +112,8 @@ pub fn whose(text: &[u8]) -> Whose {
     }
 }
 
-/// True for a script that may act on its own name or place, and so must not be moved: all but
-/// scripts that never speak of it. pre-commit looks only for its neighbours, which stay.
+/// Returns true for a script that may depend on its own name or place, and so must not be renamed:
+/// any that refers to it. pre-commit's only looks for its neighbours, which stay.
 pub fn looks_at_itself(text: &[u8]) -> bool {
     let speaks = [
         "$0",

@@ -1,6 +1,6 @@
-//! The two hooks that are installed by choice: they look at what is about to be committed.
+//! The two optional hooks, which check what is about to be committed.
 //!
-//! The index that git names to the hook is only read; it may be a temporary one.
+//! The index that git passes to the hook is only read; it may be a temporary one.
 
 use std::{ffi::OsStr, path::Path};
 
@@ -13,7 +13,7 @@ use crate::{
     registry::Registry,
 };
 
-/// Looks for hand-made changes of what releases are made of.
+/// Checks for manual changes to files that releases consist of.
 pub fn before_commit(facts: &Facts<'_>, index: Option<&OsStr>) -> Result<Said, Failure> {
     let mut said = Said::default();
     if facts.head()?.is_none() {
@@ -43,7 +43,7 @@ pub fn before_commit(facts: &Facts<'_>, index: Option<&OsStr>) -> Result<Said, F
     Ok(said)
 }
 
-/// Versions that were written into the registry by hand.
+/// Warns of versions edited by hand in the registry.
 fn look_at_registry(
     facts: &Facts<'_>,
     old: Option<&Registry>,
@@ -71,7 +71,7 @@ fn look_at_registry(
     Ok(())
 }
 
-/// Looks at a commit's message, and names the task in it when there is exactly one.
+/// Checks a commit's message, and adds the task's name if exactly one is affected.
 pub fn message(
     facts: &Facts<'_>,
     file: Option<&Path>,
@@ -110,7 +110,7 @@ pub fn message(
     Ok(said)
 }
 
-/// The first line of a message that is no comment.
+/// Returns the first line of a message that is not a comment.
 fn first_line(file: &Path) -> Result<String, Failure> {
     let failed = |source| super::Error::Folder {
         name: file.to_string_lossy().into_owned(),

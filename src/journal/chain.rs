@@ -1,32 +1,32 @@
-//! Append-only logs whose damage shows: one checksummed, chained JSON record a line.
+//! Append-only logs that reveal damage: one checksummed, chained JSON record per line.
 //!
 //! A line is `<64 hex digits> <JSON>\n`; the digits are the SHA-256 of the previous line's digits
-//! (nothing for the first), a space and the JSON, so a changed, lost or moved line is seen. A
-//! last line without its end is what a crash leaves, and is not damage.
+//! (empty for the first), a space and the JSON, so that changed, lost or moved lines are detected.
+//! A last line without its end is the trace of a crash, not damage.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::base::Digest;
 
-/// A log that was read.
+/// A parsed log.
 #[derive(Debug)]
 pub struct Chain<T> {
     /// The records, oldest first.
     pub records: Vec<T>,
     /// The digits of the last line; empty for an empty log.
     pub last: String,
-    /// How many bytes are whole lines; what follows is torn.
+    /// Number of bytes in complete lines; the rest is torn.
     pub whole: usize,
 }
 
-/// A line and its digits, given the previous line's digits.
+/// Renders a line and its digits, given the previous line's digits.
 pub fn render<T: Serialize>(previous: &str, record: &T) -> (String, String) {
     let json = serde_json::to_string(record).expect("because plain data always renders");
     let digits = Digest::of(format!("{previous} {json}").as_bytes()).hex();
     (format!("{digits} {json}\n"), digits)
 }
 
-/// Reads a log; the error names the first damaged line.
+/// Parses a log; the error names the first damaged line.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Chain<T>, String> {
     let (mut records, mut last, mut whole) = (Vec::new(), String::new(), 0);
     while let Some(end) = bytes[whole..].iter().position(|byte| *byte == b'\n') {
@@ -43,7 +43,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Chain<T>, String> {
         last = digits.to_string();
         whole += end + 1;
     }
-    // A crash leaves a line without its end, or with zeros for it, and never one with another end.
+    // A crash leaves a line without its end, or with zeros instead, but never with another end.
     if let Some((end, line)) = bytes[whole..].split_last()
         && *end != 0
         && is_record(&last, line)
@@ -57,7 +57,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Chain<T>, String> {
     })
 }
 
-/// True when a line holds its own checksum.
+/// Returns true when a line's checksum is correct.
 fn is_record(last: &str, line: &[u8]) -> bool {
     let parts = std::str::from_utf8(line)
         .ok()

@@ -1,10 +1,10 @@
-//! The operations of a repository: listed, found by id, and which of them is unfinished.
+//! The operations of a repository: lists them, finds them by id, and finds the unfinished one.
 //!
-//! A list reads the journals only, whose first record has a [`Summary`]; a plan is read, and its
-//! digest checked, where somebody acts on it or asks for it.
+//! A list reads only the journals, whose first record has a [`Summary`]; a plan is read, and its
+//! digest checked, only when it is acted on or asked for.
 //!
-//! An operation begins only when every earlier one is finished, so only the newest folder can
-//! hold an unfinished one: looking at one folder is enough, however many there are.
+//! An operation begins only when every earlier one is finished, so only the newest folder can hold
+//! an unfinished one: looking at one folder is enough, however many there are.
 
 use std::sync::Arc;
 
@@ -20,21 +20,21 @@ use crate::{
     model::{OpId, Operation, TaskId, operation::Summary},
 };
 
-/// What lists show of an operation, and where it stands.
+/// An operation in a list, with its phase.
 pub struct Listed {
-    /// What it is.
+    /// The summary shown.
     pub summary: Summary,
-    /// What is to be done with it.
+    /// Its current phase.
     pub phase: Phase,
-    /// The kind of the failure that turned it back, when its audit line was still owed at its end.
+    /// The kind of failure that reversed it, if its audit line was still owed at its end.
     pub owed: Option<String>,
 }
 
-/// An operation and where it stands.
+/// An operation and its status.
 pub struct Found {
     /// Its plan.
     pub operation: Operation,
-    /// What is to be done with it.
+    /// Its current phase.
     pub phase: Phase,
     /// True when the commit point was passed.
     pub committed: bool,
@@ -42,7 +42,7 @@ pub struct Found {
     pub log: Log,
 }
 
-/// All ids, oldest first. Folders that are no operation's are passed over.
+/// Returns all ids, oldest first. Other folders are skipped.
 pub fn ids(fs: &dyn Fs) -> Result<Vec<OpId>, Error> {
     let dir = RelPath::own("ops");
     let failed = |error| Error::Read(OpId::new(0, 0), error);
@@ -58,17 +58,17 @@ pub fn ids(fs: &dyn Fs) -> Result<Vec<OpId>, Error> {
     Ok(ids)
 }
 
-/// The id that the next operation gets.
+/// Returns the id for the next operation.
 pub fn next_id(fs: &dyn Fs) -> Result<OpId, Error> {
     Ok(OpId::new(next_counter(fs)?, u32::from_be_bytes(random())))
 }
 
-/// The number that the next operation gets.
+/// Returns the number for the next operation.
 pub fn next_counter(fs: &dyn Fs) -> Result<u64, Error> {
     Ok(ids(fs)?.last().map_or(1, |last| last.counter() + 1))
 }
 
-/// Reads one operation; `None` when it crashed before its intent was written.
+/// Reads an operation; `None` when it crashed before its intent was written.
 pub fn open(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<Found>, Error> {
     let Some((log, operation)) = Log::open(fs.clone(), id)? else {
         return Ok(None);
@@ -82,8 +82,8 @@ pub fn open(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<Found>, Error> {
     }))
 }
 
-/// What a list shows of one operation; `None` when it crashed before its intent was written. The
-/// plan is read only when the journal is of an earlier version, which wrote no summary.
+/// Reads the summary of an operation; `None` when it crashed before its intent was written. Reads
+/// the plan only for a journal of an earlier version, which wrote no summary.
 pub fn summary(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<Listed>, Error> {
     let Some((_, chain)) = log::read(&**fs, id)? else {
         return Ok(None);
@@ -109,11 +109,11 @@ pub fn summary(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<Listed>, Error> {
     }
 }
 
-/// When the last line of an operation's journal was written, to the second: of a finished one, when
-/// it ended.
+/// Returns when the last line of an operation's journal was written, to the second; for a finished
+/// one, the time it ended.
 ///
 /// # Errors
-/// When it cannot be looked at.
+/// Fails when it cannot be looked at.
 pub fn written(fs: &dyn Fs, id: &OpId) -> Result<Option<Timestamp>, Error> {
     let stat = fs
         .stat(&folder(id).join("journal.jsonl"))
@@ -121,7 +121,7 @@ pub fn written(fs: &dyn Fs, id: &OpId) -> Result<Option<Timestamp>, Error> {
     Ok(stat.and_then(|stat| Timestamp::from_second(stat.mtime.0).ok()))
 }
 
-/// The kind of failure of an operation whose audit line was owed when it ended.
+/// Returns the failure kind of an operation whose audit line was owed when it ended.
 fn owed_in(records: &[Record]) -> Option<String> {
     let owed = records.iter().rev().take(2).find_map(|record| {
         if let Record::Owed { error } = record {
@@ -134,8 +134,8 @@ fn owed_in(records: &[Record]) -> Option<String> {
         .cloned()
 }
 
-/// The newest operation, when its audit line was owed at its end. Only the newest can be: no
-/// operation begins before the line is written.
+/// Returns the newest operation if its audit line was owed at its end. Only the newest can owe one:
+/// no operation begins before the line is written.
 pub fn owed(fs: &Arc<dyn Fs>) -> Result<Option<Listed>, Error> {
     for id in ids(&**fs)?.iter().rev() {
         if let Some(listed) = summary(fs, id)? {
@@ -145,7 +145,7 @@ pub fn owed(fs: &Arc<dyn Fs>) -> Result<Option<Listed>, Error> {
     Ok(None)
 }
 
-/// The unfinished operation, if there is one.
+/// Returns the unfinished operation, if there is one.
 pub fn unfinished(fs: &Arc<dyn Fs>) -> Result<Option<Found>, Error> {
     for id in ids(&**fs)?.iter().rev() {
         match summary(fs, id)? {
@@ -161,9 +161,9 @@ pub fn unfinished(fs: &Arc<dyn Fs>) -> Result<Option<Found>, Error> {
 }
 
 /// Removes the folders of operations that crashed before their intent was written, newest first;
-/// nothing had been changed by them. The last record of the newest that has one is made durable:
-/// the next operation stands on it, but whoever wrote it may have been killed before the sync.
-/// Files beside it that never got their name go too. Only under the lock.
+/// they had changed nothing. Syncs the last record of the newest one that has a journal, because
+/// the next operation relies on it and its writer may have been killed before the sync. Also
+/// removes leftover temporary files beside it. Call only under the lock.
 pub fn sweep(fs: &dyn Fs) -> Result<(), Error> {
     for id in ids(fs)?.iter().rev() {
         let dir = folder(id);
@@ -219,10 +219,10 @@ pub fn find(fs: &dyn Fs, text: &str) -> Result<OpId, Error> {
     }
 }
 
-/// The newest operation of a task that is so, of those after the one with this number.
+/// Returns a task's newest operation after number `after` that satisfies the condition.
 ///
 /// # Errors
-/// When an operation cannot be read.
+/// Fails when an operation cannot be read.
 pub fn newest(
     fs: &Arc<dyn Fs>,
     task: &TaskId,

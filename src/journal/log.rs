@@ -1,9 +1,9 @@
-//! The journal file: `ops/<id>/journal.jsonl`, one chained and checksummed record a line.
+//! The journal file `ops/<id>/journal.jsonl`: one chained and checksummed record per line.
 //!
-//! The form of a line is in [`super::chain`]. A last line that is cut short is what a crash
-//! leaves: it is dropped, because a record counts only once it is synced. The plan lies beside
-//! it in `plan.json`, and its digest in the first record. Opening a journal writes nothing, so it
-//! can be read while another process appends; [`Log::settle`] comes before a recovery acts.
+//! [`super::chain`] defines the line format. A truncated last line is the trace of a crash: it is
+//! dropped, because a record counts only once it is synced. The plan lies beside it in `plan.json`,
+//! and its digest in the first record. Opening a journal writes nothing, so it can be read while
+//! another process appends; [`Log::settle`] must precede any recovery.
 
 use std::{io, sync::Arc};
 
@@ -25,9 +25,9 @@ pub const PLAN_FILE: SyncPoint = SyncPoint::new("journal.plan-file");
 pub const JOURNAL_FILE: SyncPoint = SyncPoint::new("journal.journal-file");
 /// Each later record.
 pub const RECORD: SyncPoint = SyncPoint::new("journal.record");
-/// The folders that name plans and journals.
+/// The folders that contain plans and journals.
 pub const JOURNAL_DIR: SyncPoint = SyncPoint::new("journal.journal-dir");
-/// The places where the journal forces bytes to the disk; the tests skip one at a time.
+/// The points at which the journal syncs to disk; tests skip one at a time.
 pub const SYNC_POINTS: [SyncPoint; 4] = [PLAN_FILE, JOURNAL_FILE, RECORD, JOURNAL_DIR];
 
 /// One record of a journal.
@@ -38,59 +38,59 @@ pub enum Record {
     Begin {
         /// SHA-256 of `plan.json`.
         plan: Digest,
-        /// What lists show of it; journals of earlier versions have none.
+        /// The summary for lists; absent in journals of earlier versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         summary: Option<Box<Summary>>,
     },
-    /// A step may be applied in part from here on.
+    /// From here on, a step may be partly applied.
     Started {
         /// Its number.
         step: usize,
         /// Its before-image.
         prepared: serde_json::Value,
     },
-    /// A step is applied.
+    /// A step has been applied.
     Done {
         /// Its number.
         step: usize,
-        /// True when the operation can only go forward now.
+        /// True when the operation can only go forward from here on.
         #[serde(default)]
         commit_point: bool,
     },
-    /// The operation goes back.
+    /// The operation is being reversed.
     TurnedBack {
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// A step is taken back.
+    /// A step has been undone.
     Undone {
         /// Its number.
         step: usize,
     },
-    /// A step could not be taken back.
+    /// A step could not be undone.
     Stuck {
         /// Its number.
         step: usize,
-        /// What its undo said.
+        /// The error of its undo.
         why: String,
     },
-    /// A person asked to go on with a stuck operation.
+    /// A user asked to retry a stuck operation.
     TriedAgain,
-    /// It is about to be over, but its line in the audit log could not be written: going back
-    /// waits for nothing. The next command writes it.
+    /// The operation is about to finish, but its audit line could not be written; reversal does not
+    /// wait for it. The next command writes the line.
     Owed {
-        /// The kind of the failure that turned it back.
+        /// The kind of the failure that reversed it.
         error: String,
     },
-    /// It is over.
+    /// The operation is finished.
     Finished {
-        /// True when all steps are done, false when all were taken back.
+        /// True when all steps are done, false when all were undone.
         done: bool,
     },
 }
 
 impl Record {
-    /// Its name.
+    /// Returns its name.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Begin { .. } => "begin",
@@ -106,7 +106,7 @@ impl Record {
     }
 }
 
-/// Largest plan or journal that is read: 1 GiB is far above 50,000 files.
+/// Maximum size of a plan or journal: 1 GiB is far more than 50,000 files need.
 const LIMIT: u64 = 1 << 30;
 
 /// The journal of one operation, open for appending.
@@ -116,26 +116,26 @@ pub struct Log {
     dir: RelPath,
     last: String,
     records: Vec<Record>,
-    /// The lines of the records that are written.
+    /// The lines of written records.
     lines: Vec<u8>,
-    /// The lines of records that were noted, and go with the next one that is appended.
+    /// The lines of noted records, which are written with the next appended record.
     noted: Vec<u8>,
-    /// What is known of the file.
+    /// The state of the file.
     file: Known,
 }
 
-/// What is known of a journal's file.
+/// The state of a journal's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
-    /// It holds the records and nothing else, durably.
+    /// It holds exactly the records, durably.
     Settled,
-    /// It was read: its end may be torn, or not on the disk yet.
+    /// It was read: its end may be torn, or not on disk yet.
     Read,
     /// Writing it failed, and so did replacing it.
     Lost,
 }
 
-/// The folder of an operation below the state folder.
+/// Returns the folder of an operation below the state folder.
 pub fn folder(op: &OpId) -> RelPath {
     RelPath::own(format!("ops/{op}"))
 }
@@ -143,8 +143,8 @@ pub fn folder(op: &OpId) -> RelPath {
 /// The lines of a journal, and its records.
 pub(super) type Journal = (Vec<u8>, chain::Chain<Record>);
 
-/// The lines and records of an operation's journal, without its plan. `None` when there was a
-/// crash before the intent was written.
+/// Reads the lines and records of an operation's journal, without its plan. `None` when it crashed
+/// before the intent was written.
 pub(super) fn read(fs: &dyn Fs, op: &OpId) -> Result<Option<Journal>, Error> {
     let path = folder(op).join("journal.jsonl");
     let failed = |error| Error::Read(op.clone(), error);
@@ -157,7 +157,7 @@ pub(super) fn read(fs: &dyn Fs, op: &OpId) -> Result<Option<Journal>, Error> {
 }
 
 impl Log {
-    /// Writes down an intent: folder, plan and first record, durable when this returns.
+    /// Writes an intent: folder, plan and first record, durable on return.
     pub fn begin(fs: Arc<dyn Fs>, operation: &Operation) -> Result<Self, Error> {
         let op = operation.about.id.clone();
         let failed = |error| Error::Write(op.clone(), error);
@@ -184,7 +184,7 @@ impl Log {
             fs.sync_dir(dir, JOURNAL_DIR)
         })
         .map_err(failed)?;
-        // A journal that has its name has a plan.
+        // A journal under its final name always has a plan.
         publish(&*fs, &journal)
             .and_then(|()| fs.sync_dir(&dir, JOURNAL_DIR))
             .map_err(failed)?;
@@ -200,8 +200,8 @@ impl Log {
         })
     }
 
-    /// Opens the journal of an operation and its plan. `None` when there was a crash before the
-    /// intent was written: then nothing had been changed.
+    /// Opens an operation's journal and plan. `None` when it crashed before the intent was written;
+    /// then it had changed nothing.
     pub fn open(fs: Arc<dyn Fs>, op: &OpId) -> Result<Option<(Self, Operation)>, Error> {
         let dir = folder(op);
         let failed = |error| Error::Read(op.clone(), error);
@@ -240,8 +240,8 @@ impl Log {
         )))
     }
 
-    /// Makes what was read durable, and nothing but that, before anybody acts on it: a process
-    /// that was killed may have left records that no disk holds yet, or half a record.
+    /// Makes what was read durable, and nothing else, before it is acted on: a killed process may
+    /// have left records that are not yet on disk, or half a record.
     pub fn settle(&mut self) -> Result<(), Error> {
         match self.file {
             Known::Settled => return Ok(()),
@@ -260,8 +260,8 @@ impl Log {
         .map_err(|error| Error::Write(self.op.clone(), error))
     }
 
-    /// Appends a record; it is durable when this returns. On an error it is not in the journal,
-    /// and others can follow; when even that could not be reached, all later calls fail.
+    /// Appends a record; it is durable on return. After an error the record is not in the journal
+    /// and others can follow; if even that could not be ensured, all later calls fail.
     pub fn append(&mut self, record: Record) -> Result<(), Error> {
         let (line, last) = chain::render(&self.last, &record);
         self.write_all(&line)?;
@@ -270,7 +270,7 @@ impl Log {
         Ok(())
     }
 
-    /// Notes a record that may be lost: it is written with the next one, by the same sync.
+    /// Notes a record that may be lost: it is written and synced together with the next one.
     pub fn note(&mut self, record: Record) {
         let (line, last) = chain::render(&self.last, &record);
         self.noted.extend_from_slice(line.as_bytes());
@@ -278,7 +278,7 @@ impl Log {
         self.records.push(record);
     }
 
-    /// Makes what was noted durable.
+    /// Makes noted records durable.
     pub fn write_noted(&mut self) -> Result<(), Error> {
         if self.noted.is_empty() {
             Ok(())
@@ -287,7 +287,7 @@ impl Log {
         }
     }
 
-    /// Writes what was noted, and a line after it.
+    /// Writes the noted records, followed by a line.
     fn write_all(&mut self, line: &str) -> Result<(), Error> {
         self.settle()?;
         let lines = [&self.noted, line.as_bytes()].concat();
@@ -304,13 +304,13 @@ impl Log {
         Ok(())
     }
 
-    /// Gives back the room that is kept for a recovery; false when there is none.
+    /// Releases the space reserved for recovery; returns false when there is none.
     pub fn free_reserve(&self) -> bool {
         reserve::free(&*self.fs)
     }
 
-    /// Writes lines. What a failure leaves at the end of the file is unknown, and a failed sync
-    /// is never retried: the file is replaced by a fresh one without them.
+    /// Writes lines. A failure leaves the end of the file in an unknown state, and a failed sync is
+    /// never retried: the file is replaced by a fresh one without the new lines.
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         let write = || -> io::Result<()> {
             let mut file = self.fs.append(&self.dir.join("journal.jsonl"))?;
@@ -327,17 +327,17 @@ impl Log {
         result
     }
 
-    /// The records so far, oldest first.
+    /// Returns the records so far, oldest first.
     pub fn records(&self) -> &[Record] {
         &self.records
     }
 
-    /// The operation.
+    /// Returns the operation's id.
     pub fn op(&self) -> &OpId {
         &self.op
     }
 
-    /// Replaces the file by a fresh one with the same records.
+    /// Replaces the file with a fresh one that holds the same records.
     fn replace(&mut self) -> io::Result<()> {
         let points = (JOURNAL_FILE, JOURNAL_DIR);
         write_durably(

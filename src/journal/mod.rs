@@ -1,10 +1,10 @@
-//! Row 3, the change engine: the one way in which snapback changes the world.
+//! Row 3, the change engine: the only way in which snapback changes the world.
 //!
-//! An operation is a list of [`JournalStep`]s. For each one the [`Runner`] asks for its
-//! before-image (`prepare`), writes `Started` to the synced journal, applies it, writes `Done`. A
-//! failure unwinds the steps in reverse; a crash is finished or unwound by the next run; an undo
-//! that fails ends as `Stuck`, which needs a person. Where an operation stands is derived from its
-//! records by the pure function [`status::of`]; there is no state field that could go stale.
+//! An operation is a list of [`JournalStep`]s. For each step the [`Runner`] asks for its
+//! before-image (`prepare`), writes `Started` to the synced journal, applies it, and writes `Done`.
+//! A failure unwinds the steps in reverse; after a crash the next run finishes or unwinds them; a
+//! failing undo ends as `Stuck`, which needs a person. The pure function [`status::of`] derives an
+//! operation's status from its records; there is no state field that could go stale.
 //!
 //! Deliberately absent: clocks, locks by file content, retries of failed syncs, and any way to
 //! change a record once written. Read [`status`] next, then [`runner`].
@@ -25,36 +25,36 @@ pub use log::{Log, Record, SYNC_POINTS};
 pub use runner::{Ended, Ending, Runner, Witness};
 pub use status::{Phase, of as status_of};
 
-/// A step of an operation as the journal runs it: does and takes back one kind of change.
+/// A step of an operation: applies and undoes one kind of change.
 ///
-/// `apply` and `undo` must be idempotent: after a crash they run again on a world in which they
-/// may have been done in part, in whole or not at all.
+/// `apply` and `undo` must be idempotent: after a crash they run again when they may have been done
+/// partly, completely or not at all.
 pub trait JournalStep {
-    /// Its name in the journal and in messages.
+    /// Returns its name in the journal and in messages.
     fn name(&self) -> &str;
-    /// Checks that it can be applied and returns what `apply` and `undo` will need after a crash.
-    /// Changes nothing that a user can see.
+    /// Checks that it can be applied, and returns the data that `apply` and `undo` will need after
+    /// a crash. Changes nothing visible to users.
     fn prepare(&mut self) -> Result<serde_json::Value, Failure>;
-    /// Does it.
+    /// Applies the change.
     fn apply(&mut self, prepared: &serde_json::Value) -> Result<(), Failure>;
-    /// Takes it back, whether it was done in part, in whole or not at all.
+    /// Undoes the change, whether applied partly, completely or not at all.
     fn undo(&mut self, prepared: &serde_json::Value) -> Result<(), Failure>;
-    /// Drops what only `undo` needed; runs when all steps are done, perhaps again after a crash.
+    /// Drops data that only `undo` needed; runs after all steps, perhaps again after a crash.
     fn finish(&mut self, _prepared: &serde_json::Value) -> Result<(), Failure> {
         Ok(())
     }
-    /// True when, once it is done, the operation can only go forward.
+    /// Returns true when the operation can only go forward once this step is done.
     fn is_commit_point(&self) -> bool {
         false
     }
-    /// For a commit point: true when the world has seen it, although it is not recorded as done:
-    /// that record is only as durable as the one that follows.
+    /// For a commit point: returns true when its effect is visible even though it is not recorded
+    /// as done. That record is only as durable as the one that follows.
     fn is_passed(&self) -> Result<bool, Failure> {
         Ok(false)
     }
 }
 
-/// What can go wrong in the engine itself.
+/// Errors of the engine itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The journal cannot be written; whether its last record is durable is unknown.
@@ -66,17 +66,17 @@ pub enum Error {
     /// A record before the last one is damaged.
     #[error("the journal of operation {0} is damaged: {1}")]
     Damaged(OpId, String),
-    /// An operation did not finish and must be dealt with first.
+    /// An operation did not finish and must be resolved first.
     #[error("operation {} did not finish", .0.short())]
     Unfinished(OpId),
-    /// A step could not be taken back.
+    /// A step could not be undone.
     #[error("operation {op} is stuck at its step `{step}`: {why}")]
     Stuck {
         /// The operation's short id.
         op: String,
         /// The step whose undo failed.
         step: String,
-        /// What the undo said.
+        /// The error of the undo.
         why: String,
     },
     /// There is no such operation.

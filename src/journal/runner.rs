@@ -1,4 +1,4 @@
-//! Runs the steps of an operation forward, back, and on after a crash.
+//! Runs the steps of an operation forward, backward, and onward after a crash.
 
 use super::{
     Error, JournalStep, Log, Record,
@@ -6,29 +6,29 @@ use super::{
 };
 use crate::base::Failure;
 
-/// How a run ended.
+/// The outcome of a run.
 #[derive(Debug)]
 pub enum Ended {
     /// All steps are done.
     Done,
-    /// A step failed and everything was taken back; why.
+    /// A step failed and everything was undone; the reason.
     Undone(Failure),
-    /// A step could not be taken back.
+    /// A step could not be undone.
     Stuck(Error),
 }
 
-/// How an operation is about to end, for whoever witnesses it.
+/// How an operation is about to end, for its recorder.
 #[derive(Debug, Clone, Copy)]
 pub enum Ending<'f> {
     /// All steps are done.
     Done,
-    /// Everything was taken back; why.
+    /// Everything was undone; the reason.
     Undone(&'f Failure),
-    /// A step could not be taken back.
+    /// A step could not be undone.
     Stuck,
 }
 
-/// Writes down that an operation ends; may be called again after a crash.
+/// Records the end of an operation; may be called again after a crash.
 pub type Witness<'a> = Box<dyn FnMut(Ending<'_>) -> Result<(), Failure> + 'a>;
 
 /// Runs one operation.
@@ -39,7 +39,7 @@ pub struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    /// A runner for an operation whose intent is written. The steps must be those of its plan.
+    /// Returns a runner for an operation with a written intent. The steps must be its plan's.
     pub fn new(log: Log, steps: Vec<Box<dyn JournalStep + 'a>>) -> Self {
         Self {
             log,
@@ -48,16 +48,16 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// The same with a witness, who is called just before the last record. Without its word an
-    /// operation is not done: it stays unfinished. Going back waits for nothing: the word is owed.
+    /// Adds a recorder, called just before the last record. If it fails, an operation that is done
+    /// stays unfinished; a reversed one finishes anyway, and the line is owed.
     pub fn witnessed(mut self, witness: Witness<'a>) -> Self {
         self.witness = Some(witness);
         self
     }
 
-    /// Goes on from wherever the operation stands, forward or, when it turned back or is stuck,
-    /// backward; turns back when a step fails before the commit point. After the commit point a
-    /// failure is returned and the operation stays unfinished: it can be resumed.
+    /// Continues from the operation's current status: forward, or backward if it was reversed or is
+    /// stuck. Reverses when a step fails before the commit point. After the commit point a failure
+    /// is returned and the operation stays unfinished: it can be resumed.
     pub fn run(mut self) -> Result<Ended, Failure> {
         let standing = self.standing()?;
         if !matches!(standing.phase, Phase::Finished { .. }) {
@@ -72,7 +72,7 @@ impl<'a> Runner<'a> {
             Phase::Finished { done: false } => {
                 Ok(Ended::Undone(Reason("it was taken back".into()).into()))
             }
-            // There is one way out of it, and whoever asks for an end asks for that.
+            // A stuck operation has one way out, and the caller asks for it.
             Phase::Stuck { step, why } => {
                 self.log.append(Record::TriedAgain)?;
                 self.backward(step + 1, &standing.prepared, Reason(why).into())
@@ -80,8 +80,8 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Turns back from wherever the operation stands. Past the commit point it goes forward
-    /// instead, and ends as `Done`.
+    /// Reverses from the operation's current status. Past the commit point it goes forward instead,
+    /// and ends as `Done`.
     pub fn abort(mut self, why: &str) -> Result<Ended, Failure> {
         let standing = self.standing()?;
         let is_passed = self.ends_done(true)?;
@@ -104,8 +104,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Whether it would be finished, and not taken back; `aborted` when taking it back is asked
-    /// for.
+    /// Returns whether a run would end with all steps done; with `aborted`, whether an abort would.
     pub fn ends_done(&self, aborted: bool) -> Result<bool, Failure> {
         let standing = self.standing()?;
         Ok(match standing.phase {
@@ -117,7 +116,7 @@ impl<'a> Runner<'a> {
         })
     }
 
-    /// True when the started step is a commit point that the world has seen.
+    /// Returns true when the started step is a commit point whose effect is visible.
     fn is_passed(&self, at: usize, started: bool) -> Result<bool, Failure> {
         match self.steps.get(at) {
             Some(step) if started => step.is_passed(),
@@ -125,12 +124,12 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Where it stands.
+    /// Returns the current status.
     fn standing(&self) -> Result<status::Standing, Error> {
         status::of(self.log.records()).map_err(|why| Error::Damaged(self.log.op().clone(), why))
     }
 
-    /// Applies the steps that are not done.
+    /// Applies the remaining steps.
     fn forward(
         mut self,
         done: usize,
@@ -140,10 +139,10 @@ impl<'a> Runner<'a> {
         for at in done..self.steps.len() {
             match self.apply(at, started.take(), committed) {
                 Ok(()) => committed |= self.steps[at].is_commit_point(),
-                // Seen by the world in part: it can only be finished, by the next run.
+                // Partly visible already: it can only be finished, by the next run.
                 Err(failure) if committed || self.steps[at].is_passed()? => return Err(failure),
                 Err(failure) => {
-                    // A commit point that failed half-way takes its own part back in its undo.
+                    // A commit point that failed half-way undoes its own part in its undo.
                     let prepared = self.standing()?.prepared;
                     self.log.append(Record::TurnedBack {
                         why: failure.to_string(),
@@ -152,7 +151,7 @@ impl<'a> Runner<'a> {
                 }
             }
         }
-        // What is finished cannot be applied again.
+        // A step that was finished cannot be applied again.
         self.log.write_noted()?;
         let prepared = self.standing()?.prepared;
         for (step, prepared) in self.steps.iter_mut().zip(&prepared) {
@@ -163,7 +162,7 @@ impl<'a> Runner<'a> {
         Ok(Ended::Done)
     }
 
-    /// Tells the witness.
+    /// Calls the recorder.
     fn say(&mut self, ending: Ending<'_>) -> Result<(), Failure> {
         let Some(witness) = &mut self.witness else {
             return Ok(());
@@ -171,8 +170,8 @@ impl<'a> Runner<'a> {
         with_reserve(&self.log, || witness(ending))
     }
 
-    /// Prepares, starts and applies one step. Past the commit point there is no way but forward,
-    /// so the reserve is used.
+    /// Prepares, starts and applies one step. Past the commit point the only way is forward, so the
+    /// reserve is used.
     fn apply(
         &mut self,
         at: usize,
@@ -195,8 +194,8 @@ impl<'a> Runner<'a> {
         } else {
             step.apply(&prepared)?;
         }
-        // Applying it again does no harm, and whether a commit point is passed can be seen without
-        // its record: so that is as durable as the one that follows.
+        // Applying it again is harmless, and a passed commit point is detected without its record,
+        // so this record needs to be only as durable as the next one.
         self.log.note(Record::Done {
             step: at,
             commit_point: self.steps[at].is_commit_point(),
@@ -204,7 +203,7 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    /// Takes back the first `left` steps, the last of them first.
+    /// Undoes the first `left` steps, last one first.
     fn backward(
         mut self,
         left: usize,
@@ -218,7 +217,7 @@ impl<'a> Runner<'a> {
                     step: at,
                     why: why.clone(),
                 })?;
-                // It is not over: the line that matters is the one when it is.
+                // Not finished yet: the line that matters is written at the end.
                 let _ = self.say(Ending::Stuck);
                 return Ok(Ended::Stuck(self.stuck(at, why)));
             }
@@ -233,7 +232,7 @@ impl<'a> Runner<'a> {
         Ok(Ended::Undone(reason))
     }
 
-    /// The error for a stuck operation.
+    /// Builds the error for a stuck operation.
     fn stuck(&self, step: usize, why: String) -> Error {
         let step = self
             .steps
@@ -247,7 +246,7 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// Does something that can be done again; when the disk is full, a second time with the reserve.
+/// Runs a repeatable action; if the disk is full, runs it again after releasing the reserve.
 fn with_reserve(log: &Log, mut act: impl FnMut() -> Result<(), Failure>) -> Result<(), Failure> {
     match act() {
         Err(failure) if failure.is_disk_full() && log.free_reserve() => act(),
@@ -255,7 +254,7 @@ fn with_reserve(log: &Log, mut act: impl FnMut() -> Result<(), Failure>) -> Resu
     }
 }
 
-/// Why an operation was taken back, when it is only known as text.
+/// The reason for a reversal, when known only as text.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Reason(String);

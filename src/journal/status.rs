@@ -1,43 +1,43 @@
-//! Where an operation stands: a pure function of its journal's records.
+//! Derives an operation's status from its journal's records, as a pure function.
 
 use super::Record;
 
-/// What is to be done with an operation.
+/// What remains to be done with an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
-    /// Going forward: this many steps are done; `started` holds the before-image of the next one
-    /// when it may have been applied in part.
+    /// Going forward: this many steps are done; `started` holds the before-image of the next one if
+    /// it may be partly applied.
     Forward {
         /// Number of steps done.
         done: usize,
-        /// The next step's before-image, when it was started.
+        /// The next step's before-image, if it was started.
         started: Option<serde_json::Value>,
     },
-    /// Going back: this many steps are still to be taken back, the last of them first.
+    /// Going backward: this many steps remain to be undone, last one first.
     Backward {
-        /// Number of steps to take back.
+        /// Number of steps to undo.
         left: usize,
-        /// Why it turned back.
+        /// The reason for the reversal.
         why: String,
     },
-    /// It is over.
+    /// Finished.
     Finished {
-        /// True when all steps are done, false when all were taken back.
+        /// True when all steps are done, false when all were undone.
         done: bool,
     },
     /// The undo of the step with this number failed.
     Stuck {
         /// The step.
         step: usize,
-        /// What its undo said.
+        /// The error of its undo.
         why: String,
     },
 }
 
-/// Where the operation stands and the before-images of its started steps.
+/// The operation's status and the before-images of its started steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// What is to be done.
+    /// The current phase.
     pub phase: Phase,
     /// The before-images, in the order of the steps.
     pub prepared: Vec<serde_json::Value>,
@@ -45,8 +45,8 @@ pub struct Standing {
     pub committed: bool,
 }
 
-/// Derives the standing from the records, oldest first. Records that cannot follow each other
-/// are an error that names the first such record.
+/// Derives the status from the records, oldest first. Fails with the first record that cannot
+/// follow its predecessors.
 pub fn of(records: &[Record]) -> Result<Standing, String> {
     let mut standing = Standing {
         phase: Phase::Forward {
@@ -73,7 +73,7 @@ pub fn of(records: &[Record]) -> Result<Standing, String> {
     Ok(standing)
 }
 
-/// One transition; `None` when the record cannot follow.
+/// Performs one transition; `None` when the record cannot follow.
 fn next(mut now: Standing, record: &Record) -> Option<Standing> {
     now.phase = match (now.phase, record) {
         (
@@ -122,7 +122,7 @@ fn next(mut now: Standing, record: &Record) -> Option<Standing> {
                 why: why.clone(),
             }
         }
-        // A person mended the cause and asked to go on.
+        // A person fixed the cause and asked for a retry.
         (Phase::Stuck { step, why }, Record::TriedAgain) => Phase::Backward {
             left: step + 1,
             why,

@@ -1,19 +1,19 @@
 //! Signatures over exact bytes together with their type.
 //!
-//! What is signed is the pre-authentication encoding of DSSE v1
-//! (github.com/secure-systems-lab/dsse, protocol.md): the type is part of it, so a signature of
-//! something else is never one of a manifest, and lengths stand before what they count, so no two
-//! pairs of type and bytes are encoded alike. The algorithm is Ed25519 (RFC 8032) with the strict
-//! rules: S below the order of the group, and neither R nor the key of small order.
+//! The signed text is the pre-authentication encoding of DSSE v1
+//! (github.com/secure-systems-lab/dsse, protocol.md). It includes the type, so a signature of
+//! something else is never valid for a manifest, and length prefixes, so no two pairs of type and
+//! bytes share an encoding. The algorithm is Ed25519 (RFC 8032) with strict rules: S below the
+//! order of the group, and neither R nor the key of small order.
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
 use crate::model::signature::{KeyId, ManifestSignature};
 
-/// The type of what is signed.
+/// The type of signed manifests.
 pub const MANIFEST: &str = "application/vnd.snapback.manifest.v1+yaml";
 
-/// What is signed of these bytes of this type.
+/// Returns the encoding to be signed for bytes of a type.
 fn encoding(kind: &str, bytes: &[u8]) -> Vec<u8> {
     let mut out = format!("DSSEv1 {} {kind} {} ", kind.len(), bytes.len()).into_bytes();
     out.extend_from_slice(bytes);
@@ -29,7 +29,7 @@ pub(super) fn sign(key: &SigningKey, kind: &str, bytes: &[u8]) -> ManifestSignat
     }
 }
 
-/// True when this very key made the signature over exactly these bytes of this type.
+/// Returns true when this key made the signature over exactly these bytes of this type.
 pub fn holds(key: &KeyId, signature: &ManifestSignature, kind: &str, bytes: &[u8]) -> bool {
     let Ok(verifying) = VerifyingKey::from_bytes(&key.0) else {
         return false;
@@ -41,13 +41,13 @@ pub fn holds(key: &KeyId, signature: &ManifestSignature, kind: &str, bytes: &[u8
             .is_ok()
 }
 
-/// True for a key under which signatures mean something: a point of the curve, written as it is
-/// written in one way only, whose order is not small.
+/// Returns true for a key whose signatures are meaningful: a canonically encoded point of the curve
+/// that is not of small order.
 pub fn is_sound(key: &KeyId) -> bool {
     VerifyingKey::from_bytes(&key.0).is_ok_and(|key| !key.is_weak()) && is_canonical(&key.0)
 }
 
-/// True when the number without its sign bit is below 2^255 - 19.
+/// Returns true when the number without its sign bit is below 2^255 - 19.
 fn is_canonical(key: &[u8; 32]) -> bool {
     let all_ones = key[1..31].iter().all(|byte| *byte == 0xff) && key[31] & 0x7f == 0x7f;
     !(all_ones && key[0] >= 0xed)
@@ -59,13 +59,13 @@ mod tests {
 
     const BYTES: &[u8] = b"schema: snapback.manifest/1\n";
 
-    /// The order of the group, little end first: 2^252 + 27742317777372353535851937790883648493.
+    /// The order of the group, little-endian: 2^252 + 27742317777372353535851937790883648493.
     const ORDER: [u8; 32] = [
         0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde,
         0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
     ];
 
-    /// The encodings of the points of small order, those that are not canonical too.
+    /// Returns the encodings of the points of small order, including non-canonical ones.
     fn small() -> Vec<[u8; 32]> {
         let hex = [
             "0100000000000000000000000000000000000000000000000000000000000000",
@@ -94,13 +94,13 @@ mod tests {
 
     #[test]
     fn the_encoding_is_that_of_the_specification() {
-        // The example of DSSE's protocol.md.
+        // The example in DSSE's protocol.md.
         assert_eq!(
             encoding("http://example.com/HelloWorld", b"hello world"),
             b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
         );
         assert_eq!(encoding("", b""), b"DSSEv1 0  0 ");
-        // A byte that moves from the type into the bytes is another text.
+        // Moving a byte from the type into the bytes changes the encoding.
         assert_ne!(encoding("a ", b"b"), encoding("a", b" b"));
     }
 
@@ -224,7 +224,7 @@ mod tests {
     fn s_is_below_the_order_of_the_group() {
         let made = sign(&key(1), MANIFEST, BYTES);
         let mut bytes = made.bytes;
-        // Every multiple that fits: lenient readers take S + n * order for S.
+        // Every multiple that fits: lenient verifiers accept S + n * order for S.
         for times in 1..=14 {
             let mut carry = 0u16;
             for (byte, add) in bytes[32..].iter_mut().zip(ORDER) {
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn points_of_small_order_sign_nothing() {
-        // With such a key and R, and S = 0, the equation holds for one in a few texts, or for all.
+        // With such a key and R, and S = 0, the equation holds for some texts, or for all.
         for point in small() {
             let weak = KeyId(point);
             assert!(!is_sound(&weak), "{weak}");

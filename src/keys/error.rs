@@ -1,4 +1,4 @@
-//! What stops the use of keys, and what to do about it. No message holds a key's secret part.
+//! Errors that prevent the use of keys, with hints. No message contains a key's secret part.
 
 use std::{io, path::PathBuf};
 
@@ -8,10 +8,10 @@ use crate::{
     records::private::Refusal,
 };
 
-/// What stops the use of keys.
+/// Errors that prevent the use of keys.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no folder for them.
+    /// There is no folder for keys.
     #[error("there is no folder for keys: neither XDG_CONFIG_HOME nor HOME is an absolute path")]
     NoPlace,
     /// The folder is inside the work tree, where it could be committed and cloned.
@@ -23,26 +23,26 @@ pub enum Error {
     /// There is a key already.
     #[error("there is a key already: {0}")]
     KeyThere(PathBuf),
-    /// A file or folder that cannot be relied on.
+    /// A file or folder that cannot be trusted.
     #[error("{path} is not used: {why}")]
     NotSafe {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it; never what is in it.
+        /// The problem; never the contents.
         why: &'static str,
-        /// The permission bits that it should have.
+        /// The required permission bits.
         mode: &'static str,
     },
-    /// A key under which signatures mean nothing.
+    /// A key whose signatures are meaningless.
     #[error("{0} is not a sound key: everybody could sign with it")]
     Weak(KeyId),
-    /// No key is allowed under this name.
+    /// No key is allowed with this name or id.
     #[error("no key is allowed that is, or belongs to, {0:?}")]
     Unknown(String),
-    /// A revoked key does not come back.
+    /// A revoked key cannot be allowed again.
     #[error("{0} was revoked")]
     Revoked(KeyId),
-    /// A name that no signer can have.
+    /// An invalid signer name.
     #[error("a name has 1 to 200 characters, none of them a control character")]
     Name,
     /// A file could not be read or written.
@@ -50,7 +50,7 @@ pub enum Error {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }

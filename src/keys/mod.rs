@@ -1,9 +1,9 @@
 //! Row 3, the user's own signing key, and the keys whose signatures count on this machine.
 //!
-//! Both lie in the user's configuration folder, never in a repository: what a clone brings along
-//! vouches for nothing. The key's secret part is in a file that only its owner can read, and is
-//! refused when anybody else can; it is never printed, logged or passed to another program. A
-//! list that somebody else can write to, or that is damaged, vouches for nobody.
+//! Both are stored in the user's configuration folder, never in a repository: the contents of a
+//! clone vouch for nothing. The secret part of the key is in a file that only its owner can read,
+//! and is refused when others can; it is never printed, logged or passed to another program. A list
+//! that others can write to, or that is damaged, vouches for nobody.
 
 pub mod dsse;
 mod error;
@@ -28,22 +28,22 @@ use crate::{
 };
 pub use error::Error;
 
-/// The record of the user's key.
+/// Record name of the user's key.
 const KEY: &str = "signing-key";
-/// The record of the keys that count.
+/// Record name of the allowed keys.
 const SIGNERS: &str = "allowed-signers";
-/// What a process holds while it changes either.
+/// Name of the lock held while either is changed.
 const LOCK: &str = "keys.lock";
-/// The formats of the two.
+/// Schemas of the two records.
 const KEY_SCHEMA: &str = "snapback.signing-key/1";
 const SIGNERS_SCHEMA: &str = "snapback.allowed-signers/1";
-/// Nobody else may even read the user's key.
+/// Nobody but the owner may even read the user's key.
 const SECRET: AccessRule = AccessRule {
     forbidden: 0o077,
     why: "others can read it, so it may be in other hands by now",
 };
 
-/// A key as it is kept. No `Debug`: nothing can print it.
+/// A key as stored. Has no `Debug`, so that nothing can print it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KeptKey {
@@ -62,7 +62,7 @@ impl JsonRecord for KeptKey {
     }
 }
 
-/// The list as it is kept.
+/// The list as stored.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KeptSigners {
@@ -79,14 +79,14 @@ impl JsonRecord for KeptSigners {
     }
 }
 
-/// The keys of the user at this machine.
+/// The keys of this machine's user.
 pub struct Keys<'a> {
     folder: Option<&'a Path>,
     work_tree: &'a Path,
 }
 
 impl<'a> Keys<'a> {
-    /// The keys in a folder, which must be outside the work tree; `None` where the user has none.
+    /// Returns the keys in a folder outside the work tree; `None` if the user has none.
     pub fn new(folder: Option<&'a Path>, work_tree: &'a Path) -> Self {
         Self { folder, work_tree }
     }
@@ -94,7 +94,7 @@ impl<'a> Keys<'a> {
     /// Signs the bytes of a manifest with the user's key.
     ///
     /// # Errors
-    /// When there is none, or others can read it.
+    /// Fails when there is no key, or others can read it.
     pub fn sign(&self, manifest: &[u8]) -> Result<ManifestSignature, Error> {
         Ok(dsse::sign(&self.own()?, dsse::MANIFEST, manifest))
     }
@@ -102,15 +102,15 @@ impl<'a> Keys<'a> {
     /// Fails as [`Keys::sign`] would.
     ///
     /// # Errors
-    /// When there is no key, or others can read it.
+    /// Fails when there is no key, or others can read it.
     pub fn check(&self) -> Result<(), Error> {
         self.own().map(drop)
     }
 
-    /// The public part of the user's key; `None` when there is no key.
+    /// Returns the public part of the user's key; `None` when there is no key.
     ///
     /// # Errors
-    /// When it cannot be used.
+    /// Fails when it cannot be used.
     pub fn own_id(&self) -> Result<Option<KeyId>, Error> {
         match self.own() {
             Ok(key) => Ok(Some(KeyId(key.verifying_key().to_bytes()))),
@@ -119,7 +119,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// The user's key.
+    /// Loads the user's key.
     fn own(&self) -> Result<SigningKey, Error> {
         let place = self.folder.ok_or(Error::NoPlace)?;
         let no_key = || Error::NoKey(place.join(format!("{KEY}.json")));
@@ -149,11 +149,10 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Makes the user's key, and allows it under a name. Returns the public part, and where it
-    /// lies.
+    /// Creates the user's key and allows it under a name. Returns the public part and the path.
     ///
     /// # Errors
-    /// When there is one, or no private folder outside the work tree.
+    /// Fails when a key exists, or there is no private folder outside the work tree.
     pub fn create(&self, name: &str) -> Result<(KeyId, PathBuf), Error> {
         let name = checked(name)?;
         let (folder, _lock) = self.open()?;
@@ -180,17 +179,17 @@ impl<'a> Keys<'a> {
             valid_until: None,
             revoked: None,
         });
-        // In this order: a key that is there and not allowed would sign what its owner cannot
+        // In this order: a key that exists but is not allowed would sign what its owner cannot
         // verify.
         keep(&folder, signers)?;
         records.save(KEY, &kept).map_err(failed)?;
         Ok((public, path))
     }
 
-    /// The keys that count, and those that were revoked.
+    /// Returns the allowed keys, including revoked ones.
     ///
     /// # Errors
-    /// When the list is there and cannot be believed.
+    /// Fails when the list exists and cannot be trusted.
     pub fn signers(&self) -> Result<Vec<Signer>, Error> {
         let Some(folder) = self.look()? else {
             return Ok(Vec::new());
@@ -211,10 +210,10 @@ impl<'a> Keys<'a> {
         Ok(kept.signers)
     }
 
-    /// Lets the signatures of a key count, from now on; a known key gets the new name and end.
+    /// Allows a key from now on; a known key gets the new name and expiry.
     ///
     /// # Errors
-    /// When the key was revoked, or is not sound.
+    /// Fails when the key was revoked, or is not sound.
     pub fn allow(&self, signer: &Signer) -> Result<(), Error> {
         let signer = Signer {
             name: checked(&signer.name)?,
@@ -236,10 +235,10 @@ impl<'a> Keys<'a> {
         keep(&folder, signers)
     }
 
-    /// Revokes a key, or all keys of a name; returns those that were not revoked before.
+    /// Revokes a key, or all keys of a name; returns those not revoked before.
     ///
     /// # Errors
-    /// When none is, or belongs to, what was given.
+    /// Fails when no key has the given id or name.
     pub fn revoke(&self, which: &str, now: Timestamp) -> Result<Vec<Signer>, Error> {
         let (folder, _lock) = self.open()?;
         let mut signers = self.signers()?;
@@ -259,8 +258,8 @@ impl<'a> Keys<'a> {
         Ok(revoked)
     }
 
-    /// Judges a signature over exact bytes, before anybody reads them, and says whose it is. When a
-    /// key is only good for a time, whether that was over is still to be seen.
+    /// Judges a signature over exact bytes, before they are parsed, and returns its signer. The
+    /// caller still has to check whether a key with an expiry had expired.
     pub fn judge(
         &self,
         signature: &ManifestSignature,
@@ -312,14 +311,14 @@ impl<'a> Keys<'a> {
         (found, Some(signer))
     }
 
-    /// Opens the folder for reading; `None` when it is not there.
+    /// Opens the folder for reading; `None` when it does not exist.
     fn look(&self) -> Result<Option<PrivateFolder>, Error> {
         let found = self.folder;
         let found = found.map(|folder| PrivateFolder::look(folder, self.work_tree));
         Ok(found.transpose()?.flatten())
     }
 
-    /// Opens the folder for writing, alone; it is made when it is not there.
+    /// Opens the folder for writing, exclusively, creating it if needed.
     fn open(&self) -> Result<(PrivateFolder, RecordLock), Error> {
         let place = self.folder.ok_or(Error::NoPlace)?;
         let failed = |source| Error::File {
@@ -336,7 +335,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// Keeps the list of keys.
+/// Saves the list of keys.
 fn keep(folder: &PrivateFolder, signers: Vec<Signer>) -> Result<(), Error> {
     let kept = KeptSigners {
         schema: SIGNERS_SCHEMA.into(),
@@ -351,7 +350,7 @@ fn keep(folder: &PrivateFolder, signers: Vec<Signer>) -> Result<(), Error> {
         })
 }
 
-/// A name that can be shown on one line.
+/// Checks that a name fits on one line, and trims it.
 fn checked(name: &str) -> Result<String, Error> {
     let name = name.trim();
     let fits = (1..=200).contains(&name.chars().count()) && !name.chars().any(char::is_control);

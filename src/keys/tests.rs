@@ -1,4 +1,4 @@
-//! Keys: private, whole, outside the work tree; whose signatures count, and when.
+//! Keys are private, intact and outside the work tree; whose signatures count, and when.
 #![allow(
     clippy::disallowed_methods,
     reason = "the test stands for somebody else who writes there"
@@ -35,7 +35,7 @@ impl Desk {
             .join(path)
     }
 
-    /// What is said with the folder of keys there.
+    /// Runs a function with the keys of that folder.
     fn with<T>(&self, folder: &str, run: impl FnOnce(Keys<'_>) -> T) -> T {
         run(Keys {
             folder: Some(&self.at(folder)),
@@ -54,7 +54,7 @@ impl Desk {
 
 const HERE: &str = "config/snapback";
 
-/// A desk with a key of its own.
+/// Returns a desk with a key of its own.
 fn with_key() -> (Desk, KeyId) {
     let desk = Desk::new();
     let (key, _) = desk
@@ -171,7 +171,7 @@ fn a_key_or_list_that_is_no_file_or_damaged_is_refused_and_never_quoted() {
     let text = String::from_utf8(whole.clone()).expect("it is text");
     let kept: serde_json::Value = serde_json::from_slice(&whole).expect("it is JSON");
     let secret = kept["secret"].as_str().expect("it is there").to_string();
-    // Any byte changed: it is refused, or it is blank space and the same key.
+    // Any changed byte is refused, unless it is white space and the key stays the same.
     for at in 0..whole.len() {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
@@ -288,7 +288,7 @@ fn a_list_that_cannot_be_believed_vouches_for_nobody() {
     assert_eq!(state(), State::UnknownKey);
 }
 
-/// A signer under a name with blank space around it.
+/// Returns a signer whose name has white space around it.
 fn li(key: KeyId) -> Signer {
     Signer {
         name: " Li ".into(),
@@ -298,7 +298,7 @@ fn li(key: KeyId) -> Signer {
     }
 }
 
-/// A signature of Li's, Li's key, and the desk of Ada, who allows nobody but herself yet.
+/// Returns a signature of Li's, Li's key, and the desk of Ada, who so far allows only herself.
 fn two_desks() -> (ManifestSignature, KeyId, Desk, KeyId) {
     let (desk, own) = with_key();
     let signature = desk
@@ -311,7 +311,7 @@ fn two_desks() -> (ManifestSignature, KeyId, Desk, KeyId) {
     (signature, own, other, theirs)
 }
 
-/// What a desk says of a signature.
+/// Returns a desk's judgement of a signature.
 fn state(desk: &Desk, signature: &ManifestSignature, manifest: &[u8]) -> State {
     desk.with(HERE, |keys| keys.judge(signature, manifest))
         .0
@@ -327,7 +327,7 @@ fn keys_are_told_apart() {
         .with(HERE, |keys| keys.allow(&li(own)))
         .expect("it is allowed");
     assert_eq!(state(&other, &signature, MANIFEST), State::Good);
-    // Ada's key does not vouch for what Li's made, though both are allowed.
+    // Ada's key does not vouch for Li's signature, though both are allowed.
     let forged = ManifestSignature {
         key: theirs,
         ..signature.clone()

@@ -1,8 +1,8 @@
-//! What is proved once an operation is done, or when there was nothing to do.
+//! Verification after an operation is done, or when there was nothing to do.
 //!
-//! A release is verified where it is kept and in the work tree. An undo arrives at a state that was
-//! there before: it is brought back exactly, whatever it is, and then said is whether it is a
-//! release and whether that holds. Nothing here takes anything back.
+//! A release is verified both where it is stored and in the work tree. An undo restores an earlier
+//! state exactly, whatever it was; afterwards the report says whether that state is a release and
+//! whether it holds. Nothing here reverses an operation.
 
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ use crate::{
 };
 
 impl Operator<'_> {
-    /// What follows a finished operation.
+    /// Runs what follows a finished operation.
     pub(super) fn after(
         &self,
         operation: &Operation,
@@ -34,7 +34,7 @@ impl Operator<'_> {
         };
         match operation.about.kind {
             OpKind::CreateSnapshot => {
-                // The files were taken in when it was asked for, which was before it was planned.
+                // The files were taken in when the operation was requested, before it was planned.
                 let since = operation
                     .about
                     .at
@@ -68,8 +68,8 @@ impl Operator<'_> {
         Ok(())
     }
 
-    /// A rollback whose files were verified by a run that did not live to its end: whoever was here
-    /// since may have changed them. Its commands passed and are not run again.
+    /// Verifies a rollback again if its files were verified by a run that was killed: others may
+    /// have changed them since. Its commands passed and are not run again.
     fn look_after_a_kill(
         &self,
         operation: &Operation,
@@ -100,8 +100,7 @@ impl Operator<'_> {
         Ok(())
     }
 
-    /// A release, where it is kept and in the work tree; what somebody changed there since is
-    /// theirs.
+    /// Verifies a release, stored and in the work tree; changes made there since are foreign edits.
     fn verify_released(
         &self,
         operation: &Operation,
@@ -119,8 +118,8 @@ impl Operator<'_> {
         Verifier::new(self.site, task, &releases, version).released(levels)
     }
 
-    /// The version that an undo or redo arrived at. The files are what they were, so what differs
-    /// from the release differed before, and is told; a command that fails is a check that fails.
+    /// Verifies the version that an undo or redo arrived at. Differences from the release existed
+    /// before, so they are only reported; a failing command fails its check.
     fn verify_arrived(
         &self,
         operation: &Operation,
@@ -158,8 +157,7 @@ impl Operator<'_> {
                 );
                 other.push(check.id.clone());
             }
-            // Nobody was asked to agree to a command for an undo; what could not run is not
-            // checked.
+            // An undo asks for no consent to commands; a command that could not run is not checked.
             let not_run =
                 check.status == Status::Inconclusive && check.level >= 3 && !self.may_run(task);
             if differs || not_run {
@@ -175,7 +173,7 @@ impl Operator<'_> {
         Ok(checks)
     }
 
-    /// True when the owner agreed to every command that verifies this task.
+    /// Returns true when the owner agreed to every command that verifies this task.
     fn may_run(&self, task: &TaskSpec) -> bool {
         self.site
             .commands_of_verification(&task.id)
@@ -183,7 +181,7 @@ impl Operator<'_> {
             .all(|command| command.trusted)
     }
 
-    /// What a rollback to the version that is active already finds: every byte is read.
+    /// Verifies the active version for a rollback to that same version: reads every byte.
     pub(super) fn verify_active(
         &self,
         task: &TaskSpec,
@@ -204,7 +202,7 @@ impl Operator<'_> {
             &task.id,
             &version,
         );
-        // As in an operation: what all tasks share stops no task's way back.
+        // As in an operation: the file that all tasks share blocks no task's rollback.
         let registry = match read::entry(&*self.site.tree, &self.site.settings, &task.id) {
             Ok(_) => RegistryEntry::Counts,
             Err(_) => RegistryEntry::Told,

@@ -1,5 +1,5 @@
-//! The lines of the audit log: of operations, which their journals wait for, and of what changes
-//! something and has no journal.
+//! The lines of the audit log: for operations, whose journals wait for them, and for changes that
+//! have no journal.
 
 use super::Operator;
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl Operator<'_> {
-    /// What is said of a deed that this process did, now.
+    /// Builds the entry for an action of this process, at the current time.
     fn said(&self, what: Deed, why: &str, result: Ended) -> Said {
         let git = &self.site.git;
         let (uid, user) = user::current();
@@ -46,7 +46,7 @@ impl Operator<'_> {
         }
     }
 
-    /// What is said of an operation.
+    /// Builds the entry for an operation.
     fn said_of(&self, operation: &Summary, by: Option<&str>, result: Ended) -> Said {
         let undone = operation
             .about
@@ -120,7 +120,7 @@ impl Operator<'_> {
         Ok(())
     }
 
-    /// Says that a deed failed before anything was changed. The failure is worth more than its
+    /// Records that an action failed before any change. The failure is more important than its
     /// line.
     pub(super) fn note_failed(&self, what: Deed, why: &str, failure: &Failure) {
         let result = Ended {
@@ -139,10 +139,10 @@ impl Operator<'_> {
         }
     }
 
-    /// Does something that has no journal, with a line in the audit log.
+    /// Performs an action that has no journal, with a line in the audit log.
     ///
     /// # Errors
-    /// Those of what is done; when its line cannot be written.
+    /// Fails as the action does, and when its line cannot be written.
     pub fn witnessed<T>(
         &self,
         what: Deed,
@@ -152,7 +152,7 @@ impl Operator<'_> {
         let trail = self.site.audit();
         let said = self.said(what, why, End::Done.into());
         let warn = |notes: Vec<String>| notes.into_iter().for_each(|note| self.site.warn(note));
-        // What is under way must be known, also of a collection that is to make room.
+        // An action in progress must be on record, even a collection that is to free space.
         let (ticket, notes) = self.with_reserve(|| Ok(trail.begin(said.clone())?))?;
         warn(notes);
         match act() {
@@ -161,7 +161,7 @@ impl Operator<'_> {
                 Ok(done)
             }
             Err(failure) => {
-                // The failure is worth more than its line, which the next command writes then.
+                // The failure matters more than its line, which the next command then writes.
                 let result = Ended {
                     end: End::Failed,
                     error: Some(failure.kind().word().into()),
@@ -172,8 +172,8 @@ impl Operator<'_> {
         }
     }
 
-    /// Does something that can be done again; when the disk is full, a second time with the room
-    /// that is kept for recoveries.
+    /// Runs a repeatable action; if the disk is full, runs it again after releasing the space
+    /// reserved for recoveries.
     fn with_reserve<T>(&self, act: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
         match act() {
             Err(failure) if failure.is_disk_full() && reserve::free(&*self.site.state) => act(),
@@ -182,7 +182,7 @@ impl Operator<'_> {
     }
 }
 
-/// A deed that is no journalled operation.
+/// Builds an action that is not a journalled operation.
 pub fn deed(kind: &str) -> Deed {
     let id = format!("act-{:016x}", u64::from_be_bytes(crate::base::random()));
     Deed {
@@ -196,7 +196,7 @@ pub fn deed(kind: &str) -> Deed {
     }
 }
 
-/// The same on a version of a task.
+/// Builds such an action on a version of a task.
 pub fn deed_on(kind: &str, task: &TaskId, from: Option<&Version>, to: Option<&Version>) -> Deed {
     Deed {
         task: Some(task.clone()),
@@ -206,7 +206,7 @@ pub fn deed_on(kind: &str, task: &TaskId, from: Option<&Version>, to: Option<&Ve
     }
 }
 
-/// The same on something that has a name.
+/// Builds such an action on a named object.
 pub fn deed_about(kind: &str, about: &str) -> Deed {
     Deed {
         about: Some(crate::audit::line::reason(about)),

@@ -1,5 +1,5 @@
-//! Checks the audit log against what speaks of it elsewhere: tags that name its lines, and journals
-//! of operations that must have one.
+//! Checks the audit log against outside evidence: tags that name its lines, and journals of
+//! operations that must have one.
 
 use std::collections::BTreeSet;
 
@@ -23,12 +23,12 @@ use crate::{
 
 /// Checks the audit log against itself, the tags and the journals.
 pub fn check(site: &RepoSite) -> Result<AuditCheck, Failure> {
-    // Read after the log, they could speak of lines that were not there yet.
+    // If the log were read first, these could refer to lines that it does not have yet.
     let outside = outside(site)?;
     Ok(audit::check::check(&site.audit().segments()?, &outside))
 }
 
-/// What tags and journals say of the log.
+/// Collects the evidence in tags and journals.
 fn outside(site: &RepoSite) -> Result<Outside, Failure> {
     let git = &site.git;
     let (mut over, mut made) = (Vec::new(), BTreeSet::new());
@@ -72,7 +72,7 @@ fn outside(site: &RepoSite) -> Result<Outside, Failure> {
     let mut seen = BTreeSet::new();
     let mut anchors = Vec::new();
     for (tag, id) in tags.chain(kept).filter(|(_, id)| seen.insert(id.clone())) {
-        // A tag that cannot be read is another check's concern.
+        // An unreadable tag is another check's concern.
         let Ok(peeled) = git.peel_tag(&id) else {
             continue;
         };

@@ -1,5 +1,5 @@
-//! The configured commands that an operation runs: named in its plan, and refused without the
-//! owner's word before anything is changed. The places where commands start look once more.
+//! The configured commands that an operation runs: listed in its plan, and refused without consent
+//! before any change. The places that start commands check consent once more.
 
 use crate::{
     base::Failure,
@@ -12,7 +12,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// Writes into the plan what the draft would run; with `--no-commands` it then runs nothing.
+/// Lists the draft's commands in its plan; with `--no-commands` the draft runs none.
 pub fn name(site: &RepoSite, draft: &mut Draft) {
     if draft.plan.nothing_to_do {
         return;
@@ -21,8 +21,7 @@ pub fn name(site: &RepoSite, draft: &mut Draft) {
     roles.extend(draft.packages.as_ref().map(|_| Role::Environment));
     let mut commands = site.commands_for(&draft.plan.task, &roles);
     if matches!(draft.plan.kind, OpKind::Undo | OpKind::Redo) {
-        // They verify where it arrives. That nobody agreed to them keeps nobody from going
-        // back.
+        // These verify the result. Missing consent for them does not block a rollback.
         let checks = site.commands_for(&draft.plan.task, &[Role::Smoke, Role::Probe]);
         commands.extend(checks.into_iter().filter(|command| command.trusted));
     }
@@ -39,7 +38,7 @@ pub fn name(site: &RepoSite, draft: &mut Draft) {
     }
 }
 
-/// Refuses to go on with an operation whose commands may not run.
+/// Refuses an operation whose commands may not run.
 pub fn require(site: &RepoSite, operation: &Operation, forward: bool) -> Result<(), Failure> {
     let Some(task) = operation
         .about
@@ -53,12 +52,12 @@ pub fn require(site: &RepoSite, operation: &Operation, forward: bool) -> Result<
     Ok(site.require_trust(task, &roles)?)
 }
 
-/// The commands that these steps may run, going forward or only back.
+/// Returns the roles of commands that these steps may run, forward or only backward.
 fn roles_of(kind: OpKind, steps: &[Step], forward: bool) -> Vec<Role> {
     let mut roles = Vec::new();
     for step in steps {
         match step {
-            // Going back after a failure runs the other one of the two.
+            // Reversing after a failure runs the counterpart.
             Step::Command { .. } => roles.extend([Role::Stop, Role::Start]),
             Step::Verify { version: Some(_) } if forward => roles.push(Role::Smoke),
             Step::Ready { .. } if forward => roles.push(Role::Probe),

@@ -1,5 +1,5 @@
-//! Whether a draft can be shown and done: looked at before anything is changed, so that nothing
-//! has to be taken back for what could be known before.
+//! Checks whether a draft can be shown and executed, before any change, so that nothing has to be
+//! reversed for a foreseeable reason.
 
 use std::{collections::BTreeSet, ffi::OsStr};
 
@@ -14,8 +14,8 @@ use crate::{
 };
 
 impl Operator<'_> {
-    /// What a draft needs to be one that can be shown: places that can be changed, and what its own
-    /// verification will ask for. Names its commands.
+    /// Checks the conditions for showing a draft: writable places, and the requirements of its own
+    /// verification. Also lists its commands.
     pub fn check_draft(&self, draft: &mut Draft, on_fail: OnVerifyFail) -> Result<(), Failure> {
         commands::name(self.site, draft);
         self.check_places(draft)?;
@@ -23,8 +23,8 @@ impl Operator<'_> {
         self.check_variables(draft, on_fail)
     }
 
-    /// What it needs to be done, beyond that: the owner's word on its commands, and a name for its
-    /// commit.
+    /// Checks the further conditions for executing it: consent to its commands, and an identity for
+    /// its commit.
     pub fn check_doable(&self, draft: &Draft) -> Result<(), Failure> {
         site::consent::require(draft.plan.commands.clone())?;
         if draft.commit.is_some() && !draft.plan.nothing_to_do {
@@ -34,7 +34,7 @@ impl Operator<'_> {
         Ok(())
     }
 
-    /// Variables that the settings ask for and nobody set would turn a rollback back after it
+    /// Refuses unset variables that the settings require; they would reverse a rollback after it
     /// changed the files.
     fn check_variables(&self, draft: &Draft, on_fail: OnVerifyFail) -> Result<(), Failure> {
         let asks = draft
@@ -64,7 +64,7 @@ impl Operator<'_> {
         }
     }
 
-    /// Refuses a file or folder that nobody may change while it has an attribute.
+    /// Refuses a file or folder with an attribute that forbids changes.
     fn refuse_fixed(&self, path: &RelPath) -> Result<(), Failure> {
         let fixed = !path.is_root()
             && self
@@ -82,8 +82,8 @@ impl Operator<'_> {
         }
     }
 
-    /// Everything that a draft would change can be: its folders can be written to, nothing of the
-    /// user's has the name of a staging folder, no path is a mount itself, and no file is fixed.
+    /// Checks that everything the draft changes can be changed: its folders are writable, no user
+    /// file has the name of a staging folder, no path is a mount point, and no file is immutable.
     fn check_places(&self, draft: &Draft) -> Result<(), Failure> {
         let tree = &*self.site.tree;
         let mut folders: BTreeSet<RelPath> =
@@ -104,7 +104,7 @@ impl Operator<'_> {
             }
         }
         for folder in folders {
-            // A folder that is missing is made in the nearest one above it that is there.
+            // A missing folder is created in its nearest existing ancestor.
             let there = |dir: &RelPath| {
                 tree.stat(dir)
                     .is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == Type::Dir))

@@ -1,4 +1,4 @@
-//! What stops an operation before it begins, or keeps it from being brought to its end.
+//! Errors that stop an operation before it begins, or prevent its completion.
 
 use std::path::PathBuf;
 
@@ -7,19 +7,19 @@ use crate::{
     model::{Advice, TaskId, operation::OpKind},
 };
 
-/// What stops an operation before it begins, or keeps it from being brought to its end.
+/// Errors that stop an operation before it begins, or prevent its completion.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The plan that was shown is not what would be done now.
+    /// The plan shown differs from what would be done now.
     #[error("the repository changed after the plan was shown")]
     PlanOutOfDate,
-    /// Something of the user's has the name that changes of files are staged under.
+    /// A user's file has the name of the staging folder.
     #[error("{0} is in the work tree, and snapback needs this name while it changes files")]
     StageTaken(RelPath),
     /// The operation belongs to another work tree.
     #[error("the unfinished operation belongs to the work tree {0}")]
     OtherWorkTree(String),
-    /// A plan that was read back would write what no plan of its kind writes.
+    /// A plan read back would write a path that no plan of its kind writes.
     #[error(
         "operation {op} would write {path}, {why}: its plan or the settings were changed since it was made"
     )]
@@ -28,13 +28,12 @@ pub enum Error {
         op: String,
         /// The path.
         path: RelPath,
-        /// What it is instead.
+        /// The reason: what the path is instead.
         why: &'static str,
-        /// True for an operation that is over, and was to be undone.
+        /// True for a finished operation that was to be undone.
         is_over: bool,
     },
-    /// A plan that was read back would move a name, or say a verdict, that no plan of its kind
-    /// does.
+    /// A plan read back would move a reference, or give a verdict, that no plan of its kind does.
     #[error(
         "operation {op} would change {name}, {why}: its plan or the settings were changed since it was made"
     )]
@@ -43,12 +42,12 @@ pub enum Error {
         op: String,
         /// The reference or verdict.
         name: String,
-        /// What it is instead.
+        /// The reason: what the name is instead.
         why: &'static str,
-        /// True for an operation that is over, and was to be undone.
+        /// True for a finished operation that was to be undone.
         is_over: bool,
     },
-    /// The branch that an unfinished operation commits to is not that of this work tree.
+    /// This work tree is not on the branch that an unfinished operation commits to.
     #[error("operation {op} commits to {branch}, which HEAD is not on")]
     OtherBranch {
         /// The operation's short id.
@@ -56,17 +55,17 @@ pub enum Error {
         /// The branch's full name.
         branch: String,
     },
-    /// The disk has less room than is certainly written to it.
+    /// The disk has less free space than will certainly be written.
     #[error("there is not enough room in {}: {needed} are needed, {free} are free", place.display())]
     NoSpace {
-        /// A folder of the disk.
+        /// A folder on the disk.
         place: PathBuf,
-        /// How much is needed.
+        /// The space needed.
         needed: String,
-        /// How much there is.
+        /// The free space.
         free: String,
     },
-    /// Variables that the settings ask for are not set.
+    /// Variables required by the settings are not set.
     #[error("{task} needs {}, which {} not set here (`env: variables` in its settings)", names.join(", "), if names.len() == 1 { "is" } else { "are" })]
     Unset {
         /// The task.
@@ -77,7 +76,7 @@ pub enum Error {
     /// There is no unfinished operation.
     #[error("no operation is unfinished")]
     NothingUnfinished,
-    /// It could not be taken back because it had been published.
+    /// The operation could not be reversed because it had been published.
     #[error("operation {0} had been published already; it is complete now")]
     WasPublished(String, OpKind),
 }
@@ -120,7 +119,7 @@ impl Fault for Error {
 }
 
 impl Error {
-    /// What to do about an operation that is unfinished, over, or not its own.
+    /// Returns hints for an operation that is unfinished, finished, or not its own.
     fn hints_on_the_unfinished(&self) -> Vec<Hint> {
         match self {
             Self::OtherBranch { branch, .. } => vec![
@@ -144,7 +143,7 @@ impl Error {
                     .there(path)
                     .because("finish it there"),
             ],
-            // What of these can be taken back is said of them themselves.
+            // Whether these can be undone is stated in their own output.
             Self::WasPublished(op, OpKind::Adopt | OpKind::Init | OpKind::Undo) => {
                 vec![Advice::SeeOperation { op: op.clone() }.because("see what it did")]
             }

@@ -1,7 +1,7 @@
-//! From a change to its report: described, shown, made durable, begun, run.
+//! Takes a change to its report: described, shown, made durable, begun, run.
 //!
-//! Everything up to [`Log::begin`] changes nothing that anybody can see; from there on the journal
-//! knows how far it came.
+//! Everything before [`Log::begin`] makes no visible change; from there on the journal records the
+//! progress.
 
 use std::time::Instant;
 
@@ -18,12 +18,12 @@ use crate::{
 };
 
 impl Operator<'_> {
-    /// Does what is asked for, with a plan that is made once, under the lock, and shown to `see`
-    /// just before; an error from it stops everything.
+    /// Executes a change. The plan is made once, under the lock, and passed to `see` before
+    /// execution; an error from `see` stops everything.
     ///
     /// # Errors
-    /// Every error before the operation's intent is written changes nothing. An operation that
-    /// fails afterwards is taken back, and the report says so; when that fails too, it is stuck.
+    /// Errors before the operation's intent is written change nothing. An operation that fails
+    /// later is reversed, and the report says so; if that fails too, it is stuck.
     pub fn execute(
         &self,
         change: &dyn Change,
@@ -36,7 +36,7 @@ impl Operator<'_> {
         Operator::new(&site).execute_locked(change, begun, see)
     }
 
-    /// The same under the lock.
+    /// Executes a change under the lock.
     fn execute_locked(
         &self,
         change: &dyn Change,
@@ -66,7 +66,7 @@ impl Operator<'_> {
         Ok(report)
     }
 
-    /// Makes durable what the operation needs, and writes its intent down.
+    /// Makes durable what the operation needs, and writes its intent.
     fn begin(
         &self,
         change: &dyn Change,
@@ -74,7 +74,7 @@ impl Operator<'_> {
     ) -> Result<(Log, Written, Option<String>), Failure> {
         cancel::check()?;
         let id = history::next_id(&*self.site.state)?;
-        // From here on what was changed is known from the journal, however far it comes.
+        // From here on the journal records every change.
         self.site.sink.take(Event::Began { op: id.clone() });
         let commit = draft.commit.as_ref();
         let tag = commit.and_then(|commit| Some(commit.tag.as_ref()?.0.to_string()));
@@ -82,7 +82,7 @@ impl Operator<'_> {
             verdict::join_publication(self.site, operation)
         })?;
         written.operation.on_verify_fail = change.on_verify_fail(&self.site.settings);
-        // What is written down must be what can be carried on, taken back and undone.
+        // The written plan must be one that can be resumed, reversed and undone.
         debug_assert_eq!(
             self.check_planned(&written.operation, Direction::Forward)
                 .map_err(|failure| failure.to_string()),
@@ -93,15 +93,15 @@ impl Operator<'_> {
         Ok((log, written, tag))
     }
 
-    /// Describes what a change would do; what it would change can be changed.
+    /// Drafts a change and checks that it can be made.
     pub(super) fn draft(&self, change: &dyn Change) -> Result<Draft, Failure> {
         let mut draft = change.draft(self.site)?;
         self.check_draft(&mut draft, change.on_verify_fail(&self.site.settings))?;
         Ok(draft)
     }
 
-    /// Lets the user's `pre-commit` hook look at what will be committed. It may change files, so
-    /// the draft is made again after it.
+    /// Runs the user's `pre-commit` hook on what will be committed. The hook may change files, so
+    /// the draft is made again afterwards.
     fn run_pre_commit(&self, change: &dyn Change, draft: Draft) -> Result<Draft, Failure> {
         if !self.site.git.has_hook("pre-commit") {
             return Ok(draft);
@@ -111,7 +111,7 @@ impl Operator<'_> {
         self.draft(change)
     }
 
-    /// An unfinished operation must be dealt with first; leftovers of one that never began go.
+    /// Refuses while an operation is unfinished; removes leftovers of one that never began.
     fn refuse_unfinished(&self) -> Result<(), Failure> {
         let state = &self.site.state;
         create_dir_all(&**state, &RelPath::own("ops"), 0o700)
@@ -127,12 +127,12 @@ impl Operator<'_> {
         }
     }
 
-    /// Removes what commands that were killed left half-made. Only under the lock.
+    /// Removes leftovers of killed commands. Call only under the lock.
     pub(super) fn sweep(&self) -> Result<(), Failure> {
         facts::sweep(&*self.site.state);
         refs::sweep(&self.site.git);
         self.site.git.sweep_packs()?;
-        // When not even that works, one that is open is still to be told of.
+        // Even if the sweep fails, report an unfinished operation.
         Ok(history::sweep(&*self.site.state).inspect_err(|_| {
             if let Ok(Some(found)) = history::unfinished(&self.site.state) {
                 self.site.sink.take(Event::Began {
@@ -142,8 +142,8 @@ impl Operator<'_> {
         })?)
     }
 
-    /// No operation is unfinished, so what has the name of the staging folder is the user's: a
-    /// change of files would empty it.
+    /// No operation is unfinished, so a file with the staging folder's name is the user's, and
+    /// changing files would empty it.
     fn refuse_strangers_stage(&self) -> Result<(), Failure> {
         let stage = RelPath::own(files::STAGE);
         match crate::catalog::capture::stat(&*self.site.tree, &stage)? {
@@ -153,10 +153,10 @@ impl Operator<'_> {
     }
 }
 
-/// Refuses a plan that is not the one that was shown.
+/// Refuses a plan that differs from the one shown.
 ///
 /// # Errors
-/// When it is another one.
+/// Fails when they differ.
 pub fn same(plan: &Plan, shown: Option<&Plan>) -> Result<(), Failure> {
     if shown.is_some_and(|shown| shown != plan) {
         Err(Error::PlanOutOfDate.into())
@@ -168,7 +168,7 @@ pub fn same(plan: &Plan, shown: Option<&Plan>) -> Result<(), Failure> {
 /// Refuses an operation of another work tree, whose files are not here.
 ///
 /// # Errors
-/// When it is one.
+/// Fails when it belongs to another one.
 pub fn refuse_other_work_tree(site: &RepoSite, operation: &Operation) -> Result<(), Error> {
     if operation.about.worktree == site.git.work_tree().to_string_lossy() {
         Ok(())
@@ -177,7 +177,7 @@ pub fn refuse_other_work_tree(site: &RepoSite, operation: &Operation) -> Result<
     }
 }
 
-/// The deed that a plan describes.
+/// Returns the action that a plan describes.
 fn deed_of(plan: &Plan) -> Deed {
     let kind = plan.kind.word();
     if plan.kind.is_of_no_task() {

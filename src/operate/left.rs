@@ -1,5 +1,5 @@
-//! Where the operations stand that a command began, by their journals. What a person reads after a
-//! failure is made from this alone, so it cannot say more than the disk does.
+//! The status of operations begun by a command, according to their journals. Messages after a
+//! failure are made from this alone, so they cannot claim more than is on disk.
 
 use crate::{
     journal::{self, history, status::Phase},
@@ -11,8 +11,8 @@ use crate::{
     steps::files::notes,
 };
 
-/// What is left of operations that were begun, as far as their journals are there: one that
-/// has none did nothing.
+/// Returns the status of operations that were begun. One without a journal did nothing and is left
+/// out.
 pub fn left_of(site: &RepoSite, began: &[OpId]) -> Vec<LeftOperation> {
     began
         .iter()
@@ -20,7 +20,7 @@ pub fn left_of(site: &RepoSite, began: &[OpId]) -> Vec<LeftOperation> {
         .collect()
 }
 
-/// What is left of one operation.
+/// Returns the status of one operation.
 fn left_of_one(site: &RepoSite, op: &OpId) -> Option<LeftOperation> {
     let unknown = LeftOperation {
         op: op.clone(),
@@ -57,7 +57,7 @@ fn left_of_one(site: &RepoSite, op: &OpId) -> Option<LeftOperation> {
         Phase::Forward { done, started } => {
             (Stand::Unfinished, names(done), started.map(|_| name(done)))
         }
-        // Its last step is taken back or not: that was not written down.
+        // Whether its last step was undone was not recorded.
         Phase::Backward { left, .. } => (
             Stand::Unfinished,
             names(left.saturating_sub(1)),

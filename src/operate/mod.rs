@@ -1,13 +1,13 @@
-//! Row 8, the one way in which anything changes: draft, plan shown, bytes kept, operation written
-//! down, steps, verification, report, line of the audit log.
+//! Row 8, the only way in which anything changes: draft, plan shown, bytes stored, operation
+//! recorded, steps, verification, report, line of the audit log.
 //!
-//! Engines describe a [`Change`]; only the [`Operator`] carries one out. No other room begins a
-//! journal, keeps a report or writes a line of the audit log by itself. So what is said of an
-//! operation after a failure has one source, its journal: see [`left`]. What changes something and
-//! has no journal, such as a verdict, is done by [`Operator::witnessed`].
+//! Engines describe a [`Change`]; only the [`Operator`] executes one. No other room begins a
+//! journal, saves a report or writes an audit line. So everything reported about an operation after
+//! a failure has one source, its journal: see [`left`]. Changes without a journal, such as a
+//! verdict, go through [`Operator::witnessed`].
 //!
-//! The way from a change to its report is in [`execute`]. Then read [`run`], which runs the steps,
-//! and [`recover`], which brings an interrupted operation to its end.
+//! [`execute`] leads from a change to its report. Then read [`run`], which runs the steps, and
+//! [`recover`], which completes an interrupted operation.
 
 mod after;
 mod audit;
@@ -40,75 +40,74 @@ pub use error::Error;
 pub use names::Direction;
 pub use verdicts::{NewVerdict, own_failure};
 
-/// Something that somebody may ask to be changed. It says what would be done; the [`Operator`]
-/// does it.
+/// A change that can be requested. It describes what would be done; the [`Operator`] does it.
 pub trait Change {
-    /// Describes what would be done; reads only. It is asked again whenever files may have changed
+    /// Describes what would be done; reads only. Called again whenever files may have changed
     /// since.
     ///
     /// # Errors
-    /// When it cannot be done, or may not.
+    /// Fails when it is impossible or not allowed.
     fn draft(&self, site: &RepoSite) -> Result<Draft, Failure>;
 
-    /// What happens when the last two levels of its verification fail.
+    /// Returns what happens when the last two levels of its verification fail.
     fn on_verify_fail(&self, _settings: &Settings) -> OnVerifyFail {
         OnVerifyFail::Undo
     }
 
-    /// True when the user's own `pre-commit` hook is to look at what will be committed.
+    /// Returns true when the user's own `pre-commit` hook should check what will be committed.
     fn runs_pre_commit(&self) -> bool {
         false
     }
 
-    /// True when the version that is active is verified although there is nothing to do.
+    /// Returns true when the active version is verified even if there is nothing to do.
     fn verifies_active(&self) -> bool {
         false
     }
 
-    /// Makes durable what must be, before the operation is.
+    /// Makes durable what must be durable before the operation begins.
     ///
     /// # Errors
-    /// When it cannot be: then nothing is begun.
+    /// Fails when that is impossible; then nothing is begun.
     fn before(&self, _site: &RepoSite, _draft: &Draft) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// The operation was not begun after all.
+    /// Called when the operation was not begun after all.
     fn not_begun(&self, _site: &RepoSite) {}
 
-    /// The operation has ended. Returns what its report is to say of that.
+    /// Called when the operation has ended. Returns a remark for its report.
     ///
     /// # Errors
-    /// When what follows from the end cannot be made durable.
+    /// Fails when its consequences cannot be made durable.
     fn ended(&self, _site: &RepoSite, _report: &Report) -> Result<Option<String>, Failure> {
         Ok(None)
     }
 }
 
-/// The one who carries changes out at a site.
+/// Executes changes at a site.
 pub struct Operator<'a> {
     site: &'a RepoSite,
 }
 
 impl<'a> Operator<'a> {
-    /// The one at this site.
+    /// Returns the operator of this site.
     pub fn new(site: &'a RepoSite) -> Self {
         Self { site }
     }
 
-    /// What a change would do. Reads only.
+    /// Plans a change. Reads only.
     ///
     /// # Errors
-    /// When it cannot be done, or may not.
+    /// Fails when it is impossible or not allowed.
     pub fn plan(&self, change: &dyn Change) -> Result<Plan, Failure> {
         self.draft(change).map(|draft| draft.plan)
     }
 
-    /// The same of a change that is likely to be executed: files that the store is to keep are
-    /// read into it, where nobody sees them before the operation is written.
+    /// Like [`Self::plan`], for a change that will probably be executed: files for the store are
+    /// read into it already, invisible until the operation is written.
     ///
     /// # Errors
-    /// When it cannot be done, or may not.
+    /// Fails when it is impossible or not allowed.
     pub fn plan_to_execute(&self, change: &dyn Change) -> Result<Plan, Failure> {
         Operator::new(&self.site.taking_in()).plan(change)
     }

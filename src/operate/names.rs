@@ -1,9 +1,8 @@
-//! The names and verdicts of plans that are read back, held against what a plan of their kind
-//! gives.
+//! Checks the references and verdicts of plans that are read back against what their kind allows.
 //!
-//! A reference that an operation moves is the tag of its own version, the second reference of that,
-//! its own safety reference, a verdict on its own task, or the branch of this work tree, which gets
-//! what the plan says of paths and nothing else. See `paths.rs` for the paths.
+//! An operation may move the tag of its own version, that tag's second reference, its own safety
+//! reference, a verdict on its own task, and the branch of this work tree, which may receive only
+//! the content that the plan gives its paths. See `paths.rs` for the paths.
 
 use super::{Error, Operator};
 use crate::{
@@ -17,33 +16,33 @@ use crate::{
     verdict::refs,
 };
 
-/// The names of branches.
+/// The prefix of branches.
 const BRANCHES: &str = "refs/heads/";
 
-/// Which way a plan that is read back will go.
+/// The direction in which a plan that is read back will go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// It is carried on.
+    /// It is resumed.
     Forward,
-    /// It is taken back, or carried on where that cannot be.
+    /// It is reversed, or resumed where that is impossible.
     Back,
-    /// It is over, and its inverse is planned.
+    /// It is finished, and its inverse is planned.
     Over,
 }
 
-/// A name or verdict that an operation has no business with, and why.
+/// A reference or verdict that does not belong to an operation, with the reason.
 pub(super) struct Foreign {
-    /// The reference, or the task and version that a verdict is on.
+    /// The reference, or the task and version of a verdict.
     pub name: String,
-    /// Why it is none of its own.
+    /// The reason.
     pub why: &'static str,
 }
 
 impl Operator<'_> {
-    /// The first name or verdict of a plan that is not its own.
+    /// Returns the first foreign reference or verdict of a plan.
     ///
     /// # Errors
-    /// [`Error::OtherBranch`]; when git or the operation that this one takes back cannot be read.
+    /// Returns [`Error::OtherBranch`]; fails when git, or the operation to undo, cannot be read.
     pub(super) fn foreign_name(
         &self,
         operation: &Operation,
@@ -63,7 +62,7 @@ impl Operator<'_> {
         Ok(None)
     }
 
-    /// The same among the references that it moves.
+    /// Returns the first foreign one among the references it moves.
     fn foreign_ref(
         &self,
         operation: &Operation,
@@ -105,7 +104,7 @@ impl Operator<'_> {
         }
     }
 
-    /// Why a name is none that this operation moves; `None` when it is.
+    /// Returns why an operation may not move a reference; `None` when it may.
     fn why_no_name(&self, operation: &Operation, name: &str) -> Option<&'static str> {
         let about = &operation.about;
         if *name == format!("refs/snapback/safety/{}", about.id) {
@@ -134,8 +133,8 @@ impl Operator<'_> {
         (!is_verdict).then_some("which is no name of it")
     }
 
-    /// True when a branch gets what the plan says of its paths, or goes back to before the release
-    /// that is taken back.
+    /// Returns true when a branch receives the plan's content, or returns to before the release
+    /// that is undone.
     fn is_its_content(
         &self,
         operation: &Operation,
@@ -162,7 +161,7 @@ impl Operator<'_> {
         Ok(git.write_tree(before, &publication.tree)? == git.commit(&branch.after)?.tree)
     }
 
-    /// The same among the names that go: only those go that the release made which is taken back.
+    /// Returns the first foreign removal: only references made by the undone release may go.
     fn foreign_removal(
         &self,
         operation: &Operation,
@@ -189,7 +188,7 @@ impl Operator<'_> {
     }
 }
 
-/// The same among its verdicts: they are on versions of its own task, and say whose they are.
+/// Returns the first foreign verdict: own ones are on the task's versions and name the operation.
 fn foreign_verdict(operation: &Operation, records: &[VerdictRecord]) -> Option<Foreign> {
     let about = &operation.about;
     let is_own = |record: &VerdictRecord| {

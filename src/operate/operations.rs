@@ -1,5 +1,5 @@
-//! The operations that are on record: listed, one with its plan and report, and the one that is
-//! unfinished. Reads only; a report that cannot be read keeps nobody from seeing what was done.
+//! The recorded operations: a list, one with plan and report, and the unfinished one. Reads only;
+//! an unreadable report does not hide what was done.
 
 use super::reports::kept_report;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// All operations, newest first.
+/// Returns all operations, newest first.
 pub fn all(site: &RepoSite) -> Result<Vec<OperationLine>, Failure> {
     let mut lines: Vec<OperationLine> = Vec::new();
     for id in history::ids(&*site.state)? {
@@ -31,7 +31,7 @@ pub fn all(site: &RepoSite) -> Result<Vec<OperationLine>, Failure> {
     Ok(lines)
 }
 
-/// One operation by its id, short id or a prefix: its line, plan and report.
+/// Returns one operation by its id, short id or a prefix: its line, plan and report.
 pub fn one(
     site: &RepoSite,
     text: &str,
@@ -39,8 +39,7 @@ pub fn one(
     let id = history::find(&*site.state, text)?;
     let found =
         history::open(&site.state, &id)?.ok_or_else(|| journal::Error::NotFound(text.into()))?;
-    // What was done says the journal; a report that cannot be read keeps nobody from seeing
-    // that.
+    // The journal says what was done; an unreadable report does not hide that.
     let report = kept_report(site, &id).unwrap_or_else(|why| {
         site.warn(format!("the report of {} is left out: {why}", id.short()));
         None
@@ -52,10 +51,10 @@ pub fn one(
     ))
 }
 
-/// What is wrong with the reports that were kept, one line each.
+/// Returns what is wrong with stored reports, one line each.
 ///
 /// # Errors
-/// When the operations cannot be listed.
+/// Fails when the operations cannot be listed.
 pub fn damaged_reports(site: &RepoSite) -> Result<Vec<String>, Failure> {
     let ids = history::ids(&*site.state)?;
     Ok(ids
@@ -68,13 +67,13 @@ pub fn damaged_reports(site: &RepoSite) -> Result<Vec<String>, Failure> {
         .collect())
 }
 
-/// The operation that did not finish, if there is one.
+/// Returns the unfinished operation, if there is one.
 pub fn unfinished(site: &RepoSite) -> Result<Option<OperationLine>, Failure> {
     Ok(history::unfinished(&site.state)?
         .map(|found| line(&Summary::from(&found.operation), &found.phase)))
 }
 
-/// The line of an operation.
+/// Returns the line of an operation.
 pub(super) fn line(operation: &Summary, phase: &Phase) -> OperationLine {
     let name = |at: usize| {
         operation

@@ -1,10 +1,9 @@
-//! Plans that are read back, held against what a plan of their kind may write.
+//! Checks the paths of plans that are read back against what their kind may write.
 //!
-//! A plan lies in the state folder between an operation's begin and its end, and its checksums say
-//! only that it is whole. Before one is carried on, taken back or undone, every path of it must be
-//! one that the engines could have named: the task's own files, its registry entry, its manifest;
-//! no other task's file, none of the settings, nothing protected. `names.rs` does the same
-//! for its references and verdicts.
+//! A plan lies in the state folder while its operation runs, and its checksums prove only that it
+//! is intact. Before it is resumed, reversed or undone, every path must be one that the engines
+//! could have named: the task's own files, its registry entry, its manifest; no other task's file,
+//! no settings, nothing protected. `names.rs` does the same for its references and verdicts.
 
 use std::collections::HashSet;
 
@@ -20,30 +19,30 @@ use crate::{
     site::RepoSite,
 };
 
-/// The names that the settings have.
+/// The file names of the settings.
 const SETTINGS: [&str; 2] = ["snapback.yaml", "snapback.yml"];
-/// What a first setup writes beside them and the registry.
+/// Files that a first setup writes besides the settings and the registry.
 const SETUP: [&str; 2] = [".gitignore", ".gitattributes"];
 
-/// What the paths of one plan are held against.
+/// The limits for the paths of one plan.
 struct Limits<'a> {
     site: &'a RepoSite,
     operation: &'a Operation,
     task: Option<&'a TaskSpec>,
     scope: Option<Scope>,
     others: Vec<Scope>,
-    /// The paths of the operation that this one takes back.
+    /// The paths of the operation that this one undoes.
     undone: HashSet<RelPath>,
 }
 
 impl Operator<'_> {
-    /// Refuses a plan that would write what no plan of its kind writes.
+    /// Refuses a plan that would write something that no plan of its kind writes.
     ///
     /// # Errors
-    /// The first path that is not its own. Nothing was changed.
+    /// Names the first path that is not its own. Nothing was changed.
     pub fn check_planned(&self, operation: &Operation, goes: Direction) -> Result<(), Failure> {
         let is_over = goes == Direction::Over;
-        // Without its settings nobody knows what of a task is protected.
+        // Without a task's settings it is unknown what is protected.
         operation
             .about
             .task
@@ -131,7 +130,7 @@ impl<'a> Limits<'a> {
         })
     }
 
-    /// Why a path is none that this operation writes; `None` when it is.
+    /// Returns why the operation may not write a path; `None` when it may.
     fn why_not(&self, path: &RelPath) -> Option<&'static str> {
         let settings = &self.site.settings;
         let kind = self.operation.about.kind;
@@ -162,7 +161,7 @@ impl<'a> Limits<'a> {
         }
     }
 
-    /// The same of a path among the manifests.
+    /// Likewise for a path among the manifests.
     fn why_no_manifest(&self, path: &RelPath) -> Option<&'static str> {
         let about = &self.operation.about;
         let own = match (&about.task, about.kind) {
@@ -177,11 +176,11 @@ impl<'a> Limits<'a> {
         (!own).then_some("which is not its manifest")
     }
 
-    /// The same of a path that nobody owns: the settings may exclude today what was released once.
+    /// Likewise for an unowned path: today's settings may exclude files that were once released.
     fn why_no_file(&self, path: &RelPath) -> Option<&'static str> {
         let Some(scope) = &self.scope else {
-            // The task is not known any more, with its files half-way; what lies at the top is no
-            // task's.
+            // The task is no longer known, with its files half changed; files at the top belong to
+            // no task.
             return path
                 .parent()
                 .is_root()
@@ -191,7 +190,7 @@ impl<'a> Limits<'a> {
             .task
             .is_some_and(|task| task.config.as_ref() == Some(path));
         let inside = scope.dirs().iter().any(|dir| path.is_in(dir));
-        // What a rollback or its inverse made room for is saved, and comes back with the rest.
+        // Files that a rollback or its inverse moved away are saved, and return with the rest.
         let is_own = |own: &RelPath| own != path && (scope.owns(own) || self.is_shared(own));
         let made_room = || {
             self.operation
@@ -201,8 +200,8 @@ impl<'a> Limits<'a> {
         (!is_config && !inside && !made_room()).then_some("which is no file of its task")
     }
 
-    /// True for a file that the task shares with others, for what SQLite keeps beside it, and for
-    /// what lies below its place.
+    /// Returns true for a file that the task shares with others, for its SQLite companion files,
+    /// and for paths below it.
     fn is_shared(&self, path: &RelPath) -> bool {
         let is_one = |path: &RelPath| {
             self.scope.as_ref().is_some_and(|scope| scope.shares(path))
@@ -215,7 +214,7 @@ impl<'a> Limits<'a> {
             .any(|path| is_one(&path))
     }
 
-    /// True for a file that a release which the operation comes from or goes to lists as shared.
+    /// Returns true for a file listed as shared by the operation's source or target release.
     fn is_shared_in_a_release(&self, path: &RelPath) -> bool {
         let about = &self.operation.about;
         let Some(task) = &about.task else {
@@ -233,8 +232,8 @@ impl<'a> Limits<'a> {
             .any(|version| lists(version).unwrap_or(false))
     }
 
-    /// True for a change of what is protected. What is missing may come back, and what came back so
-    /// may be taken away again.
+    /// Returns true for a change of a protected path. A missing file may be restored, and a file
+    /// restored that way may be removed again.
     fn is_protected(&self, change: &PathChange) -> bool {
         let is_way_back = matches!(
             self.operation.about.kind,
@@ -247,7 +246,7 @@ impl<'a> Limits<'a> {
         is_way_back && protects && change.before.is_some() && !self.undone.contains(&change.path)
     }
 
-    /// True for a switch of the task's own environment; the names beside it begin as it does.
+    /// Returns true for a switch of the task's own environment; sibling names share its prefix.
     fn is_own_environment(&self, change: &EnvironmentChange) -> bool {
         let Some(task) = self.task else { return true };
         let beside = |path: &RelPath| {

@@ -1,4 +1,4 @@
-//! The unfinished operation, finished or taken back by the very code that was interrupted.
+//! Completes or reverses the unfinished operation, with the same code that was interrupted.
 
 use std::time::Instant;
 
@@ -23,19 +23,19 @@ use crate::{
 };
 
 impl Operator<'_> {
-    /// Finishes the unfinished operation.
+    /// Completes the unfinished operation.
     ///
     /// # Errors
-    /// When there is none, or it may not or cannot be finished.
+    /// Fails when there is none, or it may not or cannot be completed.
     pub fn resume(&self) -> Result<Report, Failure> {
         self.recover("op resume", true, |runner| runner.run())
     }
 
-    /// Takes the unfinished operation back. One that was published already is finished instead,
-    /// and that is an error which says so.
+    /// Reverses the unfinished operation. If it was published already, it is completed instead, and
+    /// an error says so.
     ///
     /// # Errors
-    /// When there is none, or it may not or cannot be taken back.
+    /// Fails when there is none, or it may not or cannot be reversed.
     pub fn abort(&self) -> Result<Report, Failure> {
         let report = self.recover("op abort", false, |runner| {
             runner.abort("a person asked for it")
@@ -46,11 +46,11 @@ impl Operator<'_> {
         }
     }
 
-    /// The unfinished operation and whether finishing it, or taking it back, would end with it
-    /// done. Reads only.
+    /// Returns the unfinished operation and whether completing it (`forward`), or reversing it,
+    /// would end with it done. Reads only.
     ///
     /// # Errors
-    /// When there is none, or it may not be brought to an end.
+    /// Fails when there is none, or it may not be ended.
     pub fn end_of_unfinished(&self, forward: bool) -> Result<(OperationLine, bool), Failure> {
         let found = history::unfinished(&self.site.state)?.ok_or(Error::NothingUnfinished)?;
         self.check_recovery(&found, forward)?;
@@ -72,8 +72,8 @@ impl Operator<'_> {
         Ok((line(&Summary::from(&operation), &phase), done))
     }
 
-    /// Refuses to bring an operation to an end that is not its own, may not run its commands, or
-    /// would take files back that a process has open.
+    /// Refuses an operation that does not belong here, whose commands may not run, or that would
+    /// restore files that a process has open.
     fn check_recovery(&self, found: &Found, forward: bool) -> Result<(), Failure> {
         let operation = &found.operation;
         refuse_other_work_tree(self.site, operation)?;
@@ -93,7 +93,7 @@ impl Operator<'_> {
         }
     }
 
-    /// Brings the unfinished operation to an end, by a command; `forward` when by finishing it.
+    /// Ends the unfinished operation, for a command; `forward` when by completing it.
     fn recover(
         &self,
         by: &str,
@@ -106,7 +106,7 @@ impl Operator<'_> {
         let found = history::unfinished(&self.site.state)?.ok_or(Error::NothingUnfinished)?;
         self.check_recovery(&found, forward)?;
         let Found { operation, log, .. } = found;
-        // From here on nobody can say that nothing was changed.
+        // From here on something may have changed.
         self.site.sink.take(Event::Began {
             op: operation.about.id.clone(),
         });
@@ -123,15 +123,15 @@ impl Operator<'_> {
             by: Some(by),
         };
         self.run_steps(execution, &mut report, direction)?;
-        // It was found half done: finished or put back, it is not as this command found it.
+        // It was found half done, so either outcome changes the state this command found.
         report.changed = true;
         report.duration_ms = millis(begun.elapsed());
         self.keep_report(&report);
         Ok(report)
     }
 
-    /// True when what is left to do takes files back, before which no stop command of the task
-    /// runs.
+    /// Returns true when the remaining work restores files without first running the task's stop
+    /// command.
     fn goes_back(&self, found: &Found, forward: bool) -> bool {
         let steps = &found.operation.steps;
         let is_stopped = steps

@@ -1,4 +1,4 @@
-//! The reports of operations: before one has ended, of one that had nothing to do, and as kept.
+//! The reports of operations: of a running one, of one with nothing to do, and as stored.
 
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ const REPORT: &str = "report";
 impl JsonRecord for Report {
     const LIMIT: u64 = 64 << 20;
 
-    /// With a checksum, which JSON alone does not have.
+    /// Adds a checksum, which JSON alone lacks.
     fn encode(&self) -> Vec<u8> {
         self.render().into_bytes()
     }
@@ -30,7 +30,7 @@ impl JsonRecord for Report {
 }
 
 impl Operator<'_> {
-    /// The report of a change that found nothing to do.
+    /// Builds the report of a change with nothing to do.
     pub(super) fn nothing_done(
         &self,
         change: &dyn Change,
@@ -69,7 +69,7 @@ impl Operator<'_> {
         Ok(report)
     }
 
-    /// The report of an operation that has not ended yet.
+    /// Builds the report of an operation that has not ended yet.
     pub(super) fn empty_report(&self, operation: &Operation, begun: Instant) -> Report {
         Report {
             op: Some(operation.about.id.clone()),
@@ -103,7 +103,7 @@ impl Operator<'_> {
         }
     }
 
-    /// Keeps the report beside the journal. It is derived, so failing to write it stops nothing.
+    /// Saves the report beside the journal. It is derived data, so failing to write it is harmless.
     pub(super) fn keep_report(&self, report: &Report) {
         let Some(op) = &report.op else { return };
         if let Err(error) = records_of(self.site, op).save(REPORT, report) {
@@ -115,13 +115,13 @@ impl Operator<'_> {
     }
 }
 
-/// The record of an operation's report, beside its journal.
+/// Returns the record of an operation's report, beside its journal.
 fn records_of<'a>(site: &'a RepoSite, op: &OpId) -> Records<'a, Report> {
     let folder = journal::log::folder(op).to_text();
     Records::new(RecordFiles::within(&*site.state), folder)
 }
 
-/// The report of an operation; `None` when none was kept.
+/// Returns the report of an operation; `None` when none was saved.
 pub(super) fn kept_report(site: &RepoSite, op: &OpId) -> Result<Option<Report>, records::Error> {
     records_of(site, op).load(REPORT)
 }

@@ -1,4 +1,4 @@
-//! Runs the steps of an operation that is written down, and says how it ended.
+//! Runs the steps of a recorded operation, and reports how it ended.
 //!
 //! Nothing is planned here: the operation's plan is durable before its first step begins.
 
@@ -15,7 +15,7 @@ use crate::{
     verify::Commands,
 };
 
-/// An operation whose steps are to run.
+/// An operation whose steps are to be run.
 pub(super) struct Execution<'a> {
     /// Its journal.
     pub(super) log: Log,
@@ -23,12 +23,12 @@ pub(super) struct Execution<'a> {
     pub(super) begun: Instant,
     /// The operation.
     pub(super) operation: &'a Operation,
-    /// The command that ends an interrupted one; `None` for a new one.
+    /// The command that ends an interrupted operation; `None` for a new one.
     pub(super) by: Option<&'a str>,
 }
 
 impl Operator<'_> {
-    /// Runs a new operation and reports.
+    /// Runs a new operation and returns its report.
     pub(super) fn run(
         &self,
         log: Log,
@@ -52,7 +52,7 @@ impl Operator<'_> {
         Ok(report)
     }
 
-    /// Runs the steps of an operation in a direction, and fills in how it ended.
+    /// Runs the steps of an operation in a direction, and records how it ended.
     pub(super) fn run_steps(
         &self,
         execution: Execution<'_>,
@@ -105,7 +105,7 @@ impl Operator<'_> {
         Ok(())
     }
 
-    /// Fills in the report of an operation that is done, and does what follows.
+    /// Completes the report of an operation that is done, and runs what follows.
     fn report_done(
         &self,
         operation: &Operation,
@@ -124,7 +124,7 @@ impl Operator<'_> {
         self.after(operation, task, begun, report)
     }
 
-    /// Others may have committed meanwhile: then the commit is another than was planned.
+    /// Notes that others committed meanwhile, so the commit differs from the planned one.
     fn note_on_top(&self, operation: &Operation, report: &mut Report) {
         match steps::publish::put_on_top(self.site, &operation.about.id) {
             Ok(None) => {}
@@ -143,12 +143,12 @@ impl Operator<'_> {
     }
 }
 
-/// Fills in the report of an operation that was taken back because of a failure; `is_new` unless
-/// it was found half done.
+/// Completes the report of an operation reversed after a failure; `is_new` unless it was found half
+/// done.
 fn report_undone(failure: &Failure, is_new: bool, report: &mut Report) {
     (report.outcome, report.changed) = (Outcome::Undone, false);
-    // Refused is what changed nothing: not what was found half done, or left what
-    // somebody wrote.
+    // "Refused" means that nothing changed: no half-done state was found, and no foreign edit
+    // remains.
     let is_as_found = is_new && report.kept.is_empty();
     let kind = if failure.kind() == Kind::Refused && !is_as_found {
         Kind::Conflict
@@ -160,7 +160,7 @@ fn report_undone(failure: &Failure, is_new: bool, report: &mut Report) {
     report.notes.extend(failure.chain());
 }
 
-/// What there is to do when the registry could not be edited.
+/// Returns what to do when the registry could not be edited.
 fn left_registry(operation: &Operation) -> Option<String> {
     let change = operation
         .about

@@ -1,8 +1,8 @@
-//! How what was made here comes to others: the words of the command that shares it.
+//! The command that shares local results with others.
 
 use crate::{base::secret, site::RepoSite};
 
-/// The words of the command that shares a branch and a tag; none when there is no saying where.
+/// Returns the command that shares a branch and a tag; empty when there is no known target.
 pub fn words(site: &RepoSite, tag: Option<&str>, named: Option<&str>) -> Vec<String> {
     let Ok(target) = site.git.push_target(named) else {
         return Vec::new();

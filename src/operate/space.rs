@@ -1,10 +1,9 @@
-//! Free space, looked at before anything changes: how much an operation writes, and how much is
-//! there.
+//! Checks free space before any change: how much an operation writes, and how much is available.
 //!
-//! What goes into the work tree is staged beside what is there, so its size is needed for certain.
-//! What is saved is stored in pieces that may be there already, and packed: its size is the most
-//! that it can need. An operation is refused only for what is certain; for the rest its plan says
-//! both numbers, and a disk that is full after all changes nothing.
+//! Files for the work tree are staged beside the existing ones, so their size is certainly needed.
+//! Saved files are stored in pieces that may exist already, and packed, so their size is an upper
+//! bound. An operation is refused only for what is certain; for the rest its plan shows both
+//! numbers, and a disk that fills up after all changes nothing.
 
 use std::{collections::BTreeMap, os::unix::fs::MetadataExt, path::PathBuf};
 
@@ -16,17 +15,17 @@ use crate::{
     steps::files::Places,
 };
 
-/// One file system, and what is written to it.
+/// A file system, and what is written to it.
 struct Disk {
     place: PathBuf,
     space: Space,
 }
 
 impl Operator<'_> {
-    /// Looks whether there is room for what a draft writes, and says so in its plan.
+    /// Checks that there is space for a draft, and notes the numbers in its plan.
     ///
     /// # Errors
-    /// When there is not enough for what is certainly written.
+    /// Fails when there is not enough for what is certainly written.
     pub(super) fn check_space(&self, draft: &mut Draft) -> Result<(), Failure> {
         let disks = self.disks(draft)?;
         if let Some(disk) = disks
@@ -41,7 +40,7 @@ impl Operator<'_> {
             }
             .into());
         }
-        // The fullest of them is the one that people should know of.
+        // Report the fullest one.
         let left = |disk: &&Disk| disk.space.free.saturating_sub(disk.space.at_most);
         draft.plan.space = disks
             .iter()
@@ -51,7 +50,7 @@ impl Operator<'_> {
         Ok(())
     }
 
-    /// The file systems that a draft writes to.
+    /// Returns the file systems that a draft writes to.
     fn disks(&self, draft: &Draft) -> Result<Vec<Disk>, Failure> {
         let mut disks: BTreeMap<u64, Disk> = BTreeMap::new();
         let top = self.site.git.work_tree().to_path_buf();
@@ -91,7 +90,7 @@ impl Operator<'_> {
         Ok(disks.into_values().collect())
     }
 
-    /// The most bytes that saving one file can need.
+    /// Returns an upper bound for saving one file, in bytes.
     fn saved(&self, file: &PathChange) -> u64 {
         let one = |record: &FileRecord| match &record.location {
             Location::Inline(bytes) => bytes.len() as u64,
@@ -101,7 +100,7 @@ impl Operator<'_> {
         file.before.as_ref().map_or(0, one) + file.after.as_ref().map_or(0, one)
     }
 
-    /// The most bytes that the large files of a release can need.
+    /// Returns an upper bound for the large files of a release, in bytes.
     fn stored(&self, draft: &Draft) -> Result<u64, Failure> {
         let mut bytes = 0;
         for (path, digest) in &draft.large {
@@ -120,7 +119,7 @@ impl Operator<'_> {
         Ok(bytes)
     }
 
-    /// Nothing, for what the store has.
+    /// Returns 0 if the store has the object, otherwise `bytes`.
     fn unless_stored(&self, id: &ObjectId, bytes: u64) -> u64 {
         if matches!(self.site.store.size(id), Ok(Some(_))) {
             0
@@ -130,8 +129,8 @@ impl Operator<'_> {
     }
 }
 
-/// Adds what is written to a place, certainly and at most. Of one that cannot be asked nothing is
-/// known.
+/// Adds what is written to a place, certainly and at most. A place that cannot be inspected is
+/// ignored.
 fn add(disks: &mut BTreeMap<u64, Disk>, place: PathBuf, (needed, at_most): (u64, u64)) {
     let Ok(found) = std::fs::metadata(&place) else {
         return;

@@ -1,5 +1,4 @@
-//! When each step of an operation began, how long it took and how it ended: the time line of its
-//! report.
+//! When each step of an operation began, how long it took and how it ended: the report's timeline.
 
 use std::{cell::RefCell, rc::Rc, time::Instant};
 
@@ -11,7 +10,7 @@ use crate::{
     model::report::{Moment, MomentEnd},
 };
 
-/// The times of the steps, with when the operation was asked for.
+/// The times of the steps, measured from the operation's request.
 #[derive(Clone)]
 pub(super) struct StepTimes {
     begun: Instant,
@@ -19,7 +18,7 @@ pub(super) struct StepTimes {
 }
 
 impl StepTimes {
-    /// Everything since `begun` went into planning and saving.
+    /// Begins a timeline; the time since `begun` counts as planning and saving.
     pub(super) fn since(begun: Instant) -> Self {
         let times = Self {
             begun,
@@ -39,7 +38,7 @@ impl StepTimes {
         });
     }
 
-    /// A step that is timed.
+    /// Wraps a step to measure it.
     pub(super) fn around<'a>(&self, step: Box<dyn JournalStep + 'a>) -> Box<dyn JournalStep + 'a> {
         Box::new(Timed {
             step,
@@ -47,13 +46,13 @@ impl StepTimes {
         })
     }
 
-    /// What was noted.
+    /// Returns the recorded moments.
     pub(super) fn take(&self) -> Vec<Moment> {
         self.moments.take()
     }
 }
 
-/// The step.
+/// A measured step.
 struct Timed<'a> {
     step: Box<dyn JournalStep + 'a>,
     times: StepTimes,

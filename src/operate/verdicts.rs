@@ -1,11 +1,9 @@
-//! What checks said of a version, written down: it is proven, it failed, it is damaged, it is whole
-//! again.
+//! Records the findings of checks about a version: proven, failed, damaged, whole again.
 //!
-//! A verdict is written only when it is news, so looking at the same thing twice writes nothing.
-//! Looking never fails because it could not be written down; that is a warning. What others know is
-//! taken into account: a proof mends the failures of which it is said in the knowledge. Only an
-//! operation that went through gives its word a reference at once; looking, and what was put back,
-//! leave them as they are.
+//! A verdict is written only when it is news, so repeated checks write nothing. A check never fails
+//! because its verdict could not be written; that is a warning. Shared verdicts count too: a proof
+//! mends the failures that were known when it was made. Only an operation that succeeded publishes
+//! its verdict at once; checks, and reversed operations, leave references unchanged.
 
 use super::{Operator, deed_on};
 use crate::{
@@ -20,23 +18,23 @@ use crate::{
     verify::Commands,
 };
 
-/// What a check said of a version.
+/// A finding about a version.
 pub struct NewVerdict<'a> {
     /// The task.
     pub task: &'a TaskId,
     /// Its version.
     pub version: &'a Version,
-    /// What is said of it.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
 impl Operator<'_> {
-    /// Says something of a version.
+    /// Gives a verdict on a version.
     ///
     /// # Errors
-    /// When there is no such release, or it cannot be written down.
+    /// Fails when there is no such release, or the verdict cannot be written.
     pub fn mark(
         &self,
         task: &TaskId,
@@ -61,7 +59,7 @@ impl Operator<'_> {
         self.witnessed(what, reason, || verdict::write(self.site, &[record]))
     }
 
-    /// Writes down what was said outside an operation; not where this user may not even read.
+    /// Records a finding made outside an operation; does nothing where this user may not even read.
     pub fn note(&self, said: &NewVerdict<'_>) {
         if self.site.is_closed() {
             return;
@@ -84,8 +82,8 @@ impl Operator<'_> {
         self.warn_unwritten(said, note());
     }
 
-    /// Writes down what an operation said, by who has the lock; with a reference when it went
-    /// through.
+    /// Records an operation's finding, for a caller that holds the lock; publishes it if the
+    /// operation succeeded.
     fn write_down(&self, said: &NewVerdict<'_>, report: &Report) {
         let write = if report.outcome == Outcome::Done {
             verdict::write
@@ -96,7 +94,7 @@ impl Operator<'_> {
         self.warn_unwritten(said, note());
     }
 
-    /// What the verification of an operation says of the version that it was about.
+    /// Records what an operation's verification found about its version.
     pub(super) fn note_operation(&self, report: &Report, commands: Commands) {
         let (Some(_), Some(verification)) = (&report.op, &report.verification) else {
             return;
@@ -124,11 +122,11 @@ impl Operator<'_> {
         } else {
             own_failure(verification, false)
         };
-        // What was changed meanwhile is not what was released.
+        // Files edited meanwhile are not the released ones.
         let ran = ran && verification.meanwhile().is_empty();
         match failure {
             Some(reason) => self.write_down(&said(Verdict::Failed, reason), report),
-            // What was left out proves nothing.
+            // Skipped checks prove nothing.
             None if verification.is_good()
                 && ran
                 && matches!(report.kind, OpKind::CreateSnapshot | OpKind::Rollback) =>
@@ -139,7 +137,7 @@ impl Operator<'_> {
         }
     }
 
-    /// What a look at the kept release says; whole is only that of which every byte was read.
+    /// Records a check of the stored release; it counts as whole only if every byte was read.
     pub fn note_kept(&self, verification: &Verification, deep: bool) {
         match damage(verification) {
             Some(reason) => self.note(&said_of(verification, Verdict::Damaged, reason)),
@@ -154,14 +152,14 @@ impl Operator<'_> {
         }
     }
 
-    /// What a look at the work tree says of the version that should be in it.
+    /// Records a check of the work tree's version.
     pub fn note_tree(&self, verification: &Verification, commands: Commands) {
         if let Some(said) = self.said_of_tree(verification, commands) {
             self.note(&said);
         }
     }
 
-    /// The same for who has the lock.
+    /// Like [`Self::note_tree`], for a caller that holds the lock.
     pub(super) fn note_tree_under_lock(&self, verification: &Verification, commands: Commands) {
         if let Some(said) = self.said_of_tree(verification, commands) {
             let kept = || verdict::keep(self.site, &self.news(&said, None)?);
@@ -191,13 +189,13 @@ impl Operator<'_> {
         })
     }
 
-    /// True when the checks of a version failed when they were last written down.
+    /// Returns true when the checks of a version had failed at the last record.
     fn failed(&self, verification: &Verification) -> bool {
         self.standing_here(&verification.task, &verification.version)
             .is_ok_and(|(_, all)| all.checks_failed)
     }
 
-    /// What the log of this clone says of a version, and what all that is known here says.
+    /// Returns a version's standing by this clone's log, and by everything known here.
     fn standing_here(
         &self,
         task: &TaskId,
@@ -214,7 +212,7 @@ impl Operator<'_> {
         Ok((standing(own.clone(), Vec::new()), standing(own, shared)))
     }
 
-    /// The records of what was said that are news.
+    /// Returns the records that are news.
     fn news(
         &self,
         said: &NewVerdict<'_>,
@@ -233,7 +231,7 @@ impl Operator<'_> {
         } else {
             Vec::new()
         };
-        // What was proven here came out of the storage of this clone.
+        // A version proven here came out of this clone's storage.
         if said.verdict == Verdict::Proven && own.damaged {
             records.push(self.record(said, Verdict::Whole, op));
         }
@@ -265,7 +263,7 @@ impl Operator<'_> {
     }
 }
 
-/// What a verification says of its version.
+/// Returns a verification's finding about its version.
 fn said_of(verification: &Verification, verdict: Verdict, reason: String) -> NewVerdict<'_> {
     NewVerdict {
         task: &verification.task,
@@ -275,8 +273,8 @@ fn said_of(verification: &Verification, verdict: Verdict, reason: String) -> New
     }
 }
 
-/// What is wrong with a release where it is kept, whoever looked: not whether somebody signed it,
-/// nor where its tag is by now, which [`verdict::summary`] looks at every time.
+/// Returns the damage to a stored release, whoever checked. Ignores signatures and the tag's
+/// current target, which [`verdict::summary`] checks every time.
 fn damage(verification: &Verification) -> Option<String> {
     let is_kept = |check: &&CheckResult| {
         ["integrity.manifest", "integrity.commit", "integrity.kept"].contains(&check.id.as_str())
@@ -289,9 +287,9 @@ fn damage(verification: &Verification) -> Option<String> {
         .map(reason_of)
 }
 
-/// Why a version failed its own checks. Where nothing else can be at fault that is any of the first
-/// three levels; in a work tree only its smoke test, on files that are the version's: not on those
-/// that an undo brought back as they were, which was not as released.
+/// Returns why a version failed its own checks. With `any`, when nothing else can be at fault, a
+/// failure in any of the first three levels counts; in a work tree only the smoke test does, and
+/// only on the version's own files, not on those an undo restored that were not as released.
 pub fn own_failure(verification: &Verification, any: bool) -> Option<String> {
     let failed = |level| verification.level(level) == Status::Fail;
     let is_other = verification
@@ -301,7 +299,7 @@ pub fn own_failure(verification: &Verification, any: bool) -> Option<String> {
     if !any && (is_other || failed(1) || failed(2)) {
         return None;
     }
-    // What lies in the way in the work tree is no fault of the version.
+    // An obstacle in the work tree is no fault of the version.
     let own = |check: &&CheckResult| check.level <= 3 && check.id != WAY;
     verification
         .checks
@@ -311,8 +309,8 @@ pub fn own_failure(verification: &Verification, any: bool) -> Option<String> {
         .map(reason_of)
 }
 
-/// Why a release failed its own checks: where it is kept, or, when the work tree still holds it, in
-/// any of the first three levels.
+/// Returns why a release failed its own checks: where it is stored, or, if the work tree still
+/// holds it, in any of the first three levels.
 fn failure_of_release(verification: &Verification) -> Option<String> {
     let of_tree = |check: &&CheckResult| {
         ["integrity.files", "integrity.extra", "integrity.databases"].contains(&check.id.as_str())
@@ -335,9 +333,9 @@ fn failure_of_release(verification: &Verification) -> Option<String> {
         .map(reason_of)
 }
 
-/// A failed check in one line. What a command printed stays in the report: this travels.
+/// Renders a failed check in one line. Command output stays in the report, because this is shared.
 fn reason_of(check: &CheckResult) -> String {
-    /// Characters of a reason.
+    /// Maximum length of a reason, in characters.
     const MOST: usize = 1000;
     let evidence: Vec<&str> = check
         .evidence

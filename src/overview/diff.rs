@@ -1,4 +1,4 @@
-//! What differs between two versions of a task: code, configuration, dependencies.
+//! Compares two versions of a task: code, configuration, dependencies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ use crate::{
 /// One side of a comparison: its files by path, and its dependencies.
 struct SideOf {
     files: BTreeMap<RelPath, Content>,
-    /// `None` when it is not known.
+    /// `None` when unknown.
     dependencies: Option<DependencyList>,
 }
 
@@ -35,7 +35,7 @@ enum Content {
     Tree,
 }
 
-/// The bytes of a file, when it is small enough to show.
+/// The content of a file, with its bytes if it is small enough to show.
 struct Loaded {
     digest: String,
     size: u64,
@@ -76,7 +76,7 @@ pub fn diff(
     Ok(found)
 }
 
-/// The files and dependencies of one side.
+/// Reads the files and dependencies of one side.
 fn side(site: &RepoSite, spec: &TaskSpec, version: Option<&Version>) -> Result<SideOf, Failure> {
     if let Some(version) = version {
         let manifest = preview::manifest(site, &spec.id, version)?;
@@ -94,7 +94,7 @@ fn side(site: &RepoSite, spec: &TaskSpec, version: Option<&Version>) -> Result<S
     let scope = Scope::new(&site.settings, spec)?;
     let scan = site.git.scan(&scope.dirs())?;
     let tree = &*site.tree;
-    // What SQLite would read with a database is part of what it says now.
+    // Logs that SQLite would apply to a database belong to its current content.
     let mut logs = Vec::new();
     for database in databases::with_sides(tree, scan.names(), |path| scope.owns(path))? {
         logs.extend(
@@ -136,7 +136,7 @@ fn side(site: &RepoSite, spec: &TaskSpec, version: Option<&Version>) -> Result<S
     })
 }
 
-/// The bytes of a file of one side.
+/// Loads a file of one side.
 fn load(
     site: &RepoSite,
     path: &RelPath,
@@ -169,7 +169,7 @@ fn load(
     })
 }
 
-/// Adds packages and variables; what is not known of one side is no difference.
+/// Adds packages and variables; if one side is unknown, there is no difference.
 fn add_dependencies(
     found: &mut Difference,
     before: Option<&DependencyList>,
@@ -224,7 +224,7 @@ fn add_file(
                 .unwrap_or_default()
         };
         found.config = value_changes(&values(old), &values(new));
-        // Values that look like secrets are masked there; the text of the file would show them.
+        // The configuration masks values that look like secrets; the file's text would show them.
         if found.config.iter().any(|(_, before, after)| {
             [before, after]
                 .into_iter()
@@ -254,7 +254,7 @@ fn add_file(
     }
 }
 
-/// The side of a plan's line for a loaded file.
+/// Returns the side of a plan's line for a loaded file.
 fn side_of(file: Option<&Loaded>) -> Option<Side<'_>> {
     file.map(|file| Side {
         size: file.size,

@@ -1,8 +1,8 @@
-//! How far the files of many tasks are from their releases, by git's stat cache.
+//! Counts how many files of each task differ from its release, by git's stat cache.
 //!
-//! What several tasks need is read once: the scan of the work tree, the tree of a commit that
-//! many releases share, the rules by which files are converted. Of files in the store
-//! only the size is looked at; `verify-rollback` reads them. Nothing is changed.
+//! Data needed by several tasks is read once: the scan of the work tree, the tree of a commit that
+//! many releases share, the conversion rules. For files in the store only the size is compared;
+//! `verify-rollback` reads them. Nothing is changed.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,7 +28,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// What is below the tasks' folders in one commit, sorted by path.
+/// The entries below the tasks' folders in one commit, sorted by path.
 type Entries = Vec<(RelPath, TreeEntry)>;
 
 /// The work tree, and the commits of the active releases.
@@ -36,7 +36,7 @@ pub(super) struct Drift<'a> {
     site: &'a RepoSite,
     scan: Scan,
     commits: HashMap<GitId, Entries>,
-    /// Made when the first file has to be read; `None` = it could not be made.
+    /// Created when the first file has to be read; `None` = creation failed.
     converter: OnceLock<Option<Converter>>,
 }
 
@@ -44,9 +44,9 @@ pub(super) struct Drift<'a> {
 pub(super) struct Watched<'a> {
     /// The task.
     pub task: &'a TaskSpec,
-    /// Its globs.
+    /// The compiled globs.
     pub scope: Result<Scope, Failure>,
-    /// Its active release and the commit of that.
+    /// Its active release, with its commit.
     pub release: Option<(&'a Release, Result<GitId, Failure>)>,
 }
 
@@ -61,14 +61,14 @@ impl<'a> Watched<'a> {
         }
     }
 
-    /// The folders of the task; none when its globs are wrong.
+    /// Returns the folders of the task; none when its globs are invalid.
     fn dirs(&self) -> Vec<RelPath> {
         self.scope.as_ref().map(Scope::dirs).unwrap_or_default()
     }
 }
 
 impl<'a> Drift<'a> {
-    /// Looks at the work tree and the commits once for all tasks.
+    /// Scans the work tree and the commits once for all tasks.
     pub(super) fn new(site: &'a RepoSite, tasks: &[Watched<'_>]) -> Result<Self, Failure> {
         let dirs: Vec<RelPath> = tasks.iter().flat_map(Watched::dirs).collect();
         let (scan, commits) = rayon::join(|| site.git.scan(&dirs), || commits(site, tasks));
@@ -80,7 +80,7 @@ impl<'a> Drift<'a> {
         })
     }
 
-    /// How many files differ from the task's release; 0 without one.
+    /// Returns the number of files that differ from the task's release; 0 without a release.
     pub(super) fn of(&self, watched: &Watched<'_>) -> Result<usize, Failure> {
         let Some((release, commit)) = &watched.release else {
             return Ok(0);
@@ -88,7 +88,7 @@ impl<'a> Drift<'a> {
         let alone;
         let (scope, commit) = match (&watched.scope, commit) {
             (Ok(scope), Ok(commit)) => (scope, commit),
-            // Both are tried again, because this error is the task's own to show.
+            // Retry both, because this error belongs to the task.
             _ => {
                 alone = (
                     Scope::new(&self.site.settings, watched.task)?,
@@ -108,11 +108,11 @@ impl<'a> Drift<'a> {
         self.count(scope, &dirs, entries)
     }
 
-    /// How many large files of the task's release are gone or have another size, and how many do
-    /// not; none in what has no manifest.
+    /// Returns how many large files of the task's release are missing or have another size, and how
+    /// many do not; both 0 without a manifest.
     ///
     /// # Errors
-    /// When what was released cannot be read.
+    /// Fails when the release cannot be read.
     pub(super) fn large(&self, watched: &Watched<'_>) -> Result<(usize, usize), Failure> {
         let (Some((release, _)), Ok(scope)) = (&watched.release, &watched.scope) else {
             return Ok((0, 0));
@@ -142,8 +142,8 @@ impl<'a> Drift<'a> {
         Ok((gone.len(), there.len()))
     }
 
-    /// The ignored files of a task that no release keeps; none when its globs are wrong, which is
-    /// said elsewhere.
+    /// Returns a task's ignored files that no release keeps; none when its globs are invalid, which
+    /// is reported elsewhere.
     pub(super) fn left_out(&self, watched: &Watched<'_>) -> LeftOut {
         let Ok(scope) = &watched.scope else {
             return LeftOut::default();
@@ -157,14 +157,13 @@ impl<'a> Drift<'a> {
         )
     }
 
-    /// How many files of a scope differ from a commit's entries.
+    /// Counts the files of a scope that differ from a commit's entries.
     fn count(&self, scope: &Scope, dirs: &[RelPath], entries: &Entries) -> Result<usize, Failure> {
         let released: HashMap<&RelPath, &TreeEntry> = below(entries, dirs, |(path, _)| path)
             .filter(|(path, _)| scope.owns(path))
             .map(|(path, entry)| (path, entry))
             .collect();
-        // What SQLite keeps beside a database that is no part of the release is part of that
-        // database.
+        // SQLite companions of a database that is not part of the release belong to that database.
         let is_new =
             |path: &RelPath| scope.owns(path) && self.scan.untracked.binary_search(path).is_ok();
         let is_part =
@@ -198,7 +197,7 @@ impl<'a> Drift<'a> {
         Ok(tracked_differ + missing + untracked + self.changed_by_logs(scope, dirs, is_part)?)
     }
 
-    /// How many databases of the release have other rows because of what lies beside them.
+    /// Counts the release's databases whose rows are changed by companion files.
     fn changed_by_logs(
         &self,
         scope: &Scope,
@@ -224,7 +223,7 @@ impl<'a> Drift<'a> {
         Ok(changed)
     }
 
-    /// True when a file that git's stat cache cannot vouch for has an entry's bytes and mode.
+    /// Returns true when a file unknown to git's stat cache has an entry's bytes and mode.
     fn reads_as(&self, path: &RelPath, entry: &TreeEntry) -> bool {
         let (git, tree) = (&self.site.git, &*self.site.tree);
         let Some(now) = capture::read(tree, path).ok().flatten() else {
@@ -250,8 +249,8 @@ impl<'a> Drift<'a> {
     }
 }
 
-/// The entries of the commits that more than one task's release is of. What cannot be read here is
-/// left to the tasks, so that each shows its own error.
+/// Reads the entries of commits shared by several tasks' releases. Unreadable ones are left to the
+/// tasks, so that each reports its own error.
 fn commits(site: &RepoSite, tasks: &[Watched<'_>]) -> HashMap<GitId, Entries> {
     let mut shared: HashMap<&GitId, Vec<&Watched<'_>>> = HashMap::new();
     for watched in tasks {
@@ -270,7 +269,7 @@ fn commits(site: &RepoSite, tasks: &[Watched<'_>]) -> HashMap<GitId, Entries> {
         .collect()
 }
 
-/// The part of a list sorted by path that lies below some folders.
+/// Yields the part of a list sorted by path that lies below some folders.
 fn below<'a, T>(
     sorted: &'a [T],
     dirs: &'a [RelPath],

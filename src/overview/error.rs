@@ -1,4 +1,4 @@
-//! What keeps a release from being read or exported.
+//! Errors that prevent reading or exporting a release.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,10 @@ use crate::{
     model::{Advice, TaskId},
 };
 
-/// What keeps a release from being read or exported.
+/// Errors that prevent reading or exporting a release.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The folder to export into is not empty.
+    /// The export folder is not empty.
     #[error("{0} exists and is not an empty folder")]
     NotEmpty(PathBuf),
     /// The release has no such file.

@@ -1,7 +1,7 @@
-//! Row 11, what there is, for people and programs. Reads only.
+//! Row 11, overviews of tasks and releases, for people and programs. Reads only.
 //!
-//! [`status`] has a line for each task, [`releases`] one for each release, [`diff`] what differs
-//! between two versions; [`preview`] reads and exports the files of a release.
+//! [`status`] has one line per task, [`releases`] one per release, [`diff`] compares two versions;
+//! [`preview`] reads and exports the files of a release.
 
 pub mod diff;
 pub mod drift;
@@ -27,7 +27,7 @@ use crate::{
 
 pub use error::Error;
 
-/// Releases and operations, newest first; no task = all.
+/// Returns releases and operations, newest first; no task = all.
 pub fn history(site: &RepoSite, task: Option<&TaskId>) -> Result<Vec<HistoryLine>, Failure> {
     let tasks: Vec<TaskId> = match task {
         Some(task) => vec![tasks::spec(site, task)?.id.clone()],
@@ -50,7 +50,7 @@ pub fn history(site: &RepoSite, task: Option<&TaskId>) -> Result<Vec<HistoryLine
     let ours = |op: &crate::model::overview::OperationLine| {
         op.kind != OpKind::CreateSnapshot && op.task.as_ref().is_none_or(|id| tasks.contains(id))
     };
-    // What was done stands where another user may not read it; what was released does not.
+    // Another user may not read the operations; the releases are readable.
     let done = if site.is_closed() {
         Vec::new()
     } else {
@@ -61,7 +61,7 @@ pub fn history(site: &RepoSite, task: Option<&TaskId>) -> Result<Vec<HistoryLine
             .filter(ours)
             .map(|line| (line.at, HistoryLine::Operation(line))),
     );
-    // Tags know whole seconds only; in the same second an operation came after the release.
+    // Tags have whole seconds only; within one second, the operation came after the release.
     lines.sort_by_key(|(at, line)| {
         (
             std::cmp::Reverse(at.as_second()),
@@ -71,7 +71,7 @@ pub fn history(site: &RepoSite, task: Option<&TaskId>) -> Result<Vec<HistoryLine
     Ok(lines.into_iter().map(|(_, line)| line).collect())
 }
 
-/// One release in full.
+/// Returns one release in full.
 pub fn show(site: &RepoSite, task: &TaskId, version: &Version) -> Result<ReleaseDetail, Failure> {
     let releases = tasks::releases_of(site, task)?;
     let release = releases.find(task, version)?;
@@ -112,7 +112,7 @@ pub fn show(site: &RepoSite, task: &TaskId, version: &Version) -> Result<Release
     })
 }
 
-/// True when a version is a release here, by its tag or, where that was deleted, by its second
+/// Returns true when a version is a release here, by its tag or, if that was deleted, by its second
 /// reference.
 fn is_release(site: &RepoSite, task: &TaskId, version: &Version) -> bool {
     catalog::verdict::meant(&site.git, task, version).is_some()

@@ -1,4 +1,4 @@
-//! The releases of tasks as lines, for people and programs.
+//! Lists the releases of tasks as lines, for people and programs.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,12 +14,12 @@ use crate::{
     verdict::{self, VerdictSummary},
 };
 
-/// The releases of a task, newest version first.
+/// Returns the releases of a task, newest version first.
 pub fn of_task(site: &RepoSite, task: &TaskId) -> Result<Vec<ReleaseLine>, Failure> {
     lines(site, &[task], &tasks::tagged_releases(site, task)?)
 }
 
-/// The lines of all releases of some tasks, the newest version of each first.
+/// Returns the lines of all releases of some tasks, the newest version of each first.
 pub fn lines(
     site: &RepoSite,
     tasks: &[&TaskId],
@@ -41,7 +41,7 @@ pub fn lines(
     }
     let line = |release: &&Release| {
         let tag = match site.git.peel_tag(&release.tag_id) {
-            // It was moved to something that is no commit, which `status` says.
+            // The tag was moved to something other than a commit, which `status` reports.
             Err(git::Error::BadTag { .. }) => return Ok(None),
             peeled => peeled?,
         };
@@ -59,7 +59,7 @@ pub fn lines(
         .collect()
 }
 
-/// The manifests of some releases that the branch has.
+/// Returns the manifests of these releases that exist in the branch.
 fn manifests_of(site: &RepoSite, releases: &[&Release]) -> Result<HashSet<RelPath>, Failure> {
     let Some(head) = site.git.head_commit()? else {
         return Ok(HashSet::new());
@@ -76,7 +76,7 @@ fn manifests_of(site: &RepoSite, releases: &[&Release]) -> Result<HashSet<RelPat
         .collect())
 }
 
-/// Versions and tags of a task, newest first: cheap, for completion.
+/// Returns versions and tags of a task, newest first: cheap, for completion.
 pub fn names(site: &RepoSite, task: &TaskId) -> Result<Vec<(Version, String)>, Failure> {
     let versions = tasks::releases_of(site, task)?
         .tagged(task)
@@ -92,7 +92,7 @@ pub fn names(site: &RepoSite, task: &TaskId) -> Result<Vec<(Version, String)>, F
         .collect())
 }
 
-/// The line of one release. Whether it is active and has a manifest is for the caller to say.
+/// Returns the line of one release. The caller fills in whether it is active and has a manifest.
 pub fn line(
     site: &RepoSite,
     release: &Release,

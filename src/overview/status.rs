@@ -1,4 +1,4 @@
-//! One line a task: what is active, and what is wrong with it. Reads only.
+//! One line per task: the active version, and problems with it. Reads only.
 
 use rayon::prelude::*;
 
@@ -20,14 +20,14 @@ use crate::{
     verdict::{self, Standings, VerdictSummary},
 };
 
-/// Which version a task has, and what is wrong with that.
+/// The version of a task, and problems with it.
 struct ActiveVersion {
     version: Option<Version>,
     config: Option<Version>,
     trouble: Vec<String>,
 }
 
-/// What the lines of all tasks are made from.
+/// The common inputs for the lines of all tasks.
 struct LineSources<'a> {
     site: &'a RepoSite,
     releases: &'a Releases,
@@ -36,7 +36,7 @@ struct LineSources<'a> {
     missing: &'a MissingTags,
 }
 
-/// One line a task, worst first; no task = all.
+/// Returns one line per task, worst first; no task = all.
 pub fn lines(site: &RepoSite, tasks: &[TaskId]) -> Result<Vec<TaskLine>, Failure> {
     let chosen: Vec<&TaskSpec> = match tasks {
         [] => site.settings.tasks.iter().collect(),
@@ -96,8 +96,7 @@ pub fn lines(site: &RepoSite, tasks: &[TaskId]) -> Result<Vec<TaskLine>, Failure
     Ok(lines)
 }
 
-/// The releases whose tags are missing here, looked for when an active version may be one of
-/// them.
+/// Finds the releases whose tags are missing here, if an active version may be one of them.
 fn missing_of(
     site: &RepoSite,
     named: &[ActiveVersion],
@@ -124,7 +123,7 @@ fn missing_of(
     Ok(missing)
 }
 
-/// The lines of tasks whose settings cannot be used.
+/// Returns the lines of tasks whose settings are unusable.
 fn flawed_lines(
     site: &RepoSite,
     releases: &Releases,
@@ -166,7 +165,7 @@ fn flawed_lines(
     site.settings.left_out.iter().map(line).collect()
 }
 
-/// Which version a task has, by the registry and by its configuration.
+/// Returns a task's version by the registry and by its configuration.
 fn active_of(site: &RepoSite, task: &TaskSpec, registry: Option<&Registry>) -> ActiveVersion {
     let mut trouble = Vec::new();
     let active = registry
@@ -194,7 +193,7 @@ fn active_of(site: &RepoSite, task: &TaskSpec, registry: Option<&Registry>) -> A
 }
 
 impl LineSources<'_> {
-    /// The line of one task. What cannot be read is its trouble.
+    /// Returns the line of one task. Unreadable data becomes its trouble.
     fn line(&self, watched: &Watched<'_>, named: ActiveVersion) -> TaskLine {
         let ActiveVersion {
             version: active,
@@ -223,7 +222,7 @@ impl LineSources<'_> {
         );
         let way_back =
             way_back::for_want_of_tags(way_back, self.missing, &task.id, active.as_ref());
-        // Of a number that was taken back nothing that was said holds any more.
+        // Verdicts on a number whose release was taken back no longer apply.
         let judged_as = active
             .as_ref()
             .filter(|version| place != Released::Never || is_release(self.site, &task.id, version));
@@ -252,7 +251,7 @@ impl LineSources<'_> {
         }
     }
 
-    /// Where the release of the active version is, and what is wrong with that.
+    /// Returns where the active version's release is; adds problems to `trouble`.
     fn place_of(
         &self,
         watched: &Watched<'_>,
@@ -286,7 +285,7 @@ impl LineSources<'_> {
     }
 }
 
-/// Worst first: trouble, bad or failed, held, drift, unknown, fine.
+/// Ranks lines, worst first: trouble, bad or failed, held, drift, unknown, fine.
 fn badness(line: &TaskLine) -> u8 {
     match line {
         _ if !line.trouble.is_empty() || !line.moved.is_empty() => 5,

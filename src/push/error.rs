@@ -1,19 +1,19 @@
-//! Why a push is refused, by us or by the remote.
+//! Reasons for refusing a push, by snapback or by the remote.
 
 use crate::base::{Fault, Hint, Kind, RelPath};
 
-/// Why a push is refused.
+/// The reason why a push is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The branch at a remote has commits that are not here, so a push is refused.
+    /// The remote's branch has commits that are not here, so it would refuse a push.
     #[error("{branch} at {remote} has commits that are not here")]
     Behind {
         /// The remote.
         remote: String,
-        /// The branch there.
+        /// The remote's branch.
         branch: String,
     },
-    /// The remote has a release's tag already, with another content.
+    /// The remote already has a release's tag, with different content.
     #[error("{remote} has another {tag}: somebody released this version meanwhile")]
     TagThere {
         /// The tag.
@@ -21,14 +21,14 @@ pub enum Error {
         /// The remote.
         remote: String,
     },
-    /// Files of Git LFS would be pushed without their bytes.
+    /// Git LFS files would be pushed without their bytes.
     #[error(
         "{first}{} of Git LFS, whose bytes git does not push, and no pre-push hook uploads them here", files(*count)
     )]
     NotUploaded {
-        /// The first of them.
+        /// The first such file.
         first: RelPath,
-        /// How many there are.
+        /// The number of such files.
         count: usize,
         /// The remote.
         remote: String,
@@ -37,7 +37,7 @@ pub enum Error {
     },
 }
 
-/// ` is a file`, or ` and 2 more are files`.
+/// Returns ` is a file`, or ` and 2 more are files`.
 fn files(count: usize) -> String {
     if count == 1 {
         " is a file".into()

@@ -1,7 +1,7 @@
-//! Row 11, what an operation made, pushed: where `git push` goes, after a look at what is there.
+//! Row 11, push: sends what an operation made to where `git push` goes, after checking the remote.
 //!
-//! A push changes nothing here but the references of verdicts; what a remote took it says itself.
-//! [`verdicts`] pushes and fetches what is said of versions.
+//! A push changes nothing here except the references of verdicts; the remote itself reports what it
+//! accepted. [`verdicts`] pushes and fetches verdicts on versions.
 
 mod error;
 pub mod verdicts;
@@ -27,32 +27,31 @@ use crate::{
 
 pub use error::Error;
 
-/// What a remote has of a task and of the branch.
+/// The state of a task and of the branch at a remote.
 #[derive(Debug, Clone)]
 pub struct Beyond {
-    /// Where a push would go.
+    /// The target of a push.
     pub target: PushTarget,
-    /// Its branch, when it has one.
+    /// The target's branch, if it exists.
     pub branch: Option<GitId>,
-    /// The versions of the task that it has tags of and this clone not, or other ones, each with
-    /// where.
+    /// The versions with a tag there that is missing or different here, each with its place.
     pub elsewhere: BTreeMap<Version, String>,
 }
 
-/// What a push came to.
+/// The result of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pushed {
-    /// Where it went, without secrets.
+    /// The target, without secrets.
     pub remote: String,
-    /// False when the remote had all of it already.
+    /// False when the remote already had everything.
     pub is_new: bool,
 }
 
-/// Looks at the remote before a release that is to be pushed there: one question.
+/// Queries the remote, once, before a release that is to be pushed there.
 ///
 /// # Errors
-/// When there is no remote, when it cannot be asked, and when the branch there has commits that
-/// are not here: a push would be refused.
+/// Fails when there is no remote, when it cannot be queried, and when its branch has commits that
+/// are not here, so that a push would be refused.
 pub fn look_beyond(site: &RepoSite, task: &TaskId, named: &str) -> Result<Beyond, Failure> {
     let beyond = ask_remote(site, task, named)?;
     if let Some(commit) = &beyond.branch
@@ -68,7 +67,7 @@ pub fn look_beyond(site: &RepoSite, task: &TaskId, named: &str) -> Result<Beyond
     Ok(beyond)
 }
 
-/// What the remote has.
+/// Queries the remote.
 fn ask_remote(site: &RepoSite, task: &TaskId, named: &str) -> Result<Beyond, Failure> {
     let git = &site.git;
     let target = git.push_target(Some(named))?;
@@ -101,11 +100,11 @@ fn ask_remote(site: &RepoSite, task: &TaskId, named: &str) -> Result<Beyond, Fai
     })
 }
 
-/// Pushes what an operation made, or what was made before where there was nothing left to do:
-/// the branch, its tag, and what is said of the task's versions, all or nothing.
+/// Pushes what an operation made, or what was made earlier if there was nothing left to do: the
+/// branch, its tag, and the verdicts on the task's versions, all or nothing.
 ///
 /// # Errors
-/// When there is no remote, when it or a hook refuses, and when files of Git LFS would go
+/// Fails when there is no remote, when it or a hook refuses, and when Git LFS files would go
 /// without their bytes.
 pub fn push(
     site: &RepoSite,
@@ -129,7 +128,7 @@ pub fn push(
         .push(&target.remote, &refs, hooks)
         .map_err(Failure::from)
     {
-        // The remote took it, and then something else went wrong.
+        // The remote accepted it, and then something else failed.
         Err(failure) if !failure.is_stop() && is_there().unwrap_or(false) => {
             site.warn(format!(
                 "{remote} has it, although the push ended with an error: {failure}"
@@ -141,8 +140,8 @@ pub fn push(
     }
 }
 
-/// The tag that goes with a report: the one that was made, or the one of the release or
-/// rollback that brought the task there before.
+/// Returns the tag for a report: the new one, or the one of the release or rollback that earlier
+/// brought the task to this version.
 pub fn tag_of(site: &RepoSite, report: &Report) -> Result<Option<String>, Failure> {
     let (Some(task), Some(version), false) = (&report.task, &report.to, report.changed) else {
         return Ok(report.tag.clone());
@@ -159,7 +158,7 @@ pub fn tag_of(site: &RepoSite, report: &Report) -> Result<Option<String>, Failur
         .and_then(|name| name.strip_prefix("refs/tags/").map(String::from)))
 }
 
-/// The tag that the task's newest operation made, when that is the rollback to a version.
+/// Returns the tag of the task's newest operation, if that is the rollback to this version.
 fn marker_of(site: &RepoSite, task: &TaskId, version: &Version) -> Result<Option<String>, Failure> {
     let of_task =
         |op: &OperationLine| op.task.as_ref() == Some(task) && op.outcome == Some(Outcome::Done);
@@ -178,7 +177,7 @@ fn marker_of(site: &RepoSite, task: &TaskId, version: &Version) -> Result<Option
     Ok(refs.filter(is_tag).map(|change| change.name.clone()).next())
 }
 
-/// True when a remote has the branch as it is here, and a tag.
+/// Returns true when a remote has the branch as it is here, and the tag.
 fn is_there(site: &RepoSite, target: &PushTarget, tag: Option<&str>) -> Result<bool, Failure> {
     let tag = tag.map(|tag| format!("refs/tags/{tag}"));
     let names: Vec<(String, String)> = tag
@@ -202,9 +201,8 @@ fn is_there(site: &RepoSite, target: &PushTarget, tag: Option<&str>) -> Result<b
     Ok(true)
 }
 
-/// Refuses a push of files of Git LFS when nothing would upload their bytes: that is done by
-/// the pre-push hook of git-lfs, and of whoever calls it. git itself sends what stands for
-/// them.
+/// Refuses a push of Git LFS files when nothing would upload their bytes. That is the job of
+/// git-lfs's pre-push hook, or of another hook that calls it; git itself sends only the pointers.
 fn check_uploaded(
     site: &RepoSite,
     task: &TaskId,
@@ -244,7 +242,7 @@ fn check_uploaded(
     .into())
 }
 
-/// True when git runs a pre-push hook that is not snapback's.
+/// Returns true when git runs a pre-push hook that is not snapback's.
 fn has_own_pre_push(site: &RepoSite) -> Result<bool, Failure> {
     use std::os::unix::fs::PermissionsExt;
     let is_program = |path: &String| {
@@ -257,7 +255,7 @@ fn has_own_pre_push(site: &RepoSite) -> Result<bool, Failure> {
         .find(|line| line.event == HookEvent::PrePush)
         .and_then(|line| line.beside);
     let listed = || site.git.listed_hooks(HookEvent::PrePush.name());
-    // git lists a hook that is a file with a name of its own words.
+    // git lists a hook file under a phrase with blanks, and a configured hook under its name.
     Ok(beside.as_ref().is_some_and(is_program)
         || (site.git.runs_configured_hooks()
             && listed()
@@ -265,7 +263,7 @@ fn has_own_pre_push(site: &RepoSite) -> Result<bool, Failure> {
                 .any(|name| !name.contains("snapback") && !name.contains(' '))))
 }
 
-/// Why a push was refused, as far as the remote says it now: a way out for people.
+/// Returns why a push was refused, by the remote's current state, as an error with hints.
 pub fn way_out(site: &RepoSite, report: &Report, named: &str) -> Option<Error> {
     let (task, tag) = (report.task.as_ref()?, tag_of(site, report).ok()?);
     let beyond = ask_remote(site, task, named).ok()?;
@@ -296,7 +294,7 @@ pub fn way_out(site: &RepoSite, report: &Report, named: &str) -> Option<Error> {
     })
 }
 
-/// The remote that a push goes to, for people.
+/// Returns the remote that a push goes to, for display.
 pub fn push_place(site: &RepoSite, named: &str) -> String {
     let target = site.git.push_target(Some(named));
     target.map_or_else(

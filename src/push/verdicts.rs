@@ -1,4 +1,4 @@
-//! Verdicts, pushed to others and fetched from them.
+//! Pushes verdicts to others and fetches theirs.
 
 use crate::{
     base::Failure,
@@ -12,9 +12,8 @@ use crate::{
     },
 };
 
-/// Pushes the verdicts; returns how many there are, how many are new there, and where. Nothing
-/// can conflict: each has a name of its own. Without a named remote they go where `git push`
-/// goes.
+/// Pushes the verdicts; returns how many there are, how many are new there, and the remote.
+/// Conflicts are impossible, because each has its own name. Defaults to the remote of `git push`.
 pub fn push(site: &RepoSite, remote: Option<&str>) -> Result<(usize, usize, String), Failure> {
     let remote = remote_or_default(site, remote)?;
     let _lock = site.lock()?;
@@ -29,9 +28,8 @@ pub fn push(site: &RepoSite, remote: Option<&str>) -> Result<(usize, usize, Stri
     Ok((names.len(), new, remote))
 }
 
-/// Fetches the verdicts of others; returns how many are new, and from where. A name that is
-/// there already is never given another meaning. Without a named remote they come from where
-/// [`push`] brings them.
+/// Fetches the verdicts of others; returns how many are new, and the remote. An existing name never
+/// changes its content. Defaults to the remote that [`push`] uses.
 pub fn fetch(site: &RepoSite, remote: Option<&str>) -> Result<(usize, String), Failure> {
     let remote = remote_or_default(site, remote)?;
     let _lock = site.lock()?;
@@ -46,7 +44,7 @@ pub fn fetch(site: &RepoSite, remote: Option<&str>) -> Result<(usize, String), F
     ))
 }
 
-/// The named remote, or the one of a push.
+/// Returns the named remote, or the default one for pushes.
 fn remote_or_default(site: &RepoSite, named: Option<&str>) -> Result<String, Failure> {
     named.map_or_else(
         || Ok(site.git.push_remote()?),
@@ -54,8 +52,7 @@ fn remote_or_default(site: &RepoSite, named: Option<&str>) -> Result<String, Fai
     )
 }
 
-/// The references of what is said of a task's versions; what was only written down here gets
-/// its own.
+/// Returns the references of verdicts on a task's versions; creates those that are only in the log.
 pub(super) fn to_share(site: &RepoSite, task: &TaskId) -> Result<Vec<String>, Failure> {
     let _lock = site.lock()?;
     let own = verdict::own(&*site.state)?;

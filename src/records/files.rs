@@ -1,7 +1,7 @@
-//! Records as files: written aside, synced, renamed, and the folder synced.
+//! Records as files: written aside, synced and renamed, followed by a sync of the folder.
 //!
-//! A file is private to its owner, and so is a folder that is made for them. What a killed process
-//! left under a temporary name is never taken for a record.
+//! Files are private to their owner, and so are folders created for them. Temporary files left by a
+//! killed process are never taken for records.
 
 use std::{io, ops::Deref, time::Duration};
 
@@ -13,14 +13,14 @@ use crate::base::{
 
 /// The bytes of a record, before it gets its name.
 pub const FILE: SyncPoint = SyncPoint::new("records.file");
-/// The folders that name records, and those folders.
+/// The folders of records, and their parent folders.
 pub const DIR: SyncPoint = SyncPoint::new("records.dir");
-/// The places where records are forced to the disk; the tests skip one at a time.
+/// The points at which records are synced to disk; tests skip one at a time.
 pub const SYNC_POINTS: [SyncPoint; 2] = [FILE, DIR];
 
-/// How often a lock is tried again.
+/// Number of attempts to take a lock.
 const TRIES: u32 = 50;
-/// The pause between two attempts.
+/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Records below a root of the file system.
@@ -30,7 +30,7 @@ pub struct RecordFiles<F> {
 }
 
 impl<F> RecordFiles<F> {
-    /// Records in folders that are made with the first one.
+    /// Returns records in folders that are created on demand.
     pub fn new(fs: F) -> Self {
         Self {
             fs,
@@ -38,7 +38,7 @@ impl<F> RecordFiles<F> {
         }
     }
 
-    /// Records in folders of somebody else, who made them, and made them durable.
+    /// Returns records in folders that the caller created and made durable.
     pub fn within(fs: F) -> Self {
         Self {
             fs,
@@ -77,7 +77,7 @@ where
         let path = at(folder, name);
         if self.makes_folders && self.fs.stat(&path)?.is_none() {
             create_dir_all(&*self.fs, &path.parent(), 0o700)?;
-            // With each new record: whoever made a folder may have been killed before this.
+            // For each new record: a folder's creator may have been killed before its sync.
             for folder in path.ancestors() {
                 self.fs.sync_dir(&folder.parent(), DIR)?;
             }
@@ -116,7 +116,7 @@ where
     }
 }
 
-/// The file of a name.
+/// Returns the path of a name.
 fn at(folder: &str, name: &str) -> RelPath {
     RelPath::own(folder).join(name)
 }

@@ -1,8 +1,8 @@
-//! A folder of the user's own, outside every work tree, in which nobody else can write.
+//! A folder of the user, outside every work tree, that no other user can write to.
 //!
-//! What lies in a work tree could be committed, pushed and cloned, and what somebody else can
-//! write to says nothing; so the folder is opened only when neither is so, and a record in it is
-//! read only when the very file that was read is a plain one of the same user.
+//! Files in a work tree could be committed, pushed and cloned, and files that others can write to
+//! prove nothing. So the folder is opened only when neither applies, and a record in it is read
+//! only when the file actually read is a plain file of the same user.
 
 use std::{
     fs::DirBuilder,
@@ -14,18 +14,18 @@ use std::{
 use super::{JsonRecord, RecordFiles, Records, name_of};
 use crate::base::{Fs, RelPath, Root, Stat, Type, user};
 
-/// Why a folder or a record is not relied on.
+/// Reasons why a folder or a record is not trusted.
 #[derive(Debug)]
 pub enum Refusal {
     /// The folder is inside the work tree.
     Inside(PathBuf),
-    /// It could be of somebody else, or is damaged.
+    /// It may belong to another user, or is damaged.
     NotSafe {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it; never what is in it.
+        /// The problem; never the contents.
         why: &'static str,
-        /// The permission bits that it should have.
+        /// The required permission bits.
         mode: &'static str,
     },
     /// The file is larger than such a record can be.
@@ -34,28 +34,28 @@ pub enum Refusal {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// What nobody but its owner may do with a file or folder.
+/// Permissions that others must not have on a file or folder.
 #[derive(Debug, Clone, Copy)]
 pub struct AccessRule {
-    /// The permission bits that it must not have.
+    /// The forbidden permission bits.
     pub forbidden: u32,
-    /// What is wrong with one that has them.
+    /// The message for a file or folder that has them.
     pub why: &'static str,
 }
 
-/// Others may read it, and not write to it.
+/// Others may read but not write.
 pub const OTHERS_DO_NOT_WRITE: AccessRule = AccessRule {
     forbidden: 0o022,
     why: "others can write to it",
 };
 
 impl AccessRule {
-    /// What is wrong with a file or folder, if anything is.
+    /// Returns how a file or folder breaks the rule, if it does.
     fn breach(&self, stat: &Stat) -> Option<&'static str> {
         if stat.uid == user::effective() {
             (stat.mode & self.forbidden != 0).then_some(self.why)
@@ -71,10 +71,10 @@ pub struct PrivateFolder {
 }
 
 impl PrivateFolder {
-    /// Opens a folder; `None` when it is not there.
+    /// Opens a folder; `None` when it does not exist.
     ///
     /// # Errors
-    /// When it is inside the work tree, or somebody else can write to it.
+    /// Fails when it is inside the work tree, or other users can write to it.
     pub fn look(folder: &Path, work_tree: &Path) -> Result<Option<Self>, Refusal> {
         if folder.is_dir() {
             Self::open(folder, work_tree).map(Some)
@@ -83,10 +83,10 @@ impl PrivateFolder {
         }
     }
 
-    /// Opens a folder, which is made when it is not there.
+    /// Opens a folder, creating it if needed.
     ///
     /// # Errors
-    /// Those of [`PrivateFolder::look`], and when it cannot be made.
+    /// Fails as [`PrivateFolder::look`] does, and when it cannot be created.
     pub fn make(folder: &Path, work_tree: &Path) -> Result<Self, Refusal> {
         let there = folder.ancestors().find_map(|path| path.canonicalize().ok());
         if there.is_some_and(|there| there.starts_with(work_tree)) {
@@ -124,22 +124,22 @@ impl PrivateFolder {
         })
     }
 
-    /// Where the record of a key lies.
+    /// Returns the path of a key's record.
     pub fn path(&self, key: &str) -> PathBuf {
         self.root.path().join(name_of(key))
     }
 
-    /// The records in the folder, to be saved, removed and locked. Their files are written so that
-    /// only their owner can read them.
+    /// Returns the records in the folder, for saving, removing and locking. Only the owner can read
+    /// their files.
     pub fn records<T: JsonRecord>(&self) -> Records<'_, T> {
         Records::new(RecordFiles::within(&self.root as &dyn Fs), "")
     }
 
-    /// The record of a key; `None` when there is none. What it names as its schema is not judged.
+    /// Loads the record of a key; `None` when there is none. Does not check its schema.
     ///
     /// # Errors
-    /// When it is no whole, plain file of this user that keeps the rule. No text of it is in the
-    /// error: it may be a secret.
+    /// Fails when it is not a complete, plain file of this user that satisfies the rule. The error
+    /// quotes none of its text, which may be secret.
     pub fn load<T: JsonRecord>(&self, key: &str, rule: AccessRule) -> Result<Option<T>, Refusal> {
         let (file, path) = (RelPath::own(name_of(key)), self.path(key));
         let failed = |source| Refusal::File {
@@ -164,7 +164,7 @@ impl PrivateFolder {
         }
         let mut bytes = Vec::new();
         let read = self.root.read_into(&file, seen.size, &mut bytes);
-        // Another file may have taken the name since: what counts is the one that was read.
+        // Another file may have taken the name since; the one actually read is what counts.
         check(&read.map_err(failed)?)?;
         T::decode(&bytes)
             .map(Some)

@@ -1,4 +1,4 @@
-//! The promises of the port, over files and over a map in memory; and those of records over both.
+//! The guarantees of the port, over files and an in-memory map, and of records over both.
 #![allow(
     clippy::disallowed_methods,
     reason = "the tests stand for somebody else who writes there"
@@ -17,7 +17,7 @@ use serde::Deserialize;
 use super::*;
 use crate::base::{Fs, Root};
 
-/// A record with a schema, of which a folder holds one a name.
+/// A record with a schema; each name in a folder holds one.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Note {
     schema: String,
@@ -50,7 +50,7 @@ fn note(of: &str, text: &str) -> Note {
     }
 }
 
-/// A port that holds no file: what a database would be.
+/// A port without files, as a database would be.
 #[derive(Default)]
 struct InMemory {
     records: Mutex<BTreeMap<(String, String), Vec<u8>>>,
@@ -112,7 +112,7 @@ impl RecordPort for InMemory {
     }
 }
 
-/// Runs over every port: `make` opens one, each time the same, and `put` writes past it.
+/// Runs over every port: `make` opens one, always the same, and `put` writes behind its back.
 fn over_every_port(check: impl Fn(&dyn Fn() -> Records<'static, Note>, &dyn Fn(&str, &[u8]))) {
     let dir = tempfile::tempdir().expect("because tests can make folders");
     let root: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).expect("it opens"));
@@ -235,7 +235,7 @@ fn files_are_private_and_those_within_a_folder_need_it() {
     };
     let modes = ["a", "a/b", "a/b/T1.json"].map(mode);
     assert_eq!(modes, [0o700, 0o700, 0o600]);
-    // What a killed process left under a temporary name is no record.
+    // A temporary file left by a killed process is not a record.
     fs::write(dir.path().join("a/b/.tmp-T2.json"), b"{}").expect("it writes");
     assert_eq!(own.list().expect("it lists"), ["T1"]);
 
@@ -245,7 +245,7 @@ fn files_are_private_and_those_within_a_folder_need_it() {
     assert!(!dir.path().join("c").exists());
 }
 
-/// What a private folder says of a record, of which others may do what the rule says.
+/// Returns what a private folder makes of a record, under an access rule.
 fn said(folder: &Path, work_tree: &Path, key: &str, rule: private::AccessRule) -> String {
     let read = PrivateFolder::look(folder, work_tree)
         .and_then(|found| found.expect("it is there").load::<Note>(key, rule));

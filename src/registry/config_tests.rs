@@ -1,6 +1,6 @@
 //! Edits of the version in configurations, in every notation, and the notations that are refused.
 //!
-//! The expected bytes are assembled beside the code under test.
+//! Expected bytes are assembled independently of the code under test.
 
 use proptest::prelude::*;
 
@@ -23,7 +23,7 @@ fn edited(text: &str, name: &str, key: &str) -> Result<String, Error> {
         .map(|bytes| String::from_utf8(bytes).expect("it is text"))
 }
 
-/// File name, key, text: the version is written in each form that is read.
+/// File name, key and text of every form in which a version is read and written.
 const VERSION_FORMS: [(&str, &str, &str); 11] = [
     (
         "c.yaml",
@@ -243,7 +243,7 @@ proptest! {
         let text = write("1.10.0");
         match edited(&text, "c.yaml", key) {
             Ok(after) => prop_assert_eq!(after, write("2.0.0")),
-            // Random keys may meet; anything else must be edited.
+            // Random keys may collide; every other edit must succeed.
             Err(error) => prop_assert!(matches!(error, Error::DuplicateKey { .. }), "{text:?}: {error}"),
         }
     }

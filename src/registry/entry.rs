@@ -1,5 +1,5 @@
-//! One entry of a registry: where its id and its version stand, and the errors that name it. Reads
-//! nodes only; what is written is up to [`Registry`](super::Registry).
+//! Reads one registry entry: the position of its id and version, and the errors that name it. Only
+//! reads nodes; [`Registry`](super::Registry) decides what is written.
 
 use super::{
     Error,
@@ -8,12 +8,12 @@ use super::{
 };
 use crate::model::{TaskId, Version};
 
-/// The names of a version, in an entry.
+/// Keys under which an entry may hold its version.
 pub(super) const VERSION_KEYS: [&str; 3] = ["version", "current_version", "active_version"];
-/// The names of a task's id, in an entry of a list.
+/// Keys under which a list entry may hold its task id.
 pub(super) const ID_KEYS: [&str; 3] = ["id", "task_id", "name"];
 
-/// The id in an entry of a list.
+/// Returns the id of a list entry.
 pub(super) fn id_of(item: &Node) -> Option<&str> {
     ID_KEYS
         .iter()
@@ -21,7 +21,7 @@ pub(super) fn id_of(item: &Node) -> Option<&str> {
         .and_then(Node::scalar)
 }
 
-/// The version of an entry, with its key; two of them are an error.
+/// Returns the version node of an entry with its key; two version keys are an error.
 pub(super) fn version_of<'a>(
     task: &TaskId,
     entry: &'a Node,
@@ -41,7 +41,7 @@ pub(super) fn version_of<'a>(
     }
 }
 
-/// The version of an entry, read.
+/// Returns the parsed version of an entry.
 pub(super) fn read_version(task: &TaskId, entry: &Node) -> Result<Option<Version>, Error> {
     let Some((key, node)) = version_of(task, entry)? else {
         return Ok(None);
@@ -62,7 +62,7 @@ pub(super) fn read_version(task: &TaskId, entry: &Node) -> Result<Option<Version
     }
 }
 
-/// True for a scalar, and for a map that holds one under a version's name.
+/// Returns true for a scalar, and for a map that holds a scalar under a version key.
 pub(super) fn names_version(entry: &Node) -> bool {
     let named = || VERSION_KEYS.iter().find_map(|key| entry.get(key));
     let node = if matches!(entry.value, Value::Map(_)) {
@@ -73,12 +73,12 @@ pub(super) fn names_version(entry: &Node) -> bool {
     node.is_some_and(|node| !matches!(node.value, Value::Map(_) | Value::List(_)))
 }
 
-/// True for a text that is a version.
+/// Returns true when the node is a text that parses as a version.
 pub(super) fn is_version(node: &Node) -> bool {
     matches!(&node.value, Value::Text(text) if text.parse::<Version>().is_ok())
 }
 
-/// The error for an unexpected shape.
+/// Builds the error for an unexpected shape.
 pub(super) fn shape(why: impl Into<String>) -> Error {
     Error::Shape {
         file: FILE.to_string(),
@@ -86,7 +86,7 @@ pub(super) fn shape(why: impl Into<String>) -> Error {
     }
 }
 
-/// The error for an edit that cannot be exact.
+/// Builds the error for an edit that cannot be exact.
 pub(super) fn refused(task: &TaskId, why: String) -> Error {
     Error::Edit {
         file: FILE.to_string(),

@@ -1,4 +1,4 @@
-//! Configurations and registries that honest people have: every edit changes the version alone.
+//! Real-world configurations and registries: every edit changes the version alone.
 
 use super::{Error, Registry, task_config};
 use crate::{
@@ -16,7 +16,7 @@ fn edited(name: &str, key: &str, text: &str) -> Result<String, Error> {
     Ok(String::from_utf8(after).expect("it is text"))
 }
 
-/// `1.0.0` stands in the text once, as the version; everything else stays.
+/// Asserts that `1.0.0`, which occurs once, is read as the version, and only it is edited.
 fn is_edited(name: &str, key: &str, text: &str) {
     let file = RelPath::parse(name).expect("it is honest");
     let read = task_config::version(text.as_bytes(), &file, key)

@@ -1,9 +1,9 @@
-//! JSON with spans, and what programs and people write beyond it: comments, commas before a closing
-//! bracket, `NaN`, `Infinity` and `-Infinity` (Python writes them), numbers of any size.
+//! JSON with spans, including the extensions found in practice: comments, trailing commas, `NaN`,
+//! `Infinity` and `-Infinity` (Python writes them), and numbers of any size.
 //!
-//! [`strict`] replaces these by blanks and numbers of the same length, so that every byte keeps its
-//! place. What comes out must be JSON as serde_json reads it, and says where things stand; the
-//! words that stand there are taken from the text itself. Nothing else is forgiven.
+//! [`strict`] replaces these with blanks and numbers of the same length, so that every byte keeps
+//! its offset. The result must be JSON that serde_json accepts, and supplies the spans; the words
+//! themselves are taken from the original text. No other deviation is accepted.
 
 use jsonc_parser::{
     ast,
@@ -17,10 +17,10 @@ use super::{
     tree::{Entry, Node, Value, line_at, not_of_format, text_of},
 };
 
-/// Deepest nesting that is read.
+/// Maximum nesting depth.
 const DEPTH: usize = 128;
 
-/// Reads a text of at most `limit` bytes; also gives it as strict JSON, byte for byte as long.
+/// Parses a text of at most `limit` bytes; also returns it as strict JSON of the same length.
 pub(super) fn parse(bytes: &[u8], file: &str, limit: usize) -> Result<(Node, String), Error> {
     let text = text_of(bytes, file, limit)?;
     let failed = |line: usize, why: String| not_of_format(file, text, line, why);
@@ -48,13 +48,13 @@ pub(super) fn parse(bytes: &[u8], file: &str, limit: usize) -> Result<(Node, Str
     Ok((node, strict))
 }
 
-/// The text with comments and commas before a closing bracket blanked, and with a number in the
-/// place of each `NaN` and `Infinity`. The error is where it is nested too deep.
+/// Blanks comments and trailing commas, and replaces each `NaN` and `Infinity` with a number. The
+/// error is the offset at which the nesting becomes too deep.
 pub(super) fn strict(text: &str) -> Result<String, usize> {
     let mut out = text.as_bytes().to_vec();
     let mut at = 0;
     let mut depth = 0_usize;
-    // The last byte that means something, and the comma that nothing followed yet.
+    // The last significant byte, and a comma that nothing has followed yet.
     let (mut last, mut comma) = (b' ', None);
     while at < out.len() {
         let rest = &text.as_bytes()[at..];
@@ -80,7 +80,7 @@ pub(super) fn strict(text: &str) -> Result<String, usize> {
                     let from = at + usize::from(rest[0] == b'-');
                     out[from..at + len].fill(b'1');
                 }
-                // A comma that follows no value is no slip: `[,]` stays wrong.
+                // A comma that follows no value is not a trailing comma: `[,]` stays invalid.
                 comma = (rest[0] == b',' && !matches!(last, b'[' | b'{' | b',' | b':' | b' '))
                     .then_some(at);
                 last = rest[0];
@@ -92,7 +92,7 @@ pub(super) fn strict(text: &str) -> Result<String, usize> {
     Ok(String::from_utf8(out).expect("because only ASCII is put in the place of whole tokens"))
 }
 
-/// Blanks a comment at the beginning, but for its line ends; how long it is.
+/// Blanks a comment at the start, except its line ends, and returns its length.
 fn blank_comment(text: &mut [u8]) -> usize {
     let len = if text[1] == b'/' {
         text.iter()
@@ -101,7 +101,7 @@ fn blank_comment(text: &mut [u8]) -> usize {
     } else {
         match text[2..].windows(2).position(|part| part == b"*/") {
             Some(end) => end + 4,
-            // One that is never closed is no comment.
+            // An unterminated comment is not a comment.
             None => return 2,
         }
     };
@@ -114,7 +114,7 @@ fn blank_comment(text: &mut [u8]) -> usize {
     len
 }
 
-/// How long the token at the beginning is.
+/// Returns the length of the token at the start.
 fn token(text: &[u8]) -> usize {
     if text[0] == b'"' {
         let mut at = 1;
@@ -131,7 +131,7 @@ fn token(text: &[u8]) -> usize {
     text.iter().take_while(|byte| is_word(byte)).count().max(1)
 }
 
-/// Converts the parser's tree; `text` is what the words are taken from.
+/// Converts the parser's tree; scalars are copied from `text`.
 fn to_node(value: ast::Value<'_>, text: &str) -> Node {
     let range = value.range();
     let span = range.start..range.end;
@@ -174,12 +174,12 @@ fn to_entry(property: ast::ObjectProp<'_>, text: &str) -> Entry {
     }
 }
 
-/// A node as canonical JSON: no blanks, keys sorted, numbers as they are written.
+/// Renders a node as canonical JSON: no blanks, keys sorted, numbers as written.
 pub(super) fn canonical(node: &Node) -> String {
     canonical_but(node, &|_| false)
 }
 
-/// [`canonical`], without some items and properties.
+/// Like [`canonical`], but leaves out the items and properties that `but` selects.
 pub(super) fn canonical_but(node: &Node, but: &dyn Fn(&Node) -> bool) -> String {
     let stays = |node: &&Node| !but(node);
     let quoted = |text: &str| serde_json::Value::from(text).to_string();

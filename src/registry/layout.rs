@@ -1,18 +1,18 @@
-//! Adding and removing one entry of a JSON map or list, in the style of its neighbours.
+//! Adds or removes one entry of a JSON map or list, in the style of its neighbours.
 //!
-//! Pure text: a container, the spans of its items, and a recipe for a new one come in; one
-//! replacement of bytes goes out. Removing what was added gives back the bytes from before,
-//! whenever the items are separated alike.
+//! Pure text: takes a container, the spans of its items and a recipe for a new one, and returns one
+//! byte replacement. Removing an added entry restores the previous bytes whenever all items are
+//! separated alike.
 
 use std::ops::Range;
 
 use super::tree::{Node, Value};
 
-/// A replacement of a span of the text.
+/// A replacement of one span of the text.
 pub(super) struct Change {
-    /// What goes.
+    /// The span to replace.
     pub span: Range<usize>,
-    /// What comes.
+    /// The replacement text.
     pub text: String,
 }
 
@@ -20,7 +20,7 @@ pub(super) struct Change {
 pub(super) struct Item<'a> {
     /// The key, `None` in a list.
     pub key: Option<&'a str>,
-    /// What stands at it.
+    /// The value.
     pub body: Body<'a>,
 }
 
@@ -30,27 +30,27 @@ pub(super) enum Body<'a> {
     Text(&'a str),
     /// A map of texts.
     Fields(Vec<(&'a str, &'a str)>),
-    /// Whatever it is, as it is written.
+    /// Any value, already rendered.
     Written(&'a str),
 }
 
-/// A text of JSON as it is, and as strict JSON of the same length: in that, what stands between two
-/// items is only the comma and blanks.
+/// A JSON text in its original form and as strict JSON of the same length. In the strict form, only
+/// the comma and blanks stand between two items.
 pub(super) struct Texts<'a> {
-    /// As it is.
+    /// The original text.
     pub text: &'a str,
-    /// With comments and needless commas blanked.
+    /// The same text with comments and trailing commas blanked.
     pub strict: &'a str,
 }
 
 impl Texts<'_> {
-    /// True where nothing was blanked.
+    /// Returns true when nothing was blanked in the span.
     fn is_plain(&self, span: Range<usize>) -> bool {
         self.text[span.clone()] == self.strict[span]
     }
 }
 
-/// Where the items of a container stand: a property from its key to the end of its value.
+/// Returns the spans of a container's items; a property runs from its key to the end of its value.
 pub(super) fn item_spans(container: &Node) -> Vec<Range<usize>> {
     match &container.value {
         Value::Map(entries) => entries
@@ -62,7 +62,7 @@ pub(super) fn item_spans(container: &Node) -> Vec<Range<usize>> {
     }
 }
 
-/// Adds an item before the `at`-th one, or after the last.
+/// Adds an item before item `at`, or after the last one.
 pub(super) fn insert(
     texts: &Texts<'_>,
     root: &Node,
@@ -77,7 +77,7 @@ pub(super) fn insert(
     let Some(last) = spans.last() else {
         return into_empty(texts, &style, container, &new);
     };
-    // A comment before the next item belongs to that one.
+    // A comment before the next item belongs to that item.
     let before = |next: &Range<usize>| {
         at.checked_sub(1)
             .map_or(container.span.start, |before| spans[before].end)..next.start
@@ -91,7 +91,7 @@ pub(super) fn insert(
     after_last(texts, &style, last.end..container.span.end - 1, &new)
 }
 
-/// Adds the first item. Comments between the brackets stay, before it.
+/// Adds the first item. Comments between the brackets stay in front of it.
 fn into_empty(texts: &Texts<'_>, style: &Style, container: &Node, new: &str) -> Change {
     let (open, close) = brackets(texts.strict, container);
     let inside = texts.text[container.span.start + 1..container.span.end - 1].trim_end();
@@ -117,8 +117,8 @@ fn into_empty(texts: &Texts<'_>, style: &Style, container: &Node, new: &str) -> 
     }
 }
 
-/// Adds an item after the last one, given what stands from there to the closing bracket. A comma
-/// that stands there already stays, and a comment in the same line stays with its item.
+/// Adds an item after the last one; `rest` runs from there to the closing bracket. Keeps a trailing
+/// comma, and keeps a comment on the same line with its item.
 fn after_last(texts: &Texts<'_>, style: &Style, rest: Range<usize>, new: &str) -> Change {
     let end = rest.start;
     let line = texts.text[rest].split('\n').next().unwrap_or_default();
@@ -142,8 +142,8 @@ fn after_last(texts: &Texts<'_>, style: &Style, rest: Range<usize>, new: &str) -
     }
 }
 
-/// The text with every item that is a map on one line written over several, so that a merge of git
-/// line by line keeps two of them apart; `None` when there is none, or the items share a line.
+/// Spreads every single-line map item over several lines, so that git's line-based merge keeps two
+/// of them apart. Returns `None` when there is no such item, or when items share a line.
 pub(super) fn in_blocks(text: &str, root: &Node, container: &Node) -> Option<String> {
     let spans = item_spans(container);
     let indents: Option<Vec<&str>> = spans
@@ -177,7 +177,7 @@ pub(super) fn in_blocks(text: &str, root: &Node, container: &Node) -> Option<Str
     (out != text).then_some(out)
 }
 
-/// Removes the `at`-th item, with the separator that came with it.
+/// Removes item `at` together with its separator.
 pub(super) fn remove(text: &str, container: &Node, at: usize) -> Change {
     let spans = item_spans(container);
     let span = match (spans.len(), spans.get(at + 1)) {
@@ -197,7 +197,7 @@ pub(super) fn remove(text: &str, container: &Node, at: usize) -> Change {
     }
 }
 
-/// The brackets of a container.
+/// Returns the brackets of a container.
 fn brackets<'a>(text: &'a str, container: &Node) -> (&'a str, &'a str) {
     let span = &container.span;
     (
@@ -206,29 +206,29 @@ fn brackets<'a>(text: &'a str, container: &Node) -> (&'a str, &'a str) {
     )
 }
 
-/// How the items of a container are laid out.
+/// Layout of the items of a container.
 struct Style {
-    /// What stands between two items, the comma included.
+    /// Text between two items, including the comma.
     separator: String,
-    /// What stands between a key and its value.
+    /// Text between a key and its value.
     colon: String,
-    /// The line style; `None` when everything stands on one line.
+    /// Line layout; `None` when everything is on one line.
     lines: Option<Lines>,
 }
 
-/// How items on lines of their own are indented.
+/// Indentation of items that stand on lines of their own.
 struct Lines {
     newline: &'static str,
-    /// Before the closing bracket of the container.
+    /// Indentation of the container's closing bracket.
     outer: String,
-    /// Before each item.
+    /// Indentation of each item.
     inner: String,
-    /// One step deeper.
+    /// One level of indentation.
     unit: String,
 }
 
 impl Style {
-    /// Reads the style off the container, and off the whole text where the container is empty.
+    /// Derives the style from the container, or from the whole text when the container is empty.
     fn of(texts: &Texts<'_>, root: &Node, container: &Node, spans: &[Range<usize>]) -> Self {
         let text = texts.strict;
         let colon = colon_in(text, container)
@@ -271,7 +271,7 @@ impl Style {
         }
     }
 
-    /// Writes the new item.
+    /// Renders the new item.
     fn render(&self, text: &str, container: &Node, item: &Item<'_>) -> String {
         let key = item
             .key
@@ -310,7 +310,7 @@ impl Style {
     }
 }
 
-/// The last item that is a map: new maps look like it.
+/// Returns the last item that is a map, the model for new ones.
 pub(super) fn neighbour(container: &Node) -> Option<&Node> {
     let is_map = |node: &&Node| !node.entries().is_empty();
     match &container.value {
@@ -320,14 +320,14 @@ pub(super) fn neighbour(container: &Node) -> Option<&Node> {
     }
 }
 
-/// The blanks after the opening bracket of a map on one line.
+/// Returns the blanks after the opening bracket of a single-line map.
 fn padding<'a>(text: &'a str, node: &Node) -> &'a str {
     node.entries()
         .first()
         .map_or("", |first| &text[node.span.start + 1..first.key_span.start])
 }
 
-/// What stands between the first key and its value, at this node or in the maps it holds.
+/// Returns the text between the first key and its value, in this node or in the maps it holds.
 fn colon_in<'a>(text: &'a str, node: &Node) -> Option<&'a str> {
     match &node.value {
         Value::Map(entries) => entries
@@ -338,7 +338,7 @@ fn colon_in<'a>(text: &'a str, node: &Node) -> Option<&'a str> {
     }
 }
 
-/// One step of indentation: how much deeper the root's items stand than the root.
+/// Returns one level of indentation: that of the root's items relative to the root.
 fn unit_of(text: &str, root: &Node) -> String {
     let first = item_spans(root)
         .first()
@@ -349,7 +349,7 @@ fn unit_of(text: &str, root: &Node) -> String {
         .to_string()
 }
 
-/// The blanks before a byte, when only blanks stand between it and the beginning of its line.
+/// Returns the blanks before a byte when nothing else precedes it on its line.
 fn indent_at(text: &str, at: usize) -> Option<&str> {
     let start = text[..at].rfind('\n')? + 1;
     let before = &text[start..at];
@@ -359,14 +359,14 @@ fn indent_at(text: &str, at: usize) -> Option<&str> {
         .then_some(before)
 }
 
-/// The blanks at the beginning of the line that holds a byte.
+/// Returns the indentation of the line that holds a byte.
 fn indent_of_line(text: &str, at: usize) -> &str {
     let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = &text[start..];
     &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
 }
 
-/// A text as JSON.
+/// Renders a text as JSON.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -1,8 +1,8 @@
-//! Two registries become one: at a merge of git by task ([`three_way`]), and after a merge that
-//! went wrong by keeping every entry that can be read ([`salvage`]).
+//! Merges two registries: per task during a git merge ([`three_way`]), and after a failed merge by
+//! keeping every readable entry ([`salvage`]).
 //!
-//! Entries go over as they are written, byte for byte; the result is read again and must hold
-//! exactly what was decided. Nothing is decided that both sides changed.
+//! Entries are copied byte for byte; the result is parsed again and must hold exactly what was
+//! decided. Changes made on both sides are never decided here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,26 +11,26 @@ use jsonc_parser::{CollectOptions, CommentCollectionStrategy, ParseOptions, ast,
 use super::{Registry, json, tree::conflict_in};
 use crate::model::TaskId;
 
-/// Why two registries are not merged.
+/// Reasons why two registries cannot be merged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotMerged {
-    /// Both sides changed these tasks' entries, each in another way.
+    /// Both sides changed the entries of these tasks differently.
     #[error("both sides changed {}", tasks.iter().map(TaskId::as_str).collect::<Vec<_>>().join(", "))]
     Tasks {
         /// The tasks.
         tasks: Vec<TaskId>,
     },
-    /// Both sides changed what stands beside the tasks, or the shape of the file.
+    /// Both sides changed data outside the tasks, or the shape of the file.
     #[error("both sides changed what stands beside the tasks")]
     Rest,
-    /// One of the three is no registry.
+    /// One of the three is not a registry.
     #[error("{0}")]
     Unreadable(String),
 }
 
-/// Merges two sides that come from one base: the entry that only one side changed is that side's.
+/// Merges two sides of a common base: an entry that only one side changed is taken from that side.
 ///
-/// The bytes are those of our side where nothing else is needed.
+/// The result is byte-identical to our side where nothing else is required.
 pub fn three_way(base: &[u8], ours: &[u8], theirs: &[u8]) -> Result<Vec<u8>, NotMerged> {
     let read = |bytes: &[u8]| {
         Registry::parse(bytes).map_err(|error| NotMerged::Unreadable(error.to_string()))
@@ -73,11 +73,11 @@ pub fn three_way(base: &[u8], ours: &[u8], theirs: &[u8]) -> Result<Vec<u8>, Not
     }
 }
 
-/// The canonical texts of entries, by task.
+/// Canonical texts of entries, by task.
 type Texts = BTreeMap<TaskId, String>;
 
-/// What each task's entry becomes: the side that changed it wins. Tasks that both sides changed,
-/// each in another way, are named.
+/// Decides each task's entry: the side that changed it wins. Fails with the tasks that both sides
+/// changed differently.
 fn decided(was: &Texts, mine: &Texts, others: &Texts) -> Result<Texts, NotMerged> {
     let mut wanted = Texts::new();
     let mut both = Vec::new();
@@ -100,18 +100,18 @@ fn decided(was: &Texts, mine: &Texts, others: &Texts) -> Result<Texts, NotMerged
     }
 }
 
-/// A registry made of what could be read, and what a person should know of it.
+/// A registry made of the readable parts, with notes for the user.
 pub struct Salvaged {
     /// The registry.
     pub registry: Registry,
-    /// Tasks whose entries differ between the two sides of a merge; ours is kept.
+    /// Tasks whose entries differ between the two sides; ours is kept.
     pub differ: Vec<TaskId>,
-    /// What could not be read.
+    /// Descriptions of the unreadable parts.
     pub notes: Vec<String>,
 }
 
-/// Reads what can be read of a registry that is none: each side of a merge that went wrong, and of
-/// each side every entry. One that can be read is given back as it is.
+/// Recovers what is readable from an invalid registry: both sides of a failed merge, and every
+/// entry of each side. A valid registry is returned unchanged.
 pub fn salvage(bytes: &[u8]) -> Salvaged {
     let whole = |registry| Salvaged {
         registry,
@@ -160,7 +160,7 @@ pub fn salvage(bytes: &[u8]) -> Salvaged {
     both_sides(ours, theirs, notes)
 }
 
-/// Our side of a merge, with the entries that only the other side has.
+/// Returns our side of a merge plus the entries that only the other side has.
 fn both_sides(ours: &Registry, theirs: &Registry, mut notes: Vec<String>) -> Salvaged {
     let (mine, others) = (ours.texts_of_tasks(), theirs.texts_of_tasks());
     let differ = mine
@@ -183,8 +183,8 @@ fn both_sides(ours: &Registry, theirs: &Registry, mut notes: Vec<String>) -> Sal
     }
 }
 
-/// The text of one side of every conflict, with what is not in conflict: 0 is ours, 1 theirs. The
-/// base that some merges show between them is left out.
+/// Extracts one side of every conflict, with the text outside conflicts; 0 is ours, 1 theirs. The
+/// base section that some merge styles add is left out.
 fn side_of(text: &str, side: usize) -> String {
     let is_mark =
         |line: &str, mark: &str| line.trim_end() == mark || line.starts_with(&format!("{mark} "));
@@ -202,8 +202,7 @@ fn side_of(text: &str, side: usize) -> String {
     out
 }
 
-/// A registry of the entries of a text that lacks commas, or has a task twice: the later one
-/// counts.
+/// Builds a registry from a text with missing commas or duplicate tasks; the later duplicate wins.
 fn loose(text: &str) -> Option<Registry> {
     let text = text.trim_start_matches('\u{feff}');
     let strict = json::strict(text).ok()?;
@@ -251,7 +250,7 @@ mod tests {
 
     const LINES: &str = "{\n  \"tasks\": {\n    \"T01\": {\"version\": \"1.0.0\"},\n    \"T02\": {\"version\": \"1.0.0\"},\n    \"T03\": {\"version\": \"1.0.0\"}\n  }\n}\n";
 
-    /// The text with another version of a task.
+    /// Returns the text with another version of a task.
     fn with(text: &str, task: &str, version: &str) -> String {
         text.replace(
             &format!("\"{task}\": {{\"version\": \"1.0.0\"}}"),

@@ -1,10 +1,10 @@
 //! Row 4, `task_registry.json` and the version in a task's configuration: edits of one value.
 //!
-//! Both are files of the users, so an edit replaces the bytes of one scalar (or adds one entry)
-//! and keeps every other byte: comments, order, indentation, line ends, byte-order mark. What
-//! cannot be edited exactly is refused, and every edit is read again and compared before its
-//! bytes are handed out. Nothing here reads or writes a file; bytes come in, bytes go out.
-//! Read [`task_registry`] for the shapes of a registry, [`task_config`] for configurations.
+//! Both files belong to users, so an edit replaces the bytes of one scalar (or adds one entry) and
+//! keeps every other byte: comments, order, indentation, line ends, byte-order mark. Edits that
+//! cannot be exact are refused, and every result is parsed again and compared before its bytes are
+//! returned. Nothing here reads or writes files; it maps bytes to bytes. See [`task_registry`] for
+//! the shapes of a registry and [`task_config`] for configurations.
 
 #[cfg(test)]
 mod config_tests;
@@ -30,7 +30,7 @@ use crate::{
 
 pub use task_registry::Registry;
 
-/// A registry or a configuration that cannot be read or edited.
+/// Errors while reading or editing a registry or a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Larger than the limit.
@@ -43,65 +43,65 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
-    /// Not text of its format.
+    /// Not valid in its format.
     #[error("{file} cannot be read: {}{why}", at_line(*.line))]
     Parse {
         /// The file.
         file: String,
-        /// The line, counted from 1; 0 when it is not known.
+        /// The line, counted from 1; 0 when unknown.
         line: usize,
-        /// What the parser says.
+        /// The parser's message.
         why: String,
     },
-    /// A merge of git left its marks in it.
+    /// Git left conflict markers in the file.
     #[error("{file}, line {line}: a merge left its conflict marks there")]
     Conflict {
         /// The file.
         file: String,
-        /// The line of the first mark, counted from 1.
+        /// The line of the first marker, counted from 1.
         line: usize,
     },
-    /// The same key twice in one map: the parsers of the world disagree about which one counts.
+    /// The same key twice in one map: parsers disagree about which one counts.
     #[error("{file}, line {line}: the key {key:?} is there twice")]
     DuplicateKey {
         /// The file.
         file: String,
         /// The key or the id.
         key: String,
-        /// The line of the second one, counted from 1.
+        /// The line of the second occurrence, counted from 1.
         line: usize,
     },
-    /// Readable, but of none of the known shapes.
+    /// Readable, but of no known shape.
     #[error("{file}: {why}")]
     Shape {
         /// The file.
         file: String,
-        /// What was found and what was expected.
+        /// The shape found and the shape expected.
         why: String,
     },
-    /// A value at the version's place that is no version.
+    /// The value at the version key is not a version.
     #[error("{file}: the value of {key:?} cannot be a version")]
     ReadVersion {
         /// The file.
         file: String,
         /// The key, dotted.
         key: String,
-        /// What is wrong with it, with the value.
+        /// The reason, with the value.
         source: NotAVersion,
     },
-    /// The configuration holds no version at the key.
+    /// The configuration has no version at the key.
     #[error("{file} has no version: the key {key:?} is missing")]
     NoVersion {
         /// The file.
         file: String,
         /// The key, dotted.
         key: String,
-        /// How to add it, in the words of the format.
+        /// How to add it, in the syntax of the format.
         add: String,
-        /// True when the file says that its version is made elsewhere.
+        /// True when the file declares that its version is generated elsewhere.
         dynamic: bool,
     },
-    /// An entry that is not there cannot be removed.
+    /// A missing entry cannot be removed.
     #[error("{file} has no entry for {task}")]
     NoEntry {
         /// The file.
@@ -109,19 +109,19 @@ pub enum Error {
         /// The task.
         task: String,
     },
-    /// An edit that could not keep every other byte and value.
+    /// The edit would not preserve every other byte and value.
     #[error("{file}{}: {key:?} is not edited, because {why}", in_line(*.line))]
     Edit {
         /// The file.
         file: String,
-        /// The line, counted from 1; 0 when it is not known.
+        /// The line, counted from 1; 0 when unknown.
         line: usize,
         /// The key, dotted.
         key: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// A configuration in a format that is not read.
+    /// The configuration is in an unsupported format.
     #[error("{file} is none of .yaml, .yml, .json and .toml")]
     Format {
         /// The file.
@@ -129,7 +129,7 @@ pub enum Error {
     },
 }
 
-/// The words ", line 3", or nothing.
+/// Returns ", line 3", or nothing.
 fn in_line(line: usize) -> String {
     if line == 0 {
         String::new()
@@ -138,7 +138,7 @@ fn in_line(line: usize) -> String {
     }
 }
 
-/// The words "line 3: ", or nothing.
+/// Returns "line 3: ", or nothing.
 fn at_line(line: usize) -> String {
     if line == 0 {
         String::new()
@@ -194,7 +194,7 @@ impl Fault for Error {
     }
 }
 
-/// What to do about a configuration without a version.
+/// Returns hints for a configuration without a version.
 pub fn version_hints(add: &str, dynamic: bool) -> Vec<Hint> {
     if dynamic {
         return vec![

@@ -1,8 +1,8 @@
-//! The second opinion on an edit: what a parser of other make reads in the same text.
+//! Checks an edit with a second, independent parser.
 //!
-//! An edit is right only when that parser, too, sees a change in one place. Its values are compared
-//! as texts, so that NaN equals itself. A text that it cannot read at all (a number it has no room
-//! for, a line end of another version of YAML) has no second opinion, before the edit as after it.
+//! An edit is accepted only when this parser, too, sees exactly one change. Values are compared as
+//! texts, so that NaN equals itself. A text that it cannot read at all (a number out of its range,
+//! a line end of another YAML version) must be unreadable both before and after the edit.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use serde::{
 
 use crate::base::yaml;
 
-/// Any value.
+/// A value of any type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Plain {
     Null,
-    /// A number or a boolean, as it is printed.
+    /// A number or a boolean, in printed form.
     Other(String),
     Text(String),
     List(Vec<Plain>),
@@ -26,7 +26,7 @@ pub(super) enum Plain {
 }
 
 impl Plain {
-    /// The value at a dotted key; `None` when it is not there exactly once.
+    /// Returns the value at a dotted key; `None` unless it occurs exactly once.
     fn at(&mut self, key: &str) -> Option<&mut Self> {
         key.split('.').try_fold(self, |at, name| {
             let Self::Map(entries) = at else { return None };
@@ -41,8 +41,8 @@ impl Plain {
     }
 }
 
-/// True when the documents differ in the text at one key and in nothing else, or cannot be read
-/// before the edit as after it. Of several documents the first that has the key counts.
+/// Returns true when the documents differ only in the text at one key, or are unreadable both
+/// before and after the edit. Of several documents, the first with the key counts.
 pub(super) fn agrees(
     before: Option<Vec<Plain>>,
     after: Option<Vec<Plain>>,
@@ -67,19 +67,19 @@ pub(super) fn agrees(
     take(&mut before, old) && take(&mut after, new) && before == after
 }
 
-/// What libyaml reads.
+/// Parses with libyaml.
 pub(super) fn yaml(text: &str) -> Option<Vec<Plain>> {
     yaml::documents(text)
 }
 
-/// What serde_json reads in strict JSON.
+/// Parses strict JSON with serde_json.
 pub(super) fn json(text: &str) -> Option<Vec<Plain>> {
     serde_json::from_str(text)
         .ok()
         .map(|document| vec![document])
 }
 
-/// What the reader of values in TOML reads.
+/// Parses with the `toml` crate's value reader.
 pub(super) fn toml(text: &str) -> Option<Vec<Plain>> {
     ::toml::from_str(text).ok().map(|document| vec![document])
 }
@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for Plain {
     }
 }
 
-/// Takes whatever comes.
+/// Deserializes a value of any type.
 struct Reader;
 
 impl<'de> Visitor<'de> for Reader {

@@ -1,11 +1,11 @@
-//! The version in a task's own configuration file: YAML, JSON or TOML, by the file's extension.
+//! The version in a task's own configuration file: YAML, JSON or TOML, by file extension.
 //!
-//! The key is dotted: `version`, `task.version`, `project.version`. A version is read as the
-//! text that stands there, so `1.10` never becomes 1.1. Of several documents of YAML the first one
-//! that has the key counts. An edit replaces that text and nothing else; it is refused where the
-//! format would let it mean more than one place (anchors that are used, aliases, merge keys, tags,
-//! several lines, two documents), or where two parsers disagree about the result. What the rest of
-//! the file means is nobody's business here: it is compared as it is written.
+//! Keys are dotted: `version`, `task.version`, `project.version`. A version is read as the literal
+//! text, so `1.10` never becomes 1.1. Of several YAML documents, the first with the key counts. An
+//! edit replaces that text only. It is refused where the format could give the text meaning in more
+//! than one place (referenced anchors, aliases, merge keys, tags, multi-line values, two
+//! documents), and where two parsers disagree about the result. The rest of the file is not
+//! interpreted, only compared as written.
 
 use super::{
     Error, json, second, toml,
@@ -17,10 +17,10 @@ use crate::{
     model::Version,
 };
 
-/// The largest configuration that is read: 1 MiB.
+/// Maximum size of a configuration: 1 MiB.
 const LIMIT: usize = 1 << 20;
 
-/// The formats, by extension.
+/// Supported formats, chosen by extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Yaml,
@@ -28,17 +28,17 @@ enum Format {
     Toml,
 }
 
-/// A configuration that was read.
+/// A parsed configuration.
 struct Config<'a> {
     format: Format,
     file: String,
     text: &'a str,
-    /// The text for the parser of the second opinion.
+    /// The text for the second parser.
     strict: Option<String>,
     stream: yaml::Stream,
 }
 
-/// The version at a key; `None` when the key is absent or holds nothing.
+/// Returns the version at a key; `None` when the key is absent or its value empty.
 pub fn version(bytes: &[u8], file_name: &RelPath, key: &str) -> Result<Option<Version>, Error> {
     let config = Config::read(bytes, file_name)?;
     let Some((_, node)) = config.find(key)? else {
@@ -61,9 +61,9 @@ pub fn version(bytes: &[u8], file_name: &RelPath, key: &str) -> Result<Option<Ve
     }
 }
 
-/// The bytes with another version at the key; every other byte stays.
+/// Returns the bytes with another version at the key; every other byte stays.
 ///
-/// A configuration without the key is [`Error::NoVersion`].
+/// Fails with [`Error::NoVersion`] when the configuration lacks the key.
 pub fn with_version(
     bytes: &[u8],
     file_name: &RelPath,
@@ -125,7 +125,7 @@ pub fn with_version(
     }
 }
 
-/// The error for a configuration without a version, with the words of its format.
+/// Builds the error for a configuration without a version, in the syntax of its format.
 fn no_version(config: &Config<'_>, key: &str, version: &Version) -> Error {
     let dynamic = config.format == Format::Toml && key == "project.version" && config.is_dynamic();
     let add = config.format.line(key, &version.to_string());
@@ -137,8 +137,8 @@ fn no_version(config: &Config<'_>, key: &str, version: &Version) -> Error {
     }
 }
 
-/// How a version is added to a configuration that has none at the key, in the words of its format;
-/// the second is true for a `pyproject.toml` that says its version is made elsewhere.
+/// Returns how to add a version to a configuration that lacks one, in the syntax of its format, and
+/// true for a `pyproject.toml` that declares its version as dynamic.
 pub fn how_to_add(
     bytes: &[u8],
     file_name: &RelPath,
@@ -152,14 +152,14 @@ pub fn how_to_add(
     Ok((add, dynamic))
 }
 
-/// Every scalar as dotted key (lists: `key[0]`) and text, in the order of the file, for people.
+/// Returns every scalar as dotted key (lists: `key[0]`) and text, in file order, for display.
 ///
-/// Values whose key or text looks like a secret are `***`.
+/// Values whose key or text looks like a secret become `***`.
 pub fn values(bytes: &[u8], file_name: &RelPath) -> Result<Vec<(String, String)>, Error> {
     let config = Config::read(bytes, file_name)?;
     let mut out = Vec::new();
     for (at, root) in config.stream.documents.iter().enumerate() {
-        // What ends in `---` has one more document, in which nothing is.
+        // A text that ends in `---` has one more, empty document.
         if at == 0 || !matches!(root.value, Value::Null) {
             let begin = out.len();
             flatten(root, String::new(), false, &mut out);
@@ -171,7 +171,7 @@ pub fn values(bytes: &[u8], file_name: &RelPath) -> Result<Vec<(String, String)>
 }
 
 impl Format {
-    /// The format of a file, by its extension.
+    /// Returns the format of a file, by its extension.
     fn of(file_name: &RelPath) -> Option<Self> {
         let lower = file_name.name().to_ascii_lowercase();
         match lower
@@ -186,7 +186,7 @@ impl Format {
         }
     }
 
-    /// The words that put a version at a dotted key.
+    /// Returns the text that sets a version at a dotted key.
     fn line(self, key: &str, version: &str) -> String {
         let (above, name) = key
             .rsplit_once('.')
@@ -211,7 +211,7 @@ impl Format {
 }
 
 impl<'a> Config<'a> {
-    /// Reads a file by its extension.
+    /// Parses a file in the format of its extension.
     fn read(bytes: &'a [u8], file_name: &RelPath) -> Result<Self, Error> {
         let file = file_name.to_string();
         let one = |root: Node| yaml::Stream {
@@ -236,8 +236,7 @@ impl<'a> Config<'a> {
         })
     }
 
-    /// The quotes in which a text is written; `None` when it is not written as one plain text on
-    /// one line.
+    /// Returns the quotes around a text; `None` unless it is written as one plain text on one line.
     fn quote_of(&self, raw: &str, old: &str) -> Option<&'static str> {
         let quote = ["\"", "'", ""]
             .into_iter()
@@ -247,8 +246,8 @@ impl<'a> Config<'a> {
         })
     }
 
-    /// The node at a dotted key, and its document. A merge key on the way could hide it: when no
-    /// document has it, that is an error, not absence.
+    /// Returns the node at a dotted key, and its document. Fails when no document has the key but a
+    /// merge key on its path could hide it.
     fn find(&self, key: &str) -> Result<Option<(usize, &Node)>, Error> {
         let mut hidden = false;
         for (at, root) in self.stream.documents.iter().enumerate() {
@@ -269,7 +268,7 @@ impl<'a> Config<'a> {
         }
     }
 
-    /// The line of the same key in a later document.
+    /// Returns the line of the same key in a later document.
     fn later(&self, at: usize, key: &str) -> Option<usize> {
         let later = self.stream.documents.iter().skip(at + 1);
         later
@@ -278,7 +277,7 @@ impl<'a> Config<'a> {
             .next()
     }
 
-    /// Why the node at a key, or one on the way to it, cannot be edited.
+    /// Returns why the node at a key, or one on its path, cannot be edited.
     fn oddity(&self, at: usize, key: &str) -> Option<&'static str> {
         let root = &self.stream.documents[at];
         let on_the_way = root.walk(key).unwrap_or_default();
@@ -287,7 +286,7 @@ impl<'a> Config<'a> {
             .find_map(|node| node.oddity(|anchor| self.stream.used.contains(&(at, anchor))))
     }
 
-    /// True when everything is written alike but one node of this.
+    /// Returns true when both are written alike except for node `but` of this one.
     fn is_like(&self, other: &Config<'_>, but: &Node) -> bool {
         let (mine, others) = (&self.stream.documents, &other.stream.documents);
         mine.len() == others.len()
@@ -297,7 +296,7 @@ impl<'a> Config<'a> {
                 .all(|(a, b)| a.is_like(self.text, b, other.text, but))
     }
 
-    /// What a parser of other make reads.
+    /// Parses with the second parser.
     fn second(&self) -> Option<Vec<second::Plain>> {
         match self.format {
             Format::Yaml => second::yaml(self.text),
@@ -306,7 +305,7 @@ impl<'a> Config<'a> {
         }
     }
 
-    /// True for a Python project whose version is made elsewhere.
+    /// Returns true for a Python project whose version is dynamic.
     fn is_dynamic(&self) -> bool {
         let project = self.stream.documents[0].get("project");
         let Some(Value::List(items)) = project
@@ -319,7 +318,7 @@ impl<'a> Config<'a> {
     }
 }
 
-/// The node at a dotted key below one root; an error where a merge key or an alias may hide it.
+/// Returns the node at a dotted key below a root; fails where a merge key or an alias may hide it.
 fn find_in<'a>(root: &'a Node, key: &str) -> Result<Option<&'a Node>, ()> {
     let mut at = root;
     for name in key.split('.') {
@@ -336,12 +335,12 @@ fn find_in<'a>(root: &'a Node, key: &str) -> Result<Option<&'a Node>, ()> {
     Ok(Some(at))
 }
 
-/// True when a node holds exactly this text.
+/// Returns true when a node holds exactly this text.
 fn holds(node: &Node, text: &str) -> bool {
     matches!(&node.value, Value::Text(found) if found == text)
 }
 
-/// The text without a byte-order mark; empty when it is none, which no edit survives.
+/// Strips the byte-order mark; returns "" for invalid UTF-8, so that any edit is refused.
 fn text(bytes: &[u8]) -> &str {
     let text = std::str::from_utf8(bytes).unwrap_or_default();
     text.strip_prefix(BOM).unwrap_or(text)

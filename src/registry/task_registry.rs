@@ -1,4 +1,4 @@
-//! `task_registry.json`: which version of each task is active. Any of these shapes:
+//! `task_registry.json`: the active version of each task. Any of these shapes is accepted:
 //!
 //! ```json
 //! {"tasks": {"T01": {"version": "1.2.0"}}}
@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Also `{"T01": "1.2.0"}`, and a bare list. A list names its tasks by `id`, `task_id` or `name`;
-//! the version may be called `version`, `current_version` or `active_version`, but only one of
-//! them. Other keys are kept. snapback itself begins with the first shape ([`Registry::of`]).
+//! the version key may be `version`, `current_version` or `active_version`, but only one of them.
+//! Other keys are kept. snapback itself creates the first shape ([`Registry::of`]).
 
 use std::collections::BTreeMap;
 
@@ -26,24 +26,24 @@ use super::{
 };
 use crate::model::{TaskId, Version};
 
-/// The largest registry that is read: 16 MiB.
+/// Maximum size of a registry: 16 MiB.
 const LIMIT: usize = 16 << 20;
-/// The name in messages; the caller knows the path.
+/// The name used in messages; the caller knows the path.
 pub(super) const FILE: &str = "the task registry";
 
-/// A registry and the bytes it was read from.
+/// A registry and the bytes it was parsed from.
 #[derive(Debug)]
 pub struct Registry {
     bytes: Vec<u8>,
     root: Node,
-    /// The text as strict JSON: comments and needless commas blanked.
+    /// The text as strict JSON: comments and trailing commas blanked.
     strict: String,
 }
 
 impl Registry {
-    /// Reads a registry: JSON, also with comments, needless commas, `NaN`, `Infinity` and numbers
-    /// of any size, which all stay as they are. Refuses more than 16 MiB, what is not that, a depth
-    /// over 128, a key or a task that is there twice, and a text that is neither a map nor a list.
+    /// Parses a registry: JSON, optionally with comments, trailing commas, `NaN`, `Infinity` and
+    /// numbers of any size, all of which are preserved. Refuses more than 16 MiB, any other syntax,
+    /// nesting over 128, duplicate keys or tasks, and a root that is neither a map nor a list.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let (root, strict) = json::parse(bytes, FILE, LIMIT)?;
         if matches!(
@@ -68,12 +68,12 @@ impl Registry {
         Ok(registry)
     }
 
-    /// The registry without tasks: `{"tasks": {}}` on three lines.
+    /// Returns a registry without tasks: `{"tasks": {}}` on three lines.
     pub fn empty() -> Self {
         Self::parse(&Self::of(&[])).expect("because a rendered registry is valid")
     }
 
-    /// The bytes of a new registry with these tasks, as adding them one by one would write them.
+    /// Renders a new registry with these tasks, identical to adding them one by one.
     pub fn of(tasks: &[(TaskId, Version)]) -> Vec<u8> {
         let entry = |(task, version): &(TaskId, Version)| {
             (
@@ -87,23 +87,23 @@ impl Registry {
         (text + "\n").into_bytes()
     }
 
-    /// The bytes it was read from.
+    /// Returns the bytes that were parsed.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The active version of a task; `None` when it has no entry, or its entry no version.
+    /// Returns the active version of a task; `None` without an entry or without a version.
     pub fn version(&self, task: &TaskId) -> Result<Option<Version>, Error> {
         self.entry(task)
             .map_or(Ok(None), |entry| read_version(task, entry))
     }
 
-    /// The entries that look like tasks, in the order of the file, with their versions (`None`
-    /// when there is none that can be read; [`Registry::version`] says why).
+    /// Returns the entries that look like tasks, in file order, with their versions (`None` when
+    /// absent or unreadable; [`Registry::version`] gives the reason).
     pub fn tasks(&self) -> Vec<(TaskId, Option<Version>)> {
         let entries: Vec<(&str, &Node)> = match &self.container().value {
             Value::Map(entries) => {
-                // Beside bare versions at the top, other facts may stand, such as the file's own
+                // Next to bare versions, the root may hold other facts, such as the file's own
                 // version.
                 let of_tasks = self.container_key().is_some();
                 let is_bare = |entry: &Entry| {
@@ -133,13 +133,13 @@ impl Registry {
         entries.into_iter().filter_map(read).collect()
     }
 
-    /// The entry of a task as canonical JSON (no blanks, keys sorted): equal texts, equal entries.
+    /// Returns a task's entry as canonical JSON (no blanks, keys sorted), suitable for comparison.
     pub fn entry_text(&self, task: &TaskId) -> Option<String> {
         self.entry(task).map(json::canonical)
     }
 
-    /// The bytes with this version of the task: only the version's text differs, or an entry is
-    /// added in the style of the file.
+    /// Returns the bytes with this version of the task: replaces only the version's text, or adds
+    /// an entry in the style of the file.
     pub fn with_version(&self, task: &TaskId, version: &Version) -> Result<Vec<u8>, Error> {
         let version = version.to_string();
         let change = match self.entry(task) {
@@ -168,8 +168,8 @@ impl Registry {
         self.checked(task, &change, Some(&version))
     }
 
-    /// The bytes with the task's entry replaced, or added, as it is written in another registry of
-    /// the same shape.
+    /// Returns the bytes with the task's entry replaced, or added, by the literal text from another
+    /// registry of the same shape.
     pub(super) fn with_entry(&self, task: &TaskId, source: &str) -> Result<Vec<u8>, Error> {
         let change = match self.entry(task) {
             Some(entry) => Change {
@@ -193,13 +193,13 @@ impl Registry {
         self.checked(task, &change, None)
     }
 
-    /// The task's entry as it is written.
+    /// Returns the literal text of the task's entry.
     pub(super) fn entry_source(&self, task: &TaskId) -> Option<&str> {
         self.entry(task)
             .map(|entry| &self.text()[entry.span.clone()])
     }
 
-    /// The canonical texts of all entries of tasks.
+    /// Returns the canonical texts of all task entries.
     pub(super) fn texts_of_tasks(&self) -> BTreeMap<TaskId, String> {
         let ids: Vec<&str> = match &self.container().value {
             Value::Map(entries) => entries.iter().map(|entry| entry.key.as_str()).collect(),
@@ -212,7 +212,7 @@ impl Registry {
             .collect()
     }
 
-    /// Everything but the entries of tasks, as a canonical text.
+    /// Returns everything except the task entries, as canonical text.
     pub(super) fn frame(&self) -> String {
         let is_task = |id: &str| id.parse::<TaskId>().is_ok_and(|task| self.is_task(&task));
         let entries: Vec<&Node> = match &self.container().value {
@@ -232,7 +232,7 @@ impl Registry {
         })
     }
 
-    /// True when what stands at an id is a task's entry, and not a fact beside the tasks.
+    /// Returns true when an id holds a task entry, not a fact beside the tasks.
     fn is_task(&self, task: &TaskId) -> bool {
         let at_top = |entry: &Node| {
             names_version(entry) && (!entry.entries().is_empty() || is_version(entry))
@@ -243,9 +243,9 @@ impl Registry {
         self.container_key().is_some() || is_list || is_bare()
     }
 
-    /// The bytes with a block of lines for each task, when two or more tasks stand on a line each:
-    /// then releases of neighbours do not meet in a merge line by line. `None` when nothing is to
-    /// be done, or a comment is in the way.
+    /// Returns the bytes with a block of lines per task when two or more tasks each occupy one
+    /// line, so that git's line-based merge keeps releases of neighbours apart. Returns `None` when
+    /// nothing would change, or when a comment is in the way.
     pub fn in_blocks(&self) -> Option<Vec<u8>> {
         let is_plain = self.text() == self.strict && self.texts_of_tasks().len() > 1;
         let text = is_plain
@@ -262,7 +262,7 @@ impl Registry {
         is_same.then_some(bytes)
     }
 
-    /// The bytes without the task's entry; takes back what adding it did.
+    /// Returns the bytes without the task's entry; reverses its addition.
     pub fn without_task(&self, task: &TaskId) -> Result<Vec<u8>, Error> {
         let missing = || Error::NoEntry {
             file: FILE.to_string(),
@@ -282,7 +282,7 @@ impl Registry {
         self.checked(task, &change, None)
     }
 
-    /// The text as it is and as strict JSON, for additions.
+    /// Returns the original text and the strict JSON, for additions.
     fn texts(&self) -> layout::Texts<'_> {
         layout::Texts {
             text: self.text(),
@@ -290,8 +290,7 @@ impl Registry {
         }
     }
 
-    /// True when removing an item would take a comment along that does not stand in the item
-    /// itself.
+    /// Returns true when removing an item would also delete a comment outside the item itself.
     fn has_comment(&self, at: usize, change: &Change) -> bool {
         let own = &layout::item_spans(self.container())[at];
         let outside = change
@@ -305,12 +304,12 @@ impl Registry {
             .any(|place| text[place] != strict[place] && text[place] != b',')
     }
 
-    /// The text without a byte-order mark.
+    /// Returns the text without a byte-order mark.
     fn text(&self) -> &str {
         text_of(&self.bytes, FILE, LIMIT).expect("because it was read before")
     }
 
-    /// The key of the map or list of tasks, `None` when it is the root.
+    /// Returns the key of the task container; `None` when the root is the container.
     fn container_key(&self) -> Option<&'static str> {
         matches!(
             self.root.get("tasks")?.value,
@@ -319,14 +318,14 @@ impl Registry {
         .then_some("tasks")
     }
 
-    /// The map or list of tasks.
+    /// Returns the map or list of tasks.
     fn container(&self) -> &Node {
         self.container_key()
             .and_then(|key| self.root.get(key))
             .unwrap_or(&self.root)
     }
 
-    /// The position of a task's entry.
+    /// Returns the position of a task's entry.
     fn position(&self, task: &TaskId) -> Option<usize> {
         match &self.container().value {
             Value::Map(entries) => entries.iter().position(|entry| entry.key == task.as_str()),
@@ -337,7 +336,7 @@ impl Registry {
         }
     }
 
-    /// The entry of a task.
+    /// Returns the entry of a task.
     fn entry(&self, task: &TaskId) -> Option<&Node> {
         let at = self.position(task)?;
         match &self.container().value {
@@ -366,7 +365,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Where a new entry stands: sorted in where the entries are sorted, else at the end.
+    /// Returns the position for a new entry: sorted when the entries are sorted, otherwise the end.
     fn sorted_place(&self, task: &TaskId) -> usize {
         let names: Option<Vec<&str>> = match &self.container().value {
             Value::Map(entries) => Some(entries.iter().map(|entry| entry.key.as_str()).collect()),
@@ -379,7 +378,7 @@ impl Registry {
         })
     }
 
-    /// The change that adds an entry: sorted in where the entries are sorted, else at the end.
+    /// Builds the change that adds an entry, at the position that `sorted_place` returns.
     fn added(&self, task: &TaskId, version: &str) -> Change {
         let container = self.container();
         let at = self.sorted_place(task);
@@ -411,7 +410,7 @@ impl Registry {
         layout::insert(&self.texts(), &self.root, container, at, &item)
     }
 
-    /// Applies a change, reads the result and compares: only this task's version (`None`: its
+    /// Applies a change, parses the result and compares: only this task's version (`None`: its
     /// whole entry) may differ.
     fn checked(
         &self,
@@ -437,7 +436,7 @@ impl Registry {
         Ok(bytes)
     }
 
-    /// The whole registry without the task's entry, and that entry without its version and id.
+    /// Returns the whole registry without the task's entry, and that entry without version and id.
     fn rest(&self, task: &TaskId) -> (String, Option<String>) {
         let entry = self.entry(task);
         let is_list = matches!(self.container().value, Value::List(_));

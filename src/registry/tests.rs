@@ -1,7 +1,7 @@
 //! Edits of registries, on the shapes that users have and on random ones.
 //!
-//! The judge is never the code under test: bytes are compared with bytes that were assembled
-//! beside it, and values with what serde_json reads.
+//! Results are never judged by the code under test: bytes are compared with independently assembled
+//! bytes, and values with serde_json's reading.
 
 use proptest::prelude::*;
 
@@ -259,7 +259,7 @@ fn the_text_of_an_entry_does_not_depend_on_layout() {
     assert_eq!(one.entry_text(&task("T02")), None);
 }
 
-/// A registry as data: ids, versions and an extra field, and how it is written.
+/// Generates a registry as data (ids, versions, an extra field) and the style to write it in.
 fn random_registry() -> impl Strategy<Value = (Vec<(String, String, String)>, usize, usize, bool)> {
     let entry = (
         "[A-Z][0-9]{1,3}",
@@ -274,7 +274,7 @@ fn random_registry() -> impl Strategy<Value = (Vec<(String, String, String)>, us
     )
 }
 
-/// Writes a random registry: shape 0 to 2, indentation 0 (one line), 1 (tab) or 2 (four blanks).
+/// Renders a random registry: shape 0 to 2, indentation 0 (one line), 1 (tab) or 2 (four blanks).
 fn write(entries: &[(String, String, String)], shape: usize, indent: usize, crlf: bool) -> String {
     use serde::Serialize;
     use serde_json::{Map, Value, json};

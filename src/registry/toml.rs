@@ -7,7 +7,7 @@ use super::{
     tree::{Entry, Node, Value, line_at, not_of_format, text_of},
 };
 
-/// Reads a text of at most `limit` bytes.
+/// Parses a text of at most `limit` bytes.
 pub(super) fn parse(bytes: &[u8], file: &str, limit: usize) -> Result<Node, Error> {
     let text = text_of(bytes, file, limit)?;
     let table = DeTable::parse(text).map_err(|error| {

@@ -1,8 +1,8 @@
-//! One shape for JSON, YAML and TOML: nodes that know which bytes of the text they come from.
+//! A common tree for JSON, YAML and TOML whose nodes know their bytes in the text.
 //!
-//! The formats' own value types forget spans, quotes, anchors and duplicate keys, which is
-//! all that an exact edit needs to know. A scalar keeps its text, so 1.10 stays 1.10. Nothing
-//! here knows a format; `json`, `yaml` and `toml` build these trees.
+//! The formats' own value types drop spans, quotes, anchors and duplicate keys, which are exactly
+//! what an exact edit needs. A scalar keeps its text, so 1.10 stays 1.10. Nothing here depends on a
+//! format; `json`, `yaml` and `toml` build these trees.
 
 use std::{collections::HashSet, ops::Range};
 
@@ -12,29 +12,29 @@ use crate::base::yaml::MERGE;
 /// The byte-order mark that some editors put before UTF-8 text.
 pub(super) const BOM: &str = "\u{feff}";
 
-/// A value and where it stands.
+/// A value and its position.
 #[derive(Debug)]
 pub(super) struct Node {
-    /// Its bytes in the text, without a byte-order mark.
+    /// Its byte range in the text, without a byte-order mark.
     pub span: Range<usize>,
-    /// What it is.
+    /// The value.
     pub value: Value,
-    /// Why it, and what is below it, cannot be edited exactly.
+    /// Why the node and everything below it cannot be edited exactly.
     pub odd: Option<&'static str>,
-    /// The anchor that it has in YAML, 0 for none.
+    /// Its YAML anchor, 0 for none.
     pub anchor: usize,
 }
 
-/// What a node is.
+/// The value of a node.
 #[derive(Debug)]
 pub(super) enum Value {
-    /// Keys and values, in the order of the file.
+    /// Keys and values, in file order.
     Map(Vec<Entry>),
     /// Values.
     List(Vec<Node>),
-    /// A text; in YAML any plain scalar but null.
+    /// A text; in YAML any plain scalar except null.
     Text(String),
-    /// A number, a boolean or a date, as it is written.
+    /// A number, a boolean or a date, as written.
     Other(String),
     /// Nothing, `null` or `~`.
     Null,
@@ -45,14 +45,14 @@ pub(super) enum Value {
 pub(super) struct Entry {
     /// The key as text.
     pub key: String,
-    /// Where the key stands, with its quotes.
+    /// The span of the key, including quotes.
     pub key_span: Range<usize>,
     /// The value.
     pub node: Node,
 }
 
 impl Node {
-    /// The entries when it is a map, else none.
+    /// Returns the entries of a map, otherwise none.
     pub fn entries(&self) -> &[Entry] {
         match &self.value {
             Value::Map(entries) => entries,
@@ -60,7 +60,7 @@ impl Node {
         }
     }
 
-    /// The value of a key of a map.
+    /// Returns the value of a key of a map.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entries()
             .iter()
@@ -68,7 +68,7 @@ impl Node {
             .map(|entry| &entry.node)
     }
 
-    /// Every node from below the root to the dotted key; `None` when it is absent.
+    /// Returns every node on the path from below the root to the dotted key; `None` when absent.
     pub fn walk(&self, dotted: &str) -> Option<Vec<&Node>> {
         let mut at = self;
         dotted
@@ -80,8 +80,8 @@ impl Node {
             .collect()
     }
 
-    /// Why it, and what is below it, cannot be edited exactly; `is_used` tells of an anchor whether
-    /// an alias names it.
+    /// Returns why the node and everything below it cannot be edited exactly; `is_used` tells
+    /// whether an alias refers to an anchor.
     pub fn oddity(&self, is_used: impl Fn(usize) -> bool) -> Option<&'static str> {
         let shared = self.anchor != 0 && is_used(self.anchor);
         if shared {
@@ -91,8 +91,8 @@ impl Node {
         }
     }
 
-    /// True when this node, in one text, and another, in another text, are written alike but for
-    /// layout; the node `but` of this tree may be any.
+    /// Returns true when this node and a node of another text are written alike except for layout;
+    /// the node `but` of this tree may differ.
     pub fn is_like(&self, text: &str, other: &Node, other_text: &str, but: &Node) -> bool {
         if std::ptr::eq(self, but) {
             return true;
@@ -116,7 +116,7 @@ impl Node {
         same && self.odd == other.odd && self.anchor == other.anchor
     }
 
-    /// The text of a scalar, as it means (texts) or as it is written (the rest).
+    /// Returns the text of a scalar: unescaped for texts, literal for the rest.
     pub fn scalar(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) | Value::Other(text) => Some(text),
@@ -124,7 +124,7 @@ impl Node {
         }
     }
 
-    /// Refuses a map, at any depth, that has a key twice.
+    /// Refuses duplicate keys in a map, at any depth.
     pub fn refuse_duplicates(&self, file: &str, text: &str) -> Result<(), Error> {
         match &self.value {
             Value::List(items) => items
@@ -133,7 +133,7 @@ impl Node {
             Value::Map(entries) => {
                 let mut seen = HashSet::new();
                 for entry in entries {
-                    // YAML's merge key may stand in a map more than once.
+                    // YAML's merge key may occur more than once in a map.
                     if !seen.insert(entry.key.as_str()) && entry.key != MERGE {
                         let line = line_at(text, entry.key_span.start);
                         return Err(Error::DuplicateKey {
@@ -151,14 +151,14 @@ impl Node {
     }
 }
 
-/// The line of a byte, counted from 1.
+/// Returns the line of a byte, counted from 1.
 pub(super) fn line_at(text: &str, at: usize) -> usize {
     text.as_bytes()[..at.min(text.len())]
         .split(|byte| *byte == b'\n')
         .count()
 }
 
-/// The line of the first mark that a merge of git left in a text, when it left a whole set of them.
+/// Returns the line of the first git conflict marker, when a complete set is present.
 pub(super) fn conflict_in(text: &str) -> Option<usize> {
     let find = |from: usize, mark: &str| {
         text.lines()
@@ -170,7 +170,7 @@ pub(super) fn conflict_in(text: &str) -> Option<usize> {
     find(middle, ">>>>>>>").map(|_| begin + 1)
 }
 
-/// The error for a text that is not of its format: a merge that went wrong is called that.
+/// Builds the error for invalid syntax; conflict markers are reported as such.
 pub(super) fn not_of_format(file: &str, text: &str, line: usize, why: String) -> Error {
     match conflict_in(text) {
         Some(line) => Error::Conflict {
@@ -185,7 +185,7 @@ pub(super) fn not_of_format(file: &str, text: &str, line: usize, why: String) ->
     }
 }
 
-/// Checks the size, takes off the byte-order mark and checks that it is text.
+/// Checks the size, strips the byte-order mark and checks that the text is UTF-8.
 pub(super) fn text_of<'a>(bytes: &'a [u8], file: &str, limit: usize) -> Result<&'a str, Error> {
     if bytes.len() > limit {
         return Err(Error::TooLarge {
@@ -204,7 +204,7 @@ pub(super) fn text_of<'a>(bytes: &'a [u8], file: &str, limit: usize) -> Result<&
     Ok(text.strip_prefix(BOM).unwrap_or(text))
 }
 
-/// The bytes with one span of the text (counted without the byte-order mark) replaced.
+/// Replaces one span of the text (counted without the byte-order mark).
 pub(super) fn splice(bytes: &[u8], span: &Range<usize>, with: &str) -> Vec<u8> {
     let shift = if bytes.starts_with(BOM.as_bytes()) {
         BOM.len()

@@ -1,9 +1,9 @@
-//! YAML with spans, read event by event, so that nothing is resolved behind our back.
+//! YAML with spans, parsed event by event, so that nothing is resolved implicitly.
 //!
-//! A loader would expand aliases, merge maps and turn 1.10 into 1.1 before anyone could look.
-//! Anchors, aliases, tags and block scalars are marked instead (`Node::odd`): what holds one
-//! cannot be edited exactly. What a plain scalar means (`.inf`, `61e9540`, a number of 256 bits) is
-//! not asked: it is the text that stands there. Size, depth and the size that aliases make are
+//! A loader would expand aliases, merge maps and turn 1.10 into 1.1 before they could be inspected.
+//! Here anchors, aliases, tags and block scalars are marked (`Node::odd`): a node that holds one
+//! cannot be edited exactly. Plain scalars (`.inf`, `61e9540`, a 256-bit number) are not
+//! interpreted; they keep their literal text. Size, depth and the size of expanded aliases are
 //! limited.
 
 use std::{collections::HashSet, ops::Range};
@@ -16,22 +16,22 @@ use super::{
 };
 use crate::base::yaml::{self, Limits};
 
-/// Most documents in one text.
+/// Maximum number of documents in one text.
 const DOCUMENTS: usize = 1_000;
 
-/// What a text holds.
+/// The contents of a YAML text.
 pub(super) struct Stream {
-    /// Its documents, one at least.
+    /// Its documents, at least one.
     pub documents: Vec<Node>,
-    /// The anchors that some alias names: document and number.
+    /// Anchors that an alias refers to: document and number.
     pub used: HashSet<(usize, usize)>,
 }
 
-/// Reads every document within the limits for files that people write.
+/// Parses every document, within the limits for hand-written files.
 pub(super) fn parse(bytes: &[u8], file: &str) -> Result<Stream, Error> {
     let limits = Limits::human().with_documents(DOCUMENTS);
     let text = text_of(bytes, file, limits.bytes)?;
-    // Between brackets they would be read as a text of several lines.
+    // Between brackets, markers would be read as a multi-line text.
     if let Some(line) = conflict_in(text) {
         return Err(Error::Conflict {
             file: file.to_string(),
@@ -67,7 +67,7 @@ pub(super) fn parse(bytes: &[u8], file: &str) -> Result<Stream, Error> {
             stream.documents.push(node);
         }
     }
-    // This refuses what aliases would grow to, which the tree only names.
+    // Refuses excessive alias expansion, which the tree only records.
     yaml::check(text.as_bytes(), limits).map_err(|error| match error {
         yaml::Error::Syntax { line, why, .. } => not_of_format(file, text, line, why),
         other => not_of_format(file, text, 0, other.to_string()),
@@ -87,17 +87,17 @@ pub(super) fn parse(bytes: &[u8], file: &str) -> Result<Stream, Error> {
 struct Events<'a> {
     text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
-    /// The anchors that aliases of the document named so far.
+    /// Anchors referred to by aliases of the document so far.
     aliases: Vec<usize>,
 }
 
 impl<'a> Events<'a> {
-    /// The next event that is no comment.
+    /// Returns the next event that is not a comment.
     fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, ScanError> {
         self.parser.next().transpose()
     }
 
-    /// The next event, where the grammar promises one.
+    /// Returns the next event where the grammar guarantees one.
     fn expect(&mut self) -> Result<(Event<'a>, Span), ScanError> {
         Ok(self
             .next()?
@@ -158,7 +158,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// The rest of a map, and where it ends.
+    /// Parses the rest of a map and returns where it ends.
     fn map(&mut self) -> Result<(Value, usize), ScanError> {
         let mut entries = Vec::new();
         loop {
@@ -169,7 +169,7 @@ impl<'a> Events<'a> {
             let key = self.node(&event, span)?;
             let (event, span) = self.expect()?;
             let node = self.node(&event, span)?;
-            // A key that is a map or an alias keeps its source text, which no dotted key names.
+            // A key that is a map or an alias keeps its source text, which no dotted key matches.
             let text = match (&key.value, key.odd) {
                 (Value::Text(text), None) if key.anchor == 0 => text.clone(),
                 _ => format!("? {}", &self.text[key.span.clone()]),
@@ -182,7 +182,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// The rest of a list, and where it ends.
+    /// Parses the rest of a list and returns where it ends.
     fn list(&mut self) -> Result<(Value, usize), ScanError> {
         let mut items = Vec::new();
         loop {
@@ -195,18 +195,18 @@ impl<'a> Events<'a> {
     }
 }
 
-/// The bytes of a span.
+/// Returns the byte range of a span.
 fn bytes_of(span: Span) -> Range<usize> {
     span.byte_range()
         .expect("because a parser of a string knows its bytes")
 }
 
-/// Why a node with these properties cannot be edited.
+/// Returns why a node with these properties cannot be edited.
 fn odd(tagged: bool) -> Option<&'static str> {
     tagged.then_some("it has a tag")
 }
 
-/// Why a scalar in this notation cannot be edited.
+/// Returns why a scalar in this notation cannot be edited.
 fn odd_style(style: ScalarStyle) -> Option<&'static str> {
     matches!(style, ScalarStyle::Literal | ScalarStyle::Folded).then_some("it is a block scalar")
 }

@@ -1,4 +1,4 @@
-//! A release as a change that the operator carries out.
+//! A release as a change for the operator.
 
 use crate::{
     base::Failure, catalog::tasks, draft::Draft, drill::way_back, model::request::CreateSnapshot,
@@ -6,7 +6,7 @@ use crate::{
 };
 
 impl Change for CreateSnapshot {
-    /// Describes the release, and notes a way back that the task has and that is broken.
+    /// Describes the release, and notes if the task's rollback target is broken.
     fn draft(&self, site: &RepoSite) -> Result<Draft, Failure> {
         site.refuse_flaws()?;
         let spec = tasks::spec(site, &self.task)?;

@@ -1,5 +1,5 @@
-//! The commits of a task since its newest release: what they say of the next version, and the
-//! section of the changelog that goes into the tag.
+//! The commits of a task since its newest release: what they imply for the next version, and the
+//! changelog section for the tag.
 
 use super::{NewRelease, files::ReleaseFiles};
 use crate::{
@@ -10,11 +10,11 @@ use crate::{
     site::RepoSite,
 };
 
-/// Commits that are looked at; in more of them nobody finds anything.
+/// Maximum number of commits examined; nobody would read more.
 const MOST: usize = 2_000;
 
-/// The messages of the commits since a release that changed files of the task, newest first; none
-/// when there is no release. Merges say nothing themselves: what they brought does.
+/// Returns the messages of commits since a release that changed files of the task, newest first;
+/// none without a release. Merges are skipped: the merged commits count.
 pub fn since(
     site: &RepoSite,
     scope: &Scope,
@@ -27,7 +27,7 @@ pub fn since(
     let git = &site.git;
     let (released, dirs) = (git.peel_tag(&release.tag_id)?.commit, scope.dirs());
     let mut messages = Vec::new();
-    // After a rebase the branch has the release's commit under another id.
+    // After a rebase, the release's commit is in the branch under another id.
     let now = rewritten::read(&*site.state)
         .remove(&released)
         .filter(|id| git.has_object(id));
@@ -50,8 +50,8 @@ pub fn since(
     Ok(messages)
 }
 
-/// Which version is asked for, when the commits are to say: the very one that is released when
-/// nothing changed since, which makes nothing to do.
+/// Resolves the requested version when the commits are to decide: if nothing changed since a
+/// release, that very version, so that there is nothing to do.
 pub(super) fn resolve(
     new: &NewRelease<'_>,
     newest: Option<&Release>,
@@ -72,13 +72,13 @@ pub(super) fn resolve(
     bump.map_or(asked.cloned(), |bump| Some(NextVersion::Bump(bump)))
 }
 
-/// True when the files are those of a release.
+/// Returns true when the files are those of a release.
 fn is_released(site: &RepoSite, release: &Release, found: &ReleaseFiles) -> bool {
     manifests::load(site, release)
         .is_ok_and(|kept| found.restores_like(&kept.manifest, &ManifestFile::is_same))
 }
 
-/// A tag's text, with the section of the changelog below it. Trailers come after both.
+/// Appends the changelog section to a tag's text. Trailers come after both.
 pub fn with_section(text: String, messages: &[String]) -> String {
     let section = conventional::section(messages.iter().map(String::as_str));
     if section.is_empty() {

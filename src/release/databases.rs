@@ -1,8 +1,8 @@
 //! SQLite databases of a release: it holds every committed row, or it is refused.
 //!
-//! The bytes of a database's file are not its rows while something lies in its log. Nothing of the
-//! user's is written to fold it in: who has the database open does that, or the command of the
-//! hint.
+//! While the log is not empty, a database file's bytes do not contain all its rows. snapback never
+//! writes to the user's files to merge the log: the process that has the database open does that,
+//! or the command in the hint.
 
 use super::files::ReleaseFiles;
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// Refuses a release that would be without rows that are committed, or with some that are not.
+/// Refuses a release that would lack committed rows, or contain uncommitted ones.
 pub fn check(
     site: &RepoSite,
     scope: &Scope,
@@ -38,7 +38,7 @@ pub fn check(
                 "says that a transaction has not ended: it is"
             };
             if scope.protects(&database.path) {
-                // No rollback writes over it; what is kept of it is told for what it is.
+                // No rollback overwrites it; the note states what is stored of it.
                 notes.push(format!(
                     "{log} {rows} not part of the release; {} is protected, so it stays as it is",
                     database.path
@@ -71,7 +71,7 @@ pub fn check(
     Ok(())
 }
 
-/// Why a database cannot be released.
+/// Returns why a database cannot be released.
 fn refusal(site: &RepoSite, database: &Database, log: RelPath, change: Log) -> Error {
     let (by, database) = (
         database.openers(site.git.work_tree()).0,

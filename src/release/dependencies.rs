@@ -10,8 +10,8 @@ use crate::{
     site::RepoSite,
 };
 
-/// Collects the list, and adds the shared files to the release's entries. Said is what differs from
-/// the release before and is not listed.
+/// Collects the list, and adds the shared files to the release's entries. Notes dependencies that
+/// differ from the previous release and are not listed.
 pub fn collect(
     site: &RepoSite,
     task: &TaskSpec,
@@ -25,7 +25,7 @@ pub fn collect(
     let edited = |path: &RelPath| {
         found.read.contains(path) || found.edits.iter().any(|file| file.path == *path)
     };
-    // A file of Git LFS is not what its blob is; what other conversions change says the same.
+    // A Git LFS file differs from its blob; other conversions keep the meaning.
     let is_blob = |path: &RelPath| {
         converter.is_plain(path).is_ok_and(|plain| plain)
             || converter.is_lfs(path).is_ok_and(|lfs| !lfs)
@@ -67,7 +67,7 @@ pub fn collect(
     Ok(list)
 }
 
-/// Lock files are recorded with the digest of the bytes that git stores, as everything else is.
+/// Records lock files with the digest of the bytes that git stores, like all other files.
 fn in_git_form(list: &mut DependencyList, found: &ReleaseFiles) {
     for lockfile in &mut list.lockfiles {
         let entry = found

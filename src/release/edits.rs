@@ -1,5 +1,5 @@
-//! Sets the version of a release where it is written: in the task's configuration and in the
-//! registry, and lists the registry in the manifest.
+//! Sets the version of a release in the task's configuration and in the registry, and lists the
+//! registry in the manifest.
 
 use super::files::ReleaseFiles;
 use crate::{
@@ -34,7 +34,7 @@ pub fn set_versions(
     Ok(())
 }
 
-/// Sets it in the configuration: the work tree's bytes and the entry of the commit.
+/// Sets the version in the configuration: in the work tree's bytes and in the commit's entry.
 fn set_in_config(
     site: &RepoSite,
     task: &TaskSpec,
@@ -70,7 +70,7 @@ fn set_in_config(
         path,
         in_index.as_ref().map(|entry| &entry.id),
     )?;
-    // What git ignores stays out of it: only the file itself gets the version.
+    // A git-ignored file stays out of git: only the file itself gets the version.
     if listed.is_some() || in_index.is_some() {
         let mode = listed.unwrap_or(FileKind::File).into();
         let after = TreeEntry { mode, id };
@@ -89,8 +89,8 @@ fn set_in_config(
     Ok(())
 }
 
-/// Lists the edited file in the manifest, in place of what was read; returns its kind, `None` when
-/// it is no part of the release.
+/// Lists the edited file in the manifest, replacing the entry read before; returns its kind, `None`
+/// when it is not part of the release.
 fn list_edited(
     path: &RelPath,
     in_git: &[u8],
@@ -107,7 +107,7 @@ fn list_edited(
     Some(record.kind)
 }
 
-/// Puts the edited file in the commit and the index, in place of what was read.
+/// Puts the edited file into the commit and the index, replacing the entry read before.
 fn replace_in_git(
     path: &RelPath,
     (in_head, in_index): (Option<TreeEntry>, Option<TreeEntry>),
@@ -126,7 +126,7 @@ fn replace_in_git(
         .retain(|blob| !matches!(blob, NewBlob::FromTree(other, _) if other == path));
 }
 
-/// Says in the plan that the configuration's version changes.
+/// Adds the change of the configuration's version to the plan.
 fn note_version(task: &TaskSpec, version: &Version, bytes: &[u8], found: &mut ReleaseFiles) {
     use crate::model::plan::{FileLine, Letter};
     let Some(path) = &task.config else { return };
@@ -158,7 +158,7 @@ fn replace(changes: &mut Vec<TreeChange>, change: TreeChange) {
     changes.push(change);
 }
 
-/// Adds the registry's edit, and the registry to the manifest.
+/// Adds the registry's edit, and lists the registry in the manifest.
 fn add_registry(site: &RepoSite, edit: RegistryEdit, found: &mut ReleaseFiles) {
     found.edits.extend(edit.file);
     found.edits.sort_by(|a, b| a.path.cmp(&b.path));

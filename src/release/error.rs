@@ -1,4 +1,4 @@
-//! What stops a release: one variant a reason, each with its exit code and what helps.
+//! Errors that stop a release: one variant per reason, each with exit code and hints.
 
 use super::line;
 use crate::{
@@ -8,10 +8,10 @@ use crate::{
     registry::version_hints,
 };
 
-/// What stops a release.
+/// The reason why a release is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The tag exists with another content.
+    /// The tag exists with different content.
     #[error("{tag} exists already, at {at}; a released version is never changed")]
     TagExists {
         /// The tag.
@@ -21,18 +21,18 @@ pub enum Error {
         /// The task.
         task: TaskId,
     },
-    /// A remote has another release of this number than this clone.
+    /// A remote has a different release of this number.
     #[error("{tag} is released here, and {place}: one number, two contents")]
     Twice {
         /// The tag.
         tag: String,
-        /// Where the other one is.
+        /// The place of the other one.
         place: String,
     },
-    /// The version was released, and only its tag is not here.
+    /// The version was released; only its tag is missing here.
     #[error("{0}")]
     Untagged(Box<line::Untagged>),
-    /// The number that was counted is one of, or comes after, a release that is not in the branch.
+    /// The derived number equals, or exceeds, a release that is not in the branch.
     #[error("{0}")]
     Beside(Box<line::Beside>),
     /// Two tasks could have a tag of this name.
@@ -48,7 +48,7 @@ pub enum Error {
     /// A branch has the tag's name.
     #[error("a branch is called {0}, which the tag would be called too")]
     BranchHasItsName(String),
-    /// A file that is nowhere else has the manifest's name.
+    /// An uncommitted file has the manifest's name.
     #[error("{0} is there and not committed; the release would write its manifest over it")]
     ManifestInTheWay(RelPath),
     /// There is nothing to release.
@@ -63,12 +63,12 @@ pub enum Error {
         path: String,
         /// The missing field.
         key: String,
-        /// How to add it, in the words of the format.
+        /// How to add it, in the syntax of the format.
         add: String,
-        /// True when the file says that its version is made elsewhere.
+        /// True when the file declares that its version is generated elsewhere.
         dynamic: bool,
     },
-    /// The files are those of a version that is held.
+    /// The files equal those of a held version.
     #[error("these are the files of {task} {held}, which is held")]
     Held {
         /// The task.
@@ -76,8 +76,8 @@ pub enum Error {
         /// The held version.
         held: Version,
     },
-    /// Large files of the active release are neither here nor in the store: a release would be
-    /// without them.
+    /// Large files of the active release are neither here nor in the store, so a release would lack
+    /// them.
     #[error("{}", not_here(version, paths))]
     NotHere {
         /// The task.
@@ -87,17 +87,17 @@ pub enum Error {
         /// The files.
         paths: Vec<RelPath>,
     },
-    /// Files have names that some system cannot write.
+    /// Some file names cannot be written on every system.
     #[error("{}", not_portable(.0))]
     NotPortable(Vec<Trouble>),
-    /// The newest version cannot be raised.
+    /// The newest version cannot be incremented.
     #[error(
         "no version comes after {0}: the number to raise is the largest that a version can have"
     )]
     NoNextVersion(Version),
 }
 
-/// `2 names cannot be written on every system: …`.
+/// Returns `2 names cannot be written on every system: …`.
 pub(super) fn not_portable(troubles: &[Trouble]) -> String {
     let mut list = troubles
         .iter()
@@ -114,7 +114,7 @@ pub(super) fn not_portable(troubles: &[Trouble]) -> String {
     )
 }
 
-/// `tasks/T01/m.db of 1.1.0 is neither in the work tree nor in the store of this clone, …`.
+/// Returns `tasks/T01/m.db of 1.1.0 is neither in the work tree nor in the store of this clone, …`.
 fn not_here(version: &Version, paths: &[RelPath]) -> String {
     let mut names: Vec<String> = paths.iter().take(3).map(ToString::to_string).collect();
     if paths.len() > names.len() {
@@ -178,7 +178,7 @@ impl Fault for Error {
 }
 
 impl Error {
-    /// What helps when the release cannot have its number.
+    /// Returns hints for a release that cannot have its number.
     fn of_the_number(&self) -> Vec<Hint> {
         match self {
             Self::TagExists { task, .. } => vec![
@@ -208,7 +208,7 @@ impl Error {
     }
 }
 
-/// What helps when the files are those of a held version.
+/// Returns hints for files of a held version.
 fn if_it_is_good(task: &TaskId, held: &Version) -> Vec<Hint> {
     vec![
         Advice::ListVerdicts { task: task.clone() }.because("see why"),
@@ -220,7 +220,7 @@ fn if_it_is_good(task: &TaskId, held: &Version) -> Vec<Hint> {
     ]
 }
 
-/// What helps when large files of a version are elsewhere.
+/// Returns hints for a version whose large files are elsewhere.
 fn bring_it_here(task: &TaskId, version: &Version) -> Vec<Hint> {
     vec![
         crate::catalog::absent::copy_store(),

@@ -1,4 +1,4 @@
-//! A version that is held does not come back under another number.
+//! Prevents a held version from returning under another number.
 
 use super::{Error, NewRelease, files::ReleaseFiles};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// Refuses files that are those of a held version, apart from the number in the configuration.
+/// Refuses files equal to those of a held version, apart from the number in the configuration.
 pub(super) fn refuse(
     new: &NewRelease<'_>,
     version: &Version,
@@ -29,7 +29,7 @@ pub(super) fn refuse(
         let Ok(release) = new.releases.find(&task.id, held) else {
             continue;
         };
-        // A manifest that cannot be read keeps nobody from releasing something else.
+        // An unreadable manifest must not block other releases.
         let Ok(kept) = manifests::load(site, release) else {
             continue;
         };
@@ -44,7 +44,7 @@ pub(super) fn refuse(
     Ok(())
 }
 
-/// True when a release of these files would be the held one with another number.
+/// Returns true when a release of these files would be the held one with another number.
 fn is_same(
     site: &RepoSite,
     task: &TaskSpec,
@@ -61,7 +61,7 @@ fn is_same(
     found.restores_like(held, &same)
 }
 
-/// The digest that the held configuration would have with the new number.
+/// Returns the digest that the held configuration would have with the new number.
 fn numbered(
     site: &RepoSite,
     task: &TaskSpec,

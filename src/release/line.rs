@@ -1,8 +1,8 @@
-//! The line of releases that a branch is built on: what the next version is counted on from.
+//! The line of releases that a branch is built on, from which the next version is derived.
 //!
-//! A branch from an old release counts from that release, not from the newest one of the
-//! repository, whose changes it has not. A release whose tag is not here counts by its manifest,
-//! and no number is ever counted onto, or past, a release that the branch is not built on.
+//! A branch from an old release counts from that release, not from the repository's newest one,
+//! whose changes it lacks. A release whose tag is missing here counts by its manifest, and no
+//! number ever equals or passes a release that the branch is not built on.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,21 +27,21 @@ pub struct Line<'a> {
     pub newest: Option<&'a Release>,
     /// The newest release of the line, with a tag or not.
     released: Option<Version>,
-    /// What a number is raised from: that release, or the active version where it is newer.
+    /// The number to increment: that release's, or the active version's if newer.
     base: Option<Version>,
-    /// Every version that has a tag here.
+    /// All versions with a tag here.
     tagged: BTreeSet<Version>,
-    /// Newer releases than the base, which the branch is not built on.
+    /// Releases newer than the base that the branch is not built on.
     beside: BTreeSet<Version>,
-    /// Releases without a tag here, each with what shows that it was released.
+    /// Releases without a tag here, each with the evidence for its release.
     untagged: BTreeMap<Version, String>,
-    /// True when a remote can have the tags.
+    /// True when a remote may have the tags.
     has_remote: bool,
-    /// What is said of tags that do not count.
+    /// Notes about tags that do not count.
     passed_over: Vec<String>,
 }
 
-/// Finds the line that a release goes on.
+/// Finds the line that a release continues.
 pub(super) fn find<'a>(new: &NewRelease<'a>) -> Result<Line<'a>, Failure> {
     let (site, task, releases) = (new.site, new.task, new.releases);
     let active = new.active.as_ref();
@@ -91,8 +91,8 @@ pub(super) fn find<'a>(new: &NewRelease<'a>) -> Result<Line<'a>, Failure> {
     })
 }
 
-/// The releases without a tag here, each with what shows that it was released: `elsewhere` are
-/// versions that a remote has, with the remote's place.
+/// Returns the releases without a tag here, each with the evidence for it; `elsewhere` are versions
+/// that a remote has, with the place.
 fn untagged(
     elsewhere: &BTreeMap<Version, String>,
     manifests: &BTreeMap<Version, String>,
@@ -108,8 +108,8 @@ fn untagged(
     untagged
 }
 
-/// The newest of these releases that the branch is built on. A shallow clone cannot tell, and a
-/// repository whose releases lie on commits of their own has none: there the newest one counts.
+/// Returns the newest of these releases that the branch is built on. Where this is unknown, in a
+/// shallow clone or when releases lie on separate commits, returns the newest one.
 fn newest<'a>(
     site: &RepoSite,
     counted: &[&'a Release],
@@ -149,7 +149,7 @@ fn newest<'a>(
     }))
 }
 
-/// The releases whose numbers count, and what is said of those that do not.
+/// Returns the releases whose numbers count, and notes about the others.
 fn counted<'a>(
     site: &RepoSite,
     task: &TaskSpec,
@@ -178,11 +178,11 @@ fn counted<'a>(
 }
 
 impl Line<'_> {
-    /// The version of the next release.
+    /// Chooses the version of the next release.
     ///
     /// # Errors
-    /// When it was released already and only its tag is missing here, when the number cannot be
-    /// counted, and when it would come onto or past a release that the branch is not built on.
+    /// Fails when it was already released and only its tag is missing, when the number cannot be
+    /// derived, and when it would equal or pass a release that the branch is not built on.
     pub fn choose(
         &self,
         task: &TaskId,
@@ -223,8 +223,8 @@ impl Line<'_> {
         }
     }
 
-    /// The error for a number that was counted onto, or past, a release beside the line, with the
-    /// numbers that are free before and after that one.
+    /// Builds the error for a derived number that equals or passes a release beside the line, with
+    /// the free numbers before and after that release.
     fn beside(&self, task: &TaskId, version: Version, other: &Version, base: &Version) -> Error {
         let free = base.bumped(Bump::Patch).filter(|free| self.is_free(free));
         let mut later =
@@ -241,17 +241,17 @@ impl Line<'_> {
         }))
     }
 
-    /// True when a version was never released, and lies before what the branch is not built on.
+    /// Returns true for an unreleased version below every release beside the line.
     fn is_free(&self, version: &Version) -> bool {
         !self.is_taken(version) && self.beside.first().is_none_or(|other| version < other)
     }
 
-    /// True when a version was released.
+    /// Returns true when a version was released.
     fn is_taken(&self, version: &Version) -> bool {
         self.tagged.contains(version) || self.untagged.contains_key(version)
     }
 
-    /// What the plan says of it.
+    /// Returns the notes for the plan.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.passed_over.clone();
         let names = |versions: Vec<&Version>| {
@@ -286,14 +286,14 @@ impl Line<'_> {
     }
 }
 
-/// A version that was released, and only its tag is not here.
+/// A version that was released, and only its tag is missing here.
 #[derive(Debug)]
 pub struct Untagged {
     task: TaskId,
     version: Version,
-    /// What shows that it was released.
+    /// The evidence that it was released.
     place: String,
-    /// True when another version would be counted on from it.
+    /// True when another version would be derived from it.
     is_counted: bool,
     has_remote: bool,
 }
@@ -320,7 +320,7 @@ impl fmt::Display for Untagged {
 }
 
 impl Untagged {
-    /// What helps.
+    /// Returns the hints.
     pub fn hints(&self) -> Vec<Hint> {
         let fetch = self
             .has_remote
@@ -330,19 +330,19 @@ impl Untagged {
     }
 }
 
-/// A number that was counted onto, or past, a release that the branch is not built on.
+/// A derived number that equals or passes a release that the branch is not built on.
 #[derive(Debug)]
 pub struct Beside {
     task: TaskId,
-    /// What was counted.
+    /// The derived number.
     version: Version,
     /// The release that the branch is not built on.
     other: Version,
-    /// What it was counted on from.
+    /// The number it was derived from.
     base: Version,
-    /// The next number that is free, before that release.
+    /// The next free number before that release.
     free: Option<Version>,
-    /// The next number that is free after it.
+    /// The next free number after it.
     past: Option<Version>,
     /// True when the tag of that release is here.
     is_here: bool,
@@ -371,7 +371,7 @@ impl fmt::Display for Beside {
 }
 
 impl Beside {
-    /// What helps.
+    /// Returns the hints.
     pub fn hints(&self) -> Vec<Hint> {
         let release = |why: &str, version: &Version| {
             Advice::ReleaseAs {

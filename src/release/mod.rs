@@ -1,9 +1,9 @@
-//! Row 11, create-snapshot and adopt: how releases come to be.
+//! Row 11, create-snapshot and adopt: how releases are made.
 //!
-//! [`draft`] reads the task's files, decides the version and describes the release;
-//! `draft::write` makes its objects; the operation then changes configuration, registry and
-//! manifest in the work tree and publishes branch, tag and index in one step. [`adopt`] makes
-//! manifests for tags that are older than snapback.
+//! [`draft`] reads the task's files, chooses the version and describes the release; `draft::write`
+//! makes its objects. The operation then changes configuration, registry and manifest in the work
+//! tree and publishes branch, tag and index in one step. [`adopt`] makes manifests for tags that
+//! are older than snapback.
 
 pub mod adopt;
 mod change;
@@ -41,7 +41,7 @@ use files::ReleaseFiles;
 
 pub use error::Error;
 
-/// Describes the release that is asked for, without changing anything.
+/// Describes the requested release, without changing anything.
 pub fn draft(
     site: &RepoSite,
     task: &TaskSpec,
@@ -67,7 +67,7 @@ pub fn draft(
     new.draft(config.as_ref())
 }
 
-/// A release that is asked for, and what it comes after.
+/// A requested release, with its context.
 struct NewRelease<'a> {
     site: &'a RepoSite,
     task: &'a TaskSpec,
@@ -75,14 +75,14 @@ struct NewRelease<'a> {
     standings: &'a Standings,
     request: &'a CreateSnapshot,
     scope: Scope,
-    /// The commit that it is made on.
+    /// The parent commit.
     head: Head,
-    /// The version that the task is at.
+    /// The active version of the task.
     active: Option<Version>,
 }
 
 impl NewRelease<'_> {
-    /// Describes it; `config` is the version that the configuration says.
+    /// Describes the release; `config` is the version in the configuration.
     fn draft(&self, config: Option<&Version>) -> Result<Draft, Failure> {
         let (site, task) = (self.site, self.task);
         let line = line::find(self)?;
@@ -127,7 +127,7 @@ impl NewRelease<'_> {
         Ok(draft)
     }
 
-    /// The release before, and the files of this one; one without files is refused.
+    /// Reads the previous release and the files of this one; refuses a release without files.
     fn read_files(&self) -> Result<(Option<Arc<Found>>, ReleaseFiles), Failure> {
         let (site, task, scope) = (self.site, self.task, &self.scope);
         let (previous, scan) = rayon::join(
@@ -143,7 +143,7 @@ impl NewRelease<'_> {
         Ok((previous, found))
     }
 
-    /// The commit and its tag, still without tree and manifest.
+    /// Drafts the commit and its tag, still without tree and manifest.
     fn commit(&self, version: &Version, tag: TagName, commits: &[String]) -> CommitDraft {
         let (task, message) = (&self.task.id, &self.request.message);
         let (reason, text) = if message.is_empty() {
@@ -162,7 +162,7 @@ impl NewRelease<'_> {
         }
     }
 
-    /// Adds what changes beside the commit, and the steps.
+    /// Adds the remaining changes and the steps.
     fn add_files(&self, version: Version, found: ReleaseFiles, draft: &mut Draft) {
         draft.registry = Some(RegistryChange {
             path: self.site.settings.registry.clone(),
@@ -178,7 +178,7 @@ impl NewRelease<'_> {
         draft.steps = vec![steps::FILES, steps::PUBLISH];
     }
 
-    /// The release exists: success when it is the very same, else a conflict.
+    /// Handles an existing release: success if it is identical, otherwise a conflict.
     fn existing(&self, release: &Release, found: &ReleaseFiles) -> Result<Draft, Failure> {
         let (site, request) = (self.site, self.request);
         if let Some(place) = request.elsewhere.get(&release.version) {
@@ -209,7 +209,7 @@ impl NewRelease<'_> {
         Ok(Draft::new(plan, &request.message))
     }
 
-    /// What the person sees.
+    /// Builds the plan.
     fn plan(&self, version: &Version, found: &ReleaseFiles) -> Plan {
         let (task, active) = (self.task, self.active.clone());
         let mut files: Vec<FileLine> = found.lines.clone();
@@ -236,7 +236,7 @@ impl NewRelease<'_> {
         }
     }
 
-    /// The manifest; commit and object ids are filled in when they exist.
+    /// Builds the manifest; commit and object ids are filled in later.
     fn manifest(
         &self,
         version: &Version,
@@ -265,7 +265,7 @@ impl NewRelease<'_> {
     }
 }
 
-/// The manifest of the active release, which spares hashing what has not changed since.
+/// Returns the active release's manifest, which saves hashing unchanged files.
 fn previous(
     site: &RepoSite,
     releases: &Releases,
@@ -288,7 +288,7 @@ fn previous(
     }
 }
 
-/// The version that the task's configuration says; one that is there must say one.
+/// Returns the version in the task's configuration; an existing configuration must have one.
 fn configured_version(
     site: &RepoSite,
     task: &TaskSpec,
@@ -322,8 +322,7 @@ fn configured_version(
     .into())
 }
 
-/// Whether the manifest is signed. A key that cannot be used is found out before anything is
-/// written.
+/// Returns whether the manifest is signed. An unusable key is detected before anything is written.
 fn is_signed(site: &RepoSite, request: &CreateSnapshot) -> Result<bool, Failure> {
     let is_wanted = request.signing.of_manifest(site.settings.releases.sign);
     if is_wanted {
@@ -332,7 +331,7 @@ fn is_signed(site: &RepoSite, request: &CreateSnapshot) -> Result<bool, Failure>
     Ok(is_wanted)
 }
 
-/// Names that some system cannot write are refused where the settings say so, else remarked.
+/// Refuses names that some system cannot write if so configured, otherwise adds a remark.
 fn check_names(site: &RepoSite, found: &mut ReleaseFiles) -> Result<(), Error> {
     let mut paths: Vec<_> = found.entries.iter().map(|file| file.path()).collect();
     paths.sort();
@@ -347,7 +346,7 @@ fn check_names(site: &RepoSite, found: &mut ReleaseFiles) -> Result<(), Error> {
     Ok(())
 }
 
-/// A release may not write its manifest over what only the work tree has.
+/// Refuses to write the manifest over content that only the work tree has.
 fn check_manifest_place(
     site: &RepoSite,
     task: &TaskSpec,
@@ -369,8 +368,8 @@ fn check_manifest_place(
     }
 }
 
-/// Refuses a tag whose name could be read as that of another task, for nobody could tell whose it
-/// is, and one whose name a branch has.
+/// Refuses a tag name that could also belong to another task, because its owner would be ambiguous,
+/// and one that a branch has.
 fn check_tag(site: &RepoSite, tag: &TagName) -> Result<(), Failure> {
     let other = catalog::releases::readings(&site.settings, tag)
         .into_iter()

@@ -1,6 +1,6 @@
-//! The files that a release shares with other tasks, as HEAD has them: only what is committed can
-//! be expected of others. What lies in the work tree may differ, and may be what ran and was
-//! tested; then that is said.
+//! The files that a release shares with other tasks, as they are in HEAD: others can only be
+//! expected to have committed content. The work tree may differ, and may be what was tested; then a
+//! note says so.
 
 use std::collections::HashMap;
 
@@ -17,11 +17,11 @@ use crate::{
     verify::{Checkout, is_other},
 };
 
-/// So many files are named.
+/// Maximum number of files named.
 const NAMED: usize = 3;
 
-/// Adds them to the release's entries, and says what of the work tree is not in them. `imported`
-/// are those that the task's sources import.
+/// Adds the shared files to the release's entries, and notes what the work tree has beyond them.
+/// `imported` are the files that the task's sources import.
 pub fn add(
     site: &RepoSite,
     scope: &Scope,
@@ -63,7 +63,7 @@ pub fn add(
     Ok(())
 }
 
-/// What is said of shared files that are others in the work tree than in HEAD, or only there.
+/// Returns a note about shared files that differ between work tree and HEAD, or exist only there.
 fn differing(
     site: &RepoSite,
     dirs: &[RelPath],
@@ -113,7 +113,7 @@ fn differing(
     }))
 }
 
-/// What is said of shared databases whose logs hold rows that HEAD has not.
+/// Returns notes about shared databases whose logs hold rows that HEAD lacks.
 fn with_rows(site: &RepoSite, shared: &[ManifestFile]) -> Result<Vec<String>, Failure> {
     let tree = &*site.tree;
     let mut notes = Vec::new();

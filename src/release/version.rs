@@ -1,14 +1,14 @@
-//! Which version a release gets: a pure decision.
+//! Chooses the version of a release, as a pure decision.
 
 use super::Error;
 use crate::model::{Version, request::NextVersion, version::Bump};
 
-/// The version asked for; else the configuration's when it is newer than every release of the line;
-/// else the base with its patch number raised; for a first release the configuration's or 0.1.0.
-/// Hotfixes and pre-releases count as what they sort as. With it: whether its number was counted.
+/// Returns the requested version; else the configuration's if newer than every release of the line;
+/// else the base, patch number incremented; for a first release the configuration's or 0.1.0.
+/// Hotfixes and pre-releases count by sort order. Also returns whether it was derived.
 ///
 /// # Errors
-/// When the number to raise is the largest there is.
+/// Fails when the number to increment is the largest possible.
 pub fn choose(
     asked: Option<&NextVersion>,
     config: Option<&Version>,
@@ -26,7 +26,7 @@ pub fn choose(
     match asked {
         Some(NextVersion::Exactly(version)) => Ok((version.clone(), false)),
         Some(NextVersion::Bump(bump)) => bumped(*bump),
-        // `commits::resolve` looks at the messages before; without any, what changed is a fix.
+        // `commits::resolve` has evaluated the messages; without any, a change counts as a fix.
         Some(NextVersion::Auto) => bumped(Bump::Patch),
         None => match config {
             Some(config) if released.is_none_or(|released| config > released) => {
@@ -37,26 +37,26 @@ pub fn choose(
     }
 }
 
-/// No task makes so many versions between two releases: a tag that is so far ahead and has no
-/// manifest came about in another way. Room for dates as numbers.
+/// No task makes this many versions between two releases: a tag that far ahead without a manifest
+/// has another origin. Leaves room for dates as numbers.
 const FAR: u64 = 100_000;
-/// So far ahead, a release that somebody took back need not be counted on from.
+/// This far ahead, a release that was taken back does not count.
 const FAR_AND_TAKEN_BACK: u64 = 1_000;
 
-/// A release as far as the next version's number is concerned.
+/// A release, as far as it matters for the next number.
 #[derive(Debug, Clone, Copy)]
 pub struct Step<'a> {
     /// Its version.
     pub version: &'a Version,
-    /// True when somebody called it bad, or holds it.
+    /// True when somebody marked it bad, or holds it.
     pub taken_back: bool,
 }
 
-/// How many of these releases, sorted, the next version is counted on from. A tag `v999999.0.0`
-/// that somebody pushed must not decide what all later versions are called: what is far ahead of
-/// the next lower one and has no manifest, or was taken back, is passed over.
+/// Returns how many of these sorted releases count for the next number. A pushed tag `v999999.0.0`
+/// must not determine all later versions: one far ahead of the next lower one is skipped if it has
+/// no manifest or was taken back.
 ///
-/// Whether a release has a manifest is asked only of those that are far ahead.
+/// `has_manifest` is called only for releases that are far ahead.
 pub fn counted<'a>(
     releases: usize,
     step: impl Fn(usize) -> Step<'a>,
@@ -133,8 +133,8 @@ mod tests {
         );
     }
 
-    /// How many are counted of three versions that somebody took back and these: version, whether
-    /// it was taken back, whether it has a manifest.
+    /// Counts three versions that were taken back plus these: version, whether it was taken back,
+    /// whether it has a manifest.
     fn counted_with(more: &[(&str, bool, bool)], active: &str) -> usize {
         let all = ["1.0.0", "1.1.0", "1.2.0"].map(version);
         let more: Vec<(Version, bool, bool)> = more

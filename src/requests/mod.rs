@@ -1,7 +1,7 @@
-//! Row 13, requests: the change that each of them asks for, carried out.
+//! Row 13, requests: carries out the change that each one asks for.
 //!
-//! Whoever gave a command may not look any more when it gets stuck, and nothing else can be changed
-//! before somebody does: so a person is called.
+//! When a command gets stuck, its caller may no longer be watching, and nothing else can be changed
+//! until somebody intervenes: so an alert is raised.
 
 use crate::{
     alert::Alerts,
@@ -16,30 +16,30 @@ use crate::{
     site::RepoSite,
 };
 
-/// What a request would do. Reads only.
+/// Plans a request. Reads only.
 ///
 /// # Errors
-/// When it cannot be done, or may not.
+/// Fails when it is impossible or not allowed.
 pub fn plan(site: &RepoSite, request: &Request) -> Result<Plan, Failure> {
     as_change(request, |change| Operator::new(site).plan(change))
 }
 
-/// The same of a request that is likely to be carried out: what has to be read of large files is
-/// kept, where nobody sees it before it is.
+/// Like [`plan`], for a request that will probably be carried out: large files that have to be read
+/// are stored already, invisible until then.
 ///
 /// # Errors
-/// When it cannot be done, or may not.
+/// Fails when it is impossible or not allowed.
 pub fn plan_to_carry_out(site: &RepoSite, request: &Request) -> Result<Plan, Failure> {
     as_change(request, |change| {
         Operator::new(site).plan_to_execute(change)
     })
 }
 
-/// Does what is asked for, with a plan that is made once, under the lock, and shown to `see` just
-/// before; an error from it stops everything.
+/// Carries out a request. The plan is made once, under the lock, and passed to `see` before
+/// execution; an error from `see` stops everything.
 ///
 /// # Errors
-/// Those of [`Operator::execute`].
+/// Fails as [`Operator::execute`] does.
 pub fn carry_out(
     site: &RepoSite,
     request: &Request,
@@ -49,23 +49,23 @@ pub fn carry_out(
     Alerts::new(site).calling(done)
 }
 
-/// Finishes the unfinished operation.
+/// Completes the unfinished operation.
 ///
 /// # Errors
-/// Those of [`Operator::resume`].
+/// Fails as [`Operator::resume`] does.
 pub fn resume(site: &RepoSite) -> Result<Report, Failure> {
     Alerts::new(site).calling(Operator::new(site).resume())
 }
 
-/// Takes the unfinished operation back.
+/// Reverses the unfinished operation.
 ///
 /// # Errors
-/// Those of [`Operator::abort`].
+/// Fails as [`Operator::abort`] does.
 pub fn abort(site: &RepoSite) -> Result<Report, Failure> {
     Alerts::new(site).calling(Operator::new(site).abort())
 }
 
-/// The change that a request asks for.
+/// Calls `act` with the change that a request asks for.
 fn as_change<T>(request: &Request, act: impl FnOnce(&dyn Change) -> T) -> T {
     let reversal = |wanted, kind| Reversal { wanted, kind };
     match request {
@@ -83,7 +83,7 @@ fn as_change<T>(request: &Request, act: impl FnOnce(&dyn Change) -> T) -> T {
     }
 }
 
-/// An adoption as a change.
+/// Returns an adoption as a change.
 pub fn adoption(wanted: &Adopt) -> AdoptTags<'_> {
     AdoptTags {
         wanted,

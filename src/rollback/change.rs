@@ -1,4 +1,4 @@
-//! Rollbacks and their inverses as changes that the operator carries out.
+//! Rollbacks and their inverses as changes for the operator.
 
 use super::{Error, undo};
 use crate::{
@@ -38,9 +38,9 @@ impl Change for request::Rollback {
     }
 }
 
-/// The inverse of an operation that is asked for.
+/// A requested inverse of an operation.
 pub struct Reversal<'a> {
-    /// What is asked for.
+    /// The request.
     pub wanted: &'a request::Undo,
     /// An undo, or the redo of one.
     pub kind: OpKind,

@@ -1,10 +1,10 @@
-//! Databases that a rollback or an undo brings back: what lies beside them goes with them.
+//! Databases restored by a rollback or an undo, together with their companion files.
 //!
-//! A log that is no part of the target would be read into the database that is put there, so it is
-//! saved and taken away, also when the database itself stays as it is and only its log would change
-//! its rows. The database is then part of the operation all the same: a log may only come back
-//! beside the very database that it was taken from. A log whose database is not the task's stays
-//! where it is: it is part of that database.
+//! SQLite would apply a log that is not part of the target to the restored database, so the log is
+//! saved and removed, even if the database itself is unchanged and only the log would change its
+//! rows. Such a database is still part of the operation, because a log may only be restored beside
+//! the exact database it was taken from. A log whose database does not belong to the task stays: it
+//! is part of that database.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,8 +28,8 @@ use crate::{
 };
 
 impl Comparison<'_> {
-    /// Adds to the changes what lies beside the databases of the target, and takes out of them logs
-    /// whose database stays.
+    /// Adds the companion files of the target's databases to the changes, and drops logs whose
+    /// database stays.
     pub(super) fn settle_databases(
         &self,
         scan: &Scan,
@@ -48,7 +48,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// The databases of the target, and those that go, with what lies beside them.
+    /// Returns the databases of the target, and the removed ones, with their companion files.
     fn databases(
         &self,
         scan: &Scan,
@@ -63,8 +63,7 @@ impl Comparison<'_> {
             .into_iter()
             .map(|database| (database.path.clone(), database))
             .collect();
-        // The scan looked into the task's own folders, and knows nothing of what a release alone
-        // lists.
+        // The scan covers the task's own folders only, not paths that only a release lists.
         let shared = wanted
             .values()
             .filter(|file| file.role == Role::Shared && file.size().is_none_or(sqlite::is_sized));
@@ -82,7 +81,7 @@ impl Comparison<'_> {
         Ok(found)
     }
 
-    /// Takes away what lies beside one database, unless neither it nor its rows change.
+    /// Removes the companion files of one database, unless neither it nor its rows change.
     fn settle_one(
         &self,
         database: &Database,
@@ -128,7 +127,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// A file that stays as it is, as part of the change.
+    /// Returns an unchanged file as part of the change.
     fn as_it_is(&self, file: &ManifestFile) -> Result<Option<PathChange>, Failure> {
         let Some(stat) = capture::stat(&*self.site.tree, file.path())? else {
             return Ok(None);
@@ -144,8 +143,8 @@ impl Comparison<'_> {
         }))
     }
 
-    /// Leaves logs where they are whose database is there and is none of the target's: they are
-    /// part of it, whatever is listed.
+    /// Leaves logs in place whose database exists and is not among the target's: they are part of
+    /// it, whatever is listed.
     fn leave_lone_logs(&self, wanted: &Wanted<'_>, compared: &mut Compared) {
         let goes: BTreeSet<RelPath> = compared
             .files
@@ -168,21 +167,21 @@ impl Comparison<'_> {
     }
 }
 
-/// What lies beside the databases among files that are brought back, by an undo or out of what an
-/// operation kept: what has no place beside what comes is taken away, and a database of which a log
-/// is touched is part of the change, also when it is the same.
+/// Companion files of databases among files restored by an undo or from an operation's saved files.
+/// Companions that do not belong to the restored state are removed, and a database whose log is
+/// touched becomes part of the change even if unchanged.
 pub struct Sides {
-    /// The databases of which a log is touched: they must not be left out.
+    /// Databases whose log is touched: they must not be left out.
     pub databases: BTreeSet<RelPath>,
-    /// Logs that lie there now and have no place in what comes back.
+    /// Present logs that do not belong to the restored state.
     pub go: Vec<RelPath>,
 }
 
 impl Sides {
-    /// Finds them, given every path that is touched with what comes there.
+    /// Finds them, given every touched path with its restored state.
     ///
     /// # Errors
-    /// [`Error::Protected`] for a log that must go and may not.
+    /// Returns [`Error::Protected`] for a log that must be removed but is protected.
     pub fn of<'a>(
         site: &RepoSite,
         scope: &Scope,
@@ -217,7 +216,7 @@ impl Sides {
             let now = capture::record(tree, path)?;
             let is_back = now.is_some() && FileRecord::same_at(now.as_ref(), *state);
             let is_meant = |log: &RelPath| others.contains(log);
-            // One that comes back as it is, with logs that say nothing else, is left alone.
+            // A database restored unchanged, with logs that change nothing, is left alone.
             if is_back && database.changed_by(tree, is_meant)?.is_none() {
                 continue;
             }
@@ -238,8 +237,8 @@ impl Sides {
     }
 }
 
-/// True when a log may be taken away. One that is protected by itself stays, as long as nothing is
-/// in it.
+/// Returns true when a log may be removed. A log that is itself protected stays as long as it is
+/// empty.
 fn may_go(
     site: &RepoSite,
     scope: &Scope,
@@ -262,8 +261,8 @@ fn may_go(
     }
 }
 
-/// Refuses to replace databases that other processes have open. When the task is stopped first,
-/// that is looked at afterwards, by the step that changes the files.
+/// Refuses to replace databases that other processes have open. If the task is stopped first, the
+/// step that changes the files checks this instead.
 pub fn refuse_open(site: &RepoSite, draft: &mut Draft) -> Result<(), Failure> {
     let is_stopped = draft.steps.contains(&steps::STOP) && !site.without_commands;
     if is_stopped {
@@ -291,7 +290,7 @@ pub fn refuse_open(site: &RepoSite, draft: &mut Draft) -> Result<(), Failure> {
     Ok(())
 }
 
-/// True for a path that is part of an operation and stays as it is.
+/// Returns true for a path that is part of an operation but unchanged.
 pub fn is_same(file: &PathChange) -> bool {
     matches!((&file.before, &file.after), (Some(before), Some(after)) if before.same(after))
 }

@@ -1,6 +1,5 @@
-//! What differs between two versions in what they depend on, and the new environment that a
-//! rollback builds when that is wanted. What is not known of a version is never taken for a
-//! difference.
+//! Dependency differences between two versions, and the new environment that a rollback builds on
+//! request. Unknown dependencies never count as a difference.
 
 use super::Rollback;
 use crate::{
@@ -9,7 +8,7 @@ use crate::{
 };
 
 impl Rollback<'_> {
-    /// Says what differs in dependencies, and plans a new environment when that is wanted.
+    /// Notes dependency differences, and plans a new environment if requested.
     pub(super) fn add_dependencies(
         &self,
         before: Option<&DependencyList>,
@@ -34,7 +33,7 @@ impl Rollback<'_> {
         }
     }
 
-    /// Plans the environment of the target, or says why packages stay as they are.
+    /// Plans the environment of the target, or notes why packages stay as they are.
     fn add_environment(&self, target: &Manifest, draft: &mut Draft) {
         match &self.task.venv {
             Some(_) if self.site.without_commands => {
@@ -54,7 +53,7 @@ impl Rollback<'_> {
     }
 }
 
-/// Says which packages differ. What is not known of one side is no difference.
+/// Notes package differences. If one side is unknown, there is no difference.
 fn note_packages(before: Option<&DependencyList>, target: &Manifest, plan: &mut Plan) {
     let unknown = |version: &Version| {
         format!("what {version} depends on is not known, so changes of packages are not listed")
@@ -81,8 +80,8 @@ fn note_packages(before: Option<&DependencyList>, target: &Manifest, plan: &mut 
     }
 }
 
-/// True when Python packages are exchanged. Those that are installed and not known are exchanged
-/// for those of the version, if these are known.
+/// Returns true when Python packages would change. Unknown installed packages are replaced by those
+/// of the version, if these are known.
 fn changes_python(before: Option<&DependencyList>, target: &Manifest, plan: &Plan) -> bool {
     let then = &target.dependencies;
     let differs = plan

@@ -1,5 +1,5 @@
-//! What stops a rollback, undo or redo: one variant a reason, each with its exit code. What helps
-//! against each is in [`hints`](super::hints).
+//! Errors that stop a rollback, undo or redo: one variant per reason, each with its exit code. The
+//! hints are in [`hints`](super::hints).
 
 use crate::{
     base::{Fault, Hint, Kind, RelPath},
@@ -9,7 +9,7 @@ use crate::{
     policy::target::NoTarget,
 };
 
-/// What stops a rollback.
+/// The reason why a rollback, undo or redo is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// `--from` is not the active version.
@@ -19,32 +19,32 @@ pub enum Error {
         task: TaskId,
         /// The active version, or "no version".
         active: String,
-        /// What was expected.
+        /// The expected version.
         from: Version,
-        /// Where it should go, when there is such a version.
+        /// The target version, if it exists.
         to: Option<String>,
     },
-    /// Nobody said where to go, and what the task is at cannot be read.
+    /// No target was given, and the active version cannot be read.
     #[error(
         "which version of {task} is active cannot be read, so the version to go to must be named: {why}"
     )]
     ActiveUnknown {
         /// The task.
         task: TaskId,
-        /// What cannot be read.
+        /// The unreadable part.
         why: String,
     },
-    /// No version is chosen by itself.
+    /// No default target can be chosen.
     #[error("{}", no_target(task, why))]
     NoGoodVersion {
         /// The task.
         task: TaskId,
-        /// Why not.
+        /// The reason.
         why: NoTarget,
-        /// True when there is a remote: others may have proved one, and said so there.
+        /// True when there is a remote, where others may have shared a proof.
         others: bool,
     },
-    /// The manifest lists a file that is not the task's.
+    /// The manifest lists a file outside the task.
     #[error("the manifest of {task} {version} lists {path}, which is not a file of {task}")]
     OutOfScope {
         /// The file.
@@ -54,23 +54,23 @@ pub enum Error {
         /// The target.
         version: Version,
     },
-    /// Something stands where a file must go.
+    /// Something is in the place of a file.
     #[error("{path} is {what} now, and {needed} has a file there")]
     InTheWay {
-        /// Where.
+        /// The path.
         path: String,
-        /// What it is.
+        /// Its kind.
         what: String,
-        /// The target, in words.
+        /// The target, as text.
         needed: String,
     },
-    /// Two paths of the target are one on a file system that folds case.
+    /// Two paths of the target coincide on a file system that folds case.
     #[error("{0} and {1} differ only by case, and the work tree's file system takes them for one")]
     CaseTwins(String, String),
-    /// A reason is asked for by the settings.
+    /// The settings require a reason.
     #[error("a reason is needed: the settings say `require_reason`")]
     NoReason,
-    /// Going back would pass a one-way door.
+    /// The rollback would cross a one-way version.
     #[error("going back from {from} to {to} passes a one-way door: {}", .doors.join("; "))]
     OneWay {
         /// The task.
@@ -79,10 +79,10 @@ pub enum Error {
         from: String,
         /// The target.
         to: String,
-        /// The doors, in words.
+        /// The one-way versions, as text.
         doors: Vec<String>,
     },
-    /// Somebody took the target back.
+    /// The target was taken back.
     #[error("{task} {version} was taken back: it is {word}")]
     TakenBack {
         /// The task.
@@ -94,24 +94,24 @@ pub enum Error {
         /// True when only the reason is missing.
         told: bool,
     },
-    /// The signature is not what is demanded.
+    /// The signature does not satisfy the demand.
     #[error("{tag} is not signed as it must be: {found}")]
     Signature {
         /// The tag.
         tag: String,
-        /// What was found.
+        /// The result of the check.
         found: String,
     },
-    /// A later operation of the task stands on the one to take back.
+    /// A later operation of the task builds on the one to undo.
     #[error(
         "operation {later} of {task} came after {op}; taking back only {op} would mix two versions"
     )]
     NotTheLast {
-        /// The operation that was asked for.
+        /// The requested operation.
         op: String,
-        /// The one to take back first.
+        /// The one to undo first.
         later: String,
-        /// The other work tree in which that was done.
+        /// The other work tree in which that one was done.
         place: Option<String>,
         /// The task.
         task: TaskId,
@@ -125,17 +125,17 @@ pub enum Error {
         active: String,
         /// The operation.
         op: String,
-        /// The version that it left.
+        /// The version it left.
         left: String,
-        /// The version that it began at.
+        /// The version it started from.
         before: Option<String>,
-        /// True when that is held.
+        /// True when the latter is held.
         held: bool,
     },
-    /// There is nothing to take back.
+    /// There is nothing to undo or redo.
     #[error("there is nothing to {0}")]
     NothingTo(&'static str),
-    /// Nobody named the release that an undo would take back, and nobody is there to be asked.
+    /// An undo would take back a release that was not named, and nobody can be asked.
     #[error(
         "the newest operation is the release {tag}, and where nobody can be asked a release is taken back only by its name"
     )]
@@ -143,60 +143,60 @@ pub enum Error {
         /// The release's tag.
         tag: String,
     },
-    /// A rollback's commit has no branch.
+    /// A rollback's commit needs a branch, and there is none.
     #[error("a rollback makes a commit, and there is no branch for it")]
     NoBranch(#[source] git::Error),
-    /// A release cannot be taken back.
+    /// A release cannot be undone.
     #[error("the release {op} of {task} cannot be taken back: {why}")]
     ReleaseStays {
         /// Its short id.
         op: String,
         /// The task.
         task: TaskId,
-        /// Why not.
+        /// The reason.
         why: String,
     },
-    /// The operation to take back was done in another work tree.
+    /// The operation to undo was done in another work tree.
     #[error("the operation was done in the work tree {place}, whose files it changed")]
     DoneElsewhere {
-        /// Which.
+        /// That work tree.
         place: String,
         /// The operation's short id.
         op: String,
         /// An undo, or the redo of one.
         kind: OpKind,
     },
-    /// A word that names no version.
+    /// The text names no version.
     #[error("{text:?} names no version of {task}: {why}")]
     NoSuchVersion {
         /// The task.
         task: TaskId,
-        /// What was typed.
+        /// The text typed.
         text: String,
-        /// Why not.
+        /// The reason.
         why: String,
     },
-    /// Releases whose manifests are here and whose tags are not.
+    /// Releases whose manifests are here but whose tags are missing.
     #[error("{task} {}", not_here(versions))]
     TagsNotHere {
         /// The task.
         task: TaskId,
-        /// The versions, rising.
+        /// The versions, ascending.
         versions: Vec<Version>,
     },
-    /// The operation cannot be taken back.
+    /// The operation cannot be undone.
     #[error("operation {op} ({kind}) cannot be taken back{why}")]
     CannotUndo {
         /// Its short id.
         op: String,
         /// Its kind.
         kind: &'static str,
-        /// Why not.
+        /// The reason.
         why: &'static str,
     },
 }
 
-/// Why no version is chosen by itself.
+/// Describes why there is no default target.
 fn no_target(task: &TaskId, why: &NoTarget) -> String {
     match why {
         NoTarget::Oldest(Some(active)) => {

@@ -1,5 +1,5 @@
-//! Why something is not here: whose the files are that stand in the way, and which tags this clone
-//! lacks.
+//! Explains what is missing: the owners of files that cause a permission failure, and the tags that
+//! this clone lacks.
 
 use super::Error;
 use crate::{
@@ -9,24 +9,23 @@ use crate::{
     site::RepoSite,
 };
 
-/// Which of a task's releases was looked for.
+/// Which of a task's releases was requested.
 enum Wanted {
-    /// This one.
+    /// A specific one.
     This(Version),
     /// Any.
     Any,
-    /// One before the active version, and after this one when it is named.
+    /// One before the active version, and after this one if given.
     After(Option<Version>),
 }
 
-/// A failure of permissions, with whose the files are that stand in the way; one for want of a
-/// release, with the tags that are not here.
+/// Adds to a permission failure who owns the files concerned, and to a failure about a missing
+/// release the tags that are not here.
 pub fn explain(site: &RepoSite, failure: Failure) -> Failure {
     site.explain_permissions(by_tags(site, failure))
 }
 
-/// The failure for want of a release: where its tag only is not in this clone, that is what is
-/// said.
+/// Replaces the failure about a missing release, if only its tag is missing in this clone.
 fn by_tags(site: &RepoSite, failure: Failure) -> Failure {
     let (task, wanted) = match (failure.find::<catalog::Error>(), failure.find::<Error>()) {
         (

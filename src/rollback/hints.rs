@@ -1,5 +1,5 @@
-//! What helps when a rollback, undo or redo is stopped: commands that can be run as they stand, in
-//! the order in which a person tries them. Says nothing that the error itself says.
+//! Hints for a refused rollback, undo or redo: commands that can be run as printed, in the order in
+//! which to try them. Does not repeat the error message.
 
 use super::Error;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Error {
-    /// What helps.
+    /// Returns the hints.
     pub(super) fn what_helps(&self) -> Vec<Hint> {
         match self {
             Self::StaleFrom { .. }
@@ -49,7 +49,7 @@ impl Error {
         }
     }
 
-    /// What helps when the version to go to is not known, or not gone to without a word.
+    /// Returns hints for a target that is unknown, or that needs confirmation.
     fn of_the_target(&self) -> Vec<Hint> {
         match self {
             Self::StaleFrom {
@@ -69,7 +69,7 @@ impl Error {
         }
     }
 
-    /// What helps when the release is not as it must be, or cannot come here.
+    /// Returns hints for a release that is invalid or cannot be restored here.
     fn of_the_release(&self) -> Vec<Hint> {
         match self {
             Self::OutOfScope { task, .. } => vec![
@@ -101,7 +101,7 @@ impl Error {
         }
     }
 
-    /// What helps when an undo or redo is refused.
+    /// Returns hints for a refused undo or redo.
     fn of_an_undo(&self) -> Vec<Hint> {
         match self {
             Self::NotTheLast {
@@ -134,7 +134,7 @@ impl Error {
     }
 }
 
-/// What helps when the task is not where it was expected.
+/// Returns hints for a task that is not at the expected version.
 fn from_where_it_is(task: &TaskId, active: &str, to: Option<&str>) -> Vec<Hint> {
     let is_way = |to: &&str| active != *to && active.parse::<Version>().is_ok();
     let go = to.filter(is_way).map(|to| {
@@ -166,7 +166,7 @@ fn go_to(task: &TaskId, to: &str) -> Advice {
     }
 }
 
-/// What helps before a one-way door.
+/// Returns hints for a one-way version.
 fn past_the_door(task: &TaskId, to: &str) -> Vec<Hint> {
     let past = Advice::RollBackPastFloor {
         task: task.clone(),
@@ -178,7 +178,7 @@ fn past_the_door(task: &TaskId, to: &str) -> Vec<Hint> {
     ]
 }
 
-/// What helps when somebody took the target back.
+/// Returns hints for a target that was taken back.
 fn despite_the_verdict(task: &TaskId, version: &Version) -> Vec<Hint> {
     let all_the_same = Advice::RollBackDespiteVerdict {
         task: task.clone(),
@@ -190,7 +190,7 @@ fn despite_the_verdict(task: &TaskId, version: &Version) -> Vec<Hint> {
     ]
 }
 
-/// What helps when no version is chosen by itself.
+/// Returns hints when there is no default target.
 fn to_choose(task: &TaskId, why: &NoTarget, others: bool) -> Vec<Hint> {
     let NoTarget::Unproven {
         version,
@@ -211,7 +211,7 @@ fn to_choose(task: &TaskId, why: &NoTarget, others: bool) -> Vec<Hint> {
     here.into_iter().chain(fetch).collect()
 }
 
-/// What helps when a later operation must be taken back first, maybe in another work tree.
+/// Returns hints when a later operation must be undone first, perhaps in another work tree.
 fn later_first(task: &TaskId, later: &str, place: Option<&str>) -> Vec<Hint> {
     let why = "take the later one back first";
     let undo = Advice::UndoThis { what: later.into() };
@@ -223,7 +223,7 @@ fn later_first(task: &TaskId, later: &str, place: Option<&str>) -> Vec<Hint> {
     vec![back, see.because("see its operations")]
 }
 
-/// What is to be done in another work tree, unless that is gone.
+/// Returns the hint for advice in another work tree, unless that is gone.
 pub fn in_work_tree(place: &str, why: &str, advice: Advice) -> Hint {
     if std::path::Path::new(place).is_dir() {
         return advice.there(place).because(why);
@@ -233,10 +233,10 @@ pub fn in_work_tree(place: &str, why: &str, advice: Advice) -> Hint {
     )
 }
 
-/// What helps when the task is no longer where the operation left it.
+/// Returns hints for a task that is no longer where the operation left it.
 fn where_it_is(task: &TaskId, active: &str, before: Option<&str>, held: bool) -> Vec<Hint> {
     let hint = match before {
-        // It is there already, by other means than an undo, which would have lifted the hold.
+        // It is there already, but not through an undo, which would have lifted the hold.
         Some(before) if active == before && held => Advice::LiftHold {
             task: task.clone(),
             version: before.into(),

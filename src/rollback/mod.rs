@@ -1,9 +1,9 @@
 //! Row 9, rollback, undo and redo: how a task returns to a version, and back.
 //!
-//! [`draft`] compares the target's manifest with what is there and describes the way; the steps
-//! are safety copies (made when the draft is written), stop, files, environment, verification,
-//! start, and the commit point. It goes forward: one new commit and a marker tag, no rewritten
-//! branch. [`undo`] describes the inverse of an operation in the same terms.
+//! [`draft`] compares the target's manifest with the current state and describes the change. The
+//! steps are safety copies (made when the draft is written), stop, files, environment,
+//! verification, start, and the commit point. History goes forward: one new commit and a marker
+//! tag, no rewritten branch. [`undo`] describes the inverse of an operation in the same terms.
 
 mod change;
 pub mod compare;
@@ -50,7 +50,7 @@ pub use error::Error;
 pub use resolve::resolve;
 pub use target::default_target;
 
-/// Describes the rollback that is asked for, without changing anything.
+/// Describes the requested rollback, without changing anything.
 pub fn draft(
     site: &RepoSite,
     task: &TaskSpec,
@@ -59,7 +59,7 @@ pub fn draft(
     request: &request::Rollback,
 ) -> Result<Draft, Failure> {
     check_ready(site, request)?;
-    // What all tasks share is told when it is broken, and stops no task's way back.
+    // A broken file that all tasks share is reported, but blocks no task's rollback.
     let catalog::registry::Active {
         version: active,
         trouble,
@@ -88,8 +88,7 @@ pub fn draft(
     rollback.draft(trouble)
 }
 
-/// Refuses where nothing may be changed, and a rollback without the reason that the settings ask
-/// for.
+/// Refuses when nothing may be changed, and when a reason required by the settings is missing.
 fn check_ready(site: &RepoSite, request: &request::Rollback) -> Result<(), Failure> {
     if request.commit {
         site.git.check_ready().map_err(|error| match error {
@@ -105,26 +104,26 @@ fn check_ready(site: &RepoSite, request: &request::Rollback) -> Result<(), Failu
     Ok(())
 }
 
-/// A rollback whose target is known, of which the parts are described.
+/// A rollback whose target is known; describes its parts.
 struct Rollback<'a> {
     site: &'a RepoSite,
     task: &'a TaskSpec,
     releases: &'a Releases,
     standings: &'a Standings,
-    /// What is asked for.
+    /// The request.
     request: &'a request::Rollback,
-    /// The version that the task is at.
+    /// The active version of the task.
     active: Option<&'a Version>,
-    /// The version that it goes to.
+    /// The target version.
     to: &'a Version,
 }
 
 impl Rollback<'_> {
-    /// Describes it; `trouble` is what could not be read of what all tasks share.
+    /// Describes the rollback; `trouble` lists unreadable files that all tasks share.
     fn draft(&self, trouble: Vec<String>) -> Result<Draft, Failure> {
         let (site, task) = (self.site, self.task);
         let release = self.releases.find(&task.id, self.to)?;
-        // Before anything that the tag vouches for is read.
+        // Checked before anything that the tag vouches for is parsed.
         let signed = self.check_signature(release)?;
         let (target, known) = self.read(release)?;
         let scope = Scope::new(&site.settings, task)?;
@@ -157,7 +156,7 @@ impl Rollback<'_> {
         Ok(draft)
     }
 
-    /// The check of the release's signature; refused when it is not what is demanded.
+    /// Checks the release's signature, and refuses when it does not satisfy the demand.
     fn check_signature(&self, release: &Release) -> Result<Option<CheckResult>, Failure> {
         let signed = signature(self.site, release, self.request.signature)?;
         match &signed {
@@ -170,7 +169,7 @@ impl Rollback<'_> {
         }
     }
 
-    /// The target's manifest, and what the active version is known to depend on.
+    /// Reads the target's manifest, and the known dependencies of the active version.
     fn read(&self, release: &Release) -> Result<(Arc<Found>, Option<DependencyList>), Failure> {
         let before = self
             .active
@@ -182,8 +181,8 @@ impl Rollback<'_> {
         Ok((target?, known))
     }
 
-    /// Adds what changes in the work tree, the index and the commit, unless a one-way door is in
-    /// the way. Returns the index entries of which only the stat data is old.
+    /// Adds the changes of work tree, index and commit, unless a one-way version is in the way.
+    /// Returns the index entries of which only the stat data is outdated.
     fn add_changes(
         &self,
         compared: compare::Compared,
@@ -205,7 +204,7 @@ impl Rollback<'_> {
         Ok(compared.stale)
     }
 
-    /// The commit and its marker tag.
+    /// Drafts the commit and its marker tag.
     fn commit(&self, tree: Vec<TreeChange>) -> Result<CommitDraft, Failure> {
         let (task, to, request) = (self.task, self.to, self.request);
         let reason = if request.message.is_empty() {
@@ -231,7 +230,7 @@ impl Rollback<'_> {
         })
     }
 
-    /// The marker tag of this rollback; rollbacks between the same two versions are numbered.
+    /// Returns this rollback's marker tag; those between the same two versions are numbered.
     fn next_marker(&self, from: &Version) -> TagName {
         let (task, to) = (&self.task.id, self.to);
         let nth = |marker: &TagName| match marker {
@@ -252,7 +251,7 @@ impl Rollback<'_> {
         }
     }
 
-    /// The order of the steps.
+    /// Adds the steps in order.
     fn add_steps(&self, draft: &mut Draft) {
         let (task, to, restart) = (self.task, self.to, self.request.restart);
         let environment = std::mem::take(&mut draft.steps);
@@ -282,7 +281,7 @@ impl Rollback<'_> {
         if draft.commit.is_some() {
             draft.steps.push(steps::PUBLISH);
         }
-        // Only what changes is said, so that the inverse of the operation is that of its verdicts.
+        // Only changed verdicts are given, so that the operation's inverse can invert them.
         let is_held = |version: &Version| standing_of(self.standings, &task.id, version).held;
         if let Some(from) = self.active.filter(|from| *from > to && !is_held(from)) {
             draft.give_verdict(self.site, from, Verdict::Held);
@@ -293,8 +292,8 @@ impl Rollback<'_> {
     }
 }
 
-/// A configuration that the release does not keep, because git ignores it, stays as it is but for
-/// its version; one that is protected stays as it is.
+/// Changes only the version in a configuration that is not part of the release because git ignores
+/// it; a protected one stays unchanged.
 fn set_loose_config(
     site: &RepoSite,
     (task, scope): (&TaskSpec, &Scope),

@@ -1,8 +1,8 @@
-//! What a rollback would meet in this work tree, now: found by the very draft that it makes, and by
-//! the checks that it makes of the draft before it changes anything.
+//! Finds the obstacles that a rollback would meet in this work tree now, using the rollback's own
+//! draft and the checks it makes before changing anything.
 //!
-//! Rollbacks, drills and health ask here, so that none of them knows of an obstacle that another
-//! one does not. What is of this moment (a running git, a merge) is told apart from what stays.
+//! Rollbacks, drills and health all use this, so that none knows an obstacle that another misses.
+//! Temporary obstacles (a running git, a merge) are distinguished from lasting ones.
 
 use crate::{
     base::Failure,
@@ -14,16 +14,16 @@ use crate::{
     verdict,
 };
 
-/// What keeps a rollback from being done.
+/// An obstacle to a rollback.
 pub enum Obstacle {
-    /// The repository is in a state that passes: another branch, a merge, a lock, parts that are
-    /// not checked out.
+    /// A temporary state of the repository: another branch, a merge, a lock, parts that are not
+    /// checked out.
     Moment(Failure),
-    /// It stays until somebody mends it.
+    /// It remains until somebody fixes it.
     Lasting(Failure),
 }
 
-/// What a rollback of a task would meet; `None` = it would begin.
+/// Returns the obstacle that a task's rollback would meet; `None` = it would begin.
 pub fn obstacle(site: &RepoSite, task: &TaskSpec, version: &Version) -> Option<Obstacle> {
     let failure = rehearse(site, task, version).err()?;
     let waits = failure.find::<journal::Error>().is_some()
@@ -68,7 +68,7 @@ fn rehearse(site: &RepoSite, task: &TaskSpec, version: &Version) -> Result<(), F
 }
 
 impl Obstacle {
-    /// What is wrong.
+    /// Returns the failure.
     pub fn failure(&self) -> &Failure {
         match self {
             Self::Moment(failure) | Self::Lasting(failure) => failure,

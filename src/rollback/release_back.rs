@@ -1,9 +1,9 @@
-//! The inverse of a release that nobody else has: its tag and its two commits go, and with them the
-//! number of the version; files and index are as they were before it.
+//! The inverse of a release that nobody else has: removes its tag, its two commits and thereby its
+//! version number, and restores files and index.
 //!
-//! What others have, or what commits stand on, is never rewritten: then it is refused, and says
-//! why. Work in the tree stays. Of the configuration and the registry only what the release wrote
-//! goes back.
+//! Releases that others have, or that later commits build on, are never rewritten: the inverse is
+//! refused, with the reason. Work in the tree stays. In the configuration and the registry, only
+//! what the release wrote is reverted.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// Describes it, without changing anything.
+/// Describes the inverse, without changing anything.
 pub fn draft(site: &RepoSite, task: &TaskSpec, operation: &Operation) -> Result<Draft, Failure> {
     let refuse = |why: String| Error::ReleaseStays {
         op: operation.about.id.short(),
@@ -67,10 +67,10 @@ pub fn draft(site: &RepoSite, task: &TaskSpec, operation: &Operation) -> Result<
     Ok(draft)
 }
 
-/// What was asked for, or why the release stays.
+/// A result, or the reason why the release stays.
 type OrStays<T> = Result<T, String>;
 
-/// Where the branch is, and the commit that it goes back to, when nothing stands on the release.
+/// Returns the head and the commit to return to, if nothing builds on the release.
 fn newest(site: &RepoSite, publication: &Publication) -> Result<OrStays<(Head, GitId)>, Failure> {
     let Some((branch, to)) = publication
         .refs
@@ -96,10 +96,10 @@ fn newest(site: &RepoSite, publication: &Publication) -> Result<OrStays<(Head, G
     Ok(Ok((head, to)))
 }
 
-/// The names that are to go, and what could not be asked.
+/// The references to remove, and the queries that failed.
 type Unshared = (Vec<NamedRef>, Vec<String>);
 
-/// What is to go, when no remote has the release as far as is known here; else who has it.
+/// Returns what to remove if no remote is known to have the release; otherwise names who has it.
 fn unshared(
     site: &RepoSite,
     publication: &Publication,
@@ -117,7 +117,7 @@ fn unshared(
     else {
         return Ok(Ok((named, Vec::new())));
     };
-    // The branch has its manifest too, one commit later.
+    // The branch also has its manifest, one commit later.
     let commits = [
         Some(git.peel_tag(&tag.after)?.commit),
         publication.refs.last().map(|branch| branch.after.clone()),
@@ -141,7 +141,7 @@ fn unshared(
     Ok(Ok((named, notes)))
 }
 
-/// The tag and its second reference, as far as they are there and those that the release made.
+/// Returns the tag and its second reference, if they exist as the release created them.
 fn own_names(git: &Repo, publication: &Publication) -> Result<OrStays<Vec<NamedRef>>, Failure> {
     let is_name = |change: &&RefChange| {
         change.name.starts_with("refs/tags/") || change.name.starts_with("refs/snapback/keep/")
@@ -165,8 +165,8 @@ fn own_names(git: &Repo, publication: &Publication) -> Result<OrStays<Vec<NamedR
     Ok(Ok(named))
 }
 
-/// Asks a remote whether it has the release: its tag, or one of its commits, which come after `to`.
-/// What was pushed by a URL left nothing here that tells of it. What could not be asked is noted.
+/// Queries a remote for the release: its tag, or one of its commits, which come after `to`. A push
+/// by URL leaves no trace here. Failed queries are noted.
 fn ask(
     git: &Repo,
     remote: &str,
@@ -174,7 +174,7 @@ fn ask(
     (commits, to): (&[GitId], &GitId),
 ) -> Result<OrStays<Option<String>>, Failure> {
     match git.remote_refs(remote, &[tag.name.clone(), "refs/heads/*".into()]) {
-        // A tag of this name with another content is somebody else's release.
+        // A tag of this name with other content is a foreign release.
         Ok(found) if found.get(&tag.name) == Some(&tag.after) => Ok(Err(format!(
             "{remote} has its tag {}",
             &tag.name["refs/tags/".len()..]
@@ -202,7 +202,7 @@ fn ask(
     }
 }
 
-/// What git has of the paths that the release changed.
+/// Scans the paths that the release changed.
 fn scan(
     site: &RepoSite,
     operation: &Operation,
@@ -217,8 +217,8 @@ fn scan(
     undo::scan_of(site, &paths)
 }
 
-/// One file of the work tree as it was before. Of a configuration that was edited since, only the
-/// version goes back.
+/// Restores one file of the work tree. In a configuration edited since, only the version is
+/// reverted.
 fn file_back(
     site: &RepoSite,
     task: &TaskSpec,
@@ -257,7 +257,7 @@ fn file_back(
     }))
 }
 
-/// The index as it was before; what somebody staged since stays.
+/// Restores the index; changes staged since stay.
 fn index_back(
     site: &RepoSite,
     publication: &Publication,
@@ -280,7 +280,7 @@ fn index_back(
         .collect()
 }
 
-/// What the person sees.
+/// Builds the plan.
 fn plan(
     site: &RepoSite,
     task: &TaskSpec,

@@ -1,4 +1,4 @@
-//! The ways to write a version: `1.2.0`, `v1.2.0`, `T01-v1.2.0`, words, times and commits.
+//! Parses the ways to name a version: `1.2.0`, `v1.2.0`, `T01-v1.2.0`, words, times and commits.
 
 use super::{Error, default_target, then};
 use crate::{
@@ -13,10 +13,10 @@ use crate::{
     verdict,
 };
 
-/// Finds the version that was typed.
+/// Resolves the text typed to a version.
 pub fn resolve(site: &RepoSite, task: &TaskId, typed: &str) -> Result<Version, Failure> {
     let spec = tasks::spec(site, task)?;
-    // A number is looked up: the tags need not be listed.
+    // A number is looked up directly, without listing the tags.
     if let Ok(version) = typed.strip_prefix('v').unwrap_or(typed).parse()
         && !releases::one(&site.git, &site.settings, task, &version)?
             .by_task
@@ -33,7 +33,7 @@ pub fn resolve(site: &RepoSite, task: &TaskId, typed: &str) -> Result<Version, F
     let active = || {
         let active = catalog::registry::active(site, spec);
         match (active.version, active.trouble.into_iter().next()) {
-            // No word that counts from the active version means anything then.
+            // Words relative to the active version are meaningless then.
             (None, Some(why)) => Err(Failure::from(Error::ActiveUnknown {
                 task: task.clone(),
                 why,
@@ -69,7 +69,7 @@ pub fn resolve(site: &RepoSite, task: &TaskId, typed: &str) -> Result<Version, F
     }
 }
 
-/// A version by number, tag or commit.
+/// Resolves a number, tag or commit to a version.
 fn named_version(
     site: &RepoSite,
     task: &TaskId,

@@ -1,5 +1,5 @@
-//! Room for files that come back, by a rollback or by what takes one back: what lies in their way
-//! and may go is saved and goes; what may not is named before anything is changed.
+//! Makes room for files restored by a rollback or its inverse: removable files in the way are saved
+//! and removed; others are reported before any change.
 
 use std::collections::BTreeSet;
 
@@ -13,21 +13,21 @@ use crate::{
     site::RepoSite,
 };
 
-/// Where room is made.
+/// The context for making room.
 pub struct Room<'a> {
     /// The ports.
     pub site: &'a RepoSite,
-    /// The task's globs.
+    /// The compiled globs of the task.
     pub scope: &'a Scope,
-    /// What has files there, in words.
+    /// What needs the files, as text.
     pub needed: &'a str,
 }
 
-/// These paths, and what stands in the place of a folder of theirs: what is to be scanned to see
-/// all that is in their way.
+/// Returns these paths plus any non-folder in the place of their folders: the paths to scan for
+/// obstacles.
 ///
 /// # Errors
-/// When it cannot be looked.
+/// Fails when a path cannot be inspected.
 pub fn with_obstacles(fs: &dyn Fs, paths: Vec<RelPath>) -> Result<Vec<RelPath>, Failure> {
     let dirs: BTreeSet<RelPath> = paths.iter().flat_map(RelPath::ancestors).collect();
     let mut all = paths;
@@ -40,11 +40,11 @@ pub fn with_obstacles(fs: &dyn Fs, paths: Vec<RelPath>) -> Result<Vec<RelPath>, 
 }
 
 impl Room<'_> {
-    /// Makes room for files that are brought back, and proves that it is enough, given a scan of
-    /// all paths of [`with_obstacles`]. Returns what git tracks of the files that go.
+    /// Makes room for restored files, and proves that it suffices, given a scan of all paths from
+    /// [`with_obstacles`]. Returns the paths that go, and their tracked entries.
     ///
     /// # Errors
-    /// [`Error::InTheWay`] for what stays.
+    /// Returns [`Error::InTheWay`] for an obstacle that stays.
     pub fn make_all<'s>(
         &self,
         scan: &'s Scan,
@@ -88,11 +88,11 @@ impl Room<'_> {
         Ok((made, gone))
     }
 
-    /// Adds to the changes those of some files that lie below the place of a new one, or in the
-    /// place of its folder; returns their paths.
+    /// Adds the removal of loose files below the place of a new file, or in the place of its
+    /// folder; returns their paths.
     ///
     /// # Errors
-    /// [`Error::InTheWay`] for one that is protected.
+    /// Returns [`Error::InTheWay`] for a protected one.
     pub fn make<'p>(
         &self,
         loose: impl Iterator<Item = &'p RelPath>,
@@ -128,10 +128,10 @@ impl Room<'_> {
         Ok(made)
     }
 
-    /// Every new file can be put in its place once the other files that go have gone.
+    /// Checks that every new file fits once the files to be removed are gone.
     ///
     /// # Errors
-    /// [`Error::InTheWay`] for what stays.
+    /// Returns [`Error::InTheWay`] for an obstacle that stays.
     pub fn check(&self, files: &[PathChange]) -> Result<(), Failure> {
         let tree = &*self.site.tree;
         let goes: BTreeSet<&RelPath> = files
@@ -162,7 +162,7 @@ impl Room<'_> {
         Ok(())
     }
 
-    /// Every file below a folder goes.
+    /// Checks that every file below a folder is removed.
     fn check_emptied(&self, dir: &RelPath, goes: &BTreeSet<&RelPath>) -> Result<(), Failure> {
         let tree = &*self.site.tree;
         let read = |source| crate::catalog::Error::Read {
@@ -180,7 +180,7 @@ impl Room<'_> {
         Ok(())
     }
 
-    /// The error for what stays in the way.
+    /// Builds the error for an obstacle that stays.
     fn in_the_way(&self, path: &RelPath, what: &str) -> Failure {
         Error::InTheWay {
             path: path.to_string(),
@@ -191,7 +191,7 @@ impl Room<'_> {
     }
 }
 
-/// What is said of files that made room; `back` is the command that brings them again.
+/// Returns the note about removed files; `back` is the command that restores them.
 pub fn note(made: usize, back: &str) -> Option<String> {
     let (s, them) = if made == 1 { ("", "it") } else { ("s", "them") };
     let (lies, is) = if made == 1 {
@@ -202,7 +202,7 @@ pub fn note(made: usize, back: &str) -> Option<String> {
     (made > 0).then(|| format!("{made} file{s} {lies} where others must go: {is} saved, and `snapback {back}` brings {them} back"))
 }
 
-/// The files that are not there yet.
+/// Returns the files that do not exist yet.
 fn new(files: &[PathChange]) -> impl Iterator<Item = &RelPath> {
     files
         .iter()

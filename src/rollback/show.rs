@@ -1,4 +1,4 @@
-//! The plan of a rollback as a person sees it.
+//! Builds the plan of a rollback for display.
 
 use super::{Rollback, compare::Compared, databases::is_same, room, standing_of};
 use crate::{
@@ -10,10 +10,10 @@ use crate::{
     site::{RepoSite, copy_checked},
 };
 
-/// Bytes of states up to this size are read for counting lines.
+/// Maximum size of files that are read to count lines.
 const SHOWN: u64 = 4 << 20;
 
-/// The plan.
+/// Builds the plan.
 pub(super) fn plan(rollback: &Rollback<'_>, target: &Found, compared: &Compared) -> Plan {
     let (site, task) = (rollback.site, rollback.task);
     let version = &target.manifest.subject.version;
@@ -54,7 +54,7 @@ pub(super) fn plan(rollback: &Rollback<'_>, target: &Found, compared: &Compared)
     }
 }
 
-/// Who made the target, when and why.
+/// Returns who made the target, when and why.
 fn about(target: &Found, standing: &str) -> String {
     let Found { manifest, tag, .. } = target;
     let created_at = &manifest.created_at;
@@ -72,7 +72,7 @@ fn about(target: &Found, standing: &str) -> String {
     format!("{by}{day}{why}, {standing}")
 }
 
-/// The lines of the changed files.
+/// Returns the lines of the changed files.
 pub fn file_lines(
     site: &RepoSite,
     task: &TaskSpec,
@@ -98,7 +98,7 @@ pub fn file_lines(
     shown.filter_map(line).collect()
 }
 
-/// The line of one changed file.
+/// Returns the line of one changed file.
 fn file_line(
     site: &RepoSite,
     task: &TaskSpec,
@@ -140,7 +140,7 @@ fn file_line(
     lines::line(&file.path, before, after, large || stored, note)
 }
 
-/// The bytes of a file, from wherever they are before anything is saved.
+/// Reads the bytes of a file, wherever they are before anything is saved.
 fn bytes(site: &RepoSite, record: &FileRecord) -> Option<Vec<u8>> {
     if record.location == Location::Here {
         return capture::read(&*site.tree, &record.path).ok()??.bytes;
@@ -150,7 +150,7 @@ fn bytes(site: &RepoSite, record: &FileRecord) -> Option<Vec<u8>> {
     copied.ok().map(|()| bytes)
 }
 
-/// The first three configuration values that change, `key: before -> after`.
+/// Returns the first three changed configuration values, `key: before -> after`.
 fn config_note(path: &RelPath, before: Option<&[u8]>, after: Option<&[u8]>) -> String {
     let values = |bytes: Option<&[u8]>| {
         bytes
@@ -169,7 +169,7 @@ fn config_note(path: &RelPath, before: Option<&[u8]>, after: Option<&[u8]>) -> S
 /// A changed value: key, before, after.
 pub type ValueChange = (String, Option<String>, Option<String>);
 
-/// The values that differ, in the order of their keys.
+/// Returns the values that differ, in key order.
 pub fn value_changes(before: &[(String, String)], after: &[(String, String)]) -> Vec<ValueChange> {
     let mut all: std::collections::BTreeMap<&String, (Option<&String>, Option<&String>)> =
         std::collections::BTreeMap::new();

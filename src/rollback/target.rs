@@ -1,5 +1,5 @@
-//! Which version a rollback goes to, and whether it may: what is chosen when nobody says, what
-//! somebody took back, what `--from` expects, and one-way doors. Reads no file of the work tree.
+//! Decides a rollback's target and whether it is allowed: the default target, targets that were
+//! taken back, `--from`, and one-way versions. Reads no file of the work tree.
 
 use super::{Error, Rollback, Standings, standing_of};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// The version to go to.
+/// Returns the target version.
 pub(super) fn find(
     (site, task): (&RepoSite, &TaskSpec),
     releases: &Releases,
@@ -30,10 +30,10 @@ pub(super) fn find(
     )
 }
 
-/// The release of a task that is gone to when nobody says.
+/// Returns the default target of a task's rollback.
 ///
 /// # Errors
-/// Why there is none.
+/// Returns the reason why there is none.
 pub fn default_target(
     task: &TaskId,
     releases: &Releases,
@@ -49,8 +49,8 @@ pub fn default_target(
     policy::target::choose(active, versions).cloned()
 }
 
-/// A release that somebody took back is gone to only by somebody who says why; what is said then
-/// stands in the commit, the journal and the audit log.
+/// Allows a target that was taken back only with a reason; the verdict is then recorded in the
+/// commit, the journal and the audit log.
 pub(super) fn despite_verdict(
     task: &TaskSpec,
     standings: &Standings,
@@ -80,7 +80,7 @@ pub(super) fn despite_verdict(
     })
 }
 
-/// `--from` is an optimistic lock.
+/// Checks `--from`, an optimistic lock.
 pub(super) fn check_from(
     task: &TaskSpec,
     (active, trouble): (Option<&Version>, &[String]),
@@ -104,9 +104,8 @@ pub(super) fn check_from(
 }
 
 impl Rollback<'_> {
-    /// What stays done on the other side of a one-way door is not passed by without being told to.
-    /// Variables that nobody sets are told and stop nothing: their names come from reading
-    /// sources, and many can do without.
+    /// Refuses to cross a one-way version unless `--past-floor` is given. Unset variables are only
+    /// reported: their names come from scanning sources, and many are optional.
     pub(super) fn pass_doors(
         &self,
         (known, target): (Option<&DependencyList>, &Manifest),

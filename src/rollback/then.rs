@@ -1,5 +1,5 @@
-//! Which version was active at a time: by the commits of this branch, and by what was done in this
-//! work tree without one.
+//! Finds the version that was active at a time, from the commits of this branch and from operations
+//! in this work tree that made no commit.
 
 use jiff::{Span, Timestamp, Zoned};
 
@@ -13,10 +13,10 @@ use crate::{
     site::RepoSite,
 };
 
-/// Largest configuration that is read, in bytes.
+/// Maximum size of a configuration, in bytes.
 const LIMIT: u64 = 16 << 20;
 
-/// The version that was active at a time: `2h`, `3d` ago, a day, or RFC 3339.
+/// Returns the version that was active at a time: `2h` or `3d` ago, a day, or RFC 3339.
 pub(super) fn version_at(
     site: &RepoSite,
     task: &TaskSpec,
@@ -39,7 +39,7 @@ pub(super) fn version_at(
         done_at(site, &task.id, then)?,
     );
     let found = match (committed, done) {
-        // git keeps whole seconds only: in the same one, the operation says it better, unless
+        // git stores whole seconds only: within one second the operation is more exact, unless
         // somebody committed on top of it.
         (Some(committed), Some(done))
             if done.at.as_second() >= committed.at.as_second()
@@ -82,7 +82,7 @@ pub(super) fn version_at(
     Ok(version)
 }
 
-/// What the branch said at a time, and since when it had that commit.
+/// Returns the branch's version at a time, and since when it had that commit.
 fn committed_at(
     site: &RepoSite,
     task: &TaskSpec,
@@ -103,13 +103,13 @@ fn committed_at(
     }))
 }
 
-/// True when what the branch said is built on what an operation committed.
+/// Returns true when the branch's commit builds on the operation's.
 fn is_built_on(site: &RepoSite, committed: &Standpoint, done: &Standpoint) -> bool {
     let (Some(tip), Some(below), true) = (&committed.commit, &done.commit, done.is_committed)
     else {
         return false;
     };
-    // In a history that ends early nobody can tell.
+    // A truncated history cannot tell.
     tip != below
         && site
             .git
@@ -117,7 +117,7 @@ fn is_built_on(site: &RepoSite, committed: &Standpoint, done: &Standpoint) -> bo
             .is_ok_and(|found| found.is_some())
 }
 
-/// The version that a commit says a task has: its registry, else its configuration.
+/// Returns a task's version in a commit: the registry's, otherwise the configuration's.
 fn version_in(
     site: &RepoSite,
     task: &TaskSpec,
@@ -142,7 +142,7 @@ fn version_in(
     )?)
 }
 
-/// What the newest operation in this work tree until then left, and when.
+/// Returns the state left by the newest operation in this work tree up to that time.
 fn done_at(site: &RepoSite, task: &TaskId, then: Timestamp) -> Result<Option<Standpoint>, Failure> {
     let here = site.git.work_tree().to_string_lossy();
     let mut found: Option<Standpoint> = None;
@@ -166,7 +166,7 @@ fn done_at(site: &RepoSite, task: &TaskId, then: Timestamp) -> Result<Option<Sta
             commit: None,
             is_committed,
         });
-        // One without a commit stands on that of an earlier one.
+        // One without a commit builds on that of an earlier one.
         if is_committed {
             found.commit = commit_of(site, &id)?;
             break;
@@ -175,7 +175,7 @@ fn done_at(site: &RepoSite, task: &TaskId, then: Timestamp) -> Result<Option<Sta
     Ok(found)
 }
 
-/// The commit that an operation left its branch at.
+/// Returns the commit at which an operation left its branch.
 fn commit_of(site: &RepoSite, id: &OpId) -> Result<Option<GitId>, Failure> {
     let found = history::open(&site.state, id)?;
     let publication = found
@@ -190,20 +190,20 @@ fn commit_of(site: &RepoSite, id: &OpId) -> Result<Option<GitId>, Failure> {
     Ok(branch.map(|change| change.after.clone()))
 }
 
-/// Where a task stood.
+/// The state of a task at some time.
 struct Standpoint {
-    /// Since when.
+    /// The time it was reached.
     at: Timestamp,
     /// Its version.
     version: Option<Version>,
-    /// The commit of HEAD, as far as it is known.
+    /// The commit of HEAD, if known.
     commit: Option<GitId>,
-    /// True when that commit is where it came to stand, false when it stands on it without one of
-    /// its own.
+    /// True when the state was reached by that commit, false when it builds on it without its own
+    /// commit.
     is_committed: bool,
 }
 
-/// A moment: a span before now, the end of a day here, or a time with its offset.
+/// Parses a time: a span before now, the end of a local day, or a time with offset.
 fn moment(text: &str, now: &Zoned) -> Option<Timestamp> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Some(time);

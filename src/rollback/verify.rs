@@ -1,5 +1,5 @@
-//! Verification by request: of a release where it is kept, and of the work tree. What it says of a
-//! version is written down.
+//! Verification on request: of a stored release, and of the work tree. The verdict on the version
+//! is recorded.
 
 use super::resolve;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     verify::{CheckRun, Commands, Levels, Verifier},
 };
 
-/// Checks a release where it is kept. `deep` reads every byte.
+/// Checks a stored release. `deep` reads every byte.
 pub fn release(
     site: &RepoSite,
     task: &TaskId,
@@ -36,7 +36,7 @@ pub fn release(
     Ok(found)
 }
 
-/// Runs the four levels on the work tree; without an expected version, the active one.
+/// Runs the four levels on the work tree; without an expected version, on the active one.
 pub fn work_tree(
     site: &RepoSite,
     task: &TaskId,

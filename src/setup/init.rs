@@ -1,4 +1,4 @@
-//! The first files of a repository, as a change that the operator carries out: all or none.
+//! Creates the first files of a repository, as a change for the operator: all or none.
 
 use crate::{
     base::{Failure, fs::read_limited},
@@ -8,7 +8,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// The first files, as they were shown. One that is not as it was then is an error.
+/// The first files, as shown to the user. It is an error if one has changed since.
 pub struct FirstFiles<'a>(pub &'a [InitFile]);
 
 impl Change for FirstFiles<'_> {

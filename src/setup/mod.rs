@@ -1,4 +1,4 @@
-//! Row 11, what makes and mends the files that all tasks share: the first settings, and a registry
+//! Row 11, creates and repairs the files that all tasks share: the first settings, and a registry
 //! that agrees with the configurations.
 
 mod init;
@@ -8,7 +8,7 @@ use crate::base::{Fault, Hint, Kind};
 
 pub use init::FirstFiles;
 
-/// Registry and configuration disagree and neither can be taken, or there is nothing to do.
+/// Registry and configuration disagree and neither can be used, or there is nothing to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(pub String);

@@ -1,4 +1,4 @@
-//! Registry and configurations agree: drift is shown, and repaired in either direction.
+//! Makes registry and configurations agree: shows drift, and repairs it in either direction.
 
 use super::Error;
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// The tasks whose registry entry and configuration differ.
+/// Returns the tasks whose registry entry and configuration differ.
 pub fn drift(site: &RepoSite) -> Result<Vec<DriftLine>, Failure> {
     let registry = read::in_tree(&*site.tree, &site.settings)?;
     let mut lines = Vec::new();
@@ -53,8 +53,8 @@ pub fn drift(site: &RepoSite) -> Result<Vec<DriftLine>, Failure> {
     Ok(lines)
 }
 
-/// What a registry that cannot be read would become; `None` when it can be read. Every entry of
-/// either side of a merge is kept, and the configurations say the versions.
+/// Plans the repair of an unreadable registry; `None` when it is readable. Keeps every entry of
+/// both sides of a merge; the configurations determine the versions.
 pub fn plan_mending(site: &RepoSite) -> Result<Option<Plan>, Failure> {
     let draft = mending(site)?;
     if draft.is_some() {
@@ -63,7 +63,7 @@ pub fn plan_mending(site: &RepoSite) -> Result<Option<Plan>, Failure> {
     Ok(draft.map(|draft| draft.plan))
 }
 
-/// Does that. The change is not committed; `undo` takes it back.
+/// Repairs an unreadable registry. The change is not committed; `undo` reverses it.
 pub fn mend(site: &RepoSite) -> Result<Report, Failure> {
     let draft = mending(site)?.ok_or_else(|| Error("the registry can be read".into()))?;
     let wanted = SyncRegistry {
@@ -73,7 +73,7 @@ pub fn mend(site: &RepoSite) -> Result<Report, Failure> {
     Operator::new(site).execute(&wanted, |_| Ok(()))
 }
 
-/// The draft of a registry that can be read again.
+/// Drafts the repair of an unreadable registry.
 fn mending(site: &RepoSite) -> Result<Option<Draft>, Failure> {
     let (tree, path) = (&*site.tree, &site.settings.registry);
     let Some(bytes) = read::read_small(tree, path)?.filter(|bytes| Registry::parse(bytes).is_err())
@@ -133,8 +133,8 @@ fn mending(site: &RepoSite) -> Result<Option<Draft>, Failure> {
     Ok(Some(draft))
 }
 
-/// Makes them agree, one operation a task; no task = all that differ. The change is not
-/// committed; `undo` takes it back.
+/// Makes them agree, one operation per task; no task = all that differ. The change is not
+/// committed; `undo` reverses it.
 pub fn sync(site: &RepoSite, tasks: &[TaskId], from: SyncFrom) -> Result<Report, Failure> {
     let mut last = None;
     for line in drift(site)?
@@ -162,7 +162,7 @@ impl Change for SyncRegistry {
     }
 }
 
-/// Describes how registry and configuration of a task come to agree.
+/// Describes how a task's registry entry and configuration are made to agree.
 fn draft(site: &RepoSite, wanted: &SyncRegistry) -> Result<Draft, Failure> {
     if wanted.from == SyncFrom::Config
         && let Some(mending) = mending(site)?
@@ -205,7 +205,7 @@ fn sync_draft(
     Ok(draft)
 }
 
-/// The change of a configuration's version.
+/// Builds the change of a configuration's version.
 fn config_edit(
     site: &RepoSite,
     task: &TaskSpec,
@@ -227,7 +227,7 @@ fn config_edit(
     }))
 }
 
-/// The plan of one task's repair.
+/// Builds the plan of one task's repair.
 fn plan(task: &TaskSpec, line: &DriftLine, version: &Version) -> Plan {
     Plan {
         title: task.title.clone(),

@@ -1,4 +1,4 @@
-//! Where the bytes of a file can be read from: git, the store, Git LFS, the work tree.
+//! Reads the bytes of a file from where they are: git, the store, Git LFS, the work tree.
 
 use std::io::{self, Write};
 
@@ -8,15 +8,15 @@ use crate::{
     model::{FileRecord, Location, RootName},
 };
 
-/// Bytes that are not what they should be.
+/// Errors while copying bytes.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The kept bytes do not have the digest that was recorded.
+    /// The stored bytes do not have the recorded digest.
     #[error("the kept bytes have the digest {found}, not {expected}")]
     Differ {
-        /// What was recorded.
+        /// The recorded digest.
         expected: Digest,
-        /// What was read.
+        /// The digest found.
         found: Digest,
     },
     /// The bytes cannot be read or written.
@@ -33,9 +33,9 @@ impl Fault for Error {
     }
 }
 
-/// Reads the bytes of files from where their records say that they are.
+/// Reads the bytes of files from their recorded locations.
 pub trait Bytes: Send + Sync {
-    /// Writes the bytes; on an error, what was written must be thrown away.
+    /// Writes the bytes; after an error, the output must be discarded.
     fn copy(&self, record: &FileRecord, into: &mut dyn Write) -> Result<(), Failure>;
 }
 
@@ -70,7 +70,7 @@ impl Bytes for RepoSite {
     }
 }
 
-/// The bytes of files below a root of a site, without those that git keeps.
+/// The bytes of files below a root of a site, except those kept in git.
 pub struct Below<'a>(pub &'a Site, pub &'a RootName);
 
 impl Bytes for Below<'_> {
@@ -98,7 +98,7 @@ impl Bytes for Below<'_> {
     }
 }
 
-/// Writes the bytes of a file and checks their digest on the way.
+/// Writes the bytes of a file and checks their digest.
 pub fn copy_checked(
     bytes: &dyn Bytes,
     record: &FileRecord,

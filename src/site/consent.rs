@@ -1,4 +1,4 @@
-//! The commands that the settings in force name, and whether they may run here.
+//! The commands in the settings in force, and whether they may run here.
 
 use super::RepoSite;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl RepoSite {
-    /// Every command of the configuration.
+    /// Returns every command of the configuration.
     pub fn configured_commands(&self) -> Vec<ConfiguredCommand> {
         let of_tasks = self
             .settings
@@ -23,7 +23,7 @@ impl RepoSite {
             .collect()
     }
 
-    /// The commands of these tasks, or all of the configuration, and whether each may run.
+    /// Returns the commands of these tasks, or of the whole configuration, with their permission.
     pub fn commands_of(&self, tasks: &[TaskId]) -> Vec<CommandState> {
         let all = self.configured_commands();
         let is_of = |command: &&ConfiguredCommand| {
@@ -34,7 +34,7 @@ impl RepoSite {
         self.consent.states_of(&wanted, &all)
     }
 
-    /// The channels for alerts, each with whether it may be used.
+    /// Returns the alert channels, each with its permission.
     pub fn alert_channels(&self) -> Vec<(ChannelSpec, CommandState)> {
         let states = self.consent.states_of(
             &channels_of(&self.settings.alerts, &self.config),
@@ -49,7 +49,7 @@ impl RepoSite {
             .collect()
     }
 
-    /// The commands of a task for these uses, and whether each may run.
+    /// Returns the commands of a task for these roles, with their permission.
     pub fn commands_for(&self, task: &TaskId, roles: &[Role]) -> Vec<CommandState> {
         let mut states = self
             .settings
@@ -64,7 +64,7 @@ impl RepoSite {
         }
     }
 
-    /// The commands that a verification of a task's four levels would run.
+    /// Returns the commands that a verification of a task's four levels would run.
     pub fn commands_of_verification(&self, task: &TaskId) -> Vec<CommandState> {
         if self.without_commands {
             Vec::new()
@@ -73,19 +73,19 @@ impl RepoSite {
         }
     }
 
-    /// Refuses when a task's commands for these uses may not run.
+    /// Refuses when a task's commands for these roles may not run.
     ///
     /// # Errors
-    /// [`Error::NotTrusted`], with those that may not.
+    /// Returns [`Error::NotTrusted`], with the commands that may not run.
     pub fn require_trust(&self, task: &TaskId, roles: &[Role]) -> Result<(), Error> {
         require(self.commands_for(task, roles))
     }
 }
 
-/// Refuses when one of these may not run.
+/// Refuses when one of these commands may not run.
 ///
 /// # Errors
-/// [`Error::NotTrusted`], with those that may not.
+/// Returns [`Error::NotTrusted`], with the commands that may not run.
 pub fn require(commands: Vec<CommandState>) -> Result<(), Error> {
     let refused: Vec<ConfiguredCommand> = commands
         .into_iter()

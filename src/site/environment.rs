@@ -1,4 +1,4 @@
-//! The variables that an operation is planned and checked by: those of whoever asked for it.
+//! The variables used to plan and check an operation: those of whoever requested it.
 
 use std::{
     collections::BTreeMap,
@@ -11,22 +11,22 @@ use std::{
 pub struct Environment(Arc<BTreeMap<OsString, OsString>>);
 
 impl Environment {
-    /// Those of this process.
+    /// Returns the variables of this process.
     pub fn of_this_process() -> Self {
         Self(Arc::new(std::env::vars_os().collect()))
     }
 
-    /// These.
+    /// Returns an environment with these variables.
     pub fn of(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         Self(Arc::new(variables.into_iter().collect()))
     }
 
-    /// The value of a variable.
+    /// Returns the value of a variable.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.0.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
-    /// True when a variable has a value, be it an empty one.
+    /// Returns true when a variable is set, even to an empty value.
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }

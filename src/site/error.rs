@@ -1,10 +1,10 @@
-//! What keeps anything from being done at a site.
+//! Errors that stop an operation at a site.
 
 use std::{path::PathBuf, sync::Arc};
 
 use crate::base::{Fault, Hint, Kind};
 
-/// What keeps anything from being done at a site.
+/// Errors that stop an operation at a site.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The state folder cannot be used.
@@ -12,19 +12,19 @@ pub enum Error {
     State {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// What is needed of the settings cannot be used.
+    /// Required settings are unusable.
     #[error(transparent)]
     Settings(Arc<dyn Fault>),
-    /// An operation changes a folder that is not known here.
+    /// An operation changes a folder that is unknown here.
     #[error("no folder is known here by the name {0}")]
     NoRoot(String),
-    /// What is kept in a repository is wanted where there is none.
+    /// Something stored in a repository is needed where there is none.
     #[error("{0} is kept in a git repository, and this is none")]
     NoRepository(String),
-    /// Something that changes the world came to that in a dry run.
+    /// A dry run reached an action that would change something.
     #[error("a dry run changes nothing, and this cannot be shown without doing it")]
     DryRun,
 }

@@ -1,9 +1,9 @@
-//! What is wrong in the settings: whose way back it stops, and what it stops besides.
+//! Mistakes in the settings: which rollbacks they stop, and what else.
 //!
-//! A way back needs nothing but its task, so a mistake in another task's entry, or in what no way
-//! back takes from, is named and left out. What makes or changes what later ways back rely on (a
-//! release, `adopt`, `init`, an edit of the registry) is no emergency, and wants settings without a
-//! mistake.
+//! A rollback needs only its own task, so a mistake in another task's entry, or in a part that no
+//! rollback uses, is reported and left out. Changes that later rollbacks rely on (a release,
+//! `adopt`, `init`, an edit of the registry) are no emergency, and require settings without
+//! mistakes.
 
 use std::sync::Arc;
 
@@ -13,39 +13,39 @@ use crate::{
     model::TaskId,
 };
 
-/// Something in the configuration that cannot be used, and is left out.
+/// A part of the configuration that is unusable and left out.
 #[derive(Debug, Clone)]
 pub struct Flaw {
-    /// What is wrong, with the place.
+    /// The mistake, with its position.
     pub error: Arc<dyn Fault>,
-    /// Which tasks have no way back until it is mended.
+    /// Which tasks cannot be rolled back until it is fixed.
     pub stops: Stops,
 }
 
-/// Which tasks something stops.
+/// Which tasks a mistake stops.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stops {
-    /// None: no way back takes from it.
+    /// None: no rollback uses it.
     Nothing,
-    /// These.
+    /// These tasks.
     Tasks(Vec<TaskId>),
-    /// All that have no entry which says where they are.
+    /// All tasks without an entry that gives their location.
     Undeclared,
 }
 
 impl Flaw {
-    /// What is wrong.
+    /// Returns the mistake.
     pub fn mistake(&self) -> String {
         let chain: Vec<String> = errors_in(&*self.error).map(ToString::to_string).collect();
         chain.join(": ")
     }
 
-    /// What is wrong, and what comes of it.
+    /// Returns the mistake and its consequence.
     pub fn sentence(&self) -> String {
         format!("{}: {}", self.mistake(), self.consequence())
     }
 
-    /// What comes of it.
+    /// Returns the consequence.
     pub fn consequence(&self) -> String {
         match &self.stops {
             Stops::Nothing => "it is left out: no way back takes anything from it here; nothing is released until it is mended".into(),
@@ -62,7 +62,7 @@ impl Flaw {
 }
 
 impl RepoSite {
-    /// What stops a task.
+    /// Returns the mistake that stops a task.
     pub fn flaw_of(&self, task: &TaskId) -> Option<&Flaw> {
         let stops = |flaw: &&Flaw| match &flaw.stops {
             Stops::Nothing => false,
@@ -72,19 +72,19 @@ impl RepoSite {
         self.flaws.iter().find(stops)
     }
 
-    /// Refuses what needs the settings of a task that cannot be used.
+    /// Refuses a task whose settings are unusable.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// Returns the mistake in them.
     pub fn refuse_flawed(&self, task: &TaskId) -> Result<(), Error> {
         self.flaw_of(task)
             .map_or(Ok(()), |flaw| Err(Error::Settings(flaw.error.clone())))
     }
 
-    /// Refuses what is no way back while anything is wrong in the settings.
+    /// Refuses anything other than a rollback while the settings contain a mistake.
     ///
     /// # Errors
-    /// The first mistake.
+    /// Returns the first mistake.
     pub fn refuse_flaws(&self) -> Result<(), Error> {
         self.flaws
             .first()

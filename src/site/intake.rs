@@ -1,22 +1,22 @@
-//! Files of the work tree that go into the store while an operation is described, so that they are
-//! read once. Nobody sees them before the operation is written.
+//! Reads files of the work tree into the store while an operation is drafted, so that they are read
+//! only once. They are invisible until the operation is written.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::RepoSite;
 use crate::store::PutSession;
 
-/// The session of the store into which files are read; dropped unused, it leaves nothing behind.
+/// The store session that receives the files; dropped unused, it leaves nothing behind.
 #[derive(Clone, Default)]
 pub struct Intake {
     session: Arc<Mutex<Option<PutSession>>>,
-    /// False where nothing is to be written.
+    /// False when nothing is to be written.
     is_open: bool,
 }
 
 impl RepoSite {
-    /// The same for an operation that is to be written: a file of the store that has to be read is
-    /// read into the store.
+    /// Returns a copy for an operation that is to be written: files for the store are read directly
+    /// into it.
     #[must_use]
     pub fn taking_in(&self) -> Self {
         let mut site = self.clone();
@@ -24,8 +24,7 @@ impl RepoSite {
         site
     }
 
-    /// Runs something on the session into which files are read; `None` when nothing is to be
-    /// written.
+    /// Runs a function on the session that receives files; `None` when nothing is to be written.
     pub fn with_intake<T>(&self, run: impl FnOnce(&PutSession) -> T) -> Option<T> {
         if !self.intake.is_open {
             return None;
@@ -35,7 +34,7 @@ impl RepoSite {
         Some(run(session.get_or_insert_with(|| self.store.begin())))
     }
 
-    /// The session into which files were read, or one that has touched nothing yet.
+    /// Returns the session that received files, or a fresh one.
     pub fn put_session(&self) -> PutSession {
         let session = self.intake.session.lock();
         let taken = session.unwrap_or_else(PoisonError::into_inner).take();

@@ -1,5 +1,5 @@
-//! Row 4, where operations act: a [`Vault`] keeps bytes and records, a [`Site`] adds the folders
-//! that may change and who asks, a [`RepoSite`] the repository.
+//! Row 4, the place of operations: a [`Vault`] stores bytes and records, a [`Site`] adds the
+//! folders that may change and who asks, a [`RepoSite`] the repository.
 
 mod advice;
 pub mod bytes;
@@ -47,21 +47,21 @@ pub use signing::Signatures;
 use state_folder::umask;
 pub use vault::Vault;
 
-/// A copy of a release's manifest that is not the one which its tag names.
+/// A copy of a release's manifest that differs from the one named by its tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherCopy {
-    /// Where it lies, in HEAD or in the work tree.
+    /// Its path, in HEAD or in the work tree.
     pub path: RelPath,
-    /// In what it differs.
+    /// The difference.
     pub differs: Differs,
     /// A commit that has the manifest itself.
     pub source: Option<GitId>,
 }
 
-/// In what a copy of a manifest differs.
+/// How a copy of a manifest differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Differs {
-    /// In its line ends alone.
+    /// Only in line ends.
     LineEnds,
     /// It was changed.
     Bytes {
@@ -70,28 +70,28 @@ pub enum Differs {
         /// The digest of the copy, or why it has none.
         found: String,
     },
-    /// It is the manifest of another release that took the same number.
+    /// It is the manifest of a different release with the same number.
     Release {
         /// The commit of that release.
         commit: String,
     },
 }
 
-/// A release that was read: its manifest, and its peeled tag.
+/// A release that was read: its manifest and peeled tag.
 #[derive(Debug)]
 pub struct ReadRelease {
-    /// The manifest, with what became the task's since.
+    /// The manifest, including files that joined the task later.
     pub manifest: Manifest,
     /// The peeled tag.
     pub tag: PeeledTag,
-    /// Files of the manifest that it did not list: they became the task's after the release.
+    /// Files that the manifest did not list: they joined the task after the release.
     pub grown: Vec<RelPath>,
-    /// The copy in HEAD or the work tree, when it is another one: no authority, and said.
+    /// The copy in HEAD or the work tree, if it differs; it has no authority and is only reported.
     pub copy: Option<OtherCopy>,
 }
 
 impl ReadRelease {
-    /// The manifest as it was written.
+    /// Returns the manifest as written.
     pub fn as_written(&self) -> Manifest {
         let mut manifest = self.manifest.clone();
         manifest
@@ -101,82 +101,82 @@ impl ReadRelease {
     }
 }
 
-/// What a release was read by. Light tags of many tasks and versions may name one commit, so what a
-/// tag holds tells no release; and a manifest that no tag vouches for is the one that HEAD has.
+/// The key of a release that was read. Lightweight tags of many versions may point to one commit,
+/// so the target identifies no release; and a manifest without a vouching tag is read from HEAD.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReleaseKey {
     /// The task.
     pub task: TaskId,
     /// The version.
     pub version: Version,
-    /// What the reference of its tag holds.
+    /// The target of its tag's reference.
     pub tag_id: GitId,
     /// The commit of HEAD.
     pub head: Option<GitId>,
 }
 
-/// Releases that were read: the manifest of 50,000 files takes a while to read.
+/// A cache of releases, because a manifest of 50,000 files takes a while to read.
 pub type ReadReleases = Arc<Mutex<HashMap<ReleaseKey, Arc<ReadRelease>>>>;
 
-/// What an operation may act on.
+/// The ports and settings for an operation.
 #[derive(Clone)]
 pub struct Site {
-    /// Where bytes and records are kept.
+    /// Storage of bytes and records.
     pub vault: Vault,
     /// The folders that may change.
     pub roots: Roots,
     /// The settings in force.
     pub settings: Arc<Settings>,
-    /// Where events go.
+    /// The receiver of events.
     pub sink: Arc<dyn Sink>,
-    /// What time it is.
+    /// The clock.
     pub clock: Clock,
     /// The name of this host.
     pub host: String,
-    /// The permission bits that new files do not get.
+    /// The permission bits withheld from new files.
     pub umask: u32,
-    /// Who asks, and through what.
+    /// Who asks, and through which interface.
     pub actor: Actor,
-    /// The variables by which operations are planned and checked.
+    /// The variables used to plan and check operations.
     pub environment: Environment,
     /// True with `--no-commands`: no command of the configuration runs.
     pub without_commands: bool,
-    /// True when somebody is there to be asked, for a passphrase too.
+    /// True when a person can be asked, also for a passphrase.
     pub asks: bool,
     /// True when nothing is to be changed.
     pub dry_run: bool,
-    /// How long to wait for another snapback.
+    /// How long to wait for another snapback process.
     pub lock_wait: Duration,
     /// How people are told what they can do next.
     pub spell: Spell,
-    /// What was warned of already.
+    /// Warnings already given.
     warned: Arc<Mutex<BTreeSet<String>>>,
 }
 
-/// A site with the repository that it is of: what engines and steps act on.
+/// A site with its repository: what engines and steps act on.
 #[derive(Clone)]
 pub struct RepoSite {
-    /// What has nothing to do with git.
+    /// The parts that do not involve git.
     pub site: Site,
     /// The repository.
     pub git: Arc<Repo>,
     /// The work tree.
     pub tree: Arc<dyn Fs>,
-    /// What is wrong in the settings and was left out, in the order in which it was found.
+    /// Mistakes in the settings that were left out, in the order found.
     pub flaws: Arc<[Flaw]>,
-    /// The file that the settings come from: below the work tree, or absolute.
+    /// The settings file: relative to the work tree, or absolute.
     pub config: String,
     /// Which commands of the configuration may run.
     pub consent: Arc<Consent>,
-    /// What the files that the store keeps hold, as far as their looks prove it.
+    /// The known digests of files kept in the store, as far as their metadata proves them.
     pub known: Arc<KnownFiles>,
-    /// The releases that were read so far.
+    /// The releases read so far.
     pub read: ReadReleases,
-    /// Where files are read into while an operation is described.
+    /// The receiver of files while an operation is drafted.
     intake: Intake,
 }
 
-/// A site has a vault: `site.store` is that of the vault.
+/// Gives access to the vault: `site.store` is the vault's store.
 impl Deref for Site {
     type Target = Vault;
 
@@ -185,7 +185,7 @@ impl Deref for Site {
     }
 }
 
-/// A repository is a site.
+/// Gives access to the site.
 impl Deref for RepoSite {
     type Target = Site;
 
@@ -195,7 +195,7 @@ impl Deref for RepoSite {
 }
 
 impl Site {
-    /// A site over a vault, with no folder that may change, no settings, and nobody listening.
+    /// Returns a site over a vault, with no changeable folder, no settings, and no event receiver.
     pub fn new(vault: Vault, clock: Clock) -> Self {
         let uname = rustix::system::uname();
         Self {
@@ -217,7 +217,7 @@ impl Site {
         }
     }
 
-    /// Who holds the lock while this runs.
+    /// Returns the lock holder that describes this process.
     pub fn holder(&self) -> Holder {
         Holder {
             pid: std::process::id(),
@@ -227,8 +227,8 @@ impl Site {
         }
     }
 
-    /// True when an operation runs none of its task's commands: it was begun without them, or this
-    /// run leaves them out.
+    /// Returns true when an operation runs none of its task's commands: it was begun without them,
+    /// or this run leaves them out.
     pub fn leaves_commands_out(&self, operation: &Operation) -> bool {
         self.without_commands || operation.without_commands
     }
@@ -246,7 +246,7 @@ impl Site {
         self.sink.take(Event::Warning(text.into()));
     }
 
-    /// Warns of what is met again and again.
+    /// Emits a warning, but only once per text.
     pub fn warn_once(&self, text: String) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if warned.insert(text.clone()) {
@@ -268,23 +268,23 @@ impl Site {
         result
     }
 
-    /// Says that some of the long work is done.
+    /// Reports progress of the long work.
     pub fn progress(&self, more: u64) {
         self.sink.take(Event::WorkDone { more });
     }
 }
 
 impl RepoSite {
-    /// The user's keys.
+    /// Returns the user's keys.
     pub fn keys(&self) -> Keys<'_> {
         Keys::new(self.consent.key_folder(), self.git.work_tree())
     }
 
-    /// Makes the user's key, and allows it under a name; `None` = git's name and address of the
-    /// user.
+    /// Creates the user's key and allows it under a name; `None` = the user's name and address in
+    /// git.
     ///
     /// # Errors
-    /// When there is one, or no private folder outside the work tree to keep it in.
+    /// Fails when a key exists, or there is no private folder outside the work tree for it.
     pub fn create_key(&self, name: Option<&str>) -> Result<(Signer, PathBuf), Failure> {
         let name = match name {
             Some(name) => name.to_string(),
@@ -300,10 +300,10 @@ impl RepoSite {
         Ok((signer, path))
     }
 
-    /// Who asks: the actor, or whoever git says the user is.
+    /// Returns the requesting person: the actor's, or git's user.
     ///
     /// # Errors
-    /// When git does not know.
+    /// Fails when git does not know the user.
     pub fn person(&self) -> Result<Person, git::Error> {
         match &self.actor.person {
             Some(person) => Ok(person.clone()),
@@ -311,7 +311,7 @@ impl RepoSite {
         }
     }
 
-    /// The same for a request of somebody: who asks, and where its events go.
+    /// Returns a copy for another request, with its actor and event receiver.
     #[must_use]
     pub fn for_request(&self, actor: Actor, sink: Arc<dyn Sink>) -> Self {
         let mut site = self.clone();

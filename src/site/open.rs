@@ -1,4 +1,4 @@
-//! How a repository is opened: its ports, and what a program says of how it works with them.
+//! Opens a repository's ports, with a program's options for using them.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -15,29 +15,29 @@ use crate::{
     stat_cache::KnownFiles,
 };
 
-/// How a repository is opened.
+/// Options for opening a repository.
 pub struct Options {
-    /// What time it is.
+    /// The clock.
     pub clock: Clock,
-    /// Where events go.
+    /// The receiver of events.
     pub sink: Arc<dyn Sink>,
     /// A configuration file instead of the repository's own.
     pub config: Option<PathBuf>,
-    /// How long to wait for another snapback.
+    /// How long to wait for another snapback process.
     pub lock_wait: Duration,
-    /// Who asks, and through what.
+    /// Who asks, and through which interface.
     pub actor: Actor,
-    /// The variables by which operations are planned and checked.
+    /// The variables used to plan and check operations.
     pub environment: Environment,
     /// How people are told what they can do next.
     pub spell: Spell,
-    /// Where agreements to run commands are kept.
+    /// Where consent to commands is stored.
     pub trust: Place,
-    /// True when none of the commands of the configuration is to run.
+    /// True when no command of the configuration may run.
     pub without_commands: bool,
-    /// True when nothing is to be changed: nothing can be then.
+    /// True when nothing may be changed; changes are then impossible.
     pub dry_run: bool,
-    /// True when somebody is there to be asked, for a passphrase too.
+    /// True when a person can be asked, also for a passphrase.
     pub asks: bool,
 }
 
@@ -59,21 +59,21 @@ impl Default for Options {
     }
 }
 
-/// The settings of a repository, as they were read.
+/// The settings of a repository, as read.
 pub struct ReadSettings {
-    /// Those in force.
+    /// The settings in force.
     pub settings: Settings,
-    /// What is wrong and was left out.
+    /// Mistakes that were left out.
     pub flaws: Vec<Flaw>,
-    /// The file that they come from: below the work tree, or absolute.
+    /// The settings file: relative to the work tree, or absolute.
     pub file: String,
 }
 
 impl RepoSite {
-    /// Opens the ports of a repository whose settings were read.
+    /// Opens the ports of a repository, given its settings.
     ///
     /// # Errors
-    /// When the work tree or the state folder cannot be opened.
+    /// Fails when the work tree or the state folder cannot be opened.
     pub fn open(git: Arc<Repo>, read: ReadSettings, options: Options) -> Result<Self, Failure> {
         let state = open_state(git.common_dir(), options.dry_run)?;
         let consent = Consent::new(
@@ -119,7 +119,7 @@ impl RepoSite {
     /// Takes the operation lock.
     ///
     /// # Errors
-    /// When somebody else has it, the repository is somebody else's, or nothing is to be changed.
+    /// Fails when another process holds it, another user owns the repository, or this is a dry run.
     pub fn lock(&self) -> Result<Lock, Failure> {
         if self.dry_run {
             return Err(Error::DryRun.into());
@@ -133,19 +133,19 @@ impl RepoSite {
         Ok(self.take_lock(&self.holder(), self.lock_wait)?)
     }
 
-    /// The same with other settings.
+    /// Returns a copy with other settings.
     pub fn with_settings(&self, settings: Settings) -> Self {
         let mut site = self.clone();
         site.site.settings = Arc::new(settings);
         site
     }
 
-    /// The same, of which nothing is heard.
+    /// Returns a copy that emits no events.
     pub fn quiet(&self) -> Self {
         self.for_request(self.actor.clone(), Arc::new(Quiet))
     }
 
-    /// That the state folder cannot be used.
+    /// Builds the error for an unusable state folder.
     pub fn state_error(&self, source: std::io::Error) -> Error {
         Error::State {
             path: self.state_path.clone(),

@@ -1,9 +1,9 @@
-//! Whose the repository and the state folder are, and what that keeps this user from.
+//! Ownership of the repository and the state folder, and its limits on this user.
 //!
-//! The state folder is private to the repository's owner. Somebody else may read the repository
-//! when git lets them, and changes nothing; root may do everything, and what it makes is the
-//! owner's. What an earlier run as somebody else left behind is named, with the command that mends
-//! it.
+//! The state folder is private to the repository's owner. Other users may read the repository if
+//! git lets them, and change nothing; root may do everything, and files it creates are given to the
+//! owner. Files left behind by an earlier run as another user are reported, with the command that
+//! fixes them.
 
 use std::path::PathBuf;
 
@@ -17,22 +17,22 @@ use crate::base::{
 /// Files that this user may not use.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The user's own repository holds files of somebody else.
+    /// The user's own repository holds files of another user.
     #[error("{} belongs to {}, and you are {}: a run as {} left it in your repository", path.display(), theirs.name(), me(), theirs.name())]
     LeftBehind {
-        /// The first of them.
+        /// The first such file.
         path: PathBuf,
-        /// Whose it is.
+        /// Its owner.
         theirs: Owner,
-        /// What to give back.
+        /// The path whose ownership is to be restored.
         all: PathBuf,
     },
-    /// The state folder is somebody else's.
+    /// The state folder belongs to another user.
     #[error("{} belongs to {}, who alone may read it, and you are {}: what it holds cannot be checked", path.display(), theirs.name(), me())]
     Private {
         /// The folder.
         path: PathBuf,
-        /// Whose it is.
+        /// Its owner.
         theirs: Owner,
     },
 }
@@ -57,16 +57,16 @@ impl Fault for Error {
     }
 }
 
-/// The user of this process, for a sentence.
+/// Returns the user of this process, for a message.
 fn me() -> String {
     user::called(user::effective())
 }
 
 impl RepoSite {
-    /// Refuses to change what belongs to somebody else.
+    /// Refuses to change another user's repository or state folder.
     ///
     /// # Errors
-    /// When it does.
+    /// Fails when either belongs to another user.
     pub fn check_owner(&self) -> Result<(), Failure> {
         let common = self.git.common_dir();
         owner::check(common)?;
@@ -76,7 +76,7 @@ impl RepoSite {
         }
     }
 
-    /// The state folder and its owner when this user may not read it.
+    /// Returns the error for a state folder that this user may not read.
     pub fn closed_state(&self) -> Option<Error> {
         use rustix::fs::{Access, AtFlags, CWD, accessat};
         let open = accessat(
@@ -91,7 +91,7 @@ impl RepoSite {
             .then(|| self.not_mine(self.state_path.clone(), theirs))
     }
 
-    /// The error for what this user may not use in the state folder.
+    /// Returns the error for files in the state folder that this user may not use.
     pub fn foreign(&self) -> Option<Error> {
         let found = (user::effective() != 0)
             .then(|| owner::first_of_others(&self.state_path))
@@ -99,7 +99,7 @@ impl RepoSite {
         found.map(|(path, theirs)| self.not_mine(path, theirs))
     }
 
-    /// Says, once, that the state folder cannot be read; true when it cannot.
+    /// Warns, once, that the state folder is unreadable; returns true if it is.
     pub fn is_closed(&self) -> bool {
         let Some(error) = self.closed_state() else {
             return false;
@@ -108,7 +108,7 @@ impl RepoSite {
         true
     }
 
-    /// A failure of permissions, with whose the files are that stand in the way.
+    /// Adds to a permission failure who owns the files concerned.
     pub fn explain_permissions(&self, failure: Failure) -> Failure {
         if user::effective() == 0 || !failure.is_permission_denied() {
             return failure;
@@ -121,7 +121,7 @@ impl RepoSite {
         }
     }
 
-    /// The error for what is somebody else's.
+    /// Builds the error for another user's files.
     fn not_mine(&self, path: PathBuf, theirs: Owner) -> Error {
         let is_mine =
             Owner::at(self.git.common_dir()).is_ok_and(|owner| owner.uid == user::effective());

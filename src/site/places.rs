@@ -1,5 +1,5 @@
-//! Places that commands without a journal may change, and what stands there. Looked at before such
-//! a command and after it failed, they say what it changed.
+//! Places that commands without a journal may change, with their contents. Comparing them before
+//! such a command and after its failure shows what it changed.
 
 use std::{
     os::unix::ffi::OsStrExt,
@@ -9,7 +9,7 @@ use std::{
 use super::RepoSite;
 use crate::base::{footprint::Footprint, fs::is_temp};
 
-/// What commands that have no journal do not change for anybody to see, below the state folder.
+/// Names below the state folder that do not count as visible changes of such commands.
 const UNSEEN: [&str; 9] = [
     "ops",
     "facts",
@@ -23,14 +23,14 @@ const UNSEEN: [&str; 9] = [
 ];
 
 impl RepoSite {
-    /// Where what is in the store lies.
+    /// Returns where the contents of the store lie.
     pub fn store_places(&self) -> Vec<PathBuf> {
         ["store/packs", "store/log"]
             .map(|name| self.state_path.join(name))
             .to_vec()
     }
 
-    /// Files of the work tree, and the folder of hooks, that an installation of hooks may change.
+    /// Returns the files and the hook folder that installing hooks may change.
     pub fn hook_places(&self) -> Vec<PathBuf> {
         let top = self.git.work_tree();
         let files = top
@@ -47,8 +47,8 @@ impl RepoSite {
             .collect()
     }
 
-    /// What stands at the places that commands without a journal may change: hooks, git's
-    /// configuration, verdicts, agreements, keys, and these.
+    /// Returns the contents of the places that commands without a journal may change: hooks, git's
+    /// configuration, verdicts, agreements, keys, and `more`.
     pub fn footprint(&self, more: &[PathBuf]) -> Footprint {
         let common = self.git.common_dir();
         let places = [

@@ -14,7 +14,7 @@ use crate::{base::Fs, model::RootName};
 pub struct Root {
     /// Its files.
     pub files: Arc<dyn Fs>,
-    /// Where it is.
+    /// Its path.
     pub top: PathBuf,
 }
 
@@ -23,7 +23,7 @@ pub struct Root {
 pub struct Roots(BTreeMap<RootName, Root>);
 
 impl Roots {
-    /// The same with one more; it takes the place of one of the same name.
+    /// Adds a folder, replacing one of the same name.
     #[must_use]
     pub fn with(mut self, name: RootName, files: Arc<dyn Fs>, top: &Path) -> Self {
         let top = top.to_path_buf();
@@ -31,10 +31,10 @@ impl Roots {
         self
     }
 
-    /// The folder of a name.
+    /// Returns the folder with a name.
     ///
     /// # Errors
-    /// When the site has none of that name.
+    /// Fails when the site has none with that name.
     pub fn get(&self, name: &RootName) -> Result<&Root, Error> {
         self.0
             .get(name)

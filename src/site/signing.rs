@@ -1,23 +1,23 @@
-//! Whether what is to be signed can be signed, tried before it is needed.
+//! Tests in advance whether signing works.
 
 use super::RepoSite;
 use crate::{base::Failure, git};
 
-/// What a trial of the keys showed.
+/// The result of a signing test.
 pub enum Signatures {
     /// Nothing is to be signed.
     None,
-    /// They can be made.
+    /// They work.
     Made(String),
-    /// They can be made where somebody types a passphrase, and only there.
+    /// They work, but only where somebody types a passphrase.
     Asks(String),
-    /// They cannot be made.
+    /// They do not work.
     Unusable(Failure),
 }
 
 impl RepoSite {
-    /// Signs something that is thrown away with each key that is set to sign; asks nobody. A dry
-    /// run does not.
+    /// Signs throw-away data with each key configured for signing, without prompting. A dry run
+    /// skips this.
     pub fn signing(&self) -> Signatures {
         if self.dry_run {
             return Signatures::Made("not tried: a dry run signs nothing".into());

@@ -1,5 +1,5 @@
-//! The state folder below the git common dir: opened, made where it may be, and never made in a dry
-//! run.
+//! The state folder below the git common dir: opened, created if allowed, and never created in a
+//! dry run.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,7 +13,7 @@ use crate::base::{
     look::{ReadOnly, Refused},
 };
 
-/// Where the state folder of a repository is.
+/// Returns the path of a repository's state folder.
 pub(super) fn of(common_dir: &Path) -> PathBuf {
     common_dir.join("snapback")
 }
@@ -33,7 +33,7 @@ pub(super) fn open_state(common_dir: &Path, dry_run: bool) -> Result<Arc<dyn Fs>
     match make_state(common_dir, &path) {
         Ok(root) if dry_run => Ok(Arc::new(ReadOnly::new(root, refused()))),
         Ok(root) => Ok(Arc::new(root)),
-        // Nothing was ever written down here. Whoever only reads has no need of a folder for that.
+        // Nothing was ever recorded here, so a reader needs no folder.
         Err(source) if !path.exists() && is_read_only(&source) => {
             let why = format!("{} cannot be made: {source}", path.display());
             Ok(Arc::new(Refused::new(source.kind(), why)))
@@ -42,7 +42,7 @@ pub(super) fn open_state(common_dir: &Path, dry_run: bool) -> Result<Arc<dyn Fs>
     }
 }
 
-/// Opens the state folder, and makes it when it is missing.
+/// Opens the state folder, creating it when missing.
 pub(super) fn make_state(common_dir: &Path, path: &Path) -> std::io::Result<Root> {
     if path.is_symlink() {
         return Err(std::io::Error::other(
@@ -55,7 +55,7 @@ pub(super) fn make_state(common_dir: &Path, path: &Path) -> std::io::Result<Root
     Root::open(path)
 }
 
-/// True when a folder cannot be made because nothing may be written there.
+/// Returns true when a folder cannot be created because the place is not writable.
 fn is_read_only(error: &std::io::Error) -> bool {
     matches!(
         error.kind(),
@@ -63,11 +63,11 @@ fn is_read_only(error: &std::io::Error) -> bool {
     )
 }
 
-/// The permission bits that new files do not get.
+/// Returns the permission bits withheld from new files.
 pub(super) fn umask() -> u32 {
     use rustix::{fs::Mode, process::umask};
-    // Asking the kernel by setting it would let files of other threads come into being with the
-    // wrong mode: only where there is no other way.
+    // Querying the kernel means setting the umask, so files created by other threads meanwhile
+    // would get the wrong mode: done only as a last resort.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let told = status
         .lines()

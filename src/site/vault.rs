@@ -1,4 +1,4 @@
-//! Where bytes and records are kept: store, state folder with journal and records, audit log, lock.
+//! The storage of bytes and records: store, state folder with journal and records, audit log, lock.
 //! A repository has one below its git folder; any folder can be one.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -13,19 +13,19 @@ use crate::{
     store::ChunkStore,
 };
 
-/// Where bytes and records are kept. Clones are of the same vault.
+/// The storage of bytes and records. Clones share the same vault.
 #[derive(Clone)]
 pub struct Vault {
     /// The state folder: journal, records and, below `store`, the store.
     pub state: Arc<dyn Fs>,
-    /// Where that is.
+    /// The path of the state folder.
     pub state_path: PathBuf,
     /// The store.
     pub store: Arc<ChunkStore>,
 }
 
 impl Vault {
-    /// The vault of an opened state folder.
+    /// Returns the vault in an opened state folder.
     pub fn new(state: Arc<dyn Fs>, state_path: PathBuf) -> Self {
         let store = Arc::new(ChunkStore::local(state.clone(), RelPath::own("store")));
         Self {
@@ -35,25 +35,25 @@ impl Vault {
         }
     }
 
-    /// Makes a folder a vault, private to its user; one that is a vault already stays as it is.
+    /// Turns a folder into a vault, private to its user; an existing vault stays unchanged.
     ///
     /// # Errors
-    /// When the folder is not there, or nothing can be made in it.
+    /// Fails when the folder does not exist, or nothing can be created in it.
     pub fn init(folder: PathBuf) -> std::io::Result<Self> {
         let root = Root::open(&folder)?;
         create_dir_all(&root, &RelPath::own("ops"), 0o700)?;
         Ok(Self::new(Arc::new(root), folder))
     }
 
-    /// Takes the lock of operations, waiting for at most this long.
+    /// Takes the operation lock, waiting at most `wait`.
     ///
     /// # Errors
-    /// When somebody else has it.
+    /// Fails when another process holds it.
     pub fn take_lock(&self, holder: &Holder, wait: Duration) -> Result<Lock, lock::Error> {
         Lock::take(&self.state_path.join("lock"), holder, wait)
     }
 
-    /// The audit log.
+    /// Returns the audit log.
     pub fn audit(&self) -> Trail {
         Trail::new(self.state.clone())
     }

@@ -1,7 +1,7 @@
-//! Selections a folder, several folders at a time: every file and link, with what `lstat` says.
+//! Selects everything in a folder, walking in parallel: files and links, with `lstat` results.
 //!
-//! No link is followed. `.git` is left out; what cannot be stored (devices, FIFOs, sockets,
-//! names that are not safe to restore) is named. Memory is that of the paths found.
+//! No link is followed. `.git` is left out; entries that cannot be stored (devices, FIFOs, sockets,
+//! names that are unsafe to restore) are reported. Memory grows with the number of paths found.
 
 use std::{io, path::Path, sync::Mutex};
 
@@ -13,7 +13,7 @@ use crate::{
     model::backup::Trouble,
 };
 
-/// Longer paths cannot be given to the system.
+/// Maximum length of a path that the system accepts.
 const PATH_MAX: usize = 4096;
 
 /// Everything below a folder.
@@ -25,7 +25,7 @@ impl Folder {
     /// Opens a folder by its absolute path.
     ///
     /// # Errors
-    /// When it cannot be opened.
+    /// Fails when it cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
         Ok(Self {
             root: Root::open(path)?,
@@ -51,10 +51,10 @@ impl Source for Folder {
     }
 }
 
-/// Selections everything below the root.
+/// Selects everything below the root.
 ///
 /// # Errors
-/// When it was stopped.
+/// Fails when it was cancelled.
 pub fn walk(fs: &dyn Fs) -> Result<Selection, Failure> {
     let all = Mutex::new(Selection::default());
     rayon::scope(|scope| folder(scope, fs, RelPath::root(), None, &all));
@@ -69,7 +69,7 @@ pub fn walk(fs: &dyn Fs) -> Result<Selection, Failure> {
     Ok(walk)
 }
 
-/// Looks at one folder, and has those in it looked at.
+/// Visits one folder, and schedules its subfolders.
 fn folder<'a>(
     scope: &rayon::Scope<'a>,
     fs: &'a dyn Fs,
@@ -112,7 +112,7 @@ fn folder<'a>(
     all.failed.append(&mut own.failed);
 }
 
-/// Takes one name in; returns its path when it is a folder, which is still to be walked.
+/// Adds one name; returns its path if it is a folder still to be walked.
 fn look(dir: &RelPath, (name, stat): (&[u8], Stat), own: &mut Selection) -> Option<RelPath> {
     if name == b".git" {
         return None;

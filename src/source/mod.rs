@@ -1,7 +1,7 @@
-//! Row 7, sources: what chooses the files that are to be kept. One file a source.
+//! Row 7, sources: choose the files to be kept. One file per source.
 //!
-//! A [`Source`] says which files it takes and below what they lie; whoever keeps them reads them
-//! there. [`folder`] takes everything below a folder, [`task`] what a release of a task holds.
+//! A [`Source`] names the files it selects and their common top; the caller reads them there.
+//! [`folder`] selects everything below a folder, [`task`] what a release of a task holds.
 
 pub mod folder;
 pub mod task;
@@ -16,18 +16,18 @@ use crate::{
 pub use folder::Folder;
 pub use task::TaskFiles;
 
-/// A path with what is there.
+/// A path with its metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathStat {
-    /// Below the top of the source.
+    /// Relative to the top of the source.
     pub path: RelPath,
-    /// What `lstat` says.
+    /// The result of `lstat`.
     pub stat: Stat,
-    /// True when SQLite's log or journal of the same name lies beside it.
+    /// True when a live SQLite log or journal lies beside it.
     pub in_use: bool,
 }
 
-/// What a source takes.
+/// The selection of a source.
 #[derive(Debug, Default)]
 pub struct Selection {
     /// Files and links, sorted by path.
@@ -36,33 +36,33 @@ pub struct Selection {
     pub folders: Vec<PathStat>,
     /// Folders with nothing in them, sorted by path.
     pub empty: Vec<PathStat>,
-    /// What cannot be stored.
+    /// Entries that cannot be stored.
     pub skipped: Vec<Trouble>,
-    /// What could not be read.
+    /// Entries that could not be read.
     pub failed: Vec<Trouble>,
 }
 
-/// Chooses files that are to be kept.
+/// Chooses files to be kept.
 pub trait Source: Sync {
-    /// What kind of source it is, in one word: what is remembered of the files of one kind is
-    /// nothing that another relies on.
+    /// Returns the kind of source in one word; what is remembered about files of one kind is not
+    /// used for another.
     fn kind(&self) -> &'static str;
 
-    /// The top, below which all paths lie.
+    /// Returns the top, below which all paths lie.
     fn files(&self) -> &dyn Fs;
 
-    /// The same by its absolute path, for programs that open files themselves.
+    /// Returns the top's absolute path, for programs that open files themselves.
     fn top(&self) -> &Path;
 
-    /// Chooses the files. Reads names and what `lstat` says of them, no bytes.
+    /// Chooses the files. Reads names and `lstat` results, but no bytes.
     ///
     /// # Errors
-    /// When it cannot be said which they are; a single file that cannot be looked at is among
-    /// those that failed.
+    /// Fails when the files cannot be determined; a single file that cannot be inspected is listed
+    /// as failed.
     fn choose(&self) -> Result<Selection, Failure>;
 }
 
-/// Marks the files beside which SQLite keeps something, given the paths that there are.
+/// Marks the files that have live SQLite companions among the given paths.
 fn mark_in_use<'p>(files: &mut [PathStat], paths: impl Iterator<Item = &'p RelPath>) {
     let is_side = |path: &&RelPath| {
         let name = path.name();

@@ -1,5 +1,5 @@
-//! The files of a task, as a release takes them: what git tracks, what is new, and of what git
-//! ignores only what the large-file globs name.
+//! The files of a task, as a release takes them: tracked files, new files, and those git-ignored
+//! files that match the large-file globs.
 
 use std::{collections::HashSet, path::Path};
 
@@ -19,26 +19,26 @@ pub struct TaskFiles<'a> {
     scan: &'a Scan,
 }
 
-/// What git does not track of a task, sorted by path.
+/// The untracked files of a task, sorted by path.
 #[derive(Debug, Default)]
 pub struct NewFiles {
-    /// Those that go into git.
+    /// Files for git.
     pub small: Vec<PathStat>,
-    /// Those that go into the store.
+    /// Files for the store.
     pub large: Vec<PathStat>,
 }
 
 impl<'a> TaskFiles<'a> {
-    /// Of the task with this scope, given a scan of its folders.
+    /// Returns the files of the task with this scope, given a scan of its folders.
     pub fn new(site: &'a RepoSite, scope: &'a Scope, scan: &'a Scan) -> Self {
         Self { site, scope, scan }
     }
 
-    /// What git does not track: small files for git, large ones for the store. What SQLite keeps
-    /// beside a database that is not taken is part of it, and is left out.
+    /// Returns the untracked files: small ones for git, large ones for the store. SQLite companions
+    /// of a database that is not taken belong to it, and are left out.
     ///
     /// # Errors
-    /// For a device, FIFO or socket, and when something cannot be looked at.
+    /// Fails for a device, FIFO or socket, and when something cannot be inspected.
     pub fn untracked(&self) -> Result<NewFiles, Error> {
         let scope = self.scope;
         let owned = |path: &&RelPath| scope.owns(path);
@@ -63,7 +63,7 @@ impl<'a> TaskFiles<'a> {
         Ok(new)
     }
 
-    /// Looks at a file; `None` when it is gone.
+    /// Inspects a file; `None` when it is gone.
     fn look(&self, path: &RelPath) -> Result<Option<PathStat>, Error> {
         let Some(stat) = capture::stat(&*self.site.tree, path)? else {
             return Ok(None);
@@ -81,7 +81,7 @@ impl<'a> TaskFiles<'a> {
         }
     }
 
-    /// Takes out what SQLite keeps beside databases that are not taken.
+    /// Removes the SQLite companions of databases that are not taken.
     fn leave_lone_logs(&self, new: &mut NewFiles) {
         let is_log = |file: &PathStat| crate::base::sqlite::database_of(&file.path).is_some();
         if !new.small.iter().chain(&new.large).any(is_log) {

@@ -1,4 +1,4 @@
-//! The file of one folder's cache.
+//! The cache file of one folder.
 //!
 //! ```text
 //! "SNBSTAT1" version:u16 folder:32 run:u32 count:u64
@@ -7,9 +7,9 @@
 //!     | sha256:32
 //! ```
 //!
-//! One file a folder, in the store's `stat-cache`. It is written without a sync: a lost or
-//! damaged one costs the time to read everything again, and nothing else. What may have been
-//! changed in the tick of the clock in which it was read is not written down.
+//! One file per folder, in the store's `stat-cache`. It is written without a sync: losing or
+//! damaging it only costs the time to read everything again. A file that may have changed within
+//! the clock tick in which it was read is not recorded.
 
 use std::{io::Write as _, os::unix::ffi::OsStrExt, path::Path};
 
@@ -26,17 +26,17 @@ use crate::{
 
 const VERSION: u16 = 1;
 const MAGIC: [u8; 8] = *b"SNBSTAT1";
-/// Where caches lie, in the state folder.
+/// The folder of caches, in the state folder.
 const DIR: &str = "store/stat-cache";
-/// No cache is larger: one of ten million files.
+/// Maximum size of a cache: enough for ten million files.
 const MAX: u64 = 2 << 30;
 
-/// What is known of a file.
+/// The known facts of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
-    /// Its bytes in the store.
+    /// Its object in the store.
     pub object: ObjectId,
-    /// The run that read it last.
+    /// The run that last read it.
     pub verified: u32,
 }
 
@@ -46,7 +46,7 @@ pub struct Cache {
     dir: RelPath,
     folder: Digest,
     bytes: Vec<u8>,
-    /// Counts the runs.
+    /// The number of this run.
     pub run: u32,
 }
 
@@ -70,7 +70,7 @@ fn state(cut: &mut Cut<'_>) -> Result<FileState, Broken> {
     })
 }
 
-/// What tells one folder, and one kind of files below it, from another.
+/// Returns what distinguishes a folder, and a kind of files below it, from others.
 fn identity(kind: &str, folder: &Path, stat: &Stat) -> Vec<u8> {
     let place = folder.as_os_str().as_bytes();
     let (dev, ino) = (stat.dev.to_le_bytes(), stat.ino.to_le_bytes());
@@ -78,9 +78,8 @@ fn identity(kind: &str, folder: &Path, stat: &Stat) -> Vec<u8> {
 }
 
 impl Cache {
-    /// Opens the cache of the files of one kind below a folder, given where it is and what its
-    /// `lstat` says. Where the times of
-    /// the file system prove nothing, nothing is known.
+    /// Opens the cache for one kind of files below a folder, given its path and its `lstat` result.
+    /// Where the file system's times prove nothing, it is empty.
     pub fn of(state: &dyn Fs, kind: &str, folder: &Path, stat: &Stat) -> Self {
         let mut cache = Self::open(state, &RelPath::own(DIR), &identity(kind, folder, stat));
         if !times::are_fine_at(folder) {
@@ -89,7 +88,7 @@ impl Cache {
         cache
     }
 
-    /// Opens the cache of a folder: `identity` is where it is, and its device and inode.
+    /// Opens the cache of a folder: `identity` is its path, device and inode.
     pub fn open(state: &dyn Fs, dir: &RelPath, identity: &[u8]) -> Self {
         let folder = Digest::of(identity);
         let path = dir.join(&folder.hex()[..32]);
@@ -108,7 +107,7 @@ impl Cache {
         cache
     }
 
-    /// The head; an error for a damaged cache or that of another folder.
+    /// Parses the head; fails for a damaged cache or that of another folder.
     fn head(&self) -> Result<(Cut<'_>, u32, u64), Broken> {
         let mut cut = Cut::sealed(&self.bytes, &MAGIC, VERSION)?;
         if cut.digest()? != self.folder {
@@ -118,7 +117,7 @@ impl Cache {
         Ok((cut, run, count))
     }
 
-    /// What is known of each of these files, which are sorted by path; `None` where it has to be
+    /// Returns what is known of each of these files, sorted by path; `None` for files that must be
     /// read.
     pub fn know<'f>(
         &self,
@@ -134,14 +133,14 @@ impl Cache {
                 known[nth] = Some(entry);
             }
         });
-        // What was damaged was dropped when it was opened: no error is left.
+        // A damaged cache was dropped when opened, so no error is possible here.
         if join.is_err() {
             known.fill(None);
         }
         known
     }
 
-    /// Gives every entry on, in order of the paths.
+    /// Passes on every entry, in path order.
     pub(super) fn each(&self, mut take: impl FnMut(&[u8], FileState, Known)) -> Result<(), Broken> {
         if self.bytes.is_empty() {
             return Ok(());
@@ -160,7 +159,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Writes down what is known now, sorted by path.
+    /// Writes the current facts, sorted by path.
     pub fn write(
         &self,
         state: &dyn Fs,
@@ -187,7 +186,7 @@ impl Cache {
         })
     }
 
-    /// The bytes of the next cache.
+    /// Encodes the next cache.
     fn encode(&self, files: &[(&RelPath, FileState, Known)]) -> Vec<u8> {
         let mut out = Vec::with_capacity(128 + files.len() * 112);
         out.extend(begin(&MAGIC, VERSION));

@@ -1,4 +1,4 @@
-//! The files of the work tree that the store keeps, as far as their bytes are known.
+//! Work-tree files that the store keeps, with their known digests.
 
 use std::{
     collections::BTreeMap,
@@ -12,11 +12,10 @@ use crate::{
     model::ObjectId,
 };
 
-/// What nobody asked for in so many runs is forgotten.
+/// Entries not used for this many runs are forgotten.
 const RUNS: u32 = 256;
 
-/// The files of the work tree that the store keeps: what they held when they were last read.
-/// Opened when it is first asked.
+/// Work-tree files that the store keeps, with their digests at the last read. Opened on first use.
 pub struct KnownFiles {
     tree: Arc<dyn Fs>,
     state: Arc<dyn Fs>,
@@ -27,7 +26,7 @@ pub struct KnownFiles {
 
 /// The opened cache, and what was learned since.
 struct Opened {
-    /// `None` where no look at a file proves anything.
+    /// `None` where file metadata proves nothing.
     cache: Option<Cache>,
     /// The device of the work tree: on others, times may be coarse.
     dev: u64,
@@ -36,8 +35,8 @@ struct Opened {
 }
 
 impl KnownFiles {
-    /// Those of the work tree in a folder, remembered below a state folder. `trusts_ctime` says
-    /// whether change times mean anything there.
+    /// Returns the known files of the work tree in a folder, stored below a state folder.
+    /// `trusts_ctime` says whether change times are meaningful there.
     pub fn new(tree: Arc<dyn Fs>, state: Arc<dyn Fs>, folder: PathBuf, trusts_ctime: bool) -> Self {
         Self {
             tree,
@@ -48,7 +47,7 @@ impl KnownFiles {
         }
     }
 
-    /// Runs something on the opened cache.
+    /// Runs a function on the opened cache.
     fn with<T>(&self, run: impl FnOnce(&mut Opened) -> T) -> T {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         run(opened.get_or_insert_with(|| self.open()))
@@ -77,7 +76,7 @@ impl KnownFiles {
         }
     }
 
-    /// The digest of a file that looks as it did when it was last read.
+    /// Returns the digest of a file whose metadata is unchanged since the last read.
     pub fn digest(&self, path: &RelPath, stat: &Stat) -> Option<Digest> {
         self.with(|opened| {
             let run = opened.cache.as_ref()?.run;
@@ -90,8 +89,8 @@ impl KnownFiles {
         })
     }
 
-    /// Remembers what a file holds that was read: `stat` is how it looked before and after,
-    /// `began` when that began.
+    /// Remembers the digest of a file: `stat` is its metadata before and after reading, `began` the
+    /// time reading began.
     pub fn learn(&self, path: &RelPath, (stat, began): (&Stat, (i64, u32)), digest: Digest) {
         let state = FileState::from(stat);
         self.with(|opened| {
@@ -108,10 +107,10 @@ impl KnownFiles {
         });
     }
 
-    /// Writes down what was learned, for the next run.
+    /// Saves what was learned, for the next run.
     ///
     /// # Errors
-    /// When it cannot be written: the next run reads again, and is right all the same.
+    /// Fails when it cannot be written: the next run reads the files again, and is still correct.
     pub fn save(&self) -> std::io::Result<()> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(opened) = opened.as_mut().filter(|opened| opened.is_changed) else {

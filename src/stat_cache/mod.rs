@@ -1,11 +1,9 @@
-//! Row 2, what files held when they were last read, so that those that look the same need no
-//! reading.
+//! Row 2, the known contents of files, so that unchanged files need not be read again.
 //!
-//! [`Cache`] is the format: one file a folder, for thousands of files in order of their paths.
-//! [`KnownFiles`] are the files of the work tree that the store keeps; git's index remembers the
-//! others. A look at a file proves that its bytes are known only where its times are fine, and
-//! only when it was read after the tick of the clock in which it was last changed (git's "racy"
-//! rule).
+//! [`Cache`] is the format: one file per folder, for thousands of files in path order.
+//! [`KnownFiles`] are the work-tree files that the store keeps; git's index remembers the others.
+//! Metadata proves that a file's bytes are known only if its times are fine-grained, and only if it
+//! was read after the clock tick of its last change (git's "racy" rule).
 
 mod cache;
 mod known_files;
@@ -15,24 +13,24 @@ use crate::base::{Stat, times};
 pub use cache::{Cache, Known};
 pub use known_files::KnownFiles;
 
-/// What tells one state of a file from another.
+/// What distinguishes one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileState {
     /// Its length in bytes.
     pub size: u64,
-    /// When its bytes changed, in seconds and nanoseconds since 1970.
+    /// The time its bytes changed, in seconds and nanoseconds since 1970.
     pub mtime: (i64, u32),
-    /// When anything of it changed, as nobody can set back.
+    /// The time anything about it changed, which cannot be set back.
     pub ctime: (i64, u32),
     /// Its inode.
     pub ino: u64,
-    /// The device of that.
+    /// The device of the inode.
     pub dev: u64,
 }
 
 impl FileState {
-    /// True when the file cannot have been changed, without showing it, since it was read;
-    /// `began` is when that began.
+    /// Returns true when the file cannot have changed unnoticed since it was read; `began` is when
+    /// reading began.
     pub fn is_settled(&self, began: (i64, u32)) -> bool {
         times::is_settled(self.mtime, self.ctime, began)
     }
@@ -50,7 +48,7 @@ impl From<&Stat> for FileState {
     }
 }
 
-/// True when two looks at a file found it in the same state.
+/// Returns true when two `lstat` results show the file in the same state.
 pub fn same(a: &Stat, b: &Stat) -> bool {
     a.kind == b.kind && FileState::from(a) == FileState::from(b)
 }

@@ -1,7 +1,7 @@
-//! Row 6, what was said of versions: good, bad, held, pinned, failed, proven.
+//! Row 6, verdicts on versions: good, bad, held, pinned, failed, proven.
 //!
 //! The log of this clone is `verdicts.jsonl` in the state folder; [`refs`] shares its records with
-//! other clones. Nothing here decides what a verdict means for a release or a rollback.
+//! other clones. The effect of a verdict on a release or a rollback is decided elsewhere.
 
 pub mod refs;
 mod summary;
@@ -26,13 +26,13 @@ use crate::{
 
 pub use summary::{VerdictSummary, is_of_another, listed, standings_of, summary};
 
-/// What can go wrong with the verdict log.
+/// Errors of the verdict log.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It cannot be read or written.
+    /// The log cannot be read or written.
     #[error("cannot use the verdict log")]
     Io(#[from] io::Error),
-    /// It was changed by something else than snapback.
+    /// The log was changed by something other than snapback.
     #[error("the verdict log is damaged: {0}")]
     Damaged(String),
 }
@@ -59,12 +59,12 @@ impl Fault for Error {
 
 /// Each record of the verdict log.
 pub const RECORD: SyncPoint = SyncPoint::new("verdict.record");
-/// The folder that names the verdict log.
+/// The folder that contains the verdict log.
 pub const DIR: SyncPoint = SyncPoint::new("verdict.dir");
-/// The places where the verdict log forces bytes to the disk; the tests skip one at a time.
+/// The points at which the verdict log syncs to disk; tests skip one at a time.
 pub const SYNC_POINTS: [SyncPoint; 2] = [RECORD, DIR];
 
-/// Where the log is.
+/// Returns the path of the log.
 fn path() -> RelPath {
     RelPath::own("verdicts.jsonl")
 }
@@ -86,10 +86,10 @@ fn load(state: &dyn Fs) -> Result<(Chain<VerdictRecord>, Vec<u8>), Error> {
     Ok((chain, bytes))
 }
 
-/// What was said of versions, by task and version.
+/// The standing of versions, by task and version.
 pub type Standings = BTreeMap<TaskId, BTreeMap<Version, Standing>>;
 
-/// What was said of a version.
+/// Returns the standing of a version.
 pub fn standing_of(standings: &Standings, task: &TaskId, version: &Version) -> Standing {
     standings
         .get(task)
@@ -101,12 +101,12 @@ pub fn standing_of(standings: &Standings, task: &TaskId, version: &Version) -> S
 /// Records by task and version, in the order in which they count.
 pub type Records = BTreeMap<TaskId, BTreeMap<Version, Vec<VerdictRecord>>>;
 
-/// The records of this clone's log, oldest first.
+/// Returns the records of this clone's log, oldest first.
 pub fn own(state: &dyn Fs) -> Result<Vec<VerdictRecord>, Error> {
     Ok(load(state)?.0.records)
 }
 
-/// The union of this clone's records and of those that are shared, each once.
+/// Merges this clone's records with the shared ones, without duplicates.
 pub fn union(own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> Records {
     let mut records = Records::new();
     for record in own.into_iter().chain(shared) {
@@ -125,7 +125,7 @@ pub fn union(own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> Records {
     records
 }
 
-/// The union without what was said of another release of the same number than the one that is here.
+/// Like [`union`], without the records about a different release of the same number.
 pub fn of_releases_here(
     git: &Repo,
     own: Vec<VerdictRecord>,
@@ -140,8 +140,8 @@ pub fn of_releases_here(
     records
 }
 
-/// Leaves out what was said of another release of the version. Where no release can be found, and
-/// of records that name none, all is kept.
+/// Drops records about a different release of this version. Keeps all when no release can be found,
+/// and records that name no release.
 pub fn keep_meant(git: &Repo, task: &TaskId, version: &Version, said: &mut Vec<VerdictRecord>) {
     if said.iter().all(|record| record.release.is_none()) {
         return;
@@ -150,7 +150,7 @@ pub fn keep_meant(git: &Repo, task: &TaskId, version: &Version, said: &mut Vec<V
     said.retain(|record| Meant::may_be(record.release.as_ref(), here.as_ref()));
 }
 
-/// The records of one version.
+/// Returns the records of one version.
 pub fn of_version<'a>(
     records: &'a Records,
     task: &TaskId,
@@ -162,7 +162,7 @@ pub fn of_version<'a>(
         .map_or(&[], Vec::as_slice)
 }
 
-/// What records say of every version.
+/// Derives the standing of every version from its records.
 pub fn fold(records: &Records) -> Standings {
     let versions = |versions: &BTreeMap<Version, Vec<VerdictRecord>>| {
         versions
@@ -176,15 +176,14 @@ pub fn fold(records: &Records) -> Standings {
         .collect()
 }
 
-/// All verdicts of this clone's log, by task and version.
+/// Returns the standings by this clone's log, by task and version.
 pub fn standings(state: &dyn Fs) -> Result<Standings, Error> {
     Ok(fold(&union(own(state)?, Vec::new())))
 }
 
-/// Appends records that are not there yet (same operation, version and verdict), durably. What a
-/// killed run left, and what a failed sync may have lost, is written anew with the whole log.
-/// Each gets the number after those of its version, also of the shared ones,
-/// and a proof names the failures that it mends.
+/// Appends new records (by operation, version and verdict), durably. Rewrites the whole log if a
+/// killed run left a torn line, or a failed sync may have lost one. Each record gets the number
+/// after those of its version, including shared ones, and a proof names the failures that it mends.
 pub fn append(
     state: &dyn Fs,
     records: &[VerdictRecord],
@@ -222,12 +221,12 @@ pub fn append(
         file.write_all(text.as_bytes())?;
         file.sync(RECORD)
     };
-    // What a failure leaves at the end of the file is unknown.
+    // A failure leaves the end of the file in an unknown state.
     Ok(append().inspect_err(|_| drop(replace("")))?)
 }
 
-/// Writes records of one task down, and shares them. That they cannot be shared yet is a warning:
-/// they are written, and the next ones of the task take them along.
+/// Records verdicts of one task, and shares them. A failure to share is only a warning: they are
+/// recorded, and the task's next ones take them along.
 pub fn write(site: &RepoSite, records: &[VerdictRecord]) -> Result<(), Failure> {
     let Some(task) = records.first().map(|record| &record.task) else {
         return Ok(());
@@ -242,7 +241,7 @@ pub fn write(site: &RepoSite, records: &[VerdictRecord]) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Writes records of one task down, and changes no reference: the next ones, or a push, share them.
+/// Records verdicts of one task without changing references; the next ones, or a push, share them.
 pub fn keep(site: &RepoSite, records: &[VerdictRecord]) -> Result<(), Failure> {
     let Some(task) = records.first().map(|record| &record.task) else {
         return Ok(());
@@ -250,7 +249,7 @@ pub fn keep(site: &RepoSite, records: &[VerdictRecord]) -> Result<(), Failure> {
     Ok(append(&*site.state, records, &said_elsewhere(site, task)?)?)
 }
 
-/// What is shared of a task; nothing, and a warning, when it cannot be read.
+/// Returns the shared records of a task; warns and returns none when they cannot be read.
 pub fn said_elsewhere(site: &RepoSite, task: &TaskId) -> Result<Vec<VerdictRecord>, Error> {
     let own = own(&*site.state)?;
     let unread = |failure| {
@@ -264,9 +263,8 @@ pub fn said_elsewhere(site: &RepoSite, task: &TaskId) -> Result<Vec<VerdictRecor
         .records)
 }
 
-/// Lets the publication of an operation share its verdicts: the references move in one go with the
-/// branch, and no second pack is written. Where that cannot be, the step of the verdicts shares
-/// them.
+/// Adds an operation's verdicts to its publication: their references move together with the branch,
+/// and no second pack is written. Where that is impossible, the verdict step shares them.
 pub fn join_publication(site: &RepoSite, operation: &mut Operation) -> Result<(), Failure> {
     let (Some(task), true) = (
         operation.about.task.clone(),
@@ -298,7 +296,7 @@ pub fn join_publication(site: &RepoSite, operation: &mut Operation) -> Result<()
         return Ok(());
     }
     let mut refs = refs::missing(&site.git, Some(&task), &new)?;
-    // A name that cannot be must not stop the operation.
+    // An invalid name must not stop the operation.
     refs.retain(|change| {
         let alone = Publication {
             refs: vec![change.clone()],

@@ -1,12 +1,11 @@
-//! Verdicts that clones share: one small record a reference, below `refs/snapback/verdicts/`.
+//! Verdicts shared by clones: one small record per reference, below `refs/snapback/verdicts/`.
 //!
-//! The name is `<task>/<version>/<id of the blob>`, and the reference leads to that blob: so no two
-//! clones can ever mean different things by one name, plain `git push` and `git fetch` make the
-//! union, and nothing has to be merged. The log in the state folder stays the place where a record
-//! is written first; whatever of it is not here yet is added with the next one. What a fetch
-//! brought is read as what it is: a record that is not exactly right is left out, and named. What a
-//! newer program wrote, in a word or a format that is not known here, is left out of what counts,
-//! and passed on.
+//! The name is `<task>/<version>/<id of the blob>`, and the reference points to that blob: so one
+//! name has the same content in every clone, plain `git push` and `git fetch` build the union, and
+//! nothing needs merging. A record is always written to the log in the state folder first; missing
+//! references are added together with the next one. Fetched records are untrusted: an invalid one
+//! is left out and reported. A record by a newer program, with an unknown word or format, does not
+//! count but is passed on.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -24,17 +23,17 @@ use crate::{
     },
 };
 
-/// Where the references are.
+/// The prefix of the references.
 pub const PREFIX: &str = "refs/snapback/verdicts/";
-/// The format of a record, and how those of newer programs begin.
+/// The format of a record, and the prefix of newer formats.
 const SCHEMA: &str = "snapback.verdict/1";
 const ANY_SCHEMA: &str = "snapback.verdict/";
-/// No record is larger, in bytes.
+/// Maximum size of a record, in bytes.
 const LARGEST: u64 = 16 << 10;
-/// No more records are read: nobody says so much of versions.
+/// Maximum number of records read; far more than real use produces.
 const MOST: usize = 20_000;
 
-/// A record as it lies in its blob: one line of JSON.
+/// A record as stored in its blob: one line of JSON.
 #[derive(Serialize, Deserialize)]
 struct Line {
     schema: String,
@@ -42,24 +41,24 @@ struct Line {
     record: VerdictRecord,
 }
 
-/// What the references hold.
+/// The content of the references.
 #[derive(Debug, Default)]
 pub struct Shared {
-    /// The records that are right.
+    /// The valid records.
     pub records: Vec<VerdictRecord>,
-    /// The references that are not, and why: for people.
+    /// The invalid references, with reasons for the user.
     pub ignored: Vec<String>,
-    /// The references that are right, and those of newer programs, by name.
+    /// The valid references, and those of newer programs, by name.
     names: BTreeSet<String>,
 }
 
-/// Why a reference is left out.
+/// The reason why a reference is left out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LeftOut {
-    /// It is not right in this way.
+    /// It is invalid, for this reason.
     #[error("{0}")]
     Wrong(String),
-    /// A newer program wrote it: it has this format.
+    /// A newer program wrote it, in this format.
     #[error("its format is {0:?}, which only a newer snapback reads")]
     Newer(String),
 }
@@ -70,13 +69,13 @@ impl From<String> for LeftOut {
     }
 }
 
-/// What a record says of itself before anything else of it is read.
+/// The format of a record, read before the rest.
 #[derive(Deserialize)]
 struct Format {
     schema: String,
 }
 
-/// The bytes of a record's blob.
+/// Renders the bytes of a record's blob.
 fn render(record: &VerdictRecord) -> String {
     let line = Line {
         schema: SCHEMA.into(),
@@ -85,23 +84,23 @@ fn render(record: &VerdictRecord) -> String {
     serde_json::to_string(&line).expect("because plain data always renders") + "\n"
 }
 
-/// The name of a record's reference.
+/// Returns the name of a record's reference.
 fn name_of(record: &VerdictRecord, blob: &GitId) -> String {
     format!("{PREFIX}{}/{}/{blob}", record.task, record.version)
 }
 
-/// Where the references of a task are; of all tasks when none is named.
+/// Returns the prefix of a task's references, or of all.
 fn below(task: Option<&TaskId>) -> String {
     task.map_or_else(|| PREFIX.to_string(), |task| format!("{PREFIX}{task}/"))
 }
 
-/// The name of a record's reference.
+/// Returns the name of a record's reference.
 pub fn reference(git: &Repo, record: &VerdictRecord) -> String {
     name_of(record, &git.blob_id(render(record).as_bytes()))
 }
 
-/// Reads the shared records; of one task when it is named. Those of `own` are known, and their
-/// blobs are not read.
+/// Reads the shared records, of one task if named. Records in `own` are known, so their blobs are
+/// not read.
 pub fn read(git: &Repo, task: Option<&TaskId>, own: &[VerdictRecord]) -> Result<Shared, Failure> {
     let below = below(task);
     let names = git.ref_names_below(&below)?;
@@ -144,7 +143,7 @@ pub fn read(git: &Repo, task: Option<&TaskId>, own: &[VerdictRecord]) -> Result<
     Ok(shared)
 }
 
-/// Reads one record; the error says in what it is wrong.
+/// Reads one record; the error says what is wrong with it.
 fn parse(git: &Repo, name: &str, blob: Option<&GitId>) -> Result<VerdictRecord, LeftOut> {
     let Some(blob) = blob else {
         return Err("it leads nowhere".to_string().into());
@@ -156,11 +155,11 @@ fn parse(git: &Repo, name: &str, blob: Option<&GitId>) -> Result<VerdictRecord, 
     record_of(name, blob, bytes)
 }
 
-/// The record that a reference of this name leads to, from bytes that anybody may have written;
-/// they are asked for only when the name is right.
+/// Validates the record behind a reference name, from untrusted bytes; they are requested only when
+/// the name is valid.
 ///
 /// # Errors
-/// In what it is wrong, for people.
+/// Returns what is wrong, for the user.
 pub fn record_of(
     name: &str,
     blob: &GitId,
@@ -204,7 +203,7 @@ pub fn record_of(
         return Err(format!("it speaks of {} {}", record.task, record.version).into());
     }
     match record.verdict {
-        // What else a newer program writes with a word of its own is its matter.
+        // A newer program may combine its own word with anything.
         Verdict::Unknown(_) => Ok(record),
         Verdict::Damaged | Verdict::Whole => Err(
             "what the storage of another clone holds says nothing of this one"
@@ -218,8 +217,7 @@ pub fn record_of(
     }
 }
 
-/// The references that these records do not have yet; their blobs are written. Of one task when it
-/// is named.
+/// Returns the references that these records still lack, of one task if named; writes their blobs.
 pub fn missing(
     git: &Repo,
     task: Option<&TaskId>,
@@ -233,7 +231,7 @@ pub fn missing(
     {
         let text = render(record);
         let name = name_of(record, &git.blob_id(text.as_bytes()));
-        // What would not be read again is kept here only.
+        // A record that could not be read back is kept only here.
         if text.len() as u64 > LARGEST
             || there.contains(&name)
             || refs.iter().any(|change| change.name == name)
@@ -249,8 +247,8 @@ pub fn missing(
     Ok(refs)
 }
 
-/// Gives every record of these that has no reference yet its own, durably; of one task when it is
-/// named. May run again after a kill.
+/// Creates, durably, a reference for every record that has none yet, of one task if named. May run
+/// again after a kill.
 pub fn publish(
     git: &Repo,
     task: Option<&TaskId>,
@@ -274,22 +272,22 @@ pub fn publish(
     Ok(())
 }
 
-/// Removes what a killed [`publish`] left. Only under the lock.
+/// Removes leftovers of a killed [`publish`]. Call only under the lock.
 pub fn sweep(git: &Repo) {
     git.sweep_publication(PREFIX, &scratch(git));
 }
 
-/// Where a publication is staged.
+/// Returns the staging folder of a publication.
 fn scratch(git: &Repo) -> PathBuf {
     git.common_dir().join("snapback").join("verdict-refs")
 }
 
-/// The full names of the references of one task, or of all.
+/// Returns the full names of the references of one task, or of all.
 pub fn names(git: &Repo, task: Option<&TaskId>) -> Result<Vec<String>, Failure> {
     Ok(read(git, task, &[])?.names.into_iter().collect())
 }
 
-/// The error for records that could not be shared, for a warning.
+/// Returns the warning for records that could not be shared.
 pub fn not_shared(failure: &Failure) -> String {
     format!(
         "it is written down here, but not yet where others can fetch it ({failure}); `snapback verdicts push` tries again"

@@ -1,4 +1,4 @@
-//! What was said of versions, here and elsewhere, taken together.
+//! Combines the verdicts of this clone and of others.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,16 +13,16 @@ use crate::{
     site::RepoSite,
 };
 
-/// What was said of versions, and by whom where nothing of this clone says so.
+/// The standing of versions, and its author where it comes only from other clones.
 pub struct VerdictSummary {
-    /// What all records together say.
+    /// The standings by all records together.
     pub standings: Standings,
-    /// Who said what counts of a version, when that was in other clones only.
+    /// The author of a version's standing, when it comes from other clones only.
     pub elsewhere: BTreeMap<(TaskId, Version), String>,
 }
 
 impl VerdictSummary {
-    /// Who said so of a version, when that was in other clones only.
+    /// Returns the author of a version's standing, when it comes from other clones only.
     pub fn by(&self, task: &TaskId, version: &Version) -> Option<String> {
         self.elsewhere
             .get(&(task.clone(), version.clone()))
@@ -30,7 +30,7 @@ impl VerdictSummary {
     }
 }
 
-/// Who gave a version its word, unless a record of this clone does.
+/// Returns the author of a version's standing, unless a record of this clone gives the same.
 fn speaker(records: &[VerdictRecord], own: &HashSet<String>) -> Option<String> {
     let of = |verdict: Verdict| {
         records
@@ -53,15 +53,15 @@ fn speaker(records: &[VerdictRecord], own: &HashSet<String>) -> Option<String> {
         .map(|record| record.who.clone())
 }
 
-/// All verdicts, here and shared, in the order in which they count; and what is ignored of the
-/// shared ones, which is said once as a warning too. Of one task when it is named.
+/// Returns all verdicts, here and shared, in the order in which they count, and the ignored shared
+/// ones, which are also warned about once. Of one task if named.
 fn records_of(site: &RepoSite, task: Option<&TaskId>) -> Result<(Records, Vec<String>), Failure> {
     let (own, shared) = own_and_shared(site, task)?;
     Ok((super::union(own, shared.records), shared.ignored))
 }
 
-/// What all verdicts together say, of one task when it is named. What a tag that was moved
-/// leads to is not what was released: that failed, whatever was said.
+/// Returns the standings by all verdicts together, of one task if named. A moved tag does not point
+/// to what was released, so that version counts as failed in any case.
 pub fn summary(site: &RepoSite, task: Option<&TaskId>) -> Result<VerdictSummary, Failure> {
     let (own, shared) = own_and_shared(site, task)?;
     let here: HashSet<String> = own.iter().map(VerdictRecord::mark).collect();
@@ -95,17 +95,17 @@ pub fn summary(site: &RepoSite, task: Option<&TaskId>) -> Result<VerdictSummary,
     Ok(summary)
 }
 
-/// What all verdicts together say of the versions of one task.
+/// Returns the standings of one task's versions by all verdicts together.
 pub fn standings_of(site: &RepoSite, task: &TaskId) -> Result<Standings, Failure> {
     Ok(summary(site, Some(task))?.standings)
 }
 
-/// The verdicts of this clone, and the shared ones.
+/// Returns the verdicts of this clone, and the shared ones.
 fn own_and_shared(
     site: &RepoSite,
     task: Option<&TaskId>,
 ) -> Result<(Vec<VerdictRecord>, refs::Shared), Failure> {
-    // Somebody else's state folder: what was shared can be read all the same.
+    // Another user's state folder: shared verdicts can still be read.
     let mut own = if site.is_closed() {
         Vec::new()
     } else {
@@ -125,8 +125,7 @@ fn own_and_shared(
     Ok((own, shared))
 }
 
-/// The verdicts of some tasks, or of all, the newest last; and the shared ones that are
-/// ignored.
+/// Returns the verdicts of some tasks, or of all, newest last, and the ignored shared ones.
 pub fn listed(
     site: &RepoSite,
     tasks: &[TaskId],
@@ -143,7 +142,7 @@ pub fn listed(
     ))
 }
 
-/// True for what was said of another release of the number than the one that is here.
+/// Returns true for a record about a different release of the same number.
 pub fn is_of_another(site: &RepoSite, record: &VerdictRecord) -> bool {
     let here = catalog::verdict::meant(&site.git, &record.task, &record.version);
     !Meant::may_be(record.release.as_ref(), here.as_ref())

@@ -1,4 +1,4 @@
-//! What an operation arrived at: what fails turns it back.
+//! Verifies the state that an operation arrived at; a failure reverses the operation.
 
 use super::{CHECKS, Commands, Error, Levels, RegistryEntry, Subject, Verifier, prove};
 use crate::{
@@ -11,25 +11,25 @@ use crate::{
     site::RepoSite,
 };
 
-/// What is proved of the place that an operation arrived at.
+/// What is proved about the state that an operation arrived at.
 #[derive(Debug, Clone, Copy)]
 pub enum Arrival<'a> {
     /// Integrity, configuration and smoke test of a version.
     Version(&'a Version),
-    /// That every path holds exactly what the operation recorded.
+    /// Every path holds exactly what the operation recorded.
     Recorded,
     /// Production readiness of a version.
     Ready(&'a Version),
 }
 
 impl<'a> Arrival<'a> {
-    /// At a version, or else at exactly what the operation recorded.
+    /// Returns the arrival at a version, or otherwise at exactly the recorded state.
     pub fn of(version: Option<&'a Version>) -> Self {
         version.map_or(Self::Recorded, Self::Version)
     }
 }
 
-/// The paths that an operation changes, with the state that each must have.
+/// The paths that an operation changes, with the required state of each.
 pub struct RecordedPaths<'a> {
     /// The work tree.
     pub tree: &'a dyn Fs,
@@ -37,11 +37,11 @@ pub struct RecordedPaths<'a> {
     pub operation: &'a Operation,
 }
 
-/// Proves what an operation on a task arrived at, and adds it to what was proved before.
+/// Verifies the state that an operation on a task arrived at, and adds it to earlier results.
 ///
 /// # Errors
-/// [`Error::NotVerified`] and [`Error::NotRestored`] when something failed that turns the
-/// operation back.
+/// Returns [`Error::NotVerified`] and [`Error::NotRestored`] when a failed check reverses the
+/// operation.
 pub fn verify(
     site: &RepoSite,
     operation: &Operation,
@@ -57,8 +57,8 @@ pub fn verify(
     let failed = failures_that_turn_back(operation, &checks);
     let problems = failed.join(" | ");
     let Some(version) = version else {
-        // The task had no version then, so there is no report to fill; what fails still turns
-        // back.
+        // The task had no version then, so there is no report to fill; a failure reverses all the
+        // same.
         return if failed.is_empty() {
             Ok(())
         } else {
@@ -82,7 +82,7 @@ pub fn verify(
     }
 }
 
-/// Every path holds exactly what the operation recorded.
+/// Checks that every path holds exactly what the operation recorded.
 fn recorded(site: &RepoSite, operation: &Operation) -> Result<Vec<CheckResult>, Failure> {
     let paths = RecordedPaths {
         tree: &*site.tree,
@@ -91,7 +91,7 @@ fn recorded(site: &RepoSite, operation: &Operation) -> Result<Vec<CheckResult>, 
     prove(&CHECKS, &Subject::Recorded(&paths), 1..=1)
 }
 
-/// Integrity, configuration and smoke test of the version that an operation arrived at.
+/// Checks integrity, configuration and smoke test of the version that an operation arrived at.
 fn of_version(
     site: &RepoSite,
     operation: &Operation,
@@ -110,7 +110,7 @@ fn of_version(
     Ok(verifier.work_tree(levels)?.checks)
 }
 
-/// Production readiness of the version that an operation arrived at.
+/// Checks production readiness of the version that an operation arrived at.
 fn readiness(
     site: &RepoSite,
     operation: &Operation,
@@ -124,7 +124,7 @@ fn readiness(
     Ok(checks)
 }
 
-/// What of the checks turns an operation back, in words.
+/// Returns the failed checks that reverse an operation, as text.
 fn failures_that_turn_back(operation: &Operation, checks: &[CheckResult]) -> Vec<String> {
     let turns_back = |check: &&CheckResult| {
         check.status == Status::Fail
@@ -137,7 +137,7 @@ fn failures_that_turn_back(operation: &Operation, checks: &[CheckResult]) -> Vec
         .collect()
 }
 
-/// An operation that was not asked to change packages does not fail because they differ.
+/// Keeps an operation that does not change packages from failing because they differ.
 pub fn leave_packages(site: &RepoSite, operation: &Operation, checks: &mut [CheckResult]) {
     let changes = |step: &Step| matches!(step, Step::Environment(_));
     if operation.steps.iter().any(changes) {

@@ -1,5 +1,5 @@
-//! An opened capsule: what was read of it, and what this program would make of it. The bytes of
-//! its files and wheels were compared with its list while they were read.
+//! An opened capsule: the data read from it, and the data that this program would generate. The
+//! bytes of its files and wheels were compared with its list while they were read.
 
 use std::{cell::OnceCell, collections::BTreeMap};
 
@@ -14,38 +14,38 @@ use crate::{
 
 use super::CheckRun;
 
-/// The texts and lists of a capsule, by their names.
+/// The texts and lists of a capsule, by name.
 pub type Documents = BTreeMap<&'static str, Vec<u8>>;
 
-/// Texts of a capsule with their names, in the order in which they are compared.
+/// Texts of a capsule with their names, in comparison order.
 pub type Texts = Vec<(&'static str, Vec<u8>)>;
 
-/// What this program makes of what it read of a capsule.
+/// What this program generates from the data read from a capsule.
 pub struct Expected<'a> {
-    /// The digests of all that it holds, as they were seen, in the form of its list of them.
+    /// The digests of all its content, as found, in the format of its digest list.
     pub sums: &'a [u8],
-    /// The digests of its files in the same form.
+    /// The digests of its files, in the same format.
     pub tree_sums: Vec<u8>,
     /// For each wheel, whether something in the release proves it.
     pub proven: Vec<bool>,
-    /// The texts for its list and manifest.
+    /// Generates the texts for its list and manifest.
     pub texts: &'a dyn Fn(&Manifest) -> Texts,
 }
 
-/// A capsule that was read to its end.
+/// A capsule that was read completely.
 pub struct OpenedCapsule<'a> {
     /// Its list.
     pub listing: &'a Listing,
     /// Its texts and lists.
     pub documents: &'a Documents,
-    /// What they should be.
+    /// The expected data.
     pub expected: Expected<'a>,
-    /// The manifest of its release, once it was read.
+    /// The manifest of its release, once read.
     manifest: OnceCell<Manifest>,
 }
 
 impl<'a> OpenedCapsule<'a> {
-    /// A capsule of which all was read.
+    /// Returns a capsule that was read completely.
     pub fn new(listing: &'a Listing, documents: &'a Documents, expected: Expected<'a>) -> Self {
         Self {
             listing,
@@ -55,18 +55,18 @@ impl<'a> OpenedCapsule<'a> {
         }
     }
 
-    /// The manifest of its release, once it was read and is that of its list.
+    /// Returns the manifest of its release, once read and found to match the list.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.manifest.get()
     }
 
-    /// One of its texts or lists; what is wrong when it has none of that name.
+    /// Returns one of its texts or lists; the error says that it is missing.
     pub(super) fn document(&self, name: &str) -> Result<&[u8], String> {
         let bytes = self.documents.get(name).map(Vec::as_slice);
         bytes.ok_or_else(|| format!("it has no {name}"))
     }
 
-    /// Whether its manifest is the one of its list.
+    /// Checks whether its manifest is the one of its list.
     pub(super) fn manifest_result(&self, run: CheckRun) -> CheckResult {
         let proof = format!("its list is that of the manifest {}", self.listing.manifest);
         match self.read_manifest() {
@@ -88,7 +88,7 @@ impl<'a> OpenedCapsule<'a> {
         Ok(manifest)
     }
 
-    /// The list is that of the release.
+    /// Checks that the list matches the release.
     fn compare(&self, manifest: &Manifest) -> Result<(), String> {
         let (listing, subject) = (self.listing, &manifest.subject);
         if !subject.is(&listing.task, &listing.version) {

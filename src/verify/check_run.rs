@@ -1,4 +1,4 @@
-//! One run of a check: it is timed, and ends with a status and bounded evidence.
+//! One run of a check: timed, and ending with a status and bounded evidence.
 
 use std::time::Instant;
 
@@ -9,25 +9,25 @@ use crate::{
     model::{CheckResult, Status},
 };
 
-/// What was seen of a thing that is not as it should be.
+/// A problem with a checked object.
 pub enum Trouble {
-    /// It was looked at, and is wrong.
+    /// It was inspected, and is wrong.
     Bad(String),
-    /// It could not be looked at, so nobody knows.
+    /// It could not be inspected, so its state is unknown.
     Unread(String),
 }
 
-/// True when a failure is one of an object that should be here and is not.
+/// Returns true for a failure about an object that should be here and is not.
 fn is_lost(failure: &Failure, git: &git::Repo) -> bool {
     failure
         .find::<git::Error>()
         .is_some_and(|error| Absent::of(git, true).is_lost_in_git(error))
 }
 
-/// Most lines of evidence that a check keeps.
+/// Maximum number of evidence lines that a check keeps.
 const EVIDENCE_LINES: usize = 100;
 
-/// One run of a check; times itself.
+/// One timed run of a check.
 pub struct CheckRun {
     id: &'static str,
     level: u8,
@@ -35,7 +35,7 @@ pub struct CheckRun {
 }
 
 impl CheckRun {
-    /// Begins one. `id` is `<level word>.<what>`.
+    /// Begins a run. `id` is `<level word>.<what>`.
     pub fn begin(level: u8, id: &'static str) -> Self {
         Self {
             id,
@@ -44,7 +44,7 @@ impl CheckRun {
         }
     }
 
-    /// Ends it.
+    /// Ends the run.
     pub fn end(self, status: Status, mut evidence: Vec<String>) -> CheckResult {
         if evidence.len() > EVIDENCE_LINES {
             let more = evidence.len() - EVIDENCE_LINES;
@@ -62,8 +62,8 @@ impl CheckRun {
         }
     }
 
-    /// Ends it by what kept it from being made. Only what was seen to be wrong fails it; what is
-    /// not here, or may not be read, proves nothing. What stops the whole program stays a failure.
+    /// Ends the run with the failure that prevented it. Only a proven fault fails the check; absent
+    /// or unreadable objects prove nothing. Failures that stop the whole program are returned.
     pub fn unmade(self, failure: Failure, git: &git::Repo) -> Result<CheckResult, Failure> {
         let status = match failure.kind() {
             Kind::Cancelled(_) | Kind::TimeLimit | Kind::Bug => return Err(failure),
@@ -77,8 +77,8 @@ impl CheckRun {
         })
     }
 
-    /// Ends it by its troubles: failed when one is bad, inconclusive when some could not be looked
-    /// at.
+    /// Ends the run according to its troubles: failed when one is bad, inconclusive when some
+    /// objects could not be inspected.
     pub fn weigh(self, troubles: Vec<Trouble>, proof: String) -> CheckResult {
         let (mut bad, mut unread) = (Vec::new(), Vec::new());
         for trouble in troubles {
@@ -96,7 +96,7 @@ impl CheckRun {
         self.end(status, bad)
     }
 
-    /// Ends it as failed when there are problems, else as passed with one line of evidence.
+    /// Ends the run as failed when there are problems, otherwise as passed with the proof.
     pub fn judge(self, problems: Vec<String>, proof: String) -> CheckResult {
         if problems.is_empty() {
             self.end(Status::Pass, vec![proof])

@@ -1,8 +1,8 @@
-//! The commands of a task: its checks, and what stops and starts it.
+//! The commands of a task: its checks, and the commands that stop and start it.
 //!
-//! They come from the trusted configuration in force, never from a release, and run in the
-//! task's folder without standard input, each with its time limit. What could not be run is
-//! inconclusive; a time limit that passed is a failure, for the check did run.
+//! They come from the trusted configuration in force, never from a release, and run in the task's
+//! folder without standard input, each with its time limit. A command that could not be run is
+//! inconclusive; an expired time limit is a failure, because the check did run.
 
 use std::{
     ffi::OsString,
@@ -23,35 +23,35 @@ use crate::{
 
 use super::evidence::Variables;
 
-/// Lines of output that are kept as evidence.
+/// Number of output lines kept as evidence.
 const OUTPUT_LINES: usize = 20;
 
-/// Whether the commands of the settings run in a verification.
+/// Whether configured commands run in a verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Commands {
     /// They run.
     Run,
-    /// A person asked to leave them out.
+    /// The user asked to skip them.
     LeftOut,
     /// The repository's owner did not agree to them.
     NotTrusted,
-    /// The files that they would run on are not those that are verified.
+    /// The files they would run on are not the verified ones.
     OtherFiles,
 }
 
 impl Commands {
-    /// They run unless they are left out.
+    /// Returns `Run`, or `LeftOut` when `left_out` is true.
     pub fn unless(left_out: bool) -> Self {
         if left_out { Self::LeftOut } else { Self::Run }
     }
 
-    /// Whether those of an operation run: it may have been begun without them.
+    /// Returns the value for an operation, which may have been started without commands.
     pub fn of(site: &RepoSite, operation: &Operation) -> Self {
         Self::unless(site.leaves_commands_out(operation))
     }
 
-    /// The same for one use of a task's commands. Refusing comes earlier, before anything is
-    /// changed; this holds when everything else is wrong.
+    /// Checks consent for one role of a task's commands. Normally consent is refused earlier,
+    /// before any change; this is the last line of defence.
     pub(super) fn agreed(self, site: &RepoSite, task: &TaskSpec, role: Role) -> Self {
         match self {
             Self::Run if site.require_trust(&task.id, &[role]).is_err() => Self::NotTrusted,
@@ -59,7 +59,7 @@ impl Commands {
         }
     }
 
-    /// What is said of a check whose command does not run; `None` when it does. Never a pass.
+    /// Returns the result of a check whose command does not run, never a pass; `None` when it runs.
     pub(super) fn instead(self) -> Option<(Status, &'static str)> {
         match self {
             Self::Run => None,
@@ -76,41 +76,41 @@ impl Commands {
     }
 }
 
-/// The folder that a task's commands run in: its own, or the top where that is not there.
+/// Returns the working folder of a task's commands: its own, or the top if that does not exist.
 pub fn folder(top: &Path, task: &TaskSpec) -> PathBuf {
     let dir = top.join(task.dir.as_os());
     if dir.is_dir() { dir } else { top.to_path_buf() }
 }
 
-/// A stop or start command that did its work.
+/// The result of a successful stop or start command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ran {
-    /// What was seen, one fact a line.
+    /// The observations, one fact per line.
     pub evidence: Vec<String>,
-    /// How long it took, in milliseconds.
+    /// Its duration in milliseconds.
     pub duration_ms: u64,
 }
 
-/// A stop or start command that did not do its work.
+/// The failure of a stop or start command.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It ended badly or could not be started.
+    /// It failed or could not be started.
     #[error("the {what} command failed: {}", .evidence.join("; "))]
     Failed {
         /// `stop` or `start`.
         what: &'static str,
-        /// What was seen, one fact a line.
+        /// The observations, one fact per line.
         evidence: Vec<String>,
     },
-    /// Its time limit passed.
+    /// Its time limit expired.
     #[error("the {what} command did not end in time: {}", .evidence.join("; "))]
     TimeLimit {
         /// `stop` or `start`.
         what: &'static str,
-        /// What was seen, one fact a line.
+        /// The observations, one fact per line.
         evidence: Vec<String>,
     },
-    /// A signal asked to stop while it ran.
+    /// A signal arrived while it ran.
     #[error("the {what} command was stopped")]
     Cancelled {
         /// `stop` or `start`.
@@ -141,7 +141,7 @@ impl Fault for Error {
     }
 }
 
-/// Stops the running task. With `despite_cancel` a signal does not interrupt it.
+/// Stops the running task. With `despite_cancel`, signals do not interrupt it.
 pub fn stop(
     spec: &CommandSpec,
     dir: &Path,
@@ -151,8 +151,8 @@ pub fn stop(
     run("stop", spec, shell(spec, dir), variables, despite_cancel)
 }
 
-/// Starts the task; what it leaves running lives on. With `despite_cancel` a signal does not
-/// interrupt it: for putting things back.
+/// Starts the task; processes it leaves running survive. With `despite_cancel`, signals do not
+/// interrupt it, which restoring needs.
 pub fn start(
     spec: &CommandSpec,
     dir: &Path,
@@ -204,17 +204,17 @@ fn run(
     }
 }
 
-/// What is around a command that is rehearsed.
+/// The surroundings of a command in a drill.
 #[derive(Debug, Default)]
 pub struct Around<'a> {
     /// Keeps it off the network.
     pub offline: Option<&'a Offline>,
-    /// What its environment has more: names and values.
+    /// Additional environment variables: names and values.
     pub set: Vec<(&'static str, OsString)>,
 }
 
 impl Around<'_> {
-    /// A check that passes when the command exits 0, with this around it.
+    /// Runs a check that passes when the command exits 0, in these surroundings.
     pub(super) fn check(
         &self,
         id: String,
@@ -227,7 +227,7 @@ impl Around<'_> {
             Ok(ended) => {
                 let status = match ended.status {
                     Exit::Code(0) => Status::Pass,
-                    // The shell's codes for a command that is missing or cannot be executed.
+                    // The shell's exit codes for a command that is missing or not executable.
                     Exit::Code(126 | 127) => Status::Inconclusive,
                     Exit::Code(_) | Exit::Signal(_) | Exit::TimedOut => Status::Fail,
                 };
@@ -270,12 +270,12 @@ impl Around<'_> {
     }
 }
 
-/// The command of a spec; errors stand between the output as they were written.
+/// Builds the command of a spec; error output is merged into the output in order.
 fn shell(spec: &CommandSpec, dir: &Path) -> Command {
     child::shell(&spec.run, dir).limit(spec.timeout).merged()
 }
 
-/// The command, how it ended, and the last lines it printed.
+/// Returns the command, its exit status, and its last lines of output.
 fn evidence(spec: &CommandSpec, ended: &Ended, variables: &Variables) -> Vec<String> {
     let how = match ended.status {
         Exit::Code(126) => "exit 126: the command cannot be executed".into(),
@@ -294,21 +294,21 @@ fn evidence(spec: &CommandSpec, ended: &Ended, variables: &Variables) -> Vec<Str
     lines
 }
 
-/// The output without what was cut: a value cut in half would not be recognised and hidden.
+/// Returns the output without truncated parts: a secret cut in half would not be recognised.
 fn whole_lines(ended: &Ended) -> &[u8] {
     use bstr::ByteSlice;
     if !ended.truncated {
         return &ended.stdout;
     }
     let after_mark = ended.stdout.rfind(b" bytes left out]\n").unwrap_or(0);
-    // Past the mark's own line, and past the line that the cut went through.
+    // Skip the mark's own line, and the line that was cut.
     ended.stdout[after_mark..]
         .splitn(3, |byte| *byte == b'\n')
         .nth(2)
         .unwrap_or_default()
 }
 
-/// Whole milliseconds.
+/// Returns whole milliseconds.
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,24 +1,24 @@
-//! What stops an engine after something was proved to be wrong.
+//! Errors that stop an engine after a verification failed.
 
 use crate::{
     base::{Fault, Hint, Kind},
     model::{Advice, TaskId, Version},
 };
 
-/// Why an engine does not go on.
+/// The reason why an engine stops.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The commit of a release is not what its manifest says.
+    /// The commit of a release does not match its manifest.
     #[error("{tag} is damaged: {problems}")]
     Damaged {
         /// The tag.
         tag: String,
-        /// What is wrong.
+        /// The problems.
         problems: String,
         /// The task.
         task: TaskId,
     },
-    /// Verification turned the operation back.
+    /// Verification reversed the operation.
     #[error("{version} does not hold up: {problems}")]
     NotVerified {
         /// The version.
@@ -26,7 +26,7 @@ pub enum Error {
         /// The failed checks.
         problems: String,
     },
-    /// The files are not what they were before any version.
+    /// The files do not match the state before the first version.
     #[error("what was there before could not be brought back: {0}")]
     NotRestored(String),
 }

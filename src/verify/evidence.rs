@@ -1,9 +1,9 @@
-//! What checks may say: escaped, short, and free of the values of the task's variables.
+//! Makes the evidence of checks escaped, short, and free of the values of the task's variables.
 //!
-//! Evidence is stored, committed and sent about, so every text from outside goes through
-//! [`Variables::secret_free`] first. Values of other variables that are called like secrets, and
-//! logins in URLs, are hidden too. A value in another form (encoded, split) is not recognised;
-//! values of fewer than four bytes are no secrets, and hiding them would hide the evidence.
+//! Evidence is stored, committed and shared, so every external text goes through
+//! [`Variables::secret_free`] first. Values of other variables with secret-like names, and logins
+//! in URLs, are hidden too. A value in another form (encoded, split) is not recognised. Values of
+//! fewer than four bytes are no secrets, and hiding them would hide the evidence.
 
 use std::{
     collections::BTreeMap,
@@ -18,12 +18,12 @@ use crate::{
     site::{Environment, Site},
 };
 
-/// Most lines of one check's evidence.
+/// Maximum number of lines in one check's evidence.
 pub const MOST_LINES: usize = 100;
-/// Longest line, in characters.
+/// Maximum length of a line, in characters.
 const LINE: usize = 500;
 
-/// The environment variables of a task as this process has them.
+/// The environment variables of a task, as set in this process.
 #[derive(Clone, Default)]
 pub struct Variables {
     values: BTreeMap<String, OsString>,
@@ -31,7 +31,7 @@ pub struct Variables {
 }
 
 impl Variables {
-    /// Those with these names, as an environment has them.
+    /// Returns the variables with these names in an environment.
     pub fn read<'a>(
         environment: &Environment,
         names: impl IntoIterator<Item = &'a String>,
@@ -46,14 +46,14 @@ impl Variables {
         own
     }
 
-    /// Reads those that a task and a release of it name.
+    /// Returns the variables that a task and a release of it name.
     pub fn of_version(site: &Site, task: &TaskSpec, manifest: &Manifest) -> Self {
         let recorded = &manifest.dependencies.environment_variables;
         let names = task.environment_variables.iter().chain(recorded);
         Self::read(&site.environment, names)
     }
 
-    /// Takes names and values.
+    /// Returns the variables from names and values.
     pub fn of(values: impl IntoIterator<Item = (String, OsString)>) -> Self {
         let values: BTreeMap<_, _> = values.into_iter().collect();
         let hidden = values
@@ -65,29 +65,29 @@ impl Variables {
         own
     }
 
-    /// The longest first, for one value may hold another.
+    /// Sorts the longest first, because one value may contain another.
     fn sort(&mut self) {
         self.hidden
             .sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
         self.hidden.dedup();
     }
 
-    /// The value of a variable; only to see whether it is set or empty, never to show.
+    /// Returns the value of a variable, only to test whether it is set or empty, never to show it.
     pub(super) fn get(&self, name: &str) -> Option<&OsStr> {
         self.values.get(name).map(OsString::as_os_str)
     }
 
-    /// A text in which every value stands as `***`.
+    /// Replaces every value in a text with `***`.
     pub fn secret_free(&self, text: &[u8]) -> Vec<u8> {
         secret::without_logins(&secret::without(text, &self.hidden))
     }
 
-    /// One line that may be shown.
+    /// Returns one line that may be shown.
     pub fn line(&self, text: &str) -> String {
         cut(&escape(&self.secret_free(text.as_bytes())))
     }
 
-    /// The last `most` lines of an output that may be shown.
+    /// Returns the last `most` lines of an output, in a form that may be shown.
     pub fn last_lines(&self, output: &[u8], most: usize) -> Vec<String> {
         let clean = self.secret_free(output);
         let lines: Vec<&[u8]> = clean
@@ -102,7 +102,7 @@ impl Variables {
     }
 }
 
-/// Cuts a long line.
+/// Truncates a long line.
 fn cut(line: &str) -> String {
     match line.char_indices().nth(LINE) {
         Some((at, _)) => format!("{}…", &line[..at]),
@@ -110,7 +110,7 @@ fn cut(line: &str) -> String {
     }
 }
 
-/// Cuts evidence to [`MOST_LINES`] lines.
+/// Truncates evidence to [`MOST_LINES`] lines.
 pub fn bounded(mut lines: Vec<String>) -> Vec<String> {
     if lines.len() > MOST_LINES {
         let more = lines.len() - MOST_LINES + 1;

@@ -1,5 +1,4 @@
-//! A release where it is kept: what a check needs of it is read once, and no earlier than it is
-//! asked for. Nothing of the work tree is looked at.
+//! A stored release: data that checks need is read once, on demand. The work tree is not inspected.
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,20 +14,20 @@ use crate::{
     site::RepoSite,
 };
 
-/// How much of a kept release is proved, from least to most.
+/// How much of a stored release is proved, from least to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
-    /// Its manifest is the one that its tag names: what lies elsewhere is compared with it.
+    /// Its manifest is the one named by its tag, for comparison with files elsewhere.
     Manifest,
-    /// Its commit holds what the manifest lists: it is about to be restored.
+    /// Its commit holds what the manifest lists, because it is about to be restored.
     Commit,
-    /// Its tag and the copies of its manifest are as they were made, and its objects exist.
+    /// Its tag and the copies of its manifest are the original ones, and its objects exist.
     Present,
     /// Every byte is read and hashed.
     Deep,
 }
 
-/// A release where it is kept.
+/// A stored release.
 pub struct KeptRelease<'a> {
     /// The ports.
     pub site: &'a RepoSite,
@@ -40,16 +39,16 @@ pub struct KeptRelease<'a> {
     pub release: &'a Release,
     /// How much of it is proved.
     pub depth: Depth,
-    /// What is demanded of its signature.
+    /// The demand on its signature.
     pub demand: Demand,
-    /// Whether a tag that is missing counts while its second reference is there.
+    /// True when a missing tag counts even though its second reference exists.
     pub lost_tag_counts: bool,
     found: OnceLock<Arc<Found>>,
     entries: OnceLock<Vec<(RelPath, TreeEntry)>>,
 }
 
 impl<'a> KeptRelease<'a> {
-    /// A release of which nothing was read yet, and whose signature is not looked at.
+    /// Returns a release from which nothing was read yet, with no demand on its signature.
     pub fn new(
         site: &'a RepoSite,
         task: &'a TaskSpec,
@@ -69,8 +68,8 @@ impl<'a> KeptRelease<'a> {
         })
     }
 
-    /// Reads its manifest. Nothing of it is read before whoever calls this has looked at the
-    /// signature that vouches for it.
+    /// Reads its manifest. The caller must first check the signature that vouches for it; nothing
+    /// is parsed before.
     pub fn load(&self) -> Result<&Arc<Found>, Failure> {
         if let Some(found) = self.found.get() {
             return Ok(found);
@@ -79,12 +78,12 @@ impl<'a> KeptRelease<'a> {
         Ok(self.found.get_or_init(|| found))
     }
 
-    /// Its manifest and peeled tag, once they were read.
+    /// Returns its manifest and peeled tag, once read.
     pub fn found(&self) -> Option<&Arc<Found>> {
         self.found.get()
     }
 
-    /// By what its manifest was found: the tag, or where that is gone its second reference.
+    /// Returns how its manifest was found: by the tag, or by the second reference if that is gone.
     pub fn chain(&self, found: &Found) -> String {
         let Release { task, version, .. } = self.release;
         let by = if self.release.lost {
@@ -95,12 +94,12 @@ impl<'a> KeptRelease<'a> {
         format!("{by} -> commit {} -> manifest", found.tag.commit.short())
     }
 
-    /// What lies in the folders of its task in the work tree.
+    /// Scans the folders of its task in the work tree.
     pub(super) fn look(&self) -> Result<Scan, Failure> {
         Ok(self.site.git.scan(&self.scope.dirs())?)
     }
 
-    /// What level 4 looks at of it; `commands` are those that its owner agreed to.
+    /// Returns the input of level 4; `commands` are the ones its owner agreed to.
     pub(super) fn readiness<'b>(
         &'b self,
         manifest: &'b Manifest,
@@ -120,7 +119,7 @@ impl<'a> KeptRelease<'a> {
         }
     }
 
-    /// What its commit holds of the task, and of the other files that its manifest lists.
+    /// Returns the commit's entries for the task and for other files listed in the manifest.
     pub(super) fn entries(&self, found: &Found) -> Result<&[(RelPath, TreeEntry)], Failure> {
         if let Some(entries) = self.entries.get() {
             return Ok(entries);
@@ -130,7 +129,7 @@ impl<'a> KeptRelease<'a> {
     }
 }
 
-/// What the commit of a release holds of the task, and of the other files that the manifest lists.
+/// Returns the commit's entries for the task and for other files listed in the manifest.
 pub(super) fn entries(
     site: &RepoSite,
     scope: &Scope,

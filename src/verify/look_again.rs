@@ -1,4 +1,4 @@
-//! What commands changed of that which was looked at before they ran, and what others did
+//! Repeats checks after commands ran, because they or other processes may have changed files
 //! meanwhile.
 
 use super::{
@@ -10,7 +10,7 @@ use crate::{
     model::{CheckResult, Status},
 };
 
-/// Proves a version in the work tree, and looks again at the files when commands may have run.
+/// Proves a version in the work tree, and checks the files again if commands may have run.
 pub fn prove_tree(
     checks: Checks<'_>,
     tree: &TaskTree<'_>,
@@ -42,9 +42,9 @@ pub fn prove_tree(
     Ok(())
 }
 
-/// What is wrong with the files that was not wrong before.
+/// Returns what is wrong with the files now but was not before.
 fn broken_files(before: &[CheckResult], now: Vec<CheckResult>) -> Option<CheckResult> {
-    // A file more that others committed is seen when the commit is made.
+    // Extra files committed by others are detected when the commit is made.
     let known = |id: &str| {
         let failed = |check: &CheckResult| check.id == id && check.status == Status::Fail;
         id == "integrity.extra" || before.iter().any(failed)
@@ -57,7 +57,7 @@ fn broken_files(before: &[CheckResult], now: Vec<CheckResult>) -> Option<CheckRe
     (!said.is_empty()).then(|| CheckRun::begin(1, "integrity.after").end(Status::Fail, said))
 }
 
-/// What is worse of the configuration than it was before.
+/// Returns what is worse in the configuration than before.
 fn worse_configuration(before: &[CheckResult], now: Vec<CheckResult>) -> Option<CheckResult> {
     let was = |id: &str| {
         before
@@ -76,7 +76,7 @@ fn worse_configuration(before: &[CheckResult], now: Vec<CheckResult>) -> Option<
     Some(CheckRun::begin(2, "configuration.after").end(status, said_of(worse)))
 }
 
-/// The evidence of these, with when it was seen.
+/// Returns the evidence of these results, marked with when it was seen.
 fn said_of(results: Vec<CheckResult>) -> Vec<String> {
     let evidence = results.into_iter().flat_map(|check| check.evidence);
     evidence

@@ -1,10 +1,10 @@
-//! Row 6, proving a version: what a check is, the list of them, and what runs it.
+//! Row 6, verification of a version: what a check is, the list of checks, and what runs them.
 //!
-//! A [`Check`] proves one thing of a [`Subject`]: of a release where it is kept, of the work tree,
-//! of the scratch place of a drill, of an opened capsule. [`CHECKS`] has each once, by level; a new
-//! one is a file and a line there, and every command that verifies runs it. [`Verifier`] proves one
-//! version of a task, [`arrival`] what an operation arrived at; drills and capsules run the list
-//! over their own subjects. What could not be run is inconclusive, never a pass. Nothing here
+//! A [`Check`] proves one property of a [`Subject`]: of a stored release, of the work tree, of the
+//! scratch folder of a drill, of an opened capsule. [`CHECKS`] lists each once, by level; a new
+//! check needs a file and an entry there, and every verifying command runs it. [`Verifier`] proves
+//! one version of a task, [`arrival`] the result of an operation; drills and capsules run the list
+//! on their own subjects. A check that could not run is inconclusive, never passed. Nothing here
 //! repairs or decides: engines read the verdict from the
 //! [`Verification`](crate::model::Verification).
 
@@ -44,33 +44,33 @@ pub use subject::Subject;
 pub use task_tree::{Levels, RegistryEntry, TaskTree};
 pub use verifier::Verifier;
 
-/// One thing that verification proves.
+/// One property that verification proves.
 pub trait Check: Sync {
-    /// Its stable name, `<level word>.<what>`. A check with several results, one a command or
-    /// probe, numbers them below it.
+    /// Returns its stable name, `<level word>.<what>`. A check with one result per command or probe
+    /// numbers them below it.
     fn id(&self) -> &'static str;
 
-    /// 1 integrity, 2 configuration, 3 smoke, 4 production readiness.
+    /// Returns 1 for integrity, 2 configuration, 3 smoke, 4 production readiness.
     fn level(&self) -> u8;
 
-    /// Proves it of a subject. No result where it does not apply, and where nothing can be told
-    /// because what it builds on could not be read.
+    /// Proves the property of a subject. Returns no result where it does not apply, or where a
+    /// prerequisite could not be read.
     ///
     /// # Errors
-    /// When nothing at all can be proved now: a signal, a time limit, a fault of the program, or
-    /// a place that cannot be looked at.
+    /// Fails when nothing can be proved now: a signal, a time limit, a bug in the program, or an
+    /// inaccessible place.
     fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure>;
 
-    /// Begins a run of it, which is timed.
+    /// Begins a timed run.
     fn begin(&self) -> CheckRun {
         CheckRun::begin(self.level(), self.id())
     }
 }
 
-/// Checks in the order in which they run.
+/// Checks in execution order.
 pub type Checks<'a> = &'a [&'a dyn Check];
 
-/// Every check, by level. What one builds on stands before it.
+/// Every check, by level. A check follows those it depends on.
 pub static CHECKS: [&dyn Check; 20] = [
     &integrity::SignatureCheck,
     &integrity::SumsCheck,
@@ -97,10 +97,10 @@ pub static CHECKS: [&dyn Check; 20] = [
 /// All levels.
 pub const ALL_LEVELS: RangeInclusive<u8> = 1..=4;
 
-/// Runs the checks of some levels on a subject, in their order.
+/// Runs the checks of some levels on a subject, in order.
 ///
 /// # Errors
-/// The first failure that kept the subject from being proved; see [`Check::run`].
+/// Returns the first failure that prevented a proof; see [`Check::run`].
 pub fn prove(
     checks: Checks<'_>,
     subject: &Subject<'_>,
@@ -116,7 +116,7 @@ pub fn prove(
     Ok(results)
 }
 
-/// What a check says of a subject that it does not apply to.
+/// Returns the result of a check that does not apply to a subject.
 #[allow(
     clippy::unnecessary_wraps,
     reason = "it is what the checks return, and stands at their ends"

@@ -1,8 +1,8 @@
 //! The probes of level 4 that run no command: a port, an HTTP address, free disk space.
 //!
-//! A service may need a moment to come up, so a refused connection and an answer of 502, 503
-//! or 504 are tried again until the time limit. HTTP is the least that asks for a status: no
-//! TLS, no redirect, no credentials. Everything a server sends is bounded and escaped.
+//! A service may need time to start, so a refused connection or a status of 502, 503 or 504 is
+//! retried until the time limit. The HTTP client is minimal: no TLS, no redirects, no credentials.
+//! Everything a server sends is bounded and escaped.
 
 use std::{
     io::{self, Read, Write},
@@ -22,13 +22,13 @@ use crate::{
 
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Most bytes of an answer's head that are read.
+/// Maximum number of bytes read of a response's head.
 const HEAD: u64 = 64 << 10;
 
-/// How a probe ended, and what was seen.
+/// The result of a probe, and what was seen.
 pub(super) type Outcome = (Status, String);
 
-/// Must accept a TCP connection within the time limit.
+/// Checks that a port accepts a TCP connection within the time limit.
 pub(super) fn port(host: &str, port: u16, limit: Duration) -> Result<Outcome, Cancelled> {
     let shown = format!("{host}:{port}");
     let host = host.trim_matches(['[', ']']).to_string();
@@ -45,7 +45,7 @@ pub(super) fn port(host: &str, port: u16, limit: Duration) -> Result<Outcome, Ca
     Ok((outcome.0, format!("port {shown}: {}", outcome.1)))
 }
 
-/// Must answer with a status from 200 to 299 within the time limit.
+/// Checks that a URL answers with a status from 200 to 299 within the time limit.
 pub(super) fn http(url: &str, limit: Duration) -> Result<Outcome, Cancelled> {
     let address = match Address::parse(url) {
         Ok(address) => address,
@@ -71,7 +71,7 @@ pub(super) fn http(url: &str, limit: Duration) -> Result<Outcome, Cancelled> {
     Ok((outcome.0, format!("{shown}: {}", outcome.1)))
 }
 
-/// Bytes must be free, for users who are not root, on the disk that holds `dir`.
+/// Checks that so many bytes are free, for users other than root, on the disk that holds `dir`.
 pub(super) fn disk_free(dir: &Path, bytes: u64) -> Outcome {
     match rustix::fs::statvfs(dir) {
         Ok(stat) => {
@@ -97,16 +97,16 @@ pub(super) fn disk_free(dir: &Path, bytes: u64) -> Outcome {
     }
 }
 
-/// Runs network work in a thread of its own, for neither a name look-up nor a signal waits.
+/// Runs network work in a separate thread, so that neither name look-ups nor signals block.
 fn within(
     limit: Duration,
     work: impl FnOnce(Instant) -> Outcome + Send + 'static,
 ) -> Result<Outcome, Cancelled> {
     let until = Instant::now() + limit;
     let (sender, receiver) = mpsc::channel();
-    // The thread is not joined: it ends by itself when its own time limits pass.
+    // The thread is not joined: it ends when its own time limits expire.
     std::thread::spawn(move || sender.send(work(until)));
-    // A moment more than the work has, so that its own words are heard.
+    // Slightly longer than the work's limit, so that its own message arrives.
     let patience = until + Duration::from_millis(200);
     loop {
         cancel::check()?;
@@ -130,7 +130,7 @@ enum Attempt {
     Again(String),
 }
 
-/// Tries until an attempt ends or the time is up.
+/// Retries until an attempt ends or the time is up.
 fn repeat(until: Instant, mut attempt: impl FnMut() -> Attempt) -> Outcome {
     loop {
         match attempt() {
@@ -141,7 +141,7 @@ fn repeat(until: Instant, mut attempt: impl FnMut() -> Attempt) -> Outcome {
     }
 }
 
-/// The addresses of a host.
+/// Resolves the addresses of a host.
 fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     match (host, port)
         .to_socket_addrs()
@@ -165,7 +165,7 @@ fn connect(addresses: &[SocketAddr], until: Instant) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// The time left; an error when there is none.
+/// Returns the time left; an error when there is none.
 fn time_left(until: Instant) -> io::Result<Duration> {
     let left = until.saturating_duration_since(Instant::now());
     if left.is_zero() {
@@ -224,7 +224,7 @@ impl Address {
     }
 }
 
-/// Asks once; returns the status.
+/// Sends one request; returns the status.
 fn ask(address: &Address, sockets: &[SocketAddr], until: Instant) -> io::Result<u16> {
     let mut stream = connect(sockets, until)?;
     stream.set_write_timeout(Some(time_left(until)?))?;
@@ -235,7 +235,7 @@ fn ask(address: &Address, sockets: &[SocketAddr], until: Instant) -> io::Result<
     stream.write_all(request.as_bytes())?;
     let mut head = Vec::new();
     loop {
-        // Statuses below 200 announce the real one.
+        // Statuses below 200 are interim.
         while let Some(end) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             match status_of(&head)? {
                 100..=199 => drop(head.drain(..end + 4)),
@@ -258,7 +258,7 @@ fn ask(address: &Address, sockets: &[SocketAddr], until: Instant) -> io::Result<
     }
 }
 
-/// The status of `HTTP/1.1 200 OK`.
+/// Returns the status of `HTTP/1.1 200 OK`.
 fn status_of(head: &[u8]) -> io::Result<u16> {
     let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ');

@@ -1,4 +1,4 @@
-//! The scratch place of a drill, into which a version was restored.
+//! The scratch folder of a drill, into which a version was restored.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// A place into which a version was restored, and nothing else.
+/// A folder that holds a restored version and nothing else.
 pub struct ScratchTree<'a> {
     /// The ports of the repository that the version comes from.
     pub site: &'a RepoSite,
@@ -16,16 +16,16 @@ pub struct ScratchTree<'a> {
     pub task: &'a TaskSpec,
     /// The manifest of the version.
     pub manifest: &'a Manifest,
-    /// Where it is.
+    /// Its path.
     pub top: &'a Path,
-    /// Its files, and how they are taken.
+    /// Its files, and how to read them.
     pub checkout: Checkout<'a>,
-    /// True for a file whose bytes are those of the version; others are those of now.
+    /// Returns true for a file with the version's bytes; others have the current ones.
     pub is_of_version: &'a (dyn Fn(&ManifestFile) -> bool + Sync),
-    /// True when the registry in it is that of the work tree, because it cannot be edited.
+    /// True when its registry is the work tree's, because that cannot be edited.
     pub is_registry_left: bool,
     /// Whether the task's commands run.
     pub commands: Commands,
-    /// What is around each of them.
+    /// The surroundings of each command.
     pub around: Around<'a>,
 }

@@ -1,7 +1,7 @@
 //! Level 3, smoke: the task's own commands must exit 0.
 //!
-//! All of them run, in the order of the configuration, also after one failed. Read
-//! [`super::commands`] for how they run and what they leave as evidence.
+//! All of them run, in configuration order, even after one failed. See [`super::commands`] for how
+//! they run and what evidence they leave.
 
 use std::path::Path;
 
@@ -17,8 +17,8 @@ use crate::{
     model::{CheckResult, Status, settings::CommandSpec, trust::Role},
 };
 
-/// The smoke commands of a task exit 0: one result a command (`smoke.1`, `smoke.2`, …), one that
-/// is skipped when there is none.
+/// Checks that a task's smoke commands exit 0: one result per command (`smoke.1`, `smoke.2`, …), or
+/// one skipped result without commands.
 pub struct SmokeCheck;
 
 impl Check for SmokeCheck {
@@ -49,7 +49,7 @@ impl Check for SmokeCheck {
     }
 }
 
-/// In the work tree. They are not run on files that somebody edited meanwhile.
+/// Runs them in the work tree, but not on files that were edited meanwhile.
 fn of_tree(tree: &TaskTree<'_>) -> Result<Vec<CheckResult>, Failure> {
     let (site, task) = (tree.site(), tree.task());
     let commands = if tree.is_edited()? {
@@ -68,7 +68,7 @@ fn of_tree(tree: &TaskTree<'_>) -> Result<Vec<CheckResult>, Failure> {
     )?)
 }
 
-/// Runs the commands in a folder. An error only when a signal asked to stop.
+/// Runs the commands in a folder. Fails only when a signal arrived.
 fn smoke(
     specs: &[CommandSpec],
     dir: &Path,

@@ -1,24 +1,23 @@
-//! What is proved, and where it lies. A check says by what it does with each of these on which of
-//! them it applies.
+//! The subjects of verification. Each check decides by its match to which of them it applies.
 
 use super::{
     KeptRelease, OpenedCapsule, ScratchTree, arrival::RecordedPaths, readiness::Readiness,
     task_tree::TaskTree,
 };
 
-/// What a check proves something of.
+/// The subject of a check.
 #[derive(Clone, Copy)]
 pub enum Subject<'a> {
-    /// A release where it is kept.
+    /// A stored release.
     Release(&'a KeptRelease<'a>),
-    /// The work tree, which should hold a version.
+    /// The work tree, expected to hold a version.
     WorkTree(&'a TaskTree<'a>),
-    /// The work tree, which should hold what an operation recorded, whatever version that is.
+    /// The work tree, expected to hold what an operation recorded, whatever version that is.
     Recorded(&'a RecordedPaths<'a>),
     /// A task after its restart; its files were verified before.
     Restarted(&'a Readiness<'a>),
-    /// The scratch place of a drill, into which a version was restored.
+    /// The scratch folder of a drill, into which a version was restored.
     Scratch(&'a ScratchTree<'a>),
-    /// A capsule that was read to its end.
+    /// A capsule that was read completely.
     Capsule(&'a OpenedCapsule<'a>),
 }

@@ -1,5 +1,5 @@
-//! The work tree, as far as a version of a task should be in it. What several checks look at is
-//! looked at once.
+//! The part of the work tree that belongs to a version of a task. Data shared by several checks is
+//! read once.
 
 use std::cell::OnceCell;
 
@@ -19,38 +19,37 @@ use crate::{
     site::RepoSite,
 };
 
-/// How far the work tree is verified.
+/// The extent of verifying the work tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Levels {
-    /// The last level that is run.
+    /// The last level to run.
     pub last: u8,
-    /// Run the commands of the settings at all; without them, what they check is reported as not
-    /// run.
+    /// Whether configured commands run; without them, their checks are reported as not run.
     pub commands: Commands,
-    /// Read every byte again instead of believing git's stat cache.
+    /// Read every byte again instead of trusting git's stat cache.
     pub deep: bool,
-    /// Whether what the registry says counts.
+    /// Whether the registry's version counts.
     pub registry: RegistryEntry,
-    /// What differs and was touched since then is somebody's, and says nothing of the version.
+    /// Differences touched since then are foreign edits, and do not count against the version.
     pub since: Option<Timestamp>,
-    /// Whether a tag that is missing counts: no way back fails for it while its second reference is
-    /// there.
+    /// Whether a missing tag counts: no rollback fails because of it while its second reference
+    /// exists.
     pub tag: bool,
-    /// True when a person or a rollback holds the version back.
+    /// True when a person or a rollback holds the version.
     pub held: bool,
 }
 
-/// Whether what the registry says counts.
+/// Whether the registry's version counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegistryEntry {
-    /// It must say the version.
+    /// It must name the version.
     Counts,
-    /// It cannot be edited and stays as it is: what it says is told.
+    /// It cannot be edited and stays unchanged: its version is only reported.
     Told,
 }
 
 impl RegistryEntry {
-    /// In an operation, which may leave the registry as it is.
+    /// Returns the value for an operation, which may leave the registry unchanged.
     pub fn of(operation: &Operation) -> Self {
         if operation.leaves_registry() {
             Self::Told
@@ -61,7 +60,7 @@ impl RegistryEntry {
 }
 
 impl Levels {
-    /// All four.
+    /// All four levels.
     pub const ALL: Self = Self {
         last: 4,
         commands: Commands::Run,
@@ -78,17 +77,17 @@ impl Levels {
     };
 }
 
-/// The work tree, which should hold a version.
+/// The work tree, expected to hold a version.
 pub struct TaskTree<'a> {
     /// The release of the version.
     pub release: &'a KeptRelease<'a>,
     /// Its manifest.
     pub manifest: &'a Manifest,
-    /// How far it is verified.
+    /// The extent of the verification.
     pub levels: Levels,
-    /// What lies in the folders of the task.
+    /// The scan of the task's folders.
     pub scan: &'a Scan,
-    /// The paths of both.
+    /// The classified paths of the manifest and the scan.
     pub(super) paths: Paths<'a>,
     files: OnceCell<FilesNow>,
     variables: OnceCell<Variables>,
@@ -97,7 +96,7 @@ pub struct TaskTree<'a> {
 }
 
 impl<'a> TaskTree<'a> {
-    /// What lies in the folders of a task; `None` when the manifest of the release was not read.
+    /// Returns the tree for a release; `None` when its manifest was not read.
     pub fn of(release: &'a KeptRelease<'a>, levels: Levels, scan: &'a Scan) -> Option<Self> {
         let manifest = &release.found()?.manifest;
         Some(Self {
@@ -112,22 +111,22 @@ impl<'a> TaskTree<'a> {
         })
     }
 
-    /// The ports.
+    /// Returns the ports.
     pub fn site(&self) -> &'a RepoSite {
         self.release.site
     }
 
-    /// The task.
+    /// Returns the task.
     pub fn task(&self) -> &'a TaskSpec {
         self.release.task
     }
 
-    /// The files of the task.
+    /// Returns the scope of the task's files.
     pub fn scope(&self) -> &'a Scope {
         &self.release.scope
     }
 
-    /// The files of the version as they were found.
+    /// Returns the check of the version's files, made once.
     pub(super) fn files(&self) -> Result<&FilesNow, Failure> {
         if let Some(files) = self.files.get() {
             return Ok(files);
@@ -136,26 +135,25 @@ impl<'a> TaskTree<'a> {
         Ok(self.files.get_or_init(|| files))
     }
 
-    /// True when somebody changed files after the release took them in.
+    /// Returns true when files were edited after the release took them in.
     pub fn is_edited(&self) -> Result<bool, Failure> {
         Ok(self.levels.since.is_some() && self.files()?.meanwhile.is_some())
     }
 
-    /// True for a path that was written, changed or removed since then, by the clock of the file
-    /// system.
+    /// Returns true for a path written, changed or removed since then, by the file system's clock.
     pub fn is_touched(&self, path: &RelPath, since: Timestamp) -> bool {
         let at = |stat: Stat| stat.mtime.0.max(stat.ctime.0);
         let stat = self.site().tree.stat(path);
         stat.is_ok_and(|stat| stat.is_none_or(|stat| at(stat) >= since.as_second()))
     }
 
-    /// The variables that the task and the release name.
+    /// Returns the variables that the task and the release name.
     pub fn variables(&self) -> &Variables {
         let read = || Variables::of_version(self.site(), self.task(), self.manifest);
         self.variables.get_or_init(read)
     }
 
-    /// What level 4 looks at.
+    /// Returns the input of level 4.
     pub fn readiness(&self) -> Readiness<'_> {
         let agreed = || {
             let commands = self.levels.commands;
@@ -167,7 +165,7 @@ impl<'a> TaskTree<'a> {
             .readiness(self.manifest, variables, held, commands)
     }
 
-    /// True when a command of the settings may run in this verification.
+    /// Returns true when this verification may run a configured command.
     pub fn runs_commands(&self) -> Result<bool, Failure> {
         let smoke = self.levels.last >= 3 && !self.is_edited()?;
         let mut roles = Vec::new();

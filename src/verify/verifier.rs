@@ -1,6 +1,5 @@
-//! The four levels on one version of a task, as `verify-rollback`, `verify-snapshot`, `health` and
-//! every operation run them. What is looked at once is given on: the scan, the manifest, the
-//! variables.
+//! Runs the four levels on one version of a task, for `verify-rollback`, `verify-snapshot`,
+//! `health` and every operation. Data read once is shared: the scan, the manifest, the variables.
 
 use super::{
     ALL_LEVELS, CHECKS, CheckRun, Checks, Commands, Depth, KeptRelease, Subject,
@@ -28,7 +27,7 @@ pub struct Verifier<'a> {
 }
 
 impl<'a> Verifier<'a> {
-    /// Of a version among these releases, by [`CHECKS`].
+    /// Returns a verifier of a version among these releases, with [`CHECKS`].
     pub fn new(
         site: &'a RepoSite,
         task: &'a TaskSpec,
@@ -44,13 +43,12 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// The same by other checks.
+    /// Replaces the checks.
     pub fn with(self, checks: Checks<'a>) -> Self {
         Self { checks, ..self }
     }
 
-    /// Checks the release where it is kept: tag, its signature, commit, manifest, and every byte
-    /// of it when `deep`.
+    /// Checks the stored release: tag, its signature, commit, manifest, and with `deep` every byte.
     pub fn kept(&self, deep: bool, demand: Demand) -> Result<Verification, Failure> {
         let depth = if deep { Depth::Deep } else { Depth::Present };
         let mut release = match self.release(depth) {
@@ -68,12 +66,12 @@ impl<'a> Verifier<'a> {
     /// Checks that the work tree holds the version.
     pub fn work_tree(&self, levels: Levels) -> Result<Verification, Failure> {
         let release = self.release(Depth::Manifest)?;
-        // The manifest is read meanwhile; a failure is said below.
+        // Reads the manifest in parallel; a failure is reported below.
         let (_, scan) = rayon::join(|| release.load().is_ok(), || release.look());
         self.in_work_tree(release, levels, &scan?)
     }
 
-    /// Checks a release that was just made, where it is kept and in the work tree.
+    /// Checks a new release, both stored and in the work tree.
     pub fn released(&self, levels: Levels) -> Result<Verification, Failure> {
         let release = self.release(Depth::Manifest)?;
         let (kept, scan) = rayon::join(|| self.kept(false, Demand::None), || release.look());
@@ -86,7 +84,7 @@ impl<'a> Verifier<'a> {
         Ok(verification)
     }
 
-    /// Level 4 alone, for the task after its restart.
+    /// Checks level 4 alone, for the task after its restart.
     pub fn readiness(&self, commands: Commands) -> Result<Vec<CheckResult>, Failure> {
         let release = self.release(Depth::Manifest)?;
         let manifest = &release.load()?.manifest;
@@ -102,7 +100,7 @@ impl<'a> Verifier<'a> {
         KeptRelease::new(self.site, self.task, release, depth)
     }
 
-    /// Compares what lies in the folders of the task with a release.
+    /// Compares the folders of the task with a release.
     fn in_work_tree(
         &self,
         mut release: KeptRelease<'_>,
@@ -126,7 +124,7 @@ impl<'a> Verifier<'a> {
     }
 }
 
-/// True when the tag of the release leads nowhere.
+/// Returns true when the release's tag is broken.
 fn is_broken_tag(failure: &Failure) -> bool {
     matches!(failure.find(), Some(catalog::Error::TagBroken { .. }))
 }

@@ -1,5 +1,5 @@
-//! Copies of a release's manifest in HEAD and in the work tree, compared with the one that its tag
-//! names. They are no authority: that one cannot be read keeps nobody from anything.
+//! Compares the copies of a release's manifest in HEAD and in the work tree with the one named by
+//! its tag. They have no authority, so an unreadable copy blocks nothing.
 
 use super::super::{Error, NumberTaken, Release, capture};
 use super::{LIMIT, bytes, digest_in, locate::Located};
@@ -10,10 +10,10 @@ use crate::{
     site::{Differs, OtherCopy, RepoSite},
 };
 
-/// How much larger a file can be than what git keeps of it: UTF-32 with a mark of its order.
+/// Maximum size of a file as a multiple of its blob: UTF-32 with a byte-order mark.
 const MOST: u64 = 5;
 
-/// What is wrong with a copy of a release's manifest; `None` when only its line ends differ.
+/// Returns what is wrong with a manifest's copy; `None` when only its line ends differ.
 pub fn copy_trouble(release: &Release, copy: &OtherCopy) -> Option<Error> {
     let (task, version) = (release.task.clone(), release.version.clone());
     match &copy.differs {
@@ -35,7 +35,7 @@ pub fn copy_trouble(release: &Release, copy: &OtherCopy) -> Option<Error> {
     }
 }
 
-/// That only the line ends of a copy differ.
+/// Returns the message for a copy that differs only in its line ends.
 pub fn line_ends(release: &Release) -> String {
     format!(
         "the copy of the manifest of {} {} differs by its line ends alone",
@@ -43,7 +43,7 @@ pub fn line_ends(release: &Release) -> String {
     )
 }
 
-/// The copy of the manifest in HEAD, or in the work tree, when it is not the one that was found.
+/// Returns the copy in HEAD or in the work tree, if it differs from the manifest found.
 pub(super) fn other_copy(
     site: &RepoSite,
     release: &Release,
@@ -72,7 +72,7 @@ pub(super) fn other_copy(
                 expected: Digest::of(bytes),
                 found: found.to_string(),
             }),
-            // It is no authority: that it cannot be read keeps nobody from anything.
+            // A copy has no authority, so an unreadable one blocks nothing.
             Err(failure)
                 if matches!(
                     failure.kind(),
@@ -93,16 +93,15 @@ pub(super) fn other_copy(
 
 /// The copy of a manifest in the work tree.
 enum WorkTreeCopy {
-    /// None, or the same, converted or not.
+    /// Absent, or equal, converted or not.
     Same,
-    /// Another one.
+    /// Different bytes.
     Bytes(Vec<u8>),
-    /// Another one that is too large to be a manifest.
+    /// Different, and too large to be a manifest.
     Large(Digest),
 }
 
-/// Compares the copy in the work tree; of one that is too large to be read into memory, as much as
-/// must be.
+/// Compares the copy in the work tree; if it is too large for memory, only as much as necessary.
 fn in_work_tree(site: &RepoSite, path: &RelPath, bytes: &[u8]) -> Result<WorkTreeCopy, Failure> {
     let is_same = |copy: &[u8]| -> Result<bool, Failure> {
         Ok(copy == bytes
@@ -119,7 +118,7 @@ fn in_work_tree(site: &RepoSite, path: &RelPath, bytes: &[u8]) -> Result<WorkTre
             WorkTreeCopy::Bytes(copy)
         });
     }
-    // The file itself was compared before; no line ends and no encoding make more than this of it.
+    // The raw file was compared before; no line ends or encoding can make it larger than this.
     let Some(copy) = capture::read(&*site.tree, path)? else {
         return Ok(WorkTreeCopy::Same);
     };
@@ -135,7 +134,7 @@ fn in_work_tree(site: &RepoSite, path: &RelPath, bytes: &[u8]) -> Result<WorkTre
     Ok(WorkTreeCopy::Large(copy.record.digest))
 }
 
-/// In what a copy differs from the manifest of a release, whose commit is this.
+/// Returns how a copy differs from the manifest of a release with this commit.
 fn difference(release: &Release, commit: &GitId, bytes: &[u8], copy: &[u8]) -> Differs {
     let is_end = |(at, byte): &(usize, &u8)| **byte == b'\r' && copy.get(at + 1) == Some(&b'\n');
     if copy
@@ -163,9 +162,9 @@ fn difference(release: &Release, commit: &GitId, bytes: &[u8], copy: &[u8]) -> D
     }
 }
 
-/// True when a commit has the manifest of another release than the one that has the number. A
-/// commit that has none (an adopted tag, a version that was written before its release), one that
-/// cannot be read, and a copy that somebody edited prove nothing.
+/// Returns true when a commit has the manifest of a different release with this number. A commit
+/// without one (an adopted tag, a version written before its release), an unreadable one, and an
+/// edited copy prove nothing.
 pub fn has_another(site: &RepoSite, release: &Release, commit: &GitId) -> bool {
     let git = &site.git;
     let path = site.settings.manifest_path(&release.task, &release.version);

@@ -1,5 +1,5 @@
-//! Where the bytes of a release's manifest lie: the commits in which they are looked for, in their
-//! order. Only bytes are found here; nobody reads what they say.
+//! Locates the bytes of a release's manifest: which commits are searched, in which order. Only
+//! finds bytes; nothing is parsed here.
 
 use super::super::{Error, Release};
 use super::{LIMIT, digest_in};
@@ -9,40 +9,39 @@ use crate::{
     model::{GitId, Settings, TaskId},
 };
 
-/// A manifest's bytes, and where they were found.
+/// A manifest's bytes and their location.
 pub(super) struct Located {
     pub(super) bytes: Vec<u8>,
     /// The commit of the release.
     pub(super) commit: GitId,
-    /// A commit that has them; `None` when only what was before it has.
+    /// A commit that has them; `None` when only an earlier version has them.
     pub(super) source: Option<GitId>,
-    /// HEAD's own blob in the manifest's place, when it is another one.
+    /// HEAD's own blob at the manifest's path, if it differs.
     pub(super) head: Option<GitId>,
 }
 
-/// A search for a manifest's bytes, and what it met on its way.
+/// A search for a manifest's bytes, with its intermediate findings.
 struct Search<'a> {
     git: &'a Repo,
     release: &'a Release,
     path: RelPath,
-    /// The digest that the tag names.
+    /// The digest named by the tag.
     expected: Option<Digest>,
-    /// The digest of the first bytes that were not it.
+    /// The digest of the first bytes that did not match.
     wrong: Option<Digest>,
-    /// Why the first that could not be read could not.
+    /// The error of the first unreadable candidate.
     unread: Option<git::Error>,
-    /// Why the first that is too large was not read.
+    /// The error of the first candidate that is too large.
     large: Option<git::Error>,
     tried: Vec<GitId>,
-    /// HEAD's own blob in the manifest's place, when it is another one.
+    /// HEAD's own blob at the manifest's path, if it differs.
     in_head: Option<GitId>,
 }
 
-/// The manifest's bytes: from the commit that HEAD leads to, on a branch or not, else from any
-/// branch, else from what the operations here keep alive, because a branch may be reset or deleted,
-/// else from the task's other releases, else from whatever any reference or log still reaches.
-/// Where the tag names a digest, bytes that have it win, and where none have it, bytes that do not
-/// are an error.
+/// Finds the manifest's bytes: in HEAD's commit, else on any branch, else in commits that local
+/// operations keep alive (a branch may be reset or deleted), else in the task's other releases,
+/// else in anything that a reference or reflog still reaches. If the tag names a digest, bytes with
+/// that digest win, and it is an error when none have it.
 pub(super) fn bytes_of(
     git: &Repo,
     settings: &Settings,
@@ -80,14 +79,14 @@ pub(super) fn bytes_of(
 }
 
 impl Search<'_> {
-    /// Reads a blob; bytes that do not have the tag's digest are returned as theirs.
+    /// Reads a blob; if its bytes do not have the tag's digest, returns their digest.
     fn read(&self, id: &GitId) -> Result<Result<Vec<u8>, Digest>, git::Error> {
         self.git
             .check_size(id, LIMIT)
             .and_then(|()| self.git.read_blob_of(id, self.expected))
     }
 
-    /// Looks in one commit.
+    /// Searches one commit.
     fn look_in(&mut self, commit: &GitId, is_head: bool) -> Result<Option<Vec<u8>>, git::Error> {
         let entry = match self.git.entry(commit, &self.path) {
             Ok(Some(entry)) if !self.tried.contains(&entry.id) => entry,
@@ -100,7 +99,7 @@ impl Search<'_> {
         match self.read(&entry.id) {
             Ok(Ok(bytes)) => return Ok(Some(bytes)),
             Ok(Err(digest)) => drop(self.wrong.get_or_insert(digest)),
-            // Nothing that is so large is a manifest; another commit may have the true one.
+            // Nothing this large is a manifest; another commit may have the true one.
             Err(error)
                 if self.expected.is_some() && self.git.check_size(&entry.id, LIMIT).is_err() =>
             {
@@ -115,13 +114,13 @@ impl Search<'_> {
         Ok(None)
     }
 
-    /// Looks at whatever any reference or log still reaches, when only other bytes were found.
+    /// Searches everything that a reference or reflog reaches, if only other bytes were found.
     fn look_everywhere(&self) -> Option<Vec<u8>> {
         if self.expected.is_none() || self.wrong.is_none() && self.large.is_none() {
             return None;
         }
         let name = String::from_utf8_lossy(self.path.name()).into_owned();
-        // A look at all of history is long; without it, the release would be called damaged.
+        // Searching all history is slow, but otherwise the release would be reported as damaged.
         for (id, _) in self.git.reachable_blobs(&name, "").unwrap_or_default() {
             if let Ok(Ok(bytes)) = self.read(&id) {
                 return Some(bytes);
@@ -130,7 +129,7 @@ impl Search<'_> {
         None
     }
 
-    /// Why nothing was found.
+    /// Returns why nothing was found.
     fn failure(self) -> Failure {
         if let Some(error) = self.large {
             return error.into();
@@ -151,8 +150,7 @@ impl Search<'_> {
     }
 }
 
-/// Keeps the first error about an object that is missing: another commit may have what is looked
-/// for.
+/// Keeps the first error about a missing object, because another commit may have it.
 fn may_be_elsewhere(error: git::Error, unread: &mut Option<git::Error>) -> Result<(), git::Error> {
     if error.kind() != Kind::Missing {
         return Err(error);
@@ -161,7 +159,7 @@ fn may_be_elsewhere(error: git::Error, unread: &mut Option<git::Error>) -> Resul
     Ok(())
 }
 
-/// The commits in which a manifest is looked for: HEAD first, the others only when needed.
+/// Yields the commits to search: HEAD first, the others only when needed.
 fn places<'a>(
     git: &'a Repo,
     task: &TaskId,

@@ -1,6 +1,6 @@
-//! The place where an environment is built, with the programs that build it.
+//! Builds an environment and runs the programs that do so.
 //!
-//! Nothing is written outside the new environment's folder but a list of packages, which goes away.
+//! Writes nothing outside the new environment's folder except a temporary package list.
 
 use std::{
     io::{self, Read, Write},
@@ -23,9 +23,9 @@ use crate::{
 
 /// Time limit of each step.
 const LIMIT: Duration = Duration::from_mins(30);
-/// Packages that `python -m venv` puts into a new environment besides pip.
+/// Packages other than pip that `python -m venv` installs.
 const SEEDS: [&str; 2] = ["setuptools", "wheel"];
-/// Variables that lead Python, pip or uv to another environment.
+/// Variables that redirect Python, pip or uv to another environment.
 const MISLEADING: [&str; 8] = [
     "PYTHONHOME",
     "PYTHONPATH",
@@ -36,10 +36,10 @@ const MISLEADING: [&str; 8] = [
     "PIP_PYTHON",
     "UV_PROJECT_ENVIRONMENT",
 ];
-/// Largest script whose paths are rewritten, in bytes.
+/// Maximum size of a script whose paths are rewritten, in bytes.
 const SCRIPT_LIMIT: u64 = 1 << 20;
 
-/// A building site: what is built, where and from what.
+/// A build in progress: what is built, where and from which sources.
 pub(super) struct Site<'a> {
     pub(super) tool: Tool,
     pub(super) uv: &'a Path,
@@ -53,7 +53,7 @@ pub(super) struct Site<'a> {
 }
 
 impl Site<'_> {
-    /// Makes the environment, fills it, and checks what it holds.
+    /// Creates and fills the environment, and checks its contents.
     pub(super) fn build(&mut self) -> Result<Built, Error> {
         let python = self.python()?;
         let list = self
@@ -84,7 +84,7 @@ impl Site<'_> {
         })
     }
 
-    /// Makes the empty environment, with pip in it where pip is to fill it.
+    /// Creates the empty environment, with pip if pip is to fill it.
     fn make(&mut self, python: &Path, prompt: String) -> Result<Ended, Error> {
         match self.tool {
             Tool::Uv => {
@@ -114,7 +114,7 @@ impl Site<'_> {
         }
     }
 
-    /// Installs the wanted packages; true when the network was not needed.
+    /// Installs the wanted packages; returns true when the network was not needed.
     fn install(&self, list: &Path) -> Result<bool, Error> {
         if self.wanted.is_empty() {
             return Ok(true);
@@ -137,7 +137,7 @@ impl Site<'_> {
             .map(|()| false)
     }
 
-    /// The command that installs the list.
+    /// Returns the command that installs the list.
     fn installer(&self, list: &Path) -> Command {
         let mut command = match self.tool {
             Tool::Uv => self
@@ -156,7 +156,7 @@ impl Site<'_> {
         command.arg("-r").arg(list)
     }
 
-    /// The new environment's pip.
+    /// Returns a command of the new environment's pip.
     fn pip(&self, verb: &str) -> Command {
         let command = self
             .command(self.python_inside())
@@ -164,7 +164,7 @@ impl Site<'_> {
         command.args(["--quiet", "--no-input", "--disable-pip-version-check"])
     }
 
-    /// Removes what `python -m venv` added and nobody wants.
+    /// Removes unwanted packages that `python -m venv` added.
     fn remove_seeds(&self) -> Result<(), Error> {
         let found = installed(self.root, self.into)?.unwrap_or_default();
         let extra = difference(self.wanted, &found).extra;
@@ -180,7 +180,7 @@ impl Site<'_> {
         self.expect(&ended, "removing what it does not need")
     }
 
-    /// The first Python that runs: the old environment's, `python3`, `python`.
+    /// Returns the first Python that runs: the old environment's, `python3`, `python`.
     fn python(&self) -> Result<PathBuf, Error> {
         let old = self.work_tree.join(self.venv.as_os()).join("bin/python");
         let mut last = None;
@@ -201,7 +201,7 @@ impl Site<'_> {
         Err(last.expect("because three were tried"))
     }
 
-    /// The folder of the wheels that Python brings with it (setuptools), when there is one.
+    /// Returns the folder of the wheels bundled with Python (setuptools), if present.
     fn bundled_wheels(&self, python: &Path) -> Result<Option<PathBuf>, Error> {
         let script = "import ensurepip, os; print(os.path.join(os.path.dirname(ensurepip.__file__), '_bundled'))";
         let ended = self.run(&self.command(python).args(["-I", "-c", script]))?;
@@ -209,7 +209,7 @@ impl Site<'_> {
         Ok((ended.succeeded() && path.is_dir()).then_some(path))
     }
 
-    /// The wanted packages as a requirement file outside the work tree.
+    /// Writes the wanted packages to a requirements file outside the work tree.
     fn requirements(&self) -> io::Result<tempfile::NamedTempFile> {
         let mut file = tempfile::NamedTempFile::new()?;
         file.write_all(self.wanted.join("\n").as_bytes())?;
@@ -217,7 +217,7 @@ impl Site<'_> {
         Ok(file)
     }
 
-    /// Makes the scripts of the new environment name the place it is renamed to.
+    /// Rewrites the scripts of the new environment for the path it is renamed to.
     fn move_scripts(&self) -> io::Result<()> {
         let bin = self.into.join("bin");
         let mut files = vec![self.into.join("pyvenv.cfg")];
@@ -252,7 +252,7 @@ impl Site<'_> {
         Ok(())
     }
 
-    /// Forces the new environment to the disk: its file system as a whole, for it has many files.
+    /// Syncs the new environment's whole file system, because it has many files.
     fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::syncfs(std::fs::File::open(
             self.work_tree.join(self.into.as_os()),
@@ -263,7 +263,7 @@ impl Site<'_> {
         self.work_tree.join(self.into.as_os()).join("bin/python")
     }
 
-    /// A command in the work tree that nothing leads to another environment.
+    /// Returns a command in the work tree without variables that redirect to another environment.
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let command = child::command(program, self.work_tree)
             .limit(LIMIT)

@@ -1,4 +1,4 @@
-//! Environments built for real, from wheels that the tests make, without the network.
+//! Builds real environments from wheels that the tests make, without the network.
 
 use super::*;
 
@@ -136,7 +136,7 @@ fn a_failed_build_leaves_nothing() {
 
 #[test]
 fn a_package_that_cannot_be_had_is_an_error_that_cleans_up() {
-    // In a process of its own, whose pip has an index that refuses every connection.
+    // Runs in a separate process, whose pip has an index that refuses every connection.
     if std::env::var_os("SNAPBACK_TEST_INNER").is_none() {
         let this = std::env::current_exe().expect("because a test has a program");
         let name =

@@ -1,5 +1,5 @@
-//! Makes bytes durable: blobs in git, files and large files in the store. What was read
-//! must be what was planned.
+//! Makes bytes durable: blobs in git, files and large files in the store. The bytes read must be
+//! the planned ones.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub fn write_blobs(site: &RepoSite, draft: &Draft) -> Result<(), Failure> {
         .try_for_each(|blob| write_blob(site, &converter, blob))
 }
 
-/// Writes one blob, which must be the one that was planned.
+/// Writes one blob, which must be the planned one.
 fn write_blob(site: &RepoSite, converter: &Converter, blob: &NewBlob) -> Result<(), Failure> {
     let (path, expected, bytes) = match blob {
         NewBlob::Bytes(bytes) => {
@@ -97,7 +97,7 @@ pub(super) fn put_large(
     Ok(objects)
 }
 
-/// True when the store has the bytes of a file that looks as it did when it was read.
+/// Returns true when the store has the bytes of a file whose metadata is unchanged since the read.
 fn is_held(
     site: &RepoSite,
     session: &PutSession,
@@ -107,7 +107,7 @@ fn is_held(
     Ok(capture::looks_like(site, path, digest) && session.holds(&[ObjectId(*digest)])?[0])
 }
 
-/// Saves the bytes that the change of files needs, and fills in where they are.
+/// Saves the bytes needed by the file changes, and fills in their locations.
 pub(super) fn put_files(
     site: &RepoSite,
     session: &PutSession,
@@ -121,7 +121,7 @@ pub(super) fn put_files(
                 .transpose()
         };
         let before = file.before.clone().map(|record| match record.location {
-            // Without a commit no safety reference keeps a blob that only the index or a moving
+            // Without a commit, no safety reference keeps a blob that only the index or a moving
             // branch names.
             Location::Blob(_) if draft.commit.is_none() => FileRecord {
                 location: Location::Here,
@@ -138,8 +138,7 @@ pub(super) fn put_files(
     Ok(changes)
 }
 
-/// Saves the bytes of one file, unless they are kept already; returns its record with where they
-/// are.
+/// Saves the bytes of one file, unless stored already; returns its record with their location.
 pub(super) fn put_file(
     site: &RepoSite,
     session: &PutSession,
@@ -155,7 +154,7 @@ pub(super) fn put_file(
                 .git
                 .recall_id(bytes)
                 .unwrap_or_else(|| site.git.blob_id(bytes));
-            // What goes into the commit too need not be kept a second time.
+            // Bytes that also go into the commit need not be stored twice.
             if site.git.sees_object(&blob) {
                 return Ok(record.kept_at(Location::Blob(blob)));
             }

@@ -1,6 +1,6 @@
-//! Writes the commits and the tag of an operation, and says which references are to move.
+//! Writes the commits and the tag of an operation, and returns the references to move.
 //!
-//! No reference moves here: what is written is invisible until the operation publishes it.
+//! No reference moves here: the objects are invisible until the operation publishes them.
 
 use std::{cell::RefCell, collections::BTreeMap};
 
@@ -30,24 +30,24 @@ pub(super) struct CommitWriter<'a> {
     wanted: &'a CommitDraft,
     objects: &'a BTreeMap<RelPath, ObjectId>,
     sign: RefCell<git::Sign>,
-    /// Why what goes back goes on unsigned.
+    /// Why a rollback or undo proceeds unsigned.
     pub(super) unsigned: RefCell<Option<String>>,
-    /// Keep what was stored until the operation is begun.
+    /// Protect stored objects until the operation is begun.
     pub(super) leases: RefCell<Vec<Lease>>,
 }
 
 /// The commit of a release's manifest.
 struct ManifestCommit {
-    /// Where the branch goes.
+    /// The new tip of the branch.
     tip: GitId,
-    /// The lines of the tag that vouch for the manifest.
+    /// The tag lines that vouch for the manifest.
     trailers: String,
-    /// How the manifest gets into the work tree.
+    /// The change that puts the manifest into the work tree.
     change: Option<PathChange>,
 }
 
 impl<'a> CommitWriter<'a> {
-    /// Writes nothing yet.
+    /// Returns a writer; writes nothing yet.
     pub(super) fn new(
         writing: Writing<'a>,
         wanted: &'a CommitDraft,
@@ -59,7 +59,7 @@ impl<'a> CommitWriter<'a> {
             draft,
             who,
         } = writing;
-        // A release that is to be signed may take its time to be; a way back may not.
+        // A signed release may wait for a passphrase; a rollback may not.
         let ask = !is_way_back(draft.plan.kind) || site.asks;
         let sign = RefCell::new(git::Sign {
             wanted: wanted.signing.clone(),
@@ -78,8 +78,8 @@ impl<'a> CommitWriter<'a> {
         }
     }
 
-    /// Writes a commit or tag, signed as is wanted. A way back that cannot be signed is gone
-    /// unsigned, and that is said; anything else is not made.
+    /// Writes a commit or tag, signed as configured. A rollback or undo that cannot be signed
+    /// proceeds unsigned, with a note; anything else fails.
     fn signed(
         &self,
         write: impl Fn(git::Sign) -> Result<GitId, git::Error>,
@@ -101,7 +101,7 @@ impl<'a> CommitWriter<'a> {
         }
     }
 
-    /// Writes them and says which references move. A release makes two commits: one with its
+    /// Writes them and returns the references to move. A release makes two commits: one with its
     /// files, which the tag names, and one with its manifest, which names the first.
     pub(super) fn write(
         &self,
@@ -124,7 +124,7 @@ impl<'a> CommitWriter<'a> {
                 .extend(self.tag((name, text), &written.trailers, &commit)?);
         }
         let safety = format!("refs/snapback/safety/{}", self.id);
-        // The tag of a release does not reach its manifest, which is one commit later.
+        // A release's tag does not reach its manifest, which is one commit later.
         let base = if wanted.manifest.is_some() {
             &written.tip
         } else {
@@ -218,7 +218,7 @@ impl<'a> CommitWriter<'a> {
         })
     }
 
-    /// Writes the tag and, for a release, names the second reference that keeps it.
+    /// Writes the tag and, for a release, the second reference that keeps it.
     fn tag(
         &self,
         (name, text): (&TagName, &str),
@@ -268,9 +268,9 @@ impl<'a> CommitWriter<'a> {
         Ok(refs)
     }
 
-    /// The line of a tag that names the newest line of the audit log; empty when there is none.
+    /// Returns the tag line that names the newest audit line; empty when there is none.
     fn audit_anchor(&self) -> String {
-        // Neither a release nor going back is refused because the log cannot be read.
+        // Neither a release nor a rollback is refused because the log is unreadable.
         let anchor = self.site.audit().head().unwrap_or_else(|error| {
             self.site.warn(format!(
                 "the tag names no line of the audit log: {}",
@@ -281,8 +281,8 @@ impl<'a> CommitWriter<'a> {
         anchor.map(|head| head.trailer()).unwrap_or_default()
     }
 
-    /// A commit that keeps alive what must not be lost from git: HEAD, the manifest of a release
-    /// when the branch is reset, and what was only in the index.
+    /// Writes a commit that protects objects from git's collection: HEAD, a release's manifest when
+    /// the branch is reset, and content that was only in the index.
     fn safety(&self, head: &GitId) -> Result<GitId, Failure> {
         let only_in_index = |change: &&TreeChange| {
             let committed = self
@@ -321,7 +321,7 @@ impl<'a> CommitWriter<'a> {
         )
     }
 
-    /// The index entry of a path.
+    /// Returns the index entry of a path.
     fn in_index(&self, path: &RelPath) -> Result<Option<TreeEntry>, Failure> {
         Ok(self
             .site
@@ -333,7 +333,7 @@ impl<'a> CommitWriter<'a> {
             .and_then(|tracked| tracked.index))
     }
 
-    /// The change of the work tree that puts the manifest there.
+    /// Builds the change that puts the manifest into the work tree.
     fn manifest_change(&self, path: RelPath, text: String) -> Result<PathChange, Failure> {
         let files = &*self.site.tree;
         let session = self.site.store.begin();
@@ -351,7 +351,7 @@ impl<'a> CommitWriter<'a> {
     }
 }
 
-/// True for what must not fail because of a signature: what goes back in an emergency.
+/// Returns true for emergency operations, which must not fail because of a signature.
 fn is_way_back(kind: OpKind) -> bool {
     matches!(kind, OpKind::Rollback | OpKind::Undo | OpKind::Redo)
 }
@@ -378,7 +378,7 @@ fn finish_manifest(
     manifest
 }
 
-/// The line for the reference logs.
+/// Returns the reflog message.
 pub(super) fn log_message(draft: &Draft) -> String {
     if draft.back.is_some() {
         return format!(
@@ -396,7 +396,7 @@ pub(super) fn log_message(draft: &Draft) -> String {
     format!("snapback: {first}")
 }
 
-/// The moves of a branch that goes back; a reference of ours keeps what it leaves.
+/// Returns the moves of a branch that returns; a safety reference keeps what it leaves.
 pub(super) fn back_refs(back: &Back, id: &OpId) -> Vec<RefChange> {
     let left = back.head.commit.clone();
     vec![

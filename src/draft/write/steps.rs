@@ -1,5 +1,5 @@
-//! The steps of an operation: those of its draft, with what is known now that its bytes are kept.
-//! An environment is built beside the old one, which stays as it is.
+//! The steps of an operation: those of its draft, completed now that its bytes are stored. An
+//! environment is built beside the old one, which stays unchanged.
 
 use super::Writing;
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// The steps of the operation.
+/// Returns the steps of the operation.
 pub(super) fn steps(
     writing: Writing<'_>,
     changes: Vec<PathChange>,
@@ -38,7 +38,7 @@ pub(super) fn steps(
     writing.draft.steps.iter().map(fill).collect()
 }
 
-/// A verdict with whoever runs the operation, and when.
+/// Adds author, time and operation to a verdict.
 fn signed(writing: Writing<'_>, record: &VerdictRecord) -> VerdictRecord {
     let Writing { site, id, who, .. } = writing;
     VerdictRecord {
@@ -49,7 +49,7 @@ fn signed(writing: Writing<'_>, record: &VerdictRecord) -> VerdictRecord {
     }
 }
 
-/// A switch of the environment, which is built now if the draft has packages for it.
+/// Completes a switch of the environment; builds it now if the draft has packages for it.
 fn environment(
     writing: Writing<'_>,
     change: &EnvironmentChange,
@@ -73,7 +73,7 @@ fn environment(
     })
 }
 
-/// Builds an environment beside the old one, and says where.
+/// Builds an environment beside the old one, and returns its path.
 fn build(
     site: &RepoSite,
     id: &OpId,
@@ -91,7 +91,7 @@ fn build(
     Ok(built)
 }
 
-/// A path beside the environment, for this operation.
+/// Returns a path beside the environment, for this operation.
 fn beside(id: &OpId, venv: &RelPath, what: &str) -> RelPath {
     venv.parent()
         .join([venv.name(), format!(".{what}-{}", id.short()).as_bytes()].concat())

@@ -1,5 +1,5 @@
-//! What an installation writes: lines of git's configuration, and the scripts of a redirection.
-//! Only says it; nothing is written here.
+//! The content that an installation writes: lines of git's configuration, and the scripts of a
+//! redirection. Writes nothing itself.
 
 use std::{collections::BTreeMap, os::unix::ffi::OsStrExt, path::PathBuf};
 
@@ -11,7 +11,7 @@ use crate::{
     model::hooks::{HookMethod, HooksWanted},
 };
 
-/// The block of the configuration that makes git run the hooks.
+/// Returns the configuration block that makes git run the hooks.
 fn config_block(wanted: &HooksWanted) -> Result<Vec<u8>, Error> {
     let mut block = Vec::new();
     for event in &wanted.events {
@@ -39,7 +39,7 @@ fn config_block(wanted: &HooksWanted) -> Result<Vec<u8>, Error> {
     Ok(block)
 }
 
-/// The configuration file that is edited, its bytes, and what they become.
+/// Returns the configuration file to edit, its bytes, and the new bytes.
 pub(super) fn edited_config(
     look: &Look<'_>,
     choice: &Choice,
@@ -68,7 +68,7 @@ pub(super) fn edited_config(
         }
         _ if look.is_redirected() => text.clone(),
         _ => {
-            // A line of ours that somebody else changed may be the one that says it.
+            // The setting may be in a line of ours that somebody else changed.
             let is_set = is_set && config_text::sets_path(&plain);
             config_text::with_path(&plain, own, is_set)
                 .map_err(|_| Error::ConfigForm(file.clone()))?
@@ -77,7 +77,7 @@ pub(super) fn edited_config(
     Ok((file, text, new))
 }
 
-/// The scripts of a redirection.
+/// Returns the scripts of a redirection.
 pub(super) fn redirections(
     look: &Look<'_>,
     choice: &Choice,

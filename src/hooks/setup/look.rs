@@ -1,5 +1,5 @@
-//! What there is before hooks are installed or taken away: where git looks, what is ours there, and
-//! the method that does here. Reads only, and refuses what a person changed.
+//! Inspects the state before hooks are installed or removed: where git looks, what is ours there,
+//! and the usable method. Reads only, and refuses files that a user changed.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// What there is.
+/// The present state.
 pub(super) struct Look<'a> {
     pub(super) site: &'a RepoSite,
     /// Where git looks now.
@@ -28,7 +28,7 @@ pub(super) struct Look<'a> {
     pub(super) own: PathBuf,
 }
 
-/// The method that is chosen, and the folder that git looks in without us.
+/// The chosen method, and the folder that git would use without us.
 pub(super) struct Choice {
     pub(super) method: HookMethod,
     pub(super) before: PathBuf,
@@ -36,7 +36,7 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// The same folder, as the scripts of a redirection name it.
+    /// Returns that folder in the form used by the scripts of a redirection.
     pub(super) fn before(&self, look: &Look<'_>) -> Before<'_> {
         if self.before == look.usual {
             Before::Usual
@@ -57,7 +57,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// A folder, when it is there.
+    /// Opens a folder, if it exists.
     pub(super) fn open(folder: &Path) -> Result<Option<Root>, Error> {
         if !folder.is_dir() {
             return Ok(None);
@@ -70,12 +70,12 @@ impl<'a> Look<'a> {
             })
     }
 
-    /// True when `core.hooksPath` names our folder.
+    /// Returns true when `core.hooksPath` names our folder.
     pub(super) fn is_redirected(&self) -> bool {
         self.folder.said == self.own
     }
 
-    /// The configuration files that may have lines of ours, with their bytes.
+    /// Returns the configuration files that may contain our lines, with their bytes.
     pub(super) fn configs(&self) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
         let git = &self.site.git;
         let mut files = vec![git.config_path(), git.git_dir().join("config.worktree")];
@@ -90,7 +90,7 @@ impl<'a> Look<'a> {
         files.into_iter().map(read).collect()
     }
 
-    /// The folder that git looks in without us.
+    /// Returns the folder that git would use without us.
     pub(super) fn before(&self) -> Result<PathBuf, Error> {
         if !self.is_redirected() {
             return Ok(self.folder.said.clone());
@@ -132,8 +132,8 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// The method that is asked for, if it does here, else the first one that does. `is_usual`
-    /// where no other folder is named; `stuck` are the hooks there that cannot be moved.
+    /// Returns the requested method if usable here, otherwise the first usable one. `is_usual` when
+    /// no other folder is configured; `stuck` lists hooks there that cannot be renamed.
     fn method(
         &self,
         wanted: Option<HookMethod>,
@@ -161,7 +161,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// The hooks that are there and cannot be given another name.
+    /// Returns the existing hooks that cannot be renamed.
     fn unmovable(&self, events: &[HookEvent]) -> Result<Vec<String>, Error> {
         let Some(root) = Self::open(&self.usual)? else {
             return Ok(Vec::new());
@@ -181,7 +181,7 @@ impl<'a> Look<'a> {
         Ok(stuck)
     }
 
-    /// Refuses what a person changed: it is neither replaced nor removed.
+    /// Refuses files changed by a user: they are neither replaced nor removed.
     pub(super) fn refuse_edited(&self) -> Result<(), Error> {
         for folder in [&self.usual, &self.own] {
             let Some(root) = Self::open(folder)? else {
@@ -196,8 +196,8 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
-    /// What is installed by each method: hooks in the usual folder, lines in configurations, our
-    /// folder.
+    /// Returns what is installed by each method: hooks in the usual folder, lines in
+    /// configurations, our folder.
     pub(super) fn found(&self) -> Result<(Vec<String>, bool, bool), Failure> {
         let names = Self::open(&self.usual)?
             .map(|root| Place { fs: &root }.own_names())

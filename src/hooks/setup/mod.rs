@@ -1,8 +1,8 @@
-//! Installs hooks and takes them away again.
+//! Installs and removes hooks.
 //!
-//! First everything is looked at and everything that would be refused is refused; then the old
-//! installation goes, if it is of another kind, and the new one comes. After a kill anywhere the
-//! hooks of others run as they always did, and the same command finishes the work.
+//! First everything is checked, and refused if necessary; then the old installation is removed, if
+//! it is of another kind, and the new one is made. After a kill at any point the hooks of others
+//! run as before, and repeating the command finishes the work.
 
 mod content;
 mod look;
@@ -30,12 +30,12 @@ use removal::{clear_own, clear_shims, restore_configs};
 pub use removal::{plan_removal, remove};
 pub use status::status;
 
-/// The folder of redirections, in the state folder.
+/// The redirection folder, in the state folder.
 pub(super) const OWN: &str = "hooks";
-/// Says that the hooks folder was made by us, in the state folder.
+/// Marker in the state folder that snapback created the hooks folder.
 const MADE: &str = "hooks-folder-made";
 
-/// What an installation would do. Reads only; refuses what [`install`] would refuse.
+/// Returns what an installation would do. Reads only; refuses what [`install`] would refuse.
 pub fn plan(site: &RepoSite, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
     let look = Look::new(site);
     look.refuse_edited()?;
@@ -81,7 +81,7 @@ pub fn plan(site: &RepoSite, wanted: &HooksWanted) -> Result<HooksPlan, Failure>
     })
 }
 
-/// What another method left.
+/// Returns the leftovers of another method.
 fn leftovers(look: &Look<'_>, method: HookMethod) -> Result<Vec<String>, Failure> {
     let (names, in_config, own) = look.found()?;
     let mut lines = Vec::new();
@@ -97,7 +97,7 @@ fn leftovers(look: &Look<'_>, method: HookMethod) -> Result<Vec<String>, Failure
     Ok(lines)
 }
 
-/// What shims would be written and taken away.
+/// Returns which shims would be written and removed.
 fn plan_shims(look: &Look<'_>, wanted: &HooksWanted) -> Result<Vec<String>, Error> {
     let mut lines = Vec::new();
     let root = Look::open(&look.usual)?;
@@ -145,7 +145,7 @@ fn plan_shims(look: &Look<'_>, wanted: &HooksWanted) -> Result<Vec<String>, Erro
     Ok(lines)
 }
 
-/// Installs hooks. The plan says what was done; no lines when all was as it should be.
+/// Installs hooks. The plan lists what was done; no lines when nothing was needed.
 pub fn install(site: &RepoSite, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
     let done = plan(site, wanted)?;
     let look = Look::new(site);
@@ -168,7 +168,7 @@ pub fn install(site: &RepoSite, wanted: &HooksWanted) -> Result<HooksPlan, Failu
     Ok(done)
 }
 
-/// Writes our folder and leads git through it; takes the shims away.
+/// Writes our folder, points git to it, and removes the shims.
 fn install_redirection(
     look: &Look<'_>,
     choice: &Choice,
@@ -188,12 +188,12 @@ fn install_redirection(
         clear_own(look)?;
         return Err(Error::NotInForce(file).into());
     }
-    // Only now: until here the shims did the work.
+    // Only now, because the shims worked until here.
     clear_shims(look, &[])?;
     Ok(())
 }
 
-/// Writes the hooks into git's configuration; takes what is of another method away before.
+/// Writes the hooks into git's configuration, after removing those of another method.
 fn install_config(look: &Look<'_>, choice: &Choice, wanted: &HooksWanted) -> Result<(), Failure> {
     let site = look.site;
     restore_configs(look)?;
@@ -209,14 +209,14 @@ fn install_config(look: &Look<'_>, choice: &Choice, wanted: &HooksWanted) -> Res
     Ok(())
 }
 
-/// True when git says that it runs our hook of its configuration.
+/// Returns true when git lists our configured hook.
 fn is_listed(git: &Repo, event: HookEvent) -> bool {
     git.listed_hooks(event.name())
         .iter()
         .any(|name| name.contains(&format!("snapback-{event}")))
 }
 
-/// Opens a folder below another one, made when it is missing.
+/// Opens a folder below another one, creating it if needed.
 fn open_new(folder: &Path, above: &dyn Fs, name: &str) -> Result<Root, Error> {
     let failed = |source| Error::Folder {
         name: folder.to_string_lossy().into_owned(),
@@ -227,11 +227,11 @@ fn open_new(folder: &Path, above: &dyn Fs, name: &str) -> Result<Root, Error> {
     Root::open(folder).map_err(failed)
 }
 
-/// Writes the shims, and takes those away that are not wanted.
+/// Writes the shims, and removes unwanted ones.
 fn install_shims(look: &Look<'_>, wanted: &HooksWanted) -> Result<(), Failure> {
     let state = &*look.site.state;
     if !look.usual.is_dir() {
-        // Said before it is done: an uninstallation removes it only when it is empty.
+        // Recorded beforehand: an uninstallation removes the folder only when it is empty.
         Place { fs: state }.write(MADE, b"", 0o600)?;
     }
     let common = Root::open(look.site.git.common_dir()).map_err(|source| Error::Folder {

@@ -1,5 +1,5 @@
-//! Takes hooks away: shims, lines of configurations, our folder. What was there before comes back
-//! byte for byte, and what others put among ours stays.
+//! Removes hooks: shims, configuration lines, our folder. The earlier state is restored byte for
+//! byte, and foreign additions among ours stay.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -15,7 +15,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// Takes the shims away, but for some events.
+/// Removes the shims, except for some events.
 pub(super) fn clear_shims(look: &Look<'_>, but: &[HookEvent]) -> Result<(), Error> {
     let Some(root) = Look::open(&look.usual)? else {
         return Ok(());
@@ -31,7 +31,7 @@ pub(super) fn clear_shims(look: &Look<'_>, but: &[HookEvent]) -> Result<(), Erro
     Ok(())
 }
 
-/// Takes our lines out of the configurations.
+/// Removes our lines from the configurations.
 pub(super) fn restore_configs(look: &Look<'_>) -> Result<bool, Failure> {
     let git = &look.site.git;
     let mut changed = false;
@@ -46,7 +46,7 @@ pub(super) fn restore_configs(look: &Look<'_>) -> Result<bool, Failure> {
     Ok(changed)
 }
 
-/// Removes our folder of redirections; what others put there stays.
+/// Removes our redirection folder; foreign files in it stay.
 pub(super) fn clear_own(look: &Look<'_>) -> Result<(), Failure> {
     let Some(own) = Look::open(&look.own)? else {
         return Ok(());
@@ -64,7 +64,7 @@ pub(super) fn clear_own(look: &Look<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What taking the hooks away would do. Reads only.
+/// Returns what a removal would do. Reads only.
 pub fn plan_removal(site: &RepoSite) -> Result<HooksPlan, Failure> {
     let look = Look::new(site);
     look.refuse_edited()?;
@@ -92,11 +92,11 @@ pub fn plan_removal(site: &RepoSite) -> Result<HooksPlan, Failure> {
     })
 }
 
-/// Takes every hook away and brings back what was there, byte for byte.
+/// Removes every hook and restores the earlier state, byte for byte.
 pub fn remove(site: &RepoSite) -> Result<HooksPlan, Failure> {
     let done = plan_removal(site)?;
     let look = Look::new(site);
-    // The configuration first: while it names our folder, the folder must be there.
+    // The configuration first: while it names our folder, the folder must exist.
     restore_configs(&look)?;
     clear_own(&look)?;
     clear_shims(&look, &[])?;

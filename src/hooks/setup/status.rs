@@ -1,5 +1,5 @@
-//! Which hooks are installed, by which method, what of others runs beside them, and what is wrong.
-//! Reads only.
+//! Reports which hooks are installed, by which method, which foreign ones run beside them, and any
+//! problems. Reads only.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// What is installed.
+/// Returns what is installed.
 pub fn status(site: &RepoSite) -> Result<HooksStatus, Failure> {
     let look = Look::new(site);
     let before = look.before()?;
@@ -45,21 +45,21 @@ pub fn status(site: &RepoSite) -> Result<HooksStatus, Failure> {
     })
 }
 
-/// The folders of hooks, opened where they are there.
+/// The hook folders, opened where they exist.
 struct Installed<'a> {
     look: &'a Look<'a>,
-    /// The folder that git looks in without us.
+    /// The folder that git would use without us.
     before: PathBuf,
-    /// True when a configuration has lines of ours and this git runs them.
+    /// True when a configuration has our lines and this git runs them.
     configured: bool,
     usual: Option<Root>,
     own: Option<Root>,
-    /// What `before` leads to.
+    /// The opened folder `before`.
     foreign: Option<Root>,
 }
 
 impl Installed<'_> {
-    /// What is installed for one event.
+    /// Returns what is installed for one event.
     fn line(&self, event: HookEvent) -> Result<HookLine, Error> {
         let method = self.method(event)?;
         let beside = self.beside(event)?;
@@ -72,7 +72,7 @@ impl Installed<'_> {
         })
     }
 
-    /// The method by which git runs it.
+    /// Returns the method by which git runs it.
     fn method(&self, event: HookEvent) -> Result<Option<HookMethod>, Error> {
         let look = self.look;
         let listed = self.configured && is_listed(&look.site.git, event);
@@ -93,7 +93,7 @@ impl Installed<'_> {
         })
     }
 
-    /// The hook of others that runs too.
+    /// Returns the foreign hook that runs too.
     fn beside(&self, event: HookEvent) -> Result<Option<PathBuf>, Error> {
         let kept = self.look.usual.join(kept_name(event.name()));
         Ok(match slot(self.foreign.as_ref(), event)? {
@@ -103,7 +103,7 @@ impl Installed<'_> {
         })
     }
 
-    /// What is wrong with it.
+    /// Returns what is wrong with it.
     fn trouble(
         &self,
         event: HookEvent,
@@ -118,7 +118,7 @@ impl Installed<'_> {
         })
     }
 
-    /// What is wrong with the whole installation.
+    /// Returns what is wrong with the installation as a whole.
     fn notes(&self) -> Vec<String> {
         let look = self.look;
         let mut notes = Vec::new();
@@ -135,13 +135,13 @@ impl Installed<'_> {
     }
 }
 
-/// What a folder that is there has in the place of a hook.
+/// Returns what an existing folder has in the place of a hook.
 fn slot(root: Option<&Root>, event: HookEvent) -> Result<Option<Slot>, Error> {
     root.map(|root| Place { fs: root }.slot(event.name()))
         .transpose()
 }
 
-/// True for a script that runs snapback, not one that only hands on.
+/// Returns true for a script that runs snapback, not one that only delegates.
 fn is_shim(script: Option<(String, Vec<u8>)>) -> bool {
     script.is_some_and(|(_, bytes)| bstr::ByteSlice::contains_str(bytes.as_slice(), "hook run"))
 }

@@ -1,5 +1,5 @@
-//! An adoption as a change that the operator carries out. Without a configuration file, tasks are
-//! found from the tags: a folder of the same name makes a task, and the configuration is written.
+//! An adoption as a change for the operator. Without a configuration file, tasks are derived from
+//! the tags: a folder of the same name makes a task, and the configuration is written.
 
 use std::{path::Path, sync::Arc};
 
@@ -12,14 +12,14 @@ use crate::{
     site::{self, RepoSite},
 };
 
-/// Reads the settings that a text would give as the configuration of a work tree.
+/// Reads a text as the configuration of a work tree, and returns the settings.
 pub type SettingsOf = fn(&Path, &str) -> Result<Settings, Arc<dyn Fault>>;
 
-/// An adoption that is asked for.
+/// A requested adoption.
 pub struct AdoptTags<'a> {
-    /// What is asked for.
+    /// The request.
     pub wanted: &'a Adopt,
-    /// How a configuration is read that was found from the tags.
+    /// Parses a configuration derived from the tags.
     pub settings_of: SettingsOf,
 }
 
@@ -36,16 +36,16 @@ impl Change for AdoptTags<'_> {
 }
 
 impl AdoptTags<'_> {
-    /// What an adoption would do: every tag, adopted or with the reason why not.
+    /// Returns every tag, adopted or with the reason why not.
     ///
     /// # Errors
-    /// When the settings hold a mistake, or the tags cannot be read.
+    /// Fails when the settings contain a mistake, or the tags cannot be read.
     pub fn lines(&self, site: &RepoSite) -> Result<Vec<AdoptionLine>, Failure> {
         site.refuse_flaws()?;
         Ok(self.adoption(site)?.0.lines)
     }
 
-    /// What can be adopted, with which settings, and their text when they are new.
+    /// Returns what can be adopted, with which settings, and the settings' text when they are new.
     fn adoption(&self, site: &RepoSite) -> Result<(Adoption, RepoSite, Option<String>), Failure> {
         let (site, text) = match self.found_tasks(site)? {
             Some((settings, text)) => (site.with_settings(settings), Some(text)),
@@ -56,8 +56,8 @@ impl AdoptTags<'_> {
         Ok((find(&site, &wanted)?, site, text))
     }
 
-    /// Settings with the tasks that the tags speak of, and the configuration's text; `None` when
-    /// there is a configuration or there are tasks already.
+    /// Returns settings with the tasks that the tags name, and the configuration's text; `None`
+    /// when a configuration or tasks exist already.
     fn found_tasks(&self, site: &RepoSite) -> Result<Option<(Settings, String)>, Failure> {
         if site.settings.from_file || !site.settings.tasks.is_empty() {
             return Ok(None);

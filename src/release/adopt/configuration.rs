@@ -1,5 +1,5 @@
-//! A configuration for a repository that has tags and none yet: its tasks are the folders that the
-//! tags are named after. Reads git only.
+//! Derives a configuration for a repository that has tags but no configuration: its tasks are the
+//! folders that the tags are named after. Reads git only.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,8 +12,8 @@ use crate::{
     site::RepoSite,
 };
 
-/// A configuration whose tasks are the folders that the tags are named after; `None` when no tag
-/// is named after a folder of HEAD.
+/// Returns a configuration whose tasks are the folders that the tags are named after; `None` when
+/// no tag is named after a folder of HEAD.
 pub fn configuration(site: &RepoSite) -> Result<Option<String>, Failure> {
     let names: BTreeSet<TaskId> = site
         .git
@@ -47,7 +47,7 @@ pub fn configuration(site: &RepoSite) -> Result<Option<String>, Failure> {
     Ok(Some(text))
 }
 
-/// The folder that has each name, the least deep one of several.
+/// Returns the folder with each name; of several, the least deep one.
 fn folders_of(names: &BTreeSet<TaskId>, all: BTreeSet<RelPath>) -> BTreeMap<&str, RelPath> {
     let depth = |path: &RelPath| path.as_bytes().iter().filter(|byte| **byte == b'/').count();
     let mut folders: BTreeMap<&str, RelPath> = BTreeMap::new();

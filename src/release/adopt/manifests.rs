@@ -1,5 +1,5 @@
-//! The manifest of a tag that is older than snapback here, made from what git has of its commit. A
-//! tag that cannot be adopted is told why; nothing is written, and nothing of the work tree read.
+//! Makes the manifest of a tag that is older than snapback here, from git's data of its commit. A
+//! tag that cannot be adopted gets a reason; nothing is written, and the work tree is not read.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// What is known of blobs: digest and size, and what sources say.
+/// Cached facts about blobs: digest and size, and facts of sources.
 #[derive(Default)]
 struct Known {
     blobs: HashMap<GitId, (Digest, u64)>,
@@ -24,7 +24,7 @@ struct Known {
 }
 
 impl Known {
-    /// Digest and size of a blob, which is read only once.
+    /// Returns digest and size of a blob, reading it only once.
     fn blob(&mut self, site: &RepoSite, id: &GitId) -> Result<(Digest, u64), String> {
         if let Some(known) = self.blobs.get(id) {
             return Ok(*known);
@@ -62,7 +62,7 @@ pub(super) fn adopt_task(
     results
 }
 
-/// The manifest of one tag, or why it cannot be made.
+/// Makes the manifest of one tag, or returns why that is impossible.
 fn adopt_one(
     site: &RepoSite,
     scope: &Scope,
@@ -86,7 +86,7 @@ fn adopt_one(
         .task(&release.task)
         .ok_or("its task is gone")?;
     let files = files(site, (task, scope), &tag.commit, known)?;
-    // What cannot be read is not known; it is no reason to leave the release out.
+    // Unreadable dependencies are unknown, which is no reason to leave the release out.
     let dependencies =
         dependencies(site, task, &tag.commit, &files, &mut known.facts).unwrap_or_default();
     let text = if tag.message.trim().is_empty() {
@@ -115,7 +115,7 @@ fn adopt_one(
     })
 }
 
-/// The files of a task in a commit; one without any is refused.
+/// Returns the files of a task in a commit; refuses a commit without any.
 fn files(
     site: &RepoSite,
     (task, scope): (&TaskSpec, &Scope),
@@ -148,8 +148,8 @@ fn files(
     Ok(files)
 }
 
-/// What the files of a commit say that a release depends on. An environment is in no commit, so
-/// lock files decide; the variables that the settings name are those of today.
+/// Returns the dependencies recorded in a commit's files. Environments are never committed, so lock
+/// files decide; the configured variables are today's.
 fn dependencies(
     site: &RepoSite,
     task: &TaskSpec,

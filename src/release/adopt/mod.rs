@@ -1,7 +1,7 @@
 //! Manifests for tags that are older than snapback here.
 //!
-//! [`find`] looks at every tag and makes what can be made; `draft` describes the operation that
-//! writes it. No tag is ever changed, and what cannot be adopted is named with the reason.
+//! [`find`] examines every tag and makes the possible manifests; `draft` describes the operation
+//! that writes them. No tag is ever changed; tags that cannot be adopted are listed with a reason.
 
 mod change;
 mod configuration;
@@ -26,15 +26,15 @@ use operation::draft;
 
 pub use change::{AdoptTags, SettingsOf};
 
-/// What can be adopted.
+/// The result of examining the tags.
 pub struct Adoption {
     /// Every tag, adopted or with the reason why not.
     pub lines: Vec<AdoptionLine>,
-    /// The manifests to be written.
+    /// The manifests to write.
     pub manifests: Vec<Manifest>,
 }
 
-/// Looks at every tag.
+/// Examines every tag.
 pub fn find(site: &RepoSite, wanted: &dyn Fn(&TaskId) -> bool) -> Result<Adoption, Failure> {
     let is_task = |id: &TaskId| site.settings.task(id).is_some();
     let there = paths_in_head(site)?;
@@ -63,7 +63,7 @@ pub fn find(site: &RepoSite, wanted: &dyn Fn(&TaskId) -> bool) -> Result<Adoptio
     let total = todo.len() as u64;
     let results: Vec<(AdoptionLine, Option<Manifest>)> =
         site.work("reading tags", total, false, || {
-            // By task, so that each worker hashes a file that many tags share only once.
+            // Grouped by task, so that each worker hashes a file shared by many tags only once.
             let groups = group_by_task(&todo);
             groups
                 .into_par_iter()
@@ -79,7 +79,7 @@ pub fn find(site: &RepoSite, wanted: &dyn Fn(&TaskId) -> bool) -> Result<Adoptio
     Ok(Adoption { lines, manifests })
 }
 
-/// The paths that HEAD has in the folder of manifests.
+/// Returns HEAD's paths in the folder of manifests.
 fn paths_in_head(site: &RepoSite) -> Result<BTreeSet<RelPath>, Failure> {
     let snapshots = std::slice::from_ref(&site.settings.snapshots);
     let entries = site
@@ -94,7 +94,7 @@ fn paths_in_head(site: &RepoSite) -> Result<BTreeSet<RelPath>, Failure> {
         .collect())
 }
 
-/// Why a release of a known task is not adopted, as far as its name says it.
+/// Returns why a release of a known task is not adopted, as far as its name tells.
 fn not_adopted(site: &RepoSite, release: &Release, there: &BTreeSet<RelPath>) -> Option<String> {
     let manifest = site.settings.manifest_path(&release.task, &release.version);
     if there.contains(&manifest) {
@@ -106,7 +106,7 @@ fn not_adopted(site: &RepoSite, release: &Release, there: &BTreeSet<RelPath>) ->
     ))
 }
 
-/// The tags of known tasks that are no release, with the reason: markers, broken and misnamed ones.
+/// Returns tags of known tasks that are no release, with reasons: markers, broken, misnamed.
 fn other_tags(all: &Releases) -> impl Iterator<Item = AdoptionLine> {
     let line = |tag: String, reason: String| AdoptionLine {
         tag,
@@ -131,7 +131,7 @@ fn other_tags(all: &Releases) -> impl Iterator<Item = AdoptionLine> {
     markers.chain(broken).chain(misnamed)
 }
 
-/// Another task that the tag of a release may be of, by its name.
+/// Returns another task that the release's tag could belong to, by its name.
 fn ambiguous(site: &RepoSite, release: &Release) -> Option<TaskId> {
     let readings = releases::readings(
         &site.settings,
@@ -143,7 +143,7 @@ fn ambiguous(site: &RepoSite, release: &Release) -> Option<TaskId> {
         .find(|task| *task != release.task)
 }
 
-/// The tags that are no release of a known task, with the reason.
+/// Returns the tags that are not a release of a known task, with the reason.
 fn foreign_tags(
     site: &RepoSite,
     is_task: &dyn Fn(&TaskId) -> bool,
@@ -172,7 +172,7 @@ fn foreign_tags(
     Ok(lines)
 }
 
-/// One line.
+/// Builds one line.
 fn line(release: &Release, files: usize, reason: Option<String>) -> AdoptionLine {
     AdoptionLine {
         tag: release.tag(),
@@ -182,7 +182,7 @@ fn line(release: &Release, files: usize, reason: Option<String>) -> AdoptionLine
     }
 }
 
-/// The releases of each task, in rising order of versions.
+/// Groups the releases by task, in ascending order of versions.
 fn group_by_task<'a>(releases: &[&'a Release]) -> Vec<Vec<&'a Release>> {
     let mut groups: BTreeMap<&TaskId, Vec<&Release>> = BTreeMap::new();
     for release in releases {

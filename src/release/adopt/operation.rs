@@ -1,5 +1,5 @@
-//! The operation that adopts: it writes manifests and registry entries and commits them. No tag is
-//! made or moved, and of a registry that is there only the new entries are committed.
+//! The operation that adopts: it writes and commits manifests and registry entries. No tag is
+//! created or moved, and in an existing registry only the new entries are committed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,8 +18,8 @@ use crate::{
     site::RepoSite,
 };
 
-/// The operation that writes the manifests, the registry entries of tasks that have none, and
-/// the configuration when it was found from the tags.
+/// Drafts the operation that writes the manifests, the registry entries of tasks that have none,
+/// and the configuration when it was derived from the tags.
 pub fn draft(
     site: &RepoSite,
     adoption: &Adoption,
@@ -59,7 +59,7 @@ pub fn draft(
     Ok(draft)
 }
 
-/// The files that are written, with their bytes, sorted by path.
+/// Returns the files to write, with their bytes, sorted by path.
 fn new_files(
     site: &RepoSite,
     adoption: &Adoption,
@@ -83,7 +83,7 @@ fn new_files(
     new
 }
 
-/// Adds the files to the work tree, the blobs and the index; returns how the commit's tree changes.
+/// Adds the files to work tree, blobs and index; returns the changes of the commit's tree.
 fn add_new_files(
     site: &RepoSite,
     new: Vec<(RelPath, Vec<u8>)>,
@@ -110,7 +110,7 @@ fn add_new_files(
             continue;
         }
         let mut entry = |before: Option<&TreeEntry>| match before {
-            // Only the new entries are committed; what else is not committed there stays so.
+            // Only the new entries are committed; other uncommitted content stays uncommitted.
             Some(before) if is_registry => with_entries_in(site, before, entered, &mut draft.blobs),
             _ => Ok(TreeEntry {
                 mode: GitMode::File,
@@ -154,7 +154,7 @@ fn add_file(
     Ok(id)
 }
 
-/// The entry of a registry of git with some tasks' versions set; its bytes are added to the blobs.
+/// Sets some tasks' versions in git's registry; returns its entry and adds its bytes to the blobs.
 fn with_entries_in(
     site: &RepoSite,
     before: &TreeEntry,
@@ -170,7 +170,7 @@ fn with_entries_in(
     })
 }
 
-/// The newest release of each task that its manifests are made for.
+/// Returns the newest release of each task among the manifests.
 fn newest(manifests: &[Manifest]) -> BTreeMap<TaskId, Version> {
     let mut newest: BTreeMap<TaskId, Version> = BTreeMap::new();
     for subject in manifests.iter().map(|manifest| &manifest.subject) {
@@ -184,7 +184,7 @@ fn newest(manifests: &[Manifest]) -> BTreeMap<TaskId, Version> {
     newest
 }
 
-/// What the person sees.
+/// Builds the plan.
 fn plan(task: &TaskId, new: &[(RelPath, Vec<u8>)]) -> Plan {
     Plan {
         about: format!("{} added", text::count(new.len(), "file")),
@@ -192,11 +192,11 @@ fn plan(task: &TaskId, new: &[(RelPath, Vec<u8>)]) -> Plan {
     }
 }
 
-/// The tasks that get an entry in the registry, and their versions.
+/// The tasks that get a registry entry, with their versions.
 type Entered = Vec<(TaskId, Version)>;
 
-/// The version that each task with new manifests is at: what its configuration says, when that is
-/// one of its releases, else the newest one that was adopted.
+/// Returns the active version of each task with new manifests: the configuration's, if that is one
+/// of its releases, otherwise the newest adopted one.
 fn active(
     site: &RepoSite,
     adoption: &Adoption,
@@ -218,7 +218,7 @@ fn active(
     newest.iter().map(one).collect()
 }
 
-/// The registry with the version of each task that it does not name yet, and which these are.
+/// Returns the registry with the versions of tasks it does not name yet, and those tasks.
 fn registry(
     site: &RepoSite,
     active: &BTreeMap<TaskId, Version>,
@@ -242,7 +242,7 @@ fn registry(
     Ok((bytes != registry.bytes()).then_some((bytes, entered)))
 }
 
-/// The bytes of a registry with some tasks' versions set.
+/// Returns the bytes of a registry with some tasks' versions set.
 fn with_entries(registry: &Registry, entered: &Entered) -> Result<Vec<u8>, Failure> {
     let mut bytes = registry.bytes().to_vec();
     for (task, version) in entered {

@@ -1,5 +1,5 @@
-//! The files of a release: what git tracks and what is new goes into the commit, large files into
-//! the store. Bytes whose blob the previous manifest knows, by word of its tag, are not hashed
+//! The files of a release: tracked and new files go into the commit, large files into the store.
+//! Bytes whose blob is listed in the previous manifest, authenticated by its tag, are not hashed
 //! again.
 
 mod reader;
@@ -29,39 +29,39 @@ use crate::{
 };
 use reader::{FileInGit, Looked, Reader};
 
-/// What a release consists of.
+/// The contents of a release.
 #[derive(Default)]
 pub struct ReleaseFiles {
     /// The manifest's files.
     pub entries: Vec<ManifestFile>,
-    /// How the commit's tree differs from HEAD; entries that do not differ may be among them.
+    /// The changes of the commit's tree from HEAD; may include unchanged entries.
     pub tree: Vec<TreeChange>,
-    /// How the index changes; an entry that does not differ only gets new stat data.
+    /// The changes of the index; an unchanged entry only gets new stat data.
     pub index: Vec<TreeChange>,
     /// Changes of the work tree: versions in configuration and registry.
     pub edits: Vec<PathChange>,
     /// Large files and their digests.
     pub large: Vec<(RelPath, Digest)>,
-    /// Blobs to be written.
+    /// Blobs to write.
     pub blobs: Vec<NewBlob>,
     /// Blobs that git has but may not have synced.
     pub unsynced: Vec<GitId>,
-    /// The plan's lines.
+    /// The lines for the plan.
     pub lines: Vec<FileLine>,
-    /// Ignored files that are no part of it.
+    /// Ignored files that are not part of it.
     pub left_out: LeftOut,
-    /// The plan's remarks.
+    /// The remarks for the plan.
     pub notes: Vec<String>,
-    /// Which files were read, because the index does not vouch for them.
+    /// Files that were read because the index does not vouch for them.
     pub read: HashSet<RelPath>,
-    /// What the sources say, for the next release.
+    /// Facts from the sources, for the next release.
     pub facts: Option<NewFacts>,
-    /// Files whose line ends git does not give back as they are.
+    /// Files whose line ends git does not restore exactly.
     pub line_ends: Vec<RelPath>,
 }
 
 impl ReleaseFiles {
-    /// True when a release restores these files: each `same` as its own of that path, and no other.
+    /// Returns true when a release restores exactly these files, compared by `same`, and no others.
     pub fn restores_like(
         &self,
         released: &Manifest,
@@ -79,7 +79,7 @@ impl ReleaseFiles {
     }
 }
 
-/// Finds them, given a scan of the task's folders.
+/// Finds the files, given a scan of the task's folders.
 pub fn find(
     site: &RepoSite,
     task: &TaskSpec,
@@ -130,7 +130,7 @@ pub fn find(
     Ok(found)
 }
 
-/// Warns of files whose names no release can hold.
+/// Warns of files whose names cannot be stored in a release.
 fn warn_of_names(site: &RepoSite, scope: &Scope, scan: &Scan) {
     for path in scan.refused.iter().filter(|path| scope.owns(path)) {
         let why = RelPath::parse(path.as_bytes())
@@ -141,7 +141,7 @@ fn warn_of_names(site: &RepoSite, scope: &Scope, scan: &Scan) {
     }
 }
 
-/// Refuses a submodule among the task's files, and a task that lies in a repository of its own.
+/// Refuses a submodule among the task's files, and a task inside a nested repository.
 fn refuse_repositories(scope: &Scope, scan: &Scan) -> Result<(), Error> {
     let dirs = scope.dirs();
     let holds_all = |nested: &&RelPath| dirs.iter().any(|dir| dir.is_in(nested));
@@ -158,8 +158,8 @@ fn refuse_repositories(scope: &Scope, scan: &Scan) -> Result<(), Error> {
     })
 }
 
-/// Digest and size of the blobs that the previous release lists. A manifest that no tag vouches for
-/// may have been edited: nothing is taken from it unread.
+/// Returns digest and size of the blobs in the previous release. A manifest that no tag vouches for
+/// may have been edited, so nothing is taken from it.
 fn known_blobs(previous: Option<&Found>) -> HashMap<&GitId, (Digest, u64)> {
     let vouched = previous.filter(|found| manifests::digest_in(&found.tag.message).is_some());
     let mut known = HashMap::with_capacity(vouched.map_or(0, |found| found.manifest.files.len()));
@@ -168,7 +168,7 @@ fn known_blobs(previous: Option<&Found>) -> HashMap<&GitId, (Digest, u64)> {
     known
 }
 
-/// From the files to git's form, by the rules that are still there.
+/// Returns the converter to git's form, by the rules that still exist.
 fn converter(site: &RepoSite, scope: &Scope, scan: &Scan) -> Result<Converter, Failure> {
     let lost = |tracked: &&Tracked| {
         scope.owns(&tracked.path)
@@ -183,8 +183,8 @@ fn converter(site: &RepoSite, scope: &Scope, scan: &Scan) -> Result<Converter, F
     Ok(site.git.converter(Attributes::After(&gone))?)
 }
 
-/// Names large files of the release before that are not there any more. Where the store has no
-/// bytes of them either, as in another clone, it is not said that somebody deleted them.
+/// Lists vanished large files of the previous release as deleted; fails when the store lacks their
+/// bytes too, as in another clone, because they may never have been here.
 fn note_gone_large(
     site: &RepoSite,
     scope: &Scope,
@@ -229,7 +229,7 @@ fn note_gone_large(
     Ok(())
 }
 
-/// Adds a looked-at file to the release.
+/// Adds an examined file to the release.
 fn add(site: &RepoSite, task: &TaskSpec, file: Looked, found: &mut ReleaseFiles) {
     let Looked {
         path,
@@ -273,7 +273,7 @@ fn add(site: &RepoSite, task: &TaskSpec, file: Looked, found: &mut ReleaseFiles)
         .push(ManifestFile::new(grown::role(task, &path), now.record));
 }
 
-/// The plan's line for a file that differs from HEAD.
+/// Returns the plan's line for a file that differs from HEAD.
 fn plan_line(
     site: &RepoSite,
     path: &RelPath,
@@ -310,7 +310,7 @@ fn add_large(
             .filter(|file| file.role == Role::Large);
         if before.is_none_or(|file| file.digest() != Some(record.digest)) {
             let large_side = |size| Some(Side { size, bytes: None });
-            // It may have been in git until now; there it is gone.
+            // It may have been in git until now, and is removed there.
             found.lines.retain(|line| line.path != path);
             found.lines.extend(lines::line(
                 &path,

@@ -1,4 +1,4 @@
-//! Reads files into what git stores for them. Bytes whose blob the previous manifest knows are not
+//! Reads files into the form that git stores. Bytes whose blob the previous manifest lists are not
 //! hashed again, and a file that git's stat cache vouches for is not read. Writes nothing.
 
 use std::collections::{HashMap, HashSet};
@@ -14,28 +14,28 @@ use crate::{
     site::RepoSite,
 };
 
-/// One file after it was looked at.
+/// One examined file.
 pub(super) struct Looked {
     pub(super) path: RelPath,
     pub(super) head: Option<TreeEntry>,
     pub(super) index: Option<TreeEntry>,
     pub(super) now: Option<FileInGit>,
-    /// True when the index's stat data may not be the file's.
+    /// True when the index's stat data may be outdated.
     pub(super) stale: bool,
     /// True when it was read.
     pub(super) read: bool,
 }
 
-/// What git stores for a file of the work tree.
+/// The form in which git stores a file of the work tree.
 pub(super) struct FileInGit {
     pub(super) record: FileRecord,
     pub(super) blob: Option<NewBlob>,
     pub(super) sync: bool,
-    /// False when other line ends come back than there are.
+    /// False when a checkout would produce other line ends.
     pub(super) exact: bool,
 }
 
-/// Reads files into what git stores for them.
+/// Reads files into the form that git stores.
 pub(super) struct Reader<'a> {
     pub(super) site: &'a RepoSite,
     pub(super) converter: &'a Converter,
@@ -43,7 +43,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads what the index knows and the small files that it does not, many at once.
+    /// Reads indexed files and small untracked ones, in parallel.
     pub(super) fn read_all(
         &self,
         scope: &Scope,
@@ -55,8 +55,7 @@ impl Reader<'_> {
             .iter()
             .filter(|tracked| scope.owns(&tracked.path))
             .collect();
-        // A file that was staged as deleted and still lies there is an untracked file that HEAD
-        // knows.
+        // A file that was staged as deleted but still exists is an untracked file known to HEAD.
         let unstaged = tracked.iter().filter(|tracked| tracked.index.is_none());
         let in_head: HashMap<&RelPath, &TreeEntry> = unstaged
             .filter_map(|tracked| Some((&tracked.path, tracked.head.as_ref()?)))
@@ -67,7 +66,7 @@ impl Reader<'_> {
             .into_iter()
             .filter(|tracked| !there.contains(&tracked.path))
             .collect();
-        // Not into one result: rayon would make the list in parts and move them.
+        // Do not collect into one result: rayon would build the list in parts and move them.
         self.site.work("reading", total, false, || {
             let tracked = tracked.par_iter().map(|tracked| self.tracked(tracked));
             tracked
@@ -80,7 +79,7 @@ impl Reader<'_> {
         })
     }
 
-    /// A file that the index or HEAD knows.
+    /// Examines a file that the index or HEAD knows.
     fn tracked(&self, tracked: &Tracked) -> Result<Looked, Failure> {
         let now = match (&tracked.state, &tracked.index) {
             (WorkState::Clean | WorkState::LeftOut, Some(entry)) => {
@@ -106,7 +105,7 @@ impl Reader<'_> {
         })
     }
 
-    /// A folder in place of a file is a removal; a device, FIFO or socket is nothing to release.
+    /// Refuses devices, FIFOs and sockets; a folder in place of a file counts as a removal.
     fn refuse_special(&self, path: &RelPath) -> Result<(), Error> {
         match capture::stat(&*self.site.tree, path)?.map(|stat| stat.kind) {
             Some(crate::base::Type::Other) => Err(Error::NotAFile {
@@ -117,7 +116,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A file that the index does not know; HEAD may.
+    /// Examines a file that is not in the index, but may be in HEAD.
     fn untracked(&self, path: &RelPath, head: Option<&TreeEntry>) -> Result<Looked, Failure> {
         let now = self.read(path, None)?;
         self.site.progress(1);
@@ -131,7 +130,7 @@ impl Reader<'_> {
         })
     }
 
-    /// A file that equals its index entry.
+    /// Examines a file that equals its index entry.
     fn clean(&self, path: &RelPath, entry: &TreeEntry) -> Result<FileInGit, Failure> {
         let known = self.known.get(&entry.id).copied();
         let (digest, size) = match known {
@@ -159,7 +158,7 @@ impl Reader<'_> {
         })
     }
 
-    /// A file that must be read.
+    /// Examines a file that must be read.
     fn read(
         &self,
         path: &RelPath,
@@ -171,7 +170,7 @@ impl Reader<'_> {
         let link = now.record.is_link();
         let indexed = index.and_then(|entry| entry.mode.blob_kind());
         let kind = match indexed {
-            // Where the file system keeps no executable bit, the index says what it is.
+            // Without an executable bit in the file system, the index decides.
             Some(kind) if !link && kind != FileKind::Link && !self.site.git.trusts_file_mode() => {
                 kind
             }
@@ -198,7 +197,7 @@ impl Reader<'_> {
         }))
     }
 
-    /// What git stores for a file of Git LFS: its pointer.
+    /// Returns the form in which git stores a Git LFS file: its pointer.
     fn as_pointer(&self, now: &FileRecord, kind: FileKind) -> FileInGit {
         let pointer = git::Repo::lfs_pointer(&now.digest, now.size);
         let (path, id) = (now.path.clone(), self.site.git.blob_id(&pointer));
@@ -210,7 +209,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What git keeps of a file's bytes, and whether these very bytes come back from that.
+    /// Returns the bytes that git stores for a file, and whether a checkout restores exactly these.
     fn in_git(&self, path: &RelPath, bytes: Vec<u8>) -> Result<(Vec<u8>, bool), Failure> {
         if self.converter.is_plain(path)? {
             return Ok((bytes, true));
@@ -224,8 +223,8 @@ impl Reader<'_> {
         Ok((in_git, exact))
     }
 
-    /// True when git keeps the bytes of a Git LFS file as they are: nothing, and a pointer whose
-    /// object was never fetched.
+    /// Returns true when git stores the bytes of a Git LFS file unchanged: an empty file, or a
+    /// pointer whose object was never fetched.
     fn stays(&self, path: &RelPath, bytes: Option<&Vec<u8>>) -> Result<bool, Failure> {
         let Some(bytes) = bytes.filter(|bytes| bytes.len() < 1024) else {
             return Ok(false);
@@ -234,7 +233,7 @@ impl Reader<'_> {
     }
 }
 
-/// Digest and size of what was read.
+/// Returns digest and size of bytes.
 fn read_of(bytes: &[u8]) -> (Digest, u64) {
     (Digest::of(bytes), bytes.len() as u64)
 }

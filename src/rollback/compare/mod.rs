@@ -1,8 +1,8 @@
-//! Compares a release with what is there: which paths change, and how, in the work tree, the
-//! commit and the index. Proves on the way that all bytes to be written are here and intact.
+//! Compares a release with the current state: which paths change, and how, in the work tree, the
+//! commit and the index. Also proves that all bytes to be written are available and intact.
 //!
-//! Changes nothing. Read `written` for what comes, `removed` for what goes, `refusals` for
-//! what is refused before that.
+//! Changes nothing. See `written` for additions, `removed` for removals, and `refusals` for what is
+//! refused beforehand.
 
 mod refusals;
 mod remarks;
@@ -26,13 +26,13 @@ use crate::{
 };
 use written::Reader;
 
-/// What is compared.
+/// The input of a comparison.
 pub struct Comparison<'a> {
     /// The ports.
     pub site: &'a RepoSite,
     /// The task.
     pub task: &'a TaskSpec,
-    /// Its globs.
+    /// The compiled globs.
     pub scope: &'a Scope,
     /// The releases of the task.
     pub releases: &'a Releases,
@@ -42,7 +42,7 @@ pub struct Comparison<'a> {
     pub with_shared: bool,
 }
 
-/// What was found.
+/// The result of a comparison.
 #[derive(Default)]
 pub struct Compared {
     /// Changes of the work tree, sorted by path.
@@ -51,12 +51,12 @@ pub struct Compared {
     pub tree: Vec<TreeChange>,
     /// Changes of the index.
     pub index: Vec<TreeChange>,
-    /// Index entries that are right but whose stat data is old: their files had to be read, and
-    /// every later look would read them again.
+    /// Correct index entries with outdated stat data: their files had to be read, and would be read
+    /// again on every later comparison.
     pub stale: Vec<TreeChange>,
-    /// Blobs that must be durable before files that hold the same bytes are replaced.
+    /// Blobs that must be durable before files with the same bytes are replaced.
     pub unsynced: Vec<GitId>,
-    /// How many files stay as they are.
+    /// The number of unchanged files.
     pub unchanged: usize,
     /// Untracked files that stay.
     pub untracked: Vec<RelPath>,
@@ -68,17 +68,17 @@ pub struct Compared {
     pub drift: Vec<String>,
     /// Paths whose content in the work tree was not committed.
     pub uncommitted: BTreeSet<RelPath>,
-    /// Stale bytecode that goes.
+    /// Number of stale bytecode files to remove.
     pub bytecode: usize,
-    /// Repositories of their own that stay as they are.
+    /// Nested repositories that stay as they are.
     pub nested: Vec<RelPath>,
-    /// Untracked files where the version has a file or a folder: they are saved, and go.
+    /// Number of untracked files saved and removed because the version has a file or folder there.
     pub made_room: usize,
-    /// Files that get other line ends than they had when they were released.
+    /// Files restored with other line ends than they had at release.
     pub line_ends: Vec<RelPath>,
 }
 
-/// The files that are restored, by path.
+/// The files to restore, by path.
 pub(super) type Wanted<'a> = Sorted<'a, &'a ManifestFile>;
 
 impl Comparison<'_> {
@@ -121,8 +121,8 @@ impl Comparison<'_> {
         Ok(compared)
     }
 
-    /// What lies where the release has its files. A release that is damaged, or that reaches
-    /// elsewhere, is refused before anything that was seen counts.
+    /// Scans the paths of the release's files. A release that is damaged, or that reaches outside
+    /// its task, is refused before the scan is used.
     fn look(&self, wanted: &Wanted<'_>) -> Result<Scan, Failure> {
         let dirs = self.scope.dirs_and(wanted.paths());
         let (commit, scan) = rayon::join(
@@ -135,8 +135,8 @@ impl Comparison<'_> {
         Ok(scan?)
     }
 
-    /// The ignored files that stay. What is written or goes, also to make room or beside a
-    /// database, does not stay as it is.
+    /// Returns the ignored files that stay. Excludes files that are written or removed, also to
+    /// make room or beside a database.
     fn left_out(&self, wanted: &Wanted<'_>, scan: &Scan, compared: &Compared) -> LeftOut {
         let changes = |path: &RelPath| {
             compared
@@ -151,7 +151,7 @@ impl Comparison<'_> {
         left_out::of(&*self.site.tree, self.task, self.scope, ignored)
     }
 
-    /// The files that are restored, by path.
+    /// Returns the files to restore, by path.
     fn wanted(&self) -> Wanted<'_> {
         let files = self.target.manifest.files.iter();
         let files = files
@@ -159,8 +159,8 @@ impl Comparison<'_> {
         Sorted::new(files.map(|file| (file.path(), file)))
     }
 
-    /// Line endings follow the attributes that will be in force afterwards: the target's own in
-    /// the task, those of the work tree elsewhere.
+    /// Line endings follow the attributes in force afterwards: the target's own inside the task,
+    /// the work tree's elsewhere.
     pub(super) fn rules(&self, wanted: &Wanted<'_>, tracked: &Sorted<'_, &Tracked>) -> RuleChanges {
         let is_rules = |path: &RelPath| {
             path.name() == b".gitattributes" && !self.protects(path, &mut Compared::default())
@@ -183,7 +183,7 @@ impl Comparison<'_> {
         come.chain(go.map(|path| (path.clone(), None))).collect()
     }
 
-    /// True, and noted, for a protected path that exists; one that is missing may be restored.
+    /// Returns true, and notes it, for an existing protected path; a missing one may be restored.
     pub(super) fn protects(&self, path: &RelPath, compared: &mut Compared) -> bool {
         let is_there = |path: &RelPath| {
             capture::stat(&*self.site.tree, path)
@@ -191,7 +191,7 @@ impl Comparison<'_> {
                 .flatten()
                 .is_some()
         };
-        // A database that stays keeps the log that it has, also when that is none.
+        // A database that stays keeps its present log, or the absence of one.
         let of_kept = |path: &RelPath| {
             sqlite::database_of(path)
                 .is_some_and(|database| self.scope.protects(&database) && is_there(&database))
@@ -204,7 +204,7 @@ impl Comparison<'_> {
     }
 }
 
-/// Adds a change when there is one.
+/// Adds a change unless both entries are equal.
 fn note(
     changes: &mut Vec<TreeChange>,
     path: &RelPath,

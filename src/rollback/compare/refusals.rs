@@ -1,6 +1,5 @@
-//! What keeps a comparison from beginning: repositories of their own in the way, files that are not
-//! the task's, and names that are one on this file system. Nothing is changed and nothing is noted
-//! here.
+//! Conditions that stop a comparison before it begins: nested repositories in the way, files
+//! outside the task, and names that coincide on this file system. Changes and notes nothing.
 
 use std::collections::HashMap;
 
@@ -13,8 +12,8 @@ use crate::{
 };
 
 impl Comparison<'_> {
-    /// The repositories of their own in the task's folders, which stay as they are; one that lies
-    /// where a file of the version must go is in the way.
+    /// Returns the nested repositories in the task's folders, which stay as they are; refuses one
+    /// in the place of a file of the version.
     pub(super) fn nested(&self, wanted: &Wanted<'_>, scan: &Scan) -> Result<Vec<RelPath>, Failure> {
         let all: Vec<&RelPath> = scan.submodules.iter().chain(&scan.nested).collect();
         let needs = |file: &&&ManifestFile| {
@@ -40,8 +39,8 @@ impl Comparison<'_> {
             .collect())
     }
 
-    /// A manifest reaches only the task's own folders, whoever wrote it. What the settings
-    /// exclude by now may still come back: it was the task's when it was released.
+    /// Refuses a manifest that reaches outside the task's folders, whoever wrote it. Files that the
+    /// settings exclude by now may be restored: they belonged to the task when it was released.
     pub(super) fn check_scope(&self, wanted: &Wanted<'_>) -> Result<(), Failure> {
         let (dirs, settings) = (self.scope.dirs(), &self.site.settings);
         let own = |path: &RelPath| {
@@ -67,7 +66,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Paths that are one on a file system that folds case.
+    /// Refuses paths that coincide on a file system that folds case.
     pub(super) fn check_twins(&self, wanted: &Wanted<'_>) -> Result<(), Failure> {
         if !self.site.git.folds_case() {
             return Ok(());

@@ -1,5 +1,5 @@
-//! What a person is told of a comparison and what changes nothing: files that come back with other
-//! line ends, and shared files that are not what the release expects.
+//! Remarks about a comparison that change nothing: files restored with other line ends, and shared
+//! files that differ from what the release expects.
 
 use super::{Compared, Comparison, Wanted};
 use crate::{
@@ -10,8 +10,8 @@ use crate::{
 };
 
 impl Comparison<'_> {
-    /// Files that are written with other line ends than they had when they were released: git kept
-    /// one form of them, or another `.gitattributes` is in force by now.
+    /// Returns the files written with other line ends than they had at release: git normalized
+    /// them, or another `.gitattributes` is in force by now.
     pub(super) fn other_line_ends(
         &self,
         wanted: &Wanted<'_>,
@@ -43,7 +43,7 @@ impl Comparison<'_> {
         Ok(found)
     }
 
-    /// Shared files that are not what the target expects.
+    /// Finds shared files that differ from what the target expects.
     pub(super) fn find_drift(&self, compared: &mut Compared) -> Result<(), Failure> {
         if self.with_shared {
             return Ok(());
@@ -78,7 +78,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Which other tasks' newest releases list a shared file, in words.
+    /// Returns the other tasks whose newest releases list a shared file, as text.
     fn users(&self, path: &RelPath) -> String {
         let others = self
             .site

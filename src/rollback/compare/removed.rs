@@ -1,5 +1,5 @@
-//! What must go: tracked files that the release does not have, untracked ones that some release of
-//! the task listed, and stale bytecode. Untracked files that no release knew stay.
+//! Finds files to remove: tracked files that the release lacks, untracked ones listed by some
+//! release of the task, and stale bytecode. Untracked files unknown to every release stay.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl Comparison<'_> {
-    /// Finds what must go: tracked files that the target does not have, untracked ones that some
-    /// release listed, and bytecode of what changes.
+    /// Finds files to remove: tracked files that the target lacks, untracked ones that some release
+    /// listed, and bytecode of changed modules.
     pub(super) fn remove(
         &self,
         wanted: &Wanted<'_>,
@@ -29,7 +29,7 @@ impl Comparison<'_> {
         let loose: Vec<(&RelPath, bool)> =
             loose.filter(|(path, _)| self.scope.owns(path)).collect();
         self.remove_tracked(wanted, &scan.tracked, compared)?;
-        // What was taken out of the index is listed on both sides.
+        // A file removed from the index is listed on both sides.
         let known = Sorted::new(scan.tracked.iter().map(|file| (&file.path, ())));
         let candidates: Vec<&RelPath> = loose
             .iter()
@@ -44,7 +44,7 @@ impl Comparison<'_> {
         self.drop_bytecode(&loose, compared)
     }
 
-    /// Tracked files that the target does not have go from everywhere.
+    /// Removes tracked files that the target lacks, in work tree, commit and index.
     fn remove_tracked(
         &self,
         wanted: &Wanted<'_>,
@@ -73,7 +73,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Untracked files go when some release listed them; the others are named, and stay.
+    /// Removes untracked files that some release listed; reports the others, which stay.
     fn remove_loose(
         &self,
         candidates: Vec<&RelPath>,
@@ -96,7 +96,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// What is at a path now.
+    /// Records what is at a path now.
     fn existing(
         &self,
         path: &RelPath,
@@ -110,7 +110,7 @@ impl Comparison<'_> {
         )?)
     }
 
-    /// Which of these paths some release of the task listed as its own.
+    /// Returns the paths that some release of the task listed as its own.
     fn listed(&self, candidates: &[&RelPath]) -> BTreeSet<RelPath> {
         let mut listed = BTreeSet::new();
         if candidates.is_empty() {
@@ -134,8 +134,8 @@ impl Comparison<'_> {
         listed
     }
 
-    /// Removes the bytecode of changed Python modules: Python believes a cache whose second and
-    /// size match the source, so a quick rewrite of the same size would run the old code.
+    /// Removes the bytecode of changed Python modules: Python accepts a cache whose second and size
+    /// match the source, so after a quick rewrite of equal size the old code would run.
     fn drop_bytecode(
         &self,
         loose: &[(&RelPath, bool)],

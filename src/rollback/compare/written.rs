@@ -1,6 +1,6 @@
-//! What must be written so that the release's files are there: in the work tree, in the commit and
-//! in the index. A file that is as released is not read where git's index or our own stat cache
-//! vouches for it.
+//! Finds what must be written to restore the release's files: in the work tree, in the commit and
+//! in the index. Files that are as released according to git's index or snapback's own stat cache
+//! are not read.
 
 use rayon::prelude::*;
 
@@ -17,10 +17,10 @@ use crate::{
     },
 };
 
-/// How files of the target become files of the work tree.
+/// How files of the target are converted for the work tree.
 pub(super) struct Reader<'a> {
     pub(super) converter: &'a Converter,
-    /// False when other rules are in force afterwards: they may make other bytes of the same blob.
+    /// False when other rules will be in force: the same blob may then yield other bytes.
     pub(super) same_rules: bool,
 }
 
@@ -41,7 +41,7 @@ impl Comparison<'_> {
             .map(|file| (file, tracked.get(file.path()).copied()))
             .collect();
         let bytes = files.len() as u64;
-        // Boxed, because nearly all of them are `None` and the list is as long as the release.
+        // Boxed, because nearly all are `None` and the list is as long as the release.
         let results: Vec<Option<Box<PathChange>>> =
             self.site.work("comparing", bytes, false, || {
                 let one = |(file, tracked): &(&ManifestFile, Option<&Tracked>)| {
@@ -61,7 +61,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// The change of one file, `None` when it is as released.
+    /// Returns the change of one file; `None` when it is as released.
     fn restore_one(
         &self,
         file: &ManifestFile,
@@ -92,7 +92,7 @@ impl Comparison<'_> {
         }))
     }
 
-    /// What is at the path of a file now.
+    /// Records what is at the path of a file now.
     fn before(
         &self,
         file: &ManifestFile,
@@ -109,7 +109,7 @@ impl Comparison<'_> {
         })
     }
 
-    /// Notes how commit and index change for a restored file.
+    /// Notes the changes of commit and index for a restored file.
     fn note_in_git(
         &self,
         file: &ManifestFile,
@@ -132,8 +132,7 @@ impl Comparison<'_> {
         let after = file.entry();
         note(&mut compared.tree, file.path(), head, after.clone());
         if draft.is_some() && index.is_some() && index == after {
-            // Other bytes of the same blob: git must be told of their size, or it takes them for an
-            // edit.
+            // Other bytes of the same blob: git must learn their size, or it reports an edit.
             compared.index.push(TreeChange {
                 path: file.path().clone(),
                 before: index,
@@ -145,8 +144,8 @@ impl Comparison<'_> {
     }
 }
 
-/// The index entry of a file that is as released, when git would have to read the file again to
-/// know it.
+/// Returns the index entry of a file that is as released, if git would have to read the file to
+/// know.
 fn stale_entry(file: &ManifestFile, tracked: Option<&Tracked>) -> Option<TreeChange> {
     let entry = tracked
         .filter(|tracked| tracked.state == WorkState::Maybe)
@@ -158,8 +157,8 @@ fn stale_entry(file: &ManifestFile, tracked: Option<&Tracked>) -> Option<TreeCha
     })
 }
 
-/// Notes of content that is replaced whether it was committed, and which blob must be durable
-/// before that.
+/// Notes whether replaced content was committed, and which blob must be durable before the
+/// replacement.
 fn note_replaced(
     file: &ManifestFile,
     before: &FileRecord,

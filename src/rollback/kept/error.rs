@@ -1,4 +1,4 @@
-//! What keeps files that an operation put aside from coming back.
+//! Errors that prevent restoring files which an operation saved.
 
 use std::path::PathBuf;
 
@@ -7,24 +7,24 @@ use crate::{
     model::Advice,
 };
 
-/// What keeps files that an operation put aside from coming back.
+/// Errors that prevent restoring files which an operation saved.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The folder to write into is not empty.
+    /// The output folder is not empty.
     #[error("{0} exists and is not an empty folder")]
     NotEmpty(PathBuf),
     /// A file outside the repository cannot be written.
     #[error("cannot use {0}")]
     Outside(PathBuf, #[source] std::io::Error),
-    /// An operation has nothing that can be brought back.
+    /// The operation saved nothing that can be restored.
     #[error("operation {0} has put nothing aside")]
     NothingKept(String),
-    /// What it overwrote or deleted was as released, and no file of it was named.
+    /// Everything it overwrote or deleted was as released, and no file was named.
     #[error(
         "nobody had written any of what operation {0} overwrote or deleted: it was as released"
     )]
     NothingWritten(String),
-    /// It has nothing at a path.
+    /// It saved nothing at this path.
     #[error("operation {op} has put nothing aside of {path}")]
     NotKept {
         /// The operation.
@@ -32,7 +32,7 @@ pub enum Error {
         /// The path.
         path: RelPath,
     },
-    /// It is of no one task, so its files only come into a folder.
+    /// It belongs to no single task, so its files can only be restored into a folder.
     #[error("operation {0} is of no one task: its files come back into a folder only")]
     OnlyInto(String),
 }

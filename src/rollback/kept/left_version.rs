@@ -1,4 +1,4 @@
-//! The version that an operation left, to tell what somebody wrote from what was as released.
+//! The version that an operation left, to tell foreign edits from files as released.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::{
     site::{ReadRelease, RepoSite},
 };
 
-/// The version that an operation left, as far as it is kept.
+/// The version that an operation left, as far as it is stored.
 pub(super) struct LeftVersion<'a> {
     site: &'a RepoSite,
     found: Arc<ReadRelease>,
@@ -20,7 +20,7 @@ pub(super) struct LeftVersion<'a> {
 }
 
 impl<'a> LeftVersion<'a> {
-    /// That of an operation; `None` when it was none, or cannot be read.
+    /// Returns the version that an operation left; `None` without one, or when it cannot be read.
     pub(super) fn of(site: &'a RepoSite, operation: &Operation) -> Option<Self> {
         let (task, version) = (
             operation.about.task.as_ref()?,
@@ -47,7 +47,7 @@ impl<'a> LeftVersion<'a> {
         })
     }
 
-    /// True when the version has this file just so.
+    /// Returns true when the version has this file in exactly this state.
     pub(super) fn has(&self, path: &RelPath, state: &FileRecord) -> bool {
         let Some(file) = self
             .places

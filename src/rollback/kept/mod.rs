@@ -1,8 +1,8 @@
-//! What operations put aside, listed and brought back: what somebody wrote while one was at work,
-//! and what it overwrote or deleted.
+//! Lists and restores files that operations saved: foreign edits made while one was running, and
+//! what it overwrote or deleted.
 //!
-//! `restore` describes how files come back into the work tree; nothing here changes the work
-//! tree itself. Files also come back into a folder of their own, which no journal speaks of.
+//! `restore` describes how files return to the work tree; nothing here changes the work tree
+//! itself. Files can also be written into a separate folder, which no journal records.
 
 mod error;
 mod left_version;
@@ -25,17 +25,17 @@ use left_version::LeftVersion;
 
 pub use error::Error;
 
-/// So many of the newest operations are looked at when none is named.
+/// Number of newest operations examined when none is named.
 const NEWEST: usize = 50;
-/// So many of them `status` speaks of.
+/// Number of newest operations that `status` reports on.
 const RECENT: usize = 10;
-/// Says that what somebody wrote was brought back, in the operation's folder.
+/// Name of the marker, in the operation's folder, that foreign edits were restored.
 const RESTORED: &str = "restored";
 
-/// The recent operations that left something of somebody's which nobody has brought back yet.
+/// Returns the recent operations with saved foreign edits that were not restored yet.
 ///
 /// # Errors
-/// When the operations cannot be listed.
+/// Fails when the operations cannot be listed.
 pub fn open_notes(site: &RepoSite) -> Result<Vec<(OpId, Vec<Kept>)>, Failure> {
     if site.is_closed() {
         return Ok(Vec::new());
@@ -55,10 +55,10 @@ pub fn open_notes(site: &RepoSite) -> Result<Vec<(OpId, Vec<Kept>)>, Failure> {
     Ok(recent.filter(|(_, notes)| !notes.is_empty()).collect())
 }
 
-/// The files that can be brought back of one operation, or of the newest ones.
+/// Returns the restorable files of one operation, or of the newest ones.
 ///
 /// # Errors
-/// When there is no such operation, or its plan cannot be read.
+/// Fails when there is no such operation, or its plan cannot be read.
 pub fn files(site: &RepoSite, op: Option<&str>) -> Result<Vec<(OpId, Vec<KeptFile>)>, Failure> {
     let state = &*site.state;
     let ids = match op {
@@ -82,7 +82,7 @@ pub fn files(site: &RepoSite, op: Option<&str>) -> Result<Vec<(OpId, Vec<KeptFil
     Ok(all)
 }
 
-/// The files of one operation, what somebody wrote meanwhile first.
+/// Returns the files of one operation, foreign edits first.
 fn kept_of(
     site: &RepoSite,
     operation: &Operation,
@@ -123,7 +123,7 @@ fn kept_of(
     Ok(files)
 }
 
-/// A file that was put aside; `None` when its bytes were not kept.
+/// Returns a file that was moved aside; `None` when its bytes were not saved.
 fn put_aside(site: &RepoSite, note: &Kept) -> Result<Option<KeptFile>, Failure> {
     let Some(object) = note.object else {
         return Ok(None);
@@ -150,8 +150,8 @@ fn put_aside(site: &RepoSite, note: &Kept) -> Result<Option<KeptFile>, Failure> 
     }))
 }
 
-/// The files that are asked for: those at or below the paths, or all that somebody wrote. A
-/// database and what lay beside it come together: neither says anything without the other.
+/// Returns the requested files: those at or below the paths, or all foreign edits. A database and
+/// its companions are restored together, because neither is meaningful alone.
 fn chosen(site: &RepoSite, wanted: &RestoreKept) -> Result<(Operation, Vec<KeptFile>), Failure> {
     let found = history::open(&site.state, &wanted.op)?;
     let found = found.ok_or_else(|| journal::Error::NotFound(wanted.op.short()))?;
@@ -199,8 +199,8 @@ fn chosen(site: &RepoSite, wanted: &RestoreKept) -> Result<(Operation, Vec<KeptF
     Ok((found.operation, files))
 }
 
-/// True for what somebody wrote: not as the version that was left has it, and none of what
-/// snapback or Python writes themselves.
+/// Returns true for a foreign edit: the file differs from the version that was left, and is not one
+/// that snapback or Python writes.
 pub fn is_somebodys(site: &RepoSite, file: &KeptFile) -> bool {
     let settings = &site.settings;
     let is_ours = file.path == settings.registry
@@ -209,11 +209,11 @@ pub fn is_somebodys(site: &RepoSite, file: &KeptFile) -> bool {
     file.why == Why::Aside || !file.as_released && !is_ours
 }
 
-/// Writes files that an operation put aside below a new or empty folder; returns their paths
-/// there. Of several of one name all are written.
+/// Writes saved files below a new or empty folder; returns their paths there. If several have one
+/// name, all are written.
 ///
 /// # Errors
-/// When there is something in the folder, or a file cannot be read or written.
+/// Fails when the folder is not empty, or a file cannot be read or written.
 pub fn restore_into(
     site: &RepoSite,
     wanted: &RestoreKept,
@@ -259,7 +259,7 @@ pub fn restore_into(
     Ok(paths)
 }
 
-/// From now on `status` need not speak of it. Not worth a failure.
+/// Marks the files as restored, so that `status` stops reporting them. Failure is ignored.
 pub fn note_restored(site: &RepoSite, op: &OpId) {
     let _ = site.state.create(&folder(op).join(RESTORED), 0o600);
 }

@@ -1,4 +1,4 @@
-//! How files that an operation put aside come back to where they were; reads only.
+//! Describes how saved files are restored to their original paths; reads only.
 
 use super::{Error, chosen};
 use crate::{
@@ -28,7 +28,7 @@ impl Change for RestoreKept {
     }
 }
 
-/// Describes how files that an operation put aside come back to where they were.
+/// Describes how saved files are restored to their original paths.
 fn draft(site: &RepoSite, wanted: &RestoreKept) -> Result<Draft, Failure> {
     let (operation, files) = chosen(site, wanted)?;
     operation
@@ -77,7 +77,7 @@ fn draft(site: &RepoSite, wanted: &RestoreKept) -> Result<Draft, Failure> {
     Ok(draft)
 }
 
-/// A restore that brings no file back yet; the task stays at its version.
+/// Returns a restore without files yet; the task stays at its version.
 fn empty_restore(
     site: &RepoSite,
     operation: &Operation,
@@ -99,8 +99,8 @@ fn empty_restore(
     Ok(Draft::new(plan, &message))
 }
 
-/// Adds a file that comes back. Of several of one path the first comes; one that is there
-/// already needs nothing, unless it is a database whose logs are touched.
+/// Adds a restored file. Of several with one path the first wins; a file that is already there
+/// needs nothing, unless it is a database whose logs are touched.
 fn add_kept(
     site: &RepoSite,
     file: KeptFile,
@@ -108,7 +108,7 @@ fn add_kept(
     draft: &mut Draft,
 ) -> Result<(), Failure> {
     let tree = &*site.tree;
-    // The registry belongs to all tasks, and going back changes one entry of it only.
+    // The registry belongs to all tasks, and a rollback changes only one entry of it.
     if file.path == site.settings.registry {
         draft.plan.notes.push(format!(
             "{} is left as it is; --into writes it into a folder",
@@ -149,7 +149,7 @@ fn add_kept(
     Ok(())
 }
 
-/// What lies where the files must go is saved and goes.
+/// Saves and removes what is in the way of the files.
 fn make_room(site: &RepoSite, scope: &Scope, op: &OpId, draft: &mut Draft) -> Result<(), Failure> {
     let paths = room::with_obstacles(
         &*site.tree,
@@ -171,8 +171,7 @@ fn make_room(site: &RepoSite, scope: &Scope, op: &OpId, draft: &mut Draft) -> Re
     Ok(())
 }
 
-/// Says when the configuration that comes back names another version than the one that is
-/// active.
+/// Notes when the restored configuration names a version other than the active one.
 fn note_other_version(site: &RepoSite, task: &TaskSpec, draft: &mut Draft) -> Result<(), Failure> {
     let Some(file) = draft
         .files
@@ -204,7 +203,7 @@ fn note_other_version(site: &RepoSite, task: &TaskSpec, draft: &mut Draft) -> Re
     Ok(())
 }
 
-/// Adds the lines of what goes: logs that SQLite would read, and what lies in the way.
+/// Adds the lines of removed files: logs that SQLite would apply, and files in the way.
 fn add_deleted_lines(draft: &mut Draft) {
     let gone = draft.files.iter().filter(|file| file.after.is_none());
     let why = |path: &RelPath| {
@@ -221,7 +220,7 @@ fn add_deleted_lines(draft: &mut Draft) {
         .extend(gone.map(|file| line(&file.path, Letter::D, size(file), why(&file.path))));
 }
 
-/// A line of the plan.
+/// Builds a line of the plan.
 fn line(path: &RelPath, letter: Letter, size: u64, note: &str) -> FileLine {
     FileLine {
         path: path.clone(),

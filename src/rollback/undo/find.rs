@@ -1,6 +1,6 @@
-//! Which operation an undo or redo takes back: the last one that is done, of the task and of this
-//! work tree first. An earlier one is refused, and so is a release that nobody named where nobody
-//! can be asked. Reads the journal only.
+//! Selects the operation that an undo or redo applies to: the last one done, of the task and of
+//! this work tree first. Refuses an earlier one, and an unnamed release where nobody can be asked.
+//! Reads the journal only.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,7 +20,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// The operations that ended as done, oldest first, and in which work tree each was done.
+/// Returns the successful operations, oldest first, with the work tree of each.
 fn finished(state: &Arc<dyn Fs>) -> Result<Vec<(Done, String)>, Failure> {
     let mut done = Vec::new();
     for id in history::ids(&**state)? {
@@ -50,10 +50,10 @@ fn finished(state: &Arc<dyn Fs>) -> Result<Vec<(Done, String)>, Failure> {
     Ok(done)
 }
 
-/// The other work tree in which an operation was done.
+/// Returns the other work tree in which an operation was done.
 type Place<'p> = dyn Fn(&OpId) -> Option<String> + 'p;
 
-/// Finds the operation that an undo (or redo) takes back.
+/// Finds the operation that an undo (or redo) applies to.
 pub fn find(site: &RepoSite, request: &request::Undo, kind: OpKind) -> Result<Operation, Failure> {
     let all = finished(&site.state)?;
     let here = site.git.work_tree().to_string_lossy();
@@ -80,8 +80,8 @@ pub fn find(site: &RepoSite, request: &request::Undo, kind: OpKind) -> Result<Op
     Ok(open(&site.state, &id)?)
 }
 
-/// The release to take back, opened. A script that takes its rollback back must not lose a release
-/// when there was no rollback: where nobody can be asked, it must be named.
+/// Opens the release to undo. A script that undoes its rollback must not lose a release when there
+/// was no rollback, so the release must be named where nobody can be asked.
 fn named_release(
     site: &RepoSite,
     release: &OpId,
@@ -100,9 +100,8 @@ fn named_release(
     Ok(release)
 }
 
-/// The operation that is meant: the one that is named, if it is the last of its task, else the
-/// last one. What was done here comes first: other work trees have their own files, and their own
-/// turn.
+/// Returns the named operation, which must be the last of its task, or without a name the last one.
+/// Operations done here come first: other work trees have their own files and order.
 fn chosen(
     site: &RepoSite,
     (done_here, done): (Vec<Done>, Vec<Done>),
@@ -139,7 +138,7 @@ fn chosen(
     }
 }
 
-/// A release that was taken back is as if it had never been made.
+/// Drops releases that were taken back, as if they had never been made.
 fn without_releases_taken_back(done: Vec<Done>) -> Vec<Done> {
     let is_release = |id: &OpId| {
         done.iter()
@@ -161,8 +160,8 @@ fn without_releases_taken_back(done: Vec<Done>) -> Vec<Done> {
         .collect()
 }
 
-/// The release that is to be taken back, when one is meant: by its name, or because it is the
-/// newest operation. One that lies below others, which were taken back, is not meant.
+/// Returns the release to undo, if one is meant: by its name, or because it is the newest
+/// operation. One below other, undone operations is not meant.
 fn release_to_take_back(
     done_here: &[Done],
     done: &[Done],
@@ -193,8 +192,8 @@ fn release_to_take_back(
     }
 }
 
-/// Only the last operation of a task can be taken back: an earlier one knows nothing of the
-/// files that a later one changed.
+/// Refuses all but the last operation of a task: an earlier one does not know the files that a
+/// later one changed.
 fn refuse_later(done: &[Done], id: &OpId, kind: OpKind, place: &Place<'_>) -> Result<(), Error> {
     let Some(task) = done
         .iter()
@@ -222,7 +221,7 @@ fn open(state: &Arc<dyn Fs>, id: &OpId) -> Result<Operation, journal::Error> {
         .ok_or_else(|| journal::Error::NotFound(id.to_string()))
 }
 
-/// Why an operation cannot be taken back.
+/// Returns why an operation cannot be undone.
 fn cannot(site: &RepoSite, id: &OpId) -> Result<Error, journal::Error> {
     let kind = open(&site.state, id)?.about.kind;
     let why = match kind {

@@ -1,9 +1,9 @@
 //! The inverse of an operation, described in the same terms as the operation itself.
 //!
-//! Every path goes back to the state that was recorded before; what is there now is saved first,
-//! so an undo can be redone. The branch goes forward: one more commit whose tree is, for the
-//! touched paths, what it was. The registry goes back by its one entry, because other tasks may
-//! have moved on since.
+//! Every path returns to its recorded earlier state; its current state is saved first, so that an
+//! undo can be redone. The branch goes forward: one more commit whose tree has the earlier content
+//! for the touched paths. In the registry only the one entry is reverted, because other tasks may
+//! have moved on.
 
 mod find;
 
@@ -56,8 +56,8 @@ pub fn draft(
     inverse.draft()
 }
 
-/// The registry must still name the version that the operation left: after a branch was switched
-/// or the task went elsewhere, the inverse would mix versions.
+/// Checks that the registry still names the version that the operation left: after a switch of
+/// branches or another change of the task, the inverse would mix versions.
 fn check_place(site: &RepoSite, task: &TaskSpec, operation: &Operation) -> Result<(), Failure> {
     let Some(change) = &operation.about.registry else {
         return Ok(());
@@ -68,8 +68,8 @@ fn check_place(site: &RepoSite, task: &TaskSpec, operation: &Operation) -> Resul
         (None, None) => Ok(None),
         (None, Some(trouble)) => Err(trouble),
     };
-    // A registry that nobody can read, or whose entry the operation could not set, says nothing:
-    // then the task's own configuration does, and a task without one stands where its files stand.
+    // An unreadable registry, or one that the operation could not edit, is no evidence: then the
+    // task's own configuration decides, and a task without one is taken to be in place.
     let now = match entry {
         Ok(version) if !operation.leaves_registry() => version,
         _ => match catalog::registry::config_version(&*site.tree, task) {
@@ -106,24 +106,24 @@ fn check_place(site: &RepoSite, task: &TaskSpec, operation: &Operation) -> Resul
 struct Inverse<'a> {
     site: &'a RepoSite,
     task: &'a TaskSpec,
-    /// The operation that is taken back.
+    /// The operation to invert.
     operation: &'a Operation,
     /// Undo or redo.
     kind: OpKind,
 }
 
-/// The files that go back.
+/// The files to restore.
 #[derive(Default)]
 struct FilesBack {
     files: Vec<PathChange>,
     /// Blobs that must be durable before their files are replaced.
     unsynced: Vec<GitId>,
-    /// What was changed since the operation.
+    /// Paths changed since the operation.
     uncommitted: BTreeSet<RelPath>,
 }
 
 impl Inverse<'_> {
-    /// Describes it.
+    /// Describes the inverse.
     fn draft(&self) -> Result<Draft, Failure> {
         let (site, task, operation) = (self.site, self.task, self.operation);
         let scan = self.look()?;
@@ -174,13 +174,13 @@ impl Inverse<'_> {
         Ok(draft)
     }
 
-    /// True for the registry where its one entry goes back. A registry that was mended has no such
-    /// entry: it goes as a whole.
+    /// Returns true for a registry of which only one entry is reverted. A repaired registry has no
+    /// such entry and is restored as a whole.
     fn goes_by_entry(&self, path: &RelPath) -> bool {
         self.operation.about.registry.is_some() && *path == self.site.settings.registry
     }
 
-    /// What lies where the files go back.
+    /// Scans the paths to restore.
     fn look(&self) -> Result<Scan, Failure> {
         let paths: Vec<RelPath> = self
             .operation
@@ -191,7 +191,7 @@ impl Inverse<'_> {
         scan_of(self.site, &room::with_obstacles(&*self.site.tree, paths)?)
     }
 
-    /// The files that go back, and the logs that may not stay beside their databases.
+    /// Returns the files to restore, and the logs that may not stay beside their databases.
     fn files_back(&self, scan: &Scan, sides: Sides) -> Result<FilesBack, Failure> {
         let site = self.site;
         let indexed = indexed(scan);
@@ -228,7 +228,7 @@ impl Inverse<'_> {
         Ok(back)
     }
 
-    /// What the person sees.
+    /// Builds the plan.
     fn plan(&self, files: &[PathChange], edited: &BTreeSet<RelPath>) -> Plan {
         let (task, operation) = (self.task, self.operation);
         Plan {
@@ -251,8 +251,8 @@ impl Inverse<'_> {
         }
     }
 
-    /// The commit and index changes: for each path that the operation changed, what it was before;
-    /// what makes room is tracked no more.
+    /// Adds the commit and index changes: each path that the operation changed gets its earlier
+    /// entry, and files that make room are untracked.
     fn add_commit(&self, gone: &[&Tracked], draft: &mut Draft) -> Result<(), Failure> {
         let Some(publication) = self.operation.publication() else {
             return Ok(());
@@ -289,7 +289,7 @@ impl Inverse<'_> {
         Ok(())
     }
 
-    /// The changes of a publication but for the registry, which goes back by its entry.
+    /// Returns the changes of a publication except the registry, which is reverted by its entry.
     fn own<'p>(&self, changes: &'p [TreeChange]) -> impl Iterator<Item = &'p TreeChange> {
         let registry = &self.site.settings.registry;
         changes
@@ -297,7 +297,7 @@ impl Inverse<'_> {
             .filter(move |change| change.path != *registry)
     }
 
-    /// How the tree of the commit changes.
+    /// Returns the changes of the commit's tree.
     fn tree_back(
         &self,
         publication: &Publication,
@@ -317,7 +317,7 @@ impl Inverse<'_> {
         Ok(tree)
     }
 
-    /// Adds how the index changes, given the files that go back.
+    /// Adds the changes of the index, given the files to restore.
     fn add_index(&self, publication: &Publication, draft: &mut Draft) -> Result<(), Failure> {
         let paths: Vec<RelPath> = self
             .own(&publication.index)
@@ -328,7 +328,7 @@ impl Inverse<'_> {
         let files: HashSet<&RelPath> = draft.files.iter().map(|file| &file.path).collect();
         for change in self.own(&publication.index) {
             let before = indexed.get(&change.path).map(|entry| (*entry).clone());
-            // A rewritten file whose entry stays needs new stat data, or git takes it for an edit.
+            // A rewritten file whose entry stays needs new stat data, or git reports an edit.
             let rewritten = before.is_some() && files.contains(&change.path);
             if before != change.before || rewritten {
                 draft.index.push(TreeChange {
@@ -341,7 +341,7 @@ impl Inverse<'_> {
         Ok(())
     }
 
-    /// The message of the commit.
+    /// Returns the commit message.
     fn message(&self) -> String {
         let about = &self.operation.about;
         let say = |version: &Option<Version>| {
@@ -360,7 +360,7 @@ impl Inverse<'_> {
     }
 }
 
-/// What git has of some paths; nothing of none.
+/// Scans some paths; an empty list yields an empty scan.
 pub(super) fn scan_of(site: &RepoSite, paths: &[RelPath]) -> Result<Scan, Failure> {
     Ok(if paths.is_empty() {
         Scan::default()
@@ -369,7 +369,7 @@ pub(super) fn scan_of(site: &RepoSite, paths: &[RelPath]) -> Result<Scan, Failur
     })
 }
 
-/// The index's entries.
+/// Returns the index entries.
 pub(super) fn indexed(scan: &Scan) -> HashMap<&RelPath, &TreeEntry> {
     scan.tracked
         .iter()
@@ -377,7 +377,7 @@ pub(super) fn indexed(scan: &Scan) -> HashMap<&RelPath, &TreeEntry> {
         .collect()
 }
 
-/// The steps: those of the operation, seen from the other side.
+/// Adds the steps: those of the operation, inverted.
 fn add_steps(site: &RepoSite, (task, operation): (&TaskSpec, &Operation), draft: &mut Draft) {
     let ran = |role: CommandRole| operation.steps.contains(&Step::Command { role });
     draft
@@ -396,7 +396,7 @@ fn add_steps(site: &RepoSite, (task, operation): (&TaskSpec, &Operation), draft:
     if draft.commit.is_some() {
         draft.steps.push(steps::PUBLISH);
     }
-    // Undo of a rollback 1.3 -> 1.2 lifts the hold of 1.3; redo puts it back.
+    // Undo of a rollback 1.3 -> 1.2 lifts the hold of 1.3; redo restores it.
     let verdicts = operation.steps.iter().filter_map(|step| match step {
         Step::Verdicts(records) => Some(records),
         _ => None,
@@ -410,7 +410,7 @@ fn add_steps(site: &RepoSite, (task, operation): (&TaskSpec, &Operation), draft:
     }
 }
 
-/// The task that an operation belongs to.
+/// Returns the task of an operation.
 pub fn task_of(operation: &Operation) -> Result<&TaskId, catalog::Error> {
     operation
         .about

@@ -1,4 +1,4 @@
-//! The lock files of a task are those that its release recorded.
+//! Checks that the lock files of a task are those that its release recorded.
 
 use crate::{
     base::{Digest, Failure, Fs},
@@ -7,7 +7,7 @@ use crate::{
     verify::{Check, Subject, nothing},
 };
 
-/// The lock files are those that were recorded.
+/// Checks that the lock files are the recorded ones.
 pub struct LockFilesCheck;
 
 impl Check for LockFilesCheck {
@@ -35,7 +35,7 @@ impl Check for LockFilesCheck {
     }
 }
 
-/// Compares the lock files with those that were recorded.
+/// Compares the lock files with the recorded ones.
 fn lock_files(tree: &dyn Fs, manifest: &Manifest, converter: &Converter) -> CheckResult {
     let run = LockFilesCheck.begin();
     let files = &manifest.dependencies.lockfiles;
@@ -45,7 +45,7 @@ fn lock_files(tree: &dyn Fs, manifest: &Manifest, converter: &Converter) -> Chec
             vec!["the release has no lock files".into()],
         );
     }
-    // What lies outside the task no rollback brings back, so a difference is told and is no
+    // No rollback restores files outside the task, so a difference there is reported but is no
     // failure.
     let mut outside = Vec::new();
     let mut problems = Vec::new();

@@ -1,5 +1,5 @@
 //! Level 2, configuration: tag, manifest, registry and configuration name the same version, and
-//! lock files are as recorded. One check a file.
+//! lock files are as recorded. One file per check.
 
 mod lock_files;
 mod versions;

@@ -1,4 +1,4 @@
-//! Tag, manifest, registry and configuration name the same version.
+//! Checks that tag, manifest, registry and configuration name the same version.
 
 use crate::{
     base::{Failure, Fs},
@@ -7,7 +7,7 @@ use crate::{
     verify::{Check, CheckRun, RegistryEntry, ScratchTree, Subject, nothing, task_tree::TaskTree},
 };
 
-/// The registry and the task's configuration say the version.
+/// Checks that the registry and the task's configuration name the version.
 pub struct VersionsCheck;
 
 impl Check for VersionsCheck {
@@ -31,19 +31,19 @@ impl Check for VersionsCheck {
     }
 }
 
-/// What the work tree says of the version.
+/// The versions named in the work tree.
 struct SaidVersions {
-    /// The registry's entry; an error's text when it cannot be read.
+    /// The registry's version; the error text when it cannot be read.
     registry: Result<Option<Version>, String>,
-    /// The same of the configuration's field; `None` where a configuration cannot disagree.
+    /// The configuration's version, likewise; `None` where it cannot disagree.
     config: Option<Result<Option<Version>, String>>,
-    /// True when the registry stays as it is because it cannot be edited: what it says is told and
+    /// True when the registry cannot be edited and stays unchanged: its version is reported but
     /// does not count.
     is_registry_left: bool,
 }
 
 impl SaidVersions {
-    /// In the work tree. A configuration that no rollback touches cannot disagree.
+    /// Reads the work tree. A configuration that no rollback touches cannot disagree.
     fn of_tree(tree: &TaskTree<'_>) -> Self {
         let (site, task, scope) = (tree.site(), tree.task(), tree.scope());
         let is_left = tree.levels.registry == RegistryEntry::Told;
@@ -52,14 +52,14 @@ impl SaidVersions {
         Self::read(&*site.tree, &site.settings, task, counts, is_left)
     }
 
-    /// In the scratch place of a drill, which has a configuration from wherever it lies.
+    /// Reads the scratch folder of a drill, which has a configuration wherever it lies.
     fn of_scratch(of: &ScratchTree<'_>) -> Self {
         let (tree, settings) = (of.checkout.tree, &of.site.settings);
         let counts = of.task.config.is_some();
         Self::read(tree, settings, of.task, counts, of.is_registry_left)
     }
 
-    /// Reads them.
+    /// Reads both versions.
     fn read(
         tree: &dyn Fs,
         settings: &Settings,
@@ -76,9 +76,9 @@ impl SaidVersions {
     }
 }
 
-/// The versions agree. A registry or configuration that is silent is inconclusive for releases
-/// made by snapback, and skipped for adopted ones, whose tags are older than both. All tasks share
-/// the registry, so what cannot be read there is no fault of the version.
+/// Checks that the versions agree. A missing version is inconclusive for releases made by snapback,
+/// and skipped for adopted ones, whose tags are older than both files. All tasks share the
+/// registry, so an unreadable one is no fault of the version.
 fn versions(expected: &Version, said: &SaidVersions, adopted: bool) -> Vec<CheckResult> {
     let mut checks: Vec<CheckResult> = said
         .is_registry_left
@@ -132,7 +132,7 @@ fn versions(expected: &Version, said: &SaidVersions, adopted: bool) -> Vec<Check
     checks
 }
 
-/// What a registry says that stays as it is.
+/// Reports the version in a registry that stays unchanged.
 fn registry_left(said: &SaidVersions) -> CheckResult {
     let says = match &said.registry {
         Ok(Some(version)) => format!("it says {version}"),

@@ -1,5 +1,5 @@
-//! The files of a release in the work tree: type, mode and bytes, these in git's form where
-//! attributes say so. A link is never followed, and a pointer of Git LFS is no file of a release
+//! Compares the work tree with a release: type, mode and bytes, converted to git's form where
+//! attributes apply. Links are never followed, and a Git LFS pointer is not a file of a release
 //! that has its bytes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,29 +19,29 @@ use crate::{
 
 use super::FilesCheck;
 
-/// A folder with files as git checks them out, and how they are taken.
+/// A folder of checked-out files, and how to read them.
 pub struct Checkout<'a> {
     /// The files.
     pub tree: &'a dyn Fs,
-    /// From them to git's form.
+    /// Converts them to git's form.
     pub converter: &'a Converter,
-    /// False where the file system keeps no executable bit, or git is told not to believe it.
+    /// False where the file system has no executable bit, or git is configured to ignore it.
     pub file_mode: bool,
-    /// What files of the store hold, where that need not be read again.
+    /// The known digests of files in the store, which need not be read again.
     pub known: Option<&'a KnownFiles>,
-    /// True where a pointer of Git LFS is the file that it stands for, as it is for a release of
-    /// it.
+    /// True where a Git LFS pointer is accepted for the file, as when the release itself was made
+    /// from one.
     pub takes_pointers: bool,
 }
 
 impl Checkout<'_> {
-    /// The digest of a file of the store, where its look proves it.
+    /// Returns the digest of a file in the store, if its metadata proves it.
     fn known_digest(&self, file: &ManifestFile, stat: &Stat) -> Option<Digest> {
         let known = self.known.filter(|_| file.role == Role::Large)?;
         known.digest(file.path(), stat)
     }
 
-    /// Remembers what a file of the store holds that was read, if nobody wrote to it meanwhile.
+    /// Remembers the digest of a file in the store that was read, unless it was modified meanwhile.
     fn learn(&self, file: &ManifestFile, (stat, began): (&Stat, (i64, u32)), digest: Digest) {
         let path = file.path();
         let Some(known) = self.known.filter(|_| file.role == Role::Large) else {
@@ -53,8 +53,8 @@ impl Checkout<'_> {
     }
 }
 
-/// Every file of the manifest that `wanted` names lies there as released. `is_clean`
-/// names paths that git's own stat cache proves to be equal to a blob; they are not read again.
+/// Checks that every file of the manifest selected by `wanted` is as released. `is_clean` selects
+/// paths that git's own stat cache proves equal to a blob; they are not read again.
 pub fn as_released(
     checkout: &Checkout<'_>,
     manifest: &Manifest,
@@ -84,8 +84,7 @@ pub fn as_released(
     run.weigh(troubles, format!("{all}/{all} files as released ({how})"))
 }
 
-/// The result of [`as_released`] where some files are left out of the work tree: of these nothing
-/// can be said.
+/// Adjusts the result of [`as_released`] when files are not checked out: they are unknown.
 pub fn without(check: CheckResult, absent: usize) -> CheckResult {
     if absent == 0 {
         return check;
@@ -106,7 +105,7 @@ pub fn without(check: CheckResult, absent: usize) -> CheckResult {
     }
 }
 
-/// What is wrong with a file of the work tree; counts it when its bytes were known.
+/// Returns what is wrong with a file of the work tree; counts it when its digest was known.
 fn tree_trouble(
     checkout: &Checkout<'_>,
     file: &ManifestFile,
@@ -162,12 +161,12 @@ fn tree_trouble(
     }
 }
 
-/// True when a file of the work tree is not as it is listed, or cannot be read.
+/// Returns true when a file of the work tree differs from the list, or cannot be read.
 pub fn is_other(checkout: &Checkout<'_>, file: &ManifestFile) -> bool {
     tree_trouble(checkout, file, &AtomicUsize::new(0)).is_some()
 }
 
-/// True when the bytes, converted to git's form where attributes say so, are not the release's.
+/// Returns true when the bytes, in git's form where attributes apply, differ from the release's.
 fn differs(
     checkout: &Checkout<'_>,
     file: &ManifestFile,
@@ -205,7 +204,7 @@ fn differs(
         .is_lfs(file.path())
         .map_err(|error| error.to_string())?
     {
-        // However large it is, its pointer is known from its digest.
+        // Its pointer follows from its digest, however large it is.
         return Ok(Digest::of(&Repo::lfs_pointer(&found, size)) != digest);
     }
     let mut bytes = Vec::new();
@@ -217,7 +216,7 @@ fn differs(
     Ok(Digest::of(&in_git) != digest)
 }
 
-/// True for a file of Git LFS in whose place its pointer lies.
+/// Returns true for a Git LFS file that is present only as its pointer.
 fn is_pointer(
     tree: &dyn Fs,
     converter: &Converter,

@@ -1,5 +1,5 @@
-//! The commit of a release: it holds every file of the manifest that git keeps, as the manifest
-//! says, and no other file of the task.
+//! The commit of a release: it holds exactly the manifest's files that git keeps, and no other file
+//! of the task.
 
 use crate::{
     base::{Failure, RelPath, Sorted, text},
@@ -9,7 +9,7 @@ use crate::{
     verify::{Check, CheckRun, Depth, Error, KeptRelease, Subject, kept_release::entries, nothing},
 };
 
-/// The commit holds what the manifest says.
+/// Checks that the commit holds what the manifest says.
 pub struct CommitCheck;
 
 impl Check for CommitCheck {
@@ -33,8 +33,8 @@ impl Check for CommitCheck {
 }
 
 impl CommitCheck {
-    /// A commit that cannot be looked at is a finding, unless the release is about to be restored:
-    /// then nothing can be.
+    /// An unreadable commit is a finding, unless the release is about to be restored, which is then
+    /// impossible.
     fn of_release(&self, of: &KeptRelease<'_>, found: &Found) -> Result<CheckResult, Failure> {
         let run = self.begin();
         match of.entries(found) {
@@ -45,14 +45,14 @@ impl CommitCheck {
     }
 }
 
-/// Refuses a release whose tag's commit does not hold what its manifest says. Other files of the
-/// task may be in it.
+/// Refuses a release whose tag's commit does not match its manifest. It may hold other files of the
+/// task.
 ///
 /// # Errors
-/// [`Error::Damaged`].
+/// Returns [`Error::Damaged`] when it does not match.
 pub fn refuse_other_commit(site: &RepoSite, scope: &Scope, found: &Found) -> Result<(), Failure> {
     let manifest = &found.manifest;
-    // The users' own form does not say what git has.
+    // The hand-written format does not record git's content.
     if manifest.by_hand {
         return Ok(());
     }
@@ -69,7 +69,7 @@ pub fn refuse_other_commit(site: &RepoSite, scope: &Scope, found: &Found) -> Res
     .into())
 }
 
-/// The commit holds what the manifest says, and, when `exactly`, no other file of the task.
+/// Compares the commit with the manifest; with `exactly`, it must hold no other file of the task.
 fn compare(
     run: CheckRun,
     scope: &Scope,
@@ -99,8 +99,8 @@ fn compare(
     )
 }
 
-/// What of the manifest is not in the commit, or another file there, and how many restored files
-/// are in it.
+/// Returns the manifest entries that are missing or different in the commit, and the number of
+/// restored files in it.
 fn differences(manifest: &Manifest, entries: &[(RelPath, TreeEntry)]) -> (Vec<String>, usize) {
     let in_commit = Sorted::new(entries.iter().map(|(path, entry)| (path, entry)));
     let mut problems = Vec::new();

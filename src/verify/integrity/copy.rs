@@ -1,5 +1,5 @@
-//! The copies of a manifest in HEAD and the work tree: no authority, so what is wrong with one is
-//! its own fault. The release has the manifest that its tag names.
+//! The copies of a manifest in HEAD and the work tree. They have no authority: a bad copy is no
+//! fault of the release, whose manifest is the one named by its tag.
 
 use crate::{
     base::{Failure, Fault, Kind},
@@ -8,7 +8,7 @@ use crate::{
     verify::{Check, CheckRun, Depth, Subject, nothing},
 };
 
-/// No copy of the manifest is another one.
+/// Checks that no copy of the manifest differs.
 pub struct CopyCheck;
 
 impl Check for CopyCheck {

@@ -1,4 +1,4 @@
-//! No log or journal beside a database of the version changes its rows.
+//! Checks that no log or journal beside a database of the version changes its rows.
 
 use crate::{
     base::{Failure, Sorted, sqlite::Log, text},
@@ -7,8 +7,8 @@ use crate::{
     verify::{Check, Subject, nothing, task_tree::TaskTree},
 };
 
-/// The rows of the version's databases are those that were released; says nothing where there is
-/// none.
+/// Checks that the rows of the version's databases are the released ones; no result without
+/// databases.
 pub struct DatabasesCheck;
 
 impl Check for DatabasesCheck {

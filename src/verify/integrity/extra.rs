@@ -1,4 +1,4 @@
-//! Nothing extra stands among the tracked files of a task.
+//! Checks that a task has no extra tracked files.
 
 use crate::{
     base::Failure,
@@ -6,7 +6,7 @@ use crate::{
     verify::{Check, Subject, nothing},
 };
 
-/// The work tree has no tracked file of the task that the version does not list.
+/// Checks that the work tree has no tracked file of the task that the version does not list.
 pub struct ExtraFilesCheck;
 
 impl Check for ExtraFilesCheck {

@@ -1,6 +1,5 @@
-//! The files of a version, wherever they should lie: in the work tree, in the scratch place of a
-//! drill; and those that an operation recorded, when it goes back to what was there before any
-//! version.
+//! The files of a version, in the work tree or in the scratch folder of a drill; and the files that
+//! an operation recorded, when it returns to the state before the first version.
 
 use crate::{
     base::Failure,
@@ -12,7 +11,7 @@ use crate::{
 
 use super::checkout::{self, Checkout};
 
-/// Every file is there as it should be: type, mode and bytes.
+/// Checks that every file is as expected: type, mode and bytes.
 pub struct FilesCheck;
 
 impl Check for FilesCheck {
@@ -38,7 +37,7 @@ impl Check for FilesCheck {
     }
 }
 
-/// Every path holds exactly what the operation recorded.
+/// Checks that every path holds exactly what the operation recorded.
 fn recorded(of: &RecordedPaths<'_>) -> CheckResult {
     let run = FilesCheck.begin();
     let changes = || of.operation.path_changes();
@@ -53,16 +52,16 @@ fn recorded(of: &RecordedPaths<'_>) -> CheckResult {
     run.judge(problems, proof)
 }
 
-/// The files of a version as they were found in the work tree.
+/// The files of a version as found in the work tree.
 pub struct FilesNow {
-    /// Whether they are as released, without those that somebody changed meanwhile.
+    /// Whether they are as released, leaving out files edited meanwhile.
     pub files: CheckResult,
-    /// Those, which fail nothing.
+    /// The files edited meanwhile, which fail nothing.
     pub meanwhile: Option<CheckResult>,
 }
 
 impl FilesNow {
-    /// Looks at the files of a version in the work tree.
+    /// Checks the files of a version in the work tree.
     pub fn of(tree: &TaskTree<'_>) -> Result<Self, Failure> {
         let site = tree.site();
         let lost_rules = tree
@@ -71,7 +70,7 @@ impl FilesNow {
             .iter()
             .filter(|tracked| tracked.state == WorkState::Missing)
             .filter(|tracked| tree.scope().owns(&tracked.path));
-        // Inside an operation the index may still have the rules of the version that is left.
+        // During an operation the index may still have the rules of the version that is left.
         let gone = rules_gone(lost_rules.map(|tracked| (&tracked.path, None)));
         let converter = site.git.converter(Attributes::After(&gone))?;
         let checkout = Checkout {
@@ -79,7 +78,7 @@ impl FilesNow {
             converter: &converter,
             file_mode: site.git.trusts_file_mode(),
             known: (!tree.levels.deep).then_some(&*site.known),
-            // What was taken in a moment ago is what lies here, a pointer too.
+            // Files taken in a moment ago are accepted as they are, even a pointer.
             takes_pointers: tree.levels.since.is_some(),
         };
         let found = as_released(tree, &checkout);
@@ -90,8 +89,8 @@ impl FilesNow {
     }
 }
 
-/// Whether the files are as released. What differs and was touched since the operation began is
-/// somebody's: it comes as a result of its own.
+/// Checks whether the files are as released. Differences touched since the operation began are
+/// foreign edits and form a separate result.
 fn as_released(tree: &TaskTree<'_>, checkout: &Checkout<'_>) -> FilesNow {
     let paths = &tree.paths;
     let is_clean = |file: &ManifestFile| !tree.levels.deep && paths.is_clean(file);

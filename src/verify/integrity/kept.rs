@@ -1,5 +1,5 @@
-//! The kept bytes of a release: in git, in the folder of Git LFS, in the store. What may rightly be
-//! elsewhere is never taken for lost.
+//! The stored bytes of a release: in git, in the Git LFS folder, in the store. Bytes that may
+//! legitimately be elsewhere are never reported as lost.
 
 use std::collections::HashSet;
 
@@ -17,8 +17,8 @@ use crate::{
     verify::{Check, CheckRun, Depth, KeptRelease, Subject, check_run::Trouble, nothing},
 };
 
-/// Every byte of a release is kept: blobs in git, those of Git LFS in its folder, large files in
-/// the store. Where the commit cannot be looked at, neither are they.
+/// Checks that every byte of a release is stored: blobs in git, Git LFS files in its folder, large
+/// files in the store. Not checked when the commit cannot be read.
 pub struct KeptBytesCheck;
 
 impl Check for KeptBytesCheck {
@@ -43,7 +43,7 @@ impl Check for KeptBytesCheck {
 }
 
 impl KeptBytesCheck {
-    /// Looks for all of them, or reads them when that is wanted.
+    /// Checks that all of them exist, or reads them when requested.
     fn of_release(&self, of: &KeptRelease<'_>, found: &Found) -> Result<CheckResult, Failure> {
         let (site, manifest) = (of.site, &found.manifest);
         let converter = site.git.converter(Attributes::Commit(&found.tag.commit))?;
@@ -66,7 +66,7 @@ impl KeptBytesCheck {
     }
 }
 
-/// Where the bytes of a release are kept, and how much of them is read.
+/// Where the bytes of a release are stored, and how much of them to read.
 struct KeptBytes<'a> {
     git: &'a Repo,
     store: &'a ChunkStore,
@@ -76,7 +76,7 @@ struct KeptBytes<'a> {
 }
 
 impl KeptBytes<'_> {
-    /// Looks at the bytes of every file.
+    /// Checks the bytes of every file.
     fn judge(
         &self,
         run: CheckRun,
@@ -108,8 +108,8 @@ impl KeptBytes<'_> {
         }
     }
 
-    /// A trouble by the kind of its fault: what is missing in a clone that may lack it, and what
-    /// cannot be read, is nothing that was seen to be wrong.
+    /// Classifies an error: absence in a clone that may lack the object, and unreadable data, do
+    /// not prove damage.
     fn of(&self, path: &RelPath, error: &dyn Fault) -> Trouble {
         let line = format!("{path}: {error}");
         match error.kind() {
@@ -118,7 +118,7 @@ impl KeptBytes<'_> {
         }
     }
 
-    /// The same of what git and Git LFS keep: what is missing where nothing may lack is lost.
+    /// Like `of`, for git and Git LFS: an object missing where none may be absent is lost.
     fn of_git(&self, path: &RelPath, error: &git::Error) -> Trouble {
         if self.absent.is_lost_in_git(error) {
             Trouble::Bad(format!("{path}: {error}"))
@@ -127,7 +127,7 @@ impl KeptBytes<'_> {
         }
     }
 
-    /// The same of what the store keeps.
+    /// Like `of`, for the store.
     fn of_store(&self, path: &RelPath, error: &store::Error) -> Trouble {
         if self.absent.is_lost_in_store(error) {
             Trouble::Bad(format!("{path}: {error}"))
@@ -136,7 +136,7 @@ impl KeptBytes<'_> {
         }
     }
 
-    /// How what is elsewhere comes here.
+    /// Returns hints on fetching what is elsewhere.
     fn hints(&self, manifest: &Manifest) -> Vec<Hint> {
         let of_store = self.absent.store
             && manifest
@@ -154,7 +154,7 @@ impl KeptBytes<'_> {
             .collect()
     }
 
-    /// What is wrong with the kept bytes of a file.
+    /// Returns what is wrong with the stored bytes of a file.
     fn trouble(&self, file: &ManifestFile) -> Option<Trouble> {
         let path = file.path();
         let bad = |line: String| Some(Trouble::Bad(line));
@@ -190,7 +190,7 @@ impl KeptBytes<'_> {
         }
     }
 
-    /// The trouble with a blob that is not here.
+    /// Returns the trouble with a missing blob.
     fn missing_blob(&self, path: &RelPath, blob: &GitId) -> Option<Trouble> {
         self.missing.contains(blob).then(|| {
             if self.absent.objects {
@@ -201,7 +201,7 @@ impl KeptBytes<'_> {
         })
     }
 
-    /// What is wrong with the Git LFS bytes of a file, if it has any.
+    /// Returns what is wrong with the Git LFS bytes of a file, if it has any.
     fn lfs_trouble(&self, converter: &Converter, file: &ManifestFile) -> Option<Trouble> {
         let (path, blob) = (file.path(), file.blob()?);
         // A path with another filter is an error elsewhere: no rollback writes it.
@@ -235,7 +235,7 @@ impl KeptBytes<'_> {
     }
 }
 
-/// What is wrong with the bytes of a file.
+/// Returns what is wrong with the bytes of a file.
 fn bytes_problem(file: &ManifestFile, digest: Digest, bytes: &[u8]) -> Option<String> {
     let found = Digest::of(bytes);
     if found != digest {

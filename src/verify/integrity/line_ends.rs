@@ -1,4 +1,4 @@
-//! What cannot be checked of files whose line ends git keeps in one form only.
+//! Reports what cannot be checked of files whose line ends git normalizes.
 
 use crate::{
     base::{Failure, RelPath},
@@ -6,7 +6,7 @@ use crate::{
     verify::{Check, Subject, nothing},
 };
 
-/// The files that had other line ends when they were released; says nothing where there are none.
+/// Reports the files that were released with other line ends; no result when there are none.
 pub struct LineEndsCheck;
 
 impl Check for LineEndsCheck {

@@ -1,5 +1,5 @@
-//! The manifest: of a release, that it is the one that its tag names; of a capsule, that it is the
-//! one of its list. What builds on a manifest says nothing when it could not be read.
+//! The manifest: a release's must be the one named by its tag, a capsule's the one of its list.
+//! Checks that depend on a manifest return no result when it could not be read.
 
 use crate::{
     base::Failure,
@@ -11,7 +11,7 @@ use crate::{
     verify::{Check, CheckRun, Depth, KeptRelease, Subject, nothing},
 };
 
-/// The manifest can be read, and is the one that is vouched for.
+/// Checks that the manifest is readable and authentic.
 pub struct ManifestCheck;
 
 impl Check for ManifestCheck {
@@ -33,11 +33,11 @@ impl Check for ManifestCheck {
 }
 
 impl ManifestCheck {
-    /// Reads the manifest of a release. Where a tag is by now says nothing of what was released,
-    /// so a tag that was moved is told as that.
+    /// Reads the manifest of a release. The current target of a tag does not prove what was
+    /// released, so a moved tag is reported as such.
     fn of_release(&self, of: &KeptRelease<'_>) -> Result<CheckResult, Failure> {
         if of.depth >= Depth::Present && !of.release.lost {
-            // A second reference that cannot be read says nothing of the manifest.
+            // An unreadable second reference proves nothing about the manifest.
             manifests::kept(&of.site.git, of.release)?;
         }
         let run = self.begin();

@@ -1,5 +1,4 @@
-//! What somebody changed in the work tree after a release took its files in: it is theirs, so it
-//! is told and fails nothing.
+//! Foreign edits in the work tree after a release took its files in: reported, but never a failure.
 
 use crate::{
     base::Failure,
@@ -7,7 +6,7 @@ use crate::{
     verify::{Check, Subject, nothing},
 };
 
-/// The files that somebody changed meanwhile.
+/// Reports the files that were edited meanwhile.
 pub struct MeanwhileCheck;
 
 impl Check for MeanwhileCheck {

@@ -1,6 +1,6 @@
-//! Level 1, integrity: a release is where it is kept as it was made, every path of its manifest
-//! has its type, mode, size and digest where it should lie, and nothing extra stands among the
-//! task's own paths. One check a file; nothing is repaired.
+//! Level 1, integrity: a release is stored as it was made, every path of its manifest has its type,
+//! mode, size and digest in the work tree, and there is nothing extra among the task's own paths.
+//! One file per check; nothing is repaired.
 
 mod checkout;
 mod commit;

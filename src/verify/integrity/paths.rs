@@ -1,6 +1,6 @@
-//! The paths of a version and of the work tree, told apart: which must be as released, which are
-//! there besides. What the settings protect, what a sparse checkout leaves out and what belongs to
-//! a database of somebody else is never counted against the version.
+//! Classifies the paths of a version and of the work tree: which must be as released, and which are
+//! extra. Paths that are protected, left out of a sparse checkout, or part of a foreign database
+//! never count against the version.
 
 use crate::{
     base::{Fs, RelPath, Sorted, Type},
@@ -9,20 +9,20 @@ use crate::{
     model::{Manifest, manifest::ManifestFile},
 };
 
-/// The paths of a version and of the work tree, told apart.
+/// The classified paths of a version and of the work tree.
 pub struct Paths<'a> {
     fs: &'a dyn Fs,
     scope: &'a Scope,
-    /// What is equal to its index entry.
+    /// Files equal to their index entry.
     clean: Sorted<'a, &'a Tracked>,
-    /// The task's files that a sparse checkout leaves out.
+    /// The task's files outside the sparse checkout.
     left_out: Sorted<'a, ()>,
-    /// What the manifest lists.
+    /// The paths in the manifest.
     listed: Sorted<'a, ()>,
 }
 
 impl<'a> Paths<'a> {
-    /// Sorts them.
+    /// Classifies the paths.
     pub fn of(fs: &'a dyn Fs, scope: &'a Scope, manifest: &'a Manifest, scan: &'a Scan) -> Self {
         let of_state = |state| {
             scan.tracked
@@ -40,7 +40,7 @@ impl<'a> Paths<'a> {
         }
     }
 
-    /// True where git's own stat cache proves that a file is as released.
+    /// Returns true where git's own stat cache proves that a file is as released.
     pub fn is_clean(&self, file: &ManifestFile) -> bool {
         let entry = self
             .clean
@@ -49,12 +49,12 @@ impl<'a> Paths<'a> {
         entry.is_some_and(|entry| file.is_entry(entry))
     }
 
-    /// True for part of a database that is none of the version's.
+    /// Returns true for part of a database that does not belong to the version.
     fn is_lone(&self, path: &RelPath) -> bool {
         is_lone_log(self.fs, path, |database| self.listed.contains(database))
     }
 
-    /// True for a file that must be as released.
+    /// Returns true for a file that must be as released.
     pub fn wants(&self, file: &ManifestFile) -> bool {
         let path = file.path();
         let stays =
@@ -62,7 +62,7 @@ impl<'a> Paths<'a> {
         file.is_restored() && !stays()
     }
 
-    /// How many files of the version a sparse checkout leaves out.
+    /// Returns the number of the version's files outside the sparse checkout.
     pub fn absent(&self, manifest: &Manifest) -> usize {
         manifest
             .files
@@ -71,7 +71,7 @@ impl<'a> Paths<'a> {
             .count()
     }
 
-    /// The task's tracked files that the version does not list.
+    /// Returns the task's tracked files that the version does not list.
     pub fn extras(&self, scan: &Scan) -> Vec<RelPath> {
         scan.tracked
             .iter()
@@ -80,7 +80,7 @@ impl<'a> Paths<'a> {
             .collect()
     }
 
-    /// True for a tracked file that is there, is the task's, and is not listed.
+    /// Returns true for an existing tracked file of the task that is not listed.
     fn is_extra(&self, tracked: &Tracked) -> bool {
         let path = &tracked.path;
         let is_own = || self.scope.owns(path) && !self.scope.protects(path) && !self.is_lone(path);
@@ -88,12 +88,12 @@ impl<'a> Paths<'a> {
             && is_own()
             && tracked.state != WorkState::Missing
             && tracked.state != WorkState::LeftOut
-            // A folder in place of a file is no file too many; what is in it is looked at by
-            // itself.
+            // A folder in place of a file is not an extra file; its contents are checked
+            // separately.
             && !(tracked.state == WorkState::TypeChanged && self.is_folder(path))
     }
 
-    /// True for a folder.
+    /// Returns true for a folder.
     fn is_folder(&self, path: &RelPath) -> bool {
         self.fs
             .stat(path)

@@ -1,9 +1,8 @@
-//! Whether a release's signatures are what is demanded of them.
+//! Checks whether a release's signatures satisfy the demand.
 //!
-//! Either kind will do: that of the tag, which names the commit of the files and, in its message,
-//! the digest of the manifest; or that of the manifest, which names every file, the commit and the
-//! tag. The bytes are judged before they are read, and what is read later has the digest of what
-//! was judged.
+//! Either kind suffices: the tag's, which names the commit of the files and, in its message, the
+//! manifest's digest; or the manifest's, which names every file, the commit and the tag. The bytes
+//! are judged before they are parsed, and everything parsed later has the digest that was judged.
 
 use crate::{
     base::{Failure, Hint, Kind},
@@ -18,7 +17,7 @@ use crate::{
     verify::{Check, Subject, nothing},
 };
 
-/// A signature of the release is what is demanded of it. Stands before the manifest is read.
+/// Checks that a signature of the release satisfies the demand. Runs before the manifest is parsed.
 pub struct SignatureCheck;
 
 impl Check for SignatureCheck {
@@ -41,7 +40,7 @@ impl Check for SignatureCheck {
     }
 }
 
-/// Judges the signatures of a release; nothing when nothing is demanded.
+/// Judges the signatures of a release; `None` when none is demanded.
 pub fn signature(
     site: &RepoSite,
     release: &Release,
@@ -88,7 +87,7 @@ pub fn signature(
     }))
 }
 
-/// True when the check found any signature.
+/// Returns true when the check found any signature.
 pub fn has_signature(check: &CheckResult) -> bool {
     check
         .evidence
@@ -96,11 +95,11 @@ pub fn has_signature(check: &CheckResult) -> bool {
         .is_some_and(|line| !line.starts_with(&format!("signature: {}", State::Missing.word())))
 }
 
-/// What these two states are worth together.
+/// Combines the two states into a status.
 fn status(states: [State; 2], demand: Demand) -> Status {
     let one_is = |wanted: &[State]| states.iter().any(|state| wanted.contains(state));
     match demand {
-        // A good one beside it does not make a forged one good.
+        // A good signature does not outweigh a forged one.
         _ if one_is(&[State::Bad, State::Revoked]) => Status::Fail,
         _ if one_is(&[State::Good]) => Status::Pass,
         Demand::Required if one_is(&[State::Unjudged]) => Status::Inconclusive,
@@ -113,7 +112,7 @@ fn status(states: [State; 2], demand: Demand) -> Status {
 fn of_manifest(site: &RepoSite, release: &Release) -> Result<Judgement, Failure> {
     let message = match site.git.peel_tag(&release.tag_id) {
         Ok(tag) => tag.message,
-        // What is wrong with the tag is said by whoever needs more of it than its signature.
+        // Checks that need more of the tag than its signature report what is wrong with it.
         Err(_) => return Ok(Judgement::only(State::Missing, "the tag cannot be read")),
     };
     let signature = match ManifestSignature::in_message(&message) {
@@ -153,7 +152,7 @@ fn of_manifest(site: &RepoSite, release: &Release) -> Result<Judgement, Failure>
     if let Some(why) = of_another(release, &tag, &subject) {
         judgement = spoil(State::Bad, why);
     } else if let Some(until) = signer.and_then(|signer| signer.valid_until) {
-        // Whoever signed says when; that somebody else's clock is right is not known either.
+        // The signer supplies the time; no other clock can be trusted either.
         if created_at.value().is_none_or(|made| made >= until) {
             judgement = spoil(
                 State::Expired,
@@ -164,7 +163,7 @@ fn of_manifest(site: &RepoSite, release: &Release) -> Result<Judgement, Failure>
     Ok(judgement)
 }
 
-/// Why a signed manifest is not that of this release.
+/// Returns why a signed manifest is not the one of this release.
 fn of_another(release: &Release, tag: &PeeledTag, subject: &TaskVersion) -> Option<String> {
     if !subject.is(&release.task, &release.version) {
         return Some(format!(

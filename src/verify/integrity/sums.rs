@@ -1,4 +1,4 @@
-//! The lists of digests in a capsule, which people without snapback check it by.
+//! The digest lists in a capsule, for checking it without snapback.
 
 use crate::{
     base::{Failure, text},
@@ -9,7 +9,7 @@ use crate::{
     verify::{Check, OpenedCapsule, Subject, nothing},
 };
 
-/// The lists of digests are of exactly what the capsule holds.
+/// Checks that the digest lists cover exactly the capsule's content.
 pub struct SumsCheck;
 
 impl Check for SumsCheck {
@@ -38,7 +38,7 @@ impl Check for SumsCheck {
     }
 }
 
-/// What is wrong with the lists.
+/// Returns what is wrong with the lists.
 fn problem(of: &OpenedCapsule<'_>) -> Result<(), String> {
     if of.document(SUMS)? != of.expected.sums {
         return Err(format!("{SUMS} does not list exactly what it holds"));

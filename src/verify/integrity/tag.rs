@@ -1,4 +1,4 @@
-//! The tag of a release: its second reference names the same tag, so a moved or deleted tag shows.
+//! Compares the tag of a release with its second reference, which reveals a moved or deleted tag.
 
 use crate::{
     base::{Failure, Hint},
@@ -10,7 +10,7 @@ use crate::{
     verify::{Check, CheckRun, Depth, KeptRelease, Subject, nothing},
 };
 
-/// The tag is there, and is the one that was made.
+/// Checks that the tag exists and is the original one.
 pub struct TagCheck;
 
 impl Check for TagCheck {
@@ -37,8 +37,8 @@ impl Check for TagCheck {
     }
 }
 
-/// True when the tag is looked at: always where a release is verified for itself, and before its
-/// files are compared with others when it is lost.
+/// Returns true when the tag is checked: always when verifying the release itself, and before
+/// comparing its files with others if the tag is lost.
 fn is_asked(of: &KeptRelease<'_>) -> bool {
     match of.depth {
         Depth::Manifest => of.release.lost && of.lost_tag_counts,
@@ -47,7 +47,7 @@ fn is_asked(of: &KeptRelease<'_>) -> bool {
     }
 }
 
-/// A tag that only its second reference has.
+/// Reports a tag of which only the second reference is left.
 fn of_lost(of: &KeptRelease<'_>, run: CheckRun) -> CheckResult {
     let (why, hints) = manifests::lost_tag(&of.site.git, of.release);
     let bring = hints
@@ -60,7 +60,7 @@ fn of_lost(of: &KeptRelease<'_>, run: CheckRun) -> CheckResult {
     }
 }
 
-/// What the second reference says of a tag that is there.
+/// Compares an existing tag with its second reference.
 fn of_second_reference(of: &KeptRelease<'_>, run: CheckRun) -> Result<CheckResult, Failure> {
     let (git, release) = (&of.site.git, of.release);
     let name = TagName::keep_reference(&release.task, &release.version);

@@ -1,5 +1,5 @@
-//! What people run and read of a capsule: it is what this program makes for the release, to the
-//! byte. Of a capsule that another version made that is not known.
+//! Checks that the texts and scripts of a capsule are, byte for byte, those that this program
+//! generates for the release. For a capsule made by another version this is unknown.
 
 use crate::{
     base::Failure,
@@ -7,10 +7,10 @@ use crate::{
     verify::{Check, OpenedCapsule, Subject, nothing},
 };
 
-/// What is said of a capsule whose texts cannot be compared.
+/// The result for a capsule whose texts cannot be compared.
 pub const OTHER_VERSION: &str = "made by another version of snapback: its restore.sh and README.txt cannot be compared with anything; do not run restore.sh";
 
-/// The texts are those of the release, and a wheel that is called proven is so.
+/// Checks that the texts are those of the release, and that wheels listed as proven are.
 pub struct TextsCheck;
 
 impl Check for TextsCheck {
@@ -41,7 +41,7 @@ impl Check for TextsCheck {
     }
 }
 
-/// What is not as this program makes it.
+/// Returns what differs from the output of this program.
 fn problem(of: &OpenedCapsule<'_>, manifest: &Manifest) -> Option<String> {
     for (name, made) in (of.expected.texts)(manifest) {
         if of.documents.get(name) != Some(&made) {

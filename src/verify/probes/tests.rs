@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use super::*;
 
-/// A server that answers each connection with the next text, the last one for ever.
+/// Starts a server that answers each connection with the next text, and the last one forever.
 fn server(answers: Vec<&'static [u8]>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback is there");
     let port = listener.local_addr().expect("it is bound").port();
@@ -26,7 +26,7 @@ fn server(answers: Vec<&'static [u8]>) -> u16 {
     port
 }
 
-/// A port on which nobody listens.
+/// Returns a port without a listener.
 fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())

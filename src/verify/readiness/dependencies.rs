@@ -1,4 +1,4 @@
-//! The packages that a release recorded are installed, when the task has an environment.
+//! Checks that the packages recorded by a release are installed, if the task has an environment.
 
 use super::Readiness;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     verify::{Check, Subject, evidence::bounded, nothing},
 };
 
-/// The environment of the task has the recorded packages.
+/// Checks that the environment of the task has the recorded packages.
 pub struct DependenciesCheck;
 
 impl Check for DependenciesCheck {
@@ -71,14 +71,14 @@ fn compare(of: &Readiness<'_>) -> (Status, Vec<String>) {
     }
 }
 
-/// True for a recorded lock file.
+/// Returns true for a recorded lock file.
 fn is_lock_file(of: &Readiness<'_>, path: &RelPath) -> bool {
     let mut files = of.expected.lockfiles.iter();
     files.any(|file| file.path == *path)
 }
 
-/// The status for a difference. A lock file may list packages for other systems and extras, so
-/// only another version counts then.
+/// Returns the status for a difference. A lock file may list packages for other systems and extras,
+/// so then only a different version counts.
 fn judge(difference: &deps::Difference, from_lock: bool) -> (Status, Vec<String>) {
     let counts = if from_lock {
         !difference.different.is_empty()

@@ -1,4 +1,4 @@
-//! Nobody holds the version back.
+//! Checks that the version is not held.
 
 use crate::{
     base::Failure,
@@ -6,7 +6,7 @@ use crate::{
     verify::{Check, Subject, nothing},
 };
 
-/// The version is not held.
+/// Checks that the version is not held.
 pub struct HoldCheck;
 
 impl Check for HoldCheck {

@@ -1,8 +1,7 @@
-//! Level 4, production readiness: dependencies, variables, probes, and that nobody holds it. One
-//! check a file.
+//! Level 4, production readiness: dependencies, variables, probes, and no hold. One file per check.
 //!
-//! Values of variables are looked at only to see that they are there. Packages are compared
-//! with the environment on the disk; no Python is run.
+//! Variables are only checked for being set; their values are not used. Packages are compared with
+//! the environment on disk; no Python is run.
 
 mod dependencies;
 mod hold;
@@ -23,27 +22,27 @@ pub use hold::HoldCheck;
 pub use probes::ProbesCheck;
 pub use variables::VariablesCheck;
 
-/// What level 4 looks at.
+/// The input of level 4.
 #[derive(Clone, Copy)]
 pub struct Readiness<'a> {
     /// The task.
     pub task: &'a TaskSpec,
     /// The work tree.
     pub fs: &'a dyn Fs,
-    /// Where the work tree is.
+    /// The path of the work tree.
     pub work_tree: &'a Path,
     /// The dependencies that the release recorded.
     pub expected: &'a DependencyList,
-    /// True when a person or a rollback holds the version back.
+    /// True when a person or a rollback holds the version.
     pub is_held: bool,
-    /// The variables of the task, read with the names of both the settings and the release.
+    /// The variables of the task, named by the settings or the release.
     pub variables: &'a Variables,
     /// Whether probes run.
     pub commands: Commands,
 }
 
 impl<'a> Subject<'a> {
-    /// What level 4 looks at of this; `None` where nothing is to be ready.
+    /// Returns the input of level 4; `None` where readiness does not apply.
     fn readiness(&self) -> Option<Readiness<'a>> {
         match *self {
             Subject::WorkTree(tree) => Some(tree.readiness()),

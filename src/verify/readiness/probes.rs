@@ -1,4 +1,4 @@
-//! The probes of the settings: commands, ports, addresses, and room on the disk.
+//! The configured probes: commands, ports, addresses, and free disk space.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// The probes succeed: one result a probe (`readiness.port.1`, `readiness.http.2`, …).
+/// Checks that the probes succeed, one result each (`readiness.port.1`, `readiness.http.2`, …).
 pub struct ProbesCheck;
 
 impl Check for ProbesCheck {
@@ -36,7 +36,7 @@ impl Check for ProbesCheck {
     }
 }
 
-/// Runs one probe. An error only when a signal asked to stop.
+/// Runs one probe. Fails only when a signal arrived.
 fn run(of: &Readiness<'_>, number: usize, probe: &Probe) -> Result<CheckResult, Cancelled> {
     let begun = Instant::now();
     let word = match probe {
@@ -65,7 +65,7 @@ fn run(of: &Readiness<'_>, number: usize, probe: &Probe) -> Result<CheckResult, 
     Ok(result(id, status, vec![of.variables.line(&seen)], begun))
 }
 
-/// The result of a probe that began then.
+/// Builds the result of a probe that began at `begun`.
 fn result(id: String, status: Status, evidence: Vec<String>, begun: Instant) -> CheckResult {
     CheckResult {
         id,

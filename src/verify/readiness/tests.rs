@@ -1,4 +1,4 @@
-//! Level 4 over folders with environments, variables and probes.
+//! Level 4 on folders with environments, variables and probes.
 
 use std::{ffi::OsString, time::Duration};
 

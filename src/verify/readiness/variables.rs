@@ -1,5 +1,5 @@
-//! The variables of the settings are set and not empty. Others that the sources mention are
-//! named only: many have a default.
+//! Checks that the configured variables are set and not empty. Others that the sources mention are
+//! only listed, because many have a default.
 
 use super::Readiness;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     verify::{Check, Subject, evidence::bounded, nothing},
 };
 
-/// The variables that the settings name are there.
+/// Checks that the configured variables are set.
 pub struct VariablesCheck;
 
 impl Check for VariablesCheck {
