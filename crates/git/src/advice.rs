@@ -61,7 +61,7 @@ impl Error {
             Self::Unreadable { .. } => vec![Hint::say(
                 "see who may read the files below .git/objects, and that the disk is well",
             )],
-            Self::BadObject { .. } | Self::Listing { .. } => {
+            Self::BadObject { .. } | Self::Failed { .. } => {
                 vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])]
             }
             Self::Git { .. } | Self::BadTag { .. } | Self::Prepared(_) | Self::MergeFile { .. } => {

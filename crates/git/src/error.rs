@@ -174,9 +174,11 @@ pub enum Error {
         #[source]
         source: Cause,
     },
-    /// git cannot list the reachable objects.
-    #[error("git cannot list what its references and logs reach: {output}")]
-    Listing {
+    /// A command of git failed.
+    #[error("git cannot {what}: {output}")]
+    Failed {
+        /// What it was to do.
+        what: &'static str,
         /// git's output.
         output: String,
     },

@@ -207,7 +207,8 @@ impl Repo {
         if ended.succeeded() {
             Ok(())
         } else {
-            Err(Error::Listing {
+            Err(Error::Failed {
+                what: "add a line to the message of the commit",
                 output: super::program::printed(&ended),
             })
         }
@@ -238,7 +239,8 @@ impl Repo {
             .run()
             .map_err(Error::Program)?;
         if !ended.succeeded() {
-            return Err(Error::Listing {
+            return Err(Error::Failed {
+                what: "list what is staged",
                 output: super::program::printed(&ended),
             });
         }

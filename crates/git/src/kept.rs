@@ -65,7 +65,8 @@ impl Repo {
         if ended.succeeded() && ended.stdout.len() < MAX_LIST {
             return Ok(ended.stdout);
         }
-        Err(Error::Listing {
+        Err(Error::Failed {
+            what: "list what its references and logs reach",
             output: program::printed(&ended),
         })
     }
@@ -105,7 +106,8 @@ fn add(found: &mut BTreeMap<GitId, String>, id: &[u8], path: &[u8]) -> Result<()
     if text.bytes().all(|byte| byte == b'0') {
         return Ok(());
     }
-    let id = text.parse().map_err(|_| Error::Listing {
+    let id = text.parse().map_err(|_| Error::Failed {
+        what: "list what its references and logs reach",
         output: text::escape(id),
     })?;
     found.entry(id).or_insert_with(|| text::escape(path));

@@ -38,7 +38,7 @@ impl Fault for Error {
             | Self::Unreadable { .. }
             | Self::Git { .. }
             | Self::File { .. }
-            | Self::Listing { .. }
+            | Self::Failed { .. }
             | Self::MergeFile { .. }
             | Self::Sync { .. } => Kind::Missing,
             Self::BrokenRef(_)
