@@ -42,7 +42,7 @@
 //! | 3 | [`deps`], [`journal`], [`audit`], [`consent`], [`keys`] |
 //! | 4 | [`site`] (the opened ports), [`registry`] |
 //! | 5 | [`catalog`]: what there is: releases, manifests, files now |
-//! | 6 | [`verdict`]: what was said of it; [`verify`]: proving it |
+//! | 6 | [`verdict`]: what was said of it; [`verify`]: proving it; [`materialise`]: described files put into a folder |
 //! | 7 | [`draft`]: operations before they are written down; [`steps`]: what operations do; [`source`]: which files are kept |
 //! | 8 | [`operate`]: the one way in which anything changes |
 //! | 9 | [`rollback`] and undo; [`alert`]: people called; [`backup`]: folders in the store |
@@ -88,6 +88,7 @@ pub mod health;
 pub mod hooks;
 pub mod journal;
 pub mod keys;
+pub mod materialise;
 pub mod operate;
 pub mod overview;
 pub mod push;

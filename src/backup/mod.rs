@@ -14,7 +14,6 @@ pub mod restore;
 pub mod roots;
 pub mod sqlite;
 pub mod upkeep;
-pub mod write;
 
 use std::{
     os::unix::ffi::OsStrExt as _,
@@ -36,8 +35,7 @@ use crate::{
 use listing::Save;
 
 pub use put::Put;
-pub use restore::Restore;
-pub use write::SYNC_POINTS;
+pub use restore::{Restore, SYNC_POINTS};
 
 /// What stops a put or a restore.
 #[derive(Debug, thiserror::Error)]
@@ -75,9 +73,6 @@ pub enum Error {
         /// Why not.
         why: String,
     },
-    /// Restored bytes could not be forced to the disk.
-    #[error("what was restored may not be on the disk: forcing it there failed")]
-    Sync(#[source] std::io::Error),
     /// What a name stands for cannot be read.
     #[error("what {name:?} stands for cannot be read: {why}")]
     Damaged {
@@ -91,7 +86,7 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Folder { .. } | Self::Sync(_) => Kind::Missing,
+            Self::Folder { .. } => Kind::Missing,
             Self::CannotKeep { .. } => Kind::Refused,
             Self::NoName(_) | Self::SameName(_) | Self::BadName(_) => Kind::Usage,
             Self::Unknown { .. } => Kind::NotFound,

@@ -7,13 +7,16 @@ use std::{
 
 use rayon::prelude::*;
 
-use super::write::TEMP;
 use crate::{
     base::{
-        Digest, Failure, Fs, RelPath, Stat, Type, cancel,
+        Digest, Failure, Fs, RelPath, Type, cancel,
         sqlite::{self, Log},
     },
     catalog::databases::Database,
+    materialise::{
+        aside::{Task, Work},
+        leftovers::is_aside,
+    },
     model::{FileKind, FileRecord, Location, backup::Trouble},
     source::{PathStat, Selection, folder},
     stat_cache::{Cache, Known},
@@ -21,15 +24,6 @@ use crate::{
 
 /// Bytes that are read at once.
 const BLOCK: usize = 1 << 20;
-
-/// Something to do at a path of the listing.
-#[derive(Debug, Clone, Copy)]
-pub struct Task<'a> {
-    /// What is to be there.
-    pub record: &'a FileRecord,
-    /// What is there now.
-    pub now: Option<Stat>,
-}
 
 /// All that is to be done.
 #[derive(Debug, Default)]
@@ -121,6 +115,20 @@ pub fn plan<'a>(
 }
 
 impl<'a> Plan<'a> {
+    /// What is done; with `delete`, what the listing does not have goes.
+    pub fn work(&self, delete: bool) -> Work<'_> {
+        let extra = self.extra.iter().filter(|_| delete);
+        let gone = self.beside.iter().chain(extra);
+        Work {
+            write: &self.write,
+            touch: &self.touch,
+            remove: gone.map(|found| (&found.path, &found.stat)).collect(),
+            remove_folders: if delete { &self.extra_folders } else { &[] },
+            leftovers: &self.leftovers,
+            one_device: self.one_device,
+        }
+    }
+
     /// Takes in what was found at the path of a record.
     fn add(&mut self, record: &FileRecord, look: Look<'a>) {
         match look {
@@ -257,7 +265,7 @@ impl Compare<'_> {
                 .is_ok()
         };
         for found in self.there.files.iter().filter(|found| !listed(&found.path)) {
-            if found.path.name().starts_with(TEMP) {
+            if is_aside(&found.path) {
                 plan.leftovers.push(found.path.clone());
             } else {
                 plan.extra.push(found.clone());

@@ -1,7 +1,8 @@
 //! Brings back what was put under a name.
 //!
-//! Compare, keep what would be lost, write what differs: see [`super::plan`] and [`super::write`].
-//! What is right already is left alone; one bad file does not stop the others.
+//! Compare, keep what would be lost, write what differs: see [`super::plan`] and
+//! [`crate::materialise::aside`]. What is right already is left alone; one bad file does not stop
+//! the others.
 
 use std::{
     path::PathBuf,
@@ -13,11 +14,11 @@ use super::{
     intake::{Got, Intake},
     plan::{self, Plan},
     put,
-    write::Writer,
 };
 use crate::{
-    base::{Failure, Fs, RelPath, Root, Type, output},
+    base::{Failure, Fs, RelPath, Root, SyncPoint, Type, output},
     catalog::databases,
+    materialise::aside::Aside,
     model::{FileRecord, Location, backup::RestoreReport},
     site::RepoSite,
     source::PathStat,
@@ -76,11 +77,32 @@ pub(super) fn restore(site: &RepoSite, restore: &Restore) -> Result<RestoreRepor
         if !lost.is_empty() && !restore.discard {
             report.kept_as = Some(keep(site, &restore.name, &root, &top, &lost)?);
         }
-        Writer::new(site, &root, plan.one_device).run(&plan, restore.delete, &mut report)?;
+        write(site, &root, &plan, restore.delete, &mut report)?;
     }
     report.failed.sort_by(|a, b| a.path.cmp(&b.path));
     report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(report)
+}
+
+/// The bytes of a file that is restored, before it gets its name.
+pub const FILE: SyncPoint = SyncPoint::new("backup.file");
+/// The folders in which names changed.
+pub const DIR: SyncPoint = SyncPoint::new("backup.dir");
+/// The places where a restore forces bytes to the disk; the tests skip one at a time.
+pub const SYNC_POINTS: [SyncPoint; 2] = [FILE, DIR];
+
+/// Does what is planned below a root.
+pub fn write(
+    site: &RepoSite,
+    root: &dyn Fs,
+    plan: &Plan<'_>,
+    delete: bool,
+    report: &mut RestoreReport,
+) -> Result<(), Failure> {
+    let progress = |more| site.progress(more);
+    let aside = Aside::new(root, site, (FILE, DIR), &progress);
+    let work = plan.work(delete);
+    site.work("restoring", work.bytes(), true, || aside.run(&work, report))
 }
 
 /// Takes the figures of a plan into the report.

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Error, LISTING, codec::Codec, leftovers, proof, script, tar::Writer};
+use super::{Error, LISTING, codec::Codec, proof, script, tar::Writer};
 use crate::{
     base::{
         Digest, Failure, Fs, Hasher, Hashing, RelPath, Root, cancel,
@@ -20,6 +20,7 @@ use crate::{
     deps::wheels,
     draft::tree,
     git::{Attributes, Converter},
+    materialise::{leftovers, write::Counting},
     model::{
         FileKind, FileRecord, Location, Manifest, TaskSpec,
         capsule::{
@@ -224,9 +225,12 @@ impl Capsule<'_> {
             Target::Plain(root, name) => (root, name),
             // What it leads to is nobody's file: there is nothing to be whole or not at all.
             Target::Stream(file) => {
-                let file = Counting { file, size: 0 };
+                let into = Counting {
+                    into: file,
+                    count: 0,
+                };
                 return Ok(CapsuleReport {
-                    size: self.write_into(path, file)?,
+                    size: self.write_into(path, into)?,
                     ..self.report(path)
                 });
             }
@@ -234,7 +238,7 @@ impl Capsule<'_> {
         if root.stat(&name).map_err(failed)?.is_some() {
             return Err(Error::Exists(path.to_path_buf()).into());
         }
-        let begin = [b".tmp-", name.as_bytes(), b"-"].concat();
+        let begin = leftovers::begin(&name);
         leftovers::sweep(&root, &begin);
         let temp = leftovers::name(&begin);
         let written = self.write_to(&root, &temp, path).and_then(|size| {
@@ -269,9 +273,9 @@ impl Capsule<'_> {
     }
 
     /// Writes the bytes into a device or pipe; returns how many there are.
-    fn write_into(&self, path: &Path, mut file: Counting) -> Result<u64, Failure> {
-        self.write_members(path, &mut file)?;
-        Ok(file.size)
+    fn write_into(&self, path: &Path, mut into: Counting<File>) -> Result<u64, Failure> {
+        self.write_members(path, &mut into)?;
+        Ok(into.count)
     }
 
     /// Writes the members, packed as the name asks for.
@@ -349,24 +353,6 @@ impl Capsule<'_> {
             reason.get_or_insert(failure);
             io::Error::other(text)
         })
-    }
-}
-
-/// A stream that counts.
-struct Counting {
-    file: File,
-    size: u64,
-}
-
-impl Write for Counting {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.file.write(bytes)?;
-        self.size += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
     }
 }
 

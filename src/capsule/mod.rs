@@ -9,10 +9,8 @@
 
 mod codec;
 pub mod create;
-mod leftovers;
 pub mod open;
 pub mod packages;
-mod place;
 mod proof;
 pub mod script;
 pub mod tar;
@@ -77,28 +75,13 @@ pub enum Error {
         /// Its target, escaped.
         target: String,
     },
-    /// The folder to restore into is not empty.
-    #[error("{0} exists and is not an empty folder")]
-    NotEmpty(PathBuf),
-    /// It says that it holds more than the disk has room for.
-    #[error("it would take {needed}, and {path} has {free} free; nothing was restored")]
-    NoRoom {
-        /// Where.
-        path: PathBuf,
-        /// In words.
-        needed: String,
-        /// In words.
-        free: String,
-    },
 }
 
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Exists(_) | Self::NotEmpty(_) | Self::LinkOut { .. } | Self::Unproven(_) => {
-                Kind::Refused
-            }
-            Self::Io { .. } | Self::NoRoom { .. } => Kind::Missing,
+            Self::Exists(_) | Self::LinkOut { .. } | Self::Unproven(_) => Kind::Refused,
+            Self::Io { .. } => Kind::Missing,
             Self::Damaged { .. } => Kind::Bad,
         }
     }
@@ -106,7 +89,6 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Exists(_) => vec![Hint::say("name a file that is not there yet")],
-            Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
             Self::Unproven(_) => vec![Hint::say(
                 "a wheel is proven by its digest in a dependency file of the release, such as `--hash=sha256:…` in requirements.txt",
             )],
@@ -118,7 +100,6 @@ impl Fault for Error {
             Self::LinkOut { .. } => vec![Hint::say(
                 "when you know whose capsule it is, and the link is meant: --links-out",
             )],
-            Self::NoRoom { .. } => vec![Hint::say("restore into a folder on another disk")],
             Self::Io { .. } => Vec::new(),
         }
     }

@@ -3,9 +3,10 @@
 //!
 //! The list comes first and is checked before anything is written: every path, size and link. Then
 //! each member must be one that the list names, with its very size and digest; nothing is unpacked
-//! beyond what the list says, and that must fit on the disk. Bytes go into a staging folder
-//! beside the target, links come last, everything is read again and synced, and one rename
-//! makes it visible. `SHA256SUMS` and the release manifest inside must agree with what was seen.
+//! beyond what the list says, and that must fit on the disk. Bytes go into a fresh folder
+//! ([`crate::materialise::fresh`]), links come last, and everything is read again before it is
+//! synced and made visible. `SHA256SUMS` and the release manifest inside must agree with what was
+//! seen.
 
 mod checks;
 mod members;
@@ -13,16 +14,16 @@ mod members;
 use std::{
     fs::File,
     io::{self, BufRead, Read},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use super::{Error, LISTING, WHEELS, codec::Codec, place::Place, proof, script, tar::Reader};
+use super::{Error, LISTING, WHEELS, codec::Codec, proof, script, tar::Reader};
 use crate::{
     base::{
-        Digest, Failure, Fs, RelPath, Root, cancel,
-        fs::create_dir_all,
+        Digest, Failure, RelPath, cancel,
         text::{self, escape},
     },
+    materialise::{fresh::Fresh, write::FolderWriter},
     model::{
         FileRecord,
         capsule::{CapsuleReport, Listing, leads_out},
@@ -60,7 +61,7 @@ pub fn rehearse(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleRepo
     if !links_out {
         opened.refuse_links_out()?;
     }
-    Place::new(into)?.check_room(opened.listing.bytes().unwrap_or(u64::MAX))?;
+    Fresh::new(&absolute(into)?, false)?.check_room(opened.bytes())?;
     opened.unpack(None)?;
     Ok(opened.report())
 }
@@ -72,20 +73,24 @@ pub fn restore(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleRepor
     if !links_out {
         opened.refuse_links_out()?;
     }
-    let place = Place::new(into)?;
-    let (root, _held) = place.stage(opened.listing.bytes().unwrap_or(u64::MAX))?;
-    // The first error is the one to tell.
-    opened
-        .restore(&place, &root)
-        .inspect_err(|_| place.clear())?;
+    let (into, bytes) = (absolute(into)?, opened.bytes());
+    Fresh::new(&into, false)?.fill(bytes, |folder| opened.restore(&into, folder))?;
     let mut report = opened.report();
     report.wheel_folder = opened.wheel_path(0).map(|_| WHEELS.to_string());
-    report.into = Some(place.path.to_string_lossy().into_owned());
+    report.into = Some(into.to_string_lossy().into_owned());
     report.proved.push(format!(
         "{} read back from the disk, with the digests of the list",
         text::count(report.files, "file")
     ));
     Ok(report)
+}
+
+/// The same place, whatever the current folder is.
+fn absolute(into: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(into).map_err(|source| Error::Io {
+        path: into.to_path_buf(),
+        source,
+    })
 }
 
 impl<'a> Opened<'a> {
@@ -176,11 +181,16 @@ impl<'a> Opened<'a> {
         Ok(())
     }
 
-    /// Files, then links; all of it read again, synced, and made visible at once.
-    fn restore(&mut self, place: &Place, root: &Root) -> Result<(), Failure> {
-        self.unpack(Some(root))?;
+    /// Number of bytes that it says it holds.
+    fn bytes(&self) -> u64 {
+        self.listing.bytes().unwrap_or(u64::MAX)
+    }
+
+    /// Files, then links; all of it read again.
+    fn restore(&mut self, into: &Path, folder: &FolderWriter<'_>) -> Result<(), Failure> {
+        self.unpack(Some(folder))?;
         let failed = |path: &RelPath| {
-            let path = place.path.join(path.as_os());
+            let path = into.join(path.as_os());
             move |source| Error::Io { path, source }
         };
         for file in &self.listing.files {
@@ -189,18 +199,18 @@ impl<'a> Opened<'a> {
                 path, digest, size, ..
             } = &file.record;
             if file.record.is_link() {
-                create_dir_all(root, &path.parent(), 0o777).map_err(failed(path))?;
-                root.symlink(file.target(), path).map_err(failed(path))?;
+                let made = folder.link(path, file.target());
+                made.map_err(|error| error.or(failed(path)))?;
             } else {
-                check_written(root, path, (*digest, *size)).map_err(failed(path))?;
+                check_written(folder, path, (*digest, *size)).map_err(failed(path))?;
             }
         }
         for (nth, wheel) in self.listing.wheels.iter().enumerate() {
             if let Some(path) = self.wheel_path(nth) {
-                check_written(root, &path, (wheel.sha256, wheel.size)).map_err(failed(&path))?;
+                check_written(folder, &path, (wheel.sha256, wheel.size)).map_err(failed(&path))?;
             }
         }
-        Ok(place.publish(root)?)
+        Ok(())
     }
 
     fn report(&self) -> CapsuleReport {
@@ -242,8 +252,12 @@ impl<'a> Opened<'a> {
 }
 
 /// Reads back what was written; it must have this digest and size.
-fn check_written(root: &Root, path: &RelPath, expected: (Digest, u64)) -> io::Result<()> {
-    let read = root
+fn check_written(
+    folder: &FolderWriter<'_>,
+    path: &RelPath,
+    expected: (Digest, u64),
+) -> io::Result<()> {
+    let read = folder
         .open(path)
         .and_then(|mut bytes| Digest::of_reader(&mut bytes))?;
     if read == expected {

@@ -150,14 +150,14 @@ pub fn restored(
     let link = file.is_link();
     let mode = mode_of(site, file)?;
     if let (Role::Large, Some(object)) = (file.role, file.object()) {
-        let size = site.store.verify(object).map_err(|source| Error::Large {
+        let length = site.store.verify(object).map_err(|source| Error::Large {
             path: path.clone(),
             source,
         })?;
         return Ok(record(
             file,
             mode,
-            (digest, size),
+            (digest, length),
             Location::Object(*object),
         ));
     }

@@ -3,23 +3,21 @@
 //! What a rollback would leave as it is, shared files and the registry's other entries, comes from
 //! the work tree as it is now; nothing else does.
 
-use std::collections::BTreeSet;
-
 use rayon::prelude::*;
 
 use super::{Drill, Error, scratch::Scratch};
 use crate::{
-    base::{Failure, Fs, RelPath, Type, cancel, fs::create_dir_all, output, text::size},
+    base::{Failure, Fs, RelPath, Type, cancel, output, text::size},
     catalog::{self, databases::Database, manifests::Found, registry},
     draft::tree,
     git::Converter,
+    materialise::{
+        RESERVE, too_little,
+        write::{FileOptions, Permissions},
+    },
     model::manifest::{ManifestFile, Role},
     registry::{Registry, task_config},
-    site::copy_checked,
 };
-
-/// What is left free on the disk of the scratch place.
-const RESERVE: u64 = 64 << 20;
 
 /// What was put there.
 #[derive(Debug, Default)]
@@ -48,18 +46,9 @@ pub fn restore(
         .filter(|file| drill.is_of_version(file))
         .collect();
     check_room(drill, &files, scratch)?;
-    let root = scratch.root();
-    let failed = |source| Error::Scratch {
-        path: scratch.tree().to_path_buf(),
-        source,
-    };
-    let folders: BTreeSet<RelPath> = files.iter().map(|file| file.path().parent()).collect();
-    for folder in &folders {
-        create_dir_all(root, folder, 0o777).map_err(failed)?;
-    }
     let one = |file: &&ManifestFile| -> Result<u64, Failure> {
         cancel::check()?;
-        let written = put(drill, root, converter, file, scratch);
+        let written = put(drill, converter, file, scratch);
         drill.site.progress(1);
         written
     };
@@ -81,37 +70,27 @@ pub fn restore(
     registry_entry(drill, scratch, &mut restored)?;
     loose_config(drill, found, scratch)?;
     // As a rollback does: what is not on the disk is not recovered.
-    match root.sync_all(output::FILE) {
+    match scratch.root().sync_all(output::FILE) {
         Err(error) if error.kind() != std::io::ErrorKind::Unsupported => {
-            return Err(failed(error).into());
+            Err(scratch.failed(&RelPath::root())(error).into())
         }
-        _ => {}
+        _ => Ok(restored),
     }
-    Ok(restored)
 }
 
 /// One file of the version; returns its size.
 fn put(
     drill: &Drill<'_>,
-    root: &dyn Fs,
     converter: &Converter,
     file: &ManifestFile,
     scratch: &Scratch,
 ) -> Result<u64, Failure> {
-    let failed = |source| Error::Scratch {
-        path: scratch.tree().join(file.path().as_os()),
-        source,
-    };
     let record = tree::restored(drill.site, converter, file)?;
-    if record.is_link() {
-        let mut target = Vec::new();
-        copy_checked(drill.site, &record, &mut target)?;
-        root.symlink(&target, file.path()).map_err(failed)?;
-        return Ok(record.size);
-    }
-    let mut out = root.create(file.path(), 0o600).map_err(failed)?;
-    copy_checked(drill.site, &record, &mut out)?;
-    out.set_mode(record.mode).map_err(failed)?;
+    let how = FileOptions::of(&record);
+    let written = scratch
+        .folder()
+        .record(file.path(), &how, (&record, drill.site));
+    written.map_err(|error| error.or(scratch.failed(file.path())))?;
     Ok(record.size)
 }
 
@@ -121,18 +100,10 @@ fn check_room(
     files: &[&ManifestFile],
     scratch: &Scratch,
 ) -> Result<(), Failure> {
-    let needed = files
-        .iter()
-        .filter_map(|file| file.size())
-        .sum::<u64>()
-        .saturating_add(RESERVE);
-    let Ok(stat) = rustix::fs::statvfs(scratch.tree()) else {
+    let needed = files.iter().filter_map(|file| file.size()).sum::<u64>();
+    let Some(free) = too_little(scratch.tree(), needed) else {
         return Ok(());
     };
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    if free >= needed {
-        return Ok(());
-    }
     let path = scratch.tree().to_path_buf();
     // A full disk is of this moment, not of the version.
     let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
@@ -141,7 +112,7 @@ fn check_room(
             path: path.clone(),
             version: drill.version.clone(),
             free: size(free),
-            needed: size(needed),
+            needed: size(needed.saturating_add(RESERVE)),
         }
         .to_string(),
     );
@@ -223,24 +194,21 @@ fn copy(
     mode: u32,
     scratch: &Scratch,
 ) -> Result<(), Failure> {
-    let (tree, root) = (&*drill.site.tree, scratch.root());
+    let (tree, folder) = (&*drill.site.tree, scratch.folder());
     let read = |source| catalog::Error::Read {
         path: path.clone(),
         source,
     };
-    let failed = |source| Error::Scratch {
-        path: scratch.tree().join(path.as_os()),
-        source,
+    let failed = scratch.failed(path);
+    let written = if kind == Type::Symlink {
+        folder.link(path, &tree.read_link(path).map_err(read)?)
+    } else {
+        folder.file(path, Permissions::Exact(mode & 0o777), |out| {
+            let copied = std::io::copy(&mut tree.open(path).map_err(read)?, out);
+            Ok(copied.map(drop).map_err(&failed)?)
+        })
     };
-    create_dir_all(root, &path.parent(), 0o777).map_err(failed)?;
-    if kind == Type::Symlink {
-        root.symlink(&tree.read_link(path).map_err(read)?, path)
-            .map_err(failed)?;
-        return Ok(());
-    }
-    let mut out = root.create(path, 0o600).map_err(failed)?;
-    std::io::copy(&mut tree.open(path).map_err(read)?, &mut out).map_err(failed)?;
-    Ok(out.set_mode(mode & 0o777).map_err(failed)?)
+    written.map_err(|error| error.or(&failed))
 }
 
 /// The registry with the version set; where a rollback could not set it, as it is.
@@ -298,11 +266,10 @@ fn loose_config(drill: &Drill<'_>, found: &Found, scratch: &Scratch) -> Result<(
 
 /// Writes a small file.
 fn write(scratch: &Scratch, path: &RelPath, bytes: &[u8]) -> Result<(), Failure> {
-    let failed = |source| Error::Scratch {
-        path: scratch.tree().join(path.as_os()),
-        source,
-    };
-    create_dir_all(scratch.root(), &path.parent(), 0o777).map_err(failed)?;
-    let mut out = scratch.root().create(path, 0o644).map_err(failed)?;
-    Ok(out.write_all(bytes).map_err(failed)?)
+    let failed = scratch.failed(path);
+    let folder = scratch.folder();
+    let written = folder.file(path, Permissions::Umask(0o644), |out| {
+        Ok(out.write_all(bytes).map_err(&failed)?)
+    });
+    written.map_err(|error| error.or(&failed))
 }

@@ -21,6 +21,7 @@ use std::{
 use super::Error;
 use crate::{
     base::{Fs, RelPath, Root, Type, fs::remove_tree, random, user},
+    materialise::write::FolderWriter,
     records::{LockWait, RecordFiles, RecordLock, RecordPort},
 };
 
@@ -92,6 +93,20 @@ impl Scratch {
     /// The same, to write below.
     pub fn root(&self) -> &Root {
         &self.root
+    }
+
+    /// The writer of its files.
+    pub fn folder(&self) -> FolderWriter<'_> {
+        FolderWriter::new(&self.root, RelPath::root())
+    }
+
+    /// A file of it cannot be written.
+    pub fn failed(&self, path: &RelPath) -> impl Fn(io::Error) -> Error {
+        let path = self.tree.join(path.as_os());
+        move |source| Error::Scratch {
+            path: path.clone(),
+            source,
+        }
     }
 
     /// For what commands put into temporary files.

@@ -11,6 +11,7 @@ use super::{Error, Operator};
 use crate::{
     base::{Failure, RelPath, text::size},
     draft::Draft,
+    materialise::free_bytes,
     model::{FileRecord, Location, ObjectId, PathChange, plan::Space},
     steps::files::Places,
 };
@@ -135,10 +136,9 @@ fn add(disks: &mut BTreeMap<u64, Disk>, place: PathBuf, (needed, at_most): (u64,
     let Ok(found) = std::fs::metadata(&place) else {
         return;
     };
-    let Ok(stat) = rustix::fs::statvfs(&place) else {
+    let Some(free) = free_bytes(&place) else {
         return;
     };
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     let disk = disks.entry(found.dev()).or_insert_with(|| Disk {
         place,
         space: Space {

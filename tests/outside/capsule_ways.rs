@@ -371,20 +371,13 @@ fn names(dir: &Path) -> Vec<String> {
 #[test]
 fn what_is_still_held_is_not_swept_and_the_rest_is() {
     let (sandbox, capsule, nowhere) = packed();
-    for name in [
-        ".out.snapback-4194301",
-        ".out.snapback-4194302",
-        ".other.snapback-1",
-    ] {
+    for name in [".tmp-out-4194301", ".tmp-out-4194302", ".tmp-other-1"] {
         fs::create_dir_all(nowhere.join(name).join("tasks")).unwrap();
     }
-    let held = File::open(nowhere.join(".out.snapback-4194302")).unwrap();
+    let held = File::open(nowhere.join(".tmp-out-4194302")).unwrap();
     held.lock().unwrap();
     dr(&sandbox, &nowhere, &capsule, &[]).expect(0);
-    assert_eq!(
-        names(&nowhere),
-        [".other.snapback-1", ".out.snapback-4194302", "out"]
-    );
+    assert_eq!(names(&nowhere), [".tmp-other-1", ".tmp-out-4194302", "out"]);
     let top = sandbox.top();
     File::create(top.join(".tmp-new.tar-4194301")).unwrap();
     sandbox

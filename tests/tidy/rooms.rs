@@ -15,7 +15,7 @@ const ROWS: [&[&str]; 17] = [
     &["deps", "journal", "audit", "consent", "keys"],
     &["registry", "site"],
     &["catalog"],
-    &["verdict", "verify"],
+    &["verdict", "verify", "materialise"],
     &["steps", "draft", "source", "session", "closure", "cluster"],
     &["operate"],
     &["rollback", "alert", "backup"],

@@ -14,10 +14,10 @@ use super::super::{
 use super::Opened;
 use crate::{
     base::{
-        Digest, Failure, Fs, Hasher, Output, RelPath, Root, cancel,
-        fs::create_dir_all,
+        Digest, Failure, Hasher, Output, RelPath, cancel,
         text::{escape, size},
     },
+    materialise::write::{FolderWriter, Permissions},
     model::{FileKind, capsule::SUMS},
     verify::Documents,
 };
@@ -42,9 +42,20 @@ struct Expected {
     path: Option<RelPath>,
 }
 
+impl Expected {
+    /// It cannot be written.
+    fn failed(&self, source: io::Error) -> Error {
+        let path = self.path.as_ref();
+        Error::Io {
+            path: PathBuf::from(path.map_or("a member".into(), ToString::to_string)),
+            source,
+        }
+    }
+}
+
 impl Opened<'_> {
-    /// Reads and checks every member; files go below `root`, if there is one.
-    pub(super) fn unpack(&mut self, root: Option<&Root>) -> Result<(), Failure> {
+    /// Reads and checks every member; files go into a folder, if there is one.
+    pub(super) fn unpack(&mut self, folder: Option<&FolderWriter<'_>>) -> Result<(), Failure> {
         let mut wanted = self.wanted();
         let mut documents = Documents::new();
         while let Some(member) = self.reader.next_member().map_err(|why| self.damaged(why))? {
@@ -71,7 +82,7 @@ impl Opened<'_> {
                         escape(&name)
                     ))
                 })?;
-                self.member(&member, listed, root)?
+                self.member(&member, listed, folder)?
             };
             self.sums.extend(script::sums_line(&name, &digest));
         }
@@ -128,16 +139,12 @@ impl Opened<'_> {
         &mut self,
         member: &Member,
         listed: Listed,
-        root: Option<&Root>,
+        folder: Option<&FolderWriter<'_>>,
     ) -> Result<Digest, Failure> {
-        let Expected {
-            size,
-            digest,
-            executable,
-            path,
-        } = self.expected(listed);
-        if member.size != size
-            || executable.is_some_and(|executable| executable != member.executable)
+        let expected = self.expected(listed);
+        let is_executable = expected.executable;
+        if member.size != expected.size
+            || is_executable.is_some_and(|executable| executable != member.executable)
         {
             return Err(self
                 .damaged(format!(
@@ -146,31 +153,45 @@ impl Opened<'_> {
                 ))
                 .into());
         }
-        let failed = |source| Error::Io {
-            path: PathBuf::from(path.as_ref().map_or("a member".into(), ToString::to_string)),
-            source,
-        };
-        let mut out = match (root, &path) {
-            (Some(root), Some(path)) => {
-                Some(create_member(root, path, executable == Some(true)).map_err(failed)?)
-            }
-            _ => None,
-        };
-        let mut hasher = Hasher::default();
-        let is_lock = path.as_ref().is_some_and(proof::is_lock)
+        let is_lock = expected.path.as_ref().is_some_and(proof::is_lock)
             && matches!(listed, Listed::File(_))
-            && size <= proof::LIMIT;
+            && expected.size <= proof::LIMIT;
+        match (folder, &expected.path) {
+            (Some(folder), Some(path)) => {
+                let kind = if is_executable == Some(true) {
+                    FileKind::Executable
+                } else {
+                    FileKind::File
+                };
+                let copy = |out: &mut dyn Output| self.copy(member, &expected, is_lock, out);
+                let written = folder.file(path, Permissions::of_kind(kind), copy);
+                written.map_err(|error| error.or(|source| expected.failed(source)))?;
+            }
+            _ => self.copy(member, &expected, is_lock, &mut io::sink())?,
+        }
+        Ok(expected.digest)
+    }
+
+    /// Copies the bytes of a member; their digest is that of the list.
+    fn copy(
+        &mut self,
+        member: &Member,
+        expected: &Expected,
+        is_lock: bool,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        let mut hasher = Hasher::default();
         let mut lock = Vec::new();
         let copied = self.reader.copy(&mut |bytes| {
             hasher.update(bytes);
             if is_lock {
                 lock.extend_from_slice(bytes);
             }
-            out.as_mut().map_or(Ok(()), |out| out.write_all(bytes))
+            out.write_all(bytes)
         });
         self.locks.extend(is_lock.then_some(lock));
         match copied {
-            Ok(()) if hasher.finish() == digest => Ok(digest),
+            Ok(()) if hasher.finish() == expected.digest => Ok(()),
             Ok(()) => Err(self
                 .damaged(format!(
                     "{} has other bytes than its list says",
@@ -178,7 +199,7 @@ impl Opened<'_> {
                 ))
                 .into()),
             Err(Copy::Read(why)) => Err(self.damaged(why).into()),
-            Err(Copy::Write(source)) => Err(failed(source).into()),
+            Err(Copy::Write(source)) => Err(expected.failed(source).into()),
         }
     }
 
@@ -209,12 +230,6 @@ impl Opened<'_> {
         let wheel = self.listing.wheels.get(nth)?;
         script::brings_wheels(&self.listing).then(|| RelPath::own(WHEELS).join(&wheel.name))
     }
-}
-
-/// Makes the file that a member is written to.
-fn create_member(root: &Root, path: &RelPath, executable: bool) -> io::Result<Box<dyn Output>> {
-    create_dir_all(root, &path.parent(), 0o777)?;
-    root.create(path, if executable { 0o777 } else { 0o666 })
 }
 
 /// The whole of a small member.

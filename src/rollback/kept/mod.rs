@@ -11,14 +11,15 @@ mod restore;
 use std::{collections::BTreeSet, path::Path};
 
 use crate::{
-    base::{Failure, Fs, RelPath, fs::create_dir_all, output, sqlite},
+    base::{Failure, RelPath, output, sqlite},
     journal::{self, history, log::folder, status::Phase},
+    materialise::write::{FileOptions, FolderWriter, Permissions},
     model::{
         FileKind, FileRecord, Location, OpId, Operation,
         kept::{Fate, Kept, KeptFile, Why},
         request::RestoreKept,
     },
-    site::{RepoSite, copy_checked},
+    site::RepoSite,
     steps::files::notes,
 };
 use left_version::LeftVersion;
@@ -240,20 +241,15 @@ pub fn restore_into(
         return Ok(paths);
     }
     let root = output::folder(into, true)?;
+    let folder = FolderWriter::new(&root, RelPath::root());
     for (file, path) in files.iter().zip(&paths) {
         crate::base::cancel::check()?;
-        create_dir_all(&root, &path.parent(), 0o777).map_err(outside)?;
-        if file.state.is_link() {
-            let mut target = Vec::new();
-            copy_checked(site, &file.state, &mut target)?;
-            root.symlink(&target, path).map_err(outside)?;
-            continue;
-        }
-        let mut out = root.create(path, 0o600).map_err(outside)?;
-        copy_checked(site, &file.state, &mut out)?;
-        out.set_mode(file.state.mode)
-            .and_then(|()| out.sync(output::FILE))
-            .map_err(outside)?;
+        let how = FileOptions {
+            sync: Some(output::FILE),
+            ..FileOptions::new(Permissions::Exact(file.state.mode))
+        };
+        let written = folder.record(path, &how, (&file.state, site));
+        written.map_err(|error| error.or(outside))?;
     }
     note_restored(site, &wanted.op);
     Ok(paths)

@@ -3,7 +3,8 @@
 use std::io;
 
 use crate::{
-    base::{Fault, Hint, Kind, RelPath},
+    base::{Failure, Fault, Hint, Kind, RelPath},
+    materialise::write::WriteError,
     model::Advice,
 };
 
@@ -92,5 +93,22 @@ pub(super) fn failed<'a>(
         doing,
         path: path.clone(),
         source,
+    }
+}
+
+/// The failure of a file that was not staged.
+pub(super) fn unwritten(error: WriteError) -> Failure {
+    match error {
+        WriteError::File {
+            doing,
+            path,
+            source,
+        } => Error::Io {
+            doing,
+            path,
+            source,
+        }
+        .into(),
+        WriteError::Bytes(failure) => failure,
     }
 }

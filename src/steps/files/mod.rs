@@ -1,13 +1,13 @@
 //! Changes files of the tree: the heart of a rollback, and of taking one back.
 //!
 //! Protocol (see the design's reliability rules): every new file is written whole into the staging
-//! folder `.snapback` at the top of the work tree, or of the mount that it belongs to, and synced;
-//! then each is swapped with what stands at its path, deletions are renames into the staging
-//! folder; then the folders are synced. What is displaced must be the recorded old or new content:
-//! anything else is a stranger's edit made since the plan, and is put into the store. The displaced
-//! files stay in the staging folder until the whole operation is over, so that taking it back moves
-//! them and needs no space. Never follows a link, never writes in place, never removes a folder
-//! that is not empty.
+//! folder `.snapback` at the top of the work tree, or of the mount that it belongs to, and synced
+//! (by [`crate::materialise::journaled`]); then each is swapped with what stands at its path,
+//! deletions are renames into the staging folder; then the folders are synced. What is displaced
+//! must be the recorded old or new content: anything else is a stranger's edit made since the plan,
+//! and is put into the store. The displaced files stay in the staging folder until the whole
+//! operation is over, so that taking it back moves them and needs no space. Never follows a link,
+//! never writes in place, never removes a folder that is not empty.
 
 mod databases;
 mod error;
@@ -34,6 +34,7 @@ use crate::{
     store::ChunkStore,
 };
 
+pub use crate::materialise::journaled::STAGE;
 pub use databases::refuse_open;
 pub use error::Error;
 use error::failed;
@@ -76,9 +77,6 @@ pub struct Ports<'a> {
     /// The bytes of the files.
     pub bytes: Box<dyn Bytes + 'a>,
 }
-
-/// The staging folder; no user file may have this name, see [`RelPath::parse`].
-pub const STAGE: &str = ".snapback";
 
 impl<'a> Files<'a> {
     /// The step in a repository.

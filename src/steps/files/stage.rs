@@ -1,17 +1,16 @@
-//! The staging folder: new files are written whole into it and synced before anything is displaced,
-//! and what is displaced lies in it until the operation is over. What has another name there is
-//! somebody else's, and stays.
+//! The staging folders of this step: what is put there, and what of it goes when. What lies in them
+//! under another name is somebody else's, and stays.
 
-use std::{collections::BTreeSet, io, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
-use super::{Files, STAGED_FILE, TREE_DIR, failed};
+use super::{
+    Files, STAGED_FILE, TREE_DIR,
+    error::{failed, unwritten},
+};
 use crate::{
-    base::{
-        Failure, Output, RelPath, at_once, at_once_in, cancel::Stoppable, fs::create_dir_all,
-        owner::Owner,
-    },
+    base::{Failure, RelPath, at_once, at_once_in, owner::Owner},
+    materialise::{journaled::Staging, write::FileOptions},
     model::{FileRecord, PathChange},
-    site::copy_checked,
 };
 
 /// A file that takes longer to write than a person who wants to stop waits, in bytes.
@@ -31,9 +30,6 @@ pub(super) enum Clear {
     All,
 }
 
-/// The beginning of the name of a file that is being staged.
-const WRITING: &str = "writing-";
-
 impl<'a> Files<'a> {
     /// The staging folders of these changes.
     pub(super) fn stages_of(&self, open: &[(usize, &PathChange)]) -> BTreeSet<RelPath> {
@@ -44,9 +40,13 @@ impl<'a> Files<'a> {
 
     /// Where the n-th change's new content is staged and its displaced content lands.
     pub(super) fn staged(&self, at: usize) -> RelPath {
-        self.places
-            .stage_of(&self.changes[at].path)
-            .join(format!("{at}"))
+        self.staging(self.places.stage_of(&self.changes[at].path))
+            .nth(at)
+    }
+
+    /// The staging folder of this path.
+    fn staging(&self, folder: RelPath) -> Staging<'a> {
+        Staging::at(self.tree, folder)
     }
 
     /// Makes the staging folders and writes every new file into them.
@@ -57,11 +57,7 @@ impl<'a> Files<'a> {
         forward: bool,
     ) -> Result<(), Failure> {
         for stage in self.stages_of(open) {
-            create_dir_all(self.tree, &stage, 0o700).map_err(failed("create", &stage))?;
-            // Before anything is displaced into a folder that a crash could take away.
-            self.tree
-                .sync_dir(&stage.parent(), TREE_DIR)
-                .map_err(failed("sync", &stage))?;
+            self.staging(stage).make(TREE_DIR).map_err(unwritten)?;
         }
         let stage = |(at, change): &(usize, &'a PathChange)| {
             self.stage_file(*at, change, goal(change), forward)
@@ -89,38 +85,25 @@ impl<'a> Files<'a> {
         goal: Option<&FileRecord>,
         forward: bool,
     ) -> Result<(), Failure> {
-        let staged = self.staged(at);
-        if self.is_staged(&staged, change, goal)? {
+        if self.is_staged(&self.staged(at), change, goal)? {
             return Ok(());
         }
         let Some(state) = goal else { return Ok(()) };
-        if state.is_link() {
-            let mut target = Vec::new();
-            copy_checked(&*self.bytes, state, &mut target)?;
-            return Ok(self
-                .tree
-                .symlink(&target, &staged)
-                .map_err(failed("create", &staged))?);
-        }
-        // A name of its own until it is whole: what a crash leaves under it is nobody's.
-        let path = self
-            .places
-            .stage_of(&change.path)
-            .join(format!("{WRITING}{at}"));
-        let mut file = self
-            .tree
-            .create_bulk(&path, 0o600)
-            .map_err(failed("create", &path))?;
-        if forward && state.size > HUGE {
-            copy_checked(&*self.bytes, state, &mut Stoppable(&mut file))?;
-        } else {
-            copy_checked(&*self.bytes, state, &mut file)?;
-        }
-        let mut finish = || -> io::Result<()> {
-            self.finish_file(&mut *file, state, &change.path)?;
-            self.tree.rename(&path, &staged)
+        let path = &change.path;
+        let there = self.tree.stat(path).map_err(failed("look at", path))?;
+        let how = FileOptions {
+            owner: there.map(|stat| Owner {
+                uid: stat.uid,
+                gid: stat.gid,
+            }),
+            is_bulk: true,
+            stops: forward && state.size > HUGE,
+            sync: Some(STAGED_FILE),
+            ..FileOptions::of(state)
         };
-        Ok(finish().map_err(failed("write", &path))?)
+        let staging = self.staging(self.places.stage_of(path));
+        let staged = staging.write(at, &how, (state, &*self.bytes));
+        staged.map_err(unwritten)
     }
 
     /// True when what is wanted is staged already. What else is there is kept when it is a
@@ -149,52 +132,20 @@ impl<'a> Files<'a> {
         Ok(false)
     }
 
-    /// Gives a file that was written its owner, mode and time, and syncs it.
-    fn finish_file(
-        &self,
-        file: &mut dyn Output,
-        state: &FileRecord,
-        path: &RelPath,
-    ) -> io::Result<()> {
-        if let Some(stat) = self.tree.stat(path)? {
-            file.set_owner(Owner {
-                uid: stat.uid,
-                gid: stat.gid,
-            })?;
-        }
-        file.set_mode(state.mode)?;
-        if let Some(mtime) = state.mtime {
-            file.set_mtime(mtime)?;
-        }
-        file.sync(STAGED_FILE)
-    }
-
     /// Keeps strangers' content that is in the staging folder in the store, and removes what is
     /// to be cleared.
     pub(super) fn clear_stage(&self, clear: Clear) -> Result<(), Failure> {
         self.places
             .stages()
-            .try_for_each(|stage| self.clear_one(&stage, clear))
+            .try_for_each(|stage| self.clear_one(&self.staging(stage), clear))
     }
 
-    /// [`Files::clear_stage`] of one staging folder.
-    fn clear_one(&self, stage: &RelPath, clear: Clear) -> Result<(), Failure> {
-        if self
-            .tree
-            .stat(stage)
-            .map_err(failed("look at", stage))?
-            .is_none()
-        {
-            return Ok(());
-        }
-        for name in self.tree.list(stage).map_err(failed("list", stage))? {
-            let path = stage.join(&name);
-            let number = std::str::from_utf8(&name)
-                .ok()
-                .and_then(|name| name.parse::<usize>().ok());
+    /// [`Files::clear_stage`] of one staging folder. Whatever is none of the operation's was put
+    /// there by somebody else, and stays.
+    fn clear_one(&self, staging: &Staging<'_>, clear: Clear) -> Result<(), Failure> {
+        for (path, number) in staging.files().map_err(unwritten)? {
             let change = number.and_then(|at| self.changes.get(at));
-            // Whatever has another name was put there by somebody else, and stays.
-            if change.is_none() && !name.starts_with(WRITING.as_bytes()) {
+            if change.is_none() && number.is_some() {
                 continue;
             }
             if let Some(change) = change.filter(|_| clear != Clear::Unfinished) {
@@ -209,12 +160,7 @@ impl<'a> Files<'a> {
         if clear != Clear::All {
             return Ok(());
         }
-        match self.tree.remove_dir(stage) {
-            Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {
-                Err(failed("remove", stage)(error).into())
-            }
-            _ => Ok(()),
-        }
+        staging.remove().map_err(unwritten)
     }
 
     /// Drops what was displaced.

@@ -3,8 +3,8 @@
 
 use rayon::prelude::*;
 
-use super::super::{Error, plan::Task};
-use super::{FILE, Miss, Ready, Writer, size};
+use super::super::Error;
+use super::{Aside, Miss, Ready, Task, note, size};
 use crate::{
     base::{Failure, cancel},
     model::{FileRecord, backup::RestoreReport},
@@ -13,7 +13,7 @@ use crate::{
 /// Files of a batch, and bytes.
 const BATCH: (usize, u64) = (4096, 128 << 20);
 
-impl Writer<'_> {
+impl Aside<'_> {
     /// Writes small files and links, a batch at a time; one is forced to the disk while the next
     /// is written.
     pub(super) fn write_small(
@@ -28,7 +28,7 @@ impl Writer<'_> {
             for one in written {
                 match one {
                     Ok(one) => ready.push(one),
-                    Err((record, miss)) => self.miss(report, &record.path, &miss),
+                    Err((record, miss)) => note(report, &record.path, &miss),
                 }
             }
             if let Err(failure) = synced.and_then(|()| cancel::check().map_err(Failure::from)) {
@@ -73,7 +73,7 @@ impl Writer<'_> {
             return Ok(());
         }
         self.fs
-            .sync_all(FILE)
+            .sync_all(self.syncs.0)
             .map_err(|error| Error::Sync(error).into())
     }
 
@@ -95,7 +95,7 @@ impl Writer<'_> {
         for (ready, placed) in ready.iter().zip(placed) {
             if let Err(miss) = placed {
                 let _ = self.fs.remove_file(&ready.temp);
-                self.miss(report, &ready.task.record.path, &miss);
+                note(report, &ready.task.record.path, &miss);
             }
         }
     }

@@ -1,15 +1,37 @@
-//! What a run that was killed leaves beside its target, and how the next one knows it: by its name,
-//! and because nobody holds it. Whoever makes a temporary file or folder takes a lock of the kernel
-//! on it, which goes with the process; a number of a process alone may be that of another one by
-//! now, or of another machine that sees the same disk.
+//! The names of what is being written outside a journal, and how what a killed run left is known:
+//! by its name, and because nobody holds it. Whoever makes a temporary file or folder takes a lock
+//! of the kernel on it, which goes with the process; a number of a process alone may be that of
+//! another one by now, or of another machine that sees the same disk.
+//!
+//! Files that are written aside are too many to be held. They are made below a lock of the whole
+//! restore, and the next one of the same folder takes them away ([`is_aside`]).
 
 use std::{fs::File, io};
 
 use crate::base::{Fs, RelPath, Root, fs::remove_tree};
 
+/// What the names of files begin with that are written aside.
+const ASIDE: &[u8] = b".snapback-restore-";
+
+/// The name of what is being written for this one, less its last part.
+pub fn begin(name: &RelPath) -> Vec<u8> {
+    [b".tmp-", name.as_bytes(), b"-"].concat()
+}
+
 /// A name for this process that begins like this.
 pub fn name(begin: &[u8]) -> RelPath {
     RelPath::own([begin, std::process::id().to_string().as_bytes()].concat())
+}
+
+/// A name beside a path for the nth file that this process writes aside.
+pub(super) fn aside(path: &RelPath, nth: u64) -> RelPath {
+    let name = format!("{}-{nth}", std::process::id());
+    path.parent().join([ASIDE, name.as_bytes()].concat())
+}
+
+/// True for a file that was being written aside.
+pub fn is_aside(path: &RelPath) -> bool {
+    path.name().starts_with(ASIDE)
 }
 
 /// Holds what was just made under a name of [`name`], until dropped.

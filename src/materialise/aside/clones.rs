@@ -1,12 +1,11 @@
-//! Files that share the blocks of an equal file of the same restore, where the file system can.
+//! Files that share the blocks of an equal file of the same work, where the file system can.
 
 use std::{
     collections::{BTreeSet, HashMap},
     io,
 };
 
-use super::super::plan::Task;
-use super::{Ready, Writer};
+use super::{Aside, Ready, Task, note};
 use crate::{
     base::{Digest, RelPath},
     model::{FileRecord, ObjectId, backup::RestoreReport},
@@ -15,7 +14,7 @@ use crate::{
 /// Smaller files are not worth two calls to share their blocks.
 const CLONE_FROM: u64 = 64 << 10;
 
-impl Writer<'_> {
+impl Aside<'_> {
     /// Lets files share the blocks of an equal one that is in place; returns those that have to
     /// be written after all.
     pub(super) fn clone_all<'p>(
@@ -41,7 +40,7 @@ impl Writer<'_> {
                     Ok(()) => report.cloned += 1,
                     Err(miss) => {
                         let _ = self.fs.remove_file(&temp);
-                        self.miss(report, &task.record.path, &miss);
+                        note(report, &task.record.path, &miss);
                     }
                 },
                 Ok(false) | Err(_) => {
@@ -63,7 +62,7 @@ impl Writer<'_> {
         if ObjectId(Digest::of_reader(&mut *self.fs.open(temp)?)?.0) != *object {
             return Ok(false);
         }
-        self.dress(&mut *file, record, true)?;
+        self.how(record, true).finish(&mut *file)?;
         Ok(true)
     }
 }

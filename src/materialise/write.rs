@@ -1,0 +1,252 @@
+//! The one writer of a file: it is created, its bytes are copied, it gets its owner, mode and time,
+//! and is synced, in this order. Never follows a link and never writes over anything.
+
+use std::io::{self, Read, Write};
+
+use crate::{
+    base::{
+        Failure, Fs, Output, RelPath, SyncPoint, cancel::Stoppable, fs::create_dir_all,
+        owner::Owner,
+    },
+    model::{FileKind, FileRecord},
+    site::{Bytes, copy_checked},
+};
+
+/// Why a file was not written.
+#[derive(Debug)]
+pub enum WriteError {
+    /// The system refused.
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// With which file.
+        path: RelPath,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Its bytes cannot be had, or are not those of its record.
+    Bytes(Failure),
+}
+
+impl WriteError {
+    /// The same as a failure of the caller's room.
+    pub fn or<E: Into<Failure>>(self, failed: impl FnOnce(io::Error) -> E) -> Failure {
+        match self {
+            Self::File { source, .. } => failed(source).into(),
+            Self::Bytes(failure) => failure,
+        }
+    }
+}
+
+/// Makes a [`WriteError::File`] from a system error.
+pub(super) fn failed<'p>(
+    doing: &'static str,
+    path: &'p RelPath,
+) -> impl Fn(io::Error) -> WriteError + 'p {
+    move |source| WriteError::File {
+        doing,
+        path: path.clone(),
+        source,
+    }
+}
+
+/// The permission bits of a written file.
+#[derive(Debug, Clone, Copy)]
+pub enum Permissions {
+    /// Exactly these; nobody else can read the file before it is whole.
+    Exact(u32),
+    /// These less the umask.
+    Umask(u32),
+}
+
+impl Permissions {
+    /// What the umask leaves to a file of this kind.
+    pub fn of_kind(kind: FileKind) -> Self {
+        Self::Umask(if kind == FileKind::Executable {
+            0o777
+        } else {
+            0o666
+        })
+    }
+}
+
+/// How a file is written, and what it gets besides its bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct FileOptions {
+    /// Its permission bits.
+    pub permissions: Permissions,
+    /// Its owner, when it is not this user.
+    pub owner: Option<Owner>,
+    /// Its modification time, when it is not now.
+    pub mtime: Option<(i64, u32)>,
+    /// Its bytes are many, and nobody reads them soon.
+    pub is_bulk: bool,
+    /// A signal ends it in the middle.
+    pub stops: bool,
+    /// Where it is forced to the disk, unless that is done for many at once.
+    pub sync: Option<SyncPoint>,
+}
+
+impl FileOptions {
+    /// A file with these permission bits and nothing else.
+    pub fn new(permissions: Permissions) -> Self {
+        Self {
+            permissions,
+            owner: None,
+            mtime: None,
+            is_bulk: false,
+            stops: false,
+            sync: None,
+        }
+    }
+
+    /// A file with the mode and time of its record.
+    pub fn of(record: &FileRecord) -> Self {
+        Self {
+            mtime: record.mtime,
+            ..Self::new(Permissions::Exact(record.mode))
+        }
+    }
+
+    /// Gives a file all but its bytes, and syncs it.
+    pub(super) fn finish(&self, file: &mut dyn Output) -> io::Result<()> {
+        if let Some(owner) = self.owner {
+            file.set_owner(owner)?;
+        }
+        if let Permissions::Exact(mode) = self.permissions {
+            file.set_mode(mode)?;
+        }
+        if let Some(mtime) = self.mtime {
+            file.set_mtime(mtime)?;
+        }
+        self.sync.map_or(Ok(()), |point| file.sync(point))
+    }
+}
+
+/// Writes a new file; `copy` writes its bytes. After an error a part of it is left.
+pub fn create<T>(
+    fs: &dyn Fs,
+    at: &RelPath,
+    how: &FileOptions,
+    copy: impl FnOnce(&mut dyn Output) -> Result<T, Failure>,
+) -> Result<T, WriteError> {
+    let created = match how.permissions {
+        Permissions::Exact(_) if how.is_bulk => fs.create_bulk(at, 0o600),
+        Permissions::Exact(_) => fs.create(at, 0o600),
+        Permissions::Umask(mode) => fs.create(at, mode),
+    };
+    let mut file = created.map_err(failed("create", at))?;
+    let copied = copy(&mut *file).map_err(WriteError::Bytes)?;
+    how.finish(&mut *file).map_err(failed("write", at))?;
+    Ok(copied)
+}
+
+/// Makes a symbolic link; its target is the record's bytes.
+pub fn link(
+    fs: &dyn Fs,
+    at: &RelPath,
+    (record, bytes): (&FileRecord, &dyn Bytes),
+) -> Result<(), WriteError> {
+    let mut target = Vec::new();
+    copy_checked(bytes, record, &mut target).map_err(WriteError::Bytes)?;
+    fs.symlink(&target, at).map_err(failed("create", at))
+}
+
+/// Writes the file of a record; its digest is checked on the way.
+pub fn file(
+    fs: &dyn Fs,
+    at: &RelPath,
+    how: &FileOptions,
+    (record, bytes): (&FileRecord, &dyn Bytes),
+) -> Result<(), WriteError> {
+    create(fs, at, how, |mut file| {
+        if how.stops {
+            copy_checked(bytes, record, &mut Stoppable(file))
+        } else {
+            copy_checked(bytes, record, &mut file)
+        }
+    })
+}
+
+/// A folder that described files are written into, where nothing is yet. Forcing all of it to the
+/// disk is left to whoever has it.
+pub struct FolderWriter<'a> {
+    fs: &'a dyn Fs,
+    top: RelPath,
+}
+
+impl<'a> FolderWriter<'a> {
+    /// Writes below a folder of a port.
+    pub fn new(fs: &'a dyn Fs, top: RelPath) -> Self {
+        Self { fs, top }
+    }
+
+    /// Where a path is below the port's root, the folders above it made.
+    fn place(&self, path: &RelPath) -> Result<RelPath, WriteError> {
+        let at = self.top.join(path.as_bytes());
+        create_dir_all(self.fs, &at.parent(), 0o777)
+            .map_err(failed("create the folder of", &at))?;
+        Ok(at)
+    }
+
+    /// Writes the file or link of a record at a path.
+    pub fn record(
+        &self,
+        path: &RelPath,
+        how: &FileOptions,
+        (record, bytes): (&FileRecord, &dyn Bytes),
+    ) -> Result<(), WriteError> {
+        let at = self.place(path)?;
+        if record.is_link() {
+            link(self.fs, &at, (record, bytes))
+        } else {
+            file(self.fs, &at, how, (record, bytes))
+        }
+    }
+
+    /// Writes a file whose bytes `copy` writes.
+    pub fn file(
+        &self,
+        path: &RelPath,
+        permissions: Permissions,
+        copy: impl FnOnce(&mut dyn Output) -> Result<(), Failure>,
+    ) -> Result<(), WriteError> {
+        create(
+            self.fs,
+            &self.place(path)?,
+            &FileOptions::new(permissions),
+            copy,
+        )
+    }
+
+    /// Makes a symbolic link.
+    pub fn link(&self, path: &RelPath, target: &[u8]) -> Result<(), WriteError> {
+        let at = self.place(path)?;
+        self.fs.symlink(target, &at).map_err(failed("create", &at))
+    }
+
+    /// Opens a file that was written.
+    pub fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>> {
+        self.fs.open(&self.top.join(path.as_bytes()))
+    }
+}
+
+/// Counts the bytes that are written.
+pub struct Counting<W> {
+    /// Where they go.
+    pub into: W,
+    /// How many they are.
+    pub count: u64,
+}
+
+impl<W: Write> Write for Counting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.into.write(bytes)?;
+        self.count += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.into.flush()
+    }
+}
