@@ -10,9 +10,6 @@ use crate::{
 /// Errors that prevent reading or exporting a release.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The export folder is not empty.
-    #[error("{0} exists and is not an empty folder")]
-    NotEmpty(PathBuf),
     /// The release has no such file.
     #[error("{task} {version} has no file {path}")]
     NoSuchFile {
@@ -32,14 +29,12 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Outside(..) => Kind::Missing,
-            Self::NotEmpty(_) => Kind::Refused,
             Self::NoSuchFile { .. } => Kind::NotFound,
         }
     }
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
             Self::NoSuchFile { task, version, .. } => {
                 vec![
                     Advice::SeeVersion {

@@ -4,12 +4,17 @@ use std::{io::Write, path::Path};
 
 use super::Error;
 use crate::{
-    base::{Digest, Failure, Fs, RelPath, cancel, fs::create_dir_all, output, process::Exit},
+    base::{Digest, Failure, RelPath, cancel, process::Exit},
     catalog::{manifests, tasks},
     draft,
-    git::{Attributes, Worktree, child},
+    git::{Attributes, Converter, Worktree, child},
+    materialise::{
+        self,
+        fresh::Fresh,
+        write::{FileOptions, Permissions},
+    },
     model::{
-        FileKind, Manifest, TaskId, Version,
+        FileKind, FileRecord, Location, Manifest, TaskId, Version,
         manifest::{ManifestFile, Role},
     },
     site::RepoSite,
@@ -73,8 +78,8 @@ pub(super) fn copy(
     }
 }
 
-/// Exports a release's files below an empty or new folder; returns how many there are. A dry
-/// run only counts them.
+/// Exports a release's files into an empty or new folder, all or none; returns how many there are.
+/// A dry run only counts them.
 pub fn export(
     site: &RepoSite,
     task: &TaskId,
@@ -83,59 +88,71 @@ pub fn export(
     dry_run: bool,
 ) -> Result<usize, Failure> {
     let manifest = manifest(site, task, version)?;
-    let outside = |source| Error::Outside(into.to_path_buf(), source);
-    if into.is_dir() && into.read_dir().map_err(outside)?.next().is_some() {
-        return Err(Error::NotEmpty(into.to_path_buf()).into());
-    }
     let files: Vec<&ManifestFile> = manifest
         .files
         .iter()
         .filter(|file| file.role != Role::Registry)
         .collect();
     if dry_run {
+        // What is missing would be made.
+        if into.symlink_metadata().is_ok() {
+            Fresh::new(into, false)?;
+        }
         return Ok(files.len());
     }
-    let root = output::folder(into, true)?;
-    let commit = site
-        .git
-        .peel_tag(
-            &tasks::tagged_releases(site, task)?
-                .find(task, version)?
-                .tag_id,
-        )?
-        .commit;
-    let converter = site.git.converter(Attributes::Commit(&commit))?;
-    for file in &files {
-        cancel::check()?;
-        create_dir_all(&root, &file.path().parent(), 0o777).map_err(outside)?;
-        let mut bytes = Vec::new();
-        if file.is_link() {
-            copy(site, file, &mut bytes)?;
-            root.symlink(&bytes, file.path()).map_err(outside)?;
-            continue;
+    let fresh = Fresh::new(into, true)?;
+    let releases = tasks::tagged_releases(site, task)?;
+    let tag = site.git.peel_tag(&releases.find(task, version)?.tag_id)?;
+    let converter = site.git.converter(Attributes::Commit(&tag.commit))?;
+    let bytes = files.iter().filter_map(|file| file.size());
+    fresh.fill(bytes.fold(0, u64::saturating_add), |folder| {
+        for file in &files {
+            cancel::check()?;
+            let record = record(site, &converter, file)?;
+            let how = FileOptions::new(Permissions::of_kind(record.kind));
+            let written = folder.record(&record.path, &how, (&record, site));
+            let failed = |source| materialise::Error::Io {
+                path: into.to_path_buf(),
+                source,
+            };
+            written.map_err(|error| error.or(failed))?;
         }
-        let mode = if file.kind() == Some(FileKind::Executable) {
-            0o777
-        } else {
-            0o666
-        };
-        let mut out = root.create(file.path(), mode).map_err(outside)?;
-        if file.role == Role::Large {
-            copy(site, file, &mut out)?;
-        } else {
-            copy(site, file, &mut bytes)?;
-            match converter.to_worktree(file.path(), bytes)? {
-                Worktree::Same(bytes) | Worktree::Changed(bytes) => {
-                    out.write_all(&bytes).map_err(outside)?;
-                }
-                Worktree::Lfs { oid, .. } => {
-                    site.copy_lfs(&oid, &mut out)?;
-                }
-            }
-        }
-        out.sync(output::FILE).map_err(outside)?;
-    }
+        Ok(())
+    })?;
     Ok(files.len())
+}
+
+/// What a file of a release is in a work tree.
+fn record(
+    site: &RepoSite,
+    converter: &Converter,
+    file: &ManifestFile,
+) -> Result<FileRecord, Failure> {
+    let kind = file.kind().unwrap_or(FileKind::File);
+    let whole = |bytes| FileRecord {
+        kind,
+        ..FileRecord::with_bytes(file.path().clone(), kind.mode(), bytes)
+    };
+    let elsewhere = |digest, size, location| FileRecord {
+        digest,
+        size,
+        location,
+        ..whole(Vec::new())
+    };
+    if let (Role::Large, None, Some(object)) = (file.role, file.blob(), file.object()) {
+        let digest = file.digest().unwrap_or(object.0);
+        let length = file.size().unwrap_or_default();
+        return Ok(elsewhere(digest, length, Location::Object(*object)));
+    }
+    let mut bytes = Vec::new();
+    copy(site, file, &mut bytes)?;
+    if file.is_link() || file.role == Role::Large {
+        return Ok(whole(bytes));
+    }
+    Ok(match converter.to_worktree(file.path(), bytes)? {
+        Worktree::Same(bytes) | Worktree::Changed(bytes) => whole(bytes),
+        Worktree::Lfs { oid, size } => elsewhere(oid, size, Location::Lfs(oid)),
+    })
 }
 
 /// Exports a release into a scratch folder, runs a command in the task's folder there, and

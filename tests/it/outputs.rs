@@ -395,3 +395,44 @@ fn an_answer_that_cannot_be_written_is_no_success() {
         Some(0)
     );
 }
+
+#[test]
+fn a_folder_with_the_files_of_a_version_is_whole_or_not_there() {
+    let sandbox = Sandbox::two_releases(1);
+    let top = sandbox.home().join("made");
+    fs::create_dir_all(top.join(".tmp-out-4194999/half")).unwrap();
+    fs::create_dir(top.join("out")).unwrap();
+    fs::set_permissions(top.join("out"), fs::Permissions::from_mode(0o700)).unwrap();
+    let preview = |into: &str| {
+        let mut command = sandbox.command(snapback_program());
+        command
+            .args(["-C", sandbox.root().to_str().unwrap()])
+            .args(["preview", "-t", "T01", "1.0.0", "--into", into])
+            .current_dir(top.join("out"));
+        finish(&mut command)
+    };
+    let names = || -> Vec<_> {
+        let found = fs::read_dir(&top).unwrap();
+        found.map(|entry| entry.unwrap().file_name()).collect()
+    };
+    let here = preview(top.join("out").to_str().unwrap()).expect(6);
+    assert!(here.stderr.contains("you are in it"), "{here:?}");
+    sandbox
+        .run_line("preview -t T01 1.0.0 --into ../home/made/out")
+        .expect(0);
+    assert!(top.join("out/tasks/T01/signal.py").exists());
+    assert_eq!(
+        fs::metadata(top.join("out")).unwrap().mode() & 0o777,
+        0o700,
+        "an empty folder keeps its mode"
+    );
+    assert_eq!(names(), ["out"], "what a killed run left is swept");
+    // Most of the files are there to be written, one is not.
+    fs::remove_dir_all(sandbox.at(".git/snapback/store")).unwrap();
+    let ran = sandbox.run_line("preview -t T01 1.0.0 --into ../home/made/other");
+    assert!(
+        ran.code != 0 && ran.stderr.contains("nothing was changed"),
+        "{ran:?}"
+    );
+    assert_eq!(names(), ["out"], "{ran:?}");
+}

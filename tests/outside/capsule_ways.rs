@@ -410,18 +410,19 @@ fn wherever_it_is_killed_the_next_run_restores_all_and_leaves_nothing_else() {
         cwd: nowhere.clone(),
     };
     let from = ["dr", "--from", capsule.to_str().unwrap(), "--into", "out"];
+    let root = sandbox.root();
+    let repository = ["-C", root.to_str().unwrap()];
     let create = [
-        "-C",
-        sandbox.root().to_str().unwrap(),
-        "capsule",
-        "create",
-        "-t",
-        "T01",
-        "new.tar",
+        &repository[..],
+        &["capsule", "create", "-t", "T01", "new.tar"],
     ]
-    .map(String::from);
-    let create: Vec<&str> = create.iter().map(String::as_str).collect();
-    for (args, made) in [(&from[..], "out"), (&create, "new.tar")] {
+    .concat();
+    let preview = [
+        &repository[..],
+        &["preview", "-t", "T01", "1.0.0", "--into", "out"],
+    ]
+    .concat();
+    for (args, made) in [(&from[..], "out"), (&create, "new.tar"), (&preview, "out")] {
         let clear = || {
             let _ = fs::remove_dir_all(nowhere.join("out"));
             let _ = fs::remove_file(nowhere.join("new.tar"));
