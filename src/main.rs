@@ -1,9 +1,9 @@
-//! The `snapback` program. All of it is in the library; read [`snapback::cli`] next.
+//! The `snapback` program. Everything is in the library; read [`snapback::cli`] next.
 
 use std::process::ExitCode;
 
-/// A command is short and makes hundreds of thousands of small things: the system's allocator
-/// takes a tenth of its time.
+/// A command is short and makes hundreds of thousands of small allocations: the system's allocator
+/// would take a tenth of its time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,4 +1,4 @@
-//! People called, and what they answer.
+//! Alerts to people, and their answers.
 
 use super::App;
 use crate::{
@@ -8,26 +8,26 @@ use crate::{
 };
 
 impl App {
-    /// All alerts, newest first, and how many cannot be read.
+    /// Returns all alerts, newest first, and the number of unreadable ones.
     pub fn alerts(&self) -> Result<(Vec<Kept>, usize), Failure> {
         Alerts::new(&self.site).all()
     }
 
-    /// One alert, by its id or a beginning of it.
+    /// Finds an alert by its id or a prefix of it.
     pub fn alert(&self, text: &str) -> Result<Kept, Failure> {
         Alerts::new(&self.site).one(text)
     }
 
-    /// Calls people: writes the alert down, and sends what is due. `None`: the same was told a
-    /// short while ago. What cannot be sent now is a warning and stays to be sent.
+    /// Raises an alert: records it and sends what is due. Returns `None` if the same alert was
+    /// raised a short while ago. An alert that cannot be sent now causes a warning and stays due.
     ///
     /// # Errors
-    /// When it cannot even be written down.
+    /// Fails when the alert cannot even be recorded.
     pub fn raise(&self, notice: Notice) -> Result<Option<AlertId>, Failure> {
         Alerts::new(&self.site).raise(notice)
     }
 
-    /// Hands on how an operation ended, and calls a person when it is stuck.
+    /// Passes on the result of an operation, and raises an alert when the operation is stuck.
     pub(super) fn calling<T>(&self, done: Result<T, Failure>) -> Result<T, Failure> {
         Alerts::new(&self.site).calling(done)
     }
@@ -35,31 +35,31 @@ impl App {
     /// Sends every alert that is due, within the time that the settings allow.
     ///
     /// # Errors
-    /// When the record cannot be read or written; never because something could not be sent.
+    /// Fails when the records cannot be read or written; never because an alert could not be sent.
     pub fn send_alerts(&self) -> Result<Vec<Attempt>, Failure> {
         Alerts::new(&self.site).send_due()
     }
 
-    /// Sends a test through one channel or all, at once and without a record.
+    /// Sends a test alert through one channel or all, at once and without a record.
     ///
     /// # Errors
-    /// When there is no such channel, or none at all.
+    /// Fails when the channel does not exist, or there are no channels.
     pub fn test_alerts(&self, channel: Option<&str>) -> Result<Vec<Attempt>, Failure> {
         Alerts::new(&self.site).test(channel)
     }
 
-    /// Makes dead and waiting deliveries due now, of one alert or all, and sends them.
+    /// Makes dead and waiting deliveries of one alert or all due now, and sends them.
     ///
     /// # Errors
-    /// When the record cannot be read or written.
+    /// Fails when the records cannot be read or written.
     pub fn retry_alerts(&self, id: Option<&AlertId>) -> Result<Vec<Attempt>, Failure> {
         Alerts::new(&self.site).retry(id)
     }
 
-    /// Records an answer, in the record of alerts and in the audit log.
+    /// Records an answer with the alert and in the audit log.
     ///
     /// # Errors
-    /// When it cannot be recorded.
+    /// Fails when it cannot be recorded.
     pub fn record_answer(&self, kept: &Kept, choice: &Choice) -> Result<(), Failure> {
         Alerts::new(&self.site).record_answer(kept, choice)
     }
@@ -67,7 +67,7 @@ impl App {
     /// Refuses when a channel may not be used.
     ///
     /// # Errors
-    /// Those channels.
+    /// Returns those channels.
     pub fn require_channels(&self) -> Result<(), Failure> {
         Alerts::new(&self.site).require_channels()
     }

@@ -1,4 +1,4 @@
-//! Escape capsules: made from a release; checked and restored without a repository.
+//! Escape capsules: created from a release; verified and restored without a repository.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use crate::{
 };
 
 impl App {
-    /// Makes a capsule of a release in a new file. A dry run finds out what it would hold.
+    /// Creates a capsule of a release as a new file. A dry run determines what it would contain.
     ///
     /// # Errors
-    /// When the file is there, or a byte of the release is not.
+    /// Fails when the file exists, or bytes of the release are missing.
     pub fn create_capsule(
         &self,
         task: &TaskId,
@@ -24,18 +24,18 @@ impl App {
         timed::create(&self.site, task, version, path, dry_run)
     }
 
-    /// Checks a capsule, wherever it is; no repository is needed.
+    /// Verifies a capsule anywhere; needs no repository.
     ///
     /// # Errors
-    /// When it is not what it should be.
+    /// Fails when the capsule is invalid.
     pub fn verify_capsule(path: &Path) -> Result<CapsuleReport, Failure> {
         timed::verify(path)
     }
 
-    /// What a restore would do: all is checked, and nothing written.
+    /// Checks everything for a restore and returns what it would do; writes nothing.
     ///
     /// # Errors
-    /// Those of [`App::restore_capsule`].
+    /// Fails as [`App::restore_capsule`] does.
     pub fn rehearse_capsule(
         path: &Path,
         into: &Path,
@@ -44,10 +44,10 @@ impl App {
         timed::rehearse(path, into, links_out)
     }
 
-    /// Restores a capsule into a new or empty folder, whole or not at all; no repository is needed.
+    /// Restores a capsule into a new or empty folder, entirely or not at all; needs no repository.
     ///
     /// # Errors
-    /// When it is not what it should be, or the folder is not empty: nothing is there then.
+    /// Fails when the capsule is invalid or the folder is not empty, and then leaves nothing there.
     pub fn restore_capsule(
         path: &Path,
         into: &Path,
@@ -56,8 +56,8 @@ impl App {
         timed::restore(path, into, links_out)
     }
 
-    /// Installs the packages of what was restored into an environment below it, from its wheels
-    /// alone. The report says how that ended; the failure, if there is one, comes beside it.
+    /// Installs the packages of a restored capsule, from its wheels alone, into an environment
+    /// below `into`. Returns the report with the result, and the failure if there is one.
     pub fn install_capsule(
         report: CapsuleReport,
         into: &Path,
@@ -66,7 +66,7 @@ impl App {
         timed::install(report, into, venv)
     }
 
-    /// The environment of a task and whether a rollback would bring it along, by the settings here.
+    /// Returns a task's environment and what a rollback does with it, according to the settings.
     pub fn environment_of(&self, task: &TaskId) -> (Option<RelPath>, EnvMode) {
         let spec = self.site.settings.task(task);
         let venv = spec.and_then(|spec| spec.venv.clone());

@@ -1,4 +1,4 @@
-//! Rollbacks by themselves: the guard, and rollbacks that wait to be confirmed.
+//! Automatic rollbacks: the guard, and rollbacks that wait for confirmation.
 
 use std::path::Path;
 
@@ -14,64 +14,64 @@ use crate::{
 };
 
 impl App {
-    /// The tasks that have rules.
+    /// Returns the tasks that have rules.
     pub fn guarded(&self) -> Vec<TaskId> {
         Guard::new(&self.site).guarded()
     }
 
-    /// What the guard knows of a task; nothing is read or asked.
+    /// Returns the guard's state for a task; reads no metric and runs no command.
     ///
     /// # Errors
-    /// When its memory cannot be read.
+    /// Fails when the guard's records cannot be read.
     pub fn guard_state(&self, task: &TaskId) -> Result<GuardState, Failure> {
         Guard::new(&self.site).state(task)
     }
 
-    /// Keeps other running guards from this repository until dropped.
+    /// Keeps other running guards away from this repository until dropped.
     ///
     /// # Errors
-    /// When another one runs.
+    /// Fails when another guard is running.
     pub fn lock_guard(&self) -> Result<FileLock, Failure> {
         Guard::new(&self.site).lock()
     }
 
-    /// Refuses a look at tasks whose metrics nobody agreed to, before anything is made or sent.
+    /// Refuses to watch tasks whose metric commands nobody agreed to, before any change or message.
     ///
     /// # Errors
-    /// When there is no such task, or a command that its rules name may not run.
+    /// Fails when a task does not exist, or a command named by its rules may not run.
     pub fn check_watched(&self, tasks: &[TaskId]) -> Result<(), Failure> {
         Guard::new(&self.site).check_watched(tasks)
     }
 
-    /// Looks at a task: reads its metrics, judges them, and puts it back when a rule says so.
+    /// Checks a task: reads its metrics, judges them, and rolls it back when a rule requires it.
     ///
     /// # Errors
-    /// When its rules cannot be looked at.
+    /// Fails when its rules cannot be checked.
     pub fn watch(&self, task: &TaskId, look: Look) -> Result<TaskWatch, Failure> {
         Guard::new(&self.site).watch(task, look)
     }
 
-    /// Stops the guard from touching a task, by a person.
+    /// Freezes a task on behalf of a person: the guard stops acting on it.
     ///
     /// # Errors
-    /// When it cannot be written down.
+    /// Fails when this cannot be recorded.
     pub fn freeze(&self, task: &TaskId, why: &str) -> Result<(), Failure> {
         Guard::new(&self.site).freeze(task, why)
     }
 
-    /// Lets the guard touch a task again, with nothing counted against it; false when it was not
-    /// frozen.
+    /// Thaws a task: the guard acts on it again, with all counts reset. Returns false if the task
+    /// was not frozen.
     ///
     /// # Errors
-    /// When it cannot be written down.
+    /// Fails when this cannot be recorded.
     pub fn thaw(&self, task: &TaskId, why: &str) -> Result<bool, Failure> {
         Guard::new(&self.site).thaw(task, why)
     }
 
-    /// What a rule would have done with a log.
+    /// Returns what a rule would have done with a log.
     ///
     /// # Errors
-    /// When there is no such rule, or the log cannot be read.
+    /// Fails when the rule does not exist, or the log cannot be read.
     pub fn backtest(
         &self,
         task: &TaskId,
@@ -81,42 +81,42 @@ impl App {
         Guard::new(&self.site).backtest(task, rule, log)
     }
 
-    /// The rollbacks that wait to be confirmed.
+    /// Returns the rollbacks that wait for confirmation.
     ///
     /// # Errors
-    /// When a record cannot be read.
+    /// Fails when a record cannot be read.
     pub fn pending(&self) -> Result<Vec<Pending>, Failure> {
         Waiting::new(&self.site).pending()
     }
 
-    /// Those of them whose time is over.
+    /// Returns the waiting rollbacks whose time is over.
     ///
     /// # Errors
-    /// When a record cannot be read.
+    /// Fails when a record cannot be read.
     pub fn overdue(&self) -> Result<Vec<Pending>, Failure> {
         Waiting::new(&self.site).overdue()
     }
 
-    /// Confirms a rollback: it stays. Returns what waited.
+    /// Confirms a rollback, so that it stays. Returns the record of the waiting rollback.
     ///
     /// # Errors
-    /// When nothing waits, or it is being taken back right now.
+    /// Fails when no rollback waits, or it is being undone right now.
     pub fn confirm(&self, task: &TaskId) -> Result<Pending, Failure> {
         Waiting::new(&self.site).confirm(task)
     }
 
-    /// Becomes the one who watches a task's rollback, until dropped; `None` when somebody does.
+    /// Makes the caller the only watcher of a task's rollback until dropped; `None` if it has one.
     ///
     /// # Errors
-    /// When it cannot be locked.
+    /// Fails when the lock cannot be taken.
     pub fn watch_confirmation(&self, task: &TaskId) -> Result<Option<FileLock>, Failure> {
         Waiting::new(&self.site).watch(task)
     }
 
-    /// Takes back every rollback whose time is over, and says what became of each that waits.
+    /// Undoes every rollback whose time is over, and returns the result for each waiting rollback.
     ///
     /// # Errors
-    /// When a record cannot be read or written.
+    /// Fails when a record cannot be read or written.
     pub fn settle_confirmations(&self) -> Result<Vec<(Pending, Settled)>, Failure> {
         Waiting::new(&self.site).settle_all()
     }

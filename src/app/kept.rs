@@ -1,4 +1,4 @@
-//! What operations put aside, listed and brought back.
+//! Files that operations put aside: listing and restoring them.
 
 use std::path::Path;
 
@@ -15,38 +15,38 @@ use crate::{
 };
 
 impl App {
-    /// What became of files that somebody changed while an operation was at work.
+    /// Returns what happened to files that were edited while an operation was running.
     pub fn kept_notes(&self, op: &OpId) -> Vec<Kept> {
         notes(&*self.site.state, op).unwrap_or_default()
     }
 
-    /// The recent operations that left something of somebody's which nobody has brought back yet.
+    /// Returns the recent operations that put foreign edits aside which are not restored yet.
     ///
     /// # Errors
-    /// When the operations cannot be listed.
+    /// Fails when the operations cannot be listed.
     pub fn kept_open(&self) -> Result<Vec<(OpId, Vec<Kept>)>, Failure> {
         kept::open_notes(&self.site)
     }
 
-    /// The files that can be brought back of one operation, or of the newest ones.
+    /// Returns the restorable files of one operation, or of the newest ones.
     ///
     /// # Errors
-    /// When there is no such operation, or its plan cannot be read.
+    /// Fails when the operation does not exist, or its plan cannot be read.
     pub fn kept(&self, op: Option<&str>) -> Result<Vec<(OpId, Vec<KeptFile>)>, Failure> {
         kept::files(&self.site, op)
     }
 
-    /// True for what somebody wrote: not as the version that was left has it, and none of what
-    /// snapback or Python writes themselves.
+    /// Returns true for a file that a person wrote: it differs from the version that was left, and
+    /// neither snapback nor Python generates it.
     pub fn is_somebodys(&self, file: &KeptFile) -> bool {
         kept::is_somebodys(&self.site, file)
     }
 
     /// Writes files that an operation put aside below a new or empty folder; returns their paths
-    /// there. Of several of one name all are written.
+    /// there. If several files have the same name, all are written.
     ///
     /// # Errors
-    /// When there is something in the folder, or a file cannot be read or written.
+    /// Fails when the folder is not empty, or a file cannot be read or written.
     pub fn restore_kept_into(
         &self,
         wanted: &RestoreKept,
@@ -56,7 +56,7 @@ impl App {
         kept::restore_into(&self.site, wanted, into, dry_run)
     }
 
-    /// From now on `status` need not speak of it. Not worth a failure.
+    /// Records that `status` need not mention the operation any more; a failure is ignored.
     pub fn note_restored(&self, op: &OpId) {
         kept::note_restored(&self.site, op);
     }

@@ -1,4 +1,4 @@
-//! What is so after a change that failed: of operations by their journals, of places by looking.
+//! The state after a failed change: operations by their journals, other places by inspection.
 
 use std::path::PathBuf;
 
@@ -10,19 +10,19 @@ use crate::{
 };
 
 impl App {
-    /// What is left of operations that were begun, as far as their journals are there: one that
-    /// has none did nothing.
+    /// Returns the status of operations that were begun. One without a journal did nothing and is
+    /// left out.
     pub fn left_of(&self, began: &[OpId]) -> Vec<LeftOperation> {
         operate::left::left_of(&self.site, began)
     }
 
-    /// Files of the work tree, and the folder of hooks, that an installation of hooks may change.
+    /// Returns the files of the work tree and the hook folder that installing hooks may change.
     pub fn hook_places(&self) -> Vec<PathBuf> {
         self.site.hook_places()
     }
 
-    /// What stands at the places that commands without a journal may change: hooks, git's
-    /// configuration, verdicts, agreements, keys, and these.
+    /// Returns the contents of the places that commands without a journal may change: hooks, git's
+    /// configuration, verdicts, agreements, keys, and `more`.
     pub fn footprint(&self, more: &[PathBuf]) -> Footprint {
         self.site.footprint(more)
     }

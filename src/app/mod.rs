@@ -1,6 +1,6 @@
-//! Row 14, the front door: one method a use case, each a few lines that hand on to an engine.
+//! Row 14, the front door: one method per use case, each a few lines that delegate to an engine.
 //!
-//! Everything a program can do with snapback is here; the command line adds words only. Nothing
+//! Everything a program can do with snapback is here; the command line only adds words. Nothing
 //! here decides, reads or writes anything by itself. Read [`App::apply`] next.
 
 mod alerts;
@@ -65,66 +65,66 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the repository that holds a folder, and its settings.
+    /// Opens the repository that contains a folder, and its settings.
     pub fn open(dir: &Path, options: Options) -> Result<Self, Failure> {
         let site = config::open(dir, options)?;
         Ok(Self { site })
     }
 
-    /// The settings in force.
+    /// Returns the settings in effect.
     pub fn settings(&self) -> &Settings {
         &self.site.settings
     }
 
-    /// The top of the work tree.
+    /// Returns the root of the work tree.
     pub fn work_tree(&self) -> &Path {
         self.site.git.work_tree()
     }
 
-    /// Refuses to change what belongs to somebody else.
+    /// Refuses to change another user's repository or state folder.
     ///
     /// # Errors
-    /// When it does.
+    /// Fails when either belongs to another user.
     pub fn check_owner(&self) -> Result<(), Failure> {
         self.site.check_owner()
     }
 
-    /// That the state folder is somebody else's, when this user may not read it.
+    /// Returns the error for another user's state folder that this user may not read.
     pub fn closed_state(&self) -> Option<site::owners::Error> {
         self.site.closed_state()
     }
 
-    /// The name of this host.
+    /// Returns the name of this host.
     pub fn host(&self) -> &str {
         &self.site.host
     }
 
-    /// The task whose folder the opened folder is in.
+    /// Returns the task whose folder contains the opened folder.
     pub fn task_here(&self) -> Option<TaskId> {
         tasks::here(&self.site)
     }
 
-    /// Finds the version that was typed.
+    /// Resolves a version as the user typed it.
     pub fn resolve_version(&self, task: &TaskId, typed: &str) -> Result<Version, Failure> {
         rollback::resolve(&self.site, task, typed)
     }
 
-    /// A failure of permissions, with whose the files are that stand in the way; one for want of a
-    /// release, with the tags that are not here.
+    /// Adds to a permission failure who owns the files concerned, and to a failure about a missing
+    /// release the tags that are not here.
     pub fn explain(&self, failure: Failure) -> Failure {
         rollback::explain::explain(&self.site, failure)
     }
 
-    /// The releases that HEAD has manifests of and this clone no tags. Of one task when it is
+    /// Returns the releases that have a manifest in HEAD but no tag in this clone, of one task if
     /// named.
     ///
     /// # Errors
-    /// When HEAD or the tags cannot be read.
+    /// Fails when HEAD or the tags cannot be read.
     pub fn missing_tags(&self, task: Option<&TaskId>) -> Result<MissingTags, Failure> {
         missing_tags::missing(&self.site, task)
     }
 
-    /// Finds a task by what was typed.
+    /// Finds a task by the text that the user typed.
     pub fn find_task(&self, typed: &str) -> Result<TaskId, Failure> {
         tasks::find(&self.site, typed)
     }

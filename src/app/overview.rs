@@ -1,4 +1,4 @@
-//! What there is, looked at, read, exported and verified.
+//! The existing tasks and releases: overview, reading, export and verification.
 
 use std::{io::Write, path::Path};
 
@@ -19,27 +19,27 @@ use crate::{
 };
 
 impl App {
-    /// One line a task, worst first; no task = all.
+    /// Returns one line per task, worst first; no task = all.
     pub fn status(&self, tasks: &[TaskId]) -> Result<Vec<TaskLine>, Failure> {
         status::lines(&self.site, tasks)
     }
 
-    /// Releases and operations, newest first; no task = all.
+    /// Returns releases and operations, newest first; no task = all.
     pub fn history(&self, task: Option<&TaskId>) -> Result<Vec<HistoryLine>, Failure> {
         overview::history(&self.site, task)
     }
 
-    /// The releases of a task, newest version first.
+    /// Returns the releases of a task, newest version first.
     pub fn releases(&self, task: &TaskId) -> Result<Vec<ReleaseLine>, Failure> {
         releases::of_task(&self.site, task)
     }
 
-    /// Versions and tags of a task, newest first: cheap, for completion.
+    /// Returns versions and tags of a task, newest first; cheap, for completion.
     pub fn release_names(&self, task: &TaskId) -> Result<Vec<(Version, String)>, Failure> {
         releases::names(&self.site, task)
     }
 
-    /// One release in full.
+    /// Returns one release in full.
     pub fn show(&self, task: &TaskId, version: &Version) -> Result<ReleaseDetail, Failure> {
         overview::show(&self.site, task, version)
     }
@@ -54,7 +54,7 @@ impl App {
         diff::diff(&self.site, task, before, after)
     }
 
-    /// Writes one file of a release, as git or the store keeps it.
+    /// Writes one file of a release, as stored in git or the store.
     pub fn cat(
         &self,
         task: &TaskId,
@@ -65,8 +65,8 @@ impl App {
         preview::cat(&self.site, task, version, path, out)
     }
 
-    /// Exports a release's files below an empty or new folder; returns how many there are. A dry
-    /// run only counts them.
+    /// Exports a release's files below an empty or new folder; returns their number. A dry run only
+    /// counts them.
     pub fn export(
         &self,
         task: &TaskId,
@@ -88,7 +88,7 @@ impl App {
         preview::run_in_preview(&self.site, task, version, command)
     }
 
-    /// Checks a release where it is kept. `deep` reads every byte.
+    /// Verifies the stored release. `deep` reads every byte.
     pub fn verify_snapshot(
         &self,
         task: &TaskId,
@@ -99,7 +99,7 @@ impl App {
         verify::release(&self.site, task, version, deep, signature)
     }
 
-    /// Runs the four levels on the work tree; without an expected version, the active one.
+    /// Verifies the work tree on four levels; without an expected version, against the active one.
     pub fn verify_rollback(
         &self,
         task: &TaskId,
@@ -108,7 +108,7 @@ impl App {
         verify::work_tree(&self.site, task, expected)
     }
 
-    /// Says something of a version.
+    /// Records a verdict on a version.
     pub fn mark(
         &self,
         task: &TaskId,
@@ -119,33 +119,33 @@ impl App {
         Operator::new(&self.site).mark(task, version, verdict, reason)
     }
 
-    /// The health of these tasks, or of all, worst first. `deep` reads every byte of the active
-    /// version, of the one to go back to, and of the store.
+    /// Returns the health of these tasks, or of all, worst first. `deep` reads every byte of the
+    /// active version, of the version to roll back to, and of the store.
     pub fn health(&self, tasks: &[TaskId], deep: bool) -> Result<Health, Failure> {
         health::check(&self.site, tasks, deep)
     }
 
-    /// Looks at everything that snapback needs; each trouble with its remedy. A dry run does not
-    /// try the lock.
+    /// Checks everything that snapback needs; each problem comes with its remedy. A dry run does
+    /// not try the lock.
     pub fn doctor(dir: &Path, dry_run: bool) -> Vec<DoctorLine> {
         doctor::look_at(dir, dry_run)
     }
 
-    /// What stops a task.
+    /// Returns the mistake in the settings that stops a task.
     pub fn flaw_of(&self, task: &TaskId) -> Option<&Flaw> {
         self.site.flaw_of(task)
     }
 
-    /// What to do about what stops a task.
+    /// Returns hints on the mistake that stops a task.
     pub fn flaw_hints(&self, task: &TaskId) -> Vec<Hint> {
         let flaw = self.site.flaw_of(task);
         flaw.map(|flaw| flaw.error.hints()).unwrap_or_default()
     }
 
-    /// Refuses what is no way back while anything is wrong in the settings.
+    /// Refuses anything other than a rollback while the settings contain a mistake.
     ///
     /// # Errors
-    /// The first mistake.
+    /// Returns the first mistake.
     pub fn refuse_flaws(&self) -> Result<(), Failure> {
         Ok(self.site.refuse_flaws()?)
     }

@@ -1,4 +1,4 @@
-//! Folders in the store, and its upkeep.
+//! Folders in the store, and the store's maintenance.
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
@@ -18,42 +18,42 @@ use crate::{
 };
 
 impl App {
-    /// Puts folders into the store under a name.
+    /// Stores folders under a name.
     pub fn store_put(&self, put: &Put) -> Result<PutReport, Failure> {
         backup::put(&self.site, put)
     }
 
-    /// Restores what was put under a name into a folder.
+    /// Restores the folders stored under a name into a folder.
     pub fn store_restore(&self, restore: &Restore) -> Result<RestoreReport, Failure> {
         backup::restore(&self.site, restore)
     }
 
-    /// What was put, by name.
+    /// Returns what is stored, by name.
     pub fn store_list(&self) -> Result<Vec<Saved>, Failure> {
         backup::list(&self.site)
     }
 
-    /// What was put under one name.
+    /// Returns what is stored under one name.
     pub fn store_show(&self, name: &str) -> Result<Saved, Failure> {
         backup::show(&self.site, name)
     }
 
-    /// Takes a name away; returns what it stood for.
+    /// Removes a name; returns what it referred to.
     pub fn store_drop(&self, name: &str) -> Result<Saved, Failure> {
         backup::drop_name(&self.site, name)
     }
 
-    /// Figures of the store, and of each task.
+    /// Returns statistics on the store and on each task.
     pub fn store_stats(&self) -> Result<StoreStats, Failure> {
         upkeep::stats(&self.site)
     }
 
-    /// Everything in the repository that names objects of the store.
+    /// Returns every object of the store that something in the repository refers to.
     pub fn store_roots(&self) -> Result<BTreeSet<ObjectId>, Failure> {
         Ok(roots::needed(&self.site)?.objects())
     }
 
-    /// Checks the store; also says who needs what is damaged.
+    /// Checks the store; also returns who needs the damaged objects.
     pub fn check_store(
         &self,
         level: Level,
@@ -62,25 +62,25 @@ impl App {
         upkeep::check(&self.site, level, budget)
     }
 
-    /// Collects what nothing needs. When it cannot be known what is needed, nothing is collected.
+    /// Deletes unneeded objects. If it cannot be determined what is needed, nothing is deleted.
     pub fn collect_store(&self, dry_run: bool) -> Result<(GcReport, Names), Failure> {
         upkeep::collect(&self.site, dry_run)
     }
 
-    /// Repairs the store; files of the work tree that have the right bytes help.
+    /// Repairs the store, using files of the work tree that have the right bytes.
     pub fn repair_store(&self) -> Result<(RepairReport, Names), Failure> {
         upkeep::repair(&self.site)
     }
 
-    /// What is named and has no file of its own: what was put into the store, and shared verdicts.
+    /// Returns named items without a file of their own: names in the store, and shared verdicts.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// Fails when they cannot be read.
     pub fn named_records(&self) -> Result<Vec<String>, Failure> {
         backup::named(&self.site)
     }
 
-    /// Where what is in the store lies.
+    /// Returns where the contents of the store lie.
     pub fn store_places(&self) -> Vec<PathBuf> {
         self.site.store_places()
     }

@@ -1,7 +1,7 @@
-//! The owner's word on the commands that the configuration names: asked for, given, taken back.
+//! The owner's agreement to the commands in the configuration: requesting, giving and revoking it.
 //!
-//! What runs without it: nothing. Whatever would run a command is refused before anything is
-//! changed ([`App::require_commands`]); the places where commands start look once more.
+//! Nothing runs without it. Any change that would run a command is refused before it begins
+//! ([`App::check_commands`]); the places where commands start check once more.
 
 use std::path::PathBuf;
 
@@ -18,53 +18,53 @@ use crate::{
 };
 
 impl App {
-    /// The commands that the configuration names, of these tasks or of all, and whether each may
-    /// run.
+    /// Returns the commands that the configuration names, of these tasks or of all, and whether
+    /// each may run.
     pub fn commands(&self, tasks: &[TaskId]) -> Vec<CommandState> {
         self.site.commands_of(tasks)
     }
 
-    /// The digest of all commands of the configuration, as `SNAPBACK_TRUST` takes it.
+    /// Returns the digest of all commands of the configuration, as `SNAPBACK_TRUST` expects it.
     pub fn commands_digest(&self) -> Digest {
         digest_of_all(&self.site.configured_commands())
     }
 
-    /// The commands that a verification of a task's four levels would run.
+    /// Returns the commands that verifying a task on all four levels would run.
     pub fn commands_of_verification(&self, task: &TaskId) -> Vec<CommandState> {
         self.site.commands_of_verification(task)
     }
 
-    /// The file that names the commands.
+    /// Returns the name of the file that names the commands.
     pub fn config_file(&self) -> &str {
         &self.site.config
     }
 
-    /// Why the agreement of this repository does not count, if one is there that does not.
+    /// Returns why an existing agreement for this repository does not count, if it does not.
     pub fn trust_trouble(&self) -> Option<(Kind, String)> {
         let failure = self.site.consent.trouble().map(Failure::from)?;
         Some((failure.kind(), failure.to_string()))
     }
 
-    /// Agrees that these commands run in this repository, on this machine, from now on.
+    /// Records that these commands may run in this repository, on this machine, from now on.
     ///
     /// # Errors
-    /// When there is no private folder outside the work tree to keep the agreement in.
+    /// Fails when there is no private folder outside the work tree to keep the agreement in.
     pub fn agree(&self, commands: &[ConfiguredCommand]) -> Result<(), Failure> {
         let all = self.site.configured_commands();
         let now = self.site.clock.now();
         Ok(self.site.consent.agree(commands, &all, now)?)
     }
 
-    /// The user's key, and the keys whose signatures count on this machine.
+    /// Returns the user's key, and the keys whose signatures count on this machine.
     pub fn keys(&self) -> Keys<'_> {
         self.site.keys()
     }
 
-    /// Makes the user's key, and allows it under a name; `None` = git's name and address of the
-    /// user.
+    /// Creates the user's key and allows it under a name; `None` = the user's name and address from
+    /// git.
     ///
     /// # Errors
-    /// When there is one, or no private folder outside the work tree to keep it in.
+    /// Fails when a key exists, or there is no private folder outside the work tree to keep it in.
     pub fn create_key(&self, name: Option<&str>) -> Result<(Signer, PathBuf), Failure> {
         self.site.create_key(name)
     }
@@ -72,23 +72,23 @@ impl App {
     /// Revokes a key, or all keys of a name.
     ///
     /// # Errors
-    /// When none is, or belongs to, what was given.
+    /// Fails when `which` matches no key and no name.
     pub fn revoke_key(&self, which: &str) -> Result<Vec<Signer>, Failure> {
         Ok(self.keys().revoke(which, self.site.clock.now())?)
     }
 
-    /// Takes every agreement for this repository back; false when there was none.
+    /// Revokes every agreement for this repository; returns false when there was none.
     ///
     /// # Errors
-    /// When the file is there and cannot be removed.
+    /// Fails when the file exists and cannot be removed.
     pub fn revoke_trust(&self) -> Result<bool, Failure> {
         Ok(self.site.consent.revoke()?)
     }
 
-    /// Refuses a plan with commands that may not run, before anybody is asked to confirm it.
+    /// Refuses a plan with commands that may not run, before anyone is asked to confirm it.
     ///
     /// # Errors
-    /// Those commands.
+    /// Returns those commands.
     pub fn check_commands(&self, plan: &Plan) -> Result<(), Failure> {
         Ok(site::consent::require(plan.commands.clone())?)
     }

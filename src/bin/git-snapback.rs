@@ -1,4 +1,4 @@
-//! The program that `git snapback` looks for: it becomes the `snapback` that lies beside it, or
+//! The program that `git snapback` looks for: it replaces itself with the `snapback` next to it, or
 //! the one on the search path.
 //!
 //! It never does anything by itself and links nothing of the library, so it stays small.
@@ -10,7 +10,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-/// The exit code of a program that cannot be started (POSIX, `env`).
+/// The exit code for a program that cannot be started (POSIX, `env`).
 const CANNOT_START: u8 = 127;
 
 fn main() -> ExitCode {
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     ExitCode::from(CANNOT_START)
 }
 
-/// The `snapback` in the folder of this very program, where it was installed with it.
+/// Returns the `snapback` in this program's own folder, if it was installed there.
 fn beside_this_one() -> Option<PathBuf> {
     let own = current_exe().and_then(|path| path.canonicalize()).ok()?;
     let beside = own.with_file_name("snapback");

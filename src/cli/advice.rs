@@ -1,17 +1,17 @@
-//! How each [`Advice`] is typed: the one place that knows what can be done next as command lines.
+//! The command line of each [`Advice`]: the only place that spells next steps as command lines.
 //!
-//! A new advice does not compile without its line here, and the test below hands each line to the
-//! parser of the command line, so a renamed option cannot leave a hint that is refused.
+//! A new advice does not compile without its line here, and the test below passes each line to the
+//! command-line parser, so a renamed option cannot leave an invalid hint.
 
 use crate::{
     base::Hint,
     model::{Advice, answer::Next},
 };
 
-/// Makes [`words`] from the table: what is in braces is a value.
+/// Generates [`words`] from the table; names in braces stand for values.
 macro_rules! spelling {
     ($($advice:ident $({ $($value:ident),+ })?: $line:literal,)+) => {
-        /// The words after the program's name.
+        /// Returns the words after the program's name.
         fn words(advice: &Advice) -> Vec<String> {
             match advice {
                 $(Advice::$advice $({ $($value),+ })? => fill($line, &[
@@ -25,7 +25,7 @@ macro_rules! spelling {
             }
         }
 
-        /// One of each, with values that the command line takes.
+        /// Returns one of each advice, with values that the command line accepts.
         #[cfg(test)]
         fn samples() -> Vec<Advice> {
             vec![$(Advice::$advice $({ $($value: tests::sample(stringify!($value))),+ })?,)+]
@@ -118,7 +118,7 @@ spelling! {
     AllowKey { key, name }: "keys allow {key} --name {name}",
 }
 
-/// The words of a line, each value in its place as one word.
+/// Returns the words of a line, with each value inserted as one word.
 fn fill(line: &str, values: &[(&str, &String)]) -> Vec<String> {
     debug_assert!(
         values.iter().all(|(name, _)| line.contains(name)),
@@ -130,19 +130,19 @@ fn fill(line: &str, values: &[(&str, &String)]) -> Vec<String> {
         .collect()
 }
 
-/// The short form of an option.
+/// Returns the short form of an option.
 fn short(word: String) -> String {
     if word == "--task" { "-t".into() } else { word }
 }
 
-/// The command line, one element an argument.
+/// Returns the command line, one element per argument.
 pub fn argv(advice: &Advice) -> Vec<String> {
     std::iter::once("snapback".to_string())
         .chain(words(advice))
         .collect()
 }
 
-/// What can be done next, with its command line; an empty one when the words say it.
+/// Returns a next step with its command line, which is empty when the text suffices.
 pub fn next(hint: Hint) -> Next {
     let advice = hint.act.as_ref().and_then(Advice::of);
     let argv = advice.map_or_else(|| hint.command().to_vec(), |advice| argv(&advice));
@@ -156,7 +156,7 @@ pub fn next(hint: Hint) -> Next {
 mod tests {
     use super::*;
 
-    /// A value that the command line takes where this name stands.
+    /// Returns a value that the command line accepts in place of this name.
     pub fn sample<T: std::str::FromStr>(name: &str) -> T {
         let text = match name {
             "task" => "T01",
@@ -170,8 +170,8 @@ mod tests {
         value.unwrap_or_else(|| panic!("{text} is no {name}"))
     }
 
-    /// Hands a command line to the parser, which runs nothing. What it prints as an answer, as the
-    /// help, is no refusal.
+    /// Returns the parser's refusal of a command line; nothing is run. Output that is an answer,
+    /// such as help, is not a refusal.
     fn refusal(advice: &Advice) -> Option<String> {
         let argv = argv(advice);
         let parsed = crate::cli::help::command().try_get_matches_from(&argv);

@@ -1,6 +1,6 @@
-//! The arguments that all commands share, and the types that several use.
+//! Arguments shared by all commands, and types used by several.
 //!
-//! Flags of one command live in its own file. Every global option has a `SNAPBACK_*`
+//! Flags of a single command are defined in its own file. Every global option has a `SNAPBACK_*`
 //! equivalent and works before and after the subcommand.
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// So many tasks are named when one is asked for.
+/// Maximum number of tasks named in the question for a task.
 const TASKS_NAMED: usize = 10;
 
 /// Put any task of a repository back, verified, to any version it released.
@@ -103,7 +103,7 @@ pub struct NoSign {
 }
 
 impl NoSign {
-    /// Whether and how what is made is signed.
+    /// Returns whether and how the results are signed.
     pub fn signing(&self) -> Signing {
         if self.no_sign {
             Signing::Never
@@ -121,7 +121,7 @@ pub struct SomeTasks {
     tasks: Vec<String>,
 }
 
-/// Asks for a task, and says which there are. `more` would do, too.
+/// Returns the error that asks for a task and lists them. `more` is an alternative to `--task`.
 fn which_task(session: &Session, more: &[&str]) -> Failure {
     let Ok(app) = session.app() else {
         return Error::usage("which task?").into();
@@ -169,13 +169,13 @@ fn which_task(session: &Session, more: &[&str]) -> Failure {
 }
 
 impl OneTask {
-    /// The task that was named, or the one whose folder this is, or the only one.
+    /// Returns the named task, or the one of this folder, or the only one.
     pub fn find(&self, session: &Session) -> Result<TaskId, Failure> {
         self.find_if_any(session)?
             .ok_or_else(|| which_task(session, &[]))
     }
 
-    /// The same; `None` when there is no saying.
+    /// Like [`Self::find`], but returns `None` when no task can be determined.
     pub fn find_if_any(&self, session: &Session) -> Result<Option<TaskId>, Failure> {
         let app = session.app()?;
         if let Some(name) = &self.task {
@@ -188,7 +188,7 @@ impl OneTask {
 }
 
 impl SomeTasks {
-    /// The tasks that were named, in that order and once each; none when none was named.
+    /// Returns the named tasks, in that order without duplicates; empty when none was named.
     pub fn named(&self, session: &Session) -> Result<Vec<TaskId>, Failure> {
         let mut tasks = Vec::new();
         for name in &self.tasks {
@@ -200,8 +200,7 @@ impl SomeTasks {
         Ok(tasks)
     }
 
-    /// The tasks that were named, else all when `all`, else the one whose folder this is, or the
-    /// only one.
+    /// Returns the named tasks; otherwise all if `all`, or the one of this folder, or the only one.
     pub fn find(&self, session: &Session, all: bool) -> Result<Vec<TaskId>, Failure> {
         let named = self.named(session)?;
         let app = session.app()?;
@@ -220,14 +219,14 @@ impl SomeTasks {
         }
     }
 
-    /// The tasks that were named, else the one whose folder this is, else all.
+    /// Returns the named tasks, or the one of this folder, or all.
     pub fn find_or_all(&self, session: &Session) -> Result<Vec<TaskId>, Failure> {
         let here = session.app()?.task_here().is_some();
         self.find(session, !here)
     }
 }
 
-/// A version of a task, written in any of the accepted ways; `None` stays `None`.
+/// Resolves a version of a task in any accepted spelling; `None` stays `None`.
 pub fn version(
     session: &Session,
     task: &TaskId,
@@ -237,7 +236,7 @@ pub fn version(
         .transpose()
 }
 
-/// A version that is only compared with the active one: a number need not be a release.
+/// Resolves a version that is only compared with the active one; a number need not be a release.
 pub fn lock_version(
     session: &Session,
     task: &TaskId,
@@ -271,7 +270,7 @@ impl From<SignatureDemand> for Demand {
     }
 }
 
-/// A duration such as `90s`, `5m`, `1h 30m`, or a number of seconds.
+/// Parses a duration such as `90s`, `5m`, `1h 30m`, or a number of seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(secs) = text.parse::<u32>() {
         return Ok(Duration::from_secs(secs.into()));
@@ -282,7 +281,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(parsed).map_err(|_| "it must not be negative".to_string())
 }
 
-/// True when the arguments or the environment ask for JSON; for when clap cannot say.
+/// Returns true when the arguments or the environment ask for JSON, in case clap cannot tell.
 pub fn wants_json(argv: &[OsString]) -> bool {
     let asked = argv
         .iter()

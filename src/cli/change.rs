@@ -1,4 +1,4 @@
-//! Plan, ask once, carry out: what all changing commands do around one [`Request`].
+//! Plan, ask once, execute: the common course of all changing commands around one [`Request`].
 
 use std::fmt::Write;
 
@@ -11,24 +11,24 @@ use crate::{
     push::{self, Pushed},
 };
 
-/// What became of a request.
+/// The outcome of a request.
 pub enum Course {
-    /// It was a dry run.
+    /// A dry run.
     Shown(Box<Plan>),
-    /// It was carried out, or there was nothing to do.
+    /// Executed, or nothing to do.
     Done(Box<Plan>, Box<Report>),
 }
 
-/// Whether there is a question between the plan and the change.
+/// Whether to ask between the plan and the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
     /// Once, unless `--yes` was given.
     Once,
-    /// Never: the command itself is the yes.
+    /// Never: the command itself is the confirmation.
     Never,
 }
 
-/// Shows the plan, asks, and carries it out.
+/// Shows the plan, asks, and executes it.
 pub fn carry_out(session: &Session, request: &Request, ask: Ask) -> Result<Course, Failure> {
     let app = session.app()?;
     if !session.globals.dry_run && (session.globals.yes || ask == Ask::Never) {
@@ -56,7 +56,7 @@ pub fn carry_out(session: &Session, request: &Request, ask: Ask) -> Result<Cours
     Ok(Course::Done(plan, Box::new(report)))
 }
 
-/// Nobody is asked, so the plan is made once, under the lock.
+/// Executes without asking, so the plan is made only once, under the lock.
 fn carry_out_at_once(session: &Session, request: &Request) -> Result<Course, Failure> {
     let mut seen = None;
     let report = session.app()?.apply_seen(request, |plan| {
@@ -74,7 +74,7 @@ fn carry_out_at_once(session: &Session, request: &Request) -> Result<Course, Fai
     Ok(Course::Done(plan, Box::new(report)))
 }
 
-/// The same as a reply.
+/// Like [`carry_out`], as a reply.
 pub fn reply(session: &Session, request: &Request) -> Result<Reply, Failure> {
     Ok(match carry_out(session, request, Ask::Once)? {
         Course::Shown(plan) => Reply::dry_run(session.out, &plan, session.globals.verbose),
@@ -82,7 +82,7 @@ pub fn reply(session: &Session, request: &Request) -> Result<Reply, Failure> {
     })
 }
 
-/// The same, and pushes what was made; where there was nothing left to do, what was made before.
+/// Like [`reply`], and pushes the result, or an earlier result if there was nothing left to do.
 pub fn reply_and_push(
     session: &Session,
     request: &Request,
@@ -126,7 +126,7 @@ pub fn reply_and_push(
     }
 }
 
-/// Somebody said stop while the remote was at work: only the remote knows what became of the push.
+/// Replies to a push that was stopped while the remote worked: only the remote knows its outcome.
 fn push_stopped(
     session: &Session,
     mut reply: Reply,
@@ -161,7 +161,7 @@ fn push_stopped(
     Ok(reply.with_problem(failure.kind(), text).with_next(hints))
 }
 
-/// What was made stays here; why it is not at the remote, and the ways out that work.
+/// Replies that the result stays here, why it was not pushed, and with the remedies that work.
 fn not_pushed(
     session: &Session,
     mut reply: Reply,
@@ -188,7 +188,7 @@ fn not_pushed(
     };
     let push = |why: &str| push_again(app, report, remote, why);
     let hints = match &found {
-        // The tag there is a release, so this one must have another number.
+        // The tag there is a release, so this one needs another number.
         Some(push::Error::TagThere { .. }) => [
             back("take it back, and release the next version"),
             found.as_ref().map(Fault::hints).unwrap_or_default(),
@@ -209,7 +209,7 @@ fn not_pushed(
         .with_next(hints.concat()))
 }
 
-/// Where it is in any case.
+/// Says that the result is here in any case.
 fn here(report: &Report) -> &'static str {
     if report.changed {
         "done here"
@@ -218,7 +218,7 @@ fn here(report: &Report) -> &'static str {
     }
 }
 
-/// The command that pushes it by hand; none when there is no saying where.
+/// Returns the command that pushes by hand; empty when the destination is unclear.
 fn push_again(app: &App, report: &Report, remote: &str, why: &str) -> Result<Vec<Hint>, Failure> {
     let words = app.share(app.tag_of(report)?.as_deref(), Some(remote));
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -229,7 +229,7 @@ fn push_again(app: &App, report: &Report, remote: &str, why: &str) -> Result<Vec
     })
 }
 
-/// A version as typed after `--version`: `1.3.0` or `v1.3.0`.
+/// Parses a version as typed after `--version`: `1.3.0` or `v1.3.0`.
 pub fn new_version(text: &str) -> Result<crate::model::Version, Failure> {
     let plain = text.strip_prefix('v').unwrap_or(text);
     plain

@@ -1,6 +1,6 @@
-//! Values for the TAB key: task ids, and the versions of the task that is on the line.
+//! Values for the TAB key: task ids, and the versions of the task on the command line.
 //!
-//! Silent when anything is wrong: a completion must never get in the way.
+//! Silent on any failure: a completion must never get in the way.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::{
     model::TaskId,
 };
 
-/// The ids of all tasks, with their titles.
+/// Returns the ids of all tasks, with their titles.
 pub fn tasks() -> Vec<CompletionCandidate> {
     let Some(app) = open(&words()) else {
         return Vec::new();
@@ -26,7 +26,7 @@ pub fn tasks() -> Vec<CompletionCandidate> {
     app.settings().tasks.iter().map(candidate).collect()
 }
 
-/// The versions of the task on the line (or of the folder's), and the words that stand for one.
+/// Returns the versions of the task on the line (or of the folder), and the words for versions.
 pub fn versions() -> Vec<CompletionCandidate> {
     let words = words();
     let Some(app) = open(&words) else {
@@ -60,7 +60,7 @@ fn here(app: &App) -> Option<TaskId> {
         .or_else(|| app.task_here())
 }
 
-/// The words on the line: what follows the `--` of the completion call.
+/// Returns the words on the line, which follow the `--` of the completion call.
 fn words() -> Vec<String> {
     let all = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     all.skip_while(|word| word != "--").skip(1).collect()
@@ -83,7 +83,7 @@ fn named_task(words: &[String]) -> Option<String> {
     value_of(words, "-t", "--task")
 }
 
-/// The last value of an option: `-t X`, `-tX`, `--task X`, `--task=X`.
+/// Returns the last value of an option: `-t X`, `-tX`, `--task X`, `--task=X`.
 fn value_of(words: &[String], short: &str, long: &str) -> Option<String> {
     let mut found = None;
     for (at, word) in words.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What the command line itself refuses, before or around what `App` does.
+//! Errors of the command line itself, before or around the calls of `App`.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -7,18 +7,18 @@ use crate::{
     model::Advice,
 };
 
-/// A fault of the command line.
+/// An error of the command line.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Arguments that do not fit together.
+    /// The arguments are invalid or do not fit together.
     #[error("{message}")]
     Usage {
-        /// What does not fit.
+        /// The problem.
         message: String,
-        /// How to write it.
+        /// Hints on the correct usage.
         hints: Vec<Hint>,
     },
-    /// It asks, and nobody is there.
+    /// A confirmation is required, and nobody can be asked.
     #[error(
         "this asks before it changes anything, and nobody can be asked here: add --yes to carry the plan out"
     )]
@@ -26,13 +26,13 @@ pub enum Error {
         /// The same command with `--yes`.
         argv: Vec<String>,
     },
-    /// The answer was not yes.
+    /// The answer to the question was not yes.
     #[error("not done")]
     Declined,
-    /// A changing command in a hook that snapback runs.
+    /// A changing command was run in a hook that snapback runs.
     #[error("called from inside a hook that snapback runs: it would wait for itself")]
     InsideHook,
-    /// `--timeout` passed.
+    /// The time of `--timeout` has passed.
     #[error("the time limit of {0:?} passed")]
     TimeLimit(Duration),
     /// The answer could not be written.
@@ -43,26 +43,26 @@ pub enum Error {
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// A named operation is not the unfinished one.
+    /// The named operation is not the unfinished one.
     #[error("operation {0} is not unfinished")]
     NotUnfinished(String),
-    /// The demo waits for Enter, and nobody is there.
+    /// The demo waits for Enter, and nobody can press it.
     #[error("the demo waits for Enter between its steps, and there is no terminal: add --auto")]
     NeedsAuto,
     /// A program that the demo needs is missing or failed.
     #[error("the demo cannot go on: {0}")]
     Demo(String),
-    /// The demo saw something that must not be.
+    /// The demo found an unexpected state.
     #[error("the demo saw what must not be: {0}")]
     DemoIsWrong(String),
 }
 
 impl Error {
-    /// A usage error without hints.
+    /// Returns a usage error without hints.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::Usage {
             message: message.into(),

@@ -1,6 +1,6 @@
-//! Help texts, manual pages and usage messages, all made from one definition of the commands.
+//! Help texts, manual pages and usage messages, all generated from one definition of the commands.
 //!
-//! `-h` fits on a screen: examples first, then what is special to the command. `--help` adds
+//! `-h` fits on a screen: examples first, then the options specific to the command. `--help` adds
 //! the options of all commands, the environment and the exit codes.
 
 use std::fmt::Write;
@@ -9,7 +9,7 @@ use clap::{Command, CommandFactory};
 
 use super::args::Cli;
 
-/// What every exit code means.
+/// The meaning of every exit code.
 pub const EXIT_CODES: [(&str, &str); 16] = [
     ("0", "done, or nothing to do"),
     ("1", "a defect of snapback"),
@@ -35,7 +35,7 @@ pub const EXIT_CODES: [(&str, &str); 16] = [
     ("130, 143", "cancelled by Ctrl-C or TERM; the state is safe"),
 ];
 
-/// The first page: what can be done, by purpose. A test checks that no command is missing.
+/// The first page: the commands by purpose. A test checks that no command is missing.
 const OVERVIEW: &str = "\
 Start    init  demo  doctor  adopt
 Change   create-snapshot (snap)  rollback  undo  redo  disaster-recovery (dr)
@@ -52,7 +52,7 @@ Shell    completions  man  schema
 
 `snapback rollback -h` explains one command, `snapback --help` everything.";
 
-/// The examples of the first page.
+/// The examples on the first page.
 const EXAMPLES: &str = "\
 Examples:
   snapback demo --auto                                see it work
@@ -61,7 +61,7 @@ Examples:
   snapback rollback -t T01 --from 1.3.0 --to 1.2.0    go back, verified
   snapback undo                                       take that back";
 
-/// The definition of the whole command line.
+/// Returns the definition of the whole command line.
 pub fn command() -> Command {
     let plain = Cli::command();
     let commands: Vec<String> = plain
@@ -83,7 +83,7 @@ pub fn command() -> Command {
     root
 }
 
-/// Examples above the arguments, in subcommands of subcommands too.
+/// Puts examples above the arguments, in nested subcommands too.
 fn with_template(command: Command) -> Command {
     let inner: Vec<String> = command
         .get_subcommands()
@@ -103,7 +103,7 @@ fn with_template(command: Command) -> Command {
     command
 }
 
-/// The second page: every command, the shared options, the environment, the exit codes.
+/// Returns the second page: all commands, the shared options, the environment, the exit codes.
 fn long_overview(root: &Command) -> String {
     let mut text = String::from("Commands:\n");
     for command in root.get_subcommands() {
@@ -153,7 +153,7 @@ fn long_overview(root: &Command) -> String {
     text.trim_end().to_string()
 }
 
-/// What clap refuses, in one line.
+/// Returns clap's refusal in one line.
 pub fn message(refusal: &clap::Error) -> String {
     use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
     if matches!(
@@ -174,7 +174,7 @@ pub fn message(refusal: &clap::Error) -> String {
         .join(" ")
 }
 
-/// All manual pages: file name and content.
+/// Returns all manual pages: file name and content.
 pub fn manual_pages() -> Vec<(String, Vec<u8>)> {
     let mut root = command();
     root.build();
@@ -216,7 +216,7 @@ fn add_page(pages: &mut Vec<(String, Vec<u8>)>, command: &Command, name: &str) {
     }
 }
 
-/// A section whose lines stay as they are; nothing when there are none.
+/// Returns a section whose lines stay as they are; empty when there are none.
 fn section(title: &str, text: &str) -> Vec<u8> {
     if text.is_empty() {
         return Vec::new();
@@ -231,7 +231,7 @@ fn section(title: &str, text: &str) -> Vec<u8> {
     format!(".SH {title}\n.nf\n{text}.fi\n").into_bytes()
 }
 
-/// The table of exit codes in roff.
+/// Returns the table of exit codes in roff.
 fn exit_status() -> Vec<u8> {
     let mut text = String::from(".SH \"EXIT STATUS\"\n");
     for (code, meaning) in EXIT_CODES {
@@ -244,7 +244,7 @@ fn exit_status() -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// Every command, subcommands of subcommands too.
+    /// Returns every command, including nested subcommands.
     fn all() -> Vec<Command> {
         fn add(list: &mut Vec<Command>, command: &Command) {
             for inner in command.get_subcommands() {
@@ -258,7 +258,7 @@ mod tests {
         list
     }
 
-    /// The `snapback …` lines of a text, without what follows two spaces, as words.
+    /// Returns the words of the `snapback …` lines in a text, up to the first two spaces.
     fn command_lines(text: &str) -> Vec<Vec<String>> {
         let lines = text
             .lines()

@@ -1,8 +1,8 @@
-//! Row 16, the command line: clap, no logic. Standard output is the answer, standard error the
-//! talk.
+//! Row 16, the command line: clap, no logic. Answers go to standard output, everything else to
+//! standard error.
 //!
 //! [`main`] parses, opens a [`session::Session`], runs one file of [`commands`] and prints the
-//! [`reply::Reply`] it returns, as text or as the one JSON document of `--json`. Nothing here
+//! returned [`reply::Reply`], as text or as the single JSON document of `--json`. Nothing here
 //! decides what happens to a repository: that is [`crate::app::App`]. Read `commands/rollback.rs`
 //! next; it is the model for all others.
 
@@ -33,7 +33,7 @@ use render::Style;
 use reply::Reply;
 use session::Session;
 
-/// The program: both `snapback` and `git-snapback`.
+/// Runs the program: both `snapback` and `git-snapback`.
 pub fn main() -> ExitCode {
     signals::install();
     clap_complete::CompleteEnv::with_factory(help::command).complete();
@@ -77,7 +77,7 @@ fn execute(cli: &Cli) -> i32 {
     }
 }
 
-/// What a command that only reads says when its time is over and it does not end by itself.
+/// Returns the final message of a read-only command that does not stop after its time limit.
 fn last_words(command: String, as_json: bool) -> impl FnOnce(&Failure) + Send {
     move |failure| {
         if as_json {
@@ -94,7 +94,7 @@ fn last_words(command: String, as_json: bool) -> impl FnOnce(&Failure) + Send {
     }
 }
 
-/// Prints an answer. One that cannot be written fails only a command that changed nothing.
+/// Prints an answer. Failing to write it is an error only for a command that changed nothing.
 fn answer(session: &Session, command: &str, reply: &Reply) -> i32 {
     let text = if session.globals.json {
         json(&reply.answer(command, session.warnings()))
@@ -115,7 +115,7 @@ fn answer(session: &Session, command: &str, reply: &Reply) -> i32 {
     }
 }
 
-/// Prints a failure, and what is so after it.
+/// Prints a failure and the state after it.
 fn fail(session: &Session, command: &str, failure: &Failure) -> i32 {
     let left = session.left();
     if session.globals.json {
@@ -133,7 +133,7 @@ fn fail(session: &Session, command: &str, failure: &Failure) -> i32 {
     failure.kind().exit_code()
 }
 
-/// Prints what clap has to say: help and version on standard output, refusals on standard error.
+/// Prints clap's output: help and version to standard output, refusals to standard error.
 fn refuse(refusal: &clap::Error, argv: &[OsString]) -> i32 {
     if !refusal.use_stderr() || !wants_json(argv) {
         return match refusal.print() {
@@ -156,7 +156,7 @@ fn refuse(refusal: &clap::Error, argv: &[OsString]) -> i32 {
     Kind::Usage.exit_code()
 }
 
-/// The document of a failure.
+/// Returns the JSON document of a failure.
 fn failed(command: &str, failure: &Failure) -> Answer {
     let hints = failure.hints().into_iter().map(advice::next).collect();
     Answer::failed(command, failure, hints)
@@ -166,7 +166,7 @@ fn json(answer: &Answer) -> String {
     serde_json::to_string(answer).expect("because plain data always renders") + "\n"
 }
 
-/// Writes to standard output, whole, without panicking when it is closed.
+/// Writes all of a text to standard output, without panicking when that is closed.
 fn put(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;

@@ -1,4 +1,4 @@
-//! What a command returns: one value behind the text, the JSON document and the exit code.
+//! The result of a command: one value for the text, the JSON document and the exit code.
 
 use std::fmt::Write;
 
@@ -23,28 +23,28 @@ use crate::{
 pub struct Reply {
     /// The process exit code.
     pub exit_code: i32,
-    /// True when anything was changed.
+    /// True when something was changed.
     pub changed: bool,
-    /// True when nothing could have been changed.
+    /// True when no change was possible, as in a dry run.
     pub dry_run: bool,
-    /// True when an operation failed and was put back.
+    /// True when an operation failed and was reversed.
     pub undone: bool,
     /// The operation, if there was one.
     pub op: Option<OpId>,
-    /// For programs.
+    /// The data for programs.
     pub data: Value,
-    /// For people, lines ending in newlines.
+    /// The text for people; lines end in newlines.
     pub text: String,
-    /// Why the exit code is not 0.
+    /// The reason for an exit code other than 0.
     pub problem: Option<Problem>,
-    /// What can be done next.
+    /// The possible next steps.
     pub next: Vec<Next>,
-    /// What is so, when it was done here and failed elsewhere.
+    /// The remaining state when the command succeeded here and failed elsewhere.
     pub left: Option<Left>,
 }
 
 impl Reply {
-    /// An answer that changed nothing.
+    /// Creates a reply that changed nothing.
     pub fn new(text: String, data: impl Serialize) -> Self {
         Self {
             text,
@@ -53,13 +53,13 @@ impl Reply {
         }
     }
 
-    /// The same with next steps.
+    /// Adds next steps.
     pub fn with_next(mut self, hints: Vec<Hint>) -> Self {
         self.next.extend(hints.into_iter().map(advice::next));
         self
     }
 
-    /// The same with an exit code that is not 0, and why.
+    /// Adds an exit code other than 0, and the reason.
     pub fn with_problem(mut self, kind: Kind, message: impl Into<String>) -> Self {
         self.exit_code = kind.exit_code();
         let code = format!("SB{:02}", kind.exit_code());
@@ -72,8 +72,8 @@ impl Reply {
         self
     }
 
-    /// The same without tasks whose settings cannot be used: what is said of all is not said of
-    /// them.
+    /// Adds that tasks with unusable settings were left out, because statements about all tasks do
+    /// not cover them.
     pub fn without(mut self, left_out: &[TaskId], not_done: &str) -> Self {
         if left_out.is_empty() {
             return self;
@@ -91,8 +91,8 @@ impl Reply {
         }
     }
 
-    /// The same after somebody, or the clock, said stop: an operation that was put back for that is
-    /// no bad version, and what was cancelled by the clock has passed its time limit.
+    /// Adjusts the reply after a signal or the time limit: an operation that was therefore reversed
+    /// is no bad version, and a cancellation by the clock counts as the time limit.
     pub fn stopped_by(self, kind: Kind) -> Self {
         let is_cancelled = self
             .problem
@@ -109,13 +109,13 @@ impl Reply {
         self.with_problem(kind, message)
     }
 
-    /// The same as something that changed the world.
+    /// Marks the reply as changing something.
     pub fn changed(mut self) -> Self {
         self.changed = true;
         self
     }
 
-    /// The answer of a dry run.
+    /// Creates the reply to a dry run.
     pub fn dry_run(style: Style, plan: &Plan, all: bool) -> Self {
         let end = if plan.nothing_to_do {
             "nothing to do".into()
@@ -129,7 +129,7 @@ impl Reply {
         }
     }
 
-    /// The answer of a dry run, in one sentence.
+    /// Creates the reply to a dry run, in one sentence.
     pub fn would(what: &str, data: impl Serialize) -> Self {
         Self {
             dry_run: true,
@@ -137,7 +137,7 @@ impl Reply {
         }
     }
 
-    /// The answer for an operation that was tried.
+    /// Creates the reply for an operation that was attempted.
     pub fn of_report(style: Style, plan: Option<&Plan>, report: &Report) -> Self {
         let text = render::report::report(style, report);
         let data = plan.map_or_else(
@@ -158,7 +158,7 @@ impl Reply {
         }
     }
 
-    /// The answer for verifications; the worst one fixes the exit code.
+    /// Creates the reply for verifications; the worst one determines the exit code.
     pub fn of_verifications(style: Style, all: &[Verification], verbose: bool) -> Self {
         let text = match all {
             [_, _, ..] if !verbose => render::verification::verifications(style, all),
@@ -168,7 +168,7 @@ impl Reply {
                 .collect(),
         };
         let reply = Self::new(text, json!({ "verifications": all }));
-        // What is damaged counts more than a branch that has another release of a number.
+        // Damage counts more than a branch with another release of the same number.
         let is_bad =
             |one: &Verification| render::verification::exit_code(one) == Kind::Bad.exit_code();
         let worst = all.iter().max_by_key(|one| (one.status(), is_bad(one)));
@@ -182,7 +182,7 @@ impl Reply {
         }
     }
 
-    /// The JSON document.
+    /// Returns the JSON document.
     pub fn answer(&self, command: &str, warnings: Vec<String>) -> Answer {
         Answer {
             ok: self.exit_code == 0,
@@ -199,7 +199,7 @@ impl Reply {
         }
     }
 
-    /// The text; without next steps when `quiet`.
+    /// Returns the text, without next steps when `quiet`.
     pub fn page(&self, style: Style, quiet: bool) -> String {
         let next = if quiet {
             String::new()
@@ -210,7 +210,7 @@ impl Reply {
     }
 }
 
-/// The kind behind the exit code of a report or a verification; `None` for success.
+/// Returns the kind behind the exit code of a report or verification; `None` for success.
 fn kind_of_code(code: i32) -> Option<Kind> {
     use Kind::{
         Bad, Bug, Conflict, Denied, Locked, Missing, Network, NoRepository, NotFound, Partial,

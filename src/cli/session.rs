@@ -1,4 +1,4 @@
-//! One run of the program: where it works, how it talks, whether it may ask.
+//! One run of the program: its folder, its messages, and whether it may ask.
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -37,11 +37,11 @@ use crate::{
 pub struct Session {
     /// Options of all commands.
     pub globals: Globals,
-    /// How standard output looks.
+    /// The style of standard output.
     pub out: Style,
-    /// How standard error looks.
+    /// The style of standard error.
     pub err: Style,
-    /// The zone in which times are shown.
+    /// The time zone for displayed times.
     pub zone: TimeZone,
     command: String,
     talk: Talk,
@@ -52,8 +52,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Reads the environment and the terminals. One that `writes` says after a failure what was
-    /// changed.
+    /// Reads the environment and the terminals. If `writes`, failures report what was changed.
     pub fn new(globals: &Globals, command: &str, writes: bool) -> Self {
         let env = |name: &str| std::env::var_os(name).and_then(|value| value.into_string().ok());
         let on_terminal = std::io::stderr().is_terminal();
@@ -84,7 +83,7 @@ impl Session {
         }
     }
 
-    /// The folder to work in.
+    /// Returns the working folder.
     pub fn dir(&self) -> PathBuf {
         self.globals
             .dir
@@ -92,7 +91,7 @@ impl Session {
             .unwrap_or_else(|| PathBuf::from("."))
     }
 
-    /// The repository, opened once. Opening it changes nothing.
+    /// Returns the repository, opened once. Opening it changes nothing.
     pub fn app(&self) -> Result<&App, Failure> {
         if let Some(app) = self.app.get() {
             return Ok(app);
@@ -103,17 +102,17 @@ impl Session {
         Ok(app)
     }
 
-    /// Before a command that changes something: what was left to be done by whoever comes next.
-    /// What waits to be taken back must not wait for ever because its supervisor was killed.
+    /// Settles pending work before a changing command: overdue rollbacks must not wait forever
+    /// because their supervisor was killed.
     pub fn settle(&self, changes: bool) -> Result<(), Failure> {
         if !changes || self.globals.dry_run || std::env::var_os(DEPTH_VARIABLE).is_some() {
             return Ok(());
         }
-        // Some commands need no repository; those that do say so themselves.
+        // Some commands need no repository; the others report this themselves.
         let Ok(app) = App::open(&self.dir(), self.options()) else {
             return Ok(());
         };
-        // Nothing there is left to somebody who may not change it.
+        // A user who may not change the repository settles nothing.
         if app.check_owner().is_err() {
             return Ok(());
         }
@@ -130,15 +129,15 @@ impl Session {
         Ok(())
     }
 
-    /// What the command itself changes is told from here on.
+    /// Starts recording what the command itself changes.
     fn begin_watch(&self, app: &App) {
         if self.writes {
             self.watch.borrow_mut().begin(app);
         }
     }
 
-    /// Before what a hook of git does: git is in the middle of something, so what waits to be taken
-    /// back is left to another process.
+    /// Settles pending work before the action of a git hook. As git is in the middle of something,
+    /// the undo of overdue rollbacks is left to another process.
     pub fn settle_from_hook(&self) -> Result<(), Failure> {
         if !self.globals.dry_run && std::env::var_os(DEPTH_VARIABLE).is_none() {
             super::commands::supervise_all(self, self.app()?);
@@ -146,7 +145,7 @@ impl Session {
         Ok(())
     }
 
-    /// A failure of permissions, with whose the files are that stand in the way.
+    /// Adds details to a failure, such as who owns the files of a permission failure.
     pub fn explain(&self, failure: Failure) -> Failure {
         match self.app.get() {
             Some(app) => app.explain(failure),
@@ -154,7 +153,7 @@ impl Session {
         }
     }
 
-    /// Mends a configuration that leads git to where the repository was before; true when it did.
+    /// Repairs a hook path that names the repository's old place; returns true if it did.
     fn lead_to_hooks(&self, app: &App) -> bool {
         match app.repair_hooks() {
             Ok(None) => return false,
@@ -170,7 +169,7 @@ impl Session {
         true
     }
 
-    /// How a repository is opened in this run.
+    /// Returns the options for opening a repository in this run.
     pub fn options(&self) -> Options {
         Options {
             clock: Clock::System,
@@ -195,19 +194,19 @@ impl Session {
         }
     }
 
-    /// Says something on standard error, unless it is to be quiet.
+    /// Prints a message to standard error, unless quiet.
     pub fn say(&self, text: &str) {
         if self.talk != Talk::Quiet {
             let _ = write!(std::io::stderr(), "{}", for_terminal(text));
         }
     }
 
-    /// Warns: on standard error, or among the warnings of the one document of `--json`.
+    /// Warns on standard error, or among the warnings of the JSON document.
     pub fn warn(&self, text: &str) {
         self.sink.take(Event::Warning(text.into()));
     }
 
-    /// Asks for a yes, once. `--yes` is one; without a terminal it is an error that names it.
+    /// Asks for a yes, once. `--yes` counts as one; without a terminal the error suggests it.
     pub fn confirm(&self, question: &str) -> Result<(), Failure> {
         if self.globals.yes {
             return Ok(());
@@ -232,8 +231,8 @@ impl Session {
         }
     }
 
-    /// Shows commands that nobody agreed to yet, and asks; true when there are such commands and a
-    /// person agreed to them. `--yes` is an answer to another question, so it agrees to nothing.
+    /// Shows commands that nobody agreed to yet, and asks; returns true if there are any and a
+    /// person agreed to them. `--yes` answers a different question, so it agrees to nothing.
     pub fn agree(&self, commands: &[CommandState]) -> Result<bool, Failure> {
         let new: Vec<CommandState> = commands
             .iter()
@@ -256,15 +255,15 @@ impl Session {
         Ok(true)
     }
 
-    /// True when a person sits there: both standard input and standard error are terminals.
+    /// Returns true when a person can answer: standard input and standard error are terminals.
     pub fn can_ask(&self) -> bool {
         !self.globals.no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
-    /// Writes a file that was asked for; a dry run finds out whether it could be.
+    /// Writes a requested file; a dry run checks whether it could be written.
     ///
     /// # Errors
-    /// When it is a place that is not written to, or writing failed.
+    /// Fails when the place is not allowed, or writing failed.
     pub fn write_file(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
         let done = if self.globals.dry_run {
             output::check(path)
@@ -274,26 +273,26 @@ impl Session {
         Ok(done?)
     }
 
-    /// To be called just before places are changed that no journal speaks of.
+    /// Records places that have no journal; call just before changing them.
     pub fn about_to_change(&self, places: &[PathBuf]) {
         self.watch.borrow_mut().add(places);
     }
 
-    /// The same for what has a name and no file: what is put into the store, shared verdicts.
+    /// Like `about_to_change`, for items without a file: names in the store, shared verdicts.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// Fails when they cannot be read.
     pub fn about_to_change_records(&self) -> Result<(), Failure> {
         let app = self.app()?;
         self.watch.borrow_mut().add_records(app)
     }
 
-    /// The same for something that cannot be looked at from here.
+    /// Like `about_to_change`, for something that cannot be inspected from here.
     pub fn may_change(&self, what: &str) {
         self.watch.borrow_mut().add_unseen(what);
     }
 
-    /// What is so after a failure: of operations by their journals, of all else by looking again.
+    /// Returns the state after a failure: operations by their journals, the rest by inspection.
     pub fn left(&self) -> Left {
         let began = self.sink.began();
         let other = if began.is_empty() || self.app.get().is_some() {
@@ -314,18 +313,18 @@ impl Session {
         left
     }
 
-    /// What a command in a preview printed.
+    /// Returns the output of a command in a preview.
     pub fn preview_output(&self) -> String {
         self.sink.preview()
     }
 
-    /// The warnings so far.
+    /// Returns the warnings so far.
     pub fn warnings(&self) -> Vec<String> {
         self.sink.warnings()
     }
 
-    /// Prints a failure on standard error, and what is so after it where the command changes
-    /// something or was stopped.
+    /// Prints a failure to standard error, and the state after it if the command changes something
+    /// or was stopped.
     pub fn print_failure(&self, failure: &Failure, left: Option<&Left>) {
         self.sink.finish();
         let left = left.filter(|left| self.writes || left.is_change() || failure.is_stop());
@@ -336,7 +335,7 @@ impl Session {
         );
     }
 
-    /// The same without what can be done, where the answer says that better.
+    /// Like `print_failure`, but without hints, for replies that have better ones.
     pub fn print_causes(&self, failure: &Failure) {
         self.sink.finish();
         let _ = write!(
@@ -346,7 +345,7 @@ impl Session {
         );
     }
 
-    /// A hook that snapback runs must not change what snapback is changing.
+    /// Refuses changes by a hook that snapback runs, because snapback itself is making changes.
     pub fn refuse_inside_a_hook(&self, changes: bool) -> Result<(), Failure> {
         if changes && std::env::var_os(DEPTH_VARIABLE).is_some() {
             Err(Error::InsideHook.into())
@@ -356,8 +355,8 @@ impl Session {
     }
 }
 
-/// By whom or what the command was given, as far as it shows; only whether variables are set is
-/// looked at, never what they hold.
+/// Returns the apparent origin of the command. Checks only whether variables are set, never their
+/// values.
 fn via() -> Via {
     let is_set = |name: &str| std::env::var_os(name).is_some();
     match () {
@@ -368,7 +367,7 @@ fn via() -> Via {
     }
 }
 
-/// The same command with `--yes`.
+/// Returns the same command with `--yes`.
 fn with_yes(words: impl Iterator<Item = String>) -> Vec<String> {
     ["snapback".to_string(), "--yes".to_string()]
         .into_iter()

@@ -1,7 +1,7 @@
-//! Ctrl-C, TERM and `--timeout`, as far as the command line has to do with them.
+//! Ctrl-C, TERM and `--timeout`, as far as they concern the command line.
 //!
-//! Work is stopped by the engines, which ask between two steps whether they should; what is
-//! here installs that, and turns a time limit into the same request.
+//! The engines stop work: between two steps they check whether they should. This module sets that
+//! up, and turns a time limit into the same request.
 
 use std::{
     sync::{
@@ -14,13 +14,13 @@ use std::{
 use super::{error::Error, reply::Reply};
 use crate::base::{Failure, Kind, cancel};
 
-/// Makes Ctrl-C and TERM requests that the engines honour. Where that fails, a signal ends the
-/// process at once, and the journal brings the next run back on its feet.
+/// Turns Ctrl-C and TERM into requests that the engines honour. If that fails, a signal ends the
+/// process at once, and the next run recovers from the journal.
 pub fn install() {
     let _ = cancel::install();
 }
 
-/// How long a command that only reads may go on after its time limit.
+/// Grace period of a read-only command after its time limit.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A time limit for the whole command.
@@ -30,9 +30,9 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// Starts the clock; when it runs out, this process gets a TERM, as if a person had sent it.
-    /// A command that `writes` something then comes to its own safe end; any other one is ended,
-    /// after `last_words`, if it does not within two seconds.
+    /// Starts the clock; when it runs out, this process gets a TERM, as if a person had sent it. A
+    /// command that `writes` then stops safely by itself; any other one is ended after `last_words`
+    /// unless it stops within two seconds.
     pub fn start(
         limit: Duration,
         writes: bool,
@@ -61,7 +61,7 @@ impl Deadline {
     }
 }
 
-/// What stopped this process, if something did: a signal, or the clock that sent it.
+/// Returns what stopped this process, if anything: a signal, or the clock that sent it.
 fn stop(limit: Option<&Deadline>) -> Option<Failure> {
     let signal = cancel::requested()?;
     Some(match limit {
@@ -70,8 +70,8 @@ fn stop(limit: Option<&Deadline>) -> Option<Failure> {
     })
 }
 
-/// After somebody asked to stop, whatever failed failed for that reason: a reading that ended
-/// early, a child process that got the signal too. Not so where a person has to look.
+/// Attributes any failure after a stop request to the request, such as an interrupted read or a
+/// child process that got the signal too; except failures that need a person's attention.
 pub fn explain(failure: Failure, limit: Option<&Deadline>) -> Failure {
     match stop(limit) {
         Some(stopped) if !matches!(failure.kind(), Kind::Stuck | Kind::Bug) => stopped,
@@ -79,11 +79,11 @@ pub fn explain(failure: Failure, limit: Option<&Deadline>) -> Failure {
     }
 }
 
-/// The same reply. When the operation was put back because of a signal, its exit code says so;
-/// what only reads may have read a part, so its answer is none.
+/// Adjusts a reply after a stop request. If the operation was reversed because of it, the exit code
+/// says so; a read-only command may have read only a part, so its reply is discarded.
 ///
 /// # Errors
-/// When a command that only reads was stopped.
+/// Fails when a read-only command was stopped.
 pub fn explain_reply(
     reply: Reply,
     limit: Option<&Deadline>,

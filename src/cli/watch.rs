@@ -1,8 +1,8 @@
-//! What a command may have changed, seen by looking before it and after it failed.
+//! The possible changes of a command, found by inspection before it and after its failure.
 //!
-//! Operations are known by their journals; this is for everything that has none. A command names
-//! the places of its own before it changes them; those that many commands share are always looked
-//! at. What lies elsewhere, at a remote, can only be said to be unseen.
+//! Operations have journals; this is for everything without one. A command names its own places
+//! before it changes them; places shared by many commands are always inspected. Places elsewhere,
+//! such as at a remote, can only be reported as unseen.
 
 use std::path::PathBuf;
 
@@ -12,26 +12,26 @@ use crate::{
     model::Left,
 };
 
-/// What was seen before.
+/// The state before the command.
 #[derive(Debug, Default)]
 pub struct Watch {
-    /// The places that all commands share, once the repository was opened.
+    /// The places shared by all commands, after the repository was opened.
     shared: Option<Footprint>,
-    /// Those of this command.
+    /// The places of this command.
     own: Vec<(PathBuf, Footprint)>,
-    /// What has a name and no file.
+    /// The named items without a file.
     records: Option<Vec<String>>,
-    /// What cannot be seen from here.
+    /// Descriptions of what cannot be inspected from here.
     unseen: Vec<String>,
 }
 
 impl Watch {
-    /// Looks at what all commands share.
+    /// Inspects the places shared by all commands.
     pub fn begin(&mut self, app: &App) {
         self.shared.get_or_insert_with(|| app.footprint(&[]));
     }
 
-    /// Looks at places that are about to be changed.
+    /// Inspects places that are about to be changed.
     pub fn add(&mut self, places: &[PathBuf]) {
         let look = |place: &PathBuf| {
             (
@@ -42,21 +42,21 @@ impl Watch {
         self.own.extend(places.iter().map(look));
     }
 
-    /// Looks at what has a name and no file.
+    /// Inspects the named items without a file.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// Fails when they cannot be read.
     pub fn add_records(&mut self, app: &App) -> Result<(), Failure> {
         self.records = Some(app.named_records()?);
         Ok(())
     }
 
-    /// Something that cannot be looked at may be changed from here on.
+    /// Records that something that cannot be inspected may change from now on.
     pub fn add_unseen(&mut self, what: &str) {
         self.unseen.push(what.into());
     }
 
-    /// Looks again, and adds what differs. What operations did is said by their journals.
+    /// Inspects again, and adds the differences. Changes by operations are in their journals.
     pub fn compare(&self, app: Option<&App>, left: &mut Left) {
         let text = |paths: Vec<PathBuf>| paths.into_iter().map(|path| path.display().to_string());
         let shared = self

@@ -1,4 +1,4 @@
-//! `adopt`: manifests for tags that existed before snapback did.
+//! `adopt`: manifests for tags that are older than snapback's use.
 
 use serde_json::json;
 

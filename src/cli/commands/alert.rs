@@ -1,4 +1,4 @@
-//! `alert`: the calls to people: which there were, whether they arrive, and what is answered.
+//! `alert`: lists alerts to people, tests their delivery, and records answers.
 
 use clap::Subcommand;
 use serde_json::json;
@@ -90,7 +90,7 @@ impl Run for Args {
     }
 }
 
-/// Tries the channels.
+/// Tests the channels.
 fn test(session: &Session, channel: Option<&str>) -> Result<Reply, Failure> {
     let app = session.app()?;
     if session.globals.dry_run {
@@ -108,7 +108,7 @@ fn test(session: &Session, channel: Option<&str>) -> Result<Reply, Failure> {
     Ok(of_attempts(session, &app.test_alerts(channel)?))
 }
 
-/// What became of the attempts.
+/// Replies with the results of the attempts.
 fn of_attempts(session: &Session, attempts: &[Attempt]) -> Reply {
     let reply = Reply::new(
         alert::attempts(session.out, attempts),
@@ -132,7 +132,7 @@ fn of_attempts(session: &Session, attempts: &[Attempt]) -> Reply {
     )
 }
 
-/// The alerts.
+/// Lists the alerts.
 fn list(session: &Session, open: bool, limit: usize) -> Result<Reply, Failure> {
     let (mut all, damaged) = session.app()?.alerts()?;
     all.retain(|kept| !open || alert::is_open(kept));
@@ -152,7 +152,7 @@ fn list(session: &Session, open: bool, limit: usize) -> Result<Reply, Failure> {
     })
 }
 
-/// Sends again.
+/// Sends alerts again.
 fn retry(session: &Session, id: Option<&str>) -> Result<Reply, Failure> {
     let app = session.app()?;
     let kept = id.map(|text| app.alert(text)).transpose()?;
@@ -171,7 +171,7 @@ fn retry(session: &Session, id: Option<&str>) -> Result<Reply, Failure> {
     ))
 }
 
-/// Records an answer and carries it out.
+/// Records an answer and executes it.
 fn answered(session: &Session, id: &str, answer: &str) -> Result<Reply, Failure> {
     let app = session.app()?;
     let choice: Choice = answer

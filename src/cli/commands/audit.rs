@@ -1,4 +1,4 @@
-//! `audit`: who changed what, when, why and from where, and the proof that nobody edited that.
+//! `audit`: who changed what, when, why and from where, and the proof that the log was not edited.
 
 use clap::Subcommand;
 use jiff::{Span, Timestamp, civil::DateTime};
@@ -58,7 +58,7 @@ impl Run for Args {
     }
 }
 
-/// The lines that are asked for, newest first.
+/// Lists the requested entries, newest first.
 fn list(
     session: &Session,
     tasks: &SomeTasks,
@@ -96,7 +96,7 @@ fn list(
         .with_next(next))
 }
 
-/// The check of the whole log.
+/// Checks the whole log.
 fn verify(session: &Session) -> Result<Reply, Failure> {
     let check = session.app()?.check_audit()?;
     let reply = Reply::new(audit::check(session.out, &check), json!({ "audit": check }));
@@ -115,7 +115,7 @@ fn verify(session: &Session) -> Result<Reply, Failure> {
         .with_next(next))
 }
 
-/// A moment, or one so long ago.
+/// Parses a moment, or an age relative to now.
 fn moment(session: &Session, text: &str) -> Result<Timestamp, Failure> {
     let wrong = || {
         Failure::from(Error::usage(format!(

@@ -1,4 +1,4 @@
-//! `capsule create`, `capsule verify`: a version in one file, for the day without everything else.
+//! `capsule create`, `capsule verify`: a version in one file, for when everything else is lost.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `completions`: the script that teaches a shell the commands and flags.
+//! `completions`: the script that provides a shell with the commands and flags.
 
 use clap_complete::Shell;
 use serde_json::json;

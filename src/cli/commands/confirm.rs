@@ -1,4 +1,4 @@
-//! `confirm`: a rollback with `--confirm-within` stays; and the watch that takes it back otherwise.
+//! `confirm`: keeps a rollback with `--confirm-within`, or watches it and undoes it in time.
 
 use std::{
     fmt::Write,
@@ -43,9 +43,9 @@ pub struct Args {
     watch: bool,
 }
 
-/// How often is looked whether somebody confirmed.
+/// Interval between checks for a confirmation.
 const LOOK: Duration = Duration::from_secs(1);
-/// How soon a signal is seen.
+/// Interval between checks for a signal.
 const TICK: Duration = Duration::from_millis(100);
 
 impl Run for Args {
@@ -94,7 +94,7 @@ impl Run for Args {
     }
 }
 
-/// What waits, and until when.
+/// Lists the waiting rollbacks and their deadlines.
 fn list(session: &Session, app: &App) -> Result<Reply, Failure> {
     let pending = app.pending()?;
     let mut text = String::new();
@@ -126,10 +126,10 @@ fn list(session: &Session, app: &App) -> Result<Reply, Failure> {
     Ok(Reply::new(text, json!({ "pending": pending })))
 }
 
-/// Waits until nothing waits any more.
+/// Watches until no rollback waits any more.
 fn watch(session: &Session, app: &App) -> Result<Reply, Failure> {
-    // The terminal may go, and with it everything in its session; started by hand this fails, and
-    // need not work.
+    // The terminal may close and end everything in its session. `setsid` fails when started by
+    // hand, where it is not needed.
     let _ = rustix::process::setsid();
     let (mut locks, mut ended) = (Vec::new(), Vec::new());
     while cancel::requested().is_none() {
@@ -168,7 +168,7 @@ fn watch(session: &Session, app: &App) -> Result<Reply, Failure> {
     })
 }
 
-/// What became of a rollback that waited, in a line.
+/// Describes the outcome of a waiting rollback in one line.
 fn line(pending: &Pending, settled: &Settled) -> String {
     let (task, from, to) = (
         &pending.task,
@@ -191,8 +191,8 @@ fn line(pending: &Pending, settled: &Settled) -> String {
     }
 }
 
-/// Takes back what is overdue, and starts a supervisor for what waits without one. What goes
-/// wrong here is said, and stops no command.
+/// Undoes overdue rollbacks, and starts supervisors for waiting rollbacks without one. Failures
+/// here are reported and do not stop the command.
 pub fn settle_overdue(session: &Session, app: &App) {
     let all = match app.settle_confirmations() {
         Ok(all) => all,
@@ -213,7 +213,7 @@ pub fn settle_overdue(session: &Session, app: &App) {
     }
 }
 
-/// Says what is overdue; a command that only reads takes nothing back.
+/// Warns of overdue rollbacks; a command that only reads does not undo them.
 pub fn say_overdue(session: &Session, app: &App) {
     for pending in app.overdue().unwrap_or_default() {
         let (task, to, from) = (
@@ -239,7 +239,7 @@ pub fn say_overdue(session: &Session, app: &App) {
     }
 }
 
-/// Starts a supervisor for whatever waits without one, and takes nothing back here.
+/// Starts supervisors for waiting rollbacks without one; undoes nothing here.
 pub fn supervise_all(session: &Session, app: &App) {
     for pending in app.pending().unwrap_or_default() {
         if app
@@ -251,8 +251,8 @@ pub fn supervise_all(session: &Session, app: &App) {
     }
 }
 
-/// Starts the process that takes a rollback back when nobody confirms it. When it cannot be
-/// started, others do its work.
+/// Starts the process that undoes a rollback unless it is confirmed. If it cannot be started, other
+/// commands do its work.
 pub(super) fn supervise(session: &Session, task: &TaskId) {
     let start = || -> Result<u32, Failure> {
         let app = session.app()?;
@@ -275,7 +275,7 @@ pub(super) fn supervise(session: &Session, task: &TaskId) {
         if session.globals.no_commands {
             command = command.arg("--no-commands");
         }
-        // Time limits and folders of this call are not those of the supervisor.
+        // The time limit, folder and dry run of this call do not apply to the supervisor.
         for name in ["SNAPBACK_TIMEOUT", "SNAPBACK_DIR", "SNAPBACK_DRY_RUN"] {
             command = command.env_remove(name);
         }

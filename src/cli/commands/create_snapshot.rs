@@ -97,8 +97,8 @@ impl Run for Args {
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let (version, task) = (self.next_version()?, self.task.find(session)?);
-        // A version that the remote has is not released again, and a push that would be refused is
-        // said before.
+        // A version that exists at the remote is not released again, and a push that would be
+        // refused is reported beforehand.
         let elsewhere = match &self.push {
             Some(remote) => session.app()?.look_beyond(&task, remote)?.elsewhere,
             None => BTreeMap::new(),

@@ -1,4 +1,4 @@
-//! `demo`: the whole loop in a throw-away repository.
+//! `demo`: the whole cycle in a throw-away repository.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `diff`: what differs between two versions, or a version and the work tree.
+//! `diff`: the differences between two versions, or between a version and the work tree.
 
 use clap_complete::ArgValueCandidates;
 use serde_json::json;
@@ -43,7 +43,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// The two sides as they were typed; an empty side of `A..B` is the active version or the work
+    /// Returns the two sides as typed; an empty side of `A..B` is the active version or the work
     /// tree.
     fn sides(&self) -> Result<(String, Option<String>), Failure> {
         let active = || "active".to_string();

@@ -1,4 +1,4 @@
-//! `disaster-recovery`: backup, rollback, verification and a report, without a question.
+//! `disaster-recovery`: backup, rollback, verification and a report, without asking.
 
 use std::{
     fmt::Write as _,
@@ -54,7 +54,7 @@ pub struct Args {
     how: How,
 }
 
-/// The forms of a report.
+/// The format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Markdown,
@@ -63,7 +63,7 @@ enum Form {
 }
 
 impl Form {
-    /// By the end of a file's name.
+    /// Returns the format for a file name's extension.
     fn of(path: &Path) -> Self {
         match path
             .extension()
@@ -85,7 +85,7 @@ impl Form {
         }
     }
 
-    /// The page of a recovery out of a capsule.
+    /// Renders the report of a recovery from a capsule.
     fn render_capsule(
         self,
         report: &CapsuleReport,
@@ -109,13 +109,13 @@ impl Form {
     }
 }
 
-/// A report for programs.
+/// Renders a report as JSON.
 fn json(report: &impl Serialize) -> String {
     serde_json::to_string_pretty(report).expect("because plain data always renders") + "\n"
 }
 
 impl Args {
-    /// From nothing: out of a capsule.
+    /// Restores from a capsule, without an existing repository.
     fn restore_capsule(
         &self,
         session: &Session,
@@ -162,7 +162,7 @@ impl Args {
         })
     }
 
-    /// The answer of a dry run: what would come out of a capsule.
+    /// Replies to a dry run with what would be restored from a capsule.
     fn rehearse_capsule(
         &self,
         session: &Session,
@@ -182,8 +182,8 @@ impl Args {
         })
     }
 
-    /// Where packages go, and what is done with them. From nothing there are no settings; where
-    /// there are some, they say so.
+    /// Returns where packages go, and how they are treated: by `--env`, else by the settings of the
+    /// repository here, else by the defaults.
     fn environment(&self, session: &Session, report: &CapsuleReport) -> (RelPath, EnvMode) {
         let here = session
             .app()
@@ -197,7 +197,7 @@ impl Args {
     }
 }
 
-/// Writes a report. What was done is done, and a report that is not there is no success.
+/// Writes a report. The recovery itself stays done, but a missing report is not a success.
 fn keep(session: &Session, path: &Path, page: &str, mut reply: Reply) -> Reply {
     match session.write_file(path, page.as_bytes(), 0o666) {
         Ok(()) => {

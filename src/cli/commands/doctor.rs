@@ -1,4 +1,4 @@
-//! `doctor`: looks at everything snapback needs.
+//! `doctor`: checks everything that snapback needs.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ pub struct Args {}
 
 impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
-        // Opening it carries out what is overdue; what keeps it from opening is among the lines.
+        // Opening it settles overdue rollbacks; if it cannot be opened, one of the lines says why.
         let _ = session.app();
         let lines: Vec<_> = App::doctor(&session.dir(), session.globals.dry_run)
             .into_iter()

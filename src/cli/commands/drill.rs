@@ -1,4 +1,4 @@
-//! `drill`: rehearses the way back in an empty place, offline, and measures it.
+//! `drill`: rehearses a rollback in an empty place, offline, and measures it.
 
 use std::{fmt::Write, path::PathBuf};
 
@@ -55,7 +55,7 @@ enum Env {
     Off,
 }
 
-/// Versions to return to, and tasks that have none.
+/// Versions to roll back to, and tasks without one.
 struct Wanted {
     versions: Vec<(TaskId, Version)>,
     without: Vec<(TaskId, String)>,
@@ -106,7 +106,7 @@ impl Args {
         })
     }
 
-    /// Which versions of which tasks.
+    /// Returns the versions of the tasks to be rehearsed.
     fn wanted(&self, app: &App, tasks: &[TaskId]) -> Result<Wanted, Failure> {
         let mut wanted = Wanted {
             versions: Vec::new(),
@@ -172,7 +172,7 @@ impl Args {
     }
 }
 
-/// The reports; the worst one fixes the exit code.
+/// Replies with the reports; the worst one determines the exit code.
 fn reply(session: &Session, reports: &[DrillReport], without: &[(TaskId, String)]) -> Reply {
     let mut text = match reports {
         [only] => render::drill(session.out, only),

@@ -1,4 +1,4 @@
-//! `health`: what would keep a rollback from working, for people, probes and monitors.
+//! `health`: problems that would prevent a rollback, for people, probes and monitors.
 
 use std::path::PathBuf;
 
@@ -64,7 +64,7 @@ impl Run for Args {
                     ..reply
                 }
             }
-            // A monitor reads standard output and four exit codes, nothing else.
+            // A monitor reads only standard output and four exit codes.
             Err(failure) => {
                 let reply = Reply::new(render::nagios_failed(&failure.to_string()), ());
                 Reply {
@@ -77,14 +77,14 @@ impl Run for Args {
 }
 
 impl Args {
-    /// Looks, and writes the text file.
+    /// Checks the health, and writes the text file.
     fn look(&self, session: &Session) -> Result<Health<Next>, Failure> {
         let health = session
             .app()?
             .health(&self.tasks.named(session)?, self.deep)?
             .said(advice::next);
         if let Some(path) = &self.textfile {
-            // The collector may read at any moment, as another user.
+            // The collector may read at any time, as another user.
             session.write_file(path, render::metrics(&health).as_bytes(), 0o644)?;
         }
         Ok(health)

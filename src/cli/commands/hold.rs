@@ -1,4 +1,4 @@
-//! `hold`: keeps automation from bringing a version back.
+//! `hold`: keeps automation from rolling back to a version.
 
 use super::{Run, mark::On};
 use crate::{

@@ -1,4 +1,4 @@
-//! `hooks`: installs the hooks of git, takes them away, and is what they run.
+//! `hooks`: installs and removes git hooks, and is the program that they run.
 
 use std::{
     ffi::OsString,
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// How long a hook may take before it is given up.
+/// Time limit of a hook.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Install hooks of git beside those that are there, or take them away
@@ -99,7 +99,7 @@ enum Method {
     Redirect,
 }
 
-/// The name of a hook.
+/// Parses the name of a hook.
 fn event(text: &str) -> Result<HookEvent, String> {
     text.parse().map_err(|_| {
         format!(
@@ -133,7 +133,7 @@ impl Run for Args {
     }
 }
 
-/// What is asked for.
+/// Returns the requested installation.
 fn wanted(
     also: &[HookEvent],
     only: &[HookEvent],
@@ -168,12 +168,12 @@ fn wanted(
     })
 }
 
-/// Shows the plan, asks, and installs.
+/// Shows the plan, asks, and installs the hooks.
 fn install(session: &Session, wanted: &HooksWanted) -> Result<Reply, Failure> {
     let plan = session.app()?.plan_hooks(wanted)?;
     let data = json!({ "plan": plan, "hooks": wanted.events });
     if plan.lines.is_empty() {
-        // What a killed run left is cleared all the same.
+        // Leftovers of a killed run are cleared nevertheless.
         if !session.globals.dry_run {
             session.app()?.install_hooks(wanted)?;
         }
@@ -207,7 +207,7 @@ fn install(session: &Session, wanted: &HooksWanted) -> Result<Reply, Failure> {
         .with_next(vec![Advice::SeeHooks.because("see them")]))
 }
 
-/// Shows the plan, asks, and takes the hooks away.
+/// Shows the plan, asks, and removes the hooks.
 fn uninstall(session: &Session) -> Result<Reply, Failure> {
     let plan = session.app()?.plan_hooks_removal()?;
     let data = json!({ "plan": plan });
@@ -236,7 +236,7 @@ fn uninstall(session: &Session) -> Result<Reply, Failure> {
     .changed())
 }
 
-/// A plan as text.
+/// Renders a plan as text.
 fn shown(plan: &HooksPlan) -> String {
     let lines = plan
         .lines
@@ -249,7 +249,7 @@ fn shown(plan: &HooksPlan) -> String {
     lines.chain(notes).collect()
 }
 
-/// What is installed.
+/// Shows the installed hooks.
 fn status(session: &Session) -> Result<Reply, Failure> {
     let status = session.app()?.hooks()?;
     let mut text = format!("git looks for hooks in {}\n", render::safe(&status.folder));
@@ -297,8 +297,8 @@ fn status(session: &Session) -> Result<Reply, Failure> {
     })
 }
 
-/// Runs a hook. Only a refusal is an error: whatever else goes wrong is one line, unless it is
-/// strict.
+/// Runs a hook. Only a refusal is an error; any other failure is reported in one line, unless the
+/// hook is strict.
 fn run(session: &Session, hook: &str, strict: bool, args: &[OsString]) -> Result<Reply, Failure> {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_off = std::env::var_os("SNAPBACK_HOOKS").is_some_and(|value| value == "0");
@@ -361,7 +361,7 @@ fn run(session: &Session, hook: &str, strict: bool, args: &[OsString]) -> Result
     Ok(nothing())
 }
 
-/// What git hands to standard input; what pre-commit names in variables instead.
+/// Returns git's standard input, or what pre-commit passes in variables instead.
 fn input() -> Vec<u8> {
     let text = |name: &str| {
         std::env::var_os(name)
@@ -388,13 +388,13 @@ fn input() -> Vec<u8> {
     bytes
 }
 
-/// Gives the hook up when it takes too long: git waits for it.
+/// Ends the hook when it takes too long, because git waits for it.
 fn limit(hook: &str, strict: bool) {
     let hook = hook.to_string();
     std::thread::spawn(move || {
         std::thread::sleep(LIMIT);
         eprintln!("snapback: {}", hooks::Error::TooLong(hook));
-        // A hook only reads, so it may end anywhere; 6 is what the scripts take for a refusal.
+        // A hook only reads, so it may end anywhere; the scripts treat exit code 6 as a refusal.
         std::process::exit(if strict { Kind::Refused.exit_code() } else { 0 });
     });
 }

@@ -1,4 +1,4 @@
-//! `init`: finds the tasks and writes the configuration, the first registry and ignore rules.
+//! `init`: finds the tasks and writes the configuration, the initial registry and ignore rules.
 
 use serde_json::json;
 
@@ -79,8 +79,8 @@ impl Run for Args {
     }
 }
 
-/// How the data of the tasks gets into releases, when none has them. In a new configuration they
-/// are named already.
+/// Returns the hint on including the tasks' data in releases, when no release does. A new
+/// configuration names the data already.
 fn keep_data(files: &[InitFile], left_out: &[String]) -> Option<Hint> {
     let is_named = files
         .iter()
@@ -93,7 +93,7 @@ fn keep_data(files: &[InitFile], left_out: &[String]) -> Option<Hint> {
     })
 }
 
-/// What is done with the files once they are there.
+/// Returns the next steps once the files exist.
 fn next_steps(session: &Session, files: &[InitFile]) -> Result<Vec<Hint>, Failure> {
     let names: Vec<_> = files.iter().map(|file| file.path.to_text()).collect();
     let mut add = vec!["git", "add", "--"];

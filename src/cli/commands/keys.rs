@@ -1,4 +1,4 @@
-//! `keys`: the user's own signing key, and whose signatures count on this machine.
+//! `keys`: the user's own signing key, and the keys whose signatures count on this machine.
 
 use std::fmt::Write;
 
@@ -71,7 +71,7 @@ enum What {
     },
 }
 
-/// A moment, or the end of a day.
+/// Parses a moment, or a date as the end of that day.
 fn until(text: &str) -> Result<Timestamp, String> {
     let end_of = |date: Date| {
         date.tomorrow()
@@ -123,7 +123,7 @@ impl Run for Args {
     }
 }
 
-/// Makes the user's own key.
+/// Creates the user's own key.
 fn create(session: &Session, name: Option<&str>) -> Result<Reply, Failure> {
     let (signer, path) = session.app()?.create_key(name)?;
     let text = format!(
@@ -146,7 +146,7 @@ fn create(session: &Session, name: Option<&str>) -> Result<Reply, Failure> {
         .with_next(next))
 }
 
-/// Makes all that was signed with a key, or by somebody, count no more.
+/// Revokes a key, or all keys of a name: their signatures no longer count.
 fn revoke(session: &Session, which: &str) -> Result<Reply, Failure> {
     let revoked = session.app()?.revoke_key(which)?;
     let text = match revoked.len() {
@@ -165,7 +165,7 @@ fn revoke(session: &Session, which: &str) -> Result<Reply, Failure> {
     })
 }
 
-/// The keys, the user's own first.
+/// Lists the keys, the user's own first.
 fn list(session: &Session) -> Result<Reply, Failure> {
     let keys = session.app()?.keys();
     let own = keys.own_id()?;
@@ -196,7 +196,7 @@ fn list(session: &Session) -> Result<Reply, Failure> {
     Ok(Reply::new(text, json!({ "own": own, "signers": signers })))
 }
 
-/// Until when a key counts.
+/// Says until when a key is valid.
 fn ends(signer: &Signer) -> String {
     match (signer.revoked, signer.valid_until) {
         (Some(at), _) => format!(", revoked {}", local(at, &zone())),

@@ -1,4 +1,4 @@
-//! `man`: writes the manual pages, made from the same definitions as `--help`.
+//! `man`: writes the manual pages, generated from the same definitions as `--help`.
 
 use std::path::PathBuf;
 

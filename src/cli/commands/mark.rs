@@ -50,7 +50,7 @@ pub struct On {
 }
 
 impl On {
-    /// Writes the verdict down; `word` ends the sentence "T01 1.3.0 is …".
+    /// Records the verdict; `word` ends the sentence "T01 1.3.0 is …".
     pub fn record(
         &self,
         session: &Session,

@@ -1,8 +1,8 @@
 //! The subcommands, one file each: arguments, one or two calls of `App`, one [`Reply`].
 //!
-//! To add one: write its file, add its `mod` line and its word in the list below. The
-//! module's name with dashes is the command's name. Every file gives an example in its help,
-//! which a test parses.
+//! To add one, write its file, and add its `mod` line and its entry in the list below. The
+//! command's name is the module's name with dashes. Every file gives an example in its help, which
+//! a test parses.
 
 mod adopt;
 mod alert;
@@ -49,23 +49,23 @@ use clap::Subcommand;
 use super::{reply::Reply, session::Session};
 use crate::base::Failure;
 
-/// What every subcommand can do.
+/// The interface of every subcommand.
 pub trait Run {
-    /// True when it changes the repository: such a command is refused inside hooks.
+    /// Returns true when it changes the repository; such a command is refused inside hooks.
     fn changes(&self) -> bool {
         false
     }
 
-    /// True when it writes anything for somebody to see: after a failure it says what was changed.
+    /// Returns true when it makes visible changes; after a failure it reports what was changed.
     fn writes(&self) -> bool {
         self.changes()
     }
 
-    /// Does it.
+    /// Runs the subcommand.
     fn run(&self, session: &Session) -> Result<Reply, Failure>;
 }
 
-/// Makes the enum of all subcommands from the list.
+/// Generates the enum of all subcommands from the list.
 macro_rules! commands {
     ($($module:ident: $variant:ident),* $(,)?) => {
         /// A subcommand with its arguments.
@@ -74,7 +74,7 @@ macro_rules! commands {
         pub enum Command { $($variant($module::Args)),* }
 
         impl Command {
-            /// Its name on the command line.
+            /// Returns its name on the command line.
             pub fn name(&self) -> String {
                 match self { $(Self::$variant(_) => stringify!($module).replace('_', "-")),* }
             }

@@ -1,4 +1,4 @@
-//! `pin`: keeps a version restorable whatever the retention rules say.
+//! `pin`: keeps a version restorable regardless of the retention rules.
 
 use super::{Run, mark::On};
 use crate::{

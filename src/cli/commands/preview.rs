@@ -1,4 +1,4 @@
-//! `preview`: the files of a version without touching the work tree.
+//! `preview`: the files of a version, without touching the work tree.
 
 use std::{
     io::{self, Write},
@@ -111,7 +111,7 @@ impl Run for Args {
     }
 }
 
-/// One file, byte for byte; as JSON only when it is text.
+/// Prints one file, byte for byte; as JSON only when it is text.
 fn cat(session: &Session, task: &TaskId, version: &Version, path: &str) -> Result<Reply, Failure> {
     let path = RelPath::parse(path).map_err(|unsafe_path| Error::usage(unsafe_path.to_string()))?;
     let app = session.app()?;
@@ -137,7 +137,7 @@ fn cat(session: &Session, task: &TaskId, version: &Version, path: &str) -> Resul
     })
 }
 
-/// Standard output that remembers its first error instead of ending the command in the middle.
+/// Standard output that stores its first error instead of ending the command midway.
 struct Out {
     failed: Option<io::Error>,
 }

@@ -132,7 +132,7 @@ impl Run for Args {
     }
 }
 
-/// The answer where registry and configs disagree, and which side may be right.
+/// Replies that registry and configs disagree, with a hint for each side that may be right.
 fn disagreeing(shown: Reply) -> Reply {
     shown
         .with_problem(Kind::Bad, "registry and configs disagree")
@@ -142,7 +142,7 @@ fn disagreeing(shown: Reply) -> Reply {
         ])
 }
 
-/// Shows what a registry that cannot be read becomes, asks, and writes it.
+/// Shows the repair of an unreadable registry, asks, and writes it.
 fn mend(session: &Session, plan: &Plan) -> Result<Reply, Failure> {
     let mut text = String::from("the registry cannot be read; it is written anew with:\n");
     for note in &plan.notes {
@@ -166,7 +166,7 @@ fn mend(session: &Session, plan: &Plan) -> Result<Reply, Failure> {
     ]))
 }
 
-/// Merges two registries in the place of our side, as a merge driver of git does.
+/// Merges two registries into our side's file, as git expects of a merge driver.
 fn merge(
     session: &Session,
     sides: [&PathBuf; 3],

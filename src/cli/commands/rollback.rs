@@ -1,6 +1,6 @@
-//! `rollback`: puts a task back to a version it released.
+//! `rollback`: rolls a task back to a released version.
 //!
-//! The model for all commands: read the arguments, let `change` plan, ask and carry out.
+//! The model for all commands: it reads the arguments and lets `change` plan, ask and execute.
 
 use std::time::Duration;
 
@@ -105,7 +105,7 @@ enum Env {
 }
 
 impl How {
-    /// What is to be done with dependencies, when it was said.
+    /// Returns how to treat dependencies, if specified.
     pub fn env_mode(&self) -> Option<EnvMode> {
         self.env.map(|env| match env {
             Env::Plan => EnvMode::Plan,
@@ -114,7 +114,7 @@ impl How {
         })
     }
 
-    /// Why, as it was typed.
+    /// Returns the reason as typed.
     pub fn reason(&self) -> &str {
         &self.message
     }
@@ -129,7 +129,7 @@ enum OnFail {
 }
 
 impl How {
-    /// The request for one task; versions in any accepted spelling.
+    /// Builds the request for one task; versions in any accepted spelling.
     pub fn request(
         &self,
         session: &Session,

@@ -56,8 +56,8 @@ mod tests {
     use super::*;
     use crate::base::yaml;
 
-    /// What keeps a value from having a schema, as far as these schemas go. Keys that the schema
-    /// does not name are a reason too.
+    /// Returns why a value does not match a schema, as far as these schemas go. Keys that are not
+    /// in the schema are a mismatch too.
     fn misfit(root: &Value, schema: &Value, value: &Value, at: &str) -> Option<String> {
         if let Some(reference) = schema["$ref"].as_str() {
             let named = root.pointer(&reference[1..]).expect("it is there");

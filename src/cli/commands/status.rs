@@ -1,4 +1,4 @@
-//! `status`: one line a task, worst first.
+//! `status`: one line per task, worst first.
 
 use std::fmt::Write;
 
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Lines about the tasks that are listed without `-v`.
+/// Maximum number of lines about the listed tasks without `-v`.
 const LINES_SHOWN: usize = 10;
 
 /// Show where the tasks stand, worst first
@@ -42,7 +42,7 @@ impl Run for Args {
         let app = session.app()?;
         super::say_overdue(session, app);
         let lines = app.status(&self.tasks.named(session)?)?;
-        // Of what this user may not read was said already that it cannot be checked.
+        // For a state that this user may not read, a warning was already given.
         let open = if app.closed_state().is_some() {
             None
         } else {
@@ -81,7 +81,7 @@ impl Run for Args {
     }
 }
 
-/// What drills said of the ways back, a line a task.
+/// Describes what drills proved about rollbacks, one line per task.
 fn ways_back(session: &Session, lines: &[TaskLine]) -> String {
     let now = Clock::System.now();
     let said = lines
@@ -94,7 +94,7 @@ fn ways_back(session: &Session, lines: &[TaskLine]) -> String {
     )
 }
 
-/// What is in no release, a line a task.
+/// Describes the files that are in no release, one line per task.
 fn left_out(session: &Session, lines: &[TaskLine]) -> String {
     let words = |line: &TaskLine| {
         line.left_out
@@ -106,7 +106,7 @@ fn left_out(session: &Session, lines: &[TaskLine]) -> String {
     first(session, said.collect())
 }
 
-/// The first lines, and how many more there are.
+/// Returns the first lines, and the number of further ones.
 fn first(session: &Session, said: Vec<String>) -> String {
     let more = said.len().saturating_sub(LINES_SHOWN);
     let rest = if more == 0 || session.globals.verbose {
@@ -122,7 +122,7 @@ fn first(session: &Session, said: Vec<String>) -> String {
     said.into_iter().take(shown).collect::<String>() + &rest
 }
 
-/// What to do about the worst task.
+/// Returns hints on the worst task.
 fn next(app: &App, lines: &[TaskLine]) -> Vec<Hint> {
     if lines.is_empty() {
         return vec![Advice::SetUp.because("find them")];

@@ -79,7 +79,7 @@ impl Run for Args {
     }
 }
 
-/// The commands and whether they are trusted.
+/// Replies with the commands and whether they are trusted.
 fn shown(session: &Session, app: &App, states: &[CommandState]) -> Reply {
     let new = states.iter().filter(|state| !state.trusted).count();
     let trouble = app.trust_trouble().map(|(_, why)| why);

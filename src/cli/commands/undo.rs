@@ -36,7 +36,7 @@ pub struct Which {
 }
 
 impl Which {
-    /// The request; only a task that was named, or whose folder this is, narrows it.
+    /// Builds the request; only a named task, or the one of this folder, narrows it.
     pub fn request(&self, session: &Session) -> Result<request::Undo, Failure> {
         let app = session.app()?;
         let op = self.op.as_ref().map(|text| named(app, text)).transpose()?;
@@ -53,7 +53,7 @@ impl Which {
     }
 }
 
-/// The operation of this id, or the one that made the release with this tag.
+/// Returns the operation with this id, or the one that created the release with this tag.
 fn named(app: &App, text: &str) -> Result<OpId, Failure> {
     let is_task = |id: &TaskId| app.settings().task(id).is_some();
     let Some(TagName::Release { task, version }) = TagName::parse(text, is_task) else {

@@ -1,4 +1,4 @@
-//! `verdicts`: what was said of versions, and how others come to know.
+//! `verdicts`: judgements on versions, and how they are shared.
 
 use std::fmt::Write;
 
@@ -108,7 +108,7 @@ impl Run for Args {
     }
 }
 
-/// The verdicts as text and data.
+/// Lists the verdicts as text and data.
 fn list(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     let tasks = tasks.named(session)?;
     let (records, ignored) = session.app()?.verdicts(&tasks)?;
@@ -139,7 +139,7 @@ fn list(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     ))
 }
 
-/// One verdict. Reason and name may come from another clone, so every byte is made harmless.
+/// Renders one verdict. Reason and name may come from another clone, so every byte is escaped.
 fn line(session: &Session, record: &VerdictRecord) -> String {
     let word = match &record.verdict {
         Verdict::Proven => "proven",

@@ -1,4 +1,4 @@
-//! `verify-rollback`: proves that a task stands where it should, in four levels.
+//! `verify-rollback`: proves on four levels that a task is in the expected state.
 
 use clap_complete::ArgValueCandidates;
 

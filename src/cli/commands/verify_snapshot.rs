@@ -18,7 +18,7 @@ use crate::{
     model::{Advice, Status, TaskId, Verification, Version},
 };
 
-/// Most next steps that are said.
+/// Maximum number of next steps that are shown.
 const MOST_HINTS: usize = 5;
 
 /// Prove that releases are intact: tag, commit, manifest and every file's digest
@@ -52,7 +52,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// The versions of one task that are to be verified.
+    /// Returns the versions of one task to be verified.
     fn versions(&self, session: &Session, task: &TaskId) -> Result<Vec<Version>, Failure> {
         let app = session.app()?;
         if self.all {
@@ -75,7 +75,7 @@ impl Args {
     }
 }
 
-/// What `--all` could not verify is said: a check that saw nothing is not a good one.
+/// Reports what `--all` could not verify: a check that checked nothing is not a success.
 fn without_tags(
     session: &Session,
     tasks: &[TaskId],
@@ -124,8 +124,8 @@ fn without_tags(
     .with_next(fetch()))
 }
 
-/// What to do about what does not hold: what each check says of itself, once each. Where a check
-/// has nothing to say, the repository itself may be damaged.
+/// Returns hints on checks with problems: each check's own, without duplicates. If a failed check
+/// has none, the repository itself may be damaged.
 fn next(found: &[Verification]) -> Vec<Hint> {
     let mut hints: Vec<Hint> = Vec::new();
     for check in found.iter().flat_map(Verification::problems) {
@@ -143,7 +143,7 @@ fn next(found: &[Verification]) -> Vec<Hint> {
     hints
 }
 
-/// How a damaged repository is looked at and mended.
+/// Returns hints on inspecting and repairing a damaged repository.
 fn damaged() -> Vec<Hint> {
     vec![
         Hint::run(

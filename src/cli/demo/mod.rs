@@ -1,7 +1,7 @@
-//! The demo: a throw-away repository and the walk through it, typed as a person would.
+//! The demo: a throw-away repository and a walk through it, typed as a user would.
 //!
-//! Every line that is shown is the line that runs, by this very program; nothing outside the
-//! demo's folder is read or written, and nothing is looked up on a network. Read `Walk::all`.
+//! Every line shown is run exactly so by this program. Nothing outside the demo's folder is read or
+//! written, and the network is not used. Read `Walk::all`.
 
 mod stage;
 mod strategies;
@@ -18,7 +18,7 @@ use crate::base::Failure;
 pub use stage::{Place, Stage};
 use strategies::{Tools, break_momentum, write_strategies};
 
-/// The walk, and the answer about it. `auto` never waits.
+/// Runs the walk and returns the reply about it. `auto` never waits.
 pub fn run(session: &Session, place: &Place, auto: bool) -> Result<Reply, Failure> {
     if !auto && !session.can_ask() {
         return Err(Error::NeedsAuto.into());
@@ -47,7 +47,7 @@ pub fn run(session: &Session, place: &Place, auto: bool) -> Result<Reply, Failur
     ))
 }
 
-/// One walk.
+/// One walk through the demo.
 struct Walk<'a> {
     session: &'a Session,
     stage: Stage,
@@ -56,7 +56,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// All steps; the time they took without waiting, in milliseconds.
+    /// Runs all steps; returns their duration without waiting, in milliseconds.
     fn all(&mut self) -> Result<u64, Failure> {
         let tools = Tools::find(&self.stage)?;
         self.set_up(tools)?;
@@ -71,7 +71,7 @@ impl Walk<'_> {
         Ok(self.stage.took_ms())
     }
 
-    /// A repository with three tasks, whose commands are agreed to.
+    /// Creates a repository with three tasks whose commands are agreed to.
     fn set_up(&mut self, tools: Tools) -> Result<(), Failure> {
         self.title(
             "A throw-away repository",
@@ -91,7 +91,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The first releases of all tasks.
+    /// Makes the first release of each task.
     fn release(&mut self) -> Result<(), Failure> {
         self.title(
             "Release",
@@ -113,7 +113,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// A release that does not hold up.
+    /// Makes a broken release.
     fn break_it(&mut self, tools: Tools) -> Result<(), Failure> {
         self.title(
             "Break it",
@@ -127,7 +127,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Back to the release before, whose files are these.
+    /// Rolls back to the previous release, which has these files.
     fn roll_back(&mut self, good: &[(String, String)]) -> Result<(), Failure> {
         self.title(
             "Roll back",
@@ -142,7 +142,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The rollback taken back, and done again.
+    /// Undoes the rollback, and redoes it.
     fn undo_and_redo(
         &mut self,
         good: &[(String, String)],
@@ -152,14 +152,14 @@ impl Walk<'_> {
             "Changed your mind",
             "an undo is exact, too: the broken version is back, byte for byte",
         )?;
-        // The smoke test of 1.3.0 still fails, and the exit code may say so.
+        // The smoke test of 1.3.0 still fails, which the exit code may report.
         self.types("snapback undo --yes", &[0, 4])?;
         self.must_be(bad, "1.3.0")?;
         self.types("snapback redo --yes", &[0])?;
         self.must_be(good, "1.2.0")
     }
 
-    /// The history, and git's own look at the repository.
+    /// Shows the history, and lets git check the repository.
     fn look_back(&mut self) -> Result<(), Failure> {
         self.title(
             "Look back",
@@ -170,7 +170,7 @@ impl Walk<'_> {
         self.silent("git status --porcelain")
     }
 
-    /// Announces a part of the walk, and waits for Enter before it unless it is to go by itself.
+    /// Announces a part of the walk, after waiting for Enter unless it runs automatically.
     fn title(&mut self, title: &str, about: &str) -> Result<(), Failure> {
         if !self.auto && !self.steps.is_empty() {
             self.session.say("  (Enter goes on) ");
@@ -186,7 +186,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Types a line; its exit code must be one of those.
+    /// Types a line; its exit code must be one of `expected`.
     fn types(&mut self, line: &str, expected: &[i32]) -> Result<String, Failure> {
         let json = self.session.globals.json;
         self.stage.show(
@@ -224,7 +224,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The files of all tasks must be those, byte for byte.
+    /// Checks that the files of all tasks are as expected, byte for byte.
     fn must_be(&self, expected: &[(String, String)], version: &str) -> Result<(), Failure> {
         let found = self.stage.digests()?;
         let other = expected

@@ -1,4 +1,4 @@
-//! The folder of the demo, and the shell in it: home, configuration and time are its own.
+//! The demo's folder and the shell in it, with its own home, configuration and time.
 
 use std::{
     fs::{self, File},
@@ -14,15 +14,15 @@ use crate::{
     model::hooks::DEPTH_VARIABLE,
 };
 
-/// How long one line may take.
+/// Time limit of one line.
 const LINE_LIMIT: Duration = Duration::from_mins(1);
 
 /// Where the demo takes place.
 #[derive(Debug, Clone)]
 pub enum Place {
-    /// A temporary folder that is removed, or stays when true.
+    /// A temporary folder; it is removed unless this is true.
     Temporary(bool),
-    /// This folder, which must be empty or new, and stays.
+    /// A folder that must be empty or new; it is kept.
     Folder(PathBuf),
 }
 
@@ -36,7 +36,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Makes the folder.
+    /// Creates the folder.
     pub fn open(place: &Place, style: Style) -> Result<Self, Failure> {
         let failed = |path: &Path| {
             let path = path.to_path_buf();
@@ -76,17 +76,17 @@ impl Stage {
         self.root.join("home")
     }
 
-    /// The repository's work tree.
+    /// Returns the repository's work tree.
     pub fn repository(&self) -> PathBuf {
         self.root.join("strategies")
     }
 
-    /// Milliseconds since it was opened.
+    /// Returns the milliseconds since the folder was opened.
     pub fn took_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Removes the folder, or tells where it stays.
+    /// Removes the folder, or returns the repository's path if the folder is kept.
     pub fn close(&mut self) -> Option<PathBuf> {
         let temporary = self.temporary.take();
         if !self.keep {
@@ -98,7 +98,7 @@ impl Stage {
         Some(self.repository())
     }
 
-    /// Shows something on standard output, at once; nothing when the answer will be JSON.
+    /// Prints to standard output, at once; prints nothing when the answer is JSON.
     pub fn show(&self, text: &str, json: bool) {
         if !json {
             let mut out = std::io::stdout().lock();
@@ -116,7 +116,7 @@ impl Stage {
         written.map_err(|source| Error::Write { path, source }.into())
     }
 
-    /// Runs a line in the repository; its exit code and all it printed.
+    /// Runs a line in the repository; returns its exit code and all its output.
     pub fn types(&self, line: &str) -> Result<(i32, String), Failure> {
         self.run(line, &self.repository())
     }
@@ -125,7 +125,7 @@ impl Stage {
     pub fn run(&self, line: &str, dir: &Path) -> Result<(i32, String), Failure> {
         let program = std::env::current_exe()
             .map_err(|error| Error::Demo(format!("where is this program? {error}")))?;
-        // `snapback` is this very program; the mark of a child is taken off, for it is no hook.
+        // `snapback` is this program; the variable of child processes is unset, as this is no hook.
         let shell = format!(
             "snapback() {{ env -u {DEPTH_VARIABLE} \"$SNAPBACK_DEMO_PROGRAM\" \"$@\"; }}\n{line}"
         );
@@ -159,7 +159,7 @@ impl Stage {
         Ok((code, String::from_utf8_lossy(&ended.stdout).into_owned()))
     }
 
-    /// Path and digest of every file of every task, sorted.
+    /// Returns path and digest of every file of every task, sorted.
     pub fn digests(&self) -> Result<Vec<(String, String)>, Failure> {
         let mut found = Vec::new();
         let mut folders = vec![self.repository().join("tasks")];

@@ -1,12 +1,12 @@
-//! The three strategies of the demo, and how one of them is broken.
+//! The demo's three strategies, and the mistake in one of them.
 
 use super::stage::Stage;
 use crate::{base::Failure, cli::error::Error};
 
-/// Size of the database where there is no Python to make a real one, in bytes.
+/// Size in bytes of the database where there is no Python to create a real one.
 const PLAIN_DATABASE: usize = 4 << 20;
 
-/// What this machine has.
+/// The tools on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tools {
     /// Python with its sqlite3 module.
@@ -16,7 +16,7 @@ pub enum Tools {
 }
 
 impl Tools {
-    /// Looks for git, which must be there, and Python, which may.
+    /// Looks for git, which is required, and Python, which is optional.
     pub fn find(stage: &Stage) -> Result<Self, Failure> {
         if stage.types("git --version")?.0 != 0 {
             return Err(Error::Demo("git is not installed".into()).into());
@@ -26,7 +26,7 @@ impl Tools {
     }
 }
 
-/// Writes configuration and strategies.
+/// Writes the configuration and the strategies.
 pub fn write_strategies(stage: &Stage, tools: Tools) -> Result<(), Failure> {
     let settings = include_str!("files/snapback.yaml");
     let settings = match tools {
@@ -86,7 +86,7 @@ fn config(version: &str, leverage: u32) -> String {
     )
 }
 
-/// The mistake of version 1.3.0.
+/// Makes the mistake of version 1.3.0.
 pub fn break_momentum(stage: &Stage, tools: Tools) -> Result<(), Failure> {
     stage.write(
         "tasks/T01/strategy.py",
@@ -100,14 +100,13 @@ pub fn break_momentum(stage: &Stage, tools: Tools) -> Result<(), Failure> {
     database(stage, tools, 2)
 }
 
-/// Writes the database of T01; another `edition` has other bytes throughout.
+/// Writes the database of T01; another `edition` has entirely different bytes.
 fn database(stage: &Stage, tools: Tools, edition: u32) -> Result<(), Failure> {
     if tools == Tools::Shell {
         return stage.write("tasks/T01/market.sqlite", &plain_database(edition));
     }
     let dir = stage.repository().join("tasks/T01");
-    // The program goes in by standard input's stand-in, a here-document, so that no file of it
-    // stays.
+    // The program is passed in a here-document instead of a file, so that no file of it remains.
     let line = format!(
         "python3 -B - 1.{edition} <<'END'\n{}\nEND",
         include_str!("files/market.py")
@@ -118,7 +117,7 @@ fn database(stage: &Stage, tools: Tools, edition: u32) -> Result<(), Failure> {
     }
 }
 
-/// Pages without a table: SQLite's header, then noise.
+/// Returns bytes without tables: SQLite's header, then noise.
 fn plain_database(edition: u32) -> Vec<u8> {
     let mut bytes = b"SQLite format 3\0".to_vec();
     let mut state = edition;

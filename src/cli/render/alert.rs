@@ -1,4 +1,4 @@
-//! The pages of alerts. Titles and errors may come from anywhere: all of it is escaped.
+//! Alerts as text. Titles and errors may come from anywhere, so all of it is escaped.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ use crate::{
     model::alert::{Kept, Severity, Standing},
 };
 
-/// One line an alert.
+/// Renders one line per alert.
 pub fn list(style: Style, zone: &TimeZone, all: &[Kept], more: usize) -> String {
     if all.is_empty() {
         return "nobody was called\n".into();
@@ -53,7 +53,7 @@ pub fn list(style: Style, zone: &TimeZone, all: &[Kept], more: usize) -> String 
     text
 }
 
-/// How much it matters.
+/// Renders the severity.
 fn severity(severity: Severity) -> Cell {
     let (paint, word) = match severity {
         Severity::Good => (Paint::Good, "good"),
@@ -64,7 +64,7 @@ fn severity(severity: Severity) -> Cell {
     Cell::painted(paint, word.to_string())
 }
 
-/// Where its deliveries stand.
+/// Describes the state of an alert's deliveries.
 fn ways(kept: &Kept) -> String {
     let one = |delivery: &crate::model::alert::Delivery| match (delivery.standing, &delivery.error)
     {
@@ -90,19 +90,19 @@ fn ways(kept: &Kept) -> String {
     }
 }
 
-/// True when some delivery did not arrive.
+/// Returns true when a delivery has not arrived.
 pub fn waits(kept: &Kept) -> bool {
     kept.deliveries
         .iter()
         .any(|delivery| delivery.standing != Standing::Sent)
 }
 
-/// True when it needs somebody.
+/// Returns true when the alert needs a person's attention.
 pub fn is_open(kept: &Kept) -> bool {
     waits(kept) || (kept.alert.severity == Severity::Critical && kept.answers.is_empty())
 }
 
-/// One line an attempt.
+/// Renders one line per attempt.
 pub fn attempts(style: Style, attempts: &[Attempt]) -> String {
     if attempts.is_empty() {
         return "nothing is to be sent\n".into();

@@ -1,4 +1,4 @@
-//! The pages of the audit log. What it holds was typed by people: all of it is escaped.
+//! The audit log as text. Its content was typed by people, so all of it is escaped.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::model::audit::{AuditCheck, End, Entry, Via};
 
-/// One line an entry.
+/// Renders one line per entry.
 pub fn entries(style: Style, zone: &TimeZone, entries: &[Entry], more: usize) -> String {
     if entries.is_empty() {
         return "the audit log has no such line\n".into();
@@ -44,7 +44,7 @@ pub fn entries(style: Style, zone: &TimeZone, entries: &[Entry], more: usize) ->
     text
 }
 
-/// How it ended.
+/// Renders the result of an entry.
 fn result(entry: &Entry) -> Cell {
     let ended = &entry.said.result;
     let paint = match ended.end {
@@ -60,7 +60,7 @@ fn result(entry: &Entry) -> Cell {
     Cell::painted(paint, format!("{}{error}", ended.end.word()))
 }
 
-/// What was done.
+/// Describes the action of an entry.
 fn what(entry: &Entry) -> String {
     let deed = &entry.said.what;
     let mut words = vec![safe(&deed.kind)];
@@ -75,7 +75,7 @@ fn what(entry: &Entry) -> String {
     words.join(" ")
 }
 
-/// From where.
+/// Describes the origin of an entry.
 fn place(entry: &Entry) -> String {
     let from = &entry.said.from;
     let via = match from.via {
@@ -99,7 +99,7 @@ fn place(entry: &Entry) -> String {
     format!("{via}{tree}{dir}")
 }
 
-/// What a check found.
+/// Renders the findings of a check.
 pub fn check(style: Style, check: &AuditCheck) -> String {
     let mut text = String::new();
     for finding in &check.findings {

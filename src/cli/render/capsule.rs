@@ -1,11 +1,11 @@
-//! Capsules as text: what one holds, what was proved, and the way out without snapback.
+//! Capsules as text: contents, results of verification, and how to restore without snapback.
 
 use std::fmt::Write;
 
 use super::{Paint, Style, command_line, count, duration, safe};
 use crate::{base::text::size, model::capsule::CapsuleReport};
 
-/// What was made, checked or restored; the most important line last.
+/// Renders a report of creating, verifying or restoring; the most important line comes last.
 pub fn page(style: Style, report: &CapsuleReport, verb: &str) -> String {
     let mut text = String::new();
     let mut fact = |what: &str, seen: &str| {
@@ -69,7 +69,7 @@ pub fn page(style: Style, report: &CapsuleReport, verb: &str) -> String {
     text
 }
 
-/// The commands that restore it without snapback.
+/// Returns the commands that restore a capsule without snapback.
 pub fn without_snapback(report: &CapsuleReport) -> String {
     let folder = format!("{}-v{}", report.task, report.version);
     let name = command_line(std::slice::from_ref(&report.capsule));

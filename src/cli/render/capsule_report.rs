@@ -1,4 +1,4 @@
-//! The report of a version that came out of a capsule: Markdown, and the facts of the page.
+//! The report of a version restored from a capsule: Markdown, and the facts of the HTML page.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ use crate::{
     model::{answer::Next, capsule::CapsuleReport},
 };
 
-/// The facts at the top: what, seen.
+/// Returns the facts at the top: label, value.
 pub fn facts(report: &CapsuleReport, reason: &str, zone: &TimeZone) -> Vec<(&'static str, String)> {
     let at = |time: jiff::Timestamp| local_exact(time, zone);
     let all = [
@@ -51,7 +51,7 @@ pub fn facts(report: &CapsuleReport, reason: &str, zone: &TimeZone) -> Vec<(&'st
         .collect()
 }
 
-/// The report in Markdown.
+/// Renders the report in Markdown.
 pub fn markdown(report: &CapsuleReport, reason: &str, next: &[Next], zone: &TimeZone) -> String {
     let mut text = format!(
         "# {} {} out of an escape capsule\n\n",

@@ -1,7 +1,7 @@
-//! Whether a stream gets colours and signs beyond ASCII: a pure decision from the environment.
+//! Whether a stream gets colours and non-ASCII signs: a pure decision from the environment.
 //!
-//! `--color` wins; then `NO_COLOR` > `CLICOLOR_FORCE`, `FORCE_COLOR` > `CLICOLOR` > terminal.
-//! An empty `NO_COLOR` does not count (<https://no-color.org>).
+//! `--color` wins; then `NO_COLOR` > `CLICOLOR_FORCE`, `FORCE_COLOR` > `CLICOLOR` > terminal. An
+//! empty `NO_COLOR` does not count (<https://no-color.org>).
 
 use super::Style;
 
@@ -17,7 +17,7 @@ pub enum Choice {
     Never,
 }
 
-/// Decides for one stream; `env` looks a variable up.
+/// Decides for one stream; `env` looks up a variable.
 pub fn decide(choice: Choice, terminal: bool, env: impl Fn(&str) -> Option<String>) -> Style {
     let set = |name: &str| env(name).filter(|value| !value.is_empty());
     let dumb = set("TERM").as_deref() == Some("dumb");

@@ -1,6 +1,6 @@
-//! The commands of a configuration as text: what a person reads before agreeing to them.
+//! The commands of a configuration as text, for review before a person agrees to them.
 //!
-//! Every byte of them comes from the repository, so every byte is escaped, and nothing is cut.
+//! Every byte of them comes from the repository, so every byte is escaped, and nothing is cut off.
 
 use super::{
     Style, count, safe,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::model::trust::CommandState;
 
-/// One line a command: whether it is trusted, task, use, words, folder.
+/// Renders one line per command: whether it is trusted, task, use, words, folder.
 pub fn list(style: Style, states: &[CommandState]) -> String {
     let line = |state: &CommandState| {
         let command = &state.command;
@@ -22,7 +22,7 @@ pub fn list(style: Style, states: &[CommandState]) -> String {
         } else {
             command.dir.to_string()
         };
-        // The command stands last, for it may be long.
+        // The command is the last column, because it may be long.
         (
             sign,
             row![
@@ -42,7 +42,7 @@ pub fn list(style: Style, states: &[CommandState]) -> String {
         })
 }
 
-/// What is asked below the list.
+/// Returns the question below the list.
 pub fn question(states: &[CommandState]) -> String {
     let config = states
         .first()

@@ -1,4 +1,4 @@
-//! Differences as text: between two versions of a task, and of the files that `init` writes.
+//! Differences as text: between two versions of a task, and for the files that `init` writes.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use crate::model::{
     overview::{Difference, InitFile},
 };
 
-/// True when nothing differs.
+/// Returns true when nothing differs.
 pub fn is_empty(diff: &Difference) -> bool {
     diff.code.is_empty()
         && diff.config.is_empty()
@@ -21,7 +21,7 @@ pub fn is_empty(diff: &Difference) -> bool {
         && diff.unlisted.is_empty()
 }
 
-/// The difference; the patch too unless `stat`.
+/// Renders the difference, including the patch unless `stat`.
 pub fn difference(style: Style, diff: &Difference, stat: bool) -> String {
     let side = |version: &Option<crate::model::Version>| {
         version
@@ -95,7 +95,7 @@ fn value(style: Style, key: &str, before: Option<&str>, after: Option<&str>) -> 
     )
 }
 
-/// A unified patch, coloured, each line made safe (tabs stay).
+/// Renders a unified patch in colour, with each line escaped except for tabs.
 fn patch(style: Style, patch: &str) -> String {
     let line = |line: &str| {
         let paint = match line.as_bytes() {
@@ -111,7 +111,7 @@ fn patch(style: Style, patch: &str) -> String {
     patch.lines().map(line).collect()
 }
 
-/// A file that `init` would write: what goes and what comes, without the lines around.
+/// Renders the removed and added lines of a file that `init` would write, without context.
 pub fn init_file(style: Style, file: &InitFile) -> String {
     let before: Vec<&str> = file.before.as_deref().unwrap_or("").lines().collect();
     let after: Vec<&str> = file.after.lines().collect();

@@ -1,4 +1,4 @@
-//! Drills as text: what was rehearsed, how long it took, what it means for others.
+//! Drills as text: what was rehearsed, how long it took, and what it means for other tasks.
 
 use std::fmt::Write;
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// One drill in full.
+/// Renders one drill in full.
 pub fn drill(style: Style, report: &DrillReport) -> String {
     let from = report
         .active
@@ -61,7 +61,7 @@ pub fn drill(style: Style, report: &DrillReport) -> String {
     text + &sentence(style, report) + "\n"
 }
 
-/// The line that says it all.
+/// Renders the summary line.
 pub fn sentence(style: Style, report: &DrillReport) -> String {
     let (task, version) = (
         style.paint(Paint::Strong, report.task.as_str()),
@@ -117,7 +117,7 @@ pub fn sentence(style: Style, report: &DrillReport) -> String {
     }
 }
 
-/// Lines such as `lib/util.py changes, and T02, T07 use it too`.
+/// Renders lines such as `lib/util.py changes, and T02, T07 use it too`.
 pub fn affected(radius: &[Touched]) -> Vec<String> {
     let line = |touched: &Touched| {
         let names: Vec<&str> = touched.tasks.iter().map(|task| task.as_str()).collect();
@@ -131,7 +131,7 @@ pub fn affected(radius: &[Touched]) -> Vec<String> {
     radius.iter().map(line).collect()
 }
 
-/// One line a drill, and a count.
+/// Renders one line per drill, and a count.
 pub fn drills(style: Style, reports: &[DrillReport]) -> String {
     let line = |report: &DrillReport| {
         let result = match report.status() {
@@ -173,7 +173,7 @@ pub fn drills(style: Style, reports: &[DrillReport]) -> String {
     text
 }
 
-/// `can go back to 1.2.0 in 6.2 s, proved 3 h ago, offline`; `None` when nothing was rehearsed.
+/// Renders `can go back to 1.2.0 in 6.2 s, proved 3 h ago, offline`; `None` without a drill.
 pub fn way_back(style: Style, way: &WayBack, now: Timestamp) -> Option<String> {
     let (version, proof) = (way.version.as_ref()?, way.proof.as_ref()?);
     let Proof { recovery_ms, .. } = proof;
@@ -193,7 +193,7 @@ pub fn way_back(style: Style, way: &WayBack, now: Timestamp) -> Option<String> {
     })
 }
 
-/// `just now`, `5 min ago`, `3 h ago`, `12 days ago`.
+/// Formats an age: `just now`, `5 min ago`, `3 h ago`, `12 days ago`.
 pub fn age(at: Timestamp, now: Timestamp) -> String {
     let secs = now.as_second().saturating_sub(at.as_second());
     match secs {

@@ -1,4 +1,4 @@
-//! A failure as text: what happened, its causes, what can be done, and that nothing was changed.
+//! A failure as text: the error, its causes, the remedies, and that nothing was changed.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::{
     model::{Left, answer::Next},
 };
 
-/// The whole message, with what is so after it.
+/// Renders the whole message, with the state after the failure.
 pub fn failure(style: Style, failure: &Failure, left: Option<&Left>) -> String {
     if let (Some(why), Some(left)) = (no_error(failure), left) {
         return format!("{why}; {}\n", left.sentence()) + &hints(style, left.hints().into_iter());
@@ -28,7 +28,7 @@ pub fn failure(style: Style, failure: &Failure, left: Option<&Left>) -> String {
     text
 }
 
-/// A failure and what caused it, without what can be done.
+/// Renders a failure and its causes, without hints.
 pub fn causes(style: Style, failure: &Failure) -> String {
     let chain = failure.chain();
     let mut causes = chain.iter().map(|cause| safe(cause));
@@ -43,7 +43,7 @@ pub fn causes(style: Style, failure: &Failure) -> String {
     text
 }
 
-/// What is no error, in a few words: somebody said stop, or no.
+/// Returns a short text for a failure that is no error: a stop, a time limit, or an answer of no.
 fn no_error(failure: &Failure) -> Option<String> {
     match failure.kind() {
         Kind::Cancelled(_) => Some("cancelled".into()),
@@ -55,7 +55,7 @@ fn no_error(failure: &Failure) -> Option<String> {
     }
 }
 
-/// Lines `hint: why:  command`.
+/// Renders lines `hint: why:  command`.
 fn hints(style: Style, hints: impl Iterator<Item = Hint>) -> String {
     let word = style.paint(Paint::Attention, "hint:");
     hints.map(advice::next).fold(String::new(), |text, hint| {
@@ -63,7 +63,7 @@ fn hints(style: Style, hints: impl Iterator<Item = Hint>) -> String {
     })
 }
 
-/// Lines `  take it back:  snapback undo`.
+/// Renders lines `  take it back:  snapback undo`.
 pub fn next_steps(style: Style, steps: &[Next]) -> String {
     steps.iter().fold(String::new(), |text, step| {
         text + &format!("  {}\n", with_command(style, step))

@@ -1,4 +1,4 @@
-//! The pages of the guard: what rules say, what was done, what a back-test found.
+//! The guard as text: results of rules, actions taken, and back-tests.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Style, count, moment, report, safe, verification::sign};
 use crate::model::guard::{Backtest, Decision, GuardState, Judgement, RuleSpec, TaskWatch};
 
-/// What a decision adds to a line.
+/// Renders the part of a line that describes the decision.
 fn decided(decision: &Decision) -> String {
     match decision {
         Decision::Nothing => String::new(),
@@ -20,7 +20,7 @@ fn decided(decision: &Decision) -> String {
     }
 }
 
-/// One task after it was looked at.
+/// Renders one task after a check.
 pub fn watch(style: Style, watch: &TaskWatch) -> String {
     let mut text = String::new();
     for line in &watch.rules {
@@ -56,12 +56,12 @@ pub fn watch(style: Style, watch: &TaskWatch) -> String {
     text
 }
 
-/// A judgement in a line.
+/// Renders a judgement in one line.
 fn judgement(judgement: &Judgement) -> String {
     format!("{}, {}", judgement.outcome.word(), safe(&judgement.why))
 }
 
-/// What is known of one task.
+/// Renders the known state of one task.
 pub fn state(style: Style, zone: &TimeZone, state: &GuardState, rules: &[RuleSpec]) -> String {
     let version = state
         .version
@@ -114,7 +114,7 @@ pub fn state(style: Style, zone: &TimeZone, state: &GuardState, rules: &[RuleSpe
     text
 }
 
-/// The same for programs, without the samples.
+/// Returns the state as JSON, without the samples.
 pub fn brief(state: &GuardState) -> Value {
     let mut value = serde_json::to_value(state).expect("because plain data always renders");
     for rule in value["rules"]
@@ -130,7 +130,7 @@ pub fn brief(state: &GuardState) -> Value {
     value
 }
 
-/// What rules would have done with a log.
+/// Renders what rules would have done with a log.
 pub fn backtests(style: Style, zone: &TimeZone, all: &[(String, Backtest)]) -> String {
     let mut text = String::new();
     for (rule, found) in all {

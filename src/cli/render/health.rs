@@ -1,5 +1,4 @@
-//! Health in its three forms: a page for people, one line for Nagios, a text file for
-//! node_exporter.
+//! Health in three formats: a page for people, one line for Nagios, a text file for node_exporter.
 
 use std::fmt::Write;
 
@@ -13,7 +12,7 @@ type Finding = health::Finding<Next>;
 type TaskHealth = health::TaskHealth<Next>;
 type Health = health::Health<Next>;
 
-/// What is wrong, worst first, and a count of the tasks.
+/// Renders the problems, worst first, and a count of the tasks.
 pub fn page(style: Style, health: &Health) -> String {
     let mut text = String::new();
     for (task, finding) in health.findings() {
@@ -66,7 +65,7 @@ fn sign(style: Style, level: Level) -> String {
     }
 }
 
-/// The line of a Nagios plugin: state, the worst finding, and figures after a bar.
+/// Renders the line of a Nagios plugin: state, the worst finding, and figures after a bar.
 pub fn nagios(health: &Health) -> String {
     let findings: Vec<_> = health
         .findings()
@@ -98,7 +97,7 @@ pub fn nagios(health: &Health) -> String {
     )
 }
 
-/// The line of a Nagios plugin that saw nothing.
+/// Renders the line of a Nagios plugin that could not check anything.
 pub fn nagios_failed(why: &str) -> String {
     format!("SNAPBACK UNKNOWN - {}\n", one_line(why))
 }
@@ -113,19 +112,19 @@ fn said((task, finding): (Option<&crate::model::TaskId>, &Finding)) -> String {
     ))
 }
 
-/// A sentence without the name that it begins with: what is before it says it already.
+/// Removes the name at the beginning of a sentence, because the text before it names it already.
 fn without_name<'a>(name: &str, seen: &'a str) -> &'a str {
     seen.strip_prefix(name)
         .and_then(|rest| rest.strip_prefix(' '))
         .unwrap_or(seen)
 }
 
-/// Text without the bar that begins the figures, and without what ends lines.
+/// Returns text on one line, without the bar that separates the figures.
 fn one_line(text: &str) -> String {
     safe(text).replace('|', "/")
 }
 
-/// Seconds with three digits.
+/// Formats milliseconds as seconds with three decimals.
 fn seconds(ms: u64) -> String {
     format!("{}.{:03}", ms / 1000, ms % 1000)
 }
@@ -137,7 +136,7 @@ struct Family {
     samples: Vec<(String, String)>,
 }
 
-/// The text file of node_exporter's textfile collector (Prometheus text format 0.0.4).
+/// Renders the file for node_exporter's textfile collector (Prometheus text format 0.0.4).
 pub fn metrics(health: &Health) -> String {
     let mut text = String::new();
     for family in whole(health)
@@ -162,7 +161,7 @@ pub fn metrics(health: &Health) -> String {
     text
 }
 
-/// A label with its value escaped.
+/// Renders a label with its value escaped.
 fn label(name: &str, value: &str) -> String {
     format!(
         "{name}=\"{}\"",
@@ -173,7 +172,7 @@ fn label(name: &str, value: &str) -> String {
     )
 }
 
-/// The metrics of the repository.
+/// Returns the metrics of the repository.
 fn whole(health: &Health) -> Vec<Family> {
     let one = |name, help, value: Option<String>| Family {
         name,
@@ -228,7 +227,7 @@ fn whole(health: &Health) -> Vec<Family> {
     ]
 }
 
-/// How many tasks are in each state.
+/// Returns the number of tasks in each state.
 fn tasks_by_state(health: &Health) -> Family {
     let states = [Level::Ok, Level::Warning, Level::Critical, Level::Unknown];
     let state = |level: Level| {
@@ -244,7 +243,7 @@ fn tasks_by_state(health: &Health) -> Family {
     }
 }
 
-/// How a figure of one task is read; `None` where there is none.
+/// Reads a figure of one task; `None` if there is none.
 type TaskFigure = fn(&TaskHealth) -> Option<String>;
 
 /// The figures of each task: name, help, value.
@@ -301,7 +300,7 @@ const TASK_FIGURES: [(&str, &str, TaskFigure); 9] = [
     ),
 ];
 
-/// The metrics of each task.
+/// Returns the metrics of each task.
 fn of_tasks(health: &Health) -> Vec<Family> {
     let family = |(name, help, value): (&'static str, &'static str, TaskFigure)| {
         let samples = health
@@ -319,7 +318,7 @@ fn of_tasks(health: &Health) -> Vec<Family> {
         .collect()
 }
 
-/// The active version of each task, as a label.
+/// Returns the active version of each task, as a label.
 fn active_versions(health: &Health) -> Family {
     let samples = health.tasks.iter().filter_map(|task| {
         let version = task.active.as_ref()?.to_string();
@@ -339,7 +338,7 @@ fn active_versions(health: &Health) -> Family {
     }
 }
 
-/// A truth as Prometheus knows it.
+/// Formats a boolean for Prometheus.
 fn flag(yes: bool) -> String {
     u8::from(yes).to_string()
 }

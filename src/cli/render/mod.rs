@@ -1,8 +1,8 @@
 //! Plans, reports and tables as text for people: pure functions from `model` values to strings.
 //!
-//! Nothing here prints, asks or decides; foreign text is escaped before it gets into a line.
-//! Every colour has a sign beside it, so that nothing is lost without colour. Start with
-//! [`Style`], then [`plan`] and [`report`], which show what the other pages look like.
+//! Nothing here prints, asks or decides; foreign text is escaped before it enters a line. Every
+//! colour is accompanied by a sign, so that nothing is lost without colour. Start with [`Style`],
+//! then [`plan`] and [`report`], which are typical of the other pages.
 
 pub mod alert;
 pub mod audit;
@@ -25,37 +25,37 @@ pub mod table;
 pub mod tables;
 pub mod verification;
 
-/// What a piece of text means; fixes its colour.
+/// The meaning of a piece of text, which determines its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Paint {
     /// No colour.
     #[default]
     Plain,
-    /// A good result: green.
+    /// A success: green.
     Good,
-    /// Needs a look: yellow.
+    /// Needs attention: yellow.
     Attention,
-    /// A failure, nothing else: red.
+    /// A failure, and nothing else: red.
     Bad,
-    /// Something to copy: cyan.
+    /// Text to be copied: cyan.
     Copy,
     /// Tasks and versions: bold.
     Strong,
-    /// Detail: dim.
+    /// Details: dim.
     Faint,
 }
 
-/// How text looks on one stream.
+/// The appearance of text on one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
     /// True when colours are wanted.
     pub colour: bool,
-    /// False when only ASCII signs can be shown.
+    /// False when only ASCII signs can be displayed.
     pub unicode: bool,
 }
 
 impl Style {
-    /// The text in its colour.
+    /// Returns the text in the colour of its meaning.
     pub fn paint(self, paint: Paint, text: &str) -> String {
         let code = match paint {
             Paint::Plain => return text.to_string(),
@@ -73,40 +73,40 @@ impl Style {
         }
     }
 
-    /// The sign of a good result, two columns wide in ASCII.
+    /// Returns the sign of a success, two columns wide in ASCII.
     pub fn ok(self) -> String {
         self.paint(Paint::Good, if self.unicode { "✓" } else { "ok" })
     }
 
-    /// The sign of something that needs a look.
+    /// Returns the sign of something that needs attention.
     pub fn attention(self) -> String {
         self.paint(Paint::Attention, if self.unicode { "⚠" } else { "! " })
     }
 
-    /// The sign of a failure.
+    /// Returns the sign of a failure.
     pub fn fail(self) -> String {
         self.paint(Paint::Bad, if self.unicode { "✗" } else { "x " })
     }
 
-    /// The sign of something that was left out.
+    /// Returns the sign of something that was left out.
     pub fn left_out(self) -> String {
         self.paint(Paint::Faint, if self.unicode { "·" } else { "- " })
     }
 
-    /// The arrow between a state and the next.
+    /// Returns the arrow between a state and the next.
     pub fn arrow(self) -> &'static str {
         if self.unicode { "→" } else { "->" }
     }
 }
 
-/// Foreign text, made safe for a terminal.
+/// Escapes foreign text for a terminal.
 pub fn safe(text: &str) -> String {
     crate::base::text::escape(text.as_bytes())
 }
 
 pub use crate::base::{clock::local as moment, text::count};
 
-/// A duration for people: `48 ms`, `6.2 s`, `2 min 5 s`.
+/// Formats a duration for people: `48 ms`, `6.2 s`, `2 min 5 s`.
 pub fn duration(ms: u64) -> String {
     match ms {
         0..1000 => format!("{ms} ms"),
@@ -115,7 +115,7 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
-/// A command line that can be pasted into a shell.
+/// Renders a command line that can be pasted into a shell.
 pub fn command_line(argv: &[String]) -> String {
     let quote = |word: &String| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+./:@,%^~".contains(c);

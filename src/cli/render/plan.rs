@@ -1,4 +1,4 @@
-//! A plan as text: what would change, what stays, what runs, and how to take it back.
+//! A plan as text: what would change, what stays, what runs, and how to undo it.
 
 use std::fmt::Write;
 
@@ -16,15 +16,15 @@ use crate::{
     },
 };
 
-/// Files that are listed one by one without `-v`.
+/// Maximum number of files listed one by one without `-v`.
 const FILES_SHOWN: usize = 30;
-/// Other entries that are listed one by one without `-v`.
+/// Maximum number of other entries listed one by one without `-v`.
 const ENTRIES_SHOWN: usize = 8;
 
-/// From how many bytes on it is said how much is needed.
+/// Size in bytes from which the required space is shown.
 const SPACE_SAID: u64 = 1_000_000;
 
-/// The whole plan; with `all`, no list is cut short.
+/// Renders the whole plan; with `all`, no list is shortened.
 pub fn plan(style: Style, plan: &Plan, all: bool) -> String {
     let mut page = Page {
         style,
@@ -68,7 +68,7 @@ pub fn plan(style: Style, plan: &Plan, all: bool) -> String {
     page.text
 }
 
-/// The ignored files that no release has, if there are any.
+/// Describes the ignored files that are in no release, if there are any.
 fn left_out_line(plan: &Plan) -> Option<String> {
     let is_release = plan.kind == OpKind::CreateSnapshot;
     let (one, many) = if is_release {
@@ -88,7 +88,7 @@ fn left_out_line(plan: &Plan) -> Option<String> {
     Some(safe(&words) + keeps)
 }
 
-/// The environment variables that are needed and not set, if there are any.
+/// Lists the required environment variables that are not set, if there are any.
 fn variables_line(style: Style, plan: &Plan) -> Option<String> {
     if plan.missing_variables.is_empty() {
         return None;
@@ -98,7 +98,7 @@ fn variables_line(style: Style, plan: &Plan) -> Option<String> {
     Some(format!("{variables} not set: {names}"))
 }
 
-/// How what a plan replaces is brought back; nothing for plans that replace nothing.
+/// Says how to restore what a plan replaces; `None` for plans that replace nothing.
 fn safety_line(plan: &Plan) -> Option<String> {
     let replaces = matches!(
         plan.kind,
@@ -121,7 +121,7 @@ fn safety_line(plan: &Plan) -> Option<String> {
     ))
 }
 
-/// `2.6 MB are written, up to 5.2 MB with what is saved; 120.3 GB are free`.
+/// Renders `2.6 MB are written, up to 5.2 MB with what is saved; 120.3 GB are free`.
 fn space_line(
     Space {
         needed,
@@ -169,7 +169,7 @@ impl Page {
     }
 }
 
-/// `Plan  T01 momentum  1.3.0 -> 1.2.0  (about)`.
+/// Renders `Plan  T01 momentum  1.3.0 -> 1.2.0  (about)`.
 fn head(style: Style, plan: &Plan) -> String {
     let verb = match plan.kind {
         OpKind::Rollback => String::new(),
@@ -231,7 +231,7 @@ fn file_lines(style: Style, plan: &Plan, all: bool) -> Vec<String> {
     out
 }
 
-/// Lines such as `M tasks/T01/signal.py  +4  -31  note`.
+/// Renders lines such as `M tasks/T01/signal.py  +4  -31  note`.
 pub fn file_rows(style: Style, files: &[FileLine], kind: OpKind) -> Vec<String> {
     let row = |file: &FileLine| -> Vec<Cell> {
         let (letter, paint) = match file.letter {
@@ -273,7 +273,7 @@ pub fn file_rows(style: Style, files: &[FileLine], kind: OpKind) -> Vec<String> 
     lines(style, &files.iter().map(row).collect::<Vec<_>>())
 }
 
-/// Lines such as `pandas 2.2.1 -> 2.1.4`.
+/// Renders lines such as `pandas 2.2.1 -> 2.1.4`.
 pub fn package_lines(style: Style, packages: &[PackageChange], all: bool) -> Vec<String> {
     let line = |change: &PackageChange| {
         let name = safe(&change.name);
@@ -290,7 +290,7 @@ pub fn package_lines(style: Style, packages: &[PackageChange], all: bool) -> Vec
     cut(packages.iter().map(line).collect(), ENTRIES_SHOWN, all)
 }
 
-/// The first lines, and how many more there are.
+/// Returns the first lines, and the number of further ones.
 fn cut(mut lines: Vec<String>, most: usize, all: bool) -> Vec<String> {
     if !all && lines.len() > most + 1 {
         let more = lines.len() - most;
@@ -300,7 +300,7 @@ fn cut(mut lines: Vec<String>, most: usize, all: bool) -> Vec<String> {
     lines
 }
 
-/// The last names of the first paths.
+/// Returns the file names of the first paths.
 fn names(paths: &[RelPath]) -> String {
     let name = |path: &RelPath| crate::base::text::escape(path.name());
     let mut shown: Vec<_> = paths.iter().take(3).map(name).collect();
@@ -310,7 +310,7 @@ fn names(paths: &[RelPath]) -> String {
     shown.join(", ")
 }
 
-/// The question that is asked before the plan is carried out.
+/// Returns the question before the plan is executed.
 pub fn question(plan: &Plan) -> String {
     let task = &plan.task;
     let (from, to) = (
@@ -341,7 +341,7 @@ pub fn question(plan: &Plan) -> String {
     }
 }
 
-/// `5 files, 2.6 MB`.
+/// Formats an amount: `5 files, 2.6 MB`.
 fn amount(plan: &Plan) -> String {
     format!(
         "{}, {}",
@@ -350,7 +350,7 @@ fn amount(plan: &Plan) -> String {
     )
 }
 
-/// One line about how much a plan changes.
+/// Returns one line about the size of a plan's changes.
 pub fn size_of_change(plan: &Plan) -> String {
     format!("{} would change", count(plan.files.len(), "file"))
 }

@@ -1,6 +1,6 @@
-//! Events as talk on standard error: bars on a terminal, else a line every ten seconds.
+//! Events as messages on standard error: bars on a terminal, else a line every ten seconds.
 //!
-//! A sink over [`Event`]. It never fails: a terminal that went away loses talk, not work.
+//! A sink for [`Event`]. It never fails: if the terminal closes, messages are lost, but no work.
 
 use std::{
     io::Write,
@@ -19,20 +19,20 @@ use crate::{
     },
 };
 
-/// How often a line is written when there is no terminal.
+/// Interval between lines when there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// The step whose text is what a command in a preview printed: an answer, not talk.
+/// The step whose text is the output of a command in a preview: an answer, not a message.
 const PREVIEW: &str = "preview";
 
-/// How much is said.
+/// The amount of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Talk {
-    /// Only warnings.
+    /// Warnings only.
     Quiet,
-    /// Finished steps, and a line every ten seconds of long work.
+    /// Finished steps, and a line every ten seconds during long work.
     Lines,
-    /// Finished steps, and a bar for long work.
+    /// Finished steps, and a bar during long work.
     Bars,
 }
 
@@ -62,7 +62,7 @@ struct Work {
 }
 
 impl Progress {
-    /// Makes the sink.
+    /// Creates the sink.
     pub fn new(style: Style, talk: Talk) -> Self {
         Self {
             style,
@@ -71,22 +71,22 @@ impl Progress {
         }
     }
 
-    /// The operations that were begun or taken up; what became of them say their journals.
+    /// Returns the operations that were begun or resumed; their journals record the outcome.
     pub fn began(&self) -> Vec<OpId> {
         self.state().began.clone()
     }
 
-    /// The warnings so far.
+    /// Returns the warnings so far.
     pub fn warnings(&self) -> Vec<String> {
         self.state().warnings.clone()
     }
 
-    /// What a command in a preview printed, line by line as it is.
+    /// Returns the output of a command in a preview, line by line, unchanged.
     pub fn preview(&self) -> String {
         self.state().preview.clone()
     }
 
-    /// Takes the bar away, so that what is printed next is not drawn over.
+    /// Removes the bar, so that it does not overwrite what is printed next.
     pub fn finish(&self) {
         if let Some(bar) = self.state().work.take().and_then(|work| work.bar) {
             bar.finish_and_clear();
@@ -183,7 +183,7 @@ impl Work {
     }
 }
 
-/// `  hashing: 40 % (1.2 GB of 3.0 GB), about 20 s left`.
+/// Renders `  hashing: 40 % (1.2 GB of 3.0 GB), about 20 s left`.
 fn line(what: &str, done: u64, total: u64, bytes: bool, took: Duration) -> String {
     let amount = |number: u64| {
         if bytes {

@@ -1,7 +1,7 @@
-//! The report of a disaster recovery: what was done, proved, how long it took, how to take it back.
+//! The report of a disaster recovery: actions, proofs, durations, and how to undo it.
 //!
-//! One [`Recovery`] behind three forms: Markdown here, the page for a browser or a printer in
-//! `recovery_html.rs`, and JSON by its own fields.
+//! One [`Recovery`] has three formats: Markdown here, the page for a browser or a printer in
+//! `recovery_html.rs`, and JSON from its own fields.
 
 use std::fmt::Write;
 
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// Puts plan and report together.
+/// Combines plan and report.
 pub fn recovery<'a>(plan: &'a Plan, done: &'a Report, host: &str) -> Recovery<'a> {
     let exit_code = report::exit_code(done);
     let took = SignedDuration::from_millis(i64::try_from(done.duration_ms).unwrap_or(i64::MAX));
@@ -38,7 +38,7 @@ pub fn recovery<'a>(plan: &'a Plan, done: &'a Report, host: &str) -> Recovery<'a
     }
 }
 
-/// The facts at the top: what, seen.
+/// Returns the facts at the top: label, value.
 pub fn facts(of: &Recovery<'_>, zone: &TimeZone) -> Vec<(&'static str, String)> {
     let version =
         |version: &Option<Version>| version.as_ref().map_or("none".into(), ToString::to_string);
@@ -95,7 +95,7 @@ pub fn facts(of: &Recovery<'_>, zone: &TimeZone) -> Vec<(&'static str, String)> 
         .collect()
 }
 
-/// What people should know before anything else, in words.
+/// Returns the remarks that people should read first, in words.
 pub fn remarks(of: &Recovery<'_>) -> Vec<String> {
     let mut all: Vec<String> = report::notes(of.report).cloned().collect();
     for check in of
@@ -131,7 +131,7 @@ pub fn remarks(of: &Recovery<'_>) -> Vec<String> {
     all
 }
 
-/// `failed` or `is inconclusive`.
+/// Returns `failed` or `is inconclusive`.
 fn problem_word(status: Status) -> &'static str {
     if status == Status::Fail {
         "failed"
@@ -140,7 +140,7 @@ fn problem_word(status: Status) -> &'static str {
     }
 }
 
-/// What became of the state before, in words.
+/// Says in words what happened to the previous state.
 pub fn backup(of: &Recovery<'_>) -> String {
     if of.report.op.is_none() {
         return "Nothing changed, so nothing had to be saved.".into();
@@ -151,7 +151,7 @@ pub fn backup(of: &Recovery<'_>) -> String {
     )
 }
 
-/// The word of a status.
+/// Returns the word for a status.
 pub fn status_word(status: Status) -> &'static str {
     match status {
         Status::Pass => "pass",
@@ -161,7 +161,7 @@ pub fn status_word(status: Status) -> &'static str {
     }
 }
 
-/// How a step ended, in words.
+/// Says in words how a step ended.
 pub fn end_word(end: MomentEnd) -> &'static str {
     match end {
         MomentEnd::Done => "done",
@@ -170,7 +170,7 @@ pub fn end_word(end: MomentEnd) -> &'static str {
     }
 }
 
-/// The word of a level.
+/// Returns the word for a level.
 pub fn level_word(level: u8) -> &'static str {
     LEVEL_WORDS
         .get(usize::from(level).saturating_sub(1))
@@ -178,7 +178,7 @@ pub fn level_word(level: u8) -> &'static str {
         .unwrap_or("other")
 }
 
-/// What happened to a file.
+/// Says what happened to a file.
 pub fn verb(letter: Letter) -> &'static str {
     match letter {
         Letter::A => "added",
@@ -187,12 +187,12 @@ pub fn verb(letter: Letter) -> &'static str {
     }
 }
 
-/// Milliseconds as seconds: `0.012 s`.
+/// Formats milliseconds as seconds: `0.012 s`.
 pub fn exact(ms: u64) -> String {
     format!("{}.{:03} s", ms / 1000, ms % 1000)
 }
 
-/// The report in Markdown.
+/// Renders the report in Markdown.
 pub fn markdown(of: &Recovery<'_>, zone: &TimeZone) -> String {
     let mut text = format!(
         "# Disaster recovery of {}\n\n{}\n\n",
@@ -263,7 +263,7 @@ fn checks(text: &mut String, checked: &Verification) {
     }
 }
 
-/// Foreign text that cannot break out of its line, its cell or into HTML.
+/// Escapes foreign text so that it cannot break out of its line or cell, or become HTML.
 pub fn line(text: &str) -> String {
     let mut out = String::new();
     for c in safe(text).chars() {
@@ -282,7 +282,7 @@ pub(super) mod tests {
     use super::*;
     use crate::model::{drill::Touched, report::Moment};
 
-    /// A report with something hostile in every text.
+    /// Returns a report with something hostile in every text.
     pub(in crate::cli::render) fn sample() -> (Plan, Report) {
         let mut plan = super::super::plan::tests::sample();
         plan.title = Some("momentum </title><script>alert(1)</script>".into());

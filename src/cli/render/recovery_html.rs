@@ -1,5 +1,5 @@
-//! The report of a disaster recovery as one page: no script, nothing from elsewhere, light and dark
-//! by the reader's choice, and made for paper too. Every foreign text goes through `text`.
+//! The report of a disaster recovery as one page: no scripts, no external resources, a light and a
+//! dark theme by the reader's preference, and printable. Every foreign text goes through `text`.
 
 use std::fmt::Write;
 
@@ -15,12 +15,12 @@ use crate::model::{
     report::{Moment, MomentEnd, Outcome},
 };
 
-/// How the page looks.
+/// The stylesheet of the page.
 const STYLE: &str = include_str!("recovery.css");
-/// Files that are listed.
+/// Maximum number of files listed.
 const FILES_SHOWN: usize = 500;
 
-/// The page.
+/// Renders the page.
 pub fn html(of: &Recovery<'_>, zone: &TimeZone) -> String {
     let mut page = head(
         &format!("Disaster recovery of {}", of.plan.task),
@@ -72,7 +72,7 @@ pub fn html(of: &Recovery<'_>, zone: &TimeZone) -> String {
     foot(page, &format!("{} · operation {operation}", of.host))
 }
 
-/// What was restored out of a capsule, on the same page.
+/// Renders the same page for a version restored from a capsule.
 pub fn capsule(
     report: &CapsuleReport,
     (mood, word): (&str, &str),
@@ -116,7 +116,7 @@ pub fn capsule(
     foot(page, &format!("manifest {}", report.manifest))
 }
 
-/// The top of a page; `way` is markup already.
+/// Renders the top of a page; `way` is already markup.
 fn head(title: &str, (mood, word): (&str, &str), way: &str, summary: &str) -> String {
     let title = text(title);
     format!(
@@ -130,7 +130,7 @@ fn head(title: &str, (mood, word): (&str, &str), way: &str, summary: &str) -> St
     )
 }
 
-/// The end of a page.
+/// Appends the end of a page.
 fn foot(mut page: String, about: &str) -> String {
     let _ = write!(
         page,
@@ -141,7 +141,7 @@ fn foot(mut page: String, about: &str) -> String {
     page
 }
 
-/// What people should know, if there is anything.
+/// Appends the remarks for people, if there are any.
 fn section_of_remarks(page: &mut String, remarks: &[String]) {
     let remarks = each(
         remarks
@@ -157,7 +157,7 @@ fn section_of_remarks(page: &mut String, remarks: &[String]) {
     }
 }
 
-/// Facts side by side.
+/// Renders facts side by side.
 fn facts(all: &[(&'static str, String)]) -> String {
     let lines = each(
         all.iter()
@@ -166,7 +166,7 @@ fn facts(all: &[(&'static str, String)]) -> String {
     format!("<dl class=\"facts\">\n{lines}</dl>\n")
 }
 
-/// Foreign text, which cannot become markup.
+/// Escapes foreign text so that it cannot become markup.
 fn text(foreign: &str) -> String {
     let mut out = String::new();
     for c in safe(foreign).chars() {
@@ -182,7 +182,7 @@ fn text(foreign: &str) -> String {
     out
 }
 
-/// All of it in a row.
+/// Concatenates all parts.
 fn each(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().concat()
 }
@@ -191,7 +191,7 @@ fn section(page: &mut String, title: &str, body: &str) {
     let _ = write!(page, "<section>\n<h2>{title}</h2>\n{body}</section>\n");
 }
 
-/// The colour of the whole, and its word.
+/// Returns the colour of the overall result, and its word.
 fn mood(of: &Recovery<'_>) -> (&'static str, &'static str) {
     match of.report.outcome {
         Outcome::Stuck => ("bad", "stuck"),
@@ -202,7 +202,7 @@ fn mood(of: &Recovery<'_>) -> (&'static str, &'static str) {
     }
 }
 
-/// `1.3.0 → 1.2.0`.
+/// Renders `1.3.0 → 1.2.0`.
 fn way(of: &Recovery<'_>) -> String {
     let version = |version: &Option<crate::model::Version>| {
         version
@@ -216,7 +216,7 @@ fn way(of: &Recovery<'_>) -> String {
     )
 }
 
-/// The commands, the way back first.
+/// Renders the commands, with the undo first.
 fn next(steps: &[Next]) -> String {
     let line = |step: &Next| {
         format!(
@@ -233,7 +233,7 @@ fn next(steps: &[Next]) -> String {
     }
 }
 
-/// Bars on one scale, with the same figures as a table.
+/// Renders bars on one scale, with the same figures as a table.
 fn timeline(moments: &[Moment], total_ms: u64) -> String {
     let end = moments
         .iter()
@@ -266,7 +266,7 @@ fn timeline(moments: &[Moment], total_ms: u64) -> String {
     body + "</tbody>\n</table>\n"
 }
 
-/// The checks by level.
+/// Renders the checks by level.
 fn checks(checked: &Verification) -> String {
     let mut body = String::from(
         "<table class=\"checks\">\n<thead><tr><th>Level</th><th>Check</th><th>Result</th><th>Seen</th></tr></thead>\n<tbody>\n",
@@ -296,7 +296,7 @@ fn checks(checked: &Verification) -> String {
     body + "</tbody>\n</table>\n"
 }
 
-/// The files that changed.
+/// Renders the files that changed.
 fn files(files: &[FileLine], unchanged: usize) -> String {
     let mut body = String::new();
     if !files.is_empty() {

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// The exit code that a report stands for.
+/// Returns the exit code for a report.
 pub fn exit_code(report: &Report) -> i32 {
     match report.outcome {
         Outcome::Stuck => Kind::Stuck.exit_code(),
@@ -21,14 +21,14 @@ pub fn exit_code(report: &Report) -> i32 {
             .as_ref()
             .map_or(0, verification::exit_code)
         {
-            // Somebody has to look at what they wrote meanwhile.
+            // The user must review their own edits made meanwhile.
             0 if !report.kept.is_empty() || is_edited(report) => Kind::Conflict.exit_code(),
             code => code,
         },
     }
 }
 
-/// True when somebody changed files while they were released.
+/// Returns true when files were changed while they were released.
 fn is_edited(report: &Report) -> bool {
     report
         .verification
@@ -36,7 +36,7 @@ fn is_edited(report: &Report) -> bool {
         .is_some_and(|verification| !verification.meanwhile().is_empty())
 }
 
-/// What happened, the most important line last.
+/// Renders the report, with the most important line last.
 pub fn report(style: Style, report: &Report) -> String {
     let mut text = String::new();
     if let Some(checked) = &report.verification {
@@ -51,12 +51,12 @@ pub fn report(style: Style, report: &Report) -> String {
     text + &last_line(style, report) + "\n"
 }
 
-/// The line that says it all.
+/// Renders the summary line.
 pub fn last_line(style: Style, report: &Report) -> String {
     format!("{}{}", sentence(style, report), tail(style, report))
 }
 
-/// The notes, without those that repeat a check that is shown with its evidence.
+/// Returns the notes, without those that repeat a check already shown with its evidence.
 pub fn notes(report: &Report) -> impl Iterator<Item = &String> {
     let problems = report
         .verification
@@ -69,7 +69,7 @@ pub fn notes(report: &Report) -> impl Iterator<Item = &String> {
         .filter(move |note| !shown.iter().any(|id| note.contains(id)))
 }
 
-/// What can be done after it, most useful first.
+/// Returns the possible next steps, most useful first.
 pub fn next(report: &Report) -> Vec<Hint> {
     let Some(op) = &report.op else {
         return Vec::new();
@@ -98,7 +98,7 @@ pub fn next(report: &Report) -> Vec<Hint> {
     }
 }
 
-/// What can be done after what was done.
+/// Returns the possible next steps after a completed operation.
 fn next_of_done(report: &Report) -> Vec<Hint> {
     let task = report.task.clone();
     let with_share =
@@ -123,7 +123,7 @@ fn next_of_done(report: &Report) -> Vec<Hint> {
     }
 }
 
-/// How what was committed gets to others; without a commit, what is not committed.
+/// Returns the hint on sharing the commit; without a commit, on viewing uncommitted changes.
 fn share(report: &Report) -> Option<Hint> {
     let words: Vec<&str> = report.share.iter().map(String::as_str).collect();
     match report.commit {
@@ -136,7 +136,7 @@ fn share(report: &Report) -> Option<Hint> {
     }
 }
 
-/// The sentence that says it all.
+/// Renders the summary sentence.
 fn sentence(style: Style, report: &Report) -> String {
     let task = task_name(style, report);
     match report.outcome {
@@ -169,7 +169,7 @@ fn sentence(style: Style, report: &Report) -> String {
     }
 }
 
-/// The sentence about what was done.
+/// Renders the sentence about a completed operation.
 fn sentence_of_done(style: Style, report: &Report) -> String {
     let task = task_name(style, report);
     let from = strong_version(style, report.from.as_ref());
@@ -194,7 +194,7 @@ fn sentence_of_done(style: Style, report: &Report) -> String {
         OpKind::Undo if report.of_release => {
             format!("{task} {from} is no release any more; {task} is at {to}.")
         }
-        // What a registry said that could not be read, or had no entry, is no version.
+        // A registry that was unreadable or had no entry provides no version.
         OpKind::Undo if report.to.is_none() => {
             format!("{task} is as it was before{}.", unless_well(style, report))
         }
@@ -207,7 +207,7 @@ fn sentence_of_done(style: Style, report: &Report) -> String {
     }
 }
 
-/// What a report is about: a task, all of them, or the repository.
+/// Returns the subject of a report: a task, all of them, or the repository.
 fn task_name(style: Style, report: &Report) -> String {
     let everything = if report.kind == OpKind::Init {
         "the repository"
@@ -221,12 +221,12 @@ fn task_name(style: Style, report: &Report) -> String {
     style.paint(Paint::Strong, name)
 }
 
-/// A version as the sentence shows it.
+/// Renders a version in the sentence.
 fn strong_version(style: Style, version: Option<&Version>) -> String {
     style.paint(Paint::Strong, &Version::or_none(version))
 }
 
-/// What is wrong, if anything is.
+/// Returns the verification problem, or nothing if there is none.
 fn unless_well(style: Style, report: &Report) -> String {
     let is_well = report
         .verification
@@ -239,7 +239,7 @@ fn unless_well(style: Style, report: &Report) -> String {
     }
 }
 
-/// `, verified`, or what is wrong.
+/// Returns `, verified`, or the verification problem.
 fn verified(style: Style, report: &Report) -> String {
     let Some(verification) = &report.verification else {
         return String::new();
@@ -254,7 +254,7 @@ fn verified(style: Style, report: &Report) -> String {
     }
 }
 
-/// What is said where nothing is bad: no more than was looked at.
+/// Words a result without failures, claiming no more than was checked.
 fn whole(style: Style, kind: OpKind, verification: &Verification) -> String {
     let skipped = |begin: &str| {
         verification
@@ -281,7 +281,7 @@ fn whole(style: Style, kind: OpKind, verification: &Verification) -> String {
             style.paint(Paint::Good, "as released")
         );
     }
-    // A task without smoke commands has this one check.
+    // A task without smoke commands has this check only.
     let left_out = skipped("smoke.") && !skipped("smoke.commands");
     let but: Vec<&str> = [
         if left_out { "not checked: smoke" } else { "" },
@@ -298,7 +298,7 @@ fn whole(style: Style, kind: OpKind, verification: &Verification) -> String {
     format!(", {}{rest}", style.paint(Paint::Good, "verified"))
 }
 
-/// `: commit 88ad0f12, tag T01-v1.3.0`.
+/// Renders `: commit 88ad0f12, tag T01-v1.3.0`.
 fn made(report: &Report) -> String {
     let commit = report
         .commit
@@ -313,7 +313,7 @@ fn made(report: &Report) -> String {
     }
 }
 
-/// `  (1.9 s, 4 files changed, operation 9f3c21aa)`.
+/// Renders `  (1.9 s, 4 files changed, operation 9f3c21aa)`.
 fn tail(style: Style, report: &Report) -> String {
     let Some(op) = &report.op else {
         return String::new();

@@ -1,4 +1,4 @@
-//! What the store says of itself, as text: figures, damage, what was freed, what was healed.
+//! The store's own reports as text: figures, damage, collections and repairs.
 
 use std::fmt::Write;
 
@@ -17,10 +17,10 @@ use crate::{
     },
 };
 
-/// So many lines of a list are shown; all of them with `--verbose` or `--json`.
+/// Maximum number of lines shown of a list; `--verbose` or `--json` shows all.
 const SHOWN: usize = 20;
 
-/// The figures.
+/// Renders the figures.
 pub fn stats(style: Style, zone: &TimeZone, stats: &StoreStats) -> String {
     let mut text = String::new();
     let rows = stats.groups.iter().map(|group| {
@@ -79,7 +79,7 @@ pub fn stats(style: Style, zone: &TimeZone, stats: &StoreStats) -> String {
     text
 }
 
-/// What a check found.
+/// Renders the findings of a check.
 pub fn check(style: Style, report: &CheckReport, names: &Names, all: bool) -> String {
     let mut text = damage(style, &report.damage, names, all);
     text.push_str(&objects(
@@ -120,7 +120,7 @@ pub fn check(style: Style, report: &CheckReport, names: &Names, all: bool) -> St
     text
 }
 
-/// What is damaged, and whom it hurts.
+/// Renders the damage, and who is affected.
 fn damage(style: Style, damage: &[Harm], names: &Names, all: bool) -> String {
     let mut text = String::new();
     for harm in damage.iter().take(if all { usize::MAX } else { SHOWN }) {
@@ -161,7 +161,7 @@ fn left_out(text: &mut String, len: usize, all: bool) {
     }
 }
 
-/// A list of objects with who needs them.
+/// Renders a list of objects with their users.
 fn objects(mark: &str, what: &str, ids: &[ObjectId], names: &Names, all: bool) -> String {
     let mut text = String::new();
     for id in ids.iter().take(if all { usize::MAX } else { SHOWN }) {
@@ -179,7 +179,7 @@ fn objects(mark: &str, what: &str, ids: &[ObjectId], names: &Names, all: bool) -
     text
 }
 
-/// What a collection did, or would do.
+/// Renders what a collection did, or would do.
 pub fn gc(style: Style, report: &GcReport, names: &Names, all: bool) -> String {
     let mut text = objects(
         &style.attention(),
@@ -239,7 +239,7 @@ pub fn gc(style: Style, report: &GcReport, names: &Names, all: bool) -> String {
     text
 }
 
-/// What a repair did.
+/// Renders what a repair did.
 pub fn repair(style: Style, report: &RepairReport, names: &Names, all: bool) -> String {
     let mut text = damage(style, &report.damage, &Names::new(), all);
     text.push_str(&objects(&style.ok(), "healed", &report.healed, names, all));

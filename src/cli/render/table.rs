@@ -1,10 +1,10 @@
-//! Columns that line up, whatever the script: widths are those of the terminal, not of bytes.
+//! Columns that line up in any script: widths are measured in terminal columns, not in bytes.
 
 use unicode_width::UnicodeWidthStr;
 
 use super::{Paint, Style};
 
-/// One cell: its text (already safe) and its colour.
+/// One cell: its (already escaped) text and its colour.
 #[derive(Debug, Clone, Default)]
 pub struct Cell {
     text: String,
@@ -12,7 +12,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A cell in a colour.
+    /// Creates a cell in a colour.
     pub fn painted(paint: Paint, text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -27,13 +27,13 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// A row of cells from mixed values.
+/// Builds a row of cells from mixed values.
 macro_rules! row {
     ($($cell:expr),* $(,)?) => { vec![$($crate::cli::render::table::Cell::from($cell)),*] };
 }
 pub(crate) use row;
 
-/// Lines of aligned cells, two spaces between columns, none at the ends of lines.
+/// Renders lines of aligned cells, two spaces between columns, no trailing spaces.
 pub fn lines(style: Style, rows: &[Vec<Cell>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |at: usize| {
@@ -60,7 +60,7 @@ pub fn lines(style: Style, rows: &[Vec<Cell>]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// A table: a faint head, then the rows; each line ends in a newline.
+/// Renders a table: a faint header, then the rows; each line ends in a newline.
 pub fn table(style: Style, head: &[&str], rows: Vec<Vec<Cell>>) -> String {
     let head = head
         .iter()

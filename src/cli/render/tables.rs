@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// One line a task, and a count.
+/// Renders one line per task, and a count.
 pub fn tasks(style: Style, lines: &[TaskLine]) -> String {
     if lines.is_empty() {
         return "no task yet\n".into();
@@ -50,7 +50,7 @@ pub fn tasks(style: Style, lines: &[TaskLine]) -> String {
     text
 }
 
-/// The line of one task.
+/// Renders the row of one task.
 fn task_row(line: &TaskLine) -> Vec<Cell> {
     let drift = if line.drift == 0 {
         Cell::from("-")
@@ -83,7 +83,7 @@ fn task_row(line: &TaskLine) -> Vec<Cell> {
     ]
 }
 
-/// True for a task that differs from its release, is called bad or failed, or is in trouble.
+/// Returns true for a task that drifted, is bad or failed, has a problem, or has a moved tag.
 pub fn needs_a_look(line: &TaskLine) -> bool {
     line.drift > 0
         || line.standing.bad
@@ -92,7 +92,7 @@ pub fn needs_a_look(line: &TaskLine) -> bool {
         || !line.moved.is_empty()
 }
 
-/// The unfinished operation, for the top of `status`.
+/// Renders the unfinished operation, for the top of `status`.
 pub fn unfinished(style: Style, line: &OperationLine) -> String {
     format!(
         "{} an operation did not finish: {} ({})\n  finish it:  snapback op resume\n  go back:    snapback op abort\n",
@@ -102,7 +102,7 @@ pub fn unfinished(style: Style, line: &OperationLine) -> String {
     )
 }
 
-/// One line a release.
+/// Renders one line per release.
 pub fn releases(style: Style, zone: &TimeZone, lines: &[ReleaseLine]) -> String {
     let row = |line: &ReleaseLine| {
         let paint = if line.active {
@@ -128,7 +128,7 @@ pub fn releases(style: Style, zone: &TimeZone, lines: &[ReleaseLine]) -> String 
     )
 }
 
-/// Releases and operations, newest first.
+/// Renders releases and operations, newest first.
 pub fn history(style: Style, zone: &TimeZone, lines: &[HistoryLine]) -> String {
     let row = |line: &HistoryLine| match line {
         HistoryLine::Release(release) => row![
@@ -152,7 +152,7 @@ pub fn history(style: Style, zone: &TimeZone, lines: &[HistoryLine]) -> String {
     )
 }
 
-/// Operations, newest first.
+/// Renders operations, newest first.
 pub fn operations(style: Style, zone: &TimeZone, lines: &[OperationLine]) -> String {
     if lines.is_empty() {
         return "no operation was ever run here\n".into();
@@ -185,12 +185,12 @@ fn operation_row(style: Style, zone: &TimeZone, line: &OperationLine) -> Vec<Cel
     ]
 }
 
-/// The name in `name <email>`.
+/// Returns the name in `name <email>`.
 fn name(who: &str) -> String {
     safe(who.split(" <").next().unwrap_or(who))
 }
 
-/// How an operation ended.
+/// Renders how an operation ended.
 fn ending(line: &OperationLine) -> Cell {
     match (line.outcome, &line.undone_by) {
         (Some(Outcome::Done), Some(by)) => {
@@ -218,7 +218,7 @@ fn way(style: Style, line: &OperationLine) -> String {
     }
 }
 
-/// `9f3c21aa  rollback T01 1.3.0 -> 1.2.0`.
+/// Renders `9f3c21aa  rollback T01 1.3.0 -> 1.2.0`.
 pub fn operation_words(style: Style, line: &OperationLine) -> String {
     let task = line
         .task
@@ -233,7 +233,7 @@ pub fn operation_words(style: Style, line: &OperationLine) -> String {
     )
 }
 
-/// One operation in full.
+/// Renders one operation in full.
 pub fn operation(style: Style, zone: &TimeZone, line: &OperationLine, steps: &[&str]) -> String {
     let facts = [
         ("when", moment(line.at, zone)),
@@ -259,7 +259,7 @@ pub fn operation(style: Style, zone: &TimeZone, line: &OperationLine, steps: &[&
     )
 }
 
-/// One release in full.
+/// Renders one release in full.
 pub fn release(style: Style, zone: &TimeZone, detail: &ReleaseDetail) -> String {
     let line = &detail.release;
     let name = style.paint(
@@ -295,7 +295,7 @@ pub fn release(style: Style, zone: &TimeZone, detail: &ReleaseDetail) -> String 
     text + &contents(detail, manifest)
 }
 
-/// What a manifest says of its files and of what they depend on.
+/// Renders a manifest's files and their dependencies.
 fn contents(detail: &ReleaseDetail, manifest: &Manifest) -> String {
     let mut text = String::new();
     let mut fact = |what: &str, seen: &str| {
@@ -335,7 +335,7 @@ fn contents(detail: &ReleaseDetail, manifest: &Manifest) -> String {
     text
 }
 
-/// What became of each tag.
+/// Renders the result for each tag.
 pub fn adoption(style: Style, lines: &[AdoptionLine], dry_run: bool, all: bool) -> String {
     let (taken, refused): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.reason.is_none());
     let mut text = String::new();
@@ -366,7 +366,7 @@ pub fn adoption(style: Style, lines: &[AdoptionLine], dry_run: bool, all: bool) 
     text
 }
 
-/// Where registry, configs and tags disagree.
+/// Renders where registry, configs and tags disagree.
 pub fn drift(style: Style, lines: &[DriftLine]) -> String {
     if lines.is_empty() {
         return "registry, configs and tags agree\n".into();
@@ -386,7 +386,7 @@ pub fn drift(style: Style, lines: &[DriftLine]) -> String {
     )
 }
 
-/// What doctor saw.
+/// Renders the findings of `doctor`.
 pub fn doctor(style: Style, lines: &[DoctorLine<Next>]) -> String {
     let mut text = String::new();
     let rows: Vec<_> = lines
@@ -397,7 +397,7 @@ pub fn doctor(style: Style, lines: &[DoctorLine<Next>]) -> String {
         let sign = if line.ok { style.ok() } else { style.fail() };
         let _ = writeln!(text, "{sign} {shown}");
         if let (false, Some(fix)) = (line.ok, &line.fix) {
-            // What follows "fix:" can be pasted.
+            // The text after "fix:" can be pasted.
             let (word, how) = if fix.argv.is_empty() {
                 ("hint:", safe(&fix.why))
             } else {
@@ -421,7 +421,7 @@ fn version(version: Option<&Version>) -> Cell {
     })
 }
 
-/// The state, and who said so where that was another clone.
+/// Renders the state, and its author if that was another clone.
 fn state(standing: Standing, said_by: Option<&str>) -> Cell {
     let paint = match standing.word() {
         "bad" | "failed" => Paint::Bad,

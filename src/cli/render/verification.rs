@@ -1,4 +1,4 @@
-//! A verification as text: one line a check, the evidence of what does not hold, one verdict.
+//! A verification as text: one line per check, the evidence of problems, one verdict.
 
 use std::fmt::Write;
 
@@ -8,8 +8,8 @@ use crate::{
     model::{CheckResult, Status, Verification, verification::LEVEL_WORDS},
 };
 
-/// The exit code of a verdict: 0 verified, 4 bad, 7 when the branch has another release of the
-/// number, 8 when something could not be checked.
+/// Returns the exit code of a verdict: 0 verified, 4 bad, 7 when the branch has another release of
+/// the number, 8 when something could not be checked.
 pub fn exit_code(verification: &Verification) -> i32 {
     match verification.status() {
         Status::Pass | Status::Skipped => 0,
@@ -25,7 +25,7 @@ pub fn exit_code(verification: &Verification) -> i32 {
     }
 }
 
-/// All checks and the verdict; with `all`, the evidence of good checks too.
+/// Renders all checks and the verdict; with `all`, the evidence of good checks too.
 pub fn verification(style: Style, verification: &Verification, all: bool) -> String {
     let mut text = String::new();
     for check in &verification.checks {
@@ -34,7 +34,7 @@ pub fn verification(style: Style, verification: &Verification, all: bool) -> Str
     text + &verdict(style, verification) + "\n"
 }
 
-/// Several versions: what does not hold, one verdict each, and a count.
+/// Renders several versions: the problems, one verdict each, and a count.
 pub fn verifications(style: Style, all: &[Verification]) -> String {
     let mut text = String::new();
     for one in all {
@@ -55,7 +55,7 @@ pub fn verifications(style: Style, all: &[Verification]) -> String {
     text + &format!("{}: {rest}\n", super::count(all.len(), "version"))
 }
 
-/// The checks that do not hold, with their evidence.
+/// Renders the checks with problems, with their evidence.
 pub fn problems(style: Style, verification: &Verification) -> String {
     verification
         .problems()
@@ -63,7 +63,7 @@ pub fn problems(style: Style, verification: &Verification) -> String {
         .collect()
 }
 
-/// `T01 1.2.0 is verified.` or what is wrong with it.
+/// Returns `T01 1.2.0 is verified.` or the problem.
 pub fn verdict(style: Style, verification: &Verification) -> String {
     let name = style.paint(
         Paint::Strong,
@@ -122,7 +122,7 @@ pub fn verdict(style: Style, verification: &Verification) -> String {
     }
 }
 
-/// What is said of files that are there and were not read.
+/// Returns the remark on files that are present but were not read.
 fn unread_bytes(verification: &Verification) -> &'static str {
     let is_one =
         |check: &CheckResult| check.id == "integrity.bytes" && check.status == Status::Skipped;
@@ -133,8 +133,8 @@ fn unread_bytes(verification: &Verification) -> &'static str {
     }
 }
 
-/// What is said of files that are as git keeps them and had other line ends when they were
-/// released.
+/// Returns the remark on files that are as git stores them, but had other line endings when they
+/// were released.
 pub fn line_ends(verification: &Verification) -> &'static str {
     let is_one = |check: &CheckResult| check.id == "integrity.line_ends";
     if verification.checks.iter().any(is_one) {
@@ -144,7 +144,7 @@ pub fn line_ends(verification: &Verification) -> &'static str {
     }
 }
 
-/// The sign of a status.
+/// Returns the sign of a status.
 pub fn sign(style: Style, status: Status) -> String {
     match status {
         Status::Pass => style.ok(),
@@ -201,7 +201,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A version whose smoke test fails.
+    /// Returns a version whose smoke test fails.
     pub fn sample() -> Verification {
         Verification {
             task: "T01".parse().expect("it is an id"),

@@ -1,4 +1,4 @@
-//! `guard`: a task goes back by itself when its metrics turn bad, and people are told.
+//! `guard`: rolls a task back automatically when its metrics turn bad, and alerts people.
 
 mod run;
 
@@ -135,7 +135,7 @@ impl Run for Args {
     }
 }
 
-/// The tasks that are meant: those named, else all with rules.
+/// Returns the named tasks, or all that have rules.
 fn guarded(session: &Session, tasks: &SomeTasks) -> Result<Vec<TaskId>, Failure> {
     let named = tasks.named(session)?;
     let all = session.app()?.guarded();
@@ -149,7 +149,7 @@ fn guarded(session: &Session, tasks: &SomeTasks) -> Result<Vec<TaskId>, Failure>
     }
 }
 
-/// One look.
+/// Checks the tasks once.
 fn check(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     let app = session.app()?;
     let is_of_all = tasks.named(session)?.is_empty();
@@ -189,7 +189,7 @@ fn check(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     })
 }
 
-/// The exit code of a look, and why.
+/// Returns the exit code of a check, and the reason.
 fn worst(watches: &[TaskWatch]) -> Option<(Kind, String)> {
     let outcome = |wanted: Status| {
         let lines = watches
@@ -226,7 +226,7 @@ fn worst(watches: &[TaskWatch]) -> Option<(Kind, String)> {
     (!open.is_empty()).then(|| (Kind::Missing, format!("{} cannot decide", open.join(", "))))
 }
 
-/// What a person can do.
+/// Returns the possible next steps.
 fn next(watches: &[TaskWatch]) -> Vec<Hint> {
     let mut hints = Vec::new();
     if let Some(watch) = watches.iter().find(|watch| watch.frozen.is_some()) {
@@ -255,7 +255,7 @@ fn next(watches: &[TaskWatch]) -> Vec<Hint> {
     hints
 }
 
-/// What is known, without reading a metric.
+/// Shows the known state, without reading a metric.
 fn status(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     let app = session.app()?;
     let states = guarded(session, tasks)?

@@ -1,8 +1,8 @@
-//! `guard run`: looks all the time, until a signal asks to stop.
+//! `guard run`: checks continuously, until a signal asks to stop.
 //!
-//! The repository is opened anew for each look, so changed settings count from the next one on.
-//! What goes wrong in one look is said and does not end the guard; the same warning is said once an
-//! hour.
+//! The repository is opened again for each check, so changed settings apply from the next one on. A
+//! failure in one check is reported and does not end the guard; the same warning is repeated after
+//! an hour at the earliest.
 
 use std::{
     collections::HashMap,
@@ -23,21 +23,21 @@ use crate::{
     },
 };
 
-/// How long the same warning is not said again.
+/// Minimum interval between repetitions of the same warning.
 const AGAIN: Duration = Duration::from_hours(1);
-/// How often is looked whether there is something to do, at least and at most.
+/// Minimum and maximum interval between checks for something to do.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
-/// How soon a signal is seen.
+/// Interval between checks for a signal.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Says warnings and finished steps, each line once in a while.
+/// Reports warnings and finished steps, repeating the same line only after [`AGAIN`].
 struct Journal<'s> {
     session: &'s Session,
     said: Mutex<HashMap<String, Instant>>,
 }
 
 impl Journal<'_> {
-    /// Says a line, unless it was said a short while ago.
+    /// Reports a line, unless it was reported within [`AGAIN`].
     fn say(&self, line: &str) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         said.retain(|_, at| at.elapsed() < AGAIN);
@@ -47,7 +47,7 @@ impl Journal<'_> {
     }
 }
 
-/// Events of one look, to be said when it is over: a sink must be free to outlive the look.
+/// Events of one check, reported after it: a sink must be able to outlive the check.
 #[derive(Default)]
 struct Heard(Mutex<Vec<String>>);
 
@@ -67,7 +67,7 @@ impl Sink for Heard {
     }
 }
 
-/// Looks at these tasks, or at all with rules, until a signal asks to stop.
+/// Checks these tasks, or all with rules, until a signal asks to stop.
 pub(super) fn run(session: &Session, asked: &[TaskId]) -> Result<Reply, Failure> {
     let app = session.app()?;
     let _lock = if session.globals.dry_run {
@@ -126,7 +126,7 @@ pub(super) fn run(session: &Session, asked: &[TaskId]) -> Result<Reply, Failure>
     ))
 }
 
-/// The tasks with rules, of those that were named.
+/// Returns the named tasks that have rules.
 fn wanted(app: &App, named: &[TaskId]) -> Vec<TaskId> {
     app.guarded()
         .into_iter()
@@ -134,7 +134,7 @@ fn wanted(app: &App, named: &[TaskId]) -> Vec<TaskId> {
         .collect()
 }
 
-/// One look at everything; returns the pause before the next.
+/// Checks everything once; returns the pause before the next check.
 fn look(
     session: &Session,
     app: &App,
@@ -150,7 +150,7 @@ fn look(
         super::super::confirm::settle_overdue(session, app);
     }
     let mut shortest = PAUSES.1;
-    // One that can be used again, and then not, is news again.
+    // A task that became usable and then unusable again is reported again.
     last.retain(|(task, rule), _| !rule.is_empty() || app.settings().left_out.contains(task));
     for task in app
         .settings()
@@ -178,7 +178,7 @@ fn look(
             .min();
         shortest = shortest.min(every.unwrap_or(PAUSES.1) / 2);
         let mut watch = app.watch(&task, look)?;
-        // Only what is new is said; a rule that passes all day says so once.
+        // Only news is reported; a rule that passes all day is reported once.
         watch.rules.retain(|line| {
             let key = (task.clone(), line.rule.clone());
             last.insert(key, state_of(line)).as_ref() != Some(&state_of(line))
@@ -191,7 +191,7 @@ fn look(
     Ok(shortest.max(PAUSES.0))
 }
 
-/// What of a line is news when it changes.
+/// Returns the part of a line whose change is news.
 fn state_of(line: &RuleLine) -> String {
     let kind = match &line.decision {
         Decision::Nothing => "nothing",

@@ -1,4 +1,4 @@
-//! `op kept` and `op restore`: what operations put aside, listed and brought back.
+//! `op kept` and `op restore`: list and restore the files that operations put aside.
 
 use std::{
     fmt::Write,
@@ -52,12 +52,12 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// True for the spelling `op kept restore …`.
+    /// Returns true for the spelling `op kept restore …`.
     pub fn changes(&self) -> bool {
         self.words.first().is_some_and(|word| word == "restore")
     }
 
-    /// Lists, or restores where that is what is written.
+    /// Lists the files, or restores them for the spelling `op kept restore …`.
     pub fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
         match words[..] {
@@ -70,7 +70,7 @@ impl Listed {
 }
 
 impl Restore {
-    /// Restores.
+    /// Restores the files.
     pub fn run(&self, session: &Session) -> Result<Reply, Failure> {
         restore(
             session,
@@ -80,7 +80,7 @@ impl Restore {
     }
 }
 
-/// What can be brought back, a line a file.
+/// Lists the restorable files, one per line.
 fn list(session: &Session, op: Option<&str>) -> Result<Reply, Failure> {
     let app = session.app()?;
     let all = app.kept(op)?;
@@ -118,11 +118,11 @@ fn list(session: &Session, op: Option<&str>) -> Result<Reply, Failure> {
     Ok(Reply::new(text, json!({ "operations": data })).with_next(ways_back(&all, &is_work)))
 }
 
-/// The folder that files are written into, in what is advised.
+/// The destination folder in hints.
 const FOLDER: &str = "kept";
 
-/// How the files of the newest operation with somebody's work come back. What nobody wrote comes
-/// back by its name only.
+/// Returns hints on restoring the newest operation that put a person's work aside. Files that
+/// nobody wrote are only restored by name.
 fn ways_back(all: &[(OpId, Vec<KeptFile>)], is_work: &dyn Fn(&KeptFile) -> bool) -> Vec<Hint> {
     if let Some((id, _)) = all.iter().find(|(_, files)| files.iter().any(is_work)) {
         return ways(
@@ -143,7 +143,7 @@ fn ways_back(all: &[(OpId, Vec<KeptFile>)], is_work: &dyn Fn(&KeptFile) -> bool)
     last.map(one).into_iter().collect()
 }
 
-/// Into a new folder, and back to where they were.
+/// Returns the hints for restoring into a new folder, and to the original places.
 fn ways(op: &OpId, into: &str, in_place: &str) -> Vec<Hint> {
     let new = Advice::RestoreKept {
         op: op.short(),
@@ -153,7 +153,7 @@ fn ways(op: &OpId, into: &str, in_place: &str) -> Vec<Hint> {
     vec![new.because(into), back.because(in_place)]
 }
 
-/// Brings files back.
+/// Restores files.
 fn restore(session: &Session, words: &[&str], to: &To) -> Result<Reply, Failure> {
     let app = session.app()?;
     let [op, paths @ ..] = words else {
@@ -176,7 +176,7 @@ fn restore(session: &Session, words: &[&str], to: &To) -> Result<Reply, Failure>
     }
 }
 
-/// Writes the files back to where they were.
+/// Restores the files to their original places.
 fn restore_in_place(session: &Session, wanted: RestoreKept) -> Result<Reply, Failure> {
     let op = wanted.op.clone();
     let course = change::carry_out(session, &Request::RestoreKept(wanted), Ask::Once)?;
@@ -191,7 +191,7 @@ fn restore_in_place(session: &Session, wanted: RestoreKept) -> Result<Reply, Fai
     })
 }
 
-/// The error for a restore that names no place.
+/// Returns the error for a restore without a destination.
 fn where_to(op: &OpId) -> Error {
     Error::Usage {
         message: "where to?".into(),
@@ -199,7 +199,7 @@ fn where_to(op: &OpId) -> Error {
     }
 }
 
-/// Writes the files into a folder that is empty or new.
+/// Writes the files into an empty or new folder.
 fn restore_into(session: &Session, wanted: &RestoreKept, into: &Path) -> Result<Reply, Failure> {
     let app = session.app()?;
     let dir = session.dir().join(into);

@@ -1,4 +1,4 @@
-//! `op`: the operations that were run, and what to do with one that did not finish.
+//! `op`: the operations that were run, and how to end an unfinished one.
 
 mod kept;
 
@@ -160,7 +160,7 @@ fn show(session: &Session, text: &str) -> Result<Reply, Failure> {
     .with_next(next))
 }
 
-/// What finishing the unfinished operation would do, or taking it back.
+/// Shows what completing or reversing the unfinished operation would do.
 fn would_end(session: &Session, forward: bool) -> Result<Reply, Failure> {
     let (line, done) = session.app()?.end_of_unfinished(forward)?;
     let page = tables::operation(session.out, &session.zone, &line, &[]);
@@ -179,13 +179,13 @@ fn would_end(session: &Session, forward: bool) -> Result<Reply, Failure> {
     })
 }
 
-/// An abort that put everything back has done what it was asked to.
+/// Replies to an abort; one that put everything back is a success.
 fn aborted(session: &Session, report: &Report) -> Reply {
     let mut reply = Reply::of_report(session.out, None, report);
     if report.outcome != Outcome::Undone {
         return reply;
     }
-    // It was asked for, so a signal that came on the way has nothing left to stop.
+    // The abort was requested, so a signal received meanwhile has nothing left to stop.
     (reply.exit_code, reply.problem, reply.changed, reply.undone) = (0, None, true, false);
     if report.kept.is_empty() {
         reply.text = format!(
@@ -206,7 +206,7 @@ fn aborted(session: &Session, report: &Report) -> Reply {
     reply.with_problem(Kind::Conflict, said)
 }
 
-/// The unfinished operation must be the one that was named.
+/// Checks that the unfinished operation is the named one.
 fn check(session: &Session, named: Option<&String>) -> Result<(), Failure> {
     let Some(text) = named else { return Ok(()) };
     let app = session.app()?;

@@ -1,4 +1,4 @@
-//! `store check`: is everything there, and is it what it should be?
+//! `store check`: whether everything is present and intact.
 
 use std::time::Duration;
 

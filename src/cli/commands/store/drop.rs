@@ -1,4 +1,4 @@
-//! `store drop`: takes a name away.
+//! `store drop`: removes a name.
 
 use serde_json::json;
 

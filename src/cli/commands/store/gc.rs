@@ -1,4 +1,4 @@
-//! `store gc`: gives up what nothing needs.
+//! `store gc`: deletes what nothing needs.
 
 use serde_json::json;
 
@@ -48,8 +48,8 @@ impl Run for Args {
     }
 }
 
-/// The answer. A collection does all it can beside an object that is not there, and yet that is
-/// damage, of which `store check` says the same.
+/// Replies with the report. A collection does all it can despite a missing object, but that object
+/// counts as damage, as in `store check`.
 fn reply(session: &Session, report: &GcReport, names: &Names) -> Reply {
     let text = store::gc(session.out, report, names, session.globals.verbose);
     let reply = Reply {

@@ -1,4 +1,4 @@
-//! `store list`: what was put, by name.
+//! `store list`: the stored folders, by name.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! `store`: folders put into the store under names and brought back, and the care of the store.
-//! One file a subcommand.
+//! `store`: storing folders under names, restoring them, and maintaining the store. One file per
+//! subcommand.
 
 mod check;
 mod drop;
@@ -72,10 +72,10 @@ impl Run for Args {
     }
 }
 
-/// Most paths with a trouble that are shown.
+/// Maximum number of problematic paths that are shown.
 const SHOWN: usize = 20;
 
-/// Lines for what was left out or failed.
+/// Renders the paths that were left out or failed.
 fn troubles(style: Style, word: &str, all: &[Trouble], verbose: bool) -> String {
     let shown = if verbose { all.len() } else { SHOWN };
     let line = |trouble: &Trouble| {
@@ -97,7 +97,7 @@ fn troubles(style: Style, word: &str, all: &[Trouble], verbose: bool) -> String 
     text
 }
 
-/// `1 file`, `10,000 files`.
+/// Formats a count: `1 file`, `10,000 files`.
 fn files(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
@@ -110,7 +110,7 @@ fn files(count: u64) -> String {
     text + if count == 1 { " file" } else { " files" }
 }
 
-/// `0.04 s`.
+/// Formats milliseconds: `0.04 s`.
 fn secs(millis: u64) -> String {
     format!("{}.{:02} s", millis / 1000, millis % 1000 / 10)
 }

@@ -1,4 +1,4 @@
-//! `store put`: folders into the store.
+//! `store put`: stores folders.
 
 use std::path::PathBuf;
 
@@ -61,7 +61,7 @@ impl Run for Args {
     }
 }
 
-/// The answer.
+/// Replies with the report.
 fn reply(session: &Session, report: &PutReport, dry_run: bool) -> Reply {
     let verbose = session.globals.verbose;
     let mut text = troubles(session.out, "left out", &report.skipped, verbose);
@@ -83,7 +83,7 @@ fn reply(session: &Session, report: &PutReport, dry_run: bool) -> Reply {
     reply
 }
 
-/// The line that counts the files: those to be stored, or those that were.
+/// Renders the line that counts the files to be stored, or stored.
 fn counts(report: &PutReport, dry_run: bool) -> String {
     let name = safe(&report.name);
     let what = format!("{}, {}", files(report.files), size(report.bytes));
@@ -109,7 +109,7 @@ fn counts(report: &PutReport, dry_run: bool) -> String {
     }
 }
 
-/// The answer with an exit code that says how many files are not in the store.
+/// Adds the exit code and message for files that are not in the store.
 fn with_failures(reply: Reply, report: &PutReport, dry_run: bool) -> Reply {
     let (failed, skipped) = (report.failed.len() as u64, report.skipped.len() as u64);
     match () {

@@ -1,4 +1,4 @@
-//! `store repair`: heals what another copy exists of.
+//! `store repair`: repairs what exists in another copy.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! `store restore`: out of the store into a folder.
+//! `store restore`: restores from the store into a folder.
 
 use std::{fmt::Write, path::PathBuf};
 
@@ -71,7 +71,7 @@ impl Run for Args {
     }
 }
 
-/// The answer.
+/// Replies with the report.
 fn reply(session: &Session, report: &RestoreReport, restore: &Restore) -> Reply {
     let mut text = troubles(
         session.out,
@@ -116,7 +116,7 @@ fn reply(session: &Session, report: &RestoreReport, restore: &Restore) -> Reply 
     with_failures(reply, report)
 }
 
-/// The line that counts the files: those to be restored, or those that were.
+/// Renders the line that counts the files to be restored, or restored.
 fn counts(report: &RestoreReport, restore: &Restore) -> String {
     let (missing, differing, touched) = (report.missing, report.differing, report.touched);
     let extra = match report.extra {
@@ -132,8 +132,7 @@ fn counts(report: &RestoreReport, restore: &Restore) -> String {
             report.right
         );
     }
-    // What could not be restored is as it was before; of what is not in the listing nothing is
-    // promised.
+    // Files that could not be restored are unchanged; nothing is promised about unlisted files.
     let restored = report.total.saturating_sub(report.failed.len() as u64);
     let part = if report.failed.is_empty() {
         "is"
@@ -149,7 +148,7 @@ fn counts(report: &RestoreReport, restore: &Restore) -> String {
     )
 }
 
-/// The answer with an exit code that says how many files were not restored.
+/// Adds the exit code and message for files that were not restored.
 fn with_failures(reply: Reply, report: &RestoreReport) -> Reply {
     let failed = files(report.failed.len() as u64);
     match () {

@@ -1,4 +1,4 @@
-//! `store stats`: how much is stored, and for whom.
+//! `store stats`: how much is stored, and for which tasks.
 
 use serde_json::json;
 

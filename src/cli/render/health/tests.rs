@@ -1,4 +1,4 @@
-//! Health as a page, as the line of Nagios and as metrics.
+//! Health as a page, as the Nagios line and as metrics.
 
 use super::*;
 use crate::model::{

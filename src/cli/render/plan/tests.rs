@@ -1,4 +1,4 @@
-//! Plans as whole pages, in ASCII and in Unicode, cut short and in full.
+//! Plans as whole pages, in ASCII and in Unicode, shortened and in full.
 
 use super::*;
 use crate::model::LeftOut;
@@ -36,7 +36,7 @@ fn command(role: Role, run: &str, trusted: bool) -> CommandState {
     CommandState { command, trusted }
 }
 
-/// A rollback with a bit of everything.
+/// Returns a rollback with a bit of everything.
 pub fn sample() -> Plan {
     Plan {
         kind: OpKind::Rollback,

@@ -1,9 +1,9 @@
-//! Reports of what was done, undone, stuck and not needed, as whole pages.
+//! Reports of operations that were done, undone, stuck and not needed, as whole pages.
 
 use super::*;
 use crate::{cli::advice, model::OpId};
 
-/// A rollback that was done and verified.
+/// Returns a rollback that was done and verified.
 pub fn sample() -> Report {
     let mut verification = verification::tests::sample();
     verification.version = "1.2.0".parse().expect("it is a version");
