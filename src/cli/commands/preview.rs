@@ -43,7 +43,7 @@ struct What {
     /// Write its files into DIR, which must be empty or new
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     into: Option<PathBuf>,
-    /// Print one file of then
+    /// Print one file of them
     #[arg(long, value_name = "PATH")]
     cat: Option<String>,
     /// Run a command in a folder with its files; its exit code is this one's
