@@ -10,6 +10,10 @@ use crate::TaskId;
 use base::RelPath;
 
 mod block;
+mod secret;
+
+pub use block::{Block, Declared};
+pub use secret::{SecretBlock, check_url, is_variable};
 
 /// Settings of a repository. Paths are relative to the work tree.
 #[derive(Debug, Clone)]

@@ -7,6 +7,56 @@
 //!
 //! The top-level keys are in `config/file.rs`, where a mistake leaves out one part only.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+
+/// A block of `snapback.yaml` that [`settings_block!`](crate::settings_block) declares.
+pub trait Block: DeserializeOwned + JsonSchema {
+    /// Its name in the schema and on the manual's page.
+    const WORD: &'static str;
+    /// Its keys, in order.
+    const KEYS: &'static [&'static str];
+
+    /// The block as it was written, its keys looked at already.
+    ///
+    /// # Errors
+    /// What is wrong with a value.
+    fn of(written: &serde_json::Value) -> Result<Self, String> {
+        Self::deserialize(written).map_err(|error| error.to_string())
+    }
+
+    /// What it declares.
+    fn declared() -> Declared {
+        Declared {
+            named: SchemaGenerator::subschema_for::<Self>,
+            keys: Self::json_schema,
+        }
+    }
+}
+
+/// What a block declares, without its type.
+#[derive(Clone, Copy)]
+pub struct Declared {
+    /// The schema of a key that holds the block: its name, under which it is among the blocks.
+    pub named: fn(&mut SchemaGenerator) -> Schema,
+    /// The schema of the block itself.
+    pub keys: fn(&mut SchemaGenerator) -> Schema,
+}
+
+/// Declares the words that a key takes, each with its meaning.
+#[macro_export]
+macro_rules! settings_words {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$about:meta])* $word:ident,)* }) => {
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, ::serde::Deserialize, ::schemars::JsonSchema,
+        )]
+        #[serde(rename_all = "snake_case")]
+        #[schemars(inline)]
+        $(#[$meta])*
+        $vis enum $name { $($(#[$about])* $word,)* }
+    };
+}
+
 /// Declares a block of `snapback.yaml`.
 ///
 /// ```
@@ -34,6 +84,11 @@ macro_rules! settings_block {
         $(#[$meta])*
         $vis struct $name {
             $($(#[$about])* $(#[schemars(extend("default" = $usual))])? pub $key: $kind,)*
+        }
+
+        impl $crate::settings::Block for $name {
+            const WORD: &'static str = $word;
+            const KEYS: &'static [&'static str] = &[$(stringify!($key)),*];
         }
 
         impl<'de> ::serde::Deserialize<'de> for $name {
