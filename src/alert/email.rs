@@ -20,18 +20,173 @@ use lettre::{
         extension::ClientId,
     },
 };
+use serde_json::Value;
 
-use super::{Again, Channel, Refusal, Surroundings, words};
+use super::{Again, Channel, ChannelKind, Refusal, Surroundings, words};
 use crate::{
-    base::Secret,
-    model::alert::{Alert, AlertId, EmailSpec, Tls},
+    base::{Secret, SecretSource},
+    model::{
+        alert::{Alert, AlertId},
+        settings::{Block, Declared, SecretBlock},
+        settings_block, settings_words,
+    },
 };
 
+settings_block! {
+    /// A mail server, and who writes to whom.
+    #[derive(Debug)]
+    struct EmailBlock as "email" {
+        /// The server's name or address.
+        server: String,
+        /// The server's port. Without it, 465 for `implicit`, 587 for `starttls` and 25 for `none`.
+        port: Option<u16>,
+        /// How the connection is encrypted. Without it, `starttls`, or `none` to this machine.
+        tls: Option<Tls>,
+        /// The sender's address.
+        from: String,
+        /// The recipients' addresses.
+        #[schemars(length(min = 1))]
+        to: Vec<String>,
+        /// The user name for the login.
+        user: Option<String>,
+        /// Where the password is kept.
+        password_from: Option<SecretBlock>,
+    }
+}
+
+settings_words! {
+    /// How a connection to a mail server is encrypted.
+    enum Tls {
+        /// TLS from the first byte.
+        Implicit,
+        /// The connection is upgraded to TLS before anything is sent.
+        Starttls,
+        /// Only to this machine.
+        None,
+    }
+}
+
+/// A mail server and who writes to whom.
+struct EmailSpec {
+    server: String,
+    port: u16,
+    tls: Tls,
+    from: String,
+    to: Vec<String>,
+    /// The name to log in with, and where the password lies.
+    login: Option<(String, SecretSource)>,
+}
+
+/// `email: {server: …, from: …, to: […]}`.
+pub(super) struct Mail;
+
+impl ChannelKind for Mail {
+    fn word(&self) -> &'static str {
+        "email"
+    }
+
+    fn about(&self) -> &'static str {
+        "A mail, sent by SMTP."
+    }
+
+    fn per_minute(&self) -> u32 {
+        20
+    }
+
+    fn block(&self) -> Declared {
+        EmailBlock::declared()
+    }
+
+    fn describe(&self, block: &Value) -> Result<String, String> {
+        Ok(EmailBlock::of(block)?.resolve()?.describe())
+    }
+
+    fn open(&self, block: &Value, around: &Surroundings) -> Result<Box<dyn Channel>, Refusal> {
+        let spec = EmailBlock::of(block).and_then(EmailBlock::resolve);
+        let spec = spec.map_err(Refusal::never)?;
+        let login = spec.login.as_ref();
+        let password = login.map(|(_, source)| around.secret(source)).transpose()?;
+        Ok(Box::new(Email {
+            spec,
+            password,
+            around: around.clone(),
+        }))
+    }
+}
+
+impl EmailBlock {
+    /// What the block says.
+    fn resolve(self) -> Result<EmailSpec, String> {
+        let server = &self.server;
+        let is_local = server == "localhost" || server == "::1" || server.starts_with("127.");
+        let tls = match self.tls {
+            None if is_local => Tls::None,
+            tls => tls.unwrap_or(Tls::Starttls),
+        };
+        let addresses: Vec<&String> = std::iter::once(&self.from).chain(&self.to).collect();
+        let rules = [
+            (
+                tls == Tls::None && !is_local,
+                "without TLS only a server of this machine can be used: `tls: starttls` or `implicit`",
+            ),
+            (
+                tls == Tls::None && self.password_from.is_some(),
+                "a password needs TLS: `tls: starttls` or `implicit`",
+            ),
+            (
+                self.user.is_some() != self.password_from.is_some(),
+                "`user` and `password_from` belong together",
+            ),
+            (
+                self.to.is_empty() || !addresses.iter().all(|address| address.contains('@')),
+                "`from` and each of `to` must be an address such as ops@example.org",
+            ),
+        ];
+        if let Some((_, why)) = rules.iter().find(|(is_broken, _)| *is_broken) {
+            return Err((*why).into());
+        }
+        let password = self.password_from.map(SecretBlock::source).transpose()?;
+        Ok(EmailSpec {
+            port: self.port.unwrap_or(match tls {
+                Tls::Implicit => 465,
+                Tls::Starttls => 587,
+                Tls::None => 25,
+            }),
+            tls,
+            from: self.from,
+            to: self.to,
+            login: self.user.zip(password),
+            server: self.server,
+        })
+    }
+}
+
+impl EmailSpec {
+    /// The server, who logs in, and who writes to whom.
+    fn describe(&self) -> String {
+        let tls = match self.tls {
+            Tls::Implicit => "TLS",
+            Tls::Starttls => "STARTTLS",
+            Tls::None => "no TLS",
+        };
+        let login = self.login.as_ref();
+        let login = login.map(|(user, from)| format!(", as {user} with the password in {from}"));
+        format!(
+            "mail by {}:{} ({tls}{}) from {} to {}",
+            self.server,
+            self.port,
+            login.unwrap_or_default(),
+            self.from,
+            self.to.join(", ")
+        )
+    }
+}
+
 /// A mail server.
-pub(super) struct Email {
-    pub spec: EmailSpec,
-    pub password: Option<Secret>,
-    pub around: Surroundings,
+struct Email {
+    spec: EmailSpec,
+    password: Option<Secret>,
+    around: Surroundings,
 }
 
 impl Channel for Email {
@@ -52,7 +207,7 @@ impl Email {
         let security = match spec.tls {
             Tls::None => Security::None,
             Tls::Implicit => Security::Wrapper(self.tls()?),
-            Tls::StartTls => Security::Required(self.tls()?),
+            Tls::Starttls => Security::Required(self.tls()?),
         };
         let name: String = self
             .around
@@ -69,7 +224,7 @@ impl Email {
             } else {
                 name
             }));
-        if let (Some(user), Some(password)) = (&spec.user, &self.password) {
+        if let (Some((user, _)), Some(password)) = (&spec.login, &self.password) {
             builder = builder.credentials(Credentials::new(
                 user.clone(),
                 password.expose().to_string(),
@@ -191,8 +346,7 @@ mod tests {
             tls: Tls::None,
             from: "snapback <bot@example.org>".into(),
             to: vec!["a@example.org".into(), "李伟 <b@example.org>".into()],
-            user: None,
-            password: None,
+            login: None,
         };
         Email {
             spec,

@@ -11,10 +11,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Again, Channel, Refusal, Surroundings, post, refused, sign, words};
+use super::{
+    Again, Channel, ChannelKind, Refusal, Surroundings,
+    hook::{Hook, HookBlock, post, refused},
+    sign, words,
+};
 use crate::{
     base::Secret,
-    model::alert::{Alert, Severity},
+    model::{
+        alert::{Alert, Severity},
+        settings::{Block, Declared},
+    },
 };
 
 /// Most bytes of a card that are sent; the bot takes 20 kB.
@@ -24,11 +31,58 @@ const TOO_MANY: [i64; 2] = [11232, 99_991_400];
 /// How long a bot that had too many messages is left alone.
 const REST: Duration = Duration::from_mins(1);
 
+/// `feishu: {url_from: …}`.
+pub(super) struct Bot;
+
+impl ChannelKind for Bot {
+    fn word(&self) -> &'static str {
+        "feishu"
+    }
+
+    fn about(&self) -> &'static str {
+        "The custom bot of a Feishu group."
+    }
+
+    fn per_minute(&self) -> u32 {
+        100
+    }
+
+    fn block(&self) -> Declared {
+        HookBlock::declared()
+    }
+
+    fn describe(&self, block: &Value) -> Result<String, String> {
+        Ok(format!("Feishu card to {}", read(block)?))
+    }
+
+    fn open(&self, block: &Value, around: &Surroundings) -> Result<Box<dyn Channel>, Refusal> {
+        let (url, secret) = read(block).map_err(Refusal::never)?.secrets(around)?;
+        Ok(Box::new(Feishu {
+            url,
+            secret,
+            around: around.clone(),
+        }))
+    }
+}
+
+/// The block of a bot.
+fn read(block: &Value) -> Result<Hook, String> {
+    let block = HookBlock::of(block)?;
+    if block.url.is_some() {
+        return Err(
+            "the address of a Feishu bot lets anybody write to the group: name where it lies, \
+             `url_from: {env: …}`"
+                .into(),
+        );
+    }
+    block.resolve()
+}
+
 /// The bot.
-pub(super) struct Feishu {
-    pub url: Secret,
-    pub secret: Option<Secret>,
-    pub around: Surroundings,
+struct Feishu {
+    url: Secret,
+    secret: Option<Secret>,
+    around: Surroundings,
 }
 
 impl Channel for Feishu {

@@ -6,10 +6,11 @@
 //! given up stays there as a dead letter. Nothing here decides what is worth an alert, and
 //! nothing here may be called with the operation lock held.
 //!
-//! To add a channel: a file with its `send`, a variant of [`Way`], a line in [`open`].
+//! To add a kind of channel: a file with its [`ChannelKind`], a line in [`CHANNELS`].
 
 mod email;
 mod feishu;
+mod hook;
 pub mod outbox;
 mod raise;
 mod send;
@@ -24,12 +25,14 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::{
-    base::{Fault, Hint, Kind, Secret, http},
+    base::{Fault, Hint, Kind, Secret, SecretSource, http},
     model::{
         Advice,
-        alert::{Address, Alert, ChannelSpec, Way},
+        alert::{Alert, ChannelSpec},
+        settings::Declared,
     },
 };
 
@@ -37,8 +40,8 @@ pub use outbox::Outbox;
 pub use raise::Alerts;
 pub use send::Attempt;
 
-/// Most bytes of a server's answer that are read.
-const ANSWER: u64 = 64 << 10;
+/// The kinds of channels, in the order in which people are shown them.
+pub const CHANNELS: &[&dyn ChannelKind] = &[&feishu::Bot, &webhook::SignedPost, &email::Mail];
 
 /// What can go wrong with alerts as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +131,34 @@ pub trait Channel: Send {
     fn send(&self, alert: &Alert, now: Timestamp, limit: Duration) -> Result<(), Refusal>;
 }
 
+/// A kind of channel: how it is configured, and how one of it is opened.
+pub trait ChannelKind: Sync {
+    /// Its key in the block of a channel.
+    fn word(&self) -> &'static str;
+
+    /// What the manual says of that key.
+    fn about(&self) -> &'static str;
+
+    /// Most messages in a minute, where the configuration does not say it.
+    fn per_minute(&self) -> u32;
+
+    /// What may stand at its key: a `settings_block!`.
+    fn block(&self) -> Declared;
+
+    /// Everything in a block that decides where something is sent and which secrets are used: what
+    /// a person agrees to. The block has the shape that the schema says, without empty keys.
+    ///
+    /// # Errors
+    /// What is wrong with the block, without what may be a secret.
+    fn describe(&self, block: &Value) -> Result<String, String>;
+
+    /// Opens the channel of a block that was described: reads its secrets.
+    ///
+    /// # Errors
+    /// When a secret cannot be had.
+    fn open(&self, block: &Value, around: &Surroundings) -> Result<Box<dyn Channel>, Refusal>;
+}
+
 /// What channels need to know of their surroundings.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
@@ -140,101 +171,34 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
+    /// Reads a secret.
+    fn secret(&self, source: &SecretSource) -> Result<Secret, Refusal> {
+        source
+            .read(&self.work_tree)
+            .map_err(|error| Refusal::later(error.to_string()))
+    }
+
     /// Who may vouch for servers.
     fn roots(&self) -> Result<http::Roots, http::Error> {
         http::Roots::with(self.ca_file.as_deref().map(Path::new))
     }
 }
 
-/// Opens a channel: reads its secrets.
-///
-/// # Errors
-/// When a secret cannot be had.
-pub fn open(spec: &ChannelSpec, around: &Surroundings) -> Result<Box<dyn Channel>, Refusal> {
-    let read = |source: &crate::base::SecretSource| {
-        source
-            .read(&around.work_tree)
-            .map_err(|error| Refusal::later(error.to_string()))
-    };
-    let address = |address: &Address| match address {
-        Address::Plain(url) => Ok(Secret::from(url.as_str())),
-        Address::From(source) => read(source),
-    };
-    Ok(match &spec.way {
-        Way::Feishu { url, secret } => Box::new(feishu::Feishu {
-            url: address(url)?,
-            secret: secret.as_ref().map(read).transpose()?,
-            around: around.clone(),
-        }),
-        Way::Webhook { url, secret } => Box::new(webhook::Webhook {
-            url: address(url)?,
-            secret: read(secret)?,
-            around: around.clone(),
-        }),
-        Way::Email(mail) => {
-            let password = mail.password.as_ref().map(read).transpose()?;
-            Box::new(email::Email {
-                spec: mail.clone(),
-                password,
-                around: around.clone(),
-            })
-        }
-    })
-}
-
 /// Opens a channel and sends, in a thread of its own: neither a name look-up nor a server that
 /// answers byte by byte holds the caller up for longer than the limit.
-///
-/// # Errors
-/// When it is not certain that the alert got through in time.
-pub fn send_within(
-    spec: &ChannelSpec,
+fn send_within(
+    (kind, spec): (&'static dyn ChannelKind, &ChannelSpec),
     around: &Surroundings,
     alert: &Alert,
     now: Timestamp,
     limit: Duration,
 ) -> mpsc::Receiver<Result<(), Refusal>> {
     let (sender, receiver) = mpsc::channel();
-    let (spec, around, alert) = (spec.clone(), around.clone(), alert.clone());
+    let (block, around, alert) = (spec.settings.clone(), around.clone(), alert.clone());
     // Not joined: it ends by itself when its own time limits pass, or with the process.
     std::thread::spawn(move || {
-        sender.send(open(&spec, &around).and_then(|channel| channel.send(&alert, now, limit)))
+        let opened = kind.open(&block, &around);
+        sender.send(opened.and_then(|channel| channel.send(&alert, now, limit)))
     });
     receiver
-}
-
-/// Posts a JSON text; `hidden` are secrets that must not stand in an error.
-fn post(
-    url: &Secret,
-    body: &[u8],
-    headers: &[(&'static str, String)],
-    limit: Duration,
-    around: &Surroundings,
-) -> Result<http::Answer, Refusal> {
-    let request = http::Request {
-        url: url.expose(),
-        body: http::Body::Json(body),
-        headers,
-        limit,
-        most: ANSWER,
-        roots: &|| around.roots(),
-    };
-    http::ask(&request).map_err(|error| {
-        let why = url.hide(&error.to_string());
-        match error {
-            http::Error::Address => Refusal::never(why),
-            _ => Refusal::later(why),
-        }
-    })
-}
-
-/// A status that is no success.
-fn refused(answer: &http::Answer) -> Refusal {
-    let why = format!("the server answered with status {}", answer.status);
-    let again = match (answer.status, answer.retry_after) {
-        (429 | 503, Some(pause)) => Again::After(pause),
-        (408 | 425 | 429 | 500..=599, _) => Again::Later,
-        _ => Again::Never,
-    };
-    Refusal { why, again }
 }

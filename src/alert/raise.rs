@@ -3,7 +3,7 @@
 //! Nothing here is called with the operation lock held, and no failure to send is a failure of what
 //! was done: it is a warning, and the record keeps the alert for the next attempt.
 
-use super::{Outbox, outbox::Raised};
+use super::{CHANNELS, ChannelKind, Outbox, outbox::Raised};
 use crate::{
     base::{Failure, Kind},
     journal::history,
@@ -19,6 +19,7 @@ use crate::{
 pub struct Alerts<'a> {
     pub(super) site: &'a RepoSite,
     pub(super) outbox: Outbox,
+    pub(super) kinds: &'a [&'static dyn ChannelKind],
 }
 
 impl<'a> Alerts<'a> {
@@ -27,7 +28,14 @@ impl<'a> Alerts<'a> {
         Self {
             site,
             outbox: Outbox::new(site.state.clone()),
+            kinds: CHANNELS,
         }
+    }
+
+    /// The same with channels of these kinds.
+    #[must_use]
+    pub fn with(self, kinds: &'a [&'static dyn ChannelKind]) -> Self {
+        Self { kinds, ..self }
     }
 
     /// All alerts, newest first, and how many cannot be read.

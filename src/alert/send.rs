@@ -85,10 +85,17 @@ impl Alerts<'_> {
             ca_file: self.site.settings.alerts.ca_file.clone(),
             host: self.site.host.clone(),
         };
+        let kind_of = |spec: &ChannelSpec| {
+            let mut kinds = self.kinds.iter().copied();
+            kinds.find(|kind| kind.word() == spec.kind)
+        };
         let start =
             |claim: &Claim| match channels.iter().find(|(spec, _)| spec.name == claim.channel) {
                 Some((spec, state)) if state.trusted => {
-                    Ok(send_within(spec, &around, &claim.alert, now, limit))
+                    let kind = kind_of(spec)
+                        .ok_or((Again::Never, "channels of this kind are not known"))?;
+                    let to = (kind, spec);
+                    Ok(send_within(to, &around, &claim.alert, now, limit))
                 }
                 Some(_) => Err((
                     Again::Later,

@@ -7,15 +7,73 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
-use super::{Channel, Refusal, Surroundings, post, refused, sign};
-use crate::{base::Secret, model::alert::Alert};
+use super::{
+    Channel, ChannelKind, Refusal, Surroundings,
+    hook::{Hook, HookBlock, post, refused},
+    sign,
+};
+use crate::{
+    base::Secret,
+    model::{
+        alert::Alert,
+        settings::{Block, Declared},
+    },
+};
+
+/// `webhook: {url: …, secret_from: …}`.
+pub(super) struct SignedPost;
+
+impl ChannelKind for SignedPost {
+    fn word(&self) -> &'static str {
+        "webhook"
+    }
+
+    fn about(&self) -> &'static str {
+        "A signed JSON document, sent by POST."
+    }
+
+    fn per_minute(&self) -> u32 {
+        60
+    }
+
+    fn block(&self) -> Declared {
+        HookBlock::declared()
+    }
+
+    fn describe(&self, block: &Value) -> Result<String, String> {
+        Ok(format!("JSON to {}", read(block)?))
+    }
+
+    fn open(&self, block: &Value, around: &Surroundings) -> Result<Box<dyn Channel>, Refusal> {
+        let (url, secret) = read(block).map_err(Refusal::never)?.secrets(around)?;
+        let secret = secret.ok_or_else(|| Refusal::never(UNSIGNED))?;
+        Ok(Box::new(Webhook {
+            url,
+            secret,
+            around: around.clone(),
+        }))
+    }
+}
+
+/// What is wrong with a webhook without a key.
+const UNSIGNED: &str = "a webhook is signed: add `secret_from: {env: …}`";
+
+/// The block of a webhook.
+fn read(block: &Value) -> Result<Hook, String> {
+    let block = HookBlock::of(block)?;
+    if block.secret_from.is_none() {
+        return Err(UNSIGNED.into());
+    }
+    block.resolve()
+}
 
 /// The receiver.
-pub(super) struct Webhook {
-    pub url: Secret,
-    pub secret: Secret,
-    pub around: Surroundings,
+struct Webhook {
+    url: Secret,
+    secret: Secret,
+    around: Surroundings,
 }
 
 impl Channel for Webhook {

@@ -15,6 +15,7 @@ use serde::{
 use super::{
     calls::AlertsBlock,
     guard_rules::RuleBlock,
+    kinds::Extended,
     schema::one_of,
     units::{Size, Timeout},
 };
@@ -213,7 +214,7 @@ inherited_block! {
         /// names; `[]` means that there are none.
         migrations: Option<OneOrMany>,
         /// Rules that roll the task back automatically.
-        guard: Option<Vec<RuleBlock>>,
+        guard: Option<Vec<Extended<RuleBlock>>>,
     }
 }
 

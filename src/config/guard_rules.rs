@@ -1,54 +1,39 @@
 //! `guard:`: when a task goes back by itself.
 //!
 //! What is read here only says what a rule is; whether one fires is for `policy::guard` to say.
+//! What each source of metrics needs, it declares itself (`guard/*.rs`).
 
 use std::time::Duration;
 
+use schemars::SchemaGenerator;
+use serde_json::{Map, Value};
+
 use super::{
     Error,
-    calls::{SourceBlock, check_url, is_name, to_source},
+    by_schema::required,
+    calls::is_name,
+    kinds::{Extended, listed},
     place::rule,
-    schema::one_of,
     units::{Pause, Timeout},
 };
-use crate::model::{
-    guard::{Condition, LineRule, Metric, Over, RuleSpec},
-    settings_block,
+use crate::{
+    guard::MetricSource,
+    model::{
+        guard::{Condition, Metric, Over, RuleSpec},
+        settings_block,
+    },
 };
 
 /// The shortest time between two judgements.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 settings_block! {
-    /// A rule of the guard, over one metric: exactly one of `run`, `file`, `http` and `prometheus`.
+    /// A rule of the guard, over one metric: exactly one of {kinds}.
     #[derive(Debug, Clone)]
-    #[schemars(extend("oneOf" = one_of(&["run", "file", "http", "prometheus"])))]
     pub(super) struct RuleBlock as "rule" {
         /// The rule's name, unique in its task.
         #[schemars(regex(pattern = "^[A-Za-z0-9._-]{1,60}$"))]
         name: String,
-        /// A command; the last line it prints is the number, or JSON that contains it.
-        #[schemars(length(min = 1))]
-        run: Option<String>,
-        /// A log file to which lines are appended, relative to the task's folder.
-        file: Option<String>,
-        /// The URL of a JSON document.
-        #[schemars(regex(pattern = "^https?://"))]
-        http: Option<String>,
-        /// The URL of a Prometheus server.
-        #[schemars(regex(pattern = "^https?://"))]
-        prometheus: Option<String>,
-        /// The PromQL query for `prometheus`; it must return one number.
-        query: Option<String>,
-        /// The key of the value in the JSON; dots go deeper.
-        value: Option<String>,
-        /// For `file`: a line counts 1 when its value (or the whole line) contains this text, else
-        /// 0.
-        bad: Option<String>,
-        /// For `file`: the key of the time in a line of JSON.
-        time: Option<String>,
-        /// A token, sent as `Authorization: Bearer`.
-        token_from: Option<SourceBlock>,
         /// The time limit of one reading.
         timeout: Timeout = Timeout::secs(10),
         /// When the value is bad, such as `"> 0.1"`.
@@ -91,9 +76,17 @@ settings_block! {
 }
 
 /// The rules of a task.
-pub(super) fn rules(at: &str, blocks: Vec<RuleBlock>) -> Result<Vec<RuleSpec>, Error> {
+pub(super) fn rules(
+    at: &str,
+    blocks: Vec<Extended<RuleBlock>>,
+    sources: &[&'static dyn MetricSource],
+) -> Result<Vec<RuleSpec>, Error> {
     let mut rules: Vec<RuleSpec> = Vec::new();
-    for block in blocks {
+    for Extended {
+        own: block,
+        brought,
+    } in blocks
+    {
         let at = format!("{at}.{}", block.name.escape_default());
         if !is_name(&block.name) {
             return Err(rule(
@@ -104,13 +97,18 @@ pub(super) fn rules(at: &str, blocks: Vec<RuleBlock>) -> Result<Vec<RuleSpec>, E
         if rules.iter().any(|other| other.name == block.name) {
             return Err(rule(&at, "the name is there twice"));
         }
-        rules.push(to_rule(&at, block)?);
+        let metric = || metric(brought, block.timeout.0, sources).map_err(|why| rule(&at, why));
+        rules.push(to_rule(&at, &block, metric)?);
     }
     Ok(rules)
 }
 
 /// One rule.
-fn to_rule(at: &str, block: RuleBlock) -> Result<RuleSpec, Error> {
+fn to_rule(
+    at: &str,
+    block: &RuleBlock,
+    metric: impl FnOnce() -> Result<Metric, Error>,
+) -> Result<RuleSpec, Error> {
     let condition = |key: &str, text: &str| {
         Condition::parse(text).ok_or_else(|| {
             rule(
@@ -131,7 +129,7 @@ fn to_rule(at: &str, block: RuleBlock) -> Result<RuleSpec, Error> {
             format!("`pass: {pass}` and `fail: {fail}` point the same way"),
         ));
     }
-    check_numbers(at, &block)?;
+    check_numbers(at, block)?;
     Ok(RuleSpec {
         name: block.name.clone(),
         fail,
@@ -148,7 +146,7 @@ fn to_rule(at: &str, block: RuleBlock) -> Result<RuleSpec, Error> {
         every: block.every.0.max(SHORTEST),
         errors: block.errors,
         dry_run: block.dry_run,
-        metric: metric(at, block)?,
+        metric: metric()?,
     })
 }
 
@@ -173,71 +171,60 @@ fn check_numbers(at: &str, block: &RuleBlock) -> Result<(), Error> {
 }
 
 /// Where a metric comes from.
-fn metric(at: &str, block: RuleBlock) -> Result<Metric, Error> {
-    let timeout = block.timeout.0;
-    let token = block
-        .token_from
-        .map(|source| to_source(at, source))
-        .transpose()?;
-    let value = block.value.unwrap_or_default();
-    let is_file = block.file.is_some();
-    let metric = match (
-        block.run,
-        block.file,
-        block.http,
-        block.prometheus,
-        block.query,
-    ) {
-        (Some(run), None, None, None, None) if token.is_none() => {
-            if run.trim().is_empty() || run.contains('\0') {
-                return Err(rule(at, "the command is empty or holds a NUL byte"));
-            }
-            Metric::Command {
-                run,
-                value,
-                timeout,
-            }
+fn metric(
+    brought: Map<String, Value>,
+    timeout: Duration,
+    sources: &[&'static dyn MetricSource],
+) -> Result<Metric, String> {
+    let mut named = sources
+        .iter()
+        .filter(|source| brought.contains_key(source.word()));
+    let (Some(source), None) = (named.next(), named.next()) else {
+        return Err(needs_one(sources));
+    };
+    let schema = schema_of(*source);
+    for key in required(&schema) {
+        if !brought.contains_key(key) {
+            return Err(format!("`{}` needs a `{key}`", source.word()));
         }
-        (None, Some(path), None, None, None)
-            if token.is_none() && !path.is_empty() && !path.contains('\0') =>
-        {
-            Metric::File {
-                path,
-                line: LineRule {
-                    value,
-                    bad: block.bad.clone(),
-                    time: block.time.clone(),
-                },
-            }
-        }
-        (None, None, Some(url), None, None) => {
-            check_url(at, &url)?;
-            Metric::Http {
-                url,
-                value,
-                token,
-                timeout,
-            }
-        }
-        (None, None, None, Some(url), Some(query)) => {
-            check_url(at, &url)?;
-            Metric::Prometheus {
-                url: url.trim_end_matches('/').into(),
-                query,
-                token,
-                timeout,
-            }
-        }
-        (None, None, None, Some(_), None) => return Err(rule(at, "`prometheus` needs a `query`")),
-        _ => {
-            return Err(rule(
-                at,
-                "a rule needs exactly one of `run`, `file`, `http` and `prometheus` (with `query`)",
-            ));
+    }
+    if let Some(key) = brought
+        .keys()
+        .find(|key| schema["properties"].get(key.as_str()).is_none())
+    {
+        let why = sources.iter().find_map(|other| other.misplaced(key));
+        return Err(why.map_or_else(|| needs_one(sources), String::from));
+    }
+    let settings = Value::Object(brought);
+    Ok(Metric {
+        kind: source.word().into(),
+        describes: source.describe(&settings)?,
+        timeout: if source.has_limit() {
+            timeout
+        } else {
+            Duration::ZERO
+        },
+        tells_times: source.tells_times(&settings),
+        settings,
+    })
+}
+
+/// That a rule has one source, with what else each of them needs.
+fn needs_one(sources: &[&'static dyn MetricSource]) -> String {
+    let word = |source: &&dyn MetricSource| {
+        let (word, schema) = (source.word(), schema_of(*source));
+        let others = required(&schema).filter(|key| *key != word);
+        let others: Vec<String> = others.map(|key| format!("`{key}`")).collect();
+        match &others[..] {
+            [] => format!("`{word}`"),
+            _ => format!("`{word}` (with {})", listed(others)),
         }
     };
-    if !is_file && (block.bad.is_some() || block.time.is_some()) {
-        return Err(rule(at, "`bad` and `time` are for lines of a `file`"));
-    }
-    Ok(metric)
+    let words = listed(sources.iter().map(word).collect());
+    format!("a rule needs exactly one of {words}")
+}
+
+/// The keys of a source.
+fn schema_of(source: &dyn MetricSource) -> Value {
+    (source.block().keys)(&mut SchemaGenerator::default()).to_value()
 }

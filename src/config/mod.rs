@@ -40,6 +40,7 @@
 //! as in `.gitignore`: without a `/` at any depth, and a folder stands for all that is in it.
 //! Nothing here runs a command. Read `file` for the shape, `resolve` for the meaning.
 
+mod by_schema;
 mod calls;
 mod data;
 mod discover;
@@ -49,6 +50,7 @@ mod first_files;
 mod guard_rules;
 mod ignore;
 mod init;
+mod kinds;
 mod overlaps;
 mod parts;
 mod place;
@@ -78,8 +80,9 @@ pub use data::data_patterns;
 pub use error::Error;
 pub use first_files::init_files_of;
 use init::init_files;
-pub use repository::open;
-pub use schema::schema;
+pub use kinds::Kinds;
+pub use repository::{open, open_with};
+pub use schema::{schema, schema_with};
 
 /// The configuration's names in a work tree.
 const NAMES: [&str; 2] = ["snapback.yaml", "snapback.yml"];
@@ -126,6 +129,17 @@ impl Loaded {
     }
 }
 
+/// What is read.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// The work tree.
+    pub tree: &'a dyn Fs,
+    /// The file of `--config`.
+    pub explicit: Option<&'a Path>,
+    /// The kinds of channels and sources of metrics that it may name.
+    pub kinds: Kinds<'a>,
+}
+
 /// The settings in force.
 ///
 /// `registry_bytes` gives the registry's bytes, `None` when there is none. It is looked at for
@@ -136,15 +150,14 @@ impl Loaded {
 /// # Errors
 /// When every task takes from what is wrong. What is wrong elsewhere is among the flaws.
 pub fn load(
-    tree: &dyn Fs,
-    explicit: Option<&Path>,
+    from: Source<'_>,
     registry_bytes: impl Fn(&RelPath) -> Option<Vec<u8>>,
     lost: impl Fn(&RelPath) -> Vec<TaskId>,
     is_released: impl Fn(&TaskId) -> bool,
 ) -> Result<Loaded, Error> {
-    let file = match explicit {
+    let file = match from.explicit {
         Some(path) => Some(read_explicit(path)?),
-        None => read_usual(tree)?,
+        None => read_usual(from.tree)?,
     };
     let read_registry =
         |path: &RelPath| registry_bytes(path).and_then(|bytes| Registry::parse(&bytes).ok());
@@ -158,7 +171,7 @@ pub fn load(
             .filter(|id| !is_known(id) && is_released(id))
             .collect()
     };
-    let mut loaded = resolved(file.as_ref(), tree, (&released, &is_released))?;
+    let mut loaded = resolved(file.as_ref(), from, (&released, &is_released))?;
     let settings = &loaded.settings;
     let registry = read_registry(&settings.registry);
     let strangers = registry
@@ -187,7 +200,12 @@ pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Arc<dyn Fau
             source,
         })?;
         let file = (NAMES[0].to_string(), text.as_bytes().to_vec());
-        resolved(Some(&file), &root, (&|_, _| Vec::new(), &|_| false))
+        let from = Source {
+            tree: &root,
+            explicit: None,
+            kinds: Kinds::ALL,
+        };
+        resolved(Some(&file), from, (&|_, _| Vec::new(), &|_| false))
     };
     match read() {
         Ok(loaded) => loaded.whole(),
@@ -198,16 +216,16 @@ pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Arc<dyn Fau
 /// The meaning of a file, or of none; each mistake has its line.
 fn resolved(
     file: Option<&(String, Vec<u8>)>,
-    tree: &dyn Fs,
+    Source { tree, kinds, .. }: Source<'_>,
     released: (resolve::Released<'_>, &dyn Fn(&TaskId) -> bool),
 ) -> Result<Loaded, Error> {
-    let parts = file
-        .map(|(name, bytes)| parts::read(name, bytes))
-        .transpose()?
-        .unwrap_or_default();
+    let read = |(name, bytes): &(String, Vec<u8>)| {
+        schema::keys_of(kinds).hold_while(|| parts::read(name, bytes))
+    };
+    let parts = file.map(read).transpose()?.unwrap_or_default();
     let bytes = file.map_or(&[][..], |(_, bytes)| bytes);
-    let mut loaded =
-        resolve::resolve(parts, tree, released, bytes).map_err(|error| error.with_line(bytes))?;
+    let mut loaded = resolve::resolve(parts, tree, released, kinds, bytes)
+        .map_err(|error| error.with_line(bytes))?;
     loaded.settings.from_file = file.is_some();
     Ok(loaded)
 }

@@ -3,7 +3,7 @@
 
 use std::{cell::OnceCell, path::Path, sync::Arc};
 
-use super::{Error, Loaded, file_name, load};
+use super::{Error, Kinds, Loaded, Source, file_name, load};
 use crate::{
     base::{Failure, RelPath},
     catalog,
@@ -17,8 +17,16 @@ use crate::{
 /// # Errors
 /// When there is no repository, or its settings or its state folder cannot be used.
 pub fn open(dir: &Path, options: Options) -> Result<RepoSite, Failure> {
+    open_with(dir, options, Kinds::ALL)
+}
+
+/// The same with settings that may name these kinds of channels and sources of metrics.
+///
+/// # Errors
+/// When there is no repository, or its settings or its state folder cannot be used.
+pub fn open_with(dir: &Path, options: Options, kinds: Kinds<'_>) -> Result<RepoSite, Failure> {
     let git = Arc::new(Repo::discover(dir)?);
-    let (read, warnings) = of_repository(&git, options.config.as_deref())?;
+    let (read, warnings) = of_repository(&git, options.config.as_deref(), kinds)?;
     let site = RepoSite::open(git, read, options)?;
     for warning in warnings {
         site.warn(warning);
@@ -33,11 +41,15 @@ pub fn open(dir: &Path, options: Options) -> Result<RepoSite, Failure> {
 fn of_repository(
     git: &Repo,
     explicit: Option<&Path>,
+    kinds: Kinds<'_>,
 ) -> Result<(ReadSettings, Vec<String>), Failure> {
     let tree = git.files()?;
     let loaded = load(
-        &*tree,
-        explicit,
+        Source {
+            tree: &*tree,
+            explicit,
+            kinds,
+        },
         |path| catalog::registry::read_small(&*tree, path).ok().flatten(),
         |path| catalog::lost::tasks(git, path),
         is_released(git),

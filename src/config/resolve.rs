@@ -10,6 +10,7 @@ use super::{
     Error, Loaded,
     calls::{self, AlertsBlock},
     file::TaskBlock,
+    kinds::Kinds,
     overlaps::{self, Claim},
     parts::{Part, Parts},
     place::{all_below, path, rule},
@@ -28,6 +29,7 @@ pub(super) type Released<'a> = &'a dyn Fn(&RelPath, &dyn Fn(&TaskId) -> bool) ->
 /// What is gathered on the way.
 pub(super) struct Gathered<'a> {
     pub root: &'a dyn Fs,
+    pub kinds: Kinds<'a>,
     /// The text, for lines.
     pub bytes: &'a [u8],
     pub warnings: Vec<String>,
@@ -85,6 +87,7 @@ pub(super) fn resolve(
     Parts { file, left_out }: Parts,
     root: &dyn Fs,
     (released, is_released): (Released<'_>, &dyn Fn(&TaskId) -> bool),
+    kinds: Kinds<'_>,
     bytes: &[u8],
 ) -> Result<Loaded, Error> {
     if file.version != 1 {
@@ -99,6 +102,7 @@ pub(super) fn resolve(
     let defaults = defaults_of(file.defaults)?;
     let mut found = Gathered {
         root,
+        kinds,
         bytes,
         warnings: Vec::new(),
         flaws: Vec::new(),
@@ -170,7 +174,8 @@ fn alert_words(
     found: &mut Gathered<'_>,
 ) -> AlertSettings {
     let usual = Ok(AlertSettings::default());
-    let alerts = block.map_or(usual, calls::alerts).unwrap_or_else(|error| {
+    let read = |block| calls::alerts(block, found.kinds.channels);
+    let alerts = block.map_or(usual, read).unwrap_or_else(|error| {
         found.leave_out(error.with_line(found.bytes), Stops::Nothing);
         AlertSettings {
             known: false,

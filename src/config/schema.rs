@@ -4,25 +4,52 @@
 //! value of a key, though a key without a value counts as left out, and a key with a default is not
 //! required.
 
+#[cfg(test)]
+use schemars::JsonSchema;
 use schemars::{
-    JsonSchema, Schema,
+    Schema, SchemaGenerator,
     generate::SchemaSettings,
     transform::{RecursiveTransform, Transform},
 };
 use serde_json::{Map, Value, json};
 
-use super::file::ConfigFile;
+use super::{
+    file::ConfigFile,
+    kinds::{Keys, Kinds},
+};
 
 /// The JSON schema (draft 2020-12) of `snapback.yaml`.
 pub fn schema() -> Value {
-    schema_of::<ConfigFile>()
+    schema_with(Kinds::ALL)
+}
+
+/// The same of a file that may name these kinds.
+pub fn schema_with(kinds: Kinds<'_>) -> Value {
+    let mut generator = generator();
+    let keys = Keys::of(kinds, &mut generator);
+    let mut root = generator.into_root_schema_for::<ConfigFile>().to_value();
+    keys.complete(kinds, &mut root);
+    in_our_form_all(root.try_into().expect("because an object is a schema"))
+}
+
+/// The keys that these kinds bring.
+pub(super) fn keys_of(kinds: Kinds<'_>) -> Keys {
+    Keys::of(kinds, &mut generator())
 }
 
 /// The JSON schema of what is declared by a type.
+#[cfg(test)]
 pub(super) fn schema_of<T: JsonSchema>() -> Value {
-    let mut schema = SchemaSettings::draft2020_12()
-        .into_generator()
-        .into_root_schema_for::<T>();
+    in_our_form_all(generator().into_root_schema_for::<T>())
+}
+
+/// Makes schemas.
+fn generator() -> SchemaGenerator {
+    SchemaSettings::draft2020_12().into_generator()
+}
+
+/// Brings a schema and all in it into our form.
+fn in_our_form_all(mut schema: Schema) -> Value {
     RecursiveTransform(in_our_form).transform(&mut schema);
     schema.to_value()
 }

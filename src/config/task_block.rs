@@ -13,9 +13,10 @@ use super::{
 };
 use crate::{
     base::{Fs, RelPath},
+    guard::MetricSource,
     model::{
         TaskId, TaskSpec,
-        settings::{CommandSpec, Door, Probe},
+        settings::{CommandSpec, Door, Probe, is_variable},
     },
 };
 
@@ -32,6 +33,7 @@ pub(super) fn task(
     found: Option<RelPath>,
     block: TaskBlock,
     root: &dyn Fs,
+    metrics: &[&'static dyn MetricSource],
 ) -> Result<TaskSpec, Error> {
     let at = |key: &str| format!("tasks.{id}.{key}");
     let (dir, paths) = match (&block.path, found) {
@@ -80,7 +82,7 @@ pub(super) fn task(
             .migrations
             .map(|list| patterns("migrations", Some(list)))
             .transpose()?,
-        guard: guard_rules::rules(&at("guard"), block.guard.unwrap_or_default())?,
+        guard: guard_rules::rules(&at("guard"), block.guard.unwrap_or_default(), metrics)?,
         id,
         dir,
         paths,
@@ -145,15 +147,6 @@ fn variables(at: &str, names: Vec<String>) -> Result<Vec<String>, Error> {
         )),
         None => Ok(names),
     }
-}
-
-/// True for what can be the name of an environment variable.
-pub(super) fn is_variable(name: &str) -> bool {
-    let mut chars = name.chars();
-    chars
-        .next()
-        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// A command with its time limit.

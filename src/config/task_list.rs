@@ -128,7 +128,13 @@ fn named(
             .iter()
             .find(|folder| folder.id == id)
             .map(|folder| folder.dir.clone());
-        match task(id.clone(), dir, block.or(defaults), found.root) {
+        match task(
+            id.clone(),
+            dir,
+            block.or(defaults),
+            found.root,
+            found.kinds.metrics,
+        ) {
             Err(error) => found.stop(error, [id]),
             Ok(spec) => {
                 if !matches!(found.root.stat(&spec.dir), Ok(Some(stat)) if stat.kind == Type::Dir) {
@@ -194,7 +200,14 @@ fn add_found(
         .filter(|folder| !taken.contains(&folder.dir) && !ids.contains(&folder.id))
     {
         let id = folder.id.clone();
-        match task(folder.id, Some(folder.dir), defaults.clone(), found.root) {
+        let metrics = found.kinds.metrics;
+        match task(
+            folder.id,
+            Some(folder.dir),
+            defaults.clone(),
+            found.root,
+            metrics,
+        ) {
             Ok(spec) => tasks.push(spec),
             Err(error) => found.stop(error, [id]),
         }

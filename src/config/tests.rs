@@ -42,8 +42,11 @@ fn loaded(files: &[(&str, &str)]) -> Result<(Settings, Vec<String>), Arc<dyn Fau
 fn loaded_in(dir: &Path, explicit: Option<&Path>) -> Result<Loaded, Error> {
     let tree = crate::base::Root::open(dir).expect("it opens");
     load(
-        &tree,
-        explicit,
+        Source {
+            tree: &tree,
+            explicit,
+            kinds: Kinds::ALL,
+        },
         |path| fs::read(dir.join(path.as_os())).ok(),
         |_| Vec::new(),
         |_| false,

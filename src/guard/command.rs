@@ -1,19 +1,65 @@
 //! A metric that a command prints: the last line of its output, as a number or as JSON.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
-use super::{Place, Reading, one, value};
-use crate::{base::process::Exit, git::child};
+use super::{MetricSource, Place, Reading, one, value};
+use crate::{
+    base::process::Exit,
+    git::child,
+    model::{
+        guard::{Cursor, Metric},
+        settings::{Block, Declared},
+        settings_block,
+    },
+};
 
 /// Bytes of output that are kept; the first and the last half.
 const OUTPUT: usize = 64 << 10;
 
+settings_block! {
+    /// A metric that a command prints.
+    struct CommandBlock as "metric_run" {
+        /// A command; the last line it prints is the number, or JSON that contains it.
+        #[schemars(length(min = 1))]
+        run: String,
+        /// The key of the value in the JSON; dots go deeper.
+        value: Option<String>,
+    }
+}
+
+/// `run: …`.
+pub(super) struct Command;
+
+impl MetricSource for Command {
+    fn word(&self) -> &'static str {
+        "run"
+    }
+
+    fn block(&self) -> Declared {
+        CommandBlock::declared()
+    }
+
+    fn describe(&self, block: &Value) -> Result<String, String> {
+        let run = CommandBlock::of(block)?.run;
+        if run.trim().is_empty() || run.contains('\0') {
+            return Err("the command is empty or holds a NUL byte".into());
+        }
+        Ok(run)
+    }
+
+    fn read(&self, metric: &Metric, place: &Place<'_>, _: &mut Option<Cursor>) -> Reading {
+        match CommandBlock::of(&metric.settings) {
+            Ok(block) => run(&block, metric, place),
+            Err(why) => Reading::Unread(why),
+        }
+    }
+}
+
 /// Runs it. That it failed says nothing of the task.
-pub(super) fn read(run: &str, path: &str, timeout: Duration, place: &Place<'_>) -> Reading {
-    let ended = match child::shell(run, &place.dir)
-        .limit(timeout)
+fn run(block: &CommandBlock, metric: &Metric, place: &Place<'_>) -> Reading {
+    let path = block.value.as_deref().unwrap_or_default();
+    let ended = match child::shell(&block.run, &place.dir)
+        .limit(metric.timeout)
         .output_cap(OUTPUT)
         .run()
     {

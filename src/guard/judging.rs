@@ -26,9 +26,9 @@ impl Guard<'_> {
         let since = state.since.as_ref().map_or(now.wall, |since| since.wall);
         let before = value_before(state, rule);
         let known = state.rules.entry(rule.name.clone()).or_default();
-        if known.metric != rule.metric.describe() {
+        if known.metric != rule.metric.describes {
             *known = RuleState {
-                metric: rule.metric.describe(),
+                metric: rule.metric.describes.clone(),
                 ..RuleState::default()
             };
         }
@@ -95,7 +95,7 @@ impl Guard<'_> {
         if self.site.without_commands {
             Reading::Nothing("no metric is read (--no-commands)".into())
         } else {
-            read(&rule.metric, &place, cursor)
+            read(self.sources, &rule.metric, &place, cursor)
         }
     }
 }
@@ -157,7 +157,7 @@ fn take_in(
             known.samples.extend(
                 samples
                     .iter()
-                    .filter(|sample| !rule.metric.tells_times() || is_since(sample, since)),
+                    .filter(|sample| !rule.metric.tells_times || is_since(sample, since)),
             );
             known.errors = 0;
         }

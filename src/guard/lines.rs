@@ -9,13 +9,24 @@ use bstr::ByteSlice;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Error, value};
-use crate::model::guard::{LineRule, Metric, Sample};
+use super::{Error, LogReader, value};
+use crate::model::guard::Sample;
 
 /// Longest line that is looked at, in bytes.
 pub(super) const LINE: usize = 1 << 20;
 /// Most samples of a log.
 const MOST: usize = 5_000_000;
+
+/// How a line of a file becomes a sample.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct LineRule {
+    /// Where in a JSON line the value is; empty for the whole line.
+    pub value: String,
+    /// A text: the sample is 1 when the value (or line) holds it, else 0.
+    pub bad: Option<String>,
+    /// Where in a JSON line the time is: RFC 3339, or seconds since 1970.
+    pub time: Option<String>,
+}
 
 /// The sample of a line; `None` for a line without one.
 pub(super) fn sample(line: &[u8], rule: &LineRule, now: Timestamp) -> Option<Sample> {
@@ -56,7 +67,7 @@ pub(super) fn sample(line: &[u8], rule: &LineRule, now: Timestamp) -> Option<Sam
 
 /// The sample of a line of a plain log: `{"at": …, "value": …}`, or `TIME VALUE`, apart by a blank
 /// or a comma.
-fn plain(line: &[u8]) -> Option<Sample> {
+pub(super) fn plain(line: &[u8]) -> Option<Sample> {
     let line = line.trim();
     if let Ok(document) = serde_json::from_slice::<Value>(line)
         && document.is_object()
@@ -81,12 +92,11 @@ fn plain(line: &[u8]) -> Option<Sample> {
     })
 }
 
-/// All samples of a log, and how many lines have none. The lines are those of the rule's file when
-/// it reads one and knows their times; else plain ones.
+/// All samples of a log, and how many lines have none.
 ///
 /// # Errors
 /// When the log cannot be read.
-pub fn of_log(path: &Path, metric: &Metric) -> Result<(Vec<Sample>, usize), Error> {
+pub(super) fn of_log(path: &Path, sample: &LogReader) -> Result<(Vec<Sample>, usize), Error> {
     let failed = |source| Error::Log {
         path: path.to_path_buf(),
         source,
@@ -105,13 +115,7 @@ pub fn of_log(path: &Path, metric: &Metric) -> Result<(Vec<Sample>, usize), Erro
         if line.trim().is_empty() {
             continue;
         }
-        let found = match metric {
-            Metric::File { line: rule, .. } if rule.time.is_some() => {
-                sample(&line, rule, Timestamp::UNIX_EPOCH)
-            }
-            _ => plain(&line),
-        };
-        match found {
+        match sample(&line) {
             Some(sample) => samples.push(sample),
             None => unreadable += 1,
         }

@@ -6,7 +6,7 @@
 //! What is run, read or asked was agreed to by the repository's owner before
 //! ([`crate::consent`]). Every source of metrics is bounded in time and size.
 //!
-//! To add a source: a file with its reading, a variant of [`Metric`], a line in [`read`].
+//! To add a source: a file with its [`MetricSource`], a line in [`METRICS`].
 
 mod active;
 mod awaited;
@@ -17,6 +17,7 @@ mod fire;
 mod http;
 mod judging;
 mod lines;
+mod prometheus;
 pub mod state;
 mod tail;
 mod upkeep;
@@ -27,21 +28,30 @@ mod watch;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::{
     base::{Fault, Hint, Kind},
     model::{
         Advice, TaskId,
         guard::{Cursor, Metric, Sample},
+        settings::Declared,
     },
     verify::evidence::Variables,
 };
 
 pub use awaited::AwaitedRollback;
-pub use lines::of_log;
 pub use state::Memory;
 pub use waiting::Waiting;
 pub use watch::{Guard, Look};
+
+/// The sources of metrics, in the order in which people are shown them.
+pub const METRICS: &[&dyn MetricSource] = &[
+    &command::Command,
+    &tail::GrowingFile,
+    &http::Document,
+    &prometheus::Query,
+];
 
 /// What can go wrong with the guard itself.
 #[derive(Debug, thiserror::Error)]
@@ -170,28 +180,70 @@ pub struct Place<'a> {
     pub now: Timestamp,
 }
 
-/// Reads a metric once. `cursor` says how far a file was read, and is moved.
-pub fn read(metric: &Metric, place: &Place<'_>, cursor: &mut Option<Cursor>) -> Reading {
-    let reading = match metric {
-        Metric::Command {
-            run,
-            value,
-            timeout,
-        } => command::read(run, value, *timeout, place),
-        Metric::File { path, line } => tail::read(&place.dir.join(path), line, cursor, place.now),
-        Metric::Http {
-            url,
-            value,
-            token,
-            timeout,
-        } => http::json(url, value, token.as_ref(), *timeout, place),
-        Metric::Prometheus {
-            url,
-            query,
-            token,
-            timeout,
-        } => http::prometheus(url, query, token.as_ref(), *timeout, place),
-    };
+/// Gives the sample in a line of a log; `None` for a line without one.
+pub type LogReader = Box<dyn Fn(&[u8]) -> Option<Sample>>;
+
+/// A source of metrics: how it is configured, and how it is read.
+pub trait MetricSource: Sync {
+    /// The key of a rule that says that its metric comes from here.
+    fn word(&self) -> &'static str;
+
+    /// The keys that it brings to the block of a rule, its own word among them: a
+    /// `settings_block!`. Several sources may bring the same key.
+    fn block(&self) -> Declared;
+
+    /// Everything in these keys that decides what is run, read or asked: what a person agrees to.
+    /// The block has the shape that the schema says, without empty keys.
+    ///
+    /// # Errors
+    /// What is wrong with the block, without what may be a secret.
+    fn describe(&self, block: &Value) -> Result<String, String>;
+
+    /// Reads a metric once, within its time limit. `cursor` says how far a file was read, and is
+    /// moved.
+    fn read(&self, metric: &Metric, place: &Place<'_>, cursor: &mut Option<Cursor>) -> Reading;
+
+    /// False when a reading needs no time limit.
+    fn has_limit(&self) -> bool {
+        true
+    }
+
+    /// True when the samples of such a block say themselves when they were taken.
+    fn tells_times(&self, _block: &Value) -> bool {
+        false
+    }
+
+    /// What reads the lines of a log on which a rule is tried.
+    fn log_reader(&self, _block: &Value) -> LogReader {
+        Box::new(lines::plain)
+    }
+
+    /// What is wrong with this key of its own beside another source, where there is more to say
+    /// than that a rule has one source.
+    fn misplaced(&self, _key: &str) -> Option<&'static str> {
+        None
+    }
+}
+
+/// The source of a metric.
+fn source_of(
+    sources: &[&'static dyn MetricSource],
+    kind: &str,
+) -> Option<&'static dyn MetricSource> {
+    let mut sources = sources.iter().copied();
+    sources.find(|source| source.word() == kind)
+}
+
+/// Reads a metric once.
+fn read(
+    sources: &[&'static dyn MetricSource],
+    metric: &Metric,
+    place: &Place<'_>,
+    cursor: &mut Option<Cursor>,
+) -> Reading {
+    let unknown = || Reading::Unread("metrics of this kind are not known".into());
+    let reading = source_of(sources, &metric.kind)
+        .map_or_else(unknown, |source| source.read(metric, place, cursor));
     match reading {
         Reading::Unread(why) => Reading::Unread(place.variables.line(&why)),
         Reading::Samples(samples) if samples.is_empty() => {

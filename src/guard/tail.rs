@@ -15,11 +15,19 @@ use std::{
 
 use jiff::Timestamp;
 use rustix::fs::OFlags;
+use serde_json::Value;
 
-use super::{Reading, lines};
+use super::{
+    LogReader, MetricSource, Place, Reading,
+    lines::{self, LineRule},
+};
 use crate::{
     base::Digest,
-    model::guard::{Cursor, LineRule, Sample},
+    model::{
+        guard::{Cursor, Metric, Sample},
+        settings::{Block, Declared},
+        settings_block,
+    },
 };
 
 /// Most bytes that are read at once.
@@ -30,6 +38,84 @@ const MARK: u64 = 256;
 const NAMES: usize = 10_000;
 /// Most samples of one reading, the newest.
 const SAMPLES: usize = 50_000;
+
+settings_block! {
+    /// A metric in the lines of a file.
+    struct FileBlock as "metric_file" {
+        /// A log file to which lines are appended, relative to the task's folder.
+        file: String,
+        /// The key of the value in the JSON; dots go deeper.
+        value: Option<String>,
+        /// For `file`: a line counts 1 when its value (or the whole line) contains this text, else
+        /// 0.
+        bad: Option<String>,
+        /// For `file`: the key of the time in a line of JSON.
+        time: Option<String>,
+    }
+}
+
+impl FileBlock {
+    /// The path, from the task's folder or absolute, and how a line becomes a sample.
+    fn split(self) -> (String, LineRule) {
+        let line = LineRule {
+            value: self.value.unwrap_or_default(),
+            bad: self.bad,
+            time: self.time,
+        };
+        (self.file, line)
+    }
+}
+
+/// `file: …`.
+pub(super) struct GrowingFile;
+
+impl MetricSource for GrowingFile {
+    fn word(&self) -> &'static str {
+        "file"
+    }
+
+    fn block(&self) -> Declared {
+        FileBlock::declared()
+    }
+
+    fn describe(&self, block: &Value) -> Result<String, String> {
+        let path = FileBlock::of(block)?.file;
+        if path.is_empty() || path.contains('\0') {
+            return Err("the path of the file is empty or holds a NUL byte".into());
+        }
+        Ok(format!("read {path}"))
+    }
+
+    fn read(&self, metric: &Metric, place: &Place<'_>, cursor: &mut Option<Cursor>) -> Reading {
+        match FileBlock::of(&metric.settings).map(FileBlock::split) {
+            Ok((path, rule)) => read(&place.dir.join(path), &rule, cursor, place.now),
+            Err(why) => Reading::Unread(why),
+        }
+    }
+
+    fn has_limit(&self) -> bool {
+        false
+    }
+
+    fn tells_times(&self, block: &Value) -> bool {
+        block.get("time").is_some()
+    }
+
+    fn log_reader(&self, block: &Value) -> LogReader {
+        match FileBlock::of(block).map(FileBlock::split) {
+            Ok((_, rule)) if rule.time.is_some() => {
+                Box::new(move |line| lines::sample(line, &rule, Timestamp::UNIX_EPOCH))
+            }
+            _ => Box::new(lines::plain),
+        }
+    }
+
+    fn misplaced(&self, key: &str) -> Option<&'static str> {
+        ["bad", "time"]
+            .contains(&key)
+            .then_some("`bad` and `time` are for lines of a `file`")
+    }
+}
 
 /// New lines of one file, and how values are read out of them.
 struct NewLines<'r> {
@@ -43,12 +129,7 @@ struct NewLines<'r> {
 }
 
 /// Reads what is new.
-pub(super) fn read(
-    path: &Path,
-    rule: &LineRule,
-    cursor: &mut Option<Cursor>,
-    now: Timestamp,
-) -> Reading {
+fn read(path: &Path, rule: &LineRule, cursor: &mut Option<Cursor>, now: Timestamp) -> Reading {
     match read_new(path, rule, cursor, now) {
         Ok(None) => Reading::Nothing("the file is not there".into()),
         Ok(Some(found)) if found.samples.is_empty() && found.lines > 0 => {

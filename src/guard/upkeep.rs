@@ -1,6 +1,10 @@
 //! What people do with the guard: freeze and thaw a task, try a rule on a log.
 
-use super::{Error, Guard, of_log};
+use super::{
+    Error, Guard, LogReader,
+    lines::{of_log, plain},
+    source_of,
+};
 use crate::{
     base::Failure,
     catalog::tasks,
@@ -92,7 +96,12 @@ impl Guard<'_> {
             _ => {}
         }
         let test = |rule: &RuleSpec| -> Result<(String, Backtest), Failure> {
-            let (samples, unreadable) = of_log(log, &rule.metric)?;
+            let metric = &rule.metric;
+            let sample: LogReader = source_of(self.sources, &metric.kind)
+                .map_or(Box::new(plain), |source| {
+                    source.log_reader(&metric.settings)
+                });
+            let (samples, unreadable) = of_log(log, &sample)?;
             let mut found = Backtest {
                 unreadable,
                 ..backtest(rule, samples)

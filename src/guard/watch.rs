@@ -5,7 +5,7 @@
 //! the task, calls a person, and touches it no more until it is thawed. Read [`Guard::watch`]
 //! first.
 
-use super::{Memory, calls::notice, judging::is_due};
+use super::{METRICS, Memory, MetricSource, calls::notice, judging::is_due};
 use crate::{
     base::Failure,
     catalog::tasks,
@@ -32,6 +32,7 @@ pub struct Look {
 pub struct Guard<'a> {
     pub(super) site: &'a RepoSite,
     pub(super) memory: Memory,
+    pub(super) sources: &'a [&'static dyn MetricSource],
 }
 
 impl<'a> Guard<'a> {
@@ -40,7 +41,14 @@ impl<'a> Guard<'a> {
         Self {
             site,
             memory: Memory::new(site.state.clone()),
+            sources: METRICS,
         }
+    }
+
+    /// The same with metrics from these sources.
+    #[must_use]
+    pub fn with(self, sources: &'a [&'static dyn MetricSource]) -> Self {
+        Self { sources, ..self }
     }
 
     /// The tasks that have rules.

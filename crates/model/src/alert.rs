@@ -12,7 +12,7 @@ use super::Version;
 use crate::{OpId, TaskId};
 
 mod channels;
-pub use channels::{Address, AlertSettings, ChannelSpec, EmailSpec, Tls, Way};
+pub use channels::{AlertSettings, ChannelSpec};
 
 /// The format of an alert.
 pub const ALERT_SCHEMA: &str = "snapback.alert/1";

@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Status, Version};
 use crate::{OpId, TaskId};
-use base::{Digest, SecretSource, clock::Moment};
+use base::{Digest, clock::Moment};
 
 /// The format of a task's state.
 pub const GUARD_SCHEMA: &str = "snapback.guard/1";
@@ -52,91 +53,17 @@ pub struct RuleSpec {
 
 /// Where a metric comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Metric {
-    /// The last line that a command prints, run in the task's folder.
-    Command {
-        /// The command line.
-        run: String,
-        /// Where in a JSON line the number is; the line itself when empty.
-        value: String,
-        /// Its time limit.
-        timeout: Duration,
-    },
-    /// New lines of a file.
-    File {
-        /// From the task's folder, or absolute.
-        path: String,
-        /// How a line becomes a sample.
-        line: LineRule,
-    },
-    /// A JSON document behind a URL.
-    Http {
-        /// The URL.
-        url: String,
-        /// Where in it the number is.
-        value: String,
-        /// A token to be sent as `Authorization: Bearer`.
-        token: Option<SecretSource>,
-        /// Its time limit.
-        timeout: Duration,
-    },
-    /// An instant query.
-    Prometheus {
-        /// The server.
-        url: String,
-        /// The query; must give one number.
-        query: String,
-        /// A token to be sent as `Authorization: Bearer`.
-        token: Option<SecretSource>,
-        /// Its time limit.
-        timeout: Duration,
-    },
-}
-
-/// How a line of a file becomes a sample.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LineRule {
-    /// Where in a JSON line the value is; empty for the whole line.
-    pub value: String,
-    /// A text: the sample is 1 when the value (or line) holds it, else 0.
-    pub bad: Option<String>,
-    /// Where in a JSON line the time is: RFC 3339, or seconds since 1970.
-    pub time: Option<String>,
-}
-
-impl Metric {
+pub struct Metric {
+    /// From which source: the key that it has in the configuration.
+    pub kind: String,
     /// Everything that decides what is run, read or asked: what a person agrees to.
-    pub fn describe(&self) -> String {
-        let with = |token: &Option<SecretSource>| {
-            token
-                .as_ref()
-                .map(|from| format!(", with the token in {from}"))
-                .unwrap_or_default()
-        };
-        match self {
-            Self::Command { run, .. } => run.clone(),
-            Self::File { path, .. } => format!("read {path}"),
-            Self::Http { url, token, .. } => format!("GET {url}{}", with(token)),
-            Self::Prometheus {
-                url, query, token, ..
-            } => format!("ask Prometheus at {url}{}: {query}", with(token)),
-        }
-    }
-
-    /// True when its samples say themselves when they were taken.
-    pub fn tells_times(&self) -> bool {
-        matches!(self, Self::File { line, .. } if line.time.is_some())
-    }
-
+    pub describes: String,
+    /// The keys of its source as they are written; of a secret only where it lies.
+    pub settings: Value,
     /// Its time limit; zero for what has none.
-    pub fn timeout(&self) -> Duration {
-        match self {
-            Self::Command { timeout, .. }
-            | Self::Http { timeout, .. }
-            | Self::Prometheus { timeout, .. } => *timeout,
-            Self::File { .. } => Duration::ZERO,
-        }
-    }
+    pub timeout: Duration,
+    /// True when its samples say themselves when they were taken.
+    pub tells_times: bool,
 }
 
 /// A comparison with a number.
@@ -262,7 +189,7 @@ pub struct Cursor {
 /// What is known of one rule.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RuleState {
-    /// The metric that the samples are of, as [`Metric::describe`] says.
+    /// The metric that the samples are of, as [`Metric::describes`] says.
     pub metric: String,
     /// Samples of the active version, oldest first.
     pub samples: Vec<Sample>,

@@ -144,11 +144,13 @@ pub fn commands_of(task: &TaskSpec, config: &str) -> Vec<ConfiguredCommand> {
         Probe::Http(url, limit) => Some(make(Role::Probe, format!("GET {url}"), *limit)),
         Probe::DiskFree(_) => None,
     }));
-    all.extend(
-        task.guard
-            .iter()
-            .map(|rule| make(Role::Metric, rule.metric.describe(), rule.metric.timeout())),
-    );
+    all.extend(task.guard.iter().map(|rule| {
+        make(
+            Role::Metric,
+            rule.metric.describes.clone(),
+            rule.metric.timeout,
+        )
+    }));
     all.extend(task.venv.iter().map(|venv| {
         let run = format!("build {venv} anew, with the Python that is in it and pip or uv");
         make(Role::Environment, run, Duration::ZERO)

@@ -1,22 +1,18 @@
 //! Alerts that fold, wait, are given up, and are sent once.
 
 use super::*;
-use crate::{
-    alert::words::tests::sample,
-    base::{Root, SecretSource},
-    model::alert::{Address, Severity, Way},
-};
+use crate::{alert::words::tests::sample, base::Root, model::alert::Severity};
 
 fn channel(name: &str, least: Severity) -> ChannelSpec {
-    let way = Way::Webhook {
-        url: Address::Plain("http://127.0.0.1:1".into()),
-        secret: SecretSource::Env("X".into()),
-    };
     ChannelSpec {
         name: name.into(),
+        kind: "webhook".into(),
+        describes: "JSON to http://127.0.0.1:1, signed with the variable X".into(),
+        settings: serde_json::json!({
+            "url": "http://127.0.0.1:1", "secret_from": { "env": "X" }
+        }),
         least,
         per_minute: 2,
-        way,
     }
 }
 

@@ -75,7 +75,7 @@ pub fn state(style: Style, zone: &TimeZone, state: &GuardState, rules: &[RuleSpe
             "{}: bad is {} of {}{dry}",
             safe(&rule.name),
             rule.fail,
-            safe(&rule.metric.describe())
+            safe(&rule.metric.describes)
         );
         let _ = match known
             .and_then(|known| Some((known, known.last.as_ref()?, known.judged.as_ref()?)))

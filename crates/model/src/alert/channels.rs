@@ -1,11 +1,13 @@
-//! Where alerts go: the channels that the configuration names, and how each of them is reached.
+//! Where alerts go: the channels that the configuration names.
 //!
-//! A secret is only ever where it lies, never its value.
+//! Which kinds there are, and what each of them needs, is in `alert` of the main crate. A secret is
+//! only ever where it lies, never its value.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
+
+use serde_json::Value;
 
 use super::Severity;
-use base::SecretSource;
 
 /// Where alerts go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,128 +45,22 @@ impl Default for AlertSettings {
 pub struct ChannelSpec {
     /// Its name.
     pub name: String,
+    /// Of which kind it is: the key that it has in the configuration.
+    pub kind: String,
+    /// Where its messages go and which secrets are used.
+    pub describes: String,
+    /// Its block as it is written; of a secret only where it lies.
+    pub settings: Value,
     /// What matters less is not sent.
     pub least: Severity,
     /// Most messages in a minute.
     pub per_minute: u32,
-    /// How it is reached.
-    pub way: Way,
-}
-
-/// An address that may be a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// Written in the configuration.
-    Plain(String),
-    /// Named there.
-    From(SecretSource),
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Plain(url) => f.write_str(url),
-            Self::From(source) => write!(f, "the address in {source}"),
-        }
-    }
-}
-
-/// How a channel is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Way {
-    /// A custom bot of a Feishu (Lark) group.
-    Feishu {
-        /// Its address, which lets anybody write to the group.
-        url: Address,
-        /// The key of its signature check, when that is on.
-        secret: Option<SecretSource>,
-    },
-    /// E-mail.
-    Email(EmailSpec),
-    /// A JSON document, signed.
-    Webhook {
-        /// Its address.
-        url: Address,
-        /// The key of the signature.
-        secret: SecretSource,
-    },
-}
-
-/// How a connection to a mail server is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tls {
-    /// TLS from the first byte, usually port 465.
-    Implicit,
-    /// `STARTTLS`, which must be there, usually port 587.
-    StartTls,
-    /// Not at all; only to this machine.
-    None,
-}
-
-/// A mail server and who writes to whom.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EmailSpec {
-    /// The server.
-    pub server: String,
-    /// Its port.
-    pub port: u16,
-    /// How the connection is protected.
-    pub tls: Tls,
-    /// The sender.
-    pub from: String,
-    /// The receivers.
-    pub to: Vec<String>,
-    /// The name to log in with.
-    pub user: Option<String>,
-    /// The password.
-    pub password: Option<SecretSource>,
 }
 
 impl ChannelSpec {
     /// Everything that decides where something is sent and which secrets are used: what a person
     /// agrees to.
     pub fn describe(&self) -> String {
-        let signed = |secret: &Option<SecretSource>| {
-            secret
-                .as_ref()
-                .map(|from| format!(", signed with {from}"))
-                .unwrap_or_default()
-        };
-        let what = match &self.way {
-            Way::Feishu { url, secret } => format!("Feishu card to {url}{}", signed(secret)),
-            Way::Webhook { url, secret } => {
-                format!("JSON to {url}{}", signed(&Some(secret.clone())))
-            }
-            Way::Email(mail) => mail.describe(),
-        };
-        format!("send alerts ({}): {what}", self.name)
-    }
-}
-
-impl EmailSpec {
-    /// The server, who logs in, and who writes to whom.
-    fn describe(&self) -> String {
-        let tls = match self.tls {
-            Tls::Implicit => "TLS",
-            Tls::StartTls => "STARTTLS",
-            Tls::None => "no TLS",
-        };
-        let user = self
-            .user
-            .as_ref()
-            .map(|user| format!(", as {user}"))
-            .unwrap_or_default();
-        let password = self
-            .password
-            .as_ref()
-            .map(|from| format!(" with the password in {from}"))
-            .unwrap_or_default();
-        format!(
-            "mail by {}:{} ({tls}{user}{password}) from {} to {}",
-            self.server,
-            self.port,
-            self.from,
-            self.to.join(", ")
-        )
+        format!("send alerts ({}): {}", self.name, self.describes)
     }
 }

@@ -21,10 +21,12 @@ fn version(text: &str) -> Version {
 fn rule() -> RuleSpec {
     RuleSpec {
         name: "errors".into(),
-        metric: Metric::Command {
-            run: "true".into(),
-            value: String::new(),
+        metric: Metric {
+            kind: "run".into(),
+            describes: "true".into(),
+            settings: serde_json::json!({ "run": "true" }),
             timeout: Duration::from_secs(1),
+            tells_times: false,
         },
         fail: Condition::parse("> 0.1").expect("it is one"),
         pass: Condition::parse("<= 0.05"),

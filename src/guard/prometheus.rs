@@ -1,0 +1,116 @@
+//! A metric that an instant query of Prometheus gives (its HTTP API, v1).
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::{
+    MetricSource, Place, Reading,
+    http::{get, with},
+    one, value,
+};
+use crate::model::{
+    guard::{Cursor, Metric},
+    settings::{Block, Declared, SecretBlock, check_url},
+    settings_block,
+};
+
+settings_block! {
+    /// A metric that Prometheus gives.
+    struct QueryBlock as "metric_prometheus" {
+        /// The URL of a Prometheus server.
+        #[schemars(regex(pattern = "^https?://"))]
+        prometheus: String,
+        /// The PromQL query for `prometheus`; it must return one number.
+        query: String,
+        /// Nothing: the query gives one number. It is taken because it always was.
+        value: Option<String>,
+        /// A token, sent as `Authorization: Bearer`.
+        token_from: Option<SecretBlock>,
+    }
+}
+
+/// `prometheus: …, query: …`.
+pub(super) struct Query;
+
+impl MetricSource for Query {
+    fn word(&self) -> &'static str {
+        "prometheus"
+    }
+
+    fn block(&self) -> Declared {
+        QueryBlock::declared()
+    }
+
+    fn describe(&self, block: &Value) -> Result<String, String> {
+        let block = QueryBlock::of(block)?;
+        let token = block.token_from.map(SecretBlock::source).transpose()?;
+        check_url(&block.prometheus)?;
+        let (url, token) = (server(&block.prometheus), with(token.as_ref()));
+        Ok(format!("ask Prometheus at {url}{token}: {}", block.query))
+    }
+
+    fn read(&self, metric: &Metric, place: &Place<'_>, _: &mut Option<Cursor>) -> Reading {
+        ask(metric, place).unwrap_or_else(Reading::Unread)
+    }
+}
+
+/// The address of the server, to which a path can be added.
+fn server(url: &str) -> &str {
+    url.trim_end_matches('/')
+}
+
+/// The one number of a query.
+fn ask(metric: &Metric, place: &Place<'_>) -> Result<Reading, String> {
+    let block = QueryBlock::of(&metric.settings)?;
+    let (server, query) = (server(&block.prometheus), encoded(&block.query));
+    let url = format!("{server}/api/v1/query?query={query}");
+    let document = get(&url, block.token_from, metric.timeout, place)?;
+    if value::at(&document, "status").and_then(Value::as_str) != Some("success") {
+        let said = value::at(&document, "error")
+            .and_then(Value::as_str)
+            .unwrap_or("no success");
+        return Err(format!("Prometheus says: {said:.200}"));
+    }
+    let kind = value::at(&document, "data.resultType").and_then(Value::as_str);
+    let result = value::at(&document, "data.result");
+    let found = match (kind, result) {
+        (Some("scalar"), Some(scalar)) => value::at(scalar, "1"),
+        (Some("vector"), Some(Value::Array(series))) => match &series[..] {
+            [] => return Ok(Reading::Nothing("the query gives no series".into())),
+            [only] => value::at(only, "value.1"),
+            many => {
+                return Err(format!(
+                    "the query gives {} series; make it one, with sum or max",
+                    many.len()
+                ));
+            }
+        },
+        _ => return Err("the query gives neither a number nor a vector".into()),
+    };
+    // A division by zero is written NaN or +Inf: there was nothing to count.
+    Ok(one(found.and_then(value::number), place.now))
+}
+
+/// A text as a part of a URL.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn queries_are_encoded() {
+        assert_eq!(
+            super::encoded("rate(x{a=\"b\"}[5m]) / 2"),
+            "rate%28x%7Ba%3D%22b%22%7D%5B5m%5D%29%20%2F%202"
+        );
+    }
+}
