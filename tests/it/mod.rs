@@ -1,7 +1,9 @@
 //! The fast ones: library level first, the command line only for wiring. What needs more
 //! than git, a shell and the usual tools is in `outside`, what breaks things in `faults`.
 
+mod added_channel;
 mod added_check;
+mod added_metric;
 mod added_source;
 mod added_step;
 mod alerts;
