@@ -1,8 +1,8 @@
-//! The integration tests, one program, so that it is compiled and linked once: `it` is fast,
-//! `faults` breaks things, `outside` needs programs that are not ours. Only the fast ones:
-//! `cargo test --test it -- --skip faults:: --skip outside::`.
+//! The integration tests, in one program, so that it is compiled and linked once: `it` is fast,
+//! `faults` injects faults, `outside` needs outside programs. To run only the fast ones: `cargo
+//! test --test it -- --skip faults:: --skip outside::`.
 //!
-//! `support` holds what they share: the simulated file system, the sandbox of real repositories,
+//! `support` holds the shared code: the simulated file system, the sandbox of real repositories,
 //! the harness that kills the real program at a chosen system call.
 #![allow(
     clippy::unwrap_used,

@@ -1,8 +1,8 @@
-//! Many processes at once on one repository and its linked work tree: snapback, git and an editor,
-//! one of them killed at a random moment. No deadlock; whoever waits is told for whom; every
-//! release that was acknowledged is there and verifies; nobody's update is lost.
+//! Many concurrent processes on one repository and its linked work tree: snapback, git and an
+//! editor, one of them killed at a random moment. There is no deadlock, a process that is locked
+//! out learns by whom, every acknowledged release exists and verifies, and no update is lost.
 //!
-//! `SNAPBACK_ROUNDS` says how many rounds.
+//! `SNAPBACK_ROUNDS` sets the number of rounds.
 
 use std::{
     process::{Child, Stdio},
@@ -16,7 +16,7 @@ use crate::support::{
     sim::crash::Random,
 };
 
-/// Nothing that is at work here takes so long, however busy the machine is.
+/// No process here takes this long, however busy the machine is.
 const DEADLOCK: Duration = Duration::from_mins(2);
 
 fn rounds() -> u64 {
@@ -26,7 +26,7 @@ fn rounds() -> u64 {
         .unwrap_or(4)
 }
 
-/// Four tasks, each released as 1.0.0 and 1.1.0, and a linked work tree on another branch.
+/// Creates four tasks, each released as 1.0.0 and 1.1.0, and a linked work tree on another branch.
 fn repository() -> Sandbox {
     let sandbox = Sandbox::new(4);
     for task in ["T01", "T02", "T03", "T04"] {
@@ -40,7 +40,7 @@ fn repository() -> Sandbox {
     sandbox
 }
 
-/// A change of a task that makes a version.
+/// Changes a task to a new version.
 fn raise(sandbox: &Sandbox, task: &str, _from: &str, to: &str) {
     sandbox.write(
         &format!("tasks/{task}/config.yaml"),
@@ -52,7 +52,7 @@ fn raise(sandbox: &Sandbox, task: &str, _from: &str, to: &str) {
     );
 }
 
-/// What a process is for.
+/// The job of a process.
 #[derive(Debug, Clone, PartialEq)]
 enum Part {
     /// A release of this task.
@@ -61,11 +61,11 @@ enum Part {
     Rollback,
     /// A commit of `README.md` with this message.
     Commit(String),
-    /// What only reads or tidies up.
+    /// Reading or tidying up only.
     Beside,
 }
 
-/// One process.
+/// A running process.
 struct Worker {
     part: Part,
     child: Child,
@@ -83,7 +83,7 @@ fn start(sandbox: &Sandbox, part: Part, program: &str, argv: &[&str]) -> Worker 
     }
 }
 
-/// Starts one of everything.
+/// Starts one process of every kind.
 fn crowd(main: &Sandbox, linked: &Sandbox, round: u64) -> Vec<Worker> {
     let snapback = snapback_program();
     let wait = |argv: &[&'static str]| [argv, &["--yes", "--lock-wait", "60s"]].concat();
@@ -140,7 +140,7 @@ fn crowd(main: &Sandbox, linked: &Sandbox, round: u64) -> Vec<Worker> {
     ]
 }
 
-/// Waits for a process; its exit code and words. One that does not end is a deadlock.
+/// Waits for a process. Returns its exit code and output; one that does not end is a deadlock.
 fn end(mut worker: Worker, seen: &mut Seen) -> (Part, Option<i32>, String) {
     let begun = Instant::now();
     while worker.child.try_wait().unwrap().is_none() {
@@ -151,12 +151,12 @@ fn end(mut worker: Worker, seen: &mut Seen) -> (Part, Option<i32>, String) {
         std::thread::yield_now();
     }
     let output = worker.child.wait_with_output().unwrap();
-    // What becomes of an operation is a report on standard output, also when it was put back.
+    // The outcome of an operation is reported on standard output, even when it was undone.
     let words = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
     if words.contains("panicked at") {
         seen.left.push(format!("{:?} panics: {words}", worker.part));
     }
-    // Locks of git say only where they are: whoever holds one left no name in it.
+    // git's locks tell only where they are: their owner leaves no name in them.
     let named = ["pid ", "collection", ".lock exists"]
         .iter()
         .any(|holder| words.contains(holder));
@@ -169,7 +169,7 @@ fn end(mut worker: Worker, seen: &mut Seen) -> (Part, Option<i32>, String) {
     (worker.part, output.status.code(), words)
 }
 
-/// Finishes what the killed one left, in the work tree where it was at work.
+/// Finishes what the killed process left, trying both work trees.
 fn recover(main: &Sandbox, linked: &Sandbox, word: &str, seen: &mut Seen) {
     let codes = [main, linked].map(|sandbox| sandbox.snapback(&["op", word, "--yes"]));
     for again in [main, linked] {
@@ -182,7 +182,7 @@ fn recover(main: &Sandbox, linked: &Sandbox, word: &str, seen: &mut Seen) {
     }
 }
 
-/// Everything that was acknowledged is there.
+/// Checks that everything that was acknowledged exists.
 fn look(main: &Sandbox, linked: &Sandbox, done: &[Part], seen: &mut Seen) {
     for part in done {
         match part {
@@ -237,7 +237,7 @@ fn look(main: &Sandbox, linked: &Sandbox, done: &[Part], seen: &mut Seen) {
             }
         }
     }
-    // A git that was killed leaves its lock: that is git's.
+    // A killed git leaves its lock, which is git's business.
     let unsound = main
         .unsound()
         .into_iter()
@@ -252,7 +252,7 @@ fn whoever_is_killed_no_acknowledged_work_of_anybody_is_lost() {
     let (mut killed, mut acknowledged, mut refused) = (0, 0, 0);
     for round in 0..rounds() {
         let main = base.copy();
-        // The linked work tree knows the repository by its absolute path.
+        // The linked work tree refers to the repository by its absolute path.
         main.git(&["worktree", "repair", "../linked"]).expect(0);
         let linked = Sandbox::beside(&main, "linked");
         for (sandbox, tasks) in [(&main, &["T01", "T02"][..]), (&linked, &["T03"])] {
@@ -284,7 +284,7 @@ fn whoever_is_killed_no_acknowledged_work_of_anybody_is_lost() {
             .iter()
             .filter(|(_, code, _)| code.is_some_and(|code| code != 0))
             .count();
-        // Refusals are for a reason, and change nothing.
+        // Every refusal has one of the known reasons.
         for (part, code, words) in &ends {
             let reasons = [Some(0), Some(6), Some(7), Some(8), Some(11), None];
             let git_refused = *part == Part::Beside && *code == Some(128);

@@ -1,5 +1,5 @@
-//! Acts that have no journal, and the log itself, on a disk that loses what was not synced, at
-//! every call: afterwards the log is whole and has exactly one line of every act that had begun.
+//! Actions without a journal, and the audit log itself, on a disk that loses unsynced data, with a
+//! crash at every call: the log is whole, with exactly one line for every action that had begun.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ fn trail(disk: &SimFs) -> Trail {
     Trail::new(Arc::new(disk.clone()))
 }
 
-/// How the log says that an act ended, each time it says so.
+/// Returns the recorded ends of an action, in order.
 fn ends(disk: &SimFs, id: &str) -> Vec<End> {
     let entries = trail(disk).entries().unwrap().0;
     entries
@@ -28,10 +28,10 @@ fn ends(disk: &SimFs, id: &str) -> Vec<End> {
         .collect()
 }
 
-/// A file that stands for what an act does.
+/// The file that stands for the effect of an action.
 const DEED: &str = "deed";
 
-/// An act with its ticket: the deed is one synced name.
+/// Runs an action with its ticket; its effect is one synced name.
 fn act(disk: &SimFs) -> Option<()> {
     let (ticket, _) = trail(disk).begin(saying("act-1", End::Done)).ok()?;
     let root = RelPath::root();
@@ -40,7 +40,7 @@ fn act(disk: &SimFs) -> Option<()> {
     ticket.close(&End::Done.into()).ok().map(drop)
 }
 
-/// What the next command does, and what must hold then.
+/// Does what the next command does, and asserts what must hold then.
 fn judge(disk: &SimFs, reported: bool) {
     trail(disk)
         .append(&saying("000002-00000002", End::Done), Once::New)
@@ -61,7 +61,7 @@ fn judge(disk: &SimFs, reported: bool) {
     assert!(left.is_empty(), "nothing is pending: {left:?}");
 }
 
-/// Runs an act on disks that crash at every call, and judges everything that they may hold.
+/// Runs an action on disks that crash at every call, and judges all disks that this can leave.
 fn sweep(base: &SimFs) -> usize {
     let mut looked = 0;
     for k in 1.. {

@@ -1,9 +1,9 @@
-//! A put, a restore or a collection is killed, or its calls fail, at many points: what was stored
-//! before is still there, no file is half of anything, nothing of the user's is lost, and the
-//! next run finishes the work.
+//! Kills and failing calls at many points of a put, a restore or a collection: what was stored
+//! before still exists, no file is half written, no user data is lost, and the next run finishes
+//! the work.
 //!
-//! By default some points are visited, in turn in each way. `SNAPBACK_SWEEP_STRIDE=1` kills at
-//! every point, `SNAPBACK_SWEEP=full` disturbs every point in every way.
+//! By default some points are visited, with the modes in turn. `SNAPBACK_SWEEP_STRIDE=1` kills at
+//! every point, `SNAPBACK_SWEEP=full` disturbs every point in every mode.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use std::{collections::BTreeMap, ffi::OsString, fs, path::Path};
@@ -15,7 +15,7 @@ use crate::support::{
     sandbox::snapback_program,
 };
 
-/// The ways in which a call is disturbed, in turn: `EIO` is 5, `ENOSPC` 28.
+/// The modes in which a call is disturbed, in turn: `EIO` is 5, `ENOSPC` 28.
 const MODES: [Mode; 5] = [
     Mode::Kill,
     Mode::ErrAll(28),
@@ -23,10 +23,10 @@ const MODES: [Mode; 5] = [
     Mode::Err(5),
     Mode::Torn,
 ];
-/// Points that are visited by default.
+/// The number of points visited by default.
 const VISITS: u64 = 15;
 
-/// The files of a folder.
+/// Reads the files of a folder.
 fn files(top: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = BTreeMap::new();
     let Ok(entries) = fs::read_dir(top) else {
@@ -79,7 +79,7 @@ fn words(words: &[&str]) -> Vec<OsString> {
     words.iter().map(Into::into).collect()
 }
 
-/// The points and ways to disturb a command of so many calls.
+/// Returns the points and modes for a command with this many calls.
 fn visits(calls: u64) -> Vec<(u64, Mode)> {
     if std::env::var("SNAPBACK_SWEEP").is_ok_and(|word| word == "full") {
         return (1..=calls)
@@ -108,7 +108,7 @@ fn done(sandbox: &Sandbox, argv: &[OsString]) {
     sandbox.snapback(&words).expect(0);
 }
 
-/// Disturbs a command in copies of a sandbox, and has each copy judged.
+/// Disturbs a command in copies of a sandbox, and judges each copy.
 fn sweep(
     base: &Sandbox,
     argv: impl Fn(&Sandbox) -> Vec<OsString>,

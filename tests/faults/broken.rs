@@ -14,15 +14,15 @@ use crate::support::{
     sweep::{CUTS, FAULTS, Fault, sweep_of},
 };
 
-/// Lets git put the files back, as many scripts do: no journal, no copies, no syncs.
+/// Lets git restore the files, as many scripts do: no journal, no copies, no syncs.
 const BY_GIT: &str = "#!/bin/sh\nset -e\ngit checkout -q T01-v1.0.0 -- tasks/T01\ngit commit -q -m back -- tasks/T01\n";
 
-/// Runs the real program and never says that it failed.
+/// Returns a script that runs the real program and never reports its failure.
 fn always_good() -> String {
     format!("#!/bin/sh\n{} \"$@\"\nexit 0\n", snapback_program())
 }
 
-/// A program in a folder of its own.
+/// Writes a program to its own folder.
 fn script(dir: &Path, text: &str) -> PathBuf {
     let path = dir.join("snapback");
     fs::write(&path, text).unwrap();
@@ -30,7 +30,7 @@ fn script(dir: &Path, text: &str) -> PathBuf {
     path
 }
 
-/// What the sweep says of a program in place of the rollback.
+/// Returns the verdict of the sweep on a program in place of the rollback.
 fn caught(
     program: &str,
     faults: &[(&'static str, Fault)],

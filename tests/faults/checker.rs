@@ -1,8 +1,8 @@
-//! Tests of the checker: for each promise a world that breaks that one and no other.
+//! Tests of the checker: for each promise, a world that breaks only that promise.
 
 use crate::support::checker::{Claim, PROMISES, Recovered, Seen, State, judge};
 
-/// A world of one file and one record.
+/// Returns a world of one file and one record.
 fn state(word: &str) -> State {
     let mut state = State::default();
     state
@@ -14,7 +14,7 @@ fn state(word: &str) -> State {
     state
 }
 
-/// A run that was killed, recovered, undone and redone, with nothing to complain about.
+/// Returns a run that was killed, recovered, undone and redone, with no violations.
 fn good() -> Seen {
     let (old, new) = (state("old"), state("new"));
     Seen {
@@ -33,7 +33,7 @@ fn good() -> Seen {
 /// A way to break one promise.
 type Breaking = (&'static str, fn(&mut Seen));
 
-/// At least one for every promise.
+/// The ways to break each promise, at least one for each.
 const BREAKINGS: [Breaking; 32] = [
     ("I1", |seen| seen.lost.push("T/file".into())),
     ("I2", |seen| set_found(seen, |state| state.task.clear())),
@@ -120,7 +120,7 @@ const BREAKINGS: [Breaking; 32] = [
     }),
 ];
 
-/// What was said in a world that was old before.
+/// Returns a claim about a run whose world was old before.
 fn claim(sentence: &str, after: &str, unfinished: bool) -> Claim {
     Claim {
         sentence: sentence.into(),
@@ -131,7 +131,7 @@ fn claim(sentence: &str, after: &str, unfinished: bool) -> Claim {
     }
 }
 
-/// Changes what was found, and what was found again after it.
+/// Changes the state that was found, and those found again after it.
 fn set_found(seen: &mut Seen, change: impl Fn(&mut State)) {
     for state in [
         &mut seen.found,
@@ -142,7 +142,7 @@ fn set_found(seen: &mut Seen, change: impl Fn(&mut State)) {
     }
 }
 
-/// What was found is the old state, and the recovery says so.
+/// Makes the found state the old one, as the recovery says.
 fn go_back(seen: &mut Seen) {
     let old = seen.old.clone();
     (seen.found, seen.again, seen.derived) = (old.clone(), Some(old.clone()), Some(old));

@@ -1,7 +1,7 @@
-//! The crash model over the real code: store, journal, steps and recovery on a disk that loses
-//! whatever was not synced, at every call. Invariants I1 to I6 after each.
+//! The crash model applied to the real code: store, journal, steps and recovery on a disk that
+//! loses unsynced data, with a crash at every call. Invariants I1 to I6 are checked after each.
 //!
-//! `SNAPBACK_CRASH_STATES` says how many disks to look at; the default keeps a debug build fast.
+//! `SNAPBACK_CRASH_STATES` sets the number of disks; the default keeps a debug build fast.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::support::{
     world::World,
 };
 
-/// How many disks to look at in all.
+/// Returns the total number of disks to examine.
 fn wanted() -> usize {
     std::env::var("SNAPBACK_CRASH_STATES")
         .ok()
@@ -21,11 +21,11 @@ fn wanted() -> usize {
         .unwrap_or(1_000)
 }
 
-/// Explores and says how far it got.
+/// Explores a scenario and reports how far it got.
 fn explore(name: &str, scenario: &Scenario, share: usize) {
     let begun = Instant::now();
     let calls = alone(|| scenario.calls());
-    // Each disk brings about two more: cut recoveries and what follows them.
+    // Each disk leads to about two more: cut recoveries and what follows them.
     let limit = (wanted() / share / usize::try_from(calls).unwrap()).max(4);
     let looked = scenario
         .explore(limit, 31)
@@ -77,7 +77,7 @@ fn what_somebody_else_wrote_in_between_is_kept() {
     }
 }
 
-/// The sync points of the rooms that an operation goes through.
+/// Returns the sync points of the rooms that an operation goes through.
 fn points() -> Vec<SyncPoint> {
     [
         &store::SYNC_POINTS[..],
@@ -94,7 +94,7 @@ fn each_skipped_sync_is_noticed() {
     let begun = Instant::now();
     let points = points();
     for point in points.iter().copied() {
-        // Only the third writes an index.
+        // Only the indexing scenario writes an index.
         let scenarios = match point {
             store::sync_points::INDEX_FILE | store::sync_points::INDEX_DIR => vec![indexing()],
             _ => vec![first(), second()],

@@ -1,9 +1,9 @@
-//! Every byte of every file that snapback owns is changed: a command says so and names the file, or
-//! the file can be made again and nothing changes. Never a panic, never wrong bytes, never a good
-//! answer that is not the old one.
+//! Damage to every byte of every file that snapback owns: either a command reports it and names the
+//! file, or the file can be rebuilt and nothing changes. There is never a panic, never wrong bytes,
+//! and never a successful answer that differs from the old one.
 //!
-//! By default a few hundred damages; `SNAPBACK_SWEEP=full` flips every bit of every byte, and
-//! `SNAPBACK_DAMAGES` says another number.
+//! By default a few hundred damages are tried; `SNAPBACK_SWEEP=full` flips every bit of every byte,
+//! and `SNAPBACK_DAMAGES` sets another number.
 
 use std::{
     collections::BTreeMap,
@@ -29,12 +29,12 @@ use crate::support::{
     sandbox::config,
 };
 
-/// Damages by default, spread over all files.
+/// The default number of damages, spread over all files.
 const SAMPLE: usize = 300;
 const LARGE: &str = "tasks/T01/model.bin";
 
-/// A small repository with a file of every kind: two releases, a rollback, its undo, verdicts, a
-/// stored folder, what a collection noted.
+/// Creates a small repository with a file of every kind: two releases, a rollback, its undo,
+/// verdicts, a stored folder, notes of a collection.
 fn repository() -> Sandbox {
     let sandbox = Sandbox::empty();
     sandbox.write("tasks/T01/config.yaml", config("1.0.0", 3).as_bytes());
@@ -75,8 +75,8 @@ fn repository() -> Sandbox {
     sandbox
 }
 
-/// True for what can be made again or is only there for people: whatever it holds, nothing depends
-/// on it.
+/// Returns whether a file can be rebuilt or is only there for people: nothing depends on its
+/// contents.
 fn is_derived(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let made_again = [
@@ -93,7 +93,7 @@ fn is_derived(path: &str) -> bool {
         || name == "index.new"
 }
 
-/// The files that snapback owns, below the work tree.
+/// Lists the files that snapback owns, below the work tree.
 fn owned(sandbox: &Sandbox) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![sandbox.at(".git/snapback"), sandbox.at("snapshots")];
@@ -126,7 +126,7 @@ fn text(failure: &Failure) -> String {
     format!("{} {}", failure.chain().join(": "), hints.join(" "))
 }
 
-/// One reader: what it answers, or what it complains about.
+/// A reader's answer or its complaint.
 type Answer = Result<String, String>;
 
 /// Opens the repository anew, as every command does.
@@ -134,7 +134,7 @@ fn open(root: &Path) -> Result<App, String> {
     App::open(root, Options::default()).map_err(|failure| text(&failure))
 }
 
-/// The check of the store.
+/// Checks the store.
 fn store(root: &Path) -> Answer {
     let (report, _) = open(root)?
         .check_store(Level::Fast, None)
@@ -146,7 +146,7 @@ fn store(root: &Path) -> Answer {
     }
 }
 
-/// Operations, one by one.
+/// Reads the operations one by one.
 fn operations(root: &Path) -> Answer {
     let app = open(root)?;
     let lines = app.operations().map_err(|failure| text(&failure))?;
@@ -160,7 +160,7 @@ fn operations(root: &Path) -> Answer {
     Ok(all.concat())
 }
 
-/// Where the task stands, and what was said of its versions.
+/// Reads the task's position and the verdicts on its versions.
 fn standing(root: &Path) -> Answer {
     let app = open(root)?;
     let status = app.status(&[]).map_err(|failure| text(&failure))?;
@@ -172,7 +172,7 @@ fn standing(root: &Path) -> Answer {
     ))
 }
 
-/// The verification of every release.
+/// Verifies every release.
 fn releases(root: &Path) -> Answer {
     let app = open(root)?;
     for version in versions() {
@@ -190,7 +190,7 @@ fn releases(root: &Path) -> Answer {
     Ok(String::new())
 }
 
-/// The bytes that come back, and the names in the store.
+/// Reads the restored bytes and the names in the store.
 fn contents(root: &Path) -> Answer {
     let app = open(root)?;
     let mut all = Vec::new();
@@ -209,7 +209,7 @@ fn contents(root: &Path) -> Answer {
     ))
 }
 
-/// The check of the audit log.
+/// Checks the audit log.
 fn audit(root: &Path) -> Answer {
     let check = open(root)?
         .check_audit()
@@ -221,7 +221,7 @@ fn audit(root: &Path) -> Answer {
     }
 }
 
-/// The check of the reports, as `doctor` does it.
+/// Checks the reports, as `doctor` does.
 fn reports(root: &Path) -> Answer {
     let damaged = open(root)?
         .damaged_reports()
@@ -241,10 +241,10 @@ fn versions() -> [Version; 2] {
     ["1.0.0", "1.1.0"].map(|version| version.parse().unwrap())
 }
 
-/// A command, as far as it reads.
+/// The reading part of a command.
 type Reader = fn(&Path) -> Answer;
 
-/// All readers, for a file those first that should notice.
+/// Returns all readers, starting with those that should notice damage of this file.
 fn readers(path: &str) -> Vec<Reader> {
     let mut all: Vec<Reader> = vec![
         store, operations, standing, releases, contents, audit, reports,
@@ -261,7 +261,7 @@ fn readers(path: &str) -> Vec<Reader> {
     all
 }
 
-/// Part of a complaint that shows which file is meant.
+/// Returns whether a complaint shows which file is meant.
 fn names(path: &str, complaint: &str) -> bool {
     let short = path.split('/').find_map(|part| {
         part.split_once('-')
@@ -280,7 +280,7 @@ fn names(path: &str, complaint: &str) -> bool {
         || (path.contains("verdicts") && complaint.contains("verdict"))
 }
 
-/// What is wrong about how a damage is answered; `thorough` asks every reader.
+/// Returns what is wrong with the answers to a damage; `thorough` asks every reader.
 fn judge(
     root: &Path,
     path: &str,
@@ -298,7 +298,7 @@ fn judge(
                 return Some(format!("a cache stops a command: {complaint}"));
             }
             Ok(Err(complaint)) if names(path, &complaint) => noticed = true,
-            // A command that cannot go on says what it sees; another one names the file.
+            // A command that cannot go on reports what it sees; another one names the file.
             Ok(Ok(answer)) if answer != *slot && !noticed => {
                 return Some(format!("another answer and no complaint: {answer}"));
             }
@@ -311,7 +311,7 @@ fn judge(
     (!noticed && !is_derived(path)).then(|| "nothing notices and names it".into())
 }
 
-/// Every damage: a file, a byte, a bit.
+/// Returns every damage: a file, a byte, a bit.
 fn damages(files: &BTreeMap<String, Vec<u8>>) -> Vec<(&String, usize, u8)> {
     let every = files.iter().flat_map(|(path, bytes)| {
         (0..bytes.len()).flat_map(move |at| (0..8).map(move |bit| (path, at, bit)))
@@ -323,14 +323,14 @@ fn damages(files: &BTreeMap<String, Vec<u8>>) -> Vec<(&String, usize, u8)> {
     let wanted = std::env::var("SNAPBACK_DAMAGES").map_or(SAMPLE, |text| {
         text.parse().expect("SNAPBACK_DAMAGES is a number")
     });
-    // A prime above their number: as many different ones as are wanted, all over the files.
+    // A prime above their number picks as many different ones as wanted, spread over all files.
     let prime = 2_147_483_647;
     (0..wanted.min(every.len()))
         .map(|nth| every[nth * prime % every.len()])
         .collect()
 }
 
-/// Writes a new file in the place of one: git has some of them under other names.
+/// Replaces a file by a new one: git has some of them under several names.
 fn replace(sandbox: &Sandbox, path: &str, bytes: &[u8]) {
     std::fs::remove_file(sandbox.at(path)).unwrap();
     sandbox.write(path, bytes);
@@ -369,7 +369,7 @@ fn every_changed_byte_is_named_or_does_no_harm() {
                             .unnoticed
                             .push(format!("bit {bit} of byte {at} of {path}: {wrong}"));
                     }
-                    // What was found wrong is noted, in the log of verdicts and in the audit log.
+                    // The damage found is recorded in the log of verdicts and in the audit log.
                     for (path, bytes) in files
                         .iter()
                         .filter(|(path, bytes)| sandbox.read(path) != **bytes)

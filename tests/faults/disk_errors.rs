@@ -1,8 +1,8 @@
-//! Errors of the disk at every call: full, broken, once and for ever; and recovery on a disk that
-//! has not one byte left.
+//! Disk errors at every call: a full and a broken disk, once and for ever; and recovery on a disk
+//! without a single free byte.
 //!
-//! Success is never reported falsely, and an operation that could not end is ended on the healed
-//! disk. Taking back needs no room but the reserve, on the simulated and on a real small disk.
+//! Success is never reported falsely, and an operation that could not end is ended once the disk
+//! works again. Undoing needs no space but the reserve, on the simulated and on a real small disk.
 
 use snapback::journal::Ended;
 
@@ -13,7 +13,7 @@ use crate::support::{
     world::World,
 };
 
-/// One error at the `k`-th call; whether the error came.
+/// Injects one error at the `k`-th call. Returns whether the error occurred.
 fn fails(scenario: &Scenario, k: u64, errno: i32, for_ever: bool) -> Result<bool, String> {
     let disk = scenario.base.fork();
     disk.fail_at(k, errno, for_ever);
@@ -62,7 +62,7 @@ fn every_error_at_every_call_is_survived_and_never_a_false_success() {
     println!("{runs} runs with an error");
 }
 
-/// Takes back on a disk that is full to the last byte, also when cut once on the way.
+/// Undoes on a disk that is full to the last byte, even when cut once on the way.
 fn takes_back_without_room(scenario: &Scenario, disk: &SimFs, cut_at: u64) -> Result<(), String> {
     let room = disk.used();
     disk.limit_room(room);

@@ -1,5 +1,5 @@
-//! A guard that fires, and a rollback that waits to be confirmed, are killed at many points with
-//! all that they started: the next one brings the same story to the same end.
+//! Kills of a guard that fires, and of a rollback that waits for confirmation, at many points with
+//! all processes that they started: the next run reaches the same end.
 //!
 //! `SNAPBACK_SWEEP_STRIDE=1` kills at every point.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -13,10 +13,10 @@ use crate::support::{
     story::set_version,
 };
 
-/// Points that are visited by default.
+/// The number of points visited by default.
 const VISITS: u64 = 14;
 
-/// Two releases of T01, which stands at the second, and a rule that fails.
+/// Creates two releases of T01, the second of them active, and a rule that fails.
 fn guarded() -> Sandbox {
     let sandbox = Sandbox::new(1);
     for version in ["1.1.0", "1.2.0"] {
@@ -126,7 +126,7 @@ fn a_rollback_that_nobody_confirms_goes_back_wherever_everything_is_killed() {
                 (vec![], vec![]),
                 "{ran:?}"
             );
-            // Nothing is in the way of what comes next.
+            // Nothing blocks the next rollback.
             sandbox
                 .snapback(&["rollback", "-t", "T01", "--yes"])
                 .expect(0);

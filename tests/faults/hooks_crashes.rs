@@ -1,6 +1,6 @@
-//! Hooks installed and taken away on a disk that loses its power, and by a program that is killed
-//! or whose calls fail: the hook that was there runs at every moment, and the same command finishes
-//! the work. `SNAPBACK_SWEEP_STRIDE=1` visits every call of the real program.
+//! Installation and removal of hooks on a disk that loses power, and by a program that is killed or
+//! whose calls fail: a foreign hook runs at every moment, and repeating the command finishes the
+//! work. `SNAPBACK_SWEEP_STRIDE=1` visits every call of the real program.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ fn script() -> Vec<u8> {
     )
 }
 
-/// What runs: the foreign hook alone, or ours and the foreign one behind it.
+/// Returns whether the foreign hook runs, alone or behind ours.
 fn foreign_runs(disk: &SimFs, there: bool) -> bool {
     let (now, kept) = (disk.get("pre-push"), disk.get(KEPT));
     match now.as_deref() {
@@ -46,7 +46,7 @@ fn foreign_runs(disk: &SimFs, there: bool) -> bool {
     }
 }
 
-/// Everything of ours is taken away, as an uninstallation does.
+/// Removes everything of ours, as an uninstallation does.
 fn take_all(disk: &SimFs) -> Option<()> {
     let place = Place { fs: disk };
     place.sweep().ok()?;
@@ -56,9 +56,9 @@ fn take_all(disk: &SimFs) -> Option<()> {
     Some(())
 }
 
-/// Crashes an act at every call; every disk that may be left is judged, and after the act was done
-/// also that it stays done: `ours` says whether our script is there then. Returns how many there
-/// were.
+/// Crashes an action at every call and judges every disk that this can leave; after the action was
+/// done, also that it stays done: `ours` says whether our script exists then. Returns the number of
+/// disks.
 fn sweep(
     base: &SimFs,
     there: bool,
@@ -111,7 +111,7 @@ fn sweep(
     sim::sweep(base, 40, 1, |disk| act(disk).ok_or(()), look)
 }
 
-/// Installation and removal on a disk that skips a sync, if one is named.
+/// Installs and removes on a disk that skips a sync, if one is named.
 fn both(skipped: Option<SyncPoint>) -> Result<u64, String> {
     let mut looked = 0;
     for there in [true, false] {
@@ -154,24 +154,24 @@ fn every_sync_of_an_installation_is_needed() {
     }
 }
 
-/// Where a guard keeps what it knows.
+/// Opens the memory of a guard.
 fn state(disk: &SimFs) -> Memory {
     Memory::new(Arc::new(disk.clone()))
 }
 
-/// Where the rollbacks lie that wait to be confirmed.
+/// Opens the rollbacks that wait for confirmation.
 fn waiting(disk: &SimFs) -> Confirmations {
     Confirmations::new(Arc::new(disk.clone()))
 }
 
-/// What a guard knows while this version is active.
+/// Returns the memory of a guard while this version is active.
 fn known(task: &TaskId, version: &str) -> GuardState {
     let mut known = GuardState::new(task);
     known.version = Some(version.parse().unwrap());
     known
 }
 
-/// A rollback that waits.
+/// Returns a waiting rollback.
 fn pending(task: &TaskId) -> Pending {
     Pending {
         schema: CONFIRM_SCHEMA.into(),
@@ -188,7 +188,7 @@ fn pending(task: &TaskId) -> Pending {
     }
 }
 
-/// What lies there: the version that the guard knows, and whether a rollback waits.
+/// Reads the version that the guard knows, and whether a rollback waits.
 fn read(disk: &SimFs, task: &TaskId) -> Result<(Option<Version>, bool), String> {
     let known = state(disk).load(task).map_err(|error| error.to_string())?;
     let waits = waiting(disk)
@@ -197,8 +197,7 @@ fn read(disk: &SimFs, task: &TaskId) -> Result<(Option<Version>, bool), String> 
     Ok((known.version, waits.is_some()))
 }
 
-/// The state of a guard, and a rollback that waits to be confirmed: written, written again,
-/// removed.
+/// Writes, rewrites and removes the state of a guard and a rollback that waits for confirmation.
 fn guard_files(skipped: Option<SyncPoint>) -> Result<u64, String> {
     let task: TaskId = "T01".parse().unwrap();
     let base = SimFs::new();
@@ -271,7 +270,7 @@ mod killed {
         sandbox::snapback_program,
     };
 
-    /// The ways in which a call is disturbed, in turn: `EIO` is 5, `ENOSPC` 28.
+    /// The modes in which a call is disturbed, in turn: `EIO` is 5, `ENOSPC` 28.
     const MODES: [Mode; 5] = [
         Mode::Kill,
         Mode::ErrAll(28),
@@ -279,7 +278,7 @@ mod killed {
         Mode::Err(5),
         Mode::Torn,
     ];
-    /// Points that are visited by default.
+    /// The number of points visited by default.
     const VISITS: u64 = 10;
 
     /// The hooks by name, each with its mode and bytes, and the configuration.
@@ -333,7 +332,7 @@ mod killed {
         {
             let sandbox = prepared(&mut before);
             let ran = killer::run(&target(&sandbox), MODES[nth % MODES.len()], k).unwrap();
-            // Whatever happened, the foreign hook runs once.
+            // In every case the foreign hook runs once.
             sandbox
                 .git(&["commit", "-q", "--allow-empty", "-m", "x"])
                 .expect(0);

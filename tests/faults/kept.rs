@@ -1,5 +1,5 @@
-//! What a person wrote between a crash and its recovery stays in place, or is named everywhere and
-//! comes back by a command; and so does what an operation overwrote.
+//! Edits made between a crash and its recovery, and data overwritten by an operation: they stay in
+//! place, or are named everywhere and can be restored by a command.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use std::{fs, os::unix::fs::symlink, path::Path};
@@ -19,7 +19,7 @@ const ROLLBACK: &[&str] = &[
 ];
 const WORDS: &[u8] = b"a person's own words\n";
 
-/// What the person does.
+/// A person's edit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Edit {
     Write,
@@ -27,7 +27,7 @@ enum Edit {
     Delete,
 }
 
-/// Places that the rollback changes, makes, deletes, and that were edited before it.
+/// Paths that the rollback changes, creates, deletes, and that were edited before it.
 const PLACES: [&str; 4] = [
     "tasks/T01/signal.py",
     "tasks/T01/lib/rules.py",
@@ -35,7 +35,7 @@ const PLACES: [&str; 4] = [
     "tasks/T01/run.sh",
 ];
 
-/// What lies at a path: bytes, or where a link leads.
+/// Returns the bytes at a path, or the target of a link.
 fn there(path: &Path) -> Option<Vec<u8>> {
     if path.is_symlink() {
         return Some(path.read_link().unwrap().to_str().unwrap().into());
@@ -56,7 +56,7 @@ fn edit(sandbox: &Sandbox, place: &str, edit: Edit) {
     }
 }
 
-/// A copy in which a rollback was killed at its k-th call.
+/// Returns a copy in which a rollback was killed at its k-th call.
 fn crashed(base: &Sandbox, k: u64) -> Sandbox {
     let sandbox = base.copy();
     let argv = std::iter::once(snapback_program().into())
@@ -75,16 +75,16 @@ fn crashed(base: &Sandbox, k: u64) -> Sandbox {
     sandbox
 }
 
-/// Right ends of a recovery that need not name the edit, which is still there when `stays`.
+/// Returns whether a recovery may omit the edit, which is still there when `stays`.
 fn is_honest_without_names(ran: &Ran, answer: &Value, place: &str, stays: bool) -> bool {
     let report = &answer["data"]["report"];
-    // Past its files it is the check of them that fails: then it is put back, and the edit stays
-    // and is named.
+    // When the check fails after the files were changed, they are restored, and the edit stays and
+    // is named.
     let is_put_back = ran.code == 4
         && report["outcome"] == "undone"
         && report["kept"].to_string().contains(place);
-    // Where they were verified already, the edit stays, and what was verified before it is not
-    // called so.
+    // When the files were already verified, the edit stays, and the earlier verification is not
+    // reported as valid.
     let is_told = ran.code == 4
         && report["outcome"] == "done"
         && stays
@@ -92,7 +92,7 @@ fn is_honest_without_names(ran: &Ran, answer: &Value, place: &str, stays: bool) 
     ran.code == 0 || ran.code == 7 || is_put_back || is_told
 }
 
-/// Those that must name the edit and do not.
+/// Lists the places that must name the edit and do not.
 fn silent(
     sandbox: &Sandbox,
     open: &str,
@@ -123,8 +123,8 @@ fn silent(
         .collect()
 }
 
-/// One crash, one edit, one recovery: true when something had to be named and was; else what is
-/// wrong.
+/// Tries one crash, one edit and one recovery. Returns whether something had to be named and was,
+/// or else what is wrong.
 fn judge(base: &Sandbox, k: u64, place: &str, how: Edit, recovery: &str) -> Result<bool, String> {
     let sandbox = crashed(base, k);
     let status = sandbox.snapback(&["status", "--json"]).json();
@@ -146,7 +146,7 @@ fn judge(base: &Sandbox, k: u64, place: &str, how: Edit, recovery: &str) -> Resu
     } else {
         true
     };
-    // What the operation would have made of the path is what the person made of it, too.
+    // A person may have made the same change to the path as the operation.
     let report = answer["data"]["report"]["kept"].to_string();
     let must_be_named = (now != written || !as_asked)
         && answer["data"]["report"]["outcome"] != Value::Null
@@ -158,7 +158,7 @@ fn judge(base: &Sandbox, k: u64, place: &str, how: Edit, recovery: &str) -> Resu
             Err(format!("exit {}: {}", ran.code, ran.stdout))
         };
     }
-    // A file that is deleted, and that the operation was to delete, or to make: nobody can tell.
+    // A deletion of a file that the operation deletes or creates cannot be recognized.
     if how == Edit::Delete && place != "tasks/T01/signal.py" && place != "tasks/T01/run.sh" {
         return Ok(false);
     }
@@ -235,7 +235,7 @@ fn what_a_person_wrote_after_a_crash_stays_or_is_named_and_comes_back() {
     );
 }
 
-/// Copies in which the rollback was killed at these parts of its calls, in percent, and is
+/// Returns copies in which the rollback was killed after these percentages of its calls and is
 /// unfinished.
 fn killed(
     sandbox: &Sandbox,
@@ -374,7 +374,7 @@ fn what_a_rollback_overwrote_is_listed_and_comes_back() {
     assert_ne!(sandbox.read(place), before, "undo takes it back");
 }
 
-/// T01 1.0.0, and 1.1.0 with two files more.
+/// Creates T01 1.0.0, and 1.1.0 with two more files.
 fn two_versions() -> Sandbox {
     let sandbox = Sandbox::new(1);
     sandbox.release("T01", "1.0.0");
@@ -393,7 +393,7 @@ fn only_what_somebody_wrote_comes_back_when_nothing_is_named() {
     sandbox
         .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
         .expect(0);
-    // It was as released: nobody's work.
+    // The file was as released: not anybody's work.
     for to in [
         &["--in-place", "--yes"][..],
         &["--into", "../rescued", "--yes"],
@@ -435,8 +435,7 @@ fn only_what_somebody_wrote_comes_back_when_nothing_is_named() {
         (Some("1.0.0"), Some("1.0.0"))
     );
     sandbox.snapback(&["undo", "--yes"]).expect(0);
-    // A configuration with an edit of somebody's comes back, and says another version: that is
-    // told.
+    // An edited configuration that comes back states another version, which is reported.
     sandbox
         .snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "--yes"])
         .expect(0);

@@ -7,7 +7,7 @@ use crate::support::{
     sweep::{FAULTS, report, sweep},
 };
 
-/// Points of each operation that are visited by default: each fault once.
+/// The number of points of each operation visited by default: each fault once.
 const VISITS: usize = 14;
 
 fn survives(name: &str) {

@@ -1,4 +1,4 @@
-//! Tests of the harness itself: it stops a program exactly where it says, and only there.
+//! Tests of the killer harness: it stops a program exactly where requested, and only there.
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 #[test]
@@ -28,14 +28,14 @@ mod linux {
         }
     }
 
-    /// A fresh folder in which the script ran, disturbed at the k-th call.
+    /// Runs the script in a fresh folder, disturbed at the k-th call.
     fn disturbed(mode: Mode, k: u64) -> (tempfile::TempDir, Ran) {
         let dir = tempfile::tempdir().unwrap();
         let ran = run(&shell(dir.path(), SCRIPT), mode, k).unwrap();
         (dir, ran)
     }
 
-    /// What is in the folder: names with contents, sorted.
+    /// Lists the names in the folder with their contents, sorted.
     fn contents(dir: &Path) -> Vec<String> {
         let mut all = Vec::new();
         for entry in fs::read_dir(dir).unwrap() {

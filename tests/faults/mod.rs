@@ -1,8 +1,8 @@
-//! What goes wrong: kills, signals, power cuts, disks that are full, broken or small, damage, many
-//! processes at once; and tests of the harnesses that do it.
+//! Fault injection: kills, signals, power cuts, full, broken and small disks, damage, concurrent
+//! processes; and tests of the harnesses that inject the faults.
 //!
-//! `SNAPBACK_SWEEP=full` and its like make them long. `cargo test --test it faults::` runs no
-//! others.
+//! `SNAPBACK_SWEEP=full` and similar variables make the tests long. `cargo test --test it faults::`
+//! runs only these.
 
 mod at_once;
 mod audit_crashes;

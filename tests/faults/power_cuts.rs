@@ -11,9 +11,9 @@ use crate::support::{
     sweep::{CUTS, everything, report, sweep_of},
 };
 
-/// Cuts of an operation on a disk by default.
+/// The number of cuts of an operation on a disk by default.
 const VISITS: usize = 4;
-/// What is cut by default, on one kind of disk each; a full sweep cuts everything on all of them.
+/// The operations cut by default, each on one kind of disk; a full sweep cuts all of them on all.
 const SOME: [&str; 4] = ["create-snapshot", "rollback", "undo", "store gc"];
 
 #[test]

@@ -1,5 +1,5 @@
-//! Records on a disk that loses its power, fails, or outlives the process that wrote them: one
-//! that was saved is there, one that was removed is gone, and none is ever half of itself.
+//! Records on a disk that loses power, fails, or outlives the process that wrote them: a saved
+//! record exists, a removed one does not, and none is ever half written.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ fn records(disk: &SimFs) -> Records<'static, Entry> {
     Records::new(RecordFiles::new(fs), "folder/below")
 }
 
-/// The numbers of the records that are there; an error when one is damaged.
+/// Returns the numbers of the existing records, or an error when one is damaged.
 fn numbers(disk: &SimFs) -> Result<Vec<(String, u32)>, String> {
     let all = records(disk).all().map_err(|error| error.to_string())?;
     if let Some((key, error)) = all.damaged.first() {
@@ -65,7 +65,7 @@ fn act(disk: &SimFs) -> std::io::Result<()> {
     records.prune(2, |_| true)
 }
 
-/// Cuts the power at every call; returns how many disks were looked at.
+/// Cuts the power at every call. Returns the number of disks examined.
 fn cut_at_every_call(base: &SimFs) -> Result<u64, String> {
     let expected = |found: &[(String, u32)], step: usize| {
         let found = found.iter().map(|(key, number)| (&key[..], *number));
@@ -134,7 +134,7 @@ fn a_save_that_fails_leaves_what_was_there_and_the_next_one_works() {
             disk.calm();
             let found = numbers(&disk).unwrap();
             let is = |number| found == [("a".to_string(), number)];
-            // The last call may fail when the new one has its name already.
+            // The last call may fail when the new record already has its name.
             assert!(is(2) || (saved.is_err() && is(1)), "call {k}: {found:?}");
             records(&disk).save("a", &entry(3)).unwrap();
             assert_eq!(numbers(&disk).unwrap(), [("a".to_string(), 3)]);

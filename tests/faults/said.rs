@@ -1,7 +1,7 @@
-//! After a failure the sentence about what was changed is true, for commands that have no journal.
+//! The sentence about what was changed is true after a failure, for commands without a journal.
 //!
-//! Each command fails at calls all over its run, in several ways; what it says then is compared
-//! with the disk, in words and as JSON. Operations with a journal are judged in every sweep.
+//! Each command fails at calls all over its run, in several modes; its text and JSON output is then
+//! compared with the disk. Operations with a journal are judged in every sweep.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use std::{
@@ -20,13 +20,13 @@ use crate::support::{
     sweep::last_words,
 };
 
-/// A command, and what must be there before it.
+/// A command, and the preparation that it needs.
 type Row = (fn(&mut Sandbox), &'static [&'static str]);
 
-/// So many runs of each command fail, the ways in turn.
+/// The number of failing runs of each command, with the modes in turn.
 const RUNS: u64 = 8;
 
-/// The ways in which they fail.
+/// The modes of failure.
 const WAYS: [Mode; 5] = [
     Mode::Err(libc::EIO),
     Mode::ErrAll(libc::ENOSPC),
@@ -35,7 +35,7 @@ const WAYS: [Mode; 5] = [
     Mode::Err(libc::EACCES),
 ];
 
-/// Every file and folder that somebody could see, with its bytes.
+/// Reads every visible file and folder.
 fn seen(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut todo = vec![sandbox.top().to_path_buf()];
@@ -90,7 +90,7 @@ fn seen(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-/// Packs of the store count only for commands that are about them.
+/// Leaves out the packs of the store, except for commands that are about them.
 fn without_packs(mut seen: BTreeMap<String, Vec<u8>>, argv: &[&str]) -> BTreeMap<String, Vec<u8>> {
     if !matches!(argv[..2], ["store", "gc" | "repair"]) {
         seen.retain(|name, _| !name.starts_with("repo/.git/snapback/store/"));
@@ -98,7 +98,7 @@ fn without_packs(mut seen: BTreeMap<String, Vec<u8>>, argv: &[&str]) -> BTreeMap
     seen
 }
 
-/// What is wrong with what a command says when it fails.
+/// Lists untrue statements of a command when it fails.
 fn judge((prepare, argv): &Row) -> Vec<String> {
     let mut base = repository().unwrap();
     base.write("data/a", b"small");
@@ -172,7 +172,7 @@ fn is_true(rows: &[Row]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// T01 has a command, to which its owner agreed.
+/// Gives T01 a command that its owner agreed to.
 fn with_a_command(sandbox: &mut Sandbox) {
     let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
     sandbox.write(
@@ -258,7 +258,7 @@ fn of_what_is_written_by_request() {
     ]);
 }
 
-/// Runs a command, and sends a signal once it reads a file that is so large that this takes long.
+/// Runs a command, and sends a signal while it reads a file large enough for this to take long.
 fn stopped(sandbox: &Sandbox, argv: &[&str], signal: Signal) -> (Option<i32>, String) {
     let mut command = sandbox.command(snapback_program());
     let child = command
@@ -318,7 +318,7 @@ fn a_read_that_is_stopped_says_so_and_nothing_else() {
 fn a_drill_that_is_stopped_proves_nothing() {
     let base = repository().unwrap();
     base.trust();
-    // So large that reading it can be stopped.
+    // Large enough for reading it to be stopped.
     base.write("tasks/T01/model.bin", &vec![7; 40 << 20]);
     let drill = |sandbox: &Sandbox| {
         let argv = [snapback_program(), "drill", "-t", "T01", "--to", "1.0.0"]

@@ -13,7 +13,7 @@ fn path(text: &str) -> RelPath {
     RelPath::own(text)
 }
 
-/// A settled file system with one file.
+/// Creates a settled file system with one file.
 fn with_file(name: &str, bytes: &[u8]) -> SimFs {
     let fs = SimFs::new();
     fs.put(name, bytes);
@@ -21,7 +21,7 @@ fn with_file(name: &str, bytes: &[u8]) -> SimFs {
     fs
 }
 
-/// Everything that `name` can hold after a power cut at any call of `act`, and at its end.
+/// Returns all contents that `name` can have after a power cut at any call of `act` and at its end.
 fn outcomes(
     base: &SimFs,
     name: &str,
@@ -203,8 +203,8 @@ fn a_crash_stops_every_later_change() {
     assert!(fs.stat(&path("h")).unwrap().is_none());
 }
 
-/// A toy of the real protocol, to prove that the model finds each missing sync: both files of
-/// the tree become new together. Copies, journal, apply, commit; recovery goes back.
+/// A toy version of the real protocol (copies, journal, apply, commit), to prove that the model
+/// finds each missing sync: both files of the tree change together. Recovery undoes.
 mod toy {
     use super::*;
 
@@ -269,7 +269,7 @@ mod toy {
     }
 
     pub fn recover(fs: &SimFs) -> io::Result<()> {
-        // A journal that is not whole was never promised: nothing has been changed after it.
+        // An incomplete journal was never promised, so nothing has been changed after it.
         if fs.get("ops/journal").as_deref() != Some(b"begun") {
             return Ok(());
         }
@@ -281,7 +281,7 @@ mod toy {
         fs.sync_dir(&path("ops"), COMMIT_DIR)
     }
 
-    /// What is wrong with the tree: it must be all old or all new, and new after success.
+    /// Returns what is wrong with the tree: it must be all old or all new, and new after success.
     pub fn judge(fs: &SimFs, done: bool) -> Result<(), String> {
         let is = |word: &str| {
             FILES
@@ -299,7 +299,7 @@ mod toy {
         ))
     }
 
-    /// Power cut at each call, recovery on each disk, and again a power cut at each call of that.
+    /// Cuts the power at each call, recovers each disk, and cuts each of those recoveries again.
     pub fn explore(base: &SimFs) -> Result<u64, String> {
         let twice = std::cell::Cell::new(0);
         let once = sweep(base, 60, 3, act, |disk, done| {
@@ -332,12 +332,12 @@ fn the_toy_protocol_survives_and_each_of_its_syncs_is_missed_when_skipped() {
     }
 }
 
-/// The kind of an answer, as far as two file systems must agree on it.
+/// Reduces an answer to what two file systems must agree on.
 fn answer<T>(result: io::Result<T>) -> Result<T, io::ErrorKind> {
     result.map_err(|error| error.kind())
 }
 
-/// The tree below the real root, in the form of [`SimFs::tree`].
+/// Reads the tree below the real root, in the form of [`SimFs::tree`].
 fn real_tree(root: &Root, dir: &RelPath, found: &mut Vec<(Vec<u8>, Type, u32, Vec<u8>)>) {
     let mut names = root.list(dir).unwrap();
     names.sort();
@@ -356,7 +356,7 @@ fn real_tree(root: &Root, dir: &RelPath, found: &mut Vec<(Vec<u8>, Type, u32, Ve
     }
 }
 
-/// One random call, with what it answered.
+/// Makes one random call and returns its answer.
 fn random_call(
     fs: &dyn Fs,
     kind: usize,

@@ -1,7 +1,7 @@
 //! Real file systems that are full, or nearly: a small tmpfs and a small ext4.
 //!
-//! The operation is stopped at a call, a filler takes every byte that is left, and `abort` must
-//! end it. Needs the right to mount; skipped with a printed reason otherwise.
+//! The operation is stopped at a call, a filler takes every byte that is left, and `abort` must end
+//! it. Mounting needs privileges; without them the tests are skipped with a printed reason.
 
 use std::{
     fs,
@@ -43,7 +43,7 @@ fn count(left: &AtomicI64) -> io::Result<()> {
     }
 }
 
-/// A file of it.
+/// A file on such a root.
 struct StoppingFile(Box<dyn Output>, Arc<AtomicI64>);
 
 impl Write for StoppingFile {
@@ -133,7 +133,7 @@ impl Fs for Stopping {
     }
 }
 
-/// Everything below a folder.
+/// Reads everything below a folder.
 fn look(root: &Root, dir: &RelPath, found: &mut Paths) {
     for name in root.list(dir).unwrap() {
         let at = dir.join(name);
@@ -154,7 +154,7 @@ fn look(root: &Root, dir: &RelPath, found: &mut Paths) {
     }
 }
 
-/// The world in a real folder, which stops after some changes.
+/// Returns the world in a real folder, which stops after some changes.
 fn world(dir: &Path, left: &Arc<AtomicI64>) -> World {
     let open = || Root::open(dir).unwrap();
     let (seen, synced) = (open(), open());
@@ -174,7 +174,7 @@ fn world(dir: &Path, left: &Arc<AtomicI64>) -> World {
     )
 }
 
-/// Mounts something; why it could not.
+/// Mounts something, or returns why that failed.
 type Mount<'a> = &'a dyn Fn() -> Result<(), String>;
 
 /// Takes every byte that is left.
@@ -186,7 +186,7 @@ fn fill_up(path: &Path) {
     filler.sync_all().unwrap();
 }
 
-/// Stops at each `stride`-th call and takes back on the full disk; the number of full disks.
+/// Stops at each `stride`-th call and undoes on the full disk. Returns the number of full disks.
 fn take_back_everywhere(mounted: &Path, stride: usize) -> usize {
     let scenario = first();
     let case = Case {
@@ -208,7 +208,7 @@ fn take_back_everywhere(mounted: &Path, stride: usize) -> usize {
                 .and_then(|operation| stopped.run(&operation))
         };
         let mut ended = run();
-        // The file system may still be about to give back what was removed.
+        // The file system may still be about to free the space of removed files.
         for _ in 0..20 {
             if left.load(Ordering::Relaxed) < 0 || ended.is_ok() {
                 break;
@@ -230,7 +230,7 @@ fn take_back_everywhere(mounted: &Path, stride: usize) -> usize {
             .unwrap_or_else(|wrong| panic!("stopped at {k}: {wrong}"));
         fs::remove_file(mounted.join("filler")).unwrap();
         fs::remove_dir_all(&dir).unwrap();
-        // ext4 gives the blocks of removed files back only with its own journal.
+        // ext4 frees the blocks of removed files only when its journal commits.
         fs::File::open(mounted).unwrap().sync_all().unwrap();
     }
     unreachable!("the operation ends")
@@ -269,7 +269,7 @@ fn taking_back_on_a_full_tmpfs_and_a_full_ext4() {
     }
 }
 
-/// Fills the disk up to six megabytes; the file that does it.
+/// Fills the disk except for six megabytes. Returns the file that does so.
 fn fill(disk: &Path) -> std::path::PathBuf {
     let filler = disk.join("filler");
     let mut file = fs::File::create(&filler).unwrap();
@@ -280,7 +280,7 @@ fn fill(disk: &Path) -> std::path::PathBuf {
     filler
 }
 
-/// The plan of a release says how many bytes it may write, and how many there is room for.
+/// Asserts that the plan of a release states the bytes it may write and the available space.
 fn assert_a_release_says_what_it_needs(sandbox: &Sandbox) {
     let planned = sandbox
         .run_line("create-snapshot -t T01 --version 1.0.0 --dry-run --json")

@@ -1,6 +1,6 @@
-//! The store on file systems that refuse: full, read-only, out of file handles. Each is an error
-//! that says so, never silence, and the store is whole and usable afterwards. Calls that fail
-//! one by one are in `backup_kills.rs`.
+//! The store on file systems that refuse: full, read-only, out of file handles. Each failure is a
+//! clear error, never silence, and the store is whole and usable afterwards. Calls that fail one by
+//! one are in `backup_kills.rs`.
 
 use std::{fs, process::Command};
 
@@ -11,8 +11,8 @@ use crate::support::{
     sandbox::{Ran, snapback_program},
 };
 
-/// A repository whose store lies on a file system of 24 MiB, and a folder to store; `None`, with
-/// the reason printed, where nothing can be mounted.
+/// Creates a repository whose store lies on a file system of 24 MiB, and a folder to store; `None`,
+/// with the reason printed, where mounting is impossible.
 fn small_store() -> Option<(Sandbox, Mounted)> {
     let sandbox = Sandbox::empty();
     let at = sandbox.at(".git/snapback/store");
@@ -43,7 +43,7 @@ fn put(sandbox: &Sandbox, name: &str) -> Ran {
     ])
 }
 
-/// The named folder comes back as these bytes, and the store is sound.
+/// Asserts that the named folder is restored to these bytes, and that the store is sound.
 fn comes_back(sandbox: &Sandbox, name: &str, bytes: &[u8]) {
     sandbox.snapback(&["store", "check", "--deep"]).expect(0);
     let back = sandbox.home().join(format!("back-{name}"));
@@ -75,11 +75,11 @@ fn a_full_disk_is_an_error_and_what_was_stored_stays() {
         "{full:?}"
     );
     comes_back(&sandbox, "old", &old);
-    // What the failed one wrote is gone: there is room for a smaller one.
+    // The data of the failed put was removed: there is room for a smaller one.
     fs::write(&file, &small).unwrap();
     put(&sandbox, "small").expect(0);
     comes_back(&sandbox, "small", &small);
-    // A full disk does not keep a collection from making room.
+    // A full disk does not prevent a collection from making room.
     let mut filler = fs::File::create(sandbox.at(".git/snapback/store/filler")).unwrap();
     while std::io::Write::write_all(&mut filler, &[1; 4096]).is_ok() {}
     sandbox.snapback(&["store", "drop", "old", "--yes"]);

@@ -1,4 +1,4 @@
-//! The collection on disks that lose what was not synced, or are full.
+//! The collection on disks that lose unsynced data, or are full.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Seven small files in three packs; four of them are named.
+/// Creates seven small files in three packs; four of them are referenced.
 fn simulated() -> (SimFs, Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let sim = SimFs::new();
     let fs: Arc<dyn Fs> = Arc::new(sim.clone());
@@ -36,7 +36,7 @@ fn collect_on(sim: &SimFs, kept: &[Vec<u8>]) -> Result<(), snapback::base::Failu
     gc(&store, &roots).map(drop)
 }
 
-/// After a crash: everything named is there, the store is whole, and a collection ends well.
+/// Checks a crashed store: all references are there, and a collection succeeds and is complete.
 fn look(disk: &SimFs, kept: &[Vec<u8>]) -> Result<(), String> {
     let fs: Arc<dyn Fs> = Arc::new(disk.clone());
     all_there(&shelf::open(&fs), kept)?;
@@ -46,7 +46,7 @@ fn look(disk: &SimFs, kept: &[Vec<u8>]) -> Result<(), String> {
     let left = store
         .stats(&[("all".into(), ids(kept).into_iter().collect())])
         .map_err(|error| error.to_string())?;
-    // A fifth of a pack may be dead.
+    // A fifth of a pack may be garbage.
     if left.garbage * 5 <= left.stored {
         Ok(())
     } else {
@@ -79,7 +79,7 @@ fn a_collection_makes_room_on_a_full_disk() {
     );
     let mixed = vec![noise(4, 100_000), noise(5, 50_000)];
     drop(put(&store, &kept).unwrap());
-    // The first collection sets room aside.
+    // The first collection sets space aside.
     gc(&store, &ids(&kept)).unwrap();
     drop(put(&store, &gone).unwrap());
     drop(put(&store, &mixed).unwrap());

@@ -1,4 +1,4 @@
-//! The repair on disks that lose what was not synced.
+//! The repair on disks that lose unsynced data.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -13,8 +13,8 @@ use crate::support::{
     sim::{SimFs, sweep},
 };
 
-/// A settled disk with a store of six objects in two packs, one of which holds a changed byte; the
-/// contents, and the damaged pack.
+/// Creates a settled disk with a store of six objects in two packs, one of them with a changed
+/// byte. Returns the contents and the damaged pack as well.
 fn damaged() -> (SimFs, Vec<Vec<u8>>, Vec<u8>) {
     let sim = SimFs::new();
     let fs: Arc<dyn Fs> = Arc::new(sim.clone());
@@ -35,9 +35,9 @@ fn damaged() -> (SimFs, Vec<Vec<u8>>, Vec<u8>) {
     (sim, contents, bytes)
 }
 
-/// Cuts the power at every call of a repair. Once it is done all is whole, and the damaged pack is
-/// kept, without another repair; before, another one that finds nothing elsewhere loses nothing
-/// more.
+/// Cuts the power at every call of a repair. Once it is done, everything is whole and the damaged
+/// pack is kept, without another repair. Before that, another repair that finds no copies elsewhere
+/// loses nothing more.
 fn cut_repairs(sim: &SimFs, contents: &[Vec<u8>], pack: &[u8]) -> Result<u64, String> {
     let roots = ids(contents);
     let on = |sim: &SimFs| -> Arc<dyn Fs> { Arc::new(sim.clone()) };

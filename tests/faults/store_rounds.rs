@@ -1,7 +1,7 @@
-//! Two writers and a collector at once, as processes that are stopped and killed at random: what
-//! a writer named stays readable, whatever happened to whom.
+//! Two writers and a collector as concurrent processes that are stopped and killed at random: what
+//! a writer named stays readable, whichever process was hit.
 //!
-//! `SNAPBACK_GC_ROUNDS` says how many rounds; the default keeps the suite quick.
+//! `SNAPBACK_GC_ROUNDS` sets the number of rounds; the default keeps the suite quick.
 use std::{
     collections::BTreeSet,
     io::{BufRead, BufReader},
@@ -25,9 +25,9 @@ use crate::{
     },
 };
 
-/// What a child process is told by the environment: its part, the folder, a seed.
+/// The environment of a child process: its part, the folder, a seed.
 const PART: &str = "SNAPBACK_GC_PART";
-/// Contents that are put again and again, so that sessions rely on what others stored.
+/// The number of contents, which are put again and again so that sessions rely on stored ones.
 const UNIVERSE: u64 = 24;
 
 fn rounds() -> u64 {
@@ -37,7 +37,7 @@ fn rounds() -> u64 {
         .unwrap_or(12)
 }
 
-/// The `nth` content: one chunk, several chunks that others share, or nothing.
+/// Returns the `nth` content: one chunk, several chunks that others share, or nothing.
 fn content(nth: u64) -> Vec<u8> {
     match nth % 4 {
         0 => noise(nth / 8 + 1, 200_000 + 64 * usize::try_from(nth).unwrap()),
@@ -47,7 +47,7 @@ fn content(nth: u64) -> Vec<u8> {
     }
 }
 
-/// The names of what must stay: a file each, made after the commit and before the lease ends.
+/// Returns the ids that must stay: one file each, made after the commit and before the lease ends.
 fn named(dir: &Path) -> BTreeSet<ObjectId> {
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(dir.join("named")).unwrap() {
@@ -111,7 +111,7 @@ fn collect(dir: &Path) {
     }
 }
 
-/// What the child processes run; in the suite itself it has no part, and does nothing.
+/// Runs the part of a child process; in the suite itself it has no part, and does nothing.
 #[test]
 fn part_of_a_round() {
     let Ok(part) = std::env::var(PART) else {
@@ -129,7 +129,7 @@ fn part_of_a_round() {
     }
 }
 
-/// Starts a child process and waits until it is at work.
+/// Starts a child process and waits until it is working.
 fn start(role: &str, seed: u64, dir: &Path) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
@@ -161,7 +161,7 @@ fn signal(child: &Child, signal: i32) {
     assert!(killed.success());
 }
 
-/// Lets some time pass in which the children work: until they have named a little more.
+/// Lets the children work for some time, until they have named a little more.
 fn let_work(dir: &Path, millis: u64) {
     let end = Instant::now() + Duration::from_millis(millis);
     while Instant::now() < end {
@@ -170,7 +170,7 @@ fn let_work(dir: &Path, millis: u64) {
     }
 }
 
-/// A child that was not killed by us has failed.
+/// Ends a child; one that ended without our kill has failed.
 fn end(mut child: Child, what: &str) {
     if child.try_wait().unwrap().is_some() {
         let output = child.wait_with_output().unwrap();
@@ -220,7 +220,7 @@ fn writers_and_a_collector_lose_nothing() {
         }
         let report = check(&store, &names, Level::Deep).unwrap();
         assert!(report.is_sound(), "round {round}: {report:?}");
-        // With nobody at work the collection comes to its end, and leaves what is named.
+        // With no other process running, the collection completes and leaves what is named.
         let report = shelf::gc(&store, &names).unwrap();
         assert_eq!(
             (report.sessions_at_work, report.missing.len()),

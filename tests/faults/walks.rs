@@ -1,8 +1,8 @@
-//! Random sequences of changes, undos, foreign edits, kills, power cuts, full disks, jumps of the
-//! clock and looks by a second process on one simulated disk, against a model that is a map of
+//! Random sequences of changes, undos, foreign edits, kills, power cuts, full disks, clock jumps
+//! and reads by a second process on one simulated disk, compared with a model that is a map of
 //! paths.
 //!
-//! `PROPTEST_CASES` says how many walks.
+//! `PROPTEST_CASES` sets the number of walks.
 
 use proptest::prelude::*;
 use snapback::journal::Ended;
@@ -16,17 +16,17 @@ use crate::support::{
 /// The paths; some are folders of others.
 const PATHS: [&str; 7] = ["a", "a/b", "c/d", "c/e/f", "c/e", "g", "h/i/j"];
 
-/// One path gets this content, or goes.
+/// Gives one path this content, or removes it.
 type Edit = (usize, Option<(char, u32, u8)>);
 
-/// One act of the walk.
+/// One step of the walk.
 #[derive(Debug, Clone)]
 enum Act {
     /// An operation changes these paths.
     Change(Vec<Edit>),
-    /// The newest operation that was not taken back is taken back.
+    /// The newest operation that was not undone is undone.
     Undo,
-    /// Somebody edits one file without snapback.
+    /// A foreign edit of one file.
     Foreign(usize, u8),
     /// An operation changes these paths; the process or the machine stops on the way.
     Crash {
@@ -36,13 +36,13 @@ enum Act {
         pick: usize,
         resume: bool,
     },
-    /// An operation changes these paths while the disk has room for so many bytes more.
+    /// An operation changes these paths while the disk has room for only this many more bytes.
     Full {
         edits: Vec<Edit>,
         room: u64,
         resume: bool,
     },
-    /// The clock jumps by so many seconds, forwards or back.
+    /// The clock jumps by this many seconds, forwards or backwards.
     Clock(i64),
 }
 
@@ -68,7 +68,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     prop::collection::vec(act, 1..10)
 }
 
-/// The tree after some edits: a file and a folder of the same name exclude each other.
+/// Returns the tree after some edits: a file and a folder of the same name exclude each other.
 fn edited(tree: &Tree, edits: &[Edit]) -> Tree {
     let mut tree = tree.clone();
     for (path, content) in edits {
@@ -87,11 +87,11 @@ fn edited(tree: &Tree, edits: &[Edit]) -> Tree {
     tree
 }
 
-/// The walk so far.
+/// The state of the walk.
 struct Walk {
     disk: SimFs,
     tree: Tree,
-    /// The trees before each operation that can be taken back.
+    /// The trees before each operation that can be undone.
     undo: Vec<Tree>,
 }
 
@@ -128,7 +128,7 @@ impl Walk {
         self.recover(target, earlier, reported, resume);
     }
 
-    /// Runs an operation on a disk that has little room, and recovers when it has enough again.
+    /// Runs an operation on a disk with little room, and recovers when it has enough again.
     fn fill(&mut self, target: &Tree, room: u64, resume: bool) {
         let earlier = World::on(&self.disk).counter();
         self.disk.limit_room(self.disk.used() + room);
@@ -141,14 +141,14 @@ impl Walk {
         self.recover(target, earlier, matches!(ended, Ok(Ended::Done)), resume);
     }
 
-    /// A second process reads while nothing is over, and changes nothing by it.
+    /// Reads with a second process while something is unfinished; this changes nothing.
     fn look_from_elsewhere(&self) {
         let (calls, before) = (self.disk.calls(), self.disk.tree());
         World::on(&self.disk).newest().unwrap();
         assert_eq!((self.disk.calls(), self.disk.tree()), (calls, before));
     }
 
-    /// Brings what is unfinished to its end; then it is one tree or the other.
+    /// Finishes or undoes what is unfinished, and asserts that the result is one of the two trees.
     fn recover(&mut self, target: &Tree, earlier: u64, reported: bool, resume: bool) {
         let world = World::on(&self.disk);
         world.recover(resume).unwrap();

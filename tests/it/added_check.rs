@@ -1,5 +1,4 @@
-//! A new check is one line in a list: what verifies a work tree and what holds a drill run it
-//! alike.
+//! A new check is one line in a list: the verification of a work tree and a drill both run it.
 
 use snapback::{
     base::{Failure, Fs, RelPath, process::offline::Offline},
@@ -13,7 +12,7 @@ use snapback::{
 
 use crate::support::Sandbox;
 
-/// No note to oneself is left in the folder of T01.
+/// Checks that the folder of T01 contains no leftover notes.
 struct NotesCheck;
 
 impl Check for NotesCheck {
@@ -40,7 +39,7 @@ impl Check for NotesCheck {
     }
 }
 
-/// T01 with a release without a note, and one with it, which is in the work tree.
+/// Creates T01 with a release without a note, and one with a note, which is in the work tree.
 fn released() -> (Sandbox, RepoSite) {
     let sandbox = Sandbox::new(1);
     sandbox.release("T01", "1.0.0");
@@ -50,7 +49,7 @@ fn released() -> (Sandbox, RepoSite) {
     (sandbox, site)
 }
 
-/// The results of a check, or of none.
+/// Returns the results of a check.
 fn ended(results: &[CheckResult], id: &str) -> Vec<Status> {
     let own = results.iter().filter(|result| result.id == id);
     own.map(|result| result.status).collect()

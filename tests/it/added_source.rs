@@ -1,5 +1,5 @@
-//! A new source is one file: what it chooses is put, listed and restored like a folder. So is what
-//! a release of a task takes.
+//! A new source is one file: its selection is put, listed and restored like a folder, and so are
+//! the files that a release of a task takes.
 
 use std::path::Path;
 
@@ -48,8 +48,8 @@ impl Source for JsonLines {
     }
 }
 
-/// Puts what a source chooses under a name and restores it beside the work tree; the names of what
-/// came back.
+/// Puts the selection of a source under a name and restores it beside the work tree. Returns the
+/// names of the restored files.
 fn there_and_back(sandbox: &Sandbox, site: &RepoSite, source: &dyn Source) -> Vec<String> {
     let put = Put {
         name: source.kind().into(),
@@ -60,7 +60,7 @@ fn there_and_back(sandbox: &Sandbox, site: &RepoSite, source: &dyn Source) -> Ve
     };
     let report = backup::put_sources(site, &put, &[(source, RelPath::root())]).unwrap();
     assert!(report.named && report.failed.is_empty(), "{report:?}");
-    // Nothing changed since: nothing is read but the sample.
+    // Nothing changed since: only the sample is read.
     let again = backup::put_sources(site, &put, &[(source, RelPath::root())]).unwrap();
     assert!(!again.changed);
     let into = sandbox.top().join("back").join(source.kind());

@@ -1,5 +1,5 @@
-//! A new step is one file: the journal runs it, takes it back when a later one fails, and finishes
-//! it after a crash.
+//! A new step is one file: the journal runs it, undoes it when a later one fails, and finishes it
+//! after a crash.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use snapback::{
 
 use super::vaults::Place;
 
-/// Raises a number in a file by one.
+/// Increments a number in a file.
 struct Counter {
     file: PathBuf,
 }
@@ -49,7 +49,7 @@ impl JournalStep for Counter {
     }
 }
 
-/// A step that cannot be done.
+/// A step that always fails.
 struct Impossible;
 
 impl JournalStep for Impossible {
@@ -70,7 +70,7 @@ impl JournalStep for Impossible {
     }
 }
 
-/// An operation with a change of a file, and the steps that run it: that one and the added one.
+/// Returns the steps of an operation: a change of a file, and the added step.
 fn steps_of<'a>(place: &'a Place, operation: &'a Operation) -> Vec<Box<dyn JournalStep + 'a>> {
     let mut steps = steps::build_without_git(&place.site, operation).unwrap();
     steps.push(Box::new(counter(place)));

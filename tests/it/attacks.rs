@@ -1,8 +1,8 @@
-//! Attacks: what somebody makes who wants to leave the tree, run code, or fill the memory.
+//! Attacks by somebody who wants to leave the tree, run code, or exhaust the memory.
 //!
-//! `docs/threats.md` numbers them. The real program runs with 300 MiB of memory it may write
-//! to; whatever it answers, nothing outside may change, and a refusal changes nothing at all,
-//! says one error and gives a hint. Start with [`withstands`].
+//! `docs/threats.md` numbers them. The real program runs with 300 MiB of writable memory. Whatever
+//! it answers, nothing outside may change, and a refusal changes nothing at all, prints one error
+//! and gives a hint. Start with [`withstands`].
 
 mod bombs;
 mod files;
@@ -33,7 +33,7 @@ const SNAP: &[&str] = &[
     "next",
     "--yes",
 ];
-/// What only looks.
+/// The commands that only read.
 const LOOKS: [&[&str]; 4] = [
     &["status"],
     &["list", "-t", "T01"],
@@ -41,11 +41,11 @@ const LOOKS: [&[&str]; 4] = [
     &["diff", "-t", "T01", "1.0.0..1.1.0"],
 ];
 
-/// Kibibytes of memory that a program may write to.
+/// The writable memory of a program, in kibibytes.
 const MEMORY: u32 = 300 << 10;
 
-/// Two tasks; T01 has the releases 1.0.0 and 1.1.0 and stands at 1.1.0. Beside the repository
-/// lie files that nobody may read, change or delete.
+/// Creates two tasks; T01 has the releases 1.0.0 and 1.1.0 and is at 1.1.0. Beside the repository
+/// are files that nobody may read, change or delete.
 fn target() -> Sandbox {
     let sandbox = Sandbox::new(2);
     sandbox.release("T01", "1.0.0");
@@ -62,7 +62,7 @@ fn target() -> Sandbox {
     sandbox
 }
 
-/// Runs snapback with a limit of the memory it may write to.
+/// Runs snapback with limited writable memory.
 fn bounded(sandbox: &Sandbox, args: &[&str]) -> Ran {
     let mut command = sandbox.command("sh");
     command
@@ -75,17 +75,17 @@ fn bounded(sandbox: &Sandbox, args: &[&str]) -> Ran {
     finish(&mut command)
 }
 
-/// Everything that must not change: the whole sandbox but a cache of facts, and the references.
+/// Reads everything that must not change: the sandbox without caches, and the references.
 fn all(sandbox: &Sandbox) -> (Tree, String) {
     let mut everything = sandbox.everything();
-    // What a verification says of a version is written down, as the audit log is.
+    // Verdicts are recorded, as the audit log is.
     everything.retain(|path, _| {
         !path.contains("/.git/snapback/facts") && !path.ends_with("/.git/snapback/verdicts.jsonl")
     });
     (everything, references(sandbox))
 }
 
-/// What the reference files hold, read without git, which some of these attacks stop.
+/// Reads the reference files without git, which some of these attacks stop.
 fn references(sandbox: &Sandbox) -> String {
     let git = sandbox.at(".git");
     ["HEAD", "packed-refs", "refs/heads/main"]
@@ -118,7 +118,7 @@ fn withstands(sandbox: &Sandbox, codes: &[i32], args: &[&str], words: &[&str]) -
         let (mut after, was_put_back) =
             (all(sandbox), ran.stdout.contains("everything was put back"));
         if was_put_back {
-            // What was tried stays on record.
+            // Attempts stay on record.
             after.0.retain(|path, _| {
                 before.0.contains_key(path) || !path.contains("/.git/snapback/ops/")
             });
@@ -180,7 +180,7 @@ fn assert_unchanged(before: &(Tree, String), after: &(Tree, String), what: &[&st
     assert_eq!(before.1, after.1, "{what:?} moved a reference");
 }
 
-/// Writes an object of any bytes; git checks nothing.
+/// Writes an object of arbitrary bytes, unchecked by git.
 fn hash_object(sandbox: &Sandbox, kind: &str, bytes: &[u8]) -> String {
     let file = sandbox.home().join("object");
     fs::write(&file, bytes).unwrap();
@@ -196,7 +196,7 @@ fn hash_object(sandbox: &Sandbox, kind: &str, bytes: &[u8]) -> String {
     id
 }
 
-/// The bytes of a tree object.
+/// Returns the bytes of a tree object.
 fn raw_tree(entries: &[(&str, Vec<u8>, String)]) -> Vec<u8> {
     let digit = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
     let entry = |(mode, name, id): &(&str, Vec<u8>, String)| {
@@ -206,7 +206,7 @@ fn raw_tree(entries: &[(&str, Vec<u8>, String)]) -> Vec<u8> {
     entries.iter().flat_map(entry).collect()
 }
 
-/// Entries of a tree that git lists.
+/// Returns the entries of a tree as git lists them.
 fn listed(sandbox: &Sandbox, tree: &str) -> Vec<(&'static str, Vec<u8>, String)> {
     let mode = |text: &str| match text {
         "040000" => "40000",
@@ -229,7 +229,7 @@ fn listed(sandbox: &Sandbox, tree: &str) -> Vec<(&'static str, Vec<u8>, String)>
         .collect()
 }
 
-/// The tree of a commit with some entries added to the folder of T01, whatever they are.
+/// Returns the tree of a commit with arbitrary entries added to the folder of T01.
 fn tree_with(sandbox: &Sandbox, commit: &str, added: &[(&'static str, Vec<u8>, String)]) -> String {
     let mut task = listed(sandbox, &format!("{commit}:tasks/T01"));
     task.extend(added.iter().cloned());
@@ -249,7 +249,7 @@ fn tree_with(sandbox: &Sandbox, commit: &str, added: &[(&'static str, Vec<u8>, S
     below
 }
 
-/// Puts the branch on a commit with these entries added; index and work tree stay.
+/// Moves the branch to a commit with these entries added; index and work tree stay.
 fn head_with(sandbox: &Sandbox, added: &[(&'static str, Vec<u8>, String)]) {
     let tree = tree_with(sandbox, "HEAD", added);
     let commit = sandbox.git_out(&["commit-tree", "-p", "HEAD", "-m", "hostile", &tree]);
@@ -258,8 +258,8 @@ fn head_with(sandbox: &Sandbox, added: &[(&'static str, Vec<u8>, String)]) {
         .expect(0);
 }
 
-/// Puts the tag of 1.0.0 on a commit with these entries added, and a manifest that names that
-/// commit into HEAD; the chain tag, commit, manifest holds.
+/// Moves the tag of 1.0.0 to a commit with these entries added, and commits a manifest that names
+/// that commit; the chain of tag, commit and manifest is valid.
 fn release_with(sandbox: &Sandbox, added: &[(&'static str, Vec<u8>, String)]) {
     const MANIFEST: &str = "snapshots/snapshot-T01-v1.0.0.yaml";
     let old = sandbox.git_out(&["rev-parse", "T01-v1.0.0^{commit}"]);
@@ -288,7 +288,7 @@ fn release_with(sandbox: &Sandbox, added: &[(&'static str, Vec<u8>, String)]) {
         .expect(0);
 }
 
-/// A program that is not snapback, run to its end in the work tree.
+/// Runs a program other than snapback in the work tree.
 #[track_caller]
 fn does(sandbox: &Sandbox, command: &mut Command) {
     let status = command.current_dir(sandbox.root()).status().unwrap();

@@ -1,5 +1,5 @@
-//! The audit log of the real program: what each command says in it, many processes at once, linked
-//! work trees, anchors in tags, and what must not stand in it.
+//! The audit log of the real program: the lines of each command, concurrent processes, linked work
+//! trees, anchors in tags, and what the log must not contain.
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Stdio};
 
@@ -10,7 +10,7 @@ use crate::support::{
     sandbox::{Ran, snapback_program},
 };
 
-/// The log's lines as JSON, oldest first.
+/// Returns the log's lines as JSON, oldest first.
 fn lines(sandbox: &Sandbox) -> Vec<Value> {
     let text =
         fs::read_to_string(sandbox.at(".git/snapback/audit/000001.jsonl")).unwrap_or_default();
@@ -19,7 +19,7 @@ fn lines(sandbox: &Sandbox) -> Vec<Value> {
         .collect()
 }
 
-/// Kind and end of every line.
+/// Returns the kind and end of every line.
 fn said(sandbox: &Sandbox) -> Vec<(String, String)> {
     let word = |value: &Value| value.as_str().unwrap().to_string();
     lines(sandbox)
@@ -28,7 +28,7 @@ fn said(sandbox: &Sandbox) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The words of `audit verify --json`, with its exit code.
+/// Returns the answer of `audit verify --json`, after checking its exit code.
 fn verify(sandbox: &Sandbox, code: i32) -> Value {
     sandbox
         .snapback(&["audit", "verify", "--json"])
@@ -37,7 +37,7 @@ fn verify(sandbox: &Sandbox, code: i32) -> Value {
         .clone()
 }
 
-/// Two releases, and after them every command that changes something, once.
+/// Creates two releases, and runs every command that changes something once.
 fn every_command_once() -> Sandbox {
     let sandbox = Sandbox::two_releases(1);
     let ok = |args: &[&str]| drop(sandbox.snapback(args).expect(0));
@@ -79,7 +79,7 @@ fn every_command_that_changes_something_says_so_once() {
     let sandbox = every_command_once();
     let ok = |args: &[&str]| drop(sandbox.snapback(args).expect(0));
     let before = said(&sandbox);
-    // What only looks, or only shows, says nothing; what there was nothing to do for neither.
+    // Commands that only read or show write no line, and neither do those with nothing to do.
     ok(&["store", "gc", "--dry-run"]);
     ok(&[
         "rollback",
@@ -321,14 +321,14 @@ fn a_cut_end_is_proved_by_the_tag_and_by_the_journals() {
     sandbox
         .snapback(&["verify-snapshot", "-t", "T01", "--all"])
         .expect(0);
-    // The last line is named by no tag yet, but its operation has a journal.
+    // No tag names the last line yet, but its operation has a journal.
     fs::write(&path, whole.split_inclusive('\n').next().unwrap()).unwrap();
     let found = verify(&sandbox, 4);
     assert!(
         found["findings"].to_string().contains("is missing"),
         "{found}"
     );
-    // The whole log is gone: the tag knows that there was one.
+    // The whole log is missing: the tag proves that there was one.
     fs::remove_file(&path).unwrap();
     let found = verify(&sandbox, 4);
     assert_eq!(found["findings"][0]["tag"], "T01-v1.1.0", "{found}");
@@ -336,7 +336,7 @@ fn a_cut_end_is_proved_by_the_tag_and_by_the_journals() {
         .snapback(&["mark", "bad", "1.1.0", "-t", "T01"])
         .expect(0);
     assert_eq!(verify(&sandbox, 4)["findings"][0]["tag"], "T01-v1.1.0");
-    // Nothing is refused because the log was tampered with.
+    // A log that was tampered with refuses nothing.
     sandbox
         .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
         .expect(0);
@@ -407,7 +407,7 @@ fn a_log_that_cannot_be_written_stops_before_anything_is_done() {
         ran.stderr.contains("audit log") && ran.stderr.contains("hint:"),
         "{ran:?}"
     );
-    // An operation is not reported done without its line: it stays to be finished, or goes back.
+    // Without its line an operation is not reported as done: it stays unfinished, or is undone.
     let ran = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]);
     assert_eq!(ran.code, 8, "{ran:?}");
     fs::remove_file(&audit).unwrap();
@@ -424,7 +424,7 @@ fn a_log_that_cannot_be_written_stops_before_anything_is_done() {
 #[test]
 fn a_line_that_could_not_be_written_is_owed_and_written_by_the_next_operation() {
     let sandbox = Sandbox::two_releases(1);
-    // The smoke test of the version that is gone to fails, and takes the log away meanwhile.
+    // The smoke test of the target version fails, and removes the log meanwhile.
     let broken = "cd ../../.git/snapback && mv audit ../away && : >audit && exit 1";
     let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
     sandbox.write(
@@ -461,13 +461,13 @@ fn a_line_that_could_not_be_written_is_owed_and_written_by_the_next_operation() 
             .collect::<Vec<_>>()
     };
     assert_eq!(owed(&sandbox), Vec::<Value>::new());
-    // That it is owed is no damage.
+    // An owed line is not damage.
     assert!(
         verify(&sandbox, 0)["notes"]
             .to_string()
             .contains("still to be written")
     );
-    // Looking pays nothing; the next operation does, once, before its own line.
+    // A read does not write the owed line; the next operation does, once, before its own line.
     sandbox.snapback(&["status"]).expect(0);
     assert_eq!(owed(&sandbox), Vec::<Value>::new());
     for _ in 0..2 {

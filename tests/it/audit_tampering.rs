@@ -1,5 +1,5 @@
-//! Whoever edits the audit log is seen: every byte of a log of 20 lines, every line removed,
-//! doubled, moved or added, an end that was cut off after a tag named it; and its format is frozen.
+//! Edits of the audit log are detected: every byte of a log of 20 lines, every line removed,
+//! doubled, moved or added, an end cut off after a tag named it. Its format is frozen.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::support::{sim::SimFs, trail::saying};
 
 const LINES: usize = 20;
 
-/// A log of lines, as one segment.
+/// Returns a log with this many lines, as one segment.
 fn log(lines: usize) -> Vec<u8> {
     let (mut text, mut prev) = (String::new(), None);
     for seq in 1..=lines {
@@ -35,7 +35,7 @@ fn log(lines: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The check of one segment with an anchor at its end, as the tag of a release has it.
+/// Checks one segment with an anchor at its end, as in the tag of a release.
 fn checked(bytes: &[u8], anchor: Option<Anchor>) -> AuditCheck {
     let anchors = anchor.map(|anchor| Anchored {
         tag: "T01-v1.0.0".into(),
@@ -54,7 +54,7 @@ fn checked(bytes: &[u8], anchor: Option<Anchor>) -> AuditCheck {
     )
 }
 
-/// The newest line of a log.
+/// Returns the newest line of a log.
 fn anchor(bytes: &[u8]) -> Anchor {
     checked(bytes, None).head.unwrap()
 }
@@ -72,7 +72,7 @@ fn an_untouched_log_raises_no_alarm() {
     let found = checked(&whole, Some(anchor(&whole)));
     assert!(found.is_good() && found.notes.is_empty(), "{found:?}");
     assert_eq!((found.lines, found.anchors), (LINES as u64, 1));
-    // It has gone on since the tag was made.
+    // The log has grown since the tag was made.
     assert!(checked(&log(LINES + 5), Some(anchor(&whole))).is_good());
     assert!(check(&[], &Outside::default()).is_good());
 }
@@ -86,7 +86,7 @@ fn every_change_of_every_byte_is_found() {
         bad[at] = other;
         bad
     };
-    // Every bit of one line is in the tests of its form; here each byte of all lines changes once.
+    // The format's tests change every bit of one line; here each byte of all lines changes once.
     for at in 0..whole.len() {
         let other = [whole[at] ^ 1, whole[at] ^ 0x20, b'\n', 0, 0xff][at % 5];
         if other != whole[at] {
@@ -96,7 +96,7 @@ fn every_change_of_every_byte_is_found() {
             );
         }
     }
-    // Without any tag, only the very end may look like a crash; and then it is said.
+    // Without any tag, only the very end may look like a crash, and that is reported.
     for other in (0..=u8::MAX).filter(|other| *other != b'\n') {
         let found = checked(&changed(whole.len() - 1, other), None);
         assert!(
@@ -129,7 +129,7 @@ fn every_line_removed_doubled_swapped_or_added_is_found_and_named() {
                 other + 1
             );
         }
-        // A line with right digests of its own, made by somebody who knows the form.
+        // A forged line with valid digests.
         let prev = at
             .checked_sub(1)
             .map(|before| Digest::of(lines[before].trim_ascii_end()));
@@ -168,7 +168,7 @@ fn a_cut_tail_and_a_rewritten_log_are_proved_by_the_tag() {
             );
         }
     }
-    // All digests computed anew after an edit of line 20, which the chain itself cannot show.
+    // All digests recomputed after an edit of line 20, which the chain itself cannot reveal.
     let prev = Some(Digest::of(lines[18].trim_ascii_end()));
     let forged = [
         lines[..19].concat(),
@@ -271,7 +271,7 @@ fn segments_follow_each_other_and_none_can_go() {
             gone + 1
         );
     }
-    // The line of an operation is found again in an older segment.
+    // The line of an operation is found in an older segment.
     let count = trail.entries().unwrap().0.len();
     trail.append(&long, Once::PerhapsThere).unwrap();
     assert_eq!(trail.entries().unwrap().0.len(), count);

@@ -1,8 +1,8 @@
-//! Bad input: each gets one clear error with a hint and its exit code, and changes nothing.
+//! Bad input: each item gets one clear error with a hint and its exit code, and changes nothing.
 //!
-//! The real program runs twice for every item, once for people and once with `--json`; the
-//! judge compares everything in the sandbox before and after. What is odd but right (dirty
-//! files, strange names) must work. Start with [`refused`].
+//! The real program runs twice for every item, once for people and once with `--json`; everything
+//! in the sandbox is compared before and after. Unusual but valid input (dirty files, strange
+//! names) must work. Start with [`refused`].
 
 mod environment;
 mod manifests;
@@ -18,7 +18,7 @@ use crate::support::{
     sandbox::{Ran, finish, snapback_program},
 };
 
-/// Two tasks; T01 has the releases 1.0.0 and 1.1.0 and stands at 1.1.0. They differ in
+/// Creates two tasks; T01 has the releases 1.0.0 and 1.1.0 and is at 1.1.0. They differ in
 /// `signal.py`, `model.bin` and `new.py`, which 1.0.0 does not have.
 fn released() -> Sandbox {
     let sandbox = Sandbox::new(2);
@@ -48,14 +48,14 @@ const SNAP: &[&str] = &[
     "--yes",
 ];
 
-/// Runs a command for people and for programs; both must be refused with this exit code, say all
-/// these words, and change nothing.
+/// Runs a command for people and for programs; both must be refused with this exit code, contain
+/// all these words, and change nothing.
 #[track_caller]
 fn refused(sandbox: &Sandbox, code: i32, args: &[&str], words: &[&str]) -> Ran {
     refused_as(sandbox, code, args, words, |_| {})
 }
 
-/// The same, with something changed about the process.
+/// Like [`refused`], with a modified process.
 #[track_caller]
 fn refused_as(
     sandbox: &Sandbox,
@@ -123,7 +123,7 @@ fn refused_as(
     people
 }
 
-/// The one document of a refusal.
+/// Checks the only document of a refusal.
 #[track_caller]
 fn refused_in_json(ran: &Ran, code: i32, words: &[&str]) {
     let answer = ran.json();
@@ -155,12 +155,12 @@ fn refused_in_json(ran: &Ran, code: i32, words: &[&str]) {
     }
 }
 
-/// What git says of the references and of HEAD.
+/// Returns the references and HEAD as git reports them.
 fn references(sandbox: &Sandbox) -> String {
     sandbox.git(&["for-each-ref"]).stdout + &sandbox.git(&["rev-parse", "HEAD"]).stdout
 }
 
-/// A rollback that must work, byte for byte; the repository must be sound after it.
+/// Rolls back, which must work byte for byte and leave a sound repository.
 #[track_caller]
 fn rolls_back(sandbox: &Sandbox) -> Ran {
     let ran = sandbox.snapback(BACK);

@@ -1,12 +1,12 @@
-//! References that lead nowhere: empty after a power cut, torn, of an object that is lost. git
-//! names them and goes on; each is the fault of nobody else, and its own release comes back by its
-//! second reference.
+//! References that lead nowhere: empty after a power cut, torn, or to a lost object. git reports
+//! them and continues; each affects only its own release, which is restored by its second
+//! reference.
 
 use std::fs;
 
 use crate::support::{Sandbox, story::set_version};
 
-/// 1.0.0 and 1.1.0 of T01, 1.0.0 of T02.
+/// Creates 1.0.0 and 1.1.0 of T01, 1.0.0 of T02.
 fn released() -> Sandbox {
     let sandbox = Sandbox::new(2);
     sandbox.release("T01", "1.0.0");
@@ -17,7 +17,7 @@ fn released() -> Sandbox {
     sandbox
 }
 
-/// What a reference holds after a power cut, or when its object went away.
+/// The contents of a reference after a power cut, or when its object is lost.
 const LEFT: [&[u8]; 4] = [
     b"",
     b"4b",
@@ -135,7 +135,7 @@ fn a_release_whose_tag_was_torn_comes_back_by_its_second_reference() {
         .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
         .expect(0);
     assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.0.0"));
-    // What is advised brings the tag back.
+    // The advised command restores the tag.
     let answer = sandbox
         .snapback(&[
             "verify-snapshot",

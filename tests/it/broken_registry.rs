@@ -1,10 +1,10 @@
-//! A registry that cannot be read or edited: all tasks share it, so it keeps none from going back.
+//! A registry that cannot be read or edited prevents no rollback, since all tasks share it.
 
 use std::fs;
 
 use crate::support::Sandbox;
 
-/// What a registry may be but should not, and a word that names what is wrong with it.
+/// Returns broken registries, each with a word of the message about it.
 fn broken() -> Vec<(&'static str, Vec<u8>)> {
     let marks = "<<<<<<< HEAD\n{\"tasks\": {\"T01\": {\"version\": \"1.1.0\"}}}\n=======\n{\"tasks\": {}}\n>>>>>>> other\n";
     vec![
@@ -28,7 +28,7 @@ fn broken() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Goes back, takes that back, does it again, and looks at everything on the way.
+/// Rolls back, undoes, and redoes, checking everything on the way.
 #[track_caller]
 fn go(sandbox: &Sandbox, kind: &str, untouched: &dyn Fn(&Sandbox)) {
     let went = sandbox

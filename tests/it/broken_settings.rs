@@ -1,9 +1,9 @@
-//! Settings that are wrong somewhere: a task goes back all the same, unless the mistake may change
-//! what its way back does.
+//! Settings with mistakes: a task can still be rolled back, unless the mistake may change what its
+//! rollback does.
 
 use crate::support::{Sandbox, servers::Http};
 
-/// T01 at 1.1.0, and 1.0.0 to go back to; T02 beside it, at 1.0.0.
+/// Creates T01 at 1.1.0, with 1.0.0 to roll back to, and T02 at 1.0.0.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new(2);
     sandbox.release("T01", "1.0.0");
@@ -13,7 +13,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// Mistakes outside what a way back of T01 takes from, and a word of each that must be named.
+/// Mistakes outside the settings that a rollback of T01 uses, with a word that must be named.
 const ELSEWHERE: &[(&str, &str, usize)] = &[
     ("telemetry: {every: 5s}\n", "telemetry", 1),
     ("tasks:\n  T02: {exclude: {a: 1}}\n", "T02", 2),
@@ -63,7 +63,7 @@ const ELSEWHERE: &[(&str, &str, usize)] = &[
     ("releases: {sgin: true}\n", "sgin", 1),
 ];
 
-/// Mistakes that may change what it does, and what is said.
+/// Mistakes that may change the rollback, and the message about each.
 const OWN: &[(&str, &str)] = &[
     ("tasks:\n  T01: {exclude: {a: 1}}\n", "line 2"),
     ("tasks:\n  T01: {protekt: [x]}\n", "did you mean `protect`?"),
@@ -109,7 +109,7 @@ const OWN: &[(&str, &str)] = &[
     ),
 ];
 
-/// Goes back, takes that back, and looks at everything on the way.
+/// Rolls back and undoes, checking everything on the way.
 #[track_caller]
 fn go(sandbox: &Sandbox, text: &str, word: &str, line: usize) {
     let went = sandbox
@@ -254,7 +254,7 @@ fn the_task_whose_entry_is_wrong_is_named_and_stays_as_it_is() {
             refused.stderr
         );
     }
-    // With one task left, nobody guesses that it was meant.
+    // A single remaining task is not assumed to be the one meant.
     let asked = sandbox
         .snapback(&["rollback", "--to", "1.0.0", "-m", "why", "--yes"])
         .expect(2);
@@ -370,7 +370,7 @@ fn what_is_said_of_all_tasks_is_not_said_of_one_whose_entry_is_wrong() {
             "{words:?}"
         );
     }
-    // Where the only task with rules is the one whose entry is wrong, its mistake is what is told.
+    // If the only task with rules is the one whose entry is wrong, its mistake is reported.
     sandbox.write(
         "snapback.yaml",
         b"tasks:\n  T01: {protekt: [x], guard: [{name: r, fail: '> 0.5', run: 'echo 0'}]}\n",

@@ -1,6 +1,5 @@
-//! How often the bytes of a large file are read: a release reads what changed once and nothing
-//! else, a rollback does not read what it leaves alone. Counted by the kernel, over the whole
-//! process.
+//! How often the bytes of a large file are read: a release reads only what changed, once; a
+//! rollback does not read what it leaves alone. The kernel counts, over the whole process.
 
 use std::{
     fs,
@@ -13,7 +12,7 @@ use crate::support::{Sandbox, noise, sandbox::snapback_program};
 const LARGE: &str = "tasks/T01/model.bin";
 const SIZE: usize = 24 << 20;
 
-/// How many bytes a command read from files and pipes, in sizes of the large file; it must succeed.
+/// Returns the bytes that a successful command read, as a multiple of the large file's size.
 #[track_caller]
 fn sizes_read(sandbox: &Sandbox, line: &str) -> f64 {
     let mut child = sandbox
@@ -24,7 +23,7 @@ fn sizes_read(sandbox: &Sandbox, line: &str) -> f64 {
         .spawn()
         .unwrap();
     let pid = rustix::process::Pid::from_child(&child);
-    // What it read is known for as long as nobody asked how it ended.
+    // The kernel keeps the count until the exit status is collected.
     let ended = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
     rustix::process::waitid(rustix::process::WaitId::Pid(pid), ended).unwrap();
     let counts = fs::read_to_string(format!("/proc/{}/io", child.id())).unwrap();
@@ -38,7 +37,7 @@ fn sizes_read(sandbox: &Sandbox, line: &str) -> f64 {
     sizes
 }
 
-/// Waits until what was just written is older than a tick of the clock of files.
+/// Waits until the last write is older than a tick of the file system's clock.
 fn settle() {
     let written = Instant::now();
     while written.elapsed() < Duration::from_millis(120) {

@@ -1,5 +1,5 @@
-//! A repository's own git configuration, hooks and attributes run nothing through snapback, but
-//! what the user's own git would run for a release; and that is written down here, name by name.
+//! A repository's own git configuration, hooks and attributes run nothing through snapback except
+//! what the user's own git would run for a release, which is listed here, name by name.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::support::{
     story::set_version,
 };
 
-/// Settings of git that name a program, each with a canary of its own name.
+/// Git settings that name a program, each with a canary of its own name.
 const PROGRAMS: [&str; 20] = [
     "core.fsmonitor",
     "core.pager",
@@ -51,7 +51,7 @@ const HOOKS: [&str; 14] = [
     "reference-transaction",
 ];
 
-/// A command that leaves its name behind, and passes on what a filter would.
+/// Creates a command that leaves its name behind, and passes its input on as a filter would.
 fn canary(sandbox: &Sandbox, name: &str) -> String {
     let path = sandbox.home().join("canary").join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -64,7 +64,7 @@ fn canary(sandbox: &Sandbox, name: &str) -> String {
     path.to_str().unwrap().to_string()
 }
 
-/// A branch with a commit that says that it is signed.
+/// Creates a branch with a commit that claims to be signed.
 fn signed_commit(sandbox: &Sandbox) {
     let tree = sandbox.git_out(&["rev-parse", "HEAD^{tree}"]);
     let signed = format!(
@@ -81,7 +81,7 @@ fn signed_commit(sandbox: &Sandbox) {
     sandbox.git(&["branch", "signed", &signed]).expect(0);
 }
 
-/// Hooks that are canaries, in git's folder and in the one of the configuration.
+/// Creates hooks that are canaries, in git's folder and in the configured one.
 fn canary_hooks(sandbox: &Sandbox) {
     for hook in HOOKS {
         let from = canary(sandbox, &format!("hook.{hook}"));
@@ -93,7 +93,7 @@ fn canary_hooks(sandbox: &Sandbox) {
     }
 }
 
-/// A released task, and then a git configuration full of canaries.
+/// Creates a released task, and then a git configuration full of canaries.
 fn hostile() -> Sandbox {
     let sandbox = Sandbox::new(2);
     sandbox.release("T01", "1.0.0");
@@ -149,7 +149,7 @@ fn hostile() -> Sandbox {
     sandbox
 }
 
-/// The canaries that ran since the last look, once each.
+/// Returns the canaries that ran since the last call, once each.
 fn seen(sandbox: &Sandbox) -> Vec<String> {
     let path = sandbox.home().join("seen");
     let mut names: Vec<String> = fs::read_to_string(&path)
@@ -163,7 +163,7 @@ fn seen(sandbox: &Sandbox) -> Vec<String> {
     names
 }
 
-/// Every command of the tool box, on a repository whose configuration is hostile.
+/// Every command, for a repository whose configuration is hostile.
 const LINES: [&str; 32] = [
     "trust --list",
     "doctor",
@@ -244,7 +244,7 @@ fn a_release_runs_the_hook_and_the_filters_that_git_would_run_and_nothing_else()
     set_version(&sandbox, "1.2.0");
     sandbox.snapback(&["create-snapshot", "-t", "T01", "--yes"]);
     let names = seen(&sandbox);
-    // `git hook run` reads the index, so git may say so to the file system monitor of the user.
+    // `git hook run` reads the index, so git may tell the user's file system monitor.
     let allowed = [
         "hook.pre-commit",
         "core.fsmonitor",
@@ -299,7 +299,7 @@ fn commands_see_no_variables_that_lead_git_elsewhere_and_recursion_ends() {
     );
 }
 
-/// Nothing that a command printed makes a terminal do anything.
+/// Asserts that the output of a command makes a terminal do nothing.
 fn assert_harmless(ran: &Ran) {
     for (stream, text) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
         let harmful = |c: &char| {

@@ -1,11 +1,11 @@
-//! A machine other than the one that released: clones without tags, shallow checkouts, squash
-//! merges, branches from old releases. No version is ever released a second time, and nothing is
-//! called verified that was not looked at.
+//! Machines other than the releasing one: clones without tags, shallow checkouts, squash merges,
+//! branches from old releases. No version is ever released twice, and nothing is called verified
+//! that was not examined.
 
 use crate::support::{Sandbox, sandbox::Ran};
 
-/// A bare remote `up.git` and a clone of it with T01 and T02 released as 1.0.0, T01 as 1.1.0 too,
-/// pushed.
+/// Creates a bare remote `up.git` and a clone of it with T01 and T02 released as 1.0.0, T01 as
+/// 1.1.0 too, pushed.
 pub fn released() -> Sandbox {
     let a = Sandbox::empty();
     for task in ["T01", "T02"] {
@@ -32,7 +32,7 @@ pub fn released() -> Sandbox {
     a
 }
 
-/// Another clone, made with these options of `git clone`.
+/// Creates another clone with these options of `git clone`.
 pub fn clone(a: &Sandbox, options: &[&str]) -> Sandbox {
     let url = format!("file://{}", a.top().join("up.git").display());
     a.git(&[&["clone", "-q"], options, &[url.as_str(), "../other"]].concat())
@@ -50,7 +50,7 @@ fn create(sandbox: &Sandbox, more: &[&str]) -> Ran {
     )
 }
 
-/// The releases of T01 that have tags here.
+/// Returns the releases of T01 that have tags here.
 fn tags(sandbox: &Sandbox) -> Vec<String> {
     sandbox
         .git_out(&["tag", "-l", "T01-v*", "--sort=version:refname"])
@@ -59,7 +59,7 @@ fn tags(sandbox: &Sandbox) -> Vec<String> {
         .collect()
 }
 
-/// `doctor`, `status` and a rollback say that this clone, made with these options, lacks its tags.
+/// Asserts that `doctor`, `status` and a rollback report the missing tags of this clone.
 fn assert_missing_tags_are_named(b: &Sandbox, options: &[&str]) {
     let doctor = b.snapback(&["doctor"]).expect(8).stdout;
     assert!(
@@ -146,7 +146,7 @@ fn a_clone_without_tags_releases_nothing_again() {
         create(&b, &[]).expect(7);
         b.git(&["checkout", "-q", "."]).expect(0);
         assert_missing_tags_are_named(&b, options);
-        // With the tags the next one is counted, and the plan says nothing of them.
+        // With the tags the next version is counted, and the plan does not mention them.
         b.git(&["fetch", "-q", "--tags"]).expect(0);
         b.git(&["fetch", "-q", "--unshallow"]);
         create(&b, &["--bump", "patch"]).expect(0);
@@ -202,7 +202,7 @@ fn without_tags_every_command_names_them_and_none_says_that_nothing_was_released
     for (words, code) in lines {
         says(words, code);
     }
-    // The tag of the active version alone makes it no oldest version either.
+    // The tag of the active version alone does not make it the oldest one either.
     b.git(&["fetch", "-q", "--no-tags", "origin", "tag", "T01-v1.1.0"])
         .expect(0);
     for (words, code) in [
@@ -231,7 +231,7 @@ fn a_version_of_ones_own_is_released_without_tags_and_the_plan_names_them() {
     );
     create(&b, &["--version", "2.0.0"]).expect(0);
     assert_eq!(tags(&b), ["T01-v2.0.0"]);
-    // What is missing is told from what was looked at.
+    // Missing releases are distinguished from examined ones.
     let some = b.snapback(&["verify-snapshot", "--all"]).expect(8);
     assert!(
         some.stdout.contains("T01 2.0.0")

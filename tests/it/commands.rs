@@ -1,8 +1,8 @@
 //! The wiring of every subcommand: whole terminal sessions as snapshots, read as a person under
 //! stress would read them.
 //!
-//! What changes from run to run (times, ids, durations, folders) is filtered. Engines are tested
-//! elsewhere; here it counts that the words, the exit codes and the next steps are right.
+//! Values that change from run to run (times, ids, durations, folders) are filtered. Engines are
+//! tested elsewhere; here the words, the exit codes and the next steps count.
 
 mod changes;
 mod looks;
@@ -16,7 +16,7 @@ use crate::support::{
     sandbox::{finish, snapback_program},
 };
 
-/// Two tasks; T01 has the releases 1.0.0 and 1.1.0 and stands at 1.1.0.
+/// Creates two tasks; T01 has the releases 1.0.0 and 1.1.0 and is at 1.1.0.
 fn released() -> Sandbox {
     let sandbox = Sandbox::new(2);
     sandbox.release("T01", "1.0.0");
@@ -30,8 +30,8 @@ fn released() -> Sandbox {
     sandbox
 }
 
-/// Runs command lines (words apart by spaces, quotes for those that hold some) and writes down
-/// what a person sees: standard error first, where plans and progress are, then the answer.
+/// Runs command lines (words separated by spaces, or quoted) and returns what a person sees:
+/// standard error first, with plans and progress, then the answer.
 fn session(sandbox: &Sandbox, lines: &[&str]) -> String {
     let mut text = String::new();
     for line in lines {
@@ -62,7 +62,7 @@ fn session(sandbox: &Sandbox, lines: &[&str]) -> String {
     )
 }
 
-/// Patterns of insta's filters, and what they are shown as.
+/// The patterns of insta's filters, and their replacements.
 const FILTERS: &[(&str, &str)] = &[
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? [+-]\d\d:\d\d", "[time]"),
@@ -81,7 +81,7 @@ const FILTERS: &[(&str, &str)] = &[
     (r"(nowhere cannot be asked): .*", "$1: [git's words]"),
 ];
 
-/// Asserts that a session is as written down.
+/// Asserts that a session matches its snapshot.
 macro_rules! shows {
     ($sandbox:expr, [$($line:expr),* $(,)?], @$snapshot:literal) => {
         insta::with_settings!({ filters => $crate::it::commands::FILTERS.to_vec() }, {

@@ -1,4 +1,4 @@
-//! A rollback goes back by itself unless somebody confirms it, whatever is killed.
+//! A rollback is reverted automatically unless somebody confirms it, whatever is killed.
 
 mod supervisors;
 
@@ -20,10 +20,10 @@ use crate::support::{
     story::{assert_released, set_version},
 };
 
-/// A command that changes something: it notes a verdict.
+/// A command that changes something: it records a verdict.
 const CHANGE: [&str; 8] = ["mark", "good", "1.1.0", "-t", "T01", "-m", "x", "--yes"];
 
-/// Two releases of T01, which stands at the second.
+/// Creates two releases of T01, which is at the second.
 fn released() -> Sandbox {
     let sandbox = Sandbox::new(1);
     for version in ["1.1.0", "1.2.0"] {
@@ -34,7 +34,7 @@ fn released() -> Sandbox {
     sandbox
 }
 
-/// The repository so many seconds after the beginning of the story.
+/// Opens the repository at this many seconds after the start of the story.
 fn app(sandbox: &Sandbox, secs: i64) -> App {
     let place = Place {
         folder: Some(sandbox.home().join(".local/state/snapback/trust")),
@@ -52,7 +52,7 @@ fn app(sandbox: &Sandbox, secs: i64) -> App {
     .unwrap()
 }
 
-/// Rolls back to 1.1.0; somebody has five minutes to confirm it.
+/// Rolls back to 1.1.0, with five minutes to confirm.
 fn roll_back(app: &App) {
     let request = Request::Rollback(Rollback {
         past_floor: false,
@@ -77,8 +77,8 @@ fn version(sandbox: &Sandbox) -> String {
     sandbox.registry_version("T01").unwrap()
 }
 
-/// What became of the one that waits. A program that another test starts at this moment has the
-/// lock of this process, too, until it is the program.
+/// Settles the waiting rollback. A program that another test starts at this moment holds the lock
+/// of this process too, until its exec.
 fn settled(app: &App) -> Vec<Settled> {
     let own = format!("pid {}", std::process::id());
     for _ in 0..200 {
@@ -149,7 +149,7 @@ fn what_is_confirmed_taken_back_or_left_behind_stays() {
         .expect(0)
         .stdout;
     assert!(log.contains("\"kind\":\"confirm\""), "{log}");
-    // A person takes it back: nothing waits, and nobody is told that nobody confirmed.
+    // A person undoes it: nothing waits, and no missing confirmation is reported.
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     roll_back(&app(&sandbox, 20));
     let twice = sandbox.snapback(&[
@@ -186,7 +186,7 @@ fn what_is_confirmed_taken_back_or_left_behind_stays() {
             .map(Vec::len),
         Some(0)
     );
-    // The task went on: the undo would mix versions, so it is left.
+    // The task moved on: the undo would mix versions, so it is dropped.
     roll_back(&app(&sandbox, 40));
     sandbox
         .snapback(&["rollback", "-t", "T01", "--to", "1.2.0", "--yes"])
@@ -271,7 +271,7 @@ fn a_rollback_that_does_nothing_or_fails_waits_for_nothing() {
     sandbox.snapback(&["confirm", "--watch"]).expect(0);
 }
 
-/// Two releases of T01 with another database in each; 1.2.0 is active.
+/// Creates two releases of T01 with different databases; 1.2.0 is active.
 fn with_databases() -> Sandbox {
     let sandbox = Sandbox::new(1);
     sandbox.write(".gitignore", b"*.bin\n*-wal\n*-shm\n*-journal\n");
@@ -289,7 +289,7 @@ fn with_databases() -> Sandbox {
     sandbox
 }
 
-/// A process that has the database open.
+/// Starts a process that keeps the database open.
 fn holder(sandbox: &Sandbox) -> std::process::Child {
     sandbox
         .command("sleep")

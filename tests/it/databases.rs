@@ -1,4 +1,4 @@
-//! SQLite databases beside their logs and journals: a release holds every committed row or is
+//! SQLite databases with WAL and journal files: a release contains every committed row or is
 //! refused, and a version's database has the rows of that version, whatever lay beside it.
 
 mod reading;
@@ -16,7 +16,7 @@ use crate::support::{
 /// The database of the task.
 const DATABASE: &str = "tasks/T01/state.db";
 
-/// A sandbox whose rules hide logs and, when the store keeps databases, these too.
+/// Creates a sandbox that ignores logs and, when the store keeps databases, these too.
 fn sandbox(in_store: bool) -> Sandbox {
     let sandbox = Sandbox::new(1);
     let rules = if in_store {
@@ -37,7 +37,7 @@ fn sandbox(in_store: bool) -> Sandbox {
     sandbox
 }
 
-/// Settings beyond the version.
+/// Writes settings after the version.
 fn settings(sandbox: &Sandbox, text: &str) {
     sandbox.write("snapback.yaml", format!("version: 1\n{text}").as_bytes());
     sandbox
@@ -45,17 +45,17 @@ fn settings(sandbox: &Sandbox, text: &str) {
         .expect(0);
 }
 
-/// Runs statements and closes the database, which folds its log in.
+/// Runs statements and closes the database, which checkpoints its log.
 fn closed(sandbox: &Sandbox, sql: &str) {
     open(&sandbox.at(DATABASE)).execute_batch(sql).unwrap();
 }
 
-/// Runs statements in a process that dies: what it left beside the database stays.
+/// Runs statements in a process that dies, which leaves its side files in place.
 fn crashed(sandbox: &Sandbox, mode: &str, sql: &str) {
     sqlite::crashed(&sandbox.at(DATABASE), mode, sql);
 }
 
-/// The rows of the database.
+/// Returns the rows of the database.
 fn rows(sandbox: &Sandbox) -> Vec<String> {
     sqlite::with_copy(&sandbox.at(DATABASE), |connection| {
         let mut statement = connection
@@ -69,7 +69,7 @@ fn rows(sandbox: &Sandbox) -> Vec<String> {
     })
 }
 
-/// What lies beside the database.
+/// Lists the database's side files.
 fn sides(sandbox: &Sandbox) -> Vec<&'static str> {
     SIDES
         .into_iter()
@@ -77,7 +77,7 @@ fn sides(sandbox: &Sandbox) -> Vec<&'static str> {
         .collect()
 }
 
-/// 1.0.0 with one row, 1.1.0 with another one.
+/// Creates 1.0.0 with one row, 1.1.0 with another one.
 fn two_versions(sandbox: &Sandbox) {
     let fill = "CREATE TABLE t(k INTEGER PRIMARY KEY, x TEXT);
         WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 60) INSERT INTO t SELECT i, 'first' || hex(zeroblob(400)) FROM c";
@@ -88,7 +88,7 @@ fn two_versions(sandbox: &Sandbox) {
     sandbox.release("T01", "1.1.0");
 }
 
-/// 1.2.0, too, with the database of 1.0.0, beside which a dead process left its log.
+/// Adds 1.2.0 with the database of 1.0.0 and the log of a dead process beside it.
 fn three_versions_and_a_log(sandbox: &Sandbox) {
     two_versions(sandbox);
     rollback(sandbox, "1.1.0", "1.0.0").expect(0);
@@ -98,12 +98,12 @@ fn three_versions_and_a_log(sandbox: &Sandbox) {
     crashed(sandbox, "wal", "UPDATE t SET x = 'third' || substr(x, 6)");
 }
 
-/// The task's files without times of links and such; all that undo has to bring back.
+/// Reads the task's files without times of links and such; everything that undo must restore.
 fn tree(sandbox: &Sandbox) -> Tree {
     sandbox.tree_in(TASK)
 }
 
-/// Goes back, undoes, redoes and goes forward; the rows are right each time, and every byte comes
+/// Rolls back, undoes, redoes and goes forward; the rows are right each time, and every byte comes
 /// back.
 fn goes_back_and_forth(sandbox: &Sandbox, newest: &str) {
     let (before, lay) = (tree(sandbox), sides(sandbox));
@@ -185,7 +185,7 @@ fn a_log_goes_also_where_the_database_itself_is_the_same_in_both_versions() {
     let differs = sandbox.snapback(&["diff", "-t", "T01"]).expect(0).stdout;
     assert!(differs.contains("state.db-wal"), "{differs}");
     goes_back_and_forth(&sandbox, "third");
-    // The very version that is active, too.
+    // The active version itself, too.
     sandbox
         .snapback(&["rollback", "-t", "T01", "--to", "1.2.0", "--yes"])
         .expect(0);
@@ -204,7 +204,7 @@ fn undo_mixes_nothing_when_the_program_wrote_in_between() {
     three_versions_and_a_log(&sandbox);
     let before = tree(&sandbox);
     rollback(&sandbox, "1.2.0", "1.0.0").expect(0);
-    // The database, which the rollback left as it was, is written to; its new log is left behind.
+    // The database, left alone by the rollback, is written to; its new log is left behind.
     closed(&sandbox, "UPDATE t SET x = 'fourt' || substr(x, 6)");
     crashed(&sandbox, "wal", "UPDATE t SET x = 'fifth' || substr(x, 6)");
     let written = tree(&sandbox);
@@ -307,7 +307,7 @@ fn a_process_that_the_stop_command_ends_is_waited_for_and_one_that_stays_turns_t
         "{turned:?}"
     );
     assert_eq!(tree(&sandbox), before);
-    // It lets go a moment after it was told to.
+    // It closes the database a moment after it was told to.
     stop(&format!("kill $(cat {})", pid.display()));
     let waits = std::thread::spawn(move || child.wait());
     sandbox
@@ -361,7 +361,7 @@ fn what_is_shared_and_restored_goes_with_its_log() {
     for end in ["", "-shm"] {
         fs::remove_file(sandbox.at(&format!("{DATABASE}{end}"))).unwrap();
     }
-    // A drill has it as it is now, and so does a rollback that leaves shared files alone.
+    // A drill uses its current state, and so does a rollback that leaves shared files alone.
     sandbox
         .snapback(&["drill", "-t", "T01", "--to", "1.0.0"])
         .expect(0);

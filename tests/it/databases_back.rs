@@ -1,5 +1,5 @@
-//! SQLite databases in everything that brings files back but a rollback itself: undo, op abort and
-//! resume, op restore, store restore. The rows are those that are said, or it is refused or said.
+//! SQLite databases in everything that restores files except a rollback: undo, op abort and resume,
+//! op restore, store restore. The rows are as reported, or the command refuses or warns.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::support::{
 /// The database of the task.
 const DATABASE: &str = "tasks/T01/state.db";
 
-/// T01 whose database says `one` in 1.0.0 and `two` in 1.1.0, with more settings of the task.
+/// Creates T01 whose database contains `one` in 1.0.0 and `two` in 1.1.0, with further settings.
 fn two_versions(more: &str) -> Sandbox {
     let sandbox = Sandbox::new(2);
     sandbox.write(".gitignore", b"*.bin\n*.log\n*-wal\n*-shm\n*-journal\n");
@@ -29,7 +29,7 @@ fn two_versions(more: &str) -> Sandbox {
     sandbox
 }
 
-/// What lies beside the database.
+/// Lists the database's side files.
 fn sides(sandbox: &Sandbox) -> Vec<&'static str> {
     SIDES
         .into_iter()
@@ -37,7 +37,7 @@ fn sides(sandbox: &Sandbox) -> Vec<&'static str> {
         .collect()
 }
 
-/// T01 that shares a database with a log that a dead process left: `one` in 1.0.0, `three` now.
+/// Creates T01 with a shared database and a dead process's log: `one` in 1.0.0, `three` now.
 fn shared() -> Sandbox {
     let sandbox = two_versions("shared: [lib/s.db, tasks/T02/theirs.db]");
     let (own, theirs) = (sandbox.at("lib/s.db"), sandbox.at("tasks/T02/theirs.db"));
@@ -61,7 +61,7 @@ fn shared() -> Sandbox {
     sandbox
 }
 
-/// The rollback that takes the logs of the shared databases away.
+/// The rollback that removes the logs of the shared databases.
 const WITH_SHARED: &[&str] = &[
     "rollback",
     "-t",
@@ -195,7 +195,7 @@ fn a_log_that_is_protected_by_itself_stays_also_in_an_undo() {
         (sides(&sandbox), row(&sandbox.at(DATABASE))),
         (vec!["-wal", "-shm"], "three".into())
     );
-    // One that holds rows, and that came since, would be read into what comes back.
+    // A newer log with rows would be read into the restored database.
     let sandbox = two_versions("protect: [\"*-wal\"]");
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
     crashed(&sandbox.at(DATABASE), "wal", "UPDATE t SET x = 'four'");
@@ -233,7 +233,7 @@ fn a_kept_database_comes_back_without_the_log_of_another_one() {
         (before, "four".into()),
         "the inverse"
     );
-    // One that a process has open is not replaced.
+    // A database that a process has open is not replaced.
     let connection = open(&sandbox.at(DATABASE));
     let op = sandbox.snapback(&["op", "list", "--json"]).json()["data"]["operations"][2]["id"]
         .as_str()
@@ -292,7 +292,7 @@ fn a_restored_folder_has_the_rows_that_were_put() {
     for name in ["right.db", "other.db"] {
         crashed(&data.join(name), "wal", "UPDATE t SET x = 'three'");
     }
-    // Only the log is foreign: the file of the database is the one that was put.
+    // Only the log is foreign: the database file is the one that was put.
     fs::write(data.join("notes-journal"), b"what happened\n").unwrap();
     let restore = ["store", "restore", "n", "--into", data.to_str().unwrap()];
     let plan = sandbox
@@ -321,7 +321,7 @@ fn a_restored_folder_has_the_rows_that_were_put() {
         fs::read(data.join("notes-journal")).unwrap(),
         b"what happened\n"
     );
-    // And what went is kept, log and all.
+    // The replaced files are kept, including the log.
     let kept = sandbox.home().join("kept");
     sandbox
         .snapback(&[
@@ -333,7 +333,7 @@ fn a_restored_folder_has_the_rows_that_were_put() {
         ])
         .expect(0);
     assert_eq!(row(&kept.join("other.db")), "three");
-    // A log that has nothing to say is left alone.
+    // A log without contents is left alone.
     let connection = open(&data.join("right.db"));
     connection
         .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,5 +1,5 @@
-//! An operation that is taken back, by itself or by a person, mixes no two versions of a database,
-//! and replaces none that a process has open.
+//! An operation that is undone, automatically or by a person, never mixes two versions of a
+//! database and replaces none that a process has open.
 
 use std::{
     fs,
@@ -14,10 +14,10 @@ use crate::support::{
 
 /// The database of the task.
 const DATABASE: &str = "tasks/T01/state.db";
-/// A smoke test that is killed with snapback the first time.
+/// A smoke test that is killed together with snapback the first time.
 const KILLED: &str = "test -e $HOME/killed && exit 0; : > $HOME/killed; kill -9 $PPID; sleep 5";
 
-/// 1.0.0 with the row `first` and many others; 1.1.0 with `secnd` and none; a smoke test.
+/// Creates 1.0.0 with the row `first` and many others, 1.1.0 with `secnd` and none; a smoke test.
 fn two_versions(smoke: &str) -> Sandbox {
     let sandbox = Sandbox::new(1);
     sandbox.write(".gitignore", b"*.bin\n*-wal\n*-shm\n*-journal\n");
@@ -48,7 +48,7 @@ fn two_versions(smoke: &str) -> Sandbox {
     sandbox
 }
 
-/// A rollback to 1.0.0 that is killed when its files are there.
+/// Creates a rollback to 1.0.0 that is killed when its files are in place.
 fn killed() -> Sandbox {
     let sandbox = two_versions(KILLED);
     assert_eq!(
@@ -61,7 +61,7 @@ fn killed() -> Sandbox {
     sandbox
 }
 
-/// How many tables the database has, whose pages SQLite finds in order.
+/// Counts the tables of the database, whose integrity is checked as well.
 fn tables(sandbox: &Sandbox) -> i64 {
     with_copy(&sandbox.at(DATABASE), |connection| {
         connection
@@ -70,7 +70,7 @@ fn tables(sandbox: &Sandbox) -> i64 {
     })
 }
 
-/// A process that has the database open, and nothing else.
+/// Starts a process that has the database open, and nothing else.
 fn holder(sandbox: &Sandbox) -> Child {
     let mut command = sandbox.command("sleep");
     command
@@ -109,7 +109,7 @@ fn a_database_that_was_written_to_meanwhile_stays_with_its_log_and_is_named() {
             Some("1.1.0"),
             "{how}: all else is as it was"
         );
-        // What stood there before is kept.
+        // The replaced files are kept.
         let kept = sandbox.snapback(&["op", "kept"]).expect(0).stdout;
         assert!(
             kept.contains("state.db") && kept.contains("from before"),

@@ -1,5 +1,5 @@
-//! Dependencies through the real program: nothing is left out without a word, and nothing is said
-//! of what is not known.
+//! Dependencies through the real program: nothing is omitted silently, and nothing is claimed about
+//! what is not known.
 
 use crate::support::Sandbox;
 
@@ -200,7 +200,7 @@ fn of_what_is_not_known_no_change_is_invented() {
         .git(&["tag", "-am", "by hand", "T01-v1.0.0"])
         .expect(0);
     sandbox.snapback(&["adopt", "--all", "--yes"]).expect(0);
-    // As programs before this one adopted.
+    // As adopted by older programs.
     let text = manifest(&sandbox, "1.0.0");
     let (head, _) = text.split_once("dependencies:").expect("it has them");
     sandbox.write(
@@ -315,7 +315,7 @@ fn changes_of_packages_are_not_invented_where_a_list_is_not_read() {
     commit(&sandbox, "lock");
     sandbox.release("T01", "1.0.0");
     assert!(manifest(&sandbox, "1.0.0").contains("numpy==1.0"));
-    // One side in conflict; the other tool's list beside one that nobody reads.
+    // One side in conflict; the other tool's list beside one that nothing reads.
     sandbox.write(
         "tasks/T01/poetry.lock",
         format!("{lock}<<<<<<< HEAD\n").as_bytes(),
@@ -356,7 +356,7 @@ fn changes_of_packages_are_not_invented_where_a_list_is_not_read() {
         !plan.contains("numpy") && !plan.contains("left-pad") && plan.contains("are not read"),
         "{plan}"
     );
-    // What both sides know is compared.
+    // Data known to both sides is compared.
     sandbox.write(
         "tasks/T01/poetry.lock",
         lock.replace("1.0\"", "1.1\"").as_bytes(),

@@ -1,10 +1,10 @@
-//! Ways to get an old, bad release in place of a good one, or to keep new ones from being made: a
-//! release that was taken back, an older copy of what snapback goes by, a version far ahead of all
+//! Attempts to replace a good release by an old, bad one, or to prevent new ones: a release that
+//! was undone, an older copy of the files that snapback relies on, a version far ahead of all
 //! others.
 
 use crate::support::{Sandbox, sandbox::Ran};
 
-/// Three releases of T01, 1.2.0 active.
+/// Creates three releases of T01, with 1.2.0 active.
 fn released() -> Sandbox {
     let sandbox = Sandbox::new(1);
     for (nth, version) in ["1.0.0", "1.1.0", "1.2.0"].iter().enumerate() {
@@ -14,7 +14,7 @@ fn released() -> Sandbox {
     sandbox
 }
 
-/// A rollback of T01.
+/// Rolls T01 back.
 fn back(sandbox: &Sandbox, to: &str, more: &[&str]) -> Ran {
     sandbox.snapback(&[&["rollback", "-t", "T01", "--to", to, "--yes"], more].concat())
 }
@@ -43,7 +43,7 @@ fn a_release_that_was_taken_back_is_gone_to_only_with_a_reason_that_stays() {
                 && refused.stderr.contains("--despite-verdict"),
             "{refused:?}"
         );
-        // Neither half of the word is enough, nor another way to name the version, nor a dry run.
+        // Half of the override is not enough, nor is another name of the version or a dry run.
         for more in [
             &["--despite-verdict"][..],
             &["-m", "I must"],
@@ -90,7 +90,7 @@ fn a_release_that_was_taken_back_is_gone_to_only_with_a_reason_that_stays() {
 #[test]
 fn nobody_is_asked_for_a_reason_where_nothing_was_taken_back() {
     let sandbox = released();
-    // A rollback holds what it leaves: that is no verdict of a person.
+    // A rollback holds the version that it leaves, which is not a person's verdict.
     back(&sandbox, "1.1.0", &[]).expect(0);
     back(&sandbox, "1.2.0", &[]).expect(0);
     sandbox.snapback(&["hold", "1.0.0", "-t", "T01"]).expect(0);
@@ -137,7 +137,7 @@ fn what_another_clone_took_back_is_refused_here_too() {
     back(&sandbox, "1.1.0", &[]).expect(6);
 }
 
-/// The version that a release would get.
+/// Returns the version that a release would get.
 fn next(sandbox: &Sandbox, bump: &[&str]) -> String {
     let ran = sandbox
         .snapback(
@@ -162,7 +162,7 @@ fn a_foreign_tag_far_ahead_decides_nothing() {
         ("T01-v18446744073709551615.0.0", false),
     ] {
         let sandbox = released();
-        // Foreign tags come by a push or a fetch, on any commit.
+        // Foreign tags arrive by a push or a fetch, on any commit.
         let at = sandbox.git_out(&["rev-list", "--max-parents=0", "HEAD"]);
         let more: &[&str] = if annotated { &["-a", "-m", "x"] } else { &[] };
         sandbox
@@ -196,7 +196,7 @@ fn a_foreign_tag_far_ahead_decides_nothing() {
         sandbox.snapback(&["list", "-t", "T01"]).expect(0);
         back(&sandbox, "last-good", &[]).expect(0);
         assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.2.0"));
-        // What names it gets an error that says what it is, and changes nothing.
+        // A command that names it gets an error that explains what it is, and changes nothing.
         let before = sandbox.everything();
         assert!(back(&sandbox, "latest", &[]).code > 0);
         assert_eq!(sandbox.everything(), before);
@@ -245,7 +245,7 @@ fn a_registry_frozen_in_time_is_noticed_and_decides_nothing() {
             .stdout
             .contains("1 task at odds with the configuration")
     );
-    // The tags say what was released, so no version is given out twice.
+    // The tags record the releases, so no version is assigned twice.
     assert_eq!(next(&sandbox, &["--bump", "patch"]), "1.2.1");
     sandbox
         .snapback(&[
@@ -257,7 +257,7 @@ fn a_registry_frozen_in_time_is_noticed_and_decides_nothing() {
             "--yes",
         ])
         .expect(7);
-    // It is mended from what the task itself says.
+    // It is repaired from the task's own configuration.
     sandbox
         .snapback(&["registry", "sync", "--from", "config", "--yes"])
         .expect(0);

@@ -1,5 +1,4 @@
-//! A dry run changes no byte: every command is tried, and everything there is compared before and
-//! after.
+//! A dry run changes no byte: every command is tried, and everything is compared before and after.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt, path::Path};
@@ -14,7 +13,7 @@ use crate::support::{
 /// Every file and folder with its bytes, mode and times.
 type Listing = BTreeMap<String, (u32, i64, i64, Vec<u8>)>;
 
-/// Command lines and the codes that they may end with.
+/// Command lines, and the exit codes with which they may end.
 type Rows = &'static [(&'static str, &'static [i32])];
 
 fn list(top: &Path, dir: &Path, into: &mut Listing) {
@@ -45,7 +44,7 @@ fn listing(sandbox: &Sandbox) -> Listing {
     found
 }
 
-/// What a command did although it was to do nothing.
+/// Lists what a command did although it should have done nothing.
 fn judge(sandbox: &Sandbox, line: &str, codes: &[i32]) -> Vec<String> {
     let before = listing(sandbox);
     let words: Vec<&str> = line.split(' ').collect();
@@ -81,7 +80,7 @@ fn assert_nothing_changes(sandbox: &Sandbox, rows: Rows) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Every command that does not need something half done.
+/// Every command that does not need an unfinished operation.
 const ALL: Rows = &[
     ("init", &[0]),
     ("demo --auto --dir ../demo", &[0]),
@@ -175,10 +174,10 @@ const ALL: Rows = &[
     ("schema config", &[0]),
 ];
 
-/// A rule that the guard goes by, a channel that nobody answers, and a command.
+/// A rule for the guard, a channel that nobody answers, and a command.
 const SETTINGS: &str = "version: 1\ndefaults:\n  large_files: {patterns: [\"*.bin\"]}\nalerts:\n  limit: 1s\n  channels:\n    hook:\n      webhook: {url: \"http://127.0.0.1:9/\", secret_from: {env: HOME}}\ntasks:\n  T01:\n    verify: [{run: 'true'}]\n    guard:\n      - {name: errors, file: run.log, value: level, bad: error, time: ts, fail: \"> 0.3\", pass: \"<= 0.1\", window: 5m, min_samples: 10}\n";
 
-/// A repository in which every command has something to do.
+/// Creates a repository in which every command has something to do.
 fn busy() -> Sandbox {
     let sandbox = repository().unwrap();
     let ok = |args: &[&str]| sandbox.snapback(args).expect(0);
@@ -311,7 +310,7 @@ fn of_the_end_of_an_operation_that_was_killed() {
                 .json()["data"]["done"]
                 .as_bool()
                 .unwrap();
-            // An operation names its work tree, so it ends here, and what was here comes back.
+            // An operation names its work tree, so it ends here, and then the state is restored.
             let now = sandbox.copy();
             sandbox.snapback(&["op", how, "--yes"]);
             assert_eq!(

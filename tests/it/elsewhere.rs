@@ -1,6 +1,5 @@
-//! Bytes that lie in another clone: the store does not travel, and Git LFS fetches what is asked
-//! for. A release is never without them by accident, and that they are missing here says nothing
-//! against it.
+//! Bytes that exist only in another clone: the store does not travel, and Git LFS fetches on
+//! request. A release never omits them by accident, and their absence here says nothing against it.
 
 use std::fs;
 
@@ -9,7 +8,7 @@ use crate::{
     support::{Sandbox, story::set_version},
 };
 
-/// T01 with a large file, released as 1.0.0 and 1.1.0 and pushed; and a clone, which has no store.
+/// Creates T01 with a large file, pushed as 1.0.0 and 1.1.0, and a clone without a store.
 fn two() -> (Sandbox, Sandbox) {
     let a = Sandbox::new(1);
     a.git(&["init", "-q", "--bare", "-b", "main", "../up.git"])
@@ -57,7 +56,7 @@ fn a_release_in_a_clone_without_the_large_files_is_refused_and_one_that_drops_th
         refused.stderr
     );
     assert_eq!(b.tree(), before);
-    // What the hints say brings it, and then it goes along.
+    // The hinted command brings the file, which is then part of the release.
     for folder in fs::read_dir(a.at(".git/snapback/store"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -79,7 +78,7 @@ fn a_release_in_a_clone_without_the_large_files_is_refused_and_one_that_drops_th
     assert_eq!(b.read("tasks/T01/model.bin"), a.read("tasks/T01/model.bin"));
     set_version(&b, "1.2.0");
     b.snapback(&create).expect(0);
-    // Whoever deletes one where its bytes are kept sees that in the plan.
+    // The plan shows the deletion of a file where its bytes are kept.
     fs::remove_file(a.at("tasks/T01/model.bin")).unwrap();
     let plan = a
         .run_line("create-snapshot -t T01 --bump patch -m x --dry-run")
@@ -89,7 +88,7 @@ fn a_release_in_a_clone_without_the_large_files_is_refused_and_one_that_drops_th
         "{}",
         plan.stdout
     );
-    // And whoever excludes it needs none.
+    // A clone that excludes the file does not need it.
     let c = Sandbox::beside(&a, "third");
     a.git(&["clone", "-q", "../up.git", "../third"]).expect(0);
     let settings = String::from_utf8(c.read("snapback.yaml")).unwrap();
@@ -125,7 +124,7 @@ fn what_is_missing_here_is_no_fault_of_a_release() {
         .expect(0)
         .json();
     assert_eq!(plan["data"]["plan"]["to"], "1.0.0", "{plan}");
-    // Where it was made, and its bytes are kept, that they are gone is damage.
+    // In the clone that made and kept the bytes, their loss is damage.
     fs::remove_dir_all(a.at(".git/snapback/store")).unwrap();
     a.snapback(&["verify-snapshot", "-t", "T01", "--all"])
         .expect(4);

@@ -1,10 +1,10 @@
-//! What sources say is kept between releases, and never changes what a release records.
+//! Facts from sources are cached between releases, and never change what a release records.
 
 use std::fs;
 
 use crate::support::{Sandbox, story::set_version};
 
-/// The parts of a manifest that come from sources: names of variables, and shared files.
+/// Returns the parts of a manifest that come from sources: names of variables, and shared files.
 fn recorded(sandbox: &Sandbox, version: &str) -> String {
     let text = String::from_utf8(sandbox.read(&format!("snapshots/snapshot-T01-v{version}.yaml")))
         .unwrap();
@@ -35,7 +35,7 @@ fn a_release_records_the_same_with_and_without_the_facts_of_the_last_one() {
     sandbox.release("T01", "1.0.0");
     assert!(sandbox.exists(".git/snapback/facts/T01"));
     sandbox.write("tasks/T01/m0.py", b"import os\nos.environ['NEW_0']\n");
-    // The bytes of a Python source under another name say nothing, and those of another file move.
+    // A Python source's bytes yield nothing under another extension; another source is renamed.
     sandbox.write(
         "tasks/T01/kept.txt",
         b"import os\nimport lib.util\nos.getenv('KEPT')\n",

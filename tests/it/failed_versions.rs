@@ -1,12 +1,12 @@
-//! Versions whose checks fail have the state `failed` everywhere, and an undo says what it arrives
-//! at.
+//! Versions whose checks fail have the state `failed` everywhere, and an undo reports the state of
+//! its target.
 
 mod same_number;
 
 use crate::support::{Sandbox, story::set_version};
 
-/// T01 with a smoke test that passes unless the file `broken` lies in the task: 1.0.0 passes, 1.1.0
-/// does not.
+/// Creates T01 with a smoke test that passes unless the task has the file `broken`: 1.0.0 passes,
+/// 1.1.0 does not.
 fn with_failing_release() -> Sandbox {
     let sandbox = Sandbox::new(1);
     let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
@@ -34,7 +34,7 @@ fn with_failing_release() -> Sandbox {
     sandbox
 }
 
-/// What `list` says of a version.
+/// Returns what `list` says about a version.
 fn state(sandbox: &Sandbox, version: &str) -> String {
     let list = sandbox.snapback(&["list", "-t", "T01"]).expect(0).stdout;
     let line = list
@@ -47,7 +47,7 @@ fn state(sandbox: &Sandbox, version: &str) -> String {
         .into()
 }
 
-/// Every look says that 1.1.0, which is active, failed.
+/// Asserts that every view reports that 1.1.0, which is active, failed.
 fn assert_named_failed_everywhere(sandbox: &Sandbox) {
     let status = sandbox
         .snapback(&["status", "--exit-code"])
@@ -97,7 +97,7 @@ fn a_release_whose_smoke_test_fails_is_failed_everywhere_until_it_is_proven() {
         ("proven".into(), "failed".into())
     );
     assert_named_failed_everywhere(&sandbox);
-    // Never by itself: 1.2.0 is released on top, and its way back is 1.0.0.
+    // Never automatically: 1.2.0 is released on top, and its rollback goes to 1.0.0.
     std::fs::remove_file(sandbox.at("tasks/T01/broken")).unwrap();
     set_version(&sandbox, "1.2.0");
     sandbox.release("T01", "1.2.0");
@@ -114,7 +114,7 @@ fn a_release_whose_smoke_test_fails_is_failed_everywhere_until_it_is_proven() {
         .expect(0)
         .json();
     assert_eq!(plan["data"]["plan"]["to"], "1.0.0", "{plan}");
-    // A smoke test that was wrong is mended, and the version proven.
+    // A wrong smoke test is fixed, and the version proven.
     let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
     sandbox.write(
         "snapback.yaml",
@@ -148,7 +148,7 @@ fn undo_and_redo_say_what_does_not_hold_where_they_arrive() {
         format!("{redone:?}").contains("T01 is at 1.0.0, verified."),
         "{redone:?}"
     );
-    // The other way round: a redo that arrives at the failing one.
+    // The other way round: a redo that arrives at the failing version.
     sandbox
         .snapback(&[
             "rollback",
@@ -180,7 +180,7 @@ fn undo_and_redo_say_what_does_not_hold_where_they_arrive() {
             .contains("smoke.1"),
         "the report has it"
     );
-    // Left out is not checked.
+    // A skipped check is reported as not checked.
     let quiet = sandbox
         .snapback(&["undo", "--yes", "--no-commands"])
         .expect(0);
@@ -246,7 +246,7 @@ fn edits_that_come_back_say_nothing_of_the_release() {
     set_version(&sandbox, "1.2.0");
     sandbox.release("T01", "1.2.0");
     assert_eq!(state(&sandbox, "1.2.0"), "proven");
-    // What makes the smoke test fail is no file of the release: an edit that an undo brings back …
+    // The smoke test fails because of a file outside the release: an edit that an undo restores …
     sandbox.write("tasks/T01/broken", b"an edit\n");
     sandbox.git(&["add", "tasks/T01/broken"]).expect(0);
     sandbox
@@ -259,7 +259,7 @@ fn edits_that_come_back_say_nothing_of_the_release() {
     );
     assert_eq!(sandbox.read("tasks/T01/broken"), b"an edit\n");
     assert_eq!(state(&sandbox, "1.2.0"), "proven");
-    // … or the files of a release that is taken back.
+    // … or the files of a release that is undone.
     let again = [
         "create-snapshot",
         "-t",
@@ -328,8 +328,8 @@ fn a_version_that_is_not_kept_whole_is_failed_until_it_is_whole_again() {
     assert_eq!(state(&sandbox, "1.0.0"), "proven");
 }
 
-/// T01 at 1.1.0, whose manifest was written anew in history: what its tag names is nowhere any
-/// more.
+/// Creates T01 at 1.1.0, whose manifest was rewritten in history: the one that its tag names no
+/// longer exists.
 fn without_its_manifest() -> Sandbox {
     let sandbox = Sandbox::two_releases(1);
     let manifest = "snapshots/snapshot-T01-v1.1.0.yaml";

@@ -1,9 +1,9 @@
-//! Configurations that honest people have, through the real program: a release changes the version
-//! and not another byte, and what has no version is told how to write one.
+//! Configurations as people really write them, through the real program: a release changes only the
+//! version, and a task without one is told how to add it.
 
 use crate::support::Sandbox;
 
-/// T01 with this configuration, committed.
+/// Creates T01 with this configuration, committed.
 fn with_config(name: &str, text: &str, key: &str) -> Sandbox {
     let sandbox = Sandbox::empty();
     sandbox.write("tasks/T01/main.py", b"print(1)\n");

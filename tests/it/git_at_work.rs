@@ -1,12 +1,12 @@
-//! git at work, and repositories that git itself does not open: nothing is changed below a commit
-//! that is being made, and nothing at all where nobody knows what an extension means.
+//! Running git commands, and repositories that git itself does not open: nothing changes below a
+//! commit in progress, and nothing at all when an extension is unknown.
 
 use crate::{
     it::clones::released,
     support::{Sandbox, sandbox::snapback_program},
 };
 
-/// A hook that runs a command of snapback and keeps what it said.
+/// Installs a hook that runs a snapback command and stores its output.
 fn hook(sandbox: &Sandbox, dir: &str, name: &str, command: &str) {
     let said = sandbox.top().join("said");
     let script = format!(
@@ -76,7 +76,7 @@ fn below_a_commit_that_is_being_made_nothing_is_changed() {
             std::fs::remove_file(a.at(&format!(".git/hooks/{name}"))).unwrap();
         }
     }
-    // A hook may look, and after the commit it may release.
+    // A hook may read, and after the commit it may release.
     hook(&a, ".git/hooks", "pre-commit", "status -t T01");
     hook(&a, ".git/hooks", "post-commit", RELEASE);
     a.write("tasks/T01/signal.py", b"the last edit\n");
@@ -201,7 +201,7 @@ fn a_repository_that_git_does_not_open_is_left_alone() {
             .contains("unknown repository extension")
     );
     assert_eq!(a.everything(), before);
-    // A clone that never had snapback's folder does not get one.
+    // A clone without snapback's folder does not get one.
     std::fs::remove_dir_all(a.at(".git/snapback")).unwrap();
     a.snapback(&["status"]).expect(6);
     assert!(!a.exists(".git/snapback"));

@@ -1,12 +1,12 @@
-//! Where a rollback goes by itself, by a time, or not at all: fresh clones, what others proved,
-//! hints that do something.
+//! The target of a rollback, by itself or by a time, or none: fresh clones, versions proven by
+//! others, hints that work.
 
 use crate::{
     it::clones::{clone, released},
     support::Sandbox,
 };
 
-/// The version that `show` finds for a word.
+/// Returns the version that `show` finds for a word.
 fn found(sandbox: &Sandbox, word: &str) -> String {
     let shown = sandbox
         .snapback(&["show", "-t", "T01", word, "--json"])
@@ -19,7 +19,7 @@ fn found(sandbox: &Sandbox, word: &str) -> String {
         .to_string()
 }
 
-/// From now on git's and snapback's commits have this time.
+/// Sets the time of all later commits by git and snapback.
 fn at(sandbox: &mut Sandbox, time: &str) {
     sandbox
         .variables
@@ -69,12 +69,12 @@ fn a_time_means_what_was_active_then() {
         );
     }
     assert_eq!(found(&a, "@0s"), "1.0.0");
-    // What no commit tells, the operations of the work tree do.
+    // Operations of the work tree supply what no commit records.
     a.run_line("rollback -t T01 --to 1.1.0 --no-commit -y")
         .expect(0);
     assert_eq!(found(&a, "@0s"), "1.1.0");
     assert_eq!(found(&b, "@0s"), "1.0.0");
-    // A version that was active and is no release is named.
+    // A version that was active without being a release is named.
     at(&mut b, "2026-01-05T10:00:00+00:00");
     let registry = String::from_utf8(b.read("task_registry.json"))
         .unwrap()
@@ -90,7 +90,7 @@ fn a_time_means_what_was_active_then() {
     );
 }
 
-/// A moment between what was done before and what is done next, to be written as a version.
+/// Returns a moment between the previous and the next action, in the form of a version.
 fn moment_between() -> String {
     let wait = || std::thread::sleep(std::time::Duration::from_millis(1100));
     wait();
@@ -168,7 +168,7 @@ fn of_what_was_committed_in_one_second_the_later_commit_says_what_was_active() {
     .expect(0);
     a.git(&["commit", "-q", "-m", "by hand"]).expect(0);
     assert_eq!(found(&a, "@0s"), "1.0.0");
-    // What was done on top of it without a commit is later still.
+    // Changes on top of it without a commit are later still.
     a.variables.clear();
     a.snapback(&[
         "rollback",
@@ -248,7 +248,7 @@ fn from_is_compared_with_the_active_version_only() {
         "rollback", "-t", "T01", "--from", "v1.3.0", "--to", "1.1.0", "-y",
     ])
     .expect(0);
-    // At the target already there is nothing to advise.
+    // When the target is already active, there is nothing to advise.
     let stale = a
         .snapback(&[
             "rollback", "-t", "T01", "--from", "1.3.0", "--to", "1.1.0", "-y",
@@ -336,7 +336,7 @@ fn a_stale_from_is_a_conflict_whether_or_not_there_is_an_older_version() {
             "{ran:?}"
         );
     }
-    // Nothing stale, and nowhere to go.
+    // Nothing stale, and no version to roll back to.
     sandbox
         .snapback(&["rollback", "-t", "T01", "--from", "1.0.0", "--yes"])
         .expect(5);

@@ -1,11 +1,11 @@
-//! A task whose settings name more paths than when it was released: its releases are as whole as
-//! before, and a way back brings what became the task's as the tag's commit has it.
+//! A task whose settings name more paths than when it was released: its releases stay whole, and a
+//! rollback takes the added paths from the tag's commit.
 
 use std::fs;
 
 use crate::support::Sandbox;
 
-/// T01 1.0.0 without `configs/T01`, and 1.1.0 with it.
+/// Creates T01 1.0.0 without `configs/T01`, and 1.1.0 with it.
 fn grown() -> Sandbox {
     let sandbox = Sandbox::new(1);
     sandbox.write("configs/T01/limits", b"old\n");
@@ -142,7 +142,7 @@ fn a_capsule_holds_what_was_released() {
 
 const HELPER: &str = "  - path: \"tasks/T01/helper.py\"\n";
 
-/// A manifest before, of and after the helper.
+/// Splits a manifest into the parts before, of and after the helper.
 fn parts(manifest: &str) -> (&str, &str, &str) {
     let from = manifest.find(HELPER).unwrap();
     let rest = &manifest[from + HELPER.len()..];
@@ -155,8 +155,8 @@ fn parts(manifest: &str) -> (&str, &str, &str) {
     (&manifest[..from], &manifest[from..end], &manifest[end..])
 }
 
-/// An adopted release: no tag vouches for its manifest, in which somebody replaces what it says of
-/// the helper, given what that of 1.1.0 says.
+/// Creates an adopted release, for whose manifest no tag vouches, and replaces the manifest's entry
+/// of the helper; `helper` is given that entry of 1.1.0.
 fn adopted(helper: impl Fn(&str) -> String) -> Sandbox {
     let sandbox = Sandbox::new(1);
     for (version, text) in [("1.0.0", "help\n"), ("1.1.0", "other help\n")] {

@@ -1,11 +1,10 @@
-//! `health`: every state that would keep a rollback from working is found, and the exit code says
-//! so.
+//! `health` finds every state that would prevent a rollback, and reports it by its exit code.
 
 use std::fs;
 
 use crate::support::{Sandbox, story::set_version};
 
-/// The checks of all findings, worst first, as `T01 objects critical`.
+/// Returns the checks of all findings, worst first, as `T01 objects critical`.
 fn found(sandbox: &Sandbox, args: &[&str]) -> Vec<String> {
     let answer = sandbox
         .snapback(&[&["health", "--json"], args].concat())
@@ -30,13 +29,13 @@ fn found(sandbox: &Sandbox, args: &[&str]) -> Vec<String> {
             .iter()
             .map(|f| line(task["task"].as_str().unwrap(), f))
     });
-    // What the disk of this machine has left is not the tests' matter.
+    // Free space on this machine's disk is not under test.
     own.chain(of_tasks)
         .filter(|line| !line.contains(" disk ") && !line.contains(" inodes "))
         .collect()
 }
 
-/// Two tasks, each with two releases that hold.
+/// Creates two tasks, each with two valid releases.
 fn sound() -> Sandbox {
     let sandbox = Sandbox::new(2);
     for task in ["T01", "T02"] {
@@ -149,7 +148,7 @@ fn no_way_back_and_unverified_releases_are_found() {
         "{page}"
     );
     sandbox.release("T01", "1.0.0");
-    // A first release has nothing to go back to: that is said, and all is well.
+    // A first release has no version to roll back to, which is reported and not a problem.
     assert_eq!(found(&sandbox, &["-t", "T01"]), ["T01 way_back ok"]);
     let well = sandbox.snapback(&["health", "-t", "T01"]).expect(0);
     assert!(
@@ -172,7 +171,7 @@ fn no_way_back_and_unverified_releases_are_found() {
     sandbox
         .git(&["checkout", "-q", "--", "tasks/T01/signal.py"])
         .expect(0);
-    // Of two releases one should do.
+    // With two releases, one should be possible.
     sandbox.release("T01", "1.1.0");
     sandbox
         .snapback(&["mark", "bad", "1.0.0", "-t", "T01", "-m", "drawdown"])

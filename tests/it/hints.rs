@@ -1,11 +1,11 @@
-//! What is printed as a hint or as a next step leads on. That each is a command line at all is
-//! tested beside `cli/advice.rs`.
+//! Printed hints and next steps lead on. The tests beside `cli/advice.rs` check that each is a
+//! valid command line.
 
 use std::fs;
 
 use crate::support::Sandbox;
 
-/// What is wrong with the commands that `doctor` prints as fixes.
+/// Lists what is wrong with the commands that `doctor` prints as fixes.
 fn unfit(sandbox: &Sandbox, wrong: &mut Vec<String>) -> usize {
     let text = sandbox.snapback(&["doctor"]).stdout;
     let fixes: Vec<&str> = text
@@ -108,7 +108,7 @@ fn what_nobody_wrote_is_offered_by_its_name() {
     let offered = argv(&sandbox);
     run(&sandbox, &offered).expect(0);
     assert!(sandbox.exists("kept/tasks/T01/signal.py"), "{offered:?}");
-    // What somebody wrote comes back without a name, also when it was not the newest operation's.
+    // An edit is restored without a name, even if it was not the newest operation's.
     sandbox.write("tasks/T01/signal.py", b"# mine\n");
     sandbox
         .snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "--yes"])
@@ -126,7 +126,7 @@ fn what_nobody_wrote_is_offered_by_its_name() {
 
 #[test]
 fn an_undo_that_is_refused_offers_what_is_left_to_do() {
-    // The branch was set back by hand: the files are there already, and only the hold is left.
+    // The branch was reset by hand: the files are there already, and only the hold remains.
     let sandbox = Sandbox::two_releases(1);
     sandbox
         .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
@@ -149,7 +149,7 @@ fn an_undo_that_is_refused_offers_what_is_left_to_do() {
         !refused.contains("--lift") && refused.contains("snapback history --task T01"),
         "{refused}"
     );
-    // What was done in another work tree is taken back there, in one step, while that is there.
+    // An operation of another work tree is undone there, in one step, while that exists.
     let main = Sandbox::two_releases(1);
     main.git(&["worktree", "add", "-q", "-b", "side", "../linked"])
         .expect(0);

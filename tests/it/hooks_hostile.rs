@@ -1,5 +1,5 @@
-//! Hooks where things are not as one would wish: folders, links, edits, kills, a missing program,
-//! hooks that fail, managers that come later, and calls that nobody foresaw.
+//! Hooks in difficult conditions: folders, links, edits, kills, a missing program, failing hooks,
+//! managers that come later, and unexpected calls.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -8,7 +8,7 @@ use crate::support::{
     sandbox::{Ran, snapback_program},
 };
 
-/// A repository with a released task and a remote.
+/// Creates a repository with a released task and a remote.
 fn prepared() -> Sandbox {
     let sandbox = Sandbox::new(1);
     sandbox
@@ -30,7 +30,7 @@ fn script(path: &Path, text: &str, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Installs by scripts, whatever this git can do.
+/// Installs scripts, whatever this git supports.
 #[track_caller]
 fn install(sandbox: &Sandbox, more: &[&str]) -> Ran {
     sandbox.snapback(&[&["hooks", "install", "-y", "--method", "shim"], more].concat())
@@ -113,7 +113,7 @@ fn an_edited_script_is_neither_replaced_nor_removed() {
         "{}",
         status.stdout
     );
-    // As it was told.
+    // As advised.
     fs::rename(sandbox.at(".git/hooks/pre-push.pre-snapback"), &hook).unwrap();
     sandbox.snapback(&["hooks", "uninstall", "-y"]).expect(0);
     assert_eq!(fs::read(&hook).unwrap(), b"#!/bin/sh\nexit 0\n");
@@ -382,7 +382,7 @@ fn a_push_of_a_moved_or_broken_release_is_refused() {
     allowed
         .git(&["push", "-qf", "origin", "T01-v1.0.0"])
         .expect(0);
-    // A held version is a warning, and a refusal when it is strict.
+    // A held version is a warning, and a refusal in strict mode.
     sandbox.release("T01", "1.1.0");
     sandbox
         .snapback(&["hold", "1.1.0", "-t", "T01", "-m", "under review"])

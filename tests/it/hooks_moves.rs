@@ -1,10 +1,10 @@
-//! Hooks after the repository itself was moved or copied, and releases on commits that git rewrote.
+//! Hooks in a moved or copied repository, and releases on commits that git rewrote.
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use crate::support::Sandbox;
 
-/// A repository with a released task and a remote.
+/// Creates a repository with a released task and a remote.
 fn prepared() -> Sandbox {
     let sandbox = Sandbox::new(1);
     sandbox
@@ -20,7 +20,7 @@ fn prepared() -> Sandbox {
     sandbox
 }
 
-/// Puts a foreign hook into a folder of the work tree; it acts on its own name, so it is never
+/// Installs a foreign hook in a folder of the work tree; it acts on its own name, so it is never
 /// moved.
 fn foreign_hook(sandbox: &Sandbox, folder: &str) {
     let path = sandbox.at(folder).join("post-commit");
@@ -33,7 +33,7 @@ fn foreign_hook(sandbox: &Sandbox, folder: &str) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A commit that changes the task; what the hooks said, and how often the foreign one ran so far.
+/// Commits a change of the task. Returns the hooks' output and the foreign hook's runs so far.
 fn commit(sandbox: &Sandbox, text: &str) -> (String, usize) {
     sandbox.write("tasks/T01/signal.py", format!("# {text}\n").as_bytes());
     let said = sandbox.git(&["commit", "-qam", text]).expect(0).stderr;
@@ -78,7 +78,7 @@ fn a_repository_that_was_moved_finds_its_hooks_again() {
                 "a look and a dry run change nothing: {ran:?}"
             );
         }
-        // Any command that changes something mends it, and says so once.
+        // Any command that changes something repairs it, and says so once.
         let first = moved.snapback(&CHANGE).expect(0);
         assert_eq!(
             first
@@ -139,7 +139,7 @@ fn a_copy_has_hooks_of_its_own_and_another_name_is_no_move() {
         .unwrap();
     assert!(copied.success());
     let copy = Sandbox::beside(&sandbox, "copy");
-    // A hook that runs from the place of the original changes no configuration under git's hands.
+    // A hook that runs from the original's place changes no configuration during a git command.
     commit(&copy, "fix: copied");
     assert_eq!(copy.read(".git/config"), config);
     assert!(
@@ -177,7 +177,7 @@ fn a_line_of_somebody_else_is_not_mended() {
     assert_eq!(sandbox.read(".git/config"), config);
 }
 
-/// Somebody else pushes a commit, and this branch is put upon it.
+/// Pushes a foreign commit, and rebases this branch onto it.
 fn rebase(sandbox: &Sandbox, name: &str) -> String {
     let tree = format!("../{name}");
     sandbox
@@ -196,7 +196,7 @@ fn rebase(sandbox: &Sandbox, name: &str) -> String {
         .stderr
 }
 
-/// A rebase said that the release holds and stays where it is, and noted what its commit became.
+/// Asserts that a rebase reported that the release stays valid, and recorded the new commit.
 fn assert_followed(sandbox: &Sandbox, said: &str, released: &str) {
     assert_eq!(
         said.matches("T01-v1.1.0 holds and stays on").count(),
@@ -245,7 +245,7 @@ fn a_release_on_a_rewritten_commit_is_followed() {
         next["data"]["plan"]["to"], "1.1.1",
         "what 1.1.0 has is not new again"
     );
-    // The hint of the push is the very command that helps.
+    // The hint of the push is the command that helps.
     let pushed = sandbox
         .git(&["push", "-q", "--follow-tags", "origin", "main"])
         .expect(0)
@@ -268,7 +268,7 @@ fn a_release_on_a_rewritten_commit_is_followed() {
             .git_out(&["ls-remote", "origin"])
             .contains("T01-v1.1.0")
     );
-    // What cannot be read is no more than a hint that is missing.
+    // Unreadable records only cost a hint.
     sandbox.write(".git/snapback/rewritten", b"\xff\n0 1\n");
     sandbox
         .run_line("create-snapshot -t T01 --bump auto --dry-run")

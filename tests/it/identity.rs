@@ -1,5 +1,5 @@
-//! Who and when: names, addresses and dates of commits and tags are what git itself would write,
-//! from the environment, `git -c` and the configuration; git is the judge.
+//! The names, addresses and dates of commits and tags are those that git itself would write, from
+//! the environment, `git -c` and the configuration. git is the judge.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::support::{
     sandbox::{Ran, finish, snapback_program},
 };
 
-/// What git tells of the newest commit and of the tag of 1.0.0.
+/// The git commands that print the newest commit and the tag of 1.0.0.
 const COMMIT: [&str; 4] = [
     "log",
     "-1",
@@ -16,7 +16,7 @@ const COMMIT: [&str; 4] = [
     "T01-v1.0.0^{commit}",
 ];
 
-/// A repository with a task whose environment names nobody.
+/// Creates a repository with a task and an environment without names.
 fn anonymous() -> Sandbox {
     let mut sandbox = Sandbox::new(1);
     sandbox
@@ -25,7 +25,7 @@ fn anonymous() -> Sandbox {
     sandbox
 }
 
-/// Releases 1.0.0 with these variables and nobody else's name in the environment.
+/// Releases 1.0.0 with these variables and no other name in the environment.
 fn release(sandbox: &Sandbox, variables: &[(&str, &str)]) -> Ran {
     finish(as_somebody(sandbox, snapback_program(), variables).args([
         "create-snapshot",
@@ -39,7 +39,7 @@ fn release(sandbox: &Sandbox, variables: &[(&str, &str)]) -> Ran {
     ]))
 }
 
-/// A program with these variables and nobody else's name in the environment.
+/// Returns a program with these variables and no other name in the environment.
 fn as_somebody(sandbox: &Sandbox, program: &str, variables: &[(&str, &str)]) -> Command {
     let mut command = sandbox.command(program);
     for name in [
@@ -54,7 +54,7 @@ fn as_somebody(sandbox: &Sandbox, program: &str, variables: &[(&str, &str)]) -> 
     command
 }
 
-/// Ways in which an environment says who somebody is.
+/// The ways in which an environment identifies a person.
 const SOMEBODIES: &[&[(&str, &str)]] = &[
     &[
         ("GIT_AUTHOR_NAME", "Ann <x>"),
@@ -128,7 +128,7 @@ fn what_is_written_is_what_git_writes() {
         assert_eq!(found, expected, "{variables:?}");
         let by_committer =
             sandbox.git_out(&["log", "-1", "--format=%cn|%ce|%ci", "T01-v1.0.0^{commit}"]);
-        // Where no date is given the second may end between the commit and its tag.
+        // Without a given date the second may end between the commit and its tag.
         let words = |text: &str| {
             if has_dates {
                 text.to_string()
@@ -145,7 +145,7 @@ fn what_is_written_is_what_git_writes() {
     }
 }
 
-/// The same without the moments.
+/// Removes the dates from a line.
 fn without_dates(line: &str) -> String {
     let parts: Vec<&str> = line.split('|').collect();
     [parts[0], parts[1], parts[3], parts[4]].join("|")

@@ -1,5 +1,5 @@
-//! What lies in a task's folder and is not the task's: nothing of it keeps the task from going back
-//! unless the version needs its place, and then drill and health say so before.
+//! Foreign files in a task's folder: they prevent no rollback unless the version needs their place,
+//! and then drill and health say so beforehand.
 
 use std::{fs, process::Command};
 
@@ -9,7 +9,7 @@ const BACK: &[&str] = &[
     "rollback", "-t", "T01", "--to", "1.0.0", "-m", "why", "--yes",
 ];
 
-/// T01 at 1.1.0; 1.0.0 has a file `out` and a file `lib/rules.py`, 1.1.0 has neither.
+/// Creates T01 at 1.1.0; 1.0.0 has a file `out` and a file `lib/rules.py`, 1.1.0 has neither.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new(2);
     sandbox.write("tasks/T01/out", b"one\n");
@@ -21,7 +21,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// Everything says that the way back is open.
+/// Asserts that every command reports that a rollback is possible.
 #[track_caller]
 fn assert_open(sandbox: &Sandbox) {
     sandbox
@@ -35,7 +35,7 @@ fn assert_open(sandbox: &Sandbox) {
     );
 }
 
-/// Rollback, drill and health refuse with the same words.
+/// Asserts that rollback, drill and health refuse with the same words.
 #[track_caller]
 fn assert_refused(sandbox: &Sandbox, words: &[&str]) {
     let before = sandbox.tree();
@@ -116,7 +116,7 @@ fn a_link_or_a_file_in_the_place_of_the_tasks_folder_makes_room() {
             kept,
             "where the link led nothing changed"
         );
-        // What made room is kept.
+        // The displaced files are kept.
         sandbox.snapback(&["undo", "--yes"]).expect(0);
         let back = fs::symlink_metadata(&place).unwrap();
         assert!(if is_link {
@@ -175,11 +175,11 @@ fn what_cannot_be_saved_is_named_everywhere() {
     assert_refused(&sandbox, &["tasks/T01/out/pipe"]);
 }
 
-/// A mount that goes away with the test.
+/// A mount that is removed on drop.
 struct Mount(std::path::PathBuf);
 
 impl Mount {
-    /// Mounts something; `None`, with the reason, where that is not possible.
+    /// Mounts something; `None`, with the reason printed, where that is not possible.
     fn new(at: std::path::PathBuf, args: &[&str]) -> Option<Self> {
         let made = Command::new("mount").args(args).arg(&at).output();
         if made.is_ok_and(|made| made.status.success()) {
@@ -251,7 +251,7 @@ fn a_file_that_is_a_mount_is_named_everywhere() {
     assert_refused(&sandbox, &["tasks/T01/signal.py", "a mount of its own"]);
 }
 
-/// Where the task stands after it went back, with something in the way of what an undo brings back.
+/// Rolls the task back, with an obstacle to the files that an undo restores.
 fn gone_back(obstacle: impl FnOnce(&Sandbox)) -> (Sandbox, Tree) {
     let sandbox = sandbox();
     sandbox.write("tasks/T01/only.py", b"only in 1.2.0\n");
@@ -473,7 +473,7 @@ fn what_makes_room_for_a_shared_file_comes_back_too() {
         sandbox.snapback(&["undo", "--yes"]).expect(0);
         assert_eq!(sandbox.tree(), before);
     }
-    // A file in the place of a folder, for the redo: saved, and back with the undo of it.
+    // A file in the place of a folder, for the redo: saved, and restored by its undo.
     sandbox.write("lib/deep", b"mine\n");
     let before = sandbox.tree();
     sandbox.snapback(&["redo", "--yes"]).expect(0);

@@ -1,12 +1,11 @@
-//! Ignored files in a task's folder are in no release: every command that speaks of the task says
-//! so.
+//! Ignored files in a task's folder are in no release: every command about the task says so.
 
 use crate::support::{
     Sandbox,
     sqlite::{crashed, with_row},
 };
 
-/// A task with data that git ignores, and with what nobody misses.
+/// Creates a task with data that git ignores, and with unimportant files.
 fn with_data() -> Sandbox {
     let sandbox = Sandbox::new(2);
     sandbox.write(
@@ -96,7 +95,7 @@ fn every_command_that_speaks_of_a_task_names_what_its_releases_leave_out() {
     assert!(health.contains(&words), "{health}");
     let doctor = sandbox.snapback(&["doctor"]).stdout;
     assert!(doctor.contains(&words), "{doctor}");
-    // A file that grows while somebody reads the plan does not put it out of date.
+    // A file that grows while somebody reads the plan does not invalidate it.
     let shown = sandbox
         .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
         .expect(0);
@@ -112,7 +111,7 @@ fn what_a_rollback_takes_away_does_not_stay_as_it_is() {
     with_row(&database, "one");
     sandbox.commit("a database");
     sandbox.release("T01", "1.0.0");
-    // The database goes, and what a dead process left beside it stays.
+    // The database is deleted, and the side files of a dead process stay.
     crashed(&database, "wal", "UPDATE t SET x = 'two'");
     std::fs::remove_file(&database).unwrap();
     sandbox.write("tasks/T01/data.csv", b"a,b\n");
@@ -191,7 +190,7 @@ fn init_proposes_the_store_for_databases_and_data() {
             && plan.contains("train.csv"),
         "{plan}"
     );
-    // Settings that are there are not rewritten: it is said what would keep the data.
+    // Existing settings are not rewritten: a message says how to keep the data.
     sandbox.write("snapback.yaml", b"version: 1\n");
     let said = sandbox.snapback(&["init", "--yes"]).expect(0);
     assert!(

@@ -1,11 +1,11 @@
-//! Line ends that git does not give back as they are: named in the plan of the release and in that
-//! of the rollback; and what a person told git of files in the index.
+//! Line ends that git does not reproduce: named in the plans of the release and of the rollback;
+//! and flags that a person set on files in the index.
 
 use crate::support::{Sandbox, story::set_version};
 
 const FILE: &str = "tasks/T01/notes.txt";
 
-/// T01 with this `.gitattributes` and a file, committed, its stat data long settled.
+/// Creates T01 with this `.gitattributes` and a file, committed, with settled stat data.
 fn with_file(attributes: &str, bytes: &[u8]) -> Sandbox {
     let sandbox = Sandbox::new(1);
     sandbox.write(".gitattributes", attributes.as_bytes());
@@ -14,7 +14,7 @@ fn with_file(attributes: &str, bytes: &[u8]) -> Sandbox {
     sandbox
 }
 
-/// [`with_file`], released as 1.0.0 and, with another text, as 1.1.0.
+/// Returns [`with_file`], released as 1.0.0 and, with another text, as 1.1.0.
 fn released_twice(attributes: &str, bytes: &[u8]) -> Sandbox {
     let sandbox = with_file(attributes, bytes);
     sandbox.release("T01", "1.0.0");
@@ -24,7 +24,7 @@ fn released_twice(attributes: &str, bytes: &[u8]) -> Sandbox {
     sandbox
 }
 
-/// Makes the index later than the files: what git says of them comes from it, not from the files.
+/// Makes the index newer than the files, so that git answers from it, not from the files.
 fn age_index(sandbox: &Sandbox) {
     let later = std::time::SystemTime::now() + std::time::Duration::from_secs(2);
     std::fs::File::options()
@@ -214,7 +214,7 @@ fn keywords_come_back_as_git_writes_them() {
             .snapback(&["verify-rollback", "-t", "T01", "--expected", to])
             .expect(0);
     }
-    // An edit beside a keyword that names the blob before it.
+    // An edit beside a keyword that names the previous blob.
     let edited = String::from_utf8(sandbox.read(FILE))
         .unwrap()
         .replace("two", "three");

@@ -1,5 +1,5 @@
-//! Tasks whose folder, and the registry with it, is gone: their releases are there, so they are
-//! tasks still.
+//! Tasks whose folder is missing, together with the registry: their releases exist, so they are
+//! still tasks.
 
 use crate::support::Sandbox;
 

@@ -1,5 +1,5 @@
-//! Releases whose manifests are signed with snapback's own keys: made, judged, demanded, forged,
-//! in a clone too; and the secret part of the key is nowhere but in its file.
+//! Releases whose manifests are signed with snapback's own keys: made, judged, required, forged,
+//! and cloned. The secret part of the key is nowhere but in its file.
 
 mod forged;
 
@@ -11,7 +11,7 @@ use crate::support::{Sandbox, sandbox::Ran};
 
 const MANIFEST: &str = "snapshots/snapshot-T01-v1.0.0.yaml";
 
-/// Two tasks, whose releases are signed with a key of the user's own.
+/// Creates two tasks whose releases are signed with the user's own key.
 fn signing() -> Sandbox {
     let sandbox = Sandbox::new(2);
     sandbox.snapback(&["keys", "create"]).expect(0);
@@ -24,7 +24,7 @@ fn signing() -> Sandbox {
     sandbox
 }
 
-/// The same with 1.0.0 and 1.1.0 of T01, and 1.0.0 of T02.
+/// Creates the signed releases 1.0.0 and 1.1.0 of T01, and 1.0.0 of T02.
 fn released() -> Sandbox {
     let sandbox = signing();
     sandbox.release("T01", "1.0.0");
@@ -34,7 +34,7 @@ fn released() -> Sandbox {
     sandbox
 }
 
-/// `verify-snapshot` of T01 1.0.0 with a demand.
+/// Runs `verify-snapshot` of T01 1.0.0 with a requirement.
 fn verify(sandbox: &Sandbox, demand: &str) -> Ran {
     sandbox.snapback(&[
         "verify-snapshot",
@@ -48,12 +48,12 @@ fn verify(sandbox: &Sandbox, demand: &str) -> Ran {
     ])
 }
 
-/// The folder of the keys.
+/// Returns the folder of the keys.
 fn folder(sandbox: &Sandbox) -> PathBuf {
     sandbox.home().join(".config/snapback")
 }
 
-/// The user's own key, as others know it.
+/// Returns the user's own public key.
 fn own(sandbox: &Sandbox) -> String {
     sandbox
         .snapback(&["keys", "list", "--json"])
@@ -82,7 +82,7 @@ fn forge(sandbox: &Sandbox, edit: impl Fn(&str) -> String) {
     }
 }
 
-/// The line of a tag that begins like this.
+/// Returns the line of a tag with this beginning.
 fn line(sandbox: &Sandbox, tag: &str, begins: &str) -> String {
     let text = sandbox.git_out(&["cat-file", "tag", tag]);
     text.lines()
@@ -180,7 +180,7 @@ fn without_a_signature_a_demand_is_refused_and_nothing_changes() {
             .replace("sign: true", "sign: false")
             .as_bytes(),
     );
-    // For this once, whatever the settings say.
+    // An override for one command.
     sandbox
         .snapback(&[
             "create-snapshot",
@@ -220,7 +220,7 @@ fn a_clone_knows_the_signature_and_only_its_owner_says_whose_count() {
         "XDG_CONFIG_HOME".into(),
         sandbox.home().join("elsewhere").to_str().unwrap().into(),
     )];
-    // What the repository brings along vouches for nothing.
+    // The repository's own files vouch for nothing.
     for place in [".config/snapback", "snapback", ".snapback-keys"] {
         fs::create_dir_all(clone.at(place)).unwrap();
         fs::copy(
@@ -297,7 +297,7 @@ fn expired_and_revoked_keys() {
             "--yes",
         ])
         .expect(12);
-    // The release was made before, so its signature is good however much later somebody looks.
+    // The release is older, so its signature stays good however late it is checked.
     allow("2999-12-31T00:00:00Z").expect(0);
     verify(&sandbox, "required").expect(0);
     allow("tomorrow").expect(2);

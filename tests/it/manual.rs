@@ -1,5 +1,5 @@
-//! The README and the manual: every printed command parses, the README's first steps run as they
-//! are printed, and every exit code is explained.
+//! The README and the manual: every printed command parses, the README's first steps run as
+//! printed, and every exit code is explained.
 
 use std::{fs, path::Path};
 
@@ -7,13 +7,13 @@ use snapback::cli::help::{self, EXIT_CODES};
 
 use crate::support::{Sandbox, sandbox::snapback_program};
 
-/// A file of the repository.
+/// Reads a file of the repository.
 fn text(path: &str) -> String {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     fs::read_to_string(top.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Every page, by its path.
+/// Returns every page by its path.
 fn pages() -> Vec<(String, String)> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let names = fs::read_dir(docs).unwrap().map(|entry| {
@@ -28,7 +28,7 @@ fn pages() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The lines in fenced blocks of this language.
+/// Returns the lines in fenced blocks of this language.
 fn fenced<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
     let mut lines = Vec::new();
     let mut inside: Option<&str> = None;
@@ -43,7 +43,7 @@ fn fenced<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
     lines
 }
 
-/// The words of the first command of a shell line.
+/// Returns the words of the first command of a shell line.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut quote) = (vec![String::new()], None);
     for c in line.chars() {

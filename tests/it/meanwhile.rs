@@ -1,8 +1,8 @@
-//! Other people commit while an operation runs: it is put on top, or is an honest conflict.
+//! Foreign commits during an operation: it is put on top of them, or reports a conflict.
 
 use crate::support::Sandbox;
 
-/// T01 at 1.1.0 whose smoke test commits a file, as colleagues do meanwhile.
+/// Creates T01 at 1.1.0 whose smoke test commits a file, as a colleague might meanwhile.
 fn sandbox(commits: &str) -> Sandbox {
     let sandbox = Sandbox::new(2);
     sandbox.release("T01", "1.0.0");
@@ -105,7 +105,7 @@ fn an_index_that_was_refreshed_between_a_crash_and_its_recovery_gets_what_was_pu
         let failed = sandbox.snapback(BACK);
         assert!(immutable(&sandbox, "-i"));
         failed.expect(8);
-        // Whoever looks with git has the index written anew.
+        // A git command that reads refreshes the index.
         let before = sandbox.read(".git/index");
         std::fs::File::open(sandbox.at("mine.txt"))
             .and_then(|file| file.set_modified(std::time::UNIX_EPOCH))

@@ -1,5 +1,5 @@
-//! The fast ones: library level first, the command line only for wiring. What needs more
-//! than git, a shell and the usual tools is in `outside`, what breaks things in `faults`.
+//! Fast tests: on the library level first, by the command line only for wiring. Tests that need
+//! more than git, a shell and the usual tools are in `outside`, fault injection is in `faults`.
 
 mod added_channel;
 mod added_check;

@@ -1,9 +1,9 @@
-//! A tag that was moved, or a manifest that is not its tag's: every command that reads a release
-//! makes the check that `verify-snapshot` makes, and says how what was released comes back.
+//! Moved tags, and manifests that are not their tag's: every command that reads a release makes the
+//! check of `verify-snapshot`, and says how to restore what was released.
 
 use crate::support::Sandbox;
 
-/// Somebody makes the tag again, on another commit, with the same message.
+/// Recreates the tag on another commit, with the same message.
 fn move_tag(sandbox: &Sandbox, version: &str) {
     let tag = format!("T01-v{version}");
     let message = sandbox.git_out(&[
@@ -61,7 +61,7 @@ fn no_command_takes_a_release_from_a_tag_that_was_moved() {
     }
     assert_eq!(sandbox.tree(), before, "nothing was changed");
     assert!(!sandbox.top().join("capsule.tar.gz").exists());
-    // It is said wherever the version is named.
+    // Every command that names the version reports it.
     let status = sandbox
         .snapback(&["status", "--exit-code"])
         .expect(4)
@@ -132,7 +132,7 @@ fn health_says_that_what_is_kept_can_be_restored() {
 
 #[test]
 fn each_cause_has_its_own_next_step() {
-    // A tag that is older than snapback: it cannot be checked, and is not damaged.
+    // A tag older than snapback: it cannot be checked, and is not damaged.
     let sandbox = Sandbox::new(1);
     sandbox.git(&["tag", "T01-v1.0.0"]).expect(0);
     let old = sandbox
@@ -145,7 +145,7 @@ fn each_cause_has_its_own_next_step() {
             && !said.contains("fsck"),
         "{said}"
     );
-    // A manifest that is not the one that the tag names.
+    // A manifest other than the one that the tag names.
     let sandbox = Sandbox::two_releases(1);
     let manifest = "snapshots/snapshot-T01-v1.0.0.yaml";
     let text = sandbox.read(manifest);
@@ -155,7 +155,7 @@ fn each_cause_has_its_own_next_step() {
             &["verify-snapshot", "-t", "T01", "--version", "1.0.0"][..],
             4,
         ),
-        // The copy in the work tree is no authority: it is told, and what the tag names is taken.
+        // The copy in the work tree is not authoritative: it is reported, and the tag's is used.
         (&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"], 0),
         (&["drill", "-t", "T01", "--to", "1.0.0"], 0),
         (&["diff", "-t", "T01", "1.0.0..1.1.0"], 0),
@@ -166,7 +166,7 @@ fn each_cause_has_its_own_next_step() {
             "{args:?}: {ran:?}"
         );
     }
-    // A manifest that is nowhere: nobody says that the tag is old.
+    // A lost manifest: no command says that the tag is old.
     sandbox
         .git(&["checkout", "-q", "--orphan", "other"])
         .expect(0);
@@ -234,7 +234,7 @@ fn a_tag_that_was_deleted_is_told_wherever_its_release_is_read() {
             .contains(&format!("git update-ref refs/tags/T01-v1.1.0 {tag}")),
         "{made:?}"
     );
-    // It keeps nobody from going there.
+    // A rollback to it is still possible.
     sandbox
         .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
         .expect(0);

@@ -1,5 +1,5 @@
-//! Whatever refuses a rollback before it changes anything is seen by the drill and by health as
-//! well, in the same words: there is one list.
+//! Every obstacle that makes a rollback refuse is seen by the drill and by health as well, in the
+//! same words: they share one list.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::support::{
     sqlite::{open, set_row, with_row},
 };
 
-/// Two releases of T01; 1.1.0 is active, and 1.0.0 is proven.
+/// Creates two releases of T01; 1.1.0 is active, and 1.0.0 is proven.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::two_releases(2);
     sandbox
@@ -17,7 +17,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// Rollback, drill and health say it; nothing is changed by any of them.
+/// Asserts that rollback, drill and health report it, and change nothing.
 #[track_caller]
 fn assert_seen(sandbox: &Sandbox, words: &str) {
     let before = (sandbox.tree(), sandbox.git_out(&["for-each-ref"]));
@@ -43,7 +43,7 @@ fn assert_seen(sandbox: &Sandbox, words: &str) {
     );
 }
 
-/// Nothing is in the way any more.
+/// Asserts that no obstacle is left.
 #[track_caller]
 fn assert_open(sandbox: &Sandbox) {
     sandbox

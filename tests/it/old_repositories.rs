@@ -1,8 +1,8 @@
-//! Repositories as older programs wrote them, `tests/fixtures/repositories/*.tar.gz`: everything
-//! that was promised then is kept by the program of today, and what was interrupted goes on.
+//! Repositories written by older programs, `tests/fixtures/repositories/*.tar.gz`: today's program
+//! keeps every earlier promise and continues interrupted operations.
 //!
-//! An operation names its work tree, so they are unpacked where they were made. `make.sh` beside
-//! them says how that was.
+//! An operation records the path of its work tree, so they are unpacked where they were made.
+//! `make.sh` beside them shows how.
 
 use std::{
     fs,
@@ -17,13 +17,13 @@ use crate::support::sandbox::Ran;
 
 const PLACE: &str = "/tmp/snapback-old-repositories";
 
-/// Repositories at the one place; only one test at a time has them.
+/// The unpacked repositories; only one test at a time uses them.
 struct Old {
     _lock: fs::File,
 }
 
 impl Old {
-    /// Unpacks them; `None` where somebody else owns the place.
+    /// Unpacks an archive; `None` where another user owns the place.
     fn unpack(archive: &Path) -> Option<Self> {
         let lock = fs::File::create("/tmp/snapback-old-repositories.lock").ok()?;
         lock.lock().unwrap();
@@ -43,7 +43,7 @@ impl Old {
         Some(Self { _lock: lock })
     }
 
-    /// Runs snapback in one of them.
+    /// Runs snapback in one of the repositories.
     fn snapback(&self, repository: &str, args: &[&str]) -> Ran {
         let output = Command::new(env!("CARGO_BIN_EXE_snapback"))
             .arg("--no-input")
@@ -94,7 +94,7 @@ fn archives() -> Vec<PathBuf> {
     found
 }
 
-/// Runs a check on each of them.
+/// Runs a check on each archive.
 fn each(check: impl Fn(&Old)) {
     for archive in archives() {
         match Old::unpack(&archive) {
@@ -195,7 +195,7 @@ fn a_capsule_is_read_and_restored() {
     });
 }
 
-/// Same members, same file: what packs a capsule writes every byte as it always did.
+/// The same members give the same file: capsules are packed byte for byte as before.
 #[test]
 fn a_capsule_is_packed_as_it_always_was() {
     each(|old| {

@@ -1,13 +1,12 @@
-//! The copy of a manifest in the branch or in the work tree that is another one: it is no
-//! authority. It is said, with the way out, and no whole release is called damaged for it, nor
-//! locked.
+//! A differing copy of a manifest in the branch or in the work tree: it is not authoritative. It is
+//! reported, with a way out, and no intact release is called damaged or locked because of it.
 
 use crate::{
     it::clones::{clone, released},
     support::Sandbox,
 };
 
-/// What the log says of versions of T01.
+/// Returns the verdicts on versions of T01.
 fn verdicts(sandbox: &Sandbox) -> String {
     sandbox.snapback(&["verdicts", "list", "-t", "T01"]).stdout
 }
@@ -52,8 +51,8 @@ fn line_ends_of_the_work_tree_lock_nothing() {
     );
 }
 
-/// Two clones that made 1.2.0 of different files; the tag is that of `ra`, and the branch `rb` has
-/// the manifest of the other one.
+/// Releases 1.2.0 in two clones with different files, and returns a third clone: its tag is that of
+/// `ra`, and its branch `rb` has the manifest of the other one.
 fn race() -> Sandbox {
     let a = released();
     let b = clone(&a, &[]);
@@ -101,7 +100,7 @@ fn another_release_of_a_number_that_is_taken_is_a_conflict_of_the_branch() {
         health.contains("is of another release") && !health.contains("cannot be restored"),
         "{health}"
     );
-    // What the tag names comes back.
+    // The release that the tag names is restored.
     let went = c
         .snapback(&["rollback", "-t", "T01", "--to", "1.2.0", "--yes"])
         .expect(0);

@@ -1,5 +1,5 @@
-//! Files that are written on request: whole where they are plain files, into where they are devices
-//! and pipes, and nowhere else.
+//! Output files: written whole where they are plain files, written into where they are devices or
+//! pipes, and nothing else is touched.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::support::{
     sandbox::{finish, snapback_program},
 };
 
-/// The commands that write a file, with its name; those that change something besides are second.
+/// Returns the commands that write this file; the flag says whether it also changes more.
 fn writers(file: &str) -> [(Vec<String>, bool); 2] {
     let words = |text: &str| {
         text.split(' ')
@@ -32,7 +32,7 @@ fn a_device_stays_a_device_and_a_full_one_is_an_error() {
     let sandbox = Sandbox::two_releases(1);
     let dir = sandbox.home();
     let full = dir.join("full");
-    // A device of our own where this user may make one, else a link to the system's.
+    // Our own device where this user may create one, otherwise a link to the system's.
     let made = Command::new("mknod")
         .arg(&full)
         .args(["c", "1", "7"])
@@ -107,7 +107,7 @@ fn a_pipe_and_an_open_descriptor_are_written_into() {
         assert!(text.contains("T01"), "{args:?}: {text}");
         assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
     }
-    // Nobody reads: an error, after a while and not for ever.
+    // A pipe without a reader: an error, after a while and not for ever.
     let args: Vec<String> = writers(pipe.to_str().unwrap())[0].0.clone();
     let ran = sandbox
         .snapback(&args.iter().map(String::as_str).collect::<Vec<_>>())
@@ -232,7 +232,7 @@ fn a_report_that_cannot_be_written_is_no_success_of_what_was_done() {
     assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.0.0"));
     // Nothing to do, and no report of it.
     dr("1.0.0", "/dev/full").expect(8);
-    // A plan says before what would be missing after.
+    // A plan warns beforehand about a report that would be missing afterwards.
     sandbox
         .snapback(&[
             "dr",
@@ -272,7 +272,7 @@ fn a_report_that_cannot_be_written_is_no_success_of_what_was_done() {
     assert!(into.join("tasks/T01/signal.py").exists(), "{ran:?}");
 }
 
-/// A folder as `/tmp` is, with links that another user laid into it: to a file of ours, and to a
+/// Creates a folder like `/tmp`, with links that another user placed: to a file of ours, and to a
 /// folder.
 fn laid_by_another(dir: &Path) -> bool {
     fs::create_dir_all(dir.join("own")).unwrap();
@@ -340,10 +340,10 @@ fn a_link_of_another_user_leads_nobody_to_what_is_not_theirs() {
         "precious"
     );
     assert_eq!(fs::read_dir(dir.join("own")).unwrap().count(), 1);
-    // Whoever laid it may write there without us; and our own links are ours.
+    // The owner of such a link may write to its target anyway; and our own links are ours.
     fs::create_dir(dir.join("theirs")).unwrap();
     std::os::unix::fs::chown(dir.join("theirs"), Some(1235), Some(1235)).unwrap();
-    // (Not in the shared folder: there some kernels follow nobody's links.)
+    // (Not in the shared folder: there some kernels follow no foreign links.)
     symlink("theirs", dir.join("to-theirs")).unwrap();
     std::os::unix::fs::lchown(dir.join("to-theirs"), Some(1235), Some(1235)).unwrap();
     symlink(&dir, dir.join("tmp/ours")).unwrap();
@@ -389,7 +389,7 @@ fn an_answer_that_cannot_be_written_is_no_success() {
     ] {
         assert_eq!(full(args), Some(8), "{args:?}");
     }
-    // What was changed was changed.
+    // The change itself was made.
     assert_eq!(
         full(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]),
         Some(0)

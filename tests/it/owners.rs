@@ -1,6 +1,6 @@
-//! Whose files are made, and what another user may know and do: as root in somebody's repository
-//! every file is that somebody's; who is neither root nor the owner changes nothing, and nothing of
-//! what they cannot read is called damaged.
+//! File ownership, and the rights of other users: files made by root in a user's repository belong
+//! to that user. A user who is neither root nor the owner changes nothing, and files that this user
+//! cannot read are not called damaged.
 
 use std::{
     fs,
@@ -13,12 +13,12 @@ use crate::support::{
     sandbox::{Ran, finish, have, snapback_program},
 };
 
-/// The owner of the repository, somebody else, and a service that reads a file of the task.
+/// The owner of the repository, another user, and a service that reads a file of the task.
 const OWNER: u32 = 1234;
 const OTHER: u32 = 1235;
 const SERVICE: u32 = 1236;
 
-/// True when this can be tried here; else the reason why not is printed.
+/// Returns whether the test is possible here; if not, prints the reason.
 fn can() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
@@ -37,7 +37,7 @@ fn give(path: &Path, uid: u32) {
     }
 }
 
-/// Everything below a path that is a user's.
+/// Lists everything below a path that belongs to a user.
 fn of(path: &Path, uid: u32, found: &mut Vec<String>) {
     let meta = fs::symlink_metadata(path).unwrap();
     if meta.uid() == uid || meta.gid() == uid {
@@ -50,7 +50,7 @@ fn of(path: &Path, uid: u32, found: &mut Vec<String>) {
     }
 }
 
-/// T01 at 1.1.0 with 1.0.0 before it, all of it the owner's.
+/// Creates T01 at 1.1.0 with 1.0.0 before it, all of it the owner's.
 fn owned() -> Sandbox {
     let sandbox = Sandbox::new(1);
     sandbox.write("tasks/T01/link", b"");
@@ -88,7 +88,7 @@ fn as_user(sandbox: &Sandbox, uid: u32, args: &[&str]) -> Ran {
         ])
         .args(args);
     if uid == OTHER {
-        // They trust the repository, in a home of their own.
+        // The user trusts the repository, with a home of their own.
         let home = sandbox.top().join("other");
         if !home.exists() {
             fs::create_dir(&home).unwrap();
@@ -111,7 +111,7 @@ fn with_sudo(sandbox: &Sandbox, args: &[&str]) -> Ran {
     )
 }
 
-/// Every command that makes or changes files, as root runs them for the owner.
+/// Every command that creates or changes files, as run by root for the owner.
 const STEPS: &[&str] = &[
     "rollback -t T01 --to 1.0.0 --yes",
     "undo --yes",
@@ -193,7 +193,7 @@ fn a_remote_is_asked_and_given_as_the_owner() {
         .expect(0)
     };
     git(&["init", "-q", "--bare", &place("origin.git")]);
-    // In the place of ssh: it writes down who calls it, and runs what it is asked to run.
+    // A replacement for ssh that records its caller and runs the requested command.
     let script = format!(
         "#!/bin/sh\nid -u >> {}\nfor last; do :; done\nexec sh -c \"$last\"\n",
         place("callers")

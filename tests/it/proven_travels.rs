@@ -1,6 +1,6 @@
-//! What checks said of a version travels between clones: a version that was proven elsewhere is
-//! chosen here, a failure stands until somebody who knows of it proves the version, and what the
-//! storage of one clone holds is nobody else's matter.
+//! Check results of a version travel between clones: a version proven elsewhere is chosen here, a
+//! failure stands until somebody who knows of it proves the version, and the state of one clone's
+//! storage does not concern the others.
 
 use std::fs;
 
@@ -11,13 +11,13 @@ use crate::support::{Sandbox, story::set_version};
 /// A smoke test that passes unless the machine (here: the clone) is unfit.
 const SMOKE: &str = "tasks:\n  T01:\n    verify: [{run: \"test ! -e ../../.git/unfit\"}]\n";
 
-/// A repository with a remote, and T01 released as 1.0.0 and 1.1.0 with `--push`.
+/// Creates a repository with a remote, and T01 released as 1.0.0 and 1.1.0 with `--push`.
 fn pushed() -> Sandbox {
     let a = Sandbox::new(1);
     a.git(&["init", "-q", "--bare", "-b", "main", "../up.git"])
         .expect(0);
     a.git(&["remote", "add", "origin", "../up.git"]).expect(0);
-    // Large files lie in the store, which a clone has not.
+    // Large files are in the store, which a clone does not have.
     fs::remove_file(a.at("tasks/T01/model.bin")).unwrap();
     let settings = String::from_utf8(a.read("snapback.yaml")).unwrap();
     a.write("snapback.yaml", format!("{settings}{SMOKE}").as_bytes());
@@ -41,7 +41,7 @@ fn pushed() -> Sandbox {
     a
 }
 
-/// A clone of the remote whose owner agreed to the smoke test.
+/// Clones the remote, and agrees to the smoke test.
 fn clone(a: &Sandbox, name: &'static str) -> Sandbox {
     a.git(&["clone", "-q", "../up.git", &format!("../{name}")])
         .expect(0);
@@ -66,7 +66,7 @@ fn release(sandbox: &Sandbox, version: &str) -> Value {
         .unwrap()
 }
 
-/// Whether a version is proven, and whether it failed.
+/// Returns whether a version is proven, and whether it failed.
 fn judged(sandbox: &Sandbox, version: &str) -> (bool, bool) {
     let standing = &release(sandbox, version)["standing"];
     (
@@ -86,7 +86,7 @@ fn fetch(sandbox: &Sandbox) {
     sandbox.snapback(&["verdicts", "fetch"]).expect(0);
 }
 
-/// A look at the active version, on a machine that is fit for it or not.
+/// Verifies the active version on a fit or unfit machine.
 fn check(sandbox: &Sandbox, fit: bool) {
     let unfit = sandbox.at(".git/unfit");
     if fit {
@@ -99,7 +99,7 @@ fn check(sandbox: &Sandbox, fit: bool) {
         .expect(if fit { 0 } else { 4 });
 }
 
-/// A rollback without a version goes to 1.0.0, and every look says whose word that is.
+/// Asserts that a rollback goes to 1.0.0, and that every command names whose verdict that is.
 fn assert_goes_back_by_the_word_of_another(b: &Sandbox) {
     let plan = b
         .snapback(&["rollback", "-t", "T01", "--dry-run"])
@@ -145,7 +145,7 @@ fn a_fresh_clone_chooses_what_was_proven_elsewhere_and_says_who_said_so() {
         refused.stderr
     );
     fetch(&untold);
-    // A untold `git fetch` brings them as well, once it is told to.
+    // A plain `git fetch` brings the verdicts as well, once it is configured to.
     let told = clone(&a, "told");
     told.git_line(
         "config --add remote.origin.fetch refs/snapback/verdicts/*:refs/snapback/verdicts/*",
@@ -160,7 +160,7 @@ fn a_fresh_clone_chooses_what_was_proven_elsewhere_and_says_who_said_so() {
         Value::Null,
         "it was said here"
     );
-    // What is done here is said here, once.
+    // A check made here is recorded here, once.
     untold
         .snapback(&["rollback", "-t", "T01", "-y", "--push"])
         .expect(0);
@@ -195,7 +195,7 @@ fn a_failure_stands_until_somebody_who_knows_of_it_proves_the_version() {
     assert_eq!(judged(&b, "1.1.0"), PROVEN);
     check(&b, false);
     assert_eq!((judged(&b, "1.1.0"), judged(&a, "1.1.0")), (FAILED, PROVEN));
-    // Said over and over where nobody knows of that failure, it mends nothing.
+    // Repeated verdicts where nobody knows of that failure do not cancel it.
     for _ in 0..3 {
         a.snapback(&["hold", "1.1.0", "-t", "T01"]).expect(0);
         a.snapback(&["hold", "1.1.0", "-t", "T01", "--lift"])
@@ -213,7 +213,7 @@ fn a_failure_stands_until_somebody_who_knows_of_it_proves_the_version() {
         release(&a, "1.1.0")["said_by"].is_string(),
         "it is said in the other clone only"
     );
-    // Said in the knowledge of it, it does: where it failed, or elsewhere.
+    // A proof with knowledge of the failure cancels it, where it failed or elsewhere.
     check(&a, true);
     assert_eq!(judged(&a, "1.1.0"), PROVEN);
     push(&a);
@@ -283,7 +283,7 @@ fn words_and_formats_of_a_newer_program_are_kept_passed_on_and_have_no_weight() 
         a.git(&["update-ref", &name, &id]).expect(0);
         name
     });
-    // The same in the log, with a change of the newer program behind it.
+    // The same in the log, followed by a change of the newer program.
     let path = ".git/snapback/verdicts.jsonl";
     let log = String::from_utf8(a.read(path)).unwrap();
     let digits = log.lines().last().unwrap().split_once(' ').unwrap().0;

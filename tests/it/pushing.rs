@@ -1,5 +1,5 @@
-//! `--push` and `verdicts push`: they go where `git push` goes, look at the remote first, and a
-//! push that is refused leaves ways out that work.
+//! `--push` and `verdicts push` use the destination of `git push` and check the remote first, and a
+//! refused push leaves working ways out.
 
 use crate::{
     it::clones::{clone, released},
@@ -16,7 +16,7 @@ fn create(sandbox: &Sandbox, more: &[&str]) -> Ran {
     )
 }
 
-/// The names that a remote has, of releases of T01 and of branches.
+/// Lists the names of T01's releases and of branches at a remote.
 fn there(sandbox: &Sandbox, remote: &str) -> Vec<String> {
     let all = sandbox.git_out(&["ls-remote", "--refs", remote]);
     let names = all
@@ -68,7 +68,7 @@ fn a_release_is_pushed_to_where_git_push_goes() {
         ["refs/heads/main", "refs/tags/T01-v1.1.1"]
     );
     assert!(!there(&a, "origin").contains(&"refs/tags/T01-v1.1.1".to_string()));
-    // The branch's own word counts more, and its name there is what it follows.
+    // The branch's own setting takes precedence, and its upstream name is used there.
     a.git(&["push", "-q", "origin", "main:trunk"]).expect(0);
     for (key, value) in [
         ("branch.main.pushRemote", "origin"),
@@ -89,7 +89,7 @@ fn a_release_is_pushed_to_where_git_push_goes() {
         commit_of(&a, "origin", "refs/heads/main"),
         a.git_out(&["rev-parse", "HEAD"])
     );
-    // With git's default it is refused, as git does, before anything is made.
+    // With git's default it is refused, as by git, before anything is made.
     a.git(&["config", "--unset", "push.default"]).expect(0);
     a.write("tasks/T01/signal.py", b"five\n");
     let before = a.everything();
@@ -161,7 +161,7 @@ fn without_a_word_the_only_remote_is_meant_and_of_several_they_are_named() {
     );
     assert_eq!(a.everything(), before);
     a.snapback(&["verdicts", "push"]).expect(2);
-    // A rollback goes back all the same; what it could not do is said.
+    // A rollback still happens; the part that failed is reported.
     let back = a
         .snapback(&["rollback", "-t", "T01", "--to", "1.0.1", "-y", "--push"])
         .expect(2);
@@ -239,8 +239,8 @@ fn a_branch_that_is_behind_is_said_before_anything_is_made() {
     create(&a, &["--bump", "patch", "--push"]).expect(0);
 }
 
-/// A clone whose release is overtaken: while its pre-commit hook runs, these commands are run in
-/// the other one.
+/// Returns a clone whose release is overtaken: while its pre-commit hook runs, these commands run
+/// in the other one.
 fn overtaken(commands: &str) -> (Sandbox, Ran) {
     let a = released();
     let b = clone(&a, &[]);

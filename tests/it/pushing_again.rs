@@ -1,5 +1,5 @@
-//! A push that did not come to its end: the same command makes it, what is known of it is said, and
-//! the hooks of a push by hand have their say.
+//! A push that did not complete: repeating the command completes it, its known state is reported,
+//! and the hooks of a manual push run.
 
 use std::{
     process::{Command, Stdio},
@@ -31,7 +31,7 @@ fn create(sandbox: &Sandbox, more: &[&str]) -> Ran {
     sandbox.snapback(&[&WORDS, more].concat())
 }
 
-/// What the remote has of a name; empty for nothing.
+/// Returns the value of a name at the remote; empty when it does not exist.
 fn there(sandbox: &Sandbox, name: &str) -> String {
     sandbox
         .git_out(&["ls-remote", "origin", name])
@@ -41,7 +41,7 @@ fn there(sandbox: &Sandbox, name: &str) -> String {
         .into()
 }
 
-/// Puts a hook into the folder of hooks, or takes it away.
+/// Installs or removes a hook.
 fn hook(sandbox: &Sandbox, path: &str, script: Option<&str>) {
     match script {
         Some(script) => {
@@ -52,7 +52,7 @@ fn hook(sandbox: &Sandbox, path: &str, script: Option<&str>) {
     }
 }
 
-/// Two releases at a remote, and a change that is none yet.
+/// Creates two releases at a remote, and an unreleased change.
 fn changed() -> Sandbox {
     let a = released();
     a.write("tasks/T01/signal.py", b"three\n");
@@ -169,7 +169,7 @@ fn a_number_that_the_remote_has_with_another_content_is_refused_although_it_is_r
         );
         assert_eq!(b.everything(), before);
     }
-    // The way that it names leads out.
+    // The advised way works.
     b.snapback(&["undo", "T01-v1.2.0", "--yes"]).expect(0);
     b.git(&["fetch", "-q", "--tags"]).expect(0);
     b.snapback(&[
@@ -204,7 +204,7 @@ fn a_push_that_the_remote_took_before_it_failed_is_made() {
     );
 }
 
-/// Waits until the remote is at work.
+/// Waits until the remote has started its work.
 fn wait_for(sandbox: &Sandbox, path: &str) {
     let begun = Instant::now();
     while !sandbox.exists(path) {
@@ -317,7 +317,7 @@ fn the_pre_push_hook_has_its_say_as_in_a_push_by_hand() {
     a.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--push", "--yes"])
         .expect(6);
     assert_eq!(there(&a, "refs/tags/T01-v1.0.0-rollback-from-v1.2.0"), "");
-    // What is shared by itself is no push of theirs.
+    // The user's hook does not apply to the sharing of verdicts.
     a.snapback(&["verdicts", "push"]).expect(0);
 }
 
@@ -344,7 +344,7 @@ fn files_of_git_lfs_are_not_pushed_without_their_bytes() {
         "{}",
         refused.stdout
     );
-    // A hook of snapback's own uploads nothing; a hook of theirs that is left out neither.
+    // snapback's own hook uploads nothing, and neither does a skipped hook of the user's.
     a.snapback(&["hooks", "install", "--yes"]).expect(0);
     create(&a, &["--push"]).expect(8);
     assert_eq!(there(&a, "refs/tags/T01-v1.2.0"), "");

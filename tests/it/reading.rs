@@ -1,5 +1,5 @@
 //! Reading needs less than writing: every command that only reads works, or says precisely what is
-//! missing, wherever a repository can be looked at. Nothing whole is ever called damaged.
+//! missing, wherever a repository can be read. Nothing intact is ever called damaged.
 
 mod clones;
 mod odd_names;
@@ -11,7 +11,7 @@ use crate::support::{
     sandbox::{Ran, finish, snapback_program},
 };
 
-/// Two tasks; T01 has the releases 1.0.0 and 1.1.0, T02 has 1.0.0. Everything is in git.
+/// Creates two tasks: T01 with the releases 1.0.0 and 1.1.0, T02 with 1.0.0. Everything is in git.
 fn released() -> Sandbox {
     let sandbox = Sandbox::empty();
     for task in ["T01", "T02"] {
@@ -35,12 +35,12 @@ fn released() -> Sandbox {
     sandbox
 }
 
-/// The same, seen from another folder of the sandbox.
+/// Returns the same sandbox, seen from another folder.
 fn at(sandbox: &Sandbox, work: &'static str) -> Sandbox {
     Sandbox::beside(sandbox, work)
 }
 
-/// What nobody may say of releases that are whole.
+/// Untrue statements about intact releases.
 const UNTRUE: [&str; 7] = [
     "integrity failed",
     "does not hold",
@@ -51,7 +51,7 @@ const UNTRUE: [&str; 7] = [
     "lost its folder",
 ];
 
-/// One command in one place, and what it may end with.
+/// Runs one command in one place, which must end with one of these codes.
 #[track_caller]
 fn look(place: &Sandbox, args: &[&str], codes: &[i32]) -> Ran {
     let ran = finish(
@@ -77,7 +77,7 @@ fn look(place: &Sandbox, args: &[&str], codes: &[i32]) -> Ran {
     ran
 }
 
-/// A new name beside the work tree.
+/// Returns a new path beside the work tree.
 fn beside(place: &Sandbox, name: &str) -> PathBuf {
     let path = place.top().join(format!("{}-{name}", place.work));
     let _ = if path.is_dir() {
@@ -88,7 +88,7 @@ fn beside(place: &Sandbox, name: &str) -> PathBuf {
     path
 }
 
-/// Commands that read releases and need no work tree.
+/// Runs commands that read releases and need no work tree.
 fn releases(place: &Sandbox) {
     let list = look(place, &["list"], &[0]);
     assert!(
@@ -158,7 +158,7 @@ fn releases(place: &Sandbox) {
     look(place, &["adopt", "--all", "--dry-run"], &[0]);
 }
 
-/// Commands that look at the work tree, too.
+/// Runs commands that also read the work tree.
 fn work_tree(place: &Sandbox) {
     let status = look(place, &["status"], &[0]);
     let line = status
@@ -176,7 +176,7 @@ fn work_tree(place: &Sandbox) {
     look(place, &["verify-rollback", "-t", "T01"], &[0]);
 }
 
-/// A drill writes a report of itself, so it needs a state folder.
+/// Runs a drill, which writes a report and therefore needs a state folder.
 fn drill(place: &Sandbox) {
     let refused = look(
         place,
@@ -197,7 +197,7 @@ fn drill(place: &Sandbox) {
             }),
         "{ran:?}"
     );
-    // That the version comes back is proven all the same.
+    // The version is still proven to be restorable.
     assert!(
         look(place, &["show", "-t", "T01", "1.0.0"], &[0])
             .stdout
@@ -355,7 +355,7 @@ fn in_a_linked_work_tree_and_a_submodule() {
     drill(&inner);
 }
 
-/// A clone of the sandbox's repository, made with these options.
+/// Clones the sandbox's repository with these options.
 fn clone(sandbox: &Sandbox, work: &'static str, options: &[&str]) -> Sandbox {
     let url = format!("file://{}", sandbox.root().display());
     let target = sandbox.top().join(work);
@@ -368,7 +368,7 @@ fn clone(sandbox: &Sandbox, work: &'static str, options: &[&str]) -> Sandbox {
     at(sandbox, work)
 }
 
-/// Runs something with the sandbox's repository on read-only media: as another user, or below a
+/// Runs a closure with the sandbox's repository on read-only media: as another user, or below a
 /// read-only mount.
 fn locked(sandbox: &Sandbox, with: impl FnOnce(&Sandbox)) -> bool {
     let root = sandbox.root();

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::{Sandbox, story::set_version};
 
-/// Two releases; the smoke test is this command.
+/// Creates two releases with this command as smoke test.
 fn released(smoke: &str) -> Sandbox {
     let sandbox = Sandbox::new(1);
     sandbox.release("T01", "1.0.0");
@@ -19,7 +19,7 @@ fn released(smoke: &str) -> Sandbox {
     sandbox
 }
 
-/// One recovery with its report as a page, as text and as a document.
+/// Runs one recovery and returns its report as a page, as text and as a document.
 fn three_forms() -> (String, String, serde_json::Value) {
     let sandbox = released("echo \"smoke <x>\"");
     let path = |name: &str| sandbox.top().join(name).to_str().unwrap().to_string();

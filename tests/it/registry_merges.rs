@@ -1,8 +1,8 @@
-//! The registry where people merge: git's driver, marks that a merge left, and what Python writes.
+//! Merges of the registry: git's driver, leftover conflict markers, and files written by Python.
 
 use crate::support::Sandbox;
 
-/// Two released tasks, each on a line of the registry.
+/// Creates three tasks, each on its own line of the registry.
 fn neighbours() -> Sandbox {
     let sandbox = Sandbox::new(3);
     let line = |id: &str| format!("    \"{id}\": {{\"version\": \"1.0.0\"}}");
@@ -21,7 +21,7 @@ fn registry(sandbox: &Sandbox) -> String {
     String::from_utf8(sandbox.read("task_registry.json")).expect("it is text")
 }
 
-/// Releases on two branches, merged: the exit code of git.
+/// Releases on two branches and merges them. Returns the exit code of git.
 fn merged(sandbox: &Sandbox, ours: (&str, &str), theirs: (&str, &str)) -> i32 {
     sandbox.git(&["switch", "-qc", "other"]).expect(0);
     sandbox.write(&format!("tasks/{}/signal.py", theirs.0), b"# theirs\n");

@@ -1,5 +1,5 @@
-//! `undo` of a release: everything is as it was before it, its number is free again, and what
-//! others have, or what stands on it, is never rewritten.
+//! `undo` of a release: everything is as before, the version number is free again, and commits that
+//! others have or that build on it are never rewritten.
 
 use snapback::{
     app::{App, Options},
@@ -11,10 +11,10 @@ use crate::{
     support::{Sandbox, sandbox::Ran, story::set_version},
 };
 
-/// What must be as it was: work tree, branch, index, tags, registry.
+/// Reads what an undo must restore: work tree, branch, index, tags, registry.
 fn state(sandbox: &Sandbox) -> (crate::support::sandbox::Tree, String, String, String) {
     let mut tree = sandbox.tree();
-    // Times of files that a release and its inverse wrote.
+    // Ignore the times of files that a release and its inverse wrote.
     for entry in tree.values_mut() {
         entry.mtime = 0;
     }
@@ -37,7 +37,7 @@ fn undo(sandbox: &Sandbox, what: &str) -> Ran {
     sandbox.snapback(&["undo", what, "--yes"])
 }
 
-/// A repository with unfinished work: edited, staged, new.
+/// Creates a repository with unfinished work: edited, staged, new.
 fn at_work() -> Sandbox {
     let a = released();
     a.write("tasks/T01/signal.py", b"three\n");
@@ -156,7 +156,7 @@ fn what_was_said_of_a_release_is_not_said_of_its_number_when_it_was_taken_back()
         };
         told(released);
         undo(&a, &format!("T01-v{undone}")).expect(0);
-        // It is in the configuration and in the registry again, by hand.
+        // It is added to the configuration and the registry again, by hand.
         set_version(&a, undone);
         let registry = String::from_utf8(a.read("task_registry.json")).unwrap();
         a.write(
@@ -176,7 +176,7 @@ fn what_was_said_of_a_release_is_not_said_of_its_number_when_it_was_taken_back()
         let health = &health["data"]["tasks"][0];
         assert_eq!(health["verified"], false, "{health}");
         assert!(!health.to_string().contains("called bad"), "{health}");
-        // Of a release whose tag only is away it holds.
+        // The verdict applies to a release that only lost its tag.
         a.write("tasks/T01/signal.py", b"another release\n");
         a.release("T01", undone);
         a.git(&["tag", "-d", &format!("T01-v{undone}")]).expect(0);
@@ -184,7 +184,7 @@ fn what_was_said_of_a_release_is_not_said_of_its_number_when_it_was_taken_back()
     }
 }
 
-/// T01 released as 1.0.0.
+/// Creates T01 released as 1.0.0.
 fn released_once() -> Sandbox {
     let a = Sandbox::new(1);
     a.release("T01", "1.0.0");
@@ -252,8 +252,7 @@ fn a_release_that_is_the_newest_operation_is_taken_back_without_its_name_only_wh
             .starts_with("takes back the release 1.2.0")
     );
     drop(app);
-    // A rollback that failed was put back by itself: a script that takes it back as well loses
-    // nothing.
+    // A failed rollback was already undone: a script that undoes it as well loses nothing.
     a.write(
         "snapback.yaml",
         b"version: 1\ntasks: {T01: {verify: [{run: \"false\"}]}}\n",
@@ -294,10 +293,10 @@ fn what_lay_before_the_release_can_be_taken_back_after_it() {
     a.snapback(&["redo", "-y"]).expect(0);
 }
 
-/// Commands after a release, and how taking it back ends then.
+/// Commands after a release, with the exit code and message of its undo.
 type Followed = (&'static [&'static [&'static str]], i32, &'static str);
 
-/// What happens after the release, and what the refusal says.
+/// The tested commands after the release, and how its undo ends.
 const FOLLOWED_BY: [Followed; 13] = [
     (
         &[&["git", "push", "-q", "origin", "main", "T01-v1.2.0"]],
@@ -417,7 +416,7 @@ fn after_a_push_that_was_overtaken_the_way_out_works() {
         .expect(0);
     a.write("tasks/T01/signal.py", b"mine\n");
     a.release("T01", "1.2.0");
-    // The tag of the other clone is at the remote, so what is taken back is this clone's own.
+    // The other clone's tag is at the remote, so this clone's own release is undone.
     let refused = undo(&a, "T01-v1.2.0");
     assert_eq!(refused.code, 0, "{refused:?}");
     a.git(&["stash", "-q"]).expect(0);
@@ -427,7 +426,7 @@ fn after_a_push_that_was_overtaken_the_way_out_works() {
     a.snapback(&["verify-snapshot", "--all"]).expect(0);
 }
 
-/// Takes the last record off the journal of the newest operation, as a kill before it does.
+/// Removes the last record of the newest operation's journal, as a kill before it does.
 fn unfinish(sandbox: &Sandbox) {
     let list = sandbox.snapback(&["op", "list", "--json"]).expect(0).json();
     let path = format!(

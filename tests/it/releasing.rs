@@ -1,4 +1,4 @@
-//! Releases from scripts: the version that commits ask for, the changelog in the tag, and every
+//! Releases from scripts: the version that the commits ask for, the changelog in the tag, and every
 //! file of `examples/`.
 
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use snapback::base::yaml;
 
 use crate::support::{Sandbox, sandbox::snapback_program};
 
-/// Two tasks without large files, released as 1.0.0 and pushed.
+/// Creates two tasks without large files, released as 1.0.0 and pushed.
 fn prepared() -> Sandbox {
     let mut sandbox = Sandbox::new(2);
     for task in ["T01", "T02"] {
@@ -39,7 +39,7 @@ fn commit(sandbox: &Sandbox, path: &str, message: &str) {
     sandbox.commit(message);
 }
 
-/// Releases by the commits; the version, or `None` when nothing was to do.
+/// Releases by the commits. Returns the version, or `None` when there was nothing to do.
 fn auto(sandbox: &Sandbox, task: &str) -> Option<String> {
     let answer = sandbox
         .snapback(&[
@@ -159,14 +159,14 @@ fn the_tag_has_the_changelog_and_its_trailers_last() {
     );
 }
 
-/// A file of `examples/`.
+/// Returns the path of a file in `examples/`.
 fn example(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("examples")
         .join(name)
 }
 
-/// Runs the lines of a pipeline as its system would, without what installs programs.
+/// Runs the lines of a pipeline as its system would, except those that install programs.
 fn pipeline(sandbox: &Sandbox, name: &str, job: &str) -> i32 {
     let text = std::fs::read_to_string(example(name)).unwrap();
     let parsed: serde_json::Value = yaml::parse(text.as_bytes(), yaml::Limits::human()).unwrap();
@@ -237,7 +237,7 @@ fn the_examples_release_and_roll_back() {
             .git_out(&["ls-remote", "origin"])
             .contains("refs/snapback/verdicts/T01/1.1.0/")
     );
-    // The version that was left does not come back by the next run, neither here nor elsewhere.
+    // The next run does not return to the abandoned version, neither here nor elsewhere.
     sandbox.write("tasks/T01/signal.py", b"# feat: a stop\n");
     sandbox
         .git(&["commit", "-qam", "feat: once more"])
@@ -280,7 +280,7 @@ fn a_release_that_is_there_with_these_very_files_is_success() {
         ran.expect(code).json()
     };
     let before = sandbox.everything();
-    // Its large file comes in the middle of the manifest, and last when the folder is read.
+    // Its large file is in the middle of the manifest, and last when the folder is read.
     assert_eq!(again(0)["changed"], false);
     assert_eq!(sandbox.everything(), before);
     sandbox.write("tasks/T01/model.bin", b"another one");

@@ -1,11 +1,11 @@
-//! What a reviewer found, each with the way in which it went wrong: names and files that are the
-//! user's, inverses that were not exact, files that move between git, the store and nowhere.
+//! Reviewers' findings, each in the way it went wrong: names and files that are the user's,
+//! inverses that were not exact, files that move between git, the store and nowhere.
 //!
 //! Real repositories, the real program, git as the judge. Read `support/sandbox.rs` first.
 
 use crate::support::{Sandbox, story};
 
-/// T01 released as 1.0.0, 1.1.0 and 1.2.0; `signal.py` differs in each, `lib/rules.py` in the last.
+/// Creates T01 1.0.0, 1.1.0 and 1.2.0; `signal.py` always differs, `lib/rules.py` in the last.
 fn three_releases() -> Sandbox {
     let sandbox = Sandbox::new(2);
     sandbox.release("T01", "1.0.0");

@@ -5,7 +5,7 @@ use crate::{
     support::Sandbox,
 };
 
-/// The command that an answer advises first, without the program's name.
+/// Returns the first command that an answer advises, without the program's name.
 fn advised(sandbox: &Sandbox, args: &[&str]) -> Vec<String> {
     let answer = sandbox.snapback(&[args, &["--json"]].concat()).json();
     let words = answer["next"][0]["argv"]

@@ -1,4 +1,4 @@
-//! Tests of the sandbox: the judge must notice what it is there to notice.
+//! Tests of the sandbox: its checks must notice what they are there to notice.
 
 use std::{fs, os::unix::fs::symlink};
 

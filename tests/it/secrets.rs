@@ -1,5 +1,5 @@
-//! No secret leaves its place: canaries are planted everywhere, every command is run, and
-//! nothing that snapback wrote or printed may hold one. Its files are private, too.
+//! No secret leaves its place: canaries are planted everywhere, every command is run, and nothing
+//! that snapback wrote or printed may contain one. Its files are private, too.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::support::{
     story::set_version,
 };
 
-/// Planted values, each at a place of its own.
+/// The planted values, each in a place of its own.
 const CANARIES: [&str; 8] = [
     "CANARY-task-variable-1f0e",
     "CANARY-other-token-2b7c",
@@ -25,7 +25,7 @@ const CANARIES: [&str; 8] = [
     "CANARY-npm-token-8e2f",
 ];
 
-/// A sandbox with a canary at every place that holds secrets, and a smoke test that prints one and
+/// Creates a sandbox with a canary in every place for secrets, and a smoke test that prints one and
 /// fails.
 fn planted() -> Sandbox {
     let sandbox = Sandbox::new(2);
@@ -84,7 +84,7 @@ fn run(sandbox: &Sandbox, args: &[&str]) -> Ran {
     finish(command.args(args))
 }
 
-/// Every file below a folder, with its bytes.
+/// Collects every file below a folder, with its bytes.
 fn files(dir: &Path, found: &mut Vec<(std::path::PathBuf, Vec<u8>)>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -97,7 +97,7 @@ fn files(dir: &Path, found: &mut Vec<(std::path::PathBuf, Vec<u8>)>) {
     }
 }
 
-/// The canaries in some bytes.
+/// Returns the canaries in some bytes.
 fn seen(bytes: &[u8]) -> Vec<&'static str> {
     let has = |canary: &&&str| {
         bytes
@@ -107,7 +107,7 @@ fn seen(bytes: &[u8]) -> Vec<&'static str> {
     CANARIES.iter().filter(has).copied().collect()
 }
 
-/// Every command, also those that fail, each plain and with `--json`.
+/// Every command, including failing ones, each in plain form and with `--json`.
 const LINES: [&str; 34] = [
     "trust --list",
     "doctor",
@@ -145,7 +145,7 @@ const LINES: [&str; 34] = [
     "schema config",
 ];
 
-/// What the commands print, each with its line.
+/// Returns the output of the commands, each with its line.
 fn everything_said(sandbox: &Sandbox) -> Vec<(String, Vec<u8>)> {
     let mut said = Vec::new();
     let mut say = |line: &str, ran: Ran| {
@@ -196,7 +196,7 @@ fn everything_said(sandbox: &Sandbox) -> Vec<(String, Vec<u8>)> {
     said
 }
 
-/// What the commands have written, by its place.
+/// Returns the files that the commands have written, by path.
 fn everything_written(sandbox: &Sandbox) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut written = Vec::new();
     for place in [
@@ -257,7 +257,7 @@ fn no_secret_is_in_anything_that_snapback_writes_or_prints() {
     }
 }
 
-/// What below a folder is open to others.
+/// Lists what below a folder is accessible to others.
 fn open_to_others(dir: &Path, wrong: &mut Vec<String>) {
     let meta = fs::symlink_metadata(dir).unwrap();
     if meta.mode() & 0o077 != 0 && !meta.file_type().is_symlink() {
@@ -336,7 +336,7 @@ fn a_repository_of_another_user_is_refused_as_git_does() {
 #[test]
 fn a_user_without_rights_meets_the_same_refusal() {
     let sandbox = planted();
-    // The other way round: this user's repository, looked at by somebody who is not root.
+    // The other way round: this user's repository, read by another user who is not root.
     let nobody = |args: &[&str]| {
         let mut command = sandbox.command("setpriv");
         command

@@ -1,5 +1,5 @@
-//! What `snapback.yaml` asks for around a release and a rollback: files that are protected, left
-//! out or shared, commands that stop, start and test the task, reasons, and the user's own hooks.
+//! The settings of `snapback.yaml` around a release and a rollback: protected, excluded or shared
+//! files, commands that stop, start and test the task, reasons, and the user's own hooks.
 
 mod refused;
 
@@ -10,7 +10,7 @@ use crate::support::{
     story::{Story, assert_released, rollback, set_version},
 };
 
-/// A sandbox with these lines for T01 in `snapback.yaml`, and these for `rollback:`.
+/// Creates a sandbox with these lines for T01 in `snapback.yaml`, and these for `rollback:`.
 fn with_settings(task: &str, rollback: &str) -> Sandbox {
     let sandbox = Sandbox::new(2);
     settings(&sandbox, task, rollback);
@@ -27,20 +27,20 @@ fn settings(sandbox: &Sandbox, task: &str, rollback: &str) {
     sandbox.git(&["commit", "-q", "-m", "settings"]).expect(0);
 }
 
-/// The log that the task's commands write, outside the repository.
+/// Reads the log that the task's commands write, outside the repository.
 fn log(sandbox: &Sandbox) -> Vec<String> {
     let text = fs::read_to_string(sandbox.home().join("log")).unwrap_or_default();
     text.lines().map(str::to_string).collect()
 }
 
-/// Two releases that differ in `signal.py`.
+/// Creates two releases that differ in `signal.py`.
 fn two_releases(sandbox: &Sandbox) -> Story<'_> {
     Story::begin(sandbox, |sandbox| {
         sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
     })
 }
 
-/// Everything that a command which changes nothing must leave alone.
+/// Reads everything that a command without changes must leave alone.
 fn everything(sandbox: &Sandbox) -> (crate::support::sandbox::Tree, Vec<String>, String) {
     (
         sandbox.tree(),
@@ -125,7 +125,7 @@ fn excluded_files_are_not_the_tasks() {
         .expect(0);
 }
 
-/// Two released tasks that share code, and a file that one of them names as shared.
+/// Creates two released tasks that share code, and a file that one of them names as shared.
 fn with_shared_files() -> Sandbox {
     let sandbox = with_settings("    shared: [config/limits.yaml]\n", "  env: plan\n");
     sandbox.write("config/limits.yaml", b"max: 1\n");
@@ -269,7 +269,7 @@ fn a_stop_command_that_fails_changes_nothing_and_a_start_that_fails_goes_back() 
     );
 }
 
-/// A sandbox whose smoke test accepts 1.1.0 only, released twice.
+/// Creates a sandbox whose smoke test accepts 1.1.0 only, released twice.
 fn with_failing_smoke(rollback: &str) -> Sandbox {
     let sandbox = with_settings("", rollback);
     two_releases(&sandbox);

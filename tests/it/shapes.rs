@@ -1,5 +1,5 @@
-//! Shapes of files that a release must keep and a rollback bring back: line ends, permission
-//! bits, links, types that change, odd names, and what a person left uncommitted.
+//! Shapes of files that a release must keep and a rollback must restore: line ends, permission
+//! bits, links, changes of type, odd names, and uncommitted work.
 
 mod uncommitted;
 
@@ -85,7 +85,7 @@ fn line_ends_follow_the_attributes_of_the_version() {
     sandbox.write("tasks/T01/same.txt", b"one\ntwo\n");
     sandbox.write("tasks/T01/changed.txt", b"one\ntwo\n");
     sandbox.write("tasks/T01/raw.txt", b"one\r\ntwo\n");
-    // 1.1.0 brings the rules along, 1.0.0 has none.
+    // 1.1.0 introduces the rules, 1.0.0 has none.
     let story = Story::begin(&sandbox, |sandbox| {
         fs::remove_file(sandbox.at("tasks/T01/raw.txt")).unwrap();
         sandbox.write("tasks/T01/.gitattributes", b"*.txt text eol=crlf\n");

@@ -37,7 +37,7 @@ fn linked_work_tree_shares_releases_and_state() {
     );
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
 
-    // The main work tree sees the releases, stands where it stood, and can go to them.
+    // The main work tree sees the releases, has not moved, and can be rolled back to them.
     sandbox.work = "repo";
     assert_eq!(
         sandbox.status(),

@@ -1,4 +1,4 @@
-//! Large files in the store, from nothing to 2 GB, and how much memory they take.
+//! Large files in the store, from empty ones to 2 GB, and the memory that they take.
 //!
 //! The 2 GB test runs only with `SNAPBACK_TEST_BIG=1`: it writes about 10 GB.
 
@@ -20,10 +20,10 @@ use crate::support::{
 
 const MODEL: &str = "tasks/T01/model.bin";
 pub const ONNX: &str = "tasks/T01/model.onnx";
-/// What releasing and rolling back may take, whatever the size of the files.
+/// The memory limit of releases and rollbacks, whatever the size of the files.
 const MEMORY_KB: u64 = 300_000;
 
-/// Writes that many megabytes that do not compress, no two of them the same.
+/// Writes this many incompressible megabytes, no two of them the same.
 fn fill(sandbox: &Sandbox, path: &str, name: &str, megabytes: u64) {
     let mut block = noise(name, 1 << 20);
     let mut file = File::create(sandbox.at(path)).unwrap();
@@ -33,12 +33,12 @@ fn fill(sandbox: &Sandbox, path: &str, name: &str, megabytes: u64) {
     }
 }
 
-/// The digest of a file, read in pieces.
+/// Returns the digest of a file, read in pieces.
 fn digest(sandbox: &Sandbox, path: &str) -> (Digest, u64) {
     Digest::of_reader(&mut File::open(sandbox.at(path)).unwrap()).unwrap()
 }
 
-/// The most memory that the process has had so far, in kB.
+/// Returns the peak memory of the process so far, in kB.
 fn peak(child: &Child) -> Option<u64> {
     let mut text = String::new();
     File::open(format!("/proc/{}/status", child.id()))
@@ -49,7 +49,7 @@ fn peak(child: &Child) -> Option<u64> {
     line.trim().trim_end_matches(" kB").parse().ok()
 }
 
-/// Runs snapback to its end; returns the most memory it had, in kB, as far as it was seen.
+/// Runs snapback to completion. Returns its observed peak memory, in kB.
 #[track_caller]
 fn run(sandbox: &Sandbox, args: &[&str]) -> u64 {
     let begun = Instant::now();
@@ -79,7 +79,7 @@ fn run(sandbox: &Sandbox, args: &[&str]) -> u64 {
     most
 }
 
-/// True when the tests that write gigabytes are wanted.
+/// Returns whether the tests that write gigabytes are enabled.
 pub fn wants_big() -> bool {
     let wanted = std::env::var_os("SNAPBACK_TEST_BIG").is_some_and(|value| value == "1");
     if !wanted {
@@ -88,7 +88,7 @@ pub fn wants_big() -> bool {
     wanted
 }
 
-/// Releases two models of that size, goes back, undoes and redoes it.
+/// Releases two models of this size, rolls back, undoes and redoes.
 pub fn back_and_forth(sandbox: &Sandbox, path: &str, megabytes: u64) {
     let (fill, digest) = (
         |name: &str| fill(sandbox, path, name, megabytes),

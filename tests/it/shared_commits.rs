@@ -1,9 +1,9 @@
-//! Light tags of many tasks, and of many versions, on one commit: what a tag holds tells no
-//! release.
+//! Lightweight tags of many tasks, and of many versions, on one commit: the contents of a tag do
+//! not identify the release.
 
 use crate::support::Sandbox;
 
-/// Tasks A, B and C, each at 1.0.0 and 1.1.0, adopted; both commits have a tag of every task.
+/// Creates tasks A, B and C at 1.0.0 and 1.1.0, adopted; both commits have a tag of every task.
 fn monorepo() -> Sandbox {
     let sandbox = Sandbox::empty();
     sandbox.write(
@@ -97,7 +97,7 @@ fn every_command_tells_the_releases_of_one_commit_apart() {
 fn the_registry_gets_what_the_configuration_says_when_that_is_a_release() {
     for (said, tags, active) in [
         ("1.0.0", &["1.0.0", "1.0.1", "8.0.0"][..], "1.0.0"),
-        // What is no release of the task is none that it could be at.
+        // The task cannot be at a version that is not one of its releases.
         ("3.0.0", &["1.0.0", "1.0.1"], "1.0.1"),
     ] {
         let sandbox = Sandbox::empty();
@@ -139,7 +139,7 @@ fn a_guard_of_several_tasks_takes_each_back_to_its_own_release() {
     let is_back = |task: &str| {
         sandbox.read(&format!("tasks/{task}/{task}.py")) == format!("# {task} 1.0.0\n").as_bytes()
     };
-    // Until the second of warming up is over.
+    // Until the second of warm-up is over.
     for _ in 0..200 {
         if ["A", "B", "C"].into_iter().all(is_back) {
             break;

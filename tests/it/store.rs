@@ -1,4 +1,4 @@
-//! What goes into a store comes out, whatever its size and wherever it lies.
+//! Contents put into a store come out unchanged, whatever their size and place.
 
 use snapback::base::Digest;
 

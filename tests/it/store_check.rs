@@ -1,4 +1,4 @@
-//! The check finds every changed bit and every cut, says whom it hurts, and never passes over one.
+//! The check finds every changed bit and every truncation, says whom it affects, and misses none.
 use std::{collections::BTreeSet, time::Duration};
 
 use snapback::{
@@ -14,7 +14,7 @@ use crate::support::{
     shelf::{GC, Shelf, check, id, ids, put, read},
 };
 
-/// Fills a small store with everything: loose packs, a segment, a list of the condemned.
+/// Fills a small store with everything: loose packs, a segment, a list of condemned packs.
 pub fn fill(shelf: &Shelf) -> Vec<Vec<u8>> {
     let store = shelf.open();
     let mut contents: Vec<Vec<u8>> = (0..33).map(|seed| noise(seed + 1, 600)).collect();
@@ -26,7 +26,7 @@ pub fn fill(shelf: &Shelf) -> Vec<Vec<u8>> {
     contents.push(noise(99, 200_000));
     contents.push(Vec::new());
     drop(put(&store, &contents[34..]).unwrap());
-    // A session at work leaves the collection waiting.
+    // An active session makes the collection wait.
     drop(put(&store, &[noise(77, 5000)]).unwrap());
     let lease = put(&store, &contents[..1]).unwrap();
     let roots = ids(&contents);
@@ -36,7 +36,7 @@ pub fn fill(shelf: &Shelf) -> Vec<Vec<u8>> {
     contents
 }
 
-/// A generator of numbers, the same for the same seed.
+/// A random number generator, reproducible by its seed.
 pub struct Numbers(pub u64);
 
 impl Numbers {
@@ -48,7 +48,7 @@ impl Numbers {
     }
 }
 
-/// Flips one bit of a file or cuts its end off; says which.
+/// Flips one bit of a file or truncates it. Returns which.
 pub fn damage(shelf: &Shelf, name: &FileName, numbers: &mut Numbers) -> String {
     let mut bytes = shelf.bytes(name);
     let at = usize::try_from(numbers.below(bytes.len() as u64)).unwrap();
@@ -64,7 +64,7 @@ pub fn damage(shelf: &Shelf, name: &FileName, numbers: &mut Numbers) -> String {
     what
 }
 
-/// No damaged byte comes out, whatever else does.
+/// Asserts that no damaged byte is ever read. Returns the unreadable objects.
 pub fn reads_nothing_wrong(shelf: &Shelf, contents: &[Vec<u8>]) -> BTreeSet<ObjectId> {
     let store = shelf.open();
     let mut unread = BTreeSet::new();
@@ -203,7 +203,7 @@ fn a_budget_leaves_the_rest_for_the_next_check() {
         );
         run(None, 7);
         assert_eq!(store.stats(&[]).unwrap().last_fast, Some(7));
-        // Damaged notes are forgotten, and are no damage.
+        // Damaged notes are forgotten, and do not count as damage.
         shelf.write(&FileName::verified(), b"x");
         assert!(run(None, 8).is_sound());
         assert_eq!(store.size(&id(&contents[0])).unwrap(), Some(600));

@@ -1,12 +1,12 @@
-//! `snapback store` on real repositories: what is named stays, damage is named by release, files
-//! of the work tree heal it.
+//! `snapback store` on real repositories: referenced objects stay, damage is reported by release,
+//! files of the work tree repair it.
 use std::path::PathBuf;
 
 use crate::support::{Sandbox, noise, story::set_version};
 
 const MODEL: &str = "tasks/T01/model.bin";
 
-/// A task with three versions of a large file; the first is the oldest.
+/// Creates a task with three versions of a large file; the first is the oldest.
 fn sandbox() -> (Sandbox, Vec<Vec<u8>>) {
     let sandbox = Sandbox::new(1);
     let contents: Vec<Vec<u8>> = ["one", "two", "three"]
@@ -76,7 +76,7 @@ fn a_collection_keeps_what_releases_and_operations_need() {
         (0.into(), serde_json::json!([]))
     );
     assert_eq!(done["changed"], false, "{done}");
-    // The edit is only in the operation's record: undo brings it back.
+    // The edit is only in the operation's record: undo restores it.
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     assert_eq!(
         sandbox.read(MODEL),
@@ -131,7 +131,7 @@ fn a_collection_that_misses_what_must_stay_is_no_success() {
         (false.into(), "bad".into()),
         "{answer}"
     );
-    // Of three releases; operations may need some besides.
+    // The releases that need it; operations may need it as well.
     let needed = answer["data"]["needed_by"].to_string();
     assert!(
         ["1.0.0", "1.1.0", "1.2.0"]
@@ -165,7 +165,7 @@ fn what_cannot_be_read_stops_a_collection() {
 #[test]
 fn damage_is_named_by_release_and_healed_from_the_work_tree() {
     let (sandbox, contents) = sandbox();
-    // The newest version's file still lies in the work tree; the first one's does not.
+    // The newest version's file is still in the work tree; the first one's is not.
     let find = |bytes: &[u8]| {
         let whole = |path: &PathBuf| {
             std::fs::read(path)
@@ -213,7 +213,7 @@ fn damage_is_named_by_release_and_healed_from_the_work_tree() {
             "--deep",
         ])
         .expect(0);
-    // Somebody has the old file still.
+    // Somebody still has the old file.
     sandbox.write(MODEL, &contents[0]);
     sandbox.snapback(&["store", "repair", "--json"]).expect(0);
     sandbox

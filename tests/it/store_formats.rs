@@ -1,9 +1,9 @@
-//! The store's formats, frozen: `tests/fixtures/store` holds one file of each, a whole store of
-//! two commits, and a store from before packs. What is written today has these very bytes, and
-//! what was written then can be read today.
+//! The frozen formats of the store: `tests/fixtures/store` has one file of each, a whole store of
+//! two commits, and a store from before packs. Today's files have these very bytes, and the old
+//! files can be read today.
 //!
 //! A format changes by a new version beside the old one, never by a new golden file. Set
-//! `SNAPBACK_WRITE_FIXTURES` to write files that are missing; those that are there stay.
+//! `SNAPBACK_WRITE_FIXTURES` to write missing files; existing ones stay.
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -26,17 +26,17 @@ use snapback::{
     },
 };
 
-/// Where the golden files are.
+/// Returns the folder of the golden files.
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store")
 }
 
-/// True when fixtures that are missing shall be written.
+/// Returns whether missing fixtures should be written.
 fn writing() -> bool {
     std::env::var_os("SNAPBACK_WRITE_FIXTURES").is_some()
 }
 
-/// The golden file of this name, which must have these bytes.
+/// Returns the golden file with this name, which must have these bytes.
 fn golden(name: &str, today: &[u8]) -> Vec<u8> {
     let path = fixtures().join(name);
     if writing() && !path.exists() {
@@ -58,14 +58,14 @@ fn data(bytes: &[u8]) -> BlobId {
     }
 }
 
-/// A zstd frame (RFC 8878) of one byte, `times` over, made by hand: what the encoder makes of it
-/// may change, what the decoder makes of it may not.
+/// Returns a handmade zstd frame (RFC 8878) of one byte, repeated `times`: the encoder's output may
+/// change, the decoder's may not.
 fn frame(byte: u8, times: u8) -> Vec<u8> {
     let [low, high] = (u16::from(times) << 3 | 0b011).to_le_bytes();
     vec![0x28, 0xb5, 0x2f, 0xfd, 0x20, times, low, high, 0, byte]
 }
 
-/// A file of 111 bytes in two chunks: raw and compressed.
+/// Returns a file of 111 bytes in two chunks: raw and compressed.
 fn file() -> FileObject {
     let chunk = |bytes: &[u8]| Chunk {
         id: Digest::of(bytes),
@@ -79,7 +79,7 @@ fn file() -> FileObject {
     }
 }
 
-/// The plain bytes of [`file`].
+/// Returns the plain bytes of [`file`].
 fn file_bytes() -> Vec<u8> {
     [&b"a raw chunk"[..], &[b'z'; 100]].concat()
 }
@@ -173,7 +173,7 @@ fn an_index_segment_keeps_its_bytes() {
         stored: nth,
         plain: nth * 2,
     };
-    // As many as need a fan-out of more than one bucket.
+    // Enough entries for a fan-out of more than one bucket.
     let mut entries: Vec<_> = (0..130).map(entry).collect();
     let bytes = golden("index-segment", &segment::encode(&packs, &mut entries));
     let len = segment::head_len(&bytes[..segment::HEAD], bytes.len() as u64).unwrap();
@@ -197,7 +197,7 @@ fn an_index_segment_keeps_its_bytes() {
     }
 }
 
-/// A pack of three blobs: raw, compressed, and the list of a file of both.
+/// Returns a pack of three blobs: raw, compressed, and the list of a file of both.
 fn packed() -> (Vec<u8>, Vec<pack::Entry>) {
     let list = file().encode();
     let of_file = BlobId {
@@ -262,7 +262,7 @@ fn a_pack_keeps_its_bytes() {
         );
         assert_eq!(stored.len(), entry.stored as usize);
     }
-    // A store of this pack alone gives all three back, decompressed and put together.
+    // A store of this pack alone returns all three, decompressed and assembled.
     let dir = tempfile::tempdir().unwrap();
     let packs = vec![PackRef {
         id: trailer.id,
@@ -287,7 +287,7 @@ fn a_pack_keeps_its_bytes() {
     }
 }
 
-/// Puts the files of a folder of fixtures into an empty one, with which a test may do anything.
+/// Copies a folder of fixtures to an empty one, which a test may modify.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -301,12 +301,12 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The store in a folder.
+/// Opens the store in a folder.
 fn open(dir: &Path) -> ChunkStore {
     ChunkStore::local(Arc::new(Root::open(dir).unwrap()), RelPath::own("store"))
 }
 
-/// An object's bytes, after its size was asked for.
+/// Reads an object's bytes, after asking for its size.
 fn read(store: &ChunkStore, bytes: &[u8]) {
     let id = ObjectId(Digest::of(bytes));
     assert_eq!(store.size(&id).unwrap(), Some(bytes.len() as u64));
@@ -330,7 +330,7 @@ fn put(store: &ChunkStore, contents: &[Vec<u8>], name: &str) {
     drop(session.commit_with(&[(name.into(), Some(ids[0]))]).unwrap());
 }
 
-/// What the two commits of the whole store put: one chunk raw, one compressed, lists of chunks.
+/// Returns what the two commits of the whole store put: raw and compressed chunks, chunk lists.
 fn contents() -> [Vec<Vec<u8>>; 2] {
     let long = |byte: u8| [vec![b'-'; 300_000], vec![byte; 100_000]].concat();
     [
@@ -364,7 +364,7 @@ fn a_store_of_two_commits_opens_and_gives_its_objects_back() {
     for bytes in contents().iter().flatten() {
         read(&store, bytes);
     }
-    // It goes on: what it has is not stored again, and what is new is stored beside it.
+    // It grows: existing contents are not stored again, and new ones are added.
     let session = store.begin();
     for bytes in contents().iter().flatten() {
         assert_eq!(
@@ -416,7 +416,7 @@ fn the_records_of_the_whole_store_are_chained() {
     );
 }
 
-/// An object as stores had it before packs.
+/// Returns an object as it was stored before packs.
 fn legacy(byte: u8, times: u8) -> (String, Vec<u8>) {
     let plain = vec![byte; times.into()];
     let digest = Digest::of(&plain);
@@ -458,7 +458,7 @@ fn a_store_from_before_packs_is_read_and_goes_on() {
             .unwrap(),
         None
     );
-    // The same content again goes into a pack; the name stays, and each of the two is enough.
+    // The same content again goes into a pack; the name stays, and either copy is enough.
     put(&store, &contents[..1], "again");
     let reopened = open(dir.path());
     for bytes in &contents {

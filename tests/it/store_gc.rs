@@ -1,4 +1,4 @@
-//! The collection: what is named stays, what is not goes, beside sessions and through crashes.
+//! The collection keeps referenced objects and removes others, beside sessions and through crashes.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::support::{
     shelf::{self, GC, Shelf, check, gc, id, ids, put, read},
 };
 
-/// All of it can be read, and the store is whole.
+/// Checks that all contents can be read, and that the store is whole.
 pub fn all_there(store: &ChunkStore, contents: &[Vec<u8>]) -> Result<(), String> {
     for bytes in contents {
         let found =
@@ -74,7 +74,7 @@ fn what_nothing_names_goes_and_all_else_stays() {
         }
         let again = gc(&store, &ids(&kept)).unwrap();
         assert_eq!((again.freed, again.dead_blobs, again.leftovers), (0, 0, 0));
-        // What is gone can be put again, and a missing root is said.
+        // Removed contents can be put again, and a missing root is reported.
         drop(put(&store, &gone[1..2]).unwrap());
         let report = gc(
             &store,
@@ -112,13 +112,13 @@ fn sessions_that_began_before_are_waited_for() {
         let (store, other) = (shelf.open(), shelf.open());
         let contents = vec![noise(1, 70_000), noise(2, 60_000)];
         drop(put(&store, &contents).unwrap());
-        // It relies on what is there already, and nothing names it yet.
+        // It relies on stored contents that nothing references yet.
         let lease = put(&other, &contents[..1]).unwrap();
         let report = gc(&store, &BTreeSet::new()).unwrap();
         assert_eq!((report.sessions_at_work, report.freed), (1, 0));
         all_there(&store, &contents).unwrap();
         drop(lease);
-        // Now it is named: the list of the condemned has it, and it stays all the same.
+        // Now it is referenced: it stays, although it is in the list of the condemned.
         let report = gc(&store, &ids(&contents[..1])).unwrap();
         assert_eq!(
             (report.sessions_at_work, report.dropped.as_slice()),
@@ -137,7 +137,7 @@ fn what_a_newer_session_stores_again_stays() {
         let early = put(&other, &contents).unwrap();
         assert_eq!(gc(&store, &BTreeSet::new()).unwrap().sessions_at_work, 1);
         drop(early);
-        // The very same pack: it has the name of the one that may be taken from.
+        // An identical pack has the name of the one that may be taken from.
         let late = put(&other, &contents).unwrap();
         let report = gc(&store, &BTreeSet::new()).unwrap();
         assert_eq!(
@@ -159,7 +159,7 @@ fn what_is_being_moved_survives_a_commit_beside_it() {
         let (store, other) = (shelf.open(), shelf.open());
         let (mut kept, gone) = (vec![noise(1, 20 << 20)], vec![noise(2, 20 << 20)]);
         drop(put(&store, &[&kept[..], &gone[..]].concat()).unwrap());
-        // Told of each pack that was copied and has no name yet: a commit sweeps what has none.
+        // Called for each pack that was copied and has no name yet: a commit sweeps unnamed ones.
         let late = noise(3, 5000);
         let told = |_: u64| drop(put(&other, std::slice::from_ref(&late)).unwrap());
         let roots = ids(&[&kept[..], std::slice::from_ref(&late)].concat());
@@ -177,7 +177,7 @@ fn what_is_being_moved_survives_a_commit_beside_it() {
     }
 }
 
-/// Collects when the first bytes have arrived.
+/// A writer that runs a closure, which collects, when the first bytes arrive.
 struct Slow<'a>(Vec<u8>, Option<Box<dyn FnOnce() + 'a>>);
 impl std::io::Write for Slow<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -298,7 +298,7 @@ fn two_collections_are_one_too_many_and_a_damaged_store_is_left_alone() {
 fn a_large_segment_that_is_damaged_stops_a_collection() {
     for shelf in Shelf::each() {
         let store = shelf.open();
-        // More than is read whole when the store is opened: 8 packs, 140,000 chunks.
+        // More than is read in full when the store is opened: 8 packs, 140,000 chunks.
         for pack in 0..8_u64 {
             let contents: Vec<[u8; 8]> = (0..17_500_u64)
                 .map(|nth| (pack * 100_000 + nth).to_le_bytes())

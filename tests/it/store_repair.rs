@@ -1,4 +1,4 @@
-//! The repair: what another copy exists of is healed, the rest is named, nothing is deleted.
+//! The repair restores what another copy has, names the rest, and deletes nothing.
 
 use std::collections::BTreeSet;
 
@@ -94,7 +94,7 @@ fn what_has_no_other_copy_is_named_and_the_rest_of_its_pack_lives() {
             shelf.bytes(&aside) == bytes,
             "the damaged pack is kept as it was"
         );
-        // Found later, it is healed after all.
+        // A copy found later repairs it after all.
         let report = repair(&shelf.open(), &roots, &contents).unwrap();
         assert_eq!(
             (report.healed.as_slice(), report.lost.len()),

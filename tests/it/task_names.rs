@@ -1,15 +1,15 @@
-//! Ids, versions and markers that could be taken for each other's tags.
+//! Ids, versions and markers that could be mistaken for each other's tags.
 
 use crate::support::Sandbox;
 
-/// Tasks of these ids, not released.
+/// Creates tasks with these ids, not released.
 fn tasks(ids: &[&str]) -> Sandbox {
     let sandbox = Sandbox::empty();
     add(&sandbox, ids);
     sandbox
 }
 
-/// Adds tasks of these ids.
+/// Adds tasks with these ids.
 fn add(sandbox: &Sandbox, ids: &[&str]) {
     for id in ids {
         sandbox.write(&format!("tasks/{id}/config.yaml"), b"version: 0.1.0\n");
@@ -102,7 +102,7 @@ fn a_release_from_before_the_other_task_came_stays_its_own() {
         .expect(0);
     assert_eq!(sandbox.read("tasks/T01-v1.0.0/main.py"), b"# T01-v1.0.0\n");
 
-    // And the other way round: the pre-release was there first.
+    // The other way round: the pre-release was there first.
     let sandbox = tasks(&["T01"]);
     release(&sandbox, "T01", "1.0.0-v2.0.0").expect(0);
     add(&sandbox, &["T01-v1.0.0"]);
@@ -128,7 +128,7 @@ fn ids_that_only_look_alike_are_not_refused() {
         assert_eq!(versions(&sandbox, task), ["1.1.0", "1.0.0"], "{task}");
     }
     sandbox.snapback(&["verify-snapshot", "--all"]).expect(0);
-    // Tags of old that two tasks could have are adopted by neither.
+    // Old tags that two tasks could own are adopted by neither.
     let sandbox = tasks(&["T01", "T01-v1.0.0"]);
     sandbox.git(&["tag", "T01-v1.0.0-v2.0.0"]).expect(0);
     let adopted = sandbox.snapback(&["adopt", "--all", "--yes"]).expect(0);

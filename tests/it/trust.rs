@@ -1,4 +1,4 @@
-//! Commands that a configuration names run only after the repository's owner agreed to them here.
+//! Commands in a configuration run only after the repository's owner agreed to them here.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use crate::support::{
 /// Every use of a command, each leaving a line in the log.
 const COMMANDS: &str = "    stop: {run: 'echo stop >>\"$HOME/log\"'}\n    start: {run: 'echo start >>\"$HOME/log\"'}\n    verify: [{run: 'echo check >>\"$HOME/log\"'}]\n    ready: [{run: 'echo probe >>\"$HOME/log\"'}]\n";
 
-/// Writes settings with these lines for T01 as a clone would have them: nobody agreed.
+/// Writes settings with these lines for T01 as in a clone: nobody has agreed.
 fn settings(sandbox: &Sandbox, task: &str) {
     let text = format!(
         "version: 1\ndefaults:\n  large_files: {{patterns: [\"*.bin\"]}}\ntasks:\n  discover:\n    - glob: tasks/*\n  T01:\n    path: tasks/T01\n{task}"
@@ -19,7 +19,7 @@ fn settings(sandbox: &Sandbox, task: &str) {
     fs::write(sandbox.at("snapback.yaml"), text).unwrap();
 }
 
-/// Two releases of T01, and then settings with commands.
+/// Creates two releases of T01, and then settings with commands.
 fn cloned() -> Sandbox {
     let sandbox = Sandbox::new(1);
     Story::begin(&sandbox, |sandbox| {
@@ -198,7 +198,7 @@ fn the_word_holds_for_one_repository_and_lies_outside_of_it() {
         "nothing is written into the work tree"
     );
     assert_eq!(sandbox.status(), [" M snapback.yaml"]);
-    // A copy of everything but the state folder of the user, at another path.
+    // A copy of everything but the user's state folder, at another path.
     let copy = sandbox.root().with_file_name("copy");
     assert!(
         sandbox
@@ -213,10 +213,10 @@ fn the_word_holds_for_one_repository_and_lies_outside_of_it() {
     let ran = |dir: &str| sandbox.snapback(&["-C", dir, "verify-rollback", "-t", "T01"]);
     ran(copy.to_str().unwrap()).expect(6);
     ran(".").expect(0);
-    // A stranger that takes the path: another clone, the same commands.
+    // Another clone with the same commands takes over the path.
     fs::remove_dir_all(sandbox.at(".git/snapback")).unwrap();
     ran(".").expect(6);
-    // With no home there is nowhere to look, and nowhere to agree.
+    // Without a home there is no agreement, and no place for one.
     let mut homeless = sandbox.command(snapback_program());
     homeless
         .env_remove("HOME")
@@ -256,7 +256,7 @@ fn a_pipeline_pins_the_commands_that_it_knows() {
     );
     settings(&sandbox, &COMMANDS.replace("echo probe", "echo Probe"));
     assert_eq!(verify(&digest), 6, "the pull request changed a command");
-    // What runs is not told, so that it cannot vouch for another repository.
+    // The commands do not see the digest, so they cannot vouch for another repository.
     settings(
         &sandbox,
         "    verify: [{run: 'test -z \"$SNAPBACK_TRUST\"'}]\n",

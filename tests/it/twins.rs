@@ -1,4 +1,4 @@
-//! Tasks whose ids differ only in case: they are named, and no other task has to do with it.
+//! Tasks whose ids differ only in case: they are named, and other tasks are not affected.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! Files whose size and times say that nothing was written, although something was: a release takes
-//! the bytes that are there, and nothing is called verified that was not.
+//! Changed files with unchanged size and times: a release takes their actual bytes, and nothing is
+//! called verified that was not.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::support::{
 
 const FILE: &str = "tasks/T01/signal.py";
 
-/// Writes one more state of the file, with the size and the modification time of the one before.
+/// Writes another state of the file, with the size and the modification time of the previous one.
 fn write_alike(sandbox: &Sandbox, text: &str) {
     sandbox.write(FILE, text.as_bytes());
     let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
@@ -25,7 +25,7 @@ fn write_alike(sandbox: &Sandbox, text: &str) {
         .unwrap();
 }
 
-/// Two releases whose files look alike to `stat`; every command says and does what is so.
+/// Checks all commands on two releases whose files look alike to `stat`.
 #[track_caller]
 fn assert_seen(sandbox: &Sandbox, what: &str) {
     write_alike(sandbox, "X=1\n");
@@ -46,7 +46,7 @@ fn assert_seen(sandbox: &Sandbox, what: &str) {
         "X=2",
         "{what}: the bytes that were there are released"
     );
-    // An edit that nobody committed, and that looks like the release.
+    // An uncommitted edit that looks like the release.
     write_alike(sandbox, "X=3\n");
     sandbox
         .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
@@ -100,7 +100,7 @@ fn a_change_in_the_tick_of_the_index_is_seen() {
         sandbox.git(&["commit", "-qam", "one"]).expect(0);
         sandbox.release("T01", "1.0.0");
         sandbox.write(FILE, b"X=2\n");
-        // The index is as young as the file: its time proves nothing.
+        // The index is as new as the file: its time proves nothing.
         let now = fs::metadata(sandbox.at(FILE)).unwrap().modified().unwrap();
         fs::File::options()
             .write(true)
@@ -122,8 +122,7 @@ fn a_manifest_that_no_tag_vouches_for_spares_no_reading() {
     let sandbox = Sandbox::new(1);
     sandbox.git(&["tag", "T01-v1.0.0"]).expect(0);
     sandbox.snapback(&["adopt", "-t", "T01", "--yes"]).expect(0);
-    // Somebody edits the adopted manifest: the checksum of the file that does not change is another
-    // one.
+    // Somebody edits the adopted manifest: the checksum of the unchanged file differs.
     let manifest = "snapshots/snapshot-T01-v1.0.0.yaml";
     let text = String::from_utf8(sandbox.read(manifest)).unwrap();
     let digest = snapback::base::Digest::of(&sandbox.read("tasks/T01/lib/rules.py")).to_string();

@@ -60,7 +60,7 @@ fn several_rollbacks_are_undone_one_by_one() {
     }
     sandbox.snapback(&["redo", "--yes"]).expect(5);
     assert_same(&shape(&sandbox.tree_in(TASK)), &story.old);
-    // The same way again: each has a marker of its own.
+    // The same rollback again: each has a marker of its own.
     for (from, to) in [
         ("1.0.0", "1.2.0"),
         ("1.2.0", "1.1.0"),
@@ -81,7 +81,7 @@ fn a_rollback_without_a_commit_changes_the_work_tree_only() {
         sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
         sandbox.write("tasks/T01/new.txt", b"new\n");
     });
-    // That the version is held is said to other clones; nothing else moves.
+    // Other clones learn that the version is held; nothing else moves.
     let own = ["for-each-ref", "--exclude=refs/snapback/verdicts"];
     let refs = sandbox.git_out(&own);
     sandbox

@@ -1,5 +1,5 @@
-//! A vault without a repository: operations over folders that the site names, carried out, taken
-//! back and recovered by the journal that repositories have.
+//! A vault without a repository: operations over folders that the site names, run, undone and
+//! recovered by the journal of repositories.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -43,7 +43,7 @@ impl Place {
         fs::read_to_string(self.dir.path().join(path)).unwrap_or_default()
     }
 
-    /// Keeps the bytes before and after, and says what turns them into each other.
+    /// Stores the bytes before and after, and returns the step that turns one into the other.
     pub fn change(&self, root: &str, path: &str, after: &str) -> Step {
         let before = fs::read(self.dir.path().join(root).join(path)).ok();
         let session = self.site.store.begin();
@@ -120,7 +120,7 @@ fn folders_without_git_are_changed_and_every_byte_is_kept() {
         place.change("home", "agent.json", "new"),
         place.change("plugins", "a.wasm", "bytes"),
     ];
-    // Somebody writes after the plan was made.
+    // A foreign edit after the plan was made.
     place.write("home/agent.json", "theirs");
     let operation = place.operation(steps);
     assert!(matches!(place.run(&operation).unwrap(), Ended::Done));

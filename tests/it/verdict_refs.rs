@@ -1,5 +1,5 @@
-//! Verdicts between clones: they meet without a conflict, count in the same order everywhere, and
-//! what is not exactly right is ignored and named.
+//! Verdicts between clones: they merge without a conflict, count in the same order everywhere, and
+//! invalid ones are ignored and named.
 
 mod ignored;
 
@@ -7,13 +7,13 @@ use std::fs;
 
 use crate::support::Sandbox;
 
-/// Two clones of one remote, with T01 released as 1.0.0 and 1.1.0, both proven in the first.
+/// Creates two clones of one remote, with T01 1.0.0 and 1.1.0, both proven in the first.
 fn two() -> (Sandbox, Sandbox) {
     let a = Sandbox::new(1);
     a.git(&["init", "-q", "--bare", "-b", "main", "../up.git"])
         .expect(0);
     a.git(&["remote", "add", "origin", "../up.git"]).expect(0);
-    // Large files lie in the store, which a clone has not.
+    // Large files are in the store, which a clone does not have.
     fs::remove_file(a.at("tasks/T01/model.bin")).unwrap();
     a.write("tasks/T01/signal.py", b"one\n");
     a.release("T01", "1.0.0");
@@ -39,7 +39,7 @@ fn forget(sandbox: &Sandbox) {
     }
 }
 
-/// The lines of `verdicts list` without times: task, version, word.
+/// Returns the lines of `verdicts list` without times: task, version, word.
 fn words(sandbox: &Sandbox) -> Vec<String> {
     let list = sandbox
         .snapback(&["verdicts", "list", "--json"])
@@ -99,7 +99,7 @@ fn a_hold_travels_and_is_lifted_elsewhere() {
             .json()["changed"],
         false
     );
-    // The very files of the held version do not come back under another number.
+    // The files of the held version cannot be released under another number.
     for version in [&["--version", "1.2.0"][..], &["--bump", "patch"]] {
         let refused = b
             .snapback(&[&["create-snapshot", "-t", "T01", "-y"], version].concat())
@@ -156,7 +156,7 @@ fn what_is_said_at_the_same_time_meets_without_a_conflict_and_care_wins() {
             (true.into(), true.into())
         );
     }
-    // Said in the knowledge of both, it counts.
+    // A verdict given with knowledge of both counts.
     a.snapback(&["mark", "good", "1.1.0", "-t", "T01"])
         .expect(0);
     a.git(&[
@@ -278,7 +278,7 @@ fn what_was_said_before_verdicts_were_shared_is_read_and_shared_with_the_next_on
     let path = ".git/snapback/verdicts.jsonl";
     a.snapback(&["hold", "1.1.0", "-t", "T01", "-m", "old"])
         .expect(0);
-    // As it was written then: without a number, without the release that is meant, and without a
+    // In the old format: without a number, without the release that is meant, and without a
     // reference.
     let text = String::from_utf8(a.read(path)).unwrap();
     let (mut old, mut last) = (String::new(), String::new());
@@ -329,13 +329,13 @@ fn a_lock_that_a_kill_left_at_a_verdict_is_taken_over() {
         .unwrap()
         .to_string();
     let id = a.git_out(&["rev-parse", &name]);
-    // Killed between taking the lock of the reference and moving it.
+    // Killed between locking the reference and moving it.
     fs::remove_file(a.at(".git").join(&name)).unwrap();
     fs::write(a.at(".git").join(format!("{name}.lock")), format!("{id}\n")).unwrap();
     a.snapback(&["pin", "1.0.0", "-t", "T01"]).expect(0);
     assert_eq!(a.git_out(&["rev-parse", &name]), id);
     assert_eq!(a.unsound(), Vec::<String>::new());
-    // A foreign lock is a warning: the verdict is written down all the same, and shared later.
+    // A foreign lock is a warning: the verdict is still recorded, and shared later.
     fs::remove_file(a.at(".git").join(&name)).unwrap();
     fs::write(a.at(".git").join(format!("{name}.lock")), "").unwrap();
     let said = a.snapback(&["mark", "bad", "1.0.0", "-t", "T01"]).expect(0);

@@ -1,5 +1,5 @@
-//! What a smoke test does, and what others do while it runs, counts: "verified" is said of what is
-//! there afterwards.
+//! Changes made by a smoke test, or by others while it runs, count: "verified" refers to the files
+//! found afterwards.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use snapback::{
 
 use crate::support::{Sandbox, story::set_version};
 
-/// T01 1.0.0 and 1.1.0, and a smoke test.
+/// Creates T01 1.0.0 and 1.1.0, and a smoke test.
 fn with_smoke(command: &str) -> Sandbox {
     let sandbox = Sandbox::new(1);
     sandbox.write(".gitignore", b"*.log\n");
@@ -220,8 +220,8 @@ fn status_looks_at_the_size_of_large_files_and_says_that_it_read_none() {
     assert!(!gone.contains("all as released"), "{gone}");
 }
 
-/// Somebody who edits a file of T01 when the commit of a release is made; then the program dies, or
-/// not.
+/// An event sink that edits a file of T01 when the commit of a release is made, and then may kill
+/// the program.
 struct Editor {
     file: std::path::PathBuf,
     dies: bool,
@@ -242,8 +242,8 @@ impl Sink for Editor {
     }
 }
 
-/// The repository with somebody who edits a file of the task at work in it, whom a release may not
-/// survive.
+/// Opens the repository with an [`Editor`] of one of the task's files; with `dies` the release does
+/// not survive it.
 fn edited_meanwhile(sandbox: &Sandbox, dies: bool) -> App {
     let place = Place {
         folder: Some(sandbox.home().join(".local/state/snapback/trust")),

@@ -1,5 +1,5 @@
-//! Mail to a server that is not ours: aiosmtpd, read by Python's own parser of messages. Skipped,
-//! with a word, where it is not installed (Debian: python3-aiosmtpd).
+//! Mail to a foreign server: aiosmtpd, with messages read by Python's own parser. Skipped with a
+//! message where it is not installed (Debian: python3-aiosmtpd).
 
 use std::{
     io::{BufRead, BufReader},
@@ -29,7 +29,7 @@ async def main():
 asyncio.run(main())
 "#;
 
-/// The server; it ends with the test.
+/// The server, which is stopped at the end of the test.
 struct Server {
     child: Child,
     said: BufReader<ChildStdout>,
@@ -54,7 +54,7 @@ impl Server {
         Some(Self { child, said })
     }
 
-    /// The next line that it says.
+    /// Reads the next line of the server's output.
     fn line(&mut self) -> String {
         let mut line = String::new();
         self.said.read_line(&mut line).unwrap();

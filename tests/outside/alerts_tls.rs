@@ -1,5 +1,5 @@
-//! Alerts over TLS, as in a company with an authority of its own: they arrive with its certificate
-//! named, and nothing at all is told to a server that nobody vouches for.
+//! Alerts over TLS with a company's own certificate authority: they arrive when its certificate is
+//! configured, and nothing at all is sent to a server that no known authority vouches for.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::support::{
 const HOOK: &str = "CANARY-webhook-secret-77cd";
 const PASSWORD: &str = "CANARY-mail-password-5a5a";
 
-/// A repository with one channel; `ca` is the authority that is named besides the system's.
+/// Creates a repository with one channel; `ca` is an authority besides the system's.
 fn called(ca: Option<&str>, channel: &str) -> Sandbox {
     let sandbox = Sandbox::new(1);
     let ca = ca
@@ -47,7 +47,7 @@ fn test(sandbox: &Sandbox) -> Ran {
     ran
 }
 
-/// A webhook on a server with this certificate.
+/// Returns a webhook to this server.
 fn hook(server: &Http) -> String {
     format!(
         "webhook: {{url: \"https://localhost:{}/alerts\", secret_from: {{env: HOOK_SIGN}}}}",
@@ -67,7 +67,7 @@ fn a_webhook_by_https_arrives_when_the_authority_of_the_company_is_named() {
 
 #[test]
 fn nothing_is_told_to_an_https_server_that_nobody_vouches_for() {
-    // Nobody knows its authority; another one is known; it is another server's certificate.
+    // An unknown authority; another known authority; the certificate of another server.
     for (ca, certificate) in [
         (None, "here"),
         (Some("stranger"), "here"),
@@ -82,7 +82,7 @@ fn nothing_is_told_to_an_https_server_that_nobody_vouches_for() {
         );
         assert_eq!(server.rest().len(), 0, "{ca:?}");
     }
-    // A plain server that takes the place of a secure one.
+    // A server without TLS in place of one with TLS.
     let plain = Http::start("thanks");
     test(&called(Some("company"), &hook(&plain))).expect(9);
     let got: Vec<u8> = plain.rest().into_iter().flat_map(|got| got.body).collect();
@@ -102,7 +102,7 @@ fn a_list_of_authorities_that_cannot_be_used_is_named() {
     assert_eq!(server.rest().len(), 0);
 }
 
-/// A mail channel with a password.
+/// Returns a mail channel with a password.
 fn mail(port: u16, tls: &str) -> String {
     format!(
         "email: {{server: localhost, port: {port}, {tls}user: bot, password_from: {{env: MAIL_PASSWORD}}, from: \"bot@example.org\", to: [ops@example.org]}}"
@@ -141,7 +141,7 @@ fn no_mail_and_no_password_for_a_server_that_nobody_vouches_for() {
             assert_eq!(server.rest().len(), 0, "{ca:?} {tls:?}");
         }
     }
-    // A server that offers no STARTTLS, as somebody in between would have it.
+    // A server without STARTTLS, as a man in the middle would present it.
     let plain = Smtp::start();
     let ran = test(&called(
         Some("company"),

@@ -1,5 +1,5 @@
-//! What comes with a restored capsule: its packages, a report; and what a run that was killed
-//! leaves, which the next one sweeps away.
+//! The extras of a restored capsule, packages and a report, and the remains of a killed run, which
+//! the next run sweeps away.
 
 use std::{
     fs::{self, File},
@@ -16,7 +16,7 @@ use crate::support::{
     sandbox::{Ran, finish, snapback_program},
 };
 
-/// Makes a wheel of demo-pkg 1.0, with Python alone.
+/// A script that makes a wheel of demo-pkg 1.0 with Python alone.
 const WHEEL: &str = "import zipfile, sys
 info = 'demo_pkg-1.0.dist-info/'
 with zipfile.ZipFile(sys.argv[1], 'w') as wheel:
@@ -26,7 +26,7 @@ with zipfile.ZipFile(sys.argv[1], 'w') as wheel:
     wheel.writestr(info + 'RECORD', 'demo_pkg.py,,\\n' + ''.join(info + name + ',,\\n' for name in ('METADATA', 'WHEEL', 'RECORD')))
 ";
 
-/// A capsule of T01 with one wheel, and an empty folder without a repository.
+/// Creates a capsule of T01 with one wheel, and an empty folder without a repository.
 fn packed() -> (Sandbox, PathBuf, PathBuf) {
     let sandbox = Sandbox::new(1);
     fs::create_dir_all(sandbox.at("wheels")).unwrap();
@@ -174,7 +174,7 @@ fn packages_that_cannot_be_installed_leave_the_files_and_say_so() {
     dr(&sandbox, &nowhere.join("out"), &capsule, &["--env", "off"]).expect(0);
 }
 
-/// The same capsule with some members' bytes changed, and all its lists made to fit.
+/// Changes some members of the capsule and adjusts all its lists to match.
 fn tampered(sandbox: &Sandbox, change: impl Fn(&str, &[u8]) -> Option<Vec<u8>>) -> PathBuf {
     let plain = sandbox.top().join("plain.tar");
     let _ = fs::remove_file(&plain);
@@ -225,7 +225,7 @@ fn tampered(sandbox: &Sandbox, change: impl Fn(&str, &[u8]) -> Option<Vec<u8>>) 
     path
 }
 
-/// The bytes with one text in place of another, which they must hold.
+/// Replaces a text in some bytes, which must contain it.
 fn with(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     assert!(text.contains(from), "{from} is not in {text}");
@@ -274,7 +274,7 @@ fn what_is_run_or_read_is_what_this_program_makes() {
             "{member}: {ran:?}"
         );
     }
-    // One of another version: its files are proven, its texts are not.
+    // A capsule of another version: its files are proven, its texts are not.
     let older = |name: &str, bytes: &[u8]| match name {
         "capsule.json" => Some(with(bytes, "\"papers\": 2", "\"papers\": 1")),
         "restore.sh" => Some(b"#!/bin/sh\ntouch \"$HOME/owned\"\n".to_vec()),
@@ -329,7 +329,7 @@ fn wheels_that_nothing_vouches_for_are_never_installed() {
             || ran.stderr.contains("README.txt"),
         "{ran:?}"
     );
-    // What says of itself that nothing vouches for it, and is whole in all other respects.
+    // A capsule that says that nothing vouches for it, and is otherwise whole.
     sandbox.write("tasks/T01/requirements.txt", b"demo-pkg==1.0\n");
     crate::support::story::set_version(&sandbox, "1.1.0");
     sandbox.release("T01", "1.1.0");
@@ -358,7 +358,7 @@ fn wheels_that_nothing_vouches_for_are_never_installed() {
     );
 }
 
-/// The names in a folder, sorted.
+/// Returns the names in a folder, sorted.
 fn names(dir: &Path) -> Vec<String> {
     let mut all: Vec<String> = fs::read_dir(dir)
         .unwrap()
@@ -436,8 +436,8 @@ fn wherever_it_is_killed_the_next_run_restores_all_and_leaves_nothing_else() {
             clear();
             let mode = if k % 2 == 0 { Mode::Kill } else { Mode::After };
             killer::run(&target(args), mode, k).unwrap();
-            // A folder that is there is whole; a run that was killed before has left nothing under
-            // its name.
+            // A folder that exists is whole; a run killed before that has left nothing under its
+            // name.
             let there = nowhere.join(made).exists();
             let again = finish(
                 sandbox

@@ -1,5 +1,5 @@
-//! A drill that makes an environment of its own: pip installs from wheels that are here, or the
-//! drill says what is missing.
+//! A drill that builds its own environment: pip installs from local wheels, or the drill says what
+//! is missing.
 
 use std::fs;
 

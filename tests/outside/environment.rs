@@ -1,4 +1,4 @@
-//! `env: sync`: a task's Python environment goes back with the task, from local wheels only.
+//! `env: sync`: a task's Python environment is rolled back with the task, from local wheels only.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::support::{
     story::{assert_released, set_version},
 };
 
-/// What the task's environment imports.
+/// Returns what the task's environment imports.
 fn imported(sandbox: &Sandbox) -> String {
     let python = sandbox.at("tasks/T01/.venv/bin/python");
     let ran = sandbox
@@ -54,8 +54,8 @@ fn snapback(sandbox: &Sandbox, args: &[&str]) -> Ran {
     )
 }
 
-/// T01 released as 1.0.0 with pricing 1.0 in its environment, and as 1.1.0 with 2.0; nothing where
-/// no environment can be made.
+/// Creates T01 with releases 1.0.0 with pricing 1.0 in its environment, and 1.1.0 with 2.0; `None`
+/// where no environment can be made.
 fn two_environments() -> Option<Sandbox> {
     let sandbox = Sandbox::new(2);
     let settings = "version: 1\ntasks:\n  discover:\n    - glob: tasks/*\n  T01:\n    path: tasks/T01\n    env: {venv: .venv}\n    large_files: {patterns: [\"*.bin\"]}\nrollback: {env: sync}\n";
@@ -132,7 +132,7 @@ fn the_environment_goes_back_and_forth_with_the_task() {
     assert_eq!(imported(&sandbox), "2.0", "the old environment was kept");
     snapback(&sandbox, &["redo", "--yes"]).expect(0);
     assert_eq!(imported(&sandbox), "1.0");
-    // Left alone as asked, it is not that of the version, and people are told.
+    // Left alone as requested, the environment does not match the version, which is reported.
     let args = [
         "rollback",
         "--task",
@@ -209,7 +209,7 @@ fn an_environment_that_cannot_be_built_changes_nothing() {
     sandbox.write("tasks/T01/signal.py", b"# none\n");
     set_version(&sandbox, "1.1.0");
     sandbox.release("T01", "1.1.0");
-    // The wheel is gone and there is no index.
+    // Without the wheel there is no source, since there is no index.
     fs::remove_dir_all(sandbox.home().join("wheels")).unwrap();
     let (before, refs) = (sandbox.tree(), sandbox.git_out(&["for-each-ref"]));
     let failed = snapback(

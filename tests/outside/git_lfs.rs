@@ -1,4 +1,4 @@
-//! Git LFS itself: its files come back with their real bytes, and it finds nothing to complain of.
+//! The real Git LFS: its files come back with their real bytes, and it has no complaints.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// A sandbox with Git LFS set up; `None`, with the reason, where git-lfs is not installed.
+/// Creates a sandbox with Git LFS; `None`, with the reason printed, where it is not installed.
 fn with_lfs() -> Option<Sandbox> {
     let sandbox = Sandbox::new(2);
     if sandbox.git(&["lfs", "version"]).code != 0 {
@@ -26,7 +26,7 @@ fn with_lfs() -> Option<Sandbox> {
     Some(sandbox)
 }
 
-/// git-lfs finds every object that HEAD names, whole, and nothing to do.
+/// Asserts that git-lfs finds every object of HEAD, whole, and has nothing to do.
 #[track_caller]
 fn assert_lfs_sound(sandbox: &Sandbox) {
     sandbox.git(&["lfs", "fsck"]).expect(0);
@@ -75,7 +75,7 @@ fn git_lfs_files_come_back_with_their_real_bytes() {
         sandbox.read("tasks/T01/committed.onnx"),
         noise("committed", 50_000)
     );
-    // What git-lfs itself would write is the same.
+    // git-lfs itself would write the same.
     sandbox.git(&["rm", "-q", "-r", "--cached", TASK]).expect(0);
     sandbox.git(&["reset", "-q"]).expect(0);
     fs::remove_file(sandbox.at("tasks/T01/fresh.onnx")).unwrap();
@@ -127,9 +127,9 @@ fn git_lfs_pointers_that_were_never_fetched_stay_pointers() {
         .git(&["commit", "-q", "-m", "by git-lfs itself"])
         .expect(0);
     let pointer = sandbox.git_out(&["show", "HEAD:tasks/T01/model.onnx"]) + "\n";
-    // As a clone with GIT_LFS_SKIP_SMUDGE=1 leaves it.
+    // The state of a clone with GIT_LFS_SKIP_SMUDGE=1.
     sandbox.write("tasks/T01/model.onnx", pointer.as_bytes());
-    // Also where nothing spares reading the file again.
+    // Also where nothing saves reading the file again.
     sandbox
         .git(&["config", "core.trustctime", "false"])
         .expect(0);
@@ -202,7 +202,7 @@ fn bytes_of_a_git_lfs_file_that_are_lost_make_a_release_bad() {
         "{}",
         looked.stdout
     );
-    // Where there is a place to fetch them from, they are not lost but missing here.
+    // With a remote to fetch them from, the files are not lost but missing here.
     sandbox
         .git(&["remote", "add", "origin", "../elsewhere.git"])
         .expect(0);

@@ -1,10 +1,10 @@
-//! Hooks beside those of every manager: each runs exactly once, foreign ones as before, and after
-//! an uninstallation every byte is what it was.
+//! Hooks beside those of every hook manager: each runs exactly once, foreign ones as before, and an
+//! uninstallation restores every byte.
 //!
 //! The matrix is git × manager × {install, commit, push, up-to-date push, delete push, switch,
-//! merge, amend, linked work tree, clone, collection, uninstall}. `SNAPBACK_GIT_BIN` names a
-//! folder with another git; real managers take part when they are on PATH, which
-//! `bench/managers.sh` sees to. With `--nocapture` every row says which of its cells were tried.
+//! merge, amend, linked work tree, clone, collection, uninstall}. `SNAPBACK_GIT_BIN` names a folder
+//! with another git; real managers take part when they are on PATH, which `bench/managers.sh`
+//! arranges. With `--nocapture` every row says which of its cells were tried.
 
 mod managers;
 mod rows;
@@ -18,8 +18,8 @@ use crate::support::{
     sandbox::{Ran, snapback_program},
 };
 
-/// A repository with a released task, a remote, a log of hooks, and a snapback that notes its
-/// calls.
+/// Creates a repository with a released task, a remote, a log of hooks, and a snapback that logs
+/// its calls.
 fn prepared(manager: Manager, real: bool) -> Sandbox {
     let mut sandbox = Sandbox::new(1);
     let path = std::env::var("PATH").unwrap();
@@ -58,7 +58,7 @@ fn prepared(manager: Manager, real: bool) -> Sandbox {
 /// Files by path, with mode and bytes.
 type State = BTreeMap<String, (u32, Vec<u8>)>;
 
-/// What an uninstallation must bring back: every file among hooks and configurations, with its
+/// Reads what an uninstallation must restore: every file among hooks and configurations, with its
 /// mode.
 fn state(sandbox: &Sandbox) -> State {
     fn add(top: &Path, dir: &Path, found: &mut BTreeMap<String, (u32, Vec<u8>)>) {
@@ -109,7 +109,7 @@ fn state(sandbox: &Sandbox) -> State {
     found
 }
 
-/// Runs a command of git; returns what the log says of it, sorted.
+/// Runs a git command. Returns the log lines that it added, sorted, and the result.
 fn logged(sandbox: &Sandbox, code: i32, args: &[&str]) -> (Vec<String>, Ran) {
     let log = sandbox.top().join("log");
     let _ = fs::remove_file(&log);
@@ -136,7 +136,7 @@ const COLUMNS: [&str; 12] = [
     "uninstall",
 ];
 
-/// Says of a row what was tried; `done` has the columns that held, `None` when nothing was tried.
+/// Prints the cells of a row; `done` has the columns that held, `None` when nothing was tried.
 fn print_row(git: &str, who: &str, done: Option<&[&str]>) {
     let cell = |column: &&str| match done {
         None => "skipped",
@@ -144,7 +144,7 @@ fn print_row(git: &str, who: &str, done: Option<&[&str]>) {
         Some(_) => "missing",
     };
     let cells: Vec<&str> = COLUMNS.iter().map(cell).collect();
-    // One call, so that rows of tests that run at once do not mix.
+    // One call, so that rows of concurrent tests do not mix.
     eprint!(
         "| git | manager | {} |\n|{}\n| {git} | {who} | {} |\n",
         COLUMNS.join(" | "),
@@ -153,7 +153,7 @@ fn print_row(git: &str, who: &str, done: Option<&[&str]>) {
     );
 }
 
-/// One cell after another; `events` are those that must run, each once on each side.
+/// The cells of a row, one after another.
 struct Cells<'a> {
     manager: Manager,
     real: bool,
@@ -163,7 +163,7 @@ struct Cells<'a> {
 }
 
 impl Cells<'_> {
-    /// A column held.
+    /// Records that a column held.
     fn hold(&self, column: &'static str) {
         if self.installed {
             self.done.borrow_mut().push(column);
@@ -175,7 +175,7 @@ impl Cells<'_> {
         self.check_foreign(sandbox, code, args, events, events)
     }
 
-    /// As [`Cells::check`], where the manager runs its hooks for fewer events.
+    /// Like [`Cells::check`], for a manager that runs its hooks for fewer events.
     #[track_caller]
     fn check_foreign(
         &self,
@@ -207,7 +207,7 @@ impl Cells<'_> {
         ran
     }
 
-    /// Everything that git does, with the hooks that must run.
+    /// Runs all git commands of the matrix and checks the hooks that must run.
     fn all(&self, sandbox: &Sandbox, round: &str) {
         let weights = Weights::of(self.manager, self.real, sandbox);
         let change = |text: &str| {
@@ -271,7 +271,7 @@ impl Cells<'_> {
         weights.assert_uploaded(true);
     }
 
-    /// A clone has none of our hooks; those of the company are everywhere.
+    /// A clone has none of our hooks; those of the company run everywhere.
     fn cloned(&self, sandbox: &Sandbox, round: &str) {
         let everywhere: &[&str] = if self.manager == Manager::GlobalPath {
             &["post-checkout"]
@@ -288,9 +288,9 @@ impl Cells<'_> {
         self.hold("clone");
     }
 
-    /// Pushes that bring the remote no commit.
+    /// Checks pushes that bring the remote no commit.
     fn quiet_pushes(&self, sandbox: &Sandbox) {
-        // pre-commit runs nothing when no commit is pushed that the remote has not.
+        // pre-commit runs nothing when a push contains no commit that is new to the remote.
         let quiet: &[&str] = if self.manager == Manager::PreCommit && self.real {
             &[]
         } else {
@@ -335,7 +335,7 @@ impl Cells<'_> {
         self.hold("delete push");
     }
 
-    /// A linked work tree.
+    /// Checks a linked work tree.
     fn linked(&self, sandbox: &Sandbox, round: &str) {
         let tree = format!("../linked{round}");
         self.check(

@@ -1,7 +1,7 @@
-//! Programs that are not ours, for real: gpg, ssh-keygen, git-lfs, pip, managers of hooks, a mail
-//! server, TLS. Where one is not installed its tests say so and skip.
+//! Tests with real outside programs: gpg, ssh-keygen, git-lfs, pip, hook managers, a mail server,
+//! TLS. Where one is not installed, its tests say so and skip.
 //!
-//! `cargo test --test it outside::` runs no others.
+//! `cargo test --test it outside::` runs only these.
 
 mod alerts_aiosmtpd;
 mod alerts_tls;

@@ -1,5 +1,5 @@
-//! Signed releases, with the real `gpg` and `ssh-keygen`: made, judged, demanded, forged; and no
-//! program that a repository's own configuration names is ever run for them.
+//! Signed releases with the real `gpg` and `ssh-keygen`: made, judged, required, forged. No program
+//! from a repository's own configuration is ever run for them.
 
 mod openpgp;
 
@@ -10,7 +10,7 @@ use crate::support::{
     sandbox::{Ran, have},
 };
 
-/// A new SSH key in the home folder; the path of its private half.
+/// Creates an SSH key in the home folder. Returns the path of its private half.
 fn ssh_key(sandbox: &Sandbox, name: &str) -> String {
     let key = sandbox.home().join(name);
     let path = key.to_str().unwrap().to_string();
@@ -23,12 +23,12 @@ fn ssh_key(sandbox: &Sandbox, name: &str) -> String {
     path
 }
 
-/// Sets the user's own configuration of git.
+/// Sets a value in the user's git configuration.
 fn global(sandbox: &Sandbox, name: &str, value: &str) {
     sandbox.git(&["config", "--global", name, value]).expect(0);
 }
 
-/// A repository whose user signs every tag with a trusted SSH key, and the key.
+/// Creates a repository whose user signs every tag with a trusted SSH key. Returns both.
 fn ssh_signed() -> (Sandbox, String) {
     let sandbox = Sandbox::new(1);
     let key = ssh_key(&sandbox, "key");
@@ -43,7 +43,7 @@ fn ssh_signed() -> (Sandbox, String) {
     (sandbox, key)
 }
 
-/// Makes these the allowed signers.
+/// Makes these keys the allowed signers.
 fn trust(sandbox: &Sandbox, keys: &[&str]) {
     let line = |key: &&str| {
         format!(
@@ -60,7 +60,7 @@ fn trust(sandbox: &Sandbox, keys: &[&str]) {
     );
 }
 
-/// `verify-snapshot` of 1.0.0 with a demand.
+/// Runs `verify-snapshot` of 1.0.0 with a requirement.
 fn verify(sandbox: &Sandbox, demand: &str) -> Ran {
     sandbox.snapback(&[
         "verify-snapshot",
@@ -295,7 +295,7 @@ fn a_good_signature_of_another_version_is_not_one_of_this() {
 }
 
 /// Makes the repository's own configuration name programs that sign and judge, and vouch for this
-/// key; the file that such a program would leave.
+/// key. Returns the file that such a program would leave.
 fn name_programs_and_trust(sandbox: &Sandbox, stranger: &str) -> std::path::PathBuf {
     let hostile = sandbox.home().join("hostile");
     let ran = sandbox.home().join("ran");
@@ -353,7 +353,7 @@ fn no_program_and_no_trust_of_the_repository_itself_is_used() {
             .stdout
             .contains("signer: li.wei@example.com")
     );
-    // Signed by a stranger whom only the repository vouches for.
+    // Signed by a stranger for whom only the repository vouches.
     sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
     sandbox
         .snapback(&[

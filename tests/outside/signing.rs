@@ -1,5 +1,5 @@
-//! Keys that are to sign and cannot: a way back is gone unsigned and says so, a release is refused
-//! before anything changes, and `doctor`, `health` and `drill` find it out before it is needed.
+//! Signing keys that do not work: a rollback stays unsigned and says so, a release is refused
+//! before anything changes, and `doctor`, `health` and `drill` find the problem before it matters.
 
 use std::{fs, time::Instant};
 
@@ -8,14 +8,14 @@ use crate::support::{
     sandbox::{Ran, have, snapback_program},
 };
 
-/// Sets the user's own configuration of git.
+/// Sets values in the user's git configuration.
 fn global(sandbox: &Sandbox, settings: &[(&str, &str)]) {
     for (name, value) in settings {
         sandbox.git(&["config", "--global", name, value]).expect(0);
     }
 }
 
-/// What git is set to, and what is said of it. Every program is there.
+/// Returns broken git settings with the message about each. Every program exists.
 fn broken() -> Vec<(Vec<(&'static str, &'static str)>, &'static str)> {
     let all = vec![
         (
@@ -46,7 +46,7 @@ fn broken() -> Vec<(Vec<(&'static str, &'static str)>, &'static str)> {
         .collect()
 }
 
-/// An answer that tells of a signature in plain words.
+/// Asserts that an answer describes a signature problem in plain words.
 #[track_caller]
 fn plain(ran: &Ran, key: &str) {
     let all = format!("{}{}", ran.stdout, ran.stderr);
@@ -56,7 +56,7 @@ fn plain(ran: &Ran, key: &str) {
     }
 }
 
-/// Files, references and snapback's own records; gpg makes its folder in HOME.
+/// Reads files, references and snapback's own records; gpg creates its folder in HOME.
 fn state(sandbox: &Sandbox) -> (crate::support::sandbox::Tree, String) {
     let mut all = sandbox.everything();
     all.retain(|path, _| !path.starts_with("home"));
@@ -328,7 +328,7 @@ fn a_key_that_waits_for_a_person_holds_nothing_up() {
     assert!(ran.stderr.contains("asks for a passphrase"), "{ran:?}");
     sandbox.snapback(&["undo", "--yes"]).expect(0);
 
-    // One that never answers.
+    // A program that never answers.
     let program = sandbox.home().join("hangs");
     fs::write(&program, "#!/bin/sh\nexec sleep 1000\n").unwrap();
     fs::set_permissions(

@@ -1,35 +1,35 @@
-//! The promises of `docs/reliability.md` as one pure check of what was seen of a run.
+//! Checks the promises of `docs/reliability.md` against what was observed of one run.
 //!
-//! Every kind of test (simulated disks, killed processes, power cuts, damaged files, walks,
-//! processes at once) fills a [`Seen`] and asks [`judge`]; nothing else says what is right. The
-//! check is tested by [`super::super::checker`]: for each promise, a world that breaks only that
-//! one, and programs that are broken on purpose.
+//! Every kind of test (simulated disks, killed processes, power cuts, damaged files, random walks,
+//! concurrent processes) fills a [`Seen`] and calls [`judge`]; nothing else decides what is
+//! correct. The check is a pure function. [`super::super::checker`] tests it: for each promise, a
+//! world that breaks only that one, and programs that are broken on purpose.
 
 use std::collections::BTreeMap;
 
-/// Files of a tree: a letter, permission bits, and what tells contents apart.
+/// The files of a tree: type letter, permission bits, and a text that identifies the contents.
 pub type Files = BTreeMap<String, (char, u32, String)>;
 
-/// Everything that an operation could spoil, as far as two runs of it agree.
+/// Everything that an operation could spoil, limited to what two runs of it have in common.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
-    /// The task's files; their times are left out, a release may touch them.
+    /// The task's files, without times: a release may touch them.
     pub task: Files,
     /// All files that no operation on the task may change, with their times.
     pub others: BTreeMap<String, String>,
-    /// What is written down: references, newest commit, index, registry, verdicts, by name.
+    /// The records by name: references, newest commit, index, registry, verdicts.
     pub records: BTreeMap<String, String>,
-    /// Release manifests, without what names a moment or a commit.
+    /// Release manifests, without the lines that contain a time or a commit.
     pub manifests: BTreeMap<String, String>,
 }
 
 impl State {
-    /// True when task and records are those of another state.
+    /// Returns whether task and records equal those of another state.
     pub fn is(&self, other: &Self) -> bool {
         self.task == other.task && self.records == other.records
     }
 
-    /// Where task and records differ from another state; for messages.
+    /// Describes where task and records differ from another state, for messages.
     pub fn differs(&self, other: &Self) -> String {
         let mut parts = differences(&self.task, &other.task, &|found| format!("{found:?}"));
         parts.extend(differences(&self.records, &other.records, &|found| {
@@ -39,7 +39,7 @@ impl State {
     }
 }
 
-/// The keys at which two maps differ, with what stands there.
+/// Lists the keys at which two maps differ, with the values found.
 fn differences<T: PartialEq>(
     found: &BTreeMap<String, T>,
     wanted: &BTreeMap<String, T>,
@@ -62,85 +62,85 @@ fn differences<T: PartialEq>(
         .collect()
 }
 
-/// How a recovery ended.
+/// The result of a recovery.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Recovered {
-    /// The operation is finished.
+    /// The operation was finished.
     Done,
-    /// It is taken back.
+    /// The operation was undone.
     Undone,
     /// There was nothing to recover.
     Nothing,
-    /// It failed, with these words.
+    /// The recovery failed with this message.
     Failed(String),
 }
 
-/// What was seen of one run and of what followed it. Whatever was not looked at stays empty.
+/// The observations of one run and of what followed it. Anything not examined stays empty.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// Before the operation, after it, and what was found after the fault and the recovery.
+    /// The state before the operation, after it, and after the fault and the recovery.
     pub old: State,
     pub new: State,
     pub found: State,
     /// The exit code of the run; `None` when it was killed or the power went.
     pub exit: Option<i32>,
-    /// What the run said of what it had changed, with what was there before it and right after it.
+    /// What the failed run said about its changes, with the states before and right after it.
     pub said: Option<Claim>,
     /// True when success was reported before the power went.
     pub reported: bool,
-    /// True when what was asked for is the old state: an operation is taken back.
+    /// True when the requested end is the old state, because an operation is being undone.
     pub backwards: bool,
     pub recovery: Option<Recovered>,
-    /// After a second recovery.
+    /// The state after a second recovery.
     pub again: Option<State>,
-    /// After the inverse of the operation, and after the inverse of that.
+    /// The state after the inverse of the operation, and after the inverse of that.
     pub back: Option<State>,
     pub forth: Option<State>,
-    /// After every cache was deleted and made again.
+    /// The state after every cache was deleted and rebuilt.
     pub derived: Option<State>,
-    /// Bytes of the user's that are neither in place nor kept.
+    /// User data that is neither in place nor kept.
     pub lost: Vec<String>,
-    /// Edits by somebody else that are neither in place nor kept.
+    /// Foreign edits that are neither in place nor kept.
     pub strangers: Vec<String>,
     /// Names whose object is missing.
     pub dangling: Vec<String>,
-    /// What a collection removed although something names it.
+    /// Objects that a collection removed although something refers to them.
     pub collected: Vec<String>,
     /// Objects without a copy that verifies.
     pub damaged: Vec<String>,
-    /// What was said of the data and is not so: `verified` of files that are others, `failed` of
-    /// what holds.
+    /// Wrong statements about the data: `verified` for files with other contents, `failed` for
+    /// files that are intact.
     pub misjudged: Vec<String>,
-    /// Damages that no command noticed, or that a command passed over with exit code 0.
+    /// Damage that no command noticed, or that a command ignored with exit code 0.
     pub unnoticed: Vec<String>,
-    /// Complaints about what is whole.
+    /// Complaints about intact data.
     pub alarms: Vec<String>,
-    /// Paths outside the task, the state folder and the named references that changed.
+    /// Changed paths outside the task, the state folder and the named references.
     pub outside: Vec<String>,
-    /// Updates that another process overwrote.
+    /// Updates of another process that were overwritten.
     pub overwritten: Vec<String>,
-    /// Artefacts that hold the value of a secret.
+    /// Files that contain the value of a secret.
     pub secrets: Vec<String>,
-    /// Temporary files, locks and processes that are left, panics, runs without an end.
+    /// Leftover temporary files, locks and processes; panics; runs that did not end.
     pub left: Vec<String>,
 }
 
-/// What a run that failed said, and what was there.
+/// The statement of a failed run, and the states to compare it with.
 #[derive(Debug, Clone)]
 pub struct Claim {
-    /// Its sentence; empty when it said nothing.
+    /// The sentence about what was changed; empty when there was none.
     pub sentence: String,
-    /// `changed` of the JSON document, when there was one.
+    /// `changed` of the JSON document, if there was one.
     pub changed: Option<bool>,
-    /// Before the run.
+    /// The state before the run.
     pub before: State,
-    /// Right after it, before anybody recovered anything.
+    /// The state right after the run, before any recovery.
     pub after: State,
-    /// True when an operation was not finished then.
+    /// True when an operation was unfinished right after the run.
     pub unfinished: bool,
 }
 
-/// One promise: its number, what it says, and what of it is broken.
+/// One promise: its number, its text, and the check that finds violations of it.
 pub struct Promise {
     pub id: &'static str,
     pub says: &'static str,
@@ -246,7 +246,7 @@ pub const PROMISES: [Promise; 19] = [
     },
 ];
 
-/// What is broken: the promise's number and what was seen.
+/// Returns the violations: the number of the promise and what was observed.
 pub fn judge(seen: &Seen) -> Vec<(&'static str, String)> {
     PROMISES
         .iter()
@@ -258,7 +258,7 @@ pub fn judge(seen: &Seen) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// The broken promises as lines.
+/// Formats the broken promises as lines.
 pub fn complaints(seen: &Seen) -> Vec<String> {
     judge(seen)
         .into_iter()
@@ -283,7 +283,7 @@ fn mixed(seen: &Seen) -> Vec<String> {
     wrong
 }
 
-/// Old although it was said to be new. A mix is another promise.
+/// Reports the old state after success was reported. A mixture is covered by another promise.
 fn forgotten(seen: &Seen) -> Vec<String> {
     let (from, to) = if seen.backwards {
         (&seen.new, &seen.old)
@@ -341,7 +341,7 @@ fn not_derivable(seen: &Seen) -> Vec<String> {
         .collect()
 }
 
-/// Manifests of the same name that do not say the same.
+/// Reports manifests with the same name but different contents.
 fn other_manifests(seen: &Seen) -> Vec<String> {
     let known = |name: &String| {
         seen.new
@@ -359,7 +359,7 @@ fn other_manifests(seen: &Seen) -> Vec<String> {
         .collect()
 }
 
-/// What was said after a failure, and is not so.
+/// Reports untrue statements of a run that failed.
 fn untrue(seen: &Seen) -> Vec<String> {
     let Some(claim) = &seen.said else {
         return Vec::new();
@@ -377,7 +377,7 @@ fn untrue(seen: &Seen) -> Vec<String> {
     if claim.sentence.is_empty() {
         tell("nothing is said of what was changed");
     }
-    // An operation that was found half done is put back to what there was before it.
+    // An operation that was found half done is restored to the state before it.
     let put_back = same || claim.after.is(&seen.old);
     if !same
         && ["nothing was changed", "no file was changed"]
@@ -400,10 +400,10 @@ fn untrue(seen: &Seen) -> Vec<String> {
     wrong
 }
 
-/// Exit codes and words of the recovery that are not true. Cancelled runs may have been past the
-/// point of no return, and say so only by the state they leave.
+/// Reports exit codes and messages of the recovery that are not true. A cancelled run may have
+/// passed the point of no return, and shows so only by the state it leaves.
 fn dishonest(seen: &Seen) -> Vec<String> {
-    // Neither is another promise.
+    // A state that is neither is covered by another promise.
     let (is_old, is_new) = (seen.found.is(&seen.old), seen.found.is(&seen.new));
     let (reached, not_begun) = if seen.backwards {
         (is_old, is_new)

@@ -1,8 +1,8 @@
-//! Looks at everything that a power cut, a kill or a second crash can leave of one operation.
+//! Explores every state that a power cut, a kill or a second crash can leave of one operation.
 //!
-//! At every mutating call: all crash states are recovered (even ones forward, odd ones back) and
-//! judged; on a sample of them the recovery itself is cut at every call and run again; and the
-//! process is killed there while the machine lives on, recovered, and only then loses power.
+//! At every mutating call, all crash states are recovered (even ones forward, odd ones back) and
+//! judged. On a sample of them the recovery is itself cut at every call and run again. The process
+//! is also killed there with the machine still up, recovered, and only then loses power.
 
 use std::sync::{
     Mutex,
@@ -16,10 +16,10 @@ use super::{
     world::{Case, Tree, World},
 };
 
-/// When somebody else writes into a file that the operation changes.
+/// The moment of a foreign edit of a file that the operation changes.
 #[derive(Clone, Copy, PartialEq)]
 pub enum When {
-    /// After its bytes were saved, before it is replaced.
+    /// After the file's bytes were saved, before it is replaced.
     BetweenPlanAndApply,
     /// After the crash, before the recovery.
     BeforeRecovery,
@@ -37,7 +37,7 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// What its disks are judged against.
+    /// Returns the expectations that its disks are judged against.
     pub fn case(&self) -> Case<'_> {
         let stranger = self.stranger.map(|(_, path, bytes)| (path, bytes));
         Case {
@@ -48,8 +48,8 @@ impl Scenario {
         }
     }
 
-    /// Plans and runs the operation; true when success is reported, `None` when it was not even
-    /// planned.
+    /// Plans and runs the operation. Returns whether success is reported, or `None` when planning
+    /// already failed.
     pub fn act(&self, disk: &SimFs) -> Option<bool> {
         Some(matches!(
             self.attempt(disk, &World::on(disk))?,
@@ -57,7 +57,7 @@ impl Scenario {
         ))
     }
 
-    /// Plans and runs the operation; how it ended, `None` when it was not even planned.
+    /// Plans and runs the operation. Returns how it ended, or `None` when planning already failed.
     pub fn attempt(&self, disk: &SimFs, world: &World) -> Option<Result<Ended, Failure>> {
         let operation = world.plan(&self.after, self.environment.as_ref()).ok()?;
         if let Some((When::BetweenPlanAndApply, path, bytes)) = self.stranger {
@@ -66,14 +66,14 @@ impl Scenario {
         Some(world.run(&operation))
     }
 
-    /// How many mutating calls it makes.
+    /// Counts the mutating calls of the operation.
     pub fn calls(&self) -> u64 {
         let disk = self.base.fork();
         assert_eq!(self.act(&disk), Some(true), "without faults it works");
         disk.calls()
     }
 
-    /// Recovers a disk and judges it; whether the new tree is there.
+    /// Recovers a disk and judges it. Returns whether the new tree is in place.
     pub fn mend(&self, disk: &SimFs, resume: bool, reported: bool) -> Result<bool, String> {
         let world = World::on(disk);
         let ended = world
@@ -85,7 +85,7 @@ impl Scenario {
         world.judge(&self.case(), reported)
     }
 
-    /// Recovers, and shows that a second recovery changes nothing and that the power may go then.
+    /// Recovers, then checks that a second recovery and a power cut change nothing.
     fn settle(
         &self,
         disk: &SimFs,
@@ -139,7 +139,7 @@ impl Scenario {
         unreachable!("the recovery ends")
     }
 
-    /// Everything that a crash at the `k`-th call can leave; the number of disks.
+    /// Judges everything that a crash at the `k`-th call can leave. Returns the number of disks.
     fn at(&self, k: u64, limit: usize, stride: u64) -> Result<u64, String> {
         let disk = self.base.fork();
         disk.crash_at(k);
@@ -150,7 +150,7 @@ impl Scenario {
                 .stranger
                 .is_some_and(|(when, ..)| when == When::BetweenPlanAndApply)
         {
-            // The power went before the stranger came.
+            // The power went before the foreign edit was made.
             return Ok(0);
         }
         let disks = disk.crash_states(limit, k);
@@ -172,7 +172,7 @@ impl Scenario {
         }
         if self.stranger.is_none() {
             for resume in [true, false] {
-                // Killed: nothing is lost, and nothing more is durable than at the kill.
+                // After a kill nothing is lost, but nothing more is durable than before it.
                 let killed = disk.fork();
                 let named = |wrong| format!("killed at {k}, resume {resume}: {wrong}");
                 looked += self
@@ -186,9 +186,9 @@ impl Scenario {
         Ok(looked)
     }
 
-    /// Looks at everything, the last calls first; the number of disks, or a broken promise.
+    /// Explores all calls, the last ones first. Returns the number of disks, or a broken promise.
     pub fn explore(&self, limit: usize, stride: u64) -> Result<u64, String> {
-        // One more than there are: the power goes when all is done.
+        // One more than there are calls: the power goes when everything is done.
         let last = alone(|| self.calls()) + 1;
         let (next, looked, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
         let wrong: Mutex<Option<(u64, String)>> = Mutex::default();
@@ -224,12 +224,12 @@ impl Scenario {
     }
 }
 
-/// Where a stride begins, so that different disks are cut at different calls.
+/// The offset of a stride, chosen so that different disks are cut at different calls.
 fn looked_from(disk: &SimFs) -> u64 {
     disk.tree().len() as u64
 }
 
-/// Runs work whose inner parallel loops go in order, so that the same seed means the same calls.
+/// Runs work with its inner parallel loops in order, so that a seed always gives the same calls.
 pub fn alone<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new()
         .num_threads(1)

@@ -1,12 +1,12 @@
 //! Runs a real program and acts at its k-th mutating system call, over all threads and children.
 //!
-//! A seccomp filter stops the program at calls that change files, ptrace counts them and acts:
-//! kill everything before or after the call, tear a write, send a signal, answer an error. So a
-//! test can visit every point at which a crash or a full disk may strike. Writes to pipes, to
-//! standard output and to standard error are not counted. Linux on x86_64 only; elsewhere the tests
-//! say that they skip.
+//! A seccomp filter stops the program at calls that change files; ptrace counts them and acts: it
+//! kills everything before or after the call, tears a write, sends a signal, or answers with an
+//! error. This lets a test visit every point at which a crash or a full disk may strike. Writes to
+//! pipes, standard output and standard error are not counted. Linux on x86_64 only; elsewhere the
+//! tests report that they skip.
 //!
-//! The tracer is a thread of its own: ptrace belongs to threads, and it waits only for children
+//! The tracer has its own thread: ptrace belongs to threads, and the tracer waits only for children
 //! of its own thread, so that other tests of the process are not disturbed.
 #![expect(
     unsafe_code,
@@ -32,33 +32,33 @@ use std::{
     time::Duration,
 };
 
-/// What happens at the k-th call.
+/// The action at the k-th call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Every process is killed before the call runs.
     Kill,
     /// Every process is killed after the call ran.
     After,
-    /// A write is cut to half its length, then as [`Mode::After`].
+    /// A write is cut to half its length, then as for [`Mode::After`].
     Torn,
-    /// SIGTERM to the program; it goes on.
+    /// SIGTERM is sent to the program, which continues.
     Term,
-    /// SIGINT to the program and its children, as Ctrl-C does; they go on.
+    /// SIGINT is sent to the program and its children, as by Ctrl-C; they continue.
     Int,
-    /// SIGHUP to the program and its children, as a terminal that is closed does; they go on.
+    /// SIGHUP is sent to the program and its children, as by a closing terminal; they continue.
     Hup,
-    /// The file system of this open folder loses its power before the call runs, as
-    /// [`power_off`] does it; then every process is killed.
+    /// The file system of this open folder loses power before the call runs, as by [`power_off`];
+    /// then every process is killed.
     Cut { disk: RawFd, logged: bool },
     /// The call fails with this errno.
     Err(i32),
     /// The call and all later ones fail with this errno.
     ErrAll(i32),
-    /// From the call on, whatever forces bytes to the disk fails with this errno, and nothing else.
+    /// From this call on, every call that forces bytes to the disk fails with this errno.
     ErrSyncs(i32),
 }
 
-/// What to run.
+/// The program to run.
 #[derive(Debug, Clone)]
 pub struct Target {
     pub argv: Vec<OsString>,
@@ -66,14 +66,14 @@ pub struct Target {
     pub cwd: PathBuf,
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Debug, Clone)]
 pub struct Ran {
-    /// How many mutating calls were seen, up to the end or the kill.
+    /// The number of mutating calls seen, up to the end or the kill.
     pub calls: u64,
     /// True when the harness killed it.
     pub killed: bool,
-    /// The exit code; 128 + the signal's number when one ended it.
+    /// The exit code, or 128 + the signal number for a run ended by a signal.
     pub exit: i32,
     /// The k-th call and what it was about to change; empty when it was not reached.
     pub at: String,
@@ -81,7 +81,7 @@ pub struct Ran {
     pub stderr: String,
 }
 
-/// A run that takes longer is hung, and killed.
+/// The time after which a run counts as hung and is killed.
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// Runs a program and acts at its `k`-th mutating call; 0 only counts.
@@ -94,7 +94,7 @@ pub fn run(target: &Target, mode: Mode, k: u64) -> io::Result<Ran> {
     })
 }
 
-/// How many mutating calls an undisturbed run makes. The run must end with exit code 0.
+/// Counts the mutating calls of an undisturbed run, which must end with exit code 0.
 pub fn count(target: &Target) -> io::Result<u64> {
     let ran = run(target, Mode::Kill, 0)?;
     if ran.exit != 0 {
@@ -103,17 +103,17 @@ pub fn count(target: &Target) -> io::Result<u64> {
     Ok(ran.calls)
 }
 
-/// Takes the power from a mounted file system: nothing that is not on its disk yet comes there any
-/// more. `logged`: its log is written first, so that names are there whose bytes are not.
+/// Cuts the power of a mounted file system: what is not on its disk yet never gets there. With
+/// `logged` its journal is written first, which leaves names whose bytes are missing.
 pub fn power_off(disk: &File, logged: bool) -> io::Result<()> {
     shut_down(disk.as_raw_fd(), logged)
 }
 
-/// `EXT4_IOC_SHUTDOWN` and `XFS_IOC_GOINGDOWN` are the same call with the same flags.
+/// Shuts the file system down. `EXT4_IOC_SHUTDOWN` and `XFS_IOC_GOINGDOWN` are the same ioctl.
 fn shut_down(disk: RawFd, logged: bool) -> io::Result<()> {
     const SHUTDOWN: libc::c_ulong = 0x8004_587d;
     let how: u32 = if logged { 1 } else { 2 };
-    // SAFETY: the kernel reads one live number; a descriptor that is none is an error.
+    // SAFETY: the kernel reads one live number; an invalid descriptor gives an error.
     if unsafe { libc::ioctl(disk, SHUTDOWN, &raw const how) } == 0 {
         Ok(())
     } else {
@@ -121,7 +121,7 @@ fn shut_down(disk: RawFd, logged: bool) -> io::Result<()> {
     }
 }
 
-/// Starts the program, stopped at its first instruction, under the filter.
+/// Starts the program under the filter, stopped at its first instruction.
 fn start(target: &Target, stdout: &File, stderr: &File) -> io::Result<libc::pid_t> {
     let filter = calls::filter();
     let mut command = Command::new(&target.argv[0]);
@@ -142,7 +142,7 @@ fn start(target: &Target, stdout: &File, stderr: &File) -> io::Result<libc::pid_
         };
         // SAFETY: plain system calls between fork and exec; the filter lives in this closure.
         let set = unsafe {
-            // A test run in the background inherits ignored signals; the program must not.
+            // A test run in the background ignores signals; the program must not inherit that.
             libc::signal(libc::SIGINT, libc::SIG_DFL);
             libc::signal(libc::SIGTERM, libc::SIG_DFL);
             libc::signal(libc::SIGHUP, libc::SIG_DFL);
@@ -166,7 +166,7 @@ fn start(target: &Target, stdout: &File, stderr: &File) -> io::Result<libc::pid_
     Ok(libc::pid_t::try_from(child.id()).expect("because process ids are small"))
 }
 
-/// Runs it, in the calling thread.
+/// Traces the run in the calling thread.
 fn trace(target: &Target, mode: Mode, k: u64) -> io::Result<Ran> {
     let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
     let root = start(target, &stdout, &stderr)?;
@@ -211,13 +211,13 @@ fn trace(target: &Target, mode: Mode, k: u64) -> io::Result<Ran> {
     })
 }
 
-/// Device and inode of an open file.
+/// Returns device and inode of an open file.
 fn file_id(file: &File) -> io::Result<calls::FileId> {
     let meta = file.metadata()?;
     Ok((meta.dev(), meta.ino()))
 }
 
-/// What was written to a file so far.
+/// Reads what was written to a file so far.
 fn text(file: &mut File) -> io::Result<String> {
     use std::io::{Read, Seek};
     let mut bytes = Vec::new();
@@ -226,7 +226,7 @@ fn text(file: &mut File) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Sends a signal to a process, or to a group when negative; a process that is gone is no error.
+/// Sends a signal to a process, or to a group when negative; a missing process is no error.
 fn signal(pid: libc::pid_t, number: i32) {
     // SAFETY: a plain system call; `pid` is a traced process that was not yet waited for, or its
     // group.
@@ -236,7 +236,7 @@ fn signal(pid: libc::pid_t, number: i32) {
 /// One traced run.
 struct Tracer {
     root: libc::pid_t,
-    /// Where standard output and error go.
+    /// The files of standard output and standard error.
     talk: [calls::FileId; 2],
     mode: Mode,
     k: u64,
@@ -244,15 +244,15 @@ struct Tracer {
     at: String,
     exit: i32,
     killed: bool,
-    /// Every thread and process that is alive.
+    /// Every live thread and process.
     tracees: HashSet<libc::pid_t>,
-    /// Those in their last call: everything is killed when it returns.
+    /// The threads in their last call: everything is killed when it returns.
     ending: HashSet<libc::pid_t>,
-    /// Those whose call is answered with the errno.
+    /// The threads whose call is answered with the errno.
     failing: HashSet<libc::pid_t>,
 }
 
-/// Everything that is asked of the kernel about traced processes.
+/// The ptrace options for traced processes.
 const OPTIONS: i32 = libc::PTRACE_O_TRACESECCOMP
     | libc::PTRACE_O_TRACEFORK
     | libc::PTRACE_O_TRACEVFORK
@@ -262,7 +262,7 @@ const OPTIONS: i32 = libc::PTRACE_O_TRACESECCOMP
     | libc::PTRACE_O_TRACESYSGOOD;
 
 impl Tracer {
-    /// Serves stops until the last process is gone.
+    /// Handles stops until the last process has ended.
     fn follow(&mut self) {
         let mut started = false;
         loop {
@@ -300,7 +300,7 @@ impl Tracer {
         }
     }
 
-    /// Lets a stopped thread go on.
+    /// Resumes a stopped thread.
     fn resume(&self, pid: libc::pid_t, request: libc::c_uint, deliver: i32) {
         if !self.killed {
             // SAFETY: plain system call on a stopped tracee.
@@ -308,7 +308,7 @@ impl Tracer {
         }
     }
 
-    /// Serves one stop.
+    /// Handles one stop.
     fn serve(&mut self, pid: libc::pid_t, status: i32) {
         let (number, event) = (libc::WSTOPSIG(status), status >> 16);
         let known = !self.tracees.insert(pid);
@@ -323,7 +323,7 @@ impl Tracer {
         }
     }
 
-    /// A thread is about to make a call that the filter knows.
+    /// Handles a thread that is about to make a call known to the filter.
     fn at_call(&mut self, pid: libc::pid_t) {
         let mut registers = registers(pid);
         if !calls::changes_something(pid, &registers, &self.talk) {
@@ -369,7 +369,7 @@ impl Tracer {
         }
     }
 
-    /// Turns the call into none; its answer is set when it returns.
+    /// Replaces the call by none; its answer is set when it returns.
     fn refuse(&mut self, pid: libc::pid_t, mut registers: libc::user_regs_struct) {
         registers.orig_rax = u64::MAX;
         set_registers(pid, &registers);
@@ -377,7 +377,7 @@ impl Tracer {
         self.resume(pid, libc::PTRACE_SYSCALL, 0);
     }
 
-    /// A call in which we have a hand returns.
+    /// Handles the return of a call that was tampered with.
     fn at_return(&mut self, pid: libc::pid_t) {
         if let (true, Mode::Err(errno) | Mode::ErrAll(errno) | Mode::ErrSyncs(errno)) =
             (self.failing.remove(&pid), self.mode)
@@ -401,7 +401,7 @@ impl Tracer {
     }
 }
 
-/// The registers of a stopped thread.
+/// Reads the registers of a stopped thread.
 fn registers(pid: libc::pid_t) -> libc::user_regs_struct {
     // SAFETY: all bit patterns are legal registers, and the kernel fills a live local variable.
     unsafe {

@@ -1,4 +1,4 @@
-//! What the integration tests share.
+//! Shared support code of the integration tests.
 #![allow(
     dead_code,
     reason = "a toolbox: not every tool is in use in every state of the suite"
@@ -25,7 +25,7 @@ pub mod world;
 
 pub use sandbox::Sandbox;
 
-/// Bytes that look random and do not compress, always the same for the same name or number.
+/// Returns incompressible bytes that look random, always the same for the same name or number.
 pub fn noise(name: impl std::fmt::Display, len: usize) -> Vec<u8> {
     let seed = name.to_string().bytes().fold(1_u64, |seed, byte| {
         seed.wrapping_mul(31).wrapping_add(byte.into())

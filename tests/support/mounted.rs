@@ -1,5 +1,5 @@
-//! Real file systems in a file, mounted for a test. It needs the right to mount: what cannot be
-//! mounted is skipped, with the reason printed.
+//! Real file systems in a file, mounted for a test. Mounting needs the privilege to do so; without
+//! it the test is skipped, with the reason printed.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// A mounted file system, taken down at the end.
+/// A mounted file system, unmounted on drop.
 pub struct Mounted(pub PathBuf);
 
 impl Drop for Mounted {
@@ -18,7 +18,7 @@ impl Drop for Mounted {
     }
 }
 
-/// Runs a program quietly; what it said when it failed.
+/// Runs a program without output. Returns what it printed if it failed.
 pub fn quietly(program: &str, args: &[&str]) -> Result<(), String> {
     let output = Command::new(program)
         .args(args)
@@ -34,7 +34,7 @@ pub fn quietly(program: &str, args: &[&str]) -> Result<(), String> {
     }
 }
 
-/// A kind of file system and how it is mounted.
+/// A file system type and how it is mounted.
 #[derive(Debug, Clone, Copy)]
 pub struct Kind {
     pub name: &'static str,
@@ -43,8 +43,8 @@ pub struct Kind {
     pub options: &'static str,
 }
 
-/// What power is cut on. `noauto_da_alloc` takes back what ext4 does for programs that do not
-/// sync; `writeback` lets names come before bytes.
+/// The file systems whose power is cut. `noauto_da_alloc` disables ext4's protection of programs
+/// that do not sync; `writeback` lets names reach the disk before bytes.
 pub const KINDS: [Kind; 4] = [
     Kind {
         name: "ext4, data=ordered",
@@ -80,7 +80,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Makes and mounts one; why it cannot be.
+    /// Creates and mounts one, or returns the reason why that is impossible.
     pub fn new(kind: Kind) -> Result<Self, String> {
         let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
         fs::create_dir(dir.path().join("at")).map_err(|error| error.to_string())?;
@@ -115,12 +115,12 @@ impl Disk {
         self.dir.path().join("image")
     }
 
-    /// Where it is mounted.
+    /// Returns the mount point.
     pub fn at(&self) -> PathBuf {
         self.dir.path().join("at")
     }
 
-    /// A handle on it, for the cut.
+    /// Opens a handle for the cut.
     pub fn open(&self) -> fs::File {
         fs::File::open(self.at()).unwrap()
     }
@@ -144,15 +144,15 @@ impl Disk {
         Ok(())
     }
 
-    /// Everything so far is on the disk.
+    /// Syncs everything to the disk.
     pub fn sync(&self) {
         quietly("sync", &["-f", self.at().to_str().unwrap()]).unwrap();
     }
 
-    /// What a boot does after the power came back.
+    /// Does what a boot does after the power came back.
     pub fn boot(&mut self) {
         let at = self.at();
-        // A program that another thread is about to start holds our handles for a moment.
+        // A program that another thread is about to start inherits our handles for a moment.
         let down = (0..500).any(|_| quietly("umount", &[at.to_str().unwrap()]).is_ok());
         assert!(down, "nothing is at work on {}", at.display());
         if let Some(mounted) = self.mounted.take() {

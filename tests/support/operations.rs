@@ -1,40 +1,40 @@
 //! The table of operations that every kind of fault is tried on. A new command that changes
-//! something gets a row here, and with it every sweep.
+//! something gets a row here, which subjects it to every sweep.
 
 use super::{Sandbox, noise, sandbox::config, story::set_version};
 
-/// The task that the operations are about.
+/// The task of the operations.
 pub const TASK: &str = "T01";
-/// Its folder.
+/// The folder of the task.
 pub const FOLDER: &str = "tasks/T01";
-/// The value of a secret that every program finds in its environment.
+/// The value of a secret in the environment of every program.
 pub const CANARY: &str = "canary-8d1f5c0b7e";
 
-/// How an operation that was disturbed is brought to its end.
+/// How a disturbed operation is brought to its end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Recovery {
-    /// It has a journal: `op resume` or `op abort`.
+    /// By its journal: `op resume` or `op abort`.
     Journal,
-    /// It is run again.
+    /// By running it again.
     Again,
 }
 
-/// One row.
+/// One operation of the table.
 #[derive(Clone, Copy)]
 pub struct Operation {
     pub name: &'static str,
-    /// The repository before it; `None`, with the reason printed, where it cannot be made.
+    /// Creates the initial repository; `None`, with the reason printed, where that is impossible.
     pub make: fn() -> Option<Sandbox>,
-    /// What must happen at the place where it then stays: operations name their work tree.
+    /// Prepares the repository at its final place: operations record the path of their work tree.
     pub prepare: fn(&mut Sandbox) -> bool,
-    /// An operation that is killed when so many hundredths of its calls were made; `argv` then
-    /// recovers, and old and new are those of the operation that was killed.
+    /// An operation that is killed after this percentage of its calls. `argv` then recovers it, and
+    /// the old and new states are those of the killed operation.
     pub interrupted: Option<(&'static [&'static str], u64)>,
     pub argv: &'static [&'static str],
     pub recovery: Recovery,
-    /// What brings back the user's bytes after it, and what brings it again.
+    /// The commands that restore the user's bytes afterwards, and that apply the change again.
     pub back: Option<[&'static str; 2]>,
-    /// How many calls lie between two visited ones in a full sweep.
+    /// The distance between two visited calls in a full sweep.
     pub stride: usize,
 }
 
@@ -52,7 +52,7 @@ const ROLLBACK: &[&str] = &[
     "rollback", "--task", TASK, "--from", "1.1.0", "--to", "1.0.0", "--yes",
 ];
 
-/// A row with what most rows have.
+/// Returns a row with the values that most rows have.
 const fn row(name: &'static str, argv: &'static [&'static str]) -> Operation {
     Operation {
         name,
@@ -175,7 +175,7 @@ pub const OPERATIONS: [Operation; 18] = [
     },
 ];
 
-/// The row of this name.
+/// Returns the row with this name.
 pub fn operation(name: &str) -> Operation {
     *OPERATIONS
         .iter()
@@ -183,7 +183,7 @@ pub fn operation(name: &str) -> Operation {
         .unwrap_or_else(|| panic!("there is no row {name}"))
 }
 
-/// T01 released as 1.0.0 and 1.1.0, with other people's and the user's own unfinished work around.
+/// Creates T01 at 1.1.0 after 1.0.0, with unfinished work of the user and of others around it.
 #[expect(clippy::unnecessary_wraps, reason = "other rows cannot always be made")]
 pub fn repository() -> Option<Sandbox> {
     let mut sandbox = Sandbox::new(3);
@@ -224,7 +224,7 @@ pub fn repository() -> Option<Sandbox> {
     Some(sandbox)
 }
 
-/// Changes the task's database, in a process that folds its log in, or dies and leaves it behind.
+/// Changes the task's database in a process that checkpoints its WAL, or dies and leaves it behind.
 fn database(sandbox: &Sandbox, sql: &str, dies: bool) {
     let (scratch, there) = (
         tempfile::tempdir().unwrap(),
@@ -249,19 +249,19 @@ fn database(sandbox: &Sandbox, sql: &str, dies: bool) {
     }
 }
 
-/// It was rolled back, and may be taken back.
+/// Rolls the task back, so that the rollback can be undone.
 fn rolled_back(sandbox: &mut Sandbox) -> bool {
     sandbox.snapback(ROLLBACK).expect(0);
     true
 }
 
-/// A version was written into the configuration by hand.
+/// Sets a version in the configuration, as an edit by hand does.
 fn config_edited(sandbox: &mut Sandbox) -> bool {
     set_version(sandbox, "1.1.1");
     true
 }
 
-/// Tasks that snapback does not know of yet, with a file of the user's that `init` adds to.
+/// Leaves tasks unknown to snapback, and a file of the user that `init` extends.
 #[expect(
     clippy::unnecessary_wraps,
     reason = "others of the table cannot be made everywhere"
@@ -281,13 +281,13 @@ fn not_set_up() -> Option<Sandbox> {
     Some(sandbox)
 }
 
-/// It was released once more, and no remote knows of it.
+/// Releases once more, with no remote that knows of it.
 fn released(sandbox: &mut Sandbox) -> bool {
     sandbox.snapback(RELEASE).expect(0);
     true
 }
 
-/// It was rolled back and taken back, and may be done again.
+/// Rolls back and undoes, so that the rollback can be redone.
 fn undone(sandbox: &mut Sandbox) -> bool {
     rolled_back(sandbox);
     sandbox.snapback(&["undo", "--yes"]).expect(0);
@@ -298,7 +298,7 @@ fn undone(sandbox: &mut Sandbox) -> bool {
     clippy::unnecessary_wraps,
     reason = "others of the table cannot be made everywhere"
 )]
-/// Tags of releases that somebody made with git alone.
+/// Creates release tags with git alone.
 fn tagged_by_hand() -> Option<Sandbox> {
     let mut sandbox = Sandbox::new(2);
     sandbox
@@ -328,8 +328,8 @@ fn tagged_by_hand() -> Option<Sandbox> {
     Some(sandbox)
 }
 
-/// Two versions of the task that differ in an installed package, once [`with_environment`] made
-/// them. Wheels are at hand, an index is not.
+/// Creates two versions of the task that differ in an installed package, to be completed by
+/// [`with_environment`]. Wheels are available, a package index is not.
 fn with_wheels() -> Option<Sandbox> {
     let sandbox = Sandbox::new(1);
     let settings = "version: 1\ntasks:\n  T01:\n    path: tasks/T01\n    env: {venv: .venv}\n    large_files: {patterns: [\"*.bin\"]}\nrollback: {env: sync}\n";
@@ -403,7 +403,7 @@ fn with_environment(sandbox: &mut Sandbox) -> bool {
     true
 }
 
-/// Beside the releases, the store holds a folder that nothing names any more.
+/// Adds an unreferenced folder to the store, beside the releases.
 fn with_garbage() -> Option<Sandbox> {
     let sandbox = with_folder()?;
     for name in ["second", "third"] {
@@ -421,7 +421,7 @@ fn with_garbage() -> Option<Sandbox> {
     Some(sandbox)
 }
 
-/// One stored byte of the active version's large file is wrong; the work tree has the right ones.
+/// Corrupts one stored byte of the active version's large file; the work tree has the right ones.
 fn with_damage() -> Option<Sandbox> {
     let sandbox = with_folder()?;
     let packs = sandbox.at(".git/snapback/store/packs");
@@ -429,7 +429,7 @@ fn with_damage() -> Option<Sandbox> {
     for entry in std::fs::read_dir(packs).unwrap() {
         let path = entry.unwrap().path();
         let mut bytes = std::fs::read(&path).unwrap();
-        // The blobs lie in one piece, stored as they are: they do not compress.
+        // The blobs do not compress, so they are stored verbatim and in one piece.
         if let Some(at) = bytes.windows(64).position(|window| window == &large[..64]) {
             bytes[at + 7] ^= 4;
             std::fs::write(&path, bytes).unwrap();
@@ -439,7 +439,7 @@ fn with_damage() -> Option<Sandbox> {
     panic!("no pack holds the large file as it is");
 }
 
-/// A folder is stored under a name, and was changed since.
+/// Stores a folder under a name and changes it afterwards.
 fn with_folder() -> Option<Sandbox> {
     let sandbox = repository()?;
     sandbox.write("data/a", b"small");
@@ -452,7 +452,7 @@ fn with_folder() -> Option<Sandbox> {
     Some(sandbox)
 }
 
-/// Makes a wheel of a package with one module that knows its version.
+/// A script that makes a wheel of a package with one module that knows its version.
 pub const MAKE_WHEEL: &str = r"
 import sys, zipfile
 folder, version = sys.argv[1:]

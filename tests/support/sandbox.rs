@@ -1,7 +1,7 @@
 //! Real repositories in temporary folders, and the real programs run in them.
 //!
-//! Every child process gets a cleared environment: no user's git configuration, no colours, a
-//! fixed user and locale, HOME inside the sandbox. git itself is the judge of what it says.
+//! Every child process gets a cleared environment: no git configuration of the user, no colours, a
+//! fixed user and locale, HOME inside the sandbox. Results are judged by what git itself says.
 
 mod looks;
 
@@ -21,23 +21,23 @@ use super::noise;
 use looks::collect;
 pub use looks::{Entry, Tree};
 
-/// What a finished program said.
+/// The result of a finished program.
 #[derive(Debug, Clone)]
 pub struct Ran {
-    /// The exit code; 128 + the signal's number when one ended it.
+    /// The exit code, or 128 + the signal number for a program ended by a signal.
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
 impl Ran {
-    /// The answer of a `--json` run.
+    /// Parses the answer of a `--json` run.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("one JSON document on stdout ({error}): {self:?}"))
     }
 
-    /// Itself, when the exit code is this one.
+    /// Returns the result, after asserting its exit code.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(
@@ -49,22 +49,22 @@ impl Ran {
     }
 }
 
-/// A repository in a folder of its own that goes with it.
+/// A repository in its own temporary folder, which is removed with it.
 pub struct Sandbox {
     dir: Arc<TempDir>,
-    /// The folder of the work tree; `repo` unless a test went to another one.
+    /// The folder of the work tree; `repo` unless a test chose another one.
     pub work: &'static str,
-    /// More variables for every program.
+    /// Additional variables for every program.
     pub variables: Vec<(String, String)>,
 }
 
 impl Sandbox {
-    /// A repository with one empty commit and nothing else.
+    /// Creates a repository with one empty commit and nothing else.
     pub fn empty() -> Self {
         Self::of_format("sha1")
     }
 
-    /// The same with this object format.
+    /// Creates an empty repository with this object format.
     pub fn of_format(format: &str) -> Self {
         let sandbox = Self {
             dir: Arc::new(tempfile::tempdir().unwrap()),
@@ -82,13 +82,13 @@ impl Sandbox {
         sandbox
     }
 
-    /// A repository with tasks T01, T02, … at version 1.0.0, not yet released: five files each,
+    /// Creates a repository with unreleased tasks T01, T02, … at version 1.0.0: five files each,
     /// one of them large (kept in the store), and a registry; all committed except the large ones.
     pub fn new(tasks: usize) -> Self {
         Self::empty().with_tasks(tasks)
     }
 
-    /// Itself, with that many tasks.
+    /// Adds that many tasks.
     pub fn with_tasks(self, tasks: usize) -> Self {
         let sandbox = self;
         let ids: Vec<String> = (1..=tasks).map(|n| format!("T{n:02}")).collect();
@@ -116,22 +116,22 @@ impl Sandbox {
         sandbox
     }
 
-    /// The work tree.
+    /// Returns the root of the work tree.
     pub fn root(&self) -> PathBuf {
         self.dir.path().join(self.work)
     }
 
-    /// The HOME of every program.
+    /// Returns the HOME of every program.
     pub fn home(&self) -> PathBuf {
         self.dir.path().join("home")
     }
 
-    /// An independent copy: bytes, modes, times, `.git` and all.
+    /// Makes an independent copy: bytes, modes, times and `.git`.
     pub fn copy(&self) -> Self {
         self.copy_below(&std::env::temp_dir())
     }
 
-    /// An independent copy in a folder of its own below `parent`.
+    /// Makes an independent copy in its own folder below `parent`.
     pub fn copy_below(&self, parent: &Path) -> Self {
         let copy = Self {
             dir: Arc::new(tempfile::tempdir_in(parent).unwrap()),
@@ -139,12 +139,12 @@ impl Sandbox {
             variables: self.variables.clone(),
         };
         copy.become_copy_of(self.top());
-        // It lies at another path, so nobody agreed to its commands yet.
+        // Trust is bound to the path, so nobody has agreed to the commands of the copy yet.
         copy.trust();
         copy
     }
 
-    /// The same sandbox, seen from another work tree in it.
+    /// Returns the same sandbox, seen from another work tree in it.
     pub fn beside(other: &Self, work: &'static str) -> Self {
         Self {
             dir: other.dir.clone(),
@@ -153,7 +153,7 @@ impl Sandbox {
         }
     }
 
-    /// The folder of the whole sandbox: the work tree, HOME and what lies beside them.
+    /// Returns the folder of the whole sandbox: the work tree, HOME and what lies beside them.
     pub fn top(&self) -> &Path {
         self.dir.path()
     }
@@ -178,7 +178,7 @@ impl Sandbox {
         assert!(status.success(), "cp -a");
     }
 
-    /// Everything beside the work tree, apart from what other programs cache there.
+    /// Reads everything beside the work tree, except the caches of other programs.
     pub fn tree_beside(&self) -> Tree {
         let mut tree = Tree::new();
         collect(self.top(), &self.home(), &mut tree);
@@ -186,7 +186,7 @@ impl Sandbox {
         tree
     }
 
-    /// The environment of every program; nothing else is inherited but PATH.
+    /// Returns the environment of every program; nothing else but PATH is inherited.
     pub fn environment(&self) -> Vec<(String, String)> {
         let home = self.home().to_str().unwrap().to_string();
         let path = std::env::var("PATH").unwrap_or_default();
@@ -212,7 +212,7 @@ impl Sandbox {
         all
     }
 
-    /// A program, to be run in the work tree with nothing inherited.
+    /// Returns a command for the work tree that inherits nothing.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
@@ -223,7 +223,7 @@ impl Sandbox {
         command
     }
 
-    /// Runs a program to its end.
+    /// Runs a program to completion.
     pub fn run(&self, program: &str, args: &[&str]) -> Ran {
         finish(self.command(program).args(args))
     }
@@ -234,13 +234,13 @@ impl Sandbox {
         self.run("git", args)
     }
 
-    /// The same with the words of a line, none of which has a space in it.
+    /// Runs git with the words of a line, none of which contains a space.
     #[track_caller]
     pub fn git_line(&self, line: &str) -> Ran {
         self.git(&line.split(' ').collect::<Vec<_>>())
     }
 
-    /// What git prints, without the last line end; it must succeed.
+    /// Returns git's output without the final newline; git must succeed.
     #[track_caller]
     pub fn git_out(&self, args: &[&str]) -> String {
         self.git(args)
@@ -256,13 +256,13 @@ impl Sandbox {
         self.run(snapback_program(), args)
     }
 
-    /// The same with the words of a line, none of which has a space in it.
+    /// Runs snapback with the words of a line, none of which contains a space.
     #[track_caller]
     pub fn run_line(&self, line: &str) -> Ran {
         self.snapback(&line.split(' ').collect::<Vec<_>>())
     }
 
-    /// Releases a version of a task; it must succeed.
+    /// Releases a version of a task; this must succeed.
     #[track_caller]
     pub fn release(&self, task: &str, version: &str) -> Ran {
         let message = format!("{task} {version}");
@@ -279,13 +279,13 @@ impl Sandbox {
         .expect(0)
     }
 
-    /// Commits everything that is in the work tree.
+    /// Commits everything in the work tree.
     pub fn commit(&self, message: &str) {
         self.git(&["add", "-A"]).expect(0);
         self.git(&["commit", "-q", "-m", message]).expect(0);
     }
 
-    /// [`Sandbox::new`] with T01 released as 1.0.0 and, with another `signal.py`, as 1.1.0.
+    /// Returns [`Sandbox::new`] with T01 released as 1.0.0 and, with another `signal.py`, as 1.1.0.
     pub fn two_releases(tasks: usize) -> Self {
         let sandbox = Self::new(tasks);
         sandbox.release("T01", "1.0.0");
@@ -294,12 +294,12 @@ impl Sandbox {
         sandbox
     }
 
-    /// The absolute path of something in the work tree.
+    /// Returns the absolute path of something in the work tree.
     pub fn at(&self, path: &str) -> PathBuf {
         self.root().join(path)
     }
 
-    /// Writes a file of the work tree, with its folders.
+    /// Writes a file of the work tree, creating its folders.
     pub fn write(&self, path: &str, bytes: &[u8]) {
         let path = self.at(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -309,8 +309,8 @@ impl Sandbox {
         }
     }
 
-    /// Agrees to the commands that the configuration names, as a person does who has written them.
-    /// A configuration that is wrong on purpose names none.
+    /// Agrees to the commands in the configuration, as the person who wrote them does. A
+    /// configuration that is wrong on purpose contains none.
     pub fn trust(&self) {
         let names_commands = |text: &[u8]| {
             String::from_utf8_lossy(text).contains("run:")
@@ -327,7 +327,7 @@ impl Sandbox {
         fs::read(self.at(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// True when something lies there, also a broken link.
+    /// Returns whether the path exists, even as a broken link.
     pub fn exists(&self, path: &str) -> bool {
         fs::symlink_metadata(self.at(path)).is_ok()
     }
@@ -338,7 +338,7 @@ impl Sandbox {
     }
 }
 
-/// True when a program is there; else the reason why the test is skipped is printed.
+/// Returns whether a program is installed; if not, prints why the test is skipped.
 pub fn have(program: &str) -> bool {
     let there = Command::new("sh")
         .args(["-c", &format!("command -v {program}")])
@@ -352,7 +352,7 @@ pub fn have(program: &str) -> bool {
     there
 }
 
-/// The program under test; `SNAPBACK_PROGRAM` names another build of it, for long sweeps.
+/// Returns the program under test; `SNAPBACK_PROGRAM` selects another build, for long sweeps.
 pub fn snapback_program() -> &'static str {
     static PROGRAM: OnceLock<String> = OnceLock::new();
     PROGRAM.get_or_init(|| {
@@ -360,14 +360,14 @@ pub fn snapback_program() -> &'static str {
     })
 }
 
-/// A task's configuration.
+/// Returns a task's configuration.
 pub fn config(version: &str, leverage: u32) -> String {
     format!(
         "# The configuration of the task.\nname: momentum\nversion: {version}\nmax_leverage: {leverage}   # times\n"
     )
 }
 
-/// A registry with these tasks at version 1.0.0.
+/// Returns a registry with these tasks at version 1.0.0.
 fn registry(ids: &[String]) -> String {
     let entries: Vec<String> =
         ids.iter().map(|id| format!("    \"{id}\": {{\n      \"name\": \"task {id}\",\n      \"version\": \"1.0.0\"\n    }}")).collect();
@@ -380,7 +380,7 @@ fn registry(ids: &[String]) -> String {
 /// The settings: the large files of every task go to the store.
 const SETTINGS: &str = "version: 1\ndefaults:\n  large_files: {patterns: [\"*.bin\"]}\n";
 
-/// Runs a prepared command to its end.
+/// Runs a prepared command to completion.
 pub fn finish(command: &mut Command) -> Ran {
     use std::os::unix::process::ExitStatusExt;
     let output = command

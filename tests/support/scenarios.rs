@@ -1,5 +1,5 @@
-//! The operations that the crash tests look at: two versions of a task that differ in every way
-//! that files can, and the way there and back.
+//! The operations that the crash tests explore: two versions of a task that differ in every way
+//! that files can, and the changes from one to the other and back.
 
 use snapback::{base::RelPath, model::operation::EnvironmentChange};
 
@@ -8,7 +8,7 @@ use super::{
     world::{Tree, World},
 };
 
-/// A tree from lines of kind, mode, path and text.
+/// Builds a tree from tuples of kind, mode, path and text.
 pub fn tree(lines: &[(char, u32, &str, &str)]) -> Tree {
     lines
         .iter()
@@ -18,7 +18,7 @@ pub fn tree(lines: &[(char, u32, &str, &str)]) -> Tree {
         .collect()
 }
 
-/// Two versions of a task that differ in every way that files can.
+/// Returns two versions of a task that differ in every way that files can.
 pub fn versions() -> (Tree, Tree) {
     let before = tree(&[
         ('f', 0o644, "T/config.yaml", "version: 2\n"),
@@ -68,7 +68,7 @@ pub fn versions() -> (Tree, Tree) {
     (before, after)
 }
 
-/// The switch of the environment, there and back.
+/// Returns the switch of the environment, there or back.
 fn switch(there: bool) -> EnvironmentChange {
     let [aside, built] = ["T/.venv-aside", "T/.venv-built"].map(RelPath::own);
     let (aside, bring) = if there {
@@ -83,7 +83,7 @@ fn switch(there: bool) -> EnvironmentChange {
     }
 }
 
-/// The first operation of a repository.
+/// Returns the first operation of a repository.
 pub fn first() -> Scenario {
     let (before, after) = versions();
     Scenario {
@@ -96,7 +96,7 @@ pub fn first() -> Scenario {
     }
 }
 
-/// Its inverse, right after it: nothing has had time to become durable by itself.
+/// Returns its inverse, run right after it: nothing has become durable by itself yet.
 pub fn second() -> Scenario {
     let first = first();
     let base = first.base.fork();
@@ -111,7 +111,7 @@ pub fn second() -> Scenario {
     }
 }
 
-/// The inverse of the inverse: done again.
+/// Returns the inverse of the inverse, a redo.
 pub fn third() -> Scenario {
     let second = second();
     let base = second.base.fork();
@@ -126,8 +126,8 @@ pub fn third() -> Scenario {
     }
 }
 
-/// A release or an adoption, as far as files go: manifests are new, configuration and registry
-/// change.
+/// Returns the file changes of a release or an adoption: new manifests, changed configuration and
+/// registry.
 pub fn release() -> Scenario {
     let before = tree(&[
         ('f', 0o644, "T/config.yaml", "version: 1\n"),
@@ -151,7 +151,7 @@ pub fn release() -> Scenario {
     }
 }
 
-/// The first operation on a store with so many packs that its commit makes an index of them.
+/// Returns the first operation on a store with so many packs that its commit indexes them.
 pub fn indexing() -> Scenario {
     let scenario = first();
     World::on(&scenario.base).commit_each(0..7);

@@ -1,8 +1,8 @@
-//! Real servers on the loopback for alerts and metrics: HTTP and SMTP, as much as clients need,
-//! with TLS and a certificate of their own where a test wants it.
+//! Real servers on the loopback interface for alerts and metrics: HTTP and SMTP, as much as clients
+//! need, with TLS and their own certificate where a test wants it.
 //!
-//! What arrives is handed to the test over a channel, so that a test waits for an event and never
-//! for a time. Signatures are checked here, by code that shares nothing with the program.
+//! Requests are handed to the test over a channel, so that a test waits for an event and never for
+//! a time. Signatures are checked here, by code that shares nothing with the program.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -20,10 +20,10 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
-/// How long a test waits for something that must come; only a broken program takes so long.
+/// How long a test waits for an expected event; only a broken program takes this long.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A request that arrived.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Got {
     /// Method and path.
@@ -39,8 +39,8 @@ impl Got {
     }
 }
 
-/// What the server says: status, more header lines, body. `None` = it says nothing and keeps the
-/// line open.
+/// The server's answer: status, additional header lines, body. `None` sends nothing and keeps the
+/// connection open.
 pub type Say = Option<(u16, &'static str, String)>;
 
 /// An HTTP server.
@@ -52,12 +52,12 @@ pub struct Http {
 }
 
 impl Http {
-    /// A server that answers 200 with this body.
+    /// Starts a server that answers 200 with this body.
     pub fn start(usual: &str) -> Self {
         Self::serve(usual, None)
     }
 
-    /// The same over TLS, with the certificate of this name below `tests/fixtures/tls`.
+    /// Starts it over TLS, with the certificate of this name below `tests/fixtures/tls`.
     pub fn secure(usual: &str, certificate: &str) -> Self {
         Self::serve(usual, Some(certificates(certificate)))
     }
@@ -107,12 +107,12 @@ impl Http {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// The next answer.
+    /// Queues the next answer.
     pub fn say(&self, say: Say) {
         self.says.lock().unwrap().push_back(say);
     }
 
-    /// What is answered from now on.
+    /// Sets the body of all answers that are not queued.
     pub fn usually(&self, body: &str) {
         *self.usual.lock().unwrap() = body.to_string();
     }
@@ -123,17 +123,17 @@ impl Http {
         self.got.recv_timeout(PATIENCE).expect("a request arrives")
     }
 
-    /// The requests that arrived and were not taken yet.
+    /// Returns the requests that arrived and were not taken yet.
     pub fn rest(&self) -> Vec<Got> {
         self.got.try_iter().collect()
     }
 }
 
-/// A connection, plain or not.
+/// A connection, with or without TLS.
 trait Line: Read + Write {}
 impl<T: Read + Write> Line for T {}
 
-/// What a server shows of itself.
+/// Loads the TLS configuration of a server with this certificate.
 fn certificates(name: &str) -> Arc<ServerConfig> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls");
     let chain = CertificateDer::pem_file_iter(format!("{folder}/{name}.pem"))
@@ -153,7 +153,7 @@ fn certificates(name: &str) -> Arc<ServerConfig> {
     )
 }
 
-/// The connection after its handshake; `None` when the client refused it.
+/// Completes the TLS handshake, if any. Returns `None` when the client refused it.
 fn opened(stream: TcpStream, tls: Option<&Arc<ServerConfig>>) -> Option<Box<dyn Line>> {
     let Some(config) = tls else {
         return Some(Box::new(stream));
@@ -201,14 +201,14 @@ fn read_request(stream: &mut Box<dyn Line>) -> Option<Got> {
     })
 }
 
-/// HMAC-SHA256.
+/// Computes HMAC-SHA256.
 fn hmac(key: &str, message: &[u8]) -> Vec<u8> {
     let mut mac = <Hmac<sha2::Sha256> as KeyInit>::new_from_slice(key.as_bytes()).unwrap();
     mac.update(message);
     mac.finalize().into_bytes().to_vec()
 }
 
-/// The card of a Feishu message whose signature is right.
+/// Returns the card of a Feishu message, after checking its signature.
 #[track_caller]
 pub fn feishu_card(got: &Got, secret: &str) -> serde_json::Value {
     let message = got.json();
@@ -233,7 +233,7 @@ pub fn feishu_card(got: &Got, secret: &str) -> serde_json::Value {
     message["card"].clone()
 }
 
-/// The alert in a webhook's request whose signature is right.
+/// Returns the alert in a webhook's request, after checking its signature.
 #[track_caller]
 pub fn webhook_alert(got: &Got, secret: &str) -> serde_json::Value {
     let message = [
@@ -253,25 +253,25 @@ pub fn webhook_alert(got: &Got, secret: &str) -> serde_json::Value {
     got.json()
 }
 
-/// A mail that arrived.
+/// A received mail.
 #[derive(Debug, Clone)]
 pub struct Mail {
     pub from: String,
     pub to: Vec<String>,
-    /// What AUTH PLAIN said: `\0user\0password`.
+    /// The credentials of AUTH PLAIN: `\0user\0password`.
     pub login: Option<String>,
     pub text: String,
 }
 
 impl Mail {
-    /// A header, its continued lines joined.
+    /// Returns a header, its continuation lines joined.
     pub fn header(&self, name: &str) -> Option<String> {
         let head = self.text.split("\r\n\r\n").next()?.replace("\r\n ", " ");
         head.lines()
             .find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_string))
     }
 
-    /// Headers and bodies, with transfer encodings taken off.
+    /// Returns headers and bodies, with transfer encodings decoded.
     pub fn plain(&self) -> String {
         let mut out = String::new();
         for part in self.text.split("\r\n--") {
@@ -290,7 +290,7 @@ impl Mail {
     }
 }
 
-/// Quoted-printable as text.
+/// Decodes quoted-printable text.
 fn unquote(text: &str) -> String {
     let (bytes, mut out, mut at) = (text.as_bytes(), Vec::new(), 0);
     while at < bytes.len() {
@@ -320,13 +320,13 @@ pub struct Smtp {
     refusals: Arc<Mutex<VecDeque<&'static str>>>,
 }
 
-/// How an SMTP server protects what is said.
+/// How an SMTP server encrypts its connections.
 #[derive(Clone)]
 enum Protected {
     Never,
-    /// From the first byte.
+    /// TLS from the first byte.
     AtOnce(Arc<ServerConfig>),
-    /// After STARTTLS, which is offered.
+    /// TLS after STARTTLS, which is offered.
     OnRequest(Arc<ServerConfig>),
 }
 
@@ -335,12 +335,12 @@ impl Smtp {
         Self::serve(Protected::Never)
     }
 
-    /// Over TLS from the first byte, with the certificate of this name.
+    /// Starts a server with TLS from the first byte and the certificate of this name.
     pub fn secure(certificate: &str) -> Self {
         Self::serve(Protected::AtOnce(certificates(certificate)))
     }
 
-    /// Offers STARTTLS, with the certificate of this name.
+    /// Starts a server that offers STARTTLS, with the certificate of this name.
     pub fn offering(certificate: &str) -> Self {
         Self::serve(Protected::OnRequest(certificates(certificate)))
     }
@@ -368,7 +368,7 @@ impl Smtp {
         }
     }
 
-    /// The next mail's receivers are refused with this line.
+    /// Refuses the recipients of the next mail with this line.
     pub fn refuse(&self, line: &'static str) {
         self.refusals.lock().unwrap().push_back(line);
     }
@@ -379,13 +379,13 @@ impl Smtp {
         self.got.recv_timeout(PATIENCE).expect("a mail arrives")
     }
 
-    /// The mails that arrived and were not taken yet.
+    /// Returns the mails that arrived and were not taken yet.
     pub fn rest(&self) -> Vec<Mail> {
         self.got.try_iter().collect()
     }
 }
 
-/// Talks with one client, by TLS where that is agreed; the mail it brought.
+/// Talks with one client, over TLS where that is agreed. Returns the mail it sent.
 fn talk(mut stream: TcpStream, refusal: Option<&str>, tls: &Protected) -> Option<Mail> {
     match tls {
         Protected::Never => receive(&mut stream, refusal, ""),
@@ -394,7 +394,7 @@ fn talk(mut stream: TcpStream, refusal: Option<&str>, tls: &Protected) -> Option
             receive(&mut stream, refusal, "250-AUTH PLAIN\r\n")
         }
         Protected::OnRequest(config) => {
-            // Until then the client says EHLO, and nothing that matters.
+            // Before STARTTLS the client sends only EHLO.
             stream.write_all(b"220 test ESMTP\r\n").ok()?;
             let mut reader = BufReader::new(stream.try_clone().ok()?);
             loop {
@@ -414,14 +414,14 @@ fn talk(mut stream: TcpStream, refusal: Option<&str>, tls: &Protected) -> Option
     }
 }
 
-/// Greets, and talks with one client.
+/// Greets one client and talks with it.
 fn receive(stream: &mut dyn Line, refusal: Option<&str>, offers: &str) -> Option<Mail> {
     stream.write_all(b"220 test ESMTP\r\n").ok()?;
     stream.flush().ok()?;
     receive_more(stream, refusal, offers)
 }
 
-/// Talks with one client that was greeted; `offers` are more lines of the answer to EHLO.
+/// Talks with a greeted client; `offers` are additional lines of the answer to EHLO.
 fn receive_more(stream: &mut dyn Line, refusal: Option<&str>, offers: &str) -> Option<Mail> {
     let hello = format!("250-test\r\n250-8BITMIME\r\n{offers}250 SMTPUTF8");
     let mut reader = BufReader::new(stream);

@@ -1,4 +1,4 @@
-//! Small stores for tests, in a folder and in memory: contents are put, read back, damaged.
+//! Small test stores in a folder and in memory, with helpers to put, read and damage contents.
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use snapback::{
@@ -13,20 +13,20 @@ use snapback::{
     },
 };
 
-/// A store of a test, and a way to its files past the store.
+/// A test store, with direct access to its files.
 pub struct Shelf {
     backend: Arc<dyn Backend>,
     dir: Option<tempfile::TempDir>,
 }
 
-/// The backend of a store below a folder.
+/// Returns the backend of a store below a folder.
 fn local(dir: &Path) -> Arc<dyn Backend> {
     let fs = Arc::new(Root::open(dir).unwrap());
     Arc::new(LocalBackend::new(fs, RelPath::own("store")))
 }
 
 impl Shelf {
-    /// An empty store in a folder.
+    /// Creates an empty store in a folder.
     pub fn in_folder() -> Self {
         let dir = tempfile::tempdir().unwrap();
         Self {
@@ -35,7 +35,7 @@ impl Shelf {
         }
     }
 
-    /// An empty store in memory.
+    /// Creates an empty store in memory.
     pub fn in_memory() -> Self {
         Self {
             backend: Arc::new(MemoryBackend::default()),
@@ -43,12 +43,12 @@ impl Shelf {
         }
     }
 
-    /// An empty store over each backend.
+    /// Creates an empty store over each backend.
     pub fn each() -> [Self; 2] {
         [Self::in_folder(), Self::in_memory()]
     }
 
-    /// True when it is in memory, where everything is quicker.
+    /// Returns whether the store is in memory, where everything is faster.
     pub fn is_in_memory(&self) -> bool {
         self.dir.is_none()
     }
@@ -61,47 +61,47 @@ impl Shelf {
         })
     }
 
-    /// What keeps its files.
+    /// Returns the backend that holds the store's files.
     pub fn backend(&self) -> &dyn Backend {
         &*self.backend
     }
 
-    /// Its files in an area.
+    /// Lists the store's files in an area.
     pub fn names(&self, area: Area) -> Vec<FileName> {
         let names = self.backend.list(area).unwrap();
         let name = |name| FileName::new(area, name);
         names.into_iter().map(name).collect()
     }
 
-    /// Its files that hold what it keeps.
+    /// Lists the files that hold the store's contents.
     pub fn files(&self) -> Vec<FileName> {
         let areas = [Area::Index, Area::Log, Area::Packs];
         areas.map(|area| self.names(area)).concat()
     }
 
-    /// Number of files in an area.
+    /// Counts the files in an area.
     pub fn count(&self, area: Area) -> usize {
         self.names(area).len()
     }
 
-    /// Number of bytes of its packs.
+    /// Sums the bytes of the packs.
     pub fn used(&self) -> u64 {
         let size = |name: &FileName| self.backend.size(name).unwrap().unwrap();
         self.names(Area::Packs).iter().map(size).sum()
     }
 
-    /// The bytes of a file.
+    /// Returns the bytes of a file.
     pub fn bytes(&self, name: &FileName) -> Vec<u8> {
         self.backend.read(name, 1 << 30).unwrap()
     }
 
-    /// Makes a file of these bytes, or changes it.
+    /// Creates or overwrites a file.
     pub fn write(&self, name: &FileName, bytes: &[u8]) {
         let staged = stage_bytes(&*self.backend, name.area, "test", bytes).unwrap();
         staged.put(name).unwrap();
     }
 
-    /// The same files in another store over the same backend.
+    /// Copies the files to another store over the same kind of backend.
     pub fn copy(&self) -> Self {
         let copy = if self.is_in_memory() {
             Self::in_memory()
@@ -116,17 +116,17 @@ impl Shelf {
     }
 }
 
-/// The id of some bytes.
+/// Returns the id of some bytes.
 pub fn id(bytes: &[u8]) -> ObjectId {
     ObjectId(Digest::of(bytes))
 }
 
-/// The ids of some contents.
+/// Returns the ids of some contents.
 pub fn ids(contents: &[Vec<u8>]) -> BTreeSet<ObjectId> {
     contents.iter().map(|bytes| id(bytes)).collect()
 }
 
-/// A store on a file system.
+/// Opens a store on a file system.
 pub fn open(fs: &Arc<dyn Fs>) -> ChunkStore {
     ChunkStore::local(fs.clone(), RelPath::own("store"))
 }
@@ -140,25 +140,25 @@ pub fn put(store: &ChunkStore, contents: &[Vec<u8>]) -> Result<Lease, Error> {
     session.commit()
 }
 
-/// Reads an object whole.
+/// Reads a whole object.
 pub fn read(store: &ChunkStore, id: &ObjectId) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     store.read(id, &mut bytes).map(|_| bytes)
 }
 
-/// Collects; sessions are not waited for.
+/// Collects garbage without waiting for sessions.
 pub fn gc(store: &ChunkStore, roots: &BTreeSet<ObjectId>) -> Result<GcReport, Failure> {
     store.gc(&|| Ok(roots.clone()), GC, &|_| ())
 }
 
-/// How [`gc`] collects.
+/// The options of [`gc`].
 pub const GC: Gc = Gc {
     dry_run: false,
     patience: Duration::ZERO,
     seconds: 1,
 };
 
-/// Checks.
+/// Checks a store.
 pub fn check(
     store: &ChunkStore,
     roots: &BTreeSet<ObjectId>,
@@ -175,7 +175,7 @@ pub fn check(
     )
 }
 
-/// Repairs with what lies elsewhere.
+/// Repairs a store with copies from elsewhere.
 pub fn repair(
     store: &ChunkStore,
     roots: &BTreeSet<ObjectId>,

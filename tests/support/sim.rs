@@ -1,10 +1,10 @@
 //! A file system in memory that loses what was not synced: the simulated twin of `base::Root`.
 //!
-//! File bytes and attributes become durable by `Output::sync`, names by `sync_dir` of their
-//! folder, and by nothing else, which is less than any real file system gives. A test runs code
-//! with [`SimFs::crash_at`], takes the possible disks by [`SimFs::crash_states`], runs the
-//! recovery on each and looks at the result; [`sweep`] does it for every mutating call. Tests
-//! of the tests skip one [`SyncPoint`] at a time ([`SimFs::skip`]) and demand a failure.
+//! File bytes and attributes become durable only by `Output::sync`, names only by `sync_dir` of
+//! their folder, which is less than any real file system guarantees. A test runs code with
+//! [`SimFs::crash_at`], takes the possible disks by [`SimFs::crash_states`], runs the recovery on
+//! each and examines the result; [`sweep`] does so for every mutating call. Tests of the tests skip
+//! one [`SyncPoint`] at a time ([`SimFs::skip`]) and expect a failure.
 
 pub mod crash;
 pub mod disk;
@@ -20,7 +20,7 @@ use std::{
 use disk::{Disk, Effect, Inode, Node, Slot, errno};
 use snapback::base::{Fs, RelPath, SyncPoint};
 
-/// The power went: the code under test must stop. See [`is_crash`].
+/// The error of a power cut: the code under test must stop. See [`is_crash`].
 #[derive(Debug)]
 pub struct PowerCut;
 
@@ -32,7 +32,7 @@ impl fmt::Display for PowerCut {
 
 impl std::error::Error for PowerCut {}
 
-/// True for the error that mutating calls return from [`SimFs::crash_at`] on.
+/// Returns whether an error is the one that mutating calls return from [`SimFs::crash_at`] on.
 pub fn is_crash(error: &io::Error) -> bool {
     error
         .get_ref()
@@ -42,19 +42,19 @@ pub fn is_crash(error: &io::Error) -> bool {
 /// An effect that is not yet durable.
 #[derive(Clone, Debug)]
 pub struct Pending {
-    /// Counts up; never reused.
+    /// Increasing, never reused.
     pub id: u64,
     pub effect: Effect,
-    /// True after a failed sync: the kernel took the pages for clean, no later sync writes them.
+    /// True after a failed sync: the kernel marked the pages clean, so no later sync writes them.
     pub forgotten: bool,
 }
 
-/// What a mutating call does, as far as injected errors tell calls apart.
+/// The effect of a mutating call, as far as injected errors distinguish calls.
 #[derive(Clone, Copy, PartialEq)]
 enum Call {
     /// Needs this many bytes of space: a full disk makes it fail.
     Grow(usize),
-    /// Needs none.
+    /// Needs no space.
     Change,
 }
 
@@ -76,11 +76,11 @@ struct State {
     calls: u64,
     crash_at: Option<u64>,
     fail: Option<Fail>,
-    /// How many bytes the disk has; `None` = enough.
+    /// The size of the disk in bytes; `None` for unlimited.
     room: Option<u64>,
     skipped: HashSet<SyncPoint>,
     synced: BTreeMap<SyncPoint, u64>,
-    /// How many share a lock; -1 for one who holds it alone.
+    /// The number of shared holders of a lock; -1 for an exclusive one.
     locks: BTreeMap<RelPath, i64>,
 }
 
@@ -89,12 +89,12 @@ struct State {
 pub struct SimFs(Arc<Mutex<State>>);
 
 impl SimFs {
-    /// An empty, durable root folder.
+    /// Creates an empty, durable root folder.
     pub fn new() -> Self {
         Self::on(Disk::empty(), HashSet::new())
     }
 
-    /// A freshly booted file system.
+    /// Creates a freshly booted file system.
     fn on(disk: Disk, skipped: HashSet<SyncPoint>) -> Self {
         let next_ino = disk.inodes.keys().max().expect("because there is a root") + 1;
         let (live, durable) = (disk.clone(), disk);
@@ -121,29 +121,29 @@ impl SimFs {
         self.0.lock().expect("because no holder panics")
     }
 
-    /// From now on every sync of this point does nothing: a mutant.
+    /// Makes every sync of this point do nothing from now on: a mutant.
     pub fn skip(&self, point: SyncPoint) {
         self.state().skipped.insert(point);
     }
 
-    /// How often each point was synced (or skipped): a point that is never reached proves nothing.
+    /// Counts the syncs of a point, skipped ones included: a point never reached proves nothing.
     pub fn synced(&self, point: SyncPoint) -> u64 {
         self.state().synced.get(&point).copied().unwrap_or(0)
     }
 
-    /// How many mutating calls there were.
+    /// Returns the number of mutating calls so far.
     pub fn calls(&self) -> u64 {
         self.state().calls
     }
 
-    /// The `k`-th mutating call from now on (from 1) and all after it fail with [`PowerCut`].
+    /// Fails the `k`-th mutating call from now (from 1) and all later ones with [`PowerCut`].
     pub fn crash_at(&self, k: u64) {
         let mut state = self.state();
         state.crash_at = Some(state.calls + k);
     }
 
-    /// The `k`-th mutating call from now on fails with an errno, once, or with all after it.
-    /// A full disk (ENOSPC, EDQUOT) hits only calls that need space.
+    /// Fails the `k`-th mutating call from now with an errno, once or with all later ones. A full
+    /// disk (ENOSPC, EDQUOT) affects only calls that need space.
     pub fn fail_at(&self, k: u64, errno: i32, for_ever: bool) {
         let mut state = self.state();
         state.fail = Some(Fail {
@@ -153,41 +153,41 @@ impl SimFs {
         });
     }
 
-    /// How many bytes are in use.
+    /// Returns the number of bytes in use.
     pub fn used(&self) -> u64 {
         self.state().live.used(disk::ROOT)
     }
 
-    /// From now on the disk has this many bytes, and a call that needs more fails with ENOSPC.
+    /// Limits the disk to this many bytes; a call that needs more fails with ENOSPC.
     pub fn limit_room(&self, bytes: u64) {
         self.state().room = Some(bytes);
     }
 
-    /// The clock jumps by so many seconds, forwards or back.
+    /// Moves the clock by this many seconds, forwards or backwards.
     pub fn jump(&self, seconds: i64) {
         self.state().tick += seconds;
     }
 
-    /// Neither crashes nor errors from now on.
+    /// Stops all injected crashes and errors.
     pub fn calm(&self) {
         let mut state = self.state();
         (state.crash_at, state.fail) = (None, None);
     }
 
-    /// True when the crash of [`SimFs::crash_at`] has happened.
+    /// Returns whether the crash of [`SimFs::crash_at`] has happened.
     pub fn crashed(&self) -> bool {
         let state = self.state();
         state.crash_at.is_some_and(|at| state.calls >= at)
     }
 
-    /// Makes everything durable, as a long quiet time does.
+    /// Makes everything durable, as happens on an idle machine after a while.
     pub fn settle(&self) {
         let mut state = self.state();
         state.durable = state.live.clone();
         state.pending.clear();
     }
 
-    /// Forces one file and its name to the disk whatever is skipped: for stand-ins of what
+    /// Forces one file and its name to the disk despite skipped points: for stand-ins of what
     /// another program does durably.
     pub fn force(&self, path: &RelPath) -> io::Result<()> {
         let mut state = self.state();
@@ -198,7 +198,7 @@ impl SimFs {
         Ok(())
     }
 
-    /// An independent copy, with what is pending and without injected faults.
+    /// Returns an independent copy, with pending effects and without injected faults.
     pub fn fork(&self) -> Self {
         let state = self.state();
         let copy = Self::on(state.live.clone(), state.skipped.clone());
@@ -210,8 +210,8 @@ impl SimFs {
         copy
     }
 
-    /// At most `limit` different disks that a power cut at this moment can leave, each booted:
-    /// no counters, no faults, the same skipped points. The same seed gives the same disks.
+    /// Returns at most `limit` different disks that a power cut at this moment can leave, each
+    /// booted: no counters, no faults, the same skipped points. The same seed gives the same disks.
     pub fn crash_states(&self, limit: usize, seed: u64) -> Vec<SimFs> {
         let state = self.state();
         let disks = crash::states(&state.durable, &state.pending, limit, seed);
@@ -222,12 +222,12 @@ impl SimFs {
         disks.into_iter().map(boot).collect()
     }
 
-    /// Every path with what is there now: `d`, `l` or `f`, permission bits, bytes.
+    /// Returns the entries by path: `d`, `l` or `f`, permission bits, bytes.
     pub fn tree(&self) -> BTreeMap<Vec<u8>, (char, u32, Vec<u8>)> {
         self.state().live.tree()
     }
 
-    /// For preparing tests: a file with its folders, neither counted nor durable before
+    /// For preparing tests: creates a file with its folders, neither counted nor durable before
     /// [`SimFs::settle`].
     pub fn put(&self, path: &str, bytes: &[u8]) {
         let faults = {
@@ -251,7 +251,7 @@ impl SimFs {
         (state.crash_at, state.fail, state.calls) = faults;
     }
 
-    /// For stand-ins of what is not under test: a sync of a folder that no mutant skips.
+    /// For stand-ins of code that is not under test: syncs a folder despite skipped points.
     pub fn sync_certainly(&self, dir: &RelPath) -> io::Result<()> {
         let mut state = self.state();
         let due = state.due_for(state.live.walk(dir)?);
@@ -260,7 +260,7 @@ impl SimFs {
         Ok(())
     }
 
-    /// For preparing tests: what [`SimFs::put`] does, durable at once.
+    /// For preparing tests: like [`SimFs::put`], but durable at once.
     pub fn put_synced(&self, path: &str, bytes: &[u8]) {
         self.put(path, bytes);
         let mut state = self.state();
@@ -277,7 +277,7 @@ impl SimFs {
         state.flush(|pending| pending.effect.file() == Some(ino) || due.contains(&pending.id));
     }
 
-    /// For looking: the bytes of a file, `None` when there is none.
+    /// For assertions: returns the bytes of a file, `None` when there is none.
     pub fn get(&self, path: &str) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         self.open(&RelPath::own(path))
@@ -289,7 +289,7 @@ impl SimFs {
 }
 
 impl State {
-    /// Counts a mutating call and injects what is due.
+    /// Counts a mutating call and injects the error that is due.
     fn enter(&mut self, call: Call) -> io::Result<()> {
         self.calls += 1;
         self.tick += 1;
@@ -312,7 +312,7 @@ impl State {
         Err(errno(fail.errno))
     }
 
-    /// Does something now, and remembers that it is not durable.
+    /// Applies an effect, and records it as not durable yet.
     fn act(&mut self, effect: Effect) -> u64 {
         self.live.apply(&effect);
         self.next_effect += 1;
@@ -324,7 +324,7 @@ impl State {
         self.next_effect
     }
 
-    /// A new inode. It exists on the disk at once; no name does.
+    /// Creates an inode. It exists on the disk at once, but without a name.
     fn inode(&mut self, node: Node, mode: u32) -> u64 {
         let (ino, now) = (self.next_ino, (self.tick, 0));
         self.next_ino += 1;
@@ -339,7 +339,7 @@ impl State {
         ino
     }
 
-    /// A new inode under a name that must be free.
+    /// Creates an inode under a name that must be free.
     fn make(&mut self, path: &RelPath, node: Node, mode: u32) -> io::Result<u64> {
         let slot = self.live.slot(path)?;
         if self.live.get(&slot).is_some() {
@@ -350,20 +350,20 @@ impl State {
         Ok(ino)
     }
 
-    /// The slot of a path, and the inode it names.
+    /// Returns the slot of a path, and the inode it names.
     fn named(&self, path: &RelPath) -> io::Result<(Slot, u64)> {
         let slot = self.live.slot(path)?;
         let ino = self.live.get(&slot).ok_or_else(|| errno(libc::ENOENT))?;
         Ok((slot, ino))
     }
 
-    /// Notes a sync; false when this point is skipped.
+    /// Counts a sync. Returns false when its point is skipped.
     fn reaches(&mut self, point: SyncPoint) -> bool {
         *self.synced.entry(point).or_default() += 1;
         !self.skipped.contains(&point)
     }
 
-    /// Makes durable what `due` picks, in order.
+    /// Makes the effects that `due` selects durable, in order.
     fn flush(&mut self, mut due: impl FnMut(&Pending) -> bool) {
         let (flushed, kept) = std::mem::take(&mut self.pending)
             .into_iter()
@@ -375,8 +375,8 @@ impl State {
         }
     }
 
-    /// The effects that a sync of a folder writes. A change of two folders takes along what
-    /// happened before it in the other one, as every journal does.
+    /// Returns the effects that a sync of a folder writes. A change of two folders includes what
+    /// happened before it in the other one, as in every journal.
     fn due_for(&self, dir: u64) -> HashSet<u64> {
         let (mut dirs, mut wanted, mut due) =
             (HashSet::from([dir]), HashSet::new(), HashSet::new());
@@ -405,11 +405,11 @@ impl State {
 }
 
 /// Runs `act` on forks of `base` (which should be settled) that crash at each mutating call in
-/// turn, and `look` on every disk that each crash can leave, at most `limit` a crash point.
-/// `look` gets the disk and whether `act` had reported success before the power went; it
-/// returns what is wrong. The last round lets `act` finish and then cuts the power.
+/// turn, and `look` on every disk that each crash can leave, at most `limit` per crash point.
+/// `look` gets the disk and whether `act` had reported success before the power went; it returns
+/// what is wrong. The last round lets `act` finish and then cuts the power.
 ///
-/// Returns the number of disks looked at, or the first complaint with the crash point.
+/// Returns the number of disks examined, or the first complaint with the crash point.
 pub fn sweep<T, E>(
     base: &SimFs,
     limit: usize,

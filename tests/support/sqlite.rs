@@ -1,4 +1,4 @@
-//! SQLite databases at any path, with what a process that died leaves beside them.
+//! SQLite databases at any path, with the side files that a dead process leaves.
 
 use std::{
     fs,
@@ -7,15 +7,15 @@ use std::{
 
 use rusqlite::Connection;
 
-/// What SQLite keeps beside a database.
+/// The suffixes of the files that SQLite keeps beside a database.
 pub const SIDES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// What lies beside a database under one end.
+/// Returns the path of a database's side file with this suffix.
 pub fn side(path: &Path, end: &str) -> PathBuf {
     PathBuf::from(format!("{}{end}", path.display()))
 }
 
-/// Opens a database whose log is folded in only when that is asked for; closing folds it in.
+/// Opens a database whose WAL is checkpointed only on request or when it is closed.
 pub fn open(path: &Path) -> Connection {
     let connection = Connection::open(path).unwrap();
     connection
@@ -26,7 +26,7 @@ pub fn open(path: &Path) -> Connection {
     connection
 }
 
-/// Makes a database with the table `t` and one row in it.
+/// Creates a database with the table `t` and one row in it.
 pub fn with_row(path: &Path, row: &str) {
     open(path)
         .execute_batch(&format!(
@@ -35,14 +35,14 @@ pub fn with_row(path: &Path, row: &str) {
         .unwrap();
 }
 
-/// Says another row, and closes.
+/// Changes the row, and closes.
 pub fn set_row(path: &Path, row: &str) {
     open(path)
         .execute_batch(&format!("UPDATE t SET x = '{row}'"))
         .unwrap();
 }
 
-/// Runs statements in a process that dies: what it left beside the database stays.
+/// Runs statements in a process that dies, which leaves its side files in place.
 pub fn crashed(path: &Path, mode: &str, sql: &str) {
     let scratch = tempfile::tempdir().unwrap();
     let there = scratch.path().join("d");
@@ -60,8 +60,8 @@ pub fn crashed(path: &Path, mode: &str, sql: &str) {
     }
 }
 
-/// What SQLite makes of a database and all that lies beside it, read from a copy so that nothing
-/// changes.
+/// Reads a copy of a database and all its side files with SQLite, after an integrity check, so that
+/// nothing changes.
 pub fn with_copy<T>(path: &Path, read: impl FnOnce(&Connection) -> T) -> T {
     let scratch = tempfile::tempdir().unwrap();
     let there = scratch.path().join("d");
@@ -78,7 +78,7 @@ pub fn with_copy<T>(path: &Path, read: impl FnOnce(&Connection) -> T) -> T {
     read(&connection)
 }
 
-/// The row of a database that [`with_row`] made.
+/// Returns the row of a database that [`with_row`] made.
 pub fn row(path: &Path) -> String {
     with_copy(path, |connection| {
         connection

@@ -1,5 +1,5 @@
-//! Where an operation is tried again and again: a sandbox that stays at one place and is put back
-//! to how it was, and everything that can be seen of it.
+//! A stage for repeated runs of an operation: a sandbox at a fixed place that can be reset, and
+//! everything that can be observed of it.
 
 use std::{fs, path::Path};
 
@@ -12,16 +12,16 @@ use super::{
     sandbox::Tree,
 };
 
-/// A sandbox at one place, and how it was.
+/// A sandbox at a fixed place, with its saved state.
 pub struct Stage {
     pub live: Sandbox,
     saved: TempDir,
-    /// What lies beside the repository.
+    /// The tree beside the repository.
     beside: Tree,
 }
 
 impl Stage {
-    /// Prepares an operation in a folder of its own below `parent`; `None` where it cannot be.
+    /// Prepares an operation in its own folder below `parent`; `None` where that is impossible.
     pub fn new(operation: &Operation, base: &Sandbox, parent: &Path) -> Option<Self> {
         let mut live = base.copy_below(parent);
         if !(operation.prepare)(&mut live) {
@@ -36,7 +36,7 @@ impl Stage {
         Some(stage)
     }
 
-    /// What is there now is what [`Stage::reset`] brings back.
+    /// Saves the current state, to which [`Stage::reset`] returns.
     pub fn save(&mut self) {
         self.saved = tempfile::tempdir().unwrap();
         let status = std::process::Command::new("cp")
@@ -49,12 +49,12 @@ impl Stage {
         self.beside = self.live.tree_beside();
     }
 
-    /// Puts everything back.
+    /// Restores the saved state.
     pub fn reset(&self) {
         self.live.become_copy_of(self.saved.path());
     }
 
-    /// What no operation may change and has changed: HOME and what lies beside it.
+    /// Lists changes where no operation may make any: HOME and the folders beside it.
     pub fn outside(&self) -> Vec<String> {
         let now = self.live.tree_beside();
         let changed = now
@@ -72,7 +72,7 @@ impl Stage {
     }
 }
 
-/// Everything that a fault could spoil, as far as two runs of the same operation agree on it.
+/// Reads everything that a fault could spoil, limited to what two runs of an operation agree on.
 pub fn state(sandbox: &Sandbox) -> State {
     let (mut state, mut set_up) = (State::default(), Vec::new());
     let built = |path: &str| {
@@ -112,10 +112,10 @@ pub fn state(sandbox: &Sandbox) -> State {
     state
 }
 
-/// What `init` writes beside the registry.
+/// The files that `init` writes beside the registry.
 const SET_UP: [&str; 3] = ["snapback.yaml", ".gitignore", ".gitattributes"];
 
-/// A manifest without what names a moment or a commit.
+/// Returns a manifest without the lines that contain a time or a commit.
 fn timeless(text: &str) -> String {
     let moment = |line: &&str| {
         !["created_at:", "git_commit:", "tagger:"]
@@ -125,7 +125,7 @@ fn timeless(text: &str) -> String {
     text.lines().filter(moment).collect::<Vec<_>>().join("\n")
 }
 
-/// The registry without the task, and the entry of the task.
+/// Returns the registry without the task, and the entry of the task.
 fn registry(sandbox: &Sandbox) -> (String, String) {
     let registry = if sandbox.exists("task_registry.json") {
         sandbox.read("task_registry.json")
@@ -140,20 +140,20 @@ fn registry(sandbox: &Sandbox) -> (String, String) {
     (registry.to_string(), entry.unwrap_or_default().to_string())
 }
 
-/// What is written down, by name.
+/// Reads the records, by name.
 fn records<'a>(
     sandbox: &Sandbox,
     manifests: impl Iterator<Item = &'a String>,
 ) -> std::collections::BTreeMap<String, String> {
     let (registry, entry) = registry(sandbox);
-    // Manifests name their time, and so do the objects that hold them.
+    // Manifests contain their time, and so do the objects that hold them.
     let plain = |text: String| {
         text.lines()
             .filter(|line| !line.contains("\tsnapshots/"))
             .collect::<Vec<_>>()
             .join("\n")
     };
-    // A repository that git cannot read is something to be seen, not the end of the looking.
+    // A repository that git cannot read is an observation, not a reason to stop observing.
     let said = |args: &[&str]| {
         let ran = sandbox.git(args);
         if ran.code == 0 {
@@ -204,7 +204,7 @@ fn records<'a>(
         .collect()
 }
 
-/// The names under which folders are stored.
+/// Returns the names under which folders are stored.
 fn stored(answer: &serde_json::Value) -> String {
     let mut names = Vec::new();
     collect_names(&answer["data"], &mut names);
@@ -212,7 +212,7 @@ fn stored(answer: &serde_json::Value) -> String {
     names.join("\n")
 }
 
-/// Every value of a key `name`.
+/// Collects every value of a key `name`.
 fn collect_names(value: &serde_json::Value, names: &mut Vec<String>) {
     match value {
         serde_json::Value::Object(map) => {
@@ -228,7 +228,7 @@ fn collect_names(value: &serde_json::Value, names: &mut Vec<String>) {
     }
 }
 
-/// Where registry, configuration, tag and manifest of the task disagree.
+/// Lists disagreements between registry, configuration, tag and manifest of the task.
 fn disagreement(sandbox: &Sandbox) -> Vec<String> {
     if !sandbox.exists("task_registry.json") {
         return vec!["there is no registry".into()];
@@ -271,7 +271,7 @@ fn disagreement(sandbox: &Sandbox) -> Vec<String> {
     wrong
 }
 
-/// Files that hold the value of the secret.
+/// Lists files that contain the value of the secret.
 pub fn secrets(sandbox: &Sandbox) -> Vec<String> {
     let mut found = Vec::new();
     for top in [sandbox.at(".git/snapback"), sandbox.at("snapshots")] {

@@ -1,6 +1,6 @@
-//! The story that every shape of a tree goes through: two releases, back, undo, redo, forward.
+//! The story that every shape of a tree goes through: two releases, rollback, undo, redo, forward.
 //!
-//! What the tree must be is recorded before anything happens, and never asked of snapback.
+//! The expected tree is recorded before anything happens, and never asked of snapback.
 
 use super::{
     Sandbox,
@@ -10,10 +10,10 @@ use super::{
 /// The folder of the task that the stories are about.
 pub const TASK: &str = "tasks/T01";
 
-/// A tree without times, and with git's idea of permissions: executable or not.
+/// A tree without times, and with permissions as git sees them: executable or not.
 pub type Shape = Vec<(String, char, bool, snapback::base::Digest)>;
 
-/// What of a tree a release keeps.
+/// Returns the part of a tree that a release keeps.
 pub fn shape(tree: &Tree) -> Shape {
     let one = |(path, entry): (&String, &Entry)| {
         (
@@ -35,7 +35,7 @@ pub struct Story<'a> {
 }
 
 impl<'a> Story<'a> {
-    /// Releases what is there as 1.0.0 and, changed, as 1.1.0.
+    /// Releases the current tree as 1.0.0 and, changed, as 1.1.0.
     #[track_caller]
     pub fn begin(sandbox: &'a Sandbox, change: impl FnOnce(&Sandbox)) -> Self {
         sandbox.release("T01", "1.0.0");
@@ -57,7 +57,7 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// Goes back, undoes and redoes it, and goes forward, and looks at everything each time.
+    /// Rolls back, undoes, redoes and goes forward, checking everything each time.
     #[track_caller]
     pub fn go(&self) {
         let sandbox = self.sandbox;
@@ -77,14 +77,14 @@ impl<'a> Story<'a> {
         self.assert_at("1.1.0");
     }
 
-    /// The tree is 1.0.0 in every respect.
+    /// Asserts that the tree is 1.0.0 in every respect.
     #[track_caller]
     pub fn assert_old(&self) {
         assert_same(&shape(&self.sandbox.tree_in(TASK)), &self.old);
         self.assert_at("1.0.0");
     }
 
-    /// git and snapback agree that the task is at a version, and nothing else changed.
+    /// Asserts that git and snapback agree on the task's version, and that nothing else changed.
     #[track_caller]
     fn assert_at(&self, version: &str) {
         let sandbox = self.sandbox;
@@ -100,7 +100,7 @@ impl<'a> Story<'a> {
     }
 }
 
-/// Two trees have the same shape.
+/// Asserts that two trees have the same shape.
 #[track_caller]
 pub fn assert_same(found: &Shape, expected: &Shape) {
     let only = |a: &Shape, b: &Shape| {
@@ -116,7 +116,7 @@ pub fn assert_same(found: &Shape, expected: &Shape) {
     );
 }
 
-/// Everything outside the task but what a rollback writes there.
+/// Reads everything outside the task, except what a rollback writes there.
 fn outside(sandbox: &Sandbox) -> Tree {
     let mut tree = sandbox.tree_outside(TASK);
     tree.retain(|path, _| path != "task_registry.json" && path != ".git");
@@ -147,8 +147,8 @@ pub fn set_version(sandbox: &Sandbox, version: &str) {
     sandbox.write(&path, (lines.join(end) + end).as_bytes());
 }
 
-/// The work tree is clean, the repository sound, HEAD's tree that of the release, the registry
-/// right.
+/// Asserts that the work tree is clean, the repository sound, HEAD's tree that of the release, and
+/// the registry right.
 #[track_caller]
 pub fn assert_released(sandbox: &Sandbox, version: &str) {
     assert_eq!(

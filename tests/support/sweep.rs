@@ -1,9 +1,9 @@
 //! One harness for every operation and every fault: the real program is disturbed at its mutating
-//! system calls, one run each, brought to its end, and judged by [`super::checker`].
+//! system calls, one per run, brought to its end, and judged by [`super::checker`].
 //!
-//! `SNAPBACK_SWEEP=full` visits every call of every operation with every fault; without it so many
-//! points of each operation are visited as the test says, the faults in turn.
-//! `SNAPBACK_SWEEP_POINTS` says another number, `SNAPBACK_SWEEP_SEED` begins elsewhere.
+//! `SNAPBACK_SWEEP=full` visits every call of every operation with every fault. Otherwise each test
+//! chooses how many points of an operation are visited, with the faults in turn;
+//! `SNAPBACK_SWEEP_POINTS` overrides that number, `SNAPBACK_SWEEP_SEED` starts elsewhere.
 
 mod faults;
 mod recovery;
@@ -29,18 +29,18 @@ use super::{
 
 pub use faults::{CUTS, FAULTS, Fault};
 
-/// A fault at a call; the name is that of the fault.
+/// The name of a fault, the fault, and the call at which it strikes.
 type Point = (&'static str, Fault, u64);
 
-/// True when the environment asks for a full sweep.
+/// Returns whether the environment asks for a full sweep.
 pub fn everything() -> bool {
     std::env::var("SNAPBACK_SWEEP").as_deref() == Ok("full")
 }
 
-/// What was looked at and what was wrong.
+/// The statistics and violations of a sweep.
 #[derive(Default)]
 pub struct Figures {
-    /// Runs by fault.
+    /// The number of runs by fault.
     pub runs: BTreeMap<&'static str, u64>,
     pub violations: Vec<String>,
 }
@@ -53,14 +53,14 @@ struct Trial<'a> {
     disk: Option<Disk>,
     old: State,
     new: State,
-    /// What is there when it starts: old, or what an interrupted operation left.
+    /// The state at the start: old, or left by an interrupted operation.
     start: State,
-    /// True when it takes back what was begun.
+    /// True when the operation undoes one that was begun.
     backwards: bool,
     calls: u64,
 }
 
-/// The program with these arguments in this repository.
+/// Returns the program with these arguments in this repository.
 fn target(program: &Path, sandbox: &Sandbox, argv: &[&str]) -> Target {
     let argv = std::iter::once(program.into())
         .chain(argv.iter().map(Into::into))
@@ -73,7 +73,7 @@ fn target(program: &Path, sandbox: &Sandbox, argv: &[&str]) -> Target {
 }
 
 impl<'a> Trial<'a> {
-    /// Prepares it, runs it once undisturbed, and looks at what it does.
+    /// Prepares the operation, runs it once undisturbed, and records what it does.
     fn new(
         operation: &'a Operation,
         program: &'a Path,
@@ -136,7 +136,7 @@ impl<'a> Trial<'a> {
         Some(trial)
     }
 
-    /// The points to visit; the last run of a full sweep is undisturbed.
+    /// Returns the points to visit; the last run of a full sweep is undisturbed.
     fn points(&self, faults: &[(&'static str, Fault)], visits: usize) -> Vec<Point> {
         let last = self.calls + 1;
         let number = |name: &str| {
@@ -159,7 +159,7 @@ impl<'a> Trial<'a> {
         );
         let one = |nth: usize| {
             let (name, fault) = faults[(nth + seed) % faults.len()];
-            // The golden section spreads the points of each fault over the whole run.
+            // The golden ratio spreads the points of each fault over the whole run.
             let spread = (u64::try_from(nth + seed).expect("because it is small") + 1)
                 .wrapping_mul(0x9e37_79b9_7f4a_7c15)
                 >> 32;
@@ -168,13 +168,13 @@ impl<'a> Trial<'a> {
         (0..visits).map(one).collect()
     }
 
-    /// Runs the operation with a fault, and again what it takes to bring it to its end.
+    /// Runs the operation with a fault, and then whatever brings it to its end.
     fn visit(&mut self, fault: Fault, k: u64) -> Vec<String> {
         self.stage.reset();
         if let Some(disk) = &self.disk {
             disk.sync();
         }
-        // Words and the document say the same; the document is asked in every third run.
+        // Text and JSON say the same; the JSON is checked in every third run.
         let as_json = k.is_multiple_of(3);
         let argv = [self.operation.argv, if as_json { &["--json"] } else { &[] }].concat();
         let (ran, cut) = self.disturb(&argv, fault, k);
@@ -185,8 +185,7 @@ impl<'a> Trial<'a> {
             ..Seen::default()
         };
         let finished = !ran.killed && !ran.at.starts_with("NO POWER CUT");
-        // After a failed sync nobody knows what is on the disk, so a failure is the only honest
-        // end.
+        // After a failed sync the contents of the disk are unknown, so only a failure is honest.
         let unknown = ran.exit != 0
             && ["fsync(", "fdatasync(", "syncfs("]
                 .iter()
@@ -227,7 +226,7 @@ impl<'a> Trial<'a> {
         vec![self.tell(&ran, &format!("{fault:?} at {k}"), &second, broken)]
     }
 
-    /// Disturbs the recovery of a fault that comes twice, too; where that was.
+    /// Disturbs the recovery too, for a fault that strikes twice. Returns where.
     fn disturb_again(&mut self, seen: &mut Seen, fault: Fault, k: u64) -> String {
         let mut second = String::new();
         if matches!(fault, Fault::Twice(_) | Fault::PowerCut { twice: true, .. }) {
@@ -243,7 +242,7 @@ impl<'a> Trial<'a> {
         second
     }
 
-    /// One violation: what was done, how it ended, and each promise that was broken.
+    /// Formats one violation: what was done, how it ended, and each promise that was broken.
     fn tell(&self, ran: &Ran, fault: &str, second: &str, broken: Vec<String>) -> String {
         let short = |text: String| text.chars().take(700).collect::<String>();
         let told = format!(
@@ -259,7 +258,7 @@ impl<'a> Trial<'a> {
             .fold(told, |told, what| told + "\n    " + &short(what))
     }
 
-    /// What a run that failed said, and what is there now.
+    /// Returns what a failed run said, and the state that it left.
     fn claim(&self, ran: &Ran, as_json: bool) -> Claim {
         let live = &self.stage.live;
         let (sentence, changed) = if as_json {
@@ -289,7 +288,7 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Runs a command with a fault; whether the power went at its end.
+    /// Runs a command with a fault. Returns the run and whether the power went at its end.
     fn disturb(&mut self, argv: &[&str], fault: Fault, k: u64) -> (Ran, bool) {
         let target = target(self.program, &self.stage.live, argv);
         let (mode, logged) = match fault {
@@ -310,11 +309,11 @@ impl<'a> Trial<'a> {
         (ran, true)
     }
 
-    /// What is the same for every operation.
+    /// Makes the observations that are the same for every operation.
     fn look(&self, seen: &mut Seen) {
         let live = &self.stage.live;
         if self.disk.is_some() {
-            // What nothing names may be torn: git, like gix, syncs no object before it has its
+            // Unreferenced objects may be torn: git, like gix, syncs no object before it has its
             // name.
             live.git(&["prune", "--expire=now"]);
         }
@@ -339,7 +338,7 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// The lines that speak of what was changed.
+/// Returns the lines about what was changed.
 pub fn last_words(text: &str) -> String {
     let marks = [
         "nothing was changed",
@@ -357,7 +356,7 @@ pub fn last_words(text: &str) -> String {
         .join("\n")
 }
 
-/// What a run said that it must not say.
+/// Records forbidden output of a run.
 fn note_words(seen: &mut Seen, ran: &Ran) {
     if ran.stderr.contains("panicked at") {
         seen.left.push(format!("a panic: {}", ran.stderr.trim()));
@@ -368,7 +367,7 @@ fn note_words(seen: &mut Seen, ran: &Ran) {
     }
 }
 
-/// The recovery of a visit: forward and back in turn.
+/// Returns the recovery of a visit: forward and back in turn.
 fn recovery(k: u64) -> &'static [&'static str] {
     if k.is_multiple_of(2) {
         &["op", "resume", "--yes"]
@@ -377,7 +376,7 @@ fn recovery(k: u64) -> &'static [&'static str] {
     }
 }
 
-/// Removes everything that can be made again.
+/// Removes all caches.
 fn without_caches(sandbox: &Sandbox) {
     for cache in [
         ".git/snapback/facts",
@@ -401,7 +400,7 @@ pub fn sweep(operation: &Operation, faults: &[(&'static str, Fault)], visits: us
     )
 }
 
-/// The same for any program that takes the operation's arguments, on disks made by `disk`.
+/// Sweeps any program that takes the operation's arguments, on disks made by `disk`.
 pub fn sweep_of(
     operation: &Operation,
     program: &Path,
@@ -441,7 +440,7 @@ pub fn sweep_of(
     figures.into_inner().unwrap()
 }
 
-/// Prints a line of the table for each fault, and fails when a promise was broken.
+/// Prints a table row for each fault, and fails when a promise was broken.
 pub fn report(what: &str, figures: &Figures) {
     for (fault, runs) in &figures.runs {
         let of_it = figures.violations.len();

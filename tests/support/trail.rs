@@ -1,4 +1,4 @@
-//! The audit log for tests: what an operation says, and what the log must say of it afterwards.
+//! The audit log for tests: what an operation reports, and what the log must contain afterwards.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use snapback::{
     },
 };
 
-/// A saying with this id, always the same.
+/// Returns a fixed report with this id.
 pub fn saying(id: &str, end: End) -> Said {
     Said {
         at: Timestamp::from_second(1_771_909_800).unwrap(),
@@ -49,7 +49,7 @@ pub fn saying(id: &str, end: End) -> Said {
     }
 }
 
-/// What an operation of the simulated world says.
+/// Returns what an operation of the simulated world reports.
 pub fn said(id: &OpId, ending: Ending<'_>) -> Said {
     let end = match ending {
         Ending::Done => End::Done,
@@ -59,8 +59,8 @@ pub fn said(id: &OpId, ending: Ending<'_>) -> Said {
     saying(&id.to_string(), end)
 }
 
-/// After a recovery the log is whole, and has exactly one line of every operation that is over;
-/// the newest one's says how it ended, or is still owed.
+/// Checks that after a recovery the log is whole, with exactly one line for every operation that is
+/// over; the newest operation's line says how it ended, or is still owed.
 pub fn judge(state: &Arc<dyn Fs>, newest: &OpId, done: bool) -> Result<(), String> {
     let trail = Trail::new(state.clone());
     let mut over = Vec::new();

@@ -1,8 +1,8 @@
 //! A repository on the simulated disk, and the real code that changes it: store, journal, steps.
 //!
 //! An operation is planned as the drafts do it (all bytes into the store first), begun, run, and
-//! after a crash recovered, by the very types the program uses; only the commit point is a
-//! stand-in, one synced name in `git/refs`. [`World::judge`] says which promise is broken.
+//! recovered after a crash by the very types the program uses; only the commit point is a stand-in,
+//! one synced name in `git/refs`. [`World::judge`] says which promise is broken.
 
 mod judge;
 mod ports;
@@ -37,13 +37,13 @@ pub use judge::Case;
 pub use ports::Below;
 use ports::{Commit, Stored};
 
-/// The files of a work tree: a letter (`f` or `l`), permission bits, bytes.
+/// The files of a work tree: type letter (`f` or `l`), permission bits, bytes.
 pub type Tree = BTreeMap<String, (char, u32, Vec<u8>)>;
 
 /// A sync that no mutant skips.
 type Sync = dyn Fn(&RelPath) -> io::Result<()>;
 
-/// Every path of a disk: kind, permission bits, bytes.
+/// Every path of a disk: type letter, permission bits, bytes.
 pub type Paths = BTreeMap<Vec<u8>, (char, u32, Vec<u8>)>;
 
 /// The ports of one repository on a disk.
@@ -58,7 +58,7 @@ pub struct World {
 }
 
 impl World {
-    /// Opens what is on a simulated disk.
+    /// Opens a simulated disk.
     pub fn on(sim: &SimFs) -> Self {
         let (look, sync) = (sim.clone(), sim.clone());
         Self::over(
@@ -68,7 +68,7 @@ impl World {
         )
     }
 
-    /// Opens what is on any disk, given how to see all of it and how to sync one folder.
+    /// Opens any disk, given a way to read all of it and to sync one folder.
     pub fn over(disk: Arc<dyn Fs>, look: Box<dyn Fn() -> Paths>, sync: Box<Sync>) -> Self {
         let state: Arc<dyn Fs> = Arc::new(Below(disk.clone(), "git/snapback"));
         let store = Arc::new(ChunkStore::local(state.clone(), RelPath::own("store")));
@@ -84,7 +84,7 @@ impl World {
         }
     }
 
-    /// A quiet disk with these files.
+    /// Creates a settled disk with these files.
     pub fn with(tree: &Tree) -> SimFs {
         let disk = SimFs::new();
         Self::fill(&disk, tree);
@@ -92,7 +92,7 @@ impl World {
         disk
     }
 
-    /// Makes an empty disk one with these files.
+    /// Writes these files to an empty disk.
     pub fn fill(disk: &dyn Fs, tree: &Tree) {
         for dir in ["work", "git/refs", "git/snapback"] {
             create_dir_all(disk, &RelPath::own(dir), 0o755).unwrap();
@@ -110,7 +110,7 @@ impl World {
         }
     }
 
-    /// Commits a pack of its own for each of these contents.
+    /// Commits each of these contents in its own pack.
     pub fn commit_each(&self, contents: std::ops::Range<u32>) {
         for content in contents {
             let session = self.store.begin();
@@ -119,7 +119,7 @@ impl World {
         }
     }
 
-    /// The files of the work tree, and the folders that hold none.
+    /// Returns the files of the work tree, and the folders without files.
     pub fn tree(&self) -> (Tree, Vec<String>) {
         let (mut files, mut dirs, mut used) = (Tree::new(), BTreeSet::new(), BTreeSet::new());
         for (path, (kind, mode, bytes)) in (self.look)() {
@@ -140,8 +140,8 @@ impl World {
         )
     }
 
-    /// Saves all bytes and writes down what would turn the tree into `target`; `aside` and
-    /// `bring` of the environment are left alone, its switch is a step of its own.
+    /// Saves all bytes and plans the change of the tree to `target`. `aside` and `bring` of the
+    /// environment are left alone; its switch is a separate step.
     pub fn plan(
         &self,
         target: &Tree,
@@ -170,7 +170,7 @@ impl World {
         })
     }
 
-    /// What turns the files of the work tree into those of `target`, with all bytes saved.
+    /// Plans the changes of the work tree's files to those of `target`, with all bytes saved.
     fn changes(&self, session: &PutSession, target: &Tree) -> Result<Vec<PathChange>, Failure> {
         let now = self.tree().0;
         let paths: BTreeSet<&String> = now
@@ -238,7 +238,7 @@ impl World {
         self.runner(log, operation).run()
     }
 
-    /// A runner as the program has it, with the audit log as its witness.
+    /// Returns a runner as in the program, with the audit log as its recorder.
     fn runner<'a>(&'a self, log: Log, operation: &'a Operation) -> Runner<'a> {
         let once = if log.records().len() > 1 {
             Once::PerhapsThere
@@ -253,7 +253,7 @@ impl World {
         Runner::new(log, self.steps(operation)).witnessed(Box::new(witness))
     }
 
-    /// What the disk's clock said when something was last written to the work tree.
+    /// Returns the disk's clock at the last write to the work tree.
     fn clock(&self) -> Option<i64> {
         let names = self.tree.list(&RelPath::root()).ok()?;
         let stats = names
@@ -262,13 +262,13 @@ impl World {
         stats.map(|stat| stat.mtime.0).max()
     }
 
-    /// What every command does first: leftovers of operations that never began go.
+    /// Removes leftovers of operations that never began, as every command does first.
     fn sweep(&self) -> Result<(), Failure> {
         create_dir_all(&*self.state, &RelPath::own("ops"), 0o700).map_err(verdict::Error::Io)?;
         Ok(history::sweep(&*self.state)?)
     }
 
-    /// `op resume` or `op abort`; `None` when nothing is unfinished.
+    /// Runs `op resume` or `op abort`; `None` when nothing is unfinished.
     pub fn recover(&self, resume: bool) -> Result<Option<Ended>, Failure> {
         history::sweep(&*self.state)?;
         let Some(found) = history::unfinished(&self.state)? else {
@@ -283,7 +283,7 @@ impl World {
         .map(Some)
     }
 
-    /// The newest operation whose intent was written, and how it ended (`None` = not over).
+    /// Returns the newest operation whose intent was written, and how it ended (`None` = not over).
     pub fn newest(&self) -> Result<Option<(Operation, Option<bool>)>, Failure> {
         for id in history::ids(&*self.state)?.iter().rev() {
             if let Some(found) = history::open(&self.state, id)? {
@@ -298,14 +298,14 @@ impl World {
         Ok(None)
     }
 
-    /// True when a record's exact bytes can be read from the store.
+    /// Returns whether a record's exact bytes can be read from the store.
     fn kept(&self, record: &FileRecord) -> bool {
         matches!(record.location, Location::Object(id) if self.store.verify(&id).is_ok() && id.0 == record.digest)
     }
 
-    /// True when a note in an operation's folder names stored bytes of a path.
+    /// Returns whether a note in an operation's folder names stored bytes of a path.
     pub fn keeps_stranger(&self, path: &str, bytes: &[u8]) -> bool {
-        // What `op kept` names, and the bytes that `op restore` writes.
+        // The bytes that `op kept` lists and `op restore` writes.
         let ids = history::ids(&*self.state).unwrap();
         let mut kept = ids.iter().flat_map(|op| notes(&*self.state, op).unwrap());
         kept.any(|note| {
@@ -317,7 +317,7 @@ impl World {
         })
     }
 
-    /// The counter of the newest operation; 0 = there is none.
+    /// Returns the counter of the newest operation; 0 when there is none.
     pub fn counter(&self) -> u64 {
         history::ids(&*self.state)
             .unwrap()
@@ -326,7 +326,7 @@ impl World {
     }
 }
 
-/// The word that a rollback says of the version that it leaves.
+/// Returns the verdict that a rollback records about the version that it leaves.
 fn held(id: &OpId, at: Timestamp) -> VerdictRecord {
     VerdictRecord {
         task: "T01".parse().unwrap(),
@@ -342,7 +342,7 @@ fn held(id: &OpId, at: Timestamp) -> VerdictRecord {
     }
 }
 
-/// What is said of every operation of these tests.
+/// Returns the description that all operations of these tests share.
 fn about(id: OpId, at: Timestamp) -> operation::About {
     operation::About {
         id,
@@ -364,7 +364,7 @@ fn about(id: OpId, at: Timestamp) -> operation::About {
     }
 }
 
-/// The name that the commit point makes.
+/// Returns the name that the commit point creates.
 fn reference(op: &OpId) -> RelPath {
     RelPath::own(format!("git/refs/{op}"))
 }

@@ -1,18 +1,18 @@
-//! One place knows command lines: rooms say what can be done next, `cli/advice.rs` how it is typed.
-//! A list of words anywhere else would be a hint that no test hands to the parser.
+//! Only one place knows command lines: rooms say what can be done next, `cli/advice.rs` how it is
+//! typed. A list of words anywhere else would be a hint that no test passes to the parser.
 
 use crate::sources::{sources, without_comments};
 
 /// The file that spells command lines.
 const SPELLING: &str = "src/cli/advice.rs";
 
-/// True for a file that is a test.
+/// Returns whether a file is a test.
 fn is_test(file: &str) -> bool {
     file.contains("/tests/") || file.ends_with("tests.rs")
 }
 
-/// How many lists of words in a source begin with the name of this program. In the room `cli`,
-/// where commands have their names, only what begins a list is one.
+/// Counts the lists of words in a source that begin with the name of this program. In the room
+/// `cli`, which holds the names of the commands, only the beginning of a list counts.
 fn command_lines(file: &str, text: &str) -> usize {
     if file == SPELLING || is_test(file) {
         return 0;

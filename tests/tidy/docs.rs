@@ -1,5 +1,5 @@
-//! The pages for readers name only what is there: pages and their headings, files of the
-//! repository, and tests.
+//! The documentation refers only to what exists: pages and their headings, files of the repository,
+//! and tests.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
 
 use crate::sources::{sources, top};
 
-/// Every page, by its path from the top.
+/// Returns every page by its path from the top.
 fn pages() -> BTreeMap<String, String> {
     let mut pages = BTreeMap::new();
     for folder in ["", "docs/", "hooks/", "snapshots/"] {
@@ -24,7 +24,7 @@ fn pages() -> BTreeMap<String, String> {
     pages
 }
 
-/// The anchor that a heading gets.
+/// Returns the anchor of a heading.
 fn anchor(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     text.chars()
@@ -33,7 +33,7 @@ fn anchor(heading: &str) -> String {
         .collect()
 }
 
-/// The path from the top that a relative one on a page means.
+/// Resolves a relative path on a page to a path from the top.
 fn resolve(page: &str, link: &str) -> String {
     let mut parts: Vec<&str> = page.split('/').collect();
     parts.pop();
@@ -48,7 +48,7 @@ fn resolve(page: &str, link: &str) -> String {
     parts.join("/").trim_end_matches('/').to_string()
 }
 
-/// The links of a page that lead nowhere.
+/// Lists the broken links of a page.
 fn broken_links(path: &str, text: &str, pages: &BTreeMap<String, String>) -> Vec<String> {
     let mut wrong = Vec::new();
     for part in text.split("](").skip(1) {
@@ -75,13 +75,13 @@ fn broken_links(path: &str, text: &str, pages: &BTreeMap<String, String>) -> Vec
     wrong
 }
 
-/// What stands between back-ticks.
+/// Returns the texts between backticks.
 fn code(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
         .flat_map(|line| line.split('`').skip(1).step_by(2))
 }
 
-/// `a::{b, c}` as `a::b` and `a::c`; nothing for what is no path of Rust.
+/// Expands `a::{b, c}` to `a::b` and `a::c`; returns nothing for text that is not a Rust path.
 fn paths(code: &str) -> Vec<String> {
     let is_path = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_:{}, ".contains(c);
     if !code.contains("::") || !code.chars().all(is_path) {
@@ -94,7 +94,7 @@ fn paths(code: &str) -> Vec<String> {
     names.map(|name| format!("{before}{name}")).collect()
 }
 
-/// True when a file has a function, or is or has a module, of this name.
+/// Returns whether a file has a function, or is or has a module, of this name.
 fn has(file: &str, text: &str, name: &str) -> bool {
     is_in(file, name)
         || [
@@ -106,14 +106,14 @@ fn has(file: &str, text: &str, name: &str) -> bool {
         .any(|form| text.contains(form))
 }
 
-/// True when a file is or belongs to the module of this name.
+/// Returns whether a file is or belongs to the module of this name.
 fn is_in(file: &str, name: &str) -> bool {
     file.trim_end_matches(".rs")
         .split('/')
         .any(|part| part == name)
 }
 
-/// True when there is something that a path of Rust, or its end, names.
+/// Returns whether an item exists that a Rust path, or its end, names.
 fn is_there(path: &str, sources: &BTreeMap<String, String>) -> bool {
     let names: Vec<&str> = path.split("::").collect();
     let (last, modules) = names.split_last().expect("it has parts");

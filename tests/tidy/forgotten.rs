@@ -1,11 +1,11 @@
-//! Nothing is forgotten: every file is a module of somebody, every command is in the README and in
-//! a test.
+//! Nothing is forgotten: every file is declared as a module, and every command is in the README and
+//! in a test.
 
 use std::{collections::BTreeMap, fs};
 
 use crate::sources::{code_only, crates, sources, top};
 
-/// The files whose module nobody declares. `top` is the crate's first file.
+/// Lists the files that no module declares. `top` is the root file of the crate.
 fn undeclared(files: &BTreeMap<String, String>, top: &str) -> Vec<String> {
     let folder = top.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut wrong = Vec::new();
@@ -53,7 +53,7 @@ fn no_module_is_forgotten() {
         let files = sources(&[&format!("crates/{name}/src")]);
         wrong.extend(undeclared(&files, &format!("crates/{name}/src/lib.rs")));
     }
-    // A test in a file that nobody declares would never run, and nobody would know.
+    // A test in an undeclared file would never run, and nobody would notice.
     let mut files = sources(&["tests"]);
     let tidy = files.split_off("tests/tidy/");
     wrong.extend(undeclared(&tidy, "tests/tidy/main.rs"));

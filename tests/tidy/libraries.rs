@@ -2,7 +2,7 @@
 
 use crate::sources::{code_only, sources, words};
 
-/// Outside libraries with one owner: the name's beginning, and the paths that may use it.
+/// Outside libraries with one owner: the prefix of the name, and the paths that may use it.
 const OWNERS: [(&str, &[&str]); 16] = [
     ("gix", &["crates/git/"]),
     ("zstd", &["crates/store/"]),
@@ -28,7 +28,7 @@ const OWNERS: [(&str, &[&str]); 16] = [
     ("ed25519_dalek", &["src/keys/"]),
 ];
 
-/// The outside libraries that a file uses though another room owns them.
+/// Lists the outside libraries that a file uses although another room owns them.
 fn foreign_libraries(file: &str, text: &str) -> Vec<String> {
     let code = code_only(text);
     let is = |word: &str, name: &str| {
@@ -69,7 +69,7 @@ fn outside_libraries_have_one_owner() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The one file of the product that may have unsafe code; its proofs stand in it.
+/// The only product file that may contain unsafe code, together with its proofs.
 const UNSAFE: &str = "crates/sha256-lanes/src/kernel.rs";
 
 #[test]

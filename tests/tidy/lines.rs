@@ -1,5 +1,5 @@
-//! How long files, functions and the lines of comments may be, and that the measure is rustfmt's
-//! own width: a wider line would make everything shorter and nothing simpler.
+//! Limits on the length of files, functions and comment lines, measured at rustfmt's own width: a
+//! wider line would make everything shorter and nothing simpler.
 
 use std::fs;
 
@@ -8,14 +8,14 @@ use crate::sources::{code_only, comments_only, sources, top, words};
 const MAX_FILE: usize = 500;
 
 const MAX_FUNCTION: usize = 70;
-/// A use case hands on what is asked for; what it takes more lines to say belongs to an engine.
+/// A use case passes on what is asked for; anything that takes more lines belongs to an engine.
 const MAX_USE_CASE: usize = 10;
 const MAX_COLUMNS: usize = 100;
 
-/// Where our sources lie.
+/// The folders of our sources.
 const FOLDERS: [&str; 4] = ["crates", "src", "tests", "fuzz/fuzz_targets"];
 
-/// The functions of a file that are longer than that: line, name, length.
+/// Returns the functions of a file that are longer than `most`: line, name, length.
 fn functions_over(most: usize, text: &str) -> Vec<(usize, String, usize)> {
     let code = code_only(text);
     let lines: Vec<&str> = code.lines().collect();
@@ -77,7 +77,7 @@ fn files_and_functions_are_short_and_files_say_what_they_are_for() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The lines of comments that are too long; addresses and tables cannot be broken.
+/// Returns the comment lines that are too long; addresses and tables cannot be broken.
 fn long_comments(text: &str) -> Vec<(usize, usize)> {
     let comments = comments_only(text);
     let is_whole = |comment: &str| {
@@ -107,7 +107,7 @@ fn lines_of_comments_fit_the_width() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The settings of rustfmt that change its width.
+/// Returns the settings of rustfmt that change its width.
 fn widths(settings: &str) -> Vec<&str> {
     let of_width = |line: &&str| {
         let key = line.split(['=', '#']).next().unwrap_or_default().trim();

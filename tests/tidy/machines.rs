@@ -1,10 +1,10 @@
-//! Nothing that git tracks names one machine, a private host, or a crate from elsewhere.
+//! No file that git tracks names a particular machine, a private host, or a crate from elsewhere.
 
 use std::{collections::BTreeMap, fs, process::Command};
 
 use crate::sources::top;
 
-/// The text files that git tracks, with their texts.
+/// Returns the text files that git tracks, with their contents.
 fn tracked() -> BTreeMap<String, String> {
     let output = Command::new("git")
         .args(["ls-files", "-z"])
@@ -26,8 +26,7 @@ fn tracked() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What in a line belongs to one machine only: a folder of its users, or a host that nobody else
-/// has.
+/// Returns the part of a line that belongs to one machine only: a user's folder, or a private host.
 fn of_one_machine(line: &str) -> Option<&'static str> {
     let folders = [
         concat!("/ho", "me/"),

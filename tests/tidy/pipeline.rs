@@ -1,5 +1,5 @@
-//! One pipeline: no room but that of the operator begins a journal or writes to the audit log.
-//! Whoever could, could also forget to say what was changed.
+//! One pipeline: only the operator's room begins a journal or writes to the audit log. Any other
+//! room could forget to say what was changed.
 
 use crate::sources::{code_only, sources};
 
@@ -11,7 +11,7 @@ const CALLS: [(&str, &[&str]); 4] = [
     (".audit().begin(", &["src/operate/"]),
 ];
 
-/// The calls of a file that its room may not make.
+/// Lists the calls of a file that its room may not make.
 fn foreign_calls(file: &str, text: &str) -> Vec<String> {
     let code: String = code_only(text).split_whitespace().collect();
     let is_foreign = |(call, rooms): &&(&str, &[&str])| {

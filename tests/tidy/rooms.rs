@@ -1,4 +1,4 @@
-//! The rooms of the house: each imports only from rows above its own.
+//! The layers of the rooms: each room imports only from rows above its own.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use crate::sources::{code_only, sources, words};
 
 /// The rooms by row. A room imports only from rows above its own, never from its own row.
 ///
-/// The first three rows are crates of their own, whose walls Cargo keeps, but for `records` and
-/// `stat_cache`.
+/// The first three rows, except `records` and `stat_cache`, are separate crates, whose boundaries
+/// Cargo enforces.
 const ROWS: [&[&str]; 17] = [
     &["base"],
     &["model", "policy"],
@@ -28,7 +28,7 @@ const ROWS: [&[&str]; 17] = [
     &["cli"],
 ];
 
-/// The rooms that a code names by `crate::room` or `crate::{room, …}`, with their lines.
+/// Returns the rooms that code names by `crate::room` or `crate::{room, …}`, with their lines.
 fn rooms_named(code: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (at, line, word) in words(code) {
@@ -70,12 +70,12 @@ fn rooms_named(code: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// The row of a room.
+/// Returns the row of a room.
 fn row(room: &str) -> Option<usize> {
     ROWS.iter().position(|rooms| rooms.contains(&room))
 }
 
-/// The room of a file below `src`; `None` for `lib.rs` and the programs, which may use all.
+/// Returns the room of a file below `src`; `None` for `lib.rs` and the programs, which may use all.
 fn room_of(file: &str) -> Option<&str> {
     let inner = file.strip_prefix("src/")?;
     match inner.split_once('/') {
@@ -87,7 +87,7 @@ fn room_of(file: &str) -> Option<&str> {
     }
 }
 
-/// What a file imports against the table.
+/// Lists the imports of a file that violate the table.
 fn wrong_imports(file: &str, text: &str) -> Vec<String> {
     let Some(room) = room_of(file) else {
         return Vec::new();
@@ -116,7 +116,7 @@ fn wrong_imports(file: &str, text: &str) -> Vec<String> {
             )),
         }
     }
-    // `super` may climb inside the room, never out of it; an inline module is one level more.
+    // `super` may climb inside the room, never out of it; an inline module adds one level.
     let depth = file.matches('/').count() - usize::from(file.ends_with("/mod.rs"));
     let inline = code
         .lines()
@@ -145,7 +145,7 @@ fn rooms_import_only_from_rows_above() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The first files of rooms whose `//!` names another row than the table does, or none.
+/// Lists the root files of rooms whose `//!` names another row than the table does, or none.
 fn wrong_rows(files: &BTreeMap<String, String>) -> Vec<String> {
     let mut wrong = Vec::new();
     for (file, text) in files {

@@ -1,4 +1,4 @@
-//! The sources as text: which there are, and what in one is code, comment or literal.
+//! The sources as text: which files exist, and which parts are code, comments or literals.
 
 use std::{
     collections::BTreeMap,
@@ -6,12 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The top of the repository.
+/// Returns the top of the repository.
 pub fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The names of the crates below `crates`.
+/// Returns the names of the crates below `crates`.
 pub fn crates() -> Vec<String> {
     let folder = fs::read_dir(top().join("crates")).expect("it lists");
     let name = |entry: fs::DirEntry| entry.file_name().into_string().expect("it is UTF-8");
@@ -20,7 +20,7 @@ pub fn crates() -> Vec<String> {
     names
 }
 
-/// Every Rust file below these folders: path from the top, text.
+/// Returns every Rust file below these folders: path from the top, text.
 pub fn sources(folders: &[&str]) -> BTreeMap<String, String> {
     let mut todo: Vec<PathBuf> = folders.iter().map(|folder| top().join(folder)).collect();
     let mut found = BTreeMap::new();
@@ -47,7 +47,7 @@ pub fn sources(folders: &[&str]) -> BTreeMap<String, String> {
     found
 }
 
-/// What a piece of a source is.
+/// The kind of a piece of source.
 #[derive(Clone, Copy, PartialEq)]
 enum Piece {
     Code,
@@ -56,7 +56,7 @@ enum Piece {
     Literal,
 }
 
-/// The pieces of a source in their order, each with where it ends.
+/// Splits a source into pieces, in order, each with its end.
 fn pieces(text: &str) -> Vec<(Piece, usize)> {
     let bytes = text.as_bytes();
     let mut found: Vec<(Piece, usize)> = Vec::new();
@@ -87,7 +87,7 @@ fn pieces(text: &str) -> Vec<(Piece, usize)> {
     found
 }
 
-/// Where a literal that begins at `at` ends; `at` itself when none does.
+/// Returns the end of a literal that begins at `at`, or `at` itself when none does.
 fn literal_end(text: &str, at: usize) -> usize {
     let bytes = text.as_bytes();
     match &bytes[at..] {
@@ -107,7 +107,7 @@ fn literal_end(text: &str, at: usize) -> usize {
     }
 }
 
-/// The text with everything but these pieces blanked; line ends stay.
+/// Blanks everything but these pieces; newlines stay.
 fn only(text: &str, wanted: &[Piece]) -> String {
     let mut from = 0;
     let mut kept = String::new();
@@ -124,22 +124,22 @@ fn only(text: &str, wanted: &[Piece]) -> String {
     kept
 }
 
-/// The text with comments, strings and character literals blanked; line ends stay.
+/// Blanks comments, strings and character literals; newlines stay.
 pub fn code_only(text: &str) -> String {
     only(text, &[Piece::Code])
 }
 
-/// The text with everything but comments blanked; line ends stay.
+/// Blanks everything but comments; newlines stay.
 pub fn comments_only(text: &str) -> String {
     only(text, &[Piece::Comment])
 }
 
-/// The text with comments blanked; line ends stay.
+/// Blanks comments; newlines stay.
 pub fn without_comments(text: &str) -> String {
     only(text, &[Piece::Code, Piece::Literal])
 }
 
-/// Where a string that begins at `at` ends.
+/// Returns the end of a string that begins at `at`.
 fn string_end(bytes: &[u8], at: usize) -> usize {
     let mut end = at + 1;
     while end < bytes.len() && bytes[end] != b'"' {
@@ -148,7 +148,7 @@ fn string_end(bytes: &[u8], at: usize) -> usize {
     (end + 1).min(bytes.len())
 }
 
-/// Where a raw string that begins at `at` ends; `at` itself when it is a raw identifier.
+/// Returns the end of a raw string that begins at `at`, or `at` itself for a raw identifier.
 fn raw_string_end(text: &str, at: usize) -> usize {
     let hashes = text[at + 1..]
         .bytes()
@@ -164,7 +164,7 @@ fn raw_string_end(text: &str, at: usize) -> usize {
         .map_or(text.len(), |len| begin + len + close.len())
 }
 
-/// The words of a code, each with where it begins and its line.
+/// Returns the words of code, each with its offset and line.
 pub fn words(code: &str) -> Vec<(usize, usize, &str)> {
     let mut found = Vec::new();
     let (mut begin, mut line) = (None, 1);

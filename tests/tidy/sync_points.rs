@@ -1,13 +1,12 @@
-//! Every place where bytes are forced to the disk has a name of its own, stands in its room's
-//! list, and the list is what a test of faults goes through: a point in no list has no test that
-//! fails without it.
+//! Every place where bytes are forced to the disk has its own name in its room's list, and a fault
+//! test goes through the list: without that, no test would fail if the sync were missing.
 
 use std::collections::BTreeMap;
 
 use crate::sources::sources;
 
-/// The points that a source declares, each with the name of its constant; a line that makes one in
-/// another form is an error.
+/// Returns the points that a source declares, each with the name of its constant; a point that is
+/// created in another form is an error.
 fn declared(text: &str) -> Result<BTreeMap<&str, &str>, &str> {
     let product = text.split("#[cfg(test)]").next().unwrap_or_default();
     let made = product
@@ -22,7 +21,7 @@ fn declared(text: &str) -> Result<BTreeMap<&str, &str>, &str> {
     made.map(|line| parts(line).ok_or(line)).collect()
 }
 
-/// The constants in a source's list of points.
+/// Returns the constants in a source's list of points.
 fn listed(text: &str) -> Vec<&str> {
     let list = text
         .split_once("pub const SYNC_POINTS: [SyncPoint; ")
@@ -34,7 +33,7 @@ fn listed(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// What is wrong with the points of some sources; `tests` are the texts of the tests of faults.
+/// Lists errors in the points of some sources; `tests` are the texts of the fault tests.
 fn wrong_points(files: &BTreeMap<String, String>, tests: &[&String]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut owners: BTreeMap<&str, &str> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Few bytes that claim or become many: refused in the memory and the time of an honest command.
+//! Few bytes that claim or become many: refused in the memory and time of an honest command.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::support::Sandbox;
 
-/// A tree that names the tree before it ten times, so often: ten files become ten to that power.
+/// Creates nested trees that each name the one below ten times: ten to the power of `levels`.
 fn bomb(sandbox: &Sandbox, levels: u32, leaf: &[u8]) -> String {
     let mut below = hash_object(sandbox, "tree", leaf);
     for _ in 0..levels {
@@ -58,7 +58,7 @@ fn a_bomb_beside_the_tasks_costs_nothing() {
 fn trees_ten_thousand_deep() {
     let sandbox = target();
     let blob = hash_object(&sandbox, "blob", b"x\n");
-    // git's own importer makes 2,000 levels at a time, below which it is given the ones before.
+    // git's own importer creates 2,000 levels at a time, each batch given the levels before.
     let (mut lowest, mut trees) = (format!("100644 {blob}"), Vec::new());
     let levels = vec!["d"; 2000].join("/");
     for _ in 0..5 {
@@ -85,7 +85,7 @@ fn trees_ten_thousand_deep() {
     }
 }
 
-/// A loose object that says any size: a stored block of zlib, whose checksum nobody gets to.
+/// Writes a loose object that claims any size: a stored zlib block with an unreached checksum.
 fn claim(sandbox: &Sandbox, kind: &str, size: u64, id: &str) {
     let bytes = [
         format!("{kind} {size}\0").as_bytes(),
@@ -161,13 +161,13 @@ fn sparse_files_of_a_tebibyte() {
             .unwrap();
         println!("{name}");
         for command in [SNAP, BACK, &["status"]] {
-            // A rollback saves what it overwrites, a tebibyte too.
+            // A rollback saves what it overwrites, even a tebibyte.
             if command == BACK && name.starts_with("tasks/") {
                 continue;
             }
-            // Hashing all before and after would take as long as the attack wants: only the answer
-            // is judged. What has to read the whole file may reach its time limit, and stops safely
-            // then.
+            // Hashing everything before and after would take as long as the attack wants: only the
+            // answer is judged. A command that has to read the whole file may reach its time limit,
+            // and stops safely then.
             let ran = bounded(&copy, &[&["--timeout", "3s"], command].concat());
             println!("{}{}[{}]", ran.stdout, ran.stderr, ran.code);
             assert!([0, 2, 4, 6, 7, 8, 124].contains(&ran.code), "{ran:?}");

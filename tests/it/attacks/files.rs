@@ -1,4 +1,4 @@
-//! What may stand at the end of a path: links, hard links, devices, sockets, bits of modes.
+//! Unexpected kinds of files at the end of a path: links, hard links, devices, sockets, mode bits.
 
 use std::{
     fs,
@@ -33,11 +33,11 @@ fn devices_pipes_and_sockets_are_neither_read_nor_replaced() {
                 "device" => {
                     super::does(&sandbox, Command::new("mknod").args([name, "c", "1", "5"]));
                 }
-                // The path of a socket is short; from the folder of the work tree it is.
+                // The length of a socket's path is limited; this one is short enough.
                 _ => listener = Some(UnixListener::bind(sandbox.at(name)).unwrap()),
             }
             println!("{what} at {name}");
-            // Beside the release a FIFO is nobody's business; in its place it is in the way.
+            // A FIFO beside the release does not matter; in the place of a file it is an obstacle.
             withstands(
                 &sandbox,
                 &[0, 2, 4, 6, 8],
@@ -55,7 +55,7 @@ fn devices_pipes_and_sockets_are_neither_read_nor_replaced() {
                 &[&["--timeout", "20s"], SNAP].concat(),
                 &[],
             );
-            // A registry that nobody can read keeps no task from going back; it stays as it is.
+            // An unreadable registry prevents no rollback, and stays as it is.
             let codes: &[i32] = if name == "task_registry.json" {
                 &[0]
             } else {

@@ -1,4 +1,4 @@
-//! Names that are commands, options or escapes somewhere: one list, for everything that is named.
+//! Names that are commands, options or escapes somewhere: one list, used for everything named.
 
 mod words;
 
@@ -23,7 +23,7 @@ use crate::support::{
     sandbox::{finish, snapback_program},
 };
 
-/// Two hundred names and more that were never honest.
+/// Returns more than two hundred hostile names.
 pub fn hostile() -> Vec<Vec<u8>> {
     let mut names: Vec<Vec<u8>> = WORDS.iter().map(|word| word.as_bytes().to_vec()).collect();
     names.extend((1..32_u8).chain([127]).map(|byte| vec![b'c', byte, b'd']));
@@ -56,12 +56,12 @@ fn the_list_is_long_and_says_nothing_twice() {
     );
 }
 
-/// A word of a command line with a name after it.
+/// Returns a command-line word followed by a name.
 fn with(word: &str, name: &[u8]) -> OsString {
     OsStr::from_bytes(&[word.as_bytes(), name].concat()).to_os_string()
 }
 
-/// No command ran, and no file was made by one.
+/// Asserts that no command ran, by the files that it would have made.
 #[track_caller]
 fn assert_no_command_ran(sandbox: &Sandbox) {
     let made: Vec<_> = sandbox
@@ -105,7 +105,7 @@ fn as_a_task_or_a_version_that_is_asked_for() {
             ],
         ];
         for (nth, order) in orders.iter().enumerate() {
-            // Right words among the wrong ones: a version that is free, and one that is there.
+            // Valid words among the hostile ones: an unused version, and an existing one.
             if name == b"1.2.0"
                 || name == b"v1.2.0"
                 || name == b"HEAD"
@@ -166,7 +166,7 @@ fn as_the_names_of_tags_and_branches_of_others() {
     }
     assert!(made > 200, "git takes most of them: {made}");
     for look in LOOKS {
-        // One of them is `T01-v1.2.0`, which says that it is a release and has no manifest.
+        // One of them is `T01-v1.2.0`, which claims to be a release and has no manifest.
         withstands(&sandbox, &[0, 3, 4, 8], look, &[]);
     }
     withstands(&sandbox, &[0], BACK, &[]);
@@ -174,7 +174,7 @@ fn as_the_names_of_tags_and_branches_of_others() {
     sandbox.write("tasks/T01/signal.py", b"third\n");
     sandbox.release("T01", "7.7.7");
     assert_no_command_ran(&sandbox);
-    // What git would not write, some other program may have packed.
+    // git would not write these names, but another program may have packed them.
     sandbox.write(".git/packed-refs", &packed);
     for look in LOOKS {
         withstands(&sandbox, &[0, 3, 4, 5, 8], look, &[]);
@@ -183,7 +183,7 @@ fn as_the_names_of_tags_and_branches_of_others() {
     assert_no_command_ran(&sandbox);
 }
 
-/// A look shows names, and nothing that a terminal would act on.
+/// Asserts that a command shows names, and nothing that a terminal would act on.
 fn assert_shown_escaped(sandbox: &Sandbox, look: &[&str]) {
     let shown = withstands(sandbox, &[0], look, &[]);
     let raw =
@@ -248,7 +248,7 @@ fn as_files_of_a_task_they_come_back_to_the_byte() {
         sandbox.tree().into_keys().collect::<Vec<_>>(),
         second.into_keys().collect::<Vec<_>>()
     );
-    // What a file called `.gitmodules` says here is no list of modules, which git remarks.
+    // A file called `.gitmodules` is no list of modules here, which git remarks.
     let unsound: Vec<_> = sandbox
         .unsound()
         .into_iter()
@@ -263,7 +263,7 @@ fn as_files_of_a_task_they_come_back_to_the_byte() {
     assert_no_command_ran(&sandbox);
 }
 
-/// Names that some system cannot write, and what the refusal says of each.
+/// Names that some system cannot write, and the reason given by the refusal.
 const UNPORTABLE: [(&str, &str); 9] = [
     ("CON", "device"),
     ("sub/nul.txt", "device"),
@@ -317,7 +317,7 @@ fn names_that_windows_cannot_write_are_refused_where_the_settings_say_so() {
             fs::remove_file(sandbox.at(&path)).unwrap();
         }
     }
-    // Without the setting it is a remark, and every file comes back.
+    // Without the setting there is only a remark, and every file comes back.
     set(false);
     let ran = sandbox
         .run_line("create-snapshot -t T01 --version 1.1.0 --yes")
@@ -341,7 +341,7 @@ fn names_that_windows_cannot_write_are_refused_where_the_settings_say_so() {
     );
 }
 
-/// Messages of releases that were never honest.
+/// Hostile messages of releases.
 const MESSAGES: [&str; 7] = [
     "-x",
     "$(touch pwned)",
@@ -419,7 +419,7 @@ proptest! {
 
     #[test]
     fn what_is_named_is_harmless(bytes in prop::collection::vec(any::<u8>(), 0..40), pick in any::<prop::sample::Index>(), at in any::<prop::sample::Index>()) {
-        // Random bytes alone never come near: half of a run is a hostile name with a piece put in.
+        // Random bytes alone never come close: half of a run is a hostile name with an insertion.
         let names = hostile();
         let base = &names[pick.index(names.len())];
         let cut = at.index(base.len() + 1);

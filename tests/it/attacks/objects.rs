@@ -1,11 +1,11 @@
-//! References, tags and commits that lead nowhere, in circles, or to something else.
+//! References, tags and commits that lead nowhere, in circles, or to an unexpected object.
 
 use std::fs;
 
 use super::{BACK, LOOKS, SNAP, bounded, hash_object, target, withstands};
 use crate::support::Sandbox;
 
-/// Puts a reference on any id, unasked.
+/// Points a reference to any id, without checks.
 fn point(sandbox: &Sandbox, reference: &str, to: &str) {
     let packed = fs::read_to_string(sandbox.at(".git/packed-refs")).unwrap_or_default();
     let kept: Vec<&str> = packed
@@ -18,7 +18,7 @@ fn point(sandbox: &Sandbox, reference: &str, to: &str) {
     sandbox.write(&format!(".git/{reference}"), format!("{to}\n").as_bytes());
 }
 
-/// All commands, with every answer that is not a success or a clear refusal excluded.
+/// Runs all commands; each must succeed or refuse clearly.
 fn judge(sandbox: &Sandbox, what: &str) {
     println!("--- {what}");
     for look in LOOKS {
@@ -67,8 +67,7 @@ fn a_release_tag_that_leads_elsewhere() {
         ]
         .contains(&what)
         {
-            // It leads nowhere, as one that was deleted: the second reference has what was
-            // released.
+            // It leads nowhere, as after a deletion: the second reference has what was released.
             assert_eq!(
                 (ran.code, back.read("tasks/T01/signal.py")),
                 (0, released.clone()),
@@ -283,8 +282,7 @@ fn the_tag_of_another_release_or_task_is_refused() {
             BACK,
             &["was moved", "refs/snapback/keep/T01/1.0.0"],
         );
-        // Where nothing keeps the tag that was there, the manifest is not the one that this one
-        // names.
+        // Without a copy of the earlier tag, the manifest is not the one that this tag names.
         copy.git(&["update-ref", "-d", "refs/snapback/keep/T01/1.0.0"])
             .expect(0);
         withstands(&copy, &[4], BACK, &["sha256:"]);
@@ -293,7 +291,7 @@ fn the_tag_of_another_release_or_task_is_refused() {
         let copy = sandbox.copy();
         let name = |tag: &str| format!("snapshots/snapshot-{tag}.yaml");
         fs::copy(copy.at(&name(from)), copy.at(&name(to))).unwrap();
-        // The copy is no authority: it is told, and what the tag names comes back.
+        // The copy is not authoritative: it is reported, and the tag's manifest is restored.
         withstands(&copy, &[4], LOOK, &["changed"]);
         copy.git(&["commit", "-qam", "mixed"]).expect(0);
         withstands(&copy, &[4], LOOK, &["changed"]);

@@ -1,11 +1,11 @@
-//! Texts that parsers choke on, in every file that a repository's author may write.
+//! Hostile texts for parsers, in every file that a repository's author may write.
 
 use std::fmt::Write as _;
 
 use super::{BACK, SNAP, bounded, target, withstands};
 use crate::support::Sandbox;
 
-/// YAML texts that were never honest; none of them is a configuration with a version.
+/// Returns hostile YAML texts; none of them is a configuration with a version.
 fn yaml() -> Vec<(&'static str, Vec<u8>)> {
     let mut bomb = String::from("version: 1\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     let mut merges = String::from("version: 1\nb: &b {a: 1}\nc:\n");
@@ -50,7 +50,7 @@ fn yaml() -> Vec<(&'static str, Vec<u8>)> {
     large.into_iter().chain(small).collect()
 }
 
-/// The same, as short as can be.
+/// The shortest hostile YAML texts.
 const SMALL_YAML: &[(&str, &[u8])] = &[
     ("the same key twice", b"version: 1\nversion: 2\n"),
     (
@@ -87,7 +87,7 @@ const SMALL_YAML: &[(&str, &[u8])] = &[
     ("a scalar", b"7\n"),
 ];
 
-/// JSON texts that were never honest.
+/// Returns hostile JSON texts.
 fn json() -> Vec<(&'static str, Vec<u8>)> {
     let task = |entry: &str| format!("{{\"tasks\": {{\"T01\": {entry}}}}}").into_bytes();
     vec![
@@ -118,7 +118,7 @@ fn json() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// What a command must do with a text: say what is wrong and change nothing, or work.
+/// Asserts that each command works, or says what is wrong and changes nothing.
 fn judge(sandbox: &Sandbox, what: &str) {
     println!("--- {what}");
     for command in [&["status"][..], SNAP, BACK] {
@@ -137,7 +137,7 @@ fn configurations_of_a_task() {
     for (what, text) in yaml() {
         let sandbox = origin.copy();
         sandbox.write("tasks/T01/config.yaml", &text);
-        // A release must never be made of what has no version.
+        // A task without a version must never be released.
         let ran = bounded(&sandbox, &["create-snapshot", "-t", "T01", "--yes"]);
         assert!([2, 4, 6, 7, 8].contains(&ran.code), "{what}: {ran:?}");
         judge(&sandbox, what);

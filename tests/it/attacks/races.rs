@@ -1,6 +1,6 @@
-//! A folder is swapped for a link to the outside, over and over, while snapback works below it.
+//! A folder is repeatedly swapped for a link to the outside while snapback works below it.
 //!
-//! `SNAPBACK_RACE_ROUNDS` sets how many rounds there are; the field's figure is 400,000.
+//! `SNAPBACK_RACE_ROUNDS` sets the number of rounds; the usual figure in the field is 400,000.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use snapback::base::{Fs, RelPath, Root, SyncPoint};
 
 use super::{BACK, bounded, target};
 
-/// How many rounds there are, unless the environment says otherwise.
+/// The number of rounds, unless the environment sets another one.
 const ROUNDS: u64 = 20_000;
 
 fn rounds() -> u64 {
@@ -27,8 +27,8 @@ fn rounds() -> u64 {
         .unwrap_or(ROUNDS)
 }
 
-/// Swaps two names until it is told to stop and counts it. With a pause the folder is in its place
-/// most of the time, so that what is planned is begun, and the link comes while it is written.
+/// Swaps two names until told to stop, and counts the swaps. With a pause the folder is in its
+/// place most of the time, so that a plan is begun and the link appears during the writing.
 fn swap(a: &Path, b: &Path, pause: Duration, stop: &AtomicBool, swaps: &AtomicU64) {
     while !stop.load(Ordering::Relaxed) {
         for _ in 0..2 {
@@ -41,7 +41,7 @@ fn swap(a: &Path, b: &Path, pause: Duration, stop: &AtomicBool, swaps: &AtomicU6
     }
 }
 
-/// What lies in a folder: names, kinds, bytes.
+/// Reads a folder: names, kinds, bytes.
 fn content(dir: &Path) -> Vec<(String, bool, Vec<u8>)> {
     let one = |entry: std::io::Result<fs::DirEntry>| {
         let path = entry.unwrap().path();
@@ -61,8 +61,8 @@ fn content(dir: &Path) -> Vec<(String, bool, Vec<u8>)> {
     all
 }
 
-/// Every operation of the port on names that are inside and outside, and a look at what was read.
-/// Returns how many of them worked.
+/// Runs every operation of the port on names inside and outside, and checks what was read. Returns
+/// how many operations succeeded.
 fn operate(root: &Root, round: u64) -> u64 {
     let path = |name: &str| RelPath::own(format!("d/{name}"));
     let (x, y, made, dir, link) = (
@@ -123,7 +123,7 @@ fn operate(root: &Root, round: u64) -> u64 {
         ok(root.remove_file(name).is_ok());
     }
     ok(root.remove_dir(&dir).is_ok());
-    // A move across the swapped folder: what is at the top goes in, and comes out.
+    // A move across the swapped folder: a file at the top goes in, and comes out.
     ok(root.rename(&RelPath::own("top"), &path("top")).is_ok());
     ok(root.rename(&path("top"), &RelPath::own("top")).is_ok());
     worked
@@ -164,7 +164,7 @@ fn no_operation_escapes_while_its_folder_is_swapped() {
                 assert_eq!(content(&outside), before, "round {round}");
             }
             for name in ["d/top", "swap/top"] {
-                // A move that ended inside is taken back by hand, wherever its folder is now.
+                // A move that ended inside is reverted by hand, wherever its folder is now.
                 if !inside.join("top").exists()
                     && !inside.join("d").is_symlink()
                     && inside.join(name).exists()
@@ -185,7 +185,7 @@ fn no_operation_escapes_while_its_folder_is_swapped() {
     );
 }
 
-/// Ends the thread that swaps, also when a test fails.
+/// Stops the swapping thread, even when a test fails.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -199,7 +199,7 @@ fn a_rollback_never_writes_where_a_swapped_folder_leads() {
     let origin = target();
     let swaps = AtomicU64::new(0);
     let mut ends = std::collections::BTreeMap::<i32, usize>::new();
-    // As many processes as it takes for a few thousand swaps around them.
+    // Enough processes for a few thousand swaps around them.
     for nth in 0..rounds() / 2000 {
         let sandbox = origin.copy();
         let outside = sandbox.home().join("outside");
@@ -234,7 +234,7 @@ fn a_rollback_never_writes_where_a_swapped_folder_leads() {
             assert!(!ran.stderr.contains("panicked"), "{ran:?}");
         });
         assert_eq!(content(&outside), before, "nothing outside changed");
-        // With the folder back in its place, whatever was begun is finished or taken back.
+        // With the folder back in its place, a begun operation is finished or undone.
         if sandbox.at(folder).is_symlink() {
             renameat_with(CWD, sandbox.at(folder), CWD, &link, RenameFlags::EXCHANGE).unwrap();
         }

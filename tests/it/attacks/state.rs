@@ -1,4 +1,4 @@
-//! State that somebody planted: plans and journals that want to be finished, links for folders.
+//! Planted state: plans and journals to be finished, links in place of folders.
 
 use std::{fs, os::unix::fs::symlink};
 
@@ -10,7 +10,7 @@ use snapback::{
 use super::{BACK, SNAP, target, withstands};
 use crate::support::Sandbox;
 
-/// The newest operation's folder.
+/// Returns the newest operation's folder.
 fn newest(sandbox: &Sandbox) -> String {
     let mut names: Vec<_> = fs::read_dir(sandbox.at(".git/snapback/ops"))
         .unwrap()
@@ -27,8 +27,8 @@ fn newest(sandbox: &Sandbox) -> String {
         .to_string()
 }
 
-/// A copy of the last rollback that was begun and not finished, with its plan changed; all
-/// checksums fit.
+/// Plants a copy of the last rollback, begun but unfinished, with a changed plan and valid
+/// checksums.
 fn plant(sandbox: &Sandbox, change: impl Fn(&str) -> String) {
     let done = newest(sandbox);
     let plan = String::from_utf8(sandbox.read(&format!("{done}/plan.json"))).unwrap();
@@ -102,7 +102,7 @@ fn a_planted_plan_writes_only_what_its_task_owns() {
     ] {
         for command in [&["op", "resume"][..], &["op", "abort"]] {
             let sandbox = origin.copy();
-            // A copy lies elsewhere, and a plan names its work tree.
+            // The copy lies elsewhere, and a plan names its work tree.
             let here = |plan: &str| {
                 plan.replace(
                     origin.root().to_str().unwrap(),
@@ -116,18 +116,18 @@ fn a_planted_plan_writes_only_what_its_task_owns() {
             withstands(&sandbox, &[13], command, &[bad, why]);
         }
     }
-    // Untouched, it is a plan like any other.
+    // Unchanged, it is a plan like any other.
     plant(&origin, str::to_string);
     origin.snapback(&["op", "abort"]).expect(0);
 }
 
-/// The value of a reference, or nothing.
+/// Returns the value of a reference, or nothing.
 fn value(sandbox: &Sandbox, name: &str) -> String {
     sandbox.git(&["rev-parse", "-q", "--verify", name]).stdout
 }
 
-/// The plan of an undo, which has a branch, a safety reference and a verdict: what of it is
-/// replaced, by what, which name a refusal then says, and why.
+/// Changes to the plan of an undo, which has a branch, a safety reference and a verdict: the text
+/// replaced, its replacement, the name in the refusal, and the reason.
 const FOREIGN_NAMES: [(&str, &str, &str, &str); 5] = [
     (
         "\"refs/heads/main\"",
@@ -176,7 +176,7 @@ fn a_planted_plan_moves_no_names_and_says_no_verdicts_but_its_own() {
             )
         };
         plant(&sandbox, |plan| {
-            // Its head says its task, too: what is changed comes after that.
+            // The head contains the task as well; the change is made after it.
             let (head, steps) = plan.split_once("\"steps\"").unwrap();
             assert!(steps.contains(own), "{own}: {plan}");
             format!("{}\"steps\"{}", here(head), steps.replace(own, bad))

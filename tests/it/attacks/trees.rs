@@ -1,4 +1,4 @@
-//! Trees made to leave the tree, written as git itself would refuse to write them.
+//! Trees that try to leave the tree, written as git itself would refuse to write them.
 
 use std::{fs, os::unix::fs::symlink};
 
@@ -6,7 +6,7 @@ use snapback::base::RelPath;
 
 use super::{BACK, LOOKS, SNAP, hash_object, head_with, release_with, target, withstands};
 
-/// Names in a tree that no release can hold, in every spelling that some file system takes for one.
+/// Returns names that no release can hold, in every spelling that some file system equates.
 fn escapes() -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = [
         "..",
@@ -48,7 +48,7 @@ fn escapes() -> Vec<Vec<u8>> {
     .iter()
     .map(|name| name.as_bytes().to_vec())
     .collect();
-    // HFS+ ignores these wherever they stand.
+    // HFS+ ignores these anywhere in a name.
     for ignored in [
         '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{206a}',
         '\u{206f}', '\u{feff}',
@@ -75,7 +75,7 @@ fn no_name_of_a_tree_leads_out() {
             "{}",
             name.escape_ascii()
         );
-        // The empty name cannot be told from the end of a mode by git; the others all can.
+        // git cannot tell the empty name from the end of a mode; it can tell all others.
         if nth % 6 != 0 || name.is_empty() {
             continue;
         }
@@ -153,7 +153,7 @@ fn a_link_in_the_work_tree_that_leads_into_git() {
     symlink("../../.git", sandbox.at("tasks/T01/lib")).unwrap();
     withstands(&sandbox, &[0], BACK, &["tasks/T01/lib"]);
     assert!(!sandbox.exists(".git/rules.py"));
-    // The link itself is saved and makes room; an undo brings it back.
+    // The link itself is saved and replaced; an undo restores it.
     let lib = sandbox.at("tasks/T01/lib");
     assert!(fs::symlink_metadata(&lib).unwrap().is_dir());
     sandbox.snapback(&["undo", "--yes"]).expect(0);

@@ -1,5 +1,5 @@
-//! What surrounds the program: who the user is, hooks, and standard streams that are closed or
-//! full.
+//! The environment of the program: the user's identity, hooks, and standard streams that are closed
+//! or full.
 
 use std::{
     fs,
@@ -220,8 +220,8 @@ fn streams_that_are_closed() {
             "{args}: {ran:?}"
         );
     }
-    // With descriptors 0 to 2 closed, files that are opened must not land on them and be written
-    // over by messages.
+    // With descriptors 0 to 2 closed, opened files must not get them and be overwritten by
+    // messages.
     let ran = closed("rollback -t T01 --to 1.0.0 --yes <&- >&- 2>&-");
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(sandbox.unsound(), Vec::<String>::new());

@@ -1,8 +1,8 @@
-//! Manifests, registries and configurations that somebody broke, by accident or on purpose.
+//! Manifests, registries and configurations broken by accident or on purpose.
 //!
 //! A forged manifest is committed twice: once alone, so that the digest in the tag gives it away
-//! and the true one is taken, and once with a tag whose trailer names the forged bytes, so that
-//! only the parser is left.
+//! and the true one is used, and once with a tag whose trailer names the forged bytes, so that only
+//! the parser is left.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use crate::support::Sandbox;
 
 const PATH: &str = "snapshots/snapshot-T01-v1.0.0.yaml";
 
-/// Commits these bytes as the manifest of T01 1.0.0; `chained` makes the tag name them, too.
+/// Commits these bytes as the manifest of T01 1.0.0; with `chained` the tag names them too.
 fn forge(sandbox: &Sandbox, bytes: &[u8], chained: bool) {
     sandbox.write(PATH, bytes);
     sandbox.git(&["add", "-f", PATH]).expect(0);
@@ -39,7 +39,7 @@ fn forge(sandbox: &Sandbox, bytes: &[u8], chained: bool) {
     sandbox
         .git(&["tag", "-f", "-a", "-m", &message, "T01-v1.0.0", &commit])
         .expect(0);
-    // Or the second reference would give it away, whatever the manifest says.
+    // Otherwise the second reference would give it away, whatever the manifest says.
     sandbox
         .git(&[
             "update-ref",
@@ -49,14 +49,14 @@ fn forge(sandbox: &Sandbox, bytes: &[u8], chained: bool) {
         .expect(0);
 }
 
-/// The manifest of T01 1.0.0 with something replaced; it must be there.
+/// Returns the manifest of T01 1.0.0 with a text replaced, which it must contain.
 fn replaced(sandbox: &Sandbox, from: &str, to: &str) -> Vec<u8> {
     let text = String::from_utf8(sandbox.read(PATH)).unwrap();
     assert!(text.contains(from), "{from:?} in {text}");
     text.replacen(from, to, 1).into_bytes()
 }
 
-/// The forged manifest must be noticed, and nothing of it done, whether or not the tag's digest
+/// Asserts that the forged manifest is noticed and not followed, whether or not the tag's digest
 /// gives it away.
 #[track_caller]
 fn caught(forged: impl Fn(&Sandbox) -> Vec<u8>, words: &[&str]) {
@@ -175,8 +175,7 @@ fn paths_of_another_task() {
         let blob = sandbox.git_out(&["rev-parse", &format!("T01-v1.0.0:{path}")]);
         (path, Digest::of(&bytes).to_string(), blob)
     };
-    // The files are in the tag's commit, with these very bytes; they are not the task's all the
-    // same.
+    // The files are in the tag's commit, with these very bytes, but they do not belong to the task.
     let sandbox = released();
     let (path, checksum, blob) = whole(&sandbox, "T02");
     let text = String::from_utf8(sandbox.read(PATH)).unwrap();

@@ -1,4 +1,4 @@
-//! Ctrl-C at any moment, a time limit, and a second snapback at the same moment.
+//! Ctrl-C at any moment, a time limit, and a second snapback at the same time.
 
 use std::{
     process::{Child, Stdio},
@@ -41,7 +41,7 @@ fn wait(child: Child) -> Ran {
     }
 }
 
-/// Contents of the files that a rollback of T01 concerns, without their times.
+/// Reads the files that a rollback of T01 concerns, without their times.
 fn content(sandbox: &Sandbox) -> Vec<(String, String)> {
     let tree: Tree =
         sandbox.tree_where(|path| path.starts_with("tasks/T01") || path == "task_registry.json");
@@ -55,7 +55,7 @@ fn content(sandbox: &Sandbox) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Whoever ended a command reads one sentence: an error, or that nothing was changed.
+/// Asserts that the output has one sentence: an error, or that nothing was changed.
 fn assert_one_reason(ran: &Ran, ended_at_once: bool) {
     let errors = ran
         .stderr
@@ -70,7 +70,7 @@ fn assert_one_reason(ran: &Ran, ended_at_once: bool) {
     );
 }
 
-/// git is content, and nothing is to be resumed.
+/// Asserts that git is content and that nothing needs resuming.
 fn assert_nothing_is_left(sandbox: &Sandbox, when: &str) {
     assert_eq!(sandbox.unsound(), Vec::<String>::new(), "{when}");
     let resumed = sandbox.snapback(&["op", "resume"]).expect(5);
@@ -92,7 +92,7 @@ fn a_signal_at_any_moment() {
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     assert_eq!(content(&sandbox), old);
     let mut ends = std::collections::BTreeMap::<i32, usize>::new();
-    // On a busy machine the first ones may all come too late: some more, at once.
+    // On a busy machine the first signals may all come too late: send some more, immediately.
     for nth in 0..200_u32 {
         if nth >= 24 && ends.len() > 1 {
             break;
@@ -113,7 +113,7 @@ fn a_signal_at_any_moment() {
         kill_process(Pid::from_child(&child), signal).unwrap();
         let ran = wait(child);
         *ends.entry(ran.code).or_default() += 1;
-        // A signal before the program's first instruction ends it; a shell says the same code then.
+        // A signal before the first instruction kills the program; a shell reports that code too.
         let ended_at_once = ran.code == 1000 + code - 128;
         assert!(
             ran.code == 0 || ran.code == code || ended_at_once,
@@ -137,7 +137,7 @@ fn a_signal_at_any_moment() {
     );
 }
 
-/// A task whose rollback waits in its smoke test until it is told to go on.
+/// Creates a task whose rollback waits in its smoke test until it is told to go on.
 fn slow() -> Sandbox {
     let sandbox = released();
     let smoke = "echo started > ../../../home/started; while [ ! -e ../../../home/go ]; do sleep 0.02; done";
@@ -154,7 +154,7 @@ fn slow() -> Sandbox {
 /// Waits until the smoke test of `slow` runs.
 fn until_started(sandbox: &Sandbox, child: &mut Child) {
     let begun = Instant::now();
-    // The file is there before its bytes are.
+    // The file appears before its bytes do.
     while std::fs::read(sandbox.home().join("started"))
         .unwrap_or_default()
         .is_empty()

@@ -1,5 +1,5 @@
 //! Repositories in which nothing can be changed: none, bare, unborn, detached, in the middle of
-//! something, without all bytes, locked, with references that cannot be read.
+//! something, incomplete, locked, with unreadable references.
 
 use std::fs;
 
@@ -64,7 +64,7 @@ fn detached() {
     sandbox.snapback(&["status"]).expect(0);
 }
 
-/// A repository with two branches that conflict in T02.
+/// Creates a repository with two branches that conflict in T02.
 fn torn() -> Sandbox {
     let sandbox = released();
     sandbox.git(&["checkout", "-q", "-b", "side"]).expect(0);
@@ -182,7 +182,7 @@ fn a_submodule_in_the_scope() {
         ],
         &["tasks/T01/vendored"],
     );
-    // It is in the way of nothing, so the way back is open.
+    // It blocks nothing, so a rollback is possible.
     let back = sandbox.snapback(BACK).expect(0);
     assert!(
         back.stderr

@@ -1,5 +1,5 @@
-//! Work trees that are not as expected: dirty files, folders and links in the way, places that
-//! cannot be written, odd names. Refused, or done right with nothing lost.
+//! Unexpected work trees: dirty files, folders and links in the way, unwritable places, odd names.
+//! They are refused, or handled with nothing lost.
 
 use std::{
     ffi::OsStr,
@@ -163,7 +163,7 @@ fn a_pipe_in_the_way() {
     refused(&sandbox, 6, SNAP, &["tasks/T01/signal.py"]);
 }
 
-/// A user that owns nothing here.
+/// A user who owns nothing here.
 const NOBODY: u32 = 65534;
 
 /// Gives everything in the sandbox to a user.

@@ -1,4 +1,4 @@
-//! Sessions that only look: status, list, history, show, diff, preview, versions in words.
+//! Sessions that only read: status, list, history, show, diff, preview, versions in words.
 
 use super::{released, shows};
 

@@ -1,11 +1,11 @@
-//! Sessions around the work: init, adopt, registry, doctor, demo, and texts for shells and readers.
+//! Setup sessions: init, adopt, registry, doctor, demo, and texts for shells and readers.
 
 use std::fs;
 
 use super::{released, shows};
 use crate::support::{Sandbox, sandbox::config};
 
-/// A repository that has never heard of snapback.
+/// Creates a repository without any trace of snapback.
 fn fresh() -> Sandbox {
     let sandbox = Sandbox::empty();
     for task in ["T01", "T02"] {

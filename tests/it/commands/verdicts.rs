@@ -61,7 +61,7 @@ fn verify_snapshot_names_a_damaged_object() {
         bytes[52 + 52 + 1] ^= 1;
         sandbox.write(&pack, &bytes);
     }
-    // A file that lies there as it was released needs nothing from the store.
+    // A file in place as it was released needs nothing from the store.
     sandbox.write("tasks/T01/model.bin", b"edited");
     shows!(sandbox, ["snapback verify-snapshot -t T01 --version 1.1.0 --deep", "snapback rollback -t T01 --to 1.0.0 --yes"], @"
     $ snapback verify-snapshot -t T01 --version 1.1.0 --deep

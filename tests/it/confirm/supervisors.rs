@@ -1,4 +1,4 @@
-//! Who waits while nobody confirms: the supervisor of a rollback, killed, replaced, gone after a
+//! The supervisor that waits for the confirmation of a rollback: killed, replaced, missing after a
 //! restart of the machine.
 
 use std::{
@@ -15,7 +15,7 @@ use crate::support::{
     story::assert_released,
 };
 
-/// The supervisors of a sandbox.
+/// Returns the supervisors of a sandbox.
 fn supervisors(sandbox: &Sandbox) -> Vec<Pid> {
     let is_one = |dir: &PathBuf| {
         let words = fs::read(dir.join("cmdline")).unwrap_or_default();
@@ -33,7 +33,7 @@ fn supervisors(sandbox: &Sandbox) -> Vec<Pid> {
         .collect()
 }
 
-/// The lock that a supervisor holds as long as it lives.
+/// Opens the lock that a supervisor holds as long as it lives.
 fn watched(sandbox: &Sandbox) -> File {
     File::options()
         .create(true)
@@ -77,7 +77,7 @@ fn a_supervisor_that_is_killed_is_started_anew_or_replaced() {
     kill_process(second, Signal::KILL).unwrap();
     watched(&sandbox).lock().unwrap();
     assert_eq!(version(&sandbox), "1.1.0");
-    // The time passes while nobody watches: the next command that changes something carries it out.
+    // The time expires unwatched: the next command that changes something reverts the rollback.
     let path = sandbox.at(".git/snapback/confirm/T01.json");
     let record = fs::read_to_string(&path)
         .unwrap()
@@ -113,8 +113,8 @@ fn a_supervisor_that_is_killed_is_started_anew_or_replaced() {
     assert_eq!(supervisors(&sandbox), []);
 }
 
-/// Rolls back with an hour to confirm it; then the machine is started anew: no supervisor runs, and
-/// the record is of another start. `since` is when the time began, by the clock, instead of now.
+/// Rolls back with an hour to confirm it, then simulates a restart: no supervisor runs, and the
+/// record is from another boot. `since` replaces the wall-clock start of the hour.
 fn restarted(since: Option<&str>) -> Sandbox {
     let sandbox = released();
     sandbox
@@ -131,7 +131,7 @@ fn restarted(since: Option<&str>) -> Sandbox {
         "{record}"
     );
     record["since"]["uptime"]["boot"] = "00000000-0000-0000-0000-000000000000".into();
-    // The count of a machine that has just started says nothing of the one before.
+    // The uptime of a machine that has just started says nothing about the previous boot.
     record["since"]["uptime"]["secs"] = u64::MAX.into();
     if let Some(since) = since {
         record["since"]["wall"] = since.into();
@@ -209,7 +209,7 @@ fn a_hook_of_git_leaves_it_to_a_supervisor() {
     let sandbox = restarted(Some("2026-01-01T00:00:00Z"));
     sandbox.write("note", b"x");
     sandbox.git(&["add", "note"]).expect(0);
-    // What `git commit` runs while it holds its own locks.
+    // Run by `git commit` while it holds its own locks.
     let hook = finish(
         sandbox
             .command(snapback_program())

@@ -55,7 +55,7 @@ fn a_drill_and_a_capsule_have_the_rows_of_the_version() {
     );
 }
 
-/// SQLite itself is the judge: it recovers a copy, and the bytes tell whether the log said
+/// SQLite itself is the judge: it recovers a copy, and the bytes show whether the log contained
 /// anything.
 #[test]
 fn a_log_is_read_as_sqlite_reads_it() {

@@ -1,4 +1,4 @@
-//! What a release takes of a database: never half of it, never without the rows in its log.
+//! A release takes whole databases: never half of one, never without the rows in its log.
 
 use std::fs;
 
@@ -38,7 +38,7 @@ fn a_release_without_committed_rows_is_refused_and_an_idle_log_is_not_in_its_way
             "PRAGMA wal_checkpoint(TRUNCATE)",
         ];
         assert!(said.iter().all(|said| refused.contains(said)), "{refused}");
-        // Folded in, but not emptied: the log is as long as it was.
+        // Checkpointed, but not truncated: the log is as long as before.
         connection
             .execute_batch("PRAGMA wal_checkpoint(PASSIVE)")
             .unwrap();

@@ -1,4 +1,4 @@
-//! What was said of a release is said of no other one that has its number.
+//! Verdicts on a release never apply to another release with the same number.
 
 use super::{state, with_failing_release};
 use crate::support::{Sandbox, story::set_version};
@@ -6,7 +6,7 @@ use crate::support::{Sandbox, story::set_version};
 #[test]
 fn what_was_said_of_a_release_is_not_said_of_another_one_of_its_number() {
     let sandbox = with_failing_release();
-    // The same number again, after the release was taken back, and without running what failed.
+    // The same number again, after the release was undone, and without running the failing check.
     sandbox
         .snapback(&["mark", "bad", "1.1.0", "-t", "T01", "-m", "loses money"])
         .expect(0);
@@ -36,7 +36,7 @@ fn what_was_said_of_a_release_is_not_said_of_another_one_of_its_number() {
         2,
         "{said}"
     );
-    // What is said from now on counts, and what was proven does not prove another one.
+    // New verdicts count, and a proof does not prove another release.
     sandbox
         .snapback(&["mark", "good", "1.1.0", "-t", "T01", "-m", "earns"])
         .expect(0);
@@ -92,7 +92,7 @@ fn a_tag_that_is_broken_or_made_anew_frees_no_release_from_what_was_said_of_it()
             plan.stderr
         );
     }
-    // As another clone sees it: no second reference, and the tag was made anew for the same
+    // As another clone sees it: no second reference, and the tag was recreated for the same
     // release.
     sandbox.write(&path, format!("{id}\n").as_bytes());
     sandbox

@@ -1,5 +1,5 @@
-//! Signatures of other bytes, another release, another commit, another key, another form: never
-//! taken for good ones.
+//! Signatures of other bytes, another release, another commit, another key or another form are
+//! never accepted.
 
 use super::{MANIFEST, forge, line, own, released, replace_manifest, verify};
 
@@ -18,8 +18,8 @@ fn a_manifest_with_one_byte_changed_is_not_what_was_signed() {
     ] {
         let copy = sandbox.copy();
         assert_ne!(bytes, whole);
-        // The tag still names the digest of the true one, which history has: the copy is another
-        // file.
+        // The tag still names the digest of the true manifest, which history has: only the copy
+        // differs.
         copy.write(MANIFEST, &bytes);
         copy.git(&["commit", "-qam", "tamper"]).expect(0);
         let found = verify(&copy, "optional").expect(4).stdout;
@@ -29,7 +29,7 @@ fn a_manifest_with_one_byte_changed_is_not_what_was_signed() {
                 && found.contains("was changed"),
             "{found}"
         );
-        // The tag is made to fit: only the signature notices.
+        // The tag is adjusted: only the signature reveals it.
         copy.git(&["reset", "-q", "--hard", "HEAD~1"]).expect(0);
         replace_manifest(&copy, &bytes);
         let found = verify(&copy, "optional").expect(4).stdout;
@@ -67,7 +67,7 @@ fn a_signature_of_another_release_or_task_is_none_of_this() {
                 .stdout
                 .contains("signature: bad (it was not made over these bytes)")
         );
-        // With its manifest, under this one's name.
+        // With that release's manifest, under this one's name.
         replace_manifest(&sandbox, &sandbox.read(manifest));
         forge(&sandbox, |tag| tag.replace(&mine, &theirs));
         let found = verify(&sandbox, "required").expect(4).stdout;
@@ -91,10 +91,10 @@ fn a_tag_moved_to_another_commit_is_not_what_was_signed() {
     );
 }
 
-/// How the line of a signature is altered.
+/// An alteration of a signature line.
 type Altered = fn(&str) -> String;
 
-/// What is wrong with a line, how it gets so, what is demanded then, and how that ends.
+/// The defect of a line, its alteration, the requirement, and the resulting exit code and message.
 const LINES: [(&str, Altered, &str, i32, &str); 10] = [
     (
         "twice",
@@ -172,7 +172,7 @@ const TWO: &str = "signature: bad (there is more than one";
 
 const ILL_WRITTEN: &str = "signature: bad (it is not written as one is)";
 
-/// The line with another algorithm.
+/// Returns the line with another algorithm.
 fn hmac(mine: &str) -> String {
     mine.replace("ed25519:", "hmac-sha256:")
 }

@@ -1,4 +1,4 @@
-//! Clones that have not everything: shallow, partial, sparse, bare.
+//! Incomplete clones: shallow, partial, sparse, bare.
 
 use std::{fs, path::Path};
 
@@ -20,8 +20,8 @@ fn in_shallow_clones() {
     look(&none, &["status"], &[0]);
     look(&none, &["history"], &[0]);
     let tag = clone(&sandbox, "tag", &["--depth=1", "--branch", "T01-v1.1.0"]);
-    // The manifest lies in the commit after the tag's, which is not here: said, and never called
-    // damaged.
+    // The manifest is in the commit after the tag's, which is missing here: reported, and never
+    // called damaged.
     let ran = look(
         &tag,
         &["verify-snapshot", "-t", "T01", "--version", "1.1.0"],
@@ -111,7 +111,7 @@ fn in_a_partial_clone_that_has_lost_its_remote() {
         );
     }
     look(&partial, &["health"], &[0, 4, 8]);
-    // What is advised brings them.
+    // The advised command brings them.
     let hint = ran
         .stdout
         .lines()
@@ -182,7 +182,7 @@ fn in_sparse_checkouts() {
             refused.stderr.contains("git sparse-checkout disable"),
             "{refused:?}"
         );
-        // What is really gone is still a difference.
+        // A file that is really missing is still a difference.
         fs::remove_file(sparse.at("tasks/T01/main.py")).unwrap();
         assert!(
             look(&sparse, &["status"], &[0]).stdout.contains("1 file"),
@@ -223,7 +223,7 @@ fn in_a_bare_repository() {
     }
 }
 
-/// The sorted names in a folder.
+/// Returns the sorted names in a folder.
 fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(dir)
         .unwrap()

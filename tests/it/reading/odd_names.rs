@@ -1,11 +1,11 @@
-//! Tags that lead to no commit, and a HEAD that is a link: passed over or followed, and named.
+//! Tags that lead to no commit, and a HEAD that is a link: skipped or followed, and named.
 
 use std::fs;
 
 use super::{look, released, releases};
 use crate::support::Sandbox;
 
-/// The two tasks, and three tags of releases that lead to no commit.
+/// Creates the two tasks, and three release tags that lead to no commit.
 fn with_tags_of_no_commit() -> Sandbox {
     let sandbox = released();
     sandbox.git(&["tag", "T01-v0.7.0", "HEAD^{tree}"]).expect(0);

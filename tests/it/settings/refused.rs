@@ -1,5 +1,5 @@
-//! What stops a release or changes it on its way: the user's own hooks, a reason that is required,
-//! names that are reserved, a registry that is a link.
+//! Obstacles and changes to a release on its way: the user's own hooks, a required reason, reserved
+//! names, a registry that is a link.
 
 use std::fs;
 
@@ -196,7 +196,7 @@ fn a_registry_that_is_a_link_is_refused_with_what_to_do() {
         "{}",
         refused.stderr
     );
-    // What only looks says it, and goes on.
+    // A command that only reads reports it, and continues.
     let said = sandbox.snapback(&["status"]).expect(0);
     assert!(
         said.stderr.contains("warning: ")

@@ -1,5 +1,4 @@
-//! What nobody has committed: edits, what is staged, what stands in the way. It is saved and comes
-//! back.
+//! Uncommitted work: edits, staged changes, files in the way. It is saved and can be restored.
 
 use std::{fs, os::unix::fs::symlink};
 
@@ -9,7 +8,7 @@ use crate::support::{
     story::{Story, TASK, rollback, set_version, shape},
 };
 
-/// Leaves files of two tasks in every state that git knows, with modes and a time of their own.
+/// Leaves files of two tasks in every state that git knows, with their own modes and times.
 fn edit_in_every_way(sandbox: &Sandbox) {
     // Edited; staged; staged and edited again; staged as deleted, with and without the file.
     sandbox.write("tasks/T01/signal.py", b"edited\n");
@@ -24,7 +23,7 @@ fn edit_in_every_way(sandbox: &Sandbox) {
         .git(&["rm", "-q", "--cached", "tasks/T01/unstage.txt"])
         .expect(0);
     sandbox.git(&["rm", "-q", "tasks/T01/gone.txt"]).expect(0);
-    // Untracked and ignored, in the way of nothing; a large file; another task's edits.
+    // Untracked and ignored files that block nothing; a large file; another task's edits.
     sandbox.write("tasks/T01/notes.txt", b"untracked\n");
     sandbox.write("tasks/T01/run.log", b"ignored\n");
     sandbox.write("tasks/T01/model.bin", b"a new model\n");
@@ -46,7 +45,7 @@ fn edit_in_every_way(sandbox: &Sandbox) {
         .unwrap();
 }
 
-/// The task is as 1.0.0 was, apart from what no release has.
+/// Asserts that the task is as in 1.0.0, apart from files that no release has.
 fn assert_old_without_loose_files(sandbox: &Sandbox, story: &Story<'_>) {
     let loose = |path: &str| path.ends_with("notes.txt") || path.ends_with("run.log");
     let mut tree = sandbox.tree_in(TASK);
@@ -184,11 +183,11 @@ fn what_stands_in_the_way_is_saved_and_comes_back() {
         sandbox.snapback(&["undo", "--yes"]).expect(0);
         assert_eq!((sandbox.tree(), sandbox.status()), before);
     };
-    // A folder with somebody's file where a file goes.
+    // A folder with a user's file in the place of a file.
     sandbox.write("tasks/T01/data/mine.log", b"mine\n");
     saved();
     fs::remove_dir_all(sandbox.at("tasks/T01/data")).unwrap();
-    // An untracked link out of the tree where a folder goes.
+    // An untracked link out of the tree in the place of a folder.
     fs::remove_dir_all(sandbox.at("tasks/T01/lib")).unwrap();
     symlink(outside.path(), sandbox.at("tasks/T01/lib")).unwrap();
     saved();

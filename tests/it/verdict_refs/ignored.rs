@@ -1,11 +1,11 @@
-//! Records of shared verdicts that are not exactly right: ignored, and named.
+//! Invalid records of shared verdicts: ignored, and named.
 
 use std::fs;
 
 use super::{standing, two, words};
 use crate::support::Sandbox;
 
-/// The text of a record that holds 1.0.0, written as the other clone would.
+/// Returns the text of a record that holds 1.0.0, as the other clone would write it.
 fn held_elsewhere(b: &Sandbox) -> String {
     b.snapback(&["hold", "1.1.0", "-t", "T01"]).expect(0);
     let names = b.git_out(&[
@@ -30,7 +30,7 @@ fn held_elsewhere(b: &Sandbox) -> String {
         .replace(&manifest("T01-v1.1.0"), &manifest("T01-v1.0.0"))
 }
 
-/// Puts a record where those of 1.0.0 lie, or at this name, in which `ID` is its own.
+/// Stores a record beside those of 1.0.0, or at this name, in which `ID` is its own id.
 fn put(a: &Sandbox, text: &str, name: Option<&str>) {
     fs::write(a.top().join("record"), text).unwrap();
     let id = a.git_out(&["hash-object", "-w", "../record"]);

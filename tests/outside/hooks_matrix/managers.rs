@@ -1,9 +1,9 @@
-//! Hook managers: what each puts into a repository, so that its hooks can be counted.
+//! Hook managers: what each installs in a repository, in a form whose hooks can be counted.
 //!
 //! The scripts have the form that the managers write (pre-commit 4.7, lefthook 2.2, husky 9.1,
-//! git-lfs 3.3); the programs behind them are stand-ins that note each call, unless the real
-//! ones are on PATH. The real git-lfs does not note its calls, so something in front of it does,
-//! and [`Weights`] shows what its hooks did.
+//! git-lfs 3.3); the programs behind them are stand-ins that log each call, unless the real ones
+//! are on PATH. The real git-lfs does not log its calls, so a wrapper does, and [`Weights`] shows
+//! what its hooks did.
 
 use std::{
     fs,
@@ -24,10 +24,10 @@ pub const EVENTS: [&str; 5] = [
     "pre-push",
 ];
 
-/// Who has hooks in a repository already.
+/// The owner of the hooks that a repository already has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manager {
-    /// Nobody.
+    /// No hooks at all.
     None,
     /// Scripts in the hooks folder.
     Plain,
@@ -37,9 +37,9 @@ pub enum Manager {
     GitLfs,
     /// A folder of scripts that git tracks.
     OwnPath,
-    /// A folder outside the repository, named by the user's configuration.
+    /// A folder outside the repository, configured by the user.
     GlobalPath,
-    /// A hook that acts on its own name, as a link.
+    /// A symbolic link to a hook that acts on its own name.
     Link,
 }
 
@@ -50,14 +50,14 @@ pub fn program(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Notes the call: whose it is, which hook, how many arguments and lines of input.
+/// Returns shell code that logs the call: owner, hook, number of arguments and lines of input.
 fn note(who: &str, event: &str) -> String {
     format!(
         "case {event} in pre-push | post-rewrite) n=$(wc -l) ;; *) n=- ;; esac\necho {who} {event} $# $n >>\"$HOOK_LOG\"\n"
     )
 }
 
-/// The real program, when there is one.
+/// Returns the real program, when it is installed.
 pub fn real(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
@@ -66,7 +66,7 @@ pub fn real(name: &str) -> Option<PathBuf> {
 }
 
 impl Manager {
-    /// Sets it up. `real` uses the real program.
+    /// Sets the manager up; `real` uses the real program.
     pub fn set_up(self, sandbox: &Sandbox, real: bool) {
         let bin = sandbox.top().join("bin");
         let hooks = sandbox.at(".git/hooks");
@@ -136,7 +136,7 @@ impl Manager {
         }
     }
 
-    /// True when it has a hook for an event that notes itself.
+    /// Returns whether the manager has a hook for an event that logs itself.
     pub fn has(self, event: &str) -> bool {
         match self {
             Self::None => false,
@@ -146,18 +146,18 @@ impl Manager {
     }
 }
 
-/// A large file that the real git-lfs keeps, by which it shows what its hooks did: a file that can
-/// be locked is read-only after each of them, and a push brings its bytes to the remote.
+/// A large file kept by the real git-lfs, which shows what its hooks did: a lockable file is
+/// read-only after each of them, and a push uploads its bytes to the remote.
 pub struct Weights {
     /// The work tree and the remote; `None` without the real git-lfs.
     at: Option<(PathBuf, PathBuf)>,
 }
 
-/// Its path.
+/// The path of the file.
 const WEIGHTS: &str = "data/weights.dat";
 
 impl Weights {
-    /// Those of a row.
+    /// Creates the file for a row of the matrix.
     pub fn of(manager: Manager, real: bool, sandbox: &Sandbox) -> Self {
         let has = manager == Manager::GitLfs && real;
         Self {
@@ -165,7 +165,7 @@ impl Weights {
         }
     }
 
-    /// The same in another work tree.
+    /// Returns the same file in another work tree.
     pub fn in_tree(self, tree: &Path) -> Self {
         Self {
             at: self.at.map(|(_, remote)| (tree.to_path_buf(), remote)),
@@ -181,7 +181,7 @@ impl Weights {
         fs::write(path, format!("{text}\n").repeat(1000)).unwrap();
     }
 
-    /// The hook did its work: the bytes are there, and nobody may write them.
+    /// Asserts that the hook did its work: the bytes are there, and read-only.
     #[track_caller]
     pub fn assert_locked(&self, event: &str) {
         let Some((tree, _)) = &self.at else { return };
@@ -202,7 +202,7 @@ impl Weights {
         );
     }
 
-    /// Whether the remote has the bytes.
+    /// Asserts that the remote has the bytes, or has not.
     #[track_caller]
     pub fn assert_uploaded(&self, is: bool) {
         let Some((tree, remote)) = &self.at else {
@@ -219,7 +219,7 @@ impl Weights {
     }
 }
 
-/// The real git-lfs, behind a program that notes the calls of its hooks.
+/// Sets up the real git-lfs behind a program that logs the calls of its hooks.
 fn git_lfs(sandbox: &Sandbox, bin: &Path) {
     let real = real("git-lfs").expect("because the row asked for it");
     let noting = format!(
@@ -245,7 +245,7 @@ fn pre_commit(sandbox: &Sandbox, real: bool) {
         let hook = format!(
             "  - {{id: x, name: x, entry: \"{entry}\", language: system, always_run: true, pass_filenames: false, stages: [post-commit, post-checkout, post-merge, post-rewrite, pre-push]}}"
         );
-        // The stage is not told, so one hook an event names it.
+        // The stage is not passed on, so one hook per event names it.
         let hooks: Vec<String> = EVENTS
             .iter()
             .map(|event| {

@@ -1,4 +1,4 @@
-//! The rows of the matrix: a manager each, as scripts of its form and, where it is there, itself.
+//! The rows of the matrix: each manager as scripts of its form and, where installed, the real one.
 
 use std::cell::RefCell;
 
@@ -15,8 +15,8 @@ fn install(sandbox: &Sandbox, more: &[&str]) -> Ran {
     sandbox.snapback(&args).expect(0)
 }
 
-/// A dry run changes nothing, an installation does in the way that fits the manager, and a second
-/// one does not; how everything lies then.
+/// Asserts that a dry run changes nothing, that an installation suits the manager, and that a
+/// second one changes nothing. Returns the resulting state.
 fn assert_is_installed_once(sandbox: &Sandbox, manager: Manager, before: &State) -> State {
     let dry = install(sandbox, &["--dry-run"]);
     assert!(dry.stdout.contains("nothing was changed"));
@@ -56,7 +56,7 @@ fn assert_is_installed_once(sandbox: &Sandbox, manager: Manager, before: &State)
     installed
 }
 
-/// The whole row of a manager.
+/// Runs the whole row of a manager.
 fn row(manager: Manager, real: bool) {
     let sandbox = prepared(manager, real);
     let done = RefCell::default();
@@ -113,7 +113,7 @@ fn row(manager: Manager, real: bool) {
     );
 }
 
-/// The row of a real manager, when it is there.
+/// Runs the row of a real manager, when it is installed.
 fn real_row(manager: Manager, name: &str) {
     if real(name).is_none() {
         return print_row("any", &format!("{manager:?} ({name} is not on PATH)"), None);

@@ -1,4 +1,4 @@
-//! The same with keys of gpg: good, expired, unknown, and no gpg at all.
+//! Signed releases with gpg keys: good, expired, unknown, and without gpg.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -25,13 +25,13 @@ fn gpg(sandbox: &Sandbox, args: &[&str]) -> Ran {
     )
 }
 
-/// A task whose user has a good key of gpg and one that has expired; nothing where gpg makes none.
+/// Creates a task whose user has a good gpg key and an expired one; `None` where gpg makes none.
 fn with_keys() -> Option<Sandbox> {
     let sandbox = Sandbox::new(1);
     let rings = sandbox.home().join(".gnupg");
     fs::create_dir_all(&rings).unwrap();
     fs::set_permissions(&rings, fs::Permissions::from_mode(0o700)).unwrap();
-    // Made long ago for one day: it has expired.
+    // Made long ago and valid for one day: it has expired.
     let made = gpg(
         &sandbox,
         &[
@@ -62,7 +62,7 @@ fn with_keys() -> Option<Sandbox> {
     Some(sandbox)
 }
 
-/// T01 1.1.0. An expired key does not sign, so its tag is made at a time when it had not.
+/// Releases T01 1.1.0. An expired key cannot sign, so the tag is made at a time when it could.
 fn release_signed_by_the_old_key(sandbox: &Sandbox) {
     let wrapper = sandbox.home().join("old-gpg");
     fs::write(
@@ -123,7 +123,7 @@ fn gpg_keys_good_expired_and_unknown() {
             .stdout
             .contains("signature: expired")
     );
-    // Another ring knows neither.
+    // Another keyring contains neither key.
     let _ = finish(sandbox.command("gpgconf").args(["--kill", "all"]));
     fs::rename(&rings, sandbox.home().join("kept")).unwrap();
     fs::create_dir_all(&rings).unwrap();

@@ -1,4 +1,4 @@
-//! Which system calls change files, and what one of them is about to change.
+//! The system calls that change files, and descriptions of what a call is about to change.
 
 use std::{
     fs,
@@ -8,18 +8,18 @@ use std::{
 /// Device and inode of a file.
 pub type FileId = (u64, u64);
 
-/// Where a call says what it changes.
+/// The argument that identifies the changed object.
 #[derive(Clone, Copy, PartialEq)]
 enum Object {
-    /// The argument of this number is a descriptor.
+    /// The argument with this index is a descriptor.
     Fd(usize),
-    /// The argument of this number is a path.
+    /// The argument with this index is a path.
     Path(usize),
 }
 
 use Object::{Fd, Path};
 
-/// The calls that change something, whatever their flags.
+/// The calls that always change something, regardless of flags.
 const CALLS: &[(i64, &str, Object)] = &[
     (libc::SYS_write, "write", Fd(0)),
     (libc::SYS_pwrite64, "pwrite64", Fd(0)),
@@ -62,7 +62,7 @@ const CALLS: &[(i64, &str, Object)] = &[
     (libc::SYS_creat, "creat", Path(0)),
 ];
 
-/// True for a call that forces bytes to the disk.
+/// Returns whether a call forces bytes to the disk.
 pub fn is_sync(registers: &libc::user_regs_struct) -> bool {
     let syncs = [
         libc::SYS_fsync,
@@ -73,17 +73,17 @@ pub fn is_sync(registers: &libc::user_regs_struct) -> bool {
     syncs.contains(&number(registers))
 }
 
-/// The calls that change something when their flags say so: number, name, path, flags.
+/// The calls whose flags decide whether they change something: number, name, path, flags.
 const OPENS: [(i64, &str, usize, usize); 2] = [
     (libc::SYS_open, "open", 0, 1),
     (libc::SYS_openat, "openat", 1, 2),
 ];
 
-/// The open flags that create or truncate. `O_TMPFILE` holds `O_DIRECTORY`, which alone is
+/// The open flags that create or truncate. `O_TMPFILE` includes `O_DIRECTORY`, which alone is
 /// harmless.
 const MAKES: i32 = libc::O_CREAT | libc::O_TRUNC | (libc::O_TMPFILE & !libc::O_DIRECTORY);
 
-/// The calls that write; they count only when they write to a file.
+/// The writing calls, which count only when they write to a file.
 const WRITES: [i64; 6] = [
     libc::SYS_write,
     libc::SYS_pwrite64,
@@ -93,7 +93,7 @@ const WRITES: [i64; 6] = [
     libc::SYS_sendfile,
 ];
 
-/// The arguments of a call.
+/// Returns the arguments of a call.
 fn arguments(registers: &libc::user_regs_struct) -> [u64; 6] {
     [
         registers.rdi,
@@ -105,14 +105,14 @@ fn arguments(registers: &libc::user_regs_struct) -> [u64; 6] {
     ]
 }
 
-/// The number of a call.
+/// Returns the number of a call.
 fn number(registers: &libc::user_regs_struct) -> i64 {
     registers.orig_rax.cast_signed()
 }
 
-/// True when this call, which the filter stopped at, counts. Two things need a look that a
-/// filter cannot take: the flags of `openat2`, which are in memory, and whether a write goes to
-/// a file. Pipes, sockets and `talk` (where standard output and error go) are no files.
+/// Returns whether this call, at which the filter stopped, counts. Two things need a look that a
+/// filter cannot take: the flags of `openat2`, which are in memory, and whether a write goes to a
+/// file. Pipes, sockets and `talk` (standard output and error) do not count as files.
 pub fn changes_something(
     pid: libc::pid_t,
     registers: &libc::user_regs_struct,
@@ -133,12 +133,12 @@ pub fn changes_something(
     }
 }
 
-/// The memory of a process.
+/// Opens the memory of a process.
 fn memory(pid: libc::pid_t) -> Option<fs::File> {
     fs::File::open(format!("/proc/{pid}/mem")).ok()
 }
 
-/// The call and what it is about to change, for messages.
+/// Describes the call and what it is about to change, for messages.
 pub fn describe(pid: libc::pid_t, registers: &libc::user_regs_struct) -> String {
     let opens = OPENS
         .iter()
@@ -162,7 +162,7 @@ pub fn describe(pid: libc::pid_t, registers: &libc::user_regs_struct) -> String 
     format!("{name}({what})")
 }
 
-/// The path at an address of a process; empty when it cannot be read.
+/// Reads the path at an address of a process; empty when it cannot be read.
 fn path_at(pid: libc::pid_t, address: u64) -> String {
     let mut bytes = vec![0; 4096];
     let len = memory(pid)
@@ -175,7 +175,7 @@ fn path_at(pid: libc::pid_t, address: u64) -> String {
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
-/// Halves the length of a write; false when the call has none to halve.
+/// Halves the length of a write. Returns false when the call has no length to halve.
 pub fn halve(registers: &mut libc::user_regs_struct) -> bool {
     let can =
         matches!(number(registers), libc::SYS_write | libc::SYS_pwrite64) && registers.rdx > 1;
@@ -185,7 +185,7 @@ pub fn halve(registers: &mut libc::user_regs_struct) -> bool {
     can
 }
 
-/// The seccomp program: stop at the calls above, let everything else run at full speed.
+/// Builds the seccomp program: stop at the calls above, run everything else at full speed.
 pub fn filter() -> Vec<libc::sock_filter> {
     const LOAD: u16 = 0x20;
     const IF_EQUAL: u16 = 0x15;

@@ -1,4 +1,4 @@
-//! What there is in a sandbox: trees, what git says of it, what is left behind, versions.
+//! Observations of a sandbox: trees, what git says about it, leftovers, versions.
 
 use std::{
     collections::BTreeMap,
@@ -11,25 +11,25 @@ use snapback::base::Digest;
 
 use super::Sandbox;
 
-/// What lies at a path of a work tree.
+/// The entry at a path of a work tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// `f`, `l`, `d` or `?`.
+    /// Type letter: `f`, `l`, `d` or `?`.
     pub kind: char,
     /// Permission bits; 0 for links.
     pub mode: u32,
     /// SHA-256 of the bytes, or of the link's target.
     pub digest: Digest,
-    /// Modification time in nanoseconds; 0 for folders, which change with their names, and for
-    /// links, whose times nobody reads.
+    /// Modification time in nanoseconds; 0 for folders, whose times change with their entries, and
+    /// for links, whose times nothing reads.
     pub mtime: i128,
 }
 
-/// Every path of a tree, as text, with what lies there.
+/// The entries of a tree by path.
 pub type Tree = BTreeMap<String, Entry>;
 
 impl Sandbox {
-    /// Everything in the work tree (without `.git`) whose path `wanted` accepts.
+    /// Reads every entry of the work tree (without `.git`) whose path `wanted` accepts.
     pub fn tree_where(&self, wanted: impl Fn(&str) -> bool) -> Tree {
         let mut tree = Tree::new();
         collect(&self.root(), &self.root(), &mut tree);
@@ -37,15 +37,15 @@ impl Sandbox {
         tree
     }
 
-    /// Everything in the work tree, without `.git`.
+    /// Reads every entry of the work tree, without `.git`.
     pub fn tree(&self) -> Tree {
         self.tree_where(|_| true)
     }
 
-    /// Everything in the sandbox that a refused command must leave alone: work tree, index, HEAD,
-    /// references, reflogs, configuration, records and journals. Left out are git's objects, the
-    /// store and the lock file, which may gain bytes that nothing names, and the audit log, which
-    /// says of what failed that it did.
+    /// Reads everything in the sandbox that a refused command must leave alone: work tree, index,
+    /// HEAD, references, reflogs, configuration, records and journals. Left out are git's objects,
+    /// the store and the lock file, which may gain unreferenced bytes, and the audit log, which
+    /// records failures too.
     pub fn everything(&self) -> Tree {
         let mut tree = Tree::new();
         collect(self.top(), self.top(), &mut tree);
@@ -70,19 +70,19 @@ impl Sandbox {
         tree
     }
 
-    /// Everything below a folder.
+    /// Reads everything below a folder.
     pub fn tree_in(&self, folder: &str) -> Tree {
         let below = format!("{folder}/");
         self.tree_where(|path| path.starts_with(&below))
     }
 
-    /// Everything that is not below a folder.
+    /// Reads everything that is not below a folder.
     pub fn tree_outside(&self, folder: &str) -> Tree {
         let below = format!("{folder}/");
         self.tree_where(|path| path != folder && !path.starts_with(&below))
     }
 
-    /// The records of `git status`, sorted: two letters, a space, the path.
+    /// Returns the records of `git status`, sorted: two letters, a space, the path.
     pub fn status(&self) -> Vec<String> {
         let text = self.git_out(&["status", "--porcelain=v1", "-z", "-uall"]);
         let mut records: Vec<String> = text
@@ -94,8 +94,8 @@ impl Sandbox {
         records
     }
 
-    /// What is wrong with the repository itself: objects, references, locks and temporary files
-    /// left.
+    /// Lists defects of the repository itself: objects, references, leftover locks and temporary
+    /// files.
     pub fn unsound(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         let fsck = self.git(&["fsck", "--strict", "--full", "--no-progress"]);
@@ -118,7 +118,7 @@ impl Sandbox {
         wrong
     }
 
-    /// Temporary files among snapback's own records. Those of the store are the collection's.
+    /// Lists temporary files among snapback's own records. The store's are left to the collection.
     pub fn temporary_records(&self) -> Vec<String> {
         let own = self.at(".git/snapback");
         leftovers(&own, &|name| name.starts_with(".tmp-"))
@@ -127,7 +127,7 @@ impl Sandbox {
             .collect()
     }
 
-    /// The version of a task in the registry.
+    /// Returns the version of a task in the registry.
     pub fn registry_version(&self, task: &str) -> Option<String> {
         self.registry_entry(task)?
             .get("version")?
@@ -135,7 +135,7 @@ impl Sandbox {
             .map(str::to_string)
     }
 
-    /// The entry of a task in the registry.
+    /// Returns the entry of a task in the registry.
     pub fn registry_entry(&self, task: &str) -> Option<serde_json::Value> {
         let registry: serde_json::Value =
             serde_json::from_slice(&self.read("task_registry.json")).unwrap();
@@ -146,7 +146,7 @@ impl Sandbox {
             .cloned()
     }
 
-    /// The version in a task's configuration.
+    /// Returns the version in a task's configuration.
     pub fn config_version(&self, task: &str) -> Option<String> {
         let text = String::from_utf8(self.read(&format!("tasks/{task}/config.yaml"))).unwrap();
         text.lines().find_map(|line| {
@@ -199,7 +199,7 @@ pub(super) fn collect(root: &Path, dir: &Path, tree: &mut Tree) {
     }
 }
 
-/// Paths below `dir` whose last name is one that must not be left behind.
+/// Lists the paths below `dir` whose file name marks a leftover.
 fn leftovers(dir: &Path, is_one: &dyn Fn(&str) -> bool) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).into_iter().flatten() {

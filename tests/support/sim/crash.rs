@@ -1,7 +1,7 @@
-//! Which disks a power cut can leave, given the durable disk and the pending effects.
+//! The disks that a power cut can leave, given the durable disk and the pending effects.
 //!
-//! The kernel may write pending effects in any order, so every subset is possible; writes may
-//! also reach the disk in part. The structured cases come first, random subsets fill the rest.
+//! The kernel may write pending effects in any order, so every subset is possible; writes may also
+//! reach the disk in part. The structured cases come first, random subsets fill the rest.
 
 use std::{
     collections::HashSet,
@@ -18,7 +18,7 @@ use super::{
 pub struct Random(pub u64);
 
 impl Random {
-    /// The next number.
+    /// Returns the next number.
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -27,7 +27,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `limit`, which must not be 0.
+    /// Returns a number below `limit`, which must not be 0.
     pub fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() % limit as u64).expect("because it is below a usize")
     }
@@ -36,11 +36,11 @@ impl Random {
 /// How unsynced bytes reach the disk.
 #[derive(Clone, Copy, PartialEq)]
 enum Tear {
-    /// Whole.
+    /// In full.
     No,
     /// The first half of each write.
     Half,
-    /// The length, but zeros for bytes.
+    /// Zeros, at the full length.
     Zeros,
 }
 
@@ -49,22 +49,22 @@ enum Tear {
 enum Case {
     None,
     All,
-    /// Names, but no bytes and attributes.
+    /// Names, but neither bytes nor attributes.
     Names,
     /// Bytes and attributes, but no names.
     Files,
     AllBut(usize),
     Only(usize),
-    /// The first so many.
+    /// The first effects, this many.
     First(usize),
-    /// All, but the writes of one file (`None` = of all files) are torn.
+    /// Everything, with the writes of one file (`None` = of all files) torn.
     Torn(Tear, Option<u64>),
-    /// A random subset by this seed.
+    /// A random subset from this seed.
     Random(u64),
 }
 
 impl Case {
-    /// Which effects survive.
+    /// Selects the effects that survive.
     fn keep(self, pending: &[Pending]) -> Vec<bool> {
         let mut random = Random(if let Self::Random(seed) = self {
             seed
@@ -85,11 +85,11 @@ impl Case {
     }
 }
 
-/// At most `limit` different disks that a power cut can leave.
+/// Returns at most `limit` different disks that a power cut can leave.
 pub fn states(durable: &Disk, pending: &[Pending], limit: usize, seed: u64) -> Vec<Disk> {
     let mut random = Random(seed);
     let mut cases = structured(pending);
-    // When not all fit, each crash point looks at other ones; the first four always stay.
+    // When not all fit, each crash point takes different ones; the first four always stay.
     for at in (5..cases.len()).rev() {
         let other = 4 + random.below(at - 3);
         cases.swap(at, other);
@@ -106,7 +106,7 @@ pub fn states(durable: &Disk, pending: &[Pending], limit: usize, seed: u64) -> V
         disks.len() < limit
     };
     let more = cases.into_iter().all(&mut add);
-    // Random subsets repeat once nearly all were seen, so the number of tries has a limit too.
+    // Random subsets repeat once nearly all were seen, so the number of tries is limited too.
     if more && pending.len() > 2 {
         let tries = (limit * 2).min(1 << pending.len().min(20));
         for _ in 0..tries {
@@ -118,7 +118,7 @@ pub fn states(durable: &Disk, pending: &[Pending], limit: usize, seed: u64) -> V
     disks
 }
 
-/// The cases that are always worth a look, the four most telling first.
+/// Returns the cases that are always worth trying, the four most revealing first.
 fn structured(pending: &[Pending]) -> Vec<Case> {
     let all = pending.len();
     let mut cases = vec![Case::None, Case::All, Case::Names, Case::Files];
@@ -139,7 +139,7 @@ fn structured(pending: &[Pending]) -> Vec<Case> {
     cases
 }
 
-/// The disk that one crash leaves.
+/// Returns the disk that one crash leaves.
 fn apply(durable: &Disk, pending: &[Pending], case: Case) -> Disk {
     let keep = case.keep(pending);
     let (tear, torn) = if let Case::Torn(tear, torn) = case {

@@ -1,7 +1,7 @@
 //! A disk as plain data: inodes, folders, and the effects that change them.
 //!
-//! An [`Effect`] names inodes, not paths, so any subset of effects can be applied in order to a
-//! disk and gives a disk that a power cut could have left. Names are bytes, as in `RelPath`.
+//! An [`Effect`] names inodes, not paths, so applying any subset of effects in order gives a disk
+//! that a power cut could have left. Names are bytes, as in `RelPath`.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -15,10 +15,10 @@ use snapback::base::{LinkOnTheWay, RelPath, Stat, Type};
 /// The inode number of the root folder.
 pub const ROOT: u64 = 1;
 
-/// What a name and its inode take, in bytes.
+/// The size of a name and its inode, in bytes.
 pub const ENTRY: usize = 100;
 
-/// What an inode holds. Contents are shared between copies of a disk until one is changed.
+/// The contents of an inode, shared between copies of a disk until one is changed.
 #[derive(Clone, Debug)]
 pub enum Node {
     File(Arc<Vec<u8>>),
@@ -35,41 +35,41 @@ pub struct Inode {
     pub ctime: (i64, u32),
 }
 
-/// A name in a folder, given by the folder's inode.
+/// A name in a folder, which is given by its inode.
 pub type Slot = (u64, Vec<u8>);
 
-/// One change that reaches the disk whole, torn (only writes) or not at all.
+/// A change that reaches the disk whole, torn (only writes) or not at all.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// Bytes of a file from an offset.
+    /// Writes bytes of a file at an offset.
     Write {
         ino: u64,
         at: usize,
         bytes: Arc<[u8]>,
     },
-    /// Permission bits or the modification time.
+    /// Changes permission bits or the modification time.
     Attributes {
         ino: u64,
         mode: Option<u32>,
         mtime: Option<(i64, u32)>,
     },
-    /// A name appears, or points to another inode.
+    /// Creates a name, or points it to another inode.
     Link { slot: Slot, ino: u64 },
-    /// A name goes. A move's old name never goes before the new one (`after`, an effect's id) is
-    /// there.
+    /// Removes a name. The old name of a move never goes before the new one (`after`, an effect's
+    /// id) exists.
     Unlink {
         slot: Slot,
         ino: u64,
         after: Option<u64>,
     },
-    /// A rename inside one folder: one change.
+    /// Renames inside one folder: a single change.
     Rename {
         dir: u64,
         from: Vec<u8>,
         to: Vec<u8>,
         ino: u64,
     },
-    /// Two names swap: one change, because no order of two halves would keep both files.
+    /// Swaps two names: a single change, because no order of two halves would keep both files.
     Exchange {
         a: Slot,
         to_a: u64,
@@ -79,7 +79,7 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// The file whose sync makes it durable, if it is a change of a file.
+    /// Returns the file whose sync makes the effect durable, if it changes a file.
     pub fn file(&self) -> Option<u64> {
         match self {
             Self::Write { ino, .. } | Self::Attributes { ino, .. } => Some(*ino),
@@ -87,7 +87,7 @@ impl Effect {
         }
     }
 
-    /// The folders in which it changes names.
+    /// Returns the folders in which the effect changes names.
     pub fn dirs(&self) -> Vec<u64> {
         match self {
             Self::Write { .. } | Self::Attributes { .. } => Vec::new(),
@@ -98,19 +98,19 @@ impl Effect {
     }
 }
 
-/// The error of an `errno`.
+/// Returns the error of an `errno`.
 pub fn errno(number: i32) -> io::Error {
     io::Error::from_raw_os_error(number)
 }
 
-/// Everything below one root.
+/// The file tree below one root.
 #[derive(Clone, Debug)]
 pub struct Disk {
     pub inodes: HashMap<u64, Inode>,
 }
 
 impl Disk {
-    /// An empty root folder.
+    /// Returns an empty root folder.
     pub fn empty() -> Self {
         let root = Inode {
             node: Node::Dir(Arc::default()),
@@ -123,19 +123,19 @@ impl Disk {
         }
     }
 
-    /// An inode that must exist.
+    /// Returns an inode that must exist.
     pub fn inode(&self, ino: u64) -> &Inode {
         &self.inodes[&ino]
     }
 
-    /// An inode that must exist, to change it.
+    /// Returns an inode that must exist, mutably.
     pub fn inode_mut(&mut self, ino: u64) -> &mut Inode {
         self.inodes
             .get_mut(&ino)
             .expect("because inodes are never removed")
     }
 
-    /// The names of a folder; an error when the inode is none.
+    /// Returns the entries of a folder, or an error when the inode is not a folder.
     pub fn entries(&self, ino: u64) -> io::Result<&BTreeMap<Vec<u8>, u64>> {
         match &self.inode(ino).node {
             Node::Dir(entries) => Ok(entries),
@@ -144,7 +144,7 @@ impl Disk {
         }
     }
 
-    /// The inode of a path, following no link.
+    /// Returns the inode of a path, following no links.
     pub fn walk(&self, path: &RelPath) -> io::Result<u64> {
         let mut at = ROOT;
         for name in path
@@ -163,7 +163,7 @@ impl Disk {
         Ok(at)
     }
 
-    /// The folder that holds a path, and the path's last name.
+    /// Returns the folder that holds a path, and the path's last name.
     pub fn slot(&self, path: &RelPath) -> io::Result<Slot> {
         let (dir, name) = path.split();
         let dir = self.walk(&dir)?;
@@ -171,12 +171,12 @@ impl Disk {
         Ok((dir, name.to_vec()))
     }
 
-    /// What a slot names.
+    /// Returns the inode that a slot names.
     pub fn get(&self, slot: &Slot) -> Option<u64> {
         self.entries(slot.0).ok()?.get(&slot.1).copied()
     }
 
-    /// True when `inner` is `outer` or lies below it.
+    /// Returns whether `inner` is `outer` or lies below it.
     pub fn contains(&self, outer: u64, inner: u64) -> bool {
         outer == inner
             || self
@@ -184,7 +184,7 @@ impl Disk {
                 .is_ok_and(|entries| entries.values().any(|ino| self.contains(*ino, inner)))
     }
 
-    /// What `lstat` says.
+    /// Returns the result of `lstat`.
     pub fn stat(&self, ino: u64) -> Stat {
         let inode = self.inode(ino);
         let (kind, size) = match &inode.node {
@@ -219,8 +219,8 @@ impl Disk {
         };
     }
 
-    /// Removes a name only while it points at this inode: an entry that never was cannot be
-    /// cleared.
+    /// Removes a name only if it points at this inode: an entry that never existed cannot be
+    /// removed.
     fn unset(&mut self, dir: u64, name: &[u8], ino: u64) {
         if self
             .entries(dir)
@@ -259,7 +259,7 @@ impl Disk {
         }
     }
 
-    /// Puts bytes into a file; a gap before them reads as zeros.
+    /// Writes bytes into a file; a gap before them reads as zeros.
     pub fn write(&mut self, ino: u64, at: usize, bytes: &[u8]) {
         let Node::File(content) = &mut self.inode_mut(ino).node else {
             return;
@@ -269,7 +269,7 @@ impl Disk {
         content[at..at + bytes.len()].copy_from_slice(bytes);
     }
 
-    /// Drops the inodes that no name leads to, as a file system check does at boot.
+    /// Drops the inodes without a name, as a file system check does at boot.
     pub fn forget_nameless(&mut self) {
         let (mut named, mut todo) = (HashSet::from([ROOT]), vec![ROOT]);
         while let Some(dir) = todo.pop() {
@@ -282,7 +282,7 @@ impl Disk {
         self.inodes.retain(|ino, _| named.contains(ino));
     }
 
-    /// How many bytes are in use below a folder.
+    /// Sums the bytes in use below a folder.
     pub fn used(&self, dir: u64) -> u64 {
         let of = |ino: &u64| match &self.inode(*ino).node {
             Node::File(bytes) => bytes.len() as u64,
@@ -296,7 +296,7 @@ impl Disk {
             .sum()
     }
 
-    /// Hashes what is below a folder. Large files count as different when they were written apart.
+    /// Hashes the tree below a folder. Large files written separately count as different.
     pub fn hash_tree(&self, dir: u64, into: &mut impl Hasher) {
         for (name, ino) in self.entries(dir).into_iter().flatten() {
             let inode = self.inode(*ino);
@@ -314,7 +314,7 @@ impl Disk {
         }
     }
 
-    /// Every path below the root with what is there: `d`, `l` or `f`, permission bits, bytes.
+    /// Returns every path below the root with its entry: `d`, `l` or `f`, permission bits, bytes.
     pub fn tree(&self) -> BTreeMap<Vec<u8>, (char, u32, Vec<u8>)> {
         let mut found = BTreeMap::new();
         let mut todo = vec![(Vec::new(), ROOT)];
@@ -341,7 +341,7 @@ impl Disk {
     }
 }
 
-/// The error for a link where a folder or file was expected.
+/// Returns the error for a link where a folder or file was expected.
 pub fn link_on_the_way() -> io::Error {
     io::Error::other(LinkOnTheWay(RelPath::root()))
 }

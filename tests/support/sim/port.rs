@@ -1,6 +1,6 @@
-//! The port itself: every call of `Fs` and `Output` on the simulated file system.
+//! The implementation of the `Fs` and `Output` ports on the simulated file system.
 //!
-//! Errors are those that `base::Root` gives; a test compares the two on random calls.
+//! Its errors are those of `base::Root`; a test compares the two on random calls.
 
 use std::{
     io::{self, Cursor, Read, Write},
@@ -18,7 +18,7 @@ use super::{
     is_crash,
 };
 
-/// Refuses to rename one kind of thing over another, as the kernel does.
+/// Refuses to rename one kind of entry over another, as the kernel does.
 fn check_target(disk: &Disk, from: u64, to: u64) -> io::Result<()> {
     match (&disk.inode(from).node, &disk.inode(to).node) {
         (Node::Dir(_), Node::Dir(entries)) if entries.is_empty() => Ok(()),
@@ -29,7 +29,7 @@ fn check_target(disk: &Disk, from: u64, to: u64) -> io::Result<()> {
     }
 }
 
-/// True when the folder of a path is missing, or is none.
+/// Returns whether an error says that the folder of a path is missing or not a folder.
 fn is_absent(error: &io::Error) -> bool {
     let link = error
         .get_ref()
@@ -107,7 +107,7 @@ impl Fs for SimFs {
         }
         let mut state = self.state();
         let holders = state.locks.entry(path.clone()).or_default();
-        // The simulated machine has one thread: waiting for a lock that it holds would never end.
+        // The simulated machine has one thread, which would wait forever for a lock that it holds.
         match (hold, *holders) {
             (Hold::Shared, 0..) => *holders += 1,
             (Hold::Exclusive, 0) => *holders = -1,
@@ -191,7 +191,7 @@ impl Fs for SimFs {
         state.live.slot(a).and_then(|_| state.live.slot(b))?;
         let ((a, a_ino), (b, b_ino)) = (state.named(a)?, state.named(b)?);
         if a_ino != b_ino && (state.live.contains(a_ino, b.0) || state.live.contains(b_ino, a.0)) {
-            // The kernel says EINVAL, which the real port takes for a file system that cannot swap.
+            // The kernel returns EINVAL, which the real port takes for a missing swap.
             return Err(io::ErrorKind::Unsupported.into());
         }
         state.act(Effect::Exchange {
@@ -249,7 +249,7 @@ impl Fs for SimFs {
         let ino = state.live.walk(dir)?;
         state.live.entries(ino)?;
         let due = state.due_for(ino);
-        // A journal that cannot write names stops altogether: none is forgotten and passed over.
+        // A journal that cannot write names stops altogether: it never drops one and goes on.
         state.enter(Call::Change)?;
         if state.reaches(point) {
             state.flush(|pending| due.contains(&pending.id));
@@ -258,7 +258,7 @@ impl Fs for SimFs {
     }
 }
 
-/// A file that is read at any place.
+/// A file open for reading at any offset.
 struct SimInput(Vec<u8>);
 
 impl Input for SimInput {
@@ -270,7 +270,7 @@ impl Input for SimInput {
     }
 }
 
-/// A held lock: how many share it, or -1.
+/// A held lock, shared or exclusive.
 struct SimLock {
     fs: SimFs,
     path: RelPath,
@@ -288,7 +288,7 @@ impl Drop for SimLock {
 }
 
 impl State {
-    /// After a failed sync (not after a crash): what was due will never be written.
+    /// Marks effects as lost after a failed sync, but not after a crash.
     fn forget(&mut self, error: &io::Error, due: impl Fn(&Pending) -> bool) {
         if !is_crash(error) {
             self.pending
@@ -299,11 +299,11 @@ impl State {
     }
 }
 
-/// A file being written.
+/// A file open for writing.
 struct SimFile {
     fs: SimFs,
     ino: u64,
-    /// Where the next byte goes; `None` = at the end.
+    /// The offset of the next byte; `None` = at the end.
     at: Option<usize>,
 }
 

@@ -1,15 +1,15 @@
-//! What goes wrong in a sweep: the faults of the second layer and those of the third.
+//! The faults of a sweep: those of the second layer and those of the third.
 
 use super::super::killer::Mode;
 
-/// What goes wrong.
+/// A fault.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fault {
-    /// At one call.
+    /// It strikes at one call.
     Once(Mode),
-    /// At one call, and at one of the recovery's again; then a kill.
+    /// It strikes at one call and at one call of the recovery, followed by a kill.
     Twice(Mode),
-    /// The power goes; `logged` as in [`killer::power_off`].
+    /// The power is cut; `logged` as in [`killer::power_off`].
     PowerCut { logged: bool, twice: bool },
 }
 

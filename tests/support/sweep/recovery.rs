@@ -1,5 +1,5 @@
-//! What brings a disturbed operation to its end: the recovery, what can be done after it, and the
-//! next run where there is no journal.
+//! How a disturbed operation is brought to its end: the recovery, the commands that must work after
+//! it, and the next run where there is no journal.
 
 use super::{
     super::{
@@ -10,7 +10,7 @@ use super::{
 };
 
 impl Trial<'_> {
-    /// Finishes or takes back what is unfinished, and does it again.
+    /// Finishes or undoes what is unfinished, then repeats the recovery.
     pub(super) fn recover(&self, seen: &mut Seen, k: u64) {
         let live = &self.stage.live;
         let ran = live.snapback(&[recovery(k), &["--json"]].concat());
@@ -65,7 +65,7 @@ impl Trial<'_> {
         }
     }
 
-    /// What came to nothing is asked for again, and works: no rest of the first run is in its way.
+    /// Repeats an operation that came to nothing; no remains of the first run may prevent it.
     pub(super) fn retry(&self, seen: &mut Seen, k: u64) {
         let nothing = seen.found.is(&self.old) && !self.old.is(&self.new);
         if !nothing || self.operation.interrupted.is_some() || !k.is_multiple_of(2) {
@@ -83,7 +83,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Without a journal, nothing may be in between at any moment, and the next run finishes it.
+    /// Checks, without a journal, that no mixed state is ever found and that the next run finishes.
     pub(super) fn run_again(&self, seen: &mut Seen) {
         let live = &self.stage.live;
         seen.found = state(live);

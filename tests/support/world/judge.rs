@@ -1,4 +1,4 @@
-//! The promises that a disk is judged by after a recovery.
+//! The promises that are checked on a disk after a recovery.
 
 use std::collections::BTreeSet;
 
@@ -11,21 +11,21 @@ use snapback::{
 
 use super::{super::trail, Tree, World, reference};
 
-/// What a disk is judged against.
+/// The expectations that a disk is judged against.
 #[derive(Clone, Copy)]
 pub struct Case<'a> {
     pub before: &'a Tree,
     pub after: &'a Tree,
-    /// The counter of the operation before; 0 = there was none.
+    /// The counter of the previous operation; 0 when there was none.
     pub earlier: u64,
-    /// What somebody else wrote, and where.
+    /// A foreign edit: path and bytes.
     pub stranger: Option<(&'a str, &'a [u8])>,
 }
 
 impl World {
-    /// The promises, after a recovery. `before` and `after` are the only trees that may be
-    /// there; `reported` is what was said before the power went; `base` is the number of the
-    /// operation before. Answers which of the trees it is.
+    /// Checks the promises after a recovery. Returns true when the new tree is in place, false for
+    /// the old one; no other tree may be. `reported` says whether success was reported before the
+    /// power went.
     pub fn judge(&self, case: &Case<'_>, reported: bool) -> Result<bool, String> {
         let say = |failure: Failure| format!("the history cannot be read: {failure:?}");
         let newest = self
@@ -89,7 +89,7 @@ impl World {
         }
     }
 
-    /// The operations before are over, as they were.
+    /// Checks that the earlier operations are still over.
     fn earlier_are_over(&self, case: &Case<'_>) -> Result<(), String> {
         for id in history::ids(&*self.state)
             .map_err(|error| error.to_string())?
@@ -106,7 +106,7 @@ impl World {
         Ok(())
     }
 
-    /// The commit point and the verdicts agree with the journal.
+    /// Checks that the commit point and the verdicts agree with the journal.
     fn judge_end(&self, operation: &Operation, done: bool) -> Result<(), String> {
         let published = self
             .disk
@@ -129,7 +129,7 @@ impl World {
     }
 }
 
-/// The paths in which two trees differ.
+/// Lists the paths in which two trees differ.
 fn difference(found: &Tree, wanted: &Tree) -> String {
     let paths: BTreeSet<&String> = found.keys().chain(wanted.keys()).collect();
     let show = |entry: Option<&(char, u32, Vec<u8>)>| {

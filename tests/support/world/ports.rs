@@ -1,5 +1,5 @@
-//! The ports of a world: a disk seen from one folder, stored bytes, and the stand-in for the move
-//! of the branch.
+//! The ports of a world: a disk seen from one folder, stored bytes, and the stand-in for the branch
+//! update.
 
 use std::{
     io::{self, Read, Write},
@@ -21,7 +21,7 @@ use snapback::{
 
 use super::Sync;
 
-/// One folder of the simulated disk as a port of its own, so that all ports crash together.
+/// One folder of the simulated disk as its own port, so that all ports crash together.
 #[derive(Clone)]
 pub struct Below(pub Arc<dyn Fs>, pub &'static str);
 
@@ -83,7 +83,7 @@ impl Fs for Below {
     }
 }
 
-/// The bytes of stored objects.
+/// Reads the bytes of stored objects.
 pub(super) struct Stored(pub(super) Arc<ChunkStore>);
 
 impl Bytes for Stored {
@@ -96,7 +96,7 @@ impl Bytes for Stored {
     }
 }
 
-/// The stand-in for the move of the branch: a name in `git/refs`, synced whatever is skipped.
+/// The stand-in for the branch update: a name in `git/refs`, synced despite skipped points.
 pub(super) struct Commit<'a> {
     pub(super) disk: &'a dyn Fs,
     pub(super) sync: &'a Sync,

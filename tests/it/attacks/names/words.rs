@@ -1,8 +1,8 @@
-//! The names that are text and were never honest: commands, options, escapes, words of formats.
+//! Hostile names that are text: commands, options, escapes, words of formats.
 //!
-//! Only the list; what is done with it is in the file above.
+//! This is only the list; the parent module uses it.
 
-/// The names that are text.
+/// The hostile names that are text.
 pub const WORDS: &[&str] = &[
     "-x",
     "--",
