@@ -22,7 +22,7 @@ use lettre::{
 };
 use serde_json::Value;
 
-use super::{Again, Channel, ChannelKind, Refusal, Surroundings, words};
+use super::{Channel, ChannelKind, RetryAdvice, SendFailure, Surroundings, words};
 use crate::{
     base::{Secret, SecretSource},
     model::{
@@ -101,9 +101,9 @@ impl ChannelKind for Mail {
         Ok(EmailBlock::of(block)?.resolve()?.describe())
     }
 
-    fn open(&self, block: &Value, around: &Surroundings) -> Result<Box<dyn Channel>, Refusal> {
+    fn open(&self, block: &Value, around: &Surroundings) -> Result<Box<dyn Channel>, SendFailure> {
         let spec = EmailBlock::of(block).and_then(EmailBlock::resolve);
-        let spec = spec.map_err(Refusal::never)?;
+        let spec = spec.map_err(SendFailure::never)?;
         let login = spec.login.as_ref();
         let password = login.map(|(_, source)| around.secret(source)).transpose()?;
         Ok(Box::new(Email {
@@ -190,7 +190,7 @@ struct Email {
 }
 
 impl Channel for Email {
-    fn send(&self, alert: &Alert, now: Timestamp, limit: Duration) -> Result<(), Refusal> {
+    fn send(&self, alert: &Alert, now: Timestamp, limit: Duration) -> Result<(), SendFailure> {
         let message = self.message(alert, now)?;
         let transport = self.transport(limit)?;
         transport
@@ -202,7 +202,7 @@ impl Channel for Email {
 
 impl Email {
     /// The connection; opened when a mail is sent.
-    fn transport(&self, limit: Duration) -> Result<SmtpTransport, Refusal> {
+    fn transport(&self, limit: Duration) -> Result<SmtpTransport, SendFailure> {
         let spec = &self.spec;
         let security = match spec.tls {
             Tls::None => Security::None,
@@ -234,11 +234,11 @@ impl Email {
     }
 
     /// Who may vouch for the server.
-    fn tls(&self) -> Result<TlsParameters, Refusal> {
+    fn tls(&self) -> Result<TlsParameters, SendFailure> {
         let roots = self
             .around
             .roots()
-            .map_err(|error| Refusal::later(error.to_string()))?;
+            .map_err(|error| SendFailure::later(error.to_string()))?;
         let mut builder = TlsParameters::builder(self.spec.server.clone())
             .certificate_store(CertificateStore::None);
         for der in roots.der() {
@@ -249,14 +249,14 @@ impl Email {
         }
         builder
             .build_rustls()
-            .map_err(|error| Refusal::later(error.to_string()))
+            .map_err(|error| SendFailure::later(error.to_string()))
     }
 
     /// The mail.
-    fn message(&self, alert: &Alert, now: Timestamp) -> Result<Message, Refusal> {
+    fn message(&self, alert: &Alert, now: Timestamp) -> Result<Message, SendFailure> {
         let mailbox = |text: &String| {
             text.parse::<Mailbox>()
-                .map_err(|error| Refusal::never(format!("{}: {error}", words::line(text))))
+                .map_err(|error| SendFailure::never(format!("{}: {error}", words::line(text))))
         };
         let own = |name: &'static str, value: &str| {
             HeaderValue::new(
@@ -282,7 +282,7 @@ impl Email {
         let body = MultiPart::alternative_plain_html(words::text(alert), words::html(alert));
         builder
             .multipart(body)
-            .map_err(|error| Refusal::never(error.to_string()))
+            .map_err(|error| SendFailure::never(error.to_string()))
     }
 
     /// The id of an alert's mail, in the sender's domain.
@@ -303,7 +303,7 @@ impl Email {
     }
 
     /// A failure in words without the password.
-    fn explain(&self, error: &Error) -> Refusal {
+    fn explain(&self, error: &Error) -> SendFailure {
         let mut text = error.to_string();
         let mut next = std::error::Error::source(error);
         while let Some(source) = next {
@@ -323,11 +323,11 @@ impl Email {
             .as_ref()
             .map_or(text.clone(), |password| password.hide(&text));
         let again = if error.is_permanent() || error.is_client() {
-            Again::Never
+            RetryAdvice::Never
         } else {
-            Again::Later
+            RetryAdvice::Later
         };
-        Refusal {
+        SendFailure {
             why: words::line(&text),
             again,
         }
@@ -395,7 +395,7 @@ mod tests {
                 .message(&alert, alert.at)
                 .expect_err("it is no address")
                 .again,
-            Again::Never
+            RetryAdvice::Never
         );
     }
 }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Again, Channel, ChannelKind, Refusal, Surroundings,
+    Channel, ChannelKind, RetryAdvice, SendFailure, Surroundings,
     hook::{Hook, HookBlock, post, refused},
     sign, words,
 };
@@ -55,8 +55,8 @@ impl ChannelKind for Bot {
         Ok(format!("Feishu card to {}", read(block)?))
     }
 
-    fn open(&self, block: &Value, around: &Surroundings) -> Result<Box<dyn Channel>, Refusal> {
-        let (url, secret) = read(block).map_err(Refusal::never)?.secrets(around)?;
+    fn open(&self, block: &Value, around: &Surroundings) -> Result<Box<dyn Channel>, SendFailure> {
+        let (url, secret) = read(block).map_err(SendFailure::never)?.secrets(around)?;
         Ok(Box::new(Feishu {
             url,
             secret,
@@ -86,13 +86,13 @@ struct Feishu {
 }
 
 impl Channel for Feishu {
-    fn send(&self, alert: &Alert, now: Timestamp, limit: Duration) -> Result<(), Refusal> {
+    fn send(&self, alert: &Alert, now: Timestamp, limit: Duration) -> Result<(), SendFailure> {
         let body = message(alert, self.secret.as_ref(), now);
         let answer = post(&self.url, &body, &[], limit, &self.around)?;
         if !(200..300).contains(&answer.status) {
             return Err(refused(&answer));
         }
-        judge(&answer.body).map_err(|refusal| Refusal {
+        judge(&answer.body).map_err(|refusal| SendFailure {
             why: self.url.hide(&refusal.why),
             ..refusal
         })
@@ -100,9 +100,9 @@ impl Channel for Feishu {
 }
 
 /// What an answer of status 200 says.
-fn judge(body: &[u8]) -> Result<(), Refusal> {
+fn judge(body: &[u8]) -> Result<(), SendFailure> {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else {
-        return Err(Refusal::later(
+        return Err(SendFailure::later(
             "the answer is no JSON: is this the address of a Feishu bot?",
         ));
     };
@@ -116,15 +116,15 @@ fn judge(body: &[u8]) -> Result<(), Refusal> {
         .unwrap_or("nothing");
     match code {
         Some(0) => Ok(()),
-        Some(code) if TOO_MANY.contains(&code) => Err(Refusal {
+        Some(code) if TOO_MANY.contains(&code) => Err(SendFailure {
             why: format!("too many messages (code {code})"),
-            again: Again::After(REST),
+            again: RetryAdvice::After(REST),
         }),
-        Some(code) => Err(Refusal::never(format!(
+        Some(code) => Err(SendFailure::never(format!(
             "the bot refused it: code {code}, {}",
             words::line(said)
         ))),
-        None => Err(Refusal::later(
+        None => Err(SendFailure::later(
             "the answer has no code: is this the address of a Feishu bot?",
         )),
     }
@@ -240,13 +240,13 @@ mod tests {
         let again = |body: &[u8]| judge(body).expect_err("it is a refusal").again;
         assert_eq!(
             again(br#"{"code":11232,"msg":"frequency limited psm"}"#),
-            Again::After(REST)
+            RetryAdvice::After(REST)
         );
         assert_eq!(
             again(br#"{"code":19021,"msg":"sign match fail or timestamp is not within one hour"}"#),
-            Again::Never
+            RetryAdvice::Never
         );
-        assert_eq!(again(b"<html>captive portal</html>"), Again::Later);
-        assert_eq!(again(b"{}"), Again::Later);
+        assert_eq!(again(b"<html>captive portal</html>"), RetryAdvice::Later);
+        assert_eq!(again(b"{}"), RetryAdvice::Later);
     }
 }

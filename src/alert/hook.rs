@@ -3,7 +3,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Again, Refusal, Surroundings};
+use super::{RetryAdvice, SendFailure, Surroundings};
 use crate::{
     base::{Secret, SecretSource, http},
     model::{
@@ -68,7 +68,7 @@ impl HookBlock {
 
 impl Hook {
     /// The address and the key of the signature, read.
-    pub fn secrets(&self, around: &Surroundings) -> Result<(Secret, Option<Secret>), Refusal> {
+    pub fn secrets(&self, around: &Surroundings) -> Result<(Secret, Option<Secret>), SendFailure> {
         let address = match &self.address {
             Address::Plain(url) => Secret::from(url.as_str()),
             Address::From(source) => around.secret(source)?,
@@ -96,10 +96,10 @@ pub(super) fn post(
     headers: &[(&'static str, String)],
     limit: Duration,
     around: &Surroundings,
-) -> Result<http::Answer, Refusal> {
-    let request = http::Request {
+) -> Result<http::HttpAnswer, SendFailure> {
+    let request = http::HttpRequest {
         url: url.expose(),
-        body: http::Body::Json(body),
+        body: http::RequestBody::Json(body),
         headers,
         limit,
         most: ANSWER,
@@ -108,19 +108,19 @@ pub(super) fn post(
     http::ask(&request).map_err(|error| {
         let why = url.hide(&error.to_string());
         match error {
-            http::Error::Address => Refusal::never(why),
-            _ => Refusal::later(why),
+            http::Error::Address => SendFailure::never(why),
+            _ => SendFailure::later(why),
         }
     })
 }
 
 /// A status that is no success.
-pub(super) fn refused(answer: &http::Answer) -> Refusal {
+pub(super) fn refused(answer: &http::HttpAnswer) -> SendFailure {
     let why = format!("the server answered with status {}", answer.status);
     let again = match (answer.status, answer.retry_after) {
-        (429 | 503, Some(pause)) => Again::After(pause),
-        (408 | 425 | 429 | 500..=599, _) => Again::Later,
-        _ => Again::Never,
+        (429 | 503, Some(pause)) => RetryAdvice::After(pause),
+        (408 | 425 | 429 | 500..=599, _) => RetryAdvice::Later,
+        _ => RetryAdvice::Never,
     };
-    Refusal { why, again }
+    SendFailure { why, again }
 }

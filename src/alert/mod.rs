@@ -38,7 +38,7 @@ use crate::{
 
 pub use outbox::Outbox;
 pub use raise::Alerts;
-pub use send::Attempt;
+pub use send::SendAttempt;
 
 /// The kinds of channels, in the order in which people are shown them.
 pub const CHANNELS: &[&dyn ChannelKind] = &[&feishu::Bot, &webhook::SignedPost, &email::Mail];
@@ -84,7 +84,7 @@ impl Fault for Error {
 
 /// When a refused alert may be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
+pub enum RetryAdvice {
     /// After the usual pause.
     Later,
     /// After this pause at least.
@@ -96,19 +96,19 @@ pub enum Again {
 /// Why an alert did not get through.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
-pub struct Refusal {
+pub struct SendFailure {
     /// In words, without secrets.
     pub why: String,
     /// Whether it is tried again.
-    pub again: Again,
+    pub again: RetryAdvice,
 }
 
-impl Refusal {
+impl SendFailure {
     /// One that may pass.
     fn later(why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
-            again: Again::Later,
+            again: RetryAdvice::Later,
         }
     }
 
@@ -116,7 +116,7 @@ impl Refusal {
     fn never(why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
-            again: Again::Never,
+            again: RetryAdvice::Never,
         }
     }
 }
@@ -128,7 +128,7 @@ pub trait Channel: Send {
     ///
     /// # Errors
     /// When it is not certain that the alert got through.
-    fn send(&self, alert: &Alert, now: Timestamp, limit: Duration) -> Result<(), Refusal>;
+    fn send(&self, alert: &Alert, now: Timestamp, limit: Duration) -> Result<(), SendFailure>;
 }
 
 /// A kind of channel: how it is configured, and how one of it is opened.
@@ -156,7 +156,7 @@ pub trait ChannelKind: Sync {
     ///
     /// # Errors
     /// When a secret cannot be had.
-    fn open(&self, block: &Value, around: &Surroundings) -> Result<Box<dyn Channel>, Refusal>;
+    fn open(&self, block: &Value, around: &Surroundings) -> Result<Box<dyn Channel>, SendFailure>;
 }
 
 /// What channels need to know of their surroundings.
@@ -172,15 +172,15 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// Reads a secret.
-    fn secret(&self, source: &SecretSource) -> Result<Secret, Refusal> {
+    fn secret(&self, source: &SecretSource) -> Result<Secret, SendFailure> {
         source
             .read(&self.work_tree)
-            .map_err(|error| Refusal::later(error.to_string()))
+            .map_err(|error| SendFailure::later(error.to_string()))
     }
 
     /// Who may vouch for servers.
-    fn roots(&self) -> Result<http::Roots, http::Error> {
-        http::Roots::with(self.ca_file.as_deref().map(Path::new))
+    fn roots(&self) -> Result<http::TrustedRoots, http::Error> {
+        http::TrustedRoots::with(self.ca_file.as_deref().map(Path::new))
     }
 }
 
@@ -192,7 +192,7 @@ fn send_within(
     alert: &Alert,
     now: Timestamp,
     limit: Duration,
-) -> mpsc::Receiver<Result<(), Refusal>> {
+) -> mpsc::Receiver<Result<(), SendFailure>> {
     let (sender, receiver) = mpsc::channel();
     let (block, around, alert) = (spec.settings.clone(), around.clone(), alert.clone());
     // Not joined: it ends by itself when its own time limits pass, or with the process.

@@ -9,13 +9,13 @@ use std::{io, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Again, Error, Refusal};
+use super::{Error, RetryAdvice, SendFailure};
 use crate::{
     base::Fs,
     model::alert::{
-        Alert, AlertId, AlertSettings, Answered, ChannelSpec, Delivery, Kept, Standing,
+        Alert, AlertId, AlertSettings, Answered, ChannelSpec, Delivery, DeliveryState, StoredAlert,
     },
-    policy::alert::{Next, folds, is_due, next_attempt, wait},
+    policy::alert::{RetryDecision, folds, is_due, next_attempt, wait},
     records::{JsonRecord, LockWait, RecordFiles, RecordLock, RecordSet, Records},
 };
 
@@ -30,14 +30,14 @@ const MARGIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub enum Raised {
     /// It is to be sent.
-    New(Box<Kept>),
+    New(Box<StoredAlert>),
     /// The same was told a short while ago.
-    Folded(Box<Kept>),
+    Folded(Box<StoredAlert>),
 }
 
 /// A delivery that this process is to try.
 #[derive(Debug)]
-pub struct Claim {
+pub struct DeliveryClaim {
     /// The alert.
     pub alert: Alert,
     /// The channel's name.
@@ -47,10 +47,10 @@ pub struct Claim {
 /// The record of alerts.
 #[derive(Clone)]
 pub struct Outbox {
-    records: Records<'static, Kept>,
+    records: Records<'static, StoredAlert>,
 }
 
-impl JsonRecord for Kept {
+impl JsonRecord for StoredAlert {
     const LIMIT: u64 = 1 << 20;
 
     /// A number, which orders them, and the alert's id.
@@ -63,7 +63,7 @@ impl JsonRecord for Kept {
 fn deliveries(alert: &Alert, channels: &[ChannelSpec]) -> Vec<Delivery> {
     let pending = |spec: &ChannelSpec| Delivery {
         channel: spec.name.clone(),
-        standing: Standing::Pending,
+        standing: DeliveryState::Pending,
         attempts: 0,
         at: None,
         next: None,
@@ -89,7 +89,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn all(&self) -> Result<(Vec<Kept>, usize), Error> {
+    pub fn all(&self) -> Result<(Vec<StoredAlert>, usize), Error> {
         let RecordSet { whole, damaged } = self.records.all()?;
         let all = whole.into_iter().map(|(_, kept)| kept).collect();
         Ok((all, damaged.len()))
@@ -99,7 +99,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When there is none, or more than one.
-    pub fn find(&self, text: &str) -> Result<Kept, Error> {
+    pub fn find(&self, text: &str) -> Result<StoredAlert, Error> {
         let all = self.all()?.0;
         let mut hits = all
             .into_iter()
@@ -131,7 +131,7 @@ impl Outbox {
         let earlier = all.iter().rev().find(|(_, kept)| kept.key == key);
         if let Some((key, earlier)) = earlier {
             if folds(earlier, alert.severity, settings.repeat, now) {
-                let kept = Kept {
+                let kept = StoredAlert {
                     repeats: earlier.repeats.saturating_add(1),
                     last: now,
                     ..earlier.clone()
@@ -141,7 +141,7 @@ impl Outbox {
             }
             alert.folded = earlier.repeats;
         }
-        let same_story = |kept: &Kept| {
+        let same_story = |kept: &StoredAlert| {
             let age = Duration::try_from(now.duration_since(kept.alert.at));
             kept.alert.notice.task == alert.notice.task && age.is_ok_and(|age| age < STORY)
         };
@@ -153,7 +153,7 @@ impl Outbox {
         alert.thread =
             before.map(|before| before.thread.clone().unwrap_or_else(|| before.id.clone()));
         let (deliveries, unaddressed) = (deliveries(&alert, &settings.channels), !settings.known);
-        let kept = Kept {
+        let kept = StoredAlert {
             alert,
             key: key.into(),
             repeats: 0,
@@ -181,7 +181,7 @@ impl Outbox {
         channels: &[ChannelSpec],
         limit: Duration,
         now: Timestamp,
-    ) -> Result<Vec<Claim>, Error> {
+    ) -> Result<Vec<DeliveryClaim>, Error> {
         let _lock = self.lock()?;
         let mut all = self.records.all()?.whole;
         let mut sent = sent_times(&all);
@@ -199,7 +199,7 @@ impl Outbox {
                 let delivery = &mut kept.deliveries[nth];
                 let Some(spec) = channels.iter().find(|spec| spec.name == delivery.channel) else {
                     (delivery.standing, delivery.error) = (
-                        Standing::Dead,
+                        DeliveryState::Dead,
                         Some("the channel is not configured any more".into()),
                     );
                     continue;
@@ -215,7 +215,7 @@ impl Outbox {
                 }
                 sent.push((spec.name.clone(), now));
                 delivery.claimed = now.checked_add(claim).ok();
-                claims.push(Claim {
+                claims.push(DeliveryClaim {
                     alert: kept.alert.clone(),
                     channel: spec.name.clone(),
                 });
@@ -235,7 +235,7 @@ impl Outbox {
         &self,
         id: &AlertId,
         channel: &str,
-        result: &Result<(), Refusal>,
+        result: &Result<(), SendFailure>,
         now: Timestamp,
     ) -> Result<(), Error> {
         self.change(id, |kept| {
@@ -250,18 +250,18 @@ impl Outbox {
                 delivery.error = result.as_ref().err().map(ToString::to_string);
                 let again = match result.as_ref().map_err(|refusal| refusal.again) {
                     Ok(()) => {
-                        delivery.standing = Standing::Sent;
+                        delivery.standing = DeliveryState::Sent;
                         continue;
                     }
-                    Err(Again::Never) => Next::Never,
-                    Err(Again::Later) => next_attempt(since, delivery.attempts, None, now),
-                    Err(Again::After(pause)) => {
+                    Err(RetryAdvice::Never) => RetryDecision::Never,
+                    Err(RetryAdvice::Later) => next_attempt(since, delivery.attempts, None, now),
+                    Err(RetryAdvice::After(pause)) => {
                         next_attempt(since, delivery.attempts, Some(pause), now)
                     }
                 };
                 match again {
-                    Next::At(then) => delivery.next = Some(then),
-                    Next::Never => delivery.standing = Standing::Dead,
+                    RetryDecision::At(then) => delivery.next = Some(then),
+                    RetryDecision::Never => delivery.standing = DeliveryState::Dead,
                 }
             }
         })
@@ -281,11 +281,11 @@ impl Outbox {
             let open = kept
                 .deliveries
                 .iter_mut()
-                .filter(|delivery| delivery.standing != Standing::Sent);
+                .filter(|delivery| delivery.standing != DeliveryState::Sent);
             let before = count;
             for delivery in open {
                 (delivery.standing, delivery.next, delivery.claimed) =
-                    (Standing::Pending, None, None);
+                    (DeliveryState::Pending, None, None);
                 count += 1;
             }
             if count > before {
@@ -304,7 +304,7 @@ impl Outbox {
     }
 
     /// Changes one record.
-    fn change(&self, id: &AlertId, change: impl FnOnce(&mut Kept)) -> Result<(), Error> {
+    fn change(&self, id: &AlertId, change: impl FnOnce(&mut StoredAlert)) -> Result<(), Error> {
         let _lock = self.lock()?;
         let all = self.records.all()?.whole;
         let found = all.into_iter().find(|(_, kept)| kept.alert.id == *id);
@@ -321,10 +321,10 @@ impl Outbox {
 }
 
 /// When something was sent through which channel.
-fn sent_times(all: &[(String, Kept)]) -> Vec<(String, Timestamp)> {
+fn sent_times(all: &[(String, StoredAlert)]) -> Vec<(String, Timestamp)> {
     all.iter()
         .flat_map(|(_, kept)| &kept.deliveries)
-        .filter(|delivery| delivery.standing == Standing::Sent)
+        .filter(|delivery| delivery.standing == DeliveryState::Sent)
         .filter_map(|delivery| Some((delivery.channel.clone(), delivery.at?)))
         .collect()
 }

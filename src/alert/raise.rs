@@ -9,7 +9,9 @@ use crate::{
     journal::history,
     model::{
         Advice, TaskId, Version,
-        alert::{ALERT_SCHEMA, Alert, AlertId, Answered, Choice, Kept, Notice, Offer, Topic},
+        alert::{
+            ALERT_SCHEMA, Alert, AlertId, AlertOption, Answered, Notice, Offer, StoredAlert, Topic,
+        },
     },
     operate::{self, Operator},
     site::{self, RepoSite},
@@ -42,7 +44,7 @@ impl<'a> Alerts<'a> {
     ///
     /// # Errors
     /// When the record cannot be read.
-    pub fn all(&self) -> Result<(Vec<Kept>, usize), Failure> {
+    pub fn all(&self) -> Result<(Vec<StoredAlert>, usize), Failure> {
         let (mut all, damaged) = self.outbox.all()?;
         all.reverse();
         Ok((all, damaged))
@@ -52,7 +54,7 @@ impl<'a> Alerts<'a> {
     ///
     /// # Errors
     /// When there is none, or the record cannot be read.
-    pub fn one(&self, text: &str) -> Result<Kept, Failure> {
+    pub fn one(&self, text: &str) -> Result<StoredAlert, Failure> {
         Ok(self.outbox.find(text)?)
     }
 
@@ -200,7 +202,7 @@ impl<'a> Alerts<'a> {
     ///
     /// # Errors
     /// When it cannot be recorded.
-    pub fn record_answer(&self, kept: &Kept, choice: &Choice) -> Result<(), Failure> {
+    pub fn record_answer(&self, kept: &StoredAlert, choice: &AlertOption) -> Result<(), Failure> {
         let who = self.site.git.identity()?;
         let (alert, about) = (&kept.alert, &kept.alert.notice);
         let answered = Answered {
@@ -208,9 +210,9 @@ impl<'a> Alerts<'a> {
             who: who.to_string(),
             at: self.site.clock.now(),
         };
-        let mut what = operate::deed_about("alert answer", &format!("{} {choice}", alert.id));
+        let mut what = operate::action_about("alert answer", &format!("{} {choice}", alert.id));
         what.task.clone_from(&about.task);
-        Operator::new(self.site).witnessed(what, &format!("answer to: {}", about.title), || {
+        Operator::new(self.site).audited(what, &format!("answer to: {}", about.title), || {
             Ok(self.outbox.answer(&alert.id, answered)?)
         })
     }

@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Again, Alerts, Error, Refusal, Surroundings, outbox::Claim, send_within};
+use super::{
+    Alerts, Error, RetryAdvice, SendFailure, Surroundings, outbox::DeliveryClaim, send_within,
+};
 use crate::{
     base::{Failure, cancel},
     model::alert::{AlertId, ChannelSpec, Notice, Topic},
@@ -11,7 +13,7 @@ use crate::{
 
 /// What became of one attempt to send.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct Attempt {
+pub struct SendAttempt {
     /// The alert.
     pub alert: AlertId,
     /// The channel.
@@ -24,14 +26,14 @@ pub struct Attempt {
 
 /// A claim after it was tried.
 struct Tried {
-    claim: Claim,
-    result: Result<(), Refusal>,
+    claim: DeliveryClaim,
+    result: Result<(), SendFailure>,
     untrusted: bool,
 }
 
-impl From<Tried> for Attempt {
+impl From<Tried> for SendAttempt {
     fn from(tried: Tried) -> Self {
-        let Claim { alert, channel } = tried.claim;
+        let DeliveryClaim { alert, channel } = tried.claim;
         Self {
             alert: alert.id,
             channel,
@@ -49,7 +51,7 @@ impl Alerts<'_> {
     ///
     /// # Errors
     /// When the record cannot be read or written; never because something could not be sent.
-    pub fn send_due(&self) -> Result<Vec<Attempt>, Failure> {
+    pub fn send_due(&self) -> Result<Vec<SendAttempt>, Failure> {
         let settings = &self.site.settings.alerts;
         let outbox = &self.outbox;
         if !settings.known {
@@ -64,7 +66,7 @@ impl Alerts<'_> {
                 &tried.result,
                 self.site.clock.now(),
             )?;
-            let attempt = Attempt::from(tried);
+            let attempt = SendAttempt::from(tried);
             if let Some(why) = &attempt.error {
                 self.site.warn(format!(
                     "the alert {} did not get through {}: {why}",
@@ -77,7 +79,7 @@ impl Alerts<'_> {
     }
 
     /// Sends all of these at once, and waits for them no longer than the settings allow.
-    fn send(&self, claims: Vec<Claim>) -> Vec<Tried> {
+    fn send(&self, claims: Vec<DeliveryClaim>) -> Vec<Tried> {
         let limit = self.site.settings.alerts.limit;
         let (now, channels) = (self.site.clock.now(), self.site.alert_channels());
         let around = Surroundings {
@@ -89,33 +91,35 @@ impl Alerts<'_> {
             let mut kinds = self.kinds.iter().copied();
             kinds.find(|kind| kind.word() == spec.kind)
         };
-        let start =
-            |claim: &Claim| match channels.iter().find(|(spec, _)| spec.name == claim.channel) {
-                Some((spec, state)) if state.trusted => {
-                    let kind = kind_of(spec)
-                        .ok_or((Again::Never, "channels of this kind are not known"))?;
-                    let to = (kind, spec);
-                    Ok(send_within(to, &around, &claim.alert, now, limit))
-                }
-                Some(_) => Err((
-                    Again::Later,
-                    "nobody agreed to this channel on this machine: snapback trust",
-                )),
-                None => Err((Again::Never, "the channel is not configured")),
-            };
+        let start = |claim: &DeliveryClaim| match channels
+            .iter()
+            .find(|(spec, _)| spec.name == claim.channel)
+        {
+            Some((spec, state)) if state.trusted => {
+                let kind = kind_of(spec)
+                    .ok_or((RetryAdvice::Never, "channels of this kind are not known"))?;
+                let to = (kind, spec);
+                Ok(send_within(to, &around, &claim.alert, now, limit))
+            }
+            Some(_) => Err((
+                RetryAdvice::Later,
+                "nobody agreed to this channel on this machine: snapback trust",
+            )),
+            None => Err((RetryAdvice::Never, "the channel is not configured")),
+        };
         let started: Vec<_> = claims.iter().map(start).collect();
         let until = Instant::now() + limit + GRACE;
         let wait = |started: Result<
-            std::sync::mpsc::Receiver<Result<(), Refusal>>,
-            (Again, &str),
+            std::sync::mpsc::Receiver<Result<(), SendFailure>>,
+            (RetryAdvice, &str),
         >| match started {
             Ok(receiver) => (heard(&receiver, until, limit), false),
             Err((again, why)) => (
-                Err(Refusal {
+                Err(SendFailure {
                     why: why.into(),
                     again,
                 }),
-                again == Again::Later,
+                again == RetryAdvice::Later,
             ),
         };
         let ended: Vec<_> = started.into_iter().map(wait).collect();
@@ -131,7 +135,7 @@ impl Alerts<'_> {
     ///
     /// # Errors
     /// When there is no such channel, or none at all.
-    pub fn test(&self, channel: Option<&str>) -> Result<Vec<Attempt>, Failure> {
+    pub fn test(&self, channel: Option<&str>) -> Result<Vec<SendAttempt>, Failure> {
         self.require_known_channels()?;
         let channels = &self.site.settings.alerts.channels;
         let wanted: Vec<&ChannelSpec> = channels
@@ -159,19 +163,23 @@ impl Alerts<'_> {
         });
         let claims = wanted
             .iter()
-            .map(|spec| Claim {
+            .map(|spec| DeliveryClaim {
                 alert: alert.clone(),
                 channel: spec.name.clone(),
             })
             .collect();
-        Ok(self.send(claims).into_iter().map(Attempt::from).collect())
+        Ok(self
+            .send(claims)
+            .into_iter()
+            .map(SendAttempt::from)
+            .collect())
     }
 
     /// Makes dead and waiting deliveries due now, of one alert or all, and sends them.
     ///
     /// # Errors
     /// When the record cannot be read or written.
-    pub fn retry(&self, id: Option<&AlertId>) -> Result<Vec<Attempt>, Failure> {
+    pub fn retry(&self, id: Option<&AlertId>) -> Result<Vec<SendAttempt>, Failure> {
         self.require_known_channels()?;
         self.outbox.again(id)?;
         self.send_due()
@@ -189,15 +197,15 @@ impl Alerts<'_> {
 
 /// What a sending thread says, if it says it in time.
 fn heard(
-    receiver: &std::sync::mpsc::Receiver<Result<(), Refusal>>,
+    receiver: &std::sync::mpsc::Receiver<Result<(), SendFailure>>,
     until: Instant,
     limit: Duration,
-) -> Result<(), Refusal> {
+) -> Result<(), SendFailure> {
     use std::sync::mpsc::RecvTimeoutError;
     let later = |why: String| {
-        Err(Refusal {
+        Err(SendFailure {
             why,
-            again: Again::Later,
+            again: RetryAdvice::Later,
         })
     };
     loop {

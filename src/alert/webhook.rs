@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Channel, ChannelKind, Refusal, Surroundings,
+    Channel, ChannelKind, SendFailure, Surroundings,
     hook::{Hook, HookBlock, post, refused},
     sign,
 };
@@ -46,9 +46,9 @@ impl ChannelKind for SignedPost {
         Ok(format!("JSON to {}", read(block)?))
     }
 
-    fn open(&self, block: &Value, around: &Surroundings) -> Result<Box<dyn Channel>, Refusal> {
-        let (url, secret) = read(block).map_err(Refusal::never)?.secrets(around)?;
-        let secret = secret.ok_or_else(|| Refusal::never(UNSIGNED))?;
+    fn open(&self, block: &Value, around: &Surroundings) -> Result<Box<dyn Channel>, SendFailure> {
+        let (url, secret) = read(block).map_err(SendFailure::never)?.secrets(around)?;
+        let secret = secret.ok_or_else(|| SendFailure::never(UNSIGNED))?;
         Ok(Box::new(Webhook {
             url,
             secret,
@@ -77,7 +77,7 @@ struct Webhook {
 }
 
 impl Channel for Webhook {
-    fn send(&self, alert: &Alert, now: Timestamp, limit: Duration) -> Result<(), Refusal> {
+    fn send(&self, alert: &Alert, now: Timestamp, limit: Duration) -> Result<(), SendFailure> {
         let body = serde_json::to_vec(alert).expect("because plain data always renders");
         let headers = [
             ("X-Snapback-Event", alert.notice.event.word().to_string()),

@@ -2,19 +2,19 @@
 
 use super::App;
 use crate::{
-    alert::{Alerts, Attempt},
+    alert::{Alerts, SendAttempt},
     base::Failure,
-    model::alert::{AlertId, Choice, Kept, Notice},
+    model::alert::{AlertId, AlertOption, Notice, StoredAlert},
 };
 
 impl App {
     /// Returns all alerts, newest first, and the number of unreadable ones.
-    pub fn alerts(&self) -> Result<(Vec<Kept>, usize), Failure> {
+    pub fn alerts(&self) -> Result<(Vec<StoredAlert>, usize), Failure> {
         Alerts::new(&self.site).all()
     }
 
     /// Finds an alert by its id or a prefix of it.
-    pub fn alert(&self, text: &str) -> Result<Kept, Failure> {
+    pub fn alert(&self, text: &str) -> Result<StoredAlert, Failure> {
         Alerts::new(&self.site).one(text)
     }
 
@@ -36,7 +36,7 @@ impl App {
     ///
     /// # Errors
     /// Fails when the records cannot be read or written; never because an alert could not be sent.
-    pub fn send_alerts(&self) -> Result<Vec<Attempt>, Failure> {
+    pub fn send_alerts(&self) -> Result<Vec<SendAttempt>, Failure> {
         Alerts::new(&self.site).send_due()
     }
 
@@ -44,7 +44,7 @@ impl App {
     ///
     /// # Errors
     /// Fails when the channel does not exist, or there are no channels.
-    pub fn test_alerts(&self, channel: Option<&str>) -> Result<Vec<Attempt>, Failure> {
+    pub fn test_alerts(&self, channel: Option<&str>) -> Result<Vec<SendAttempt>, Failure> {
         Alerts::new(&self.site).test(channel)
     }
 
@@ -52,7 +52,7 @@ impl App {
     ///
     /// # Errors
     /// Fails when the records cannot be read or written.
-    pub fn retry_alerts(&self, id: Option<&AlertId>) -> Result<Vec<Attempt>, Failure> {
+    pub fn retry_alerts(&self, id: Option<&AlertId>) -> Result<Vec<SendAttempt>, Failure> {
         Alerts::new(&self.site).retry(id)
     }
 
@@ -60,7 +60,7 @@ impl App {
     ///
     /// # Errors
     /// Fails when it cannot be recorded.
-    pub fn record_answer(&self, kept: &Kept, choice: &Choice) -> Result<(), Failure> {
+    pub fn record_answer(&self, kept: &StoredAlert, choice: &AlertOption) -> Result<(), Failure> {
         Alerts::new(&self.site).record_answer(kept, choice)
     }
 

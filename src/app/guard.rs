@@ -5,10 +5,10 @@ use std::path::Path;
 use super::App;
 use crate::{
     base::{Failure, fs::FileLock},
-    guard::{Guard, Look, Waiting},
+    guard::{Guard, Waiting, WatchOptions},
     model::{
         TaskId,
-        confirm::{Pending, Settled},
+        confirm::{AwaitingConfirmation, Settled},
         guard::{Backtest, GuardState, TaskWatch},
     },
 };
@@ -47,7 +47,7 @@ impl App {
     ///
     /// # Errors
     /// Fails when its rules cannot be checked.
-    pub fn watch(&self, task: &TaskId, look: Look) -> Result<TaskWatch, Failure> {
+    pub fn watch(&self, task: &TaskId, look: WatchOptions) -> Result<TaskWatch, Failure> {
         Guard::new(&self.site).watch(task, look)
     }
 
@@ -85,7 +85,7 @@ impl App {
     ///
     /// # Errors
     /// Fails when a record cannot be read.
-    pub fn pending(&self) -> Result<Vec<Pending>, Failure> {
+    pub fn pending(&self) -> Result<Vec<AwaitingConfirmation>, Failure> {
         Waiting::new(&self.site).pending()
     }
 
@@ -93,7 +93,7 @@ impl App {
     ///
     /// # Errors
     /// Fails when a record cannot be read.
-    pub fn overdue(&self) -> Result<Vec<Pending>, Failure> {
+    pub fn overdue(&self) -> Result<Vec<AwaitingConfirmation>, Failure> {
         Waiting::new(&self.site).overdue()
     }
 
@@ -101,7 +101,7 @@ impl App {
     ///
     /// # Errors
     /// Fails when no rollback waits, or it is being undone right now.
-    pub fn confirm(&self, task: &TaskId) -> Result<Pending, Failure> {
+    pub fn confirm(&self, task: &TaskId) -> Result<AwaitingConfirmation, Failure> {
         Waiting::new(&self.site).confirm(task)
     }
 
@@ -117,7 +117,7 @@ impl App {
     ///
     /// # Errors
     /// Fails when a record cannot be read or written.
-    pub fn settle_confirmations(&self) -> Result<Vec<(Pending, Settled)>, Failure> {
+    pub fn settle_confirmations(&self) -> Result<Vec<(AwaitingConfirmation, Settled)>, Failure> {
         Waiting::new(&self.site).settle_all()
     }
 }

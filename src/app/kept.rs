@@ -7,7 +7,7 @@ use crate::{
     base::{Failure, RelPath},
     model::{
         OpId,
-        kept::{Kept, KeptFile},
+        kept::{KeptFile, SavedEdit},
         request::RestoreKept,
     },
     rollback::kept,
@@ -16,7 +16,7 @@ use crate::{
 
 impl App {
     /// Returns what happened to files that were edited while an operation was running.
-    pub fn kept_notes(&self, op: &OpId) -> Vec<Kept> {
+    pub fn kept_notes(&self, op: &OpId) -> Vec<SavedEdit> {
         notes(&*self.site.state, op).unwrap_or_default()
     }
 
@@ -24,7 +24,7 @@ impl App {
     ///
     /// # Errors
     /// Fails when the operations cannot be listed.
-    pub fn kept_open(&self) -> Result<Vec<(OpId, Vec<Kept>)>, Failure> {
+    pub fn kept_open(&self) -> Result<Vec<(OpId, Vec<SavedEdit>)>, Failure> {
         kept::open_notes(&self.site)
     }
 

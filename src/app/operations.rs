@@ -5,7 +5,7 @@ use crate::{
     base::Failure,
     model::{
         Operation, Plan, Report, Request,
-        audit::{AuditCheck, Entry},
+        audit::{AuditCheck, AuditEntry},
         overview::OperationLine,
     },
     operate::{self, Operator, audit_check, operations},
@@ -96,7 +96,7 @@ impl App {
     }
 
     /// Returns the entries of the audit log, oldest first, and the number of unreadable lines.
-    pub fn audit_entries(&self) -> Result<(Vec<Entry>, u64), Failure> {
+    pub fn audit_entries(&self) -> Result<(Vec<AuditEntry>, u64), Failure> {
         Ok(self.site.audit().entries()?)
     }
 

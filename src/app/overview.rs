@@ -9,7 +9,9 @@ use crate::{
     model::{
         TaskId, Verdict, Verification, Version,
         health::Health,
-        overview::{Difference, DoctorLine, HistoryLine, ReleaseDetail, ReleaseLine, TaskLine},
+        overview::{
+            DoctorLine, HistoryLine, ReleaseDetail, ReleaseLine, TaskLine, VersionDifference,
+        },
         signature::Demand,
     },
     operate::Operator,
@@ -50,7 +52,7 @@ impl App {
         task: &TaskId,
         before: Option<&Version>,
         after: Option<&Version>,
-    ) -> Result<Difference, Failure> {
+    ) -> Result<VersionDifference, Failure> {
         diff::diff(&self.site, task, before, after)
     }
 

@@ -6,7 +6,7 @@ use crate::{
     git::Hooks,
     model::{Report, TaskId, VerdictRecord},
     operate::share,
-    push::{self, Beyond, Pushed},
+    push::{self, Beyond, PushResult},
     verdict,
 };
 
@@ -26,7 +26,7 @@ impl App {
     /// # Errors
     /// Fails when there is no remote, when the remote or a hook refuses, and when Git LFS files
     /// would be pushed without their bytes.
-    pub fn push(&self, report: &Report, named: &str, hooks: Hooks) -> Result<Pushed, Failure> {
+    pub fn push(&self, report: &Report, named: &str, hooks: Hooks) -> Result<PushResult, Failure> {
         push::push(&self.site, report, named, hooks)
     }
 

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use super::App;
 use crate::{
     backup::{
-        self, Put, Restore, roots,
-        upkeep::{self, Names},
+        self, PutOptions, RestoreOptions, roots,
+        upkeep::{self, ObjectUsers},
     },
     base::Failure,
     model::{
@@ -14,17 +14,17 @@ use crate::{
         backup::{PutReport, RestoreReport, Saved},
         store::{CheckReport, GcReport, RepairReport, StoreStats},
     },
-    store::Level,
+    store::CheckDepth,
 };
 
 impl App {
     /// Stores folders under a name.
-    pub fn store_put(&self, put: &Put) -> Result<PutReport, Failure> {
+    pub fn store_put(&self, put: &PutOptions) -> Result<PutReport, Failure> {
         backup::put(&self.site, put)
     }
 
     /// Restores the folders stored under a name into a folder.
-    pub fn store_restore(&self, restore: &Restore) -> Result<RestoreReport, Failure> {
+    pub fn store_restore(&self, restore: &RestoreOptions) -> Result<RestoreReport, Failure> {
         backup::restore(&self.site, restore)
     }
 
@@ -56,19 +56,19 @@ impl App {
     /// Checks the store; also returns who needs the damaged objects.
     pub fn check_store(
         &self,
-        level: Level,
+        level: CheckDepth,
         budget: Option<Duration>,
-    ) -> Result<(CheckReport, Names), Failure> {
+    ) -> Result<(CheckReport, ObjectUsers), Failure> {
         upkeep::check(&self.site, level, budget)
     }
 
     /// Deletes unneeded objects. If it cannot be determined what is needed, nothing is deleted.
-    pub fn collect_store(&self, dry_run: bool) -> Result<(GcReport, Names), Failure> {
+    pub fn collect_store(&self, dry_run: bool) -> Result<(GcReport, ObjectUsers), Failure> {
         upkeep::collect(&self.site, dry_run)
     }
 
     /// Repairs the store, using files of the work tree that have the right bytes.
-    pub fn repair_store(&self) -> Result<(RepairReport, Names), Failure> {
+    pub fn repair_store(&self) -> Result<(RepairReport, ObjectUsers), Failure> {
         upkeep::repair(&self.site)
     }
 

@@ -9,7 +9,7 @@ use crate::{
     base::{Digest, text},
     model::{
         OpId,
-        audit::{Anchor, AuditCheck, Entry, Finding},
+        audit::{Anchor, AuditCheck, AuditEntry, AuditFinding},
     },
 };
 
@@ -26,7 +26,7 @@ pub struct Anchored {
 
 /// A finished operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Over {
+pub struct EndedOperation {
     /// Its id.
     pub id: OpId,
     /// True when its line is still to be written.
@@ -39,7 +39,7 @@ pub struct Outside {
     /// The anchors in tags.
     pub anchors: Vec<Anchored>,
     /// The finished operations.
-    pub over: Vec<Over>,
+    pub over: Vec<EndedOperation>,
     /// The names of files that were moved aside.
     pub moved_aside: Vec<String>,
 }
@@ -75,8 +75,8 @@ pub fn check(segments: &[Segment], outside: &Outside) -> AuditCheck {
 }
 
 /// Builds a finding.
-fn finding(line: Option<u64>, what: impl Into<String>) -> Finding {
-    Finding {
+fn finding(line: Option<u64>, what: impl Into<String>) -> AuditFinding {
+    AuditFinding {
         line,
         what: what.into(),
         tag: None,
@@ -84,8 +84,8 @@ fn finding(line: Option<u64>, what: impl Into<String>) -> Finding {
 }
 
 /// Walks the chain; returns the digest of every line, and its entry if it is intact.
-fn chain(segments: &[Segment], found: &mut AuditCheck) -> Vec<(Digest, Option<Entry>)> {
-    let mut lines: Vec<(Digest, Option<Entry>)> = Vec::new();
+fn chain(segments: &[Segment], found: &mut AuditCheck) -> Vec<(Digest, Option<AuditEntry>)> {
+    let mut lines: Vec<(Digest, Option<AuditEntry>)> = Vec::new();
     let mut expected = 1;
     for (nth, segment) in segments.iter().enumerate() {
         let before = nth
@@ -189,7 +189,7 @@ fn anchors(digests: &[Digest], all: &[Anchored], found: &mut AuditCheck) {
                 anchor.seq
             ),
         };
-        found.findings.push(Finding {
+        found.findings.push(AuditFinding {
             line: at.map(|_| anchor.seq),
             what,
             tag: Some(tag.clone()),
@@ -200,7 +200,7 @@ fn anchors(digests: &[Digest], all: &[Anchored], found: &mut AuditCheck) {
             "the log was replaced: the tag {tag}, made here, names line {} of the log {}",
             anchor.seq, anchor.log
         );
-        found.findings.push(Finding {
+        found.findings.push(AuditFinding {
             line: None,
             what,
             tag: Some(tag.clone()),
@@ -216,12 +216,16 @@ fn anchors(digests: &[Digest], all: &[Anchored], found: &mut AuditCheck) {
 }
 
 /// Checks that every finished operation has a line, except those before the first one with a line.
-fn operations<'a>(entries: impl Iterator<Item = &'a Entry>, over: &[Over], found: &mut AuditCheck) {
+fn operations<'a>(
+    entries: impl Iterator<Item = &'a AuditEntry>,
+    over: &[EndedOperation],
+    found: &mut AuditCheck,
+) {
     let said: std::collections::BTreeSet<OpId> = entries
         .filter_map(|entry| entry.said.what.id.parse().ok())
         .collect();
     let Some(first) = said.first() else { return };
-    for Over { id, owed } in over
+    for EndedOperation { id, owed } in over
         .iter()
         .filter(|over| over.id > *first && !said.contains(&over.id))
     {

@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use crate::{
     base::{Digest, secret},
-    model::audit::{AUDIT_SCHEMA, Deed, Ended, Entry, Identity, Origin, Said},
+    model::audit::{
+        AUDIT_SCHEMA, AuditEntry, AuditResult, AuditStatement, AuditedAction, Identity, Origin,
+    },
 };
 
 /// Maximum length of a reason, in characters.
@@ -16,21 +18,21 @@ const WHY_LIMIT: usize = 2_000;
 
 /// A line without its own digest.
 #[derive(Serialize)]
-struct Body<'a> {
+struct UnsealedLine<'a> {
     schema: &'a str,
     seq: u64,
     at: String,
     who: &'a Identity,
-    what: &'a Deed,
+    what: &'a AuditedAction,
     why: &'a str,
     from: &'a Origin,
-    result: &'a Ended,
+    result: &'a AuditResult,
     prev: Option<Digest>,
 }
 
 /// Renders a line, without the line end.
-pub fn render(seq: u64, prev: Option<Digest>, said: &Said) -> String {
-    let Said {
+pub fn render(seq: u64, prev: Option<Digest>, said: &AuditStatement) -> String {
+    let AuditStatement {
         at,
         who,
         what,
@@ -38,7 +40,7 @@ pub fn render(seq: u64, prev: Option<Digest>, said: &Said) -> String {
         from,
         result,
     } = said;
-    let body = Body {
+    let body = UnsealedLine {
         schema: AUDIT_SCHEMA,
         seq,
         at: at.to_string(),
@@ -56,9 +58,10 @@ pub fn render(seq: u64, prev: Option<Digest>, said: &Said) -> String {
 }
 
 /// Parses a line, without the line end; the error says what is wrong with it.
-pub fn parse(line: &[u8]) -> Result<Entry, String> {
+pub fn parse(line: &[u8]) -> Result<AuditEntry, String> {
     let text = std::str::from_utf8(line).map_err(|_| "it is not text".to_string())?;
-    let entry: Entry = serde_json::from_str(text).map_err(|_| "it is no record".to_string())?;
+    let entry: AuditEntry =
+        serde_json::from_str(text).map_err(|_| "it is no record".to_string())?;
     if entry.schema != AUDIT_SCHEMA {
         return Err("it has a form that this version does not know".into());
     }
@@ -81,10 +84,10 @@ pub fn reason(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::audit::{End, Via};
+    use crate::model::audit::{AuditEnd, Via};
 
-    fn said() -> Said {
-        Said {
+    fn said() -> AuditStatement {
+        AuditStatement {
             at: "2026-02-24T05:10:00Z".parse().unwrap(),
             who: Identity {
                 name: Some("Li \"Wei\"\n\u{202e}".into()),
@@ -93,7 +96,7 @@ mod tests {
                 host: "desk".into(),
                 email: None,
             },
-            what: Deed {
+            what: AuditedAction {
                 id: "000001-00000007".into(),
                 kind: "rollback".into(),
                 by: None,
@@ -108,7 +111,7 @@ mod tests {
                 tree: None,
                 dir: "tasks/T01".into(),
             },
-            result: End::Done.into(),
+            result: AuditEnd::Done.into(),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
         Digest, Fs, RelPath, SyncPoint,
         fs::{create_dir_all, read_limited, write_durably},
     },
-    model::audit::{Anchor, Said},
+    model::audit::{Anchor, AuditStatement},
 };
 
 /// Size in bytes at which a new segment is begun.
@@ -125,7 +125,7 @@ pub fn moved_aside(fs: &dyn Fs) -> io::Result<Vec<String>> {
 }
 
 /// The end of the log.
-struct Tail {
+struct LogEnd {
     /// The last segment; an empty first one if there is none.
     segment: Segment,
     /// The number of the last line; 0 for an empty log.
@@ -135,10 +135,10 @@ struct Tail {
 }
 
 /// Finds the end. A damaged last line counts, and the chain continues after it.
-fn tail(fs: &dyn Fs) -> io::Result<Tail> {
+fn tail(fs: &dyn Fs) -> io::Result<LogEnd> {
     let numbers = numbers(fs)?;
     let Some(newest) = numbers.last() else {
-        return Ok(Tail {
+        return Ok(LogEnd {
             segment: Segment {
                 number: 1,
                 bytes: Vec::new(),
@@ -156,7 +156,7 @@ fn tail(fs: &dyn Fs) -> io::Result<Tail> {
         last = segment(fs, *number)?.lines().last().map(<[u8]>::to_vec);
     }
     let Some(bytes) = last else {
-        return Ok(Tail {
+        return Ok(LogEnd {
             segment: newest,
             seq: 0,
             last: None,
@@ -169,7 +169,7 @@ fn tail(fs: &dyn Fs) -> io::Result<Tail> {
             .map(|segment| segment.lines().count() as u64)
             .sum(),
     };
-    Ok(Tail {
+    Ok(LogEnd {
         segment: newest,
         seq,
         last: Some(Digest::of(&bytes)),
@@ -178,7 +178,7 @@ fn tail(fs: &dyn Fs) -> io::Result<Tail> {
 
 /// Appends a line; it is durable on return. After an error it is absent or seen as torn. Returns
 /// notes for the user.
-pub fn append(fs: &dyn Fs, said: &Said) -> io::Result<Vec<String>> {
+pub fn append(fs: &dyn Fs, said: &AuditStatement) -> io::Result<Vec<String>> {
     let mut tail = tail(fs)?;
     let mut notes = Vec::new();
     if !tail.segment.torn().is_empty() {

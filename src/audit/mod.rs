@@ -26,7 +26,7 @@ use crate::{
     },
     model::{
         Advice,
-        audit::{Anchor, Entry, Said},
+        audit::{Anchor, AuditEntry, AuditStatement},
     },
 };
 
@@ -68,7 +68,7 @@ impl Fault for Error {
 
 /// Tells whether the line may already exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Once {
+pub enum AppendMode {
     /// The operation is new, so it cannot.
     New,
     /// An earlier run may have written it; then it is made durable and no line is added.
@@ -94,13 +94,13 @@ impl Trail {
 
     /// Appends a line, durable on return, after the lines of actions that were interrupted earlier.
     /// Returns notes for the user, such as that a torn end was moved aside.
-    pub fn append(&self, said: &Said, once: Once) -> Result<Vec<String>, Error> {
+    pub fn append(&self, said: &AuditStatement, once: AppendMode) -> Result<Vec<String>, Error> {
         let _lock = self.lock()?;
         let mut notes = self.settle()?;
-        let there = |entry: &Entry| {
+        let there = |entry: &AuditEntry| {
             (&entry.said.what.id, entry.said.result.end) == (&said.what.id, said.result.end)
         };
-        if once == Once::PerhapsThere && self.find(there)? {
+        if once == AppendMode::PerhapsThere && self.find(there)? {
             log::sync(&*self.fs).map_err(Error::Write)?;
             return Ok(notes);
         }
@@ -109,7 +109,7 @@ impl Trail {
     }
 
     /// Records an action before it begins.
-    pub fn begin(&self, said: Said) -> Result<(Ticket, Vec<String>), Error> {
+    pub fn begin(&self, said: AuditStatement) -> Result<(Ticket, Vec<String>), Error> {
         let _lock = self.lock()?;
         let notes = self.settle()?;
         Ok((
@@ -131,12 +131,12 @@ impl Trail {
     }
 
     /// Returns true when some entry matches. Unreadable lines are skipped.
-    fn find(&self, wanted: impl Fn(&Entry) -> bool) -> Result<bool, Error> {
+    fn find(&self, wanted: impl Fn(&AuditEntry) -> bool) -> Result<bool, Error> {
         Ok(self.entries()?.0.iter().any(wanted))
     }
 
     /// Returns all readable entries, oldest first, and the number of unreadable lines.
-    pub fn entries(&self) -> Result<(Vec<Entry>, u64), Error> {
+    pub fn entries(&self) -> Result<(Vec<AuditEntry>, u64), Error> {
         let (mut entries, mut damaged) = (Vec::new(), 0);
         for segment in self.segments()? {
             for raw in segment.lines() {

@@ -15,7 +15,7 @@ use crate::{
         Fs, RelPath,
         fs::{FileLock, Hold, create_dir_all, is_temp, read_limited, write_durably},
     },
-    model::audit::{End, Ended, Said},
+    model::audit::{AuditEnd, AuditResult, AuditStatement},
 };
 
 /// Maximum number of bytes read of a ticket.
@@ -24,7 +24,7 @@ const LIMIT: u64 = 1 << 20;
 /// An action in progress. If dropped without its line, it counts as interrupted.
 pub struct Ticket {
     trail: Trail,
-    said: Said,
+    said: AuditStatement,
     path: RelPath,
     _lock: FileLock,
 }
@@ -36,14 +36,14 @@ fn pending() -> RelPath {
 
 impl Ticket {
     /// Records the action before it begins.
-    pub(super) fn open(trail: Trail, said: Said) -> io::Result<Self> {
+    pub(super) fn open(trail: Trail, said: AuditStatement) -> io::Result<Self> {
         let fs = trail.fs.clone();
         create_dir_all(&*fs, &pending(), 0o700)?;
         fs.sync_dir(&folder(), log::DIR)?;
         fs.sync_dir(&RelPath::root(), log::DIR)?;
         let path = pending().join(format!("{}.json", said.what.id));
-        let bytes = serde_json::to_vec(&Said {
-            result: End::Interrupted.into(),
+        let bytes = serde_json::to_vec(&AuditStatement {
+            result: AuditEnd::Interrupted.into(),
             ..said.clone()
         })
         .expect("because plain data always renders");
@@ -60,11 +60,11 @@ impl Ticket {
     }
 
     /// Writes the action's line.
-    pub fn close(&self, result: &Ended) -> Result<Vec<String>, Error> {
+    pub fn close(&self, result: &AuditResult) -> Result<Vec<String>, Error> {
         let fs = &*self.trail.fs;
         let _lock = self.trail.lock()?;
         let unsaid = |error| {
-            if result.end == End::Done {
+            if result.end == AuditEnd::Done {
                 Error::Unsaid(error)
             } else {
                 Error::Write(error)
@@ -72,7 +72,7 @@ impl Ticket {
         };
         let notes = log::append(
             fs,
-            &Said {
+            &AuditStatement {
                 result: result.clone(),
                 ..self.said.clone()
             },
@@ -85,14 +85,14 @@ impl Ticket {
 }
 
 /// A ticket whose process is gone.
-pub(super) struct Left {
+pub(super) struct DeadTicket {
     /// The content of its line.
-    pub said: Said,
+    pub said: AuditStatement,
     path: RelPath,
     _lock: FileLock,
 }
 
-impl Left {
+impl DeadTicket {
     /// Removes it.
     pub fn remove(self, fs: &dyn Fs) -> io::Result<()> {
         fs.remove_file(&self.path)?;
@@ -101,7 +101,7 @@ impl Left {
 }
 
 /// Returns the tickets whose processes are gone. Unreadable ones stay, and a check names them.
-pub(super) fn left(fs: &dyn Fs) -> io::Result<Vec<Left>> {
+pub(super) fn left(fs: &dyn Fs) -> io::Result<Vec<DeadTicket>> {
     if fs.stat(&pending())?.is_none() {
         return Ok(Vec::new());
     }
@@ -116,10 +116,11 @@ pub(super) fn left(fs: &dyn Fs) -> io::Result<Vec<Left>> {
         let Some(lock) = fs.lock(&path, Hold::Exclusive, false)? else {
             continue;
         };
-        let Ok(said) = serde_json::from_slice::<Said>(&read_limited(fs, &path, LIMIT)?) else {
+        let Ok(said) = serde_json::from_slice::<AuditStatement>(&read_limited(fs, &path, LIMIT)?)
+        else {
             continue;
         };
-        found.push(Left {
+        found.push(DeadTicket {
             said,
             path,
             _lock: lock,

@@ -22,7 +22,7 @@ use crate::{
     model::ObjectId,
     source::PathStat,
     stat_cache::same,
-    store::{self, PutSession, Stored},
+    store::{self, PutSession, StoredObject},
 };
 
 /// Files of a batch, and bytes.
@@ -36,7 +36,7 @@ const TRIES: usize = 3;
 
 /// What became of a file.
 #[derive(Debug, Clone)]
-pub enum Got {
+pub enum IntakeResult {
     /// It is in the session.
     Stored {
         /// Its bytes.
@@ -53,7 +53,7 @@ pub enum Got {
 }
 
 /// The way in.
-pub struct Intake<'a> {
+pub struct FileIntake<'a> {
     /// Where the files are.
     pub fs: &'a dyn Fs,
     /// The same as a path, for SQLite.
@@ -69,24 +69,24 @@ pub struct Intake<'a> {
 }
 
 /// A file that cannot be taken in, or a store that cannot take it.
-enum Refusal {
-    File(Got),
+enum ReadFailure {
+    File(IntakeResult),
     /// It is not as it was seen: it has to be read again.
     Changed,
     Store(Failure),
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for ReadFailure {
     fn from(error: io::Error) -> Self {
         Self::File(if error.kind() == io::ErrorKind::NotFound {
-            Got::Gone
+            IntakeResult::Gone
         } else {
-            Got::Failed(error.to_string())
+            IntakeResult::Failed(error.to_string())
         })
     }
 }
 
-impl From<store::Error> for Refusal {
+impl From<store::Error> for ReadFailure {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Read(error) => error.into(),
@@ -96,20 +96,20 @@ impl From<store::Error> for Refusal {
 }
 
 /// What is good, or what became of the file; only the store's own failure goes further.
-fn settle(result: Result<Got, Refusal>) -> Result<Got, Failure> {
+fn settle(result: Result<IntakeResult, ReadFailure>) -> Result<IntakeResult, Failure> {
     match result {
-        Ok(got) | Err(Refusal::File(got)) => Ok(got),
-        Err(Refusal::Changed) => Ok(Got::Failed(format!(
+        Ok(got) | Err(ReadFailure::File(got)) => Ok(got),
+        Err(ReadFailure::Changed) => Ok(IntakeResult::Failed(format!(
             "it changed {TRIES} times while it was read"
         ))),
-        Err(Refusal::Store(failure)) => Err(failure),
+        Err(ReadFailure::Store(failure)) => Err(failure),
     }
 }
 
-impl Intake<'_> {
+impl FileIntake<'_> {
     /// Takes files in; returns what became of each. They should be sorted: neighbours then lie
     /// beside each other in the store.
-    pub fn take(&self, files: &[&PathStat]) -> Result<Vec<Got>, Failure> {
+    pub fn take(&self, files: &[&PathStat]) -> Result<Vec<IntakeResult>, Failure> {
         let (mut small, mut large) = (Vec::new(), Vec::new());
         for (nth, file) in files.iter().enumerate() {
             if file.in_use || file.stat.size > SMALL {
@@ -118,7 +118,7 @@ impl Intake<'_> {
                 small.push(nth);
             }
         }
-        let mut got = vec![Got::Gone; files.len()];
+        let mut got = vec![IntakeResult::Gone; files.len()];
         let batches = batches(files, &small);
         let done: Vec<_> = batches
             .par_iter()
@@ -146,7 +146,7 @@ impl Intake<'_> {
         files: &[&PathStat],
         batch: &[usize],
         buffer: &mut Vec<u8>,
-    ) -> Result<Vec<Got>, Failure> {
+    ) -> Result<Vec<IntakeResult>, Failure> {
         cancel::check()?;
         buffer.clear();
         let mut read = Vec::with_capacity(batch.len());
@@ -175,7 +175,7 @@ impl Intake<'_> {
                     false,
                 ),
                 // It grew, or will not keep still: alone, with more patience.
-                Err(Refusal::Changed) => settle(self.one(files[*nth]))?,
+                Err(ReadFailure::Changed) => settle(self.one(files[*nth]))?,
                 Err(refusal) => settle(Err(refusal))?,
             });
         }
@@ -184,17 +184,17 @@ impl Intake<'_> {
     }
 
     /// Reads a small file once.
-    fn read(&self, file: &PathStat, buffer: &mut Vec<u8>) -> Result<Stat, Refusal> {
+    fn read(&self, file: &PathStat, buffer: &mut Vec<u8>) -> Result<Stat, ReadFailure> {
         let after = self.fs.read_into(&file.path, file.stat.size, buffer)?;
         if same(&file.stat, &after) {
             Ok(after)
         } else {
-            Err(Refusal::Changed)
+            Err(ReadFailure::Changed)
         }
     }
 
     /// Takes one file in, however often it has to be read.
-    fn one(&self, file: &PathStat) -> Result<Got, Refusal> {
+    fn one(&self, file: &PathStat) -> Result<IntakeResult, ReadFailure> {
         // A journal that was seen may be gone by now: its transaction is over, the next will come.
         let mut live = file.in_use || self.has_journal(&file.path);
         let mut before = file.stat;
@@ -205,14 +205,17 @@ impl Intake<'_> {
                 .filter(|_| live && self.is_sqlite(&file.path))
             {
                 match self.database(file, copies) {
-                    Err(Refusal::File(Got::Gone)) => {}
+                    Err(ReadFailure::File(IntakeResult::Gone)) => {}
                     other => return other,
                 }
             }
             let stored = self
                 .session
                 .put(&mut cancel::Stoppable(self.fs.open(&file.path)?))?;
-            let after = self.fs.stat(&file.path)?.ok_or(Refusal::File(Got::Gone))?;
+            let after = self
+                .fs
+                .stat(&file.path)?
+                .ok_or(ReadFailure::File(IntakeResult::Gone))?;
             if same(&before, &after) && stored.size == after.size {
                 return Ok(self.stored(&stored, after, false));
             }
@@ -220,16 +223,16 @@ impl Intake<'_> {
                 .fs
                 .stat(&file.path)?
                 .filter(|stat| stat.kind == Type::File)
-                .ok_or(Refusal::File(Got::Gone))?;
+                .ok_or(ReadFailure::File(IntakeResult::Gone))?;
             live = true;
         }
-        Err(Refusal::Changed)
+        Err(ReadFailure::Changed)
     }
 
     /// Notes what was stored.
-    fn stored(&self, stored: &Stored, stat: Stat, database: bool) -> Got {
+    fn stored(&self, stored: &StoredObject, stat: Stat, database: bool) -> IntakeResult {
         self.grown.fetch_add(stored.grown, Ordering::Relaxed);
-        Got::Stored {
+        IntakeResult::Stored {
             object: stored.id,
             stat: Stat {
                 size: stored.size,
@@ -261,14 +264,14 @@ impl Intake<'_> {
     }
 
     /// Takes the copy of a database in; `Gone` when its files have to be taken as they are.
-    fn database(&self, file: &PathStat, copies: &Path) -> Result<Got, Refusal> {
+    fn database(&self, file: &PathStat, copies: &Path) -> Result<IntakeResult, ReadFailure> {
         let _lock = enter(copies)?;
         let copy = tempfile::NamedTempFile::new_in(copies)?;
         match sqlite::copy(&self.top.join(file.path.as_os()), copy.path()) {
             Ok(()) => {}
             // A pair that nobody writes to is as good as a copy: its owner rolls it back.
-            Err(sqlite::Error::Unfinished) => return Err(Refusal::File(Got::Gone)),
-            Err(error) => return Err(Refusal::File(Got::Failed(chain(&error)))),
+            Err(sqlite::Error::Unfinished) => return Err(ReadFailure::File(IntakeResult::Gone)),
+            Err(error) => return Err(ReadFailure::File(IntakeResult::Failed(chain(&error)))),
         }
         let stored = self.session.put(&mut copy.reopen()?)?;
         Ok(self.stored(&stored, file.stat, true))

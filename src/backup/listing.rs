@@ -15,7 +15,7 @@
 use crate::{
     base::{
         Digest, RelPath,
-        cut::{Broken, Cut, begin, seal},
+        cut::{Cut, MalformedBytes, begin, seal},
         wire,
     },
     model::{FileKind, FileRecord, Location, ObjectId},
@@ -66,21 +66,21 @@ pub fn encode(records: &[FileRecord]) -> Vec<u8> {
 
 /// Reads a listing, all of it or nothing. Memory is that of the records that are there. Paths are
 /// as they were read: check them before writing anything there.
-pub fn decode(bytes: &[u8]) -> Result<Vec<FileRecord>, Broken> {
+pub fn decode(bytes: &[u8]) -> Result<Vec<FileRecord>, MalformedBytes> {
     let mut records = Vec::new();
     each(bytes, |record| records.push(record))?;
     Ok(records)
 }
 
 /// The objects that a listing names; an error when it is not whole.
-pub fn objects(bytes: &[u8]) -> Result<Vec<ObjectId>, Broken> {
+pub fn objects(bytes: &[u8]) -> Result<Vec<ObjectId>, MalformedBytes> {
     let mut objects = Vec::new();
     each(bytes, |record| objects.extend(record.location.object()))?;
     Ok(objects)
 }
 
 /// Reads a listing and hands over every record.
-fn each(bytes: &[u8], mut act: impl FnMut(FileRecord)) -> Result<(), Broken> {
+fn each(bytes: &[u8], mut act: impl FnMut(FileRecord)) -> Result<(), MalformedBytes> {
     let mut cut = Cut::sealed(bytes, &LISTING, VERSION)?;
     let nothing = Digest::of(b"");
     let mut path = Vec::new();
@@ -108,7 +108,11 @@ fn each(bytes: &[u8], mut act: impl FnMut(FileRecord)) -> Result<(), Broken> {
                 (FileKind::Link, size, digest, Location::Inline(target))
             }
             FOLDER => (FileKind::Folder, 0, nothing, Location::Inline(Vec::new())),
-            _ => return Err(Broken::because("it has an entry of an unknown kind")),
+            _ => {
+                return Err(MalformedBytes::because(
+                    "it has an entry of an unknown kind",
+                ));
+            }
         };
         count += 1;
         act(FileRecord {
@@ -122,7 +126,7 @@ fn each(bytes: &[u8], mut act: impl FnMut(FileRecord)) -> Result<(), Broken> {
         });
     }
     if cut.varint()? != count {
-        return Err(Broken::because(
+        return Err(MalformedBytes::because(
             "it has another number of entries than it says",
         ));
     }
@@ -160,7 +164,7 @@ impl Save {
     }
 
     /// Reads it.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Broken> {
+    pub fn decode(bytes: &[u8]) -> Result<Self, MalformedBytes> {
         let mut cut = Cut::sealed(bytes, &SAVE, VERSION)?;
         let seconds = cut.u64()?.cast_signed();
         let listing = ObjectId(cut.digest()?);

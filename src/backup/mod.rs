@@ -26,7 +26,7 @@ use crate::{
         Advice, FileRecord, ObjectId,
         backup::{PutReport, RestoreReport, Saved},
     },
-    operate::{Operator, deed_about},
+    operate::{Operator, action_about},
     site::RepoSite,
     source::Source,
     store::ChunkStore,
@@ -34,8 +34,8 @@ use crate::{
 };
 use listing::Save;
 
-pub use put::Put;
-pub use restore::{Restore, SYNC_POINTS};
+pub use put::PutOptions;
+pub use restore::{RestoreOptions, SYNC_POINTS};
 
 /// What stops a put or a restore.
 #[derive(Debug, thiserror::Error)]
@@ -200,7 +200,7 @@ pub fn listed(store: &ChunkStore, id: &ObjectId) -> Result<Vec<ObjectId>, Failur
     let Some(bytes) = read_small(store, id)?.filter(|bytes| Save::is_one(bytes)) else {
         return Ok(Vec::new());
     };
-    let broken = |broken: crate::base::cut::Broken| Error::Damaged {
+    let broken = |broken: crate::base::cut::MalformedBytes| Error::Damaged {
         name: id.to_string(),
         why: broken.to_string(),
     };
@@ -250,8 +250,8 @@ pub fn named(site: &RepoSite) -> Result<Vec<String>, Failure> {
 ///
 /// # Errors
 /// When a folder cannot be read, or the store not be written.
-pub fn put(site: &RepoSite, put: &Put) -> Result<PutReport, Failure> {
-    put_witnessed(site, put, || put::put_folders(site, put))
+pub fn put(site: &RepoSite, put: &PutOptions) -> Result<PutReport, Failure> {
+    put_audited(site, put, || put::put_folders(site, put))
 }
 
 /// Puts what sources choose, each listed below a path of its own, as [`put`] does; its folders
@@ -261,22 +261,22 @@ pub fn put(site: &RepoSite, put: &Put) -> Result<PutReport, Failure> {
 /// When a source cannot say what it takes, or the store not be written.
 pub fn put_sources(
     site: &RepoSite,
-    put: &Put,
+    put: &PutOptions,
     sources: &[(&dyn Source, RelPath)],
 ) -> Result<PutReport, Failure> {
-    put_witnessed(site, put, || put::put_sources(site, put, sources))
+    put_audited(site, put, || put::put_sources(site, put, sources))
 }
 
 /// Puts, with a line in the audit log unless it is a dry run.
-fn put_witnessed(
+fn put_audited(
     site: &RepoSite,
-    put: &Put,
+    put: &PutOptions,
     act: impl FnOnce() -> Result<PutReport, Failure>,
 ) -> Result<PutReport, Failure> {
     if put.dry_run {
         return act();
     }
-    Operator::new(site).witnessed(deed_about("store put", &put.name), "", act)
+    Operator::new(site).audited(action_about("store put", &put.name), "", act)
 }
 
 /// Restores what was put, under the operation lock, so that no rollback changes the same files
@@ -284,13 +284,13 @@ fn put_witnessed(
 ///
 /// # Errors
 /// When nothing has the name, or a file cannot be written.
-pub fn restore(site: &RepoSite, restore: &Restore) -> Result<RestoreReport, Failure> {
+pub fn restore(site: &RepoSite, restore: &RestoreOptions) -> Result<RestoreReport, Failure> {
     let act = || restore::restore(site, restore);
     if restore.dry_run {
         return act();
     }
     let _lock = site.lock()?;
-    Operator::new(site).witnessed(deed_about("store restore", &restore.name), "", act)
+    Operator::new(site).audited(action_about("store restore", &restore.name), "", act)
 }
 
 /// Takes a name away; returns what it stood for.
@@ -298,7 +298,7 @@ pub fn restore(site: &RepoSite, restore: &Restore) -> Result<RestoreReport, Fail
 /// # Errors
 /// When nothing has the name, or the store cannot be written.
 pub fn drop_name(site: &RepoSite, name: &str) -> Result<Saved, Failure> {
-    Operator::new(site).witnessed(deed_about("store drop", name), "", || forget(site, name))
+    Operator::new(site).audited(action_about("store drop", name), "", || forget(site, name))
 }
 
 /// Takes a name away. What only it needs goes with the next collection.

@@ -10,16 +10,16 @@ use rayon::prelude::*;
 use crate::{
     base::{
         Digest, Failure, Fs, RelPath, Type, cancel,
-        sqlite::{self, Log},
+        sqlite::{self, LogEffect},
     },
     catalog::databases::Database,
     materialise::{
-        aside::{Task, Work},
+        aside::{AsideTask, Work},
         leftovers::is_aside,
     },
-    model::{FileKind, FileRecord, Location, backup::Trouble},
+    model::{FileKind, FileRecord, Location, backup::PathTrouble},
     source::{PathStat, Selection, folder},
-    stat_cache::{Cache, Known},
+    stat_cache::{Cache, KnownFile},
 };
 
 /// Bytes that are read at once.
@@ -27,11 +27,11 @@ const BLOCK: usize = 1 << 20;
 
 /// All that is to be done.
 #[derive(Debug, Default)]
-pub struct Plan<'a> {
+pub struct RestorePlan<'a> {
     /// Paths that are to be written.
-    pub write: Vec<Task<'a>>,
+    pub write: Vec<AsideTask<'a>>,
     /// Files of which mode or time alone is wrong.
-    pub touch: Vec<Task<'a>>,
+    pub touch: Vec<AsideTask<'a>>,
     /// What would be overwritten.
     pub overwritten: Vec<PathStat>,
     /// What SQLite keeps beside a database of the listing and would read into it: it belongs to
@@ -46,7 +46,7 @@ pub struct Plan<'a> {
     /// What an interrupted restore left.
     pub leftovers: Vec<RelPath>,
     /// What cannot be done.
-    pub refused: Vec<Trouble>,
+    pub refused: Vec<PathTrouble>,
     /// How many paths are right.
     pub right: u64,
     /// True when everything below the folder is on one file system.
@@ -54,10 +54,10 @@ pub struct Plan<'a> {
 }
 
 /// What a comparison found at one path.
-enum Look<'a> {
+enum PathVerdict<'a> {
     Right,
-    Write(Task<'a>),
-    Touch(Task<'a>),
+    Write(AsideTask<'a>),
+    Touch(AsideTask<'a>),
     Refused(String),
 }
 
@@ -67,7 +67,7 @@ pub fn plan<'a>(
     records: &'a [FileRecord],
     cache: Option<&Cache>,
     folds_case: bool,
-) -> Result<Plan<'a>, Failure> {
+) -> Result<RestorePlan<'a>, Failure> {
     let there = folder::walk(fs)?;
     let known = cache.map_or_else(
         || vec![None; there.files.len()],
@@ -89,21 +89,21 @@ pub fn plan<'a>(
     };
     let look = |buffer: &mut Vec<u8>, record: &'a FileRecord| {
         if twins.contains(&record.path) {
-            return Look::Refused(
+            return PathVerdict::Refused(
                 "another path differs from it only in case, and this file system folds case".into(),
             );
         }
         compare.look(record, buffer)
     };
-    let looks: Vec<Look<'a>> = records
+    let looks: Vec<PathVerdict<'a>> = records
         .par_iter()
         .with_max_len(64)
         .map_init(Vec::new, look)
         .collect();
     cancel::check()?;
-    let mut plan = Plan {
+    let mut plan = RestorePlan {
         one_device: is_one_device(fs, &there),
-        ..Plan::default()
+        ..RestorePlan::default()
     };
     for (record, look) in records.iter().zip(looks) {
         plan.add(record, look);
@@ -114,7 +114,7 @@ pub fn plan<'a>(
     Ok(plan)
 }
 
-impl<'a> Plan<'a> {
+impl<'a> RestorePlan<'a> {
     /// What is done; with `delete`, what the listing does not have goes.
     pub fn work(&self, delete: bool) -> Work<'_> {
         let extra = self.extra.iter().filter(|_| delete);
@@ -130,12 +130,12 @@ impl<'a> Plan<'a> {
     }
 
     /// Takes in what was found at the path of a record.
-    fn add(&mut self, record: &FileRecord, look: Look<'a>) {
+    fn add(&mut self, record: &FileRecord, look: PathVerdict<'a>) {
         match look {
-            Look::Right => self.right += 1,
-            Look::Write(task) => self.write.push(task),
-            Look::Touch(task) => self.touch.push(task),
-            Look::Refused(why) => self.refused.push(Trouble {
+            PathVerdict::Right => self.right += 1,
+            PathVerdict::Write(task) => self.write.push(task),
+            PathVerdict::Touch(task) => self.touch.push(task),
+            PathVerdict::Refused(why) => self.refused.push(PathTrouble {
                 path: record.path.clone(),
                 why,
             }),
@@ -173,7 +173,7 @@ fn twins(records: &[FileRecord]) -> HashSet<&RelPath> {
 struct Compare<'w> {
     fs: &'w dyn Fs,
     there: &'w Selection,
-    known: &'w [Option<Known>],
+    known: &'w [Option<KnownFile>],
     folders: HashSet<&'w RelPath>,
     others: HashSet<&'w RelPath>,
 }
@@ -188,30 +188,30 @@ impl Compare<'_> {
     }
 
     /// Compares one path.
-    fn look<'a>(&self, record: &'a FileRecord, buffer: &mut Vec<u8>) -> Look<'a> {
+    fn look<'a>(&self, record: &'a FileRecord, buffer: &mut Vec<u8>) -> PathVerdict<'a> {
         if let Err(error) = RelPath::parse(record.path.as_bytes()) {
-            return Look::Refused(format!("the path is not safe: {}", error.why));
+            return PathVerdict::Refused(format!("the path is not safe: {}", error.why));
         }
         let way = record
             .path
             .ancestors()
             .find(|above| self.others.contains(above) || self.at(above).is_some());
         if let Some(way) = way {
-            return Look::Refused(format!("{way} is no folder"));
+            return PathVerdict::Refused(format!("{way} is no folder"));
         }
         let is_folder = self.folders.contains(&record.path);
         if self.others.contains(&record.path) {
-            return Look::Refused("a device, FIFO or socket is there".into());
+            return PathVerdict::Refused("a device, FIFO or socket is there".into());
         }
         let now = self.at(&record.path);
         match (record.kind, now) {
-            (FileKind::Folder, None) if is_folder => Look::Right,
-            (FileKind::Folder, Some(_)) => Look::Refused("a file is there".into()),
-            (_, None) if is_folder => Look::Refused("a folder is there".into()),
-            (_, None) => Look::Write(Task { record, now: None }),
+            (FileKind::Folder, None) if is_folder => PathVerdict::Right,
+            (FileKind::Folder, Some(_)) => PathVerdict::Refused("a file is there".into()),
+            (_, None) if is_folder => PathVerdict::Refused("a folder is there".into()),
+            (_, None) => PathVerdict::Write(AsideTask { record, now: None }),
             (_, Some(nth)) => self
                 .compare(record, nth, buffer)
-                .unwrap_or_else(|error| Look::Refused(error.to_string())),
+                .unwrap_or_else(|error| PathVerdict::Refused(error.to_string())),
         }
     }
 
@@ -221,9 +221,9 @@ impl Compare<'_> {
         record: &'a FileRecord,
         nth: usize,
         buffer: &mut Vec<u8>,
-    ) -> io::Result<Look<'a>> {
+    ) -> io::Result<PathVerdict<'a>> {
         let found = &self.there.files[nth];
-        let task = Task {
+        let task = AsideTask {
             record,
             now: Some(found.stat),
         };
@@ -240,9 +240,9 @@ impl Compare<'_> {
         let as_listed = record.is_link()
             || (found.stat.mode, Some(found.stat.mtime)) == (record.mode, record.mtime);
         Ok(match (same, as_listed) {
-            (true, true) => Look::Right,
-            (true, false) => Look::Touch(task),
-            (false, _) => Look::Write(task),
+            (true, true) => PathVerdict::Right,
+            (true, false) => PathVerdict::Touch(task),
+            (false, _) => PathVerdict::Write(task),
         })
     }
 
@@ -258,7 +258,7 @@ impl Compare<'_> {
     }
 
     /// Finds what the listing does not have, and what would be overwritten.
-    fn extra(&self, records: &[FileRecord], plan: &mut Plan<'_>) {
+    fn extra(&self, records: &[FileRecord], plan: &mut RestorePlan<'_>) {
         let listed = |path: &RelPath| {
             records
                 .binary_search_by(|record| record.path.cmp(path))
@@ -298,8 +298,9 @@ impl Compare<'_> {
 
     /// Finds the databases of the listing that are replaced, and those that something not listed
     /// lies beside that SQLite would read into them, whether they are replaced or right already.
-    fn databases(&self, records: &[FileRecord], plan: &mut Plan<'_>) {
-        let is_sized = |task: &&Task<'_>| task.now.is_some_and(|stat| sqlite::is_sized(stat.size));
+    fn databases(&self, records: &[FileRecord], plan: &mut RestorePlan<'_>) {
+        let is_sized =
+            |task: &&AsideTask<'_>| task.now.is_some_and(|stat| sqlite::is_sized(stat.size));
         let replaced = plan
             .write
             .iter()
@@ -334,8 +335,9 @@ impl Compare<'_> {
                 .filter(is_foreign)
                 .collect();
             // One that cannot be read is not taken for nothing.
-            let changes =
-                |log: &RelPath| sqlite::log(self.fs, &path, log).unwrap_or(Log::Rows) != Log::Idle;
+            let changes = |log: &RelPath| {
+                sqlite::log(self.fs, &path, log).unwrap_or(LogEffect::Rows) != LogEffect::Idle
+            };
             if written.contains(&path) || logs.iter().any(changes) {
                 plan.beside.extend(
                     logs.iter()

@@ -24,7 +24,7 @@ use source::PutSource;
 
 /// What to put.
 #[derive(Debug, Clone)]
-pub struct Put {
+pub struct PutOptions {
     /// Under which name.
     pub name: String,
     /// The folders. Of one, its content is listed; of several, each under its last name.
@@ -48,7 +48,7 @@ pub struct NamedListing<'a> {
 }
 
 /// Puts folders.
-pub(super) fn put_folders(site: &RepoSite, put: &Put) -> Result<PutReport, Failure> {
+pub(super) fn put_folders(site: &RepoSite, put: &PutOptions) -> Result<PutReport, Failure> {
     let folders = folders(put)?;
     let sources: Vec<_> = folders
         .iter()
@@ -60,7 +60,7 @@ pub(super) fn put_folders(site: &RepoSite, put: &Put) -> Result<PutReport, Failu
 /// Puts what sources choose.
 pub(super) fn put_sources(
     site: &RepoSite,
-    put: &Put,
+    put: &PutOptions,
     sources: &[(&dyn Source, RelPath)],
 ) -> Result<PutReport, Failure> {
     let begun = Instant::now();
@@ -109,7 +109,7 @@ fn files(records: &[FileRecord]) -> (u64, u64) {
 }
 
 /// The folders with the paths below which their content is listed.
-fn folders(put: &Put) -> Result<Vec<(Folder, RelPath)>, Failure> {
+fn folders(put: &PutOptions) -> Result<Vec<(Folder, RelPath)>, Failure> {
     let mut folders: Vec<(Folder, RelPath)> = Vec::new();
     for folder in &put.folders {
         let failed = |source| Error::Folder {

@@ -11,8 +11,8 @@ use std::{
 
 use super::{
     Error, find,
-    intake::{Got, Intake},
-    plan::{self, Plan},
+    intake::{FileIntake, IntakeResult},
+    plan::{self, RestorePlan},
     put,
 };
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
 
 /// What to restore.
 #[derive(Debug, Clone)]
-pub struct Restore {
+pub struct RestoreOptions {
     /// What was put under this name.
     pub name: String,
     /// Into this folder, which is made when it is missing.
@@ -41,7 +41,7 @@ pub struct Restore {
 }
 
 /// Restores.
-pub(super) fn restore(site: &RepoSite, restore: &Restore) -> Result<RestoreReport, Failure> {
+pub(super) fn restore(site: &RepoSite, restore: &RestoreOptions) -> Result<RestoreReport, Failure> {
     let begun = Instant::now();
     let save = find(&site.store, &restore.name)?;
     let records = super::records(&site.store, &restore.name, &save)?;
@@ -95,7 +95,7 @@ pub const SYNC_POINTS: [SyncPoint; 2] = [FILE, DIR];
 pub fn write(
     site: &RepoSite,
     root: &dyn Fs,
-    plan: &Plan<'_>,
+    plan: &RestorePlan<'_>,
     delete: bool,
     report: &mut RestoreReport,
 ) -> Result<(), Failure> {
@@ -106,7 +106,7 @@ pub fn write(
 }
 
 /// Takes the figures of a plan into the report.
-fn count(plan: &Plan<'_>, report: &mut RestoreReport) {
+fn count(plan: &RestorePlan<'_>, report: &mut RestoreReport) {
     report.right = plan.right;
     report.missing = plan.write.iter().filter(|task| task.now.is_none()).count() as u64;
     report.differing = plan.write.len() as u64 - report.missing;
@@ -117,7 +117,7 @@ fn count(plan: &Plan<'_>, report: &mut RestoreReport) {
 }
 
 /// Everything that a restore takes away, sorted.
-fn lost(plan: &Plan<'_>, delete: bool) -> Vec<PathStat> {
+fn lost(plan: &RestorePlan<'_>, delete: bool) -> Vec<PathStat> {
     let extra = plan.extra.iter().filter(|_| delete);
     let mut lost: Vec<PathStat> = plan
         .overwritten
@@ -140,7 +140,7 @@ fn keep(
 ) -> Result<String, Failure> {
     let session = site.store.begin();
     let progress = |more| site.progress(more);
-    let intake = Intake {
+    let intake = FileIntake {
         fs: root,
         top,
         // Byte for byte, logs and journals too: all of it is taken away.
@@ -171,7 +171,11 @@ fn keep(
 }
 
 /// The records of what is kept, in its order; what was taken in comes in the order of its files.
-fn records_of(root: &Root, lost: &[PathStat], got: Vec<Got>) -> Result<Vec<FileRecord>, Failure> {
+fn records_of(
+    root: &Root,
+    lost: &[PathStat],
+    got: Vec<IntakeResult>,
+) -> Result<Vec<FileRecord>, Failure> {
     let mut got = got.into_iter();
     let mut records = Vec::with_capacity(lost.len());
     for found in lost {
@@ -187,12 +191,12 @@ fn records_of(root: &Root, lost: &[PathStat], got: Vec<Got>) -> Result<Vec<FileR
             continue;
         }
         match got.next().expect("because each file was taken in") {
-            Got::Stored { object, stat, .. } => {
+            IntakeResult::Stored { object, stat, .. } => {
                 let (read, source) = ((object.0, stat.size), Location::Object(object));
                 records.push(FileRecord::of_stat(path, then, read, source));
             }
-            Got::Gone => return Err(cannot("it was removed meanwhile".into()).into()),
-            Got::Failed(why) => return Err(cannot(why).into()),
+            IntakeResult::Gone => return Err(cannot("it was removed meanwhile".into()).into()),
+            IntakeResult::Failed(why) => return Err(cannot(why).into()),
         }
     }
     Ok(records)

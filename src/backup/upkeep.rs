@@ -14,16 +14,16 @@ use crate::{
         ObjectId,
         store::{CheckReport, GcReport, RepairReport, StoreStats},
     },
-    operate::{Operator, deed},
+    operate::{Operator, action},
     site::RepoSite,
-    store::{Check, Gc, Level},
+    store::{CheckDepth, CheckOptions, Gc},
 };
 
 /// How long a collection waits for sessions that began before it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Who needs some objects, in words: `T01 1.2.0 tasks/T01/model.bin`, `operation 9f3c21aa`.
-pub type Names = BTreeMap<ObjectId, Vec<String>>;
+pub type ObjectUsers = BTreeMap<ObjectId, Vec<String>>;
 
 /// Figures of the store, and of each task.
 pub fn stats(site: &RepoSite) -> Result<StoreStats, Failure> {
@@ -34,9 +34,9 @@ pub fn stats(site: &RepoSite) -> Result<StoreStats, Failure> {
 /// Checks the store; also says who needs what is damaged.
 pub fn check(
     site: &RepoSite,
-    level: Level,
+    level: CheckDepth,
     budget: Option<Duration>,
-) -> Result<(CheckReport, Names), Failure> {
+) -> Result<(CheckReport, ObjectUsers), Failure> {
     // Whom damage hurts is worth knowing even when not everything that is named can be read.
     let needed = roots::needed(site).unwrap_or_else(|failure| {
         site.warn(format!(
@@ -44,7 +44,7 @@ pub fn check(
         ));
         Needed::default()
     });
-    let how = Check {
+    let how = CheckOptions {
         level,
         budget,
         seconds: seconds(site),
@@ -64,7 +64,7 @@ pub fn check(
 }
 
 /// Collects what nothing needs. When it cannot be known what is needed, nothing is collected.
-pub fn collect(site: &RepoSite, dry_run: bool) -> Result<(GcReport, Names), Failure> {
+pub fn collect(site: &RepoSite, dry_run: bool) -> Result<(GcReport, ObjectUsers), Failure> {
     let roots = || -> Result<BTreeSet<ObjectId>, Failure> { Ok(roots::needed(site)?.objects()) };
     let how = Gc {
         dry_run,
@@ -76,14 +76,14 @@ pub fn collect(site: &RepoSite, dry_run: bool) -> Result<(GcReport, Names), Fail
     let report = if dry_run {
         act()?
     } else {
-        Operator::new(site).witnessed(deed("store gc"), "", act)?
+        Operator::new(site).audited(action("store gc"), "", act)?
     };
     let names = roots::needed(site)?.names(report.missing.iter());
     Ok((report, names))
 }
 
 /// Repairs the store; files of the work tree that have the right bytes help.
-pub fn repair(site: &RepoSite) -> Result<(RepairReport, Names), Failure> {
+pub fn repair(site: &RepoSite) -> Result<(RepairReport, ObjectUsers), Failure> {
     let needed = roots::needed(site)?;
     let tree = &site.tree;
     let candidates = |id: &ObjectId| -> Vec<Box<dyn Read>> {
@@ -96,7 +96,7 @@ pub fn repair(site: &RepoSite) -> Result<(RepairReport, Names), Failure> {
             site.progress(more);
         })
     };
-    let report = Operator::new(site).witnessed(deed("store repair"), "", || {
+    let report = Operator::new(site).audited(action("store repair"), "", || {
         site.work("repairing", total, true, run)
     })?;
     let names = needed.names(report.lost.iter().chain(&report.healed));

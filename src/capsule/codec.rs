@@ -9,7 +9,7 @@ use crate::store::stream::{self, Finish};
 
 /// How.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Codec {
+pub enum CapsuleCodec {
     /// Not at all.
     Plain,
     /// `gzip`.
@@ -18,7 +18,7 @@ pub enum Codec {
     Zstd,
 }
 
-impl Codec {
+impl CapsuleCodec {
     /// By the end of a name.
     pub fn of_name(path: &Path) -> Self {
         match path.extension().and_then(|end| end.to_str()) {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Error, LISTING, codec::Codec, proof, script, tar::Writer};
+use super::{Error, LISTING, codec::CapsuleCodec, proof, script, tar::TarWriter};
 use crate::{
     base::{
         Digest, Failure, Fs, Hasher, Hashing, RelPath, Root, cancel,
@@ -24,10 +24,10 @@ use crate::{
     model::{
         FileKind, FileRecord, Location, Manifest, TaskSpec,
         capsule::{
-            CapsuleFile, CapsuleReport, Listing, MANIFEST, PAPERS, SUMS, TREE_SUMS, Wheel,
+            CapsuleFile, CapsuleListing, CapsuleReport, MANIFEST, PAPERS, SUMS, TREE_SUMS, Wheel,
             leads_out,
         },
-        manifest::{ManifestFile, Role},
+        manifest::{FileRole, ManifestFile},
     },
     site::{RepoSite, copy_checked},
 };
@@ -36,7 +36,7 @@ use crate::{
 pub struct Capsule<'a> {
     site: &'a RepoSite,
     /// What it will hold.
-    pub listing: Listing,
+    pub listing: CapsuleListing,
     wheels: Vec<PathBuf>,
     manifest: String,
     requirements: Vec<u8>,
@@ -70,7 +70,7 @@ pub fn prepare<'a>(
     let packages = &manifest.dependencies.python_packages;
     let (wheels, missing) = wheels::find(&wheels::places(&tops, &task.dir), packages);
     let text = manifest.render();
-    let mut listing = Listing {
+    let mut listing = CapsuleListing {
         task: manifest.subject.task.clone(),
         version: manifest.subject.version.clone(),
         commit: found.tag.commit.clone(),
@@ -125,7 +125,7 @@ fn pack(
     for entry in manifest
         .files
         .iter()
-        .filter(|file| file.role != Role::Registry)
+        .filter(|file| file.role != FileRole::Registry)
     {
         cancel::check()?;
         let file = one(site, converter, entry)?;
@@ -183,7 +183,7 @@ fn wheel(path: &Path) -> Result<Wheel, Error> {
 impl Capsule<'_> {
     /// What it will be, without writing it.
     pub fn report(&self, path: &Path) -> CapsuleReport {
-        let codec = Codec::of_name(path);
+        let codec = CapsuleCodec::of_name(path);
         let mut report = CapsuleReport::of(
             &self.listing,
             path.to_string_lossy().into_owned(),
@@ -284,13 +284,13 @@ impl Capsule<'_> {
             path: path.to_path_buf(),
             source,
         };
-        let mut stream = Codec::of_name(path)
+        let mut stream = CapsuleCodec::of_name(path)
             .writer(io::BufWriter::with_capacity(1 << 20, file))
             .map_err(failed)?;
         // What reading a file says is of more use than that writing it stopped.
         let mut reason = None;
         let members = Members {
-            writer: Writer::new(&mut *stream, self.mtime),
+            writer: TarWriter::new(&mut *stream, self.mtime),
             prefix: format!("{}-v{}", self.listing.task, self.listing.version),
             sums: Vec::new(),
         };
@@ -358,7 +358,7 @@ impl Capsule<'_> {
 
 /// The members of a capsule as they are written, and their digests.
 struct Members<W> {
-    writer: Writer<W>,
+    writer: TarWriter<W>,
     prefix: String,
     sums: Vec<u8>,
 }

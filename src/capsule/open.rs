@@ -17,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Error, LISTING, WHEELS, codec::Codec, proof, script, tar::Reader};
+use super::{Error, LISTING, WHEELS, codec::CapsuleCodec, proof, script, tar::TarReader};
 use crate::{
     base::{
         Digest, Failure, RelPath, cancel,
@@ -26,20 +26,20 @@ use crate::{
     materialise::{fresh::Fresh, write::FolderWriter},
     model::{
         FileRecord,
-        capsule::{CapsuleReport, Listing, leads_out},
+        capsule::{CapsuleListing, CapsuleReport, leads_out},
     },
     verify::OTHER_VERSION,
 };
 use members::small;
 
 /// A capsule that is being read.
-struct Opened<'a> {
+struct OpenCapsule<'a> {
     path: &'a Path,
-    codec: Codec,
+    codec: CapsuleCodec,
     size: u64,
-    reader: Reader<Box<dyn Read + 'a>>,
+    reader: TarReader<Box<dyn Read + 'a>>,
     prefix: Vec<u8>,
-    listing: Listing,
+    listing: CapsuleListing,
     sums: Vec<u8>,
     packages: Vec<String>,
     /// What its checks proved.
@@ -50,14 +50,14 @@ struct Opened<'a> {
 
 /// Checks a capsule without writing anything.
 pub fn verify(path: &Path) -> Result<CapsuleReport, Failure> {
-    let mut opened = Opened::open(path)?;
+    let mut opened = OpenCapsule::open(path)?;
     opened.unpack(None)?;
     Ok(opened.report())
 }
 
 /// Checks all that [`restore`] checks before it writes anything.
 pub fn rehearse(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleReport, Failure> {
-    let mut opened = Opened::open(path)?;
+    let mut opened = OpenCapsule::open(path)?;
     if !links_out {
         opened.refuse_links_out()?;
     }
@@ -69,7 +69,7 @@ pub fn rehearse(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleRepo
 /// Restores a capsule into a new or empty folder, whole or not at all. `links_out`: symbolic
 /// links may lead out of the folder.
 pub fn restore(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleReport, Failure> {
-    let mut opened = Opened::open(path)?;
+    let mut opened = OpenCapsule::open(path)?;
     if !links_out {
         opened.refuse_links_out()?;
     }
@@ -93,7 +93,7 @@ fn absolute(into: &Path) -> Result<PathBuf, Error> {
     })
 }
 
-impl<'a> Opened<'a> {
+impl<'a> OpenCapsule<'a> {
     /// Opens it and reads its list.
     fn open(path: &'a Path) -> Result<Self, Failure> {
         let failed = |source| Error::Io {
@@ -109,8 +109,8 @@ impl<'a> Opened<'a> {
             return Err(failed(io::Error::other("it is no regular file")).into());
         }
         let mut file = io::BufReader::with_capacity(1 << 20, File::open(path).map_err(failed)?);
-        let codec = Codec::of_bytes(file.fill_buf().map_err(failed)?);
-        let mut reader = Reader::new(codec.reader(file).map_err(failed)?);
+        let codec = CapsuleCodec::of_bytes(file.fill_buf().map_err(failed)?);
+        let mut reader = TarReader::new(codec.reader(file).map_err(failed)?);
         let first = reader
             .next_member()
             .map_err(damaged)?
@@ -126,7 +126,7 @@ impl<'a> Opened<'a> {
             })?
             .to_vec();
         let bytes = small(&mut reader, &first).map_err(damaged)?;
-        let listing = Listing::parse(&bytes).map_err(damaged)?;
+        let listing = CapsuleListing::parse(&bytes).map_err(damaged)?;
         if prefix != format!("{}-v{}", listing.task, listing.version).as_bytes() {
             return Err(damaged(format!(
                 "its folder is {}, and it lists {} {}",

@@ -3,7 +3,7 @@
 
 use crate::{
     base::{Digest, RelPath},
-    model::capsule::Listing,
+    model::capsule::CapsuleListing,
 };
 
 /// Largest dependency file that is looked at, in bytes.
@@ -48,7 +48,7 @@ fn names(text: &[u8], digest: &Digest) -> bool {
 
 /// Whether each wheel of a list is proven by one of these texts, or is a file of the release
 /// itself.
-pub fn proven(listing: &Listing, locks: &[Vec<u8>]) -> Vec<bool> {
+pub fn proven(listing: &CapsuleListing, locks: &[Vec<u8>]) -> Vec<bool> {
     let is_file = |digest: &Digest| {
         listing
             .files

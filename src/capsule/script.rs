@@ -7,7 +7,7 @@
 use super::WHEELS;
 use crate::{
     base::{Digest, RelPath},
-    model::capsule::{CapsuleFile, Listing},
+    model::capsule::{CapsuleFile, CapsuleListing},
 };
 
 /// A file of the capsule and its digest, as `sha256sum -c` wants them. The name is a plain one.
@@ -18,7 +18,7 @@ pub fn sums_line(name: &[u8], digest: &Digest) -> Vec<u8> {
 }
 
 /// The list, as it stands in the capsule.
-pub fn list(listing: &Listing) -> Vec<u8> {
+pub fn list(listing: &CapsuleListing) -> Vec<u8> {
     serde_json::to_vec_pretty(listing).expect("because plain data always renders")
 }
 
@@ -33,7 +33,7 @@ pub fn requirements(packages: &[String]) -> Vec<u8> {
 }
 
 /// What is to be said of wheels that nothing vouches for.
-pub fn unproven_note(listing: &Listing) -> Option<String> {
+pub fn unproven_note(listing: &CapsuleListing) -> Option<String> {
     let names: Vec<&str> = listing
         .unproven()
         .map(|wheel| wheel.name.as_str())
@@ -43,7 +43,7 @@ pub fn unproven_note(listing: &Listing) -> Option<String> {
 }
 
 /// The digests of the restored files that have plain names.
-pub fn tree_sums(listing: &Listing) -> Vec<u8> {
+pub fn tree_sums(listing: &CapsuleListing) -> Vec<u8> {
     let plain = files(listing).filter(|(_, _, member)| member.starts_with(b"tree/"));
     plain
         .flat_map(|(file, _, member)| sums_line(&member[b"tree/".len()..], &file.record.digest))
@@ -51,7 +51,7 @@ pub fn tree_sums(listing: &Listing) -> Vec<u8> {
 }
 
 /// The files that are no links: file, place in the list, member.
-fn files(listing: &Listing) -> impl Iterator<Item = (&CapsuleFile, usize, Vec<u8>)> {
+fn files(listing: &CapsuleListing) -> impl Iterator<Item = (&CapsuleFile, usize, Vec<u8>)> {
     listing
         .files
         .iter()
@@ -143,7 +143,7 @@ cp -- wheels/*.whl "$work/wheels/"
 
 /// True when wheels are restored too, below `wheels/`, where snapback looks for them: when there
 /// are some, and the release has nothing of its own there.
-pub fn brings_wheels(listing: &Listing) -> bool {
+pub fn brings_wheels(listing: &CapsuleListing) -> bool {
     let is_taken = |path: &RelPath| {
         path.as_bytes().split(|byte| *byte == b'/').next() == Some(WHEELS.as_bytes())
     };
@@ -151,7 +151,7 @@ pub fn brings_wheels(listing: &Listing) -> bool {
 }
 
 /// The script.
-pub fn restore(listing: &Listing) -> Vec<u8> {
+pub fn restore(listing: &CapsuleListing) -> Vec<u8> {
     let mut text = format!(
         "#!/bin/sh\n# Restores {} {} without git, network or snapback.\n{HEAD}",
         listing.task, listing.version
@@ -205,8 +205,8 @@ pub fn restore(listing: &Listing) -> Vec<u8> {
 }
 
 /// What a person reads first.
-pub fn readme(listing: &Listing) -> String {
-    let Listing { task, version, .. } = listing;
+pub fn readme(listing: &CapsuleListing) -> String {
+    let CapsuleListing { task, version, .. } = listing;
     let folder = format!("{task}-v{version}");
     let mut text = format!(
         "{task} {version}, whole: an escape capsule of snapback\n\n\

@@ -21,12 +21,12 @@ const LONG_LINK: &[u8] = b"././@LongLink";
 const OCTAL: u64 = 0o77_777_777_777;
 
 /// Writes a tar.
-pub struct Writer<W> {
+pub struct TarWriter<W> {
     into: W,
     mtime: u64,
 }
 
-impl<W: Write> Writer<W> {
+impl<W: Write> TarWriter<W> {
     /// All members get this time, in seconds since 1970.
     pub fn new(into: W, mtime: u64) -> Self {
         Self { into, mtime }
@@ -132,13 +132,13 @@ pub struct Member {
 }
 
 /// Reads a foreign tar; its errors are sentences that name what is wrong.
-pub struct Reader<R> {
+pub struct TarReader<R> {
     from: R,
     left: u64,
     pad: usize,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: Read> TarReader<R> {
     /// Reads from the beginning.
     pub fn new(from: R) -> Self {
         Self {
@@ -308,7 +308,7 @@ mod tests {
     use crate::base::Digest;
 
     fn written(members: &[(&[u8], bool, &[u8])]) -> Vec<u8> {
-        let mut writer = Writer::new(Vec::new(), 1_000_000);
+        let mut writer = TarWriter::new(Vec::new(), 1_000_000);
         for (name, executable, bytes) in members {
             writer
                 .file(name, *executable, bytes.len() as u64, &mut |into| {
@@ -320,7 +320,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Result<Vec<(Member, Vec<u8>)>, String> {
-        let mut reader = Reader::new(bytes);
+        let mut reader = TarReader::new(bytes);
         let mut all = Vec::new();
         while let Some(member) = reader.next_member()? {
             let mut content = Vec::new();
@@ -383,7 +383,7 @@ mod tests {
 
     #[test]
     fn sizes_over_eight_gibibytes_have_a_form() {
-        let mut writer = Writer::new(Vec::new(), 0);
+        let mut writer = TarWriter::new(Vec::new(), 0);
         writer
             .header(b"big", 0o644, 9 << 30, EntryType::Regular)
             .expect("memory takes all");

@@ -9,7 +9,7 @@ use crate::{
     model::{
         TaskId, Version,
         capsule::CapsuleReport,
-        report::{Moment, MomentEnd},
+        report::{MomentEnd, StepTime},
     },
     site::RepoSite,
     verify::refuse_other_commit,
@@ -84,7 +84,7 @@ pub fn restore(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleRepor
     let (begun, began_at) = (Instant::now(), Some(Clock::System.now()));
     let report = open::restore(path, into, links_out)?;
     let duration_ms = millis(begun.elapsed());
-    let moment = Moment {
+    let moment = StepTime {
         what: "check, restore and read back".into(),
         at_ms: 0,
         took_ms: duration_ms,
@@ -113,7 +113,7 @@ pub fn install(
     } else {
         MomentEnd::Failed
     };
-    report.timeline.push(Moment {
+    report.timeline.push(StepTime {
         what: "packages".into(),
         at_ms: report.duration_ms,
         took_ms,

@@ -14,7 +14,7 @@ use std::{
 use crate::base::{
     Failure, Fault, Fs, Hint, Kind, RelPath, Type, cancel,
     open_files::{Process, openers},
-    sqlite::{self, Log},
+    sqlite::{self, LogEffect},
 };
 
 /// Interval between checks whether a database was closed.
@@ -189,7 +189,7 @@ impl Database {
         &self,
         tree: &dyn Fs,
         is_meant: impl Fn(&RelPath) -> bool,
-    ) -> Result<Option<(&RelPath, Log)>, super::Error> {
+    ) -> Result<Option<(&RelPath, LogEffect)>, super::Error> {
         let mut worst = None;
         for log in self.logs.iter().filter(|log| is_meant(log)) {
             let found =
@@ -197,7 +197,7 @@ impl Database {
                     path: log.clone(),
                     source,
                 })?;
-            if found > worst.map_or(Log::Idle, |(_, log)| log) {
+            if found > worst.map_or(LogEffect::Idle, |(_, log)| log) {
                 worst = Some((log, found));
             }
         }

@@ -12,7 +12,7 @@ use crate::{
     git::PeeledTag,
     model::{
         FileRecord, Manifest, TaskSpec,
-        manifest::{ManifestFile, Role},
+        manifest::{FileRole, ManifestFile},
         operation::TreeEntry,
     },
     site::RepoSite,
@@ -88,10 +88,10 @@ pub fn words(found: &Found) -> String {
 }
 
 /// Returns the role of a task's file.
-pub fn role(task: &TaskSpec, path: &RelPath) -> Role {
+pub fn role(task: &TaskSpec, path: &RelPath) -> FileRole {
     if task.config.as_ref() == Some(path) {
-        Role::Config
+        FileRole::Config
     } else {
-        Role::Source
+        FileRole::Source
     }
 }

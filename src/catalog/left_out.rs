@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::{Scope, databases};
 use crate::{
     base::{Fs, RelPath},
-    model::{LeftOut, TaskSpec},
+    model::{IgnoredFiles, TaskSpec},
     policy::litter,
 };
 
@@ -16,7 +16,7 @@ pub fn of<'a>(
     task: &TaskSpec,
     scope: &Scope,
     ignored: impl Iterator<Item = &'a RelPath>,
-) -> LeftOut {
+) -> IgnoredFiles {
     let in_environment = |path: &RelPath| task.venv.as_ref().is_some_and(|venv| path.is_in(venv));
     let ignored: Vec<&RelPath> = ignored
         .filter(|path| scope.owns(path) && !scope.names_large(path) && !in_environment(path))
@@ -30,5 +30,5 @@ pub fn of<'a>(
             let size = tree.stat(path).ok().flatten().map_or(0, |stat| stat.size);
             ((*path).clone(), size)
         });
-    LeftOut::of(sized.collect())
+    IgnoredFiles::of(sized.collect())
 }

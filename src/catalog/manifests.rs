@@ -41,7 +41,7 @@ pub fn digest_in(message: &str) -> Option<Digest> {
 /// Loads and checks the manifest of a release: the tag is the original one, its commit is the
 /// manifest's, and the manifest's digest is the tag's (adopted tags name none).
 pub fn load(site: &RepoSite, release: &Release) -> Result<Arc<Found>, Failure> {
-    if let Kept::Other(kept) = kept(&site.git, release)? {
+    if let TagCopy::Other(kept) = kept(&site.git, release)? {
         return Err(Error::tag_replaced(release, kept).into());
     }
     let known = || {
@@ -113,12 +113,12 @@ pub fn lost_tag(git: &Repo, release: &Release) -> (String, Vec<Hint>) {
 
 /// Returns what this clone may legitimately lack of a release.
 pub fn absent(git: &Repo, release: &Release) -> Absent {
-    Absent::of(git, !matches!(kept(git, release), Ok(Kept::Nothing)))
+    Absent::of(git, !matches!(kept(git, release), Ok(TagCopy::Nothing)))
 }
 
 /// The second reference of a release, compared with its tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kept {
+pub enum TagCopy {
     /// It equals the tag.
     Same,
     /// There is none: the release was made elsewhere, or adopted.
@@ -130,15 +130,15 @@ pub enum Kept {
 }
 
 /// Reads the second reference of a release.
-pub fn kept(git: &Repo, release: &Release) -> Result<Kept, Failure> {
+pub fn kept(git: &Repo, release: &Release) -> Result<TagCopy, Failure> {
     let found = match git.find_ref(&TagName::keep_reference(&release.task, &release.version)) {
-        Err(git::Error::BrokenRef(broken)) => return Ok(Kept::Broken(broken)),
+        Err(git::Error::BrokenRef(broken)) => return Ok(TagCopy::Broken(broken)),
         found => found?,
     };
     Ok(match found {
-        None => Kept::Nothing,
-        Some(id) if id == release.tag_id => Kept::Same,
-        Some(id) => Kept::Other(id),
+        None => TagCopy::Nothing,
+        Some(id) if id == release.tag_id => TagCopy::Same,
+        Some(id) => TagCopy::Other(id),
     })
 }
 

@@ -5,9 +5,9 @@
 //! [`FileRecord`](crate::model::FileRecord).
 
 pub mod absent;
+pub mod affected_tasks;
 pub mod capture;
 pub mod databases;
-pub mod doors;
 mod error;
 pub mod grown;
 mod holds;
@@ -15,7 +15,7 @@ pub mod left_out;
 pub mod lost;
 pub mod manifests;
 pub mod missing_tags;
-pub mod radius;
+pub mod one_way;
 pub mod registry;
 pub mod releases;
 pub mod rewritten;

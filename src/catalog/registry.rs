@@ -47,7 +47,7 @@ pub fn entry(
 
 /// The registry, as far as it is readable. All tasks share this file, so problems with it are
 /// reported but block no task's rollback.
-pub struct Seen {
+pub struct ReadRegistry {
     /// The registry; `None` when it is missing or unreadable.
     pub registry: Option<Registry>,
     /// Why it is unreadable.
@@ -55,13 +55,13 @@ pub struct Seen {
 }
 
 /// Reads the work tree's registry.
-pub fn seen(tree: &dyn Fs, settings: &Settings) -> Seen {
+pub fn seen(tree: &dyn Fs, settings: &Settings) -> ReadRegistry {
     match in_tree(tree, settings) {
-        Ok(registry) => Seen {
+        Ok(registry) => ReadRegistry {
             registry,
             trouble: None,
         },
-        Err(failure) => Seen {
+        Err(failure) => ReadRegistry {
             registry: None,
             trouble: Some(failure),
         },
@@ -79,7 +79,7 @@ pub struct Active {
 
 /// Like [`active_version`], but tolerates unreadable files.
 pub fn active(site: &RepoSite, task: &TaskSpec) -> Active {
-    let Seen { registry, trouble } = seen(&*site.tree, &site.settings);
+    let ReadRegistry { registry, trouble } = seen(&*site.tree, &site.settings);
     let mut active = active_seen(registry.as_ref(), &*site.tree, task);
     let trouble = trouble.map(|failure| trouble_of(site, &failure));
     active.trouble.splice(0..0, trouble);
@@ -107,7 +107,7 @@ pub fn active_seen(registry: Option<&Registry>, tree: &dyn Fs, task: &TaskSpec) 
 
 /// Returns the registry if readable; a problem is a warning, as it belongs to no single task.
 pub fn told(site: &RepoSite) -> Option<Registry> {
-    let Seen { registry, trouble } = seen(&*site.tree, &site.settings);
+    let ReadRegistry { registry, trouble } = seen(&*site.tree, &site.settings);
     if let Some(failure) = trouble {
         site.warn(trouble_of(site, &failure));
     }

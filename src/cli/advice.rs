@@ -5,7 +5,7 @@
 
 use crate::{
     base::Hint,
-    model::{Advice, answer::Next},
+    model::{Advice, answer::NextCommand},
 };
 
 /// Generates [`words`] from the table; names in braces stand for values.
@@ -143,10 +143,10 @@ pub fn argv(advice: &Advice) -> Vec<String> {
 }
 
 /// Returns a next step with its command line, which is empty when the text suffices.
-pub fn next(hint: Hint) -> Next {
+pub fn next(hint: Hint) -> NextCommand {
     let advice = hint.act.as_ref().and_then(Advice::of);
     let argv = advice.map_or_else(|| hint.command().to_vec(), |advice| argv(&advice));
-    Next {
+    NextCommand {
         why: hint.why,
         argv,
     }

@@ -8,7 +8,9 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, ValueEnum, builder::FalseyValueParser};
 use clap_complete::ArgValueCandidates;
 
-use super::{commands::Command, complete, error::Error, render::colour::Choice, session::Session};
+use super::{
+    commands::Command, complete, error::Error, render::colour::ColourChoice, session::Session,
+};
 use crate::{
     base::{Act, Failure, Hint, secret},
     model::{
@@ -62,7 +64,7 @@ pub struct Globals {
         value_enum,
         default_value = "auto"
     )]
-    pub color: Choice,
+    pub color: ColourChoice,
     /// Never draw progress bars
     #[arg(long, global = true, hide_short_help = true, env = "SNAPBACK_NO_PROGRESS", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub no_progress: bool,

@@ -8,11 +8,11 @@ use crate::{
     base::{Failure, Fault, Hint},
     git::Hooks,
     model::{Advice, Plan, Report, Request, report::Outcome},
-    push::{self, Pushed},
+    push::{self, PushResult},
 };
 
 /// The outcome of a request.
-pub enum Course {
+pub enum RequestEnd {
     /// A dry run.
     Shown(Box<Plan>),
     /// Executed, or nothing to do.
@@ -29,13 +29,13 @@ pub enum Ask {
 }
 
 /// Shows the plan, asks, and executes it.
-pub fn carry_out(session: &Session, request: &Request, ask: Ask) -> Result<Course, Failure> {
+pub fn carry_out(session: &Session, request: &Request, ask: Ask) -> Result<RequestEnd, Failure> {
     let app = session.app()?;
     if !session.globals.dry_run && (session.globals.yes || ask == Ask::Never) {
         return carry_out_at_once(session, request);
     }
     if session.globals.dry_run {
-        return Ok(Course::Shown(Box::new(app.plan(request)?)));
+        return Ok(RequestEnd::Shown(Box::new(app.plan(request)?)));
     }
     let mut plan = Box::new(app.plan_to_apply(request)?);
     if session.agree(&plan.commands)? {
@@ -53,11 +53,11 @@ pub fn carry_out(session: &Session, request: &Request, ask: Ask) -> Result<Cours
         }
     }
     let report = app.apply(request, Some(&plan))?;
-    Ok(Course::Done(plan, Box::new(report)))
+    Ok(RequestEnd::Done(plan, Box::new(report)))
 }
 
 /// Executes without asking, so the plan is made only once, under the lock.
-fn carry_out_at_once(session: &Session, request: &Request) -> Result<Course, Failure> {
+fn carry_out_at_once(session: &Session, request: &Request) -> Result<RequestEnd, Failure> {
     let mut seen = None;
     let report = session.app()?.apply_seen(request, |plan| {
         if !plan.nothing_to_do {
@@ -71,14 +71,14 @@ fn carry_out_at_once(session: &Session, request: &Request) -> Result<Course, Fai
         Ok(())
     })?;
     let plan = seen.expect("because a report comes only after its plan");
-    Ok(Course::Done(plan, Box::new(report)))
+    Ok(RequestEnd::Done(plan, Box::new(report)))
 }
 
 /// Like [`carry_out`], as a reply.
 pub fn reply(session: &Session, request: &Request) -> Result<Reply, Failure> {
     Ok(match carry_out(session, request, Ask::Once)? {
-        Course::Shown(plan) => Reply::dry_run(session.out, &plan, session.globals.verbose),
-        Course::Done(plan, report) => Reply::of_report(session.out, Some(&plan), &report),
+        RequestEnd::Shown(plan) => Reply::dry_run(session.out, &plan, session.globals.verbose),
+        RequestEnd::Done(plan, report) => Reply::of_report(session.out, Some(&plan), &report),
     })
 }
 
@@ -93,17 +93,17 @@ pub fn reply_and_push(
         return reply(session, request);
     };
     let (plan, report) = match carry_out(session, request, Ask::Once)? {
-        Course::Shown(plan) => {
+        RequestEnd::Shown(plan) => {
             return Ok(Reply::dry_run(session.out, &plan, session.globals.verbose));
         }
-        Course::Done(plan, report) => (plan, report),
+        RequestEnd::Done(plan, report) => (plan, report),
     };
     let mut reply = Reply::of_report(session.out, Some(&plan), &report);
     if report.outcome != Outcome::Done || (!report.changed && reply.exit_code != 0) {
         return Ok(reply);
     }
     match session.app()?.push(&report, remote, hooks) {
-        Ok(Pushed { remote, is_new }) => {
+        Ok(PushResult { remote, is_new }) => {
             reply
                 .next
                 .retain(|step| step.argv.first().is_none_or(|word| word != "git"));

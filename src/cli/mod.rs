@@ -26,10 +26,10 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::{
     base::{Failure, Kind, text},
-    model::{Answer, Left},
+    model::{Answer, StateAfterFailure},
 };
 use args::{Cli, wants_json};
-use render::Style;
+use render::TextStyle;
 use reply::Reply;
 use session::Session;
 
@@ -82,13 +82,17 @@ fn last_words(command: String, as_json: bool) -> impl FnOnce(&Failure) + Send {
     move |failure| {
         if as_json {
             let _ = put(&json(
-                &failed(&command, failure).with_left(Left::default(), Vec::new()),
+                &failed(&command, failure).with_left(StateAfterFailure::default(), Vec::new()),
             ));
         } else {
             let _ = write!(
                 std::io::stderr(),
                 "{}",
-                render::error::failure(Style::default(), failure, Some(&Left::default()))
+                render::error::failure(
+                    TextStyle::default(),
+                    failure,
+                    Some(&StateAfterFailure::default())
+                )
             );
         }
     }

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::{
     advice,
-    render::{self, Style},
+    render::{self, TextStyle},
 };
 use crate::{
     base::{Hint, Kind},
     model::{
-        Answer, Left, OpId, Plan, Report, TaskId, Verification,
-        answer::{LeftAnswer, Next, Problem},
+        Answer, OpId, Plan, Report, StateAfterFailure, TaskId, Verification,
+        answer::{LeftAnswer, NextCommand, Problem},
         report::Outcome,
     },
 };
@@ -38,9 +38,9 @@ pub struct Reply {
     /// The reason for an exit code other than 0.
     pub problem: Option<Problem>,
     /// The possible next steps.
-    pub next: Vec<Next>,
+    pub next: Vec<NextCommand>,
     /// The remaining state when the command succeeded here and failed elsewhere.
-    pub left: Option<Left>,
+    pub left: Option<StateAfterFailure>,
 }
 
 impl Reply {
@@ -116,7 +116,7 @@ impl Reply {
     }
 
     /// Creates the reply to a dry run.
-    pub fn dry_run(style: Style, plan: &Plan, all: bool) -> Self {
+    pub fn dry_run(style: TextStyle, plan: &Plan, all: bool) -> Self {
         let end = if plan.nothing_to_do {
             "nothing to do".into()
         } else {
@@ -138,7 +138,7 @@ impl Reply {
     }
 
     /// Creates the reply for an operation that was attempted.
-    pub fn of_report(style: Style, plan: Option<&Plan>, report: &Report) -> Self {
+    pub fn of_report(style: TextStyle, plan: Option<&Plan>, report: &Report) -> Self {
         let text = render::report::report(style, report);
         let data = plan.map_or_else(
             || json!({ "report": report }),
@@ -151,7 +151,7 @@ impl Reply {
             ..Self::new(text, data)
         }
         .with_next(render::report::next(report));
-        let sentence = render::report::last_line(Style::default(), report);
+        let sentence = render::report::last_line(TextStyle::default(), report);
         match kind_of_code(render::report::exit_code(report)) {
             None => reply,
             Some(kind) => reply.with_problem(kind, sentence),
@@ -159,7 +159,7 @@ impl Reply {
     }
 
     /// Creates the reply for verifications; the worst one determines the exit code.
-    pub fn of_verifications(style: Style, all: &[Verification], verbose: bool) -> Self {
+    pub fn of_verifications(style: TextStyle, all: &[Verification], verbose: bool) -> Self {
         let text = match all {
             [_, _, ..] if !verbose => render::verification::verifications(style, all),
             _ => all
@@ -176,9 +176,10 @@ impl Reply {
             kind_of_code(render::verification::exit_code(worst)).map(|kind| (kind, worst))
         }) {
             None => reply,
-            Some((kind, worst)) => {
-                reply.with_problem(kind, render::verification::verdict(Style::default(), worst))
-            }
+            Some((kind, worst)) => reply.with_problem(
+                kind,
+                render::verification::verdict(TextStyle::default(), worst),
+            ),
         }
     }
 
@@ -200,7 +201,7 @@ impl Reply {
     }
 
     /// Returns the text, without next steps when `quiet`.
-    pub fn page(&self, style: Style, quiet: bool) -> String {
+    pub fn page(&self, style: TextStyle, quiet: bool) -> String {
         let next = if quiet {
             String::new()
         } else {
@@ -246,8 +247,8 @@ mod tests {
     #[test]
     fn one_object_behind_text_json_and_exit_code() {
         let report = render::report::tests::sample();
-        let reply = Reply::of_report(Style::default(), None, &report);
-        insta::assert_snapshot!(reply.page(Style::default(), false), @"
+        let reply = Reply::of_report(TextStyle::default(), None, &report);
+        insta::assert_snapshot!(reply.page(TextStyle::default(), false), @"
         T01 is at 1.2.0, verified.  1.3.0 is held.  (1.9 s, 4 files changed, 4.0 MB saved, operation 9f3c21aa)
           take it back:  snapback undo
           share it:  git push --atomic origin main T01-v1.2.0-rollback-from-v1.3.0
@@ -269,19 +270,19 @@ mod tests {
             ..render::report::tests::sample()
         };
         let answer =
-            Reply::of_report(Style::default(), None, &report).answer("rollback", Vec::new());
+            Reply::of_report(TextStyle::default(), None, &report).answer("rollback", Vec::new());
         assert_eq!(
             (answer.ok, answer.exit_code, answer.changed),
             (false, 4, false)
         );
         assert_eq!(answer.error.expect("it failed").code, "SB04");
         let stopped =
-            Reply::of_report(Style::default(), None, &report).stopped_by(Kind::Cancelled(2));
+            Reply::of_report(TextStyle::default(), None, &report).stopped_by(Kind::Cancelled(2));
         assert_eq!(
             (stopped.exit_code, stopped.problem.expect("it failed").kind),
             (130, "cancelled".into())
         );
-        let done = Reply::of_report(Style::default(), None, &render::report::tests::sample())
+        let done = Reply::of_report(TextStyle::default(), None, &render::report::tests::sample())
             .stopped_by(Kind::Cancelled(2));
         assert_eq!(done.exit_code, 0);
     }
@@ -298,13 +299,16 @@ mod tests {
             .filter(|check| check.status == Status::Fail)
             .for_each(|check| check.id = CheckResult::NUMBER.into());
         let reply =
-            Reply::of_verifications(Style::default(), &[other.clone(), good.clone()], false);
+            Reply::of_verifications(TextStyle::default(), &[other.clone(), good.clone()], false);
         assert_eq!(
             reply.exit_code, 7,
             "the branch has another release of the number"
         );
-        let reply =
-            Reply::of_verifications(Style::default(), &[good.clone(), bad, good, other], false);
+        let reply = Reply::of_verifications(
+            TextStyle::default(),
+            &[good.clone(), bad, good, other],
+            false,
+        );
         assert_eq!(reply.exit_code, 4);
         assert_eq!(
             reply.problem.expect("it failed").message,

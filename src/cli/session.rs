@@ -15,7 +15,7 @@ use super::{
     args::Globals,
     error::Error,
     render::{
-        self, Style, colour,
+        self, TextStyle, colour,
         progress::{Progress, Talk},
     },
     watch::Watch,
@@ -23,9 +23,9 @@ use super::{
 use crate::{
     app::{App, Options},
     base::{Clock, Failure, cancel, output, secret, text::for_terminal, zone},
-    consent::Place,
+    consent::ConsentFolder,
     model::{
-        Event, Left, Sink,
+        Event, Sink, StateAfterFailure,
         audit::{Actor, Via},
         hooks::DEPTH_VARIABLE,
         trust::CommandState,
@@ -38,9 +38,9 @@ pub struct Session {
     /// Options of all commands.
     pub globals: Globals,
     /// The style of standard output.
-    pub out: Style,
+    pub out: TextStyle,
     /// The style of standard error.
-    pub err: Style,
+    pub err: TextStyle,
     /// The time zone for displayed times.
     pub zone: TimeZone,
     command: String,
@@ -176,7 +176,7 @@ impl Session {
             sink: self.sink.clone(),
             config: self.globals.config.clone(),
             lock_wait: self.globals.lock_wait,
-            trust: Place::of_this_process(),
+            trust: ConsentFolder::of_this_process(),
             without_commands: self.globals.no_commands,
             dry_run: self.globals.dry_run,
             asks: self.can_ask(),
@@ -293,7 +293,7 @@ impl Session {
     }
 
     /// Returns the state after a failure: operations by their journals, the rest by inspection.
-    pub fn left(&self) -> Left {
+    pub fn left(&self) -> StateAfterFailure {
         let began = self.sink.began();
         let other = if began.is_empty() || self.app.get().is_some() {
             None
@@ -301,9 +301,9 @@ impl Session {
             App::open(&self.dir(), self.options()).ok()
         };
         let app = self.app.get().or(other.as_ref());
-        let mut left = Left {
+        let mut left = StateAfterFailure {
             operations: app.map(|app| app.left_of(&began)).unwrap_or_default(),
-            ..Left::default()
+            ..StateAfterFailure::default()
         };
         if app.is_none() {
             left.unseen
@@ -325,7 +325,7 @@ impl Session {
 
     /// Prints a failure to standard error, and the state after it if the command changes something
     /// or was stopped.
-    pub fn print_failure(&self, failure: &Failure, left: Option<&Left>) {
+    pub fn print_failure(&self, failure: &Failure, left: Option<&StateAfterFailure>) {
         self.sink.finish();
         let left = left.filter(|left| self.writes || left.is_change() || failure.is_stop());
         let _ = write!(

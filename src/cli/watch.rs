@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use crate::{
     app::App,
     base::{Failure, footprint::Footprint},
-    model::Left,
+    model::StateAfterFailure,
 };
 
 /// The state before the command.
@@ -57,7 +57,7 @@ impl Watch {
     }
 
     /// Inspects again, and adds the differences. Changes by operations are in their journals.
-    pub fn compare(&self, app: Option<&App>, left: &mut Left) {
+    pub fn compare(&self, app: Option<&App>, left: &mut StateAfterFailure) {
         let text = |paths: Vec<PathBuf>| paths.into_iter().map(|path| path.display().to_string());
         let shared = self
             .shared

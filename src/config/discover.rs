@@ -25,7 +25,7 @@ pub(super) struct Rule {
 
 /// A task that was found.
 #[derive(Debug, Clone)]
-pub(super) struct Folder {
+pub(super) struct DiscoveredTask {
     /// Its id.
     pub id: TaskId,
     /// Its folder.
@@ -48,8 +48,8 @@ pub(super) fn find(
     root: &dyn Fs,
     rules: &[Rule],
     warnings: &mut Vec<String>,
-) -> Result<Vec<Folder>, Error> {
-    let mut found: Vec<Folder> = Vec::new();
+) -> Result<Vec<DiscoveredTask>, Error> {
+    let mut found: Vec<DiscoveredTask> = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for rule in rules {
         let dirs = expand(root, &rule.glob, warnings).map_err(|source| Error::Discover {
@@ -63,7 +63,7 @@ pub(super) fn find(
             let name = String::from_utf8_lossy(dir.name());
             match rule.id.replace("{name}", &name).parse() {
                 Ok(id) if std::str::from_utf8(dir.as_bytes()).is_ok() => {
-                    found.push(Folder { id, dir });
+                    found.push(DiscoveredTask { id, dir });
                 }
                 _ => warnings.push(format!(
                     "{dir} is not a task: {} is no task id",
@@ -77,7 +77,7 @@ pub(super) fn find(
 
 /// Where a task was that no rule finds any more: the first place that a rule gives its id. Whatever
 /// stands there now makes room when the task comes back.
-pub(super) fn lost(rules: &[Rule], id: TaskId) -> Option<Folder> {
+pub(super) fn lost(rules: &[Rule], id: TaskId) -> Option<DiscoveredTask> {
     let dir = rules.iter().find_map(|rule| {
         let (before, after) = rule.id.split_once("{name}")?;
         let name = id.as_str().strip_prefix(before)?.strip_suffix(after)?;
@@ -98,7 +98,7 @@ pub(super) fn lost(rules: &[Rule], id: TaskId) -> Option<Folder> {
             .then(|| RelPath::parse(path).ok())
             .flatten()
     })?;
-    Some(Folder { id, dir })
+    Some(DiscoveredTask { id, dir })
 }
 
 /// The configuration file in a task's folder.

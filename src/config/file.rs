@@ -139,7 +139,7 @@ impl<T: Clone> Inherit for Vec<T> {}
 impl Inherit for String {}
 impl Inherit for OneOrMany {}
 impl Inherit for Size {}
-impl Inherit for Command {}
+impl Inherit for CommandBlock {}
 
 impl<T: Inherit> Inherit for Option<T> {
     fn inherit(self, defaults: &Self) -> Self {
@@ -197,17 +197,17 @@ inherited_block! {
         #[schemars(extend("default" = VERSION_KEY))]
         version_key: Option<String>,
         /// What the task needs around it.
-        env: Option<Env>,
+        env: Option<EnvironmentBlock>,
         /// Smoke tests, with a time limit of 5m unless they set one.
-        verify: Option<Vec<Command>>,
+        verify: Option<Vec<CommandBlock>>,
         /// Readiness probes, with a time limit of 30s unless they set one.
-        ready: Option<Vec<Ready>>,
+        ready: Option<Vec<ProbeBlock>>,
         /// Runs before a change, with a time limit of 1m unless it sets one.
-        stop: Option<Command>,
+        stop: Option<CommandBlock>,
         /// Runs after a change, with a time limit of 1m unless it sets one.
-        start: Option<Command>,
+        start: Option<CommandBlock>,
         /// Runs after a change; another name for `start`.
-        restart: Option<Command>,
+        restart: Option<CommandBlock>,
         /// Versions that no rollback goes below without `--past-floor`.
         one_way: Option<Vec<OneWay>>,
         /// Patterns of migrations. Without it, they are found in the usual folders and by the usual
@@ -253,7 +253,7 @@ inherited_block! {
 
 inherited_block! {
     /// What a task needs around it.
-    pub(super) struct Env as "env" {
+    pub(super) struct EnvironmentBlock as "env" {
         /// The folder of the Python environment.
         venv: Option<String>,
         /// Names of environment variables that must be set; never their values.
@@ -265,7 +265,7 @@ inherited_block! {
 settings_block! {
     /// A command, run by `sh -c` in the task's folder.
     #[derive(Debug, Clone)]
-    pub(super) struct Command as "command" {
+    pub(super) struct CommandBlock as "command" {
         /// The command line.
         #[schemars(length(min = 1))]
         run: String,
@@ -278,7 +278,7 @@ settings_block! {
     /// A probe: exactly one of `run`, `port`, `http` and `disk_free`.
     #[derive(Debug, Clone)]
     #[schemars(extend("oneOf" = one_of(&["run", "port", "http", "disk_free"])))]
-    pub(super) struct Ready as "ready" {
+    pub(super) struct ProbeBlock as "ready" {
         /// A command that must exit with 0.
         #[schemars(length(min = 1))]
         run: Option<String>,

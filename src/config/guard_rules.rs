@@ -14,12 +14,12 @@ use super::{
     calls::is_name,
     kinds::{Extended, listed},
     place::rule,
-    units::{Pause, Timeout},
+    units::{OptionalTimeout, Timeout},
 };
 use crate::{
     guard::MetricSource,
     model::{
-        guard::{Condition, Metric, Over, RuleSpec},
+        guard::{Aggregate, Condition, Metric, RuleSpec},
         settings_block,
     },
 };
@@ -43,7 +43,7 @@ settings_block! {
         #[schemars(regex(pattern = r"^\s*[<>]=?\s*[-+0-9.eE]+\s*$"))]
         pass: Option<String>,
         /// How the samples in the window become one value.
-        over: Over = Over::Mean,
+        over: Aggregate = Aggregate::Mean,
         /// Older samples do not count.
         window: Timeout = Timeout::secs(600),
         /// With fewer samples, the rule is inconclusive.
@@ -54,7 +54,7 @@ settings_block! {
         consecutive: u32 = 1,
         /// How long after a version becomes active the rule waits.
         #[schemars(with = "Timeout")]
-        warmup: Pause = Pause(Timeout::secs(0)),
+        warmup: OptionalTimeout = OptionalTimeout(Timeout::secs(0)),
         /// The shortest time between two rollbacks.
         cooldown: Timeout = Timeout::secs(3600),
         /// The most rollbacks in the time that `per` sets.

@@ -43,7 +43,7 @@ impl Kinds<'static> {
 
 /// The keys that kinds bring to blocks.
 #[derive(Debug, Default)]
-pub(super) struct Keys {
+pub(super) struct KindKeys {
     /// To a channel.
     channel: Map<String, Value>,
     /// To a rule.
@@ -54,10 +54,10 @@ pub(super) struct Keys {
 
 thread_local! {
     /// The keys that hold for the file that is read.
-    static IN_FORCE: RefCell<Rc<Keys>> = RefCell::default();
+    static IN_FORCE: RefCell<Rc<KindKeys>> = RefCell::default();
 }
 
-impl Keys {
+impl KindKeys {
     /// Those of these kinds.
     pub fn of(kinds: Kinds<'_>, generator: &mut SchemaGenerator) -> Self {
         let mut keys = Self::default();
@@ -212,7 +212,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for OwnKeys<'_, A> {
     ) -> Result<Option<K::Value>, A::Error> {
         let mut seed = Some(seed);
         loop {
-            let reader = KeyReader {
+            let reader = KindKeyReader {
                 seed: &mut seed,
                 own: self.own,
                 others: self.others,
@@ -242,13 +242,13 @@ enum Key<T> {
 }
 
 /// Reads a key.
-struct KeyReader<'k, K> {
+struct KindKeyReader<'k, K> {
     seed: &'k mut Option<K>,
     own: &'static [&'static str],
     others: &'k Map<String, Value>,
 }
 
-impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for KeyReader<'_, K> {
+impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for KindKeyReader<'_, K> {
     type Value = Key<K::Value>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -256,7 +256,7 @@ impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for KeyReader<'_, K> {
     }
 }
 
-impl<'de, K: DeserializeSeed<'de>> Visitor<'de> for KeyReader<'_, K> {
+impl<'de, K: DeserializeSeed<'de>> Visitor<'de> for KindKeyReader<'_, K> {
     type Value = Key<K::Value>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -73,7 +73,7 @@ use crate::{
     base::{Fault, Fs, RelPath, Root, fs::Type, text, yaml},
     model::{Settings, TaskId},
     registry::Registry,
-    site::{Flaw, Stops},
+    site::{Flaw, StoppedTasks},
 };
 
 pub use data::data_patterns;
@@ -106,7 +106,7 @@ fn file_name(work_tree: &Path, asked: Option<&Path>) -> String {
 
 /// What was read of a configuration.
 #[derive(Debug)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// The settings in force.
     pub settings: Settings,
     /// What looks wrong but stops nothing: folders that cannot be tasks, tasks without a folder,
@@ -116,7 +116,7 @@ pub struct Loaded {
     pub flaws: Vec<Flaw>,
 }
 
-impl Loaded {
+impl LoadedConfig {
     /// The settings, when nothing had to be left out.
     ///
     /// # Errors
@@ -154,7 +154,7 @@ pub fn load(
     registry_bytes: impl Fn(&RelPath) -> Option<Vec<u8>>,
     lost: impl Fn(&RelPath) -> Vec<TaskId>,
     is_released: impl Fn(&TaskId) -> bool,
-) -> Result<Loaded, Error> {
+) -> Result<LoadedConfig, Error> {
     let file = match from.explicit {
         Some(path) => Some(read_explicit(path)?),
         None => read_usual(from.tree)?,
@@ -179,12 +179,12 @@ pub fn load(
         .flat_map(Registry::tasks)
         .map(|(id, _)| id)
         .filter(|id| !settings.knows(id));
-    let strangers = name_strangers(settings, &strangers.collect::<Vec<TaskId>>());
+    let strangers = name_undeclared(settings, &strangers.collect::<Vec<TaskId>>());
     loaded.warnings.extend(strangers.filter(|_| {
         loaded
             .flaws
             .iter()
-            .all(|flaw| flaw.stops != Stops::Undeclared)
+            .all(|flaw| flaw.stops != StoppedTasks::Undeclared)
     }));
     Ok(loaded)
 }
@@ -217,8 +217,8 @@ pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Arc<dyn Fau
 fn resolved(
     file: Option<&(String, Vec<u8>)>,
     Source { tree, kinds, .. }: Source<'_>,
-    released: (resolve::Released<'_>, &dyn Fn(&TaskId) -> bool),
-) -> Result<Loaded, Error> {
+    released: (resolve::RegistryTasks<'_>, &dyn Fn(&TaskId) -> bool),
+) -> Result<LoadedConfig, Error> {
     let read = |(name, bytes): &(String, Vec<u8>)| {
         schema::keys_of(kinds).hold_while(|| parts::read(name, bytes))
     };
@@ -231,7 +231,7 @@ fn resolved(
 }
 
 /// One warning for all entries of the registry that are no tasks.
-fn name_strangers(settings: &Settings, strangers: &[TaskId]) -> Option<String> {
+fn name_undeclared(settings: &Settings, strangers: &[TaskId]) -> Option<String> {
     let shown: Vec<&str> = strangers.iter().take(5).map(TaskId::as_str).collect();
     let more = if strangers.len() > shown.len() {
         format!(" and {} more", strangers.len() - shown.len())
@@ -291,7 +291,7 @@ fn read_usual(root: &dyn Fs) -> Result<Option<(String, Vec<u8>)>, Error> {
 /// Reads one byte more than is accepted, so that a huge file costs nothing and is still refused.
 fn read_limited(file: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take(yaml::Limits::human().bytes as u64 + 1)
+    file.take(yaml::YamlLimits::human().bytes as u64 + 1)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
 }

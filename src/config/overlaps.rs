@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     file::OneOrMany,
     place::{places, rule},
-    resolve::Gathered,
+    resolve::ConfigFindings,
 };
 use crate::{
     base::{Fs, Globs, RelPath, yaml},
@@ -16,14 +16,14 @@ use crate::{
 };
 
 /// What an entry that cannot be used says that it owns.
-pub(super) struct Claim {
+pub(super) struct PathClaim {
     /// Its name.
     name: String,
     /// Globs from the work tree.
     paths: Vec<String>,
 }
 
-impl Claim {
+impl PathClaim {
     /// Those of the entries of these names; an entry that names no paths, or none that can be, has
     /// none.
     pub(super) fn all<'n>(
@@ -35,7 +35,7 @@ impl Claim {
         if names.peek().is_none() {
             return Vec::new();
         }
-        let whole: Value = yaml::parse(bytes, yaml::Limits::human()).unwrap_or_default();
+        let whole: Value = yaml::parse(bytes, yaml::YamlLimits::human()).unwrap_or_default();
         let one = |name: &str| {
             let paths = match whole.get("tasks")?.get(name)?.get("path")? {
                 Value::String(path) => vec![path.clone()],
@@ -57,14 +57,14 @@ impl Claim {
 
 /// Whoever owns files: a task, or an entry that cannot be used.
 #[derive(Clone, Copy)]
-struct Owner<'a> {
+struct PathOwner<'a> {
     name: &'a str,
     paths: &'a [String],
     exclude: &'a [String],
     task: Option<&'a TaskId>,
 }
 
-impl<'a> Owner<'a> {
+impl<'a> PathOwner<'a> {
     fn of_task(task: &'a TaskSpec) -> Self {
         Self {
             name: task.id.as_str(),
@@ -74,7 +74,7 @@ impl<'a> Owner<'a> {
         }
     }
 
-    fn of_claim(claim: &'a Claim) -> Self {
+    fn of_claim(claim: &'a PathClaim) -> Self {
         Self {
             name: &claim.name,
             paths: &claim.paths,
@@ -96,10 +96,10 @@ impl<'a> Owner<'a> {
 }
 
 /// Two that own the same files, and which.
-type Overlap<'a> = (Owner<'a>, Owner<'a>, &'a str);
+type Overlap<'a> = (PathOwner<'a>, PathOwner<'a>, &'a str);
 
 /// What one owner meets others in.
-type Met<'a> = Vec<(Owner<'a>, &'a str)>;
+type Met<'a> = Vec<(PathOwner<'a>, &'a str)>;
 
 /// Leaves out tasks whose ids differ only in case, or come from two places: on some systems they
 /// are one folder, one tag. Those that have releases under an id of their own can still go back;
@@ -161,13 +161,13 @@ pub(super) fn leave_twins_out(
 /// rollback of one would change the other.
 pub(super) fn leave_overlaps_out(
     tasks: &mut Vec<TaskSpec>,
-    claims: &[Claim],
-    found: &mut Gathered<'_>,
+    claims: &[PathClaim],
+    found: &mut ConfigFindings<'_>,
 ) {
-    let owners: Vec<Owner<'_>> = tasks
+    let owners: Vec<PathOwner<'_>> = tasks
         .iter()
-        .map(Owner::of_task)
-        .chain(claims.iter().map(Owner::of_claim))
+        .map(PathOwner::of_task)
+        .chain(claims.iter().map(PathOwner::of_claim))
         .collect();
     for (one, others) in by_one(&overlaps(&owners)) {
         let (other, glob) = others[0];
@@ -202,8 +202,8 @@ pub(super) fn leave_overlaps_out(
 }
 
 /// All pairs that own the same files; two entries that cannot be used are none.
-fn overlaps<'a>(owners: &[Owner<'a>]) -> Vec<Overlap<'a>> {
-    let mut by_glob: HashMap<&str, Owner<'a>> = HashMap::new();
+fn overlaps<'a>(owners: &[PathOwner<'a>]) -> Vec<Overlap<'a>> {
+    let mut by_glob: HashMap<&str, PathOwner<'a>> = HashMap::new();
     let mut pairs: Vec<Overlap<'a>> = Vec::new();
     let globs = || {
         owners
@@ -237,13 +237,13 @@ fn overlaps<'a>(owners: &[Owner<'a>]) -> Vec<Overlap<'a>> {
 
 /// The pairs, each below that one of the two that is in more of them: one wrong path is one
 /// mistake, however many tasks it meets.
-fn by_one<'a>(pairs: &[Overlap<'a>]) -> Vec<(Owner<'a>, Met<'a>)> {
+fn by_one<'a>(pairs: &[Overlap<'a>]) -> Vec<(PathOwner<'a>, Met<'a>)> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for (a, b, _) in pairs {
         *counts.entry(a.name).or_default() += 1;
         *counts.entry(b.name).or_default() += 1;
     }
-    let mut groups: BTreeMap<&str, (Owner<'a>, Met<'a>)> = BTreeMap::new();
+    let mut groups: BTreeMap<&str, (PathOwner<'a>, Met<'a>)> = BTreeMap::new();
     for (a, b, glob) in pairs {
         let (one, other) = if counts[b.name] > counts[a.name] {
             (b, a)
@@ -261,7 +261,7 @@ fn by_one<'a>(pairs: &[Overlap<'a>]) -> Vec<(Owner<'a>, Met<'a>)> {
 
 /// Leaves out tasks whose configuration is another task's file: a release of one would change the
 /// other.
-pub(super) fn leave_foreign_configs_out(tasks: &mut Vec<TaskSpec>, found: &mut Gathered<'_>) {
+pub(super) fn leave_foreign_configs_out(tasks: &mut Vec<TaskSpec>, found: &mut ConfigFindings<'_>) {
     let owns = |task: &TaskSpec, path: &RelPath| {
         let matches = |globs: &[String]| Globs::new(globs).is_ok_and(|globs| globs.matches(path));
         matches(&task.paths) && !matches(&task.exclude)

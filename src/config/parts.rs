@@ -45,7 +45,7 @@ const MOST: usize = 50;
 
 /// A part that can be left out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Part {
+pub(super) enum ConfigPart {
     /// A key of the file.
     Key(String),
     /// Which folders are tasks.
@@ -58,7 +58,7 @@ pub(super) enum Part {
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     pub file: ConfigFile,
-    pub left_out: Vec<(Part, Error)>,
+    pub left_out: Vec<(ConfigPart, Error)>,
 }
 
 /// Reads the text of a configuration.
@@ -68,12 +68,12 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Parts, Error> {
     loop {
         let at = RefCell::default();
         let source = match yaml::parse_with(
-            Reader {
+            PartReader {
                 skip: &skip,
                 at: &at,
             },
             bytes,
-            yaml::Limits::human(),
+            yaml::YamlLimits::human(),
         ) {
             Ok(file) => return Ok(Parts { file, left_out }),
             Err(source) => source,
@@ -88,7 +88,7 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Parts, Error> {
             meant,
             back: Vec::new(),
         };
-        let is_apart = |part: &Part| {
+        let is_apart = |part: &ConfigPart| {
             is_shape && left_out.len() < MOST && !skip.contains(part) && is_apart(part, bytes)
         };
         let part = at.filter(is_apart);
@@ -112,20 +112,20 @@ fn conflict_in(bytes: &[u8]) -> Option<yaml::Error> {
 }
 
 /// True for a part that some way back does not need.
-fn is_apart(part: &Part, bytes: &[u8]) -> bool {
+fn is_apart(part: &ConfigPart, bytes: &[u8]) -> bool {
     match part {
-        Part::Discover | Part::Task(_) => true,
-        Part::Key(key) if KEYS.contains(&key.as_str()) => APART.contains(&key.as_str()),
-        Part::Key(key) => !may_matter(key, bytes),
+        ConfigPart::Discover | ConfigPart::Task(_) => true,
+        ConfigPart::Key(key) if KEYS.contains(&key.as_str()) => APART.contains(&key.as_str()),
+        ConfigPart::Key(key) => !may_matter(key, bytes),
     }
 }
 
 /// The same with the line of the part, when it names none.
-fn with_line(source: yaml::Error, at: Option<&Part>, bytes: &[u8]) -> yaml::Error {
+fn with_line(source: yaml::Error, at: Option<&ConfigPart>, bytes: &[u8]) -> yaml::Error {
     let path = match at {
-        Some(Part::Key(key)) => key.clone(),
-        Some(Part::Discover) => format!("tasks.{DISCOVER}"),
-        Some(Part::Task(id)) => format!("tasks.{id}"),
+        Some(ConfigPart::Key(key)) => key.clone(),
+        Some(ConfigPart::Discover) => format!("tasks.{DISCOVER}"),
+        Some(ConfigPart::Task(id)) => format!("tasks.{id}"),
         None => return source,
     };
     match (source, yaml::line_of(bytes, &path)) {
@@ -160,7 +160,7 @@ fn may_matter(key: &str, bytes: &[u8]) -> bool {
             .iter()
             .any(|word| key.to_ascii_lowercase().contains(word))
     };
-    let Ok(Value::Object(mut whole)) = yaml::parse(bytes, yaml::Limits::human()) else {
+    let Ok(Value::Object(mut whole)) = yaml::parse(bytes, yaml::YamlLimits::human()) else {
         return true;
     };
     let mut inside = vec![whole.remove(key).unwrap_or_default()];
@@ -177,12 +177,12 @@ fn may_matter(key: &str, bytes: &[u8]) -> bool {
 
 /// What may have been meant: the keys near to the unknown one that serde names ("unknown field `a`,
 /// expected one of `b`, `c`"), a key that belongs into `defaults`, or `discover`.
-fn meant_by(message: &str, at: Option<&Part>) -> Vec<String> {
+fn meant_by(message: &str, at: Option<&ConfigPart>) -> Vec<String> {
     let unknown = message
         .split_once("unknown field `")
         .or_else(|| message.split_once("unknown variant `"));
     let Some((_, rest)) = unknown else {
-        return if at == Some(&Part::Discover) {
+        return if at == Some(&ConfigPart::Discover) {
             vec![format!("`{DISCOVER}`")]
         } else {
             Vec::new()
@@ -201,7 +201,7 @@ fn meant_by(message: &str, at: Option<&Part>) -> Vec<String> {
     };
     let near = quoted(text::did_you_mean(typed, known), "");
     match at {
-        Some(Part::Key(key)) if near.is_empty() && key == typed => {
+        Some(ConfigPart::Key(key)) if near.is_empty() && key == typed => {
             let of_tasks = keys_of("task");
             quoted(
                 text::did_you_mean(typed, of_tasks.iter().map(String::as_str)),
@@ -214,21 +214,21 @@ fn meant_by(message: &str, at: Option<&Part>) -> Vec<String> {
 
 /// Reads the file, skips parts, and keeps in mind where it is.
 #[derive(Clone, Copy)]
-struct Reader<'a> {
-    skip: &'a BTreeSet<Part>,
-    at: &'a RefCell<Option<Part>>,
+struct PartReader<'a> {
+    skip: &'a BTreeSet<ConfigPart>,
+    at: &'a RefCell<Option<ConfigPart>>,
 }
 
-impl Reader<'_> {
+impl PartReader<'_> {
     /// Comes to a part; true when it is to be read.
-    fn begin(self, part: Part) -> bool {
+    fn begin(self, part: ConfigPart) -> bool {
         let is_read = !self.skip.contains(&part);
         *self.at.borrow_mut() = Some(part);
         is_read
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Reader<'_> {
+impl<'de> DeserializeSeed<'de> for PartReader<'_> {
     type Value = ConfigFile;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<ConfigFile, D::Error> {
@@ -236,7 +236,7 @@ impl<'de> DeserializeSeed<'de> for Reader<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Reader<'_> {
+impl<'de> Visitor<'de> for PartReader<'_> {
     type Value = ConfigFile;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -258,7 +258,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ConfigFile, A::Error> {
         let mut file = ConfigFile::default();
         while let Some(key) = map.next_key_seed(KeyReader(self))? {
-            if !self.begin(Part::Key(key.clone())) {
+            if !self.begin(ConfigPart::Key(key.clone())) {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
@@ -273,14 +273,14 @@ impl<'de> Visitor<'de> for Reader<'_> {
 }
 
 /// Reads a key of the file; one that is not known is an error at its own place.
-struct KeyReader<'a>(Reader<'a>);
+struct KeyReader<'a>(PartReader<'a>);
 
 impl<'de> DeserializeSeed<'de> for KeyReader<'_> {
     type Value = String;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
         let key = String::deserialize(deserializer)?;
-        let is_read = self.0.begin(Part::Key(key.clone()));
+        let is_read = self.0.begin(ConfigPart::Key(key.clone()));
         if is_read && !KEYS.contains(&key.as_str()) {
             Err(de::Error::unknown_field(&key, KEYS))
         } else {
@@ -290,7 +290,7 @@ impl<'de> DeserializeSeed<'de> for KeyReader<'_> {
 }
 
 /// Reads `tasks:`.
-struct TasksReader<'a>(Reader<'a>);
+struct TasksReader<'a>(PartReader<'a>);
 
 impl<'de> DeserializeSeed<'de> for TasksReader<'_> {
     type Value = Tasks;
@@ -304,7 +304,7 @@ impl<'de> DeserializeSeed<'de> for TasksReader<'_> {
 impl<'de> Deserialize<'de> for Tasks {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (skip, at) = (BTreeSet::new(), RefCell::default());
-        let reader = Reader {
+        let reader = PartReader {
             skip: &skip,
             at: &at,
         };
@@ -335,9 +335,9 @@ impl<'de> Visitor<'de> for TasksReader<'_> {
         let mut tasks = Tasks::default();
         while let Some(key) = map.next_key::<String>()? {
             let part = if text::did_you_mean(&key, [DISCOVER]).is_empty() {
-                Part::Task(key.clone())
+                ConfigPart::Task(key.clone())
             } else {
-                Part::Discover
+                ConfigPart::Discover
             };
             if !self.0.begin(part) {
                 map.next_value::<IgnoredAny>()?;

@@ -3,7 +3,7 @@
 
 use std::{cell::OnceCell, path::Path, sync::Arc};
 
-use super::{Error, Kinds, Loaded, Source, file_name, load};
+use super::{Error, Kinds, LoadedConfig, Source, file_name, load};
 use crate::{
     base::{Failure, RelPath},
     catalog,
@@ -54,7 +54,7 @@ fn of_repository(
         |path| catalog::lost::tasks(git, path),
         is_released(git),
     );
-    let Loaded {
+    let LoadedConfig {
         settings,
         mut warnings,
         flaws,

@@ -7,27 +7,27 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    Error, Loaded,
+    Error, LoadedConfig,
     calls::{self, AlertsBlock},
     file::TaskBlock,
     kinds::Kinds,
-    overlaps::{self, Claim},
-    parts::{Part, Parts},
+    overlaps::{self, PathClaim},
+    parts::{ConfigPart, Parts},
     place::{all_below, path, rule},
     task_list,
 };
 use crate::{
     base::{Fault, Fs, RelPath, glob::escape},
     model::{Settings, TaskId, TaskSpec, alert::AlertSettings, settings::HookSettings},
-    site::{Flaw, Stops},
+    site::{Flaw, StoppedTasks},
 };
 
 /// Given the registry's path and which tasks are known, names those that have releases all the
 /// same.
-pub(super) type Released<'a> = &'a dyn Fn(&RelPath, &dyn Fn(&TaskId) -> bool) -> Vec<TaskId>;
+pub(super) type RegistryTasks<'a> = &'a dyn Fn(&RelPath, &dyn Fn(&TaskId) -> bool) -> Vec<TaskId>;
 
 /// What is gathered on the way.
-pub(super) struct Gathered<'a> {
+pub(super) struct ConfigFindings<'a> {
     pub root: &'a dyn Fs,
     pub kinds: Kinds<'a>,
     /// The text, for lines.
@@ -37,17 +37,17 @@ pub(super) struct Gathered<'a> {
     /// Entries of `tasks` whose names are no ids.
     pub misnamed: Vec<(String, Error)>,
     /// What entries that cannot be used own, as far as it can be read.
-    pub claims: Vec<Claim>,
+    pub claims: Vec<PathClaim>,
 }
 
-impl Gathered<'_> {
+impl ConfigFindings<'_> {
     /// Leaves something out.
-    pub fn leave_out(&mut self, error: Error, stops: Stops) {
+    pub fn leave_out(&mut self, error: Error, stops: StoppedTasks) {
         self.leave_out_too(Arc::new(error), stops);
     }
 
     /// Leaves something more out because of the same mistake.
-    pub fn leave_out_too(&mut self, error: Arc<dyn Fault>, stops: Stops) {
+    pub fn leave_out_too(&mut self, error: Arc<dyn Fault>, stops: StoppedTasks) {
         self.flaws.push(Flaw { error, stops });
     }
 
@@ -55,14 +55,14 @@ impl Gathered<'_> {
     pub fn stop(&mut self, error: Error, tasks: impl IntoIterator<Item = TaskId>) {
         self.leave_out(
             error.with_line(self.bytes),
-            Stops::Tasks(tasks.into_iter().collect()),
+            StoppedTasks::Tasks(tasks.into_iter().collect()),
         );
     }
 
     /// All tasks that something stops.
     pub fn stopped(&self) -> BTreeSet<TaskId> {
         let tasks = |flaw: &Flaw| {
-            if let Stops::Tasks(tasks) = &flaw.stops {
+            if let StoppedTasks::Tasks(tasks) = &flaw.stops {
                 tasks.clone()
             } else {
                 Vec::new()
@@ -75,7 +75,7 @@ impl Gathered<'_> {
     pub fn undeclared(&self) -> Option<Arc<dyn Fault>> {
         self.flaws
             .iter()
-            .find(|flaw| flaw.stops == Stops::Undeclared)
+            .find(|flaw| flaw.stops == StoppedTasks::Undeclared)
             .map(|flaw| Arc::clone(&flaw.error))
     }
 }
@@ -86,10 +86,10 @@ impl Gathered<'_> {
 pub(super) fn resolve(
     Parts { file, left_out }: Parts,
     root: &dyn Fs,
-    (released, is_released): (Released<'_>, &dyn Fn(&TaskId) -> bool),
+    (released, is_released): (RegistryTasks<'_>, &dyn Fn(&TaskId) -> bool),
     kinds: Kinds<'_>,
     bytes: &[u8],
-) -> Result<Loaded, Error> {
+) -> Result<LoadedConfig, Error> {
     if file.version != 1 {
         let version = file.version;
         return Err(rule(
@@ -100,7 +100,7 @@ pub(super) fn resolve(
     let registry = path("registry", &file.registry)?;
     let snapshots = path("snapshots", file.snapshots.trim_end_matches('/'))?;
     let defaults = defaults_of(file.defaults)?;
-    let mut found = Gathered {
+    let mut found = ConfigFindings {
         root,
         kinds,
         bytes,
@@ -112,7 +112,7 @@ pub(super) fn resolve(
     let is_left_out = |key: &str| {
         left_out
             .iter()
-            .any(|(part, _)| *part == Part::Key(key.into()))
+            .any(|(part, _)| *part == ConfigPart::Key(key.into()))
     };
     let (is_strict, knows_alerts) = (is_left_out("hooks"), !is_left_out("alerts"));
     leave_parts_out(left_out, &mut found);
@@ -136,7 +136,7 @@ pub(super) fn resolve(
         alerts,
         from_file: false,
     };
-    Ok(Loaded {
+    Ok(LoadedConfig {
         settings,
         warnings: found.warnings,
         flaws: found.flaws,
@@ -158,7 +158,7 @@ fn defaults_of(defaults: TaskBlock) -> Result<TaskBlock, Error> {
 fn without_conflicts(
     tasks: Vec<TaskSpec>,
     is_released: &dyn Fn(&TaskId) -> bool,
-    found: &mut Gathered<'_>,
+    found: &mut ConfigFindings<'_>,
 ) -> Vec<TaskSpec> {
     let mut tasks = overlaps::leave_twins_out(tasks, is_released, &mut found.warnings);
     let claims = std::mem::take(&mut found.claims);
@@ -171,12 +171,12 @@ fn without_conflicts(
 fn alert_words(
     block: Option<AlertsBlock>,
     is_read: bool,
-    found: &mut Gathered<'_>,
+    found: &mut ConfigFindings<'_>,
 ) -> AlertSettings {
     let usual = Ok(AlertSettings::default());
     let read = |block| calls::alerts(block, found.kinds.channels);
     let alerts = block.map_or(usual, read).unwrap_or_else(|error| {
-        found.leave_out(error.with_line(found.bytes), Stops::Nothing);
+        found.leave_out(error.with_line(found.bytes), StoppedTasks::Nothing);
         AlertSettings {
             known: false,
             ..AlertSettings::default()
@@ -189,13 +189,13 @@ fn alert_words(
 }
 
 /// Says of each part that could not be read whom it stops.
-fn leave_parts_out(left_out: Vec<(Part, Error)>, found: &mut Gathered<'_>) {
+fn leave_parts_out(left_out: Vec<(ConfigPart, Error)>, found: &mut ConfigFindings<'_>) {
     for (part, error) in left_out {
         match part {
-            Part::Key(_) => found.leave_out(error, Stops::Nothing),
-            Part::Discover => found.leave_out(error, Stops::Undeclared),
-            Part::Task(name) => match name.parse::<TaskId>() {
-                Ok(id) => found.leave_out(error, Stops::Tasks(vec![id])),
+            ConfigPart::Key(_) => found.leave_out(error, StoppedTasks::Nothing),
+            ConfigPart::Discover => found.leave_out(error, StoppedTasks::Undeclared),
+            ConfigPart::Task(name) => match name.parse::<TaskId>() {
+                Ok(id) => found.leave_out(error, StoppedTasks::Tasks(vec![id])),
                 Err(_) => found.misnamed.push((name, error)),
             },
         }

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     file::ConfigFile,
-    kinds::{Keys, Kinds},
+    kinds::{KindKeys, Kinds},
 };
 
 /// The JSON schema (draft 2020-12) of `snapback.yaml`.
@@ -26,15 +26,15 @@ pub fn schema() -> Value {
 /// The same of a file that may name these kinds.
 pub fn schema_with(kinds: Kinds<'_>) -> Value {
     let mut generator = generator();
-    let keys = Keys::of(kinds, &mut generator);
+    let keys = KindKeys::of(kinds, &mut generator);
     let mut root = generator.into_root_schema_for::<ConfigFile>().to_value();
     keys.complete(kinds, &mut root);
     in_our_form_all(root.try_into().expect("because an object is a schema"))
 }
 
 /// The keys that these kinds bring.
-pub(super) fn keys_of(kinds: Kinds<'_>) -> Keys {
-    Keys::of(kinds, &mut generator())
+pub(super) fn keys_of(kinds: Kinds<'_>) -> KindKeys {
+    KindKeys::of(kinds, &mut generator())
 }
 
 /// The JSON schema of what is declared by a type.

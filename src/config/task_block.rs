@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     Error, discover,
-    file::{Command, OneOrMany, OneWay, Ready, TaskBlock, VERSION_KEY},
+    file::{CommandBlock, OneOrMany, OneWay, ProbeBlock, TaskBlock, VERSION_KEY},
     guard_rules,
     place::{all_below, in_folder, path, patterns, places, rule},
 };
@@ -16,7 +16,7 @@ use crate::{
     guard::MetricSource,
     model::{
         TaskId, TaskSpec,
-        settings::{CommandSpec, Door, Probe, is_variable},
+        settings::{CommandSpec, OneWayVersion, Probe, is_variable},
     },
 };
 
@@ -54,7 +54,7 @@ pub(super) fn task(
     let env = block.env.unwrap_or_default();
     let shared = block.shared.unwrap_or_default();
     let start = start_or_restart(&at("restart"), block.start, block.restart)?;
-    let command = |key: &str, command: Option<Command>| {
+    let command = |key: &str, command: Option<CommandBlock>| {
         command
             .map(|command| to_command(&at(key), command, SWITCH))
             .transpose()
@@ -77,7 +77,7 @@ pub(super) fn task(
         probes: each(block.ready, |probe| to_probe(&at("ready"), probe))?,
         stop: command("stop", block.stop)?,
         start: command("start", start)?,
-        one_way: each(block.one_way, |door| to_door(&at("one_way"), door))?,
+        one_way: each(block.one_way, |door| one_way_version(&at("one_way"), door))?,
         migrations: block
             .migrations
             .map(|list| patterns("migrations", Some(list)))
@@ -100,9 +100,9 @@ fn each<T, U>(
 /// The command that starts a task again, under one of its two names.
 fn start_or_restart(
     at: &str,
-    start: Option<Command>,
-    restart: Option<Command>,
-) -> Result<Option<Command>, Error> {
+    start: Option<CommandBlock>,
+    restart: Option<CommandBlock>,
+) -> Result<Option<CommandBlock>, Error> {
     if start.is_some() && restart.is_some() {
         return Err(rule(at, "`start` is there too; keep one of them"));
     }
@@ -110,13 +110,13 @@ fn start_or_restart(
 }
 
 /// A version that cannot be gone back from.
-fn to_door(at: &str, door: OneWay) -> Result<Door, Error> {
+fn one_way_version(at: &str, door: OneWay) -> Result<OneWayVersion, Error> {
     let (text, why) = match door {
         OneWay::Version(text) => (text, None),
         OneWay::Because(block) => (block.version, block.why),
     };
     let plain = text.strip_prefix('v').unwrap_or(&text);
-    Ok(Door {
+    Ok(OneWayVersion {
         version: plain
             .parse()
             .map_err(|error| rule(at, format!("{error}")))?,
@@ -150,7 +150,7 @@ fn variables(at: &str, names: Vec<String>) -> Result<Vec<String>, Error> {
 }
 
 /// A command with its time limit.
-fn to_command(at: &str, command: Command, usual: Duration) -> Result<CommandSpec, Error> {
+fn to_command(at: &str, command: CommandBlock, usual: Duration) -> Result<CommandSpec, Error> {
     if command.run.trim().is_empty() || command.run.contains('\0') {
         return Err(rule(at, "the command is empty or holds a NUL byte"));
     }
@@ -161,13 +161,13 @@ fn to_command(at: &str, command: Command, usual: Duration) -> Result<CommandSpec
 }
 
 /// A probe: exactly one kind.
-fn to_probe(at: &str, ready: Ready) -> Result<Probe, Error> {
+fn to_probe(at: &str, ready: ProbeBlock) -> Result<Probe, Error> {
     let timeout = ready.timeout;
     let limit = timeout.map_or(READY, |timeout| timeout.0);
     match (ready.run, ready.port, ready.http, ready.disk_free) {
         (Some(run), None, None, None) => Ok(Probe::Command(to_command(
             at,
-            Command { run, timeout },
+            CommandBlock { run, timeout },
             READY,
         )?)),
         (None, Some(port), None, None) => Ok(Probe::Port(port.0, port.1, limit)),

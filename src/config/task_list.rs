@@ -7,30 +7,30 @@ use std::collections::HashSet;
 
 use super::{
     Error,
-    discover::{self, Folder, Rule},
+    discover::{self, DiscoveredTask, Rule},
     file::{Discover, TaskBlock, Tasks},
-    overlaps::Claim,
+    overlaps::PathClaim,
     place::{check_glob, rule},
-    resolve::{Gathered, Released},
+    resolve::{ConfigFindings, RegistryTasks},
     task_block::task,
 };
 use crate::{
     base::{RelPath, fs::Type, text},
     model::{TaskId, TaskSpec},
-    site::Stops,
+    site::StoppedTasks,
 };
 
 /// All tasks, those that the file names and those that are found.
 pub(super) fn all(
     declared: Tasks,
     defaults: &TaskBlock,
-    (registry, released): (&RelPath, Released<'_>),
-    found: &mut Gathered<'_>,
+    (registry, released): (&RelPath, RegistryTasks<'_>),
+    found: &mut ConfigFindings<'_>,
 ) -> Vec<TaskSpec> {
     let rules = usable_rules(declared.discover, found);
     let mut folders =
         discover::find(found.root, &rules, &mut found.warnings).unwrap_or_else(|error| {
-            found.leave_out(error, Stops::Undeclared);
+            found.leave_out(error, StoppedTasks::Undeclared);
             Vec::new()
         });
     let stopped = found.stopped();
@@ -39,7 +39,7 @@ pub(super) fn all(
             || folders.iter().any(|folder| folder.id == *id)
             || declared.named.iter().any(|(name, _)| name == id.as_str())
     };
-    let lost: Vec<Folder> = released(registry, &is_known)
+    let lost: Vec<DiscoveredTask> = released(registry, &is_known)
         .into_iter()
         .filter_map(|id| discover::lost(&rules, id))
         .collect();
@@ -58,9 +58,9 @@ pub(super) fn all(
 
 /// The rules of discovery, none where they cannot be used. Where rules are wrong, folders that no
 /// rule names are no tasks either.
-fn usable_rules(declared: Option<Vec<Discover>>, found: &mut Gathered<'_>) -> Vec<Rule> {
+fn usable_rules(declared: Option<Vec<Discover>>, found: &mut ConfigFindings<'_>) -> Vec<Rule> {
     let rules = rules(declared).unwrap_or_else(|error| {
-        found.leave_out(error.with_line(found.bytes), Stops::Undeclared);
+        found.leave_out(error.with_line(found.bytes), StoppedTasks::Undeclared);
         Vec::new()
     });
     if found.undeclared().is_some() {
@@ -104,9 +104,9 @@ fn rules(declared: Option<Vec<Discover>>) -> Result<Vec<Rule>, Error> {
 /// The tasks that the file names.
 fn named(
     blocks: Vec<(String, TaskBlock)>,
-    folders: &[Folder],
+    folders: &[DiscoveredTask],
     defaults: &TaskBlock,
-    found: &mut Gathered<'_>,
+    found: &mut ConfigFindings<'_>,
 ) -> Vec<TaskSpec> {
     let (mut tasks, mut undeclared) = (Vec::with_capacity(blocks.len()), Vec::new());
     let why = found.undeclared();
@@ -148,20 +148,24 @@ fn named(
         }
     }
     if let Some(error) = why.filter(|_| !undeclared.is_empty()) {
-        found.leave_out_too(error, Stops::Tasks(undeclared));
+        found.leave_out_too(error, StoppedTasks::Tasks(undeclared));
     }
     tasks
 }
 
 /// Says whom the entries stop whose names are no ids, and notes what all that cannot be used owns.
-fn leave_misnamed_out(folders: &[Folder], tasks: &[TaskSpec], found: &mut Gathered<'_>) {
+fn leave_misnamed_out(
+    folders: &[DiscoveredTask],
+    tasks: &[TaskSpec],
+    found: &mut ConfigFindings<'_>,
+) {
     let misnamed = std::mem::take(&mut found.misnamed);
     let stopped = found.stopped();
     let unusable = misnamed
         .iter()
         .map(|(name, _)| name.as_str())
         .chain(stopped.iter().map(TaskId::as_str));
-    found.claims = Claim::all(unusable, found.bytes, found.root);
+    found.claims = PathClaim::all(unusable, found.bytes, found.root);
     for (name, error) in misnamed {
         // It may be the entry of a task that has none; what is merged into the list may be any.
         let bare = folders
@@ -174,9 +178,9 @@ fn leave_misnamed_out(folders: &[Folder], tasks: &[TaskSpec], found: &mut Gather
         found.leave_out(
             error,
             if near.is_empty() {
-                Stops::Nothing
+                StoppedTasks::Nothing
             } else {
-                Stops::Tasks(near)
+                StoppedTasks::Tasks(near)
             },
         );
     }
@@ -185,9 +189,9 @@ fn leave_misnamed_out(folders: &[Folder], tasks: &[TaskSpec], found: &mut Gather
 /// Adds the folders that no entry of the file is about.
 fn add_found(
     tasks: &mut Vec<TaskSpec>,
-    folders: Vec<Folder>,
+    folders: Vec<DiscoveredTask>,
     defaults: &TaskBlock,
-    found: &mut Gathered<'_>,
+    found: &mut ConfigFindings<'_>,
 ) {
     let taken: HashSet<RelPath> = tasks.iter().map(|task| task.dir.clone()).collect();
     let ids: HashSet<TaskId> = tasks

@@ -39,7 +39,7 @@ fn loaded(files: &[(&str, &str)]) -> Result<(Settings, Vec<String>), Arc<dyn Fau
     Ok((loaded.whole()?, warnings))
 }
 
-fn loaded_in(dir: &Path, explicit: Option<&Path>) -> Result<Loaded, Error> {
+fn loaded_in(dir: &Path, explicit: Option<&Path>) -> Result<LoadedConfig, Error> {
     let tree = crate::base::Root::open(dir).expect("it opens");
     load(
         Source {
@@ -134,7 +134,7 @@ fn without_a_file_folders_with_a_configuration_are_tasks() {
 fn a_linked_folder_is_no_task() {
     let dir = tree(&[("real/config.yaml", ""), ("tasks/", "")]);
     std::os::unix::fs::symlink("../real", dir.path().join("tasks/T01")).expect("it links");
-    let Loaded {
+    let LoadedConfig {
         settings, warnings, ..
     } = loaded_in(dir.path(), None).expect("it loads");
     assert!(

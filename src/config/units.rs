@@ -54,9 +54,9 @@ impl Timeout {
 
 /// A pause: a time limit, or none at all (`0s`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Pause(pub Timeout);
+pub(super) struct OptionalTimeout(pub Timeout);
 
-impl<'de> Deserialize<'de> for Pause {
+impl<'de> Deserialize<'de> for OptionalTimeout {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let is_none = split_number(text.trim()).is_some_and(|(number, unit)| {
@@ -213,13 +213,13 @@ mod tests {
             let read = Timeout::parse(text).expect(text);
             assert_eq!(serde_json::json!(read), text);
         }
-        assert_eq!(serde_json::json!(Pause(Timeout::secs(0))), "0s");
+        assert_eq!(serde_json::json!(OptionalTimeout(Timeout::secs(0))), "0s");
     }
 
     #[test]
     fn a_pause_may_be_none() {
         let read = |text: &str| {
-            serde_json::from_value::<Pause>(text.into())
+            serde_json::from_value::<OptionalTimeout>(text.into())
                 .ok()
                 .map(|pause| pause.0.0.as_secs())
         };

@@ -28,10 +28,10 @@ use crate::{
     },
     records::{
         JsonRecord, PrivateFolder, RecordFiles, RecordPort,
-        private::{OTHERS_DO_NOT_WRITE, Refusal},
+        private::{NotPrivate, OTHERS_DO_NOT_WRITE},
     },
 };
-pub use place::Place;
+pub use place::ConsentFolder;
 
 /// The format of an agreement.
 const SCHEMA: &str = "snapback.trust/1";
@@ -147,25 +147,25 @@ impl JsonRecord for Agreement {
     }
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
+impl From<NotPrivate> for Error {
+    fn from(refusal: NotPrivate) -> Self {
         match refusal {
-            Refusal::Inside(path) => Self::PlaceInside(path),
-            Refusal::NotSafe { path, why, .. } => Self::NotOurs { path, why },
-            Refusal::TooLarge(path) => {
+            NotPrivate::Inside(path) => Self::PlaceInside(path),
+            NotPrivate::NotSafe { path, why, .. } => Self::NotOurs { path, why },
+            NotPrivate::TooLarge(path) => {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 let why = format!("{name} is larger than {} bytes", Agreement::LIMIT);
                 let source = io::Error::new(io::ErrorKind::FileTooLarge, why);
                 Self::File { path, source }
             }
-            Refusal::File { path, source } => Self::File { path, source },
+            NotPrivate::File { path, source } => Self::File { path, source },
         }
     }
 }
 
 /// The agreement for one repository.
 pub struct Consent {
-    place: Place,
+    place: ConsentFolder,
     repository: PathBuf,
     work_tree: PathBuf,
     state: Arc<dyn Fs>,
@@ -175,7 +175,12 @@ pub struct Consent {
 impl Consent {
     /// Returns the consent for the repository with this shared git folder and this state folder in
     /// it. Reads nothing yet.
-    pub fn new(place: Place, repository: &Path, work_tree: &Path, state: Arc<dyn Fs>) -> Self {
+    pub fn new(
+        place: ConsentFolder,
+        repository: &Path,
+        work_tree: &Path,
+        state: Arc<dyn Fs>,
+    ) -> Self {
         Self {
             place,
             repository: repository.to_path_buf(),

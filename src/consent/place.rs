@@ -14,7 +14,7 @@ use crate::{base::Digest, model::trust::PINS_VARIABLE, records::PrivateFolder};
 
 /// The user's place for agreements, and the command sets pinned by the environment.
 #[derive(Debug, Clone, Default)]
-pub struct Place {
+pub struct ConsentFolder {
     /// The folder of agreements; `None` when the user has none.
     pub folder: Option<PathBuf>,
     /// The folder of the user's key and of the keys they allow: `$XDG_CONFIG_HOME/snapback`, or
@@ -24,7 +24,7 @@ pub struct Place {
     pub pins: Vec<Digest>,
 }
 
-impl Place {
+impl ConsentFolder {
     /// Returns the place for a user environment. `SNAPBACK_TRUST` holds digests, as `snapback trust
     /// --json` prints them, separated by blanks or commas; anything else in it pins nothing.
     pub fn of(variable: impl Fn(&str) -> Option<OsString>) -> Self {

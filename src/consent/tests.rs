@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 use super::*;
 use crate::{
     base::{RelPath, Root},
-    model::trust::Role,
+    model::trust::CommandUse,
 };
 
 struct Desk {
@@ -29,10 +29,10 @@ impl Desk {
 
     fn trust(&self, home: &str, pins: Vec<Digest>) -> Consent {
         let state = Root::open(&self.at("repo/.git/snapback")).expect("it opens");
-        let place = Place {
+        let place = ConsentFolder {
             folder: Some(self.at(home).join("snapback/trust")),
             pins,
-            ..Place::default()
+            ..ConsentFolder::default()
         };
         Consent::new(
             place,
@@ -55,7 +55,7 @@ impl Desk {
 fn command(run: &str) -> ConfiguredCommand {
     ConfiguredCommand {
         task: Some("T01".parse().expect("it is an id")),
-        role: Role::Smoke,
+        role: CommandUse::Smoke,
         run: run.into(),
         dir: RelPath::own("tasks/T01"),
         timeout_ms: 1000,
@@ -185,7 +185,7 @@ fn no_agreement_is_kept_where_it_could_be_cloned() {
     assert!(!desk.trust("repo/state", Vec::new()).permits(&all[0], &all));
     assert!(matches!(
         Consent {
-            place: Place::default(),
+            place: ConsentFolder::default(),
             ..inside
         }
         .agree(&all, &all, Timestamp::UNIX_EPOCH),
@@ -198,7 +198,7 @@ fn the_environment_pins_a_whole_set_and_nothing_less() {
     let desk = Desk::new();
     let all = [command("a"), command("b")];
     let pins = |text: String| {
-        Place::of(|name| (name == "SNAPBACK_TRUST").then(|| text.clone().into())).pins
+        ConsentFolder::of(|name| (name == "SNAPBACK_TRUST").then(|| text.clone().into())).pins
     };
     let pinned = desk.trust("home", pins(format!("{}, junk", digest_of_all(&all))));
     assert!(all.iter().all(|command| pinned.permits(command, &all)));
@@ -210,7 +210,8 @@ fn the_environment_pins_a_whole_set_and_nothing_less() {
     for junk in ["all", "1", "yes", "*", ""] {
         assert!(pins(junk.into()).is_empty(), "{junk}");
     }
-    let folder = |home: &str| Place::of(|name| (name == "HOME").then(|| home.into())).folder;
+    let folder =
+        |home: &str| ConsentFolder::of(|name| (name == "HOME").then(|| home.into())).folder;
     assert_eq!(
         folder("/h"),
         Some(PathBuf::from("/h/.local/state/snapback/trust"))

@@ -5,13 +5,15 @@
 
 use serde::Deserialize;
 
-use super::{Collector, Error, Found, Task, installed::is_plain, places, python_lock::toml};
+use super::{
+    Collected, CollectedTask, Collector, Error, installed::is_plain, places, python_lock::toml,
+};
 
 /// Collector for `Cargo.lock`.
 pub(super) struct Cargo;
 
 #[derive(Deserialize)]
-struct Lock {
+struct CargoLock {
     #[serde(default)]
     package: Vec<Package>,
 }
@@ -28,7 +30,7 @@ impl Collector for Cargo {
         "cargo"
     }
 
-    fn collect(&self, task: &Task<'_>, found: &mut Found) -> Result<(), Error> {
+    fn collect(&self, task: &CollectedTask<'_>, found: &mut Collected) -> Result<(), Error> {
         for path in places::lock_files(task, |name| name == "Cargo.lock")? {
             found.lock_file(task, &path)?;
             let Some(text) = found.lock_text(task, &path)? else {
@@ -45,7 +47,7 @@ impl Collector for Cargo {
 
 /// Returns the external crates of a `Cargo.lock`, or why it cannot be parsed.
 pub(super) fn packages(text: &str) -> Result<Vec<String>, String> {
-    let outside = toml::<Lock>(text)?
+    let outside = toml::<CargoLock>(text)?
         .package
         .into_iter()
         .filter(|package| package.source.is_some());

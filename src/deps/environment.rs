@@ -17,10 +17,10 @@ use crate::{
 };
 
 use super::{
-    Difference, Error, difference, installed,
+    Error, PackageDifference, difference, installed,
     installed::{is_plain, normalise},
 };
-use site::Site;
+use site::BuildSite;
 
 /// The tool that builds an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub fn check_installed(
     fs: &dyn Fs,
     venv: &RelPath,
     packages: &[String],
-) -> Result<Option<Difference>, Error> {
+) -> Result<Option<PackageDifference>, Error> {
     let wanted: Vec<String> = packages
         .iter()
         .filter(|package| !is_pip(package))
@@ -139,7 +139,7 @@ fn build_with(tool: Tool, uv: &Path, order: &EnvironmentOrder<'_>) -> Result<Bui
     if root.stat(into).map_err(files_failed)?.is_some() {
         return Err(files_failed(io::ErrorKind::AlreadyExists.into()));
     }
-    let mut site = Site {
+    let mut site = BuildSite {
         tool,
         uv,
         root: &root,

@@ -76,7 +76,7 @@ impl Says {
 
 /// The facts of a task's last release.
 #[derive(Debug, Default)]
-pub struct Facts {
+pub struct SourceFacts {
     bytes: Vec<u8>,
     count: usize,
     digits: usize,
@@ -87,7 +87,7 @@ pub struct Facts {
 /// A file's blob, kind and facts.
 pub(super) type Fact = (GitId, u8, Arc<Says>);
 
-impl Facts {
+impl SourceFacts {
     /// An empty cache.
     pub const NONE: Self = Self {
         bytes: Vec::new(),
@@ -225,8 +225,8 @@ impl NewFacts {
     }
 
     /// Converts to the searchable form.
-    pub fn into_facts(self) -> Option<Facts> {
-        self.render().and_then(Facts::read)
+    pub fn into_facts(self) -> Option<SourceFacts> {
+        self.render().and_then(SourceFacts::read)
     }
 
     /// Saves them in place of older ones. Failure is ignored because they are derived data.
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn facts_come_back_and_damage_is_not_used() {
         let bytes = sample().render().expect("there are some");
-        let facts = Facts::read(bytes.clone()).expect("they are whole");
+        let facts = SourceFacts::read(bytes.clone()).expect("they are whole");
         for (id, kind, says) in &sample().0 {
             assert_eq!(facts.find(id, *kind), Some(says), "{id} {kind}");
         }
@@ -320,8 +320,11 @@ mod tests {
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1;
-            assert!(Facts::read(damaged).is_none(), "byte {at}");
-            assert!(Facts::read(bytes[..at].to_vec()).is_none(), "cut at {at}");
+            assert!(SourceFacts::read(damaged).is_none(), "byte {at}");
+            assert!(
+                SourceFacts::read(bytes[..at].to_vec()).is_none(),
+                "cut at {at}"
+            );
         }
     }
 
@@ -330,10 +333,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("it makes folders");
         let root = Root::open(dir.path()).expect("it opens");
         let task: TaskId = "T01".parse().expect("it is an id");
-        assert_eq!(Facts::load(&root, &task).count, 0);
+        assert_eq!(SourceFacts::load(&root, &task).count, 0);
         for _ in 0..2 {
             sample().save(&root, &task);
-            assert_eq!(Facts::load(&root, &task).count, 102);
+            assert_eq!(SourceFacts::load(&root, &task).count, 102);
         }
         sweep(&root);
         root.create(&RelPath::own("facts/.tmp-T02"), 0o600)
@@ -345,6 +348,10 @@ mod tests {
             "what a kill left is gone"
         );
         NewFacts::default().save(&root, &task);
-        assert_eq!(Facts::load(&root, &task).count, 102, "nothing to keep");
+        assert_eq!(
+            SourceFacts::load(&root, &task).count,
+            102,
+            "nothing to keep"
+        );
     }
 }

@@ -172,7 +172,7 @@ pub(super) fn is_plain(text: &str) -> bool {
 
 /// Differences between installed and wanted packages. Each list is sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Difference {
+pub struct PackageDifference {
     /// Wanted but not installed: `name==version`.
     pub missing: Vec<String>,
     /// Installed but not wanted: `name==version`.
@@ -181,7 +181,7 @@ pub struct Difference {
     pub different: Vec<(String, String, String)>,
 }
 
-impl Difference {
+impl PackageDifference {
     /// Returns true when there is no difference.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -205,7 +205,7 @@ impl Difference {
     }
 }
 
-impl fmt::Display for Difference {
+impl fmt::Display for PackageDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = self.lines();
         let shown = lines.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
@@ -220,7 +220,7 @@ impl fmt::Display for Difference {
 }
 
 /// Compares two lists of packages, `name==version` with or without an origin.
-pub fn difference(wanted: &[String], installed: &[String]) -> Difference {
+pub fn difference(wanted: &[String], installed: &[String]) -> PackageDifference {
     let by_name = |list: &[String]| -> BTreeMap<String, String> {
         let split = |package: &String| {
             package
@@ -239,7 +239,7 @@ pub fn difference(wanted: &[String], installed: &[String]) -> Difference {
         }
     };
     let (wanted, installed) = (by_name(wanted), by_name(installed));
-    let mut found = Difference::default();
+    let mut found = PackageDifference::default();
     for (name, version) in &wanted {
         match installed.get(name) {
             None => found.missing.push(text(name, version)),

@@ -32,7 +32,7 @@ mod url;
 mod variables;
 pub mod wheels;
 
-pub use installed::{Difference, difference, installed};
+pub use installed::{PackageDifference, difference, installed};
 
 /// Maximum size of a lock file, in bytes.
 const LOCK_LIMIT: u64 = 64 << 20;
@@ -42,10 +42,10 @@ const SOURCE_LIMIT: u64 = 4 << 20;
 /// The collectors, in execution order.
 pub const COLLECTORS: [&dyn Collector; 5] = [
     &python::Python,
-    &node::Node,
+    &node::NodeLocks,
     &cargo::Cargo,
     &others::Others,
-    &variables::Variables,
+    &variables::VariableCollector,
 ];
 
 /// Reads one ecosystem's dependencies.
@@ -53,12 +53,12 @@ pub trait Collector: Sync {
     /// A stable name for messages.
     fn name(&self) -> &'static str;
     /// Adds what it finds; warns about input it cannot parse and fails on input it cannot read.
-    fn collect(&self, task: &Task<'_>, found: &mut Found) -> Result<(), Error>;
+    fn collect(&self, task: &CollectedTask<'_>, found: &mut Collected) -> Result<(), Error>;
 }
 
 /// The task whose dependencies are collected.
 #[derive(Clone, Copy)]
-pub struct Task<'a> {
+pub struct CollectedTask<'a> {
     /// The work tree.
     pub fs: &'a dyn Fs,
     /// The task's folder.
@@ -70,32 +70,32 @@ pub struct Task<'a> {
     /// Configured names of environment variables.
     pub variables: &'a [String],
     /// Facts of files that need not be read again.
-    pub known: Known<'a>,
+    pub known: KnownSources<'a>,
 }
 
 /// Facts about sources known before reading them.
 #[derive(Clone, Copy)]
-pub struct Known<'a> {
+pub struct KnownSources<'a> {
     /// The blob of each of the task's files, in order, where known without reading.
     pub blobs: &'a [Option<&'a GitId>],
     /// Computes the blob id of bytes; `None` when ids are not needed.
     pub id: &'a (dyn Fn(&[u8]) -> Option<GitId> + Sync),
     /// Facts by blob.
-    pub facts: &'a facts::Facts,
+    pub facts: &'a facts::SourceFacts,
 }
 
-impl Known<'_> {
+impl KnownSources<'_> {
     /// Nothing is known, so every source is read.
-    pub const NOTHING: Self = Known {
+    pub const NOTHING: Self = KnownSources {
         blobs: &[],
         id: &|_| None,
-        facts: &facts::Facts::NONE,
+        facts: &facts::SourceFacts::NONE,
     };
 }
 
 /// The results collected so far.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct Collected {
     /// The list, unsorted and with duplicates until [`collect`] returns it.
     pub list: DependencyList,
     /// Warnings for the user about input that could not be parsed.
@@ -151,7 +151,7 @@ pub enum Error {
         /// The environment's folder.
         path: RelPath,
         /// The difference.
-        difference: Difference,
+        difference: PackageDifference,
     },
     /// The new environment's files could not be processed.
     #[error("cannot prepare the environment {path}: {source}")]
@@ -191,9 +191,9 @@ impl Fault for Error {
     }
 }
 
-impl Found {
+impl Collected {
     /// Records a lock file with the digest of its bytes.
-    fn lock_file(&mut self, task: &Task<'_>, path: &RelPath) -> Result<(), Error> {
+    fn lock_file(&mut self, task: &CollectedTask<'_>, path: &RelPath) -> Result<(), Error> {
         if let Some(file) = places::file_at(task, path)?.filter(|file| file != path) {
             self.linked.insert(path.clone(), file);
         }
@@ -220,7 +220,11 @@ impl Found {
     }
 
     /// Reads a lock file as text; warns and returns `None` when it is too large or not text.
-    fn lock_text(&mut self, task: &Task<'_>, path: &RelPath) -> Result<Option<String>, Error> {
+    fn lock_text(
+        &mut self,
+        task: &CollectedTask<'_>,
+        path: &RelPath,
+    ) -> Result<Option<String>, Error> {
         match read_limited(task.fs, &self.file_of(path), LOCK_LIMIT) {
             Ok(bytes) => {
                 let text = encoding::text(&bytes);
@@ -268,13 +272,13 @@ impl Found {
 /// Collects the dependency list of a task; every list is sorted and free of duplicates.
 ///
 /// Also returns warnings for the user about input that could not be parsed.
-pub fn collect(task: &Task<'_>) -> Result<(DependencyList, Vec<String>), Error> {
+pub fn collect(task: &CollectedTask<'_>) -> Result<(DependencyList, Vec<String>), Error> {
     collect_all(task).map(|found| (found.list, found.warnings))
 }
 
 /// Like [`collect`], but also returns the sources that were searched.
-pub fn collect_all(task: &Task<'_>) -> Result<Found, Error> {
-    let mut found = Found::default();
+pub fn collect_all(task: &CollectedTask<'_>) -> Result<Collected, Error> {
+    let mut found = Collected::default();
     for collector in COLLECTORS {
         collector.collect(task, &mut found)?;
     }

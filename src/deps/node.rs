@@ -9,29 +9,29 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Collector, Error, Found, Task, node_text, places, url};
+use super::{Collected, CollectedTask, Collector, Error, node_text, places, url};
 use crate::model::dependencies::NODE_LOCKS;
 
 /// Collector for Node lock files.
-pub(super) struct Node;
+pub(super) struct NodeLocks;
 
 /// Parses a lock file: returns the packages, or why it cannot be parsed.
-type Reader = fn(&str) -> Result<Vec<String>, String>;
+type LockReader = fn(&str) -> Result<Vec<String>, String>;
 
 /// Names and readers of the lock files, highest priority first.
-const FORMATS: [(&str, Reader); 4] = [
+const FORMATS: [(&str, LockReader); 4] = [
     (NODE_LOCKS[0], npm),
     (NODE_LOCKS[1], npm),
     (NODE_LOCKS[2], node_text::pnpm),
     (NODE_LOCKS[3], node_text::yarn),
 ];
 
-impl Collector for Node {
+impl Collector for NodeLocks {
     fn name(&self) -> &'static str {
         "node"
     }
 
-    fn collect(&self, task: &Task<'_>, found: &mut Found) -> Result<(), Error> {
+    fn collect(&self, task: &CollectedTask<'_>, found: &mut Collected) -> Result<(), Error> {
         let rank = |name: &[u8]| {
             FORMATS
                 .iter()
@@ -63,7 +63,7 @@ pub(super) fn is_known(name: &[u8]) -> bool {
 
 /// Returns the reader for lock files of this name.
 #[cfg(fuzzing)]
-pub(super) fn reader(name: &str) -> Option<Reader> {
+pub(super) fn reader(name: &str) -> Option<LockReader> {
     FORMATS
         .into_iter()
         .find(|(known, _)| *known == name)

@@ -14,7 +14,7 @@ pub(super) fn yarn(text: &str) -> Result<Vec<String>, String> {
         return Err("it lacks the mark of yarn's format".into());
     }
     let mut packages = Vec::new();
-    let mut block = Block::default();
+    let mut block = YarnEntry::default();
     for line in text.lines().chain(["end:"]) {
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -40,13 +40,13 @@ pub(super) fn yarn(text: &str) -> Result<Vec<String>, String> {
 
 /// One entry of a yarn.lock.
 #[derive(Default)]
-struct Block {
+struct YarnEntry {
     key: String,
     version: String,
     resolution: String,
 }
 
-impl Block {
+impl YarnEntry {
     /// Parses `version "1.0.0"` (classic) or `version: 1.0.0` (berry), and `resolution`.
     fn field(&mut self, line: &str) {
         let Some((name, value)) = line.split_once([' ', ':']) else {

@@ -2,7 +2,7 @@
 //! away than the deciding one. Each is recorded by digest, so that rollbacks and verifications
 //! cover it, and reported, so that the package list is not taken for complete.
 
-use super::{Collector, Error, Found, Task, node, places, python};
+use super::{Collected, CollectedTask, Collector, Error, node, places, python};
 use crate::base::RelPath;
 
 /// Collector for the lock files that the other collectors left. It runs after them.
@@ -73,7 +73,7 @@ impl Collector for Others {
         "others"
     }
 
-    fn collect(&self, task: &Task<'_>, found: &mut Found) -> Result<(), Error> {
+    fn collect(&self, task: &CollectedTask<'_>, found: &mut Collected) -> Result<(), Error> {
         let mut paths: Vec<RelPath> = task
             .files
             .iter()

@@ -6,7 +6,7 @@
 
 use crate::base::{RelPath, Type};
 
-use super::{Error, Task};
+use super::{CollectedTask, Error};
 
 /// Folders of installed packages, whose lock files say nothing about the task.
 const INSTALLED: [&[u8]; 6] = [
@@ -23,7 +23,7 @@ const LINKS: usize = 40;
 
 /// Returns the deciding files of one ecosystem, sorted. `is_lock` is given the file's name.
 pub(super) fn lock_files(
-    task: &Task<'_>,
+    task: &CollectedTask<'_>,
     is_lock: impl Fn(&str) -> bool,
 ) -> Result<Vec<RelPath>, Error> {
     lock_paths(task, |path| {
@@ -33,7 +33,7 @@ pub(super) fn lock_files(
 
 /// Like [`lock_files`], but `is_lock` is given the path.
 pub(super) fn lock_paths(
-    task: &Task<'_>,
+    task: &CollectedTask<'_>,
     is_lock: impl Fn(&RelPath) -> bool,
 ) -> Result<Vec<RelPath>, Error> {
     let in_task = || {
@@ -64,7 +64,10 @@ pub(super) fn lock_paths(
 }
 
 /// Returns the paths that are regular files, or links to regular files inside the work tree.
-fn existing(task: &Task<'_>, paths: impl Iterator<Item = RelPath>) -> Result<Vec<RelPath>, Error> {
+fn existing(
+    task: &CollectedTask<'_>,
+    paths: impl Iterator<Item = RelPath>,
+) -> Result<Vec<RelPath>, Error> {
     let mut files = Vec::new();
     for path in paths {
         if file_at(task, &path)?.is_some() {
@@ -75,7 +78,7 @@ fn existing(task: &Task<'_>, paths: impl Iterator<Item = RelPath>) -> Result<Vec
 }
 
 /// Returns the regular file at a path, following links inside the work tree.
-pub(super) fn file_at(task: &Task<'_>, path: &RelPath) -> Result<Option<RelPath>, Error> {
+pub(super) fn file_at(task: &CollectedTask<'_>, path: &RelPath) -> Result<Option<RelPath>, Error> {
     let failed = |source| Error::Read {
         path: path.clone(),
         source,
@@ -100,7 +103,7 @@ pub(super) fn file_at(task: &Task<'_>, path: &RelPath) -> Result<Option<RelPath>
 }
 
 /// Returns true for a link, wherever it leads.
-pub(super) fn is_link(task: &Task<'_>, path: &RelPath) -> Result<bool, Error> {
+pub(super) fn is_link(task: &CollectedTask<'_>, path: &RelPath) -> Result<bool, Error> {
     let stat = task.fs.stat(path).map_err(|source| Error::Read {
         path: path.clone(),
         source,

@@ -6,7 +6,10 @@
 
 use crate::base::RelPath;
 
-use super::{Collector, Error, Found, Task, installed, places, python_lock::Format, requirements};
+use super::{
+    Collected, CollectedTask, Collector, Error, installed, places, python_lock::PythonLockFormat,
+    requirements,
+};
 
 /// Collector for Python environments and lock files.
 pub(super) struct Python;
@@ -16,7 +19,7 @@ impl Collector for Python {
         "python"
     }
 
-    fn collect(&self, task: &Task<'_>, found: &mut Found) -> Result<(), Error> {
+    fn collect(&self, task: &CollectedTask<'_>, found: &mut Collected) -> Result<(), Error> {
         let locks = places::lock_paths(task, |path| format(path).is_some())?;
         for path in &locks {
             found.lock_file(task, path)?;
@@ -37,16 +40,16 @@ impl Collector for Python {
 }
 
 /// Returns the format of a lock file, by its name and that of its folder.
-pub(super) fn format(path: &RelPath) -> Option<Format> {
+pub(super) fn format(path: &RelPath) -> Option<PythonLockFormat> {
     let name = std::str::from_utf8(path.name()).ok()?;
     let is_listed = path.parent().name() == b"requirements" && name.ends_with(".txt");
-    Format::of(name).or(is_listed.then_some(Format::OtherRequirements))
+    PythonLockFormat::of(name).or(is_listed.then_some(PythonLockFormat::OtherRequirements))
 }
 
 /// Returns the environment and its packages, if there is one.
 fn environment(
-    task: &Task<'_>,
-    found: &mut Found,
+    task: &CollectedTask<'_>,
+    found: &mut Collected,
 ) -> Result<Option<(RelPath, Vec<String>)>, Error> {
     let usual = [".venv", "venv", "env"].map(|name| task.dir.join(name));
     let candidates = task
@@ -66,7 +69,7 @@ fn environment(
 }
 
 /// Adds the packages of one lock file.
-fn read(task: &Task<'_>, path: &RelPath, found: &mut Found) -> Result<(), Error> {
+fn read(task: &CollectedTask<'_>, path: &RelPath, found: &mut Collected) -> Result<(), Error> {
     let Some(format) = format(path) else {
         return Ok(());
     };
@@ -74,9 +77,9 @@ fn read(task: &Task<'_>, path: &RelPath, found: &mut Found) -> Result<(), Error>
         return Ok(());
     };
     let packages = match format {
-        Format::Pins | Format::Requirements | Format::OtherRequirements => {
-            Ok(requirements::packages(task, path, &text))
-        }
+        PythonLockFormat::Pins
+        | PythonLockFormat::Requirements
+        | PythonLockFormat::OtherRequirements => Ok(requirements::packages(task, path, &text)),
         other => other.packages(&text),
     };
     match packages {

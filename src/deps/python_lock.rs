@@ -12,7 +12,7 @@ use super::{installed::is_plain, installed::normalise, url};
 
 /// Lock file formats, most exact first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Format {
+pub(super) enum PythonLockFormat {
     /// `uv.lock`.
     Uv,
     /// `pylock.toml` and `pylock.<name>.toml`.
@@ -31,7 +31,7 @@ pub(super) enum Format {
     OtherRequirements,
 }
 
-impl Format {
+impl PythonLockFormat {
     /// Returns the format of a file with this name.
     pub(super) fn of(name: &str) -> Option<Self> {
         match name {
@@ -333,7 +333,7 @@ version = "1"
 source = { git = "https://s3cret@host/g?rev=v1#0abc" }
 "#;
         assert_eq!(
-            Format::Uv.packages(uv).expect("it is one"),
+            PythonLockFormat::Uv.packages(uv).expect("it is one"),
             ["typing-extensions==4.1", "g==1 @ https://host/g@0abc"]
         );
     }
@@ -353,7 +353,9 @@ name = "d"
 directory = { path = "d", editable = true }
 "#;
         assert_eq!(
-            Format::Pylock.packages(pylock).expect("it is one"),
+            PythonLockFormat::Pylock
+                .packages(pylock)
+                .expect("it is one"),
             ["attrs==25.1.0", "v @ https://host/v@abc", "d @ editable"]
         );
     }
@@ -374,7 +376,9 @@ url = "https://u:s3cret@index/simple"
 reference = "x"
 "#;
         assert_eq!(
-            Format::Poetry.packages(poetry).expect("it is one"),
+            PythonLockFormat::Poetry
+                .packages(poetry)
+                .expect("it is one"),
             ["a==1.0", "p==1.0"]
         );
     }
@@ -395,7 +399,7 @@ git = "https://u:s3cret@host/g.git"
 revision = "abc"
 "#;
         assert_eq!(
-            Format::Pdm.packages(pdm).expect("it is one"),
+            PythonLockFormat::Pdm.packages(pdm).expect("it is one"),
             ["num-py==1.26.4", "g==1 @ https://host/g.git@abc"]
         );
     }
@@ -405,20 +409,28 @@ revision = "abc"
         let pipfile = r#"{"_meta":{"sources":[{"url":"https://u:s3cret@x"}]},
             "default":{"a":{"version":"==1.0","hashes":[]},"g":{"git":"https://s3cret@host/g.git","ref":"abc"}},"develop":{"b":{"version":"==2"}}}"#;
         assert_eq!(
-            Format::Pipfile.packages(pipfile).expect("it is one"),
+            PythonLockFormat::Pipfile
+                .packages(pipfile)
+                .expect("it is one"),
             ["a==1.0", "g @ https://host/g.git@abc", "b==2"]
         );
     }
 
     #[test]
     fn names_tell_formats() {
-        assert_eq!(Format::of("pylock.dev.toml"), Some(Format::Pylock));
         assert_eq!(
-            Format::of("requirements-dev.txt"),
-            Some(Format::OtherRequirements)
+            PythonLockFormat::of("pylock.dev.toml"),
+            Some(PythonLockFormat::Pylock)
         );
-        assert_eq!(Format::of("requirements.lock"), Some(Format::Pins));
-        assert_eq!(Format::of("my-requirements.txt"), None);
-        assert!(Format::Uv < Format::Requirements);
+        assert_eq!(
+            PythonLockFormat::of("requirements-dev.txt"),
+            Some(PythonLockFormat::OtherRequirements)
+        );
+        assert_eq!(
+            PythonLockFormat::of("requirements.lock"),
+            Some(PythonLockFormat::Pins)
+        );
+        assert_eq!(PythonLockFormat::of("my-requirements.txt"), None);
+        assert!(PythonLockFormat::Uv < PythonLockFormat::Requirements);
     }
 }

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use crate::base::{RelPath, encoding, fs::read_limited};
 
 use super::{
-    Error, Found, LOCK_LIMIT, Task,
+    Collected, CollectedTask, Error, LOCK_LIMIT,
     installed::{is_plain, normalise},
     places, python,
-    python_lock::Format,
+    python_lock::PythonLockFormat,
     url,
 };
 
@@ -22,7 +22,7 @@ const INCLUDES: usize = 100;
 
 /// One relevant logical line.
 #[derive(Debug, PartialEq, Eq)]
-enum Line {
+enum RequirementLine {
     /// A package, as recorded.
     Package(String),
     /// `-r`: another requirement file.
@@ -32,7 +32,7 @@ enum Line {
 }
 
 /// Returns the packages of a requirements file and its includes.
-pub(super) fn packages(task: &Task<'_>, path: &RelPath, text: &str) -> Vec<String> {
+pub(super) fn packages(task: &CollectedTask<'_>, path: &RelPath, text: &str) -> Vec<String> {
     Included::follow(task, path, text).packages
 }
 
@@ -40,7 +40,7 @@ pub(super) fn packages(task: &Task<'_>, path: &RelPath, text: &str) -> Vec<Strin
 #[cfg(fuzzing)]
 pub(super) fn packages_of(text: &str) -> Vec<String> {
     let package = |line| {
-        if let Line::Package(package) = line {
+        if let RequirementLine::Package(package) = line {
             Some(package)
         } else {
             None
@@ -51,14 +51,18 @@ pub(super) fn packages_of(text: &str) -> Vec<String> {
 
 /// Records the includes and constraints of requirements files.
 pub(super) fn record_includes(
-    task: &Task<'_>,
+    task: &CollectedTask<'_>,
     locks: &[RelPath],
-    found: &mut Found,
+    found: &mut Collected,
 ) -> Result<(), Error> {
     for path in locks {
         if !matches!(
             python::format(path),
-            Some(Format::Pins | Format::Requirements | Format::OtherRequirements)
+            Some(
+                PythonLockFormat::Pins
+                    | PythonLockFormat::Requirements
+                    | PythonLockFormat::OtherRequirements
+            )
         ) {
             continue;
         }
@@ -101,7 +105,7 @@ struct Included {
 impl Included {
     /// Follows every include from a file. Constraints contribute no packages, and neither do their
     /// includes.
-    fn follow(task: &Task<'_>, path: &RelPath, text: &str) -> Self {
+    fn follow(task: &CollectedTask<'_>, path: &RelPath, text: &str) -> Self {
         let mut all = Self {
             files: BTreeMap::from([(path.clone(), true)]),
             ..Self::default()
@@ -110,12 +114,12 @@ impl Included {
         while let Some((path, text, counts)) = waiting.pop() {
             for line in lines(&text) {
                 let (target, counts) = match line {
-                    Line::Package(package) => {
+                    RequirementLine::Package(package) => {
                         all.packages.extend(counts.then_some(package));
                         continue;
                     }
-                    Line::Include(target) => (target, counts),
-                    Line::Constraint(target) => (target, false),
+                    RequirementLine::Include(target) => (target, counts),
+                    RequirementLine::Constraint(target) => (target, false),
                 };
                 match all.open(task, &path, &target, counts) {
                     Ok(Some((target, text))) => waiting.push((target, text, counts)),
@@ -133,7 +137,7 @@ impl Included {
     /// Returns the path and text of an included file; `None` for one already read.
     fn open(
         &mut self,
-        task: &Task<'_>,
+        task: &CollectedTask<'_>,
         from: &RelPath,
         target: &str,
         counts: bool,
@@ -164,7 +168,7 @@ impl Included {
 }
 
 /// Returns the relevant lines. Continuation lines are joined as by pip: without a separator.
-fn lines(text: &str) -> Vec<Line> {
+fn lines(text: &str) -> Vec<RequirementLine> {
     let mut logical = Vec::new();
     let mut open = String::new();
     for line in text
@@ -190,13 +194,16 @@ fn lines(text: &str) -> Vec<Line> {
 }
 
 /// Parses one logical line.
-fn understand(line: &str) -> Option<Line> {
+fn understand(line: &str) -> Option<RequirementLine> {
     let line = without_comment(line).trim();
     for (options, make) in [
-        (["-r", "--requirement"], Line::Include as fn(String) -> Line),
+        (
+            ["-r", "--requirement"],
+            RequirementLine::Include as fn(String) -> RequirementLine,
+        ),
         (
             ["-c", "--constraint"],
-            Line::Constraint as fn(String) -> Line,
+            RequirementLine::Constraint as fn(String) -> RequirementLine,
         ),
     ] {
         for option in options {
@@ -231,7 +238,7 @@ fn understand(line: &str) -> Option<Line> {
         } else {
             "local".into()
         };
-        return Some(Line::Package(format!("-e {shown}")));
+        return Some(RequirementLine::Package(format!("-e {shown}")));
     }
     if line.is_empty() || line.starts_with('-') {
         return None;
@@ -243,7 +250,7 @@ fn understand(line: &str) -> Option<Line> {
         .find(is_option)
         .map_or(line.len(), |(at, _)| at);
     let line = line[..end].trim();
-    Some(Line::Package(
+    Some(RequirementLine::Package(
         pinned(line).unwrap_or_else(|| url::clean_text(line)),
     ))
 }
@@ -275,7 +282,7 @@ mod tests {
         let text = "\u{feff}# c\n--index-url https://u:s3cret@host/simple\nA_b[x,y] == 1.0 ; python_version > '3' # why\n\
             c==2 \\\n    --hash=sha256:00 \\\n    --hash=sha256:11\nd>=1,<2\ne==1.*\nf @ https://u:s3cret@host/f.whl#sha256=0\n\
             -e git+https://s3cret@host/g.git@v1#egg=g\n-e .\n-r more.txt\n--requirement=b.txt\n-cc.txt\n--no-index\n\n";
-        let package = |text: &str| Line::Package(text.into());
+        let package = |text: &str| RequirementLine::Package(text.into());
         assert_eq!(
             lines(text),
             [
@@ -286,9 +293,9 @@ mod tests {
                 package("f @ https://host/f.whl"),
                 package("-e git+https://host/g.git@v1"),
                 package("-e local"),
-                Line::Include("more.txt".into()),
-                Line::Include("b.txt".into()),
-                Line::Constraint("c.txt".into()),
+                RequirementLine::Include("more.txt".into()),
+                RequirementLine::Include("b.txt".into()),
+                RequirementLine::Constraint("c.txt".into()),
             ]
         );
     }

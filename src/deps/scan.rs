@@ -53,7 +53,7 @@ impl Language {
 
     /// Returns the names in a text.
     pub(super) fn names(self, text: &[u8]) -> BTreeSet<String> {
-        let mut names = Names {
+        let mut names = VariableNames {
             text,
             found: BTreeSet::new(),
             comment: if self == Self::Script { b"//" } else { b"#" },
@@ -90,13 +90,13 @@ fn is_word(byte: u8) -> bool {
 }
 
 /// The names found in one text.
-struct Names<'a> {
+struct VariableNames<'a> {
     text: &'a [u8],
     found: BTreeSet<String>,
     comment: &'static [u8],
 }
 
-impl<'a> Names<'a> {
+impl<'a> VariableNames<'a> {
     /// Keeps a valid name.
     fn keep(&mut self, name: &[u8]) {
         if is_name(name) {

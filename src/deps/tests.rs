@@ -75,13 +75,13 @@ impl Tree {
             .filter(|path| path.is_in(&dir))
             .cloned()
             .collect();
-        let task = Task {
+        let task = CollectedTask {
             fs: &self.root,
             dir: &dir,
             files: &files,
             venv: self.venv.as_ref(),
             variables: &self.variables,
-            known: Known::NOTHING,
+            known: KnownSources::NOTHING,
         };
         collect(&task).expect("nothing is unreadable")
     }
@@ -148,16 +148,16 @@ fn every_collector_survives_every_hostile_text() {
             .collect();
         let tree = Tree::new(&files);
         let dir = RelPath::own("t");
-        let task = Task {
+        let task = CollectedTask {
             fs: tree.fs(),
             dir: &dir,
             files: &tree.files,
             venv: None,
             variables: &[],
-            known: Known::NOTHING,
+            known: KnownSources::NOTHING,
         };
         for collector in COLLECTORS {
-            let mut found = Found::default();
+            let mut found = Collected::default();
             collector
                 .collect(&task, &mut found)
                 .unwrap_or_else(|error| panic!("{}: {error}", collector.name()));
@@ -288,16 +288,16 @@ fn a_source_whose_blob_is_known_is_not_read() {
             None,
             None,
         ],
-        facts::Facts::NONE,
+        facts::SourceFacts::NONE,
     );
-    let collect = |facts: &facts::Facts| {
+    let collect = |facts: &facts::SourceFacts| {
         let blobs: Vec<Option<&GitId>> = blobs.iter().map(Option::as_ref).collect();
-        let known = Known {
+        let known = KnownSources {
             blobs: &blobs,
             id: &id,
             facts,
         };
-        collect_all(&Task {
+        collect_all(&CollectedTask {
             fs: tree.fs(),
             dir: &dir,
             files: &files[..3],
@@ -312,7 +312,7 @@ fn a_source_whose_blob_is_known_is_not_read() {
     for path in &files[..2] {
         tree.fs().remove_file(path).expect("it goes");
     }
-    let second = collect(&facts::Facts::load(&state, &task_id));
+    let second = collect(&facts::SourceFacts::load(&state, &task_id));
     assert_eq!(second.list.environment_variables, ["A", "BB"]);
     assert_eq!(second.list, first.list);
     assert!(second.facts.is_none(), "nothing is new");

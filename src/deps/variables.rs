@@ -13,13 +13,13 @@ use crate::{
 };
 
 use super::{
-    Collector, Error, Found, SOURCE_LIMIT, Task,
+    Collected, CollectedTask, Collector, Error, SOURCE_LIMIT,
     facts::{NewFacts, Says},
     places, scan, shared,
 };
 
 /// Collector for names of environment variables.
-pub(super) struct Variables;
+pub(super) struct VariableCollector;
 
 /// Files that list variables without their values.
 const EXAMPLES: [&str; 4] = [".env.example", ".env.sample", ".env.template", ".env.dist"];
@@ -30,12 +30,12 @@ const EVERYWHERE: [&str; 24] = [
     "TERM", "TMPDIR", "UID", "USER",
 ];
 
-impl Collector for Variables {
+impl Collector for VariableCollector {
     fn name(&self) -> &'static str {
         "variables"
     }
 
-    fn collect(&self, task: &Task<'_>, found: &mut Found) -> Result<(), Error> {
+    fn collect(&self, task: &CollectedTask<'_>, found: &mut Collected) -> Result<(), Error> {
         let mut names: BTreeSet<String> = scan_files(task, found)?
             .into_iter()
             .filter(|name| is_particular(name))
@@ -64,7 +64,10 @@ impl Collector for Variables {
 }
 
 /// Returns the names in the task's sources and configurations.
-fn scan_files<'a>(task: &Task<'a>, found: &mut Found) -> Result<BTreeSet<String>, Error> {
+fn scan_files<'a>(
+    task: &CollectedTask<'a>,
+    found: &mut Collected,
+) -> Result<BTreeSet<String>, Error> {
     let blobs = task
         .known
         .blobs
@@ -74,15 +77,15 @@ fn scan_files<'a>(task: &Task<'a>, found: &mut Found) -> Result<BTreeSet<String>
     let source = |(path, blob): (&'a RelPath, Option<&'a GitId>)| {
         let is_passed = is_environment_file(path.name()) || places::is_installed(path);
         let language = scan::Language::of(path.name()).filter(|_| !is_passed)?;
-        Some(Source {
+        Some(SourceFile {
             path,
             blob,
             language,
         })
     };
-    let files: Vec<Source<'_>> = task.files.iter().zip(blobs).filter_map(source).collect();
+    let files: Vec<SourceFile<'_>> = task.files.iter().zip(blobs).filter_map(source).collect();
     // Do not collect into one result: rayon would build the list in parts and move them.
-    let looked: Vec<Result<Option<Looked>, Error>> =
+    let looked: Vec<Result<Option<SourceVariables>, Error>> =
         files.par_iter().map(|file| look(task, file)).collect();
     found.sources.expect(files.len());
     let (mut names, mut facts, mut is_new) = (
@@ -91,7 +94,7 @@ fn scan_files<'a>(task: &Task<'a>, found: &mut Found) -> Result<BTreeSet<String>
         false,
     );
     for (file, looked) in files.iter().zip(looked) {
-        let Some(Looked {
+        let Some(SourceVariables {
             blob,
             says,
             was_known,
@@ -117,14 +120,14 @@ fn scan_files<'a>(task: &Task<'a>, found: &mut Found) -> Result<BTreeSet<String>
 }
 
 /// A file to be searched.
-struct Source<'a> {
+struct SourceFile<'a> {
     path: &'a RelPath,
     /// Its blob, if known.
     blob: Option<&'a GitId>,
     language: scan::Language,
 }
 
-impl Source<'_> {
+impl SourceFile<'_> {
     /// Part of the cache key, because the same bytes mean something else in another language.
     fn kind(&self) -> u8 {
         self.language as u8 | u8::from(shared::is_source(self.path)) << 7
@@ -132,7 +135,7 @@ impl Source<'_> {
 }
 
 /// A source that was searched.
-struct Looked {
+struct SourceVariables {
     /// Its blob, if it can be determined.
     blob: Option<GitId>,
     says: Arc<Says>,
@@ -140,13 +143,13 @@ struct Looked {
 }
 
 /// Searches a source unless the facts of its blob are known; `None` for a skipped file.
-fn look(task: &Task<'_>, file: &Source<'_>) -> Result<Option<Looked>, Error> {
+fn look(task: &CollectedTask<'_>, file: &SourceFile<'_>) -> Result<Option<SourceVariables>, Error> {
     let (path, known) = (file.path, &task.known);
     if let Some((blob, says)) = file
         .blob
         .and_then(|blob| Some((blob, known.facts.find(blob, file.kind())?)))
     {
-        return Ok(Some(Looked {
+        return Ok(Some(SourceVariables {
             blob: Some(blob.clone()),
             says: says.clone(),
             was_known: true,
@@ -158,7 +161,7 @@ fn look(task: &Task<'_>, file: &Source<'_>) -> Result<Option<Looked>, Error> {
                 names: file.language.names(&bytes),
                 imports: shared::imports_in(path, &bytes),
             };
-            Ok(Some(Looked {
+            Ok(Some(SourceVariables {
                 blob: (known.id)(&bytes),
                 says: Arc::new(says),
                 was_known: false,
@@ -184,7 +187,7 @@ fn is_passed_over(error: &io::Error) -> bool {
 }
 
 /// Returns the example files: those of the release, in any folder; otherwise those in the root.
-fn examples(task: &Task<'_>) -> Result<Vec<RelPath>, Error> {
+fn examples(task: &CollectedTask<'_>) -> Result<Vec<RelPath>, Error> {
     places::lock_files(task, |name| EXAMPLES.contains(&name))
 }
 

@@ -12,7 +12,7 @@ const COUNTED: usize = 4 << 20;
 
 /// One side of a changed path: its size, and its bytes if available.
 #[derive(Debug, Clone, Copy)]
-pub struct Side<'a> {
+pub struct LineSide<'a> {
     /// Number of bytes.
     pub size: u64,
     /// The bytes; `None` for large files.
@@ -22,8 +22,8 @@ pub struct Side<'a> {
 /// Builds the line for one path; `None` when it is absent on both sides.
 pub fn line(
     path: &RelPath,
-    before: Option<Side<'_>>,
-    after: Option<Side<'_>>,
+    before: Option<LineSide<'_>>,
+    after: Option<LineSide<'_>>,
     large: bool,
     note: String,
 ) -> Option<FileLine> {
@@ -34,7 +34,7 @@ pub fn line(
         (Some(_), Some(_)) => Letter::M,
     };
     let size = after.or(before).map_or(0, |side| side.size);
-    let text = |side: Option<Side<'_>>| {
+    let text = |side: Option<LineSide<'_>>| {
         side.map_or(Some(String::new()), |side| side.bytes.and_then(as_text))
     };
     let (added, removed) = match (large, text(before), text(after)) {
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn lines_are_counted_for_text_only() {
         let path = RelPath::parse("a.py").expect("safe");
-        let side = |bytes: &'static [u8]| Side {
+        let side = |bytes: &'static [u8]| LineSide {
             size: bytes.len() as u64,
             bytes: Some(bytes),
         };

@@ -11,7 +11,7 @@ use crate::{
     git::{Converter, Repo, Worktree},
     model::{
         Advice, FileKind, FileRecord, GitId, Location,
-        manifest::{ManifestFile, Role},
+        manifest::{FileRole, ManifestFile},
     },
     site::RepoSite,
 };
@@ -149,7 +149,7 @@ pub fn restored(
     let digest = digest_of(file)?;
     let link = file.is_link();
     let mode = mode_of(site, file)?;
-    if let (Role::Large, Some(object)) = (file.role, file.object()) {
+    if let (FileRole::Large, Some(object)) = (file.role, file.object()) {
         let length = site.store.verify(object).map_err(|source| Error::Large {
             path: path.clone(),
             source,

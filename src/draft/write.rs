@@ -44,7 +44,7 @@ impl Fault for Error {
 }
 
 /// The result of writing a draft.
-pub struct Written {
+pub struct WrittenDraft {
     /// The operation, ready to begin.
     pub operation: Operation,
     /// The commit it will publish; for a release, the release's own.
@@ -71,7 +71,7 @@ pub fn write(
     id: OpId,
     mut draft: Draft,
     finish: impl FnOnce(&mut Operation) -> Result<(), Failure>,
-) -> Result<Written, Failure> {
+) -> Result<WrittenDraft, Failure> {
     let who = person(site, &draft)?;
     let session = site.put_session();
     write_blobs(site, &draft)?;
@@ -122,7 +122,7 @@ pub fn write(
     };
     finish(&mut operation)?;
     site.git.sync_objects(&unsynced)?;
-    Ok(Written {
+    Ok(WrittenDraft {
         operation,
         commit,
         saved,

@@ -12,7 +12,7 @@ use crate::{
         drill::{DrillReport, WAY},
         manifest::ManifestFile,
         settings::EnvMode,
-        trust::{CommandState, Role},
+        trust::{CommandState, CommandUse},
     },
     operate::{NewVerdict, Operator, own_failure},
     rollback::obstacle::{self, Obstacle},
@@ -74,10 +74,10 @@ pub fn commands_of_drill(site: &RepoSite, task: &TaskId, how: &DrillHow) -> Vec<
     if site.without_commands {
         return Vec::new();
     }
-    let environment = installs(site, how).then_some(Role::Environment);
+    let environment = installs(site, how).then_some(CommandUse::Environment);
     site.commands_for(
         task,
-        &[Role::Smoke]
+        &[CommandUse::Smoke]
             .into_iter()
             .chain(environment)
             .collect::<Vec<_>>(),
@@ -128,7 +128,7 @@ fn drill_one(
         releases: &releases,
         version,
         active: active.as_ref(),
-        how: drill::How {
+        how: drill::DrillOptions {
             scratch: &scratch,
             offline,
             install: installs(site, how),

@@ -31,7 +31,7 @@ use crate::{
     site::RepoSite,
     verify::{CHECKS, Checks, Commands},
 };
-use recovery::Course;
+use recovery::DrillCourse;
 use scratch::Scratch;
 
 /// What keeps a drill from being held.
@@ -79,7 +79,7 @@ impl Fault for Error {
 
 /// How a drill is held.
 #[derive(Debug, Clone, Copy)]
-pub struct How<'a> {
+pub struct DrillOptions<'a> {
     /// The folder in which the scratch place is made.
     pub scratch: &'a Path,
     /// How children are kept off the network.
@@ -105,7 +105,7 @@ pub struct Drill<'a> {
     /// The active version.
     pub active: Option<&'a Version>,
     /// How.
-    pub how: How<'a>,
+    pub how: DrillOptions<'a>,
 }
 
 impl Drill<'_> {
@@ -143,7 +143,7 @@ impl Drill<'_> {
         checks: Checks<'_>,
     ) -> Result<DrillReport, Failure> {
         let begun = Instant::now();
-        let mut course = Course::new(begun, scratch, release, checks, self.empty(release)?);
+        let mut course = DrillCourse::new(begun, scratch, release, checks, self.empty(release)?);
         self.recover(&mut course)?;
         let mut report = course.report;
         report.recovery_ms = millis(begun.elapsed());
@@ -164,7 +164,7 @@ impl Drill<'_> {
     /// True for a file whose bytes are those of the version.
     fn is_of_version(&self, file: &ManifestFile) -> bool {
         file.is_restored()
-            || (self.how.with_shared && file.role == crate::model::manifest::Role::Shared)
+            || (self.how.with_shared && file.role == crate::model::manifest::FileRole::Shared)
     }
 
     /// A report that says nothing yet.

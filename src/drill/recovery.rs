@@ -7,7 +7,7 @@ use std::{ffi::OsString, path::Path, time::Instant};
 
 use super::{
     Drill, environment, of_version,
-    restore::{self, Restored},
+    restore::{self, DrillRestore},
     scratch::Scratch,
     share,
 };
@@ -24,17 +24,17 @@ use crate::{
     git::{Attributes, Converter},
     model::{
         CheckResult, Status,
-        drill::{DrillReport, Phase},
+        drill::{DrillPhase, DrillReport},
         manifest::ManifestFile,
     },
     verify::{
-        ALL_LEVELS, CheckRun, Checkout, Checks, Commands, Depth, KeptRelease, ScratchTree, Subject,
-        commands::Around, prove,
+        ALL_LEVELS, CheckRun, CheckSubject, Checkout, Checks, Commands, Depth, KeptRelease,
+        ScratchTree, commands::Rehearsal, prove,
     },
 };
 
 /// What is known while a drill goes on.
-pub(super) struct Course<'a> {
+pub(super) struct DrillCourse<'a> {
     scratch: &'a Scratch,
     release: &'a Release,
     checks: Checks<'a>,
@@ -43,7 +43,7 @@ pub(super) struct Course<'a> {
     pub(super) report: DrillReport,
 }
 
-impl<'a> Course<'a> {
+impl<'a> DrillCourse<'a> {
     /// A drill that began then.
     pub(super) fn new(
         begun: Instant,
@@ -65,7 +65,7 @@ impl<'a> Course<'a> {
     fn phase(&mut self, name: &str, what: String) {
         let ms = millis(self.last.elapsed());
         self.last = Instant::now();
-        self.report.phases.push(Phase {
+        self.report.phases.push(DrillPhase {
             name: name.into(),
             ms,
             what,
@@ -85,7 +85,7 @@ impl<'a> Course<'a> {
 
 impl Drill<'_> {
     /// Everything that a recovery does, in order; stops at what cannot be gone on from.
-    pub(super) fn recover(&self, course: &mut Course<'_>) -> Result<(), Failure> {
+    pub(super) fn recover(&self, course: &mut DrillCourse<'_>) -> Result<(), Failure> {
         let (site, task) = (self.site, self.task);
         let release = KeptRelease::new(site, task, course.release, Depth::Commit)?;
         let Some(found) = self.read_release(&release, course)? else {
@@ -127,9 +127,9 @@ impl Drill<'_> {
     fn read_release<'a>(
         &self,
         release: &'a KeptRelease<'_>,
-        course: &mut Course<'_>,
+        course: &mut DrillCourse<'_>,
     ) -> Result<Option<&'a Found>, Failure> {
-        let checks = prove(course.checks, &Subject::Release(release), ALL_LEVELS)?;
+        let checks = prove(course.checks, &CheckSubject::Release(release), ALL_LEVELS)?;
         course.checked(checks);
         let Some(found) = release.found() else {
             return Ok(None);
@@ -144,8 +144,8 @@ impl Drill<'_> {
         &self,
         found: &Found,
         converter: &Converter,
-        course: &mut Course<'_>,
-    ) -> Result<Option<Restored>, Failure> {
+        course: &mut DrillCourse<'_>,
+    ) -> Result<Option<DrillRestore>, Failure> {
         let run = CheckRun::begin(1, "integrity.restore");
         match restore::restore(self, found, converter, course.scratch) {
             Ok(mut restored) => {
@@ -184,8 +184,8 @@ impl Drill<'_> {
     }
 
     /// Integrity and configuration of what was restored, then, when these hold, its smoke test.
-    fn verify(&self, tree: &ScratchTree<'_>, course: &mut Course<'_>) -> Result<(), Failure> {
-        let subject = Subject::Scratch(tree);
+    fn verify(&self, tree: &ScratchTree<'_>, course: &mut DrillCourse<'_>) -> Result<(), Failure> {
+        let subject = CheckSubject::Scratch(tree);
         course.checked(prove(course.checks, &subject, 1..=2)?);
         let files = text::count(course.report.files, "file");
         course.phase("verify", format!("{files} read and hashed again"));
@@ -204,7 +204,7 @@ impl Drill<'_> {
     }
 
     /// What is around each command: no network, and nothing of the user's.
-    fn around(&self, scratch: &Scratch) -> Around<'_> {
+    fn around(&self, scratch: &Scratch) -> Rehearsal<'_> {
         let text = |path: &Path| OsString::from(path);
         let set = vec![
             ("SNAPBACK_DRILL", OsString::from("1")),
@@ -214,7 +214,7 @@ impl Drill<'_> {
             // An environment that is borrowed must stay as it is.
             ("PYTHONDONTWRITEBYTECODE", OsString::from("1")),
         ];
-        Around {
+        Rehearsal {
             offline: Some(self.how.offline),
             set,
         }

@@ -15,13 +15,13 @@ use crate::{
         RESERVE, too_little,
         write::{FileOptions, Permissions},
     },
-    model::manifest::{ManifestFile, Role},
+    model::manifest::{FileRole, ManifestFile},
     registry::{Registry, task_config},
 };
 
 /// What was put there.
 #[derive(Debug, Default)]
-pub struct Restored {
+pub struct DrillRestore {
     /// Number of files.
     pub files: usize,
     /// Number of their bytes.
@@ -38,7 +38,7 @@ pub fn restore(
     found: &Found,
     converter: &Converter,
     scratch: &Scratch,
-) -> Result<Restored, Failure> {
+) -> Result<DrillRestore, Failure> {
     let files: Vec<&ManifestFile> = found
         .manifest
         .files
@@ -61,10 +61,10 @@ pub fn restore(
     let sizes = drill
         .site
         .work("restoring", files.len() as u64, false, work)?;
-    let mut restored = Restored {
+    let mut restored = DrillRestore {
         files: files.len(),
         bytes: sizes.iter().sum(),
-        ..Restored::default()
+        ..DrillRestore::default()
     };
     shared(drill, found, scratch, &mut restored)?;
     registry_entry(drill, scratch, &mut restored)?;
@@ -124,13 +124,13 @@ fn shared(
     drill: &Drill<'_>,
     found: &Found,
     scratch: &Scratch,
-    restored: &mut Restored,
+    restored: &mut DrillRestore,
 ) -> Result<(), Failure> {
     let files = found
         .manifest
         .files
         .iter()
-        .filter(|file| file.role == Role::Shared && !drill.how.with_shared);
+        .filter(|file| file.role == FileRole::Shared && !drill.how.with_shared);
     for file in files {
         match drill
             .site
@@ -159,7 +159,7 @@ fn copy_logs(
     drill: &Drill<'_>,
     path: &RelPath,
     scratch: &Scratch,
-    restored: &mut Restored,
+    restored: &mut DrillRestore,
 ) -> Result<(), Failure> {
     let tree = &*drill.site.tree;
     let Some(database) = Database::at(tree, path)? else {
@@ -215,7 +215,7 @@ fn copy(
 fn registry_entry(
     drill: &Drill<'_>,
     scratch: &Scratch,
-    restored: &mut Restored,
+    restored: &mut DrillRestore,
 ) -> Result<(), Failure> {
     let path = &drill.site.settings.registry;
     let edited = || -> Result<Vec<u8>, Failure> {

@@ -6,14 +6,14 @@ use super::Drill;
 use crate::{
     base::{Failure, RelPath},
     catalog::{
-        doors::{self, Between},
+        affected_tasks,
         manifests::{self, Found},
-        radius,
+        one_way::{self, VersionPair},
     },
     model::{
         GitId, Manifest,
         drill::DrillReport,
-        manifest::{ManifestFile, Role},
+        manifest::{FileRole, ManifestFile},
     },
 };
 
@@ -41,12 +41,13 @@ pub fn look(drill: &Drill<'_>, found: &Found, report: &mut DrillReport) -> Resul
     if now.is_some() {
         let mut paths: Vec<&RelPath> = changed.chain(gone.iter().copied()).collect();
         paths.sort();
-        report.radius = radius::of(&drill.site.settings, &drill.task.id, paths.into_iter())?;
+        report.radius =
+            affected_tasks::of(&drill.site.settings, &drill.task.id, paths.into_iter())?;
     }
     report.drift = drift(drill, target)?;
-    report.doors = doors::of(
+    report.doors = one_way::of(
         drill.task,
-        &Between {
+        &VersionPair {
             from: drill.active,
             to: drill.version,
             gone,
@@ -80,7 +81,7 @@ fn drift(drill: &Drill<'_>, target: &Manifest) -> Result<Vec<String>, Failure> {
     for file in target
         .files
         .iter()
-        .filter(|file| file.role == Role::Shared && !drill.how.with_shared)
+        .filter(|file| file.role == FileRole::Shared && !drill.how.with_shared)
     {
         let now = head
             .as_ref()

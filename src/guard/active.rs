@@ -5,12 +5,12 @@ use crate::{
     base::{Failure, clock::Moment},
     catalog,
     journal::{
-        history::{self, Listed},
-        status::Phase,
+        history::{self, OperationState},
+        status::OperationPhase,
     },
     model::{
         TaskId, TaskSpec, Version,
-        guard::{Before, GuardState, RuleState},
+        guard::{Baseline, GuardState, RuleState},
     },
 };
 
@@ -110,7 +110,7 @@ fn leave_version(state: &mut GuardState) {
             .iter()
             .filter_map(|(name, rule)| Some((name.clone(), value(rule)?)))
             .collect();
-        state.before = Some(Before { version, values });
+        state.before = Some(Baseline { version, values });
     }
     for rule in state.rules.values_mut() {
         // Lines that were not read yet are the other version's: a file is begun where it ends.
@@ -122,6 +122,6 @@ fn leave_version(state: &mut GuardState) {
 }
 
 /// True when an operation ended as done.
-fn is_done(listed: &Listed) -> bool {
-    listed.phase == Phase::Finished { done: true }
+fn is_done(listed: &OperationState) -> bool {
+    listed.phase == OperationPhase::Finished { done: true }
 }

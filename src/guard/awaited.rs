@@ -12,9 +12,9 @@ use crate::{
     journal::history,
     model::{
         Advice, OpId, Plan, Report, Settings,
-        confirm::{CONFIRM_SCHEMA, Pending},
+        confirm::{AwaitingConfirmation, CONFIRM_SCHEMA},
         report::Outcome,
-        request::Rollback,
+        request::RollbackRequest,
         settings::OnVerifyFail,
     },
     operate::Change,
@@ -23,14 +23,14 @@ use crate::{
 
 /// A rollback that is to be confirmed.
 pub struct AwaitedRollback<'a> {
-    wanted: &'a Rollback,
+    wanted: &'a RollbackRequest,
     within: Duration,
-    pending: RefCell<Option<Pending>>,
+    pending: RefCell<Option<AwaitingConfirmation>>,
 }
 
 impl<'a> AwaitedRollback<'a> {
     /// A rollback that goes back by itself after so long.
-    pub fn new(wanted: &'a Rollback, within: Duration) -> Self {
+    pub fn new(wanted: &'a RollbackRequest, within: Duration) -> Self {
         Self {
             wanted,
             within,
@@ -39,8 +39,8 @@ impl<'a> AwaitedRollback<'a> {
     }
 
     /// That it waits, as it is before it begins.
-    fn pending(&self, site: &RepoSite, plan: &Plan) -> Result<Pending, Failure> {
-        Ok(Pending {
+    fn pending(&self, site: &RepoSite, plan: &Plan) -> Result<AwaitingConfirmation, Failure> {
+        Ok(AwaitingConfirmation {
             schema: CONFIRM_SCHEMA.into(),
             task: self.wanted.task.clone(),
             from: plan.from.clone(),
@@ -97,7 +97,7 @@ impl Change for AwaitedRollback<'_> {
         let Some(pending) = self.pending.take() else {
             return Ok(None);
         };
-        let pending = Pending {
+        let pending = AwaitingConfirmation {
             op: report.op.clone(),
             since: site.clock.moment(),
             ..pending

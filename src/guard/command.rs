@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{MetricSource, Place, Reading, one, value};
+use super::{MetricContext, MetricSource, Reading, one, value};
 use crate::{
     base::process::Exit,
     git::child,
@@ -28,9 +28,9 @@ settings_block! {
 }
 
 /// `run: …`.
-pub(super) struct Command;
+pub(super) struct CommandMetric;
 
-impl MetricSource for Command {
+impl MetricSource for CommandMetric {
     fn word(&self) -> &'static str {
         "run"
     }
@@ -47,7 +47,7 @@ impl MetricSource for Command {
         Ok(run)
     }
 
-    fn read(&self, metric: &Metric, place: &Place<'_>, _: &mut Option<Cursor>) -> Reading {
+    fn read(&self, metric: &Metric, place: &MetricContext<'_>, _: &mut Option<Cursor>) -> Reading {
         match CommandBlock::of(&metric.settings) {
             Ok(block) => run(&block, metric, place),
             Err(why) => Reading::Unread(why),
@@ -56,7 +56,7 @@ impl MetricSource for Command {
 }
 
 /// Runs it. That it failed says nothing of the task.
-fn run(block: &CommandBlock, metric: &Metric, place: &Place<'_>) -> Reading {
+fn run(block: &CommandBlock, metric: &Metric, place: &MetricContext<'_>) -> Reading {
     let path = block.value.as_deref().unwrap_or_default();
     let ended = match child::shell(&block.run, &place.dir)
         .limit(metric.timeout)

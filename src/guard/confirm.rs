@@ -10,12 +10,12 @@ use crate::{
     base::Fs,
     model::{
         TaskId,
-        confirm::{CONFIRM_SCHEMA, Pending},
+        confirm::{AwaitingConfirmation, CONFIRM_SCHEMA},
     },
     records::{self, JsonRecord, LockWait, RecordFiles, RecordLock, Records},
 };
 
-impl JsonRecord for Pending {
+impl JsonRecord for AwaitingConfirmation {
     const LIMIT: u64 = 64 << 10;
     const SCHEMA: Option<&'static str> = Some(CONFIRM_SCHEMA);
 
@@ -35,7 +35,7 @@ impl JsonRecord for Pending {
 /// The records.
 #[derive(Clone)]
 pub struct Confirmations {
-    records: Records<'static, Pending>,
+    records: Records<'static, AwaitingConfirmation>,
 }
 
 impl Confirmations {
@@ -61,7 +61,7 @@ impl Confirmations {
     ///
     /// # Errors
     /// When there is one that cannot be read.
-    pub fn load(&self, task: &TaskId) -> Result<Option<Pending>, Error> {
+    pub fn load(&self, task: &TaskId) -> Result<Option<AwaitingConfirmation>, Error> {
         self.records
             .load(task.as_str())
             .map_err(|error| match error {
@@ -74,7 +74,7 @@ impl Confirmations {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn save(&self, pending: &Pending) -> Result<(), Error> {
+    pub fn save(&self, pending: &AwaitingConfirmation) -> Result<(), Error> {
         self.records
             .save(pending.task.as_str(), pending)
             .map_err(|error| Error::Io(pending.task.clone(), error))

@@ -7,8 +7,8 @@ use crate::{
     base::{Failure, Kind},
     catalog::tasks,
     journal::{
-        history::{self, Listed},
-        status::Phase,
+        history::{self, OperationState},
+        status::OperationPhase,
     },
     model::{
         OpId, Report, TaskSpec,
@@ -16,7 +16,7 @@ use crate::{
         guard::{Fired, Firing, GuardState, RuleLine, TaskWatch, Watching},
         operation::OpKind,
         report,
-        request::Rollback,
+        request::RollbackRequest,
         settings::OnVerifyFail,
     },
     operate::{Operator, operations},
@@ -70,12 +70,12 @@ impl Guard<'_> {
         firing.attempts += 1;
         let fired = firing.fired.clone();
         self.memory.save(state)?;
-        let wanted = Rollback::plain(
+        let wanted = RollbackRequest::plain(
             state.task.clone(),
             fired.to.clone(),
             format!("guard {}", fired.why),
         );
-        let wanted = Rollback {
+        let wanted = RollbackRequest {
             from: Some(fired.from.clone()),
             on_verify_fail: Some(OnVerifyFail::Undo),
             ..wanted
@@ -163,7 +163,7 @@ impl Guard<'_> {
         else {
             return Ok(());
         };
-        let is_ours = |listed: &Listed| {
+        let is_ours = |listed: &OperationState| {
             let about = &listed.summary.about;
             about.kind == OpKind::Rollback && about.to.as_ref() == Some(&fired.to)
         };
@@ -219,12 +219,12 @@ impl Guard<'_> {
     /// far as that was kept. `None` when it had not begun.
     fn end_interrupted(
         &self,
-        ours: Option<&Listed>,
+        ours: Option<&OperationState>,
     ) -> Result<Option<(bool, Option<Report>)>, Failure> {
         let Some(listed) = ours else {
             return Ok(None);
         };
-        if let Phase::Finished { done } = listed.phase {
+        if let OperationPhase::Finished { done } = listed.phase {
             let op = listed.summary.about.id.to_string();
             let report = operations::one(self.site, &op)
                 .ok()

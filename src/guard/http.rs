@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{MetricSource, Place, Reading, one, value};
+use super::{MetricContext, MetricSource, Reading, one, value};
 use crate::{
     base::{
         SecretSource,
-        http::{Body, Request, Roots, ask},
+        http::{HttpRequest, RequestBody, TrustedRoots, ask},
     },
     model::{
         guard::{Cursor, Metric},
@@ -52,7 +52,7 @@ impl MetricSource for Document {
         Ok(format!("GET {}{}", block.http, with(token.as_ref())))
     }
 
-    fn read(&self, metric: &Metric, place: &Place<'_>, _: &mut Option<Cursor>) -> Reading {
+    fn read(&self, metric: &Metric, place: &MetricContext<'_>, _: &mut Option<Cursor>) -> Reading {
         json(metric, place).unwrap_or_else(Reading::Unread)
     }
 }
@@ -63,7 +63,7 @@ pub(super) fn with(token: Option<&SecretSource>) -> String {
 }
 
 /// A number in a JSON document.
-fn json(metric: &Metric, place: &Place<'_>) -> Result<Reading, String> {
+fn json(metric: &Metric, place: &MetricContext<'_>) -> Result<Reading, String> {
     let block = DocumentBlock::of(&metric.settings)?;
     let path = block.value.unwrap_or_default();
     let document = get(&block.http, block.token_from, metric.timeout, place)?;
@@ -83,7 +83,7 @@ pub(super) fn get(
     url: &str,
     token: Option<SecretBlock>,
     limit: Duration,
-    place: &Place<'_>,
+    place: &MetricContext<'_>,
 ) -> Result<Value, String> {
     let token = token.map(SecretBlock::source).transpose()?;
     let token = token
@@ -96,10 +96,10 @@ pub(super) fn get(
             .as_ref()
             .map(|token| ("Authorization", format!("Bearer {}", token.expose()))),
     );
-    let roots = || Roots::with(place.ca_file);
-    let answer = ask(&Request {
+    let roots = || TrustedRoots::with(place.ca_file);
+    let answer = ask(&HttpRequest {
         url,
-        body: Body::None,
+        body: RequestBody::None,
         headers: &headers,
         limit,
         most: MOST,

@@ -1,14 +1,14 @@
 //! Reads the metric of a rule and judges it; does nothing about it.
 
-use super::{Guard, Place, Reading, read};
+use super::{Guard, MetricContext, Reading, read};
 use crate::{
     base::clock::Moment,
     model::{
         Status, TaskSpec,
-        guard::{Cursor, Decision, GuardState, Judgement, RuleLine, RuleSpec, RuleState},
+        guard::{Cursor, Decision, GuardState, RuleJudgement, RuleLine, RuleSpec, RuleState},
     },
-    policy::guard::{Past, Seen, decide, in_a_row, is_since, judge},
-    verify::evidence::Variables,
+    policy::guard::{Past, VersionSamples, decide, in_a_row, is_since, judge},
+    verify::evidence::TaskVariables,
 };
 
 /// Most samples that are kept of one rule, the newest.
@@ -34,14 +34,14 @@ impl Guard<'_> {
         }
         let reading = self.read_metric(spec, rule, &mut known.cursor, now);
         take_in(known, rule, &reading, since, now);
-        let seen = Seen {
+        let seen = VersionSamples {
             samples: &known.samples,
             since,
             before,
         };
         let mut judgement = judge_reading(rule, seen, &reading, now);
         if state.version.is_none() {
-            judgement = Judgement {
+            judgement = RuleJudgement {
                 outcome: Status::Inconclusive,
                 why: "the task has no version".into(),
                 ..judgement
@@ -76,7 +76,7 @@ impl Guard<'_> {
         cursor: &mut Option<Cursor>,
         now: &Moment,
     ) -> Reading {
-        let variables = Variables::read(&self.site.environment, &spec.environment_variables);
+        let variables = TaskVariables::read(&self.site.environment, &spec.environment_variables);
         let ca_file = self
             .site
             .settings
@@ -85,7 +85,7 @@ impl Guard<'_> {
             .as_deref()
             .map(std::path::Path::new);
         let dir = self.site.git.work_tree().join(spec.dir.as_os());
-        let place = Place {
+        let place = MetricContext {
             work_tree: self.site.git.work_tree(),
             dir,
             variables: &variables,
@@ -110,7 +110,12 @@ fn value_before(state: &GuardState, rule: &RuleSpec) -> Option<f64> {
 }
 
 /// Judges what was seen; why nothing could be read is said with it.
-fn judge_reading(rule: &RuleSpec, seen: Seen<'_>, reading: &Reading, now: &Moment) -> Judgement {
+fn judge_reading(
+    rule: &RuleSpec,
+    seen: VersionSamples<'_>,
+    reading: &Reading,
+    now: &Moment,
+) -> RuleJudgement {
     let mut judgement = judge(rule, seen, now.wall);
     if let (Status::Inconclusive, Reading::Nothing(why) | Reading::Unread(why)) =
         (judgement.outcome, reading)
@@ -121,7 +126,7 @@ fn judge_reading(rule: &RuleSpec, seen: Seen<'_>, reading: &Reading, now: &Momen
 }
 
 /// Counts a judgement, and keeps it as the last.
-fn note_judgement(known: &mut RuleState, rule: &RuleSpec, judgement: &Judgement, now: &Moment) {
+fn note_judgement(known: &mut RuleState, rule: &RuleSpec, judgement: &RuleJudgement, now: &Moment) {
     known.failed = in_a_row(
         known.failed,
         known.last_failed,

@@ -37,17 +37,17 @@ use crate::{
         guard::{Cursor, Metric, Sample},
         settings::Declared,
     },
-    verify::evidence::Variables,
+    verify::evidence::TaskVariables,
 };
 
 pub use awaited::AwaitedRollback;
 pub use state::Memory;
 pub use waiting::Waiting;
-pub use watch::{Guard, Look};
+pub use watch::{Guard, WatchOptions};
 
 /// The sources of metrics, in the order in which people are shown them.
 pub const METRICS: &[&dyn MetricSource] = &[
-    &command::Command,
+    &command::CommandMetric,
     &tail::GrowingFile,
     &http::Document,
     &prometheus::Query,
@@ -167,13 +167,13 @@ pub enum Reading {
 }
 
 /// What sources need to know.
-pub struct Place<'a> {
+pub struct MetricContext<'a> {
     /// The work tree.
     pub work_tree: &'a Path,
     /// The task's folder.
     pub dir: PathBuf,
     /// What must not be shown.
-    pub variables: &'a Variables,
+    pub variables: &'a TaskVariables,
     /// Certificates to trust besides the system's.
     pub ca_file: Option<&'a Path>,
     /// What time it is.
@@ -201,7 +201,12 @@ pub trait MetricSource: Sync {
 
     /// Reads a metric once, within its time limit. `cursor` says how far a file was read, and is
     /// moved.
-    fn read(&self, metric: &Metric, place: &Place<'_>, cursor: &mut Option<Cursor>) -> Reading;
+    fn read(
+        &self,
+        metric: &Metric,
+        place: &MetricContext<'_>,
+        cursor: &mut Option<Cursor>,
+    ) -> Reading;
 
     /// False when a reading needs no time limit.
     fn has_limit(&self) -> bool {
@@ -238,7 +243,7 @@ fn source_of(
 fn read(
     sources: &[&'static dyn MetricSource],
     metric: &Metric,
-    place: &Place<'_>,
+    place: &MetricContext<'_>,
     cursor: &mut Option<Cursor>,
 ) -> Reading {
     let unknown = || Reading::Unread("metrics of this kind are not known".into());

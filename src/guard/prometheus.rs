@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::{
-    MetricSource, Place, Reading,
+    MetricContext, MetricSource, Reading,
     http::{get, with},
     one, value,
 };
@@ -50,7 +50,7 @@ impl MetricSource for Query {
         Ok(format!("ask Prometheus at {url}{token}: {}", block.query))
     }
 
-    fn read(&self, metric: &Metric, place: &Place<'_>, _: &mut Option<Cursor>) -> Reading {
+    fn read(&self, metric: &Metric, place: &MetricContext<'_>, _: &mut Option<Cursor>) -> Reading {
         ask(metric, place).unwrap_or_else(Reading::Unread)
     }
 }
@@ -61,7 +61,7 @@ fn server(url: &str) -> &str {
 }
 
 /// The one number of a query.
-fn ask(metric: &Metric, place: &Place<'_>) -> Result<Reading, String> {
+fn ask(metric: &Metric, place: &MetricContext<'_>) -> Result<Reading, String> {
     let block = QueryBlock::of(&metric.settings)?;
     let (server, query) = (server(&block.prometheus), encoded(&block.query));
     let url = format!("{server}/api/v1/query?query={query}");

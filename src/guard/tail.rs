@@ -18,7 +18,7 @@ use rustix::fs::OFlags;
 use serde_json::Value;
 
 use super::{
-    LogReader, MetricSource, Place, Reading,
+    LogReader, MetricContext, MetricSource, Reading,
     lines::{self, LineRule},
 };
 use crate::{
@@ -86,7 +86,12 @@ impl MetricSource for GrowingFile {
         Ok(format!("read {path}"))
     }
 
-    fn read(&self, metric: &Metric, place: &Place<'_>, cursor: &mut Option<Cursor>) -> Reading {
+    fn read(
+        &self,
+        metric: &Metric,
+        place: &MetricContext<'_>,
+        cursor: &mut Option<Cursor>,
+    ) -> Reading {
         match FileBlock::of(&metric.settings).map(FileBlock::split) {
             Ok((path, rule)) => read(&place.dir.join(path), &rule, cursor, place.now),
             Err(why) => Reading::Unread(why),

@@ -64,8 +64,8 @@ impl Guard<'_> {
         let _lock = memory.lock(&tasks::spec(self.site, task)?.id)?;
         let mut state = memory.load(task)?;
         change(&mut state, self.site.clock.now());
-        let what = operate::deed_on(kind, task, None, state.version.as_ref());
-        Operator::new(self.site).witnessed(what, why, || Ok(memory.save(&state)?))
+        let what = operate::action_on(kind, task, None, state.version.as_ref());
+        Operator::new(self.site).audited(what, why, || Ok(memory.save(&state)?))
     }
 
     /// What a rule would have done with a log.

@@ -13,13 +13,13 @@ use crate::{
     alert::Alerts,
     base::{Failure, Kind, clock::millis},
     journal::{
-        history::{self, Found},
-        status::Phase,
+        history::{self, OpenOperation},
+        status::OperationPhase,
     },
     model::{
         OpId, TaskId, Version,
         alert::{Notice, Topic},
-        confirm::{FailedTry, Pending, Settled},
+        confirm::{AwaitingConfirmation, FailedTry, Settled},
         operation::OpKind,
         report::Outcome,
         request::Undo,
@@ -52,7 +52,7 @@ impl<'a> Waiting<'a> {
     ///
     /// # Errors
     /// When a record cannot be read.
-    pub fn pending(&self) -> Result<Vec<Pending>, Failure> {
+    pub fn pending(&self) -> Result<Vec<AwaitingConfirmation>, Failure> {
         let records = &self.records;
         let tasks = records
             .tasks()
@@ -68,9 +68,9 @@ impl<'a> Waiting<'a> {
     ///
     /// # Errors
     /// When a record cannot be read.
-    pub fn overdue(&self) -> Result<Vec<Pending>, Failure> {
+    pub fn overdue(&self) -> Result<Vec<AwaitingConfirmation>, Failure> {
         let now = self.site.clock.moment();
-        let is_overdue = |pending: &Pending| {
+        let is_overdue = |pending: &AwaitingConfirmation| {
             now.since(&pending.since).is_some()
                 && pending.left(&now).is_zero()
                 && !self.is_over(pending)
@@ -82,7 +82,7 @@ impl<'a> Waiting<'a> {
     ///
     /// # Errors
     /// When nothing waits, or it is being taken back right now.
-    pub fn confirm(&self, task: &TaskId) -> Result<Pending, Failure> {
+    pub fn confirm(&self, task: &TaskId) -> Result<AwaitingConfirmation, Failure> {
         let records = &self.records;
         let nothing = || Error::NothingWaits(Some(task.clone()));
         records.load(task)?.ok_or_else(nothing)?;
@@ -91,8 +91,8 @@ impl<'a> Waiting<'a> {
             .ok_or_else(|| Error::TooLate(task.clone()))?;
         // It may have been taken back a moment ago.
         let pending = records.load(task)?.ok_or_else(nothing)?;
-        let what = operate::deed_on("confirm", task, pending.from.as_ref(), pending.to.as_ref());
-        Operator::new(self.site).witnessed(what, "the rollback stays", || {
+        let what = operate::action_on("confirm", task, pending.from.as_ref(), pending.to.as_ref());
+        Operator::new(self.site).audited(what, "the rollback stays", || {
             Ok(records.remove(task).map(drop)?)
         })?;
         Ok(pending)
@@ -110,7 +110,7 @@ impl<'a> Waiting<'a> {
     ///
     /// # Errors
     /// When a record cannot be read or written.
-    pub fn settle_all(&self) -> Result<Vec<(Pending, Settled)>, Failure> {
+    pub fn settle_all(&self) -> Result<Vec<(AwaitingConfirmation, Settled)>, Failure> {
         let mut all = Vec::new();
         for pending in self.pending()? {
             let settled = self.settle(&pending)?;
@@ -120,12 +120,12 @@ impl<'a> Waiting<'a> {
     }
 
     /// Settles one.
-    fn settle(&self, seen: &Pending) -> Result<Settled, Failure> {
+    fn settle(&self, seen: &AwaitingConfirmation) -> Result<Settled, Failure> {
         let now = self.site.clock.moment();
         let waits = |left: Duration| Settled::Waits(millis(left));
         if now.since(&seen.since).is_none() {
             // The clock was set back while the machine was off: the time begins anew.
-            self.records.save(&Pending {
+            self.records.save(&AwaitingConfirmation {
                 since: now,
                 ..seen.clone()
             })?;
@@ -173,7 +173,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// Writes down that it could not be taken back, and calls a person when that goes on.
-    fn fail(&self, pending: &Pending, why: String) -> Result<Settled, Failure> {
+    fn fail(&self, pending: &AwaitingConfirmation, why: String) -> Result<Settled, Failure> {
         let Some(mut now) = self.records.load(&pending.task)? else {
             return Ok(Settled::Later(why));
         };
@@ -203,7 +203,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// True when it was taken back already, whoever did it.
-    fn is_over(&self, pending: &Pending) -> bool {
+    fn is_over(&self, pending: &AwaitingConfirmation) -> bool {
         pending
             .op
             .as_ref()
@@ -215,22 +215,24 @@ impl<'a> Waiting<'a> {
         let undoes = |about: &crate::model::operation::About| about.undoes.as_ref() == Some(op);
         Ok(
             history::newest(&self.site.state, task, op.counter(), |listed| {
-                undoes(&listed.summary.about) && listed.phase == Phase::Finished { done: true }
+                undoes(&listed.summary.about)
+                    && listed.phase == OperationPhase::Finished { done: true }
             })?
             .is_some(),
         )
     }
 
     /// Takes a rollback back, from wherever it stands.
-    fn take_back(&self, pending: &Pending) -> Result<Settled, Failure> {
+    fn take_back(&self, pending: &AwaitingConfirmation) -> Result<Settled, Failure> {
         if let Some(settled) = self.end_unfinished(pending)? {
             return Ok(settled);
         }
         let is_ours = |about: &crate::model::operation::About| {
             about.kind == OpKind::Rollback && about.to == pending.to
         };
-        let done = |listed: &history::Listed| {
-            is_ours(&listed.summary.about) && listed.phase == Phase::Finished { done: true }
+        let done = |listed: &history::OperationState| {
+            is_ours(&listed.summary.about)
+                && listed.phase == OperationPhase::Finished { done: true }
         };
         let op = match &pending.op {
             Some(op) => op.clone(),
@@ -247,7 +249,7 @@ impl<'a> Waiting<'a> {
                 Settled::Dropped("somebody took it back already".into())
             });
         }
-        self.records.save(&Pending {
+        self.records.save(&AwaitingConfirmation {
             op: Some(op.clone()),
             attempts: pending.attempts + 1,
             ..pending.clone()
@@ -271,13 +273,13 @@ impl<'a> Waiting<'a> {
 
     /// Brings an operation to its end that is in the way: the rollback itself goes back, its undo
     /// goes on. `None`: nothing is in the way any more.
-    fn end_unfinished(&self, pending: &Pending) -> Result<Option<Settled>, Failure> {
+    fn end_unfinished(&self, pending: &AwaitingConfirmation) -> Result<Option<Settled>, Failure> {
         // Under the lock, so that an operation that is under way is not taken for one that was
         // killed.
         let lock = self.site.lock()?;
         let unfinished = history::unfinished(&self.site.state)?;
         drop(lock);
-        let Some(Found { operation, .. }) = unfinished else {
+        let Some(OpenOperation { operation, .. }) = unfinished else {
             return Ok(None);
         };
         let about = &operation.about;
@@ -303,7 +305,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// Tells people how the waiting ended, and forgets it.
-    fn tell(&self, pending: &Pending, settled: &Settled) -> Result<(), Failure> {
+    fn tell(&self, pending: &AwaitingConfirmation, settled: &Settled) -> Result<(), Failure> {
         if matches!(settled, Settled::Waits(_) | Settled::Later(_)) {
             return Ok(());
         }
@@ -326,7 +328,13 @@ impl<'a> Waiting<'a> {
     }
 
     /// Calls people about a rollback that nobody confirmed.
-    fn call_about(&self, pending: &Pending, event: Topic, title: String, reason: String) {
+    fn call_about(
+        &self,
+        pending: &AwaitingConfirmation,
+        event: Topic,
+        title: String,
+        reason: String,
+    ) {
         let notice = Notice {
             event,
             task: Some(pending.task.clone()),

@@ -13,7 +13,7 @@ use crate::{
         Status, TaskId, TaskSpec, Version,
         alert::{Notice, Topic},
         guard::{Decision, GuardState, RuleLine, RuleSpec, TaskWatch},
-        trust::Role,
+        trust::CommandUse,
     },
     policy::guard::rebase,
     site::{self, RepoSite},
@@ -21,7 +21,7 @@ use crate::{
 
 /// How a task is looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct WatchOptions {
     /// Only rules whose time has come.
     pub only_due: bool,
     /// Nothing is written and nothing done.
@@ -86,7 +86,7 @@ impl<'a> Guard<'a> {
         for task in tasks.iter().filter(|_| !self.site.without_commands) {
             site::consent::require(
                 self.site
-                    .commands_for(&tasks::spec(self.site, task)?.id, &[Role::Metric]),
+                    .commands_for(&tasks::spec(self.site, task)?.id, &[CommandUse::Metric]),
             )?;
         }
         Ok(())
@@ -97,7 +97,7 @@ impl<'a> Guard<'a> {
     /// # Errors
     /// When its rules cannot be looked at. That a metric cannot be read is no error, and neither is
     /// a rollback that fails: then the task is frozen and a person called.
-    pub fn watch(&self, task: &TaskId, look: Look) -> Result<TaskWatch, Failure> {
+    pub fn watch(&self, task: &TaskId, look: WatchOptions) -> Result<TaskWatch, Failure> {
         let spec = tasks::spec(self.site, task)?;
         self.check_watched(std::slice::from_ref(task))?;
         let memory = &self.memory;

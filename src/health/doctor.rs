@@ -11,7 +11,7 @@ use crate::{
     git::{Repo, child},
     model::{
         Advice,
-        health::{Finding, Level},
+        health::{HealthFinding, HealthLevel},
         overview::{DoctorLine, TaskLine},
     },
     operate::{self, operations},
@@ -177,8 +177,8 @@ fn look_at_ways(site: &RepoSite) -> Option<DoctorLine> {
         Ok(health) => health,
         Err(failure) => return Some(failed("ways back", &failure)),
     };
-    let stops = |finding: &&Finding| {
-        finding.level != Level::Ok && ["way", "objects"].contains(&finding.check)
+    let stops = |finding: &&HealthFinding| {
+        finding.level != HealthLevel::Ok && ["way", "objects"].contains(&finding.check)
     };
     let said = health
         .tasks

@@ -3,36 +3,36 @@
 use crate::{
     model::{
         TaskId,
-        health::{Finding, Level},
+        health::{HealthFinding, HealthLevel},
     },
-    site::{Flaw, RepoSite, Stops},
+    site::{Flaw, RepoSite, StoppedTasks},
 };
 
 /// Returns findings for mistakes outside the entries of single tasks.
-pub(super) fn look_at_flaws(site: &RepoSite) -> Vec<Finding> {
+pub(super) fn look_at_flaws(site: &RepoSite) -> Vec<HealthFinding> {
     let level = |flaw: &Flaw| {
-        if flaw.stops == Stops::Nothing {
-            Level::Warning
+        if flaw.stops == StoppedTasks::Nothing {
+            HealthLevel::Warning
         } else {
-            Level::Critical
+            HealthLevel::Critical
         }
     };
     let wide = site
         .flaws
         .iter()
-        .filter(|flaw| !matches!(flaw.stops, Stops::Tasks(_)));
+        .filter(|flaw| !matches!(flaw.stops, StoppedTasks::Tasks(_)));
     wide.map(|flaw| finding(flaw, level(flaw))).collect()
 }
 
 /// Returns the finding for a mistake in one task's settings.
-pub(super) fn look_at_flaw(site: &RepoSite, task: &TaskId) -> Option<Finding> {
+pub(super) fn look_at_flaw(site: &RepoSite, task: &TaskId) -> Option<HealthFinding> {
     site.flaw_of(task)
-        .map(|flaw| finding(flaw, Level::Critical))
+        .map(|flaw| finding(flaw, HealthLevel::Critical))
 }
 
 /// Builds the finding for a mistake.
-fn finding(flaw: &Flaw, level: Level) -> Finding {
-    Finding {
+fn finding(flaw: &Flaw, level: HealthLevel) -> HealthFinding {
+    HealthFinding {
         check: "settings",
         level,
         seen: flaw.sentence(),

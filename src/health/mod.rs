@@ -18,8 +18,8 @@ use crate::{
     catalog::{releases::Releases, tasks},
     model::{
         Advice, TaskId, Version,
-        confirm::Pending,
-        health::{Finding, Health, Level, TaskHealth},
+        confirm::AwaitingConfirmation,
+        health::{Health, HealthFinding, HealthLevel, TaskHealth},
         overview::TaskLine,
     },
     overview::status,
@@ -35,13 +35,13 @@ pub fn check(site: &RepoSite, tasks: &[TaskId], deep: bool) -> Result<Health, Fa
     let mut repository = Vec::new();
     let closed = site.closed_state();
     let is_open = closed.is_none();
-    repository.extend(closed.map(|error| failed("state", Level::Unknown, &error.into())));
+    repository.extend(closed.map(|error| failed("state", HealthLevel::Unknown, &error.into())));
     let unfinished = is_open && repository::look_at_operations(site, &mut repository);
     let lines = match status::lines(site, tasks) {
         Ok(lines) => lines,
         Err(failure) if failure.kind() == Kind::NotFound => return Err(failure),
         Err(failure) => {
-            repository.push(failed("status", Level::Critical, &failure));
+            repository.push(failed("status", HealthLevel::Critical, &failure));
             Vec::new()
         }
     };
@@ -88,7 +88,7 @@ fn task_health(
     site: &RepoSite,
     line: TaskLine,
     releases: &Releases,
-    overdue: &[Pending],
+    overdue: &[AwaitingConfirmation],
     looks: (bool, bool),
 ) -> TaskHealth {
     let mut findings = findings_of(site, &line, releases, overdue, looks);
@@ -118,9 +118,9 @@ fn findings_of(
     site: &RepoSite,
     line: &TaskLine,
     releases: &Releases,
-    overdue: &[Pending],
+    overdue: &[AwaitingConfirmation],
     (deep, is_free): (bool, bool),
-) -> Vec<Finding> {
+) -> Vec<HealthFinding> {
     let flaw = flaws::look_at_flaw(site, &line.task);
     let mut wanted: Vec<&Version> = line
         .active
@@ -154,7 +154,7 @@ fn findings_of(
         findings
             .iter_mut()
             .filter(|finding| finding.check == "objects")
-            .for_each(|finding| finding.level = Level::Unknown);
+            .for_each(|finding| finding.level = HealthLevel::Unknown);
     }
     findings
 }
@@ -169,7 +169,7 @@ fn newest_released_at(site: &RepoSite, line: &TaskLine, releases: &Releases) -> 
 }
 
 /// Builds the finding for an overdue rollback, neither confirmed nor reverted.
-fn unconfirmed(pending: &Pending) -> Finding {
+fn unconfirmed(pending: &AwaitingConfirmation) -> HealthFinding {
     let (to, from) = (
         Version::or_none(pending.to.as_ref()),
         Version::or_none(pending.from.as_ref()),
@@ -178,17 +178,17 @@ fn unconfirmed(pending: &Pending) -> Finding {
         format!(", and could not be taken back yet: {}", failed.why)
     });
     let seen = format!("{to} was not confirmed in time and has to go back to {from}{why}");
-    Finding {
+    HealthFinding {
         check: "confirm",
-        level: Level::Critical,
+        level: HealthLevel::Critical,
         seen,
         fix: Some(Advice::TakeBackUnconfirmed.because("take it back")),
     }
 }
 
 /// Builds the finding for a failed inspection.
-fn failed(check: &'static str, level: Level, failure: &Failure) -> Finding {
-    Finding {
+fn failed(check: &'static str, level: HealthLevel, failure: &Failure) -> HealthFinding {
+    HealthFinding {
         check,
         level,
         seen: failure.to_string(),

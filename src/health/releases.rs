@@ -4,12 +4,12 @@ use super::failed;
 use crate::{
     catalog::{
         Release,
-        manifests::{self, Kept},
+        manifests::{self, TagCopy},
         releases::Releases,
     },
     model::{
         Advice, CheckResult, Status, TaskId, TaskSpec, Verification, Version,
-        health::{Finding, Level},
+        health::{HealthFinding, HealthLevel},
         overview::TaskLine,
         signature::Demand,
     },
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Returns the finding about obstacles to a rollback in this work tree.
-pub(super) fn look_at_way(site: &RepoSite, line: &TaskLine) -> Option<Finding> {
+pub(super) fn look_at_way(site: &RepoSite, line: &TaskLine) -> Option<HealthFinding> {
     let (task, version) = (site.settings.task(&line.task)?, line.way_back.candidate()?);
     // An unreadable state folder is already reported.
     let obstacle = if site.is_closed() {
@@ -28,16 +28,16 @@ pub(super) fn look_at_way(site: &RepoSite, line: &TaskLine) -> Option<Finding> {
         obstacle::obstacle(site, task, version)
     }?;
     let level = if matches!(obstacle, Obstacle::Moment(_)) {
-        Level::Warning
+        HealthLevel::Warning
     } else {
-        Level::Critical
+        HealthLevel::Critical
     };
     let failure = obstacle.failure();
     let seen = format!(
         "a rollback to {version} would be refused: {}",
         failure.chain().join(": ")
     );
-    Some(Finding {
+    Some(HealthFinding {
         seen,
         ..failed("way", level, failure)
     })
@@ -50,22 +50,22 @@ pub(super) fn look_at_release(
     releases: &Releases,
     version: &Version,
     deep: bool,
-) -> Option<Finding> {
+) -> Option<HealthFinding> {
     releases.find(task, version).ok()?;
     let spec = site.settings.task(task)?;
     let verifier = Verifier::new(site, spec, releases, version);
     let verification = match verifier.kept(deep, Demand::None) {
         Ok(verification) => verification,
-        Err(failure) => return Some(failed("objects", Level::Unknown, &failure)),
+        Err(failure) => return Some(failed("objects", HealthLevel::Unknown, &failure)),
     };
     let worst = verification
         .problems()
         .max_by_key(|check| (!check.is_of_copy(), check.status))?;
     if worst.is_of_copy() {
         let seen = worst.evidence.join("; ");
-        return Some(Finding {
+        return Some(HealthFinding {
             check: "manifest",
-            level: Level::Warning,
+            level: HealthLevel::Warning,
             seen,
             fix: worst.hints.first().cloned(),
         });
@@ -84,9 +84,9 @@ fn look_at_kept(
     releases: &Releases,
     version: &Version,
     (worst, deep): (&CheckResult, bool),
-) -> Option<Finding> {
+) -> Option<HealthFinding> {
     let release = releases.find(&spec.id, version).ok()?;
-    let Kept::Other(tag_id) = manifests::kept(&site.git, release).ok()? else {
+    let TagCopy::Other(tag_id) = manifests::kept(&site.git, release).ok()? else {
         return None;
     };
     let kept = releases.with(Release {
@@ -103,9 +103,9 @@ fn look_at_kept(
             .get(1)
             .is_some_and(|word| word == "update-ref")
     });
-    verification.is_good().then_some(Finding {
+    verification.is_good().then_some(HealthFinding {
         check: "objects",
-        level: Level::Critical,
+        level: HealthLevel::Critical,
         seen,
         fix: fix.cloned(),
     })
@@ -118,11 +118,11 @@ fn not_restorable(
     version: &Version,
     verification: &Verification,
     worst: &CheckResult,
-) -> Finding {
+) -> HealthFinding {
     let (level, word) = if worst.status == Status::Fail {
-        (Level::Critical, "restored")
+        (HealthLevel::Critical, "restored")
     } else {
-        (Level::Unknown, "checked")
+        (HealthLevel::Unknown, "checked")
     };
     let more = verification
         .problems()
@@ -143,7 +143,7 @@ fn not_restorable(
         version: version.to_string(),
     }
     .because("see all of it");
-    Finding {
+    HealthFinding {
         check: "objects",
         level,
         seen,

@@ -9,18 +9,18 @@ use crate::{
     guard::Waiting,
     model::{
         Advice,
-        confirm::Pending,
-        health::{Disk, Finding, Level},
+        confirm::AwaitingConfirmation,
+        health::{DiskHealth, HealthFinding, HealthLevel},
     },
     operate::operations,
     policy::health as judge,
     site::{RepoSite, Signatures},
-    store::Level as Depth,
+    store::CheckDepth as Depth,
 };
 
 /// Returns true, and adds a finding, when an operation is unfinished: nothing can be changed until
 /// it ends.
-pub(super) fn look_at_operations(site: &RepoSite, findings: &mut Vec<Finding>) -> bool {
+pub(super) fn look_at_operations(site: &RepoSite, findings: &mut Vec<HealthFinding>) -> bool {
     match operations::unfinished(site) {
         Ok(None) => false,
         Ok(Some(line)) => {
@@ -39,47 +39,50 @@ pub(super) fn look_at_operations(site: &RepoSite, findings: &mut Vec<Finding>) -
                 line.kind.word(),
                 line.id.short()
             );
-            findings.push(Finding {
+            findings.push(HealthFinding {
                 check: "operation",
-                level: Level::Critical,
+                level: HealthLevel::Critical,
                 seen,
                 fix: Some(Advice::FinishOperation.because("finish it")),
             });
             true
         }
         Err(failure) => {
-            findings.push(failed("operation", Level::Critical, &failure));
+            findings.push(failed("operation", HealthLevel::Critical, &failure));
             false
         }
     }
 }
 
 /// Adds a finding for a registry that is unreadable or contains a mistake.
-pub(super) fn look_at_registry(site: &RepoSite, findings: &mut Vec<Finding>) {
+pub(super) fn look_at_registry(site: &RepoSite, findings: &mut Vec<HealthFinding>) {
     if let Some(failure) = registry::seen(&*site.tree, &site.settings).trouble {
         let seen = format!("{failure}; a task can still go back, and gets no entry there");
-        findings.push(Finding {
+        findings.push(HealthFinding {
             seen,
-            ..failed("registry", Level::Critical, &failure)
+            ..failed("registry", HealthLevel::Critical, &failure)
         });
     }
 }
 
 /// Returns the rollbacks whose confirmation is overdue; adds a finding when that cannot be
 /// determined.
-pub(super) fn look_at_overdue(site: &RepoSite, findings: &mut Vec<Finding>) -> Vec<Pending> {
+pub(super) fn look_at_overdue(
+    site: &RepoSite,
+    findings: &mut Vec<HealthFinding>,
+) -> Vec<AwaitingConfirmation> {
     Waiting::new(site).overdue().unwrap_or_else(|failure| {
-        findings.push(failed("confirm", Level::Unknown, &failure));
+        findings.push(failed("confirm", HealthLevel::Unknown, &failure));
         Vec::new()
     })
 }
 
 /// Adds a finding for an unusable signing key: releases are refused, and rollbacks go unsigned.
-pub(super) fn look_at_signing(site: &RepoSite, findings: &mut Vec<Finding>) {
+pub(super) fn look_at_signing(site: &RepoSite, findings: &mut Vec<HealthFinding>) {
     if let Signatures::Unusable(failure) = site.signing() {
-        let found = failed("signing", Level::Warning, &failure);
+        let found = failed("signing", HealthLevel::Warning, &failure);
         let fix = failure.hints().into_iter().find(|hint| hint.act.is_some());
-        findings.push(Finding {
+        findings.push(HealthFinding {
             fix,
             seen: format!(
                 "{}: releases are refused, rollbacks go unsigned",
@@ -94,12 +97,12 @@ pub(super) fn look_at_signing(site: &RepoSite, findings: &mut Vec<Finding>) {
 pub(super) fn look_at_store(
     site: &RepoSite,
     deep: bool,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<HealthFinding>,
 ) -> Option<u64> {
     let damage = match site.store.damage() {
         Ok(damage) => damage.into_iter().next(),
         Err(error) => {
-            findings.push(failed("store", Level::Unknown, &error.into()));
+            findings.push(failed("store", HealthLevel::Unknown, &error.into()));
             return None;
         }
     };
@@ -113,15 +116,15 @@ pub(super) fn look_at_store(
                     .map_or("an object is missing".into(), |harm| {
                         format!("{}: {}", harm.file, harm.why)
                     });
-                Some((Level::Critical, first))
+                Some((HealthLevel::Critical, first))
             }
-            Err(failure) => Some((Level::Unknown, failure.to_string())),
+            Err(failure) => Some((HealthLevel::Unknown, failure.to_string())),
         },
-        damage => damage.map(|seen| (Level::Critical, seen)),
+        damage => damage.map(|seen| (HealthLevel::Critical, seen)),
     };
     findings.extend(found.map(|(level, seen)| {
         let fix = Some(Advice::RepairStore.because("heal what can be healed"));
-        Finding {
+        HealthFinding {
             check: "store",
             level,
             seen: format!("the store is damaged: {seen}"),
@@ -132,7 +135,10 @@ pub(super) fn look_at_store(
 }
 
 /// Returns the disk of the state folder; adds a finding when space is low.
-pub(super) fn look_at_disk(site: &RepoSite, findings: &mut Vec<Finding>) -> Option<Disk> {
+pub(super) fn look_at_disk(
+    site: &RepoSite,
+    findings: &mut Vec<HealthFinding>,
+) -> Option<DiskHealth> {
     // If nothing was ever written, use the folder that would contain it.
     let folder = if site.state_path.is_dir() {
         site.state_path.as_path()
@@ -143,7 +149,7 @@ pub(super) fn look_at_disk(site: &RepoSite, findings: &mut Vec<Finding>) -> Opti
         Ok(stat) => {
             let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
             let (all, free) = (bytes(stat.f_blocks), bytes(stat.f_bavail));
-            let disk = Disk {
+            let disk = DiskHealth {
                 bytes: all,
                 free,
                 inodes: stat.f_files,
@@ -154,9 +160,9 @@ pub(super) fn look_at_disk(site: &RepoSite, findings: &mut Vec<Finding>) -> Opti
         }
         Err(error) => {
             let seen = format!("cannot ask for free room: {}", std::io::Error::from(error));
-            findings.push(Finding {
+            findings.push(HealthFinding {
                 check: "disk",
-                level: Level::Unknown,
+                level: HealthLevel::Unknown,
                 seen,
                 fix: None,
             });
@@ -166,10 +172,10 @@ pub(super) fn look_at_disk(site: &RepoSite, findings: &mut Vec<Finding>) -> Opti
 }
 
 /// Builds the finding for a broken tag.
-pub(super) fn broken_tag(tag: &BrokenRef) -> Finding {
-    Finding {
+pub(super) fn broken_tag(tag: &BrokenRef) -> HealthFinding {
+    HealthFinding {
         check: "tags",
-        level: Level::Warning,
+        level: HealthLevel::Warning,
         seen: format!("{} is broken: {}", tag.name, tag.why),
         fix: tag.hints().into_iter().next(),
     }

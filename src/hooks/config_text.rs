@@ -16,7 +16,7 @@ const INSTEAD: &str = "# snapback hooks: instead of |";
 
 /// The reason why a text cannot be edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum EditRefusal {
     /// The value spans several lines, is on its section's line, or is not where it is expected.
     Form,
     /// The path has characters that git's configuration cannot hold in one line.
@@ -29,9 +29,9 @@ fn lines(text: &[u8]) -> Vec<&[u8]> {
 }
 
 /// Quotes a value for git.
-pub fn quoted(value: &[u8]) -> Result<Vec<u8>, Why> {
+pub fn quoted(value: &[u8]) -> Result<Vec<u8>, EditRefusal> {
     if value.iter().any(|byte| matches!(byte, b'\n' | b'\r' | 0)) {
-        return Err(Why::Path);
+        return Err(EditRefusal::Path);
     }
     Ok([
         b"\"".as_slice(),
@@ -42,12 +42,12 @@ pub fn quoted(value: &[u8]) -> Result<Vec<u8>, Why> {
 }
 
 /// Returns the line that sets the hook folder.
-fn path_line(folder: &[u8]) -> Result<Vec<u8>, Why> {
+fn path_line(folder: &[u8]) -> Result<Vec<u8>, EditRefusal> {
     Ok([b"\thooksPath = ", quoted(folder)?.as_slice(), b"\n"].concat())
 }
 
 /// Returns the number of the last line that sets `core.hooksPath`.
-fn find_path_line(lines: &[&[u8]]) -> Result<Option<usize>, Why> {
+fn find_path_line(lines: &[&[u8]]) -> Result<Option<usize>, EditRefusal> {
     let (mut in_core, mut found) = (false, None);
     for (nth, line) in lines.iter().enumerate() {
         let line = line.trim();
@@ -55,12 +55,16 @@ fn find_path_line(lines: &[&[u8]]) -> Result<Option<usize>, Why> {
             let header = line.to_ascii_lowercase();
             in_core = header.starts_with(b"[core]");
             if in_core && header.contains_str("hookspath") {
-                return Err(Why::Form);
+                return Err(EditRefusal::Form);
             }
         } else if in_core && line.to_ascii_lowercase().starts_with(b"hookspath") {
             let is_whole =
                 !line.ends_with(b"\\") && line["hookspath".len()..].trim_start().starts_with(b"=");
-            found = Some(if is_whole { nth } else { return Err(Why::Form) });
+            found = Some(if is_whole {
+                nth
+            } else {
+                return Err(EditRefusal::Form);
+            });
         }
     }
     Ok(found)
@@ -72,13 +76,13 @@ pub fn sets_path(text: &[u8]) -> bool {
 }
 
 /// Sets `core.hooksPath` to this folder. `is_set` tells that the text sets it already.
-pub fn with_path(text: &[u8], folder: &[u8], is_set: bool) -> Result<Vec<u8>, Why> {
+pub fn with_path(text: &[u8], folder: &[u8], is_set: bool) -> Result<Vec<u8>, EditRefusal> {
     let ours = path_line(folder)?;
     if !is_set {
         return Ok(with_block(text, &[b"[core]\n".as_slice(), &ours].concat()));
     }
     let lines = lines(text);
-    let at = find_path_line(&lines)?.ok_or(Why::Form)?;
+    let at = find_path_line(&lines)?.ok_or(EditRefusal::Form)?;
     if lines[at].trim_end_with(|c| c == '\n') == ours.trim_end_with(|c| c == '\n') {
         return Ok(text.to_vec());
     }
@@ -239,7 +243,7 @@ mod tests {
         ] {
             assert_eq!(
                 with_path(text.as_bytes(), OURS, true),
-                Err(Why::Form),
+                Err(EditRefusal::Form),
                 "{text}"
             );
         }

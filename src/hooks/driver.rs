@@ -34,7 +34,7 @@ const LIMIT: u64 = 1 << 20;
 
 /// The state of a file before the lines were added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Before {
+enum FileBefore {
     /// It ended in a line end.
     Ended,
     /// It did not end in a line end.
@@ -45,7 +45,7 @@ enum Before {
     NoFolder,
 }
 
-impl Before {
+impl FileBefore {
     const ALL: [Self; 4] = [Self::Ended, Self::Unended, Self::NoFile, Self::NoFolder];
 
     /// Returns the first line of our block.
@@ -132,15 +132,15 @@ fn with(old: Option<&[u8]>, has_folder: bool, lines: &str) -> Vec<u8> {
     let (text, before) = match (&before_now, old) {
         (Some((text, Some(before))), _) => (text.clone(), *before),
         (_, Some(text)) if text.is_empty() || text.ends_with(b"\n") => {
-            (text.to_vec(), Before::Ended)
+            (text.to_vec(), FileBefore::Ended)
         }
-        (_, Some(text)) => (text.to_vec(), Before::Unended),
+        (_, Some(text)) => (text.to_vec(), FileBefore::Unended),
         (_, None) => (
             Vec::new(),
             if has_folder {
-                Before::NoFile
+                FileBefore::NoFile
             } else {
-                Before::NoFolder
+                FileBefore::NoFolder
             },
         ),
     };
@@ -161,10 +161,10 @@ fn with(old: Option<&[u8]>, has_folder: bool, lines: &str) -> Vec<u8> {
 }
 
 /// Removes our lines, and returns the file's earlier state; foreign lines in between stay.
-fn without(text: &[u8]) -> (Vec<u8>, Option<Before>) {
+fn without(text: &[u8]) -> (Vec<u8>, Option<FileBefore>) {
     let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
     let begin = lines.iter().enumerate().find_map(|(at, line)| {
-        Before::ALL
+        FileBefore::ALL
             .into_iter()
             .find(|before| *line == before.line().as_bytes())
             .map(|before| (at, before))
@@ -178,7 +178,7 @@ fn without(text: &[u8]) -> (Vec<u8>, Option<Before>) {
     };
     let mut inside = foreign(&lines[begin + 1..end]);
     let mut head = lines[..begin].concat();
-    if before == Before::Unended && inside.is_empty() && end + 1 == lines.len() {
+    if before == FileBefore::Unended && inside.is_empty() && end + 1 == lines.len() {
         head.pop();
     }
     head.append(&mut inside);
@@ -244,8 +244,10 @@ fn edits(site: &RepoSite, program: Option<&Path>) -> Result<[Edited; 2], Failure
         (Some(_), _) => Ok(with(old.as_deref(), has_folder, &attributes(site))),
         (None, None) => Err(false),
         (None, Some(text)) => match without(text) {
-            (text, Some(before @ (Before::NoFile | Before::NoFolder))) if text.is_empty() => {
-                Err(before == Before::NoFolder)
+            (text, Some(before @ (FileBefore::NoFile | FileBefore::NoFolder)))
+                if text.is_empty() =>
+            {
+                Err(before == FileBefore::NoFolder)
             }
             (text, _) => Ok(text),
         },
@@ -358,7 +360,7 @@ mod tests {
             let (back, before) = without(&new);
             assert_eq!(back, old.unwrap_or_default());
             assert_eq!(
-                before == Some(Before::NoFolder),
+                before == Some(FileBefore::NoFolder),
                 old.is_none() && !has_folder
             );
             let (later, _) = without(&[&new[..], b"c\n"].concat());

@@ -14,10 +14,10 @@ use crate::{
         Scope, registry as read,
         rewritten::{self, Rewritten},
     },
-    model::{GitId, TagName, TaskId, TaskSpec, Version, verdict::Standing},
+    model::{GitId, TagName, TaskId, TaskSpec, Version, verdict::VersionState},
     registry::Registry,
     site::RepoSite,
-    verdict::{self, Records, refs},
+    verdict::{self, VerdictRecords, refs},
 };
 
 /// Time budget for optional facts.
@@ -39,11 +39,11 @@ const LOCKS: [&str; 10] = [
 ];
 
 /// The facts needed by one hook.
-pub struct Facts<'a> {
+pub struct HookFacts<'a> {
     /// The opened ports.
     pub site: &'a RepoSite,
     begun: Instant,
-    verdicts: OnceCell<Result<Records, String>>,
+    verdicts: OnceCell<Result<VerdictRecords, String>>,
 }
 
 /// A task whose version differs between two commits.
@@ -56,7 +56,7 @@ pub struct Moved<'a> {
     pub to: Version,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> HookFacts<'a> {
     /// Starts the time budget.
     pub fn new(site: &'a RepoSite) -> Self {
         Self {
@@ -207,7 +207,7 @@ impl<'a> Facts<'a> {
     /// Returns "held" or "bad", or the reason why that is unknown; `None` when the version is
     /// neither.
     pub fn warning(&self, task: &TaskId, version: &Version) -> Option<String> {
-        let read = || -> Result<Records, Failure> {
+        let read = || -> Result<VerdictRecords, Failure> {
             let own = verdict::own(&*self.site.state)?;
             let shared = refs::read(&self.site.git, None, &own)?.records;
             Ok(verdict::union(own, shared))
@@ -221,7 +221,7 @@ impl<'a> Facts<'a> {
         };
         let mut said = verdict::of_version(records, task, version).to_vec();
         verdict::keep_meant(&self.site.git, task, version, &mut said);
-        let standing = Standing::of(&said);
+        let standing = VersionState::of(&said);
         (standing.held || standing.bad).then(|| standing.word().to_string())
     }
 }

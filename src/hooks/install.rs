@@ -35,7 +35,7 @@ pub fn install(site: &RepoSite, wanted: &HooksWanted) -> Result<HooksPlan, Failu
     if plan(site, wanted)?.lines.is_empty() {
         return act();
     }
-    Operator::new(site).witnessed(operate::deed("hooks install"), "", act)
+    Operator::new(site).audited(operate::action("hooks install"), "", act)
 }
 
 /// Returns what a removal would do.
@@ -48,7 +48,7 @@ pub fn plan_removal(site: &RepoSite) -> Result<HooksPlan, Failure> {
 /// Removes all hooks, and restores the earlier state byte for byte.
 pub fn remove(site: &RepoSite) -> Result<HooksPlan, Failure> {
     let _lock = site.lock()?;
-    Operator::new(site).witnessed(operate::deed("hooks uninstall"), "", || {
+    Operator::new(site).audited(operate::action("hooks uninstall"), "", || {
         driver::write(site, None)?;
         setup::remove(site)
     })

@@ -31,7 +31,7 @@ const LIMIT: u64 = 4 << 20;
 
 /// What is at a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Slot {
+pub enum HookFile {
     /// Nothing.
     Free,
     /// Our script, as it was written, with its bytes.
@@ -50,7 +50,7 @@ pub enum Slot {
 }
 
 /// A folder of hooks.
-pub struct Place<'a> {
+pub struct HookFolder<'a> {
     /// The folder.
     pub fs: &'a dyn Fs,
 }
@@ -60,22 +60,22 @@ fn at(name: &str) -> RelPath {
     RelPath::own(name)
 }
 
-impl Place<'_> {
+impl HookFolder<'_> {
     /// Returns what is at a name.
-    pub fn slot(&self, name: &str) -> Result<Slot, Error> {
+    pub fn slot(&self, name: &str) -> Result<HookFile, Error> {
         let failed = |source| Error::Folder {
             name: name.into(),
             source,
         };
         let Some(stat) = self.fs.stat(&at(name)).map_err(failed)? else {
-            return Ok(Slot::Free);
+            return Ok(HookFile::Free);
         };
         Ok(match stat.kind {
             Type::File => match read_limited(self.fs, &at(name), LIMIT) {
                 Ok(bytes) => match whose(&bytes) {
-                    Whose::Ours(event) => Slot::Ours(event, bytes),
-                    Whose::Edited => Slot::Edited,
-                    Whose::Foreign => Slot::Foreign {
+                    Whose::Ours(event) => HookFile::Ours(event, bytes),
+                    Whose::Edited => HookFile::Edited,
+                    Whose::Foreign => HookFile::Foreign {
                         movable: !looks_at_itself(&bytes),
                         pre_commit: bstr::ByteSlice::contains_str(
                             bytes.as_slice(),
@@ -90,18 +90,18 @@ impl Place<'_> {
                         io::ErrorKind::FileTooLarge | io::ErrorKind::PermissionDenied
                     ) =>
                 {
-                    Slot::Foreign {
+                    HookFile::Foreign {
                         movable: false,
                         pre_commit: false,
                     }
                 }
                 Err(source) => return Err(failed(source)),
             },
-            Type::Symlink => Slot::Foreign {
+            Type::Symlink => HookFile::Foreign {
                 movable: false,
                 pre_commit: false,
             },
-            Type::Dir | Type::Other => Slot::NoHook,
+            Type::Dir | Type::Other => HookFile::NoHook,
         })
     }
 
@@ -109,12 +109,12 @@ impl Place<'_> {
     /// `<hook>.legacy` below pre-commit's.
     pub fn running(&self, event: HookEvent) -> Result<Option<(String, Vec<u8>)>, Error> {
         let own = |slot| match slot {
-            Slot::Ours(of, bytes) if of == event.name() => Some(bytes),
+            HookFile::Ours(of, bytes) if of == event.name() => Some(bytes),
             _ => None,
         };
         let name = event.name().to_string();
         match self.slot(&name)? {
-            Slot::Foreign {
+            HookFile::Foreign {
                 pre_commit: true, ..
             } => {
                 let legacy = format!("{name}.legacy");
@@ -135,10 +135,10 @@ impl Place<'_> {
         }
         let name = event.name();
         match self.slot(name)? {
-            Slot::Free => self.write(name, script, 0o755),
-            Slot::Foreign { .. } => self.put_before(name, script),
-            Slot::Ours(..) | Slot::Edited => Err(Error::Edited { name: name.into() }),
-            Slot::NoHook => Err(Error::NoHook { name: name.into() }),
+            HookFile::Free => self.write(name, script, 0o755),
+            HookFile::Foreign { .. } => self.put_before(name, script),
+            HookFile::Ours(..) | HookFile::Edited => Err(Error::Edited { name: name.into() }),
+            HookFile::NoHook => Err(Error::NoHook { name: name.into() }),
         }
     }
 
@@ -147,7 +147,7 @@ impl Place<'_> {
         let kept = kept_name(name);
         match self.slot(&kept)? {
             // A run killed before the exchange left our script there, or a copy of the hook.
-            Slot::Free | Slot::Ours(..) => Ok(()),
+            HookFile::Free | HookFile::Ours(..) => Ok(()),
             _ if self.same(name, &kept).map_err(|source| Error::Folder {
                 name: kept.clone(),
                 source,
@@ -184,7 +184,7 @@ impl Place<'_> {
             name: name.into(),
             source,
         };
-        let Slot::Ours(event, _) = self.slot(name)? else {
+        let HookFile::Ours(event, _) = self.slot(name)? else {
             return Ok(());
         };
         let kept = kept_name(&event);
@@ -193,9 +193,9 @@ impl Place<'_> {
             return self.sync().map_err(failed);
         }
         match self.slot(&kept)? {
-            Slot::Free => self.fs.remove_file(&at(name)).map_err(failed)?,
+            HookFile::Free => self.fs.remove_file(&at(name)).map_err(failed)?,
             // The exchange was not made, so there was nothing before.
-            Slot::Ours(..) => {
+            HookFile::Ours(..) => {
                 self.fs.remove_file(&at(name)).map_err(failed)?;
                 self.fs.remove_file(&at(&kept)).map_err(failed)?;
             }
@@ -227,8 +227,8 @@ impl Place<'_> {
                 continue;
             }
             match self.slot(&name)? {
-                Slot::Ours(..) => ours.push(name),
-                Slot::Edited => edited.push(name),
+                HookFile::Ours(..) => ours.push(name),
+                HookFile::Edited => edited.push(name),
                 _ => {}
             }
         }

@@ -2,8 +2,8 @@
 //! refused, and tags that should accompany a branch but do not are reported. Writes nothing.
 
 use super::{
-    facts::Facts,
-    run::{Call, Said, few, held, is_zero, tag_of},
+    facts::HookFacts,
+    run::{Call, HookMessages, few, held, is_zero, tag_of},
 };
 use crate::{
     base::{Failure, Hint, Kind, text},
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// One reference of a push.
-struct Pushed<'a> {
+struct PushedRef<'a> {
     local: &'a str,
     id: &'a str,
     remote: &'a str,
@@ -20,12 +20,12 @@ struct Pushed<'a> {
 }
 
 /// Checks what is about to be pushed: lines of `local id remote id`.
-pub(super) fn before_push(facts: &Facts<'_>, call: &Call) -> Result<Said, Failure> {
+pub(super) fn before_push(facts: &HookFacts<'_>, call: &Call) -> Result<HookMessages, Failure> {
     let text = String::from_utf8_lossy(&call.input);
     let parse = |line| {
         let parts: Vec<&str> = str::split(line, ' ').collect();
         if let [local, id, remote, there] = parts[..] {
-            Some(Pushed {
+            Some(PushedRef {
                 local,
                 id,
                 remote,
@@ -35,8 +35,8 @@ pub(super) fn before_push(facts: &Facts<'_>, call: &Call) -> Result<Said, Failur
             None
         }
     };
-    let pushed: Vec<Pushed<'_>> = text.lines().filter_map(parse).collect();
-    let mut said = Said::default();
+    let pushed: Vec<PushedRef<'_>> = text.lines().filter_map(parse).collect();
+    let mut said = HookMessages::default();
     if pushed.is_empty() {
         return Ok(said);
     }
@@ -95,11 +95,11 @@ fn left_behind(tags: Vec<(String, bool)>, remote: &str) -> Vec<String> {
 
 /// Checks one tag of a push; returns false when there was no time for it.
 fn push_tag(
-    facts: &Facts<'_>,
+    facts: &HookFacts<'_>,
     name: &TagName,
-    one: &Pushed<'_>,
+    one: &PushedRef<'_>,
     may_change: bool,
-    said: &mut Said,
+    said: &mut HookMessages,
 ) -> bool {
     let allow = || {
         vec![Hint::say(
@@ -144,7 +144,7 @@ fn push_tag(
 
 /// Returns why a pushed release is broken, with hints.
 fn broken(
-    facts: &Facts<'_>,
+    facts: &HookFacts<'_>,
     name: &TagName,
     release: &Release,
     may_change: bool,
@@ -172,10 +172,10 @@ fn broken(
 /// Checks one branch of a push; returns the release tags that should accompany it but do not, each
 /// with whether its commit was rewritten.
 fn push_branch(
-    facts: &Facts<'_>,
-    one: &Pushed<'_>,
-    pushed: &[Pushed<'_>],
-    said: &mut Said,
+    facts: &HookFacts<'_>,
+    one: &PushedRef<'_>,
+    pushed: &[PushedRef<'_>],
+    said: &mut HookMessages,
 ) -> Result<Vec<(String, bool)>, Failure> {
     let git = &facts.site.git;
     let Ok(new) = one.id.parse::<GitId>() else {

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, ffi::OsStr, os::unix::ffi::OsStrExt, path::Path
 
 use super::{
     Error,
-    place::{Place, Slot},
-    script::{Before, forward, shim},
+    place::{HookFile, HookFolder},
+    script::{PriorHook, forward, shim},
 };
 use crate::{
     base::{Fs, RelPath, fs::read_limited},
@@ -46,7 +46,7 @@ const BEFORE: &str = "before";
 /// Returns the scripts that the folder must have. `there` lists the hooks of the earlier folder.
 pub fn scripts(
     wanted: &HooksWanted,
-    before: Before<'_>,
+    before: PriorHook<'_>,
     there: &[String],
 ) -> BTreeMap<String, Vec<u8>> {
     let is_plain = |name: &&String| {
@@ -80,10 +80,10 @@ pub fn before(fs: &dyn Fs) -> Option<PathBuf> {
 
 /// Returns true when the folder has exactly these scripts.
 pub fn has(fs: &dyn Fs, scripts: &BTreeMap<String, Vec<u8>>) -> Result<bool, Error> {
-    let place = Place { fs };
+    let place = HookFolder { fs };
     let (ours, _) = place.own_names()?;
     let is = |(name, text): (&String, &Vec<u8>)| {
-        Ok::<_, Error>(matches!(place.slot(name)?, Slot::Ours(_, bytes) if bytes == *text))
+        Ok::<_, Error>(matches!(place.slot(name)?, HookFile::Ours(_, bytes) if bytes == *text))
     };
     Ok(ours.len() == scripts.len()
         && scripts
@@ -98,18 +98,18 @@ pub fn has(fs: &dyn Fs, scripts: &BTreeMap<String, Vec<u8>>) -> Result<bool, Err
 pub fn write(
     fs: &dyn Fs,
     scripts: &BTreeMap<String, Vec<u8>>,
-    before: Before<'_>,
+    before: PriorHook<'_>,
 ) -> Result<(), Error> {
-    let place = Place { fs };
+    let place = HookFolder { fs };
     place.sweep()?;
-    let named = if let Before::In(folder) = before {
+    let named = if let PriorHook::In(folder) = before {
         folder.as_os_str().as_bytes()
     } else {
         b""
     };
     place.write(BEFORE, named, 0o644)?;
     for (name, text) in scripts {
-        if !matches!(place.slot(name)?, Slot::Ours(_, bytes) if bytes == *text) {
+        if !matches!(place.slot(name)?, HookFile::Ours(_, bytes) if bytes == *text) {
             place.write(name, text, 0o755)?;
         }
     }
@@ -121,7 +121,7 @@ pub fn write(
 
 /// Removes the scripts. Foreign files in the folder stay.
 pub fn clear(fs: &dyn Fs) -> Result<(), Error> {
-    let place = Place { fs };
+    let place = HookFolder { fs };
     place.sweep()?;
     for name in place.own_names()?.0 {
         place.take(&name)?;

@@ -9,7 +9,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use super::{
     Error,
-    facts::{Facts, Moved},
+    facts::{HookFacts, Moved},
     push, staged,
 };
 use crate::{
@@ -42,7 +42,7 @@ pub struct Call {
 
 /// The output of a hook.
 #[derive(Debug, Default)]
-pub struct Said {
+pub struct HookMessages {
     /// Messages for the user, one line each.
     pub lines: Vec<String>,
     /// Warnings; a strict hook refuses because of them.
@@ -51,7 +51,7 @@ pub struct Said {
     pub refused: Vec<(String, Vec<Hint>)>,
 }
 
-impl Said {
+impl HookMessages {
     /// Returns the lines, or the refusal.
     fn judge(self, event: HookEvent, strict: bool) -> Result<Vec<String>, Failure> {
         let Self {
@@ -78,7 +78,7 @@ impl Said {
 
 /// Runs a hook; returns its messages.
 pub fn run(site: &RepoSite, event: HookEvent, call: &Call) -> Result<Vec<String>, Failure> {
-    let facts = Facts::new(site);
+    let facts = HookFacts::new(site);
     let said = match event {
         HookEvent::PostCommit => after_commit(&facts),
         HookEvent::PostCheckout => after_checkout(&facts, &call.args),
@@ -105,9 +105,9 @@ pub(super) fn few(lines: impl IntoIterator<Item = String>) -> Vec<String> {
 }
 
 /// Reports which tasks changed since their release.
-fn after_commit(facts: &Facts<'_>) -> Result<Said, Failure> {
+fn after_commit(facts: &HookFacts<'_>) -> Result<HookMessages, Failure> {
     let Some(head) = facts.head()? else {
-        return Ok(Said::default());
+        return Ok(HookMessages::default());
     };
     let parent = facts.site.git.commit(&head)?.parents.into_iter().next();
     let mut lines = Vec::new();
@@ -131,23 +131,23 @@ fn after_commit(facts: &Facts<'_>) -> Result<Said, Failure> {
             None => format!("{}: changed after {version}", task.id),
         });
     }
-    Ok(Said {
+    Ok(HookMessages {
         lines: few(lines),
-        ..Said::default()
+        ..HookMessages::default()
     })
 }
 
 /// Reports the effect of a switch to another commit: `previous new flag`.
-fn after_checkout(facts: &Facts<'_>, args: &[OsString]) -> Result<Said, Failure> {
+fn after_checkout(facts: &HookFacts<'_>, args: &[OsString]) -> Result<HookMessages, Failure> {
     let [previous, new, flag, ..] = args else {
-        return Ok(Said::default());
+        return Ok(HookMessages::default());
     };
     let id = |text: &OsString| text.to_str().and_then(|text| text.parse::<GitId>().ok());
     let (Some(previous), Some(new)) = (id(previous), id(new)) else {
-        return Ok(Said::default());
+        return Ok(HookMessages::default());
     };
     if flag != "1" || previous == new {
-        return Ok(Said::default());
+        return Ok(HookMessages::default());
     }
     if is_zero(previous.as_str()) {
         let tasks = facts.site.settings.tasks.len();
@@ -155,25 +155,25 @@ fn after_checkout(facts: &Facts<'_>, args: &[OsString]) -> Result<Said, Failure>
             "{} here; `snapback status` shows which version each has",
             text::count(tasks, "task")
         );
-        return Ok(Said {
+        return Ok(HookMessages {
             lines: (tasks > 0).then_some(line).into_iter().collect(),
-            ..Said::default()
+            ..HookMessages::default()
         });
     }
     between(facts, &previous, &new)
 }
 
 /// Reports the effect of a merge.
-fn after_merge(facts: &Facts<'_>) -> Result<Said, Failure> {
+fn after_merge(facts: &HookFacts<'_>) -> Result<HookMessages, Failure> {
     match (facts.site.git.former_head()?, facts.head()?) {
         (Some(before), Some(after)) => between(facts, &before, &after),
-        _ => Ok(Said::default()),
+        _ => Ok(HookMessages::default()),
     }
 }
 
 /// Reports the differences between two commits to the user of the work tree.
-fn between(facts: &Facts<'_>, before: &GitId, after: &GitId) -> Result<Said, Failure> {
-    let mut said = Said::default();
+fn between(facts: &HookFacts<'_>, before: &GitId, after: &GitId) -> Result<HookMessages, Failure> {
+    let mut said = HookMessages::default();
     match facts.moved(Some(before), after) {
         Ok(moved) => {
             let line = |moved: &Moved<'_>| match &moved.from {
@@ -205,14 +205,14 @@ fn between(facts: &Facts<'_>, before: &GitId, after: &GitId) -> Result<Said, Fai
 }
 
 /// Returns the warning about a held or bad version.
-pub(super) fn held(facts: &Facts<'_>, task: &TaskId, version: &Version) -> Option<String> {
+pub(super) fn held(facts: &HookFacts<'_>, task: &TaskId, version: &Version) -> Option<String> {
     facts.warning(task, version).map(|word| {
         format!("{task} {version} is {word}: `snapback show -t {task} {version}` says more")
     })
 }
 
 /// Reports which releases are on rewritten commits, and records the successors: lines of `old new`.
-fn after_rewrite(facts: &Facts<'_>, input: &[u8]) -> Result<Said, Failure> {
+fn after_rewrite(facts: &HookFacts<'_>, input: &[u8]) -> Result<HookMessages, Failure> {
     let new = rewritten::parse(&String::from_utf8_lossy(input));
     let git = &facts.site.git;
     let known = facts.rewritten();
@@ -252,14 +252,14 @@ fn after_rewrite(facts: &Facts<'_>, input: &[u8]) -> Result<Said, Failure> {
             source,
         })?;
     }
-    Ok(Said {
+    Ok(HookMessages {
         lines: few(lines),
-        ..Said::default()
+        ..HookMessages::default()
     })
 }
 
 /// Returns the snapback tag that a name stands for.
-pub(super) fn tag_of(facts: &Facts<'_>, name: &str) -> Option<TagName> {
+pub(super) fn tag_of(facts: &HookFacts<'_>, name: &str) -> Option<TagName> {
     releases::meaning(&facts.site.git, &facts.site.settings, name)
         .ok()
         .flatten()

@@ -28,7 +28,7 @@ pub enum Whose {
 
 /// The place of the hook that a script runs first.
 #[derive(Debug, Clone, Copy)]
-pub enum Before<'a> {
+pub enum PriorHook<'a> {
     /// Beside the script, under [`kept_name`].
     Beside,
     /// In this folder, under the hook's own name; relative paths start where git works.
@@ -43,7 +43,7 @@ pub fn kept_name(event: &str) -> String {
 }
 
 /// Returns the script that runs the earlier hook, and then snapback.
-pub fn shim(event: HookEvent, program: &Path, before: Before<'_>, strict: bool) -> Vec<u8> {
+pub fn shim(event: HookEvent, program: &Path, before: PriorHook<'_>, strict: bool) -> Vec<u8> {
     let (flag, missing) = if strict {
         (" --strict", "1")
     } else {
@@ -58,22 +58,22 @@ pub fn shim(event: HookEvent, program: &Path, before: Before<'_>, strict: bool) 
 }
 
 /// Returns the script that only runs the earlier hook.
-pub fn forward(name: &str, before: Before<'_>) -> Vec<u8> {
+pub fn forward(name: &str, before: PriorHook<'_>) -> Vec<u8> {
     finish(FORWARD.as_bytes(), name, before)
 }
 
 /// Fills in the parts common to all scripts, the digest last.
-fn finish(text: &[u8], event: &str, before: Before<'_>) -> Vec<u8> {
+fn finish(text: &[u8], event: &str, before: PriorHook<'_>) -> Vec<u8> {
     let before = match before {
-        Before::Beside => format!("${{0%/*}}/{}", kept_name(event)).into_bytes(),
-        Before::In(folder) if folder.is_absolute() => quoted(folder.join(event).as_os_str()),
+        PriorHook::Beside => format!("${{0%/*}}/{}", kept_name(event)).into_bytes(),
+        PriorHook::In(folder) if folder.is_absolute() => quoted(folder.join(event).as_os_str()),
         // For a new work tree git starts the hook there, but has looked it up in its own working
         // folder.
-        Before::In(folder) => {
+        PriorHook::In(folder) => {
             let there = br#"; [ -f "$before" ] || before=$(readlink "/proc/$PPID/cwd" 2>/dev/null || echo .)/$before"#;
             [quoted(folder.join(event).as_os_str()), there.to_vec()].concat()
         }
-        Before::Usual => format!("${{0%/*}}/../../hooks/{event}").into_bytes(),
+        PriorHook::Usual => format!("${{0%/*}}/../../hooks/{event}").into_bytes(),
     };
     let text = text.replace("@event@", event).replace("@before@", before);
     let digest = Digest::of(&text).to_string();
@@ -142,10 +142,10 @@ mod tests {
         let program = Path::new("/opt/it's here/snapback");
         for event in HookEvent::ALL {
             for before in [
-                Before::Beside,
-                Before::In(Path::new(".husky/_")),
-                Before::In(Path::new("/h")),
-                Before::Usual,
+                PriorHook::Beside,
+                PriorHook::In(Path::new(".husky/_")),
+                PriorHook::In(Path::new("/h")),
+                PriorHook::Usual,
             ] {
                 let text = shim(event, program, before, false);
                 assert_eq!(whose(&text), Whose::Ours(event.name().into()));
@@ -167,7 +167,7 @@ mod tests {
             }
         }
         assert_eq!(
-            whose(&forward("update", Before::Usual)),
+            whose(&forward("update", PriorHook::Usual)),
             Whose::Ours("update".into())
         );
         for foreign in [

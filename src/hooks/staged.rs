@@ -4,7 +4,7 @@
 
 use std::{ffi::OsStr, path::Path};
 
-use super::{facts::Facts, run::Said};
+use super::{facts::HookFacts, run::HookMessages};
 use crate::{
     base::{Failure, RelPath, fs::read_limited, text},
     catalog::registry as read,
@@ -14,8 +14,11 @@ use crate::{
 };
 
 /// Checks for manual changes to files that releases consist of.
-pub fn before_commit(facts: &Facts<'_>, index: Option<&OsStr>) -> Result<Said, Failure> {
-    let mut said = Said::default();
+pub fn before_commit(
+    facts: &HookFacts<'_>,
+    index: Option<&OsStr>,
+) -> Result<HookMessages, Failure> {
+    let mut said = HookMessages::default();
     if facts.head()?.is_none() {
         return Ok(said);
     }
@@ -45,10 +48,10 @@ pub fn before_commit(facts: &Facts<'_>, index: Option<&OsStr>) -> Result<Said, F
 
 /// Warns of versions edited by hand in the registry.
 fn look_at_registry(
-    facts: &Facts<'_>,
+    facts: &HookFacts<'_>,
     old: Option<&Registry>,
     new: &Registry,
-    said: &mut Said,
+    said: &mut HookMessages,
 ) -> Result<(), Failure> {
     for task in facts.site.settings.tasks.iter().map(|task| &task.id) {
         let before = old.and_then(|old| old.version(task).ok().flatten());
@@ -73,11 +76,11 @@ fn look_at_registry(
 
 /// Checks a commit's message, and adds the task's name if exactly one is affected.
 pub fn message(
-    facts: &Facts<'_>,
+    facts: &HookFacts<'_>,
     file: Option<&Path>,
     index: Option<&OsStr>,
-) -> Result<Said, Failure> {
-    let mut said = Said::default();
+) -> Result<HookMessages, Failure> {
+    let mut said = HookMessages::default();
     let Some(file) = file else { return Ok(said) };
     let file = facts.site.git.work_tree().join(file);
     let first = first_line(&file)?;

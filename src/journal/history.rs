@@ -11,9 +11,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Error, Log, Record,
+    Error, JournalRecord, Log,
     log::{self, folder},
-    status::{self, Phase},
+    status::{self, OperationPhase},
 };
 use crate::{
     base::{Fs, RelPath, fs::is_temp, random},
@@ -21,21 +21,21 @@ use crate::{
 };
 
 /// An operation in a list, with its phase.
-pub struct Listed {
+pub struct OperationState {
     /// The summary shown.
     pub summary: Summary,
     /// Its current phase.
-    pub phase: Phase,
+    pub phase: OperationPhase,
     /// The kind of failure that reversed it, if its audit line was still owed at its end.
     pub owed: Option<String>,
 }
 
 /// An operation and its status.
-pub struct Found {
+pub struct OpenOperation {
     /// Its plan.
     pub operation: Operation,
     /// Its current phase.
-    pub phase: Phase,
+    pub phase: OperationPhase,
     /// True when the commit point was passed.
     pub committed: bool,
     /// Its journal.
@@ -69,12 +69,12 @@ pub fn next_counter(fs: &dyn Fs) -> Result<u64, Error> {
 }
 
 /// Reads an operation; `None` when it crashed before its intent was written.
-pub fn open(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<Found>, Error> {
+pub fn open(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<OpenOperation>, Error> {
     let Some((log, operation)) = Log::open(fs.clone(), id)? else {
         return Ok(None);
     };
     let standing = status::of(log.records()).map_err(|why| Error::Damaged(id.clone(), why))?;
-    Ok(Some(Found {
+    Ok(Some(OpenOperation {
         operation,
         phase: standing.phase,
         committed: standing.committed,
@@ -84,24 +84,24 @@ pub fn open(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<Found>, Error> {
 
 /// Reads the summary of an operation; `None` when it crashed before its intent was written. Reads
 /// the plan only for a journal of an earlier version, which wrote no summary.
-pub fn summary(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<Listed>, Error> {
+pub fn summary(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<OperationState>, Error> {
     let Some((_, chain)) = log::read(&**fs, id)? else {
         return Ok(None);
     };
     let phase = status::of(&chain.records)
         .map_err(|why| Error::Damaged(id.clone(), why))?
         .phase;
-    let owed = owed_in(&chain.records);
+    let owed = missing_line_in(&chain.records);
     match chain.records.into_iter().next() {
-        Some(Record::Begin {
+        Some(JournalRecord::Begin {
             summary: Some(summary),
             ..
-        }) if summary.about.id == *id => Ok(Some(Listed {
+        }) if summary.about.id == *id => Ok(Some(OperationState {
             summary: *summary,
             phase,
             owed,
         })),
-        _ => Ok(open(fs, id)?.map(|found| Listed {
+        _ => Ok(open(fs, id)?.map(|found| OperationState {
             summary: (&found.operation).into(),
             phase: found.phase,
             owed,
@@ -122,21 +122,26 @@ pub fn written(fs: &dyn Fs, id: &OpId) -> Result<Option<Timestamp>, Error> {
 }
 
 /// Returns the failure kind of an operation whose audit line was owed when it ended.
-fn owed_in(records: &[Record]) -> Option<String> {
+fn missing_line_in(records: &[JournalRecord]) -> Option<String> {
     let owed = records.iter().rev().take(2).find_map(|record| {
-        if let Record::Owed { error } = record {
+        if let JournalRecord::Owed { error } = record {
             Some(error)
         } else {
             None
         }
     });
-    owed.filter(|_| matches!(records.last(), Some(Record::Finished { done: false })))
-        .cloned()
+    owed.filter(|_| {
+        matches!(
+            records.last(),
+            Some(JournalRecord::Finished { done: false })
+        )
+    })
+    .cloned()
 }
 
 /// Returns the newest operation if its audit line was owed at its end. Only the newest can owe one:
 /// no operation begins before the line is written.
-pub fn owed(fs: &Arc<dyn Fs>) -> Result<Option<Listed>, Error> {
+pub fn missing_audit_line(fs: &Arc<dyn Fs>) -> Result<Option<OperationState>, Error> {
     for id in ids(&**fs)?.iter().rev() {
         if let Some(listed) = summary(fs, id)? {
             return Ok(Some(listed).filter(|listed| listed.owed.is_some()));
@@ -146,12 +151,12 @@ pub fn owed(fs: &Arc<dyn Fs>) -> Result<Option<Listed>, Error> {
 }
 
 /// Returns the unfinished operation, if there is one.
-pub fn unfinished(fs: &Arc<dyn Fs>) -> Result<Option<Found>, Error> {
+pub fn unfinished(fs: &Arc<dyn Fs>) -> Result<Option<OpenOperation>, Error> {
     for id in ids(&**fs)?.iter().rev() {
         match summary(fs, id)? {
             None => {}
-            Some(Listed {
-                phase: Phase::Finished { .. },
+            Some(OperationState {
+                phase: OperationPhase::Finished { .. },
                 ..
             }) => return Ok(None),
             Some(_) => return open(fs, id),
@@ -203,7 +208,7 @@ pub fn find(fs: &dyn Fs, text: &str) -> Result<OpId, Error> {
                 continue;
             };
             if status::of(&chain.records)
-                .is_ok_and(|standing| standing.phase == (Phase::Finished { done: true }))
+                .is_ok_and(|standing| standing.phase == (OperationPhase::Finished { done: true }))
             {
                 return Ok(id.clone());
             }
@@ -227,8 +232,8 @@ pub fn newest(
     fs: &Arc<dyn Fs>,
     task: &TaskId,
     after: u64,
-    wanted: impl Fn(&Listed) -> bool,
-) -> Result<Option<Listed>, Error> {
+    wanted: impl Fn(&OperationState) -> bool,
+) -> Result<Option<OperationState>, Error> {
     let ids = ids(&**fs)?;
     for id in ids.iter().rev().take_while(|id| id.counter() > after) {
         if let Some(listed) = summary(fs, id)?
@@ -277,7 +282,7 @@ mod tests {
             (listed.summary, listed.phase),
             (
                 expected.clone(),
-                Phase::Forward {
+                OperationPhase::Forward {
                     done: 0,
                     started: None
                 }
@@ -293,7 +298,7 @@ mod tests {
             fs.create(name, 0o600).unwrap().write_all(bytes).unwrap();
         };
         put(&plan, &bytes);
-        let first = Record::Begin {
+        let first = JournalRecord::Begin {
             plan: crate::base::Digest::of(&bytes),
             summary: None,
         };

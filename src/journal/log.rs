@@ -33,7 +33,7 @@ pub const SYNC_POINTS: [SyncPoint; 4] = [PLAN_FILE, JOURNAL_FILE, RECORD, JOURNA
 /// One record of a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "record")]
-pub enum Record {
+pub enum JournalRecord {
     /// The intent: from here on the operation exists.
     Begin {
         /// SHA-256 of `plan.json`.
@@ -89,7 +89,7 @@ pub enum Record {
     },
 }
 
-impl Record {
+impl JournalRecord {
     /// Returns its name.
     pub fn word(&self) -> &'static str {
         match self {
@@ -115,18 +115,18 @@ pub struct Log {
     op: OpId,
     dir: RelPath,
     last: String,
-    records: Vec<Record>,
+    records: Vec<JournalRecord>,
     /// The lines of written records.
     lines: Vec<u8>,
     /// The lines of noted records, which are written with the next appended record.
     noted: Vec<u8>,
     /// The state of the file.
-    file: Known,
+    file: LogFileState,
 }
 
 /// The state of a journal's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known {
+enum LogFileState {
     /// It holds exactly the records, durably.
     Settled,
     /// It was read: its end may be torn, or not on disk yet.
@@ -141,11 +141,11 @@ pub fn folder(op: &OpId) -> RelPath {
 }
 
 /// The lines of a journal, and its records.
-pub(super) type Journal = (Vec<u8>, chain::Chain<Record>);
+pub(super) type JournalLines = (Vec<u8>, chain::Chain<JournalRecord>);
 
 /// Reads the lines and records of an operation's journal, without its plan. `None` when it crashed
 /// before the intent was written.
-pub(super) fn read(fs: &dyn Fs, op: &OpId) -> Result<Option<Journal>, Error> {
+pub(super) fn read(fs: &dyn Fs, op: &OpId) -> Result<Option<JournalLines>, Error> {
     let path = folder(op).join("journal.jsonl");
     let failed = |error| Error::Read(op.clone(), error);
     if fs.stat(&path).map_err(failed)?.is_none() {
@@ -165,7 +165,7 @@ impl Log {
         let dir = folder(&op);
         reserve::fill(&*fs).map_err(failed)?;
         create_dir_all(&*fs, &dir, 0o700).map_err(failed)?;
-        let first = Record::Begin {
+        let first = JournalRecord::Begin {
             plan: Digest::of(&plan),
             summary: Some(Box::new(operation.into())),
         };
@@ -196,7 +196,7 @@ impl Log {
             records: vec![first],
             lines: line.into_bytes(),
             noted: Vec::new(),
-            file: Known::Settled,
+            file: LogFileState::Settled,
         })
     }
 
@@ -219,7 +219,7 @@ impl Log {
         let plan = read_limited(&*fs, &dir.join("plan.json"), LIMIT).map_err(failed)?;
         let damaged = |why: &str| Error::Damaged(op.clone(), why.to_string());
         match records.first() {
-            Some(Record::Begin { plan: digest, .. }) if *digest == Digest::of(&plan) => {}
+            Some(JournalRecord::Begin { plan: digest, .. }) if *digest == Digest::of(&plan) => {}
             _ => return Err(damaged("its plan is not the one that was begun")),
         }
         let operation: Operation =
@@ -234,7 +234,7 @@ impl Log {
                 records,
                 lines,
                 noted: Vec::new(),
-                file: Known::Read,
+                file: LogFileState::Read,
             },
             operation,
         )))
@@ -244,9 +244,9 @@ impl Log {
     /// have left records that are not yet on disk, or half a record.
     pub fn settle(&mut self) -> Result<(), Error> {
         match self.file {
-            Known::Settled => return Ok(()),
-            Known::Read => {}
-            Known::Lost => {
+            LogFileState::Settled => return Ok(()),
+            LogFileState::Read => {}
+            LogFileState::Lost => {
                 return Err(Error::Write(
                     self.op.clone(),
                     io::Error::other("an earlier write failed"),
@@ -262,7 +262,7 @@ impl Log {
 
     /// Appends a record; it is durable on return. After an error the record is not in the journal
     /// and others can follow; if even that could not be ensured, all later calls fail.
-    pub fn append(&mut self, record: Record) -> Result<(), Error> {
+    pub fn append(&mut self, record: JournalRecord) -> Result<(), Error> {
         let (line, last) = chain::render(&self.last, &record);
         self.write_all(&line)?;
         self.last = last;
@@ -271,7 +271,7 @@ impl Log {
     }
 
     /// Notes a record that may be lost: it is written and synced together with the next one.
-    pub fn note(&mut self, record: Record) {
+    pub fn note(&mut self, record: JournalRecord) {
         let (line, last) = chain::render(&self.last, &record);
         self.noted.extend_from_slice(line.as_bytes());
         self.last = last;
@@ -292,7 +292,7 @@ impl Log {
         self.settle()?;
         let lines = [&self.noted, line.as_bytes()].concat();
         match self.write(&lines) {
-            Err(error) if is_disk_full(&error) && self.file == Known::Settled => {
+            Err(error) if is_disk_full(&error) && self.file == LogFileState::Settled => {
                 self.free_reserve();
                 self.write(&lines)
             }
@@ -321,14 +321,14 @@ impl Log {
         if let Err(error) = &result {
             let full = is_disk_full(error);
             if self.replace().is_err() && !(full && self.free_reserve() && self.replace().is_ok()) {
-                self.file = Known::Lost;
+                self.file = LogFileState::Lost;
             }
         }
         result
     }
 
     /// Returns the records so far, oldest first.
-    pub fn records(&self) -> &[Record] {
+    pub fn records(&self) -> &[JournalRecord] {
         &self.records
     }
 
@@ -347,7 +347,7 @@ impl Log {
             0o600,
             points,
         )?;
-        self.file = Known::Settled;
+        self.file = LogFileState::Settled;
         Ok(())
     }
 }

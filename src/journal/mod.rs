@@ -21,9 +21,9 @@ use crate::{
     model::{Advice, OpId},
 };
 
-pub use log::{Log, Record, SYNC_POINTS};
-pub use runner::{Ended, Ending, Runner, Witness};
-pub use status::{Phase, of as status_of};
+pub use log::{JournalRecord, Log, SYNC_POINTS};
+pub use runner::{Ending, Recorder, RunEnd, Runner};
+pub use status::{OperationPhase, of as status_of};
 
 /// A step of an operation: applies and undoes one kind of change.
 ///

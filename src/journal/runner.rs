@@ -1,14 +1,14 @@
 //! Runs the steps of an operation forward, backward, and onward after a crash.
 
 use super::{
-    Error, JournalStep, Log, Record,
-    status::{self, Phase},
+    Error, JournalRecord, JournalStep, Log,
+    status::{self, OperationPhase},
 };
 use crate::base::Failure;
 
 /// The outcome of a run.
 #[derive(Debug)]
-pub enum Ended {
+pub enum RunEnd {
     /// All steps are done.
     Done,
     /// A step failed and everything was undone; the reason.
@@ -29,13 +29,13 @@ pub enum Ending<'f> {
 }
 
 /// Records the end of an operation; may be called again after a crash.
-pub type Witness<'a> = Box<dyn FnMut(Ending<'_>) -> Result<(), Failure> + 'a>;
+pub type Recorder<'a> = Box<dyn FnMut(Ending<'_>) -> Result<(), Failure> + 'a>;
 
 /// Runs one operation.
 pub struct Runner<'a> {
     log: Log,
     steps: Vec<Box<dyn JournalStep + 'a>>,
-    witness: Option<Witness<'a>>,
+    witness: Option<Recorder<'a>>,
 }
 
 impl<'a> Runner<'a> {
@@ -50,7 +50,7 @@ impl<'a> Runner<'a> {
 
     /// Adds a recorder, called just before the last record. If it fails, an operation that is done
     /// stays unfinished; a reversed one finishes anyway, and the line is owed.
-    pub fn witnessed(mut self, witness: Witness<'a>) -> Self {
+    pub fn recorded_by(mut self, witness: Recorder<'a>) -> Self {
         self.witness = Some(witness);
         self
     }
@@ -58,23 +58,25 @@ impl<'a> Runner<'a> {
     /// Continues from the operation's current status: forward, or backward if it was reversed or is
     /// stuck. Reverses when a step fails before the commit point. After the commit point a failure
     /// is returned and the operation stays unfinished: it can be resumed.
-    pub fn run(mut self) -> Result<Ended, Failure> {
+    pub fn run(mut self) -> Result<RunEnd, Failure> {
         let standing = self.standing()?;
-        if !matches!(standing.phase, Phase::Finished { .. }) {
+        if !matches!(standing.phase, OperationPhase::Finished { .. }) {
             self.log.settle()?;
         }
         match standing.phase {
-            Phase::Forward { done, started } => self.forward(done, started, standing.committed),
-            Phase::Backward { left, why } => {
+            OperationPhase::Forward { done, started } => {
+                self.forward(done, started, standing.committed)
+            }
+            OperationPhase::Backward { left, why } => {
                 self.backward(left, &standing.prepared, Reason(why).into())
             }
-            Phase::Finished { done: true } => Ok(Ended::Done),
-            Phase::Finished { done: false } => {
-                Ok(Ended::Undone(Reason("it was taken back".into()).into()))
+            OperationPhase::Finished { done: true } => Ok(RunEnd::Done),
+            OperationPhase::Finished { done: false } => {
+                Ok(RunEnd::Undone(Reason("it was taken back".into()).into()))
             }
             // A stuck operation has one way out, and the caller asks for it.
-            Phase::Stuck { step, why } => {
-                self.log.append(Record::TriedAgain)?;
+            OperationPhase::Stuck { step, why } => {
+                self.log.append(JournalRecord::TriedAgain)?;
                 self.backward(step + 1, &standing.prepared, Reason(why).into())
             }
         }
@@ -82,18 +84,19 @@ impl<'a> Runner<'a> {
 
     /// Reverses from the operation's current status. Past the commit point it goes forward instead,
     /// and ends as `Done`.
-    pub fn abort(mut self, why: &str) -> Result<Ended, Failure> {
+    pub fn abort(mut self, why: &str) -> Result<RunEnd, Failure> {
         let standing = self.standing()?;
         let is_passed = self.ends_done(true)?;
-        if !matches!(standing.phase, Phase::Finished { .. }) {
+        if !matches!(standing.phase, OperationPhase::Finished { .. }) {
             self.log.settle()?;
         }
         match standing.phase {
-            Phase::Forward { done, started } if is_passed => {
+            OperationPhase::Forward { done, started } if is_passed => {
                 self.forward(done, started, standing.committed)
             }
-            Phase::Forward { .. } => {
-                self.log.append(Record::TurnedBack { why: why.into() })?;
+            OperationPhase::Forward { .. } => {
+                self.log
+                    .append(JournalRecord::TurnedBack { why: why.into() })?;
                 self.backward(
                     standing.prepared.len(),
                     &standing.prepared,
@@ -108,11 +111,11 @@ impl<'a> Runner<'a> {
     pub fn ends_done(&self, aborted: bool) -> Result<bool, Failure> {
         let standing = self.standing()?;
         Ok(match standing.phase {
-            Phase::Forward { done, started } => {
+            OperationPhase::Forward { done, started } => {
                 !aborted || standing.committed || self.is_passed(done, started.is_some())?
             }
-            Phase::Finished { done } => done,
-            Phase::Backward { .. } | Phase::Stuck { .. } => false,
+            OperationPhase::Finished { done } => done,
+            OperationPhase::Backward { .. } | OperationPhase::Stuck { .. } => false,
         })
     }
 
@@ -125,7 +128,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Returns the current status.
-    fn standing(&self) -> Result<status::Standing, Error> {
+    fn standing(&self) -> Result<status::Progression, Error> {
         status::of(self.log.records()).map_err(|why| Error::Damaged(self.log.op().clone(), why))
     }
 
@@ -135,7 +138,7 @@ impl<'a> Runner<'a> {
         done: usize,
         mut started: Option<serde_json::Value>,
         mut committed: bool,
-    ) -> Result<Ended, Failure> {
+    ) -> Result<RunEnd, Failure> {
         for at in done..self.steps.len() {
             match self.apply(at, started.take(), committed) {
                 Ok(()) => committed |= self.steps[at].is_commit_point(),
@@ -144,7 +147,7 @@ impl<'a> Runner<'a> {
                 Err(failure) => {
                     // A commit point that failed half-way undoes its own part in its undo.
                     let prepared = self.standing()?.prepared;
-                    self.log.append(Record::TurnedBack {
+                    self.log.append(JournalRecord::TurnedBack {
                         why: failure.to_string(),
                     })?;
                     return self.backward(prepared.len(), &prepared, failure);
@@ -158,8 +161,8 @@ impl<'a> Runner<'a> {
             with_reserve(&self.log, || step.finish(prepared))?;
         }
         self.say(Ending::Done)?;
-        self.log.append(Record::Finished { done: true })?;
-        Ok(Ended::Done)
+        self.log.append(JournalRecord::Finished { done: true })?;
+        Ok(RunEnd::Done)
     }
 
     /// Calls the recorder.
@@ -183,7 +186,7 @@ impl<'a> Runner<'a> {
             prepared
         } else {
             let prepared = step.prepare()?;
-            self.log.append(Record::Started {
+            self.log.append(JournalRecord::Started {
                 step: at,
                 prepared: prepared.clone(),
             })?;
@@ -196,7 +199,7 @@ impl<'a> Runner<'a> {
         }
         // Applying it again is harmless, and a passed commit point is detected without its record,
         // so this record needs to be only as durable as the next one.
-        self.log.note(Record::Done {
+        self.log.note(JournalRecord::Done {
             step: at,
             commit_point: self.steps[at].is_commit_point(),
         });
@@ -209,27 +212,27 @@ impl<'a> Runner<'a> {
         left: usize,
         prepared: &[serde_json::Value],
         reason: Failure,
-    ) -> Result<Ended, Failure> {
+    ) -> Result<RunEnd, Failure> {
         for at in (0..left).rev() {
             if let Err(failure) = with_reserve(&self.log, || self.steps[at].undo(&prepared[at])) {
                 let why = failure.to_string();
-                self.log.append(Record::Stuck {
+                self.log.append(JournalRecord::Stuck {
                     step: at,
                     why: why.clone(),
                 })?;
                 // Not finished yet: the line that matters is written at the end.
                 let _ = self.say(Ending::Stuck);
-                return Ok(Ended::Stuck(self.stuck(at, why)));
+                return Ok(RunEnd::Stuck(self.stuck(at, why)));
             }
-            self.log.append(Record::Undone { step: at })?;
+            self.log.append(JournalRecord::Undone { step: at })?;
         }
         if self.say(Ending::Undone(&reason)).is_err() {
-            self.log.append(Record::Owed {
+            self.log.append(JournalRecord::Owed {
                 error: reason.kind().word().into(),
             })?;
         }
-        self.log.append(Record::Finished { done: false })?;
-        Ok(Ended::Undone(reason))
+        self.log.append(JournalRecord::Finished { done: false })?;
+        Ok(RunEnd::Undone(reason))
     }
 
     /// Builds the error for a stuck operation.

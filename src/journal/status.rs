@@ -1,10 +1,10 @@
 //! Derives an operation's status from its journal's records, as a pure function.
 
-use super::Record;
+use super::JournalRecord;
 
 /// What remains to be done with an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Phase {
+pub enum OperationPhase {
     /// Going forward: this many steps are done; `started` holds the before-image of the next one if
     /// it may be partly applied.
     Forward {
@@ -36,9 +36,9 @@ pub enum Phase {
 
 /// The operation's status and the before-images of its started steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct Progression {
     /// The current phase.
-    pub phase: Phase,
+    pub phase: OperationPhase,
     /// The before-images, in the order of the steps.
     pub prepared: Vec<serde_json::Value>,
     /// True when the commit point was passed: it can only go forward.
@@ -47,9 +47,9 @@ pub struct Standing {
 
 /// Derives the status from the records, oldest first. Fails with the first record that cannot
 /// follow its predecessors.
-pub fn of(records: &[Record]) -> Result<Standing, String> {
-    let mut standing = Standing {
-        phase: Phase::Forward {
+pub fn of(records: &[JournalRecord]) -> Result<Progression, String> {
+    let mut standing = Progression {
+        phase: OperationPhase::Forward {
             done: 0,
             started: None,
         },
@@ -58,8 +58,8 @@ pub fn of(records: &[Record]) -> Result<Standing, String> {
     };
     for (at, record) in records.iter().enumerate() {
         match (at, record) {
-            (0, Record::Begin { .. }) => continue,
-            (0, _) | (_, Record::Begin { .. }) => {
+            (0, JournalRecord::Begin { .. }) => continue,
+            (0, _) | (_, JournalRecord::Begin { .. }) => {
                 return Err(format!(
                     "record {at} ({}) cannot stand there",
                     record.word()
@@ -74,65 +74,71 @@ pub fn of(records: &[Record]) -> Result<Standing, String> {
 }
 
 /// Performs one transition; `None` when the record cannot follow.
-fn next(mut now: Standing, record: &Record) -> Option<Standing> {
+fn next(mut now: Progression, record: &JournalRecord) -> Option<Progression> {
     now.phase = match (now.phase, record) {
         (
-            Phase::Forward {
+            OperationPhase::Forward {
                 done,
                 started: None,
             },
-            Record::Started { step, prepared },
+            JournalRecord::Started { step, prepared },
         ) if *step == done => {
             now.prepared.push(prepared.clone());
-            Phase::Forward {
+            OperationPhase::Forward {
                 done,
                 started: Some(prepared.clone()),
             }
         }
         (
-            Phase::Forward {
+            OperationPhase::Forward {
                 done,
                 started: Some(_),
             },
-            Record::Done { step, commit_point },
+            JournalRecord::Done { step, commit_point },
         ) if *step == done => {
             now.committed |= commit_point;
-            Phase::Forward {
+            OperationPhase::Forward {
                 done: done + 1,
                 started: None,
             }
         }
-        (Phase::Forward { .. }, Record::TurnedBack { why }) if !now.committed => Phase::Backward {
-            left: now.prepared.len(),
-            why: why.clone(),
-        },
-        (Phase::Backward { left, why }, Record::Undone { step })
+        (OperationPhase::Forward { .. }, JournalRecord::TurnedBack { why }) if !now.committed => {
+            OperationPhase::Backward {
+                left: now.prepared.len(),
+                why: why.clone(),
+            }
+        }
+        (OperationPhase::Backward { left, why }, JournalRecord::Undone { step })
             if left > 0 && *step == left - 1 =>
         {
-            Phase::Backward {
+            OperationPhase::Backward {
                 left: left - 1,
                 why,
             }
         }
-        (Phase::Backward { left, .. }, Record::Stuck { step, why })
+        (OperationPhase::Backward { left, .. }, JournalRecord::Stuck { step, why })
             if left > 0 && *step == left - 1 =>
         {
-            Phase::Stuck {
+            OperationPhase::Stuck {
                 step: *step,
                 why: why.clone(),
             }
         }
         // A person fixed the cause and asked for a retry.
-        (Phase::Stuck { step, why }, Record::TriedAgain) => Phase::Backward {
-            left: step + 1,
-            why,
-        },
-        (Phase::Backward { left: 0, why }, Record::Owed { .. }) => Phase::Backward { left: 0, why },
-        (Phase::Forward { started: None, .. }, Record::Finished { done: true }) => {
-            Phase::Finished { done: true }
+        (OperationPhase::Stuck { step, why }, JournalRecord::TriedAgain) => {
+            OperationPhase::Backward {
+                left: step + 1,
+                why,
+            }
         }
-        (Phase::Backward { left: 0, .. }, Record::Finished { done: false }) => {
-            Phase::Finished { done: false }
+        (OperationPhase::Backward { left: 0, why }, JournalRecord::Owed { .. }) => {
+            OperationPhase::Backward { left: 0, why }
+        }
+        (OperationPhase::Forward { started: None, .. }, JournalRecord::Finished { done: true }) => {
+            OperationPhase::Finished { done: true }
+        }
+        (OperationPhase::Backward { left: 0, .. }, JournalRecord::Finished { done: false }) => {
+            OperationPhase::Finished { done: false }
         }
         _ => return None,
     };
@@ -146,26 +152,26 @@ mod tests {
     use super::*;
     use crate::base::Digest;
 
-    fn begin() -> Record {
-        Record::Begin {
+    fn begin() -> JournalRecord {
+        JournalRecord::Begin {
             plan: Digest::of(b"plan"),
             summary: None,
         }
     }
 
-    fn started(step: usize) -> Record {
-        Record::Started {
+    fn started(step: usize) -> JournalRecord {
+        JournalRecord::Started {
             step,
             prepared: Value::from(step),
         }
     }
 
-    fn done(step: usize, commit_point: bool) -> Record {
-        Record::Done { step, commit_point }
+    fn done(step: usize, commit_point: bool) -> JournalRecord {
+        JournalRecord::Done { step, commit_point }
     }
 
-    fn back() -> Record {
-        Record::TurnedBack { why: "no".into() }
+    fn back() -> JournalRecord {
+        JournalRecord::TurnedBack { why: "no".into() }
     }
 
     #[test]
@@ -176,10 +182,10 @@ mod tests {
             done(0, false),
             started(1),
             done(1, true),
-            Record::Finished { done: true },
+            JournalRecord::Finished { done: true },
         ];
         let standing = of(&records).expect("they follow each other");
-        assert_eq!(standing.phase, Phase::Finished { done: true });
+        assert_eq!(standing.phase, OperationPhase::Finished { done: true });
         assert!(standing.committed);
     }
 
@@ -191,8 +197,8 @@ mod tests {
             done(0, false),
             started(1),
             back(),
-            Record::Undone { step: 1 },
-            Record::Undone { step: 0 },
+            JournalRecord::Undone { step: 1 },
+            JournalRecord::Undone { step: 0 },
         ];
         for n in 0..=records.len() {
             assert!(of(&records[..n]).is_ok(), "{n}");
@@ -200,7 +206,7 @@ mod tests {
         let standing = of(&records[..5]).expect("they follow each other");
         assert_eq!(
             standing.phase,
-            Phase::Backward {
+            OperationPhase::Backward {
                 left: 2,
                 why: "no".into()
             },
@@ -216,9 +222,9 @@ mod tests {
             vec![begin(), done(0, false)],
             vec![begin(), started(1)],
             vec![begin(), started(0), done(0, true), back()],
-            vec![begin(), started(0), Record::Finished { done: true }],
-            vec![begin(), back(), Record::Undone { step: 0 }],
-            vec![begin(), Record::Finished { done: true }, started(0)],
+            vec![begin(), started(0), JournalRecord::Finished { done: true }],
+            vec![begin(), back(), JournalRecord::Undone { step: 0 }],
+            vec![begin(), JournalRecord::Finished { done: true }, started(0)],
         ] {
             assert!(of(&records).is_err(), "{records:?}");
         }
@@ -230,14 +236,14 @@ mod tests {
             begin(),
             started(0),
             back(),
-            Record::Stuck {
+            JournalRecord::Stuck {
                 step: 0,
                 why: "disk".into(),
             },
         ];
         assert_eq!(
             of(&records).expect("they follow").phase,
-            Phase::Stuck {
+            OperationPhase::Stuck {
                 step: 0,
                 why: "disk".into()
             }
@@ -245,15 +251,15 @@ mod tests {
         let again = [
             &records[..],
             &[
-                Record::TriedAgain,
-                Record::Undone { step: 0 },
-                Record::Finished { done: false },
+                JournalRecord::TriedAgain,
+                JournalRecord::Undone { step: 0 },
+                JournalRecord::Finished { done: false },
             ],
         ]
         .concat();
         assert_eq!(
             of(&again).expect("they follow").phase,
-            Phase::Finished { done: false }
+            OperationPhase::Finished { done: false }
         );
     }
 }

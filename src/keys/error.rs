@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use crate::{
     base::{Fault, Hint, Kind},
     model::{Advice, signature::KeyId},
-    records::private::Refusal,
+    records::private::NotPrivate,
 };
 
 /// Errors that prevent the use of keys.
@@ -55,17 +55,17 @@ pub enum Error {
     },
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
+impl From<NotPrivate> for Error {
+    fn from(refusal: NotPrivate) -> Self {
         match refusal {
-            Refusal::Inside(path) => Self::PlaceInside(path),
-            Refusal::NotSafe { path, why, mode } => Self::NotSafe { path, why, mode },
-            Refusal::TooLarge(path) => Self::NotSafe {
+            NotPrivate::Inside(path) => Self::PlaceInside(path),
+            NotPrivate::NotSafe { path, why, mode } => Self::NotSafe { path, why, mode },
+            NotPrivate::TooLarge(path) => Self::NotSafe {
                 path,
                 why: "it is too large",
                 mode: "600",
             },
-            Refusal::File { path, source } => Self::File { path, source },
+            NotPrivate::File { path, source } => Self::File { path, source },
         }
     }
 }

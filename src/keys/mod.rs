@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::random,
-    model::signature::{Judgement, KeyId, ManifestSignature, Signer, State},
+    model::signature::{KeyId, ManifestSignature, SignatureJudgement, SignatureState, Signer},
     records::{
         JsonRecord, LockWait, PrivateFolder, RecordLock,
         private::{AccessRule, OTHERS_DO_NOT_WRITE},
@@ -264,13 +264,13 @@ impl<'a> Keys<'a> {
         &self,
         signature: &ManifestSignature,
         manifest: &[u8],
-    ) -> (Judgement, Option<Signer>) {
+    ) -> (SignatureJudgement, Option<Signer>) {
         let signers = match self.signers() {
             Ok(signers) => signers,
             Err(error) => {
                 return (
-                    Judgement::only(
-                        State::Unjudged,
+                    SignatureJudgement::only(
+                        SignatureState::Unjudged,
                         crate::base::Failure::from(error).chain().join(": "),
                     ),
                     None,
@@ -278,7 +278,7 @@ impl<'a> Keys<'a> {
             }
         };
         let key = Some(signature.key.to_string());
-        let judgement = |state, signer: Option<&Signer>, why: &str| Judgement {
+        let judgement = |state, signer: Option<&Signer>, why: &str| SignatureJudgement {
             state,
             signer: signer.map(|signer| crate::base::text::escape(signer.name.as_bytes())),
             key: key.clone(),
@@ -290,7 +290,7 @@ impl<'a> Keys<'a> {
         else {
             return (
                 judgement(
-                    State::UnknownKey,
+                    SignatureState::UnknownKey,
                     None,
                     "its key is not among those allowed here: `snapback keys list`",
                 ),
@@ -299,14 +299,18 @@ impl<'a> Keys<'a> {
         };
         let found = if !dsse::holds(&signer.key, signature, dsse::MANIFEST, manifest) {
             judgement(
-                State::Bad,
+                SignatureState::Bad,
                 Some(&signer),
                 "it was not made over these bytes",
             )
         } else if signer.revoked.is_some() {
-            judgement(State::Revoked, Some(&signer), "its key was revoked")
+            judgement(
+                SignatureState::Revoked,
+                Some(&signer),
+                "its key was revoked",
+            )
         } else {
-            judgement(State::Good, Some(&signer), "ed25519")
+            judgement(SignatureState::Good, Some(&signer), "ed25519")
         };
         (found, Some(signer))
     }

@@ -99,7 +99,7 @@ fn a_key_is_made_once_private_and_allowed() {
             judgement.signer.as_deref(),
             signer.map(|signer| signer.key)
         ),
-        (State::Good, Some("Li"), Some(key))
+        (SignatureState::Good, Some("Li"), Some(key))
     );
     assert!(matches!(
         desk.with(HERE, |keys| keys.create("Li")),
@@ -181,7 +181,7 @@ fn a_key_or_list_that_is_no_file_or_damaged_is_refused_and_never_quoted() {
                 desk.with(HERE, |keys| keys.judge(&signature, MANIFEST))
                     .0
                     .state,
-                State::Good,
+                SignatureState::Good,
                 "byte {at}"
             ),
             Err(error) => {
@@ -253,11 +253,11 @@ fn a_list_that_cannot_be_believed_vouches_for_nobody() {
     };
     let whole = fs::read_to_string(desk.file(SIGNERS_FILE)).expect("it reads");
     desk.chmod(SIGNERS_FILE, 0o666);
-    assert_eq!(state(), State::Unjudged);
+    assert_eq!(state(), SignatureState::Unjudged);
     desk.chmod(SIGNERS_FILE, 0o644);
     assert_eq!(
         state(),
-        State::Good,
+        SignatureState::Good,
         "what others can read only is no secret"
     );
     let twice = whole.replace(
@@ -273,7 +273,7 @@ fn a_list_that_cannot_be_believed_vouches_for_nobody() {
         whole[..9].into(),
     ] {
         fs::write(desk.file(SIGNERS_FILE), text).expect("it writes");
-        assert_eq!(state(), State::Unjudged);
+        assert_eq!(state(), SignatureState::Unjudged);
         assert!(
             desk.with(HERE, |keys| keys.allow(&Signer {
                 name: "Ada".into(),
@@ -285,7 +285,7 @@ fn a_list_that_cannot_be_believed_vouches_for_nobody() {
         );
     }
     fs::remove_file(desk.file(SIGNERS_FILE)).expect("it goes");
-    assert_eq!(state(), State::UnknownKey);
+    assert_eq!(state(), SignatureState::UnknownKey);
 }
 
 /// Returns a signer whose name has white space around it.
@@ -312,7 +312,7 @@ fn two_desks() -> (ManifestSignature, KeyId, Desk, KeyId) {
 }
 
 /// Returns a desk's judgement of a signature.
-fn state(desk: &Desk, signature: &ManifestSignature, manifest: &[u8]) -> State {
+fn state(desk: &Desk, signature: &ManifestSignature, manifest: &[u8]) -> SignatureState {
     desk.with(HERE, |keys| keys.judge(signature, manifest))
         .0
         .state
@@ -322,17 +322,20 @@ fn state(desk: &Desk, signature: &ManifestSignature, manifest: &[u8]) -> State {
 fn keys_are_told_apart() {
     let (signature, own, other, theirs) = two_desks();
     assert_ne!(own, theirs);
-    assert_eq!(state(&other, &signature, MANIFEST), State::UnknownKey);
+    assert_eq!(
+        state(&other, &signature, MANIFEST),
+        SignatureState::UnknownKey
+    );
     other
         .with(HERE, |keys| keys.allow(&li(own)))
         .expect("it is allowed");
-    assert_eq!(state(&other, &signature, MANIFEST), State::Good);
+    assert_eq!(state(&other, &signature, MANIFEST), SignatureState::Good);
     // Ada's key does not vouch for Li's signature, though both are allowed.
     let forged = ManifestSignature {
         key: theirs,
         ..signature.clone()
     };
-    assert_eq!(state(&other, &forged, MANIFEST), State::Bad);
+    assert_eq!(state(&other, &forged, MANIFEST), SignatureState::Bad);
 }
 
 #[test]
@@ -349,10 +352,10 @@ fn a_revoked_key_never_comes_back() {
         0,
         "it was before"
     );
-    assert_eq!(state(&other, &signature, MANIFEST), State::Revoked);
+    assert_eq!(state(&other, &signature, MANIFEST), SignatureState::Revoked);
     assert_eq!(
         state(&other, &signature, b"else"),
-        State::Bad,
+        SignatureState::Bad,
         "forged comes before revoked"
     );
     assert!(matches!(

@@ -24,7 +24,7 @@ use crate::{
     base::{Failure, Fs, RelPath, Stat, SyncPoint, Type, cancel},
     model::{
         FileKind, FileRecord,
-        backup::{RestoreReport, Trouble},
+        backup::{PathTrouble, RestoreReport},
     },
     site::Bytes,
     stat_cache::same,
@@ -37,7 +37,7 @@ const SMALL: u64 = 8 << 20;
 
 /// A file or link to be written.
 #[derive(Debug, Clone, Copy)]
-pub struct Task<'a> {
+pub struct AsideTask<'a> {
     /// What is to be there.
     pub record: &'a FileRecord,
     /// What is there now.
@@ -48,9 +48,9 @@ pub struct Task<'a> {
 #[derive(Debug)]
 pub struct Work<'a> {
     /// Paths that are to be written.
-    pub write: &'a [Task<'a>],
+    pub write: &'a [AsideTask<'a>],
     /// Files of which mode or time alone is wrong.
-    pub touch: &'a [Task<'a>],
+    pub touch: &'a [AsideTask<'a>],
     /// Files and links that go, when they are still as they were seen.
     pub remove: Vec<(&'a RelPath, &'a Stat)>,
     /// Folders that go when they are empty then, deepest first.
@@ -110,8 +110,8 @@ pub struct Aside<'a> {
 }
 
 /// A file that is written, and not in its place yet.
-struct Ready<'a> {
-    task: Task<'a>,
+struct WrittenFile<'a> {
+    task: AsideTask<'a>,
     temp: RelPath,
 }
 
@@ -173,7 +173,7 @@ impl<'a> Aside<'a> {
         work: &Work<'p>,
         dirs: &mut BTreeSet<RelPath>,
         report: &mut RestoreReport,
-    ) -> Vec<Task<'p>> {
+    ) -> Vec<AsideTask<'p>> {
         let mut made: HashMap<RelPath, Result<(), String>> = HashMap::new();
         let mut tasks = Vec::with_capacity(work.write.len());
         for task in work.write {
@@ -191,7 +191,7 @@ impl<'a> Aside<'a> {
                 Ok(())
             });
             match ready {
-                Err(why) => report.failed.push(Trouble {
+                Err(why) => report.failed.push(PathTrouble {
                     path: task.record.path.clone(),
                     why: why.clone(),
                 }),
@@ -208,7 +208,11 @@ impl<'a> Aside<'a> {
     }
 
     /// Writes all files and links.
-    fn write_all(&self, tasks: Vec<Task<'_>>, report: &mut RestoreReport) -> Result<(), Failure> {
+    fn write_all(
+        &self,
+        tasks: Vec<AsideTask<'_>>,
+        report: &mut RestoreReport,
+    ) -> Result<(), Failure> {
         let (later, tasks) = doubles(tasks);
         let (large, mut small): (Vec<_>, Vec<_>) = tasks
             .into_iter()
@@ -231,7 +235,11 @@ impl<'a> Aside<'a> {
     }
 
     /// Writes large files, one after the other.
-    fn write_large(&self, tasks: &[Task<'_>], report: &mut RestoreReport) -> Result<(), Failure> {
+    fn write_large(
+        &self,
+        tasks: &[AsideTask<'_>],
+        report: &mut RestoreReport,
+    ) -> Result<(), Failure> {
         for task in tasks {
             cancel::check()?;
             if let Err(miss) = self.write_one(task) {
@@ -242,8 +250,8 @@ impl<'a> Aside<'a> {
     }
 
     /// Writes one file or link, synced by itself, and puts it in its place.
-    fn write_one(&self, task: &Task<'_>) -> Result<(), Miss> {
-        let ready = Ready {
+    fn write_one(&self, task: &AsideTask<'_>) -> Result<(), Miss> {
+        let ready = WrittenFile {
             task: *task,
             temp: self.temp(&task.record.path),
         };
@@ -284,7 +292,7 @@ impl<'a> Aside<'a> {
     }
 
     /// Renames a written file to its place, unless somebody changed what is there.
-    fn place(&self, ready: &Ready<'_>) -> Result<(), Miss> {
+    fn place(&self, ready: &WrittenFile<'_>) -> Result<(), Miss> {
         let path = &ready.task.record.path;
         match ready.task.now {
             Some(then) => {
@@ -302,7 +310,7 @@ impl<'a> Aside<'a> {
 
     /// Sets mode and time of files whose bytes are right.
     fn touch(&self, work: &Work<'_>, report: &mut RestoreReport) {
-        let touch = |task: &Task<'_>| -> Result<(), Miss> {
+        let touch = |task: &AsideTask<'_>| -> Result<(), Miss> {
             let path = &task.record.path;
             if !self
                 .fs
@@ -367,7 +375,7 @@ fn note(report: &mut RestoreReport, path: &RelPath, miss: &Miss) {
     {
         report.damaged += 1;
     }
-    report.failed.push(Trouble {
+    report.failed.push(PathTrouble {
         path: path.clone(),
         why,
     });

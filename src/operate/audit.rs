@@ -3,30 +3,30 @@
 
 use super::Operator;
 use crate::{
-    audit::Once,
+    audit::AppendMode,
     base::{Failure, user},
     journal::{
         Ending,
-        history::{self, Listed},
+        history::{self, OperationState},
         reserve,
     },
     model::{
         Operation, TaskId, Version,
-        audit::{Deed, End, Ended, Identity, Origin, Said},
+        audit::{AuditEnd, AuditResult, AuditStatement, AuditedAction, Identity, Origin},
         operation::Summary,
     },
 };
 
 impl Operator<'_> {
     /// Builds the entry for an action of this process, at the current time.
-    fn said(&self, what: Deed, why: &str, result: Ended) -> Said {
+    fn said(&self, what: AuditedAction, why: &str, result: AuditResult) -> AuditStatement {
         let git = &self.site.git;
         let (uid, user) = user::current();
         let identity = self.site.person().ok();
         let linked = (git.git_dir() != git.common_dir())
             .then(|| git.git_dir().file_name())
             .flatten();
-        Said {
+        AuditStatement {
             at: self.site.clock.now(),
             who: Identity {
                 name: identity.as_ref().map(|who| who.name.clone()),
@@ -47,7 +47,12 @@ impl Operator<'_> {
     }
 
     /// Builds the entry for an operation.
-    fn said_of(&self, operation: &Summary, by: Option<&str>, result: Ended) -> Said {
+    fn said_of(
+        &self,
+        operation: &Summary,
+        by: Option<&str>,
+        result: AuditResult,
+    ) -> AuditStatement {
         let undone = operation
             .about
             .undoes
@@ -59,7 +64,7 @@ impl Operator<'_> {
             .iter()
             .map(|_| "not signed: that could not be done".to_string());
         let about: Vec<String> = undone.chain(unsigned).collect();
-        let what = Deed {
+        let what = AuditedAction {
             id: operation.about.id.to_string(),
             kind: operation.about.kind.word().into(),
             by: by.map(String::from),
@@ -72,20 +77,20 @@ impl Operator<'_> {
     }
 
     /// Writes the line of an operation that is about to end.
-    pub(super) fn witness(
+    pub(super) fn write_end(
         &self,
         operation: &Operation,
         by: Option<&str>,
-        once: Once,
+        once: AppendMode,
         ending: Ending<'_>,
     ) -> Result<(), Failure> {
         let result = match ending {
-            Ending::Done => End::Done.into(),
-            Ending::Undone(failure) => Ended {
-                end: End::PutBack,
+            Ending::Done => AuditEnd::Done.into(),
+            Ending::Undone(failure) => AuditResult {
+                end: AuditEnd::PutBack,
                 error: Some(failure.kind().word().into()),
             },
-            Ending::Stuck => End::Stuck.into(),
+            Ending::Stuck => AuditEnd::Stuck.into(),
         };
         let notes = self
             .site
@@ -98,22 +103,24 @@ impl Operator<'_> {
     }
 
     /// Writes the line that the newest operation still owes.
-    pub(super) fn pay_owed_line(&self) -> Result<(), Failure> {
-        let Some(Listed { summary, owed, .. }) = history::owed(&self.site.state)? else {
+    pub(super) fn write_missing_line(&self) -> Result<(), Failure> {
+        let Some(OperationState { summary, owed, .. }) =
+            history::missing_audit_line(&self.site.state)?
+        else {
             return Ok(());
         };
         let mut said = self.said_of(
             &summary,
             None,
-            Ended {
-                end: End::PutBack,
+            AuditResult {
+                end: AuditEnd::PutBack,
                 error: owed,
             },
         );
         (said.who.name, said.who.email) =
             (Some(summary.about.who.name), Some(summary.about.who.email));
         said.at = summary.about.at;
-        let notes = self.site.audit().append(&said, Once::PerhapsThere)?;
+        let notes = self.site.audit().append(&said, AppendMode::PerhapsThere)?;
         for note in notes {
             self.site.warn(note);
         }
@@ -122,15 +129,15 @@ impl Operator<'_> {
 
     /// Records that an action failed before any change. The failure is more important than its
     /// line.
-    pub(super) fn note_failed(&self, what: Deed, why: &str, failure: &Failure) {
-        let result = Ended {
-            end: End::Failed,
+    pub(super) fn note_failed(&self, what: AuditedAction, why: &str, failure: &Failure) {
+        let result = AuditResult {
+            end: AuditEnd::Failed,
             error: Some(failure.kind().word().into()),
         };
         if let Err(error) = self
             .site
             .audit()
-            .append(&self.said(what, why, result), Once::New)
+            .append(&self.said(what, why, result), AppendMode::New)
         {
             self.site.warn(format!(
                 "the audit log does not know of it: {}",
@@ -143,27 +150,27 @@ impl Operator<'_> {
     ///
     /// # Errors
     /// Fails as the action does, and when its line cannot be written.
-    pub fn witnessed<T>(
+    pub fn audited<T>(
         &self,
-        what: Deed,
+        what: AuditedAction,
         why: &str,
         act: impl FnOnce() -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let trail = self.site.audit();
-        let said = self.said(what, why, End::Done.into());
+        let said = self.said(what, why, AuditEnd::Done.into());
         let warn = |notes: Vec<String>| notes.into_iter().for_each(|note| self.site.warn(note));
         // An action in progress must be on record, even a collection that is to free space.
         let (ticket, notes) = self.with_reserve(|| Ok(trail.begin(said.clone())?))?;
         warn(notes);
         match act() {
             Ok(done) => {
-                warn(self.with_reserve(|| Ok(ticket.close(&End::Done.into())?))?);
+                warn(self.with_reserve(|| Ok(ticket.close(&AuditEnd::Done.into())?))?);
                 Ok(done)
             }
             Err(failure) => {
                 // The failure matters more than its line, which the next command then writes.
-                let result = Ended {
-                    end: End::Failed,
+                let result = AuditResult {
+                    end: AuditEnd::Failed,
                     error: Some(failure.kind().word().into()),
                 };
                 let _ = self.with_reserve(|| Ok(ticket.close(&result)?));
@@ -183,9 +190,9 @@ impl Operator<'_> {
 }
 
 /// Builds an action that is not a journalled operation.
-pub fn deed(kind: &str) -> Deed {
+pub fn action(kind: &str) -> AuditedAction {
     let id = format!("act-{:016x}", u64::from_be_bytes(crate::base::random()));
-    Deed {
+    AuditedAction {
         id,
         kind: kind.into(),
         by: None,
@@ -197,19 +204,24 @@ pub fn deed(kind: &str) -> Deed {
 }
 
 /// Builds such an action on a version of a task.
-pub fn deed_on(kind: &str, task: &TaskId, from: Option<&Version>, to: Option<&Version>) -> Deed {
-    Deed {
+pub fn action_on(
+    kind: &str,
+    task: &TaskId,
+    from: Option<&Version>,
+    to: Option<&Version>,
+) -> AuditedAction {
+    AuditedAction {
         task: Some(task.clone()),
         from: from.cloned(),
         to: to.cloned(),
-        ..deed(kind)
+        ..action(kind)
     }
 }
 
 /// Builds such an action on a named object.
-pub fn deed_about(kind: &str, about: &str) -> Deed {
-    Deed {
+pub fn action_about(kind: &str, about: &str) -> AuditedAction {
+    AuditedAction {
         about: Some(crate::audit::line::reason(about)),
-        ..deed(kind)
+        ..action(kind)
     }
 }

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use crate::{
     audit::{
         self,
-        check::{Anchored, Outside, Over},
+        check::{Anchored, EndedOperation, Outside},
     },
     base::Failure,
     journal::{
-        history::{self, Listed},
-        status::Phase,
+        history::{self, OperationState},
+        status::OperationPhase,
     },
     model::{
         TagName,
@@ -33,7 +33,7 @@ fn outside(site: &RepoSite) -> Result<Outside, Failure> {
     let git = &site.git;
     let (mut over, mut made) = (Vec::new(), BTreeSet::new());
     for id in history::ids(&*site.state)? {
-        let Some(Listed {
+        let Some(OperationState {
             summary,
             phase,
             owed,
@@ -41,7 +41,7 @@ fn outside(site: &RepoSite) -> Result<Outside, Failure> {
         else {
             continue;
         };
-        let Phase::Finished { done } = phase else {
+        let OperationPhase::Finished { done } = phase else {
             continue;
         };
         if let (true, OpKind::CreateSnapshot, Some(task), Some(to)) = (
@@ -52,7 +52,7 @@ fn outside(site: &RepoSite) -> Result<Outside, Failure> {
         ) {
             made.insert(TagName::release(task, to).to_string());
         }
-        over.push(Over {
+        over.push(EndedOperation {
             id,
             owed: owed.is_some(),
         });

@@ -7,7 +7,7 @@ use crate::{
     model::{
         Operation,
         operation::{OpKind, Step},
-        trust::Role,
+        trust::CommandUse,
     },
     site::RepoSite,
 };
@@ -18,11 +18,11 @@ pub fn name(site: &RepoSite, draft: &mut Draft) {
         return;
     }
     let mut roles = roles_of(draft.plan.kind, &draft.steps, true);
-    roles.extend(draft.packages.as_ref().map(|_| Role::Environment));
+    roles.extend(draft.packages.as_ref().map(|_| CommandUse::Environment));
     let mut commands = site.commands_for(&draft.plan.task, &roles);
     if matches!(draft.plan.kind, OpKind::Undo | OpKind::Redo) {
         // These verify the result. Missing consent for them does not block a rollback.
-        let checks = site.commands_for(&draft.plan.task, &[Role::Smoke, Role::Probe]);
+        let checks = site.commands_for(&draft.plan.task, &[CommandUse::Smoke, CommandUse::Probe]);
         commands.extend(checks.into_iter().filter(|command| command.trusted));
     }
     if !site.without_commands {
@@ -53,19 +53,19 @@ pub fn require(site: &RepoSite, operation: &Operation, forward: bool) -> Result<
 }
 
 /// Returns the roles of commands that these steps may run, forward or only backward.
-fn roles_of(kind: OpKind, steps: &[Step], forward: bool) -> Vec<Role> {
+fn roles_of(kind: OpKind, steps: &[Step], forward: bool) -> Vec<CommandUse> {
     let mut roles = Vec::new();
     for step in steps {
         match step {
             // Reversing after a failure runs the counterpart.
-            Step::Command { .. } => roles.extend([Role::Stop, Role::Start]),
-            Step::Verify { version: Some(_) } if forward => roles.push(Role::Smoke),
-            Step::Ready { .. } if forward => roles.push(Role::Probe),
+            Step::Command { .. } => roles.extend([CommandUse::Stop, CommandUse::Start]),
+            Step::Verify { version: Some(_) } if forward => roles.push(CommandUse::Smoke),
+            Step::Ready { .. } if forward => roles.push(CommandUse::Probe),
             _ => {}
         }
     }
     if kind == OpKind::CreateSnapshot {
-        roles.push(Role::Smoke);
+        roles.push(CommandUse::Smoke);
     }
     roles
 }

@@ -5,13 +5,13 @@
 
 use std::time::Instant;
 
-use super::{Change, Direction, Error, Operator, deed, deed_on};
+use super::{Change, Direction, Error, Operator, action, action_on};
 use crate::{
     base::{Failure, RelPath, cancel, fs::create_dir_all},
     deps::facts,
-    draft::{self, Draft, write::Written},
+    draft::{self, Draft, write::WrittenDraft},
     journal::{self, Log, history},
-    model::{Event, Operation, Plan, Report, audit::Deed},
+    model::{Event, Operation, Plan, Report, audit::AuditedAction},
     site::RepoSite,
     steps::files,
     verdict::{self, refs},
@@ -52,7 +52,7 @@ impl Operator<'_> {
         if draft.plan.nothing_to_do {
             return self.nothing_done(change, &draft, begun);
         }
-        let (what, why) = (deed_of(&draft.plan), draft.message.clone());
+        let (what, why) = (action_of(&draft.plan), draft.message.clone());
         change.before(self.site, &draft)?;
         let (log, written, tag) = self.begin(change, draft).inspect_err(|failure| {
             change.not_begun(self.site);
@@ -71,7 +71,7 @@ impl Operator<'_> {
         &self,
         change: &dyn Change,
         draft: Draft,
-    ) -> Result<(Log, Written, Option<String>), Failure> {
+    ) -> Result<(Log, WrittenDraft, Option<String>), Failure> {
         cancel::check()?;
         let id = history::next_id(&*self.site.state)?;
         // From here on the journal records every change.
@@ -120,9 +120,9 @@ impl Operator<'_> {
         match history::unfinished(state)? {
             Some(found) => Err(journal::Error::Unfinished(found.operation.about.id).into()),
             None => {
-                self.pay_owed_line()?;
+                self.write_missing_line()?;
                 self.site.git.release_packs()?;
-                self.refuse_strangers_stage()
+                self.refuse_foreign_stage()
             }
         }
     }
@@ -144,7 +144,7 @@ impl Operator<'_> {
 
     /// No operation is unfinished, so a file with the staging folder's name is the user's, and
     /// changing files would empty it.
-    fn refuse_strangers_stage(&self) -> Result<(), Failure> {
+    fn refuse_foreign_stage(&self) -> Result<(), Failure> {
         let stage = RelPath::own(files::STAGE);
         match crate::catalog::capture::stat(&*self.site.tree, &stage)? {
             None => Ok(()),
@@ -178,11 +178,11 @@ pub fn refuse_other_work_tree(site: &RepoSite, operation: &Operation) -> Result<
 }
 
 /// Returns the action that a plan describes.
-fn deed_of(plan: &Plan) -> Deed {
+fn action_of(plan: &Plan) -> AuditedAction {
     let kind = plan.kind.word();
     if plan.kind.is_of_no_task() {
-        deed(kind)
+        action(kind)
     } else {
-        deed_on(kind, &plan.task, plan.from.as_ref(), plan.to.as_ref())
+        action_on(kind, &plan.task, plan.from.as_ref(), plan.to.as_ref())
     }
 }

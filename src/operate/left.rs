@@ -2,7 +2,7 @@
 //! failure are made from this alone, so they cannot claim more than is on disk.
 
 use crate::{
-    journal::{self, history, status::Phase},
+    journal::{self, history, status::OperationPhase},
     model::{
         OpId,
         left::{LeftOperation, Stand},
@@ -48,22 +48,22 @@ fn left_of_one(site: &RepoSite, op: &OpId) -> Option<LeftOperation> {
     };
     let names = |upto: usize| (0..upto).map(name).collect::<Vec<_>>();
     let (stand, done, begun) = match standing.phase {
-        Phase::Finished { done: true } => (Stand::Done, Vec::new(), None),
-        Phase::Finished { done: false } => (Stand::PutBack, Vec::new(), None),
-        Phase::Forward {
+        OperationPhase::Finished { done: true } => (Stand::Done, Vec::new(), None),
+        OperationPhase::Finished { done: false } => (Stand::PutBack, Vec::new(), None),
+        OperationPhase::Forward {
             done: 0,
             started: None,
         } => (Stand::Open, Vec::new(), None),
-        Phase::Forward { done, started } => {
+        OperationPhase::Forward { done, started } => {
             (Stand::Unfinished, names(done), started.map(|_| name(done)))
         }
         // Whether its last step was undone was not recorded.
-        Phase::Backward { left, .. } => (
+        OperationPhase::Backward { left, .. } => (
             Stand::Unfinished,
             names(left.saturating_sub(1)),
             left.checked_sub(1).map(name),
         ),
-        Phase::Stuck { step, .. } => (Stand::Unfinished, names(step), Some(name(step))),
+        OperationPhase::Stuck { step, .. } => (Stand::Unfinished, names(step), Some(name(step))),
     };
     let kind = Some(found.operation.about.kind);
     Some(LeftOperation {

@@ -35,7 +35,7 @@ use crate::{
     site::RepoSite,
 };
 
-pub use audit::{deed, deed_about, deed_on};
+pub use audit::{action, action_about, action_on};
 pub use error::Error;
 pub use names::Direction;
 pub use verdicts::{NewVerdict, own_failure};

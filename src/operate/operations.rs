@@ -4,7 +4,7 @@
 use super::reports::kept_report;
 use crate::{
     base::Failure,
-    journal::{self, history, status::Phase},
+    journal::{self, history, status::OperationPhase},
     model::{Operation, Report, operation::Summary, overview::OperationLine, report::Outcome},
     site::RepoSite,
 };
@@ -19,7 +19,7 @@ pub fn all(site: &RepoSite) -> Result<Vec<OperationLine>, Failure> {
                 .about
                 .undoes
                 .as_ref()
-                .filter(|_| found.phase == Phase::Finished { done: true })
+                .filter(|_| found.phase == OperationPhase::Finished { done: true })
                 && let Some(line) = lines.iter_mut().find(|line| line.id == *undone)
             {
                 line.undone_by = Some(id.clone());
@@ -74,7 +74,7 @@ pub fn unfinished(site: &RepoSite) -> Result<Option<OperationLine>, Failure> {
 }
 
 /// Returns the line of an operation.
-pub(super) fn line(operation: &Summary, phase: &Phase) -> OperationLine {
+pub(super) fn line(operation: &Summary, phase: &OperationPhase) -> OperationLine {
     let name = |at: usize| {
         operation
             .steps
@@ -83,11 +83,11 @@ pub(super) fn line(operation: &Summary, phase: &Phase) -> OperationLine {
             .to_string()
     };
     let (outcome, stands_at) = match phase {
-        Phase::Finished { done: true } => (Some(Outcome::Done), None),
-        Phase::Finished { done: false } => (Some(Outcome::Undone), None),
-        Phase::Stuck { step, .. } => (Some(Outcome::Stuck), Some(name(*step))),
-        Phase::Forward { done, .. } => (None, Some(name(*done))),
-        Phase::Backward { left, .. } => (None, Some(name(left.saturating_sub(1)))),
+        OperationPhase::Finished { done: true } => (Some(Outcome::Done), None),
+        OperationPhase::Finished { done: false } => (Some(Outcome::Undone), None),
+        OperationPhase::Stuck { step, .. } => (Some(Outcome::Stuck), Some(name(*step))),
+        OperationPhase::Forward { done, .. } => (None, Some(name(*done))),
+        OperationPhase::Backward { left, .. } => (None, Some(name(left.saturating_sub(1)))),
     };
     OperationLine {
         id: operation.about.id.clone(),

@@ -25,7 +25,7 @@ const SETTINGS: [&str; 2] = ["snapback.yaml", "snapback.yml"];
 const SETUP: [&str; 2] = [".gitignore", ".gitattributes"];
 
 /// The limits for the paths of one plan.
-struct Limits<'a> {
+struct PlanLimits<'a> {
     site: &'a RepoSite,
     operation: &'a Operation,
     task: Option<&'a TaskSpec>,
@@ -48,7 +48,7 @@ impl Operator<'_> {
             .task
             .as_ref()
             .map_or(Ok(()), |task| self.site.refuse_flawed(task))?;
-        let limits = Limits::new(self.site, operation)?;
+        let limits = PlanLimits::new(self.site, operation)?;
         let refuse = |path: &RelPath, why: &'static str| Error::NotItsOwn {
             op: operation.about.id.short(),
             path: path.clone(),
@@ -96,7 +96,7 @@ impl Operator<'_> {
     }
 }
 
-impl<'a> Limits<'a> {
+impl<'a> PlanLimits<'a> {
     fn new(site: &'a RepoSite, operation: &'a Operation) -> Result<Self, Failure> {
         let settings = &site.settings;
         let task = operation

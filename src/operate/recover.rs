@@ -10,8 +10,8 @@ use crate::{
     base::{Failure, clock::millis},
     journal::{
         self, Runner,
-        history::{self, Found},
-        status::Phase,
+        history::{self, OpenOperation},
+        status::OperationPhase,
     },
     model::{
         Event, Report,
@@ -19,7 +19,7 @@ use crate::{
         overview::OperationLine,
         report::Outcome,
     },
-    steps::{self, files, verify::Verified},
+    steps::{self, files, verify::ProvenSoFar},
 };
 
 impl Operator<'_> {
@@ -54,7 +54,7 @@ impl Operator<'_> {
     pub fn end_of_unfinished(&self, forward: bool) -> Result<(OperationLine, bool), Failure> {
         let found = history::unfinished(&self.site.state)?.ok_or(Error::NothingUnfinished)?;
         self.check_recovery(&found, forward)?;
-        let Found {
+        let OpenOperation {
             operation,
             log,
             phase,
@@ -66,7 +66,7 @@ impl Operator<'_> {
             .as_ref()
             .and_then(|id| self.site.settings.task(id));
         // Nothing is run, so nothing is proved.
-        let verified = Verified::default();
+        let verified = ProvenSoFar::default();
         let steps = steps::build(self.site, &operation, task, &verified)?;
         let done = Runner::new(log, steps).ends_done(!forward)?;
         Ok((line(&Summary::from(&operation), &phase), done))
@@ -74,7 +74,7 @@ impl Operator<'_> {
 
     /// Refuses an operation that does not belong here, whose commands may not run, or that would
     /// restore files that a process has open.
-    fn check_recovery(&self, found: &Found, forward: bool) -> Result<(), Failure> {
+    fn check_recovery(&self, found: &OpenOperation, forward: bool) -> Result<(), Failure> {
         let operation = &found.operation;
         refuse_other_work_tree(self.site, operation)?;
         self.check_planned(
@@ -98,14 +98,14 @@ impl Operator<'_> {
         &self,
         by: &str,
         forward: bool,
-        direction: impl FnOnce(Runner<'_>) -> Result<journal::Ended, Failure>,
+        direction: impl FnOnce(Runner<'_>) -> Result<journal::RunEnd, Failure>,
     ) -> Result<Report, Failure> {
         let begun = Instant::now();
         let _lock = self.site.lock()?;
         self.sweep()?;
         let found = history::unfinished(&self.site.state)?.ok_or(Error::NothingUnfinished)?;
         self.check_recovery(&found, forward)?;
-        let Found { operation, log, .. } = found;
+        let OpenOperation { operation, log, .. } = found;
         // From here on something may have changed.
         self.site.sink.take(Event::Began {
             op: operation.about.id.clone(),
@@ -132,7 +132,7 @@ impl Operator<'_> {
 
     /// Returns true when the remaining work restores files without first running the task's stop
     /// command.
-    fn goes_back(&self, found: &Found, forward: bool) -> bool {
+    fn goes_back(&self, found: &OpenOperation, forward: bool) -> bool {
         let steps = &found.operation.steps;
         let is_stopped = steps
             .iter()
@@ -140,13 +140,13 @@ impl Operator<'_> {
             && !self.site.leaves_commands_out(&found.operation);
         let is_back = match &found.phase {
             // One that may have been published only goes forward.
-            Phase::Forward { done, started } => {
+            OperationPhase::Forward { done, started } => {
                 let may_be_published =
                     started.is_some() && matches!(steps.get(*done), Some(Step::Publish(_)));
                 !forward && !found.committed && !may_be_published
             }
-            Phase::Backward { .. } | Phase::Stuck { .. } => true,
-            Phase::Finished { .. } => false,
+            OperationPhase::Backward { .. } | OperationPhase::Stuck { .. } => true,
+            OperationPhase::Finished { .. } => false,
         };
         is_back && !is_stopped
     }

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use super::{Operator, share, step_times::StepTimes};
 use crate::{
-    audit::Once,
+    audit::AppendMode,
     base::{Failure, Kind, clock::millis},
-    draft::write::Written,
-    journal::{Ended, Ending, Log, Runner},
+    draft::write::WrittenDraft,
+    journal::{Ending, Log, RunEnd, Runner},
     model::{Operation, Report, TaskSpec, Version, operation::OpKind, report::Outcome},
-    steps::{self, files::notes, verify::Verified},
+    steps::{self, files::notes, verify::ProvenSoFar},
     verify::Commands,
 };
 
@@ -32,7 +32,7 @@ impl Operator<'_> {
     pub(super) fn run(
         &self,
         log: Log,
-        written: &Written,
+        written: &WrittenDraft,
         tag: Option<String>,
         begun: Instant,
     ) -> Result<Report, Failure> {
@@ -57,7 +57,7 @@ impl Operator<'_> {
         &self,
         execution: Execution<'_>,
         report: &mut Report,
-        direction: impl FnOnce(Runner<'_>) -> Result<Ended, Failure>,
+        direction: impl FnOnce(Runner<'_>) -> Result<RunEnd, Failure>,
     ) -> Result<(), Failure> {
         let Execution {
             log,
@@ -70,27 +70,27 @@ impl Operator<'_> {
             .task
             .as_ref()
             .and_then(|id| self.site.settings.task(id));
-        let verified = Verified::default();
+        let verified = ProvenSoFar::default();
         let once = if log.records().len() > 1 {
-            Once::PerhapsThere
+            AppendMode::PerhapsThere
         } else {
-            Once::New
+            AppendMode::New
         };
-        let witness = Box::new(|ending: Ending<'_>| self.witness(operation, by, once, ending));
+        let witness = Box::new(|ending: Ending<'_>| self.write_end(operation, by, once, ending));
         let times = StepTimes::since(begun);
         let steps = steps::build(self.site, operation, task, &verified)?;
         let steps = steps.into_iter().map(|step| times.around(step)).collect();
-        let ended = direction(Runner::new(log, steps).witnessed(witness))?;
-        if !matches!(ended, Ended::Stuck(_)) {
+        let ended = direction(Runner::new(log, steps).recorded_by(witness))?;
+        if !matches!(ended, RunEnd::Stuck(_)) {
             steps::publish::clear_staged(self.site, &operation.about.id);
         }
         report.timeline = times.take();
         report.kept = notes(&*self.site.state, &operation.about.id).unwrap_or_default();
         report.verification = verified.take();
         match ended {
-            Ended::Done => self.report_done(operation, task, begun, report)?,
-            Ended::Undone(failure) => report_undone(&failure, by.is_none(), report),
-            Ended::Stuck(error) => return Err(error.into()),
+            RunEnd::Done => self.report_done(operation, task, begun, report)?,
+            RunEnd::Undone(failure) => report_undone(&failure, by.is_none(), report),
+            RunEnd::Stuck(error) => return Err(error.into()),
         }
         self.note_operation(report, Commands::of(self.site, operation));
         if let Err(error) = self.site.known.save() {

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A file system, and what is written to it.
-struct Disk {
+struct DiskNeed {
     place: PathBuf,
     space: Space,
 }
@@ -42,7 +42,7 @@ impl Operator<'_> {
             .into());
         }
         // Report the fullest one.
-        let left = |disk: &&Disk| disk.space.free.saturating_sub(disk.space.at_most);
+        let left = |disk: &&DiskNeed| disk.space.free.saturating_sub(disk.space.at_most);
         draft.plan.space = disks
             .iter()
             .filter(|disk| disk.space.at_most > 0)
@@ -52,8 +52,8 @@ impl Operator<'_> {
     }
 
     /// Returns the file systems that a draft writes to.
-    fn disks(&self, draft: &Draft) -> Result<Vec<Disk>, Failure> {
-        let mut disks: BTreeMap<u64, Disk> = BTreeMap::new();
+    fn disks(&self, draft: &Draft) -> Result<Vec<DiskNeed>, Failure> {
+        let mut disks: BTreeMap<u64, DiskNeed> = BTreeMap::new();
         let top = self.site.git.work_tree().to_path_buf();
         if !draft.files.is_empty() {
             let places = Places::of(&*self.site.tree, draft.files.iter().map(|file| &file.path))?;
@@ -132,14 +132,14 @@ impl Operator<'_> {
 
 /// Adds what is written to a place, certainly and at most. A place that cannot be inspected is
 /// ignored.
-fn add(disks: &mut BTreeMap<u64, Disk>, place: PathBuf, (needed, at_most): (u64, u64)) {
+fn add(disks: &mut BTreeMap<u64, DiskNeed>, place: PathBuf, (needed, at_most): (u64, u64)) {
     let Ok(found) = std::fs::metadata(&place) else {
         return;
     };
     let Some(free) = free_bytes(&place) else {
         return;
     };
-    let disk = disks.entry(found.dev()).or_insert_with(|| Disk {
+    let disk = disks.entry(found.dev()).or_insert_with(|| DiskNeed {
         place,
         space: Space {
             needed: 0,

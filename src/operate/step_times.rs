@@ -7,14 +7,14 @@ use serde_json::Value;
 use crate::{
     base::{Failure, clock::millis},
     journal::JournalStep,
-    model::report::{Moment, MomentEnd},
+    model::report::{MomentEnd, StepTime},
 };
 
 /// The times of the steps, measured from the operation's request.
 #[derive(Clone)]
 pub(super) struct StepTimes {
     begun: Instant,
-    moments: Rc<RefCell<Vec<Moment>>>,
+    moments: Rc<RefCell<Vec<StepTime>>>,
 }
 
 impl StepTimes {
@@ -30,7 +30,7 @@ impl StepTimes {
 
     fn note(&self, what: &str, since: Instant, end: MomentEnd) {
         let at_ms = millis(since.saturating_duration_since(self.begun));
-        self.moments.borrow_mut().push(Moment {
+        self.moments.borrow_mut().push(StepTime {
             what: what.into(),
             at_ms,
             took_ms: millis(since.elapsed()),
@@ -47,7 +47,7 @@ impl StepTimes {
     }
 
     /// Returns the recorded moments.
-    pub(super) fn take(&self) -> Vec<Moment> {
+    pub(super) fn take(&self) -> Vec<StepTime> {
         self.moments.take()
     }
 }

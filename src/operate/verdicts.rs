@@ -5,13 +5,13 @@
 //! mends the failures that were known when it was made. Only an operation that succeeded publishes
 //! its verdict at once; checks, and reversed operations, leave references unchanged.
 
-use super::{Operator, deed_on};
+use super::{Operator, action_on};
 use crate::{
     base::Failure,
     catalog::{self, tasks},
     model::{
         CheckResult, OpId, Report, Status, TaskId, Verdict, VerdictRecord, Verification, Version,
-        drill::WAY, operation::OpKind, report::Outcome, verdict::Standing,
+        drill::WAY, operation::OpKind, report::Outcome, verdict::VersionState,
         verification::AS_RELEASED,
     },
     verdict,
@@ -55,8 +55,8 @@ impl Operator<'_> {
             _ => "mark",
         };
         let record = catalog::verdict::verdict(self.site, (task, version), verdict, reason);
-        let what = deed_on(kind, task, None, Some(version));
-        self.witnessed(what, reason, || verdict::write(self.site, &[record]))
+        let what = action_on(kind, task, None, Some(version));
+        self.audited(what, reason, || verdict::write(self.site, &[record]))
     }
 
     /// Records a finding made outside an operation; does nothing where this user may not even read.
@@ -76,8 +76,8 @@ impl Operator<'_> {
                 Verdict::Damaged => "mark damaged",
                 _ => "mark failed",
             };
-            let what = deed_on(kind, said.task, None, Some(said.version));
-            self.witnessed(what, &said.reason, || verdict::keep(self.site, &records))
+            let what = action_on(kind, said.task, None, Some(said.version));
+            self.audited(what, &said.reason, || verdict::keep(self.site, &records))
         };
         self.warn_unwritten(said, note());
     }
@@ -200,14 +200,14 @@ impl Operator<'_> {
         &self,
         task: &TaskId,
         version: &Version,
-    ) -> Result<(Standing, Standing), Failure> {
+    ) -> Result<(VersionState, VersionState), Failure> {
         let own = verdict::own(&*self.site.state)?;
         let shared = verdict::said_elsewhere(self.site, task)?;
         let standing = |own, shared| {
             let mut said =
                 verdict::of_version(&verdict::union(own, shared), task, version).to_vec();
             verdict::keep_meant(&self.site.git, task, version, &mut said);
-            Standing::of(&said)
+            VersionState::of(&said)
         };
         Ok((standing(own.clone(), Vec::new()), standing(own, shared)))
     }

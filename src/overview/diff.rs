@@ -9,11 +9,11 @@ use crate::{
     base::{Failure, RelPath, sqlite},
     catalog::{Scope, capture, databases, tasks},
     deps,
-    draft::lines::{self, Side, as_text},
+    draft::lines::{self, LineSide, as_text},
     model::{
         DependencyList, TaskId, TaskSpec, Version,
-        manifest::{ManifestFile, Role},
-        overview::Difference,
+        manifest::{FileRole, ManifestFile},
+        overview::VersionDifference,
     },
     registry::task_config,
     rollback::show::value_changes,
@@ -36,7 +36,7 @@ enum Content {
 }
 
 /// The content of a file, with its bytes if it is small enough to show.
-struct Loaded {
+struct SmallText {
     digest: String,
     size: u64,
     bytes: Option<Vec<u8>>,
@@ -49,10 +49,10 @@ pub fn diff(
     task: &TaskId,
     before: Option<&Version>,
     after: Option<&Version>,
-) -> Result<Difference, Failure> {
+) -> Result<VersionDifference, Failure> {
     let spec = tasks::spec(site, task)?;
     let (a, b) = (side(site, spec, before)?, side(site, spec, after)?);
-    let mut found = Difference {
+    let mut found = VersionDifference {
         task: task.clone(),
         before: before.cloned(),
         after: after.cloned(),
@@ -118,13 +118,13 @@ fn side(site: &RepoSite, spec: &TaskSpec, version: Option<&Version>) -> Result<S
             && sqlite::database_of(log).is_some_and(|database| paths.contains(&database))
     });
     paths.extend(logs);
-    let of = deps::Task {
+    let of = deps::CollectedTask {
         fs: &*site.tree,
         dir: &spec.dir,
         files: &paths,
         venv: spec.venv.as_ref(),
         variables: &spec.environment_variables,
-        known: deps::Known::NOTHING,
+        known: deps::KnownSources::NOTHING,
     };
     let dependencies = Some(deps::collect(&of)?.0);
     Ok(SideOf {
@@ -141,16 +141,16 @@ fn load(
     site: &RepoSite,
     path: &RelPath,
     content: Option<&Content>,
-) -> Result<Option<Loaded>, Failure> {
+) -> Result<Option<SmallText>, Failure> {
     Ok(match content {
         None => None,
         Some(Content::Kept(file)) => {
-            let large = file.role == Role::Large;
+            let large = file.role == FileRole::Large;
             let mut bytes = Vec::new();
             if !large {
                 preview::copy(site, file, &mut bytes)?;
             }
-            Some(Loaded {
+            Some(SmallText {
                 digest: file.checksum(),
                 size: file.size().unwrap_or(bytes.len() as u64),
                 bytes: (!large).then_some(bytes),
@@ -159,7 +159,7 @@ fn load(
         }
         Some(Content::Tree) => capture::read(&*site.tree, path)?.map(|now| {
             let large = now.bytes.is_none();
-            Loaded {
+            SmallText {
                 digest: now.record.digest.to_string(),
                 size: now.record.size,
                 bytes: now.bytes,
@@ -171,7 +171,7 @@ fn load(
 
 /// Adds packages and variables; if one side is unknown, there is no difference.
 fn add_dependencies(
-    found: &mut Difference,
+    found: &mut VersionDifference,
     before: Option<&DependencyList>,
     after: Option<&DependencyList>,
 ) {
@@ -201,11 +201,11 @@ fn add_dependencies(
 
 /// Adds one file to the difference.
 fn add_file(
-    found: &mut Difference,
+    found: &mut VersionDifference,
     spec: &TaskSpec,
     path: &RelPath,
-    old: Option<&Loaded>,
-    new: Option<&Loaded>,
+    old: Option<&SmallText>,
+    new: Option<&SmallText>,
 ) {
     if old.map(|file| &file.digest) == new.map(|file| &file.digest) {
         return;
@@ -219,7 +219,7 @@ fn add_file(
         String::new(),
     ));
     if spec.config.as_ref() == Some(path) {
-        let values = |file: Option<&Loaded>| {
+        let values = |file: Option<&SmallText>| {
             file.and_then(|file| task_config::values(file.bytes.as_deref()?, path).ok())
                 .unwrap_or_default()
         };
@@ -234,11 +234,11 @@ fn add_file(
             return;
         }
     }
-    let text = |file: Option<&Loaded>| {
+    let text = |file: Option<&SmallText>| {
         file.map_or(Some(String::new()), |file| as_text(file.bytes.as_deref()?))
     };
     if let (Some(before), Some(after)) = (text(old), text(new)) {
-        let name = |side: &str, file: Option<&Loaded>| {
+        let name = |side: &str, file: Option<&SmallText>| {
             if file.is_some() {
                 format!("{side}/{path}")
             } else {
@@ -255,8 +255,8 @@ fn add_file(
 }
 
 /// Returns the side of a plan's line for a loaded file.
-fn side_of(file: Option<&Loaded>) -> Option<Side<'_>> {
-    file.map(|file| Side {
+fn side_of(file: Option<&SmallText>) -> Option<LineSide<'_>> {
+    file.map(|file| LineSide {
         size: file.size,
         bytes: file.bytes.as_deref(),
     })

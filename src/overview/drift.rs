@@ -21,8 +21,8 @@ use crate::{
     draft::tree::all_bytes,
     git::{Attributes, Converter, Scan, Tracked, WorkState},
     model::{
-        GitId, GitMode, LeftOut, TaskSpec,
-        manifest::{ManifestFile, Role},
+        GitId, GitMode, IgnoredFiles, TaskSpec,
+        manifest::{FileRole, ManifestFile},
         operation::TreeEntry,
     },
     site::RepoSite,
@@ -41,7 +41,7 @@ pub(super) struct Drift<'a> {
 }
 
 /// A task and its active release.
-pub(super) struct Watched<'a> {
+pub(super) struct WatchedTask<'a> {
     /// The task.
     pub task: &'a TaskSpec,
     /// The compiled globs.
@@ -50,7 +50,7 @@ pub(super) struct Watched<'a> {
     pub release: Option<(&'a Release, Result<GitId, Failure>)>,
 }
 
-impl<'a> Watched<'a> {
+impl<'a> WatchedTask<'a> {
     /// Compiles the globs of a task and finds the commit of its release.
     pub(super) fn new(site: &RepoSite, task: &'a TaskSpec, release: Option<&'a Release>) -> Self {
         let commit = |release: &Release| Ok(site.git.peel_tag(&release.tag_id)?.commit);
@@ -69,8 +69,8 @@ impl<'a> Watched<'a> {
 
 impl<'a> Drift<'a> {
     /// Scans the work tree and the commits once for all tasks.
-    pub(super) fn new(site: &'a RepoSite, tasks: &[Watched<'_>]) -> Result<Self, Failure> {
-        let dirs: Vec<RelPath> = tasks.iter().flat_map(Watched::dirs).collect();
+    pub(super) fn new(site: &'a RepoSite, tasks: &[WatchedTask<'_>]) -> Result<Self, Failure> {
+        let dirs: Vec<RelPath> = tasks.iter().flat_map(WatchedTask::dirs).collect();
         let (scan, commits) = rayon::join(|| site.git.scan(&dirs), || commits(site, tasks));
         Ok(Self {
             site,
@@ -81,7 +81,7 @@ impl<'a> Drift<'a> {
     }
 
     /// Returns the number of files that differ from the task's release; 0 without a release.
-    pub(super) fn of(&self, watched: &Watched<'_>) -> Result<usize, Failure> {
+    pub(super) fn of(&self, watched: &WatchedTask<'_>) -> Result<usize, Failure> {
         let Some((release, commit)) = &watched.release else {
             return Ok(0);
         };
@@ -113,7 +113,7 @@ impl<'a> Drift<'a> {
     ///
     /// # Errors
     /// Fails when the release cannot be read.
-    pub(super) fn large(&self, watched: &Watched<'_>) -> Result<(usize, usize), Failure> {
+    pub(super) fn large(&self, watched: &WatchedTask<'_>) -> Result<(usize, usize), Failure> {
         let (Some((release, _)), Ok(scope)) = (&watched.release, &watched.scope) else {
             return Ok((0, 0));
         };
@@ -137,16 +137,16 @@ impl<'a> Drift<'a> {
             .manifest
             .files
             .iter()
-            .filter(|file| file.role == Role::Large && !scope.protects(file.path()));
+            .filter(|file| file.role == FileRole::Large && !scope.protects(file.path()));
         let (there, gone): (Vec<&ManifestFile>, Vec<&ManifestFile>) = large.partition(is_there);
         Ok((gone.len(), there.len()))
     }
 
     /// Returns a task's ignored files that no release keeps; none when its globs are invalid, which
     /// is reported elsewhere.
-    pub(super) fn left_out(&self, watched: &Watched<'_>) -> LeftOut {
+    pub(super) fn left_out(&self, watched: &WatchedTask<'_>) -> IgnoredFiles {
         let Ok(scope) = &watched.scope else {
-            return LeftOut::default();
+            return IgnoredFiles::default();
         };
         let dirs = scope.dirs();
         left_out::of(
@@ -251,14 +251,14 @@ impl<'a> Drift<'a> {
 
 /// Reads the entries of commits shared by several tasks' releases. Unreadable ones are left to the
 /// tasks, so that each reports its own error.
-fn commits(site: &RepoSite, tasks: &[Watched<'_>]) -> HashMap<GitId, Entries> {
-    let mut shared: HashMap<&GitId, Vec<&Watched<'_>>> = HashMap::new();
+fn commits(site: &RepoSite, tasks: &[WatchedTask<'_>]) -> HashMap<GitId, Entries> {
+    let mut shared: HashMap<&GitId, Vec<&WatchedTask<'_>>> = HashMap::new();
     for watched in tasks {
         if let Some((_, Ok(commit))) = &watched.release {
             shared.entry(commit).or_default().push(watched);
         }
     }
-    let read = |(commit, tasks): (&GitId, Vec<&Watched<'_>>)| {
+    let read = |(commit, tasks): (&GitId, Vec<&WatchedTask<'_>>)| {
         let dirs: Vec<RelPath> = tasks.iter().flat_map(|watched| watched.dirs()).collect();
         Some((commit.clone(), site.git.entries(commit, &dirs).ok()?))
     };

@@ -15,7 +15,7 @@ use crate::{
     },
     model::{
         FileKind, FileRecord, Location, Manifest, TaskId, Version,
-        manifest::{ManifestFile, Role},
+        manifest::{FileRole, ManifestFile},
     },
     site::RepoSite,
 };
@@ -91,7 +91,7 @@ pub fn export(
     let files: Vec<&ManifestFile> = manifest
         .files
         .iter()
-        .filter(|file| file.role != Role::Registry)
+        .filter(|file| file.role != FileRole::Registry)
         .collect();
     if dry_run {
         // What is missing would be made.
@@ -139,14 +139,14 @@ fn record(
         location,
         ..whole(Vec::new())
     };
-    if let (Role::Large, None, Some(object)) = (file.role, file.blob(), file.object()) {
+    if let (FileRole::Large, None, Some(object)) = (file.role, file.blob(), file.object()) {
         let digest = file.digest().unwrap_or(object.0);
         let length = file.size().unwrap_or_default();
         return Ok(elsewhere(digest, length, Location::Object(*object)));
     }
     let mut bytes = Vec::new();
     copy(site, file, &mut bytes)?;
-    if file.is_link() || file.role == Role::Large {
+    if file.is_link() || file.role == FileRole::Large {
         return Ok(whole(bytes));
     }
     Ok(match converter.to_worktree(file.path(), bytes)? {

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
-    drift::{Drift, Watched},
+    drift::{Drift, WatchedTask},
     is_release,
 };
 use crate::{
@@ -11,8 +11,8 @@ use crate::{
     catalog::{self, MissingTags, missing_tags, registry, releases::Releases, tasks},
     drill::way_back,
     model::{
-        LeftOut, TaskId, TaskSpec, Version,
-        overview::{Released, TaskLine, WayBack},
+        IgnoredFiles, TaskId, TaskSpec, Version,
+        overview::{ReleasePlace, TaskLine, WayBack},
     },
     registry::Registry,
     rollback::standing_of,
@@ -62,9 +62,9 @@ pub fn lines(site: &RepoSite, tasks: &[TaskId]) -> Result<Vec<TaskLine>, Failure
             .version
             .as_ref()
             .and_then(|version| releases.find(&task.id, version).ok());
-        Watched::new(site, task, release)
+        WatchedTask::new(site, task, release)
     });
-    let watched: Vec<Watched<'_>> = watched.collect();
+    let watched: Vec<WatchedTask<'_>> = watched.collect();
     let drift = Drift::new(site, &watched)?;
     let missing = missing_of(site, &named, &watched, &releases, tasks)?;
     let sources = LineSources {
@@ -100,11 +100,11 @@ pub fn lines(site: &RepoSite, tasks: &[TaskId]) -> Result<Vec<TaskLine>, Failure
 fn missing_of(
     site: &RepoSite,
     named: &[ActiveVersion],
-    watched: &[Watched<'_>],
+    watched: &[WatchedTask<'_>],
     releases: &Releases,
     tasks: &[TaskId],
 ) -> Result<MissingTags, Failure> {
-    let in_doubt = |(named, watched): (&ActiveVersion, &Watched<'_>)| {
+    let in_doubt = |(named, watched): (&ActiveVersion, &WatchedTask<'_>)| {
         named.version.is_some()
             && (watched.release.is_none() || releases.of(&watched.task.id).nth(1).is_none())
     };
@@ -151,7 +151,7 @@ fn flawed_lines(
             said_by: None,
             drift: 0,
             unread: 0,
-            released: Released::default(),
+            released: ReleasePlace::default(),
             way_back: WayBack {
                 why: Some("its settings cannot be used".into()),
                 ..WayBack::default()
@@ -159,7 +159,7 @@ fn flawed_lines(
             trouble,
             untagged: Vec::new(),
             moved: Vec::new(),
-            left_out: LeftOut::default(),
+            left_out: IgnoredFiles::default(),
         }
     };
     site.settings.left_out.iter().map(line).collect()
@@ -194,7 +194,7 @@ fn active_of(site: &RepoSite, task: &TaskSpec, registry: Option<&Registry>) -> A
 
 impl LineSources<'_> {
     /// Returns the line of one task. Unreadable data becomes its trouble.
-    fn line(&self, watched: &Watched<'_>, named: ActiveVersion) -> TaskLine {
+    fn line(&self, watched: &WatchedTask<'_>, named: ActiveVersion) -> TaskLine {
         let ActiveVersion {
             version: active,
             config,
@@ -223,9 +223,9 @@ impl LineSources<'_> {
         let way_back =
             way_back::for_want_of_tags(way_back, self.missing, &task.id, active.as_ref());
         // Verdicts on a number whose release was taken back no longer apply.
-        let judged_as = active
-            .as_ref()
-            .filter(|version| place != Released::Never || is_release(self.site, &task.id, version));
+        let judged_as = active.as_ref().filter(|version| {
+            place != ReleasePlace::Never || is_release(self.site, &task.id, version)
+        });
         TaskLine {
             task: task.id.clone(),
             title: task.title.clone(),
@@ -254,20 +254,20 @@ impl LineSources<'_> {
     /// Returns where the active version's release is; adds problems to `trouble`.
     fn place_of(
         &self,
-        watched: &Watched<'_>,
+        watched: &WatchedTask<'_>,
         active: Option<&Version>,
         trouble: &mut Vec<String>,
-    ) -> Released {
+    ) -> ReleasePlace {
         let task = watched.task;
         let found = active.map(|version| self.releases.find(&task.id, version));
         let place = match active {
-            _ if watched.release.is_some() => Released::Here,
-            None => Released::Here,
+            _ if watched.release.is_some() => ReleasePlace::Here,
+            None => ReleasePlace::Here,
             Some(_) if matches!(found, Some(Err(catalog::Error::TagBroken { .. }))) => {
-                Released::Here
+                ReleasePlace::Here
             }
-            Some(version) if self.missing.has(&task.id, version) => Released::Elsewhere,
-            Some(_) => Released::Never,
+            Some(version) if self.missing.has(&task.id, version) => ReleasePlace::Elsewhere,
+            Some(_) => ReleasePlace::Never,
         };
         match found {
             Some(Err(broken @ catalog::Error::TagBroken { .. })) if watched.release.is_none() => {

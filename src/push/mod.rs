@@ -40,7 +40,7 @@ pub struct Beyond {
 
 /// The result of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pushed {
+pub struct PushResult {
     /// The target, without secrets.
     pub remote: String,
     /// False when the remote already had everything.
@@ -111,7 +111,7 @@ pub fn push(
     report: &Report,
     named: &str,
     hooks: Hooks,
-) -> Result<Pushed, Failure> {
+) -> Result<PushResult, Failure> {
     let git = &site.git;
     let target = git.push_target(Some(named))?;
     let tag = tag_of(site, report)?;
@@ -133,10 +133,10 @@ pub fn push(
             site.warn(format!(
                 "{remote} has it, although the push ended with an error: {failure}"
             ));
-            Ok(Pushed { remote, is_new })
+            Ok(PushResult { remote, is_new })
         }
         Err(failure) => Err(failure),
-        Ok(_) => Ok(Pushed { remote, is_new }),
+        Ok(_) => Ok(PushResult { remote, is_new }),
     }
 }
 

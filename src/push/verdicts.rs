@@ -34,8 +34,8 @@ pub fn fetch(site: &RepoSite, remote: Option<&str>) -> Result<(usize, String), F
     let remote = remote_or_default(site, remote)?;
     let _lock = site.lock()?;
     let before = refs::names(&site.git, None)?.len();
-    let what = operate::deed_about("verdicts fetch", &crate::base::secret::clean_text(&remote));
-    Operator::new(site).witnessed(what, "", || {
+    let what = operate::action_about("verdicts fetch", &crate::base::secret::clean_text(&remote));
+    Operator::new(site).audited(what, "", || {
         Ok(site.git.fetch(&remote, &[format!("{PREFIX}*:{PREFIX}*")])?)
     })?;
     Ok((

@@ -16,7 +16,7 @@ use crate::base::{Fs, RelPath, Root, Stat, Type, user};
 
 /// Reasons why a folder or a record is not trusted.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum NotPrivate {
     /// The folder is inside the work tree.
     Inside(PathBuf),
     /// It may belong to another user, or is damaged.
@@ -75,7 +75,7 @@ impl PrivateFolder {
     ///
     /// # Errors
     /// Fails when it is inside the work tree, or other users can write to it.
-    pub fn look(folder: &Path, work_tree: &Path) -> Result<Option<Self>, Refusal> {
+    pub fn look(folder: &Path, work_tree: &Path) -> Result<Option<Self>, NotPrivate> {
         if folder.is_dir() {
             Self::open(folder, work_tree).map(Some)
         } else {
@@ -87,27 +87,27 @@ impl PrivateFolder {
     ///
     /// # Errors
     /// Fails as [`PrivateFolder::look`] does, and when it cannot be created.
-    pub fn make(folder: &Path, work_tree: &Path) -> Result<Self, Refusal> {
+    pub fn make(folder: &Path, work_tree: &Path) -> Result<Self, NotPrivate> {
         let there = folder.ancestors().find_map(|path| path.canonicalize().ok());
         if there.is_some_and(|there| there.starts_with(work_tree)) {
-            return Err(Refusal::Inside(folder.to_path_buf()));
+            return Err(NotPrivate::Inside(folder.to_path_buf()));
         }
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|source| Refusal::File {
+        made.map_err(|source| NotPrivate::File {
             path: folder.to_path_buf(),
             source,
         })?;
         Self::open(folder, work_tree)
     }
 
-    fn open(folder: &Path, work_tree: &Path) -> Result<Self, Refusal> {
-        let failed = |source| Refusal::File {
+    fn open(folder: &Path, work_tree: &Path) -> Result<Self, NotPrivate> {
+        let failed = |source| NotPrivate::File {
             path: folder.to_path_buf(),
             source,
         };
         let path = folder.canonicalize().map_err(failed)?;
         if path.starts_with(work_tree) {
-            return Err(Refusal::Inside(path));
+            return Err(NotPrivate::Inside(path));
         }
         let root = Root::open(&path).map_err(failed)?;
         let why = match root.stat(&RelPath::root()).map_err(failed)? {
@@ -117,7 +117,7 @@ impl PrivateFolder {
                 Some(why) => why,
             },
         };
-        Err(Refusal::NotSafe {
+        Err(NotPrivate::NotSafe {
             path,
             why,
             mode: "700",
@@ -140,13 +140,17 @@ impl PrivateFolder {
     /// # Errors
     /// Fails when it is not a complete, plain file of this user that satisfies the rule. The error
     /// quotes none of its text, which may be secret.
-    pub fn load<T: JsonRecord>(&self, key: &str, rule: AccessRule) -> Result<Option<T>, Refusal> {
+    pub fn load<T: JsonRecord>(
+        &self,
+        key: &str,
+        rule: AccessRule,
+    ) -> Result<Option<T>, NotPrivate> {
         let (file, path) = (RelPath::own(name_of(key)), self.path(key));
-        let failed = |source| Refusal::File {
+        let failed = |source| NotPrivate::File {
             path: path.clone(),
             source,
         };
-        let not_safe = |why| Refusal::NotSafe {
+        let not_safe = |why| NotPrivate::NotSafe {
             path: path.clone(),
             why,
             mode: "600",
@@ -160,7 +164,7 @@ impl PrivateFolder {
         }
         check(&seen)?;
         if seen.size > T::LIMIT {
-            return Err(Refusal::TooLarge(path));
+            return Err(NotPrivate::TooLarge(path));
         }
         let mut bytes = Vec::new();
         let read = self.root.read_into(&file, seen.size, &mut bytes);

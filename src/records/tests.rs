@@ -251,10 +251,10 @@ fn said(folder: &Path, work_tree: &Path, key: &str, rule: private::AccessRule) -
         .and_then(|found| found.expect("it is there").load::<Note>(key, rule));
     match read {
         Ok(found) => found.map_or("none".into(), |note| note.text),
-        Err(private::Refusal::Inside(_)) => "inside".into(),
-        Err(private::Refusal::NotSafe { why, .. }) => why.into(),
-        Err(private::Refusal::TooLarge(_)) => "too large".into(),
-        Err(private::Refusal::File { source, .. }) => source.to_string(),
+        Err(private::NotPrivate::Inside(_)) => "inside".into(),
+        Err(private::NotPrivate::NotSafe { why, .. }) => why.into(),
+        Err(private::NotPrivate::TooLarge(_)) => "too large".into(),
+        Err(private::NotPrivate::File { source, .. }) => source.to_string(),
     }
 }
 
@@ -295,7 +295,7 @@ fn a_private_folder_is_outside_the_work_tree_and_writable_by_nobody_else() {
     for inside in [work_tree.join("x/y"), work_tree.clone()] {
         assert!(matches!(
             PrivateFolder::make(&inside, &work_tree),
-            Err(private::Refusal::Inside(_))
+            Err(private::NotPrivate::Inside(_))
         ));
     }
     std::os::unix::fs::symlink(&work_tree, top.join("away")).expect("it links");

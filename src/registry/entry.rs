@@ -4,7 +4,7 @@
 use super::{
     Error,
     task_registry::FILE,
-    tree::{Node, Value},
+    tree::{Value, ValueNode},
 };
 use crate::model::{TaskId, Version};
 
@@ -14,18 +14,18 @@ pub(super) const VERSION_KEYS: [&str; 3] = ["version", "current_version", "activ
 pub(super) const ID_KEYS: [&str; 3] = ["id", "task_id", "name"];
 
 /// Returns the id of a list entry.
-pub(super) fn id_of(item: &Node) -> Option<&str> {
+pub(super) fn id_of(item: &ValueNode) -> Option<&str> {
     ID_KEYS
         .iter()
         .find_map(|key| item.get(key))
-        .and_then(Node::scalar)
+        .and_then(ValueNode::scalar)
 }
 
 /// Returns the version node of an entry with its key; two version keys are an error.
 pub(super) fn version_of<'a>(
     task: &TaskId,
-    entry: &'a Node,
-) -> Result<Option<(&'static str, &'a Node)>, Error> {
+    entry: &'a ValueNode,
+) -> Result<Option<(&'static str, &'a ValueNode)>, Error> {
     if !matches!(entry.value, Value::Map(_)) {
         let scalar = entry.scalar().is_some() || matches!(entry.value, Value::Null);
         return Ok(scalar.then_some(("version", entry)));
@@ -42,7 +42,7 @@ pub(super) fn version_of<'a>(
 }
 
 /// Returns the parsed version of an entry.
-pub(super) fn read_version(task: &TaskId, entry: &Node) -> Result<Option<Version>, Error> {
+pub(super) fn read_version(task: &TaskId, entry: &ValueNode) -> Result<Option<Version>, Error> {
     let Some((key, node)) = version_of(task, entry)? else {
         return Ok(None);
     };
@@ -63,7 +63,7 @@ pub(super) fn read_version(task: &TaskId, entry: &Node) -> Result<Option<Version
 }
 
 /// Returns true for a scalar, and for a map that holds a scalar under a version key.
-pub(super) fn names_version(entry: &Node) -> bool {
+pub(super) fn names_version(entry: &ValueNode) -> bool {
     let named = || VERSION_KEYS.iter().find_map(|key| entry.get(key));
     let node = if matches!(entry.value, Value::Map(_)) {
         named()
@@ -74,7 +74,7 @@ pub(super) fn names_version(entry: &Node) -> bool {
 }
 
 /// Returns true when the node is a text that parses as a version.
-pub(super) fn is_version(node: &Node) -> bool {
+pub(super) fn is_version(node: &ValueNode) -> bool {
     matches!(&node.value, Value::Text(text) if text.parse::<Version>().is_ok())
 }
 

@@ -14,14 +14,14 @@ use serde::de::IgnoredAny;
 
 use super::{
     Error,
-    tree::{Entry, Node, Value, line_at, not_of_format, text_of},
+    tree::{MapEntry, Value, ValueNode, line_at, not_of_format, text_of},
 };
 
 /// Maximum nesting depth.
 const DEPTH: usize = 128;
 
 /// Parses a text of at most `limit` bytes; also returns it as strict JSON of the same length.
-pub(super) fn parse(bytes: &[u8], file: &str, limit: usize) -> Result<(Node, String), Error> {
+pub(super) fn parse(bytes: &[u8], file: &str, limit: usize) -> Result<(ValueNode, String), Error> {
     let text = text_of(bytes, file, limit)?;
     let failed = |line: usize, why: String| not_of_format(file, text, line, why);
     let strict = strict(text).map_err(|at| {
@@ -132,7 +132,7 @@ fn token(text: &[u8]) -> usize {
 }
 
 /// Converts the parser's tree; scalars are copied from `text`.
-fn to_node(value: ast::Value<'_>, text: &str) -> Node {
+fn to_node(value: ast::Value<'_>, text: &str) -> ValueNode {
     let range = value.range();
     let span = range.start..range.end;
     let value = match value {
@@ -156,7 +156,7 @@ fn to_node(value: ast::Value<'_>, text: &str) -> Node {
                 .collect(),
         ),
     };
-    Node {
+    ValueNode {
         span,
         value,
         odd: None,
@@ -165,9 +165,9 @@ fn to_node(value: ast::Value<'_>, text: &str) -> Node {
 }
 
 /// Converts one property.
-fn to_entry(property: ast::ObjectProp<'_>, text: &str) -> Entry {
+fn to_entry(property: ast::ObjectProp<'_>, text: &str) -> MapEntry {
     let range = property.name.range();
-    Entry {
+    MapEntry {
         key: property.name.into_string(),
         key_span: range.start..range.end,
         node: to_node(property.value, text),
@@ -175,13 +175,13 @@ fn to_entry(property: ast::ObjectProp<'_>, text: &str) -> Entry {
 }
 
 /// Renders a node as canonical JSON: no blanks, keys sorted, numbers as written.
-pub(super) fn canonical(node: &Node) -> String {
+pub(super) fn canonical(node: &ValueNode) -> String {
     canonical_but(node, &|_| false)
 }
 
 /// Like [`canonical`], but leaves out the items and properties that `but` selects.
-pub(super) fn canonical_but(node: &Node, but: &dyn Fn(&Node) -> bool) -> String {
-    let stays = |node: &&Node| !but(node);
+pub(super) fn canonical_but(node: &ValueNode, but: &dyn Fn(&ValueNode) -> bool) -> String {
+    let stays = |node: &&ValueNode| !but(node);
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     match &node.value {
         Value::Null => "null".to_string(),
@@ -199,10 +199,10 @@ pub(super) fn canonical_but(node: &Node, but: &dyn Fn(&Node) -> bool) -> String 
             )
         }
         Value::Map(entries) => {
-            let mut entries: Vec<&Entry> =
+            let mut entries: Vec<&MapEntry> =
                 entries.iter().filter(|entry| stays(&&entry.node)).collect();
             entries.sort_by(|a, b| a.key.cmp(&b.key));
-            let entry = |entry: &&Entry| {
+            let entry = |entry: &&MapEntry| {
                 format!("{}:{}", quoted(&entry.key), canonical_but(&entry.node, but))
             };
             format!(

@@ -6,10 +6,10 @@
 
 use std::ops::Range;
 
-use super::tree::{Node, Value};
+use super::tree::{Value, ValueNode};
 
 /// A replacement of one span of the text.
-pub(super) struct Change {
+pub(super) struct TextEdit {
     /// The span to replace.
     pub span: Range<usize>,
     /// The replacement text.
@@ -21,11 +21,11 @@ pub(super) struct Item<'a> {
     /// The key, `None` in a list.
     pub key: Option<&'a str>,
     /// The value.
-    pub body: Body<'a>,
+    pub body: NewValue<'a>,
 }
 
 /// The value of a new item.
-pub(super) enum Body<'a> {
+pub(super) enum NewValue<'a> {
     /// One text.
     Text(&'a str),
     /// A map of texts.
@@ -36,14 +36,14 @@ pub(super) enum Body<'a> {
 
 /// A JSON text in its original form and as strict JSON of the same length. In the strict form, only
 /// the comma and blanks stand between two items.
-pub(super) struct Texts<'a> {
+pub(super) struct JsonText<'a> {
     /// The original text.
     pub text: &'a str,
     /// The same text with comments and trailing commas blanked.
     pub strict: &'a str,
 }
 
-impl Texts<'_> {
+impl JsonText<'_> {
     /// Returns true when nothing was blanked in the span.
     fn is_plain(&self, span: Range<usize>) -> bool {
         self.text[span.clone()] == self.strict[span]
@@ -51,7 +51,7 @@ impl Texts<'_> {
 }
 
 /// Returns the spans of a container's items; a property runs from its key to the end of its value.
-pub(super) fn item_spans(container: &Node) -> Vec<Range<usize>> {
+pub(super) fn item_spans(container: &ValueNode) -> Vec<Range<usize>> {
     match &container.value {
         Value::Map(entries) => entries
             .iter()
@@ -64,15 +64,15 @@ pub(super) fn item_spans(container: &Node) -> Vec<Range<usize>> {
 
 /// Adds an item before item `at`, or after the last one.
 pub(super) fn insert(
-    texts: &Texts<'_>,
-    root: &Node,
-    container: &Node,
+    texts: &JsonText<'_>,
+    root: &ValueNode,
+    container: &ValueNode,
     at: usize,
     item: &Item<'_>,
-) -> Change {
+) -> TextEdit {
     let text = texts.strict;
     let spans = item_spans(container);
-    let style = Style::of(texts, root, container, &spans);
+    let style = ItemLayout::of(texts, root, container, &spans);
     let new = style.render(text, container, item);
     let Some(last) = spans.last() else {
         return into_empty(texts, &style, container, &new);
@@ -83,7 +83,7 @@ pub(super) fn insert(
             .map_or(container.span.start, |before| spans[before].end)..next.start
     };
     if let Some(next) = spans.get(at).filter(|next| texts.is_plain(before(next))) {
-        return Change {
+        return TextEdit {
             span: next.start..next.start,
             text: format!("{new}{}", style.separator),
         };
@@ -92,7 +92,12 @@ pub(super) fn insert(
 }
 
 /// Adds the first item. Comments between the brackets stay in front of it.
-fn into_empty(texts: &Texts<'_>, style: &Style, container: &Node, new: &str) -> Change {
+fn into_empty(
+    texts: &JsonText<'_>,
+    style: &ItemLayout,
+    container: &ValueNode,
+    new: &str,
+) -> TextEdit {
     let (open, close) = brackets(texts.strict, container);
     let inside = texts.text[container.span.start + 1..container.span.end - 1].trim_end();
     let open = if inside.trim().is_empty() {
@@ -111,7 +116,7 @@ fn into_empty(texts: &Texts<'_>, style: &Style, container: &Node, new: &str) -> 
             )
         },
     );
-    Change {
+    TextEdit {
         span: container.span.clone(),
         text,
     }
@@ -119,13 +124,13 @@ fn into_empty(texts: &Texts<'_>, style: &Style, container: &Node, new: &str) -> 
 
 /// Adds an item after the last one; `rest` runs from there to the closing bracket. Keeps a trailing
 /// comma, and keeps a comment on the same line with its item.
-fn after_last(texts: &Texts<'_>, style: &Style, rest: Range<usize>, new: &str) -> Change {
+fn after_last(texts: &JsonText<'_>, style: &ItemLayout, rest: Range<usize>, new: &str) -> TextEdit {
     let end = rest.start;
     let line = texts.text[rest].split('\n').next().unwrap_or_default();
     let line = line.trim_end();
     let is_open = line.contains("/*") && !line.contains("*/");
     if style.lines.is_none() || is_open || line.trim_start_matches(',').trim().is_empty() {
-        return Change {
+        return TextEdit {
             span: end..end,
             text: format!("{}{new}", style.separator),
         };
@@ -136,7 +141,7 @@ fn after_last(texts: &Texts<'_>, style: &Style, rest: Range<usize>, new: &str) -
         .separator
         .strip_prefix(',')
         .unwrap_or(&style.separator);
-    Change {
+    TextEdit {
         span: end..end + line.len(),
         text: format!(",{comment}{separator}{new}{last}"),
     }
@@ -144,7 +149,7 @@ fn after_last(texts: &Texts<'_>, style: &Style, rest: Range<usize>, new: &str) -
 
 /// Spreads every single-line map item over several lines, so that git's line-based merge keeps two
 /// of them apart. Returns `None` when there is no such item, or when items share a line.
-pub(super) fn in_blocks(text: &str, root: &Node, container: &Node) -> Option<String> {
+pub(super) fn in_blocks(text: &str, root: &ValueNode, container: &ValueNode) -> Option<String> {
     let spans = item_spans(container);
     let indents: Option<Vec<&str>> = spans
         .iter()
@@ -152,7 +157,7 @@ pub(super) fn in_blocks(text: &str, root: &Node, container: &Node) -> Option<Str
         .collect();
     let (indents, unit) = (indents?, unit_of(text, root));
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let nodes: Vec<&Node> = match &container.value {
+    let nodes: Vec<&ValueNode> = match &container.value {
         Value::Map(entries) => entries.iter().map(|entry| &entry.node).collect(),
         Value::List(items) => items.iter().collect(),
         _ => return None,
@@ -162,7 +167,7 @@ pub(super) fn in_blocks(text: &str, root: &Node, container: &Node) -> Option<Str
         if node.entries().is_empty() || text[node.span.clone()].contains('\n') {
             continue;
         }
-        let field = |entry: &super::tree::Entry| {
+        let field = |entry: &super::tree::MapEntry| {
             format!(
                 "{newline}{indent}{unit}{}",
                 &text[entry.key_span.start..entry.node.span.end]
@@ -178,12 +183,12 @@ pub(super) fn in_blocks(text: &str, root: &Node, container: &Node) -> Option<Str
 }
 
 /// Removes item `at` together with its separator.
-pub(super) fn remove(text: &str, container: &Node, at: usize) -> Change {
+pub(super) fn remove(text: &str, container: &ValueNode, at: usize) -> TextEdit {
     let spans = item_spans(container);
     let span = match (spans.len(), spans.get(at + 1)) {
         (1, _) => {
             let (open, close) = brackets(text, container);
-            return Change {
+            return TextEdit {
                 span: container.span.clone(),
                 text: format!("{open}{close}"),
             };
@@ -191,14 +196,14 @@ pub(super) fn remove(text: &str, container: &Node, at: usize) -> Change {
         (_, Some(next)) => spans[at].start..next.start,
         (_, None) => spans[at - 1].end..spans[at].end,
     };
-    Change {
+    TextEdit {
         span,
         text: String::new(),
     }
 }
 
 /// Returns the brackets of a container.
-fn brackets<'a>(text: &'a str, container: &Node) -> (&'a str, &'a str) {
+fn brackets<'a>(text: &'a str, container: &ValueNode) -> (&'a str, &'a str) {
     let span = &container.span;
     (
         &text[span.start..=span.start],
@@ -207,7 +212,7 @@ fn brackets<'a>(text: &'a str, container: &Node) -> (&'a str, &'a str) {
 }
 
 /// Layout of the items of a container.
-struct Style {
+struct ItemLayout {
     /// Text between two items, including the comma.
     separator: String,
     /// Text between a key and its value.
@@ -227,9 +232,14 @@ struct Lines {
     unit: String,
 }
 
-impl Style {
+impl ItemLayout {
     /// Derives the style from the container, or from the whole text when the container is empty.
-    fn of(texts: &Texts<'_>, root: &Node, container: &Node, spans: &[Range<usize>]) -> Self {
+    fn of(
+        texts: &JsonText<'_>,
+        root: &ValueNode,
+        container: &ValueNode,
+        spans: &[Range<usize>],
+    ) -> Self {
         let text = texts.strict;
         let colon = colon_in(text, container)
             .or_else(|| colon_in(text, root))
@@ -272,14 +282,14 @@ impl Style {
     }
 
     /// Renders the new item.
-    fn render(&self, text: &str, container: &Node, item: &Item<'_>) -> String {
+    fn render(&self, text: &str, container: &ValueNode, item: &Item<'_>) -> String {
         let key = item
             .key
             .map_or_else(String::new, |key| format!("{}{}", quoted(key), self.colon));
         match &item.body {
-            Body::Text(value) => format!("{key}{}", quoted(value)),
-            Body::Written(value) => format!("{key}{value}"),
-            Body::Fields(fields) => {
+            NewValue::Text(value) => format!("{key}{}", quoted(value)),
+            NewValue::Written(value) => format!("{key}{value}"),
+            NewValue::Fields(fields) => {
                 let field = |(name, value): &(&str, &str)| {
                     format!("{}{}{}", quoted(name), self.colon, quoted(value))
                 };
@@ -311,8 +321,8 @@ impl Style {
 }
 
 /// Returns the last item that is a map, the model for new ones.
-pub(super) fn neighbour(container: &Node) -> Option<&Node> {
-    let is_map = |node: &&Node| !node.entries().is_empty();
+pub(super) fn neighbour(container: &ValueNode) -> Option<&ValueNode> {
+    let is_map = |node: &&ValueNode| !node.entries().is_empty();
     match &container.value {
         Value::Map(entries) => entries.iter().rev().map(|entry| &entry.node).find(is_map),
         Value::List(items) => items.iter().rev().find(is_map),
@@ -321,14 +331,14 @@ pub(super) fn neighbour(container: &Node) -> Option<&Node> {
 }
 
 /// Returns the blanks after the opening bracket of a single-line map.
-fn padding<'a>(text: &'a str, node: &Node) -> &'a str {
+fn padding<'a>(text: &'a str, node: &ValueNode) -> &'a str {
     node.entries()
         .first()
         .map_or("", |first| &text[node.span.start + 1..first.key_span.start])
 }
 
 /// Returns the text between the first key and its value, in this node or in the maps it holds.
-fn colon_in<'a>(text: &'a str, node: &Node) -> Option<&'a str> {
+fn colon_in<'a>(text: &'a str, node: &ValueNode) -> Option<&'a str> {
     match &node.value {
         Value::Map(entries) => entries
             .first()
@@ -339,7 +349,7 @@ fn colon_in<'a>(text: &'a str, node: &Node) -> Option<&'a str> {
 }
 
 /// Returns one level of indentation: that of the root's items relative to the root.
-fn unit_of(text: &str, root: &Node) -> String {
+fn unit_of(text: &str, root: &ValueNode) -> String {
     let first = item_spans(root)
         .first()
         .and_then(|span| indent_at(text, span.start));

@@ -74,12 +74,16 @@ pub fn three_way(base: &[u8], ours: &[u8], theirs: &[u8]) -> Result<Vec<u8>, Not
 }
 
 /// Canonical texts of entries, by task.
-type Texts = BTreeMap<TaskId, String>;
+type EntryTexts = BTreeMap<TaskId, String>;
 
 /// Decides each task's entry: the side that changed it wins. Fails with the tasks that both sides
 /// changed differently.
-fn decided(was: &Texts, mine: &Texts, others: &Texts) -> Result<Texts, NotMerged> {
-    let mut wanted = Texts::new();
+fn decided(
+    was: &EntryTexts,
+    mine: &EntryTexts,
+    others: &EntryTexts,
+) -> Result<EntryTexts, NotMerged> {
+    let mut wanted = EntryTexts::new();
     let mut both = Vec::new();
     for task in mine.keys().chain(others.keys()).collect::<BTreeSet<_>>() {
         let (was, mine, others) = (was.get(task), mine.get(task), others.get(task));

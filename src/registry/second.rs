@@ -86,14 +86,14 @@ pub(super) fn toml(text: &str) -> Option<Vec<Plain>> {
 
 impl<'de> Deserialize<'de> for Plain {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Reader)
+        deserializer.deserialize_any(AnyValue)
     }
 }
 
 /// Deserializes a value of any type.
-struct Reader;
+struct AnyValue;
 
-impl<'de> Visitor<'de> for Reader {
+impl<'de> Visitor<'de> for AnyValue {
     type Value = Plain;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@
 
 use super::{
     Error, json, second, toml,
-    tree::{BOM, Node, Value, line_at, splice},
+    tree::{BOM, Value, ValueNode, line_at, splice},
     yaml,
 };
 use crate::{
@@ -22,7 +22,7 @@ const LIMIT: usize = 1 << 20;
 
 /// Supported formats, chosen by extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum ConfigFormat {
     Yaml,
     Json,
     Toml,
@@ -30,12 +30,12 @@ enum Format {
 
 /// A parsed configuration.
 struct Config<'a> {
-    format: Format,
+    format: ConfigFormat,
     file: String,
     text: &'a str,
     /// The text for the second parser.
     strict: Option<String>,
-    stream: yaml::Stream,
+    stream: yaml::YamlContent,
 }
 
 /// Returns the version at a key; `None` when the key is absent or its value empty.
@@ -127,7 +127,8 @@ pub fn with_version(
 
 /// Builds the error for a configuration without a version, in the syntax of its format.
 fn no_version(config: &Config<'_>, key: &str, version: &Version) -> Error {
-    let dynamic = config.format == Format::Toml && key == "project.version" && config.is_dynamic();
+    let dynamic =
+        config.format == ConfigFormat::Toml && key == "project.version" && config.is_dynamic();
     let add = config.format.line(key, &version.to_string());
     Error::NoVersion {
         file: config.file.clone(),
@@ -170,7 +171,7 @@ pub fn values(bytes: &[u8], file_name: &RelPath) -> Result<Vec<(String, String)>
     Ok(out)
 }
 
-impl Format {
+impl ConfigFormat {
     /// Returns the format of a file, by its extension.
     fn of(file_name: &RelPath) -> Option<Self> {
         let lower = file_name.name().to_ascii_lowercase();
@@ -214,17 +215,21 @@ impl<'a> Config<'a> {
     /// Parses a file in the format of its extension.
     fn read(bytes: &'a [u8], file_name: &RelPath) -> Result<Self, Error> {
         let file = file_name.to_string();
-        let one = |root: Node| yaml::Stream {
+        let one = |root: ValueNode| yaml::YamlContent {
             documents: vec![root],
             used: std::collections::HashSet::new(),
         };
-        let (format, strict, stream) = match Format::of(file_name) {
-            Some(Format::Yaml) => (Format::Yaml, None, yaml::parse(bytes, &file)?),
-            Some(Format::Json) => {
+        let (format, strict, stream) = match ConfigFormat::of(file_name) {
+            Some(ConfigFormat::Yaml) => (ConfigFormat::Yaml, None, yaml::parse(bytes, &file)?),
+            Some(ConfigFormat::Json) => {
                 let (root, strict) = json::parse(bytes, &file, LIMIT)?;
-                (Format::Json, Some(strict), one(root))
+                (ConfigFormat::Json, Some(strict), one(root))
             }
-            Some(Format::Toml) => (Format::Toml, None, one(toml::parse(bytes, &file, LIMIT)?)),
+            Some(ConfigFormat::Toml) => (
+                ConfigFormat::Toml,
+                None,
+                one(toml::parse(bytes, &file, LIMIT)?),
+            ),
             None => return Err(Error::Format { file }),
         };
         Ok(Self {
@@ -242,13 +247,13 @@ impl<'a> Config<'a> {
             .into_iter()
             .find(|quote| *raw == format!("{quote}{old}{quote}"));
         quote.filter(|quote| {
-            !raw.contains('\n') && (self.format == Format::Yaml || !quote.is_empty())
+            !raw.contains('\n') && (self.format == ConfigFormat::Yaml || !quote.is_empty())
         })
     }
 
     /// Returns the node at a dotted key, and its document. Fails when no document has the key but a
     /// merge key on its path could hide it.
-    fn find(&self, key: &str) -> Result<Option<(usize, &Node)>, Error> {
+    fn find(&self, key: &str) -> Result<Option<(usize, &ValueNode)>, Error> {
         let mut hidden = false;
         for (at, root) in self.stream.documents.iter().enumerate() {
             match find_in(root, key) {
@@ -287,7 +292,7 @@ impl<'a> Config<'a> {
     }
 
     /// Returns true when both are written alike except for node `but` of this one.
-    fn is_like(&self, other: &Config<'_>, but: &Node) -> bool {
+    fn is_like(&self, other: &Config<'_>, but: &ValueNode) -> bool {
         let (mine, others) = (&self.stream.documents, &other.stream.documents);
         mine.len() == others.len()
             && mine
@@ -299,9 +304,9 @@ impl<'a> Config<'a> {
     /// Parses with the second parser.
     fn second(&self) -> Option<Vec<second::Plain>> {
         match self.format {
-            Format::Yaml => second::yaml(self.text),
-            Format::Json => second::json(self.strict.as_deref().unwrap_or_default()),
-            Format::Toml => second::toml(self.text),
+            ConfigFormat::Yaml => second::yaml(self.text),
+            ConfigFormat::Json => second::json(self.strict.as_deref().unwrap_or_default()),
+            ConfigFormat::Toml => second::toml(self.text),
         }
     }
 
@@ -319,7 +324,7 @@ impl<'a> Config<'a> {
 }
 
 /// Returns the node at a dotted key below a root; fails where a merge key or an alias may hide it.
-fn find_in<'a>(root: &'a Node, key: &str) -> Result<Option<&'a Node>, ()> {
+fn find_in<'a>(root: &'a ValueNode, key: &str) -> Result<Option<&'a ValueNode>, ()> {
     let mut at = root;
     for name in key.split('.') {
         match at.get(name) {
@@ -336,7 +341,7 @@ fn find_in<'a>(root: &'a Node, key: &str) -> Result<Option<&'a Node>, ()> {
 }
 
 /// Returns true when a node holds exactly this text.
-fn holds(node: &Node, text: &str) -> bool {
+fn holds(node: &ValueNode, text: &str) -> bool {
     matches!(&node.value, Value::Text(found) if found == text)
 }
 
@@ -347,7 +352,7 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 /// Collects the scalars below a node.
-fn flatten(node: &Node, key: String, hidden: bool, out: &mut Vec<(String, String)>) {
+fn flatten(node: &ValueNode, key: String, hidden: bool, out: &mut Vec<(String, String)>) {
     let below = |name: &str| {
         if key.is_empty() {
             name.to_string()

@@ -21,8 +21,8 @@ use super::{
         version_of,
     },
     json,
-    layout::{self, Body, Change, Item},
-    tree::{BOM, Entry, Node, Value, splice, text_of},
+    layout::{self, Item, NewValue, TextEdit},
+    tree::{BOM, MapEntry, Value, ValueNode, splice, text_of},
 };
 use crate::model::{TaskId, Version};
 
@@ -35,7 +35,7 @@ pub(super) const FILE: &str = "the task registry";
 #[derive(Debug)]
 pub struct Registry {
     bytes: Vec<u8>,
-    root: Node,
+    root: ValueNode,
     /// The text as strict JSON: comments and trailing commas blanked.
     strict: String,
 }
@@ -48,7 +48,7 @@ impl Registry {
         let (root, strict) = json::parse(bytes, FILE, LIMIT)?;
         if matches!(
             root.get("tasks"),
-            Some(Node {
+            Some(ValueNode {
                 value: Value::Null,
                 ..
             })
@@ -101,15 +101,15 @@ impl Registry {
     /// Returns the entries that look like tasks, in file order, with their versions (`None` when
     /// absent or unreadable; [`Registry::version`] gives the reason).
     pub fn tasks(&self) -> Vec<(TaskId, Option<Version>)> {
-        let entries: Vec<(&str, &Node)> = match &self.container().value {
+        let entries: Vec<(&str, &ValueNode)> = match &self.container().value {
             Value::Map(entries) => {
                 // Next to bare versions, the root may hold other facts, such as the file's own
                 // version.
                 let of_tasks = self.container_key().is_some();
-                let is_bare = |entry: &Entry| {
+                let is_bare = |entry: &MapEntry| {
                     is_version(&entry.node) && !VERSION_KEYS.contains(&entry.key.as_str())
                 };
-                let fits = |entry: &&Entry| {
+                let fits = |entry: &&MapEntry| {
                     names_version(&entry.node)
                         && (of_tasks || !entry.node.entries().is_empty() || is_bare(entry))
                 };
@@ -125,7 +125,7 @@ impl Registry {
                 .collect(),
             _ => Vec::new(),
         };
-        let read = |(id, entry): (&str, &Node)| {
+        let read = |(id, entry): (&str, &ValueNode)| {
             let id: TaskId = id.parse().ok()?;
             let version = read_version(&id, entry).unwrap_or_default();
             Some((id, version))
@@ -145,7 +145,7 @@ impl Registry {
         let change = match self.entry(task) {
             None => self.added(task, &version),
             Some(entry) => match version_of(task, entry)? {
-                Some((_, node)) if matches!(node.value, Value::Text(_) | Value::Null) => Change {
+                Some((_, node)) if matches!(node.value, Value::Text(_) | Value::Null) => TextEdit {
                     span: node.span.clone(),
                     text: layout::quoted(&version),
                 },
@@ -153,7 +153,7 @@ impl Registry {
                 None if matches!(entry.value, Value::Map(_)) => {
                     let item = Item {
                         key: Some(VERSION_KEYS[0]),
-                        body: Body::Text(&version),
+                        body: NewValue::Text(&version),
                     };
                     layout::insert(&self.texts(), &self.root, entry, usize::MAX, &item)
                 }
@@ -172,7 +172,7 @@ impl Registry {
     /// registry of the same shape.
     pub(super) fn with_entry(&self, task: &TaskId, source: &str) -> Result<Vec<u8>, Error> {
         let change = match self.entry(task) {
-            Some(entry) => Change {
+            Some(entry) => TextEdit {
                 span: entry.span.clone(),
                 text: source.to_string(),
             },
@@ -185,7 +185,7 @@ impl Registry {
                     self.sorted_place(task),
                     &Item {
                         key,
-                        body: Body::Written(source),
+                        body: NewValue::Written(source),
                     },
                 )
             }
@@ -215,7 +215,7 @@ impl Registry {
     /// Returns everything except the task entries, as canonical text.
     pub(super) fn frame(&self) -> String {
         let is_task = |id: &str| id.parse::<TaskId>().is_ok_and(|task| self.is_task(&task));
-        let entries: Vec<&Node> = match &self.container().value {
+        let entries: Vec<&ValueNode> = match &self.container().value {
             Value::Map(entries) => entries
                 .iter()
                 .filter(|entry| is_task(&entry.key))
@@ -234,7 +234,7 @@ impl Registry {
 
     /// Returns true when an id holds a task entry, not a fact beside the tasks.
     fn is_task(&self, task: &TaskId) -> bool {
-        let at_top = |entry: &Node| {
+        let at_top = |entry: &ValueNode| {
             names_version(entry) && (!entry.entries().is_empty() || is_version(entry))
         };
         let is_list = matches!(self.container().value, Value::List(_));
@@ -283,15 +283,15 @@ impl Registry {
     }
 
     /// Returns the original text and the strict JSON, for additions.
-    fn texts(&self) -> layout::Texts<'_> {
-        layout::Texts {
+    fn texts(&self) -> layout::JsonText<'_> {
+        layout::JsonText {
             text: self.text(),
             strict: &self.strict,
         }
     }
 
     /// Returns true when removing an item would also delete a comment outside the item itself.
-    fn has_comment(&self, at: usize, change: &Change) -> bool {
+    fn has_comment(&self, at: usize, change: &TextEdit) -> bool {
         let own = &layout::item_spans(self.container())[at];
         let outside = change
             .span
@@ -319,7 +319,7 @@ impl Registry {
     }
 
     /// Returns the map or list of tasks.
-    fn container(&self) -> &Node {
+    fn container(&self) -> &ValueNode {
         self.container_key()
             .and_then(|key| self.root.get(key))
             .unwrap_or(&self.root)
@@ -337,7 +337,7 @@ impl Registry {
     }
 
     /// Returns the entry of a task.
-    fn entry(&self, task: &TaskId) -> Option<&Node> {
+    fn entry(&self, task: &TaskId) -> Option<&ValueNode> {
         let at = self.position(task)?;
         match &self.container().value {
             Value::Map(entries) => Some(&entries[at].node),
@@ -379,7 +379,7 @@ impl Registry {
     }
 
     /// Builds the change that adds an entry, at the position that `sorted_place` returns.
-    fn added(&self, task: &TaskId, version: &str) -> Change {
+    fn added(&self, task: &TaskId, version: &str) -> TextEdit {
         let container = self.container();
         let at = self.sorted_place(task);
         let like = layout::neighbour(container);
@@ -392,19 +392,22 @@ impl Registry {
         let item = match &container.value {
             Value::List(_) => Item {
                 key: None,
-                body: Body::Fields(vec![(name(ID_KEYS), task.as_str()), (version_key, version)]),
+                body: NewValue::Fields(vec![
+                    (name(ID_KEYS), task.as_str()),
+                    (version_key, version),
+                ]),
             },
             Value::Map(entries)
                 if !entries.is_empty() && entries.iter().all(|entry| is_version(&entry.node)) =>
             {
                 Item {
                     key: Some(task.as_str()),
-                    body: Body::Text(version),
+                    body: NewValue::Text(version),
                 }
             }
             _ => Item {
                 key: Some(task.as_str()),
-                body: Body::Fields(vec![(version_key, version)]),
+                body: NewValue::Fields(vec![(version_key, version)]),
             },
         };
         layout::insert(&self.texts(), &self.root, container, at, &item)
@@ -415,7 +418,7 @@ impl Registry {
     fn checked(
         &self,
         task: &TaskId,
-        change: &Change,
+        change: &TextEdit,
         version: Option<&str>,
     ) -> Result<Vec<u8>, Error> {
         let bytes = splice(&self.bytes, &change.span, &change.text);
@@ -447,7 +450,7 @@ impl Registry {
                 .map(|field| format!("{:?}: {}", field.key, json::canonical(&field.node)))
                 .collect::<Vec<_>>()
         });
-        let is_entry = |node: &Node| entry.is_some_and(|entry| std::ptr::eq(entry, node));
+        let is_entry = |node: &ValueNode| entry.is_some_and(|entry| std::ptr::eq(entry, node));
         (
             json::canonical_but(&self.root, &is_entry),
             fields

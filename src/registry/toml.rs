@@ -4,11 +4,11 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     Error,
-    tree::{Entry, Node, Value, line_at, not_of_format, text_of},
+    tree::{MapEntry, Value, ValueNode, line_at, not_of_format, text_of},
 };
 
 /// Parses a text of at most `limit` bytes.
-pub(super) fn parse(bytes: &[u8], file: &str, limit: usize) -> Result<Node, Error> {
+pub(super) fn parse(bytes: &[u8], file: &str, limit: usize) -> Result<ValueNode, Error> {
     let text = text_of(bytes, file, limit)?;
     let table = DeTable::parse(text).map_err(|error| {
         let line = error.span().map_or(0, |span| line_at(text, span.start));
@@ -20,7 +20,7 @@ pub(super) fn parse(bytes: &[u8], file: &str, limit: usize) -> Result<Node, Erro
         )
     })?;
     let span = table.span();
-    Ok(Node {
+    Ok(ValueNode {
         span,
         value: to_map(table.into_inner()),
         odd: None,
@@ -33,7 +33,7 @@ fn to_map(table: DeTable<'_>) -> Value {
     let entry = |(key, value): (toml::Spanned<_>, toml::Spanned<DeValue<'_>>)| {
         let key_span = key.span();
         let key: std::borrow::Cow<'_, str> = key.into_inner();
-        Entry {
+        MapEntry {
             key: key.into_owned(),
             key_span,
             node: to_node(value),
@@ -43,7 +43,7 @@ fn to_map(table: DeTable<'_>) -> Value {
 }
 
 /// Converts a value.
-fn to_node(value: toml::Spanned<DeValue<'_>>) -> Node {
+fn to_node(value: toml::Spanned<DeValue<'_>>) -> ValueNode {
     let span = value.span();
     let value = match value.into_inner() {
         DeValue::String(text) => Value::Text(text.into_owned()),
@@ -54,7 +54,7 @@ fn to_node(value: toml::Spanned<DeValue<'_>>) -> Node {
         DeValue::Array(items) => Value::List(items.into_iter().map(to_node).collect()),
         DeValue::Table(table) => to_map(table),
     };
-    Node {
+    ValueNode {
         span,
         value,
         odd: None,

@@ -14,7 +14,7 @@ pub(super) const BOM: &str = "\u{feff}";
 
 /// A value and its position.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct ValueNode {
     /// Its byte range in the text, without a byte-order mark.
     pub span: Range<usize>,
     /// The value.
@@ -29,9 +29,9 @@ pub(super) struct Node {
 #[derive(Debug)]
 pub(super) enum Value {
     /// Keys and values, in file order.
-    Map(Vec<Entry>),
+    Map(Vec<MapEntry>),
     /// Values.
-    List(Vec<Node>),
+    List(Vec<ValueNode>),
     /// A text; in YAML any plain scalar except null.
     Text(String),
     /// A number, a boolean or a date, as written.
@@ -42,18 +42,18 @@ pub(super) enum Value {
 
 /// A key and its value.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct MapEntry {
     /// The key as text.
     pub key: String,
     /// The span of the key, including quotes.
     pub key_span: Range<usize>,
     /// The value.
-    pub node: Node,
+    pub node: ValueNode,
 }
 
-impl Node {
+impl ValueNode {
     /// Returns the entries of a map, otherwise none.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[MapEntry] {
         match &self.value {
             Value::Map(entries) => entries,
             _ => &[],
@@ -61,7 +61,7 @@ impl Node {
     }
 
     /// Returns the value of a key of a map.
-    pub fn get(&self, key: &str) -> Option<&Node> {
+    pub fn get(&self, key: &str) -> Option<&ValueNode> {
         self.entries()
             .iter()
             .find(|entry| entry.key == key)
@@ -69,7 +69,7 @@ impl Node {
     }
 
     /// Returns every node on the path from below the root to the dotted key; `None` when absent.
-    pub fn walk(&self, dotted: &str) -> Option<Vec<&Node>> {
+    pub fn walk(&self, dotted: &str) -> Option<Vec<&ValueNode>> {
         let mut at = self;
         dotted
             .split('.')
@@ -93,13 +93,19 @@ impl Node {
 
     /// Returns true when this node and a node of another text are written alike except for layout;
     /// the node `but` of this tree may differ.
-    pub fn is_like(&self, text: &str, other: &Node, other_text: &str, but: &Node) -> bool {
+    pub fn is_like(
+        &self,
+        text: &str,
+        other: &ValueNode,
+        other_text: &str,
+        but: &ValueNode,
+    ) -> bool {
         if std::ptr::eq(self, but) {
             return true;
         }
-        let like = |a: &Node, b: &Node| a.is_like(text, b, other_text, but);
+        let like = |a: &ValueNode, b: &ValueNode| a.is_like(text, b, other_text, but);
         let same_keys =
-            |a: &Entry, b: &Entry| text[a.key_span.clone()] == other_text[b.key_span.clone()];
+            |a: &MapEntry, b: &MapEntry| text[a.key_span.clone()] == other_text[b.key_span.clone()];
         let same = match (&self.value, &other.value) {
             (Value::Map(a), Value::Map(b)) => {
                 a.len() == b.len()

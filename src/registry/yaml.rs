@@ -12,24 +12,24 @@ use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
 use super::{
     Error,
-    tree::{Entry, Node, Value, conflict_in, not_of_format, text_of},
+    tree::{MapEntry, Value, ValueNode, conflict_in, not_of_format, text_of},
 };
-use crate::base::yaml::{self, Limits};
+use crate::base::yaml::{self, YamlLimits};
 
 /// Maximum number of documents in one text.
 const DOCUMENTS: usize = 1_000;
 
 /// The contents of a YAML text.
-pub(super) struct Stream {
+pub(super) struct YamlContent {
     /// Its documents, at least one.
-    pub documents: Vec<Node>,
+    pub documents: Vec<ValueNode>,
     /// Anchors that an alias refers to: document and number.
     pub used: HashSet<(usize, usize)>,
 }
 
 /// Parses every document, within the limits for hand-written files.
-pub(super) fn parse(bytes: &[u8], file: &str) -> Result<Stream, Error> {
-    let limits = Limits::human().with_documents(DOCUMENTS);
+pub(super) fn parse(bytes: &[u8], file: &str) -> Result<YamlContent, Error> {
+    let limits = YamlLimits::human().with_documents(DOCUMENTS);
     let text = text_of(bytes, file, limits.bytes)?;
     // Between brackets, markers would be read as a multi-line text.
     if let Some(line) = conflict_in(text) {
@@ -43,7 +43,7 @@ pub(super) fn parse(bytes: &[u8], file: &str) -> Result<Stream, Error> {
         parser: Parser::new_from_str_with_options(text, limits.options()),
         aliases: Vec::new(),
     };
-    let mut stream = Stream {
+    let mut stream = YamlContent {
         documents: Vec::new(),
         used: HashSet::new(),
     };
@@ -73,7 +73,7 @@ pub(super) fn parse(bytes: &[u8], file: &str) -> Result<Stream, Error> {
         other => not_of_format(file, text, 0, other.to_string()),
     })?;
     if stream.documents.is_empty() {
-        stream.documents.push(Node {
+        stream.documents.push(ValueNode {
             span: 0..0,
             value: Value::Null,
             odd: None,
@@ -105,12 +105,12 @@ impl<'a> Events<'a> {
     }
 
     /// Builds the node that an event begins.
-    fn node(&mut self, event: &Event<'a>, span: Span) -> Result<Node, ScanError> {
+    fn node(&mut self, event: &Event<'a>, span: Span) -> Result<ValueNode, ScanError> {
         let start = bytes_of(span).start;
         match event {
             Event::MappingStart(_, anchor, tag) => {
                 let (value, end) = self.map()?;
-                Ok(Node {
+                Ok(ValueNode {
                     span: start..end,
                     value,
                     odd: odd(tag.is_some()),
@@ -119,7 +119,7 @@ impl<'a> Events<'a> {
             }
             Event::SequenceStart(_, anchor, tag) => {
                 let (value, end) = self.list()?;
-                Ok(Node {
+                Ok(ValueNode {
                     span: start..end,
                     value,
                     odd: odd(tag.is_some()),
@@ -135,7 +135,7 @@ impl<'a> Events<'a> {
                 } else {
                     Value::Text(text.to_string())
                 };
-                Ok(Node {
+                Ok(ValueNode {
                     span: bytes_of(span),
                     value,
                     odd,
@@ -148,7 +148,7 @@ impl<'a> Events<'a> {
                 }
                 let span = bytes_of(span);
                 let value = Value::Other(self.text[span.clone()].to_string());
-                Ok(Node {
+                Ok(ValueNode {
                     span,
                     value,
                     odd: Some("it is an alias of another value"),
@@ -174,7 +174,7 @@ impl<'a> Events<'a> {
                 (Value::Text(text), None) if key.anchor == 0 => text.clone(),
                 _ => format!("? {}", &self.text[key.span.clone()]),
             };
-            entries.push(Entry {
+            entries.push(MapEntry {
                 key: text,
                 key_span: key.span,
                 node,

@@ -6,7 +6,7 @@
 
 use super::files::ReleaseFiles;
 use crate::{
-    base::{Failure, RelPath, sqlite::Log},
+    base::{Failure, RelPath, sqlite::LogEffect},
     catalog::{
         Scope,
         databases::{self, Database, Error, is_lone_log},
@@ -32,7 +32,7 @@ pub fn check(
     let mut notes = Vec::new();
     for database in databases::with_sides(tree, scan.names(), is_part)? {
         if let Some((log, change)) = database.changed_by(tree, |log| !is_part(log))? {
-            let rows = if change == Log::Rows {
+            let rows = if change == LogEffect::Rows {
                 "holds committed rows that are"
             } else {
                 "says that a transaction has not ended: it is"
@@ -72,12 +72,12 @@ pub fn check(
 }
 
 /// Returns why a database cannot be released.
-fn refusal(site: &RepoSite, database: &Database, log: RelPath, change: Log) -> Error {
+fn refusal(site: &RepoSite, database: &Database, log: RelPath, change: LogEffect) -> Error {
     let (by, database) = (
         database.openers(site.git.work_tree()).0,
         database.path.clone(),
     );
-    if change == Log::Transaction {
+    if change == LogEffect::Transaction {
         Error::Transaction { database, log, by }
     } else {
         Error::Rows { database, log, by }

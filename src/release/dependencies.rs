@@ -4,7 +4,7 @@ use super::{files::ReleaseFiles, shared};
 use crate::{
     base::{Failure, RelPath},
     catalog::Scope,
-    deps::{self, facts::Facts},
+    deps::{self, facts::SourceFacts},
     git::Attributes,
     model::{DependencyList, GitId, Manifest, TaskSpec, manifest::ManifestFile},
     site::RepoSite,
@@ -35,19 +35,19 @@ pub fn collect(
             .filter(|file: &&ManifestFile| !edited(file.path()) && is_blob(file.path()))?
             .blob()
     };
-    let of = deps::Task {
+    let of = deps::CollectedTask {
         fs: &*site.tree,
         dir: &task.dir,
         files: &files,
         venv: task.venv.as_ref(),
         variables: &task.environment_variables,
-        known: deps::Known {
+        known: deps::KnownSources {
             blobs: &own().map(blob).collect::<Vec<_>>(),
             id: &|bytes| Some(site.git.blob_id(bytes)),
-            facts: &Facts::load(&*site.state, &task.id),
+            facts: &SourceFacts::load(&*site.state, &task.id),
         },
     };
-    let deps::Found {
+    let deps::Collected {
         mut list,
         warnings,
         sources,

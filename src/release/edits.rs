@@ -13,7 +13,7 @@ use crate::{
     git::Attributes,
     model::{
         FileKind, FileRecord, GitId, PathChange, TaskSpec, Version,
-        manifest::{ManifestFile, Role},
+        manifest::{FileRole, ManifestFile},
         operation::{TreeChange, TreeEntry},
     },
     registry::task_config,
@@ -172,6 +172,6 @@ fn add_registry(site: &RepoSite, edit: RegistryEdit, found: &mut ReleaseFiles) {
         let record = FileRecord::of_blob(site.settings.registry.clone(), kind, read, entry.id);
         found
             .entries
-            .push(ManifestFile::new(Role::Registry, record));
+            .push(ManifestFile::new(FileRole::Registry, record));
     }
 }

@@ -4,7 +4,7 @@ use super::line;
 use crate::{
     base::{Fault, Hint, Kind, RelPath, text},
     model::{Advice, TaskId, Version},
-    policy::portable::Trouble,
+    policy::portable::PortabilityTrouble,
     registry::version_hints,
 };
 
@@ -34,7 +34,7 @@ pub enum Error {
     Untagged(Box<line::Untagged>),
     /// The derived number equals, or exceeds, a release that is not in the branch.
     #[error("{0}")]
-    Beside(Box<line::Beside>),
+    Beside(Box<line::OtherRelease>),
     /// Two tasks could have a tag of this name.
     #[error("the tag {tag} of {task} could as well be one of {other}")]
     Ambiguous {
@@ -89,7 +89,7 @@ pub enum Error {
     },
     /// Some file names cannot be written on every system.
     #[error("{}", not_portable(.0))]
-    NotPortable(Vec<Trouble>),
+    NotPortable(Vec<PortabilityTrouble>),
     /// The newest version cannot be incremented.
     #[error(
         "no version comes after {0}: the number to raise is the largest that a version can have"
@@ -98,7 +98,7 @@ pub enum Error {
 }
 
 /// Returns `2 names cannot be written on every system: …`.
-pub(super) fn not_portable(troubles: &[Trouble]) -> String {
+pub(super) fn not_portable(troubles: &[PortabilityTrouble]) -> String {
     let mut list = troubles
         .iter()
         .take(5)

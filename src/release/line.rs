@@ -22,7 +22,7 @@ use crate::{
 
 /// The line of one task in one branch.
 #[derive(Debug, Default)]
-pub struct Line<'a> {
+pub struct ReleaseLine<'a> {
     /// The newest release of the line that has a tag here.
     pub newest: Option<&'a Release>,
     /// The newest release of the line, with a tag or not.
@@ -42,7 +42,7 @@ pub struct Line<'a> {
 }
 
 /// Finds the line that a release continues.
-pub(super) fn find<'a>(new: &NewRelease<'a>) -> Result<Line<'a>, Failure> {
+pub(super) fn find<'a>(new: &NewRelease<'a>) -> Result<ReleaseLine<'a>, Failure> {
     let (site, task, releases) = (new.site, new.task, new.releases);
     let active = new.active.as_ref();
     let (counted, passed_over) = counted(site, task, releases, new.standings, active);
@@ -79,7 +79,7 @@ pub(super) fn find<'a>(new: &NewRelease<'a>) -> Result<Line<'a>, Failure> {
         .filter(is_newer)
         .cloned()
         .collect();
-    Ok(Line {
+    Ok(ReleaseLine {
         newest: tip,
         released: latest,
         base,
@@ -160,7 +160,7 @@ fn counted<'a>(
     let mut all: Vec<&Release> = releases.of(&task.id).collect();
     let step = |nth: usize| {
         let version = &all[nth].version;
-        version::Step {
+        version::VersionStep {
             version,
             taken_back: standing_of(standings, &task.id, version).is_taken_back(),
         }
@@ -177,7 +177,7 @@ fn counted<'a>(
     (all, passed_over)
 }
 
-impl Line<'_> {
+impl ReleaseLine<'_> {
     /// Chooses the version of the next release.
     ///
     /// # Errors
@@ -230,7 +230,7 @@ impl Line<'_> {
         let mut later =
             std::iter::successors(Some(version.clone()), |version| version.bumped(Bump::Patch));
         let past = later.find(|past| !self.is_taken(past));
-        Error::Beside(Box::new(Beside {
+        Error::Beside(Box::new(OtherRelease {
             task: task.clone(),
             version,
             other: other.clone(),
@@ -332,7 +332,7 @@ impl Untagged {
 
 /// A derived number that equals or passes a release that the branch is not built on.
 #[derive(Debug)]
-pub struct Beside {
+pub struct OtherRelease {
     task: TaskId,
     /// The derived number.
     version: Version,
@@ -348,7 +348,7 @@ pub struct Beside {
     is_here: bool,
 }
 
-impl fmt::Display for Beside {
+impl fmt::Display for OtherRelease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             task,
@@ -370,7 +370,7 @@ impl fmt::Display for Beside {
     }
 }
 
-impl Beside {
+impl OtherRelease {
     /// Returns the hints.
     pub fn hints(&self) -> Vec<Hint> {
         let release = |why: &str, version: &Version| {

@@ -11,7 +11,7 @@ use crate::{
     git::{Attributes, Tracked, WorkState},
     model::{
         FileRecord, GitId,
-        manifest::{ManifestFile, Role},
+        manifest::{FileRole, ManifestFile},
     },
     site::RepoSite,
     verify::{Checkout, is_other},
@@ -52,7 +52,7 @@ pub fn add(
         let bytes = site.git.read_blob(&entry.id)?;
         let read = (Digest::of(&bytes), bytes.len() as u64);
         let record = FileRecord::of_blob(path, kind, read, entry.id);
-        shared.push(ManifestFile::new(Role::Shared, record));
+        shared.push(ManifestFile::new(FileRole::Shared, record));
     }
     shared.dedup_by(|a, b| a.path() == b.path());
     found

@@ -45,7 +45,7 @@ const FAR_AND_TAKEN_BACK: u64 = 1_000;
 
 /// A release, as far as it matters for the next number.
 #[derive(Debug, Clone, Copy)]
-pub struct Step<'a> {
+pub struct VersionStep<'a> {
     /// Its version.
     pub version: &'a Version,
     /// True when somebody marked it bad, or holds it.
@@ -59,7 +59,7 @@ pub struct Step<'a> {
 /// `has_manifest` is called only for releases that are far ahead.
 pub fn counted<'a>(
     releases: usize,
-    step: impl Fn(usize) -> Step<'a>,
+    step: impl Fn(usize) -> VersionStep<'a>,
     has_manifest: impl Fn(usize) -> bool,
     active: Option<&Version>,
 ) -> usize {
@@ -141,7 +141,7 @@ mod tests {
             .iter()
             .map(|(text, back, has)| (version(text), *back, *has))
             .collect();
-        let step = |version, taken_back| Step {
+        let step = |version, taken_back| VersionStep {
             version,
             taken_back,
         };
@@ -149,7 +149,7 @@ mod tests {
         let more = more
             .iter()
             .map(|(version, taken_back, has)| (step(version, *taken_back), *has));
-        let steps: Vec<(Step<'_>, bool)> = own.chain(more).collect();
+        let steps: Vec<(VersionStep<'_>, bool)> = own.chain(more).collect();
         counted(
             steps.len(),
             |nth| steps[nth].0,
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_lone_release_is_counted_however_large_its_number_is() {
         let lone = version("999999.0.0");
-        let step = |_| Step {
+        let step = |_| VersionStep {
             version: &lone,
             taken_back: false,
         };

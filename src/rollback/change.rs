@@ -11,7 +11,7 @@ use crate::{
     verdict,
 };
 
-impl Change for request::Rollback {
+impl Change for request::RollbackRequest {
     /// Describes the rollback, and notes who judged its target in another clone.
     fn draft(&self, site: &RepoSite) -> Result<Draft, Failure> {
         let spec = tasks::spec(site, &self.task)?;

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::compare::{Compared, Comparison, Wanted};
+use super::compare::{Comparison, RestoredFiles, TreeDifference};
 use crate::{
     base::{Failure, RelPath, sqlite},
     catalog::{
@@ -22,7 +22,7 @@ use crate::{
     git::{Attributes, Scan},
     model::{
         FileRecord, PathChange,
-        manifest::{ManifestFile, Role},
+        manifest::{FileRole, ManifestFile},
     },
     site::RepoSite,
 };
@@ -33,8 +33,8 @@ impl Comparison<'_> {
     pub(super) fn settle_databases(
         &self,
         scan: &Scan,
-        wanted: &Wanted<'_>,
-        compared: &mut Compared,
+        wanted: &RestoredFiles<'_>,
+        compared: &mut TreeDifference,
     ) -> Result<(), Failure> {
         self.leave_lone_logs(wanted, compared);
         for database in self.databases(scan, wanted, compared)?.into_values() {
@@ -52,8 +52,8 @@ impl Comparison<'_> {
     fn databases(
         &self,
         scan: &Scan,
-        wanted: &Wanted<'_>,
-        compared: &Compared,
+        wanted: &RestoredFiles<'_>,
+        compared: &TreeDifference,
     ) -> Result<BTreeMap<RelPath, Database>, Failure> {
         let tree = &*self.site.tree;
         let changed: BTreeSet<&RelPath> = compared.files.iter().map(|file| &file.path).collect();
@@ -64,9 +64,9 @@ impl Comparison<'_> {
             .map(|database| (database.path.clone(), database))
             .collect();
         // The scan covers the task's own folders only, not paths that only a release lists.
-        let shared = wanted
-            .values()
-            .filter(|file| file.role == Role::Shared && file.size().is_none_or(sqlite::is_sized));
+        let shared = wanted.values().filter(|file| {
+            file.role == FileRole::Shared && file.size().is_none_or(sqlite::is_sized)
+        });
         let beside = changed
             .iter()
             .filter_map(|path| sqlite::database_of(path))
@@ -85,8 +85,8 @@ impl Comparison<'_> {
     fn settle_one(
         &self,
         database: &Database,
-        wanted: &Wanted<'_>,
-        compared: &mut Compared,
+        wanted: &RestoredFiles<'_>,
+        compared: &mut TreeDifference,
     ) -> Result<(), Failure> {
         let tree = &*self.site.tree;
         let changes = |path: &RelPath| compared.files.iter().any(|file| file.path == *path);
@@ -145,7 +145,7 @@ impl Comparison<'_> {
 
     /// Leaves logs in place whose database exists and is not among the target's: they are part of
     /// it, whatever is listed.
-    fn leave_lone_logs(&self, wanted: &Wanted<'_>, compared: &mut Compared) {
+    fn leave_lone_logs(&self, wanted: &RestoredFiles<'_>, compared: &mut TreeDifference) {
         let goes: BTreeSet<RelPath> = compared
             .files
             .iter()

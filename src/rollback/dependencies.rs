@@ -1,13 +1,13 @@
 //! Dependency differences between two versions, and the new environment that a rollback builds on
 //! request. Unknown dependencies never count as a difference.
 
-use super::Rollback;
+use super::RollbackDraft;
 use crate::{
     draft::{Draft, steps},
     model::{DependencyList, Manifest, Plan, Version, settings::EnvMode},
 };
 
-impl Rollback<'_> {
+impl RollbackDraft<'_> {
     /// Notes dependency differences, and plans a new environment if requested.
     pub(super) fn add_dependencies(
         &self,

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Which of a task's releases was requested.
-enum Wanted {
+enum ReleaseWanted {
     /// A specific one.
     This(Version),
     /// Any.
@@ -36,12 +36,12 @@ fn by_tags(site: &RepoSite, failure: Failure) -> Failure {
             }),
             _,
         ) => match version.parse::<Version>() {
-            Ok(version) if !near.is_empty() => (task, Wanted::This(version)),
-            _ => (task, Wanted::Any),
+            Ok(version) if !near.is_empty() => (task, ReleaseWanted::This(version)),
+            _ => (task, ReleaseWanted::Any),
         },
-        (_, Some(Error::NoSuchVersion { task, .. })) => (task, Wanted::Any),
+        (_, Some(Error::NoSuchVersion { task, .. })) => (task, ReleaseWanted::Any),
         (_, Some(Error::NoGoodVersion { task, why, .. })) => {
-            (task, Wanted::After(why.named().cloned()))
+            (task, ReleaseWanted::After(why.named().cloned()))
         }
         _ => return failure,
     };
@@ -54,13 +54,13 @@ fn by_tags(site: &RepoSite, failure: Failure) -> Failure {
             .and_then(|spec| registry::active(site, spec).version)
     };
     let versions: Vec<Version> = match wanted {
-        Wanted::This(version) => missing
+        ReleaseWanted::This(version) => missing
             .of(task)
             .filter(|missing| **missing == version)
             .cloned()
             .collect(),
-        Wanted::Any => missing.of(task).cloned().collect(),
-        Wanted::After(named) => {
+        ReleaseWanted::Any => missing.of(task).cloned().collect(),
+        ReleaseWanted::After(named) => {
             let older = missing.older(task, active().as_ref()).into_iter();
             older
                 .filter(|version| named.as_ref().is_none_or(|named| version > named))

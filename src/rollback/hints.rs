@@ -56,7 +56,7 @@ impl Error {
                 task, active, to, ..
             } => from_where_it_is(task, active, to.as_deref()),
             Self::NoGoodVersion { task, why, others } => to_choose(task, why, *others),
-            Self::OneWay { task, to, .. } => past_the_door(task, to),
+            Self::OneWay { task, to, .. } => past_one_way(task, to),
             Self::TakenBack { told: true, .. } => vec![Hint::say(
                 "say why it is gone to all the same: --message \"…\"",
             )],
@@ -167,7 +167,7 @@ fn go_to(task: &TaskId, to: &str) -> Advice {
 }
 
 /// Returns hints for a one-way version.
-fn past_the_door(task: &TaskId, to: &str) -> Vec<Hint> {
+fn past_one_way(task: &TaskId, to: &str) -> Vec<Hint> {
     let past = Advice::RollBackPastFloor {
         task: task.clone(),
         to: to.into(),

@@ -56,7 +56,7 @@ pub fn draft(
     task: &TaskSpec,
     releases: &Releases,
     standings: &Standings,
-    request: &request::Rollback,
+    request: &request::RollbackRequest,
 ) -> Result<Draft, Failure> {
     check_ready(site, request)?;
     // A broken file that all tasks share is reported, but blocks no task's rollback.
@@ -76,7 +76,7 @@ pub fn draft(
     target::check_from(task, (active, &trouble), to.as_ref().ok(), request)?;
     let to = to?;
     let request = &target::despite_verdict(task, standings, &to, request)?;
-    let rollback = Rollback {
+    let rollback = RollbackDraft {
         site,
         task,
         releases,
@@ -89,7 +89,7 @@ pub fn draft(
 }
 
 /// Refuses when nothing may be changed, and when a reason required by the settings is missing.
-fn check_ready(site: &RepoSite, request: &request::Rollback) -> Result<(), Failure> {
+fn check_ready(site: &RepoSite, request: &request::RollbackRequest) -> Result<(), Failure> {
     if request.commit {
         site.git.check_ready().map_err(|error| match error {
             crate::git::Error::Detached => Failure::from(Error::NoBranch(error)),
@@ -105,20 +105,20 @@ fn check_ready(site: &RepoSite, request: &request::Rollback) -> Result<(), Failu
 }
 
 /// A rollback whose target is known; describes its parts.
-struct Rollback<'a> {
+struct RollbackDraft<'a> {
     site: &'a RepoSite,
     task: &'a TaskSpec,
     releases: &'a Releases,
     standings: &'a Standings,
     /// The request.
-    request: &'a request::Rollback,
+    request: &'a request::RollbackRequest,
     /// The active version of the task.
     active: Option<&'a Version>,
     /// The target version.
     to: &'a Version,
 }
 
-impl Rollback<'_> {
+impl RollbackDraft<'_> {
     /// Describes the rollback; `trouble` lists unreadable files that all tasks share.
     fn draft(&self, trouble: Vec<String>) -> Result<Draft, Failure> {
         let (site, task) = (self.site, self.task);
@@ -185,13 +185,13 @@ impl Rollback<'_> {
     /// Returns the index entries of which only the stat data is outdated.
     fn add_changes(
         &self,
-        compared: compare::Compared,
+        compared: compare::TreeDifference,
         (known, target): (Option<&DependencyList>, &Manifest),
         draft: &mut Draft,
     ) -> Result<Vec<TreeChange>, Failure> {
         draft.files = compared.files;
-        self.pass_doors((known, target), draft)?;
-        draft.plan.radius = catalog::radius::of(
+        self.cross_one_way_versions((known, target), draft)?;
+        draft.plan.radius = catalog::affected_tasks::of(
             &self.site.settings,
             &self.task.id,
             draft.files.iter().map(|file| &file.path),

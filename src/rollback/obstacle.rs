@@ -49,8 +49,9 @@ fn rehearse(site: &RepoSite, task: &TaskSpec, version: &Version) -> Result<(), F
         return Err(journal::Error::Unfinished(line.id).into());
     }
     let quiet = site.quiet();
-    let plain = request::Rollback::plain(task.id.clone(), version.clone(), "a rehearsal".into());
-    let wanted = request::Rollback {
+    let plain =
+        request::RollbackRequest::plain(task.id.clone(), version.clone(), "a rehearsal".into());
+    let wanted = request::RollbackRequest {
         past_floor: true,
         despite_verdict: true,
         ..plain

@@ -1,10 +1,10 @@
 //! Builds the plan of a rollback for display.
 
-use super::{Rollback, compare::Compared, databases::is_same, room, standing_of};
+use super::{RollbackDraft, compare::TreeDifference, databases::is_same, room, standing_of};
 use crate::{
     base::{RelPath, clock::local, sqlite, zone},
     catalog::{capture, grown, manifests::Found},
-    draft::lines::{self, Side},
+    draft::lines::{self, LineSide},
     model::{FileRecord, Location, PathChange, Plan, TaskSpec, operation::OpKind, plan::FileLine},
     registry::task_config,
     site::{RepoSite, copy_checked},
@@ -14,7 +14,11 @@ use crate::{
 const SHOWN: u64 = 4 << 20;
 
 /// Builds the plan.
-pub(super) fn plan(rollback: &Rollback<'_>, target: &Found, compared: &Compared) -> Plan {
+pub(super) fn plan(
+    rollback: &RollbackDraft<'_>,
+    target: &Found,
+    compared: &TreeDifference,
+) -> Plan {
     let (site, task) = (rollback.site, rollback.task);
     let version = &target.manifest.subject.version;
     let standing = standing_of(rollback.standings, &task.id, version);
@@ -127,11 +131,11 @@ fn file_line(
             format!("{note}; uncommitted edits are saved")
         };
     }
-    let before = size_of(&file.before).map(|size| Side {
+    let before = size_of(&file.before).map(|size| LineSide {
         size,
         bytes: before.as_deref(),
     });
-    let after = size_of(&file.after).map(|size| Side {
+    let after = size_of(&file.after).map(|size| LineSide {
         size,
         bytes: after.as_deref(),
     });

@@ -1,7 +1,7 @@
 //! Decides a rollback's target and whether it is allowed: the default target, targets that were
 //! taken back, `--from`, and one-way versions. Reads no file of the work tree.
 
-use super::{Error, Rollback, Standings, standing_of};
+use super::{Error, RollbackDraft, Standings, standing_of};
 use crate::{
     base::Failure,
     catalog::{self, releases::Releases},
@@ -17,7 +17,7 @@ pub(super) fn find(
     releases: &Releases,
     standings: &Standings,
     active: Option<&Version>,
-    request: &request::Rollback,
+    request: &request::RollbackRequest,
 ) -> Result<Version, Error> {
     let none = |why| Error::NoGoodVersion {
         task: task.id.clone(),
@@ -55,8 +55,8 @@ pub(super) fn despite_verdict(
     task: &TaskSpec,
     standings: &Standings,
     to: &Version,
-    request: &request::Rollback,
-) -> Result<request::Rollback, Error> {
+    request: &request::RollbackRequest,
+) -> Result<request::RollbackRequest, Error> {
     let standing = standing_of(standings, &task.id, to);
     if !standing.is_taken_back() {
         return Ok(request.clone());
@@ -74,7 +74,7 @@ pub(super) fn despite_verdict(
             told: request.despite_verdict,
         });
     }
-    Ok(request::Rollback {
+    Ok(request::RollbackRequest {
         message: format!("{reason} (although {to} is {word})"),
         ..request.clone()
     })
@@ -85,7 +85,7 @@ pub(super) fn check_from(
     task: &TaskSpec,
     (active, trouble): (Option<&Version>, &[String]),
     to: Option<&Version>,
-    request: &request::Rollback,
+    request: &request::RollbackRequest,
 ) -> Result<(), Error> {
     let none = if trouble.is_empty() {
         "no version"
@@ -103,15 +103,15 @@ pub(super) fn check_from(
     }
 }
 
-impl Rollback<'_> {
+impl RollbackDraft<'_> {
     /// Refuses to cross a one-way version unless `--past-floor` is given. Unset variables are only
     /// reported: their names come from scanning sources, and many are optional.
-    pub(super) fn pass_doors(
+    pub(super) fn cross_one_way_versions(
         &self,
         (known, target): (Option<&DependencyList>, &Manifest),
         draft: &mut Draft,
     ) -> Result<(), Failure> {
-        let between = catalog::doors::Between {
+        let between = catalog::one_way::VersionPair {
             from: self.active,
             to: self.to,
             gone: draft
@@ -124,10 +124,10 @@ impl Rollback<'_> {
             needed: known.map(|known| known.environment_variables.as_slice()),
             environment: &self.site.environment,
         };
-        draft.plan.doors = catalog::doors::of(self.task, &between)?;
-        let closed = catalog::doors::of(
+        draft.plan.doors = catalog::one_way::of(self.task, &between)?;
+        let closed = catalog::one_way::of(
             self.task,
-            &catalog::doors::Between {
+            &catalog::one_way::VersionPair {
                 needed: None,
                 ..between
             },

@@ -7,7 +7,7 @@ use super::Error;
 use crate::{
     base::{Failure, clock::local_exact, text, zone},
     catalog::{manifests, registry as read, releases::Releases},
-    journal::{history, status::Phase},
+    journal::{history, status::OperationPhase},
     model::{GitId, OpId, TaskId, TaskSpec, Version, operation::OpKind},
     registry::task_config,
     site::RepoSite,
@@ -156,7 +156,8 @@ fn done_at(site: &RepoSite, task: &TaskId, then: Timestamp) -> Result<Option<Sta
             OpKind::CreateSnapshot | OpKind::Rollback | OpKind::Undo | OpKind::Redo
         );
         let is_ours = moves && about.task.as_ref() == Some(task) && about.worktree == here;
-        if !is_ours || about.at > then || listed.phase != (Phase::Finished { done: true }) {
+        if !is_ours || about.at > then || listed.phase != (OperationPhase::Finished { done: true })
+        {
             continue;
         }
         let is_committed = listed.summary.steps.iter().any(|step| step == "publish");

@@ -64,16 +64,16 @@ impl Bytes for RepoSite {
                     .map_err(Error::Io)?,
             },
             Location::Lfs(oid) => self.copy_lfs(oid, into)?,
-            _ => Below(&self.site, &RootName::WorkTree).copy(record, into)?,
+            _ => RootBytes(&self.site, &RootName::WorkTree).copy(record, into)?,
         }
         Ok(())
     }
 }
 
 /// The bytes of files below a root of a site, except those kept in git.
-pub struct Below<'a>(pub &'a Site, pub &'a RootName);
+pub struct RootBytes<'a>(pub &'a Site, pub &'a RootName);
 
-impl Bytes for Below<'_> {
+impl Bytes for RootBytes<'_> {
     fn copy(&self, record: &FileRecord, into: &mut dyn Write) -> Result<(), Failure> {
         let Self(site, root) = *self;
         let files = || Ok::<_, Failure>(&*site.roots.get(root)?.files);

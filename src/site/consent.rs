@@ -6,7 +6,7 @@ use crate::{
     model::{
         TaskId,
         alert::ChannelSpec,
-        trust::{CommandState, ConfiguredCommand, Role, channels_of, commands_of},
+        trust::{CommandState, CommandUse, ConfiguredCommand, channels_of, commands_of},
     },
 };
 
@@ -50,7 +50,7 @@ impl RepoSite {
     }
 
     /// Returns the commands of a task for these roles, with their permission.
-    pub fn commands_for(&self, task: &TaskId, roles: &[Role]) -> Vec<CommandState> {
+    pub fn commands_for(&self, task: &TaskId, roles: &[CommandUse]) -> Vec<CommandState> {
         let mut states = self
             .settings
             .task(task)
@@ -69,7 +69,7 @@ impl RepoSite {
         if self.without_commands {
             Vec::new()
         } else {
-            self.commands_for(task, &[Role::Smoke, Role::Probe])
+            self.commands_for(task, &[CommandUse::Smoke, CommandUse::Probe])
         }
     }
 
@@ -77,7 +77,7 @@ impl RepoSite {
     ///
     /// # Errors
     /// Returns [`Error::NotTrusted`], with the commands that may not run.
-    pub fn require_trust(&self, task: &TaskId, roles: &[Role]) -> Result<(), Error> {
+    pub fn require_trust(&self, task: &TaskId, roles: &[CommandUse]) -> Result<(), Error> {
         require(self.commands_for(task, roles))
     }
 }

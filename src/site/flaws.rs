@@ -19,12 +19,12 @@ pub struct Flaw {
     /// The mistake, with its position.
     pub error: Arc<dyn Fault>,
     /// Which tasks cannot be rolled back until it is fixed.
-    pub stops: Stops,
+    pub stops: StoppedTasks,
 }
 
 /// Which tasks a mistake stops.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stops {
+pub enum StoppedTasks {
     /// None: no rollback uses it.
     Nothing,
     /// These tasks.
@@ -48,15 +48,15 @@ impl Flaw {
     /// Returns the consequence.
     pub fn consequence(&self) -> String {
         match &self.stops {
-            Stops::Nothing => "it is left out: no way back takes anything from it here; nothing is released until it is mended".into(),
-            Stops::Tasks(tasks) => {
+            StoppedTasks::Nothing => "it is left out: no way back takes anything from it here; nothing is released until it is mended".into(),
+            StoppedTasks::Tasks(tasks) => {
                 let names: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
                 format!(
                     "no way back of {} until it is mended, and nothing is released; tasks without a mistake of their own can go back",
                     names.join(", ")
                 )
             }
-            Stops::Undeclared => "only tasks whose entry has a `path` can go back until it is mended, and nothing is released".into(),
+            StoppedTasks::Undeclared => "only tasks whose entry has a `path` can go back until it is mended, and nothing is released".into(),
         }
     }
 }
@@ -65,9 +65,9 @@ impl RepoSite {
     /// Returns the mistake that stops a task.
     pub fn flaw_of(&self, task: &TaskId) -> Option<&Flaw> {
         let stops = |flaw: &&Flaw| match &flaw.stops {
-            Stops::Nothing => false,
-            Stops::Tasks(tasks) => tasks.contains(task),
-            Stops::Undeclared => self.settings.task(task).is_none(),
+            StoppedTasks::Nothing => false,
+            StoppedTasks::Tasks(tasks) => tasks.contains(task),
+            StoppedTasks::Undeclared => self.settings.task(task).is_none(),
         };
         self.flaws.iter().find(stops)
     }

@@ -36,13 +36,13 @@ use crate::{
     stat_cache::KnownFiles,
 };
 
-pub use bytes::{Below, Bytes, copy_checked};
+pub use bytes::{Bytes, RootBytes, copy_checked};
 pub use environment::Environment;
 pub use error::Error;
-pub use flaws::{Flaw, Stops};
+pub use flaws::{Flaw, StoppedTasks};
 use intake::Intake;
 pub use open::{Options, ReadSettings};
-pub use roots::{Root, Roots};
+pub use roots::{Roots, SiteRoot};
 pub use signing::Signatures;
 use state_folder::umask;
 pub use vault::Vault;

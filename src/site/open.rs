@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     base::{Clock, Failure, lock::Lock},
-    consent::{Consent, Place},
+    consent::{Consent, ConsentFolder},
     git::Repo,
     model::{Advice, RootName, Settings, Sink, advice::Spell, audit::Actor, event::Quiet},
     stat_cache::KnownFiles,
@@ -32,7 +32,7 @@ pub struct Options {
     /// How people are told what they can do next.
     pub spell: Spell,
     /// Where consent to commands is stored.
-    pub trust: Place,
+    pub trust: ConsentFolder,
     /// True when no command of the configuration may run.
     pub without_commands: bool,
     /// True when nothing may be changed; changes are then impossible.
@@ -51,7 +51,7 @@ impl Default for Options {
             actor: Actor::default(),
             environment: Environment::of_this_process(),
             spell: Advice::name,
-            trust: Place::of_this_process(),
+            trust: ConsentFolder::of_this_process(),
             without_commands: false,
             dry_run: false,
             asks: false,

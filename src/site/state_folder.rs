@@ -10,7 +10,7 @@ use super::Error;
 use crate::base::{
     Fs, RelPath, Root,
     fs::create_dir_all,
-    look::{ReadOnly, Refused},
+    look::{ReadOnly, RefusedFs},
 };
 
 /// Returns the path of a repository's state folder.
@@ -22,7 +22,7 @@ pub(super) fn of(common_dir: &Path) -> PathBuf {
 pub(super) fn open_state(common_dir: &Path, dry_run: bool) -> Result<Arc<dyn Fs>, Error> {
     let path = of(common_dir);
     let refused = || {
-        Refused::new(
+        RefusedFs::new(
             std::io::ErrorKind::ReadOnlyFilesystem,
             "a dry run changes nothing",
         )
@@ -36,7 +36,7 @@ pub(super) fn open_state(common_dir: &Path, dry_run: bool) -> Result<Arc<dyn Fs>
         // Nothing was ever recorded here, so a reader needs no folder.
         Err(source) if !path.exists() && is_read_only(&source) => {
             let why = format!("{} cannot be made: {source}", path.display());
-            Ok(Arc::new(Refused::new(source.kind(), why)))
+            Ok(Arc::new(RefusedFs::new(source.kind(), why)))
         }
         Err(source) => Err(Error::State { path, source }),
     }

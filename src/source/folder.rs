@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::{PathStat, Selection, Source, mark_in_use};
 use crate::{
     base::{Failure, Fs, RelPath, Root, Stat, Type, cancel},
-    model::backup::Trouble,
+    model::backup::PathTrouble,
 };
 
 /// Maximum length of a path that the system accepts.
@@ -99,7 +99,7 @@ fn folder<'a>(
             let paths: Vec<RelPath> = own.files.iter().map(|file| file.path.clone()).collect();
             mark_in_use(&mut own.files, paths.iter());
         }
-        Err(error) => own.failed.push(Trouble {
+        Err(error) => own.failed.push(PathTrouble {
             path: dir,
             why: error.to_string(),
         }),
@@ -120,14 +120,14 @@ fn look(dir: &RelPath, (name, stat): (&[u8], Stat), own: &mut Selection) -> Opti
     let path = match dir.child(name) {
         Ok(path) if path.as_bytes().len() < PATH_MAX => path,
         Ok(path) => {
-            own.skipped.push(Trouble {
+            own.skipped.push(PathTrouble {
                 path,
                 why: "its path is too long".into(),
             });
             return None;
         }
         Err(error) => {
-            own.skipped.push(Trouble {
+            own.skipped.push(PathTrouble {
                 path: dir.join(name),
                 why: format!("it could not be restored: {}", error.why),
             });
@@ -148,7 +148,7 @@ fn look(dir: &RelPath, (name, stat): (&[u8], Stat), own: &mut Selection) -> Opti
             });
             return Some(path);
         }
-        Type::Other => own.skipped.push(Trouble {
+        Type::Other => own.skipped.push(PathTrouble {
             path,
             why: "it is a device, FIFO or socket".into(),
         }),

@@ -10,7 +10,7 @@ use std::{collections::HashSet, path::Path};
 
 use crate::{
     base::{Failure, Fs, RelPath, Stat, Type, sqlite},
-    model::backup::Trouble,
+    model::backup::PathTrouble,
 };
 
 pub use folder::Folder;
@@ -37,9 +37,9 @@ pub struct Selection {
     /// Folders with nothing in them, sorted by path.
     pub empty: Vec<PathStat>,
     /// Entries that cannot be stored.
-    pub skipped: Vec<Trouble>,
+    pub skipped: Vec<PathTrouble>,
     /// Entries that could not be read.
-    pub failed: Vec<Trouble>,
+    pub failed: Vec<PathTrouble>,
 }
 
 /// Chooses files to be kept.

@@ -8,7 +8,7 @@ use crate::{
     base::{Failure, Fs, RelPath, Type},
     catalog::{Error, Scope, capture, databases::is_lone_log},
     git::{Scan, WorkState},
-    model::backup::Trouble,
+    model::backup::PathTrouble,
     site::RepoSite,
 };
 
@@ -128,7 +128,7 @@ impl Source for TaskFiles<'_> {
         for file in there {
             match self.look(&file.path) {
                 Ok(found) => selection.files.extend(found),
-                Err(error) => selection.failed.push(Trouble {
+                Err(error) => selection.failed.push(PathTrouble {
                     path: file.path.clone(),
                     why: error.to_string(),
                 }),

@@ -17,7 +17,7 @@ use super::FileState;
 use crate::{
     base::{
         Digest, Fs, RelPath, Stat,
-        cut::{Broken, Cut, begin, seal},
+        cut::{Cut, MalformedBytes, begin, seal},
         fs::read_limited,
         times, wire,
     },
@@ -33,7 +33,7 @@ const MAX: u64 = 2 << 30;
 
 /// The known facts of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownFile {
     /// Its object in the store.
     pub object: ObjectId,
     /// The run that last read it.
@@ -60,7 +60,7 @@ fn put_state(out: &mut Vec<u8>, state: &FileState) {
 }
 
 /// Reads the state of a file.
-fn state(cut: &mut Cut<'_>) -> Result<FileState, Broken> {
+fn state(cut: &mut Cut<'_>) -> Result<FileState, MalformedBytes> {
     Ok(FileState {
         size: cut.varint()?,
         mtime: cut.time()?,
@@ -108,10 +108,10 @@ impl Cache {
     }
 
     /// Parses the head; fails for a damaged cache or that of another folder.
-    fn head(&self) -> Result<(Cut<'_>, u32, u64), Broken> {
+    fn head(&self) -> Result<(Cut<'_>, u32, u64), MalformedBytes> {
         let mut cut = Cut::sealed(&self.bytes, &MAGIC, VERSION)?;
         if cut.digest()? != self.folder {
-            return Err(Broken::because("it is that of another folder"));
+            return Err(MalformedBytes::because("it is that of another folder"));
         }
         let (run, count) = (cut.u32()?, cut.u64()?);
         Ok((cut, run, count))
@@ -122,7 +122,7 @@ impl Cache {
     pub fn know<'f>(
         &self,
         files: impl ExactSizeIterator<Item = (&'f RelPath, &'f Stat)>,
-    ) -> Vec<Option<Known>> {
+    ) -> Vec<Option<KnownFile>> {
         let mut known = vec![None; files.len()];
         let mut files = files.enumerate().peekable();
         let join = self.each(|path, state, entry| {
@@ -141,7 +141,10 @@ impl Cache {
     }
 
     /// Passes on every entry, in path order.
-    pub(super) fn each(&self, mut take: impl FnMut(&[u8], FileState, Known)) -> Result<(), Broken> {
+    pub(super) fn each(
+        &self,
+        mut take: impl FnMut(&[u8], FileState, KnownFile),
+    ) -> Result<(), MalformedBytes> {
         if self.bytes.is_empty() {
             return Ok(());
         }
@@ -150,7 +153,7 @@ impl Cache {
         for _ in 0..count {
             wire::read_path(&mut cut, &mut path)?;
             let state = state(&mut cut)?;
-            let known = Known {
+            let known = KnownFile {
                 object: ObjectId(cut.digest()?),
                 verified: cut.u32()?,
             };
@@ -163,7 +166,7 @@ impl Cache {
     pub fn write(
         &self,
         state: &dyn Fs,
-        files: &[(&RelPath, FileState, Known)],
+        files: &[(&RelPath, FileState, KnownFile)],
     ) -> std::io::Result<()> {
         let bytes = self.encode(files);
         if bytes == self.bytes {
@@ -187,7 +190,7 @@ impl Cache {
     }
 
     /// Encodes the next cache.
-    fn encode(&self, files: &[(&RelPath, FileState, Known)]) -> Vec<u8> {
+    fn encode(&self, files: &[(&RelPath, FileState, KnownFile)]) -> Vec<u8> {
         let mut out = Vec::with_capacity(128 + files.len() * 112);
         out.extend(begin(&MAGIC, VERSION));
         out.extend_from_slice(self.folder.bytes());
@@ -238,12 +241,12 @@ mod tests {
             found("c/d", (20, 1)),
             found("e", (20, 5)),
         ];
-        let known = Known {
+        let known = KnownFile {
             object: ObjectId(Digest::of(b"x")),
             verified: 3,
         };
         let all = files.iter().map(|(path, stat)| (path, stat.into(), known));
-        let settled = |(_, state, _): &(&RelPath, FileState, Known)| state.is_settled((100, 0));
+        let settled = |(_, state, _): &(&RelPath, FileState, KnownFile)| state.is_settled((100, 0));
         let all: Vec<_> = all.filter(settled).collect();
         Cache::open(&state, &folder, b"id")
             .write(&state, &all)

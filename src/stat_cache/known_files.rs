@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Cache, FileState, Known};
+use super::{Cache, FileState, KnownFile};
 use crate::{
     base::{Digest, Fs, RelPath, Stat, Type, times},
     model::ObjectId,
@@ -21,16 +21,16 @@ pub struct KnownFiles {
     state: Arc<dyn Fs>,
     folder: PathBuf,
     trusts_ctime: bool,
-    opened: Mutex<Option<Opened>>,
+    opened: Mutex<Option<OpenCache>>,
 }
 
 /// The opened cache, and what was learned since.
-struct Opened {
+struct OpenCache {
     /// `None` where file metadata proves nothing.
     cache: Option<Cache>,
     /// The device of the work tree: on others, times may be coarse.
     dev: u64,
-    files: BTreeMap<RelPath, (FileState, Known)>,
+    files: BTreeMap<RelPath, (FileState, KnownFile)>,
     is_changed: bool,
 }
 
@@ -48,12 +48,12 @@ impl KnownFiles {
     }
 
     /// Runs a function on the opened cache.
-    fn with<T>(&self, run: impl FnOnce(&mut Opened) -> T) -> T {
+    fn with<T>(&self, run: impl FnOnce(&mut OpenCache) -> T) -> T {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         run(opened.get_or_insert_with(|| self.open()))
     }
 
-    fn open(&self) -> Opened {
+    fn open(&self) -> OpenCache {
         let top = self.tree.stat(&RelPath::root()).ok().flatten();
         let top = top.filter(|_| self.trusts_ctime && times::are_fine_at(&self.folder));
         let cache = top.map(|top| Cache::of(&*self.state, "work tree", &self.folder, &top));
@@ -68,7 +68,7 @@ impl KnownFiles {
         if matches!(read, Some(Err(_))) {
             files.clear();
         }
-        Opened {
+        OpenCache {
             cache,
             dev: top.map_or(0, |top| top.dev),
             files,
@@ -98,7 +98,7 @@ impl KnownFiles {
             if stat.kind != Type::File || stat.dev != opened.dev || !state.is_settled(began) {
                 return;
             }
-            let known = Known {
+            let known = KnownFile {
                 object: ObjectId(digest),
                 verified: cache.run,
             };

@@ -10,7 +10,7 @@ mod known_files;
 
 use crate::base::{Stat, times};
 
-pub use cache::{Cache, Known};
+pub use cache::{Cache, KnownFile};
 pub use known_files::KnownFiles;
 
 /// What distinguishes one state of a file from another.

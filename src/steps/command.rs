@@ -8,19 +8,19 @@ use serde_json::Value;
 use crate::{
     base::Failure,
     journal::JournalStep,
-    model::{TaskSpec, operation::CommandRole, trust::Role},
+    model::{TaskSpec, operation::CommandRole, trust::CommandUse},
     site::RepoSite,
-    verify::{commands, evidence::Variables},
+    verify::{commands, evidence::TaskVariables},
 };
 
 /// The step.
-pub struct Command<'a> {
+pub struct CommandStep<'a> {
     site: &'a RepoSite,
     task: Option<&'a TaskSpec>,
     role: CommandRole,
 }
 
-impl<'a> Command<'a> {
+impl<'a> CommandStep<'a> {
     /// The step for one task; does nothing when the task is gone, has no such command, or commands
     /// are left out.
     pub fn new(site: &'a RepoSite, task: Option<&'a TaskSpec>, role: CommandRole) -> Self {
@@ -31,15 +31,15 @@ impl<'a> Command<'a> {
     fn run(&self, role: CommandRole) -> Result<(), Failure> {
         let Some(task) = self.task else { return Ok(()) };
         let (word, command, of) = match role {
-            CommandRole::Stop => ("stop", &task.stop, Role::Stop),
-            CommandRole::Start => ("start", &task.start, Role::Start),
+            CommandRole::Stop => ("stop", &task.stop, CommandUse::Stop),
+            CommandRole::Start => ("start", &task.start, CommandUse::Start),
         };
         let Some(command) = command else {
             return Ok(());
         };
         self.site.require_trust(&task.id, &[of])?;
         let dir = commands::folder(self.site.git.work_tree(), task);
-        let variables = Variables::read(&self.site.environment, &task.environment_variables);
+        let variables = TaskVariables::read(&self.site.environment, &task.environment_variables);
         match role {
             CommandRole::Stop => commands::stop(command, &dir, &variables, true)?,
             CommandRole::Start => commands::start(command, &dir, &variables, true)?,
@@ -49,7 +49,7 @@ impl<'a> Command<'a> {
     }
 }
 
-impl JournalStep for Command<'_> {
+impl JournalStep for CommandStep<'_> {
     fn name(&self) -> &'static str {
         match self.role {
             CommandRole::Stop => "stop",

@@ -31,12 +31,12 @@ impl Fault for Error {
 }
 
 /// The step.
-pub struct Environment<'a> {
+pub struct EnvironmentStep<'a> {
     tree: &'a dyn Fs,
     change: &'a EnvironmentChange,
 }
 
-impl<'a> Environment<'a> {
+impl<'a> EnvironmentStep<'a> {
     /// The step for one environment.
     pub fn new(tree: &'a dyn Fs, change: &'a EnvironmentChange) -> Self {
         Self { tree, change }
@@ -99,7 +99,7 @@ impl<'a> Environment<'a> {
     }
 }
 
-impl JournalStep for Environment<'_> {
+impl JournalStep for EnvironmentStep<'_> {
     fn name(&self) -> &'static str {
         "environment"
     }

@@ -22,13 +22,13 @@ use crate::{
     site::{self, RepoSite, Site},
     verify::arrival::Arrival,
 };
-use command::Command;
-use environment::Environment;
+use command::CommandStep;
+use environment::EnvironmentStep;
 use files::Files;
 use publish::Publish;
 use remove_refs::RemoveRefs;
 use verdicts::Verdicts;
-use verify::Verify;
+use verify::VerifyStep;
 
 /// The steps of an operation, ready to run; those that verify say in `verified` what they proved.
 ///
@@ -38,7 +38,7 @@ pub fn build<'a>(
     site: &'a RepoSite,
     operation: &'a Operation,
     task: Option<&'a TaskSpec>,
-    verified: &'a verify::Verified,
+    verified: &'a verify::ProvenSoFar,
 ) -> Result<Vec<Box<dyn JournalStep + 'a>>, Failure> {
     let making = Making {
         site,
@@ -74,7 +74,7 @@ struct Making<'a> {
     site: &'a RepoSite,
     operation: &'a Operation,
     task: Option<&'a TaskSpec>,
-    verified: &'a verify::Verified,
+    verified: &'a verify::ProvenSoFar,
 }
 
 impl<'a> Making<'a> {
@@ -82,9 +82,9 @@ impl<'a> Making<'a> {
     fn implementation(&self, step: &'a Step) -> Result<Box<dyn JournalStep + 'a>, Failure> {
         let (site, about) = (self.site, &self.operation.about);
         Ok(match step {
-            Step::Command { role } => Box::new(Command::new(site, self.commanded(), *role)),
+            Step::Command { role } => Box::new(CommandStep::new(site, self.commanded(), *role)),
             Step::Files(files) => Box::new(Files::new(site, about, files)?),
-            Step::Environment(change) => Box::new(Environment::new(&*site.tree, change)),
+            Step::Environment(change) => Box::new(EnvironmentStep::new(&*site.tree, change)),
             Step::Verify { version } => self.verify(Arrival::of(version.as_ref())),
             Step::Ready { version } => self.verify(Arrival::Ready(version)),
             Step::Publish(moves) => Box::new(Publish::new(site, self.operation, moves, self.task)),
@@ -104,6 +104,12 @@ impl<'a> Making<'a> {
     /// The step that verifies something.
     fn verify(&self, arrival: Arrival<'a>) -> Box<dyn JournalStep + 'a> {
         let (site, operation, task) = (self.site, self.operation, self.task);
-        Box::new(Verify::new(site, operation, task, arrival, self.verified))
+        Box::new(VerifyStep::new(
+            site,
+            operation,
+            task,
+            arrival,
+            self.verified,
+        ))
     }
 }

@@ -13,25 +13,25 @@ use crate::{
 };
 
 /// What the steps of an operation proved so far; `None` before the first of them.
-pub type Verified = RefCell<Option<Verification>>;
+pub type ProvenSoFar = RefCell<Option<Verification>>;
 
 /// The step.
-pub struct Verify<'a> {
+pub struct VerifyStep<'a> {
     site: &'a RepoSite,
     operation: &'a Operation,
     task: Option<&'a TaskSpec>,
     arrival: Arrival<'a>,
-    verified: &'a Verified,
+    verified: &'a ProvenSoFar,
 }
 
-impl<'a> Verify<'a> {
+impl<'a> VerifyStep<'a> {
     /// The step for one thing to prove; does nothing when the task is gone.
     pub fn new(
         site: &'a RepoSite,
         operation: &'a Operation,
         task: Option<&'a TaskSpec>,
         arrival: Arrival<'a>,
-        verified: &'a Verified,
+        verified: &'a ProvenSoFar,
     ) -> Self {
         Self {
             site,
@@ -43,7 +43,7 @@ impl<'a> Verify<'a> {
     }
 }
 
-impl JournalStep for Verify<'_> {
+impl JournalStep for VerifyStep<'_> {
     fn name(&self) -> &'static str {
         if matches!(self.arrival, Arrival::Ready(_)) {
             "ready"

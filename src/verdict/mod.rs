@@ -19,7 +19,7 @@ use crate::{
     model::{
         Operation, TaskId, VerdictRecord, Version,
         operation::{self, Publication},
-        verdict::{Meant, Standing, in_order},
+        verdict::{Meant, VersionState, in_order},
     },
     site::RepoSite,
 };
@@ -87,10 +87,10 @@ fn load(state: &dyn Fs) -> Result<(Chain<VerdictRecord>, Vec<u8>), Error> {
 }
 
 /// The standing of versions, by task and version.
-pub type Standings = BTreeMap<TaskId, BTreeMap<Version, Standing>>;
+pub type Standings = BTreeMap<TaskId, BTreeMap<Version, VersionState>>;
 
 /// Returns the standing of a version.
-pub fn standing_of(standings: &Standings, task: &TaskId, version: &Version) -> Standing {
+pub fn standing_of(standings: &Standings, task: &TaskId, version: &Version) -> VersionState {
     standings
         .get(task)
         .and_then(|versions| versions.get(version))
@@ -99,7 +99,7 @@ pub fn standing_of(standings: &Standings, task: &TaskId, version: &Version) -> S
 }
 
 /// Records by task and version, in the order in which they count.
-pub type Records = BTreeMap<TaskId, BTreeMap<Version, Vec<VerdictRecord>>>;
+pub type VerdictRecords = BTreeMap<TaskId, BTreeMap<Version, Vec<VerdictRecord>>>;
 
 /// Returns the records of this clone's log, oldest first.
 pub fn own(state: &dyn Fs) -> Result<Vec<VerdictRecord>, Error> {
@@ -107,8 +107,8 @@ pub fn own(state: &dyn Fs) -> Result<Vec<VerdictRecord>, Error> {
 }
 
 /// Merges this clone's records with the shared ones, without duplicates.
-pub fn union(own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> Records {
-    let mut records = Records::new();
+pub fn union(own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> VerdictRecords {
+    let mut records = VerdictRecords::new();
     for record in own.into_iter().chain(shared) {
         records
             .entry(record.task.clone())
@@ -130,7 +130,7 @@ pub fn of_releases_here(
     git: &Repo,
     own: Vec<VerdictRecord>,
     shared: Vec<VerdictRecord>,
-) -> Records {
+) -> VerdictRecords {
     let mut records = union(own, shared);
     for (task, versions) in &mut records {
         for (version, said) in versions {
@@ -152,7 +152,7 @@ pub fn keep_meant(git: &Repo, task: &TaskId, version: &Version, said: &mut Vec<V
 
 /// Returns the records of one version.
 pub fn of_version<'a>(
-    records: &'a Records,
+    records: &'a VerdictRecords,
     task: &TaskId,
     version: &Version,
 ) -> &'a [VerdictRecord] {
@@ -163,11 +163,11 @@ pub fn of_version<'a>(
 }
 
 /// Derives the standing of every version from its records.
-pub fn fold(records: &Records) -> Standings {
+pub fn fold(records: &VerdictRecords) -> Standings {
     let versions = |versions: &BTreeMap<Version, Vec<VerdictRecord>>| {
         versions
             .iter()
-            .map(|(v, r)| (v.clone(), Standing::of(r)))
+            .map(|(v, r)| (v.clone(), VersionState::of(r)))
             .collect()
     };
     records

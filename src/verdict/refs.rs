@@ -35,7 +35,7 @@ const MOST: usize = 20_000;
 
 /// A record as stored in its blob: one line of JSON.
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct RecordLine {
     schema: String,
     #[serde(flatten)]
     record: VerdictRecord,
@@ -54,7 +54,7 @@ pub struct Shared {
 
 /// The reason why a reference is left out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LeftOut {
+pub enum SkippedRef {
     /// It is invalid, for this reason.
     #[error("{0}")]
     Wrong(String),
@@ -63,7 +63,7 @@ pub enum LeftOut {
     Newer(String),
 }
 
-impl From<String> for LeftOut {
+impl From<String> for SkippedRef {
     fn from(why: String) -> Self {
         Self::Wrong(why)
     }
@@ -71,13 +71,13 @@ impl From<String> for LeftOut {
 
 /// The format of a record, read before the rest.
 #[derive(Deserialize)]
-struct Format {
+struct RecordHeader {
     schema: String,
 }
 
 /// Renders the bytes of a record's blob.
 fn render(record: &VerdictRecord) -> String {
-    let line = Line {
+    let line = RecordLine {
         schema: SCHEMA.into(),
         record: record.clone(),
     };
@@ -119,7 +119,7 @@ pub fn read(git: &Repo, task: Option<&TaskId>, own: &[VerdictRecord]) -> Result<
     for name in names.into_iter().take(MOST) {
         let found = || {
             git.find_ref(&name)
-                .map_err(|error| LeftOut::Wrong(Failure::from(error).to_string()))
+                .map_err(|error| SkippedRef::Wrong(Failure::from(error).to_string()))
         };
         let read = || parse(git, &name, found()?.as_ref());
         match own
@@ -134,7 +134,7 @@ pub fn read(git: &Repo, task: Option<&TaskId>, own: &[VerdictRecord]) -> Result<
                 shared
                     .ignored
                     .push(format!("{}: {why}", text::escape(name.as_bytes())));
-                if matches!(why, LeftOut::Newer(_)) {
+                if matches!(why, SkippedRef::Newer(_)) {
                     shared.names.insert(name);
                 }
             }
@@ -144,7 +144,7 @@ pub fn read(git: &Repo, task: Option<&TaskId>, own: &[VerdictRecord]) -> Result<
 }
 
 /// Reads one record; the error says what is wrong with it.
-fn parse(git: &Repo, name: &str, blob: Option<&GitId>) -> Result<VerdictRecord, LeftOut> {
+fn parse(git: &Repo, name: &str, blob: Option<&GitId>) -> Result<VerdictRecord, SkippedRef> {
     let Some(blob) = blob else {
         return Err("it leads nowhere".to_string().into());
     };
@@ -164,7 +164,7 @@ pub fn record_of(
     name: &str,
     blob: &GitId,
     bytes: impl FnOnce() -> Result<Vec<u8>, String>,
-) -> Result<VerdictRecord, LeftOut> {
+) -> Result<VerdictRecord, SkippedRef> {
     let parts: Vec<&str> = name
         .strip_prefix(PREFIX)
         .unwrap_or_default()
@@ -182,19 +182,19 @@ pub fn record_of(
     }
     let bytes = bytes()?;
     let no_record = |error: serde_json::Error| format!("it is no record: {error}");
-    let Format { schema } = serde_json::from_slice(&bytes).map_err(no_record)?;
+    let RecordHeader { schema } = serde_json::from_slice(&bytes).map_err(no_record)?;
     if schema != SCHEMA {
         let format = text::escape(schema.as_bytes());
         let number = schema
             .strip_prefix(ANY_SCHEMA)
             .and_then(|number| number.parse().ok());
         return Err(if number.is_some_and(|number: u32| number > 1) {
-            LeftOut::Newer(format)
+            SkippedRef::Newer(format)
         } else {
             format!("its format is {format:?}").into()
         });
     }
-    let Line { record, .. } = serde_json::from_slice(&bytes).map_err(no_record)?;
+    let RecordLine { record, .. } = serde_json::from_slice(&bytes).map_err(no_record)?;
     let same: Result<(TaskId, Version), ()> = task
         .parse()
         .map_err(drop)

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Records, Standings, refs};
+use super::{Standings, VerdictRecords, refs};
 use crate::{
     base::Failure,
     catalog::{self, tasks},
     model::{
         TaskId, Verdict, VerdictRecord, Version,
-        verdict::{Meant, Standing, unmended},
+        verdict::{Meant, VersionState, unmended},
     },
     site::RepoSite,
 };
@@ -38,7 +38,7 @@ fn speaker(records: &[VerdictRecord], own: &HashSet<String>) -> Option<String> {
             .filter(|record| record.verdict == verdict)
             .collect::<Vec<_>>()
     };
-    let deciding = match Standing::of(records).word() {
+    let deciding = match VersionState::of(records).word() {
         "bad" => of(Verdict::Bad),
         "failed" => [unmended(records), of(Verdict::Damaged)].concat(),
         "held" => of(Verdict::Held),
@@ -55,7 +55,10 @@ fn speaker(records: &[VerdictRecord], own: &HashSet<String>) -> Option<String> {
 
 /// Returns all verdicts, here and shared, in the order in which they count, and the ignored shared
 /// ones, which are also warned about once. Of one task if named.
-fn records_of(site: &RepoSite, task: Option<&TaskId>) -> Result<(Records, Vec<String>), Failure> {
+fn records_of(
+    site: &RepoSite,
+    task: Option<&TaskId>,
+) -> Result<(VerdictRecords, Vec<String>), Failure> {
     let (own, shared) = own_and_shared(site, task)?;
     Ok((super::union(own, shared.records), shared.ignored))
 }

@@ -1,6 +1,6 @@
 //! Verifies the state that an operation arrived at; a failure reverses the operation.
 
-use super::{CHECKS, Commands, Error, Levels, RegistryEntry, Subject, Verifier, prove};
+use super::{CHECKS, CheckSubject, Commands, Error, Levels, RegistryEntry, Verifier, prove};
 use crate::{
     base::{Failure, Fs},
     catalog::tasks,
@@ -88,7 +88,7 @@ fn recorded(site: &RepoSite, operation: &Operation) -> Result<Vec<CheckResult>, 
         tree: &*site.tree,
         operation,
     };
-    prove(&CHECKS, &Subject::Recorded(&paths), 1..=1)
+    prove(&CHECKS, &CheckSubject::Recorded(&paths), 1..=1)
 }
 
 /// Checks integrity, configuration and smoke test of the version that an operation arrived at.

@@ -7,8 +7,8 @@ use crate::{
     base::Digest,
     model::{
         CheckResult, Manifest, Status,
-        capsule::{Listing, MANIFEST},
-        manifest::{ManifestFile, Role},
+        capsule::{CapsuleListing, MANIFEST},
+        manifest::{FileRole, ManifestFile},
     },
 };
 
@@ -18,10 +18,10 @@ use super::CheckRun;
 pub type Documents = BTreeMap<&'static str, Vec<u8>>;
 
 /// Texts of a capsule with their names, in comparison order.
-pub type Texts = Vec<(&'static str, Vec<u8>)>;
+pub type CapsuleTexts = Vec<(&'static str, Vec<u8>)>;
 
 /// What this program generates from the data read from a capsule.
-pub struct Expected<'a> {
+pub struct ExpectedCapsule<'a> {
     /// The digests of all its content, as found, in the format of its digest list.
     pub sums: &'a [u8],
     /// The digests of its files, in the same format.
@@ -29,24 +29,28 @@ pub struct Expected<'a> {
     /// For each wheel, whether something in the release proves it.
     pub proven: Vec<bool>,
     /// Generates the texts for its list and manifest.
-    pub texts: &'a dyn Fn(&Manifest) -> Texts,
+    pub texts: &'a dyn Fn(&Manifest) -> CapsuleTexts,
 }
 
 /// A capsule that was read completely.
 pub struct OpenedCapsule<'a> {
     /// Its list.
-    pub listing: &'a Listing,
+    pub listing: &'a CapsuleListing,
     /// Its texts and lists.
     pub documents: &'a Documents,
     /// The expected data.
-    pub expected: Expected<'a>,
+    pub expected: ExpectedCapsule<'a>,
     /// The manifest of its release, once read.
     manifest: OnceCell<Manifest>,
 }
 
 impl<'a> OpenedCapsule<'a> {
     /// Returns a capsule that was read completely.
-    pub fn new(listing: &'a Listing, documents: &'a Documents, expected: Expected<'a>) -> Self {
+    pub fn new(
+        listing: &'a CapsuleListing,
+        documents: &'a Documents,
+        expected: ExpectedCapsule<'a>,
+    ) -> Self {
         Self {
             listing,
             documents,
@@ -98,7 +102,7 @@ impl<'a> OpenedCapsule<'a> {
         let mut released: Vec<&ManifestFile> = manifest
             .files
             .iter()
-            .filter(|file| file.role != Role::Registry)
+            .filter(|file| file.role != FileRole::Registry)
             .collect();
         released.sort_by(|a, b| a.path().cmp(b.path()));
         if released.len() != listing.files.len() {

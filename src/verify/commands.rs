@@ -14,14 +14,14 @@ use crate::{
     base::{
         Fault, Hint, Kind,
         cancel::Cancelled,
-        process::{self, Command, Ended, Exit, offline::Offline},
+        process::{self, ChildExit, Command, Exit, offline::Offline},
     },
     git::child,
-    model::{CheckResult, Operation, Status, TaskSpec, settings::CommandSpec, trust::Role},
+    model::{CheckResult, Operation, Status, TaskSpec, settings::CommandSpec, trust::CommandUse},
     site::RepoSite,
 };
 
-use super::evidence::Variables;
+use super::evidence::TaskVariables;
 
 /// Number of output lines kept as evidence.
 const OUTPUT_LINES: usize = 20;
@@ -52,7 +52,7 @@ impl Commands {
 
     /// Checks consent for one role of a task's commands. Normally consent is refused earlier,
     /// before any change; this is the last line of defence.
-    pub(super) fn agreed(self, site: &RepoSite, task: &TaskSpec, role: Role) -> Self {
+    pub(super) fn agreed(self, site: &RepoSite, task: &TaskSpec, role: CommandUse) -> Self {
         match self {
             Self::Run if site.require_trust(&task.id, &[role]).is_err() => Self::NotTrusted,
             other => other,
@@ -145,7 +145,7 @@ impl Fault for Error {
 pub fn stop(
     spec: &CommandSpec,
     dir: &Path,
-    variables: &Variables,
+    variables: &TaskVariables,
     despite_cancel: bool,
 ) -> Result<Ran, Error> {
     run("stop", spec, shell(spec, dir), variables, despite_cancel)
@@ -156,7 +156,7 @@ pub fn stop(
 pub fn start(
     spec: &CommandSpec,
     dir: &Path,
-    variables: &Variables,
+    variables: &TaskVariables,
     despite_cancel: bool,
 ) -> Result<Ran, Error> {
     run(
@@ -173,7 +173,7 @@ fn run(
     what: &'static str,
     spec: &CommandSpec,
     command: Command,
-    variables: &Variables,
+    variables: &TaskVariables,
     despite_cancel: bool,
 ) -> Result<Ran, Error> {
     let command = if despite_cancel {
@@ -206,14 +206,14 @@ fn run(
 
 /// The surroundings of a command in a drill.
 #[derive(Debug, Default)]
-pub struct Around<'a> {
+pub struct Rehearsal<'a> {
     /// Keeps it off the network.
     pub offline: Option<&'a Offline>,
     /// Additional environment variables: names and values.
     pub set: Vec<(&'static str, OsString)>,
 }
 
-impl Around<'_> {
+impl Rehearsal<'_> {
     /// Runs a check that passes when the command exits 0, in these surroundings.
     pub(super) fn check(
         &self,
@@ -221,7 +221,7 @@ impl Around<'_> {
         level: u8,
         spec: &CommandSpec,
         dir: &Path,
-        variables: &Variables,
+        variables: &TaskVariables,
     ) -> Result<CheckResult, Cancelled> {
         match self.put(shell(spec, dir)).run() {
             Ok(ended) => {
@@ -276,7 +276,7 @@ fn shell(spec: &CommandSpec, dir: &Path) -> Command {
 }
 
 /// Returns the command, its exit status, and its last lines of output.
-fn evidence(spec: &CommandSpec, ended: &Ended, variables: &Variables) -> Vec<String> {
+fn evidence(spec: &CommandSpec, ended: &ChildExit, variables: &TaskVariables) -> Vec<String> {
     let how = match ended.status {
         Exit::Code(126) => "exit 126: the command cannot be executed".into(),
         Exit::Code(127) => "exit 127: the command was not found".into(),
@@ -295,7 +295,7 @@ fn evidence(spec: &CommandSpec, ended: &Ended, variables: &Variables) -> Vec<Str
 }
 
 /// Returns the output without truncated parts: a secret cut in half would not be recognised.
-fn whole_lines(ended: &Ended) -> &[u8] {
+fn whole_lines(ended: &ChildExit) -> &[u8] {
     use bstr::ByteSlice;
     if !ended.truncated {
         return &ended.stdout;
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn start_leaves_a_service_running_and_stop_ends_it() {
-        let (dir, none) = (folder(), Variables::default());
+        let (dir, none) = (folder(), TaskVariables::default());
         let ran = start(
             &spec("(while :; do sleep 0.05; done) & echo $! > pid; echo started"),
             dir.path(),
@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn failures_say_what_was_seen_without_secrets() {
-        let variables = Variables::of([("TOKEN".to_string(), OsString::from("s3cret"))]);
+        let variables = TaskVariables::of([("TOKEN".to_string(), OsString::from("s3cret"))]);
         let error = stop(
             &spec("echo token s3cret >&2; exit 3"),
             folder().path(),
@@ -394,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_value_that_the_cap_cut_in_half_is_left_out() {
-        let ended = Ended {
+        let ended = ChildExit {
             status: Exit::Code(0),
             stdout: b"head\n[9 bytes left out]\ncret\nlast\nend".to_vec(),
             stderr: Vec::new(),

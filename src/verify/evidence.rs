@@ -25,12 +25,12 @@ const LINE: usize = 500;
 
 /// The environment variables of a task, as set in this process.
 #[derive(Clone, Default)]
-pub struct Variables {
+pub struct TaskVariables {
     values: BTreeMap<String, OsString>,
     hidden: Vec<Vec<u8>>,
 }
 
-impl Variables {
+impl TaskVariables {
     /// Returns the variables with these names in an environment.
     pub fn read<'a>(
         environment: &Environment,
@@ -124,8 +124,8 @@ pub fn bounded(mut lines: Vec<String>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn variables(values: &[(&str, &str)]) -> Variables {
-        Variables::of(
+    fn variables(values: &[(&str, &str)]) -> TaskVariables {
+        TaskVariables::of(
             values
                 .iter()
                 .map(|(name, value)| (name.to_string(), OsString::from(value))),
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn lines_and_lists_are_bounded() {
-        let none = Variables::default();
+        let none = TaskVariables::default();
         assert_eq!(none.line(&"é".repeat(1000)).chars().count(), LINE + 1);
         let long = bounded(vec![String::new(); 1000]);
         assert_eq!((long.len(), long[99].as_str()), (100, "and 901 more"));
@@ -163,7 +163,7 @@ mod tests {
     fn the_environment_is_read() {
         let names = ["PATH".to_string(), "NO_SUCH_VARIABLE_HERE".to_string()];
         let environment = Environment::of([("PATH".into(), "/bin".into())]);
-        let variables = Variables::read(&environment, &names);
+        let variables = TaskVariables::read(&environment, &names);
         assert!(
             variables.get("PATH").is_some() && variables.get("NO_SUCH_VARIABLE_HERE").is_none()
         );

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{Commands, evidence::Variables, readiness::Readiness};
+use super::{Commands, evidence::TaskVariables, readiness::Readiness};
 use crate::{
     base::{Failure, RelPath},
     catalog::{
@@ -103,7 +103,7 @@ impl<'a> KeptRelease<'a> {
     pub(super) fn readiness<'b>(
         &'b self,
         manifest: &'b Manifest,
-        variables: &'b Variables,
+        variables: &'b TaskVariables,
         is_held: bool,
         commands: Commands,
     ) -> Readiness<'b> {

@@ -2,7 +2,7 @@
 //! meanwhile.
 
 use super::{
-    CheckRun, Checks, Subject, prove,
+    CheckRun, CheckSubject, Checks, prove,
     task_tree::{Levels, TaskTree},
 };
 use crate::{
@@ -18,7 +18,7 @@ pub fn prove_tree(
 ) -> Result<(), Failure> {
     results.extend(prove(
         checks,
-        &Subject::WorkTree(tree),
+        &CheckSubject::WorkTree(tree),
         1..=tree.levels.last,
     )?);
     if !tree.runs_commands()? {
@@ -31,7 +31,7 @@ pub fn prove_tree(
         ..tree.levels
     };
     if let Some(now) = TaskTree::of(tree.release, levels, &scan) {
-        let now = Subject::WorkTree(&now);
+        let now = CheckSubject::WorkTree(&now);
         let files = prove(checks, &now, 1..=1)?;
         results.extend(broken_files(results, files));
         if !tree.is_edited()? {

@@ -30,7 +30,7 @@ use std::ops::RangeInclusive;
 
 use crate::{base::Failure, model::CheckResult};
 
-pub use capsule::{Documents, Expected, OpenedCapsule};
+pub use capsule::{Documents, ExpectedCapsule, OpenedCapsule};
 pub use check_run::CheckRun;
 pub use commands::Commands;
 pub use error::Error;
@@ -40,7 +40,7 @@ pub use integrity::{
 pub use kept_release::{Depth, KeptRelease};
 pub use readiness::Readiness;
 pub use scratch_tree::ScratchTree;
-pub use subject::Subject;
+pub use subject::CheckSubject;
 pub use task_tree::{Levels, RegistryEntry, TaskTree};
 pub use verifier::Verifier;
 
@@ -59,7 +59,7 @@ pub trait Check: Sync {
     /// # Errors
     /// Fails when nothing can be proved now: a signal, a time limit, a bug in the program, or an
     /// inaccessible place.
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure>;
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure>;
 
     /// Begins a timed run.
     fn begin(&self) -> CheckRun {
@@ -103,7 +103,7 @@ pub const ALL_LEVELS: RangeInclusive<u8> = 1..=4;
 /// Returns the first failure that prevented a proof; see [`Check::run`].
 pub fn prove(
     checks: Checks<'_>,
-    subject: &Subject<'_>,
+    subject: &CheckSubject<'_>,
     levels: RangeInclusive<u8>,
 ) -> Result<Vec<CheckResult>, Failure> {
     let mut results = Vec::new();

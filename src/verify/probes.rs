@@ -26,10 +26,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 const HEAD: u64 = 64 << 10;
 
 /// The result of a probe, and what was seen.
-pub(super) type Outcome = (Status, String);
+pub(super) type ProbeOutcome = (Status, String);
 
 /// Checks that a port accepts a TCP connection within the time limit.
-pub(super) fn port(host: &str, port: u16, limit: Duration) -> Result<Outcome, Cancelled> {
+pub(super) fn port(host: &str, port: u16, limit: Duration) -> Result<ProbeOutcome, Cancelled> {
     let shown = format!("{host}:{port}");
     let host = host.trim_matches(['[', ']']).to_string();
     let outcome = within(limit, move |until| {
@@ -38,16 +38,16 @@ pub(super) fn port(host: &str, port: u16, limit: Duration) -> Result<Outcome, Ca
             Err(why) => return (Status::Inconclusive, why),
         };
         repeat(until, || match connect(&addresses, until) {
-            Ok(_) => Attempt::Ended(Status::Pass, "it accepts connections".into()),
-            Err(error) => Attempt::Again(error.to_string()),
+            Ok(_) => ProbeAttempt::Ended(Status::Pass, "it accepts connections".into()),
+            Err(error) => ProbeAttempt::Again(error.to_string()),
         })
     })?;
     Ok((outcome.0, format!("port {shown}: {}", outcome.1)))
 }
 
 /// Checks that a URL answers with a status from 200 to 299 within the time limit.
-pub(super) fn http(url: &str, limit: Duration) -> Result<Outcome, Cancelled> {
-    let address = match Address::parse(url) {
+pub(super) fn http(url: &str, limit: Duration) -> Result<ProbeOutcome, Cancelled> {
+    let address = match HttpAddress::parse(url) {
         Ok(address) => address,
         Err(why) => return Ok((Status::Inconclusive, format!("HTTP probe: {why}"))),
     };
@@ -62,17 +62,19 @@ pub(super) fn http(url: &str, limit: Duration) -> Result<Outcome, Cancelled> {
             Err(why) => return (Status::Inconclusive, why),
         };
         repeat(until, || match ask(&address, &sockets, until) {
-            Ok(status @ 200..=299) => Attempt::Ended(Status::Pass, format!("it answers {status}")),
-            Ok(status @ 502..=504) => Attempt::Again(format!("it answers {status}")),
-            Ok(status) => Attempt::Ended(Status::Fail, format!("it answers {status}")),
-            Err(error) => Attempt::Again(error.to_string()),
+            Ok(status @ 200..=299) => {
+                ProbeAttempt::Ended(Status::Pass, format!("it answers {status}"))
+            }
+            Ok(status @ 502..=504) => ProbeAttempt::Again(format!("it answers {status}")),
+            Ok(status) => ProbeAttempt::Ended(Status::Fail, format!("it answers {status}")),
+            Err(error) => ProbeAttempt::Again(error.to_string()),
         })
     })?;
     Ok((outcome.0, format!("{shown}: {}", outcome.1)))
 }
 
 /// Checks that so many bytes are free, for users other than root, on the disk that holds `dir`.
-pub(super) fn disk_free(dir: &Path, bytes: u64) -> Outcome {
+pub(super) fn disk_free(dir: &Path, bytes: u64) -> ProbeOutcome {
     match rustix::fs::statvfs(dir) {
         Ok(stat) => {
             let free = stat.f_bavail.saturating_mul(stat.f_frsize);
@@ -100,8 +102,8 @@ pub(super) fn disk_free(dir: &Path, bytes: u64) -> Outcome {
 /// Runs network work in a separate thread, so that neither name look-ups nor signals block.
 fn within(
     limit: Duration,
-    work: impl FnOnce(Instant) -> Outcome + Send + 'static,
-) -> Result<Outcome, Cancelled> {
+    work: impl FnOnce(Instant) -> ProbeOutcome + Send + 'static,
+) -> Result<ProbeOutcome, Cancelled> {
     let until = Instant::now() + limit;
     let (sender, receiver) = mpsc::channel();
     // The thread is not joined: it ends when its own time limits expire.
@@ -125,18 +127,20 @@ fn within(
 }
 
 /// One attempt.
-enum Attempt {
+enum ProbeAttempt {
     Ended(Status, String),
     Again(String),
 }
 
 /// Retries until an attempt ends or the time is up.
-fn repeat(until: Instant, mut attempt: impl FnMut() -> Attempt) -> Outcome {
+fn repeat(until: Instant, mut attempt: impl FnMut() -> ProbeAttempt) -> ProbeOutcome {
     loop {
         match attempt() {
-            Attempt::Ended(status, seen) => return (status, seen),
-            Attempt::Again(seen) if Instant::now() + PAUSE >= until => return (Status::Fail, seen),
-            Attempt::Again(_) => std::thread::sleep(PAUSE),
+            ProbeAttempt::Ended(status, seen) => return (status, seen),
+            ProbeAttempt::Again(seen) if Instant::now() + PAUSE >= until => {
+                return (Status::Fail, seen);
+            }
+            ProbeAttempt::Again(_) => std::thread::sleep(PAUSE),
         }
     }
 }
@@ -176,14 +180,14 @@ fn time_left(until: Instant) -> io::Result<Duration> {
 }
 
 /// A plain HTTP address.
-struct Address {
+struct HttpAddress {
     host: String,
     port: u16,
     authority: String,
     path: String,
 }
 
-impl Address {
+impl HttpAddress {
     fn parse(url: &str) -> Result<Self, &'static str> {
         let rest = url
             .strip_prefix("http://")
@@ -225,7 +229,7 @@ impl Address {
 }
 
 /// Sends one request; returns the status.
-fn ask(address: &Address, sockets: &[SocketAddr], until: Instant) -> io::Result<u16> {
+fn ask(address: &HttpAddress, sockets: &[SocketAddr], until: Instant) -> io::Result<u16> {
     let mut stream = connect(sockets, until)?;
     stream.set_write_timeout(Some(time_left(until)?))?;
     let request = format!(

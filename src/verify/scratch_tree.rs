@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Checkout, Commands, commands::Around};
+use super::{Checkout, Commands, commands::Rehearsal};
 use crate::{
     model::{Manifest, TaskSpec, manifest::ManifestFile},
     site::RepoSite,
@@ -27,5 +27,5 @@ pub struct ScratchTree<'a> {
     /// Whether the task's commands run.
     pub commands: Commands,
     /// The surroundings of each command.
-    pub around: Around<'a>,
+    pub around: Rehearsal<'a>,
 }

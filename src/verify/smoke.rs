@@ -6,15 +6,15 @@
 use std::path::Path;
 
 use super::{
-    Check, Commands, Subject,
-    commands::{Around, folder},
-    evidence::Variables,
+    Check, CheckSubject, Commands,
+    commands::{Rehearsal, folder},
+    evidence::TaskVariables,
     nothing,
     task_tree::TaskTree,
 };
 use crate::{
     base::{Failure, cancel::Cancelled},
-    model::{CheckResult, Status, settings::CommandSpec, trust::Role},
+    model::{CheckResult, Status, settings::CommandSpec, trust::CommandUse},
 };
 
 /// Checks that a task's smoke commands exit 0: one result per command (`smoke.1`, `smoke.2`, …), or
@@ -30,11 +30,11 @@ impl Check for SmokeCheck {
         3
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
         match subject {
-            Subject::WorkTree(tree) => of_tree(tree),
-            Subject::Scratch(of) => {
-                let variables = Variables::of_version(of.site, of.task, of.manifest);
+            CheckSubject::WorkTree(tree) => of_tree(tree),
+            CheckSubject::Scratch(of) => {
+                let variables = TaskVariables::of_version(of.site, of.task, of.manifest);
                 let dir = folder(of.top, of.task);
                 Ok(smoke(
                     &of.task.smoke,
@@ -55,10 +55,10 @@ fn of_tree(tree: &TaskTree<'_>) -> Result<Vec<CheckResult>, Failure> {
     let commands = if tree.is_edited()? {
         Commands::OtherFiles
     } else {
-        tree.levels.commands.agreed(site, task, Role::Smoke)
+        tree.levels.commands.agreed(site, task, CommandUse::Smoke)
     };
     let dir = folder(site.git.work_tree(), task);
-    let around = Around::default();
+    let around = Rehearsal::default();
     Ok(smoke(
         &task.smoke,
         &dir,
@@ -72,9 +72,9 @@ fn of_tree(tree: &TaskTree<'_>) -> Result<Vec<CheckResult>, Failure> {
 fn smoke(
     specs: &[CommandSpec],
     dir: &Path,
-    variables: &Variables,
+    variables: &TaskVariables,
     may: Commands,
-    around: &Around<'_>,
+    around: &Rehearsal<'_>,
 ) -> Result<Vec<CheckResult>, Cancelled> {
     if specs.is_empty() {
         let evidence = vec!["no smoke command is configured".into()];
@@ -113,13 +113,13 @@ mod tests {
             run: run.to_string(),
             timeout: Duration::from_millis(500),
         };
-        let variables = Variables::of([("TOKEN".to_string(), OsString::from("s3cret"))]);
+        let variables = TaskVariables::of([("TOKEN".to_string(), OsString::from("s3cret"))]);
         smoke(
             &commands.iter().map(spec).collect::<Vec<_>>(),
             dir,
             &variables,
             Commands::Run,
-            &Around::default(),
+            &Rehearsal::default(),
         )
         .expect("nobody cancels")
     }
@@ -172,7 +172,7 @@ mod tests {
             (Commands::LeftOut, Status::Skipped),
             (Commands::NotTrusted, Inconclusive),
         ] {
-            let (none, around) = (Variables::default(), Around::default());
+            let (none, around) = (TaskVariables::default(), Rehearsal::default());
             let checks =
                 smoke(&specs, dir.path(), &none, commands, &around).expect("nobody cancels");
             assert_eq!(

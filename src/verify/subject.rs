@@ -7,7 +7,7 @@ use super::{
 
 /// The subject of a check.
 #[derive(Clone, Copy)]
-pub enum Subject<'a> {
+pub enum CheckSubject<'a> {
     /// A stored release.
     Release(&'a KeptRelease<'a>),
     /// The work tree, expected to hold a version.

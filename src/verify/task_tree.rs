@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     Commands, KeptRelease,
-    evidence::Variables,
+    evidence::TaskVariables,
     integrity::{FilesNow, Paths},
     readiness::Readiness,
 };
@@ -15,7 +15,7 @@ use crate::{
     base::{Failure, RelPath, Stat},
     catalog::Scope,
     git::Scan,
-    model::{Manifest, Operation, TaskSpec, trust::Role},
+    model::{Manifest, Operation, TaskSpec, trust::CommandUse},
     site::RepoSite,
 };
 
@@ -90,7 +90,7 @@ pub struct TaskTree<'a> {
     /// The classified paths of the manifest and the scan.
     pub(super) paths: Paths<'a>,
     files: OnceCell<FilesNow>,
-    variables: OnceCell<Variables>,
+    variables: OnceCell<TaskVariables>,
     /// Whether probes run.
     probes: OnceCell<Commands>,
 }
@@ -148,8 +148,8 @@ impl<'a> TaskTree<'a> {
     }
 
     /// Returns the variables that the task and the release name.
-    pub fn variables(&self) -> &Variables {
-        let read = || Variables::of_version(self.site(), self.task(), self.manifest);
+    pub fn variables(&self) -> &TaskVariables {
+        let read = || TaskVariables::of_version(self.site(), self.task(), self.manifest);
         self.variables.get_or_init(read)
     }
 
@@ -157,7 +157,7 @@ impl<'a> TaskTree<'a> {
     pub fn readiness(&self) -> Readiness<'_> {
         let agreed = || {
             let commands = self.levels.commands;
-            commands.agreed(self.site(), self.task(), Role::Probe)
+            commands.agreed(self.site(), self.task(), CommandUse::Probe)
         };
         let commands = *self.probes.get_or_init(agreed);
         let (held, variables) = (self.levels.held, self.variables());
@@ -169,9 +169,9 @@ impl<'a> TaskTree<'a> {
     pub fn runs_commands(&self) -> Result<bool, Failure> {
         let smoke = self.levels.last >= 3 && !self.is_edited()?;
         let mut roles = Vec::new();
-        roles.extend(smoke.then_some(Role::Smoke));
+        roles.extend(smoke.then_some(CommandUse::Smoke));
         if self.levels.last >= 4 {
-            roles.extend([Role::Probe, Role::Environment]);
+            roles.extend([CommandUse::Probe, CommandUse::Environment]);
         }
         let runs = self.levels.commands == Commands::Run;
         Ok(runs && !self.site().commands_for(&self.task().id, &roles).is_empty())

@@ -2,8 +2,8 @@
 //! `health` and every operation. Data read once is shared: the scan, the manifest, the variables.
 
 use super::{
-    ALL_LEVELS, CHECKS, CheckRun, Checks, Commands, Depth, KeptRelease, Subject,
-    evidence::Variables,
+    ALL_LEVELS, CHECKS, CheckRun, CheckSubject, Checks, Commands, Depth, KeptRelease,
+    evidence::TaskVariables,
     look_again::prove_tree,
     prove,
     task_tree::{Levels, TaskTree},
@@ -12,7 +12,7 @@ use crate::{
     base::Failure,
     catalog::{self, releases::Releases},
     git::Scan,
-    model::{CheckResult, TaskSpec, Verification, Version, signature::Demand, trust::Role},
+    model::{CheckResult, TaskSpec, Verification, Version, signature::Demand, trust::CommandUse},
     site::RepoSite,
 };
 
@@ -59,7 +59,7 @@ impl<'a> Verifier<'a> {
             release => release?,
         };
         release.demand = demand;
-        let subject = Subject::Release(&release);
+        let subject = CheckSubject::Release(&release);
         Ok(self.verification(prove(self.checks, &subject, ALL_LEVELS)?))
     }
 
@@ -88,10 +88,10 @@ impl<'a> Verifier<'a> {
     pub fn readiness(&self, commands: Commands) -> Result<Vec<CheckResult>, Failure> {
         let release = self.release(Depth::Manifest)?;
         let manifest = &release.load()?.manifest;
-        let variables = Variables::of_version(self.site, self.task, manifest);
-        let commands = commands.agreed(self.site, self.task, Role::Probe);
+        let variables = TaskVariables::of_version(self.site, self.task, manifest);
+        let commands = commands.agreed(self.site, self.task, CommandUse::Probe);
         let readiness = release.readiness(manifest, &variables, false, commands);
-        prove(self.checks, &Subject::Restarted(&readiness), 4..=4)
+        prove(self.checks, &CheckSubject::Restarted(&readiness), 4..=4)
     }
 
     /// Finds the release.
@@ -108,7 +108,7 @@ impl<'a> Verifier<'a> {
         scan: &Scan,
     ) -> Result<Verification, Failure> {
         release.lost_tag_counts = levels.tag;
-        let mut results = prove(self.checks, &Subject::Release(&release), ALL_LEVELS)?;
+        let mut results = prove(self.checks, &CheckSubject::Release(&release), ALL_LEVELS)?;
         if let Some(tree) = TaskTree::of(&release, levels, scan) {
             prove_tree(self.checks, &tree, &mut results)?;
         }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use snapback::{
     audit::{
-        Once, SYNC_POINTS, Trail,
+        AppendMode, SYNC_POINTS, Trail,
         check::{Outside, check},
     },
     base::{Fs, RelPath},
-    model::audit::End,
+    model::audit::AuditEnd,
 };
 
 use crate::support::{sim::SimFs, trail::saying};
@@ -19,7 +19,7 @@ fn trail(disk: &SimFs) -> Trail {
 }
 
 /// Returns the recorded ends of an action, in order.
-fn ends(disk: &SimFs, id: &str) -> Vec<End> {
+fn ends(disk: &SimFs, id: &str) -> Vec<AuditEnd> {
     let entries = trail(disk).entries().unwrap().0;
     entries
         .iter()
@@ -33,17 +33,17 @@ const DEED: &str = "deed";
 
 /// Runs an action with its ticket; its effect is one synced name.
 fn act(disk: &SimFs) -> Option<()> {
-    let (ticket, _) = trail(disk).begin(saying("act-1", End::Done)).ok()?;
+    let (ticket, _) = trail(disk).begin(saying("act-1", AuditEnd::Done)).ok()?;
     let root = RelPath::root();
     disk.symlink(b"done", &RelPath::own(DEED)).ok()?;
     disk.sync_certainly(&root).ok()?;
-    ticket.close(&End::Done.into()).ok().map(drop)
+    ticket.close(&AuditEnd::Done.into()).ok().map(drop)
 }
 
 /// Does what the next command does, and asserts what must hold then.
 fn judge(disk: &SimFs, reported: bool) {
     trail(disk)
-        .append(&saying("000002-00000002", End::Done), Once::New)
+        .append(&saying("000002-00000002", AuditEnd::Done), AppendMode::New)
         .unwrap();
     let found = check(&trail(disk).segments().unwrap(), &Outside::default());
     assert!(found.is_good(), "{found:?}");
@@ -52,7 +52,7 @@ fn judge(disk: &SimFs, reported: bool) {
     assert!(said.len() <= 1, "said once: {said:?}");
     assert!(!done || said.len() == 1, "what was done is said");
     assert!(
-        !reported || said == [End::Done],
+        !reported || said == [AuditEnd::Done],
         "what was reported is said: {said:?}"
     );
     let left = disk
@@ -84,7 +84,7 @@ fn an_act_without_a_journal_is_said_exactly_once_after_every_crash() {
     let fresh = SimFs::new();
     let written = SimFs::new();
     trail(&written)
-        .append(&saying("000001-00000001", End::Done), Once::New)
+        .append(&saying("000001-00000001", AuditEnd::Done), AppendMode::New)
         .unwrap();
     let settled = written.fork();
     settled.settle();
@@ -100,7 +100,7 @@ fn an_error_at_every_call_is_reported_or_without_harm() {
             for k in 1.. {
                 let disk = SimFs::new();
                 trail(&disk)
-                    .append(&saying("000001-00000001", End::Done), Once::New)
+                    .append(&saying("000001-00000001", AuditEnd::Done), AppendMode::New)
                     .unwrap();
                 disk.settle();
                 let calls = disk.calls();
@@ -123,21 +123,21 @@ fn each_skipped_sync_of_the_log_is_noticed() {
         let disk = SimFs::new();
         disk.skip(point);
         trail(&disk)
-            .append(&saying("000001-00000001", End::Done), Once::New)
+            .append(&saying("000001-00000001", AuditEnd::Done), AppendMode::New)
             .unwrap();
         let lost = disk
             .crash_states(40, 1)
             .iter()
-            .any(|cut| ends(cut, "000001-00000001") != [End::Done]);
+            .any(|cut| ends(cut, "000001-00000001") != [AuditEnd::Done]);
         assert!(lost, "nothing notices that {point:?} is skipped");
     }
     let disk = SimFs::new();
     trail(&disk)
-        .append(&saying("000001-00000001", End::Done), Once::New)
+        .append(&saying("000001-00000001", AuditEnd::Done), AppendMode::New)
         .unwrap();
     assert!(
         disk.crash_states(40, 1)
             .iter()
-            .all(|cut| ends(cut, "000001-00000001") == [End::Done])
+            .all(|cut| ends(cut, "000001-00000001") == [AuditEnd::Done])
     );
 }

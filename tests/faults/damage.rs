@@ -19,7 +19,7 @@ use snapback::{
     app::{App, Options},
     base::{Failure, RelPath},
     model::{TaskId, Version, signature::Demand},
-    store::Level,
+    store::CheckDepth,
 };
 
 use crate::support::{
@@ -137,7 +137,7 @@ fn open(root: &Path) -> Result<App, String> {
 /// Checks the store.
 fn store(root: &Path) -> Answer {
     let (report, _) = open(root)?
-        .check_store(Level::Fast, None)
+        .check_store(CheckDepth::Fast, None)
         .map_err(|failure| text(&failure))?;
     if report.is_sound() {
         Ok(String::new())

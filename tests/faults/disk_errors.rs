@@ -4,7 +4,7 @@
 //! Success is never reported falsely, and an operation that could not end is ended once the disk
 //! works again. Undoing needs no space but the reserve, on the simulated and on a real small disk.
 
-use snapback::journal::Ended;
+use snapback::journal::RunEnd;
 
 use crate::support::{
     explore::{Scenario, alone},
@@ -21,12 +21,12 @@ fn fails(scenario: &Scenario, k: u64, errno: i32, for_ever: bool) -> Result<bool
     let ended = scenario.attempt(&disk, &world);
     let came = disk.calls() >= k;
     disk.calm();
-    let reported = matches!(ended, Some(Ok(Ended::Done)));
+    let reported = matches!(ended, Some(Ok(RunEnd::Done)));
     match ended {
-        None | Some(Ok(Ended::Done | Ended::Undone(_))) => {
+        None | Some(Ok(RunEnd::Done | RunEnd::Undone(_))) => {
             world.judge(&scenario.case(), reported)?
         }
-        Some(Err(_) | Ok(Ended::Stuck(_))) => scenario.mend(&disk, k.is_multiple_of(2), false)?,
+        Some(Err(_) | Ok(RunEnd::Stuck(_))) => scenario.mend(&disk, k.is_multiple_of(2), false)?,
     };
     for (nth, cut) in disk.crash_states(3, k).iter().enumerate() {
         scenario

@@ -9,12 +9,12 @@ use snapback::{
     guard::{confirm::Confirmations, state::Memory},
     hooks::{
         self,
-        place::Place,
-        script::{Before, shim},
+        place::HookFolder,
+        script::{PriorHook, shim},
     },
     model::{
         TaskId, Version,
-        confirm::{CONFIRM_SCHEMA, Pending},
+        confirm::{AwaitingConfirmation, CONFIRM_SCHEMA},
         guard::GuardState,
         hooks::HookEvent,
     },
@@ -30,7 +30,7 @@ fn script() -> Vec<u8> {
     shim(
         HookEvent::PrePush,
         std::path::Path::new("/snapback"),
-        Before::Beside,
+        PriorHook::Beside,
         false,
     )
 }
@@ -48,7 +48,7 @@ fn foreign_runs(disk: &SimFs, there: bool) -> bool {
 
 /// Removes everything of ours, as an uninstallation does.
 fn take_all(disk: &SimFs) -> Option<()> {
-    let place = Place { fs: disk };
+    let place = HookFolder { fs: disk };
     place.sweep().ok()?;
     for name in place.own_names().ok()?.0 {
         place.take(&name).ok()?;
@@ -84,10 +84,10 @@ fn sweep(
         };
         agree(!done || kept, "what was done is gone")?;
         let again = cut.fork();
-        Place { fs: &again }
+        HookFolder { fs: &again }
             .sweep()
             .map_err(|error| error.to_string())?;
-        Place { fs: &again }
+        HookFolder { fs: &again }
             .put(HookEvent::PrePush, &script())
             .map_err(|error| error.to_string())?;
         agree(
@@ -121,7 +121,7 @@ fn both(skipped: Option<SyncPoint>) -> Result<u64, String> {
         }
         base.settle();
         let installed = base.fork();
-        Place { fs: &installed }
+        HookFolder { fs: &installed }
             .put(HookEvent::PrePush, &script())
             .unwrap();
         installed.settle();
@@ -131,7 +131,9 @@ fn both(skipped: Option<SyncPoint>) -> Result<u64, String> {
             }
         }
         looked += sweep(&base, there, true, |disk| {
-            Place { fs: disk }.put(HookEvent::PrePush, &script()).ok()
+            HookFolder { fs: disk }
+                .put(HookEvent::PrePush, &script())
+                .ok()
         })?;
         looked += sweep(&installed, there, false, take_all)?;
     }
@@ -172,8 +174,8 @@ fn known(task: &TaskId, version: &str) -> GuardState {
 }
 
 /// Returns a waiting rollback.
-fn pending(task: &TaskId) -> Pending {
-    Pending {
+fn pending(task: &TaskId) -> AwaitingConfirmation {
+    AwaitingConfirmation {
         schema: CONFIRM_SCHEMA.into(),
         task: task.clone(),
         from: None,

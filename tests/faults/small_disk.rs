@@ -18,7 +18,7 @@ use snapback::{
         Fs, Input, Output, RelPath, Root, Stat, SyncPoint, Type,
         fs::{FileLock, Hold},
     },
-    journal::Ended,
+    journal::RunEnd,
 };
 
 use crate::support::{
@@ -219,7 +219,7 @@ fn take_back_everywhere(mounted: &Path, stride: usize) -> usize {
             ended = run();
         }
         if left.load(Ordering::Relaxed) >= 0 {
-            assert!(matches!(ended, Ok(Ended::Done)), "{ended:?}");
+            assert!(matches!(ended, Ok(RunEnd::Done)), "{ended:?}");
             return runs;
         }
         fill_up(&mounted.join("filler"));

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use snapback::{
     base::Fs,
-    store::{Level, sync_points},
+    store::{CheckDepth, sync_points},
 };
 
 use crate::support::{
@@ -44,7 +44,7 @@ fn cut_repairs(sim: &SimFs, contents: &[Vec<u8>], pack: &[u8]) -> Result<u64, St
     let look = |disk: &SimFs, done: bool| {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         if done {
-            let after = check(&shelf::open(&on(disk)), &roots, Level::Deep)
+            let after = check(&shelf::open(&on(disk)), &roots, CheckDepth::Deep)
                 .map_err(|error| text(&error))?;
             let is_kept = disk.tree().into_keys().any(|path| {
                 let path = String::from_utf8_lossy(&path).into_owned();
@@ -57,7 +57,7 @@ fn cut_repairs(sim: &SimFs, contents: &[Vec<u8>], pack: &[u8]) -> Result<u64, St
             };
         }
         let report = repair(&shelf::open(&on(disk)), &roots, &[]).map_err(|error| text(&error))?;
-        let after = check(&shelf::open(&on(disk)), &BTreeSet::new(), Level::Deep)
+        let after = check(&shelf::open(&on(disk)), &BTreeSet::new(), CheckDepth::Deep)
             .map_err(|error| text(&error))?;
         if report.lost.len() <= 1 && after.damage.is_empty() {
             Ok(())
@@ -103,8 +103,8 @@ fn a_power_cut_at_any_call_of_a_repair_is_repaired_by_the_next() {
     let look = |disk: &SimFs, _: bool| {
         let report = mend(disk).map_err(|error| error.to_string())?;
         let fs: Arc<dyn Fs> = Arc::new(disk.clone());
-        let after =
-            check(&shelf::open(&fs), &roots, Level::Deep).map_err(|error| error.to_string())?;
+        let after = check(&shelf::open(&fs), &roots, CheckDepth::Deep)
+            .map_err(|error| error.to_string())?;
         if report.lost.is_empty() && after.is_sound() {
             Ok(())
         } else {

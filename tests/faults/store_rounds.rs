@@ -14,7 +14,7 @@ use std::{
 use snapback::{
     base::{Digest, Failure, Fs, Root},
     model::ObjectId,
-    store::{Gc, Level},
+    store::{CheckDepth, Gc},
 };
 
 use crate::{
@@ -218,7 +218,7 @@ fn writers_and_a_collector_lose_nothing() {
                 );
             }
         }
-        let report = check(&store, &names, Level::Deep).unwrap();
+        let report = check(&store, &names, CheckDepth::Deep).unwrap();
         assert!(report.is_sound(), "round {round}: {report:?}");
         // With no other process running, the collection completes and leaves what is named.
         let report = shelf::gc(&store, &names).unwrap();
@@ -229,7 +229,7 @@ fn writers_and_a_collector_lose_nothing() {
         );
         freed += report.freed;
         assert!(
-            check(&store, &names, Level::Deep).unwrap().is_sound(),
+            check(&store, &names, CheckDepth::Deep).unwrap().is_sound(),
             "round {round}, collected"
         );
     }

@@ -5,7 +5,7 @@
 //! `PROPTEST_CASES` sets the number of walks.
 
 use proptest::prelude::*;
-use snapback::journal::Ended;
+use snapback::journal::RunEnd;
 
 use crate::support::{
     explore::alone,
@@ -101,7 +101,7 @@ impl Walk {
         let world = World::on(&self.disk);
         let operation = world.plan(target, None).unwrap();
         let ended = world.run(&operation).unwrap();
-        assert!(matches!(ended, Ended::Done), "{ended:?}");
+        assert!(matches!(ended, RunEnd::Done), "{ended:?}");
         self.tree.clone_from(target);
     }
 
@@ -138,7 +138,7 @@ impl Walk {
             .and_then(|operation| world.run(&operation));
         self.look_from_elsewhere();
         self.disk.limit_room(u64::MAX);
-        self.recover(target, earlier, matches!(ended, Ok(Ended::Done)), resume);
+        self.recover(target, earlier, matches!(ended, Ok(RunEnd::Done)), resume);
     }
 
     /// Reads with a second process while something is unfinished; this changes nothing.

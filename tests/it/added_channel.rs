@@ -6,14 +6,14 @@ use std::{fs, io::Write, path::PathBuf, time::Duration};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use snapback::{
-    alert::{Alerts, CHANNELS, Channel, ChannelKind, Refusal, Surroundings},
+    alert::{Alerts, CHANNELS, Channel, ChannelKind, SendFailure, Surroundings},
     config::{self, Kinds},
-    consent::Place,
+    consent::ConsentFolder,
     model::{
         alert::{Alert, Notice, Topic},
         settings::{Block, Declared},
         settings_block,
-        trust::Role,
+        trust::CommandUse,
     },
     site::{Options, RepoSite},
 };
@@ -59,7 +59,7 @@ impl ChannelKind for Board {
         Ok(format!("{} notes on {}", block.copies, block.file))
     }
 
-    fn open(&self, block: &Value, _: &Surroundings) -> Result<Box<dyn Channel>, Refusal> {
+    fn open(&self, block: &Value, _: &Surroundings) -> Result<Box<dyn Channel>, SendFailure> {
         Ok(Box::new(Pinning(BoardBlock::of(block).unwrap())))
     }
 }
@@ -68,7 +68,7 @@ impl ChannelKind for Board {
 struct Pinning(BoardBlock);
 
 impl Channel for Pinning {
-    fn send(&self, alert: &Alert, _: Timestamp, _: Duration) -> Result<(), Refusal> {
+    fn send(&self, alert: &Alert, _: Timestamp, _: Duration) -> Result<(), SendFailure> {
         let mut board = fs::File::options()
             .create(true)
             .append(true)
@@ -89,7 +89,7 @@ fn opened(sandbox: &Sandbox, channels: &[&'static dyn ChannelKind]) -> RepoSite 
     };
     let home = sandbox.home();
     let options = Options {
-        trust: Place::of(move |name| (name == "HOME").then(|| home.clone().into())),
+        trust: ConsentFolder::of(move |name| (name == "HOME").then(|| home.clone().into())),
         ..Options::default()
     };
     config::open_with(&sandbox.root(), options, kinds).unwrap()
@@ -121,7 +121,7 @@ fn an_added_channel() {
     };
     let described = format!("send alerts (wall): 2 notes on {}", board.display());
     assert_eq!((&state.command.run, state.trusted), (&described, false));
-    assert_eq!(state.command.role, Role::Alert);
+    assert_eq!(state.command.role, CommandUse::Alert);
 
     let alerts = Alerts::new(&site).with(&kinds);
     let notice = |title: &str| Notice {

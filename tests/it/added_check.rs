@@ -4,10 +4,10 @@ use snapback::{
     base::{Failure, Fs, RelPath, process::offline::Offline},
     catalog::tasks,
     config,
-    drill::{Drill, How},
+    drill::{Drill, DrillOptions},
     model::{CheckResult, Status, TaskId, Version},
     site::{Options, RepoSite},
-    verify::{CHECKS, Check, Commands, Levels, Subject, Verifier},
+    verify::{CHECKS, Check, CheckSubject, Commands, Levels, Verifier},
 };
 
 use crate::support::Sandbox;
@@ -24,10 +24,10 @@ impl Check for NotesCheck {
         2
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
         let tree: &dyn Fs = match subject {
-            Subject::WorkTree(of) => &*of.site().tree,
-            Subject::Scratch(of) => of.checkout.tree,
+            CheckSubject::WorkTree(of) => &*of.site().tree,
+            CheckSubject::Scratch(of) => of.checkout.tree,
             _ => return Ok(Vec::new()),
         };
         let run = self.begin();
@@ -86,7 +86,7 @@ fn an_added_check() {
         releases: &releases,
         version,
         active: Some(&new),
-        how: How {
+        how: DrillOptions {
             scratch: &scratch,
             offline: &offline,
             install: false,

@@ -4,14 +4,14 @@
 use serde_json::{Value, json};
 use snapback::{
     config::{self, Kinds},
-    consent::Place,
-    guard::{Guard, Look, METRICS, MetricSource, Place as Around, Reading},
+    consent::ConsentFolder,
+    guard::{Guard, METRICS, MetricContext as Around, MetricSource, Reading, WatchOptions},
     model::{
         Status, TaskId,
         guard::{Cursor, Metric, Sample},
         settings::{Block, Declared},
         settings_block,
-        trust::Role,
+        trust::CommandUse,
     },
     site::{Options, RepoSite},
 };
@@ -76,7 +76,7 @@ fn opened(sandbox: &Sandbox, metrics: &[&'static dyn MetricSource]) -> RepoSite 
     };
     let home = sandbox.home();
     let options = Options {
-        trust: Place::of(move |name| (name == "HOME").then(|| home.clone().into())),
+        trust: ConsentFolder::of(move |name| (name == "HOME").then(|| home.clone().into())),
         ..Options::default()
     };
     config::open_with(&sandbox.root(), options, kinds).unwrap()
@@ -107,14 +107,14 @@ fn an_added_metric() {
     );
     assert_eq!(
         (state.command.role, state.command.timeout_ms),
-        (Role::Metric, 10_000)
+        (CommandUse::Metric, 10_000)
     );
 
     let guard = Guard::new(&site).with(&sources);
     let id: TaskId = "T01".parse().unwrap();
-    let look = Look {
+    let look = WatchOptions {
         dry_run: true,
-        ..Look::default()
+        ..WatchOptions::default()
     };
     guard.watch(&id, look).expect_err("nobody agreed to it");
     let all = site.configured_commands();

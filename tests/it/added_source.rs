@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use snapback::{
-    backup::{self, Put, Restore},
+    backup::{self, PutOptions, RestoreOptions},
     base::{Failure, Fs, RelPath, Root, Type},
     catalog::{Scope, tasks},
     config,
@@ -51,7 +51,7 @@ impl Source for JsonLines {
 /// Puts the selection of a source under a name and restores it beside the work tree. Returns the
 /// names of the restored files.
 fn there_and_back(sandbox: &Sandbox, site: &RepoSite, source: &dyn Source) -> Vec<String> {
-    let put = Put {
+    let put = PutOptions {
         name: source.kind().into(),
         folders: Vec::new(),
         partial: false,
@@ -64,7 +64,7 @@ fn there_and_back(sandbox: &Sandbox, site: &RepoSite, source: &dyn Source) -> Ve
     let again = backup::put_sources(site, &put, &[(source, RelPath::root())]).unwrap();
     assert!(!again.changed);
     let into = sandbox.top().join("back").join(source.kind());
-    let restore = Restore {
+    let restore = RestoreOptions {
         name: put.name,
         into: into.clone(),
         delete: false,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use snapback::{
     base::{Failure, cancel::Cancelled},
-    journal::{Ended, JournalStep, Log, Runner, history},
+    journal::{JournalStep, Log, RunEnd, Runner, history},
     model::Operation,
     steps,
 };
@@ -90,7 +90,7 @@ fn an_added_step() {
     let operation = place.operation(vec![place.change("home", "a", "new")]);
     let log = Log::begin(place.site.state.clone(), &operation).unwrap();
     let ended = Runner::new(log, steps_of(&place, &operation)).run();
-    assert!(matches!(ended.unwrap(), Ended::Done));
+    assert!(matches!(ended.unwrap(), RunEnd::Done));
     assert_eq!(
         (counter(&place).value(), place.read("home/a")),
         (1, "new".into())
@@ -107,7 +107,7 @@ fn an_added_step_is_taken_back_when_a_later_one_fails() {
     let mut steps = steps_of(&place, &operation);
     steps.push(Box::new(Impossible));
     let ended = Runner::new(log, steps).run().unwrap();
-    assert!(matches!(ended, Ended::Undone(_)));
+    assert!(matches!(ended, RunEnd::Undone(_)));
     assert_eq!(
         (counter(&place).value(), place.read("home/a")),
         (7, "old".into())
@@ -121,6 +121,6 @@ fn an_added_step_is_finished_after_a_crash() {
     drop(Log::begin(place.site.state.clone(), &operation).unwrap());
     let found = history::unfinished(&place.site.state).unwrap().unwrap();
     let ended = Runner::new(found.log, steps_of(&place, &operation)).run();
-    assert!(matches!(ended.unwrap(), Ended::Done));
+    assert!(matches!(ended.unwrap(), RunEnd::Done));
     assert_eq!(counter(&place).value(), 1);
 }

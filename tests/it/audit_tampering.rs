@@ -6,12 +6,12 @@ use std::{fs, path::Path, sync::Arc};
 use proptest::prelude::*;
 use snapback::{
     audit::{
-        Once, SEGMENT_LIMIT, Segment, Trail,
+        AppendMode, SEGMENT_LIMIT, Segment, Trail,
         check::{Anchored, Outside, check},
         line,
     },
     base::{Digest, Fs, RelPath},
-    model::audit::{Anchor, AuditCheck, End},
+    model::audit::{Anchor, AuditCheck, AuditEnd},
 };
 
 use crate::support::{sim::SimFs, trail::saying};
@@ -22,7 +22,7 @@ const LINES: usize = 20;
 fn log(lines: usize) -> Vec<u8> {
     let (mut text, mut prev) = (String::new(), None);
     for seq in 1..=lines {
-        let end = [End::Done, End::PutBack, End::Failed][seq % 3];
+        let end = [AuditEnd::Done, AuditEnd::PutBack, AuditEnd::Failed][seq % 3];
         let line = line::render(
             seq as u64,
             prev,
@@ -136,7 +136,11 @@ fn every_line_removed_doubled_swapped_or_added_is_found_and_named() {
         let mut added = lines.clone();
         added.insert(
             at,
-            (line::render(at as u64 + 1, prev, &saying("000099-00000000", End::Done)) + "\n")
+            (line::render(
+                at as u64 + 1,
+                prev,
+                &saying("000099-00000000", AuditEnd::Done),
+            ) + "\n")
                 .into_bytes(),
         );
         assert!(!bad(&added).is_good(), "a line added as number {}", at + 1);
@@ -172,7 +176,7 @@ fn a_cut_tail_and_a_rewritten_log_are_proved_by_the_tag() {
     let prev = Some(Digest::of(lines[18].trim_ascii_end()));
     let forged = [
         lines[..19].concat(),
-        (line::render(20, prev, &saying("000020-00000009", End::Done)) + "\n").into_bytes(),
+        (line::render(20, prev, &saying("000020-00000009", AuditEnd::Done)) + "\n").into_bytes(),
     ]
     .concat();
     assert!(checked(&forged, None).is_good());
@@ -193,7 +197,7 @@ fn a_torn_end_is_a_note_and_is_moved_aside() {
     let before = check(&trail.segments().unwrap(), &Outside::default());
     assert!(before.is_good() && before.notes.len() == 1, "{before:?}");
     let notes = trail
-        .append(&saying("000004-00000004", End::Done), Once::New)
+        .append(&saying("000004-00000004", AuditEnd::Done), AppendMode::New)
         .unwrap();
     assert_eq!(notes.len(), 1, "{notes:?}");
     assert_eq!(disk.get("audit/torn-000001-1"), Some(torn.to_vec()));
@@ -210,7 +214,7 @@ fn the_chain_goes_on_over_damage_which_stays_to_be_seen() {
     disk.put("audit/000001.jsonl", &bytes);
     let trail = Trail::new(Arc::new(disk.clone()));
     trail
-        .append(&saying("000004-00000004", End::Done), Once::New)
+        .append(&saying("000004-00000004", AuditEnd::Done), AppendMode::New)
         .unwrap();
     assert!(
         disk.get("audit/000001.jsonl").unwrap().starts_with(&bytes),
@@ -232,10 +236,10 @@ fn the_chain_goes_on_over_damage_which_stays_to_be_seen() {
 fn segments_follow_each_other_and_none_can_go() {
     let disk = SimFs::new();
     let trail = Trail::new(Arc::new(disk.clone()));
-    let mut long = saying("000001-00000001", End::Done);
+    let mut long = saying("000001-00000001", AuditEnd::Done);
     long.why = "x".repeat(SEGMENT_LIMIT / 3);
     for _ in 0..8 {
-        trail.append(&long, Once::New).unwrap();
+        trail.append(&long, AppendMode::New).unwrap();
     }
     let segments = trail.segments().unwrap();
     assert_eq!(
@@ -273,7 +277,7 @@ fn segments_follow_each_other_and_none_can_go() {
     }
     // The line of an operation is found in an older segment.
     let count = trail.entries().unwrap().0.len();
-    trail.append(&long, Once::PerhapsThere).unwrap();
+    trail.append(&long, AppendMode::PerhapsThere).unwrap();
     assert_eq!(trail.entries().unwrap().0.len(), count);
 }
 

@@ -11,8 +11,10 @@ use jiff::Timestamp;
 use snapback::{
     app::{App, Options},
     base::Clock,
-    consent::Place,
-    model::{Request, confirm::Settled, report::Outcome, request::Rollback, signature::Demand},
+    consent::ConsentFolder,
+    model::{
+        Request, confirm::Settled, report::Outcome, request::RollbackRequest, signature::Demand,
+    },
 };
 
 use crate::support::{
@@ -36,9 +38,9 @@ fn released() -> Sandbox {
 
 /// Opens the repository at this many seconds after the start of the story.
 fn app(sandbox: &Sandbox, secs: i64) -> App {
-    let place = Place {
+    let place = ConsentFolder {
         folder: Some(sandbox.home().join(".local/state/snapback/trust")),
-        ..Place::default()
+        ..ConsentFolder::default()
     };
     let clock = Clock::Fixed(Timestamp::from_second(1_900_000_000 + secs).unwrap());
     App::open(
@@ -54,7 +56,7 @@ fn app(sandbox: &Sandbox, secs: i64) -> App {
 
 /// Rolls back to 1.1.0, with five minutes to confirm.
 fn roll_back(app: &App) {
-    let request = Request::Rollback(Rollback {
+    let request = Request::Rollback(RollbackRequest {
         past_floor: false,
         despite_verdict: false,
         task: app.find_task("T01").unwrap(),

@@ -166,7 +166,7 @@ fn a_log_whose_rows_are_all_in_the_database_keeps_it_from_going_back_no_more_tha
         let (path, root) = (RelPath::own(DATABASE), Root::open(&sandbox.root()).unwrap());
         assert_eq!(
             sqlite::log(&root, &path, &sqlite::side(&path, "-wal")).unwrap(),
-            sqlite::Log::Idle
+            sqlite::LogEffect::Idle
         );
         sandbox.snapback(&["op", "abort", "--yes"]).expect(0);
         assert_eq!((row(&database).as_str(), tables(&sandbox)), ("secnd", 1));

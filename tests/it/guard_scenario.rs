@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use snapback::{
     app::{App, Options},
     base::Clock,
-    consent::Place,
-    guard::Look,
+    consent::ConsentFolder,
+    guard::WatchOptions,
     model::{
         Status,
         audit::{Actor, Via},
@@ -76,9 +76,9 @@ impl Scene {
 
     /// The repository at a moment of the story.
     fn app(&self, secs: i64) -> App {
-        let place = Place {
+        let place = ConsentFolder {
             folder: Some(self.sandbox.home().join(".local/state/snapback/trust")),
-            ..Place::default()
+            ..ConsentFolder::default()
         };
         let clock = Clock::Fixed(Timestamp::from_second(self.begin + secs).unwrap());
         App::open(
@@ -100,7 +100,7 @@ impl Scene {
     /// One look.
     fn look(&self, secs: i64) -> TaskWatch {
         let app = self.app(secs);
-        app.watch(&app.find_task("T01").unwrap(), Look::default())
+        app.watch(&app.find_task("T01").unwrap(), WatchOptions::default())
             .unwrap()
     }
 

@@ -201,8 +201,8 @@ fn a_capsule_is_packed_as_it_always_was() {
     each(|old| {
         let bytes = old.bytes("T01-v1.0.0.tar");
         let mtime = std::str::from_utf8(&bytes[136..147]).unwrap();
-        let mut writer = tar::Writer::new(Vec::new(), u64::from_str_radix(mtime, 8).unwrap());
-        let mut reader = tar::Reader::new(&bytes[..]);
+        let mut writer = tar::TarWriter::new(Vec::new(), u64::from_str_radix(mtime, 8).unwrap());
+        let mut reader = tar::TarReader::new(&bytes[..]);
         while let Some(member) = reader.next_member().unwrap() {
             let mut content = Vec::new();
             reader

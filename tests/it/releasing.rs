@@ -169,7 +169,8 @@ fn example(name: &str) -> PathBuf {
 /// Runs the lines of a pipeline as its system would, except those that install programs.
 fn pipeline(sandbox: &Sandbox, name: &str, job: &str) -> i32 {
     let text = std::fs::read_to_string(example(name)).unwrap();
-    let parsed: serde_json::Value = yaml::parse(text.as_bytes(), yaml::Limits::human()).unwrap();
+    let parsed: serde_json::Value =
+        yaml::parse(text.as_bytes(), yaml::YamlLimits::human()).unwrap();
     let steps = parsed["jobs"][job]["steps"].as_array().unwrap().clone();
     let mut ran = 0;
     for step in steps

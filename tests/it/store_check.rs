@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 use snapback::{
     model::ObjectId,
     store::{
-        Check, Level,
+        CheckDepth, CheckOptions,
         backend::{Area, FileName},
     },
 };
@@ -83,17 +83,17 @@ pub fn reads_nothing_wrong(shelf: &Shelf, contents: &[Vec<u8>]) -> BTreeSet<Obje
 fn a_whole_store_passes_every_check() {
     for shelf in Shelf::each() {
         let contents = fill(&shelf);
-        for level in [Level::Quick, Level::Fast, Level::Deep] {
+        for level in [CheckDepth::Quick, CheckDepth::Fast, CheckDepth::Deep] {
             let report = check(&shelf.open(), &ids(&contents), level).unwrap();
             assert!(report.is_sound() && report.leftovers == 0, "{report:?}");
         }
         let missing = id(b"never put");
-        let report = check(&shelf.open(), &BTreeSet::from([missing]), Level::Deep).unwrap();
+        let report = check(&shelf.open(), &BTreeSet::from([missing]), CheckDepth::Deep).unwrap();
         assert_eq!(report.lost, [missing]);
         assert!(!report.is_sound());
     }
     for empty in Shelf::each() {
-        let report = check(&empty.open(), &BTreeSet::new(), Level::Deep);
+        let report = check(&empty.open(), &BTreeSet::new(), CheckDepth::Deep);
         assert!(report.unwrap().is_sound());
     }
 }
@@ -114,7 +114,7 @@ fn every_one_of_a_thousand_damages_is_found_and_named() {
             let whole = shelf.bytes(name);
             let what = damage(&shelf, name, &mut numbers);
             let unread = reads_nothing_wrong(&shelf, &contents);
-            let fast = check(&shelf.open(), &roots, Level::Fast).unwrap();
+            let fast = check(&shelf.open(), &roots, CheckDepth::Fast).unwrap();
             assert!(!fast.is_sound(), "fast does not find {what}");
             let named = |file: &str| shelf.backend().location(name) == file;
             assert!(
@@ -123,7 +123,7 @@ fn every_one_of_a_thousand_damages_is_found_and_named() {
                 fast.damage
             );
             if nth % deep_stride == 0 {
-                let deep = check(&shelf.open(), &roots, Level::Deep).unwrap();
+                let deep = check(&shelf.open(), &roots, CheckDepth::Deep).unwrap();
                 assert!(
                     deep.damage.iter().any(|harm| named(&harm.file)),
                     "{what}: {:?}",
@@ -141,7 +141,7 @@ fn every_one_of_a_thousand_damages_is_found_and_named() {
         }
         assert!(hurt > 5, "{hurt} times an object was hurt");
         assert!(
-            check(&shelf.open(), &roots, Level::Deep)
+            check(&shelf.open(), &roots, CheckDepth::Deep)
                 .unwrap()
                 .is_sound()
         );
@@ -159,7 +159,7 @@ fn one_flipped_bit_is_one_bad_chunk() {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 8;
         shelf.write(&pack, &bytes);
-        let report = check(&shelf.open(), &BTreeSet::new(), Level::Deep).unwrap();
+        let report = check(&shelf.open(), &BTreeSet::new(), CheckDepth::Deep).unwrap();
         assert_eq!(
             (report.damage.len(), report.lost.as_slice()),
             (1, &[id(&large)][..])
@@ -181,8 +181,8 @@ fn a_budget_leaves_the_rest_for_the_next_check() {
             store
                 .check(
                     &ids(&contents),
-                    Check {
-                        level: Level::Fast,
+                    CheckOptions {
+                        level: CheckDepth::Fast,
                         budget,
                         seconds,
                     },

@@ -16,11 +16,11 @@ use snapback::{
     store::{
         ChunkStore,
         format::{
-            BlobId, BlobKind, Codec, PackRef, blob,
+            BlobCodec, BlobId, BlobKind, PackRef, blob,
             dead::Dead,
             file::{Chunk, FileObject},
             pack,
-            record::{self, FileRef, Record},
+            record::{self, CommitRecord, FileRef},
             segment,
         },
     },
@@ -115,11 +115,11 @@ fn a_dead_list_keeps_its_bytes() {
 #[test]
 fn a_commit_record_keeps_its_bytes() {
     let id = |text: &str| Digest::of(text.as_bytes());
-    let root = |name: &str| record::Root {
+    let root = |name: &str| record::NamedRoot {
         name: name.into(),
         id: id(name),
     };
-    let record = Record {
+    let record = CommitRecord {
         sequence: 0x0102_0304_0506_0708,
         seconds: 1_771_909_800,
         previous: id("the record before"),
@@ -144,9 +144,9 @@ fn a_commit_record_keeps_its_bytes() {
         roots: vec![root("safety/000012"), root("舆情")],
     };
     let bytes = golden("commit-record", &record.encode());
-    assert_eq!(Record::decode(&bytes), Ok(record));
-    let bytes = golden("commit-record-empty", &Record::empty().encode());
-    assert_eq!(Record::decode(&bytes), Ok(Record::empty()));
+    assert_eq!(CommitRecord::decode(&bytes), Ok(record));
+    let bytes = golden("commit-record-empty", &CommitRecord::empty().encode());
+    assert_eq!(CommitRecord::decode(&bytes), Ok(CommitRecord::empty()));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn an_index_segment_keeps_its_bytes() {
             size: 70,
         },
     ];
-    let entry = |nth: u32| segment::Entry {
+    let entry = |nth: u32| segment::SegmentEntry {
         prefix: segment::prefix(&Digest::of(&nth.to_le_bytes())),
         kind: if nth.is_multiple_of(7) {
             BlobKind::File
@@ -177,7 +177,7 @@ fn an_index_segment_keeps_its_bytes() {
     let mut entries: Vec<_> = (0..130).map(entry).collect();
     let bytes = golden("index-segment", &segment::encode(&packs, &mut entries));
     let len = segment::head_len(&bytes[..segment::HEAD], bytes.len() as u64).unwrap();
-    let head = segment::Head::decode(&bytes[..len]).unwrap();
+    let head = segment::SegmentHeader::decode(&bytes[..len]).unwrap();
     assert_eq!((head.entries, &head.packs[..]), (130, &packs[..]));
     for nth in 0..130_u32 {
         let id = Digest::of(&nth.to_le_bytes());
@@ -198,21 +198,21 @@ fn an_index_segment_keeps_its_bytes() {
 }
 
 /// Returns a pack of three blobs: raw, compressed, and the list of a file of both.
-fn packed() -> (Vec<u8>, Vec<pack::Entry>) {
+fn packed() -> (Vec<u8>, Vec<pack::PackEntry>) {
     let list = file().encode();
     let of_file = BlobId {
         id: Digest::of(&file_bytes()),
         kind: BlobKind::File,
     };
-    let blobs: [(BlobId, Codec, usize, Vec<u8>); 3] = [
+    let blobs: [(BlobId, BlobCodec, usize, Vec<u8>); 3] = [
         (
             data(b"a raw chunk"),
-            Codec::Raw,
+            BlobCodec::Raw,
             11,
             b"a raw chunk".to_vec(),
         ),
-        (data(&[b'z'; 100]), Codec::Zstd, 100, frame(b'z', 100)),
-        (of_file, Codec::Raw, list.len(), list),
+        (data(&[b'z'; 100]), BlobCodec::Zstd, 100, frame(b'z', 100)),
+        (of_file, BlobCodec::Raw, list.len(), list),
     ];
     let mut bytes = pack::header().to_vec();
     let mut entries = Vec::new();
@@ -221,7 +221,7 @@ fn packed() -> (Vec<u8>, Vec<pack::Entry>) {
         let number = |len: usize| u32::try_from(len).unwrap();
         let (offset, stored_len, plain) =
             (number(bytes.len()), number(stored.len()), number(plain));
-        entries.push(pack::Entry {
+        entries.push(pack::PackEntry {
             blob,
             offset,
             stored: stored_len,
@@ -268,10 +268,10 @@ fn a_pack_keeps_its_bytes() {
         id: trailer.id,
         size: bytes.len() as u64,
     }];
-    let record = Record {
+    let record = CommitRecord {
         sequence: 1,
         packs,
-        ..Record::empty()
+        ..CommitRecord::empty()
     };
     for (path, bytes) in [
         (format!("packs/{}", trailer.id.hex()), &bytes),
@@ -389,14 +389,14 @@ fn the_records_of_the_whole_store_are_chained() {
     let record =
         |sequence: u64| fs::read(fixtures().join(format!("whole/log/{sequence:016x}"))).unwrap();
     let (first, second) = (
-        Record::decode(&record(1)).unwrap(),
-        Record::decode(&record(2)).unwrap(),
+        CommitRecord::decode(&record(1)).unwrap(),
+        CommitRecord::decode(&record(2)).unwrap(),
     );
     assert_eq!(
         (first.previous, second.previous),
-        (Record::empty().previous, Digest::of(&record(1)))
+        (CommitRecord::empty().previous, Digest::of(&record(1)))
     );
-    let names = |record: &Record| {
+    let names = |record: &CommitRecord| {
         record
             .roots
             .iter()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use snapback::store::{
-    ChunkStore, Gc, Level,
+    CheckDepth, ChunkStore, Gc,
     backend::{Area, FileName, LeaseOn},
 };
 
@@ -21,7 +21,8 @@ pub fn all_there(store: &ChunkStore, contents: &[Vec<u8>]) -> Result<(), String>
             return Err(format!("{} bytes came back changed", bytes.len()));
         }
     }
-    let report = check(store, &ids(contents), Level::Deep).map_err(|error| error.to_string())?;
+    let report =
+        check(store, &ids(contents), CheckDepth::Deep).map_err(|error| error.to_string())?;
     if report.is_sound() {
         Ok(())
     } else {
@@ -250,9 +251,13 @@ fn objects_of_the_old_format_move_into_packs() {
         let whole = shelf.bytes(&name);
         shelf.write(&name, &whole[..whole.len() - 1]);
         assert_eq!(
-            check(&store, &ids(&[kept.clone(), gone.clone()]), Level::Deep)
-                .unwrap()
-                .lost,
+            check(
+                &store,
+                &ids(&[kept.clone(), gone.clone()]),
+                CheckDepth::Deep
+            )
+            .unwrap()
+            .lost,
             [id(&gone)]
         );
         shelf.write(&name, &whole);
@@ -322,7 +327,7 @@ fn a_large_segment_that_is_damaged_stops_a_collection() {
         assert_eq!(error.kind().exit_code(), 4, "{error}");
         let store = shelf.open();
         assert!(
-            !check(&store, &BTreeSet::from([needed]), Level::Quick)
+            !check(&store, &BTreeSet::from([needed]), CheckDepth::Quick)
                 .unwrap()
                 .is_sound()
         );

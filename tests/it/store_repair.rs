@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use snapback::store::{Level, backend::Area};
+use snapback::store::{CheckDepth, backend::Area};
 
 use crate::{
     it::store_check::{Numbers, damage, fill, reads_nothing_wrong},
@@ -41,7 +41,7 @@ fn what_has_another_copy_is_healed_after_every_damage() {
                 before.iter().all(|id| report.healed.contains(id)),
                 "{what:?}: {report:?}"
             );
-            let after = check(&shelf.open(), &roots, Level::Deep).unwrap();
+            let after = check(&shelf.open(), &roots, CheckDepth::Deep).unwrap();
             assert!(
                 after.is_sound(),
                 "{what:?}: {:?}, {:?}",
@@ -54,7 +54,7 @@ fn what_has_another_copy_is_healed_after_every_damage() {
             drop(put(&store, &[noise(4321, 500)]).unwrap());
             assert!(reads_nothing_wrong(&shelf, &contents).is_empty());
             assert!(
-                check(&shelf.open(), &roots, Level::Deep)
+                check(&shelf.open(), &roots, CheckDepth::Deep)
                     .unwrap()
                     .is_sound()
             );
@@ -101,7 +101,7 @@ fn what_has_no_other_copy_is_named_and_the_rest_of_its_pack_lives() {
             (&[id(&contents[4])][..], 0)
         );
         assert!(
-            check(&shelf.open(), &roots, Level::Deep)
+            check(&shelf.open(), &roots, CheckDepth::Deep)
                 .unwrap()
                 .is_sound()
         );
@@ -129,7 +129,7 @@ fn a_large_file_is_healed_chunk_by_chunk() {
         );
         assert!(reads_nothing_wrong(&shelf, &[large]).is_empty());
         assert!(
-            check(&shelf.open(), &roots, Level::Deep)
+            check(&shelf.open(), &roots, CheckDepth::Deep)
                 .unwrap()
                 .is_sound()
         );

@@ -6,7 +6,7 @@ use std::{fs, path::Path, sync::Arc};
 use jiff::Timestamp;
 use snapback::{
     base::{Clock, Failure, RelPath, Root},
-    journal::{Ended, Log, Runner, history},
+    journal::{Log, RunEnd, Runner, history},
     model::{
         FileRecord, Location, OpId, Operation, PathChange, RootName,
         operation::{About, FileChanges, OPERATION_SCHEMA, OpKind, Person, Step},
@@ -93,7 +93,7 @@ impl Place {
         }
     }
 
-    fn run(&self, operation: &Operation) -> Result<Ended, Failure> {
+    fn run(&self, operation: &Operation) -> Result<RunEnd, Failure> {
         let steps = steps::build_without_git(&self.site, operation)?;
         let log = Log::begin(self.site.state.clone(), operation)?;
         Runner::new(log, steps).run()
@@ -123,7 +123,7 @@ fn folders_without_git_are_changed_and_every_byte_is_kept() {
     // A foreign edit after the plan was made.
     place.write("home/agent.json", "theirs");
     let operation = place.operation(steps);
-    assert!(matches!(place.run(&operation).unwrap(), Ended::Done));
+    assert!(matches!(place.run(&operation).unwrap(), RunEnd::Done));
     let now = (place.read("home/agent.json"), place.read("plugins/a.wasm"));
     assert_eq!(now, ("new".into(), "bytes".into()));
     let kept = notes(&*place.site.state, &operation.about.id).unwrap();
@@ -146,7 +146,7 @@ fn an_operation_that_fails_in_one_folder_is_taken_back_in_the_other() {
     fs::create_dir(place.dir.path().join("plugins/a.wasm")).unwrap();
     place.write("plugins/a.wasm/mine", "x");
     let ended = place.run(&place.operation(steps)).unwrap();
-    assert!(matches!(ended, Ended::Undone(_)));
+    assert!(matches!(ended, RunEnd::Undone(_)));
     assert_eq!(place.read("home/agent.json"), "old");
     assert_eq!(place.read("plugins/a.wasm/mine"), "x");
 }
@@ -162,7 +162,7 @@ fn what_was_begun_and_interrupted_is_finished_from_the_plan_alone() {
     assert_eq!(found.operation, operation, "the root is in the plan");
     let steps = steps::build_without_git(&site, &found.operation).unwrap();
     let ended = Runner::new(found.log, steps).run().unwrap();
-    assert!(matches!(ended, Ended::Done));
+    assert!(matches!(ended, RunEnd::Done));
     assert_eq!(place.read("plugins/b"), "after");
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use snapback::{
     app::{App, Options},
-    consent::Place,
+    consent::ConsentFolder,
     model::{Event, Request, event::Sink, request::CreateSnapshot, signature::Signing},
 };
 
@@ -245,9 +245,9 @@ impl Sink for Editor {
 /// Opens the repository with an [`Editor`] of one of the task's files; with `dies` the release does
 /// not survive it.
 fn edited_meanwhile(sandbox: &Sandbox, dies: bool) -> App {
-    let place = Place {
+    let place = ConsentFolder {
         folder: Some(sandbox.home().join(".local/state/snapback/trust")),
-        ..Place::default()
+        ..ConsentFolder::default()
     };
     let sink = Arc::new(Editor {
         file: sandbox.at("tasks/T01/signal.py"),

@@ -8,7 +8,7 @@ use std::{
 
 use snapback::{
     base::Digest,
-    capsule::tar::{Reader, Writer},
+    capsule::tar::{TarReader, TarWriter},
 };
 
 use crate::support::{
@@ -189,7 +189,7 @@ fn tampered(sandbox: &Sandbox, change: impl Fn(&str, &[u8]) -> Option<Vec<u8>>) 
             plain.to_str().unwrap(),
         ])
         .expect(0);
-    let mut reader = Reader::new(fs::File::open(&plain).unwrap());
+    let mut reader = TarReader::new(fs::File::open(&plain).unwrap());
     let mut members = Vec::new();
     while let Some(member) = reader.next_member().unwrap() {
         let mut bytes = Vec::new();
@@ -208,7 +208,7 @@ fn tampered(sandbox: &Sandbox, change: impl Fn(&str, &[u8]) -> Option<Vec<u8>>) 
             snapback::capsule::script::sums_line(inner.as_bytes(), &Digest::of(bytes))
         })
         .collect();
-    let mut writer = Writer::new(Vec::new(), 0);
+    let mut writer = TarWriter::new(Vec::new(), 0);
     for (name, inner, executable, bytes) in &members {
         let bytes = if inner == "SHA256SUMS" { &sums } else { bytes };
         writer

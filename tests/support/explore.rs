@@ -9,7 +9,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use snapback::{base::Failure, journal::Ended, model::operation::EnvironmentChange};
+use snapback::{base::Failure, journal::RunEnd, model::operation::EnvironmentChange};
 
 use super::{
     sim::SimFs,
@@ -53,12 +53,12 @@ impl Scenario {
     pub fn act(&self, disk: &SimFs) -> Option<bool> {
         Some(matches!(
             self.attempt(disk, &World::on(disk))?,
-            Ok(Ended::Done)
+            Ok(RunEnd::Done)
         ))
     }
 
     /// Plans and runs the operation. Returns how it ended, or `None` when planning already failed.
-    pub fn attempt(&self, disk: &SimFs, world: &World) -> Option<Result<Ended, Failure>> {
+    pub fn attempt(&self, disk: &SimFs, world: &World) -> Option<Result<RunEnd, Failure>> {
         let operation = world.plan(&self.after, self.environment.as_ref()).ok()?;
         if let Some((When::BetweenPlanAndApply, path, bytes)) = self.stranger {
             disk.put_synced(&format!("work/{path}"), bytes);
@@ -79,7 +79,7 @@ impl Scenario {
         let ended = world
             .recover(resume)
             .map_err(|failure| format!("the recovery failed: {failure:?}"))?;
-        if let Some(Ended::Stuck(error)) = ended {
+        if let Some(RunEnd::Stuck(error)) = ended {
             return Err(format!("the recovery is stuck: {error}"));
         }
         world.judge(&self.case(), reported)

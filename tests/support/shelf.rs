@@ -8,7 +8,7 @@ use snapback::{
         store::{CheckReport, GcReport, RepairReport},
     },
     store::{
-        Check, ChunkStore, Error, Gc, Lease, Level,
+        CheckDepth, CheckOptions, ChunkStore, Error, Gc, Lease,
         backend::{Area, Backend, FileName, LocalBackend, MemoryBackend, stage_bytes},
     },
 };
@@ -162,11 +162,11 @@ pub const GC: Gc = Gc {
 pub fn check(
     store: &ChunkStore,
     roots: &BTreeSet<ObjectId>,
-    level: Level,
+    level: CheckDepth,
 ) -> Result<CheckReport, Failure> {
     store.check(
         roots,
-        Check {
+        CheckOptions {
             level,
             budget: None,
             seconds: 1,

@@ -6,19 +6,19 @@ use jiff::Timestamp;
 use snapback::{
     audit::{
         Trail,
-        check::{Outside, Over, check},
+        check::{EndedOperation, Outside, check},
     },
     base::Fs,
-    journal::{Ending, Phase, history},
+    journal::{Ending, OperationPhase, history},
     model::{
         OpId,
-        audit::{Deed, End, Ended, Identity, Origin, Said, Via},
+        audit::{AuditEnd, AuditResult, AuditStatement, AuditedAction, Identity, Origin, Via},
     },
 };
 
 /// Returns a fixed report with this id.
-pub fn saying(id: &str, end: End) -> Said {
-    Said {
+pub fn saying(id: &str, end: AuditEnd) -> AuditStatement {
+    AuditStatement {
         at: Timestamp::from_second(1_771_909_800).unwrap(),
         who: Identity {
             name: Some("Li Wei".into()),
@@ -27,7 +27,7 @@ pub fn saying(id: &str, end: End) -> Said {
             uid: 1000,
             host: "desk".into(),
         },
-        what: Deed {
+        what: AuditedAction {
             id: id.into(),
             kind: "rollback".into(),
             by: None,
@@ -42,19 +42,19 @@ pub fn saying(id: &str, end: End) -> Said {
             tree: None,
             dir: "tasks/T01".into(),
         },
-        result: Ended {
+        result: AuditResult {
             end,
-            error: (end != End::Done).then(|| "bad".to_string()),
+            error: (end != AuditEnd::Done).then(|| "bad".to_string()),
         },
     }
 }
 
 /// Returns what an operation of the simulated world reports.
-pub fn said(id: &OpId, ending: Ending<'_>) -> Said {
+pub fn said(id: &OpId, ending: Ending<'_>) -> AuditStatement {
     let end = match ending {
-        Ending::Done => End::Done,
-        Ending::Undone(_) => End::PutBack,
-        Ending::Stuck => End::Stuck,
+        Ending::Done => AuditEnd::Done,
+        Ending::Undone(_) => AuditEnd::PutBack,
+        Ending::Stuck => AuditEnd::Stuck,
     };
     saying(&id.to_string(), end)
 }
@@ -66,10 +66,12 @@ pub fn judge(state: &Arc<dyn Fs>, newest: &OpId, done: bool) -> Result<(), Strin
     let mut over = Vec::new();
     for id in history::ids(&**state).map_err(|error| error.to_string())? {
         match history::summary(state, &id).map_err(|error| error.to_string())? {
-            Some(listed) if matches!(listed.phase, Phase::Finished { .. }) => over.push(Over {
-                id,
-                owed: listed.owed.is_some(),
-            }),
+            Some(listed) if matches!(listed.phase, OperationPhase::Finished { .. }) => {
+                over.push(EndedOperation {
+                    id,
+                    owed: listed.owed.is_some(),
+                })
+            }
             _ => {}
         }
     }
@@ -88,13 +90,17 @@ pub fn judge(state: &Arc<dyn Fs>, newest: &OpId, done: bool) -> Result<(), Strin
         ));
     }
     let (entries, _) = trail.entries().map_err(|error| error.to_string())?;
-    for Over { id, owed } in &over {
-        let ends: Vec<End> = entries
+    for EndedOperation { id, owed } in &over {
+        let ends: Vec<AuditEnd> = entries
             .iter()
             .filter(|entry| entry.said.what.id == id.to_string())
             .map(|entry| entry.said.result.end)
             .collect();
-        let wanted = if done { End::Done } else { End::PutBack };
+        let wanted = if done {
+            AuditEnd::Done
+        } else {
+            AuditEnd::PutBack
+        };
         let fits = if *owed {
             ends.is_empty()
         } else {

@@ -15,15 +15,15 @@ use std::{
 
 use jiff::Timestamp;
 use snapback::{
-    audit::{Once, Trail},
+    audit::{AppendMode, Trail},
     base::{Failure, Fs, RelPath, fs::create_dir_all},
-    journal::{Ended, Ending, JournalStep, Log, Phase, Runner, history},
+    journal::{Ending, JournalStep, Log, OperationPhase, RunEnd, Runner, history},
     model::{
         FileKind, FileRecord, Location, OpId, Operation, PathChange, Verdict, VerdictRecord,
         operation::{self, EnvironmentChange, FileChanges, OPERATION_SCHEMA, OpKind, Person},
     },
     steps::{
-        environment::Environment,
+        environment::EnvironmentStep,
         files::{Files, Ports, notes},
         verdicts::Verdicts,
     },
@@ -216,7 +216,7 @@ impl World {
                     Box::new(Files::over(ports, &operation.about, files))
                 }
                 operation::Step::Environment(change) => {
-                    Box::new(Environment::new(&self.tree, change))
+                    Box::new(EnvironmentStep::new(&self.tree, change))
                 }
                 operation::Step::Publish(_) => Box::new(Commit {
                     disk: &*self.disk,
@@ -233,7 +233,7 @@ impl World {
     }
 
     /// Begins and runs an operation.
-    pub fn run(&self, operation: &Operation) -> Result<Ended, Failure> {
+    pub fn run(&self, operation: &Operation) -> Result<RunEnd, Failure> {
         let log = Log::begin(self.state.clone(), operation)?;
         self.runner(log, operation).run()
     }
@@ -241,16 +241,16 @@ impl World {
     /// Returns a runner as in the program, with the audit log as its recorder.
     fn runner<'a>(&'a self, log: Log, operation: &'a Operation) -> Runner<'a> {
         let once = if log.records().len() > 1 {
-            Once::PerhapsThere
+            AppendMode::PerhapsThere
         } else {
-            Once::New
+            AppendMode::New
         };
         let witness = move |ending: Ending<'_>| {
             Trail::new(self.state.clone())
                 .append(&trail::said(&operation.about.id, ending), once)?;
             Ok(())
         };
-        Runner::new(log, self.steps(operation)).witnessed(Box::new(witness))
+        Runner::new(log, self.steps(operation)).recorded_by(Box::new(witness))
     }
 
     /// Returns the disk's clock at the last write to the work tree.
@@ -269,7 +269,7 @@ impl World {
     }
 
     /// Runs `op resume` or `op abort`; `None` when nothing is unfinished.
-    pub fn recover(&self, resume: bool) -> Result<Option<Ended>, Failure> {
+    pub fn recover(&self, resume: bool) -> Result<Option<RunEnd>, Failure> {
         history::sweep(&*self.state)?;
         let Some(found) = history::unfinished(&self.state)? else {
             return Ok(None);
@@ -287,7 +287,7 @@ impl World {
     pub fn newest(&self) -> Result<Option<(Operation, Option<bool>)>, Failure> {
         for id in history::ids(&*self.state)?.iter().rev() {
             if let Some(found) = history::open(&self.state, id)? {
-                let ended = if let Phase::Finished { done } = found.phase {
+                let ended = if let OperationPhase::Finished { done } = found.phase {
                     Some(done)
                 } else {
                     None

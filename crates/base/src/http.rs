@@ -21,9 +21,9 @@ const CERTIFICATES: u64 = 8 << 20;
 
 /// Trusted root certificates, in DER.
 #[derive(Debug, Clone, Default)]
-pub struct Roots(Arc<Vec<Vec<u8>>>);
+pub struct TrustedRoots(Arc<Vec<Vec<u8>>>);
 
-impl Roots {
+impl TrustedRoots {
     /// Loads the system's roots, and those in a PEM file.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Roots {
 
 /// The request body, which also determines the method.
 #[derive(Debug, Clone, Copy)]
-pub enum Body<'a> {
+pub enum RequestBody<'a> {
     /// `GET`.
     None,
     /// `POST` of a JSON text.
@@ -73,11 +73,11 @@ pub enum Body<'a> {
 }
 
 /// A request.
-pub struct Request<'a> {
+pub struct HttpRequest<'a> {
     /// An `http://` or `https://` address.
     pub url: &'a str,
     /// The body.
-    pub body: Body<'a>,
+    pub body: RequestBody<'a>,
     /// Additional headers.
     pub headers: &'a [(&'static str, String)],
     /// Time limit of the whole request.
@@ -85,12 +85,12 @@ pub struct Request<'a> {
     /// Size limit of the response body, in bytes.
     pub most: u64,
     /// The source of trusted roots; not called for `http://`.
-    pub roots: &'a dyn Fn() -> Result<Roots, Error>,
+    pub roots: &'a dyn Fn() -> Result<TrustedRoots, Error>,
 }
 
 /// A response of any status.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// The HTTP status code.
     pub status: u16,
     /// How long the server asks to wait before the next request.
@@ -123,7 +123,7 @@ pub enum Error {
 ///
 /// # Errors
 /// If there is no complete response. A status other than success is a response.
-pub fn ask(request: &Request<'_>) -> Result<Answer, Error> {
+pub fn ask(request: &HttpRequest<'_>) -> Result<HttpAnswer, Error> {
     let secure = request.url.starts_with("https://");
     if !secure && !request.url.starts_with("http://") {
         return Err(Error::Address);
@@ -151,8 +151,8 @@ pub fn ask(request: &Request<'_>) -> Result<Answer, Error> {
     let agent = Agent::new_with_config(config.build());
     let failed = |error: ureq::Error| explain(&error, request);
     let answer = match request.body {
-        Body::None => with_headers(agent.get(request.url), request).call(),
-        Body::Json(bytes) => with_headers(agent.post(request.url), request)
+        RequestBody::None => with_headers(agent.get(request.url), request).call(),
+        RequestBody::Json(bytes) => with_headers(agent.post(request.url), request)
             .header("Content-Type", "application/json")
             .send(bytes),
     };
@@ -168,7 +168,7 @@ pub fn ask(request: &Request<'_>) -> Result<Answer, Error> {
         .limit(request.most)
         .read_to_vec()
         .map_err(failed)?;
-    Ok(Answer {
+    Ok(HttpAnswer {
         status,
         retry_after: retry_after.map(Duration::from_secs),
         body,
@@ -178,7 +178,7 @@ pub fn ask(request: &Request<'_>) -> Result<Answer, Error> {
 /// Adds the request's headers.
 fn with_headers<Any>(
     mut builder: ureq::RequestBuilder<Any>,
-    request: &Request<'_>,
+    request: &HttpRequest<'_>,
 ) -> ureq::RequestBuilder<Any> {
     for (name, value) in request.headers {
         builder = builder.header(*name, value);
@@ -203,7 +203,7 @@ fn is_local(url: &str) -> bool {
 }
 
 /// Converts an error to a message without the address.
-fn explain(error: &ureq::Error, request: &Request<'_>) -> Error {
+fn explain(error: &ureq::Error, request: &HttpRequest<'_>) -> Error {
     match error {
         ureq::Error::Timeout(_) => Error::TimeLimit(request.limit),
         ureq::Error::BodyExceedsLimit(_) => Error::TooLarge(request.most),
@@ -242,13 +242,13 @@ mod tests {
 
     #[test]
     fn other_schemes_are_refused_and_errors_do_not_show_the_address() {
-        let request = |url| Request {
+        let request = |url| HttpRequest {
             url,
-            body: Body::None,
+            body: RequestBody::None,
             headers: &[],
             limit: Duration::from_secs(5),
             most: 10,
-            roots: &|| Ok(Roots::default()),
+            roots: &|| Ok(TrustedRoots::default()),
         };
         assert!(matches!(
             ask(&request("file:///etc/passwd")),

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The reading half of a tree; each method follows the rules of its namesake in [`Fs`].
-pub trait Look: Send + Sync {
+pub trait ReadFs: Send + Sync {
     /// See [`Fs::stat`].
     fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>>;
     /// See [`Fs::open`].
@@ -31,12 +31,12 @@ pub struct Layered<L, F> {
 }
 
 /// An empty tree that refuses every write.
-pub struct Refused {
+pub struct RefusedFs {
     kind: io::ErrorKind,
     why: String,
 }
 
-impl Refused {
+impl RefusedFs {
     /// Makes a tree whose writes fail with an error of this kind and reason.
     pub fn new(kind: io::ErrorKind, why: impl Into<String>) -> Self {
         Self {
@@ -51,9 +51,9 @@ impl Refused {
 }
 
 /// The bytes of a small file, read at any offset.
-struct Bytes(Vec<u8>);
+struct SmallFile(Vec<u8>);
 
-impl Input for Bytes {
+impl Input for SmallFile {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let start = usize::try_from(offset)
             .unwrap_or(usize::MAX)
@@ -81,7 +81,7 @@ macro_rules! writes {
     };
 }
 
-impl<L: Look, F: Fs> Fs for Layered<L, F> {
+impl<L: ReadFs, F: Fs> Fs for Layered<L, F> {
     fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
         self.look.stat(path)
     }
@@ -101,7 +101,7 @@ impl<L: Look, F: Fs> Fs for Layered<L, F> {
     fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>> {
         let mut bytes = Vec::new();
         self.look.open(path)?.read_to_end(&mut bytes)?;
-        Ok(Box::new(Bytes(bytes)))
+        Ok(Box::new(SmallFile(bytes)))
     }
 
     fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>> {
@@ -122,12 +122,12 @@ impl<L: Look, F: Fs> Fs for Layered<L, F> {
 /// A tree that can be read but not written.
 pub struct ReadOnly<F> {
     there: F,
-    refused: Refused,
+    refused: RefusedFs,
 }
 
 impl<F> ReadOnly<F> {
     /// Wraps a tree; `refused` answers all writes.
-    pub fn new(there: F, refused: Refused) -> Self {
+    pub fn new(there: F, refused: RefusedFs) -> Self {
         Self { there, refused }
     }
 }
@@ -190,7 +190,7 @@ impl<F: Fs> Fs for ReadOnly<F> {
     writes!(self => &self.refused);
 }
 
-impl Fs for Refused {
+impl Fs for RefusedFs {
     fn stat(&self, _path: &RelPath) -> io::Result<Option<Stat>> {
         Ok(None)
     }

@@ -102,7 +102,7 @@ pub enum Target {
 }
 
 /// The kind of entry that a path leads to.
-enum Place {
+enum PathKind {
     /// A device, a pipe, an open file.
     Stream,
     /// A regular file, existing or new.
@@ -123,11 +123,13 @@ pub fn is_stream(path: &Path) -> bool {
 pub fn target(path: &Path) -> Result<Target, Error> {
     let (folder, name, place) = find(path)?;
     Ok(match place {
-        Place::Stream => Target::Stream(stream(&folder, &name).map_err(|source| Error::Write {
-            path: path.to_path_buf(),
-            source,
-        })?),
-        Place::Plain => Target::Plain(folder, RelPath::own(name.as_bytes())),
+        PathKind::Stream => {
+            Target::Stream(stream(&folder, &name).map_err(|source| Error::Write {
+                path: path.to_path_buf(),
+                source,
+            })?)
+        }
+        PathKind::Plain => Target::Plain(folder, RelPath::own(name.as_bytes())),
     })
 }
 
@@ -148,7 +150,7 @@ pub fn folder(path: &Path, make: bool) -> Result<Root, Error> {
 }
 
 /// Resolves a path to the folder and name that it leads to.
-fn find(path: &Path) -> Result<(Root, OsString, Place), Error> {
+fn find(path: &Path) -> Result<(Root, OsString, PathKind), Error> {
     let refused = |why: &str| Error::Refused {
         path: path.to_path_buf(),
         why: why.into(),
@@ -170,13 +172,13 @@ fn find(path: &Path) -> Result<(Root, OsString, Place), Error> {
             .to_os_string();
         // An open file descriptor is trusted: the process that opened it chose the destination.
         if folder.path().starts_with("/proc") || folder.path().starts_with("/dev/fd") {
-            return Ok((folder, name, Place::Stream));
+            return Ok((folder, name, PathKind::Stream));
         }
         let stat = match rustix::fs::statat(folder.handle(), &name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::NOENT) if !path.is_symlink() => {
                 believe(path, &folder, None)?;
-                return Ok((folder, name, Place::Plain));
+                return Ok((folder, name, PathKind::Plain));
             }
             Err(Errno::NOENT) => return Err(stopped(Stop::nowhere())),
             Err(error) => return Err(stopped(error.into())),
@@ -193,12 +195,12 @@ fn find(path: &Path) -> Result<(Root, OsString, Place), Error> {
             FileType::RegularFile | FileType::Fifo => {
                 believe(path, &folder, Some(stat.st_uid))?;
                 if FileType::from_raw_mode(stat.st_mode).is_file() {
-                    Place::Plain
+                    PathKind::Plain
                 } else {
-                    Place::Stream
+                    PathKind::Stream
                 }
             }
-            _ => Place::Stream,
+            _ => PathKind::Stream,
         };
         return Ok((folder, name, place));
     }

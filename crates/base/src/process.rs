@@ -27,8 +27,8 @@ use super::{
 mod child;
 pub mod offline;
 mod stream;
-use child::{Child, End};
-use stream::Stream;
+use child::{Child, WatchEnd};
+use stream::OutputStream;
 
 /// Detached children, kept for reaping.
 static LET_GO: Mutex<Vec<std::process::Child>> = Mutex::new(Vec::new());
@@ -74,7 +74,7 @@ impl std::fmt::Display for Exit {
 
 /// The result of a child that ended.
 #[derive(Debug, Clone)]
-pub struct Ended {
+pub struct ChildExit {
     /// The outcome.
     pub status: Exit,
     /// Its standard output, up to the cap: the first and the last half.
@@ -87,7 +87,7 @@ pub struct Ended {
     pub duration: Duration,
 }
 
-impl Ended {
+impl ChildExit {
     /// True when the child exited with code 0.
     pub fn succeeded(&self) -> bool {
         self.status == Exit::Code(0)
@@ -244,7 +244,7 @@ impl Command {
     }
 
     /// Runs the command until it ends, its time limit expires or a signal requests a stop.
-    pub fn run(&self) -> Result<Ended, Error> {
+    pub fn run(&self) -> Result<ChildExit, Error> {
         self.run_until(&|| {
             if self.cancellable {
                 cancel::requested()
@@ -255,7 +255,7 @@ impl Command {
     }
 
     /// Runs the command; `cancelled` tells whether a signal requested a stop.
-    fn run_until(&self, cancelled: &dyn Fn() -> Option<i32>) -> Result<Ended, Error> {
+    fn run_until(&self, cancelled: &dyn Fn() -> Option<i32>) -> Result<ChildExit, Error> {
         let start_failed = |source| Error::Start {
             program: self.program(),
             source,
@@ -275,27 +275,27 @@ impl Command {
         let mut child = Child::of(process).map_err(watch_failed)?;
         let outcome = child.watch(&mut streams, begin + self.limit, cancelled);
         let end = match outcome {
-            Ok(End::Exited) if self.daemon => Ok(()),
-            Ok(End::Exited) => child.kill_rest(&mut streams),
-            Ok(End::TimedOut | End::Cancelled(_)) => child.end(&mut streams, self.grace),
+            Ok(WatchEnd::Exited) if self.daemon => Ok(()),
+            Ok(WatchEnd::Exited) => child.kill_rest(&mut streams),
+            Ok(WatchEnd::TimedOut | WatchEnd::Cancelled(_)) => child.end(&mut streams, self.grace),
             Err(_) => child.end(&mut streams, Duration::ZERO),
         };
         end.map_err(watch_failed)?;
         let status = child.reap().map_err(watch_failed)?;
         let status = match outcome.map_err(watch_failed)? {
-            End::Exited => exit_of(status),
-            End::TimedOut => Exit::TimedOut,
-            End::Cancelled(signal) => {
+            WatchEnd::Exited => exit_of(status),
+            WatchEnd::TimedOut => Exit::TimedOut,
+            WatchEnd::Cancelled(signal) => {
                 return Err(Error::Cancelled {
                     program: self.program(),
                     source: Cancelled { signal },
                 });
             }
         };
-        let [out, err] = streams.map(Stream::finish);
+        let [out, err] = streams.map(OutputStream::finish);
         let ((stdout, cut_out), (stderr, cut_err)) =
             (out.map_err(watch_failed)?, err.map_err(watch_failed)?);
-        Ok(Ended {
+        Ok(ChildExit {
             status,
             stdout,
             stderr,
@@ -323,15 +323,15 @@ impl Command {
     }
 
     /// Starts the child in its own process group, its output connected to the streams.
-    fn start(&self) -> io::Result<(std::process::Child, [Stream; 2])> {
+    fn start(&self) -> io::Result<(std::process::Child, [OutputStream; 2])> {
         if !self.dir.is_dir() {
             return Err(io::Error::new(
                 io::ErrorKind::NotFound,
                 format!("the folder {} is missing", self.dir.display()),
             ));
         }
-        let (out, out_end) = Stream::new(self.cap, self.daemon)?;
-        let (err, err_end) = Stream::new(self.cap, self.daemon)?;
+        let (out, out_end) = OutputStream::new(self.cap, self.daemon)?;
+        let (err, err_end) = OutputStream::new(self.cap, self.daemon)?;
         let err_end = if self.merged {
             out_end.try_clone()?
         } else {

@@ -43,7 +43,7 @@ const BUFFER: usize = 256 << 10;
 
 /// The effect of a log or journal on the rows of its database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Log {
+pub enum LogEffect {
     /// None: the database already contains everything.
     Idle,
     /// The log holds committed rows that the database lacks.
@@ -81,38 +81,38 @@ pub fn is_database(fs: &dyn Fs, path: &RelPath) -> io::Result<bool> {
 }
 
 /// Returns the effect of a log, its index or a journal (by its name) on its database's rows.
-pub fn log(fs: &dyn Fs, database: &RelPath, path: &RelPath) -> io::Result<Log> {
+pub fn log(fs: &dyn Fs, database: &RelPath, path: &RelPath) -> io::Result<LogEffect> {
     read_log(fs, database, path, &|log| Box::new(Stoppable(log)))
 }
 
 /// Like [`log`], but not stopped by a signal: for restoring a previous state.
-pub fn log_to_its_end(fs: &dyn Fs, database: &RelPath, path: &RelPath) -> io::Result<Log> {
+pub fn log_to_its_end(fs: &dyn Fs, database: &RelPath, path: &RelPath) -> io::Result<LogEffect> {
     read_log(fs, database, path, &|log| log)
 }
 
 /// A function that wraps a reader.
-type Around<'a> = &'a dyn Fn(Box<dyn Read>) -> Box<dyn Read>;
+type Wrapped<'a> = &'a dyn Fn(Box<dyn Read>) -> Box<dyn Read>;
 
 fn read_log(
     fs: &dyn Fs,
     database: &RelPath,
     path: &RelPath,
-    around: Around<'_>,
-) -> io::Result<Log> {
+    around: Wrapped<'_>,
+) -> io::Result<LogEffect> {
     let name = path.name();
     if name.ends_with(JOURNAL.as_bytes()) {
         // A journal that persists between transactions begins with zeros in between, or is empty.
         return Ok(if begins(fs, path, &JOURNAL_MAGIC)? {
-            Log::Transaction
+            LogEffect::Transaction
         } else {
-            Log::Idle
+            LogEffect::Idle
         });
     }
     let is_log = is_log(fs, path)?;
     Ok(if is_log && !is_folded(fs, database, path, around)? {
-        Log::Rows
+        LogEffect::Rows
     } else {
-        Log::Idle
+        LogEffect::Idle
     })
 }
 
@@ -165,7 +165,7 @@ fn is_folded(
     fs: &dyn Fs,
     database: &RelPath,
     path: &RelPath,
-    around: Around<'_>,
+    around: Wrapped<'_>,
 ) -> io::Result<bool> {
     let mut reader = BufReader::with_capacity(BUFFER, around(fs.open(path)?));
     let committed = match committed(&mut reader) {
@@ -206,7 +206,7 @@ fn fill(file: &dyn Input, at: u64, page: &mut [u8]) -> io::Result<()> {
 
 /// The committed part of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Committed {
+pub struct CommittedLog {
     /// Bytes per page.
     pub page_size: usize,
     /// The size of the database after the log is applied, in pages.
@@ -217,7 +217,7 @@ pub struct Committed {
     at: HashMap<u32, u64>,
 }
 
-impl Committed {
+impl CommittedLog {
     /// Returns the pages that the log holds, in order, each with its offset in the log.
     fn places(&self) -> Vec<(u32, u64)> {
         let mut places: Vec<_> = self
@@ -233,7 +233,7 @@ impl Committed {
 
 /// Reads a log up to its last committed page, as SQLite's recovery does: the log ends before the
 /// first page whose checksum does not continue the chain. `None` if nothing is committed.
-pub fn committed(log: &mut dyn Read) -> io::Result<Option<Committed>> {
+pub fn committed(log: &mut dyn Read) -> io::Result<Option<CommittedLog>> {
     let mut header = [0; HEADER.0];
     let number = |bytes: &[u8], at: usize| {
         u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
@@ -257,7 +257,7 @@ pub fn committed(log: &mut dyn Read) -> io::Result<Option<Committed>> {
     }
     let page_size = page_size as usize;
     let (mut found, mut pending) = (
-        Committed {
+        CommittedLog {
             page_size,
             pages: 0,
             end: 0,

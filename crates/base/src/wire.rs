@@ -3,30 +3,32 @@
 
 use crate::{
     RelPath,
-    cut::{Broken, Cut},
+    cut::{Cut, MalformedBytes},
 };
 
 /// Longest path or link target; no file system has longer ones.
 const MAX_TEXT: u64 = 4096;
 
 /// Reads length-prefixed bytes.
-pub fn read_text<'a>(cut: &mut Cut<'a>) -> Result<&'a [u8], Broken> {
+pub fn read_text<'a>(cut: &mut Cut<'a>) -> Result<&'a [u8], MalformedBytes> {
     match cut.varint()? {
         len if len <= MAX_TEXT => cut.bytes(usize::try_from(len).expect("because it is small")),
-        _ => Err(Broken::because("it has a name that no file can have")),
+        _ => Err(MalformedBytes::because(
+            "it has a name that no file can have",
+        )),
     }
 }
 
 /// Reads a path that shares a prefix with the previous one, and must sort after it.
-pub fn read_path(cut: &mut Cut<'_>, path: &mut Vec<u8>) -> Result<(), Broken> {
-    let shared =
-        usize::try_from(cut.varint()?).map_err(|_| Broken::because("it has no such name"))?;
+pub fn read_path(cut: &mut Cut<'_>, path: &mut Vec<u8>) -> Result<(), MalformedBytes> {
+    let shared = usize::try_from(cut.varint()?)
+        .map_err(|_| MalformedBytes::because("it has no such name"))?;
     let rest = read_text(cut)?;
     let after = path
         .get(shared..)
-        .ok_or_else(|| Broken::because("it shares more of a name than there is"))?;
+        .ok_or_else(|| MalformedBytes::because("it shares more of a name than there is"))?;
     if rest <= after || shared + rest.len() > 4096 {
-        return Err(Broken::because("its names are not in order"));
+        return Err(MalformedBytes::because("its names are not in order"));
     }
     path.truncate(shared);
     path.extend_from_slice(rest);

@@ -25,7 +25,7 @@ pub const MERGE: &str = "<<";
 
 /// The limits of a text.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct YamlLimits {
     /// Size in bytes.
     pub bytes: usize,
     /// Nesting depth of maps and lists, with aliases expanded.
@@ -41,7 +41,7 @@ pub struct Limits {
 /// The size that a node counts for besides its text, in bytes.
 const NODE: usize = 16;
 
-impl Limits {
+impl YamlLimits {
     /// Returns the limits for human-written files: 1 MiB, depth 64, 32 MiB with aliases expanded.
     pub fn human() -> Self {
         Self {
@@ -106,7 +106,7 @@ pub enum Error {
 }
 
 /// Checks the limits, then deserializes a value.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8], limits: Limits) -> Result<T, Error> {
+pub fn parse<T: DeserializeOwned>(bytes: &[u8], limits: YamlLimits) -> Result<T, Error> {
     check(bytes, limits)?;
     yaml_serde::from_slice(bytes).map_err(|error| Error::Shape(error.to_string()))
 }
@@ -115,7 +115,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8], limits: Limits) -> Result<T, Err
 pub fn parse_with<'de, S: DeserializeSeed<'de>>(
     seed: S,
     bytes: &'de [u8],
-    limits: Limits,
+    limits: YamlLimits,
 ) -> Result<S::Value, Error> {
     check(bytes, limits)?;
     seed.deserialize(yaml_serde::Deserializer::from_slice(bytes))
@@ -134,22 +134,22 @@ pub fn documents<T: DeserializeOwned>(text: &str) -> Option<Vec<T>> {
 /// found (true) or only the beginning of it (false).
 pub fn line_of(bytes: &[u8], path: &str) -> Option<(usize, bool)> {
     /// An open map or list: the rest of the path inside it, and inside the value that comes next.
-    struct Level<'p> {
+    struct OpenLevel<'p> {
         left: Option<&'p str>,
         next: Option<&'p str>,
         is_map: bool,
         at_key: bool,
     }
     let text = std::str::from_utf8(bytes).ok()?;
-    let (mut levels, mut found): (Vec<Level<'_>>, _) = (Vec::new(), None);
-    for event in Parser::new_from_str_with_options(text, Limits::human().options()) {
+    let (mut levels, mut found): (Vec<OpenLevel<'_>>, _) = (Vec::new(), None);
+    for event in Parser::new_from_str_with_options(text, YamlLimits::human().options()) {
         let (event, span) = event.ok()?;
         match event {
             Event::MappingStart(..) | Event::SequenceStart(..) => {
                 let left = levels
                     .last_mut()
                     .map_or(Some(path), |level| level.next.take());
-                levels.push(Level {
+                levels.push(OpenLevel {
                     left,
                     next: None,
                     is_map: matches!(event, Event::MappingStart(..)),
@@ -188,7 +188,7 @@ pub fn render<T: Serialize>(value: &T) -> String {
 }
 
 /// Checks the limits, and that no map has a duplicate key, without building anything.
-pub fn check(bytes: &[u8], limits: Limits) -> Result<(), Error> {
+pub fn check(bytes: &[u8], limits: YamlLimits) -> Result<(), Error> {
     if bytes.len() > limits.bytes {
         return Err(Error::TooLarge {
             size: bytes.len(),
@@ -224,15 +224,15 @@ fn syntax(place: Option<&Marker>, why: &str) -> Error {
 
 /// The size of a node with its aliases expanded.
 #[derive(Debug, Clone, Copy, Default)]
-struct Size {
+struct NodeSize {
     bytes: usize,
     depth: usize,
 }
 
 /// A map or list that is still open.
-struct Open<'a> {
+struct OpenNode<'a> {
     anchor: usize,
-    size: Size,
+    size: NodeSize,
     /// The keys of a map so far; `None` in a list.
     keys: Option<HashSet<Cow<'a, str>>>,
     /// True when the next node of a map is a key.
@@ -241,9 +241,9 @@ struct Open<'a> {
 
 /// The running sizes of a text's nodes.
 struct Measure<'a> {
-    limits: Limits,
-    open: Vec<Open<'a>>,
-    anchors: HashMap<usize, Size>,
+    limits: YamlLimits,
+    open: Vec<OpenNode<'a>>,
+    anchors: HashMap<usize, NodeSize>,
     documents: usize,
     total: usize,
 }
@@ -271,7 +271,7 @@ impl<'a> Measure<'a> {
             Event::Scalar(text, style, anchor, _) => {
                 self.key(text.clone(), *style, at)?;
                 return self.node(
-                    Size {
+                    NodeSize {
                         bytes: NODE + text.len(),
                         depth: 0,
                     },
@@ -286,7 +286,7 @@ impl<'a> Measure<'a> {
                 let Some(closed) = self.open.pop() else {
                     return Ok(());
                 };
-                let size = Size {
+                let size = NodeSize {
                     bytes: closed.size.bytes + NODE,
                     depth: closed.size.depth + 1,
                 };
@@ -302,9 +302,9 @@ impl<'a> Measure<'a> {
         if self.open.len() >= self.limits.depth {
             return Err(syntax(Some(at), "it is nested deeper than is read"));
         }
-        self.open.push(Open {
+        self.open.push(OpenNode {
             anchor,
-            size: Size::default(),
+            size: NodeSize::default(),
             keys: is_map.then(HashSet::new),
             at_key: true,
         });
@@ -313,7 +313,7 @@ impl<'a> Measure<'a> {
 
     /// Refuses a key that the map already has.
     fn key(&mut self, text: Cow<'a, str>, style: ScalarStyle, at: &Marker) -> Result<(), Error> {
-        let Some(Open {
+        let Some(OpenNode {
             keys: Some(keys),
             at_key: true,
             ..
@@ -334,7 +334,7 @@ impl<'a> Measure<'a> {
     /// Adds a complete node to its parent.
     fn node(
         &mut self,
-        size: Size,
+        size: NodeSize,
         anchor: usize,
         is_alias: bool,
         at: &Marker,
@@ -365,7 +365,7 @@ impl<'a> Measure<'a> {
         }
         if let Some(above) = self.open.last_mut() {
             above.at_key = !above.at_key;
-            above.size = Size {
+            above.size = NodeSize {
                 bytes: above.size.bytes.saturating_add(size.bytes),
                 depth: above.size.depth.max(size.depth),
             };

@@ -31,7 +31,7 @@ const FILE: &str = ".gitattributes";
 const LIMIT: u64 = 16 << 20;
 
 /// The source of `.gitattributes` files.
-pub(super) enum Place {
+pub(super) enum RuleSource {
     /// The work tree with pending changes; the index where a file is missing there, as in git.
     WorkTree(Arc<gix::index::File>, RuleChanges),
     /// A commit's tree.
@@ -41,25 +41,25 @@ pub(super) enum Place {
 /// The attributes of all paths of a repository, from one place.
 pub(super) struct Rules {
     repo: Repo,
-    place: Place,
+    place: RuleSource,
     case: Case,
     info: Search,
     /// A rule that unsets `ident` for every path.
     without_ident: Search,
-    folders: Mutex<HashMap<RelPath, Arc<Folder>>>,
+    folders: Mutex<HashMap<RelPath, Arc<FolderRules>>>,
     /// All attribute names seen so far; it only grows, so old lookups stay valid.
     names: Mutex<MetadataCollection>,
     has_globals: bool,
 }
 
 /// The rules that apply in one folder, including those of the folders above it.
-struct Folder {
+struct FolderRules {
     search: Search,
     has_rules: bool,
 }
 
 impl Rules {
-    pub fn new(repo: &Repo, place: Place) -> Result<Self, Error> {
+    pub fn new(repo: &Repo, place: RuleSource) -> Result<Self, Error> {
         let doing = "reading the attributes";
         let (globals, ignore_case) = repo.with(|gix| {
             let globals = gix.attribute_global_paths().during(doing)?;
@@ -107,7 +107,7 @@ impl Rules {
     }
 
     /// Returns the source of the rules.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &RuleSource {
         &self.place
     }
 
@@ -134,7 +134,7 @@ impl Rules {
     }
 
     /// Applies all rules, strongest first; later ones fill in only what is still undecided.
-    fn fill(&self, folder: &Folder, path: &RelPath, out: &mut Outcome) {
+    fn fill(&self, folder: &FolderRules, path: &RelPath, out: &mut Outcome) {
         self.info
             .pattern_matching_relative_path(path.as_bstr(), self.case, Some(false), out);
         folder
@@ -160,9 +160,9 @@ impl Rules {
     /// True when there are no rules anywhere; never known to be true for a work tree.
     pub fn none_anywhere(&self) -> Result<bool, Error> {
         match &self.place {
-            Place::WorkTree(..) => Ok(false),
-            Place::Tree(_) if self.has_globals => Ok(false),
-            Place::Tree(tree) => self
+            RuleSource::WorkTree(..) => Ok(false),
+            RuleSource::Tree(_) if self.has_globals => Ok(false),
+            RuleSource::Tree(tree) => self
                 .repo
                 .has_file_named(*tree, FILE.as_bytes())
                 .map(|found| !found),
@@ -170,7 +170,7 @@ impl Rules {
     }
 
     /// Returns the rules of a folder, which are read once.
-    fn folder(&self, dir: &RelPath) -> Result<Arc<Folder>, Error> {
+    fn folder(&self, dir: &RelPath) -> Result<Arc<FolderRules>, Error> {
         if let Some(known) = self
             .folders
             .lock()
@@ -192,9 +192,14 @@ impl Rules {
     }
 
     /// Returns the rules of the top folder.
-    fn extend(&self, above: &Search, has_rules: bool, dir: &RelPath) -> Result<Arc<Folder>, Error> {
+    fn extend(
+        &self,
+        above: &Search,
+        has_rules: bool,
+        dir: &RelPath,
+    ) -> Result<Arc<FolderRules>, Error> {
         match self.read(dir)? {
-            None => Ok(Arc::new(Folder {
+            None => Ok(Arc::new(FolderRules {
                 search: above.clone(),
                 has_rules,
             })),
@@ -203,7 +208,7 @@ impl Rules {
     }
 
     /// Adds the rules of one more file. Macros are allowed only in the top folder, as in git.
-    fn add(&self, above: &Search, dir: &RelPath, bytes: &[u8]) -> Result<Arc<Folder>, Error> {
+    fn add(&self, above: &Search, dir: &RelPath, bytes: &[u8]) -> Result<Arc<FolderRules>, Error> {
         let mut search = above.clone();
         let source = Path::new(dir.as_os()).join(FILE);
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
@@ -216,7 +221,7 @@ impl Rules {
                 dir.is_root(),
             )
             .during("reading .gitattributes")?;
-        Ok(Arc::new(Folder {
+        Ok(Arc::new(FolderRules {
             search,
             has_rules: true,
         }))
@@ -226,20 +231,20 @@ impl Rules {
     fn read(&self, dir: &RelPath) -> Result<Option<Vec<u8>>, Error> {
         let path = dir.join(FILE);
         let entry = match &self.place {
-            Place::Tree(tree) => self
+            RuleSource::Tree(tree) => self
                 .repo
                 .find_in_tree(*tree, &path)?
                 .filter(|(mode, _)| mode.is_blob())
                 .map(|(_, id)| id),
-            Place::WorkTree(_, changes) if changes.contains_key(&path) => {
+            RuleSource::WorkTree(_, changes) if changes.contains_key(&path) => {
                 return changes[&path]
                     .as_ref()
                     .map(|id| self.repo.read_blob_within(id, LIMIT))
                     .transpose();
             }
             // Without a work tree it has no rules.
-            Place::WorkTree(..) if self.repo.is_bare() => return Ok(None),
-            Place::WorkTree(index, _) => {
+            RuleSource::WorkTree(..) if self.repo.is_bare() => return Ok(None),
+            RuleSource::WorkTree(index, _) => {
                 let file = self.repo.work_tree().join(path.as_os());
                 match file.symlink_metadata() {
                     Ok(found) if found.is_file() && found.len() > LIMIT => {

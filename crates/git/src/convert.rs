@@ -23,7 +23,7 @@ use gix::{
 
 use super::{
     Error, Repo,
-    attributes::{Place, Rules},
+    attributes::{RuleSource, Rules},
     error::During,
     ident, lfs,
     repo::git_id,
@@ -89,9 +89,13 @@ impl Repo {
     /// Makes a converter with these attributes.
     pub fn converter(&self, attributes: Attributes<'_>) -> Result<Converter, Error> {
         let place = match attributes {
-            Attributes::WorkTree => Place::WorkTree(self.read_index(true)?, RuleChanges::new()),
-            Attributes::After(changes) => Place::WorkTree(self.read_index(true)?, changes.clone()),
-            Attributes::Commit(commit) => Place::Tree(self.tree_of(commit)?),
+            Attributes::WorkTree => {
+                RuleSource::WorkTree(self.read_index(true)?, RuleChanges::new())
+            }
+            Attributes::After(changes) => {
+                RuleSource::WorkTree(self.read_index(true)?, changes.clone())
+            }
+            Attributes::Commit(commit) => RuleSource::Tree(self.tree_of(commit)?),
         };
         let doing = "reading how to convert files";
         let (mut options, context) = self.with(|repo| {
@@ -350,8 +354,10 @@ impl Converter {
     /// Returns git's current bytes of a path: wrong line endings there are kept, as in git.
     fn stored(&self, path: &RelPath) -> Option<Vec<u8>> {
         let id = match self.rules.place() {
-            Place::WorkTree(index, _) => entries_at(index, path).0.first().map(|entry| entry.id),
-            Place::Tree(tree) => self
+            RuleSource::WorkTree(index, _) => {
+                entries_at(index, path).0.first().map(|entry| entry.id)
+            }
+            RuleSource::Tree(tree) => self
                 .repo
                 .find_in_tree(*tree, path)
                 .ok()?

@@ -21,19 +21,19 @@ use gix::{
 use super::{Error, Repo, repo::git_id, walk::entries_at};
 use base::{
     Fs, RelPath, Root, Stat, Type,
-    look::{Layered, Look, Refused},
+    look::{Layered, ReadFs, RefusedFs},
 };
 use model::GitId;
 
 impl Repo {
     /// Returns the files that a command reads.
     pub fn files(&self) -> Result<Arc<dyn Fs>, Error> {
-        let committed = || -> Result<Committed, Error> {
+        let committed = || -> Result<CommitFiles, Error> {
             let tree = self
                 .head_commit()?
                 .map(|commit| self.tree_of(&commit))
                 .transpose()?;
-            Ok(Committed {
+            Ok(CommitFiles {
                 repo: self.clone(),
                 tree,
             })
@@ -45,7 +45,7 @@ impl Repo {
             .to_string();
             return Ok(Arc::new(Layered {
                 look: committed()?,
-                below: Refused::new(io::ErrorKind::ReadOnlyFilesystem, why),
+                below: RefusedFs::new(io::ErrorKind::ReadOnlyFilesystem, why),
             }));
         }
         let open = || {
@@ -72,13 +72,13 @@ impl Repo {
 
     /// Returns the files of a commit, for readers that know nothing of git.
     pub fn files_of(&self, commit: &GitId) -> Result<impl Fs + use<>, Error> {
-        let look = Committed {
+        let look = CommitFiles {
             repo: self.clone(),
             tree: Some(self.tree_of(commit)?),
         };
         Ok(Layered {
             look,
-            below: Refused::new(io::ErrorKind::Unsupported, "a commit is never written to"),
+            below: RefusedFs::new(io::ErrorKind::Unsupported, "a commit is never written to"),
         })
     }
 
@@ -93,7 +93,7 @@ impl Repo {
 }
 
 /// The files of a commit; of none on an unborn branch.
-struct Committed {
+struct CommitFiles {
     repo: Repo,
     tree: Option<ObjectId>,
 }
@@ -103,7 +103,7 @@ fn of_files(error: Error) -> io::Error {
     io::Error::other(error)
 }
 
-impl Committed {
+impl CommitFiles {
     fn find(&self, path: &RelPath) -> io::Result<Option<(EntryMode, ObjectId)>> {
         self.tree
             .map(|tree| self.repo.find_in_tree(tree, path))
@@ -126,7 +126,7 @@ impl Committed {
     }
 }
 
-impl Look for Committed {
+impl ReadFs for CommitFiles {
     fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
         let Some((mode, id)) = self.find(path)? else {
             return Ok(None);
@@ -192,7 +192,7 @@ impl Look for Committed {
 struct Sparse {
     root: Root,
     index: Arc<File>,
-    committed: Committed,
+    committed: CommitFiles,
 }
 
 impl Sparse {
@@ -210,7 +210,7 @@ impl Sparse {
     }
 }
 
-impl Look for Sparse {
+impl ReadFs for Sparse {
     fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
         match self.root.stat(path)? {
             None if self.is_left_out(path) => self.committed.stat(path),

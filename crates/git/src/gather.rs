@@ -18,7 +18,7 @@ use gix::{
 
 use super::{
     Error, disk,
-    pack::{HEADER, Place},
+    pack::{HEADER, PackOffset},
 };
 
 /// With fewer small packs than this, none are merged.
@@ -27,15 +27,15 @@ const MANY: usize = 24;
 const SMALL: u64 = 4 << 20;
 
 /// A pack that was read: its unchanged entries, with their places in its bytes.
-pub(super) struct Gathered {
+pub(super) struct ReadPack {
     path: PathBuf,
     /// The pack's contents.
     pub bytes: Vec<u8>,
     /// Its objects.
-    pub places: Vec<(ObjectId, Place)>,
+    pub places: Vec<(ObjectId, PackOffset)>,
 }
 
-impl Gathered {
+impl ReadPack {
     /// True when its file is among these.
     pub fn is(&self, files: &[PathBuf]) -> bool {
         files.contains(&self.path)
@@ -51,7 +51,7 @@ impl Gathered {
 
 /// Returns the small packs of a folder if there are many, read and checked; unusable ones are left
 /// out. None during a `git gc`.
-pub(super) fn small_packs(objects: &Path, hash: gix::hash::Kind) -> Vec<Gathered> {
+pub(super) fn small_packs(objects: &Path, hash: gix::hash::Kind) -> Vec<ReadPack> {
     let found = candidates(&objects.join("pack"));
     if found.len() < MANY
         || objects
@@ -105,7 +105,7 @@ fn candidates(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Reads a pack; `None` unless it matches its index and holds whole objects only.
-fn read(path: PathBuf, hash: gix::hash::Kind) -> Option<Gathered> {
+fn read(path: PathBuf, hash: gix::hash::Kind) -> Option<ReadPack> {
     let bytes = std::fs::read(&path).ok()?;
     let index = index::File::at(path.with_extension("idx"), hash).ok()?;
     let end = bytes
@@ -138,7 +138,7 @@ fn read(path: PathBuf, hash: gix::hash::Kind) -> Option<Gathered> {
         let kind = head.header.as_kind()?;
         places.push((
             id,
-            Place {
+            PackOffset {
                 offset,
                 len: entry.len() as u64,
                 crc,
@@ -147,7 +147,7 @@ fn read(path: PathBuf, hash: gix::hash::Kind) -> Option<Gathered> {
             },
         ));
     }
-    Some(Gathered {
+    Some(ReadPack {
         path,
         bytes,
         places,

@@ -9,7 +9,7 @@ use std::{
 
 use gix::bstr::ByteSlice;
 
-use super::{Error, Repo, disk, error::During, locks::Lock};
+use super::{Error, Repo, disk, error::During, locks::LockPlan};
 use base::RelPath;
 use model::GitId;
 
@@ -102,7 +102,7 @@ impl Repo {
         self.clear_config_lock(file)?;
         let staged = self.staged_config();
         disk::create_dirs(&self.common_dir().join("snapback"))?;
-        let lock = Lock {
+        let lock = LockPlan {
             target: file.to_path_buf(),
             staged: staged.clone(),
             bytes: after.to_vec(),

@@ -13,12 +13,12 @@ use model::operation::Person;
 
 /// The two roles in a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum Signature {
     Author,
     Committer,
 }
 
-impl Part {
+impl Signature {
     /// Returns the configuration keys for name and address, highest precedence first.
     fn keys(self) -> [&'static [&'static str]; 2] {
         match self {
@@ -57,12 +57,12 @@ impl Part {
 impl Repo {
     /// Returns the user as git would record them as the author of a commit.
     pub fn identity(&self) -> Result<Person, Error> {
-        self.who(Part::Author)
+        self.who(Signature::Author)
     }
 
     /// Returns the user as git would record them as the committer of a commit.
     pub fn committer(&self) -> Result<Person, Error> {
-        self.who(Part::Committer)
+        self.who(Signature::Committer)
     }
 
     /// Returns the author line of a commit.
@@ -71,18 +71,18 @@ impl Repo {
         who: &Person,
         at: Timestamp,
     ) -> Result<gix::actor::Signature, Error> {
-        self.line(Part::Author, who, at)
+        self.line(Signature::Author, who, at)
     }
 
     /// Returns the committer line of a commit, which is also the tagger line of a tag.
     pub(super) fn committer_line(&self, at: Timestamp) -> Result<gix::actor::Signature, Error> {
-        self.line(Part::Committer, &self.committer()?, at)
+        self.line(Signature::Committer, &self.committer()?, at)
     }
 
     /// Combines a person with a time; a date in the environment takes precedence.
     fn line(
         &self,
-        part: Part,
+        part: Signature,
         who: &Person,
         at: Timestamp,
     ) -> Result<gix::actor::Signature, Error> {
@@ -109,7 +109,7 @@ impl Repo {
         })
     }
 
-    fn who(&self, part: Part) -> Result<Person, Error> {
+    fn who(&self, part: Signature) -> Result<Person, Error> {
         let found = self.with(|repo| {
             // gix's own author is not used: it comes with a date in the local zone, for which all
             // zones would be listed.
@@ -129,7 +129,7 @@ impl Repo {
     }
 
     /// Asks the git program for a person and a date.
-    fn ask(&self, part: Part) -> Result<(Person, gix::date::Time), Error> {
+    fn ask(&self, part: Signature) -> Result<(Person, gix::date::Time), Error> {
         let ended = self
             .program(&["var", part.ident()])
             .run()

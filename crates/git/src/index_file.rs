@@ -24,7 +24,7 @@ use base::{Digest, RelPath};
 type Stamp = (u64, u64, u64, (i64, i64), (i64, i64));
 
 /// The most recently read index file, with what is known about it.
-pub(super) struct Seen {
+pub(super) struct CachedIndex {
     handle: fs::File,
     stamp: Stamp,
     /// The parsed index, and whether its checksum was verified.
@@ -112,7 +112,7 @@ impl Repo {
     /// Calls `call` with the state of the current index file; `None` if there is no file.
     fn with_index_file<T>(
         &self,
-        call: impl FnOnce(&mut Seen) -> Result<T, Error>,
+        call: impl FnOnce(&mut CachedIndex) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         let mut slot = self
             .seen_index()
@@ -138,7 +138,7 @@ impl Repo {
         );
         let seen = match slot.take().filter(|seen| seen.stamp == stamp) {
             Some(same) => same,
-            None => Seen {
+            None => CachedIndex {
                 handle,
                 stamp,
                 index: None,

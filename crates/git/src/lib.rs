@@ -64,7 +64,7 @@ pub use convert::{Attributes, Converter, RuleChanges, Worktree, rules_gone};
 pub use error::Error;
 pub use hooks::{HooksFolder, SaidBy, StagedChange};
 pub use merge_file::merge_file;
-pub use objects::{CommitDraft, CommitInfo, TagDraft};
+pub use objects::{CommitInfo, NewCommit, NewTag};
 pub use on_top::{Untouched, put_on_top_of};
 pub use program::Hooks;
 pub use refs::{BrokenRef, PeeledTag, TagRef, Tags};

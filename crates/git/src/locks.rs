@@ -19,7 +19,7 @@ use super::{Error, disk};
 const ATTEMPTS: usize = 8;
 
 /// A lock to be taken: the bytes to publish, and their target.
-pub(super) struct Lock {
+pub(super) struct LockPlan {
     /// The file that is replaced when the lock is renamed.
     pub target: PathBuf,
     /// The synced file in the operation's folder.
@@ -28,7 +28,7 @@ pub(super) struct Lock {
     pub bytes: Vec<u8>,
 }
 
-impl Lock {
+impl LockPlan {
     /// Returns the lock file.
     pub fn path(&self) -> PathBuf {
         disk::lock_of(&self.target)
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_lock_is_ours_or_theirs() {
         let dir = tempfile::tempdir().unwrap();
-        let lock = Lock {
+        let lock = LockPlan {
             target: dir.path().join("deep/ref"),
             staged: dir.path().join("staged"),
             bytes: b"new\n".to_vec(),
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn without_hard_links_a_half_written_lock_is_ours() {
         let dir = tempfile::tempdir().unwrap();
-        let lock = Lock {
+        let lock = LockPlan {
             target: dir.path().join("ref"),
             staged: dir.path().join("staged"),
             bytes: b"new\n".to_vec(),

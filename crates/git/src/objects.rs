@@ -40,7 +40,7 @@ pub struct CommitInfo {
 
 /// A commit to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommitDraft {
+pub struct NewCommit {
     /// Its tree.
     pub tree: GitId,
     /// Its parents, in order.
@@ -57,7 +57,7 @@ pub struct CommitDraft {
 
 /// An annotated tag to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TagDraft {
+pub struct NewTag {
     /// The name after `refs/tags/`.
     pub name: String,
     /// The tagged object.
@@ -213,7 +213,7 @@ impl Repo {
 
     /// Writes a commit, signed if `commit.gpgSign` is set and the draft does not forbid it; no
     /// reference moves.
-    pub fn write_commit(&self, draft: &CommitDraft) -> Result<GitId, Error> {
+    pub fn write_commit(&self, draft: &NewCommit) -> Result<GitId, Error> {
         let mut commit = gix::objs::Commit {
             tree: self.oid(&draft.tree)?,
             parents: draft
@@ -234,7 +234,7 @@ impl Repo {
     }
 
     /// Writes an annotated tag object, signed as requested; no reference is created.
-    pub fn write_tag(&self, draft: &TagDraft) -> Result<GitId, Error> {
+    pub fn write_tag(&self, draft: &NewTag) -> Result<GitId, Error> {
         let target = self.oid(&draft.target)?;
         let (target_kind, _) = self
             .header(&draft.target)?

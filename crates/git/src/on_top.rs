@@ -12,9 +12,9 @@ use gix::objs::Kind;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CommitDraft, Error, Repo, Sign, TagDraft,
+    Error, NewCommit, NewTag, Repo, Sign,
     disk::{self, Patience, YOUNG_SECS},
-    publish::{Pause, Prepared},
+    publish::{Prepared, StepHook},
 };
 use base::{Digest, RelPath};
 use model::{
@@ -71,7 +71,7 @@ impl<'a> Current<'a> {
                 prepared: planned()?,
                 turn: 0,
             },
-            Some(Record {
+            Some(OnTopRecord {
                 turn,
                 refs,
                 prepared,
@@ -101,7 +101,7 @@ impl<'a> Current<'a> {
 
 /// The record of a rebuilt publication.
 #[derive(Serialize, Deserialize)]
-struct Record {
+struct OnTopRecord {
     turn: u32,
     refs: Vec<RefChange>,
     prepared: Prepared,
@@ -129,7 +129,7 @@ impl Repo {
         prepared: &serde_json::Value,
         scratch: &Path,
         untouched: &Untouched<'_>,
-        pause: Pause<'_>,
+        pause: StepHook<'_>,
     ) -> Result<(), Error> {
         let (mut follows, mut patience) = (0, Patience::default());
         loop {
@@ -201,7 +201,7 @@ impl Repo {
         };
         write_record(
             scratch,
-            &Record {
+            &OnTopRecord {
                 turn,
                 refs,
                 prepared,
@@ -265,7 +265,7 @@ impl Repo {
         } else {
             vec![now.clone(), branch.after.clone()]
         };
-        let draft = CommitDraft {
+        let draft = NewCommit {
             tree: self.write_tree(&now, &planned.tree)?,
             parents,
             message: made.message,
@@ -297,12 +297,12 @@ impl Repo {
     /// that cannot be made is omitted.
     fn commit_on_top(
         &self,
-        draft: &CommitDraft,
+        draft: &NewCommit,
         old: &GitId,
         may_lack: bool,
     ) -> Result<GitId, Error> {
         signed_as(self.is_signed(old)?, may_lack, |sign| {
-            self.write_commit(&CommitDraft {
+            self.write_commit(&NewCommit {
                 sign,
                 ..draft.clone()
             })
@@ -321,7 +321,7 @@ impl Repo {
         match (peeled.commit == *old, peeled.at) {
             (true, Some(at)) => {
                 let (name, target) = (name.to_string(), new.clone());
-                let draft = TagDraft {
+                let draft = NewTag {
                     name,
                     target,
                     message: peeled.message,
@@ -329,7 +329,7 @@ impl Repo {
                     sign: Sign::default(),
                 };
                 signed_as(self.is_signed(tag)?, true, |sign| {
-                    self.write_tag(&TagDraft {
+                    self.write_tag(&NewTag {
                         sign,
                         ..draft.clone()
                     })
@@ -413,7 +413,7 @@ pub(super) fn staged(turn: u32, name: &str) -> String {
 }
 
 /// Reads the record, if there is one.
-fn record(scratch: &Path) -> Result<Option<Record>, Error> {
+fn record(scratch: &Path) -> Result<Option<OnTopRecord>, Error> {
     let path = scratch.join(RECORD);
     let Some(bytes) = disk::read(&path)? else {
         return Ok(None);
@@ -431,7 +431,7 @@ fn record(scratch: &Path) -> Result<Option<Record>, Error> {
 }
 
 /// Writes the record durably; the previous one is kept until then.
-fn write_record(scratch: &Path, record: &Record) -> Result<(), Error> {
+fn write_record(scratch: &Path, record: &OnTopRecord) -> Result<(), Error> {
     let text = serde_json::to_vec(record).map_err(|error| Error::Prepared(error.to_string()))?;
     let new = scratch.join(format!(".tmp-{RECORD}"));
     disk::write_synced(

@@ -21,7 +21,7 @@ const LARGE: u64 = 1 << 31;
 
 /// The location of an object in a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct PackOffset {
     /// Offset of its entry from the beginning of the pack, in bytes.
     pub offset: u64,
     /// Length of its entry in bytes.
@@ -43,7 +43,7 @@ pub(super) fn header(entries: usize) -> [u8; HEADER] {
 }
 
 /// Returns the entry of an object, and its place if the entry begins at `offset`.
-pub(super) fn entry(kind: Kind, bytes: &[u8], offset: u64) -> (Vec<u8>, Place) {
+pub(super) fn entry(kind: Kind, bytes: &[u8], offset: u64) -> (Vec<u8>, PackOffset) {
     let head = match kind {
         Kind::Tree => Header::Tree,
         Kind::Blob => Header::Blob,
@@ -60,7 +60,7 @@ pub(super) fn entry(kind: Kind, bytes: &[u8], offset: u64) -> (Vec<u8>, Place) {
         .and_then(|()| packer.flush())
         .expect("because writing into memory cannot fail");
     let out = packer.into_inner();
-    let place = Place {
+    let place = PackOffset {
         offset,
         len: out.len() as u64,
         crc: crc32fast::hash(&out),
@@ -71,7 +71,11 @@ pub(super) fn entry(kind: Kind, bytes: &[u8], offset: u64) -> (Vec<u8>, Place) {
 }
 
 /// Unpacks the object of an entry.
-pub(super) fn object(entry: &[u8], place: &Place, hash: gix::hash::Kind) -> io::Result<Vec<u8>> {
+pub(super) fn object(
+    entry: &[u8],
+    place: &PackOffset,
+    hash: gix::hash::Kind,
+) -> io::Result<Vec<u8>> {
     let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_string());
     let head = data::Entry::from_bytes(entry, 0, hash).map_err(|error| bad(&error.to_string()))?;
     let size = usize::try_from(place.size).map_err(|_| bad("it is too large for this machine"))?;
@@ -95,7 +99,7 @@ pub(super) fn object(entry: &[u8], place: &Place, hash: gix::hash::Kind) -> io::
 }
 
 /// Returns the index of a pack: its entries sorted by id, and the pack's final hash.
-pub(super) fn index(entries: &[(ObjectId, Place)], trailer: &ObjectId) -> Vec<u8> {
+pub(super) fn index(entries: &[(ObjectId, PackOffset)], trailer: &ObjectId) -> Vec<u8> {
     let mut out = b"\xfftOc\0\0\0\x02".to_vec();
     for first in 0..=u8::MAX {
         let upto = entries.partition_point(|(id, _)| id.as_slice()[0] <= first);

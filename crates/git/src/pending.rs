@@ -26,7 +26,7 @@ use tempfile::NamedTempFile;
 
 use super::{
     Error, Repo, disk, gather,
-    pack::{self, HEADER, Place},
+    pack::{self, HEADER, PackOffset},
 };
 use base::{at_once, owner};
 
@@ -41,21 +41,21 @@ const MODE: u32 = 0o444;
 
 /// The objects that this process wrote and that are not visible to others yet.
 #[derive(Default)]
-pub(super) struct Pending {
-    state: Mutex<State>,
+pub(super) struct PendingObjects {
+    state: Mutex<GrowingPack>,
 }
 
 /// A growing pack: the part in its file, then its tail.
 #[derive(Default)]
-struct State {
+struct GrowingPack {
     file: Option<NamedTempFile>,
     written: u64,
     tail: Vec<u8>,
-    places: BTreeMap<ObjectId, Place>,
+    places: BTreeMap<ObjectId, PackOffset>,
     torn: Vec<PathBuf>,
 }
 
-impl Pending {
+impl PendingObjects {
     /// True when an object is pending.
     pub fn has(&self, id: &ObjectId) -> bool {
         self.state().places.contains_key(id)
@@ -113,7 +113,7 @@ impl Pending {
             }
         }
         let installed = state.install(objects, hash)?;
-        *state = State::default();
+        *state = GrowingPack::default();
         for pack in gathered.iter().filter(|pack| !pack.is(&installed)) {
             pack.remove()?;
         }
@@ -121,26 +121,26 @@ impl Pending {
     }
 
     /// Locks the pack. A panic during a change leaves at most bytes that no place refers to.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, GrowingPack> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl GrowingPack {
     /// Adds the entry of an object, unless the object is pending already.
     fn add(
         &mut self,
         objects: &Path,
         id: ObjectId,
         entry: &[u8],
-        place: Place,
+        place: PackOffset,
     ) -> Result<(), Error> {
         if self.places.contains_key(&id) {
             return Ok(());
         }
         let offset = self.len();
         self.tail.extend_from_slice(entry);
-        self.places.insert(id, Place { offset, ..place });
+        self.places.insert(id, PackOffset { offset, ..place });
         if self.tail.len() >= TAIL {
             self.write_out(objects)
         } else {
@@ -220,7 +220,7 @@ impl State {
         file.as_file()
             .write_all_at(trailer.as_slice(), end)
             .map_err(failed)?;
-        let entries: Vec<(ObjectId, Place)> = self
+        let entries: Vec<(ObjectId, PackOffset)> = self
             .places
             .iter()
             .map(|(id, place)| (*id, *place))

@@ -9,7 +9,7 @@ use std::{ffi::OsString, path::Path};
 
 use super::{Error, Repo, child, disk, parameters};
 use base::{
-    process::{Command, Ended, Exit},
+    process::{ChildExit, Command, Exit},
     secret, text,
 };
 use model::operation::TreeChange;
@@ -197,7 +197,7 @@ fn run(command: &Command) -> Result<(bool, String), Error> {
 }
 
 /// Returns a program's output on one line: stderr, then 1 MiB of stdout; escaped, without secrets.
-pub(super) fn printed(ended: &Ended) -> String {
+pub(super) fn printed(ended: &ChildExit) -> String {
     let all = [
         ended.stderr.as_slice(),
         &ended.stdout[..ended.stdout.len().min(1 << 20)],

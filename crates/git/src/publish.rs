@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Error, Repo, disk,
-    locks::Lock,
+    locks::LockPlan,
     on_top::{Current, STAGED_INDEX, staged},
 };
 use base::{Digest, at_once};
 use model::operation::{Publication, RefChange, TreeChange};
 
 mod work;
-use work::Work;
+use work::PublishWork;
 
 /// How often the index is read again while another process replaces it.
 const READ_AGAIN: usize = 20;
@@ -47,7 +47,7 @@ pub(super) struct PreparedIndex {
 }
 
 /// Called after each step with its name; tests interrupt there.
-pub(super) type Pause<'a> = &'a mut dyn FnMut(&str) -> Result<(), Error>;
+pub(super) type StepHook<'a> = &'a mut dyn FnMut(&str) -> Result<(), Error>;
 
 impl Repo {
     /// Checks that a publication is possible, and stages the new index durably in `scratch`.
@@ -122,10 +122,10 @@ impl Repo {
         publication: &Publication,
         prepared: &serde_json::Value,
         scratch: &Path,
-        pause: Pause<'_>,
+        pause: StepHook<'_>,
     ) -> Result<(), Error> {
         let current = Current::of(publication, prepared, scratch)?;
-        let work = Work::new(self, &current, scratch)?;
+        let work = PublishWork::new(self, &current, scratch)?;
         disk::create_dirs(scratch)?;
         let done = work
             .lock_and_check(pause)
@@ -151,7 +151,7 @@ impl Repo {
 
     /// Undoes the moves of every reference of a publication in its current form.
     pub(super) fn take_all_back(&self, current: &Current<'_>, scratch: &Path) -> Result<(), Error> {
-        let work = Work::new(self, current, scratch)?;
+        let work = PublishWork::new(self, current, scratch)?;
         work.check_not_published()?;
         disk::create_dirs(scratch)?;
         work.release()?;
@@ -202,7 +202,7 @@ impl Repo {
         prepared: &serde_json::Value,
         scratch: &Path,
     ) -> Result<(), Error> {
-        Work::new(self, &Current::of(publication, prepared, scratch)?, scratch)?.release()
+        PublishWork::new(self, &Current::of(publication, prepared, scratch)?, scratch)?.release()
     }
 
     /// Removes the locks below `prefix` left by a killed publication without a journal, and its
@@ -220,7 +220,7 @@ impl Repo {
                 let bytes = disk::read(staged).ok().flatten().unwrap_or_default();
                 // A lock that cannot be removed now is harmless: no two references here share a
                 // name.
-                let _ = Lock {
+                let _ = LockPlan {
                     target: path.with_extension(""),
                     staged: staged.clone(),
                     bytes,
@@ -252,7 +252,7 @@ impl Repo {
     ) -> Result<Vec<PathBuf>, Error> {
         let target = self.ref_path(&change.name);
         let value = change.before.as_ref().unwrap_or(&change.after);
-        let lock = Lock {
+        let lock = LockPlan {
             target: target.clone(),
             staged: staged.to_path_buf(),
             bytes: format!("{value}\n").into_bytes(),
@@ -279,7 +279,7 @@ impl Repo {
     fn delete_packed(&self, change: &RefChange, staged: &Path) -> Result<(), Error> {
         let target = self.common_dir().join("packed-refs");
         let packed = disk::read(&target)?.unwrap_or_default();
-        let lock = Lock {
+        let lock = LockPlan {
             target,
             staged: staged.to_path_buf(),
             bytes: without_ref(&packed, change),

@@ -72,7 +72,7 @@ pub struct PeeledTag {
 }
 
 /// References with their ids, and those whose files hold no id.
-type Listed = (Vec<(BString, GitId)>, Vec<BrokenRef>);
+type RefList = (Vec<(BString, GitId)>, Vec<BrokenRef>);
 
 impl Repo {
     /// Returns all tags.
@@ -259,7 +259,7 @@ impl Repo {
 
     /// Returns all references with a prefix, and those whose files hold no id; dangling symbolic
     /// references are left out.
-    fn list_refs(&self, prefix: &str) -> Result<Listed, Error> {
+    fn list_refs(&self, prefix: &str) -> Result<RefList, Error> {
         self.settled(|repo| {
             let platform = repo.references().during("listing references")?;
             let (mut found, mut broken) = (Vec::new(), Vec::new());

@@ -18,8 +18,8 @@ use gix::{
 };
 
 use super::{
-    Error, error::During, extensions, index_file::Seen, lookup::Second, parameters,
-    pending::Pending,
+    Error, error::During, extensions, index_file::CachedIndex, lookup::Second, parameters,
+    pending::PendingObjects,
 };
 use base::RelPath;
 use model::GitId;
@@ -42,10 +42,10 @@ struct Inner {
     index_path: PathBuf,
     prefix: RelPath,
     hash: gix::hash::Kind,
-    pending: Pending,
+    pending: PendingObjects,
     unsynced: Mutex<HashSet<ObjectId>>,
     synced_packs: Mutex<HashSet<PathBuf>>,
-    seen_index: Mutex<Option<Seen>>,
+    seen_index: Mutex<Option<CachedIndex>>,
     kept_blob: Mutex<KeptBlob>,
     known_trees: Mutex<HashMap<ObjectId, Arc<Vec<u8>>>>,
 }
@@ -185,7 +185,7 @@ impl Repo {
                 index_path,
                 prefix,
                 hash,
-                pending: Pending::default(),
+                pending: PendingObjects::default(),
                 unsynced: Mutex::default(),
                 synced_packs: Mutex::default(),
                 seen_index: Mutex::default(),
@@ -316,7 +316,7 @@ impl Repo {
     }
 
     /// Returns the objects that this process wrote and that are not visible to others yet.
-    pub(super) fn pending(&self) -> &Pending {
+    pub(super) fn pending(&self) -> &PendingObjects {
         &self.inner.pending
     }
 
@@ -331,7 +331,7 @@ impl Repo {
     }
 
     /// Returns the most recently read index file.
-    pub(super) fn seen_index(&self) -> &Mutex<Option<Seen>> {
+    pub(super) fn seen_index(&self) -> &Mutex<Option<CachedIndex>> {
         &self.inner.seen_index
     }
 

@@ -13,7 +13,7 @@ use super::{
     error::During,
     repo::git_id,
     tree::without_nested,
-    walk::{Found, Walk, entries_at},
+    walk::{IndexWalk, WalkResult, entries_at},
 };
 use base::RelPath;
 use model::{GitMode, operation::TreeEntry};
@@ -84,7 +84,7 @@ impl Repo {
         let dirs = without_nested(dirs);
         let index = self.read_index(true)?;
         let file_mode = self.trusts_file_mode();
-        let walk = Walk {
+        let walk = IndexWalk {
             work_tree: self.work_tree(),
             index: &index,
             stat: self.stat_rules()?,
@@ -106,16 +106,18 @@ impl Repo {
                 .map(|(path, _)| path.clone()),
         );
         head.retain(|entry| !is_submodule(entry));
-        let Found {
+        let WalkResult {
             mut tracked,
             mut others,
             submodules,
             nested,
             refused,
-        } = found?.into_iter().fold(Found::default(), |mut all, found| {
-            all.merge(found);
-            all
-        });
+        } = found?
+            .into_iter()
+            .fold(WalkResult::default(), |mut all, found| {
+                all.merge(found);
+                all
+            });
         scan.submodules.extend(submodules);
         scan.nested = nested;
         scan.refused = refused;
@@ -140,24 +142,24 @@ impl Repo {
     /// Walks one folder, unless it lies in a nested repository.
     fn walk_one<'a>(
         &self,
-        walk: &Walk<'a>,
+        walk: &IndexWalk<'a>,
         index: &'a gix::index::State,
         dir: &RelPath,
-    ) -> Result<Found<'a>, Error> {
+    ) -> Result<WalkResult<'a>, Error> {
         if let Some(above) = self.nested_above(index, dir) {
             let is_submodule = entries_at(index, &above)
                 .0
                 .first()
                 .is_some_and(|entry| entry.mode == Mode::COMMIT);
-            let found = Found::default();
+            let found = WalkResult::default();
             let above = vec![above];
             return Ok(if is_submodule {
-                Found {
+                WalkResult {
                     submodules: above,
                     ..found
                 }
             } else {
-                Found {
+                WalkResult {
                     nested: above,
                     ..found
                 }

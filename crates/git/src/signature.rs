@@ -28,7 +28,7 @@ use super::{Error, Repo, objects::timestamp};
 use base::text;
 use model::{
     GitId,
-    signature::{Judgement, State},
+    signature::{SignatureJudgement, SignatureState},
 };
 
 /// True for configuration that does not come with a repository.
@@ -78,16 +78,22 @@ pub(super) fn program(repo: &gix::Repository, format: Format) -> OsString {
 
 impl Repo {
     /// Verifies the signature of a tag object, which must be for a tag of this name.
-    pub fn tag_signature(&self, id: &GitId, name: &str) -> Result<Judgement, Error> {
+    pub fn tag_signature(&self, id: &GitId, name: &str) -> Result<SignatureJudgement, Error> {
         let (kind, _) = self
             .header(id)?
             .ok_or_else(|| Error::MissingObject { id: id.clone() })?;
         if kind != Kind::Tag {
-            return Ok(Judgement::only(State::Missing, "the tag is a light one"));
+            return Ok(SignatureJudgement::only(
+                SignatureState::Missing,
+                "the tag is a light one",
+            ));
         }
         let bytes = self.read_object(id, Kind::Tag)?;
         let Some((signature, signed)) = TagRefIter::signature(&bytes) else {
-            return Ok(Judgement::only(State::Missing, "the tag is not signed"));
+            return Ok(SignatureJudgement::only(
+                SignatureState::Missing,
+                "the tag is not signed",
+            ));
         };
         let bad = |why: String| Error::BadTag {
             id: id.clone(),
@@ -98,37 +104,38 @@ impl Repo {
         let at = tag.tagger().ok().flatten().as_ref().and_then(timestamp);
         let seconds = at.map_or(0, jiff::Timestamp::as_second);
         let Some(options) = self.with(|repo| judging(repo, signature.format, seconds)) else {
-            return Ok(Judgement::only(
-                State::UnknownKey,
+            return Ok(SignatureJudgement::only(
+                SignatureState::UnknownKey,
                 "your own git configuration names no gpg.ssh.allowedSignersFile",
             ));
         };
         let judge = |options| match signed.verify(signature.data, options) {
             Ok(outcome) => judged(&outcome),
-            Err(error) => {
-                Judgement::only(State::Unjudged, text::escape(error.to_string().as_bytes()))
-            }
+            Err(error) => SignatureJudgement::only(
+                SignatureState::Unjudged,
+                text::escape(error.to_string().as_bytes()),
+            ),
         };
         let mut found = judge(options.clone());
         // `ssh-keygen` does not say why: if only the revocation list fails it, it is not a forgery.
-        if found.state == State::Bad
+        if found.state == SignatureState::Bad
             && let Some(options) = without_revocations(options)
-            && let Judgement {
-                state: State::Good,
+            && let SignatureJudgement {
+                state: SignatureState::Good,
                 signer,
                 key,
                 ..
             } = judge(options)
         {
-            found = Judgement {
-                state: State::Revoked,
+            found = SignatureJudgement {
+                state: SignatureState::Revoked,
                 signer,
                 key,
                 why: "its key was revoked".into(),
             };
         }
-        if found.state == State::Good && tag.name != name {
-            found.state = State::Bad;
+        if found.state == SignatureState::Good && tag.name != name {
+            found.state = SignatureState::Bad;
             found.why = format!("it is that of the tag {}", text::escape(tag.name));
         }
         Ok(found)
@@ -196,21 +203,26 @@ fn without_revocations(options: verify::Options) -> Option<verify::Options> {
 }
 
 /// Interprets the program's result.
-fn judged(outcome: &Outcome) -> Judgement {
+fn judged(outcome: &Outcome) -> SignatureJudgement {
     let (state, why) = match outcome.status {
         Status::Good
             if outcome.is_valid()
                 && outcome.trust_level != TrustLevel::Never
                 && (outcome.format != Format::Ssh || outcome.signer.is_some()) =>
         {
-            (State::Good, form(outcome.format))
+            (SignatureState::Good, form(outcome.format))
         }
-        Status::Good => (State::UnknownKey, "nothing here vouches for its key"),
-        Status::Bad => (State::Bad, "it was not made over these bytes"),
-        Status::Expired => (State::Expired, "it has expired"),
-        Status::ExpiredKey => (State::Expired, "its key has expired"),
-        Status::RevokedKey => (State::Revoked, "its key was revoked"),
-        Status::Error | Status::Unknown => (State::UnknownKey, "its key is not known here"),
+        Status::Good => (
+            SignatureState::UnknownKey,
+            "nothing here vouches for its key",
+        ),
+        Status::Bad => (SignatureState::Bad, "it was not made over these bytes"),
+        Status::Expired => (SignatureState::Expired, "it has expired"),
+        Status::ExpiredKey => (SignatureState::Expired, "its key has expired"),
+        Status::RevokedKey => (SignatureState::Revoked, "its key was revoked"),
+        Status::Error | Status::Unknown => {
+            (SignatureState::UnknownKey, "its key is not known here")
+        }
     };
     let safe = |text: &BString| text::escape(text);
     // For a missing key the owner is unknown: other output of the program is not a name.
@@ -220,7 +232,7 @@ fn judged(outcome: &Outcome) -> Judgement {
         .as_ref()
         .or(outcome.key.as_ref())
         .map(safe);
-    Judgement {
+    SignatureJudgement {
         state,
         signer: outcome.signer.as_ref().filter(|_| is_known).map(safe),
         key,

@@ -41,14 +41,14 @@ pub struct Sign {
 }
 
 /// A signing program with its key.
-pub(super) struct Signer {
+pub(super) struct SigningProgram {
     options: sign::Options,
     /// The program, for messages.
     program: String,
     key: String,
 }
 
-impl Signer {
+impl SigningProgram {
     /// Signs an object.
     pub(super) fn sign<T>(
         &self,
@@ -69,7 +69,7 @@ impl Signer {
 
 impl Repo {
     /// Returns the signer for a tag; `None` if it is not to be signed.
-    pub(super) fn tag_signer(&self, how: &Sign) -> Result<Option<Signer>, Error> {
+    pub(super) fn tag_signer(&self, how: &Sign) -> Result<Option<SigningProgram>, Error> {
         match &how.wanted {
             Signing::Never => Ok(None),
             Signing::With(key) => self.signer("the tag", key.as_deref(), how.ask).map(Some),
@@ -79,7 +79,7 @@ impl Repo {
     }
 
     /// Returns the signer for a commit; `None` if it is not to be signed.
-    pub(super) fn commit_signer(&self, how: &Sign) -> Result<Option<Signer>, Error> {
+    pub(super) fn commit_signer(&self, how: &Sign) -> Result<Option<SigningProgram>, Error> {
         let wanted = how.wanted != Signing::Never && self.signs_commits();
         wanted
             .then(|| self.signer("the commit", None, how.ask))
@@ -123,7 +123,12 @@ impl Repo {
     }
 
     /// Determines the program and key.
-    fn signer(&self, what: &'static str, key: Option<&str>, ask: bool) -> Result<Signer, Error> {
+    fn signer(
+        &self,
+        what: &'static str,
+        key: Option<&str>,
+        ask: bool,
+    ) -> Result<SigningProgram, Error> {
         let unsigned = |key: &str, why: String| Error::Unsigned {
             what,
             key: key.into(),
@@ -165,7 +170,7 @@ impl Repo {
                 signing_key,
                 ..around(program, format, ask)
             };
-            Ok(Signer {
+            Ok(SigningProgram {
                 options,
                 program: shown_program,
                 key: format!("the key {shown}"),

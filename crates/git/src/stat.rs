@@ -18,7 +18,7 @@ use super::{Error, Repo, error::During, scan::WorkState};
 use base::times;
 
 /// The time at which an index was written, in seconds and nanoseconds.
-pub(super) type Written = (i64, u32);
+pub(super) type IndexTime = (i64, u32);
 
 /// The rules for comparing the stat data of one repository.
 #[derive(Clone, Copy)]
@@ -45,7 +45,7 @@ impl Repo {
 impl StatRules {
     /// Compares a file's current stat data, `now`, with an index entry. `fine` tells whether the
     /// times of its file system can be trusted.
-    pub fn state(self, now: &Stat, entry: &Stat, written: Written, fine: bool) -> WorkState {
+    pub fn state(self, now: &Stat, entry: &Stat, written: IndexTime, fine: bool) -> WorkState {
         if !now.matches(entry, self.git) {
             return WorkState::Maybe;
         }
@@ -61,7 +61,7 @@ impl StatRules {
     }
 
     /// True when an entry proves nothing once it is in a younger index.
-    pub fn is_doubtful(entry: &Stat, written: Written) -> bool {
+    pub fn is_doubtful(entry: &Stat, written: IndexTime) -> bool {
         // git's own rule uses only whole seconds of the modification time.
         *entry == Stat::default()
             || written.0 <= i64::from(entry.mtime.secs)
@@ -70,13 +70,13 @@ impl StatRules {
 }
 
 /// Returns the time at which an index was written.
-pub(super) fn written(index: &State) -> Written {
+pub(super) fn written(index: &State) -> IndexTime {
     let at = index.timestamp();
     (at.unix_seconds(), at.nanoseconds())
 }
 
 /// True when the file was not changed shortly before the index was written.
-fn is_settled(entry: &Stat, written: Written) -> bool {
+fn is_settled(entry: &Stat, written: IndexTime) -> bool {
     let time = |time: Time| (i64::from(time.secs), time.nsecs);
     times::is_settled(time(entry.mtime), time(entry.ctime), written)
 }

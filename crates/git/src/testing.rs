@@ -11,7 +11,7 @@ use std::{
     process::{Command, Output},
 };
 
-use super::{Repo, Sign, TagDraft};
+use super::{NewTag, Repo, Sign};
 use base::RelPath;
 use model::GitId;
 
@@ -166,8 +166,8 @@ impl Sandbox {
 }
 
 /// Returns a draft of a tag on an object.
-pub(crate) fn tag_on(target: &GitId, message: &str) -> TagDraft {
-    TagDraft {
+pub(crate) fn tag_on(target: &GitId, message: &str) -> NewTag {
+    NewTag {
         name: "T01-v1.0.0".into(),
         target: target.clone(),
         message: message.into(),

@@ -25,7 +25,7 @@ use model::{GitId, GitMode, operation::TreeEntry};
 mod write;
 
 /// A function that returns a folder's contents if known without reading its tree.
-pub(super) type Known<'a> =
+pub(super) type KnownTree<'a> =
     &'a (dyn Fn(&RelPath, &gix::oid) -> Option<Vec<(RelPath, TreeEntry)>> + Sync);
 
 /// How many trees are cached, and up to which size in bytes: 64 MiB in total at most.
@@ -39,13 +39,13 @@ const MAX_ENTRIES: usize = 1_000_000;
 const FOLDERS_AT_ONCE: usize = 4096;
 
 /// The files of a folder, and its folders.
-type Listed = (Vec<(RelPath, TreeEntry)>, Vec<(RelPath, ObjectId)>);
+type FolderEntries = (Vec<(RelPath, TreeEntry)>, Vec<(RelPath, ObjectId)>);
 
 /// An entry of one tree: mode and object.
-type Slot = (EntryMode, ObjectId);
+type TreeSlot = (EntryMode, ObjectId);
 
 /// Trees that were read, by name within each: for many paths of a commit, each tree is read once.
-type Trees = HashMap<ObjectId, BTreeMap<Vec<u8>, Slot>>;
+type Trees = HashMap<ObjectId, BTreeMap<Vec<u8>, TreeSlot>>;
 
 impl Repo {
     /// Returns everything below these folders, or exactly these files, sorted by path bytes.
@@ -65,7 +65,7 @@ impl Repo {
         &self,
         commit: &GitId,
         dirs: &[RelPath],
-        known: Known<'_>,
+        known: KnownTree<'_>,
     ) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
         let tree = self.tree_of(commit)?;
         let mut found = Vec::new();
@@ -141,7 +141,7 @@ impl Repo {
         &self,
         tree: ObjectId,
         path: &RelPath,
-    ) -> Result<Option<Slot>, Error> {
+    ) -> Result<Option<TreeSlot>, Error> {
         descend(tree, path, |tree, wanted| {
             let mut slot = None;
             self.each_entry(tree, |mode, name, id| {
@@ -160,7 +160,7 @@ impl Repo {
         trees: &mut Trees,
         tree: ObjectId,
         path: &RelPath,
-    ) -> Result<Option<Slot>, Error> {
+    ) -> Result<Option<TreeSlot>, Error> {
         descend(tree, path, |tree, wanted| {
             let slots = match trees.entry(tree) {
                 Entry::Occupied(known) => known.into_mut(),
@@ -212,7 +212,7 @@ impl Repo {
     }
 
     /// Returns all entries of one tree, by name.
-    fn read_tree(&self, id: ObjectId) -> Result<BTreeMap<Vec<u8>, Slot>, Error> {
+    fn read_tree(&self, id: ObjectId) -> Result<BTreeMap<Vec<u8>, TreeSlot>, Error> {
         self.each_entry(id, |mode, name, id| Ok((name.to_vec(), (mode, id))))
             .map(|entries| entries.into_iter().collect())
     }
@@ -258,7 +258,7 @@ impl Repo {
         commit: &GitId,
         tree: ObjectId,
         dir: &RelPath,
-        known: Known<'_>,
+        known: KnownTree<'_>,
     ) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
         let (mut files, mut level, mut count) = (Vec::new(), vec![(dir.clone(), tree)], 0);
         while !level.is_empty() {
@@ -292,8 +292,8 @@ impl Repo {
         commit: &GitId,
         tree: ObjectId,
         dir: &RelPath,
-        known: Known<'_>,
-    ) -> Result<Listed, Error> {
+        known: KnownTree<'_>,
+    ) -> Result<FolderEntries, Error> {
         if let Some(entries) = known(dir, &tree) {
             return Ok((entries, Vec::new()));
         }
@@ -392,8 +392,8 @@ pub(super) fn without_nested(dirs: &[RelPath]) -> Vec<RelPath> {
 fn descend(
     tree: ObjectId,
     path: &RelPath,
-    mut look: impl FnMut(ObjectId, &[u8]) -> Result<Option<Slot>, Error>,
-) -> Result<Option<Slot>, Error> {
+    mut look: impl FnMut(ObjectId, &[u8]) -> Result<Option<TreeSlot>, Error>,
+) -> Result<Option<TreeSlot>, Error> {
     let mut at = (EntryMode::from(EntryKind::Tree), tree);
     for name in path
         .as_bytes()

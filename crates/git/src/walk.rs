@@ -30,7 +30,7 @@ use base::{RelPath, path::UnsafePath, times};
 const LISTING_BYTES: usize = 32 << 10;
 
 /// The walk's inputs.
-pub(super) struct Walk<'a> {
+pub(super) struct IndexWalk<'a> {
     pub work_tree: &'a Path,
     pub index: &'a State,
     pub stat: StatRules,
@@ -40,7 +40,7 @@ pub(super) struct Walk<'a> {
 
 /// The results of a walk, unsorted.
 #[derive(Default)]
-pub(super) struct Found<'a> {
+pub(super) struct WalkResult<'a> {
     /// Index entries, without submodules.
     pub tracked: Vec<(RelPath, &'a Entry, WorkState)>,
     /// Files and links that are not in the index.
@@ -53,7 +53,7 @@ pub(super) struct Found<'a> {
     pub refused: Vec<RelPath>,
 }
 
-impl Found<'_> {
+impl WalkResult<'_> {
     /// Adds the results of another walk.
     pub fn merge(&mut self, other: Self) {
         self.tracked.extend(other.tracked);
@@ -71,14 +71,14 @@ struct Name {
     tracked: bool,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> IndexWalk<'a> {
     /// Walks one path and everything below it, given the index entries at and below it.
     pub fn start(
         &self,
         path: &RelPath,
         here: &'a [Entry],
         below: &'a [Entry],
-    ) -> Result<Found<'a>, Error> {
+    ) -> Result<WalkResult<'a>, Error> {
         let failed = |source| self.failed(path, source);
         let top = rustix::fs::open(
             self.work_tree,
@@ -108,7 +108,7 @@ impl<'a> Walk<'a> {
             }
             Err(error) => return Err(failed(error.into())),
         };
-        let mut found = Found::default();
+        let mut found = WalkResult::default();
         let listed = self.stat(&parent, name, path)?;
         if let Some(entry) = here.first() {
             self.tracked(
@@ -141,7 +141,7 @@ impl<'a> Walk<'a> {
         name: &[u8],
         path: &RelPath,
         entries: &'a [Entry],
-    ) -> Result<Found<'a>, Error> {
+    ) -> Result<WalkResult<'a>, Error> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match rustix::fs::openat(parent, name, flags, rustix::fs::Mode::empty()) {
             Ok(dir) => self.folder(&dir, path, entries),
@@ -157,10 +157,10 @@ impl<'a> Walk<'a> {
         dir: &OwnedFd,
         path: &RelPath,
         entries: &'a [Entry],
-    ) -> Result<Found<'a>, Error> {
+    ) -> Result<WalkResult<'a>, Error> {
         let mut names = self.list(dir, path)?;
         let fine = times::are_fine(dir);
-        let mut found = Found::default();
+        let mut found = WalkResult::default();
         if entries.is_empty() && !path.is_root() && find(&names, b".git").is_some() {
             found.nested.push(path.clone());
             return Ok(found);
@@ -170,7 +170,7 @@ impl<'a> Walk<'a> {
         } else {
             path.as_bytes().len() + 1
         };
-        let mut folders: Vec<Folder<'a>> = Vec::new();
+        let mut folders: Vec<PendingFolder<'a>> = Vec::new();
         let mut rest = entries;
         while let Some(entry) = rest.first() {
             let name = &entry.path_in(self.index.path_backing())[cut..];
@@ -224,9 +224,9 @@ impl<'a> Walk<'a> {
         &self,
         dir: &OwnedFd,
         names: &[Name],
-        folders: Vec<Folder<'a>>,
-    ) -> Result<Found<'a>, Error> {
-        let walk = |(path, place, entries): Folder<'a>| match place {
+        folders: Vec<PendingFolder<'a>>,
+    ) -> Result<WalkResult<'a>, Error> {
+        let walk = |(path, place, entries): PendingFolder<'a>| match place {
             Some(at) if names[at].kind == FileType::Directory => {
                 self.enter(dir, &names[at].bytes, &path, entries)
             }
@@ -236,7 +236,7 @@ impl<'a> Walk<'a> {
             .into_par_iter()
             .map(walk)
             .collect::<Result<Vec<_>, _>>()?;
-        let mut found = Found::default();
+        let mut found = WalkResult::default();
         for part in all {
             found.merge(part);
         }
@@ -244,8 +244,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Records the entries of a missing folder.
-    fn missing(&self, entries: &'a [Entry]) -> Result<Found<'a>, Error> {
-        let mut found = Found::default();
+    fn missing(&self, entries: &'a [Entry]) -> Result<WalkResult<'a>, Error> {
+        let mut found = WalkResult::default();
         for entry in entries {
             let path =
                 RelPath::parse(entry.path_in(self.index.path_backing())).map_err(bad_path)?;
@@ -259,7 +259,7 @@ impl<'a> Walk<'a> {
     /// Records an index entry and its state; `listed` is its stat and whether times are fine there.
     fn tracked(
         &self,
-        found: &mut Found<'a>,
+        found: &mut WalkResult<'a>,
         path: RelPath,
         entry: &'a Entry,
         listed: Option<(rustix::fs::Stat, bool)>,
@@ -353,12 +353,12 @@ impl<'a> Walk<'a> {
 }
 
 /// A folder to walk: its path, its place in the listing, and the entries below it.
-type Folder<'a> = (RelPath, Option<usize>, &'a [Entry]);
+type PendingFolder<'a> = (RelPath, Option<usize>, &'a [Entry]);
 
 /// Classifies a name that is not in the index.
 fn untracked<'a>(
-    found: &mut Found<'a>,
-    folders: &mut Vec<Folder<'a>>,
+    found: &mut WalkResult<'a>,
+    folders: &mut Vec<PendingFolder<'a>>,
     path: &RelPath,
     name: &Name,
     names: &[Name],

@@ -144,7 +144,7 @@ impl Topic {
 /// What a person can answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub enum Choice {
+pub enum AlertOption {
     /// Back to the newest version proven good.
     LastGood,
     /// Back to this version.
@@ -158,7 +158,7 @@ pub enum Choice {
 #[error("{0:?} is no answer: write last-good, hold or a version such as 1.2.0")]
 pub struct NotAChoice(pub String);
 
-impl FromStr for Choice {
+impl FromStr for AlertOption {
     type Err = NotAChoice;
     fn from_str(text: &str) -> Result<Self, NotAChoice> {
         match text {
@@ -174,7 +174,7 @@ impl FromStr for Choice {
     }
 }
 
-impl fmt::Display for Choice {
+impl fmt::Display for AlertOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LastGood => f.write_str("last-good"),
@@ -184,13 +184,13 @@ impl fmt::Display for Choice {
     }
 }
 
-impl From<Choice> for String {
-    fn from(choice: Choice) -> Self {
+impl From<AlertOption> for String {
+    fn from(choice: AlertOption) -> Self {
         choice.to_string()
     }
 }
 
-impl TryFrom<String> for Choice {
+impl TryFrom<String> for AlertOption {
     type Error = NotAChoice;
     fn try_from(text: String) -> Result<Self, NotAChoice> {
         text.parse()
@@ -261,7 +261,7 @@ pub struct Alert {
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum DeliveryState {
     /// To be sent, at once or later.
     Pending,
     /// Sent.
@@ -270,7 +270,7 @@ pub enum Standing {
     Dead,
 }
 
-impl Standing {
+impl DeliveryState {
     /// The word for people.
     pub fn word(self) -> &'static str {
         match self {
@@ -287,7 +287,7 @@ pub struct Delivery {
     /// The channel's name.
     pub channel: String,
     /// Where it stands.
-    pub standing: Standing,
+    pub standing: DeliveryState,
     /// How often it was tried.
     pub attempts: u32,
     /// When it was sent, or tried last.
@@ -304,7 +304,7 @@ pub struct Delivery {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answered {
     /// What.
-    pub choice: Choice,
+    pub choice: AlertOption,
     /// Who.
     pub who: String,
     /// When.
@@ -313,7 +313,7 @@ pub struct Answered {
 
 /// An alert as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct StoredAlert {
     /// The alert.
     pub alert: Alert,
     /// What makes others the same.
@@ -331,14 +331,14 @@ pub struct Kept {
     pub answers: Vec<Answered>,
 }
 
-impl Kept {
+impl StoredAlert {
     /// True while it is to be sent somewhere.
     pub fn is_pending(&self) -> bool {
         self.unaddressed
             || self
                 .deliveries
                 .iter()
-                .any(|delivery| delivery.standing == Standing::Pending)
+                .any(|delivery| delivery.standing == DeliveryState::Pending)
     }
 }
 

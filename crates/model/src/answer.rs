@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Left;
+use super::StateAfterFailure;
 use crate::OpId;
 use base::Failure;
 
@@ -12,7 +12,7 @@ pub const ANSWER_SCHEMA: &str = "snapback.answer/1";
 
 /// What can be done next, as whoever talks to people says it.
 #[derive(Debug, Clone, Serialize)]
-pub struct Next {
+pub struct NextCommand {
     /// Its purpose.
     pub why: String,
     /// The command, one element an argument; empty when the words say it.
@@ -29,7 +29,7 @@ pub struct Problem {
     /// What happened.
     pub message: String,
     /// Next steps.
-    pub hints: Vec<Next>,
+    pub hints: Vec<NextCommand>,
 }
 
 /// The JSON document. Fields are only ever added.
@@ -56,7 +56,7 @@ pub struct Answer {
     /// Warnings for the user.
     pub warnings: Vec<String>,
     /// Suggested next steps.
-    pub next: Vec<Next>,
+    pub next: Vec<NextCommand>,
     /// The state after a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<LeftAnswer>,
@@ -69,11 +69,11 @@ pub struct LeftAnswer {
     pub sentence: String,
     /// The state as data.
     #[serde(flatten)]
-    pub left: Left,
+    pub left: StateAfterFailure,
 }
 
-impl From<Left> for LeftAnswer {
-    fn from(left: Left) -> Self {
+impl From<StateAfterFailure> for LeftAnswer {
+    fn from(left: StateAfterFailure) -> Self {
         Self {
             sentence: left.sentence(),
             left,
@@ -101,7 +101,7 @@ impl Answer {
     }
 
     /// The same with what is so after the failure, and what can be done about it.
-    pub fn with_left(self, left: Left, more: Vec<Next>) -> Self {
+    pub fn with_left(self, left: StateAfterFailure, more: Vec<NextCommand>) -> Self {
         let (changed, op_id) = (left.is_change(), left.op().cloned());
         let mut next = self.next;
         next.extend(more);
@@ -115,7 +115,7 @@ impl Answer {
     }
 
     /// The answer for a failure, with what can be done about it.
-    pub fn failed(command: &str, failure: &Failure, hints: Vec<Next>) -> Self {
+    pub fn failed(command: &str, failure: &Failure, hints: Vec<NextCommand>) -> Self {
         let kind = failure.kind();
         let problem = Problem {
             code: format!("SB{:02}", kind.exit_code()),

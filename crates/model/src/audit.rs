@@ -34,7 +34,7 @@ pub struct Identity {
 
 /// The action that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deed {
+pub struct AuditedAction {
     /// The id of the operation, or of the action when it is not a journalled operation.
     pub id: String,
     /// The kind: `rollback`, `create-snapshot`, `mark bad`, `store put`, …
@@ -105,7 +105,7 @@ pub struct Origin {
 /// The outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum End {
+pub enum AuditEnd {
     /// It was completed.
     Done,
     /// It failed before anything was changed, or reports itself what it left behind.
@@ -118,7 +118,7 @@ pub enum End {
     Interrupted,
 }
 
-impl End {
+impl AuditEnd {
     /// Returns the word for display.
     pub fn word(self) -> &'static str {
         match self {
@@ -133,46 +133,46 @@ impl End {
 
 /// The outcome and the kind of failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ended {
+pub struct AuditResult {
     /// The outcome.
-    pub end: End,
+    pub end: AuditEnd,
     /// The kind of the failure: `bad`, `missing`, `cancelled`, …
     pub error: Option<String>,
 }
 
-impl From<End> for Ended {
-    fn from(end: End) -> Self {
+impl From<AuditEnd> for AuditResult {
+    fn from(end: AuditEnd) -> Self {
         Self { end, error: None }
     }
 }
 
 /// The contents of a line, apart from its place in the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Said {
+pub struct AuditStatement {
     /// Time when it ended; for interrupted actions, when it began.
     pub at: Timestamp,
     /// The identity of whoever acted.
     pub who: Identity,
     /// The action.
-    pub what: Deed,
+    pub what: AuditedAction,
     /// The reason that was given.
     pub why: String,
     /// The place.
     pub from: Origin,
     /// The outcome.
-    pub result: Ended,
+    pub result: AuditResult,
 }
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct AuditEntry {
     /// [`AUDIT_SCHEMA`].
     pub schema: String,
     /// Its number, starting at 1.
     pub seq: u64,
     /// Its contents.
     #[serde(flatten)]
-    pub said: Said,
+    pub said: AuditStatement,
     /// The digest of the whole previous line; `None` for the first.
     pub prev: Option<Digest>,
     /// The digest of this line without this field.
@@ -222,7 +222,7 @@ impl Anchor {
 
 /// A defect of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct AuditFinding {
     /// The line number, counted from the beginning of the log; `None` when the line is gone.
     pub line: Option<u64>,
     /// The defect in words.
@@ -243,7 +243,7 @@ pub struct AuditCheck {
     /// The last line, as a tag created now would name it.
     pub head: Option<Anchor>,
     /// The defects; empty for an intact log.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<AuditFinding>,
     /// Notes for the user that prove nothing.
     pub notes: Vec<String>,
 }

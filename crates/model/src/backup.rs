@@ -8,7 +8,7 @@ use base::RelPath;
 
 /// A path that was skipped or failed, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Trouble {
+pub struct PathTrouble {
     /// The path, below the folder.
     pub path: RelPath,
     /// The reason.
@@ -56,9 +56,9 @@ pub struct PutReport {
     /// Number of bytes that the store grew by.
     pub grown: u64,
     /// Paths that are not a file, link or folder.
-    pub skipped: Vec<Trouble>,
+    pub skipped: Vec<PathTrouble>,
     /// Paths that could not be read.
-    pub failed: Vec<Trouble>,
+    pub failed: Vec<PathTrouble>,
     /// Duration in milliseconds.
     pub duration_ms: u64,
 }
@@ -94,7 +94,7 @@ pub struct RestoreReport {
     /// Number of failed paths whose stored bytes are damaged or missing.
     pub damaged: u64,
     /// Paths that could not be restored and are unchanged.
-    pub failed: Vec<Trouble>,
+    pub failed: Vec<PathTrouble>,
     /// Duration in milliseconds.
     pub duration_ms: u64,
 }

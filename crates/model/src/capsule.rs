@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Version, report::Moment};
+use super::{Version, report::StepTime};
 use crate::{GitId, TagName, TaskId, as_written::AsWritten, file_record::FileRecord};
 use base::{Digest, RelPath};
 
@@ -24,7 +24,7 @@ pub const MANIFEST: &str = "manifest.yaml";
 
 /// The list of a capsule's contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
+pub struct CapsuleListing {
     /// The task.
     pub task: TaskId,
     /// The version.
@@ -112,7 +112,7 @@ pub struct CapsuleReport {
     /// Time when restoring began.
     pub began_at: Option<Timestamp>,
     /// The steps that were taken.
-    pub timeline: Vec<Moment>,
+    pub timeline: Vec<StepTime>,
     /// The target folder of the restore.
     pub into: Option<String>,
     /// The facts that were proved, one per line.
@@ -125,7 +125,7 @@ pub struct CapsuleReport {
 
 impl CapsuleReport {
     /// Creates a report about a capsule with this list.
-    pub fn of(listing: &Listing, capsule: String, unpack: &'static str) -> Self {
+    pub fn of(listing: &CapsuleListing, capsule: String, unpack: &'static str) -> Self {
         Self {
             capsule,
             size: 0,
@@ -202,10 +202,10 @@ pub fn leads_out(path: &RelPath, target: &[u8]) -> bool {
     false
 }
 
-impl Listing {
+impl CapsuleListing {
     /// Reads and checks untrusted bytes; the error names the broken rule.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let listing: wire::Listing = serde_json::from_slice(bytes)
+        let listing: wire::CapsuleListingText = serde_json::from_slice(bytes)
             .map_err(|error| format!("its list cannot be read: {error}"))?;
         listing.checked()
     }
@@ -238,9 +238,9 @@ impl Listing {
     }
 }
 
-impl Serialize for Listing {
+impl Serialize for CapsuleListing {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        wire::Listing::of(self).serialize(serializer)
+        wire::CapsuleListingText::of(self).serialize(serializer)
     }
 }
 

@@ -16,7 +16,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// A rollback that awaits confirmation; written before it begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pending {
+pub struct AwaitingConfirmation {
     /// [`CONFIRM_SCHEMA`].
     pub schema: String,
     /// The task.
@@ -53,7 +53,7 @@ pub struct FailedTry {
     pub called: bool,
 }
 
-impl Pending {
+impl AwaitingConfirmation {
     /// Returns the time allowed for confirming it.
     pub fn within(&self) -> Duration {
         Duration::from_millis(self.within_ms)

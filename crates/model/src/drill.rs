@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Status, Verification, Version, overview::Proof, verdict::Meant};
+use super::{Status, Verification, Version, overview::DrillProof, verdict::Meant};
 use crate::TaskId;
 use base::RelPath;
 
@@ -24,7 +24,7 @@ pub struct Touched {
 
 /// A phase of a recovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Phase {
+pub struct DrillPhase {
     /// `read`, `restore`, `environment`, `verify` or `smoke`.
     pub name: String,
     /// Duration in milliseconds.
@@ -70,7 +70,7 @@ pub struct DrillReport {
     /// Time from the beginning to the end of the smoke test, in milliseconds.
     pub recovery_ms: u64,
     /// Its phases, in order.
-    pub phases: Vec<Phase>,
+    pub phases: Vec<DrillPhase>,
     /// Number of files that were restored.
     pub files: usize,
     /// Number of their bytes.
@@ -91,8 +91,8 @@ pub struct DrillReport {
 
 impl DrillReport {
     /// Returns what the report proves.
-    pub fn proof(&self) -> Proof {
-        Proof {
+    pub fn proof(&self) -> DrillProof {
+        DrillProof {
             at: self.at,
             passed: self.passed,
             recovery_ms: self.recovery_ms,

@@ -26,7 +26,7 @@ pub struct RuleSpec {
     /// What it must be to be good; without it, what is not bad is good.
     pub pass: Option<Condition>,
     /// How the samples of the window become one value.
-    pub over: Over,
+    pub over: Aggregate,
     /// Samples older than this do not count.
     pub window: Duration,
     /// Fewer samples decide nothing.
@@ -70,14 +70,14 @@ pub struct Metric {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Condition {
     /// How.
-    pub how: How,
+    pub how: Comparator,
     /// With what.
     pub than: f64,
 }
 
 /// How two numbers are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
+pub enum Comparator {
     /// `>`
     Above,
     /// `>=`
@@ -93,10 +93,10 @@ impl Condition {
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (how, number) = [
-            (">=", How::AtLeast),
-            ("<=", How::AtMost),
-            (">", How::Above),
-            ("<", How::Below),
+            (">=", Comparator::AtLeast),
+            ("<=", Comparator::AtMost),
+            (">", Comparator::Above),
+            ("<", Comparator::Below),
         ]
         .into_iter()
         .find_map(|(sign, how)| Some((how, text.strip_prefix(sign)?)))?;
@@ -107,26 +107,26 @@ impl Condition {
     /// True when a value is so.
     pub fn holds(self, value: f64) -> bool {
         match self.how {
-            How::Above => value > self.than,
-            How::AtLeast => value >= self.than,
-            How::Below => value < self.than,
-            How::AtMost => value <= self.than,
+            Comparator::Above => value > self.than,
+            Comparator::AtLeast => value >= self.than,
+            Comparator::Below => value < self.than,
+            Comparator::AtMost => value <= self.than,
         }
     }
 
     /// True when larger values are the worse ones.
     pub fn is_upward(self) -> bool {
-        matches!(self.how, How::Above | How::AtLeast)
+        matches!(self.how, Comparator::Above | Comparator::AtLeast)
     }
 }
 
 impl std::fmt::Display for Condition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let sign = match self.how {
-            How::Above => ">",
-            How::AtLeast => ">=",
-            How::Below => "<",
-            How::AtMost => "<=",
+            Comparator::Above => ">",
+            Comparator::AtLeast => ">=",
+            Comparator::Below => "<",
+            Comparator::AtMost => "<=",
         };
         write!(f, "{sign} {}", self.than)
     }
@@ -136,7 +136,7 @@ impl std::fmt::Display for Condition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-pub enum Over {
+pub enum Aggregate {
     /// Their mean; of zeros and ones, the share of ones.
     Mean,
     /// Their sum.
@@ -155,7 +155,7 @@ pub enum Over {
 
 /// A judgement, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Judgement {
+pub struct RuleJudgement {
     /// What it says.
     pub outcome: Status,
     /// The value that was judged.
@@ -202,7 +202,7 @@ pub struct RuleState {
     /// When it was judged last.
     pub judged: Option<Moment>,
     /// What was said then.
-    pub last: Option<Judgement>,
+    pub last: Option<RuleJudgement>,
     /// How far its file was read.
     pub cursor: Option<Cursor>,
 }
@@ -257,7 +257,7 @@ pub struct Watching {
 
 /// What the version before was like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Before {
+pub struct Baseline {
     /// Which.
     pub version: Version,
     /// The last value of each rule.
@@ -286,7 +286,7 @@ pub struct GuardState {
     /// Set after a rollback.
     pub watching: Option<Watching>,
     /// The version before.
-    pub before: Option<Before>,
+    pub before: Option<Baseline>,
 }
 
 impl GuardState {
@@ -335,7 +335,7 @@ pub struct RuleLine {
     /// The version.
     pub version: Option<Version>,
     /// What is said of it.
-    pub judgement: Judgement,
+    pub judgement: RuleJudgement,
     /// What is done about it.
     pub decision: Decision,
 }
@@ -369,7 +369,7 @@ pub struct Backtest {
     /// How often each way: pass, inconclusive, fail.
     pub outcomes: [usize; 3],
     /// When it would have fired, and why.
-    pub fired: Vec<(Timestamp, Judgement)>,
+    pub fired: Vec<(Timestamp, RuleJudgement)>,
     /// When it would have failed but waited: how often.
     pub waited: usize,
     /// When it would have frozen the task, and why.

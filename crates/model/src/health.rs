@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{LeftOut, Version, overview::WayBack};
+use super::{IgnoredFiles, Version, overview::WayBack};
 use crate::TaskId;
 use base::Hint;
 
@@ -11,7 +11,7 @@ use base::Hint;
 /// anything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Level {
+pub enum HealthLevel {
     /// Fine.
     #[default]
     Ok,
@@ -23,7 +23,7 @@ pub enum Level {
     Critical,
 }
 
-impl Level {
+impl HealthLevel {
     /// Returns the state of the Nagios plugin interface: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
     pub fn nagios(self) -> i32 {
         match self {
@@ -48,22 +48,22 @@ impl Level {
 /// One thing that is not as it should be. What can be done about it is a hint, until whoever talks
 /// to people puts it into words.
 #[derive(Debug, Clone, Serialize)]
-pub struct Finding<F = Hint> {
+pub struct HealthFinding<F = Hint> {
     /// Stable word for what was looked at: `state`, `operation`, `registry`, `standing`, `objects`,
     /// `way_back`, `unverified`, `drift`, `left_out`, `signing`, `store`, `disk`, `inodes`.
     pub check: &'static str,
     /// Its severity.
-    pub level: Level,
+    pub level: HealthLevel,
     /// Description of what was found.
     pub seen: String,
     /// What can be done.
     pub fix: Option<F>,
 }
 
-impl Finding {
+impl HealthFinding {
     /// The same with what can be done in words.
-    fn said<F>(self, say: &impl Fn(Hint) -> F) -> Finding<F> {
-        Finding {
+    fn said<F>(self, say: &impl Fn(Hint) -> F) -> HealthFinding<F> {
+        HealthFinding {
             check: self.check,
             level: self.level,
             seen: self.seen,
@@ -80,7 +80,7 @@ pub struct TaskHealth<F = Hint> {
     /// Its display name.
     pub title: Option<String>,
     /// The worst level of its findings.
-    pub level: Level,
+    pub level: HealthLevel,
     /// The active version.
     pub active: Option<Version>,
     /// True when the active version is proven or marked good.
@@ -94,9 +94,9 @@ pub struct TaskHealth<F = Hint> {
     /// The version that a rollback would choose by default.
     pub way_back: WayBack,
     /// Ignored files that no release keeps.
-    pub left_out: LeftOut,
+    pub left_out: IgnoredFiles,
     /// What is wrong, worst first.
-    pub findings: Vec<Finding<F>>,
+    pub findings: Vec<HealthFinding<F>>,
 }
 
 impl TaskHealth {
@@ -119,7 +119,7 @@ impl TaskHealth {
 }
 
 /// Findings with what can be done in words.
-fn said<F>(findings: Vec<Finding>, say: &impl Fn(Hint) -> F) -> Vec<Finding<F>> {
+fn said<F>(findings: Vec<HealthFinding>, say: &impl Fn(Hint) -> F) -> Vec<HealthFinding<F>> {
     findings
         .into_iter()
         .map(|finding| finding.said(say))
@@ -128,7 +128,7 @@ fn said<F>(findings: Vec<Finding>, say: &impl Fn(Hint) -> F) -> Vec<Finding<F>> 
 
 /// The space on a disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Disk {
+pub struct DiskHealth {
     /// Total number of bytes.
     pub bytes: u64,
     /// Number of bytes that this user can still write.
@@ -145,17 +145,17 @@ pub struct Health<F = Hint> {
     /// When it was looked at.
     pub at: Timestamp,
     /// The worst level of all findings.
-    pub level: Level,
+    pub level: HealthLevel,
     /// True when every byte was read.
     pub deep: bool,
     /// What is wrong with the repository as a whole, worst first.
-    pub repository: Vec<Finding<F>>,
+    pub repository: Vec<HealthFinding<F>>,
     /// The tasks, worst first.
     pub tasks: Vec<TaskHealth<F>>,
     /// True when an operation did not finish.
     pub unfinished: bool,
     /// The disk of the state folder, if available.
-    pub disk: Option<Disk>,
+    pub disk: Option<DiskHealth>,
     /// Number of bytes in the store, if it can be read.
     pub stored: Option<u64>,
     /// Duration of the check, in milliseconds.
@@ -182,12 +182,12 @@ impl Health {
 
 impl<F> Health<F> {
     /// How many tasks have a level.
-    pub fn count(&self, level: Level) -> usize {
+    pub fn count(&self, level: HealthLevel) -> usize {
         self.tasks.iter().filter(|task| task.level == level).count()
     }
 
     /// Every finding with its task, worst first; those of the repository before those of tasks.
-    pub fn findings(&self) -> Vec<(Option<&TaskId>, &Finding<F>)> {
+    pub fn findings(&self) -> Vec<(Option<&TaskId>, &HealthFinding<F>)> {
         let own = self.repository.iter().map(|finding| (None, finding));
         let of_tasks = self.tasks.iter().flat_map(|task| {
             task.findings

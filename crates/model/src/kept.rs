@@ -20,7 +20,7 @@ pub enum Fate {
 
 /// One file, as recorded next to the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct SavedEdit {
     /// The root that it is below.
     #[serde(default, skip_serializing_if = "RootName::is_work_tree")]
     pub root: RootName,
@@ -40,7 +40,7 @@ pub struct Kept {
     pub link: bool,
 }
 
-impl Kept {
+impl SavedEdit {
     /// Describes what happened to it.
     pub fn words(&self) -> String {
         let path = &self.path;
@@ -61,7 +61,7 @@ impl Kept {
 /// The reason why a file can be restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Why {
+pub enum SaveReason {
     /// It was edited by others during the operation.
     Aside,
     /// A foreign file is in its place; this is the file from before the operation.
@@ -72,7 +72,7 @@ pub enum Why {
     Deleted,
 }
 
-impl Why {
+impl SaveReason {
     /// Returns the reason in words.
     pub fn word(self) -> &'static str {
         match self {
@@ -90,7 +90,7 @@ pub struct KeptFile {
     /// Its path.
     pub path: RelPath,
     /// Why it can be restored.
-    pub why: Why,
+    pub why: SaveReason,
     /// The file and the location of its bytes.
     #[serde(serialize_with = "wire::serialize")]
     pub state: FileRecord,

@@ -49,7 +49,7 @@ pub struct LeftOperation {
 
 /// The state after a failed change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Left {
+pub struct StateAfterFailure {
     /// The operations that had begun, oldest first.
     pub operations: Vec<LeftOperation>,
     /// Changed places that no journal mentions.
@@ -58,7 +58,7 @@ pub struct Left {
     pub unseen: Vec<String>,
 }
 
-impl Left {
+impl StateAfterFailure {
     /// True when something was changed, or when that cannot be determined.
     pub fn is_change(&self) -> bool {
         let untouched = |left: &LeftOperation| matches!(left.stand, Stand::PutBack | Stand::Open);
@@ -178,10 +178,10 @@ mod tests {
         }
     }
 
-    fn of(operations: Vec<LeftOperation>) -> Left {
-        Left {
+    fn of(operations: Vec<LeftOperation>) -> StateAfterFailure {
+        StateAfterFailure {
             operations,
-            ..Left::default()
+            ..StateAfterFailure::default()
         }
     }
 
@@ -194,7 +194,7 @@ mod tests {
             ..left(Stand::Unfinished)
         };
         let all = [
-            (Left::default(), false, "nothing was changed"),
+            (StateAfterFailure::default(), false, "nothing was changed"),
             (
                 of(vec![left(Stand::PutBack)]),
                 false,
@@ -221,9 +221,9 @@ mod tests {
                 "operation 9f3c21aa is not finished; done: files; begun: publish",
             ),
             (
-                Left {
+                StateAfterFailure {
                     changed: vec!["a".into()],
-                    ..Left::default()
+                    ..StateAfterFailure::default()
                 },
                 true,
                 "changed before it failed: a",
@@ -237,9 +237,9 @@ mod tests {
             [Advice::FinishOperation.because("finish it")],
             "others have seen it: it goes forward only"
         );
-        let many = Left {
+        let many = StateAfterFailure {
             changed: (0..7).map(|n| n.to_string()).collect(),
-            ..Left::default()
+            ..StateAfterFailure::default()
         };
         assert_eq!(
             many.sentence(),

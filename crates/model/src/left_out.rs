@@ -9,7 +9,7 @@ const NAMED: usize = 5;
 
 /// Ignored files of a task that no release keeps.
 #[derive(Debug, Clone, Default, Eq, Serialize)]
-pub struct LeftOut {
+pub struct IgnoredFiles {
     /// Number of files.
     pub files: usize,
     /// Number of their bytes.
@@ -20,13 +20,13 @@ pub struct LeftOut {
 
 /// Always equal, because omitted files are not part of a plan: a plan stays the same while such a
 /// file grows.
-impl PartialEq for LeftOut {
+impl PartialEq for IgnoredFiles {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl LeftOut {
+impl IgnoredFiles {
     /// Creates a summary of files with their sizes.
     pub fn of(mut files: Vec<(RelPath, u64)>) -> Self {
         files.sort_unstable_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));

@@ -20,7 +20,7 @@ mod subject;
 mod wire;
 mod wire_2;
 
-pub use file::{ManifestFile, Role};
+pub use file::{FileRole, ManifestFile};
 pub use subject::{NotAName, NotASessionId, SessionId, Subject, SubjectName, TaskVersion};
 
 /// Format for releases.
@@ -96,7 +96,7 @@ impl Manifest {
         if bytes.starts_with(BEGIN_2) {
             return Err(Error::NotOfARelease);
         }
-        yaml::parse::<wire::Manifest>(bytes, yaml::Limits::machine())?.checked()
+        yaml::parse::<wire::ManifestText>(bytes, yaml::YamlLimits::machine())?.checked()
     }
 
     /// Reads the dependencies as [`Manifest::parse`] would; `None` when the manifest does not know
@@ -159,7 +159,8 @@ impl AnyManifest {
     /// Reads and checks an untrusted manifest of any subject.
     pub fn parse_any(bytes: &[u8]) -> Result<Self, Error> {
         if bytes.starts_with(BEGIN_2) {
-            return yaml::parse::<wire_2::Manifest>(bytes, yaml::Limits::machine())?.checked();
+            return yaml::parse::<wire_2::ManifestText2>(bytes, yaml::YamlLimits::machine())?
+                .checked();
         }
         Ok(Manifest::parse(bytes)?.of(Subject::TaskVersion))
     }
@@ -172,14 +173,14 @@ impl AnyManifest {
                 let release = self.clone().of(|_| version.clone());
                 Ok(release.render())
             }
-            _ => Ok(yaml::render(&wire_2::Manifest::of(self)?)),
+            _ => Ok(yaml::render(&wire_2::ManifestText2::of(self)?)),
         }
     }
 }
 
 impl Serialize for Manifest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        wire::Manifest::of(self).serialize(serializer)
+        wire::ManifestText::of(self).serialize(serializer)
     }
 }
 

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    LeftOut, Manifest, Version, dependencies::PackageChange, operation::OpKind, plan::FileLine,
-    report::Outcome, verdict::Standing,
+    IgnoredFiles, Manifest, Version, dependencies::PackageChange, operation::OpKind,
+    plan::FileLine, report::Outcome, verdict::VersionState,
 };
 use crate::{GitId, OpId, TaskId};
 use base::{Hint, RelPath};
@@ -26,7 +26,7 @@ pub struct TaskLine {
     /// Number of releases.
     pub releases: usize,
     /// The standing of the active version.
-    pub standing: Standing,
+    pub standing: VersionState,
     /// Who gave the verdicts, when they come from other clones only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub said_by: Option<String>,
@@ -36,7 +36,7 @@ pub struct TaskLine {
     #[serde(skip_serializing_if = "is_none")]
     pub unread: usize,
     /// The location of the release of the active version.
-    pub released: Released,
+    pub released: ReleasePlace,
     /// A sentence about a problem, else empty: "config says 1.3.0, registry 1.2.0".
     pub trouble: String,
     /// Versions whose tag was moved, so that it no longer points to the release.
@@ -47,13 +47,13 @@ pub struct TaskLine {
     /// The version that a rollback would choose by default.
     pub way_back: WayBack,
     /// Ignored files that no release keeps.
-    pub left_out: LeftOut,
+    pub left_out: IgnoredFiles,
 }
 
 /// The location of the release of an active version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Released {
+pub enum ReleasePlace {
     /// In this repository.
     #[default]
     Here,
@@ -63,7 +63,7 @@ pub enum Released {
     Never,
 }
 
-impl Released {
+impl ReleasePlace {
     /// Returns the problem with that, if any.
     pub fn trouble(self, active: &Version) -> Option<String> {
         match self {
@@ -83,7 +83,7 @@ impl TaskLine {
             .active
             .as_ref()
             .and_then(|active| self.released.trouble(active));
-        self.released == Released::Never && lack.is_some_and(|lack| lack == self.trouble)
+        self.released == ReleasePlace::Never && lack.is_some_and(|lack| lack == self.trouble)
     }
 }
 
@@ -93,7 +93,7 @@ pub struct WayBack {
     /// The version; `None` when there is none.
     pub version: Option<Version>,
     /// The newest drill of that version, if any.
-    pub proof: Option<Proof>,
+    pub proof: Option<DrillProof>,
     /// Why there is no version, unless it is only that none is proven good.
     pub why: Option<String>,
     /// True when no version is older than the active one.
@@ -113,7 +113,7 @@ impl WayBack {
 
 /// The result of a drill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Proof {
+pub struct DrillProof {
     /// Time of the drill.
     pub at: Timestamp,
     /// False when it failed.
@@ -142,7 +142,7 @@ pub struct ReleaseLine {
     /// The reason: first line of the tag's message, or of the commit's.
     pub message: String,
     /// Its standing.
-    pub standing: Standing,
+    pub standing: VersionState,
     /// Who gave the verdicts, when they come from other clones only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub said_by: Option<String>,
@@ -209,7 +209,7 @@ pub enum HistoryLine {
 
 /// The differences between two versions of a task.
 #[derive(Debug, Clone, Serialize)]
-pub struct Difference {
+pub struct VersionDifference {
     /// The task.
     pub task: TaskId,
     /// The first version; `None` = the work tree.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    LeftOut, Version, dependencies::PackageChange, drill::Touched, operation::OpKind,
+    IgnoredFiles, Version, dependencies::PackageChange, drill::Touched, operation::OpKind,
     trust::CommandState,
 };
 use crate::TaskId;
@@ -81,7 +81,7 @@ pub struct Plan {
     /// Protected files, which stay as they are.
     pub protected: Vec<RelPath>,
     /// Ignored files that no release keeps.
-    pub left_out: LeftOut,
+    pub left_out: IgnoredFiles,
     /// Files that other tasks also use and that differ from what the version expects.
     pub drift: Vec<String>,
     /// Files that this changes and that other tasks also use.
@@ -119,7 +119,7 @@ impl Plan {
             unchanged: 0,
             untracked: Vec::new(),
             protected: Vec::new(),
-            left_out: LeftOut::default(),
+            left_out: IgnoredFiles::default(),
             drift: Vec::new(),
             radius: Vec::new(),
             doors: Vec::new(),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Plan, Report, answer::Next};
+use super::{Plan, Report, answer::NextCommand};
 
 /// Format that is written.
 pub const RECOVERY_SCHEMA: &str = "snapback.recovery/1";
@@ -30,5 +30,5 @@ pub struct Recovery<'a> {
     /// The result: who, why, duration, steps and checks.
     pub report: &'a Report,
     /// Suggested next steps, beginning with how to undo it.
-    pub next: Vec<Next>,
+    pub next: Vec<NextCommand>,
 }

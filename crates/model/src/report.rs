@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Verification, Version, kept::Kept, operation::OpKind};
+use super::{Verification, Version, kept::SavedEdit, operation::OpKind};
 use crate::{GitId, OpId, TaskId};
 use base::Digest;
 
@@ -72,14 +72,14 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Its steps in the order they were done; those of an earlier run are unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub timeline: Vec<Moment>,
+    pub timeline: Vec<StepTime>,
     /// The words of the command that shares it; empty when the destination is unknown. Never
     /// stored, because the settings may differ when the report is read.
     #[serde(skip)]
     pub share: Vec<String>,
     /// Files with foreign edits during the operation, and what happened to them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub kept: Vec<Kept>,
+    pub kept: Vec<SavedEdit>,
     /// True when a release was undone, which only a new release can redo.
     #[serde(skip)]
     pub of_release: bool,
@@ -138,7 +138,7 @@ impl Report {
 
 /// A step of an operation as it was executed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moment {
+pub struct StepTime {
     /// The step, or the work before the first one.
     pub what: String,
     /// Time when it began, in milliseconds since the operation was requested.
@@ -185,7 +185,7 @@ mod tests {
             verification: None,
             exit_code: None,
             notes: vec!["one".into()],
-            timeline: vec![Moment {
+            timeline: vec![StepTime {
                 what: "files".into(),
                 at_ms: 0,
                 took_ms: 1,

@@ -18,7 +18,7 @@ pub enum Request {
     /// A release.
     CreateSnapshot(CreateSnapshot),
     /// A rollback to a release.
-    Rollback(Rollback),
+    Rollback(RollbackRequest),
     /// The inverse of an operation.
     Undo(Undo),
     /// The inverse of an undo.
@@ -104,7 +104,7 @@ pub struct CreateSnapshot {
     clippy::struct_excessive_bools,
     reason = "four independent choices, each a flag of its own"
 )]
-pub struct Rollback {
+pub struct RollbackRequest {
     /// The task.
     pub task: TaskId,
     /// An optimistic lock: must equal the active version.
@@ -136,7 +136,7 @@ pub struct Rollback {
     pub confirm_within: Option<Duration>,
 }
 
-impl Rollback {
+impl RollbackRequest {
     /// Creates a rollback to a version that relies on the settings.
     pub fn plain(task: TaskId, to: Version, message: String) -> Self {
         Self {

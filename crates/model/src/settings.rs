@@ -207,7 +207,7 @@ pub struct TaskSpec {
     /// Starts it after the change.
     pub start: Option<CommandSpec>,
     /// Versions that cannot be gone back from.
-    pub one_way: Vec<Door>,
+    pub one_way: Vec<OneWayVersion>,
     /// Globs of migrations; `None` = they are known by their places and names.
     pub migrations: Option<Vec<String>>,
     /// When the guard puts it back by itself.
@@ -216,7 +216,7 @@ pub struct TaskSpec {
 
 /// A version that no rollback goes below unless it is told to: what it did stays done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Door {
+pub struct OneWayVersion {
     /// The first version on the other side.
     pub version: super::Version,
     /// Why.

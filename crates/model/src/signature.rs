@@ -24,7 +24,7 @@ pub enum Demand {
 
 /// The state of a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum SignatureState {
     /// Made by a trusted key over exactly these bytes.
     Good,
     /// Not made over these bytes, or made for another tag.
@@ -41,7 +41,7 @@ pub enum State {
     Unjudged,
 }
 
-impl State {
+impl SignatureState {
     /// Returns the word for display.
     pub fn word(self) -> &'static str {
         match self {
@@ -58,9 +58,9 @@ impl State {
 
 /// The judgement of a signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judgement {
+pub struct SignatureJudgement {
     /// Its state.
-    pub state: State,
+    pub state: SignatureState,
     /// The signer, according to the key's owner or the list of allowed signers.
     pub signer: Option<String>,
     /// The key's fingerprint or id.
@@ -69,9 +69,9 @@ pub struct Judgement {
     pub why: String,
 }
 
-impl Judgement {
+impl SignatureJudgement {
     /// Creates a judgement without signer and key.
-    pub fn only(state: State, why: impl Into<String>) -> Self {
+    pub fn only(state: SignatureState, why: impl Into<String>) -> Self {
         Self {
             state,
             signer: None,

@@ -19,7 +19,7 @@ use base::{Digest, Hasher, RelPath};
 /// The purpose of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
+pub enum CommandUse {
     /// Stops the task before a change.
     Stop,
     /// Starts the task afterwards.
@@ -36,7 +36,7 @@ pub enum Role {
     Metric,
 }
 
-impl Role {
+impl CommandUse {
     /// Returns the word in plans and lists, at most eight characters.
     pub fn word(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ pub struct ConfiguredCommand {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskId>,
     /// Its purpose.
-    pub role: Role,
+    pub role: CommandUse,
     /// The command line, run by `sh -c`; for other probes and environments, a description.
     pub run: String,
     /// The folder it runs in, below the work tree; empty for its top.
@@ -121,7 +121,7 @@ pub fn digest_of_all(commands: &[ConfiguredCommand]) -> Digest {
 
 /// Returns everything that a task's settings would run or connect to, in the order of the settings.
 pub fn commands_of(task: &TaskSpec, config: &str) -> Vec<ConfiguredCommand> {
-    let make = |role: Role, run: String, timeout: Duration| ConfiguredCommand {
+    let make = |role: CommandUse, run: String, timeout: Duration| ConfiguredCommand {
         task: Some(task.id.clone()),
         role,
         run,
@@ -129,31 +129,34 @@ pub fn commands_of(task: &TaskSpec, config: &str) -> Vec<ConfiguredCommand> {
         timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
         config: config.to_string(),
     };
-    let of = |role: Role, spec: &CommandSpec| make(role, spec.run.clone(), spec.timeout);
-    let mut all: Vec<ConfiguredCommand> =
-        task.stop.iter().map(|spec| of(Role::Stop, spec)).collect();
-    all.extend(task.start.iter().map(|spec| of(Role::Start, spec)));
-    all.extend(task.smoke.iter().map(|spec| of(Role::Smoke, spec)));
+    let of = |role: CommandUse, spec: &CommandSpec| make(role, spec.run.clone(), spec.timeout);
+    let mut all: Vec<ConfiguredCommand> = task
+        .stop
+        .iter()
+        .map(|spec| of(CommandUse::Stop, spec))
+        .collect();
+    all.extend(task.start.iter().map(|spec| of(CommandUse::Start, spec)));
+    all.extend(task.smoke.iter().map(|spec| of(CommandUse::Smoke, spec)));
     all.extend(task.probes.iter().filter_map(|probe| match probe {
-        Probe::Command(spec) => Some(of(Role::Probe, spec)),
+        Probe::Command(spec) => Some(of(CommandUse::Probe, spec)),
         Probe::Port(host, port, limit) => Some(make(
-            Role::Probe,
+            CommandUse::Probe,
             format!("connect to {host}:{port}"),
             *limit,
         )),
-        Probe::Http(url, limit) => Some(make(Role::Probe, format!("GET {url}"), *limit)),
+        Probe::Http(url, limit) => Some(make(CommandUse::Probe, format!("GET {url}"), *limit)),
         Probe::DiskFree(_) => None,
     }));
     all.extend(task.guard.iter().map(|rule| {
         make(
-            Role::Metric,
+            CommandUse::Metric,
             rule.metric.describes.clone(),
             rule.metric.timeout,
         )
     }));
     all.extend(task.venv.iter().map(|venv| {
         let run = format!("build {venv} anew, with the Python that is in it and pip or uv");
-        make(Role::Environment, run, Duration::ZERO)
+        make(CommandUse::Environment, run, Duration::ZERO)
     }));
     all
 }
@@ -168,7 +171,7 @@ pub fn channels_of(alerts: &AlertSettings, config: &str) -> Vec<ConfiguredComman
         .unwrap_or_default();
     let channel = |spec: &ChannelSpec| ConfiguredCommand {
         task: None,
-        role: Role::Alert,
+        role: CommandUse::Alert,
         run: format!("{}{trusting}", spec.describe()),
         dir: RelPath::root(),
         timeout_ms: limit,
@@ -194,7 +197,7 @@ mod tests {
     fn command() -> ConfiguredCommand {
         ConfiguredCommand {
             task: Some("T01".parse().expect("it is an id")),
-            role: Role::Smoke,
+            role: CommandUse::Smoke,
             run: "python smoke.py".into(),
             dir: RelPath::own("tasks/T01"),
             timeout_ms: 1000,
@@ -215,7 +218,7 @@ mod tests {
                 ..command()
             },
             ConfiguredCommand {
-                role: Role::Probe,
+                role: CommandUse::Probe,
                 ..command()
             },
             ConfiguredCommand {

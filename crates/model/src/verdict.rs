@@ -247,7 +247,7 @@ pub fn next_seq<'a>(records: impl IntoIterator<Item = &'a VerdictRecord>) -> u64
     clippy::struct_excessive_bools,
     reason = "independent facts, each with its own records"
 )]
-pub struct Standing {
+pub struct VersionState {
     /// It passed its verification, here or in another clone, and no later failure is unresolved.
     pub proven: bool,
     /// A person marked it good.
@@ -271,7 +271,7 @@ pub struct Standing {
     pub held_by_hand: bool,
 }
 
-impl Standing {
+impl VersionState {
     /// Combines the records of one version, in their order ([`in_order`]).
     pub fn of(records: &[VerdictRecord]) -> Self {
         let mut standing = Self::default();

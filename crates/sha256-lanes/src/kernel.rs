@@ -21,7 +21,7 @@ use std::arch::x86_64::{
     _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 
-use super::{Block, State};
+use super::{HashBlock, HashState};
 
 /// The round constants (FIPS 180-4, 4.2.2).
 #[rustfmt::skip]
@@ -51,7 +51,7 @@ impl Pair {
     }
 
     /// Compresses as many blocks of each message as the shortest has.
-    pub(super) fn compress(self, states: &mut [State; 2], blocks: &[&[Block]; 2]) {
+    pub(super) fn compress(self, states: &mut [HashState; 2], blocks: &[&[HashBlock]; 2]) {
         // SAFETY: only `detect` makes a `Pair`, after it has seen all features that the function
         // needs.
         unsafe { two(states, blocks) }
@@ -70,7 +70,7 @@ impl Sixteen {
     }
 
     /// Compresses as many blocks of each message as the shortest has.
-    pub(super) fn compress(self, states: &mut [State; 16], blocks: &[&[Block]; 16]) {
+    pub(super) fn compress(self, states: &mut [HashState; 16], blocks: &[&[HashBlock]; 16]) {
         // SAFETY: only `detect` makes a `Sixteen`, after it has seen all features that the function
         // needs.
         unsafe { sixteen(states, blocks) }
@@ -84,10 +84,10 @@ impl Sixteen {
     pub(super) fn compress_along(
         self,
         _sha: Pair,
-        states: &mut [State; 16],
-        blocks: &[&[Block]; 16],
-        one: &mut State,
-        along: &[[Block; 16]],
+        states: &mut [HashState; 16],
+        blocks: &[&[HashBlock]; 16],
+        one: &mut HashState,
+        along: &[[HashBlock; 16]],
     ) -> usize {
         // SAFETY: only `detect` makes a `Sixteen` and a `Pair`; together they have seen all
         // features.
@@ -98,7 +98,7 @@ impl Sixteen {
 /// Arranges the state as the SHA instructions need it: words a, b, e, f and c, d, g, h.
 #[inline]
 #[target_feature(enable = "sha,sse4.1,ssse3")]
-fn load_state(state: &State) -> [__m128i; 2] {
+fn load_state(state: &HashState) -> [__m128i; 2] {
     let word = state.map(u32::cast_signed);
     [
         _mm_set_epi32(word[0], word[1], word[4], word[5]),
@@ -108,7 +108,7 @@ fn load_state(state: &State) -> [__m128i; 2] {
 
 #[inline]
 #[target_feature(enable = "sha,sse4.1,ssse3")]
-fn store_state([abef, cdgh]: [__m128i; 2], state: &mut State) {
+fn store_state([abef, cdgh]: [__m128i; 2], state: &mut HashState) {
     let words = [
         [
             _mm_extract_epi32::<3>(abef),
@@ -138,7 +138,7 @@ fn swap_order() -> __m128i {
 /// Compresses one block of each of `N` messages with the SHA instructions.
 #[inline]
 #[target_feature(enable = "sha,sse4.1,ssse3")]
-fn block<const N: usize>(states: &mut [[__m128i; 2]; N], blocks: [&Block; N]) {
+fn block<const N: usize>(states: &mut [[__m128i; 2]; N], blocks: [&HashBlock; N]) {
     let before = *states;
     let swap = swap_order();
     let mut words = [[swap; 4]; N];
@@ -178,7 +178,7 @@ fn block<const N: usize>(states: &mut [[__m128i; 2]; N], blocks: [&Block; N]) {
 }
 
 #[target_feature(enable = "sha,sse4.1,ssse3")]
-fn two(states: &mut [State; 2], [left, right]: &[&[Block]; 2]) {
+fn two(states: &mut [HashState; 2], [left, right]: &[&[HashBlock]; 2]) {
     let mut inner = [load_state(&states[0]), load_state(&states[1])];
     for (left, right) in left.iter().zip(*right) {
         block(&mut inner, [left, right]);
@@ -237,11 +237,11 @@ fn transpose(mut rows: [__m512i; 16]) -> [__m512i; 16] {
 /// Loads the sixteen words of one block of every lane.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn load_words(lanes: &[&[Block]; 16], nth: usize) -> [__m512i; 16] {
+fn load_words(lanes: &[&[HashBlock]; 16], nth: usize) -> [__m512i; 16] {
     let swap = _mm512_broadcast_i32x4(swap_order());
     let mut rows = [swap; 16];
     for (row, lane) in rows.iter_mut().zip(lanes) {
-        let block: &Block = &lane[nth];
+        let block: &HashBlock = &lane[nth];
         // SAFETY: `block` is a reference to the 64 bytes that are read; the load needs no
         // alignment.
         *row = _mm512_shuffle_epi8(unsafe { _mm512_loadu_si512(block.as_ptr().cast()) }, swap);
@@ -252,7 +252,7 @@ fn load_words(lanes: &[&[Block]; 16], nth: usize) -> [__m512i; 16] {
 /// Loads the states of sixteen lanes as eight rows, one per word.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn load_states(states: &[State; 16]) -> [__m512i; 8] {
+fn load_states(states: &[HashState; 16]) -> [__m512i; 8] {
     std::array::from_fn(|word| {
         let row: [u32; 16] = std::array::from_fn(|lane| states[lane][word]);
         // SAFETY: `row` has the 64 bytes that are read; the load needs no alignment.
@@ -262,7 +262,7 @@ fn load_states(states: &[State; 16]) -> [__m512i; 8] {
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn store_states(rows: &[__m512i; 8], states: &mut [State; 16]) {
+fn store_states(rows: &[__m512i; 8], states: &mut [HashState; 16]) {
     for (word, row) in rows.iter().enumerate() {
         let mut words = [0_u32; 16];
         // SAFETY: `words` has the 64 bytes that are written; the store needs no alignment.
@@ -308,7 +308,7 @@ const CHOOSE: i32 = 0xca;
 const MAJORITY: i32 = 0xe8;
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn sixteen(states: &mut [State; 16], lanes: &[&[Block]; 16]) {
+fn sixteen(states: &mut [HashState; 16], lanes: &[&[HashBlock]; 16]) {
     let mut rows = load_states(states);
     let count = lanes.iter().map(|lane| lane.len()).min().unwrap_or(0);
     for nth in 0..count {
@@ -327,10 +327,10 @@ fn sixteen(states: &mut [State; 16], lanes: &[&[Block]; 16]) {
 
 #[target_feature(enable = "avx512f,avx512bw,sha,sse4.1,ssse3")]
 fn sixteen_along(
-    states: &mut [State; 16],
-    lanes: &[&[Block]; 16],
-    one: &mut State,
-    along: &[[Block; 16]],
+    states: &mut [HashState; 16],
+    lanes: &[&[HashBlock]; 16],
+    one: &mut HashState,
+    along: &[[HashBlock; 16]],
 ) -> usize {
     let mut rows = load_states(states);
     let mut inner = [load_state(one)];

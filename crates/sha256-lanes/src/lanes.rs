@@ -5,14 +5,14 @@
 
 use sha2::block_api::compress256;
 
-use super::{Block, INITIAL, State, WORTH_A_LANE};
+use super::{HashBlock, HashState, INITIAL, WORTH_A_LANE};
 
 /// A message in progress.
 struct Lane<'a> {
     message: usize,
-    state: State,
-    body: &'a [Block],
-    tail: [Block; 2],
+    state: HashState,
+    body: &'a [HashBlock],
+    tail: [HashBlock; 2],
     /// The range in `tail` of the blocks still to come.
     begin: usize,
     end: usize,
@@ -33,7 +33,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Returns the next contiguous blocks; empty when the message is complete.
-    fn next(&self) -> &[Block] {
+    fn next(&self) -> &[HashBlock] {
         if self.body.is_empty() {
             &self.tail[self.begin..self.end]
         } else {
@@ -56,7 +56,7 @@ impl<'a> Lane<'a> {
 
 /// Returns the last blocks of a message of `len` bytes, and their number (FIPS 180-4, 5.1.1);
 /// `rest` are the bytes after the last whole block.
-pub(super) fn padded(rest: &[u8], len: u64) -> ([Block; 2], usize) {
+pub(super) fn padded(rest: &[u8], len: u64) -> ([HashBlock; 2], usize) {
     let mut tail = [[0; 64]; 2];
     tail[0][..rest.len()].copy_from_slice(rest);
     tail[0][rest.len()] = 0x80;
@@ -66,7 +66,7 @@ pub(super) fn padded(rest: &[u8], len: u64) -> ([Block; 2], usize) {
 }
 
 /// Returns the final state of a short message.
-fn at_once(bytes: &[u8]) -> State {
+fn at_once(bytes: &[u8]) -> HashState {
     let mut state = INITIAL;
     let (body, rest) = bytes.as_chunks();
     compress256(&mut state, body);
@@ -76,16 +76,16 @@ fn at_once(bytes: &[u8]) -> State {
 }
 
 /// The messages, waiting, in progress and complete.
-pub(super) struct Work<'a> {
+pub(super) struct LaneQueue<'a> {
     messages: &'a [&'a [u8]],
     /// Messages not begun, the longest last.
     waiting: Vec<usize>,
     /// Messages begun but in no lane.
     begun: Vec<Lane<'a>>,
-    states: Vec<State>,
+    states: Vec<HashState>,
 }
 
-impl<'a> Work<'a> {
+impl<'a> LaneQueue<'a> {
     pub(super) fn new(messages: &'a [&'a [u8]]) -> Self {
         let mut states = vec![INITIAL; messages.len()];
         let mut waiting = Vec::with_capacity(messages.len());
@@ -122,7 +122,7 @@ impl<'a> Work<'a> {
     pub(super) fn run<const N: usize>(
         &mut self,
         least: usize,
-        mut compress: impl FnMut(&mut [State; N], &[&[Block]; N]),
+        mut compress: impl FnMut(&mut [HashState; N], &[&[HashBlock]; N]),
     ) {
         let mut lanes: [Option<Lane<'a>>; N] = [const { None }; N];
         loop {
@@ -141,7 +141,7 @@ impl<'a> Work<'a> {
                 .map(|lane| lane.next().len())
                 .min()
                 .unwrap_or(0);
-            let blocks: [&[Block]; N] = lanes
+            let blocks: [&[HashBlock]; N] = lanes
                 .each_ref()
                 .map(|lane| &lane.as_ref().unwrap_or(first).next()[..count]);
             let mut states = lanes
@@ -162,7 +162,7 @@ impl<'a> Work<'a> {
     }
 
     /// Returns the final states, in the order of the messages; all must be complete.
-    pub(super) fn finish(self) -> Vec<State> {
+    pub(super) fn finish(self) -> Vec<HashState> {
         assert_eq!(self.left(), 0, "every message was compressed to its end");
         self.states
     }

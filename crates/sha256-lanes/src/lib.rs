@@ -13,17 +13,17 @@ mod tests;
 
 use sha2::block_api::compress256;
 
-use self::lanes::{Work, padded};
+use self::lanes::{LaneQueue, padded};
 
 /// A SHA-256 as raw bytes.
-pub type Digest = [u8; 32];
+pub type RawDigest = [u8; 32];
 /// The unit of compression (FIPS 180-4, 5.2.1).
-type Block = [u8; 64];
+type HashBlock = [u8; 64];
 /// The eight words of an unfinished hash.
-type State = [u32; 8];
+type HashState = [u32; 8];
 
 /// The initial words of a hash (FIPS 180-4, 5.3.3).
-const INITIAL: State = [
+const INITIAL: HashState = [
     0x6a09_e667,
     0xbb67_ae85,
     0x3c6e_f372,
@@ -46,12 +46,12 @@ const WORTH_SIXTEEN: usize = 10;
 const LANES: bool = !cfg!(debug_assertions);
 
 /// Returns the digests of messages, in order. Fastest for many of similar length.
-pub fn digests(messages: &[&[u8]]) -> Vec<Digest> {
+pub fn digests(messages: &[&[u8]]) -> Vec<RawDigest> {
     digests_by(messages, LANES)
 }
 
-fn digests_by(messages: &[&[u8]], lanes: bool) -> Vec<Digest> {
-    let mut work = Work::new(messages);
+fn digests_by(messages: &[&[u8]], lanes: bool) -> Vec<RawDigest> {
+    let mut work = LaneQueue::new(messages);
     if lanes {
         in_lanes(&mut work, &mut INITIAL.clone(), &mut [].as_slice());
     }
@@ -63,11 +63,11 @@ fn digests_by(messages: &[&[u8]], lanes: bool) -> Vec<Digest> {
 /// The rest of both is left for `sha2`: a single message, or everything on a processor without
 /// lanes.
 #[cfg(target_arch = "x86_64")]
-fn in_lanes(work: &mut Work<'_>, one: &mut State, along: &mut &[Block]) {
+fn in_lanes(work: &mut LaneQueue<'_>, one: &mut HashState, along: &mut &[HashBlock]) {
     let pair = kernel::Pair::detect();
     if let Some(sixteen) = kernel::Sixteen::detect() {
         let worth = if pair.is_some() { WORTH_SIXTEEN } else { 2 };
-        work.run(worth, |states, blocks: &[&[Block]; 16]| {
+        work.run(worth, |states, blocks: &[&[HashBlock]; 16]| {
             let groups = along.as_chunks().0;
             let count = blocks[0].len().min(groups.len());
             let Some(pair) = pair.filter(|_| count > 0) else {
@@ -88,7 +88,7 @@ fn in_lanes(work: &mut Work<'_>, one: &mut State, along: &mut &[Block]) {
         if along.is_empty() {
             work.run(2, |states, blocks| pair.compress(states, blocks));
         } else {
-            work.run(1, |[state], [blocks]: &[&[Block]; 1]| {
+            work.run(1, |[state], [blocks]: &[&[HashBlock]; 1]| {
                 let count = blocks.len().min(along.len());
                 let mut states = [*state, *one];
                 pair.compress(&mut states, &[&blocks[..count], &along[..count]]);
@@ -102,18 +102,18 @@ fn in_lanes(work: &mut Work<'_>, one: &mut State, along: &mut &[Block]) {
 
 /// No kernel is known to be worthwhile on other processors.
 #[cfg(not(target_arch = "x86_64"))]
-fn in_lanes(_: &mut Work<'_>, _: &mut State, _: &mut &[Block]) {}
+fn in_lanes(_: &mut LaneQueue<'_>, _: &mut HashState, _: &mut &[HashBlock]) {}
 
 /// Compresses the rest, one message at a time.
-fn finish(mut work: Work<'_>) -> Vec<Digest> {
-    work.run(1, |[state], [blocks]: &[&[Block]; 1]| {
+fn finish(mut work: LaneQueue<'_>) -> Vec<RawDigest> {
+    work.run(1, |[state], [blocks]: &[&[HashBlock]; 1]| {
         compress256(state, blocks);
     });
     work.finish().into_iter().map(digest).collect()
 }
 
 /// Converts a final state to the digest.
-fn digest(state: State) -> Digest {
+fn digest(state: HashState) -> RawDigest {
     let mut bytes = [0; 32];
     for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(state) {
         *bytes = word.to_be_bytes();
@@ -123,14 +123,14 @@ fn digest(state: State) -> Digest {
 
 /// An incremental SHA-256 of a stream whose pieces are hashed too: a file and its chunks.
 #[derive(Clone)]
-pub struct Stream {
-    state: State,
+pub struct StreamHasher {
+    state: HashState,
     /// The bytes after the last whole block.
-    rest: Block,
+    rest: HashBlock,
     len: u64,
 }
 
-impl Default for Stream {
+impl Default for StreamHasher {
     fn default() -> Self {
         Self {
             state: INITIAL,
@@ -140,22 +140,22 @@ impl Default for Stream {
     }
 }
 
-impl Stream {
+impl StreamHasher {
     /// Feeds `data` and returns the digests of those of its pieces that end at `ends`.
     ///
     /// The ends ascend and none exceeds the data; bytes after the last end are in no piece. Where
     /// there are lanes for the pieces, they cost little more time than the stream alone.
-    pub fn update(&mut self, data: &[u8], ends: &[usize]) -> Vec<Digest> {
+    pub fn update(&mut self, data: &[u8], ends: &[usize]) -> Vec<RawDigest> {
         self.update_by(data, ends, LANES)
     }
 
-    fn update_by(&mut self, data: &[u8], ends: &[usize], lanes: bool) -> Vec<Digest> {
+    fn update_by(&mut self, data: &[u8], ends: &[usize], lanes: bool) -> Vec<RawDigest> {
         let mut begin = 0;
         let pieces: Vec<&[u8]> = ends
             .iter()
             .map(|end| &data[std::mem::replace(&mut begin, *end)..*end])
             .collect();
-        let mut work = Work::new(&pieces);
+        let mut work = LaneQueue::new(&pieces);
         let data = self.fill(data);
         let (mut blocks, rest) = data.as_chunks();
         if lanes {
@@ -189,7 +189,7 @@ impl Stream {
     }
 
     /// Returns the digest of the stream.
-    pub fn finish(mut self) -> Digest {
+    pub fn finish(mut self) -> RawDigest {
         let (tail, blocks) = padded(&self.rest[..self.waiting()], self.len);
         compress256(&mut self.state, &tail[..blocks]);
         digest(self.state)

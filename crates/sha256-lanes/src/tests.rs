@@ -7,13 +7,13 @@ use proptest::prelude::*;
 use super::*;
 
 /// Returns the digest according to the `sha2` crate.
-fn of(bytes: &[u8]) -> Digest {
+fn of(bytes: &[u8]) -> RawDigest {
     use sha2::Digest as _;
     sha2::Sha256::digest(bytes).into()
 }
 
 /// Formats a digest as hex digits.
-fn hex_of(digest: &Digest) -> String {
+fn hex_of(digest: &RawDigest) -> String {
     digest.iter().fold(String::new(), |mut hex, byte| {
         write!(hex, "{byte:02x}").expect("because a text takes everything");
         hex
@@ -43,13 +43,13 @@ fn places() -> impl Strategy<Value = Vec<(usize, usize)>> {
     prop::collection::vec((0_usize..30_000, len()), 0..60)
 }
 
-fn one_by_one(messages: &[&[u8]]) -> Vec<Digest> {
+fn one_by_one(messages: &[&[u8]]) -> Vec<RawDigest> {
     messages.iter().map(|message| of(message)).collect()
 }
 
 /// Runs lanes without a kernel, which works on every processor.
-fn in_slow_lanes<const N: usize>(work: &mut Work<'_>, least: usize) {
-    work.run(least, |states: &mut [State; N], blocks| {
+fn in_slow_lanes<const N: usize>(work: &mut LaneQueue<'_>, least: usize) {
+    work.run(least, |states: &mut [HashState; N], blocks| {
         assert!(
             blocks
                 .iter()
@@ -74,7 +74,7 @@ proptest! {
     fn lanes_mix_nothing_up(places in places(), least in 1_usize..17) {
         let pool = pool();
         let messages: Vec<&[u8]> = places.iter().map(|(begin, len)| &pool[*begin..][..*len]).collect();
-        let mut work = Work::new(&messages);
+        let mut work = LaneQueue::new(&messages);
         in_slow_lanes::<16>(&mut work, least);
         prop_assert!(work.left() < least);
         in_slow_lanes::<2>(&mut work, 2);
@@ -84,7 +84,7 @@ proptest! {
     #[test]
     fn a_stream_has_its_own_digest_and_those_of_its_pieces(buffers in prop::collection::vec((prop::collection::vec(len(), 0..40), len()), 0..5)) {
         let pool = pool();
-        let (mut stream, mut slow) = (Stream::default(), Stream::default());
+        let (mut stream, mut slow) = (StreamHasher::default(), StreamHasher::default());
         let mut whole = Vec::new();
         for (pieces, rest) in buffers {
             let ends: Vec<usize> = pieces.iter().scan(0, |end, len| { *end += len; Some(*end) }).take_while(|end| *end < 35_000).collect();
@@ -115,7 +115,7 @@ fn the_standards_vectors() {
     // A million letters, as sixteen equal pieces beside their stream, and once more alone.
     let million = vec![b'a'; 1_000_000];
     let ends: Vec<usize> = (1..=16).map(|nth| nth * 62_500).collect();
-    let mut stream = Stream::default();
+    let mut stream = StreamHasher::default();
     assert_eq!(
         stream.update_by(&million, &ends, true),
         [of(&million[..62_500]); 16]
@@ -139,11 +139,14 @@ mod kernels {
         *,
     };
 
-    fn states<const N: usize>() -> impl Strategy<Value = [State; N]> {
+    fn states<const N: usize>() -> impl Strategy<Value = [HashState; N]> {
         any::<[[u32; 8]; N]>()
     }
 
-    fn reference<const N: usize>(mut states: [State; N], blocks: &[&[Block]; N]) -> [State; N] {
+    fn reference<const N: usize>(
+        mut states: [HashState; N],
+        blocks: &[&[HashBlock]; N],
+    ) -> [HashState; N] {
         let count = blocks.iter().map(|lane| lane.len()).min().unwrap_or(0);
         for (state, blocks) in states.iter_mut().zip(blocks) {
             compress256(state, &blocks[..count]);
@@ -155,7 +158,7 @@ mod kernels {
         #[test]
         fn two_at_once(before in states::<2>(), counts in any::<[u8; 2]>()) {
             let pool = pool();
-            let blocks: [&[Block]; 2] = std::array::from_fn(|lane| &pool[lane * 77..].as_chunks().0[..usize::from(counts[lane]) % 9]);
+            let blocks: [&[HashBlock]; 2] = std::array::from_fn(|lane| &pool[lane * 77..].as_chunks().0[..usize::from(counts[lane]) % 9]);
             if let Some(pair) = Pair::detect() {
                 let mut after = before;
                 pair.compress(&mut after, &blocks);
@@ -164,9 +167,9 @@ mod kernels {
         }
 
         #[test]
-        fn sixteen_at_once_and_one_along(before in states::<16>(), one in any::<State>(), counts in any::<[u8; 16]>(), more in 0_usize..3) {
+        fn sixteen_at_once_and_one_along(before in states::<16>(), one in any::<HashState>(), counts in any::<[u8; 16]>(), more in 0_usize..3) {
             let pool = pool();
-            let blocks: [&[Block]; 16] =
+            let blocks: [&[HashBlock]; 16] =
                 std::array::from_fn(|lane| &pool[lane * 77..].as_chunks().0[..usize::from(counts[lane]) % 5 + 2 * usize::from(counts[0] % 3)]);
             let count = blocks.iter().map(|lane| lane.len()).min().unwrap_or(0);
             if let Some(sixteen) = Sixteen::detect() {

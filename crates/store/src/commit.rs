@@ -11,7 +11,7 @@ use super::{
     backend::{Area, Backend, FileName, Lease, LeaseOn, stage_bytes},
     files::{newest, sequences},
     format::{
-        record::{FileRef, Record, Root},
+        record::{CommitRecord, FileRef, NamedRoot},
         segment,
     },
     gc,
@@ -107,9 +107,9 @@ pub fn publish(
 }
 
 /// Sets or removes a root.
-fn set_root(roots: &mut Vec<Root>, name: &str, id: Option<ObjectId>) {
+fn set_root(roots: &mut Vec<NamedRoot>, name: &str, id: Option<ObjectId>) {
     roots.retain(|root| root.name != name);
-    roots.extend(id.map(|id| Root {
+    roots.extend(id.map(|id| NamedRoot {
         name: name.into(),
         id: id.0,
     }));
@@ -117,7 +117,11 @@ fn set_root(roots: &mut Vec<Root>, name: &str, id: Option<ObjectId>) {
 }
 
 /// Creates segments for the packs that have none, once there are many.
-fn merge(record: &mut Record, generation: &Generation, packed: &[FinishedPack]) -> Vec<Vec<u8>> {
+fn merge(
+    record: &mut CommitRecord,
+    generation: &Generation,
+    packed: &[FinishedPack],
+) -> Vec<Vec<u8>> {
     if record.packs.len() < LOOSE {
         return Vec::new();
     }
@@ -168,7 +172,7 @@ fn segment_of(tables: &[&Table]) -> Vec<u8> {
             table
                 .entries
                 .iter()
-                .map(|entry| segment::Entry::of(entry, pack)),
+                .map(|entry| segment::SegmentEntry::of(entry, pack)),
         );
     }
     segment::encode(&packs, &mut entries)
@@ -176,7 +180,11 @@ fn segment_of(tables: &[&Table]) -> Vec<u8> {
 
 /// Spares packs that this session stored again under the name of one that a collection may take
 /// from: the session relies on them, so the collection must no longer take from them.
-fn spare(record: &mut Record, generation: &Generation, packed: &[FinishedPack]) -> Option<Vec<u8>> {
+fn spare(
+    record: &mut CommitRecord,
+    generation: &Generation,
+    packed: &[FinishedPack],
+) -> Option<Vec<u8>> {
     let again = |id: &Digest| packed.iter().any(|packed| packed.table.pack.id == *id);
     if record.dead.is_none() || !generation.index.dead().packs.iter().any(again) {
         return None;
@@ -193,7 +201,7 @@ pub fn write(
     store: &ChunkStore,
     packs: Vec<NamedFile>,
     indexes: &[impl AsRef<[u8]>],
-    record: &Record,
+    record: &CommitRecord,
 ) -> io::Result<()> {
     let (backend, owner) = (&*store.backend, committer());
     let mut named = Vec::new();

@@ -11,7 +11,7 @@ use super::{
     Error,
     backend::{Backend, FileName, Input},
     format::{
-        BlobId, BlobKind, Broken, Codec, blob,
+        BlobCodec, BlobId, BlobKind, MalformedBytes, blob,
         file::{Chunk, FileObject},
     },
     generation::Generation,
@@ -90,7 +90,11 @@ impl Packs {
     }
 
     /// Reads a blob at one place; `Broken` when the place does not hold it.
-    pub fn read(&self, place: &BlobPlace, blob: BlobId) -> io::Result<Result<Vec<u8>, Broken>> {
+    pub fn read(
+        &self,
+        place: &BlobPlace,
+        blob: BlobId,
+    ) -> io::Result<Result<Vec<u8>, MalformedBytes>> {
         let mut bytes = vec![0; blob::HEADER + place.stored as usize];
         let n = self
             .open(&place.pack.id)?
@@ -252,17 +256,17 @@ fn verify(chunks: &[Chunk], begins: &[usize], out: &[u8], bad: &mut Vec<usize>) 
 }
 
 /// Decodes a blob into a buffer of exactly its plain length, without checking the digest.
-fn decode_into(bytes: &[u8], blob: BlobId, out: &mut [u8]) -> Result<(), Broken> {
+fn decode_into(bytes: &[u8], blob: BlobId, out: &mut [u8]) -> Result<(), MalformedBytes> {
     let (header, stored) = blob::split(bytes)?;
     if header.blob != blob || header.plain as usize != out.len() {
-        return Err(Broken::because("another blob is there"));
+        return Err(MalformedBytes::because("another blob is there"));
     }
     match header.codec {
-        Codec::Raw => out.copy_from_slice(stored),
-        Codec::Zstd => {
+        BlobCodec::Raw => out.copy_from_slice(stored),
+        BlobCodec::Zstd => {
             match DECOMPRESSOR.with_borrow_mut(|zstd| zstd.decompress_to_buffer(stored, out)) {
                 Ok(n) if n == out.len() => {}
-                _ => return Err(Broken::because("it cannot be decompressed")),
+                _ => return Err(MalformedBytes::because("it cannot be decompressed")),
             }
         }
     }
@@ -270,14 +274,14 @@ fn decode_into(bytes: &[u8], blob: BlobId, out: &mut [u8]) -> Result<(), Broken>
 }
 
 /// Decodes a blob and checks that it is the requested one.
-pub fn decode(bytes: &[u8], blob: BlobId) -> Result<Vec<u8>, Broken> {
+pub fn decode(bytes: &[u8], blob: BlobId) -> Result<Vec<u8>, MalformedBytes> {
     let header = blob::read_header(bytes)?;
     let mut plain = vec![0; header.plain as usize];
     decode_into(bytes, blob, &mut plain)?;
     // A list carries its own checksum; its name is the digest of its file.
     match blob.kind {
         BlobKind::Data if Digest::of(&plain) != blob.id => {
-            Err(Broken::because("its bytes have another digest"))
+            Err(MalformedBytes::because("its bytes have another digest"))
         }
         BlobKind::File => FileObject::decode(&plain).map(|_| plain),
         BlobKind::Data => Ok(plain),

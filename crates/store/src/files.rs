@@ -4,7 +4,7 @@ use std::io;
 
 use super::{
     backend::{Area, Backend, FileName},
-    format::Broken,
+    format::MalformedBytes,
 };
 use base::Digest;
 
@@ -44,17 +44,17 @@ pub fn read_whole(
     backend: &dyn Backend,
     name: &FileName,
     size: Option<u64>,
-) -> io::Result<Result<Vec<u8>, Broken>> {
+) -> io::Result<Result<Vec<u8>, MalformedBytes>> {
     match backend.read(name, size.unwrap_or(MAX_INDEX)) {
         Ok(bytes) if size.is_some_and(|size| size != bytes.len() as u64) => {
-            Ok(Err(Broken::because("it is cut short")))
+            Ok(Err(MalformedBytes::because("it is cut short")))
         }
         Ok(bytes) => Ok(Ok(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-            Ok(Err(Broken::because("it is longer than it should be")))
-        }
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(Err(
+            MalformedBytes::because("it is longer than it should be"),
+        )),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(Err(Broken::because("it is missing")))
+            Ok(Err(MalformedBytes::because("it is missing")))
         }
         Err(error) => Err(error),
     }

@@ -8,7 +8,7 @@ use std::io;
 use super::{
     backend::{Backend, FileName},
     files::{read_whole, sequences},
-    format::{Broken, record::Record},
+    format::{MalformedBytes, record::CommitRecord},
     index::Index,
 };
 use base::Digest;
@@ -19,7 +19,7 @@ const MAX_RECORD: u64 = 256 << 20;
 /// One commit, opened.
 pub struct Generation {
     /// The record of the commit.
-    pub record: Record,
+    pub record: CommitRecord,
     /// SHA-256 of the record's bytes.
     pub hash: Digest,
     /// The index of its blobs.
@@ -72,14 +72,14 @@ impl Generation {
         }
         index.damage.append(&mut damage);
         Ok(Self {
-            record: Record::empty(),
-            hash: Record::empty().previous,
+            record: CommitRecord::empty(),
+            hash: CommitRecord::empty().previous,
             index,
         })
     }
 
     /// Returns the record of the next commit, with everything that this one holds.
-    pub fn next(&self, newest: u64) -> Record {
+    pub fn next(&self, newest: u64) -> CommitRecord {
         let mut record = self.record.clone();
         record.sequence = newest.max(self.record.sequence) + 1;
         record.previous = self.hash;
@@ -106,15 +106,17 @@ impl Generation {
 pub fn read_record(
     backend: &dyn Backend,
     sequence: u64,
-) -> io::Result<Result<(Record, Digest), Broken>> {
+) -> io::Result<Result<(CommitRecord, Digest), MalformedBytes>> {
     let name = FileName::record(sequence);
     if backend.size(&name)?.is_some_and(|size| size > MAX_RECORD) {
-        return Ok(Err(Broken::because("it is too large")));
+        return Ok(Err(MalformedBytes::because("it is too large")));
     }
     Ok(read_whole(backend, &name, None)?.and_then(|bytes| {
-        let record = Record::decode(&bytes)?;
+        let record = CommitRecord::decode(&bytes)?;
         if record.sequence != sequence {
-            return Err(Broken::because("it is the record of another commit"));
+            return Err(MalformedBytes::because(
+                "it is the record of another commit",
+            ));
         }
         Ok((record, Digest::of(&bytes)))
     }))

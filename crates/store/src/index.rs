@@ -11,10 +11,10 @@ use super::{
     backend::{Backend, FileName, Input},
     files::{pack_ids, read_whole},
     format::{
-        BlobId, BlobKind, Broken, PackRef,
+        BlobId, BlobKind, MalformedBytes, PackRef,
         dead::Dead,
         pack,
-        record::{FileRef, Record},
+        record::{CommitRecord, FileRef},
         segment,
     },
 };
@@ -50,7 +50,7 @@ pub struct Table {
     /// The pack.
     pub pack: PackRef,
     /// Its blobs, sorted.
-    pub entries: Vec<pack::Entry>,
+    pub entries: Vec<pack::PackEntry>,
 }
 
 /// The index of everything that the store holds at one commit.
@@ -66,7 +66,7 @@ pub struct Index {
 impl Index {
     /// Opens the files that a record names. Damage is recorded; blobs of a damaged segment are then
     /// looked up in the tables of all packs that exist.
-    pub fn open(backend: &dyn Backend, record: &Record) -> io::Result<Self> {
+    pub fn open(backend: &dyn Backend, record: &CommitRecord) -> io::Result<Self> {
         let mut index = Self::default();
         for pack in &record.packs {
             match read_table(backend, &FileName::pack(&pack.id), Some(pack.size))? {
@@ -148,7 +148,7 @@ impl Index {
     }
 
     /// Returns the segments that could be opened, with their heads.
-    pub fn heads(&self) -> impl Iterator<Item = (FileRef, &segment::Head)> {
+    pub fn heads(&self) -> impl Iterator<Item = (FileRef, &segment::SegmentHeader)> {
         self.segments
             .iter()
             .map(|segment| (segment.file, &segment.head))
@@ -184,7 +184,7 @@ impl Index {
 /// One opened segment.
 struct IndexSegment {
     file: FileRef,
-    head: segment::Head,
+    head: segment::SegmentHeader,
     entries: SegmentEntries,
 }
 
@@ -200,7 +200,7 @@ impl IndexSegment {
         backend: &dyn Backend,
         name: &FileName,
         file: &FileRef,
-    ) -> io::Result<Result<Self, Broken>> {
+    ) -> io::Result<Result<Self, MalformedBytes>> {
         if file.size <= READ_WHOLE {
             let read = read_whole(backend, name, Some(file.size))?;
             return Ok(read.and_then(|bytes| Self::whole(&bytes, file)));
@@ -208,12 +208,12 @@ impl IndexSegment {
         let input = match backend.open(name) {
             Ok(input) => input,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Err(Broken::because("it is missing")));
+                return Ok(Err(MalformedBytes::because("it is missing")));
             }
             Err(error) => return Err(error),
         };
         if backend.size(name)? != Some(file.size) {
-            return Ok(Err(Broken::because("it has the wrong size")));
+            return Ok(Err(MalformedBytes::because("it has the wrong size")));
         }
         let mut first = [0; segment::HEAD];
         input.read_at(0, &mut first)?;
@@ -223,7 +223,7 @@ impl IndexSegment {
         };
         let mut bytes = vec![0; len];
         input.read_at(0, &mut bytes)?;
-        Ok(segment::Head::decode(&bytes).map(|head| Self {
+        Ok(segment::SegmentHeader::decode(&bytes).map(|head| Self {
             file: *file,
             head,
             entries: SegmentEntries::OnDisk(input),
@@ -231,12 +231,12 @@ impl IndexSegment {
     }
 
     /// Checks a segment that was read whole.
-    fn whole(bytes: &[u8], file: &FileRef) -> Result<Self, Broken> {
+    fn whole(bytes: &[u8], file: &FileRef) -> Result<Self, MalformedBytes> {
         if Digest::of(bytes) != file.id {
-            return Err(Broken::because("its checksum does not agree"));
+            return Err(MalformedBytes::because("its checksum does not agree"));
         }
         let len = segment::head_len(bytes.get(..segment::HEAD).unwrap_or_default(), file.size)?;
-        let head = segment::Head::decode(&bytes[..len])?;
+        let head = segment::SegmentHeader::decode(&bytes[..len])?;
         Ok(Self {
             file: *file,
             head,
@@ -276,15 +276,15 @@ pub fn read_table(
     backend: &dyn Backend,
     name: &FileName,
     size: Option<u64>,
-) -> io::Result<Result<Table, Broken>> {
+) -> io::Result<Result<Table, MalformedBytes>> {
     let Some(found) = backend.size(name)? else {
-        return Ok(Err(Broken::because("it is missing")));
+        return Ok(Err(MalformedBytes::because("it is missing")));
     };
     if size.is_some_and(|size| size != found) {
-        return Ok(Err(Broken::because("it has the wrong size")));
+        return Ok(Err(MalformedBytes::because("it has the wrong size")));
     }
     if found < (pack::HEADER + pack::TRAILER) as u64 || found > pack::MAX + (64 << 20) {
-        return Ok(Err(Broken::because("it has no possible size")));
+        return Ok(Err(MalformedBytes::because("it has no possible size")));
     }
     let input = backend.open(name)?;
     let mut end = [0; pack::TRAILER];

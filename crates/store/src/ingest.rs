@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Error, Stored,
+    Error, StoredObject,
     chunker::{self, Cutter},
     format::file::{Chunk, FileObject},
     session::PutSession,
@@ -22,7 +22,7 @@ const BUFFER: usize = 8 << 20;
 const CARRY: usize = 1 << 20;
 
 /// Stores everything that a reader yields.
-pub fn put(session: &PutSession, from: &mut dyn Read) -> Result<Stored, Error> {
+pub fn put(session: &PutSession, from: &mut dyn Read) -> Result<StoredObject, Error> {
     let mut buffer = Vec::new();
     // One extra byte distinguishes a file that just fits from a larger one.
     from.take(BUFFER as u64 + 1)
@@ -35,7 +35,7 @@ pub fn put(session: &PutSession, from: &mut dyn Read) -> Result<Stored, Error> {
 }
 
 /// Stores contents of at most [`BUFFER`] bytes each.
-pub fn put_small(session: &PutSession, contents: &[&[u8]]) -> Result<Vec<Stored>, Error> {
+pub fn put_small(session: &PutSession, contents: &[&[u8]]) -> Result<Vec<StoredObject>, Error> {
     let before = session.grown();
     let mut cuts = Vec::with_capacity(contents.len());
     let mut slices: Vec<&[u8]> = Vec::with_capacity(contents.len());
@@ -74,7 +74,7 @@ pub fn put_small(session: &PutSession, contents: &[&[u8]]) -> Result<Vec<Stored>
         if count > 1 {
             session.store_file(digest, &file(&cutter, bytes.len() as u64, own.to_vec()))?;
         }
-        stored.push(Stored {
+        stored.push(StoredObject {
             id: ObjectId(digest),
             digest,
             size: bytes.len() as u64,
@@ -110,7 +110,11 @@ struct Batch {
 type BatchResult = (usize, Result<Vec<Chunk>, Error>, Vec<u8>);
 
 /// Stores a file of more than [`BUFFER`] bytes; `first` holds the bytes read already.
-fn put_large(session: &PutSession, first: Vec<u8>, from: &mut dyn Read) -> Result<Stored, Error> {
+fn put_large(
+    session: &PutSession,
+    first: Vec<u8>,
+    from: &mut dyn Read,
+) -> Result<StoredObject, Error> {
     let _one = session.large.lock().expect("because no holder panics");
     let before = session.grown();
     let cutter = Cutter::choose(&first, None);
@@ -134,7 +138,7 @@ fn put_large(session: &PutSession, first: Vec<u8>, from: &mut dyn Read) -> Resul
         feeder.feed(&cutter, first, from)
     })?;
     session.store_file(digest, &file(&cutter, size, chunks))?;
-    Ok(Stored {
+    Ok(StoredObject {
         id: ObjectId(digest),
         digest,
         size,
@@ -182,7 +186,7 @@ impl Feeder {
         from: &mut dyn Read,
     ) -> Result<(Digest, u64, Vec<Chunk>), Error> {
         let (mut hasher, mut size, mut carry, mut nth) =
-            (sha256_lanes::Stream::default(), 0, Vec::new(), 0);
+            (sha256_lanes::StreamHasher::default(), 0, Vec::new(), 0);
         let mut buffer = first;
         self.idle -= 1;
         let mut begin = 0;

@@ -39,9 +39,9 @@ use base::{Digest, Fault, Hint, Kind};
 use model::{Advice, ObjectId};
 
 pub use backend::Lease;
-pub use check::{Check, Level};
+pub use check::{CheckDepth, CheckOptions};
 pub use chunks::ChunkStore;
-pub use gc::{Gc, Progress, Roots};
+pub use gc::{Gc, GcProgress, LiveObjects};
 pub use repair::Candidates;
 pub use session::PutSession;
 pub use sync_points::SYNC_POINTS;
@@ -120,7 +120,7 @@ impl Fault for Error {
 
 /// The result of a put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredObject {
     /// The object's id, as named by manifests.
     pub id: ObjectId,
     /// SHA-256 of the plain bytes.

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use super::{
     backend::{Area, Backend, FileName, StagedFile, Upload},
     format::{
-        BlobId, Codec, PackRef, blob,
-        pack::{self, Entry},
+        BlobCodec, BlobId, PackRef, blob,
+        pack::{self, PackEntry},
     },
     index::Table,
 };
@@ -19,7 +19,7 @@ const LEVEL: i32 = 1;
 pub struct Packer {
     file: Box<dyn Upload>,
     size: u64,
-    entries: Vec<Entry>,
+    entries: Vec<PackEntry>,
     compressor: zstd::bulk::Compressor<'static>,
     scratch: Vec<u8>,
 }
@@ -67,8 +67,8 @@ impl Packer {
             .compressor
             .compress_to_buffer(plain, &mut self.scratch[..room])
         {
-            Ok(n) if n < plain.len() => (Codec::Zstd, &self.scratch[..n]),
-            _ => (Codec::Raw, plain),
+            Ok(n) if n < plain.len() => (BlobCodec::Zstd, &self.scratch[..n]),
+            _ => (BlobCodec::Raw, plain),
         };
         let (header, crc) = blob::header(blob, codec, plain.len(), stored);
         self.file.write_all(&header)?;
@@ -91,13 +91,13 @@ impl Packer {
     fn push(
         &mut self,
         blob: BlobId,
-        codec: Codec,
+        codec: BlobCodec,
         (plain, stored): (usize, usize),
         crc: u32,
     ) -> io::Result<u64> {
         let number = |len: usize| u32::try_from(len).map_err(io::Error::other);
         let offset = u32::try_from(self.size).map_err(io::Error::other)?;
-        let entry = Entry {
+        let entry = PackEntry {
             blob,
             offset,
             stored: number(stored)?,

@@ -9,7 +9,7 @@ use super::{
     ChunkStore, Error,
     backend::{Backend, FileName, Input},
     fetch,
-    format::{Broken, PackRef, blob, pack},
+    format::{MalformedBytes, PackRef, blob, pack},
     index::{Table, read_table},
 };
 use base::aligned::{self, Aligned};
@@ -21,7 +21,7 @@ const SMALL: u64 = 1 << 20;
 
 /// How thoroughly a blob is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
+pub enum ProofDepth {
     /// Its checksum, and that its header matches the table.
     Checksum,
     /// Also that its plain bytes match its id, or are a readable list.
@@ -89,9 +89,9 @@ impl Scanner {
     /// Returns a blob's header and verified bytes, or why it is not the blob that the table names.
     pub fn blob(
         &mut self,
-        entry: &pack::Entry,
-        proof: Proof,
-    ) -> io::Result<Result<(blob::Header, &[u8]), Broken>> {
+        entry: &pack::PackEntry,
+        proof: ProofDepth,
+    ) -> io::Result<Result<(blob::Header, &[u8]), MalformedBytes>> {
         let bytes = self.bytes(entry.offset.into(), entry.span())?;
         let proved = || {
             let (header, _) = blob::split(bytes)?;
@@ -111,11 +111,11 @@ impl Scanner {
                     header.crc,
                 )
             {
-                return Err(Broken::because(
+                return Err(MalformedBytes::because(
                     "its header is not what the table of contents says",
                 ));
             }
-            if proof == Proof::Plain {
+            if proof == ProofDepth::Plain {
                 fetch::decode(bytes, entry.blob)?;
             }
             Ok(header)
@@ -124,10 +124,10 @@ impl Scanner {
     }
 
     /// Checks that the file begins with a pack header.
-    pub fn header(&mut self) -> io::Result<Result<(), Broken>> {
+    pub fn header(&mut self) -> io::Result<Result<(), MalformedBytes>> {
         let bytes = self.bytes(0, pack::HEADER)?;
         Ok(if bytes.len() < pack::HEADER {
-            Err(Broken::because("it is too short"))
+            Err(MalformedBytes::because("it is too short"))
         } else {
             pack::read_header(bytes)
         })
@@ -135,20 +135,20 @@ impl Scanner {
 }
 
 /// Returns the entries in the order of their offsets.
-pub fn by_offset(table: &Table) -> Vec<pack::Entry> {
+pub fn by_offset(table: &Table) -> Vec<pack::PackEntry> {
     let mut entries = table.entries.clone();
     entries.sort_unstable_by_key(|entry| entry.offset);
     entries
 }
 
 /// Returns the table of a pack; `Broken` when its id is not the pack's name.
-pub fn table_of(store: &ChunkStore, pack: PackRef) -> io::Result<Result<Table, Broken>> {
+pub fn table_of(store: &ChunkStore, pack: PackRef) -> io::Result<Result<Table, MalformedBytes>> {
     let table = read_table(&*store.backend, &FileName::pack(&pack.id), Some(pack.size))?;
     Ok(table.and_then(|table| {
         if table.pack.id == pack.id {
             Ok(table)
         } else {
-            Err(Broken::because("it is another pack"))
+            Err(MalformedBytes::because("it is another pack"))
         }
     }))
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::{
-    ChunkStore, Error, Lease, Stored,
+    ChunkStore, Error, Lease, StoredObject,
     backend::FileName,
     commit::{self, EnteredSession},
     format::{
@@ -276,12 +276,12 @@ impl PutSession {
 
 impl PutSession {
     /// Puts everything that a reader yields. Not durable or visible before the commit.
-    pub fn put(&self, from: &mut dyn Read) -> Result<Stored, Error> {
+    pub fn put(&self, from: &mut dyn Read) -> Result<StoredObject, Error> {
         ingest::put(self, from)
     }
 
     /// Puts several in-memory contents of at most 8 MiB each; faster than one by one.
-    pub fn put_small(&self, contents: &[&[u8]]) -> Result<Vec<Stored>, Error> {
+    pub fn put_small(&self, contents: &[&[u8]]) -> Result<Vec<StoredObject>, Error> {
         ingest::put_small(self, contents)
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::{
     ChunkStore, Error,
-    check::{Level, Verified},
+    check::{CheckDepth, ProofNotes},
     format::{BlobId, BlobKind, blob},
     gc::reach,
     generation::Generation,
@@ -29,14 +29,14 @@ impl ChunkStore {
             ..StoreStats::default()
         };
         let (mut seen, mut all_stored) = (HashSet::new(), 0);
-        let verified = Verified::read(self);
+        let verified = ProofNotes::read(self);
         let mut times: Vec<(i64, i64)> = Vec::new();
         for pack in generation.index.packs() {
             stats.packs += 1;
             stats.stored += pack.size;
             times.push((
-                verified.last(&pack.id, Level::Fast),
-                verified.last(&pack.id, Level::Deep),
+                verified.last(&pack.id, CheckDepth::Fast),
+                verified.last(&pack.id, CheckDepth::Deep),
             ));
             for entry in scan::sound_table(self, pack)?.entries {
                 all_stored += entry.span() as u64;

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 use base::{Digest, Failure};
 use model::ObjectId;
 use store::{
-    Check, ChunkStore, Gc, Level,
+    CheckDepth, CheckOptions, ChunkStore, Gc,
     backend::{Area, Backend, FileName, MemoryBackend, stage_bytes},
     wrap::{FaultPlan, FaultyBackend},
 };
@@ -136,8 +136,8 @@ fn is_whole(backend: &FaultyBackend, contents: &[Vec<u8>]) -> Result<(), String>
             return Err(format!("{} bytes came back changed", bytes.len()));
         }
     }
-    let how = Check {
-        level: Level::Deep,
+    let how = CheckOptions {
+        level: CheckDepth::Deep,
         budget: None,
         seconds: 1,
     };

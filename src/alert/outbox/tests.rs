@@ -25,7 +25,7 @@ fn outbox() -> (tempfile::TempDir, Outbox) {
 /// True while there is an alert that is to be sent.
 fn has_pending(outbox: &Outbox) -> bool {
     let all = outbox.all().expect("it reads").0;
-    all.iter().any(Kept::is_pending)
+    all.iter().any(StoredAlert::is_pending)
 }
 
 fn at(secs: i64) -> Timestamp {
@@ -135,18 +135,18 @@ fn what_fails_waits_and_dies_and_can_be_sent_again() {
     };
     assert_eq!((claim(0), claim(1)), (1, 0), "somebody is at it");
     assert_eq!(claim(7), 1, "that one was killed");
-    let settle = |result: Result<(), Refusal>, secs| {
+    let settle = |result: Result<(), SendFailure>, secs| {
         outbox
             .settle(&AlertId::new(1), "a", &result, at(secs))
             .expect("it writes");
     };
-    settle(Err(Refusal::later("no route")), 8);
+    settle(Err(SendFailure::later("no route")), 8);
     assert_eq!((claim(17), claim(18)), (0, 1));
-    settle(Err(Refusal::never("wrong key")), 19);
+    settle(Err(SendFailure::never("wrong key")), 19);
     let kept = outbox.find("0000").expect("it is there");
     assert_eq!(
         (kept.deliveries[0].standing, kept.deliveries[0].attempts),
-        (Standing::Dead, 2)
+        (DeliveryState::Dead, 2)
     );
     assert_eq!((claim(90_000), has_pending(&outbox)), (0, false));
     assert_eq!(

@@ -5,17 +5,17 @@ use std::{collections::HashSet, sync::atomic::Ordering};
 
 use super::super::{
     Error,
-    intake::{Got, Intake},
+    intake::{FileIntake, IntakeResult},
 };
 use crate::{
     base::{Digest, Failure, RelPath, Type, sqlite},
     model::{
         FileRecord, Location, ObjectId,
-        backup::{PutReport, Trouble},
+        backup::{PathTrouble, PutReport},
     },
     site::RepoSite,
     source::{PathStat, Selection, Source},
-    stat_cache::{Cache, FileState, Known, same},
+    stat_cache::{Cache, FileState, KnownFile, same},
     store::PutSession,
 };
 
@@ -31,16 +31,16 @@ pub(super) struct PutSource<'s> {
     began: (i64, u32),
     cache: Cache,
     selection: Selection,
-    known: Vec<Option<Known>>,
-    got: Vec<(usize, Got)>,
+    known: Vec<Option<KnownFile>>,
+    got: Vec<(usize, IntakeResult)>,
 }
 
 /// What is known of files after a run.
-struct KnownFiles<'a> {
+struct KnownAfterRun<'a> {
     /// Those that look as they did when they were chosen.
-    files: Vec<(&'a PathStat, Known)>,
+    files: Vec<(&'a PathStat, KnownFile)>,
     /// Those that were changed since, as they look now.
-    changed: Vec<(PathStat, Known)>,
+    changed: Vec<(PathStat, KnownFile)>,
 }
 
 impl<'s> PutSource<'s> {
@@ -112,7 +112,7 @@ impl<'s> PutSource<'s> {
             return Ok(());
         }
         let progress = |more| site.progress(more);
-        let intake = Intake {
+        let intake = FileIntake {
             fs: self.source.files(),
             top: self.source.top(),
             copies: Some(site.git.common_dir().join("snapback").join("copies")),
@@ -124,7 +124,7 @@ impl<'s> PutSource<'s> {
         report.grown += intake.grown.load(Ordering::Relaxed);
         self.got = read.into_iter().zip(got).collect();
         for (nth, got) in &self.got {
-            if let (Some(known), Got::Stored { object, .. }) = (self.known[*nth], got)
+            if let (Some(known), IntakeResult::Stored { object, .. }) = (self.known[*nth], got)
                 && known.object != *object
             {
                 site.warn(format!(
@@ -156,7 +156,7 @@ impl<'s> PutSource<'s> {
 
     /// Which of the known files are read all the same.
     fn sample(&self) -> HashSet<usize> {
-        let age = |known: &Known| self.cache.run.wrapping_sub(known.verified);
+        let age = |known: &KnownFile| self.cache.run.wrapping_sub(known.verified);
         let mut all: Vec<_> = self
             .known
             .iter()
@@ -182,7 +182,7 @@ impl<'s> PutSource<'s> {
 
     /// Adds what was found to a listing and a report.
     pub(super) fn list(&self, records: &mut Vec<FileRecord>, report: &mut PutReport) {
-        let trouble = |trouble: &Trouble| Trouble {
+        let trouble = |trouble: &PathTrouble| PathTrouble {
             path: self.prefixed(&trouble.path),
             why: trouble.why.clone(),
         };
@@ -221,12 +221,12 @@ impl<'s> PutSource<'s> {
     fn record(
         &self,
         nth: usize,
-        fresh: Option<&Got>,
+        fresh: Option<&IntakeResult>,
         report: &mut PutReport,
     ) -> Option<FileRecord> {
         let PathStat { path, stat, .. } = &self.selection.files[nth];
         let listed = self.prefixed(path);
-        let unlisted = |why: String| Trouble {
+        let unlisted = |why: String| PathTrouble {
             path: listed.clone(),
             why,
         };
@@ -241,20 +241,22 @@ impl<'s> PutSource<'s> {
         }
         let (stat, source) = match (fresh, self.known[nth]) {
             (
-                Some(Got::Stored {
+                Some(IntakeResult::Stored {
                     object,
                     stat,
                     database,
                 }),
                 _,
             ) if *database => (stat, Location::Database(*object)),
-            (Some(Got::Stored { object, stat, .. }), _) => (stat, Location::Object(*object)),
-            (Some(Got::Gone), _) => {
+            (Some(IntakeResult::Stored { object, stat, .. }), _) => {
+                (stat, Location::Object(*object))
+            }
+            (Some(IntakeResult::Gone), _) => {
                 let why = "it was removed meanwhile".into();
                 report.skipped.push(unlisted(why));
                 return None;
             }
-            (Some(Got::Failed(why)), _) => {
+            (Some(IntakeResult::Failed(why)), _) => {
                 report.failed.push(unlisted(why.clone()));
                 return None;
             }
@@ -278,7 +280,7 @@ impl<'s> PutSource<'s> {
         let copies = self
             .got
             .iter()
-            .filter(|(_, got)| matches!(got, Got::Stored { database: true, .. }));
+            .filter(|(_, got)| matches!(got, IntakeResult::Stored { database: true, .. }));
         copies
             .flat_map(|(nth, _)| {
                 sqlite::ENDS.map(|end| sqlite::side(&self.selection.files[*nth].path, end))
@@ -291,7 +293,7 @@ impl<'s> PutSource<'s> {
         if !named {
             return;
         }
-        let KnownFiles { mut files, changed } = self.known_now();
+        let KnownAfterRun { mut files, changed } = self.known_now();
         // Those that were read again look different now; they are few.
         files.extend(changed.iter().map(|(file, known)| (file, *known)));
         files.sort_by(|a, b| a.0.path.cmp(&b.0.path));
@@ -310,7 +312,7 @@ impl<'s> PutSource<'s> {
     }
 
     /// What is known of the files after this run.
-    fn known_now(&self) -> KnownFiles<'_> {
+    fn known_now(&self) -> KnownAfterRun<'_> {
         let mut got = self.got.iter().peekable();
         let mut files = Vec::with_capacity(self.selection.files.len());
         let mut changed = Vec::new();
@@ -319,7 +321,7 @@ impl<'s> PutSource<'s> {
                 files.extend(self.known[nth].map(|known| (file, known)));
                 continue;
             };
-            let Got::Stored {
+            let IntakeResult::Stored {
                 object,
                 stat,
                 database: false,
@@ -327,7 +329,7 @@ impl<'s> PutSource<'s> {
             else {
                 continue;
             };
-            let known = Known {
+            let known = KnownFile {
                 object: *object,
                 verified: self.cache.run,
             };
@@ -341,6 +343,6 @@ impl<'s> PutSource<'s> {
                 changed.push((now, known));
             }
         }
-        KnownFiles { files, changed }
+        KnownAfterRun { files, changed }
     }
 }

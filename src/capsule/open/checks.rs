@@ -2,14 +2,14 @@
 //! texts agree with what was seen.
 
 use super::super::{proof, script};
-use super::Opened;
+use super::OpenCapsule;
 use crate::{
     base::Failure,
     model::{Manifest, Status},
-    verify::{CHECKS, Documents, Expected, OpenedCapsule, Subject},
+    verify::{CHECKS, CheckSubject, Documents, ExpectedCapsule, OpenedCapsule},
 };
 
-impl Opened<'_> {
+impl OpenCapsule<'_> {
     /// Runs the checks, and keeps what they proved.
     ///
     /// # Errors
@@ -23,7 +23,7 @@ impl Opened<'_> {
                 ("requirements.txt", script::requirements(packages)),
             ]
         };
-        let expected = Expected {
+        let expected = ExpectedCapsule {
             sums: &self.sums,
             tree_sums: script::tree_sums(&self.listing),
             proven: proof::proven(&self.listing, &self.locks),
@@ -32,7 +32,7 @@ impl Opened<'_> {
         let capsule = OpenedCapsule::new(&self.listing, documents, expected);
         let mut proved = Vec::new();
         for check in CHECKS {
-            for result in check.run(&Subject::Capsule(&capsule))? {
+            for result in check.run(&CheckSubject::Capsule(&capsule))? {
                 match result.status {
                     Status::Pass => proved.extend(result.evidence),
                     Status::Skipped => {}

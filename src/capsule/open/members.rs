@@ -9,9 +9,9 @@ use std::{
 
 use super::super::{
     Error, PAPERS, WHEELS, proof, script,
-    tar::{Copy, Member, Reader},
+    tar::{Copy, Member, TarReader},
 };
-use super::Opened;
+use super::OpenCapsule;
 use crate::{
     base::{
         Digest, Failure, Hasher, Output, RelPath, cancel,
@@ -27,13 +27,13 @@ const PAPER_LIMIT: u64 = 256 << 20;
 
 /// What a listed member is.
 #[derive(Clone, Copy)]
-enum Listed {
+enum ListedMember {
     File(usize),
     Wheel(usize),
 }
 
 /// What the list says of one member.
-struct Expected {
+struct ExpectedMember {
     size: u64,
     digest: Digest,
     /// Whether it is executable; `None` when the list does not say.
@@ -42,7 +42,7 @@ struct Expected {
     path: Option<RelPath>,
 }
 
-impl Expected {
+impl ExpectedMember {
     /// It cannot be written.
     fn failed(&self, source: io::Error) -> Error {
         let path = self.path.as_ref();
@@ -53,7 +53,7 @@ impl Expected {
     }
 }
 
-impl Opened<'_> {
+impl OpenCapsule<'_> {
     /// Reads and checks every member; files go into a folder, if there is one.
     pub(super) fn unpack(&mut self, folder: Option<&FolderWriter<'_>>) -> Result<(), Failure> {
         let mut wanted = self.wanted();
@@ -104,20 +104,20 @@ impl Opened<'_> {
     }
 
     /// The members that the list names.
-    fn wanted(&self) -> HashMap<Vec<u8>, Listed> {
+    fn wanted(&self) -> HashMap<Vec<u8>, ListedMember> {
         let files = self
             .listing
             .files
             .iter()
             .enumerate()
             .filter(|(_, file)| !file.record.is_link());
-        let files = files.map(|(nth, file)| (file.member(nth), Listed::File(nth)));
+        let files = files.map(|(nth, file)| (file.member(nth), ListedMember::File(nth)));
         let wheels = self.listing.wheels.iter().enumerate();
         files
             .chain(wheels.map(|(nth, wheel)| {
                 (
                     format!("wheels/{}", wheel.name).into_bytes(),
-                    Listed::Wheel(nth),
+                    ListedMember::Wheel(nth),
                 )
             }))
             .collect()
@@ -138,7 +138,7 @@ impl Opened<'_> {
     fn member(
         &mut self,
         member: &Member,
-        listed: Listed,
+        listed: ListedMember,
         folder: Option<&FolderWriter<'_>>,
     ) -> Result<Digest, Failure> {
         let expected = self.expected(listed);
@@ -154,7 +154,7 @@ impl Opened<'_> {
                 .into());
         }
         let is_lock = expected.path.as_ref().is_some_and(proof::is_lock)
-            && matches!(listed, Listed::File(_))
+            && matches!(listed, ListedMember::File(_))
             && expected.size <= proof::LIMIT;
         match (folder, &expected.path) {
             (Some(folder), Some(path)) => {
@@ -176,7 +176,7 @@ impl Opened<'_> {
     fn copy(
         &mut self,
         member: &Member,
-        expected: &Expected,
+        expected: &ExpectedMember,
         is_lock: bool,
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
@@ -204,18 +204,18 @@ impl Opened<'_> {
     }
 
     /// What the list says of a member.
-    fn expected(&self, listed: Listed) -> Expected {
+    fn expected(&self, listed: ListedMember) -> ExpectedMember {
         match listed {
-            Listed::File(nth) => {
+            ListedMember::File(nth) => {
                 let file = &self.listing.files[nth];
-                Expected {
+                ExpectedMember {
                     size: file.record.size,
                     digest: file.record.digest,
                     executable: Some(file.record.kind == FileKind::Executable),
                     path: Some(file.record.path.clone()),
                 }
             }
-            Listed::Wheel(nth) => Expected {
+            ListedMember::Wheel(nth) => ExpectedMember {
                 size: self.listing.wheels[nth].size,
                 digest: self.listing.wheels[nth].sha256,
                 executable: None,
@@ -233,7 +233,10 @@ impl Opened<'_> {
 }
 
 /// The whole of a small member.
-pub(super) fn small<R: Read>(reader: &mut Reader<R>, member: &Member) -> Result<Vec<u8>, String> {
+pub(super) fn small<R: Read>(
+    reader: &mut TarReader<R>,
+    member: &Member,
+) -> Result<Vec<u8>, String> {
     if member.size > PAPER_LIMIT {
         return Err(format!(
             "{} is larger than {}",

@@ -2,7 +2,7 @@
 //! its tag. They have no authority, so an unreadable copy blocks nothing.
 
 use super::super::{Error, NumberTaken, Release, capture};
-use super::{LIMIT, bytes, digest_in, locate::Located};
+use super::{LIMIT, bytes, digest_in, locate::ManifestLocation};
 use crate::{
     base::{Digest, Failure, Kind, RelPath, fs::read_limited},
     git::{self, Attributes},
@@ -47,7 +47,7 @@ pub fn line_ends(release: &Release) -> String {
 pub(super) fn other_copy(
     site: &RepoSite,
     release: &Release,
-    located: &Located,
+    located: &ManifestLocation,
 ) -> Result<Option<OtherCopy>, Failure> {
     let path = site.settings.manifest_path(&release.task, &release.version);
     let bytes = &located.bytes[..];

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A manifest's bytes and their location.
-pub(super) struct Located {
+pub(super) struct ManifestLocation {
     pub(super) bytes: Vec<u8>,
     /// The commit of the release.
     pub(super) commit: GitId,
@@ -47,7 +47,7 @@ pub(super) fn bytes_of(
     settings: &Settings,
     release: &Release,
     tag: &PeeledTag,
-) -> Result<Located, Failure> {
+) -> Result<ManifestLocation, Failure> {
     let expected = digest_in(&tag.message);
     let head = git.head_commit()?;
     let mut search = Search {
@@ -61,7 +61,7 @@ pub(super) fn bytes_of(
         tried: Vec::new(),
         in_head: None,
     };
-    let located = |bytes, source, head| Located {
+    let located = |bytes, source, head| ManifestLocation {
         bytes,
         commit: tag.commit.clone(),
         source,

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    alert::Attempt,
+    alert::SendAttempt,
     base::{Failure, Kind},
     cli::{
         error::Error,
@@ -15,8 +15,8 @@ use crate::{
     },
     model::{
         Advice, Request,
-        alert::{Choice, Kept},
-        request::Rollback,
+        alert::{AlertOption, StoredAlert},
+        request::RollbackRequest,
     },
 };
 
@@ -28,11 +28,11 @@ use crate::{
 )]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    what: AlertCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum AlertCommand {
     /// Send a test through every channel, or one
     #[command(
         before_help = "Examples:\n  snapback alert test\n  snapback alert test --channel ops\n  snapback alert test --dry-run     show the channels only"
@@ -77,15 +77,15 @@ enum What {
 
 impl Run for Args {
     fn changes(&self) -> bool {
-        matches!(self.what, What::Answer { .. })
+        matches!(self.what, AlertCommand::Answer { .. })
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         match &self.what {
-            What::Test { channel } => test(session, channel.as_deref()),
-            What::List { open, limit } => list(session, *open, *limit),
-            What::Retry { alert } => retry(session, alert.as_deref()),
-            What::Answer { alert, answer } => answered(session, alert, answer),
+            AlertCommand::Test { channel } => test(session, channel.as_deref()),
+            AlertCommand::List { open, limit } => list(session, *open, *limit),
+            AlertCommand::Retry { alert } => retry(session, alert.as_deref()),
+            AlertCommand::Answer { alert, answer } => answered(session, alert, answer),
         }
     }
 }
@@ -109,7 +109,7 @@ fn test(session: &Session, channel: Option<&str>) -> Result<Reply, Failure> {
 }
 
 /// Replies with the results of the attempts.
-fn of_attempts(session: &Session, attempts: &[Attempt]) -> Reply {
+fn of_attempts(session: &Session, attempts: &[SendAttempt]) -> Reply {
     let reply = Reply::new(
         alert::attempts(session.out, attempts),
         json!({ "attempts": attempts }),
@@ -158,7 +158,7 @@ fn retry(session: &Session, id: Option<&str>) -> Result<Reply, Failure> {
     let kept = id.map(|text| app.alert(text)).transpose()?;
     if session.globals.dry_run {
         let all = app.alerts()?.0;
-        let waiting: Vec<&Kept> = all.iter().filter(|one| alert::waits(one)).collect();
+        let waiting: Vec<&StoredAlert> = all.iter().filter(|one| alert::waits(one)).collect();
         let text = format!("{} would be sent again.\n", count(waiting.len(), "alert"));
         return Ok(Reply {
             dry_run: true,
@@ -174,14 +174,14 @@ fn retry(session: &Session, id: Option<&str>) -> Result<Reply, Failure> {
 /// Records an answer and executes it.
 fn answered(session: &Session, id: &str, answer: &str) -> Result<Reply, Failure> {
     let app = session.app()?;
-    let choice: Choice = answer
+    let choice: AlertOption = answer
         .parse()
         .map_err(|error: crate::model::alert::NotAChoice| Error::usage(error.to_string()))?;
     let kept = app.alert(id)?;
     let wanted = match &choice {
-        Choice::Hold => None,
-        Choice::LastGood => Some("last-good".to_string()),
-        Choice::Version(version) => Some(version.to_string()),
+        AlertOption::Hold => None,
+        AlertOption::LastGood => Some("last-good".to_string()),
+        AlertOption::Version(version) => Some(version.to_string()),
     };
     let Some(wanted) = wanted else {
         return hold(session, &kept, &choice);
@@ -194,7 +194,7 @@ fn answered(session: &Session, id: &str, answer: &str) -> Result<Reply, Failure>
         "answer to alert {}: {}",
         kept.alert.id, kept.alert.notice.title
     );
-    let request = Request::Rollback(Rollback::plain(task, to, message));
+    let request = Request::Rollback(RollbackRequest::plain(task, to, message));
     let plan = app.plan(&request)?;
     if session.globals.dry_run {
         return Ok(Reply::dry_run(session.out, &plan, session.globals.verbose));
@@ -214,7 +214,7 @@ fn answered(session: &Session, id: &str, answer: &str) -> Result<Reply, Failure>
 }
 
 /// Records that everything stays as it is.
-fn hold(session: &Session, kept: &Kept, choice: &Choice) -> Result<Reply, Failure> {
+fn hold(session: &Session, kept: &StoredAlert, choice: &AlertOption) -> Result<Reply, Failure> {
     let app = session.app()?;
     let text = format!(
         "alert {}: everything stays as it is until somebody mends it.\n",

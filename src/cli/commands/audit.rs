@@ -18,11 +18,11 @@ use crate::{
 )]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    what: AuditCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum AuditCommand {
     /// List what was done, newest first
     #[command(
         before_help = "Examples:\n  snapback audit list --limit 5\n  snapback audit list -t T01 --since 2026-02-24\n  snapback audit list --since 12h --json"
@@ -48,12 +48,12 @@ enum What {
 impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         match &self.what {
-            What::List {
+            AuditCommand::List {
                 tasks,
                 since,
                 limit,
             } => list(session, tasks, since.as_deref(), *limit),
-            What::Verify => verify(session),
+            AuditCommand::Verify => verify(session),
         }
     }
 }

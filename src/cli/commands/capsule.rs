@@ -27,14 +27,14 @@ use crate::{
 )]
 pub struct Args {
     #[command(subcommand)]
-    act: Act,
+    act: CapsuleAct,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-enum Act {
+enum CapsuleAct {
     Create(Create),
-    Verify(Verify),
+    Verify(VerifyArgs),
 }
 
 /// Make a capsule; never over a file that is there
@@ -59,7 +59,7 @@ struct Create {
 #[command(
     before_help = "Examples:\n  snapback capsule verify T01-v1.2.0.tar.zst    needs no repository"
 )]
-struct Verify {
+struct VerifyArgs {
     /// The capsule
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     file: PathBuf,
@@ -67,13 +67,13 @@ struct Verify {
 
 impl Run for Args {
     fn writes(&self) -> bool {
-        matches!(self.act, Act::Create(_))
+        matches!(self.act, CapsuleAct::Create(_))
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         match &self.act {
-            Act::Create(create) => create.run(session),
-            Act::Verify(verify) => {
+            CapsuleAct::Create(create) => create.run(session),
+            CapsuleAct::Verify(verify) => {
                 let report = App::verify_capsule(&verify.file)?;
                 let verb = if report.compared {
                     "is whole in"

@@ -22,7 +22,7 @@ use crate::{
     guard,
     model::{
         Advice, TaskId, Version,
-        confirm::{Pending, Settled},
+        confirm::{AwaitingConfirmation, Settled},
     },
 };
 
@@ -169,7 +169,7 @@ fn watch(session: &Session, app: &App) -> Result<Reply, Failure> {
 }
 
 /// Describes the outcome of a waiting rollback in one line.
-fn line(pending: &Pending, settled: &Settled) -> String {
+fn line(pending: &AwaitingConfirmation, settled: &Settled) -> String {
     let (task, from, to) = (
         &pending.task,
         Version::or_none(pending.from.as_ref()),

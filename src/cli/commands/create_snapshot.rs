@@ -31,7 +31,7 @@ pub struct Args {
     version: Option<String>,
     /// Raise the newest version; auto: as the messages of the commits ask for
     #[arg(long, value_enum, value_name = "PART")]
-    bump: Option<Bump>,
+    bump: Option<BumpWord>,
     /// Why
     #[arg(
         short,
@@ -60,7 +60,7 @@ pub struct Args {
 
 /// A part of a version.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Bump {
+enum BumpWord {
     Major,
     Minor,
     Patch,
@@ -82,10 +82,10 @@ impl Args {
             return Ok(Some(NextVersion::Exactly(change::new_version(text)?)));
         }
         Ok(self.bump.map(|bump| match bump {
-            Bump::Major => NextVersion::Bump(version::Bump::Major),
-            Bump::Minor => NextVersion::Bump(version::Bump::Minor),
-            Bump::Patch => NextVersion::Bump(version::Bump::Patch),
-            Bump::Auto => NextVersion::Auto,
+            BumpWord::Major => NextVersion::Bump(version::Bump::Major),
+            BumpWord::Minor => NextVersion::Bump(version::Bump::Minor),
+            BumpWord::Patch => NextVersion::Bump(version::Bump::Patch),
+            BumpWord::Auto => NextVersion::Auto,
         }))
     }
 }

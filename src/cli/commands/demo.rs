@@ -6,7 +6,7 @@ use super::Run;
 use crate::{
     base::Failure,
     cli::{
-        demo::{self, Place},
+        demo::{self, DemoFolder},
         reply::Reply,
         session::Session,
     },
@@ -49,7 +49,7 @@ impl Run for Args {
         let place = self
             .dir
             .clone()
-            .map_or(Place::Temporary(self.keep), Place::Folder);
+            .map_or(DemoFolder::Temporary(self.keep), DemoFolder::Folder);
         demo::run(session, &place, self.auto)
     }
 }

@@ -9,7 +9,7 @@ use clap_complete::ArgValueCandidates;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::{Run, rollback::How};
+use super::{Run, rollback::RollbackOptions};
 use crate::{
     app::App,
     base::{Failure, RelPath, output},
@@ -17,13 +17,15 @@ use crate::{
     cli::{
         advice,
         args::OneTask,
-        change::{Ask, Course, carry_out},
+        change::{Ask, RequestEnd, carry_out},
         complete,
         render::{capsule as capsules, capsule_report, recovery, recovery_html},
         reply::Reply,
         session::Session,
     },
-    model::{Request, answer::Next, capsule::CapsuleReport, recovery::Recovery, settings::EnvMode},
+    model::{
+        Request, answer::NextCommand, capsule::CapsuleReport, recovery::Recovery, settings::EnvMode,
+    },
 };
 
 /// Save everything, roll back, verify, and write a report; asks nothing
@@ -51,7 +53,7 @@ pub struct Args {
     #[arg(long, requires = "from", hide_short_help = true)]
     links_out: bool,
     #[command(flatten)]
-    how: How,
+    how: RollbackOptions,
 }
 
 /// The format of a report.
@@ -90,7 +92,7 @@ impl Form {
         self,
         report: &CapsuleReport,
         is_whole: bool,
-        next: &[Next],
+        next: &[NextCommand],
         (reason, zone): (&str, &TimeZone),
     ) -> String {
         match self {
@@ -140,7 +142,7 @@ impl Args {
         } else {
             Vec::new()
         };
-        let next: Vec<Next> = hints.iter().cloned().map(advice::next).collect();
+        let next: Vec<NextCommand> = hints.iter().cloned().map(advice::next).collect();
         let mut reply = Reply::new(capsules::page(session.out, &report, "is in"), &report)
             .changed()
             .with_next(hints);
@@ -232,13 +234,13 @@ impl Run for Args {
             .how
             .request(session, &self.task, None, self.target_version.as_ref())?;
         let (plan, report) = match carry_out(session, &Request::Rollback(rollback), Ask::Never)? {
-            Course::Shown(plan) => {
+            RequestEnd::Shown(plan) => {
                 self.report
                     .iter()
                     .try_for_each(|path| output::check(path))?;
                 return Ok(Reply::dry_run(session.out, &plan, session.globals.verbose));
             }
-            Course::Done(plan, report) => (plan, report),
+            RequestEnd::Done(plan, report) => (plan, report),
         };
         let whole = recovery::recovery(&plan, &report, session.app()?.host());
         let mut reply = Reply::of_report(session.out, Some(&plan), &report);

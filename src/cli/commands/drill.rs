@@ -38,7 +38,7 @@ pub struct Args {
     all: bool,
     /// Packages: sync installs them from what is here, plan and off borrow the environment
     #[arg(long, value_enum, value_name = "MODE", hide_possible_values = true)]
-    env: Option<Env>,
+    env: Option<DrillPackages>,
     /// Take shared files from the version, not from the work tree
     #[arg(long, hide_short_help = true)]
     with_shared: bool,
@@ -49,14 +49,14 @@ pub struct Args {
 
 /// What to do with packages.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Env {
+enum DrillPackages {
     Plan,
     Sync,
     Off,
 }
 
 /// Versions to roll back to, and tasks without one.
-struct Wanted {
+struct DrillTargets {
     versions: Vec<(TaskId, Version)>,
     without: Vec<(TaskId, String)>,
 }
@@ -100,15 +100,15 @@ impl Run for Args {
 impl Args {
     fn mode(&self) -> Option<EnvMode> {
         self.env.map(|mode| match mode {
-            Env::Plan => EnvMode::Plan,
-            Env::Sync => EnvMode::Sync,
-            Env::Off => EnvMode::Off,
+            DrillPackages::Plan => EnvMode::Plan,
+            DrillPackages::Sync => EnvMode::Sync,
+            DrillPackages::Off => EnvMode::Off,
         })
     }
 
     /// Returns the versions of the tasks to be rehearsed.
-    fn wanted(&self, app: &App, tasks: &[TaskId]) -> Result<Wanted, Failure> {
-        let mut wanted = Wanted {
+    fn wanted(&self, app: &App, tasks: &[TaskId]) -> Result<DrillTargets, Failure> {
+        let mut wanted = DrillTargets {
             versions: Vec::new(),
             without: Vec::new(),
         };
@@ -147,7 +147,7 @@ impl Args {
         }
     }
 
-    fn planned(app: &App, wanted: &Wanted) -> Result<Reply, Failure> {
+    fn planned(app: &App, wanted: &DrillTargets) -> Result<Reply, Failure> {
         let plans = app.plan_drills(&wanted.versions)?;
         let mut text = String::new();
         for plan in &plans {
@@ -218,7 +218,7 @@ fn reply(session: &Session, reports: &[DrillReport], without: &[(TaskId, String)
     reply
         .with_problem(
             kind,
-            render::sentence(crate::cli::render::Style::default(), worst),
+            render::sentence(crate::cli::render::TextStyle::default(), worst),
         )
         .with_next(next)
 }

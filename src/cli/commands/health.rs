@@ -9,8 +9,8 @@ use crate::{
     base::{Failure, Kind},
     cli::{advice, args::SomeTasks, render::health as render, reply::Reply, session::Session},
     model::{
-        answer::Next,
-        health::{Health, Level},
+        answer::NextCommand,
+        health::{Health, HealthLevel},
     },
 };
 
@@ -68,7 +68,7 @@ impl Run for Args {
             Err(failure) => {
                 let reply = Reply::new(render::nagios_failed(&failure.to_string()), ());
                 Reply {
-                    exit_code: Level::Unknown.nagios(),
+                    exit_code: HealthLevel::Unknown.nagios(),
                     ..reply
                 }
             }
@@ -78,7 +78,7 @@ impl Run for Args {
 
 impl Args {
     /// Checks the health, and writes the text file.
-    fn look(&self, session: &Session) -> Result<Health<Next>, Failure> {
+    fn look(&self, session: &Session) -> Result<Health<NextCommand>, Failure> {
         let health = session
             .app()?
             .health(&self.tasks.named(session)?, self.deep)?
@@ -90,7 +90,7 @@ impl Args {
         Ok(health)
     }
 
-    fn reply(&self, session: &Session, health: &Health<Next>) -> Reply {
+    fn reply(&self, session: &Session, health: &Health<NextCommand>) -> Reply {
         let mut reply = Reply::new(render::page(session.out, health), health);
         if let Some(path) = self.textfile.as_ref().filter(|_| session.globals.dry_run) {
             reply.dry_run = true;
@@ -109,11 +109,11 @@ impl Args {
         };
         let name = task.map(|task| format!("{task}: ")).unwrap_or_default();
         let fails = match self.fail_on {
-            FailOn::Warning => worst.level >= Level::Warning,
-            FailOn::Critical => worst.level >= Level::Unknown,
+            FailOn::Warning => worst.level >= HealthLevel::Warning,
+            FailOn::Critical => worst.level >= HealthLevel::Unknown,
             FailOn::Never => false,
         };
-        let kind = if worst.level == Level::Unknown {
+        let kind = if worst.level == HealthLevel::Unknown {
             Kind::Missing
         } else {
             Kind::Bad

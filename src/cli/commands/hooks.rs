@@ -35,11 +35,11 @@ const LIMIT: Duration = Duration::from_secs(5);
 )]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    what: HooksCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum HooksCommand {
     /// Install them, or renew what is installed
     #[command(
         before_help = "Examples:\n  snapback hooks install -y\n  snapback hooks install --also pre-commit,commit-msg --strict\n  snapback hooks install --only pre-push --dry-run"
@@ -111,12 +111,15 @@ fn event(text: &str) -> Result<HookEvent, String> {
 
 impl Run for Args {
     fn changes(&self) -> bool {
-        matches!(self.what, What::Install { .. } | What::Uninstall)
+        matches!(
+            self.what,
+            HooksCommand::Install { .. } | HooksCommand::Uninstall
+        )
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         match &self.what {
-            What::Install {
+            HooksCommand::Install {
                 also,
                 only,
                 method,
@@ -126,9 +129,9 @@ impl Run for Args {
                 session,
                 &wanted(also, only, *method, *strict, program.as_deref())?,
             ),
-            What::Uninstall => uninstall(session),
-            What::Status => status(session),
-            What::Run { hook, strict, args } => run(session, hook, *strict, args),
+            HooksCommand::Uninstall => uninstall(session),
+            HooksCommand::Status => status(session),
+            HooksCommand::Run { hook, strict, args } => run(session, hook, *strict, args),
         }
     }
 }

@@ -28,11 +28,11 @@ use crate::{
 )]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    what: KeysCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum KeysCommand {
     /// Make your key, and allow it here
     #[command(
         before_help = "Examples:\n  snapback keys create\n  snapback keys create --name \"Li Wei <li.wei@example.com>\""
@@ -89,7 +89,7 @@ fn until(text: &str) -> Result<Timestamp, String> {
 
 impl Run for Args {
     fn changes(&self) -> bool {
-        !matches!(self.what, What::List)
+        !matches!(self.what, KeysCommand::List)
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
@@ -101,9 +101,9 @@ impl Run for Args {
             });
         }
         match &self.what {
-            What::Create { name } => create(session, name.as_deref()),
-            What::List => list(session),
-            What::Allow { key, name, until } => {
+            KeysCommand::Create { name } => create(session, name.as_deref()),
+            KeysCommand::List => list(session),
+            KeysCommand::Allow { key, name, until } => {
                 let signer = Signer {
                     name: name.clone(),
                     key: *key,
@@ -118,7 +118,7 @@ impl Run for Args {
                 );
                 Ok(Reply::new(text, json!({ "signer": signer })).changed())
             }
-            What::Revoke { which } => revoke(session, which),
+            KeysCommand::Revoke { which } => revoke(session, which),
         }
     }
 }

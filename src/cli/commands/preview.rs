@@ -34,12 +34,12 @@ pub struct Args {
     #[arg(value_name = "VERSION", add = ArgValueCandidates::new(complete::versions))]
     version: String,
     #[command(flatten)]
-    what: What,
+    what: PreviewTarget,
 }
 
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-struct What {
+struct PreviewTarget {
     /// Write its files into DIR, which must be empty or new
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     into: Option<PathBuf>,

@@ -29,11 +29,11 @@ use crate::{
 )]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    what: RegistryCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum RegistryCommand {
     /// Show where registry and configs disagree; with --from, make them agree
     #[command(
         before_help = "Examples:\n  snapback registry sync\n  snapback registry sync -t T01 --from registry"
@@ -43,7 +43,7 @@ enum What {
         tasks: SomeTasks,
         /// Which side is right; `config` also mends a registry that cannot be read
         #[arg(long, alias = "use", value_enum, value_name = "SIDE")]
-        from: Option<Side>,
+        from: Option<SideWord>,
     },
     /// What git runs to merge two registries by task; not for people
     #[command(
@@ -65,7 +65,7 @@ enum What {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Side {
+enum SideWord {
     /// The versions in the configs
     Config,
     /// The versions in the registry
@@ -74,13 +74,13 @@ enum Side {
 
 impl Run for Args {
     fn changes(&self) -> bool {
-        matches!(self.what, What::Sync { from: Some(_), .. })
+        matches!(self.what, RegistryCommand::Sync { from: Some(_), .. })
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let (tasks, from) = match &self.what {
-            What::Sync { tasks, from } => (tasks.named(session)?, from),
-            What::Merge {
+            RegistryCommand::Sync { tasks, from } => (tasks.named(session)?, from),
+            RegistryCommand::Merge {
                 base,
                 ours,
                 theirs,
@@ -89,7 +89,7 @@ impl Run for Args {
             } => return merge(session, [base, ours, theirs], *marker, path),
         };
         let app = session.app()?;
-        if matches!(from, Some(Side::Config))
+        if matches!(from, Some(SideWord::Config))
             && let Some(plan) = app.plan_mending()?
         {
             return mend(session, &plan);
@@ -115,8 +115,8 @@ impl Run for Args {
                     ..shown
                 });
             }
-            Some(Side::Config) => SyncFrom::Config,
-            Some(Side::Registry) => SyncFrom::Registry,
+            Some(SideWord::Config) => SyncFrom::Config,
+            Some(SideWord::Registry) => SyncFrom::Registry,
         };
         session.say(&tables::drift(session.err, &lines));
         session.confirm(if from == SyncFrom::Config {

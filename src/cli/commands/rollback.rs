@@ -19,7 +19,7 @@ use crate::{
     git::Hooks,
     model::{
         Advice, Request,
-        request::Rollback,
+        request::RollbackRequest,
         settings::{EnvMode, OnVerifyFail},
     },
 };
@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long, value_name = "VERSION", visible_alias = "target-version", add = ArgValueCandidates::new(complete::versions))]
     to: Option<String>,
     #[command(flatten)]
-    how: How,
+    how: RollbackOptions,
     /// Take it back after that unless confirmed
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "push")]
     confirm_within: Option<Duration>,
@@ -52,7 +52,7 @@ pub struct Args {
 /// How a rollback is done.
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-pub struct How {
+pub struct RollbackOptions {
     /// Why
     #[arg(
         short,
@@ -70,7 +70,7 @@ pub struct How {
     with_shared: bool,
     /// Dependencies: plan (tell), sync (install) or off
     #[arg(long, value_enum, value_name = "MODE", hide_possible_values = true)]
-    env: Option<Env>,
+    env: Option<RollbackPackages>,
     /// When smoke test or probes fail: undo, keep or ask
     #[arg(long, value_enum, value_name = "WHAT", hide_possible_values = true)]
     on_verify_fail: Option<OnFail>,
@@ -98,19 +98,19 @@ pub struct How {
 
 /// What to do with dependencies.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Env {
+enum RollbackPackages {
     Plan,
     Sync,
     Off,
 }
 
-impl How {
+impl RollbackOptions {
     /// Returns how to treat dependencies, if specified.
     pub fn env_mode(&self) -> Option<EnvMode> {
         self.env.map(|env| match env {
-            Env::Plan => EnvMode::Plan,
-            Env::Sync => EnvMode::Sync,
-            Env::Off => EnvMode::Off,
+            RollbackPackages::Plan => EnvMode::Plan,
+            RollbackPackages::Sync => EnvMode::Sync,
+            RollbackPackages::Off => EnvMode::Off,
         })
     }
 
@@ -128,7 +128,7 @@ enum OnFail {
     Ask,
 }
 
-impl How {
+impl RollbackOptions {
     /// Builds the request for one task; versions in any accepted spelling.
     pub fn request(
         &self,
@@ -136,9 +136,9 @@ impl How {
         task: &OneTask,
         from: Option<&String>,
         to: Option<&String>,
-    ) -> Result<Rollback, Failure> {
+    ) -> Result<RollbackRequest, Failure> {
         let task = task.find(session)?;
-        Ok(Rollback {
+        Ok(RollbackRequest {
             from: lock_version(session, &task, from)?,
             to: version(session, &task, to)?,
             task,

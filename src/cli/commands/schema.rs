@@ -17,11 +17,11 @@ use crate::{
 pub struct Args {
     /// The format
     #[arg(value_enum, value_name = "FORMAT")]
-    format: Format,
+    format: SchemaName,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
+enum SchemaName {
     /// snapback.yaml
     Config,
     /// What --json prints
@@ -30,7 +30,7 @@ enum Format {
     Manifest,
 }
 
-impl Format {
+impl SchemaName {
     fn schema(self) -> Value {
         let read =
             |text: &str| serde_json::from_str(text).expect("because a test reads every schema");
@@ -108,9 +108,10 @@ mod tests {
 
     #[test]
     fn the_schema_of_manifests_fits_both_formats_and_the_users_example() {
-        let schema = Format::Manifest.schema();
+        let schema = SchemaName::Manifest.schema();
         let misfit = |text: &str| {
-            let value = yaml::parse(text.as_bytes(), yaml::Limits::machine()).expect("it is YAML");
+            let value =
+                yaml::parse(text.as_bytes(), yaml::YamlLimits::machine()).expect("it is YAML");
             misfit(&schema, &schema, &value, "")
         };
         let release = include_str!("../../../crates/model/src/manifest/release-1.yaml");
@@ -139,10 +140,10 @@ mod tests {
 
     #[test]
     fn schemas_are_json_and_name_every_field_of_the_formats() {
-        for format in Format::value_variants() {
+        for format in SchemaName::value_variants() {
             assert!(format.schema().is_object());
         }
-        let schema = Format::Answer.schema();
+        let schema = SchemaName::Answer.schema();
         let answer = serde_json::to_value(crate::model::Answer::new("x")).expect("it renders");
         for key in answer.as_object().expect("it is an object").keys() {
             assert!(schema["properties"].get(key).is_some(), "{key}");

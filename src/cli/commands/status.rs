@@ -17,7 +17,7 @@ use crate::{
     },
     model::{
         Advice, Version,
-        overview::{Released, TaskLine},
+        overview::{ReleasePlace, TaskLine},
     },
 };
 
@@ -148,8 +148,8 @@ fn next(app: &App, lines: &[TaskLine]) -> Vec<Hint> {
         return vec![back];
     }
     match worst.released {
-        Released::Elsewhere => return vec![fetch_tags()],
-        Released::Never if worst.lacks_only_its_release() => {
+        ReleasePlace::Elsewhere => return vec![fetch_tags()],
+        ReleasePlace::Never if worst.lacks_only_its_release() => {
             return vec![
                 Advice::Release { task: task.clone() }
                     .in_short()

@@ -20,11 +20,11 @@ use crate::{
 )]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    what: VerdictsCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum VerdictsCommand {
     /// List them, what counts most last
     #[command(
         before_help = "Examples:\n  snapback verdicts list\n  snapback verdicts list -t T01 --json"
@@ -55,13 +55,13 @@ enum What {
 
 impl Run for Args {
     fn changes(&self) -> bool {
-        !matches!(self.what, What::List { .. })
+        !matches!(self.what, VerdictsCommand::List { .. })
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         match &self.what {
-            What::List { tasks } => list(session, tasks),
-            What::Push { remote } => {
+            VerdictsCommand::List { tasks } => list(session, tasks),
+            VerdictsCommand::Push { remote } => {
                 if session.globals.dry_run {
                     return Ok(Reply {
                         dry_run: true,
@@ -86,7 +86,7 @@ impl Run for Args {
                 );
                 Ok(if new == 0 { reply } else { reply.changed() })
             }
-            What::Fetch { remote } => {
+            VerdictsCommand::Fetch { remote } => {
                 if session.globals.dry_run {
                     return Ok(Reply {
                         dry_run: true,

@@ -15,16 +15,16 @@ use super::{
     session::{Session, read_line},
 };
 use crate::base::Failure;
-pub use stage::{Place, Stage};
+pub use stage::{DemoFolder, Stage};
 use strategies::{Tools, break_momentum, write_strategies};
 
 /// Runs the walk and returns the reply about it. `auto` never waits.
-pub fn run(session: &Session, place: &Place, auto: bool) -> Result<Reply, Failure> {
+pub fn run(session: &Session, place: &DemoFolder, auto: bool) -> Result<Reply, Failure> {
     if !auto && !session.can_ask() {
         return Err(Error::NeedsAuto.into());
     }
     let stage = Stage::open(place, session.out)?;
-    let mut walk = Walk {
+    let mut walk = DemoWalk {
         session,
         stage,
         auto,
@@ -48,14 +48,14 @@ pub fn run(session: &Session, place: &Place, auto: bool) -> Result<Reply, Failur
 }
 
 /// One walk through the demo.
-struct Walk<'a> {
+struct DemoWalk<'a> {
     session: &'a Session,
     stage: Stage,
     auto: bool,
     steps: Vec<Value>,
 }
 
-impl Walk<'_> {
+impl DemoWalk<'_> {
     /// Runs all steps; returns their duration without waiting, in milliseconds.
     fn all(&mut self) -> Result<u64, Failure> {
         let tools = Tools::find(&self.stage)?;

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     base::{Digest, Failure, process::Exit},
-    cli::{error::Error, render::Style},
+    cli::{error::Error, render::TextStyle},
     git::child,
     model::hooks::DEPTH_VARIABLE,
 };
@@ -19,7 +19,7 @@ const LINE_LIMIT: Duration = Duration::from_mins(1);
 
 /// Where the demo takes place.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub enum DemoFolder {
     /// A temporary folder; it is removed unless this is true.
     Temporary(bool),
     /// A folder that must be empty or new; it is kept.
@@ -31,27 +31,27 @@ pub struct Stage {
     root: PathBuf,
     temporary: Option<tempfile::TempDir>,
     keep: bool,
-    style: Style,
+    style: TextStyle,
     began: Instant,
 }
 
 impl Stage {
     /// Creates the folder.
-    pub fn open(place: &Place, style: Style) -> Result<Self, Failure> {
+    pub fn open(place: &DemoFolder, style: TextStyle) -> Result<Self, Failure> {
         let failed = |path: &Path| {
             let path = path.to_path_buf();
             move |source| Failure::from(Error::Write { path, source })
         };
         let began = Instant::now();
         let (root, temporary, keep) = match place {
-            Place::Temporary(keep) => {
+            DemoFolder::Temporary(keep) => {
                 let dir = tempfile::Builder::new()
                     .prefix("snapback-demo-")
                     .tempdir()
                     .map_err(failed(&std::env::temp_dir()))?;
                 (dir.path().to_path_buf(), Some(dir), *keep)
             }
-            Place::Folder(path) => {
+            DemoFolder::Folder(path) => {
                 fs::create_dir_all(path).map_err(failed(path))?;
                 if fs::read_dir(path).map_err(failed(path))?.next().is_some() {
                     return Err(Error::usage(format!("{} is not empty", path.display())).into());
@@ -190,7 +190,8 @@ mod tests {
 
     #[test]
     fn the_shell_is_the_demos_own_and_the_folder_goes() {
-        let mut stage = Stage::open(&Place::Temporary(false), Style::default()).expect("it opens");
+        let mut stage =
+            Stage::open(&DemoFolder::Temporary(false), TextStyle::default()).expect("it opens");
         let home = stage.home();
         assert_eq!(
             stage.types("printf %s \"$HOME\"").expect("it runs"),
@@ -210,7 +211,7 @@ mod tests {
     fn a_folder_with_something_in_it_is_left_alone() {
         let dir = tempfile::tempdir().expect("there is room");
         File::create(dir.path().join("mine")).expect("it is written");
-        let refused = Stage::open(&Place::Folder(dir.path().into()), Style::default());
+        let refused = Stage::open(&DemoFolder::Folder(dir.path().into()), TextStyle::default());
         assert_eq!(
             refused.err().map(|failure| failure.kind().exit_code()),
             Some(2)

@@ -131,14 +131,15 @@ fn plain_database(edition: u32) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::stage::{Place, Stage},
+        super::stage::{DemoFolder, Stage},
         *,
     };
-    use crate::cli::render::Style;
+    use crate::cli::render::TextStyle;
 
     #[test]
     fn the_good_version_passes_its_smoke_test_and_the_broken_one_does_not() {
-        let open = || Stage::open(&Place::Temporary(false), Style::default()).expect("it opens");
+        let open =
+            || Stage::open(&DemoFolder::Temporary(false), TextStyle::default()).expect("it opens");
         for tools in [Tools::Shell, Tools::find(&open()).expect("git is there")] {
             let stage = open();
             let smoke = if tools == Tools::Python {
@@ -166,7 +167,8 @@ mod tests {
 
     #[test]
     fn the_small_strategies_pass() {
-        let stage = Stage::open(&Place::Temporary(false), Style::default()).expect("it opens");
+        let stage =
+            Stage::open(&DemoFolder::Temporary(false), TextStyle::default()).expect("it opens");
         let tools = Tools::find(&stage).expect("git is there");
         write_strategies(&stage, tools).expect("they are written");
         let smoke = if tools == Tools::Python {

@@ -5,20 +5,20 @@ use std::fmt::Write;
 use jiff::tz::TimeZone;
 
 use super::{
-    Paint, Style, moment, safe,
+    Paint, TextStyle, moment, safe,
     table::{Cell, row, table},
 };
 use crate::{
-    alert::Attempt,
-    model::alert::{Kept, Severity, Standing},
+    alert::SendAttempt,
+    model::alert::{DeliveryState, Severity, StoredAlert},
 };
 
 /// Renders one line per alert.
-pub fn list(style: Style, zone: &TimeZone, all: &[Kept], more: usize) -> String {
+pub fn list(style: TextStyle, zone: &TimeZone, all: &[StoredAlert], more: usize) -> String {
     if all.is_empty() {
         return "nobody was called\n".into();
     }
-    let line = |kept: &Kept| {
+    let line = |kept: &StoredAlert| {
         let alert = &kept.alert;
         let repeats = if kept.repeats > 0 {
             format!(" (+{})", kept.repeats)
@@ -65,10 +65,10 @@ fn severity(severity: Severity) -> Cell {
 }
 
 /// Describes the state of an alert's deliveries.
-fn ways(kept: &Kept) -> String {
+fn ways(kept: &StoredAlert) -> String {
     let one = |delivery: &crate::model::alert::Delivery| match (delivery.standing, &delivery.error)
     {
-        (Standing::Sent, _) => format!("{} sent", safe(&delivery.channel)),
+        (DeliveryState::Sent, _) => format!("{} sent", safe(&delivery.channel)),
         (standing, Some(why)) => format!(
             "{} {}: {}",
             safe(&delivery.channel),
@@ -91,19 +91,19 @@ fn ways(kept: &Kept) -> String {
 }
 
 /// Returns true when a delivery has not arrived.
-pub fn waits(kept: &Kept) -> bool {
+pub fn waits(kept: &StoredAlert) -> bool {
     kept.deliveries
         .iter()
-        .any(|delivery| delivery.standing != Standing::Sent)
+        .any(|delivery| delivery.standing != DeliveryState::Sent)
 }
 
 /// Returns true when the alert needs a person's attention.
-pub fn is_open(kept: &Kept) -> bool {
+pub fn is_open(kept: &StoredAlert) -> bool {
     waits(kept) || (kept.alert.severity == Severity::Critical && kept.answers.is_empty())
 }
 
 /// Renders one line per attempt.
-pub fn attempts(style: Style, attempts: &[Attempt]) -> String {
+pub fn attempts(style: TextStyle, attempts: &[SendAttempt]) -> String {
     if attempts.is_empty() {
         return "nothing is to be sent\n".into();
     }

@@ -5,17 +5,17 @@ use std::fmt::Write;
 use jiff::tz::TimeZone;
 
 use super::{
-    Paint, Style, count, moment, safe,
+    Paint, TextStyle, count, moment, safe,
     table::{Cell, row, table},
 };
-use crate::model::audit::{AuditCheck, End, Entry, Via};
+use crate::model::audit::{AuditCheck, AuditEnd, AuditEntry, Via};
 
 /// Renders one line per entry.
-pub fn entries(style: Style, zone: &TimeZone, entries: &[Entry], more: usize) -> String {
+pub fn entries(style: TextStyle, zone: &TimeZone, entries: &[AuditEntry], more: usize) -> String {
     if entries.is_empty() {
         return "the audit log has no such line\n".into();
     }
-    let row = |entry: &Entry| {
+    let row = |entry: &AuditEntry| {
         let said = &entry.said;
         let who = said
             .who
@@ -45,12 +45,12 @@ pub fn entries(style: Style, zone: &TimeZone, entries: &[Entry], more: usize) ->
 }
 
 /// Renders the result of an entry.
-fn result(entry: &Entry) -> Cell {
+fn result(entry: &AuditEntry) -> Cell {
     let ended = &entry.said.result;
     let paint = match ended.end {
-        End::Done => Paint::Good,
-        End::PutBack | End::Failed | End::Interrupted => Paint::Attention,
-        End::Stuck => Paint::Bad,
+        AuditEnd::Done => Paint::Good,
+        AuditEnd::PutBack | AuditEnd::Failed | AuditEnd::Interrupted => Paint::Attention,
+        AuditEnd::Stuck => Paint::Bad,
     };
     let error = ended
         .error
@@ -61,7 +61,7 @@ fn result(entry: &Entry) -> Cell {
 }
 
 /// Describes the action of an entry.
-fn what(entry: &Entry) -> String {
+fn what(entry: &AuditEntry) -> String {
     let deed = &entry.said.what;
     let mut words = vec![safe(&deed.kind)];
     words.extend(deed.task.iter().map(ToString::to_string));
@@ -76,7 +76,7 @@ fn what(entry: &Entry) -> String {
 }
 
 /// Describes the origin of an entry.
-fn place(entry: &Entry) -> String {
+fn place(entry: &AuditEntry) -> String {
     let from = &entry.said.from;
     let via = match from.via {
         Via::Terminal => "terminal",
@@ -100,7 +100,7 @@ fn place(entry: &Entry) -> String {
 }
 
 /// Renders the findings of a check.
-pub fn check(style: Style, check: &AuditCheck) -> String {
+pub fn check(style: TextStyle, check: &AuditCheck) -> String {
     let mut text = String::new();
     for finding in &check.findings {
         let _ = writeln!(text, "{} {}", style.fail(), safe(&finding.what));

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::{Paint, Style, command_line, count, duration, safe};
+use super::{Paint, TextStyle, command_line, count, duration, safe};
 use crate::{base::text::size, model::capsule::CapsuleReport};
 
 /// Renders a report of creating, verifying or restoring; the most important line comes last.
-pub fn page(style: Style, report: &CapsuleReport, verb: &str) -> String {
+pub fn page(style: TextStyle, report: &CapsuleReport, verb: &str) -> String {
     let mut text = String::new();
     let mut fact = |what: &str, seen: &str| {
         let _ = writeln!(

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     base::{clock::local_exact, text::size},
-    model::{answer::Next, capsule::CapsuleReport},
+    model::{answer::NextCommand, capsule::CapsuleReport},
 };
 
 /// Returns the facts at the top: label, value.
@@ -52,7 +52,12 @@ pub fn facts(report: &CapsuleReport, reason: &str, zone: &TimeZone) -> Vec<(&'st
 }
 
 /// Renders the report in Markdown.
-pub fn markdown(report: &CapsuleReport, reason: &str, next: &[Next], zone: &TimeZone) -> String {
+pub fn markdown(
+    report: &CapsuleReport,
+    reason: &str,
+    next: &[NextCommand],
+    zone: &TimeZone,
+) -> String {
     let mut text = format!(
         "# {} {} out of an escape capsule\n\n",
         report.task,

@@ -3,11 +3,11 @@
 //! `--color` wins; then `NO_COLOR` > `CLICOLOR_FORCE`, `FORCE_COLOR` > `CLICOLOR` > terminal. An
 //! empty `NO_COLOR` does not count (<https://no-color.org>).
 
-use super::Style;
+use super::TextStyle;
 
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Choice {
+pub enum ColourChoice {
     /// On a terminal, unless the environment says otherwise.
     #[default]
     Auto,
@@ -18,16 +18,20 @@ pub enum Choice {
 }
 
 /// Decides for one stream; `env` looks up a variable.
-pub fn decide(choice: Choice, terminal: bool, env: impl Fn(&str) -> Option<String>) -> Style {
+pub fn decide(
+    choice: ColourChoice,
+    terminal: bool,
+    env: impl Fn(&str) -> Option<String>,
+) -> TextStyle {
     let set = |name: &str| env(name).filter(|value| !value.is_empty());
     let dumb = set("TERM").as_deref() == Some("dumb");
     let forced = |name: &str| set(name).is_some_and(|value| value != "0" && value != "false");
     let colour = match choice {
-        Choice::Always => true,
-        Choice::Never => false,
-        Choice::Auto if set("NO_COLOR").is_some() => false,
-        Choice::Auto if forced("CLICOLOR_FORCE") || forced("FORCE_COLOR") => true,
-        Choice::Auto => terminal && !dumb && set("CLICOLOR").as_deref() != Some("0"),
+        ColourChoice::Always => true,
+        ColourChoice::Never => false,
+        ColourChoice::Auto if set("NO_COLOR").is_some() => false,
+        ColourChoice::Auto if forced("CLICOLOR_FORCE") || forced("FORCE_COLOR") => true,
+        ColourChoice::Auto => terminal && !dumb && set("CLICOLOR").as_deref() != Some("0"),
     };
     let locale = set("LC_ALL")
         .or_else(|| set("LC_CTYPE"))
@@ -35,14 +39,14 @@ pub fn decide(choice: Choice, terminal: bool, env: impl Fn(&str) -> Option<Strin
         .unwrap_or_default()
         .to_ascii_lowercase();
     let unicode = !dumb && (locale.contains("utf-8") || locale.contains("utf8"));
-    Style { colour, unicode }
+    TextStyle { colour, unicode }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn with(choice: Choice, terminal: bool, set: &[(&str, &str)]) -> Style {
+    fn with(choice: ColourChoice, terminal: bool, set: &[(&str, &str)]) -> TextStyle {
         decide(choice, terminal, |name| {
             set.iter()
                 .find(|(key, _)| *key == name)
@@ -53,30 +57,38 @@ mod tests {
     #[test]
     fn the_order_of_the_variables() {
         let colour = |choice, terminal, set: &[(&str, &str)]| with(choice, terminal, set).colour;
-        assert!(colour(Choice::Auto, true, &[]));
-        assert!(!colour(Choice::Auto, false, &[]));
+        assert!(colour(ColourChoice::Auto, true, &[]));
+        assert!(!colour(ColourChoice::Auto, false, &[]));
         assert!(!colour(
-            Choice::Auto,
+            ColourChoice::Auto,
             true,
             &[("NO_COLOR", "1"), ("FORCE_COLOR", "1")]
         ));
-        assert!(colour(Choice::Auto, true, &[("NO_COLOR", "")]));
+        assert!(colour(ColourChoice::Auto, true, &[("NO_COLOR", "")]));
         assert!(colour(
-            Choice::Auto,
+            ColourChoice::Auto,
             false,
             &[("FORCE_COLOR", "1"), ("CLICOLOR", "0")]
         ));
-        assert!(colour(Choice::Auto, false, &[("CLICOLOR_FORCE", "1")]));
-        assert!(!colour(Choice::Auto, false, &[("CLICOLOR_FORCE", "0")]));
-        assert!(!colour(Choice::Auto, true, &[("CLICOLOR", "0")]));
-        assert!(!colour(Choice::Auto, true, &[("TERM", "dumb")]));
-        assert!(colour(Choice::Always, false, &[("NO_COLOR", "1")]));
-        assert!(!colour(Choice::Never, true, &[("FORCE_COLOR", "1")]));
+        assert!(colour(
+            ColourChoice::Auto,
+            false,
+            &[("CLICOLOR_FORCE", "1")]
+        ));
+        assert!(!colour(
+            ColourChoice::Auto,
+            false,
+            &[("CLICOLOR_FORCE", "0")]
+        ));
+        assert!(!colour(ColourChoice::Auto, true, &[("CLICOLOR", "0")]));
+        assert!(!colour(ColourChoice::Auto, true, &[("TERM", "dumb")]));
+        assert!(colour(ColourChoice::Always, false, &[("NO_COLOR", "1")]));
+        assert!(!colour(ColourChoice::Never, true, &[("FORCE_COLOR", "1")]));
     }
 
     #[test]
     fn signs_follow_the_locale() {
-        let unicode = |set: &[(&str, &str)]| with(Choice::Auto, true, set).unicode;
+        let unicode = |set: &[(&str, &str)]| with(ColourChoice::Auto, true, set).unicode;
         assert!(unicode(&[("LANG", "zh_CN.UTF-8")]));
         assert!(unicode(&[("LC_ALL", "C.utf8"), ("LANG", "C")]));
         assert!(!unicode(&[("LC_ALL", "C"), ("LANG", "en_GB.UTF-8")]));

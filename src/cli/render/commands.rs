@@ -3,13 +3,13 @@
 //! Every byte of them comes from the repository, so every byte is escaped, and nothing is cut off.
 
 use super::{
-    Style, count, safe,
+    TextStyle, count, safe,
     table::{lines, row},
 };
 use crate::model::trust::CommandState;
 
 /// Renders one line per command: whether it is trusted, task, use, words, folder.
-pub fn list(style: Style, states: &[CommandState]) -> String {
+pub fn list(style: TextStyle, states: &[CommandState]) -> String {
     let line = |state: &CommandState| {
         let command = &state.command;
         let sign = if state.trusted {
@@ -64,14 +64,14 @@ mod tests {
     use super::*;
     use crate::{
         base::RelPath,
-        model::trust::{ConfiguredCommand, Role},
+        model::trust::{CommandUse, ConfiguredCommand},
     };
 
     #[test]
     fn nothing_of_a_command_reaches_the_terminal_as_it_is() {
         let command = ConfiguredCommand {
             task: Some("T01".parse().expect("it is an id")),
-            role: Role::Smoke,
+            role: CommandUse::Smoke,
             run: "true\r# harmless\x1b[2K \u{202e}x".into(),
             dir: RelPath::own("tasks/T01"),
             timeout_ms: 1000,
@@ -87,7 +87,7 @@ mod tests {
                 trusted: true,
             },
         ];
-        insta::assert_snapshot!(list(Style::default(), &states) + &question(&states), @r"
+        insta::assert_snapshot!(list(TextStyle::default(), &states) + &question(&states), @r"
           !  T01  check  in tasks/T01  true\r# harmless\u{1b}[2K \u{202e}x
           ok T01  check  in tasks/T01  true\r# harmless\u{1b}[2K \u{202e}x
         2 commands of snapback.yaml. Let snapback run these commands in this repository?

@@ -3,17 +3,17 @@
 use std::fmt::Write;
 
 use super::{
-    Paint, Style, count,
+    Paint, TextStyle, count,
     plan::{file_rows, package_lines},
     safe,
 };
 use crate::model::{
     operation::OpKind,
-    overview::{Difference, InitFile},
+    overview::{InitFile, VersionDifference},
 };
 
 /// Returns true when nothing differs.
-pub fn is_empty(diff: &Difference) -> bool {
+pub fn is_empty(diff: &VersionDifference) -> bool {
     diff.code.is_empty()
         && diff.config.is_empty()
         && diff.packages.is_empty()
@@ -22,7 +22,7 @@ pub fn is_empty(diff: &Difference) -> bool {
 }
 
 /// Renders the difference, including the patch unless `stat`.
-pub fn difference(style: Style, diff: &Difference, stat: bool) -> String {
+pub fn difference(style: TextStyle, diff: &VersionDifference, stat: bool) -> String {
     let side = |version: &Option<crate::model::Version>| {
         version
             .as_ref()
@@ -84,7 +84,7 @@ pub fn difference(style: Style, diff: &Difference, stat: bool) -> String {
     text
 }
 
-fn value(style: Style, key: &str, before: Option<&str>, after: Option<&str>) -> String {
+fn value(style: TextStyle, key: &str, before: Option<&str>, after: Option<&str>) -> String {
     let side = |value: Option<&str>| value.map_or("(none)".into(), safe);
     format!(
         "{}: {} {} {}",
@@ -96,7 +96,7 @@ fn value(style: Style, key: &str, before: Option<&str>, after: Option<&str>) -> 
 }
 
 /// Renders a unified patch in colour, with each line escaped except for tabs.
-fn patch(style: Style, patch: &str) -> String {
+fn patch(style: TextStyle, patch: &str) -> String {
     let line = |line: &str| {
         let paint = match line.as_bytes() {
             [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] => Paint::Strong,
@@ -112,7 +112,7 @@ fn patch(style: Style, patch: &str) -> String {
 }
 
 /// Renders the removed and added lines of a file that `init` would write, without context.
-pub fn init_file(style: Style, file: &InitFile) -> String {
+pub fn init_file(style: TextStyle, file: &InitFile) -> String {
     let before: Vec<&str> = file.before.as_deref().unwrap_or("").lines().collect();
     let after: Vec<&str> = file.after.lines().collect();
     let same = before
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn code_config_and_dependencies() {
         let plan = sample();
-        let mut diff = Difference {
+        let mut diff = VersionDifference {
             task: plan.task,
             before: plan.from,
             after: None,
@@ -170,7 +170,7 @@ mod tests {
             unknown: Vec::new(),
             unlisted: Vec::new(),
         };
-        insta::assert_snapshot!(difference(Style::default(), &diff, false), @r"
+        insta::assert_snapshot!(difference(TextStyle::default(), &diff, false), @r"
         T01  1.3.0 -> work tree: 4 files
           files    M tasks/T01/signal.py              +4  -31
                    M tasks/T01/config.yaml            +1  -1   max_leverage: 5 -> 3
@@ -186,8 +186,8 @@ mod tests {
         -	old
         +new\u{1b}[31m
         ");
-        assert!(!difference(Style::default(), &diff, true).contains("@@"));
-        diff = Difference {
+        assert!(!difference(TextStyle::default(), &diff, true).contains("@@"));
+        diff = VersionDifference {
             code: vec![],
             config: vec![],
             packages: vec![],
@@ -195,7 +195,7 @@ mod tests {
             ..diff
         };
         assert_eq!(
-            difference(Style::default(), &diff, false),
+            difference(TextStyle::default(), &diff, false),
             "T01  1.3.0 -> work tree: no difference\n"
         );
     }
@@ -208,7 +208,7 @@ mod tests {
             before: Some("a\nb\nc\n".into()),
             after: "a\nx\ny\nc\n".into(),
         };
-        insta::assert_snapshot!(init_file(Style::default(), &file), @"
+        insta::assert_snapshot!(init_file(TextStyle::default(), &file), @"
         change .gitignore
           -b
           +x

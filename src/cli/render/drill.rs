@@ -5,7 +5,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 
 use super::{
-    Paint, Style, count, duration, safe,
+    Paint, TextStyle, count, duration, safe,
     table::{Cell, row, table},
     verification,
 };
@@ -14,12 +14,12 @@ use crate::{
     model::{
         Status,
         drill::{DrillReport, Touched},
-        overview::{Proof, WayBack},
+        overview::{DrillProof, WayBack},
     },
 };
 
 /// Renders one drill in full.
-pub fn drill(style: Style, report: &DrillReport) -> String {
+pub fn drill(style: TextStyle, report: &DrillReport) -> String {
     let from = report
         .active
         .as_ref()
@@ -62,7 +62,7 @@ pub fn drill(style: Style, report: &DrillReport) -> String {
 }
 
 /// Renders the summary line.
-pub fn sentence(style: Style, report: &DrillReport) -> String {
+pub fn sentence(style: TextStyle, report: &DrillReport) -> String {
     let (task, version) = (
         style.paint(Paint::Strong, report.task.as_str()),
         &report.version,
@@ -132,7 +132,7 @@ pub fn affected(radius: &[Touched]) -> Vec<String> {
 }
 
 /// Renders one line per drill, and a count.
-pub fn drills(style: Style, reports: &[DrillReport]) -> String {
+pub fn drills(style: TextStyle, reports: &[DrillReport]) -> String {
     let line = |report: &DrillReport| {
         let result = match report.status() {
             Status::Pass | Status::Skipped => Cell::painted(Paint::Good, "came back"),
@@ -174,9 +174,9 @@ pub fn drills(style: Style, reports: &[DrillReport]) -> String {
 }
 
 /// Renders `can go back to 1.2.0 in 6.2 s, proved 3 h ago, offline`; `None` without a drill.
-pub fn way_back(style: Style, way: &WayBack, now: Timestamp) -> Option<String> {
+pub fn way_back(style: TextStyle, way: &WayBack, now: Timestamp) -> Option<String> {
     let (version, proof) = (way.version.as_ref()?, way.proof.as_ref()?);
-    let Proof { recovery_ms, .. } = proof;
+    let DrillProof { recovery_ms, .. } = proof;
     let ago = age(proof.at, now);
     Some(if proof.passed {
         let offline = if proof.offline { ", offline" } else { "" };
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn the_way_back_is_one_sentence() {
         let at = |text: &str| -> Timestamp { text.parse().expect("it is a time") };
-        let proof = Proof {
+        let proof = DrillProof {
             at: at("2026-02-24T05:10:00Z"),
             passed: true,
             recovery_ms: 6240,
@@ -224,7 +224,8 @@ mod tests {
             ..WayBack::default()
         };
         let said = |way: &WayBack| {
-            way_back(Style::default(), way, at("2026-02-24T08:40:00Z")).expect("it was rehearsed")
+            way_back(TextStyle::default(), way, at("2026-02-24T08:40:00Z"))
+                .expect("it was rehearsed")
         };
         assert_eq!(
             said(&way),
@@ -238,7 +239,7 @@ mod tests {
         );
         assert_eq!(
             way_back(
-                Style::default(),
+                TextStyle::default(),
                 &WayBack::default(),
                 at("2026-02-24T08:40:00Z")
             ),

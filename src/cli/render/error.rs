@@ -2,21 +2,21 @@
 
 use std::fmt::Write;
 
-use super::{Paint, Style, command_line, safe};
+use super::{Paint, TextStyle, command_line, safe};
 use crate::{
     base::{Failure, Hint, Kind},
     cli::{advice, error::Error},
-    model::{Left, answer::Next},
+    model::{StateAfterFailure, answer::NextCommand},
 };
 
 /// Renders the whole message, with the state after the failure.
-pub fn failure(style: Style, failure: &Failure, left: Option<&Left>) -> String {
+pub fn failure(style: TextStyle, failure: &Failure, left: Option<&StateAfterFailure>) -> String {
     if let (Some(why), Some(left)) = (no_error(failure), left) {
         return format!("{why}; {}\n", left.sentence()) + &hints(style, left.hints().into_iter());
     }
     let mut text = causes(style, failure);
     let mut next = failure.hints();
-    for hint in left.map(Left::hints).unwrap_or_default() {
+    for hint in left.map(StateAfterFailure::hints).unwrap_or_default() {
         if !next.iter().any(|known| known.act == hint.act) {
             next.push(hint);
         }
@@ -29,7 +29,7 @@ pub fn failure(style: Style, failure: &Failure, left: Option<&Left>) -> String {
 }
 
 /// Renders a failure and its causes, without hints.
-pub fn causes(style: Style, failure: &Failure) -> String {
+pub fn causes(style: TextStyle, failure: &Failure) -> String {
     let chain = failure.chain();
     let mut causes = chain.iter().map(|cause| safe(cause));
     let mut text = format!(
@@ -56,7 +56,7 @@ fn no_error(failure: &Failure) -> Option<String> {
 }
 
 /// Renders lines `hint: why:  command`.
-fn hints(style: Style, hints: impl Iterator<Item = Hint>) -> String {
+fn hints(style: TextStyle, hints: impl Iterator<Item = Hint>) -> String {
     let word = style.paint(Paint::Attention, "hint:");
     hints.map(advice::next).fold(String::new(), |text, hint| {
         text + &format!("  {word} {}\n", with_command(style, &hint))
@@ -64,13 +64,13 @@ fn hints(style: Style, hints: impl Iterator<Item = Hint>) -> String {
 }
 
 /// Renders lines `  take it back:  snapback undo`.
-pub fn next_steps(style: Style, steps: &[Next]) -> String {
+pub fn next_steps(style: TextStyle, steps: &[NextCommand]) -> String {
     steps.iter().fold(String::new(), |text, step| {
         text + &format!("  {}\n", with_command(style, step))
     })
 }
 
-fn with_command(style: Style, step: &Next) -> String {
+fn with_command(style: TextStyle, step: &NextCommand) -> String {
     if step.argv.is_empty() {
         return safe(&step.why);
     }
@@ -111,20 +111,25 @@ mod tests {
 
     #[test]
     fn what_people_see() {
-        insta::assert_snapshot!(failure(Style::default(), &stale(), Some(&Left::default())), @r"
+        insta::assert_snapshot!(failure(TextStyle::default(), &stale(), Some(&StateAfterFailure::default())), @r"
         error: T01 is at 1.3.1, not at \u{1b}[2J1.3.0
           caused by: changed at 10:02
           hint: roll back from where it is:  snapback rollback -t T01 -m 'two words'
           hint: ask who changed it
           nothing was changed
         ");
-        assert!(!failure(Style::default(), &stale(), None).contains("nothing was changed"));
+        assert!(!failure(TextStyle::default(), &stale(), None).contains("nothing was changed"));
     }
 
     #[test]
     fn to_say_stop_or_no_is_no_error() {
-        let said =
-            |failure: Failure| super::failure(Style::default(), &failure, Some(&Left::default()));
+        let said = |failure: Failure| {
+            super::failure(
+                TextStyle::default(),
+                &failure,
+                Some(&StateAfterFailure::default()),
+            )
+        };
         assert_eq!(
             said(Error::Declined.into()),
             "not done; nothing was changed\n"

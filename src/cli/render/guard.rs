@@ -5,8 +5,8 @@ use std::fmt::Write;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::{Style, count, moment, report, safe, verification::sign};
-use crate::model::guard::{Backtest, Decision, GuardState, Judgement, RuleSpec, TaskWatch};
+use super::{TextStyle, count, moment, report, safe, verification::sign};
+use crate::model::guard::{Backtest, Decision, GuardState, RuleJudgement, RuleSpec, TaskWatch};
 
 /// Renders the part of a line that describes the decision.
 fn decided(decision: &Decision) -> String {
@@ -21,7 +21,7 @@ fn decided(decision: &Decision) -> String {
 }
 
 /// Renders one task after a check.
-pub fn watch(style: Style, watch: &TaskWatch) -> String {
+pub fn watch(style: TextStyle, watch: &TaskWatch) -> String {
     let mut text = String::new();
     for line in &watch.rules {
         let version = line
@@ -57,12 +57,12 @@ pub fn watch(style: Style, watch: &TaskWatch) -> String {
 }
 
 /// Renders a judgement in one line.
-fn judgement(judgement: &Judgement) -> String {
+fn judgement(judgement: &RuleJudgement) -> String {
     format!("{}, {}", judgement.outcome.word(), safe(&judgement.why))
 }
 
 /// Renders the known state of one task.
-pub fn state(style: Style, zone: &TimeZone, state: &GuardState, rules: &[RuleSpec]) -> String {
+pub fn state(style: TextStyle, zone: &TimeZone, state: &GuardState, rules: &[RuleSpec]) -> String {
     let version = state
         .version
         .as_ref()
@@ -131,7 +131,7 @@ pub fn brief(state: &GuardState) -> Value {
 }
 
 /// Renders what rules would have done with a log.
-pub fn backtests(style: Style, zone: &TimeZone, all: &[(String, Backtest)]) -> String {
+pub fn backtests(style: TextStyle, zone: &TimeZone, all: &[(String, Backtest)]) -> String {
     let mut text = String::new();
     for (rule, found) in all {
         let span = found.span.map_or_else(String::new, |(first, last)| {

@@ -2,18 +2,18 @@
 
 use std::fmt::Write;
 
-use super::{Paint, Style, command_line, count, duration, safe};
+use super::{Paint, TextStyle, command_line, count, duration, safe};
 use crate::model::{
-    answer::Next,
-    health::{self, Level},
+    answer::NextCommand,
+    health::{self, HealthLevel},
 };
 
-type Finding = health::Finding<Next>;
-type TaskHealth = health::TaskHealth<Next>;
-type Health = health::Health<Next>;
+type Finding = health::HealthFinding<NextCommand>;
+type SpelledTaskHealth = health::TaskHealth<NextCommand>;
+type SpelledHealth = health::Health<NextCommand>;
 
 /// Renders the problems, worst first, and a count of the tasks.
-pub fn page(style: Style, health: &Health) -> String {
+pub fn page(style: TextStyle, health: &SpelledHealth) -> String {
     let mut text = String::new();
     for (task, finding) in health.findings() {
         let name = task.map_or("repository", |task| task.as_str());
@@ -33,11 +33,16 @@ pub fn page(style: Style, health: &Health) -> String {
             let _ = writeln!(text, "     {}{then}", safe(&fix.why));
         }
     }
-    let words: Vec<String> = [Level::Critical, Level::Unknown, Level::Warning, Level::Ok]
-        .into_iter()
-        .filter(|level| health.count(*level) > 0)
-        .map(|level| format!("{} {}", health.count(level), level.word()))
-        .collect();
+    let words: Vec<String> = [
+        HealthLevel::Critical,
+        HealthLevel::Unknown,
+        HealthLevel::Warning,
+        HealthLevel::Ok,
+    ]
+    .into_iter()
+    .filter(|level| health.count(*level) > 0)
+    .map(|level| format!("{} {}", health.count(level), level.word()))
+    .collect();
     let words = if words.is_empty() {
         "none looked at".into()
     } else {
@@ -57,20 +62,20 @@ pub fn page(style: Style, health: &Health) -> String {
     text
 }
 
-fn sign(style: Style, level: Level) -> String {
+fn sign(style: TextStyle, level: HealthLevel) -> String {
     match level {
-        Level::Ok => style.ok(),
-        Level::Warning | Level::Unknown => style.attention(),
-        Level::Critical => style.fail(),
+        HealthLevel::Ok => style.ok(),
+        HealthLevel::Warning | HealthLevel::Unknown => style.attention(),
+        HealthLevel::Critical => style.fail(),
     }
 }
 
 /// Renders the line of a Nagios plugin: state, the worst finding, and figures after a bar.
-pub fn nagios(health: &Health) -> String {
+pub fn nagios(health: &SpelledHealth) -> String {
     let findings: Vec<_> = health
         .findings()
         .into_iter()
-        .filter(|(_, finding)| finding.level > Level::Ok)
+        .filter(|(_, finding)| finding.level > HealthLevel::Ok)
         .collect();
     let seen = match findings.as_slice() {
         [] => format!("{} as released", count(health.tasks.len(), "task")),
@@ -79,7 +84,11 @@ pub fn nagios(health: &Health) -> String {
     };
     let drift: usize = health.tasks.iter().map(|task| task.drift).sum();
     let mut figures = format!("'tasks'={};;;0", health.tasks.len());
-    for level in [Level::Critical, Level::Unknown, Level::Warning] {
+    for level in [
+        HealthLevel::Critical,
+        HealthLevel::Unknown,
+        HealthLevel::Warning,
+    ] {
         let _ = write!(figures, " '{}'={};;;0", level.word(), health.count(level));
     }
     let _ = write!(
@@ -137,7 +146,7 @@ struct Family {
 }
 
 /// Renders the file for node_exporter's textfile collector (Prometheus text format 0.0.4).
-pub fn metrics(health: &Health) -> String {
+pub fn metrics(health: &SpelledHealth) -> String {
     let mut text = String::new();
     for family in whole(health)
         .into_iter()
@@ -173,7 +182,7 @@ fn label(name: &str, value: &str) -> String {
 }
 
 /// Returns the metrics of the repository.
-fn whole(health: &Health) -> Vec<Family> {
+fn whole(health: &SpelledHealth) -> Vec<Family> {
     let one = |name, help, value: Option<String>| Family {
         name,
         help,
@@ -228,9 +237,14 @@ fn whole(health: &Health) -> Vec<Family> {
 }
 
 /// Returns the number of tasks in each state.
-fn tasks_by_state(health: &Health) -> Family {
-    let states = [Level::Ok, Level::Warning, Level::Critical, Level::Unknown];
-    let state = |level: Level| {
+fn tasks_by_state(health: &SpelledHealth) -> Family {
+    let states = [
+        HealthLevel::Ok,
+        HealthLevel::Warning,
+        HealthLevel::Critical,
+        HealthLevel::Unknown,
+    ];
+    let state = |level: HealthLevel| {
         (
             label("state", level.word()),
             health.count(level).to_string(),
@@ -244,7 +258,7 @@ fn tasks_by_state(health: &Health) -> Family {
 }
 
 /// Reads a figure of one task; `None` if there is none.
-type TaskFigure = fn(&TaskHealth) -> Option<String>;
+type TaskFigure = fn(&SpelledTaskHealth) -> Option<String>;
 
 /// The figures of each task: name, help, value.
 const TASK_FIGURES: [(&str, &str, TaskFigure); 9] = [
@@ -301,7 +315,7 @@ const TASK_FIGURES: [(&str, &str, TaskFigure); 9] = [
 ];
 
 /// Returns the metrics of each task.
-fn of_tasks(health: &Health) -> Vec<Family> {
+fn of_tasks(health: &SpelledHealth) -> Vec<Family> {
     let family = |(name, help, value): (&'static str, &'static str, TaskFigure)| {
         let samples = health
             .tasks
@@ -319,7 +333,7 @@ fn of_tasks(health: &Health) -> Vec<Family> {
 }
 
 /// Returns the active version of each task, as a label.
-fn active_versions(health: &Health) -> Family {
+fn active_versions(health: &SpelledHealth) -> Family {
     let samples = health.tasks.iter().filter_map(|task| {
         let version = task.active.as_ref()?.to_string();
         Some((

@@ -47,14 +47,14 @@ pub enum Paint {
 
 /// The appearance of text on one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Style {
+pub struct TextStyle {
     /// True when colours are wanted.
     pub colour: bool,
     /// False when only ASCII signs can be displayed.
     pub unicode: bool,
 }
 
-impl Style {
+impl TextStyle {
     /// Returns the text in the colour of its meaning.
     pub fn paint(self, paint: Paint, text: &str) -> String {
         let code = match paint {
@@ -155,8 +155,8 @@ mod tests {
     #[test]
     fn colour_never_comes_without_a_sign() {
         let (plain, coloured) = (
-            Style::default(),
-            Style {
+            TextStyle::default(),
+            TextStyle {
                 colour: true,
                 unicode: true,
             },

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    Paint, Style, count, safe,
+    Paint, TextStyle, count, safe,
     table::{Cell, lines},
 };
 use crate::{
@@ -25,7 +25,7 @@ const ENTRIES_SHOWN: usize = 8;
 const SPACE_SAID: u64 = 1_000_000;
 
 /// Renders the whole plan; with `all`, no list is shortened.
-pub fn plan(style: Style, plan: &Plan, all: bool) -> String {
+pub fn plan(style: TextStyle, plan: &Plan, all: bool) -> String {
     let mut page = Page {
         style,
         text: head(style, plan) + "\n",
@@ -89,7 +89,7 @@ fn left_out_line(plan: &Plan) -> Option<String> {
 }
 
 /// Lists the required environment variables that are not set, if there are any.
-fn variables_line(style: Style, plan: &Plan) -> Option<String> {
+fn variables_line(style: TextStyle, plan: &Plan) -> Option<String> {
     if plan.missing_variables.is_empty() {
         return None;
     }
@@ -148,7 +148,7 @@ fn space_line(
 
 /// A page with a label in the left margin of each section.
 struct Page {
-    style: Style,
+    style: TextStyle,
     text: String,
 }
 
@@ -170,7 +170,7 @@ impl Page {
 }
 
 /// Renders `Plan  T01 momentum  1.3.0 -> 1.2.0  (about)`.
-fn head(style: Style, plan: &Plan) -> String {
+fn head(style: TextStyle, plan: &Plan) -> String {
     let verb = match plan.kind {
         OpKind::Rollback => String::new(),
         kind => format!("{}  ", kind.word()),
@@ -207,7 +207,7 @@ fn head(style: Style, plan: &Plan) -> String {
     )
 }
 
-fn file_lines(style: Style, plan: &Plan, all: bool) -> Vec<String> {
+fn file_lines(style: TextStyle, plan: &Plan, all: bool) -> Vec<String> {
     let shown = if all { plan.files.len() } else { FILES_SHOWN };
     let mut out = file_rows(style, &plan.files[..shown.min(plan.files.len())], plan.kind);
     if plan.files.len() > shown {
@@ -232,7 +232,7 @@ fn file_lines(style: Style, plan: &Plan, all: bool) -> Vec<String> {
 }
 
 /// Renders lines such as `M tasks/T01/signal.py  +4  -31  note`.
-pub fn file_rows(style: Style, files: &[FileLine], kind: OpKind) -> Vec<String> {
+pub fn file_rows(style: TextStyle, files: &[FileLine], kind: OpKind) -> Vec<String> {
     let row = |file: &FileLine| -> Vec<Cell> {
         let (letter, paint) = match file.letter {
             Letter::A => ("A", Paint::Good),
@@ -274,7 +274,7 @@ pub fn file_rows(style: Style, files: &[FileLine], kind: OpKind) -> Vec<String> 
 }
 
 /// Renders lines such as `pandas 2.2.1 -> 2.1.4`.
-pub fn package_lines(style: Style, packages: &[PackageChange], all: bool) -> Vec<String> {
+pub fn package_lines(style: TextStyle, packages: &[PackageChange], all: bool) -> Vec<String> {
     let line = |change: &PackageChange| {
         let name = safe(&change.name);
         match (

@@ -10,7 +10,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Paint, Style, safe};
+use super::{Paint, TextStyle, safe};
 use crate::{
     base::text::{for_terminal, size},
     model::{
@@ -38,20 +38,20 @@ pub enum Talk {
 
 /// The sink of the command line.
 pub struct Progress {
-    style: Style,
+    style: TextStyle,
     talk: Talk,
-    state: Mutex<State>,
+    state: Mutex<ProgressState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ProgressState {
     began: Vec<OpId>,
-    work: Option<Work>,
+    work: Option<ProgressWork>,
     warnings: Vec<String>,
     preview: String,
 }
 
-struct Work {
+struct ProgressWork {
     what: &'static str,
     total: u64,
     done: u64,
@@ -63,7 +63,7 @@ struct Work {
 
 impl Progress {
     /// Creates the sink.
-    pub fn new(style: Style, talk: Talk) -> Self {
+    pub fn new(style: TextStyle, talk: Talk) -> Self {
         Self {
             style,
             talk,
@@ -93,11 +93,11 @@ impl Progress {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ProgressState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn step(&self, state: &State, step: &str, text: &str) {
+    fn step(&self, state: &ProgressState, step: &str, text: &str) {
         if self.talk != Talk::Quiet {
             say(
                 state.work.as_ref(),
@@ -106,7 +106,7 @@ impl Progress {
         }
     }
 
-    fn begin(&self, what: &'static str, total: u64, bytes: bool) -> Work {
+    fn begin(&self, what: &'static str, total: u64, bytes: bool) -> ProgressWork {
         let now = Instant::now();
         let bar = (self.talk == Talk::Bars).then(|| {
             let bar = ProgressBar::with_draw_target(
@@ -117,7 +117,7 @@ impl Progress {
             bar.set_message(what);
             bar
         });
-        Work {
+        ProgressWork {
             what,
             total,
             done: 0,
@@ -161,7 +161,7 @@ impl Sink for Progress {
     }
 }
 
-impl Work {
+impl ProgressWork {
     fn advance(&mut self, more: u64, talk: Talk) {
         self.done = self.done.saturating_add(more);
         if let Some(bar) = &self.bar {
@@ -219,7 +219,7 @@ fn bar_style(known: bool, bytes: bool) -> ProgressStyle {
 }
 
 /// Writes a line above the bar, if there is one.
-fn say(work: Option<&Work>, line: &str) {
+fn say(work: Option<&ProgressWork>, line: &str) {
     let write = || {
         let _ = writeln!(std::io::stderr(), "{}", for_terminal(line));
     };
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn it_knows_which_operations_have_begun() {
-        let sink = Progress::new(Style::default(), Talk::Quiet);
+        let sink = Progress::new(TextStyle::default(), Talk::Quiet);
         sink.take(Event::WorkBegan {
             what: "hashing",
             total: 2,
@@ -268,7 +268,8 @@ mod tests {
     #[test]
     fn all_bars_can_be_drawn() {
         for (total, bytes) in [(0, false), (0, true), (9, false), (9, true)] {
-            let work = Progress::new(Style::default(), Talk::Bars).begin("saving", total, bytes);
+            let work =
+                Progress::new(TextStyle::default(), Talk::Bars).begin("saving", total, bytes);
             assert!(work.bar.is_some());
         }
     }

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use jiff::{SignedDuration, tz::TimeZone};
 
-use super::{Style, command_line, duration, report, safe};
+use super::{TextStyle, command_line, duration, report, safe};
 use crate::{
     base::{clock::local_exact, text::size},
     cli::advice,
@@ -26,7 +26,7 @@ pub fn recovery<'a>(plan: &'a Plan, done: &'a Report, host: &str) -> Recovery<'a
     let took = SignedDuration::from_millis(i64::try_from(done.duration_ms).unwrap_or(i64::MAX));
     Recovery {
         schema: RECOVERY_SCHEMA,
-        summary: report::last_line(Style::default(), done),
+        summary: report::last_line(TextStyle::default(), done),
         recovered: exit_code == 0,
         exit_code,
         began_at: done.at,
@@ -280,7 +280,7 @@ pub fn line(text: &str) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::model::{drill::Touched, report::Moment};
+    use crate::model::{drill::Touched, report::StepTime};
 
     /// Returns a report with something hostile in every text.
     pub(in crate::cli::render) fn sample() -> (Plan, Report) {
@@ -292,7 +292,7 @@ pub(super) mod tests {
         }];
         let mut done = report::tests::sample();
         done.message = "drawdown | <b>12 %</b> `x` \"quoted\" 'too' & \u{202e}more".into();
-        let moment = |what: &str, at_ms, took_ms, end| Moment {
+        let moment = |what: &str, at_ms, took_ms, end| StepTime {
             what: what.into(),
             at_ms,
             took_ms,

@@ -8,11 +8,11 @@ use jiff::tz::TimeZone;
 use super::{command_line, recovery as words, safe};
 use crate::model::{
     Status, Verification,
-    answer::Next,
+    answer::NextCommand,
     capsule::CapsuleReport,
     plan::{FileLine, Letter},
     recovery::Recovery,
-    report::{Moment, MomentEnd, Outcome},
+    report::{MomentEnd, Outcome, StepTime},
 };
 
 /// The stylesheet of the page.
@@ -76,7 +76,7 @@ pub fn html(of: &Recovery<'_>, zone: &TimeZone) -> String {
 pub fn capsule(
     report: &CapsuleReport,
     (mood, word): (&str, &str),
-    steps: &[Next],
+    steps: &[NextCommand],
     about: &[(&'static str, String)],
 ) -> String {
     let title = format!("{} out of an escape capsule", report.task);
@@ -217,8 +217,8 @@ fn way(of: &Recovery<'_>) -> String {
 }
 
 /// Renders the commands, with the undo first.
-fn next(steps: &[Next]) -> String {
-    let line = |step: &Next| {
+fn next(steps: &[NextCommand]) -> String {
+    let line = |step: &NextCommand| {
         format!(
             "<div><span>{}</span><code>{}</code></div>\n",
             text(&step.why),
@@ -234,7 +234,7 @@ fn next(steps: &[Next]) -> String {
 }
 
 /// Renders bars on one scale, with the same figures as a table.
-fn timeline(moments: &[Moment], total_ms: u64) -> String {
+fn timeline(moments: &[StepTime], total_ms: u64) -> String {
     let end = moments
         .iter()
         .map(|moment| moment.at_ms + moment.took_ms)

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Paint, Style, count, duration, safe, verification};
+use super::{Paint, TextStyle, count, duration, safe, verification};
 use crate::{
     base::{Hint, Kind, text::size},
     model::{
@@ -37,7 +37,7 @@ fn is_edited(report: &Report) -> bool {
 }
 
 /// Renders the report, with the most important line last.
-pub fn report(style: Style, report: &Report) -> String {
+pub fn report(style: TextStyle, report: &Report) -> String {
     let mut text = String::new();
     if let Some(checked) = &report.verification {
         text.push_str(&verification::problems(style, checked));
@@ -52,7 +52,7 @@ pub fn report(style: Style, report: &Report) -> String {
 }
 
 /// Renders the summary line.
-pub fn last_line(style: Style, report: &Report) -> String {
+pub fn last_line(style: TextStyle, report: &Report) -> String {
     format!("{}{}", sentence(style, report), tail(style, report))
 }
 
@@ -137,7 +137,7 @@ fn share(report: &Report) -> Option<Hint> {
 }
 
 /// Renders the summary sentence.
-fn sentence(style: Style, report: &Report) -> String {
+fn sentence(style: TextStyle, report: &Report) -> String {
     let task = task_name(style, report);
     match report.outcome {
         Outcome::Stuck => format!(
@@ -170,7 +170,7 @@ fn sentence(style: Style, report: &Report) -> String {
 }
 
 /// Renders the sentence about a completed operation.
-fn sentence_of_done(style: Style, report: &Report) -> String {
+fn sentence_of_done(style: TextStyle, report: &Report) -> String {
     let task = task_name(style, report);
     let from = strong_version(style, report.from.as_ref());
     let to = strong_version(style, report.to.as_ref());
@@ -208,7 +208,7 @@ fn sentence_of_done(style: Style, report: &Report) -> String {
 }
 
 /// Returns the subject of a report: a task, all of them, or the repository.
-fn task_name(style: Style, report: &Report) -> String {
+fn task_name(style: TextStyle, report: &Report) -> String {
     let everything = if report.kind == OpKind::Init {
         "the repository"
     } else {
@@ -222,12 +222,12 @@ fn task_name(style: Style, report: &Report) -> String {
 }
 
 /// Renders a version in the sentence.
-fn strong_version(style: Style, version: Option<&Version>) -> String {
+fn strong_version(style: TextStyle, version: Option<&Version>) -> String {
     style.paint(Paint::Strong, &Version::or_none(version))
 }
 
 /// Returns the verification problem, or nothing if there is none.
-fn unless_well(style: Style, report: &Report) -> String {
+fn unless_well(style: TextStyle, report: &Report) -> String {
     let is_well = report
         .verification
         .as_ref()
@@ -240,7 +240,7 @@ fn unless_well(style: Style, report: &Report) -> String {
 }
 
 /// Returns `, verified`, or the verification problem.
-fn verified(style: Style, report: &Report) -> String {
+fn verified(style: TextStyle, report: &Report) -> String {
     let Some(verification) = &report.verification else {
         return String::new();
     };
@@ -255,7 +255,7 @@ fn verified(style: Style, report: &Report) -> String {
 }
 
 /// Words a result without failures, claiming no more than was checked.
-fn whole(style: Style, kind: OpKind, verification: &Verification) -> String {
+fn whole(style: TextStyle, kind: OpKind, verification: &Verification) -> String {
     let skipped = |begin: &str| {
         verification
             .checks
@@ -314,7 +314,7 @@ fn made(report: &Report) -> String {
 }
 
 /// Renders `  (1.9 s, 4 files changed, operation 9f3c21aa)`.
-fn tail(style: Style, report: &Report) -> String {
+fn tail(style: TextStyle, report: &Report) -> String {
     let Some(op) = &report.op else {
         return String::new();
     };

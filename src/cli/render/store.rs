@@ -5,11 +5,11 @@ use std::fmt::Write;
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
-    Style, count, moment, safe,
+    TextStyle, count, moment, safe,
     table::{row, table},
 };
 use crate::{
-    backup::upkeep::Names,
+    backup::upkeep::ObjectUsers,
     base::text::size,
     model::{
         ObjectId,
@@ -21,7 +21,7 @@ use crate::{
 const SHOWN: usize = 20;
 
 /// Renders the figures.
-pub fn stats(style: Style, zone: &TimeZone, stats: &StoreStats) -> String {
+pub fn stats(style: TextStyle, zone: &TimeZone, stats: &StoreStats) -> String {
     let mut text = String::new();
     let rows = stats.groups.iter().map(|group| {
         let missing = if group.missing == 0 {
@@ -80,7 +80,7 @@ pub fn stats(style: Style, zone: &TimeZone, stats: &StoreStats) -> String {
 }
 
 /// Renders the findings of a check.
-pub fn check(style: Style, report: &CheckReport, names: &Names, all: bool) -> String {
+pub fn check(style: TextStyle, report: &CheckReport, names: &ObjectUsers, all: bool) -> String {
     let mut text = damage(style, &report.damage, names, all);
     text.push_str(&objects(
         &style.fail(),
@@ -121,7 +121,7 @@ pub fn check(style: Style, report: &CheckReport, names: &Names, all: bool) -> St
 }
 
 /// Renders the damage, and who is affected.
-fn damage(style: Style, damage: &[Harm], names: &Names, all: bool) -> String {
+fn damage(style: TextStyle, damage: &[Harm], names: &ObjectUsers, all: bool) -> String {
     let mut text = String::new();
     for harm in damage.iter().take(if all { usize::MAX } else { SHOWN }) {
         let file = if harm.file.is_empty() {
@@ -162,7 +162,7 @@ fn left_out(text: &mut String, len: usize, all: bool) {
 }
 
 /// Renders a list of objects with their users.
-fn objects(mark: &str, what: &str, ids: &[ObjectId], names: &Names, all: bool) -> String {
+fn objects(mark: &str, what: &str, ids: &[ObjectId], names: &ObjectUsers, all: bool) -> String {
     let mut text = String::new();
     for id in ids.iter().take(if all { usize::MAX } else { SHOWN }) {
         let who = names
@@ -180,7 +180,7 @@ fn objects(mark: &str, what: &str, ids: &[ObjectId], names: &Names, all: bool) -
 }
 
 /// Renders what a collection did, or would do.
-pub fn gc(style: Style, report: &GcReport, names: &Names, all: bool) -> String {
+pub fn gc(style: TextStyle, report: &GcReport, names: &ObjectUsers, all: bool) -> String {
     let mut text = objects(
         &style.attention(),
         "named, but not in this store",
@@ -240,8 +240,8 @@ pub fn gc(style: Style, report: &GcReport, names: &Names, all: bool) -> String {
 }
 
 /// Renders what a repair did.
-pub fn repair(style: Style, report: &RepairReport, names: &Names, all: bool) -> String {
-    let mut text = damage(style, &report.damage, &Names::new(), all);
+pub fn repair(style: TextStyle, report: &RepairReport, names: &ObjectUsers, all: bool) -> String {
+    let mut text = damage(style, &report.damage, &ObjectUsers::new(), all);
     text.push_str(&objects(&style.ok(), "healed", &report.healed, names, all));
     text.push_str(&objects(&style.fail(), "lost", &report.lost, names, all));
     for file in &report.quarantined {

@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{Paint, Style};
+use super::{Paint, TextStyle};
 
 /// One cell: its (already escaped) text and its colour.
 #[derive(Debug, Clone, Default)]
@@ -34,7 +34,7 @@ macro_rules! row {
 pub(crate) use row;
 
 /// Renders lines of aligned cells, two spaces between columns, no trailing spaces.
-pub fn lines(style: Style, rows: &[Vec<Cell>]) -> Vec<String> {
+pub fn lines(style: TextStyle, rows: &[Vec<Cell>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |at: usize| {
         rows.iter()
@@ -61,7 +61,7 @@ pub fn lines(style: Style, rows: &[Vec<Cell>]) -> Vec<String> {
 }
 
 /// Renders a table: a faint header, then the rows; each line ends in a newline.
-pub fn table(style: Style, head: &[&str], rows: Vec<Vec<Cell>>) -> String {
+pub fn table(style: TextStyle, head: &[&str], rows: Vec<Vec<Cell>>) -> String {
     let head = head
         .iter()
         .map(|word| Cell::painted(Paint::Faint, *word))
@@ -81,7 +81,7 @@ mod tests {
             row!["T010", "", "0.1.0"],
             row!["x", "carry"],
         ];
-        insta::assert_snapshot!(table(Style::default(), &["TASK", "TITLE", "VERSION"], rows), @r"
+        insta::assert_snapshot!(table(TextStyle::default(), &["TASK", "TITLE", "VERSION"], rows), @r"
         TASK  TITLE  VERSION
         T01   动量   1.2.0
         T010         0.1.0
@@ -96,7 +96,7 @@ mod tests {
             row!["aa", "b"],
         ];
         let lines = lines(
-            Style {
+            TextStyle {
                 colour: true,
                 unicode: false,
             },

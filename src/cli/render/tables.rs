@@ -5,25 +5,25 @@ use std::fmt::Write;
 use jiff::tz::TimeZone;
 
 use super::{
-    Paint, Style, command_line, count, moment, safe,
+    Paint, TextStyle, command_line, count, moment, safe,
     table::{Cell, row, table},
 };
 use crate::{
     base::text::size,
     model::{
         Manifest, Version,
-        answer::Next,
+        answer::NextCommand,
         overview::{
             AdoptionLine, DoctorLine, DriftLine, HistoryLine, OperationLine, ReleaseDetail,
             ReleaseLine, TaskLine,
         },
         report::Outcome,
-        verdict::Standing,
+        verdict::VersionState,
     },
 };
 
 /// Renders one line per task, and a count.
-pub fn tasks(style: Style, lines: &[TaskLine]) -> String {
+pub fn tasks(style: TextStyle, lines: &[TaskLine]) -> String {
     if lines.is_empty() {
         return "no task yet\n".into();
     }
@@ -93,7 +93,7 @@ pub fn needs_a_look(line: &TaskLine) -> bool {
 }
 
 /// Renders the unfinished operation, for the top of `status`.
-pub fn unfinished(style: Style, line: &OperationLine) -> String {
+pub fn unfinished(style: TextStyle, line: &OperationLine) -> String {
     format!(
         "{} an operation did not finish: {} ({})\n  finish it:  snapback op resume\n  go back:    snapback op abort\n",
         style.attention(),
@@ -103,7 +103,7 @@ pub fn unfinished(style: Style, line: &OperationLine) -> String {
 }
 
 /// Renders one line per release.
-pub fn releases(style: Style, zone: &TimeZone, lines: &[ReleaseLine]) -> String {
+pub fn releases(style: TextStyle, zone: &TimeZone, lines: &[ReleaseLine]) -> String {
     let row = |line: &ReleaseLine| {
         let paint = if line.active {
             Paint::Strong
@@ -129,7 +129,7 @@ pub fn releases(style: Style, zone: &TimeZone, lines: &[ReleaseLine]) -> String 
 }
 
 /// Renders releases and operations, newest first.
-pub fn history(style: Style, zone: &TimeZone, lines: &[HistoryLine]) -> String {
+pub fn history(style: TextStyle, zone: &TimeZone, lines: &[HistoryLine]) -> String {
     let row = |line: &HistoryLine| match line {
         HistoryLine::Release(release) => row![
             moment(release.at, zone),
@@ -153,7 +153,7 @@ pub fn history(style: Style, zone: &TimeZone, lines: &[HistoryLine]) -> String {
 }
 
 /// Renders operations, newest first.
-pub fn operations(style: Style, zone: &TimeZone, lines: &[OperationLine]) -> String {
+pub fn operations(style: TextStyle, zone: &TimeZone, lines: &[OperationLine]) -> String {
     if lines.is_empty() {
         return "no operation was ever run here\n".into();
     }
@@ -169,7 +169,7 @@ pub fn operations(style: Style, zone: &TimeZone, lines: &[OperationLine]) -> Str
     )
 }
 
-fn operation_row(style: Style, zone: &TimeZone, line: &OperationLine) -> Vec<Cell> {
+fn operation_row(style: TextStyle, zone: &TimeZone, line: &OperationLine) -> Vec<Cell> {
     let task = line
         .task
         .as_ref()
@@ -210,7 +210,7 @@ fn at(line: &OperationLine) -> String {
         .unwrap_or_default()
 }
 
-fn way(style: Style, line: &OperationLine) -> String {
+fn way(style: TextStyle, line: &OperationLine) -> String {
     match (&line.from, &line.to) {
         (Some(from), Some(to)) if from != to => format!("{from} {} {to}", style.arrow()),
         (_, Some(version)) | (Some(version), None) => version.to_string(),
@@ -219,7 +219,7 @@ fn way(style: Style, line: &OperationLine) -> String {
 }
 
 /// Renders `9f3c21aa  rollback T01 1.3.0 -> 1.2.0`.
-pub fn operation_words(style: Style, line: &OperationLine) -> String {
+pub fn operation_words(style: TextStyle, line: &OperationLine) -> String {
     let task = line
         .task
         .as_ref()
@@ -234,7 +234,12 @@ pub fn operation_words(style: Style, line: &OperationLine) -> String {
 }
 
 /// Renders one operation in full.
-pub fn operation(style: Style, zone: &TimeZone, line: &OperationLine, steps: &[&str]) -> String {
+pub fn operation(
+    style: TextStyle,
+    zone: &TimeZone,
+    line: &OperationLine,
+    steps: &[&str],
+) -> String {
     let facts = [
         ("when", moment(line.at, zone)),
         (
@@ -260,7 +265,7 @@ pub fn operation(style: Style, zone: &TimeZone, line: &OperationLine, steps: &[&
 }
 
 /// Renders one release in full.
-pub fn release(style: Style, zone: &TimeZone, detail: &ReleaseDetail) -> String {
+pub fn release(style: TextStyle, zone: &TimeZone, detail: &ReleaseDetail) -> String {
     let line = &detail.release;
     let name = style.paint(
         Paint::Strong,
@@ -336,7 +341,7 @@ fn contents(detail: &ReleaseDetail, manifest: &Manifest) -> String {
 }
 
 /// Renders the result for each tag.
-pub fn adoption(style: Style, lines: &[AdoptionLine], dry_run: bool, all: bool) -> String {
+pub fn adoption(style: TextStyle, lines: &[AdoptionLine], dry_run: bool, all: bool) -> String {
     let (taken, refused): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.reason.is_none());
     let mut text = String::new();
     let shown = if all { refused.len() } else { 20 };
@@ -367,7 +372,7 @@ pub fn adoption(style: Style, lines: &[AdoptionLine], dry_run: bool, all: bool) 
 }
 
 /// Renders where registry, configs and tags disagree.
-pub fn drift(style: Style, lines: &[DriftLine]) -> String {
+pub fn drift(style: TextStyle, lines: &[DriftLine]) -> String {
     if lines.is_empty() {
         return "registry, configs and tags agree\n".into();
     }
@@ -387,7 +392,7 @@ pub fn drift(style: Style, lines: &[DriftLine]) -> String {
 }
 
 /// Renders the findings of `doctor`.
-pub fn doctor(style: Style, lines: &[DoctorLine<Next>]) -> String {
+pub fn doctor(style: TextStyle, lines: &[DoctorLine<NextCommand>]) -> String {
     let mut text = String::new();
     let rows: Vec<_> = lines
         .iter()
@@ -422,7 +427,7 @@ fn version(version: Option<&Version>) -> Cell {
 }
 
 /// Renders the state, and its author if that was another clone.
-fn state(standing: Standing, said_by: Option<&str>) -> Cell {
+fn state(standing: VersionState, said_by: Option<&str>) -> Cell {
     let paint = match standing.word() {
         "bad" | "failed" => Paint::Bad,
         "held" => Paint::Attention,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Paint, Style, duration, safe, table};
+use super::{Paint, TextStyle, duration, safe, table};
 use crate::{
     base::Kind,
     model::{CheckResult, Status, Verification, verification::LEVEL_WORDS},
@@ -26,7 +26,7 @@ pub fn exit_code(verification: &Verification) -> i32 {
 }
 
 /// Renders all checks and the verdict; with `all`, the evidence of good checks too.
-pub fn verification(style: Style, verification: &Verification, all: bool) -> String {
+pub fn verification(style: TextStyle, verification: &Verification, all: bool) -> String {
     let mut text = String::new();
     for check in &verification.checks {
         text.push_str(&check_lines(style, check, all));
@@ -35,7 +35,7 @@ pub fn verification(style: Style, verification: &Verification, all: bool) -> Str
 }
 
 /// Renders several versions: the problems, one verdict each, and a count.
-pub fn verifications(style: Style, all: &[Verification]) -> String {
+pub fn verifications(style: TextStyle, all: &[Verification]) -> String {
     let mut text = String::new();
     for one in all {
         text.push_str(&problems(style, one));
@@ -56,7 +56,7 @@ pub fn verifications(style: Style, all: &[Verification]) -> String {
 }
 
 /// Renders the checks with problems, with their evidence.
-pub fn problems(style: Style, verification: &Verification) -> String {
+pub fn problems(style: TextStyle, verification: &Verification) -> String {
     verification
         .problems()
         .map(|check| check_lines(style, check, true))
@@ -64,7 +64,7 @@ pub fn problems(style: Style, verification: &Verification) -> String {
 }
 
 /// Returns `T01 1.2.0 is verified.` or the problem.
-pub fn verdict(style: Style, verification: &Verification) -> String {
+pub fn verdict(style: TextStyle, verification: &Verification) -> String {
     let name = style.paint(
         Paint::Strong,
         &format!("{} {}", verification.task, verification.version),
@@ -145,7 +145,7 @@ pub fn line_ends(verification: &Verification) -> &'static str {
 }
 
 /// Returns the sign of a status.
-pub fn sign(style: Style, status: Status) -> String {
+pub fn sign(style: TextStyle, status: Status) -> String {
     match status {
         Status::Pass => style.ok(),
         Status::Skipped => style.left_out(),
@@ -154,7 +154,7 @@ pub fn sign(style: Style, status: Status) -> String {
     }
 }
 
-fn check_lines(style: Style, check: &CheckResult, all: bool) -> String {
+fn check_lines(style: TextStyle, check: &CheckResult, all: bool) -> String {
     let first = check
         .evidence
         .first()
@@ -238,7 +238,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_failed_smoke_test() {
-        insta::assert_snapshot!(verification(Style::default(), &sample(), false), @r"
+        insta::assert_snapshot!(verification(TextStyle::default(), &sample(), false), @r"
           ok integrity.files           15 of 15 files match
           ok configuration.version     config, registry and tag say 1.3.0
           x  smoke.command             python3 smoke.py: exit code 1  (830 ms)
@@ -253,7 +253,7 @@ pub(crate) mod tests {
     fn several_versions() {
         let mut good = sample();
         good.checks.truncate(2);
-        insta::assert_snapshot!(verifications(Style::default(), &[good, sample()]), @r"
+        insta::assert_snapshot!(verifications(TextStyle::default(), &[good, sample()]), @r"
         ok T01 1.3.0 is verified.
           x  smoke.command             python3 smoke.py: exit code 1  (830 ms)
                AssertionError: \u{1b}[31mdrawdown
@@ -268,13 +268,13 @@ pub(crate) mod tests {
         could_not_run.checks[2].status = Status::Inconclusive;
         assert_eq!(exit_code(&could_not_run), 8);
         assert_eq!(
-            verdict(Style::default(), &could_not_run),
+            verdict(TextStyle::default(), &could_not_run),
             "T01 1.3.0 is inconclusive: smoke could not be checked."
         );
         could_not_run.checks.remove(2);
         assert_eq!(exit_code(&could_not_run), 0);
         assert_eq!(
-            verdict(Style::default(), &could_not_run),
+            verdict(TextStyle::default(), &could_not_run),
             "T01 1.3.0 is verified (not checked: readiness)."
         );
     }

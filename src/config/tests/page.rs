@@ -217,7 +217,7 @@ crate::model::settings_block! {
 #[test]
 fn an_added_key_has_a_reader_a_default_a_schema_and_a_row_of_the_page() {
     let read = |text: &str| {
-        let limits = crate::base::yaml::Limits::human();
+        let limits = crate::base::yaml::YamlLimits::human();
         crate::base::yaml::parse::<AddedBlock>(text.as_bytes(), limits)
     };
     for (text, retries) in [("retries: 5", 5), ("retries:", 3), ("{}", 3)] {

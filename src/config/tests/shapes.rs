@@ -287,7 +287,7 @@ fn examples_and_mistakes_are_told_apart_as_before() {
         let blocks = page.split("```yaml\n").skip(1);
         examples.extend(blocks.filter_map(|rest| Some(rest.split_once("```")?.0.to_string())));
     }
-    let read = |text: &str| yaml::parse::<Value>(text.as_bytes(), yaml::Limits::human()).ok();
+    let read = |text: &str| yaml::parse::<Value>(text.as_bytes(), yaml::YamlLimits::human()).ok();
     let mut taken = 0;
     for text in &examples {
         let Some(file) = read(text) else { continue };

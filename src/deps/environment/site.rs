@@ -15,7 +15,7 @@ use super::{Built, Tool};
 use crate::{
     base::{
         Fs, RelPath, Root, Type,
-        process::{self, Command, Ended, offline::Offline},
+        process::{self, ChildExit, Command, offline::Offline},
         text::escape,
     },
     git::child,
@@ -40,7 +40,7 @@ const MISLEADING: [&str; 8] = [
 const SCRIPT_LIMIT: u64 = 1 << 20;
 
 /// A build in progress: what is built, where and from which sources.
-pub(super) struct Site<'a> {
+pub(super) struct BuildSite<'a> {
     pub(super) tool: Tool,
     pub(super) uv: &'a Path,
     pub(super) root: &'a Root,
@@ -52,7 +52,7 @@ pub(super) struct Site<'a> {
     pub(super) offline: Option<&'a Offline>,
 }
 
-impl Site<'_> {
+impl BuildSite<'_> {
     /// Creates and fills the environment, and checks its contents.
     pub(super) fn build(&mut self) -> Result<Built, Error> {
         let python = self.python()?;
@@ -85,7 +85,7 @@ impl Site<'_> {
     }
 
     /// Creates the empty environment, with pip if pip is to fill it.
-    fn make(&mut self, python: &Path, prompt: String) -> Result<Ended, Error> {
+    fn make(&mut self, python: &Path, prompt: String) -> Result<ChildExit, Error> {
         match self.tool {
             Tool::Uv => {
                 let make = self.command(self.uv).args([
@@ -272,7 +272,7 @@ impl Site<'_> {
         MISLEADING.iter().fold(command, Command::env_remove)
     }
 
-    fn run(&self, command: &Command) -> Result<Ended, Error> {
+    fn run(&self, command: &Command) -> Result<ChildExit, Error> {
         let command = self.offline.map_or_else(
             || command.clone(),
             |offline| offline.around(command.clone()),
@@ -280,7 +280,7 @@ impl Site<'_> {
         command.run().map_err(|source| self.run_failed(source))
     }
 
-    fn expect(&self, ended: &Ended, step: &'static str) -> Result<(), Error> {
+    fn expect(&self, ended: &ChildExit, step: &'static str) -> Result<(), Error> {
         if ended.succeeded() {
             Ok(())
         } else {
@@ -288,7 +288,7 @@ impl Site<'_> {
         }
     }
 
-    fn step(&self, step: &'static str, ended: &Ended) -> Error {
+    fn step(&self, step: &'static str, ended: &ChildExit) -> Error {
         let text = String::from_utf8_lossy(&ended.stdout);
         let lines: Vec<&str> = text
             .lines()

@@ -13,7 +13,7 @@ use crate::{
     model::{
         AsWritten, FileRecord, GitId, GitMode, Location, Manifest, ObjectId, OpId, PathChange,
         TagName,
-        manifest::Role,
+        manifest::FileRole,
         operation::{OpKind, Person, Publication, RefChange, TreeChange, TreeEntry},
         signature::Signing,
     },
@@ -202,7 +202,7 @@ impl<'a> CommitWriter<'a> {
             self.who.clone(),
             self.site.clock.now(),
         );
-        let draft = git::CommitDraft {
+        let draft = git::NewCommit {
             tree,
             parents,
             message,
@@ -211,7 +211,7 @@ impl<'a> CommitWriter<'a> {
             sign: git::Sign::default(),
         };
         self.signed(|sign| {
-            git.write_commit(&git::CommitDraft {
+            git.write_commit(&git::NewCommit {
                 sign,
                 ..draft.clone()
             })
@@ -239,7 +239,7 @@ impl<'a> CommitWriter<'a> {
             self.site.clock.now(),
             git::Sign::default(),
         );
-        let draft = git::TagDraft {
+        let draft = git::NewTag {
             name: name_of_tag,
             target: target.clone(),
             message,
@@ -247,7 +247,7 @@ impl<'a> CommitWriter<'a> {
             sign,
         };
         let after = self.signed(|sign| {
-            self.site.git.write_tag(&git::TagDraft {
+            self.site.git.write_tag(&git::NewTag {
                 sign,
                 ..draft.clone()
             })
@@ -367,7 +367,7 @@ fn finish_manifest(
     for file in &mut manifest.files {
         let Some(object) = objects
             .get(file.path())
-            .filter(|_| file.role == Role::Large)
+            .filter(|_| file.role == FileRole::Large)
         else {
             continue;
         };

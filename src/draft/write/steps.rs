@@ -9,7 +9,7 @@ use crate::{
     model::{
         OpId, PathChange, VerdictRecord,
         operation::{EnvironmentChange, FileChanges, Publication, Step},
-        trust::Role,
+        trust::CommandUse,
     },
     site::RepoSite,
 };
@@ -60,7 +60,7 @@ fn environment(
     let venv = &change.path;
     let bring = match &draft.packages {
         Some(packages) => {
-            site.require_trust(&draft.plan.task, &[Role::Environment])?;
+            site.require_trust(&draft.plan.task, &[CommandUse::Environment])?;
             Some(build(site, id, venv, packages)?)
         }
         None => change.bring.clone(),

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, os::unix::ffi::OsStrExt, path::PathBuf};
 
-use super::look::{Choice, Look};
+use super::look::{HooksFound, MethodChoice};
 use crate::{
     base::{Failure, Fs, RelPath},
     git::SaidBy,
@@ -41,8 +41,8 @@ fn config_block(wanted: &HooksWanted) -> Result<Vec<u8>, Error> {
 
 /// Returns the configuration file to edit, its bytes, and the new bytes.
 pub(super) fn edited_config(
-    look: &Look<'_>,
-    choice: &Choice,
+    look: &HooksFound<'_>,
+    choice: &MethodChoice,
     wanted: &HooksWanted,
 ) -> Result<(PathBuf, Vec<u8>, Vec<u8>), Failure> {
     let git = &look.site.git;
@@ -79,12 +79,12 @@ pub(super) fn edited_config(
 
 /// Returns the scripts of a redirection.
 pub(super) fn redirections(
-    look: &Look<'_>,
-    choice: &Choice,
+    look: &HooksFound<'_>,
+    choice: &MethodChoice,
     wanted: &HooksWanted,
 ) -> Result<BTreeMap<String, Vec<u8>>, Error> {
     let absolute = look.site.git.work_tree().join(&choice.before);
-    let there = Look::open(&absolute)?;
+    let there = HooksFound::open(&absolute)?;
     let names = there.map(|root| root.list(&RelPath::root())).transpose();
     let names = names
         .map_err(|source| Error::Folder {

@@ -9,16 +9,16 @@ use crate::{
     git::{HooksFolder, SaidBy},
     hooks::{
         Error, config_text,
-        place::{Place, Slot},
+        place::{HookFile, HookFolder},
         redirect,
-        script::Before,
+        script::PriorHook,
     },
     model::hooks::{HookEvent, HookMethod, HooksWanted},
     site::RepoSite,
 };
 
 /// The present state.
-pub(super) struct Look<'a> {
+pub(super) struct HooksFound<'a> {
     pub(super) site: &'a RepoSite,
     /// Where git looks now.
     pub(super) folder: HooksFolder,
@@ -29,24 +29,24 @@ pub(super) struct Look<'a> {
 }
 
 /// The chosen method, and the folder that git would use without us.
-pub(super) struct Choice {
+pub(super) struct MethodChoice {
     pub(super) method: HookMethod,
     pub(super) before: PathBuf,
     pub(super) notes: Vec<String>,
 }
 
-impl Choice {
+impl MethodChoice {
     /// Returns that folder in the form used by the scripts of a redirection.
-    pub(super) fn before(&self, look: &Look<'_>) -> Before<'_> {
+    pub(super) fn before(&self, look: &HooksFound<'_>) -> PriorHook<'_> {
         if self.before == look.usual {
-            Before::Usual
+            PriorHook::Usual
         } else {
-            Before::In(&self.before)
+            PriorHook::In(&self.before)
         }
     }
 }
 
-impl<'a> Look<'a> {
+impl<'a> HooksFound<'a> {
     pub(super) fn new(site: &'a RepoSite) -> Self {
         let common = site.git.common_dir();
         Self {
@@ -101,7 +101,7 @@ impl<'a> Look<'a> {
     }
 
     /// Chooses the method.
-    pub(super) fn choose(&self, wanted: &HooksWanted) -> Result<Choice, Failure> {
+    pub(super) fn choose(&self, wanted: &HooksWanted) -> Result<MethodChoice, Failure> {
         let before = self.before()?;
         let is_usual = before == self.usual;
         let stuck = if is_usual {
@@ -125,7 +125,7 @@ impl<'a> Look<'a> {
         if self.folder.by == SaidBy::Elsewhere && method == HookMethod::Redirect {
             notes.push("core.hooksPath is set outside this repository: when it changes there, run `snapback hooks install` again".into());
         }
-        Ok(Choice {
+        Ok(MethodChoice {
             method,
             before,
             notes,
@@ -166,13 +166,13 @@ impl<'a> Look<'a> {
         let Some(root) = Self::open(&self.usual)? else {
             return Ok(Vec::new());
         };
-        let place = Place { fs: &root };
+        let place = HookFolder { fs: &root };
         let mut stuck = Vec::new();
         for event in events {
             if place.running(*event)?.is_none()
                 && matches!(
                     place.slot(event.name())?,
-                    Slot::Foreign { movable: false, .. }
+                    HookFile::Foreign { movable: false, .. }
                 )
             {
                 stuck.push(event.name().to_string());
@@ -187,7 +187,7 @@ impl<'a> Look<'a> {
             let Some(root) = Self::open(folder)? else {
                 continue;
             };
-            if let Some(name) = (Place { fs: &root }).own_names()?.1.first() {
+            if let Some(name) = (HookFolder { fs: &root }).own_names()?.1.first() {
                 return Err(Error::Edited {
                     name: folder.join(name).to_string_lossy().into_owned(),
                 });
@@ -200,7 +200,7 @@ impl<'a> Look<'a> {
     /// configurations, our folder.
     pub(super) fn found(&self) -> Result<(Vec<String>, bool, bool), Failure> {
         let names = Self::open(&self.usual)?
-            .map(|root| Place { fs: &root }.own_names())
+            .map(|root| HookFolder { fs: &root }.own_names())
             .transpose()?
             .unwrap_or_default()
             .0;

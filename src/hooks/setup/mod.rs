@@ -13,9 +13,9 @@ use std::path::Path;
 
 use super::{
     Error,
-    place::{HOOK_DIR, Place, Slot},
+    place::{HOOK_DIR, HookFile, HookFolder},
     redirect,
-    script::{Before, kept_name, shim},
+    script::{PriorHook, kept_name, shim},
 };
 use crate::{
     base::{Failure, Fs, RelPath, Root, fs::create_dir_all},
@@ -24,7 +24,7 @@ use crate::{
     site::RepoSite,
 };
 use content::{edited_config, redirections};
-use look::{Choice, Look};
+use look::{HooksFound, MethodChoice};
 use removal::{clear_own, clear_shims, restore_configs};
 
 pub use removal::{plan_removal, remove};
@@ -37,7 +37,7 @@ const MADE: &str = "hooks-folder-made";
 
 /// Returns what an installation would do. Reads only; refuses what [`install`] would refuse.
 pub fn plan(site: &RepoSite, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
-    let look = Look::new(site);
+    let look = HooksFound::new(site);
     look.refuse_edited()?;
     let choice = look.choose(wanted)?;
     let mut lines = leftovers(&look, choice.method)?;
@@ -45,7 +45,7 @@ pub fn plan(site: &RepoSite, wanted: &HooksWanted) -> Result<HooksPlan, Failure>
         HookMethod::Shim => lines.extend(plan_shims(&look, wanted)?),
         HookMethod::Redirect => {
             let scripts = redirections(&look, &choice, wanted)?;
-            let has = Look::open(&look.own)?
+            let has = HooksFound::open(&look.own)?
                 .map(|own| redirect::has(&own, &scripts))
                 .transpose()?
                 .unwrap_or(false);
@@ -82,7 +82,7 @@ pub fn plan(site: &RepoSite, wanted: &HooksWanted) -> Result<HooksPlan, Failure>
 }
 
 /// Returns the leftovers of another method.
-fn leftovers(look: &Look<'_>, method: HookMethod) -> Result<Vec<String>, Failure> {
+fn leftovers(look: &HooksFound<'_>, method: HookMethod) -> Result<Vec<String>, Failure> {
     let (names, in_config, own) = look.found()?;
     let mut lines = Vec::new();
     if method != HookMethod::Shim && !names.is_empty() {
@@ -98,12 +98,12 @@ fn leftovers(look: &Look<'_>, method: HookMethod) -> Result<Vec<String>, Failure
 }
 
 /// Returns which shims would be written and removed.
-fn plan_shims(look: &Look<'_>, wanted: &HooksWanted) -> Result<Vec<String>, Error> {
+fn plan_shims(look: &HooksFound<'_>, wanted: &HooksWanted) -> Result<Vec<String>, Error> {
     let mut lines = Vec::new();
-    let root = Look::open(&look.usual)?;
+    let root = HooksFound::open(&look.usual)?;
     for event in HookEvent::ALL {
         let (name, is_wanted) = (event.name(), wanted.events.contains(&event));
-        let place = root.as_ref().map(|root| Place { fs: root });
+        let place = root.as_ref().map(|root| HookFolder { fs: root });
         let running = place
             .as_ref()
             .map(|place| place.running(event))
@@ -113,18 +113,18 @@ fn plan_shims(look: &Look<'_>, wanted: &HooksWanted) -> Result<Vec<String>, Erro
             .as_ref()
             .map(|place| place.slot(name))
             .transpose()?
-            .unwrap_or(Slot::Free);
+            .unwrap_or(HookFile::Free);
         match (running, slot) {
             (Some((name, _)), _) if !is_wanted => lines.push(format!("take away {name}")),
             (Some((name, bytes)), _)
-                if bytes != shim(event, &wanted.program, Before::Beside, wanted.strict) =>
+                if bytes != shim(event, &wanted.program, PriorHook::Beside, wanted.strict) =>
             {
                 lines.push(format!("renew {name}"));
             }
-            (None, Slot::Free) if is_wanted => {
+            (None, HookFile::Free) if is_wanted => {
                 lines.push(format!("write {}", look.usual.join(name).display()));
             }
-            (None, Slot::Foreign { .. }) if is_wanted => {
+            (None, HookFile::Foreign { .. }) if is_wanted => {
                 if let Some(place) = &place {
                     place.check_kept(name)?;
                 }
@@ -134,7 +134,7 @@ fn plan_shims(look: &Look<'_>, wanted: &HooksWanted) -> Result<Vec<String>, Erro
                     kept_name(name)
                 ));
             }
-            (None, Slot::NoHook) if is_wanted => {
+            (None, HookFile::NoHook) if is_wanted => {
                 return Err(Error::NoHook {
                     name: look.usual.join(name).to_string_lossy().into_owned(),
                 });
@@ -148,7 +148,7 @@ fn plan_shims(look: &Look<'_>, wanted: &HooksWanted) -> Result<Vec<String>, Erro
 /// Installs hooks. The plan lists what was done; no lines when nothing was needed.
 pub fn install(site: &RepoSite, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
     let done = plan(site, wanted)?;
-    let look = Look::new(site);
+    let look = HooksFound::new(site);
     for (file, _) in look.configs()? {
         site.git.clear_config_lock(&file)?;
     }
@@ -170,8 +170,8 @@ pub fn install(site: &RepoSite, wanted: &HooksWanted) -> Result<HooksPlan, Failu
 
 /// Writes our folder, points git to it, and removes the shims.
 fn install_redirection(
-    look: &Look<'_>,
-    choice: &Choice,
+    look: &HooksFound<'_>,
+    choice: &MethodChoice,
     wanted: &HooksWanted,
 ) -> Result<(), Failure> {
     let site = look.site;
@@ -194,12 +194,16 @@ fn install_redirection(
 }
 
 /// Writes the hooks into git's configuration, after removing those of another method.
-fn install_config(look: &Look<'_>, choice: &Choice, wanted: &HooksWanted) -> Result<(), Failure> {
+fn install_config(
+    look: &HooksFound<'_>,
+    choice: &MethodChoice,
+    wanted: &HooksWanted,
+) -> Result<(), Failure> {
     let site = look.site;
     restore_configs(look)?;
     clear_own(look)?;
     clear_shims(look, &[])?;
-    let (file, old, new) = edited_config(&Look::new(site), choice, wanted)?;
+    let (file, old, new) = edited_config(&HooksFound::new(site), choice, wanted)?;
     site.git.replace_config(&file, &old, &new)?;
     let in_force = |event: &HookEvent| is_listed(&site.git, *event);
     if !wanted.events.iter().all(in_force) {
@@ -228,24 +232,24 @@ fn open_new(folder: &Path, above: &dyn Fs, name: &str) -> Result<Root, Error> {
 }
 
 /// Writes the shims, and removes unwanted ones.
-fn install_shims(look: &Look<'_>, wanted: &HooksWanted) -> Result<(), Failure> {
+fn install_shims(look: &HooksFound<'_>, wanted: &HooksWanted) -> Result<(), Failure> {
     let state = &*look.site.state;
     if !look.usual.is_dir() {
         // Recorded beforehand: an uninstallation removes the folder only when it is empty.
-        Place { fs: state }.write(MADE, b"", 0o600)?;
+        HookFolder { fs: state }.write(MADE, b"", 0o600)?;
     }
     let common = Root::open(look.site.git.common_dir()).map_err(|source| Error::Folder {
         name: ".".into(),
         source,
     })?;
     let root = open_new(&look.usual, &common, "hooks")?;
-    let place = Place { fs: &root };
+    let place = HookFolder { fs: &root };
     place.sweep()?;
     clear_shims(look, &wanted.events)?;
     for event in &wanted.events {
         place.put(
             *event,
-            &shim(*event, &wanted.program, Before::Beside, wanted.strict),
+            &shim(*event, &wanted.program, PriorHook::Beside, wanted.strict),
         )?;
     }
     Ok(())

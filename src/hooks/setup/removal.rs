@@ -3,12 +3,12 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use super::{MADE, OWN, look::Look};
+use super::{MADE, OWN, look::HooksFound};
 use crate::{
     base::{Failure, Fs, RelPath, Root},
     hooks::{
         Error, config_text,
-        place::{HOOK_DIR, Place},
+        place::{HOOK_DIR, HookFolder},
         redirect,
     },
     model::hooks::{HookEvent, HooksPlan},
@@ -16,11 +16,11 @@ use crate::{
 };
 
 /// Removes the shims, except for some events.
-pub(super) fn clear_shims(look: &Look<'_>, but: &[HookEvent]) -> Result<(), Error> {
-    let Some(root) = Look::open(&look.usual)? else {
+pub(super) fn clear_shims(look: &HooksFound<'_>, but: &[HookEvent]) -> Result<(), Error> {
+    let Some(root) = HooksFound::open(&look.usual)? else {
         return Ok(());
     };
-    let place = Place { fs: &root };
+    let place = HookFolder { fs: &root };
     place.sweep()?;
     for name in place.own_names()?.0 {
         let stays = |event: &HookEvent| name.split('.').next() == Some(event.name());
@@ -32,7 +32,7 @@ pub(super) fn clear_shims(look: &Look<'_>, but: &[HookEvent]) -> Result<(), Erro
 }
 
 /// Removes our lines from the configurations.
-pub(super) fn restore_configs(look: &Look<'_>) -> Result<bool, Failure> {
+pub(super) fn restore_configs(look: &HooksFound<'_>) -> Result<bool, Failure> {
     let git = &look.site.git;
     let mut changed = false;
     for (file, text) in look.configs()? {
@@ -47,8 +47,8 @@ pub(super) fn restore_configs(look: &Look<'_>) -> Result<bool, Failure> {
 }
 
 /// Removes our redirection folder; foreign files in it stay.
-pub(super) fn clear_own(look: &Look<'_>) -> Result<(), Failure> {
-    let Some(own) = Look::open(&look.own)? else {
+pub(super) fn clear_own(look: &HooksFound<'_>) -> Result<(), Failure> {
+    let Some(own) = HooksFound::open(&look.own)? else {
         return Ok(());
     };
     redirect::clear(&own)?;
@@ -66,15 +66,15 @@ pub(super) fn clear_own(look: &Look<'_>) -> Result<(), Failure> {
 
 /// Returns what a removal would do. Reads only.
 pub fn plan_removal(site: &RepoSite) -> Result<HooksPlan, Failure> {
-    let look = Look::new(site);
+    let look = HooksFound::new(site);
     look.refuse_edited()?;
     let (names, in_config, own) = look.found()?;
     let mut lines: Vec<String> = names
         .iter()
         .map(|name| format!("take away {}", look.usual.join(name).display()))
         .collect();
-    let unfinished = Look::open(&look.usual)?
-        .map(|root| Place { fs: &root }.unfinished())
+    let unfinished = HooksFound::open(&look.usual)?
+        .map(|root| HookFolder { fs: &root }.unfinished())
         .transpose()?;
     if unfinished.is_some_and(|names| !names.is_empty()) {
         lines.push("remove what a run that was stopped left".into());
@@ -95,7 +95,7 @@ pub fn plan_removal(site: &RepoSite) -> Result<HooksPlan, Failure> {
 /// Removes every hook and restores the earlier state, byte for byte.
 pub fn remove(site: &RepoSite) -> Result<HooksPlan, Failure> {
     let done = plan_removal(site)?;
-    let look = Look::new(site);
+    let look = HooksFound::new(site);
     // The configuration first: while it names our folder, the folder must exist.
     restore_configs(&look)?;
     clear_own(&look)?;
@@ -106,7 +106,7 @@ pub fn remove(site: &RepoSite) -> Result<HooksPlan, Failure> {
         source,
     };
     if state.stat(&RelPath::own(MADE)).map_err(failed)?.is_some() {
-        let is_empty = Look::open(&look.usual)?
+        let is_empty = HooksFound::open(&look.usual)?
             .map(|root| root.list(&RelPath::root()))
             .transpose()
             .map_err(failed)?;

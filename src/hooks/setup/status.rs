@@ -3,12 +3,12 @@
 
 use std::path::PathBuf;
 
-use super::{is_listed, look::Look};
+use super::{is_listed, look::HooksFound};
 use crate::{
     base::{Failure, Root},
     hooks::{
         Error,
-        place::{Place, Slot},
+        place::{HookFile, HookFolder},
         script::kept_name,
     },
     model::hooks::{HookEvent, HookLine, HookMethod, HooksStatus},
@@ -17,15 +17,15 @@ use crate::{
 
 /// Returns what is installed.
 pub fn status(site: &RepoSite) -> Result<HooksStatus, Failure> {
-    let look = Look::new(site);
+    let look = HooksFound::new(site);
     let before = look.before()?;
     let configured = look
         .configs()?
         .iter()
         .any(|(_, text)| bstr::ByteSlice::contains_str(text.as_slice(), "[hook \"snapback-"));
     let configured = configured && site.git.runs_configured_hooks();
-    let (usual, own) = (Look::open(&look.usual)?, Look::open(&look.own)?);
-    let foreign = Look::open(&site.git.work_tree().join(&before))?;
+    let (usual, own) = (HooksFound::open(&look.usual)?, HooksFound::open(&look.own)?);
+    let foreign = HooksFound::open(&site.git.work_tree().join(&before))?;
     let installed = Installed {
         look: &look,
         before,
@@ -47,7 +47,7 @@ pub fn status(site: &RepoSite) -> Result<HooksStatus, Failure> {
 
 /// The hook folders, opened where they exist.
 struct Installed<'a> {
-    look: &'a Look<'a>,
+    look: &'a HooksFound<'a>,
     /// The folder that git would use without us.
     before: PathBuf,
     /// True when a configuration has our lines and this git runs them.
@@ -78,7 +78,7 @@ impl Installed<'_> {
         let listed = self.configured && is_listed(&look.site.git, event);
         let running = |root: &Option<Root>| {
             root.as_ref()
-                .map(|root| Place { fs: root }.running(event))
+                .map(|root| HookFolder { fs: root }.running(event))
                 .transpose()
                 .map(Option::flatten)
         };
@@ -97,8 +97,8 @@ impl Installed<'_> {
     fn beside(&self, event: HookEvent) -> Result<Option<PathBuf>, Error> {
         let kept = self.look.usual.join(kept_name(event.name()));
         Ok(match slot(self.foreign.as_ref(), event)? {
-            Some(Slot::Foreign { .. }) => Some(self.before.join(event.name())),
-            Some(Slot::Ours(..)) if kept.symlink_metadata().is_ok() => Some(kept),
+            Some(HookFile::Foreign { .. }) => Some(self.before.join(event.name())),
+            Some(HookFile::Ours(..)) if kept.symlink_metadata().is_ok() => Some(kept),
             _ => None,
         })
     }
@@ -110,8 +110,8 @@ impl Installed<'_> {
         method: Option<HookMethod>,
     ) -> Result<Option<String>, Error> {
         Ok(match (method, slot(self.usual.as_ref(), event)?) {
-            (_, Some(Slot::Edited)) => Some("it was changed by a person".to_string()),
-            (None, Some(Slot::Ours(..))) => Some(
+            (_, Some(HookFile::Edited)) => Some("it was changed by a person".to_string()),
+            (None, Some(HookFile::Ours(..))) => Some(
                 "it is there, but core.hooksPath leads git elsewhere: install again".to_string(),
             ),
             _ => None,
@@ -136,8 +136,8 @@ impl Installed<'_> {
 }
 
 /// Returns what an existing folder has in the place of a hook.
-fn slot(root: Option<&Root>, event: HookEvent) -> Result<Option<Slot>, Error> {
-    root.map(|root| Place { fs: root }.slot(event.name()))
+fn slot(root: Option<&Root>, event: HookEvent) -> Result<Option<HookFile>, Error> {
+    root.map(|root| HookFolder { fs: root }.slot(event.name()))
         .transpose()
 }
 

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::super::Error;
-use super::{Aside, Miss, Ready, Task, note, size};
+use super::{Aside, AsideTask, Miss, WrittenFile, note, size};
 use crate::{
     base::{Failure, cancel},
     model::{FileRecord, backup::RestoreReport},
@@ -18,7 +18,7 @@ impl Aside<'_> {
     /// is written.
     pub(super) fn write_small(
         &self,
-        tasks: &[Task<'_>],
+        tasks: &[AsideTask<'_>],
         report: &mut RestoreReport,
     ) -> Result<(), Failure> {
         let mut pending = Vec::new();
@@ -46,14 +46,17 @@ impl Aside<'_> {
     }
 
     /// Writes one batch, all of it beside its places.
-    fn batch<'t>(&self, tasks: &[Task<'t>]) -> Vec<Result<Ready<'t>, (&'t FileRecord, Miss)>> {
-        let write = |task: &Task<'t>| {
+    fn batch<'t>(
+        &self,
+        tasks: &[AsideTask<'t>],
+    ) -> Vec<Result<WrittenFile<'t>, (&'t FileRecord, Miss)>> {
+        let write = |task: &AsideTask<'t>| {
             let temp = self.temp(&task.record.path);
             match cancel::check()
                 .is_ok()
                 .then(|| self.write(task.record, &temp, false))?
             {
-                Ok(()) => Some(Ok(Ready { task: *task, temp })),
+                Ok(()) => Some(Ok(WrittenFile { task: *task, temp })),
                 Err(miss) => {
                     let _ = self.fs.remove_file(&temp);
                     Some(Err((task.record, miss)))
@@ -68,7 +71,7 @@ impl Aside<'_> {
     }
 
     /// Forces the bytes of written files to the disk, unless each was by itself.
-    fn sync_bytes(&self, ready: &[Ready<'_>]) -> Result<(), Failure> {
+    fn sync_bytes(&self, ready: &[WrittenFile<'_>]) -> Result<(), Failure> {
         if ready.is_empty() || !self.together {
             return Ok(());
         }
@@ -78,7 +81,7 @@ impl Aside<'_> {
     }
 
     /// Takes away what was written and must not be used.
-    fn abandon(&self, ready: &[Ready<'_>], failure: Failure) -> Failure {
+    fn abandon(&self, ready: &[WrittenFile<'_>], failure: Failure) -> Failure {
         ready
             .par_iter()
             .for_each(|ready| drop(self.fs.remove_file(&ready.temp)));
@@ -86,7 +89,7 @@ impl Aside<'_> {
     }
 
     /// Renames synced files to their places.
-    fn place_all(&self, ready: &[Ready<'_>], report: &mut RestoreReport) {
+    fn place_all(&self, ready: &[WrittenFile<'_>], report: &mut RestoreReport) {
         let placed: Vec<_> = ready
             .par_iter()
             .with_min_len(16)
@@ -102,11 +105,11 @@ impl Aside<'_> {
 }
 
 /// Splits tasks into batches.
-fn batches<'s, 't>(tasks: &'s [Task<'t>]) -> impl Iterator<Item = &'s [Task<'t>]> {
+fn batches<'s, 't>(tasks: &'s [AsideTask<'t>]) -> impl Iterator<Item = &'s [AsideTask<'t>]> {
     let mut rest = tasks;
     std::iter::from_fn(move || {
         let mut bytes = 0;
-        let fits = |task: &&Task<'_>| {
+        let fits = |task: &&AsideTask<'_>| {
             bytes += size(task.record);
             bytes <= BATCH.1
         };

@@ -5,7 +5,7 @@ use std::{
     io,
 };
 
-use super::{Aside, Ready, Task, note};
+use super::{Aside, AsideTask, WrittenFile, note};
 use crate::{
     base::{Digest, RelPath},
     model::{FileRecord, ObjectId, backup::RestoreReport},
@@ -19,10 +19,10 @@ impl Aside<'_> {
     /// be written after all.
     pub(super) fn clone_all<'p>(
         &self,
-        later: Vec<(Task<'p>, RelPath)>,
+        later: Vec<(AsideTask<'p>, RelPath)>,
         failed: &BTreeSet<RelPath>,
         report: &mut RestoreReport,
-    ) -> Vec<Task<'p>> {
+    ) -> Vec<AsideTask<'p>> {
         let mut rest = Vec::new();
         let mut can = true;
         for (task, first) in later {
@@ -33,7 +33,7 @@ impl Aside<'_> {
                 Ok(false)
             };
             match cloned {
-                Ok(true) => match self.place(&Ready {
+                Ok(true) => match self.place(&WrittenFile {
                     task,
                     temp: temp.clone(),
                 }) {
@@ -68,7 +68,9 @@ impl Aside<'_> {
 }
 
 /// Tasks whose bytes are those of an earlier one, with that one's path; and all others.
-pub(super) fn doubles(tasks: Vec<Task<'_>>) -> (Vec<(Task<'_>, RelPath)>, Vec<Task<'_>>) {
+pub(super) fn doubles(
+    tasks: Vec<AsideTask<'_>>,
+) -> (Vec<(AsideTask<'_>, RelPath)>, Vec<AsideTask<'_>>) {
     let mut firsts: HashMap<ObjectId, &RelPath> = HashMap::new();
     let (mut later, mut others) = (Vec::new(), Vec::with_capacity(tasks.len()));
     for task in tasks {

@@ -7,7 +7,7 @@ use super::line;
 use crate::{
     base::{Digest, Failure, RelPath},
     catalog::{Release, Scope, grown, manifests},
-    deps::{self, facts::Facts},
+    deps::{self, facts::SourceFacts},
     model::{
         AsWritten, DependencyList, FileRecord, GitId, Manifest, TaskId, TaskSpec, Version,
         manifest::{ManifestFile, TaskVersion},
@@ -18,12 +18,12 @@ use crate::{
 
 /// Cached facts about blobs: digest and size, and facts of sources.
 #[derive(Default)]
-struct Known {
+struct KnownBlobs {
     blobs: HashMap<GitId, (Digest, u64)>,
-    facts: Facts,
+    facts: SourceFacts,
 }
 
-impl Known {
+impl KnownBlobs {
     /// Returns digest and size of a blob, reading it only once.
     fn blob(&mut self, site: &RepoSite, id: &GitId) -> Result<(Digest, u64), String> {
         if let Some(known) = self.blobs.get(id) {
@@ -42,7 +42,7 @@ pub(super) fn adopt_task(
     scopes: &HashMap<&TaskId, Scope>,
     group: &[&Release],
 ) -> Vec<(AdoptionLine, Option<Manifest>)> {
-    let mut known = Known::default();
+    let mut known = KnownBlobs::default();
     let mut previous: Option<Version> = None;
     let mut results = Vec::with_capacity(group.len());
     for release in group {
@@ -68,7 +68,7 @@ fn adopt_one(
     scope: &Scope,
     release: &Release,
     previous: Option<&Version>,
-    known: &mut Known,
+    known: &mut KnownBlobs,
 ) -> Result<Manifest, String> {
     let tag = site
         .git
@@ -120,7 +120,7 @@ fn files(
     site: &RepoSite,
     (task, scope): (&TaskSpec, &Scope),
     commit: &GitId,
-    known: &mut Known,
+    known: &mut KnownBlobs,
 ) -> Result<Vec<ManifestFile>, String> {
     let mut files = Vec::new();
     for (path, entry) in site
@@ -155,17 +155,17 @@ fn dependencies(
     task: &TaskSpec,
     commit: &GitId,
     files: &[ManifestFile],
-    facts: &mut Facts,
+    facts: &mut SourceFacts,
 ) -> Result<DependencyList, Failure> {
     let paths: Vec<RelPath> = files.iter().map(|file| file.path().clone()).collect();
     let blobs: Vec<Option<&GitId>> = files.iter().map(|file| file.blob()).collect();
-    let found = deps::collect_all(&deps::Task {
+    let found = deps::collect_all(&deps::CollectedTask {
         fs: &site.git.files_of(commit)?,
         dir: &task.dir,
         files: &paths,
         venv: None,
         variables: &task.environment_variables,
-        known: deps::Known {
+        known: deps::KnownSources {
             blobs: &blobs,
             id: &|bytes| Some(site.git.blob_id(bytes)),
             facts,

@@ -15,19 +15,19 @@ use crate::{
     deps::facts::NewFacts,
     draft::{
         NewBlob,
-        lines::{self, Side},
+        lines::{self, LineSide},
     },
     git::{self, Attributes, Converter, Scan, Tracked, WorkState},
     model::{
-        FileRecord, GitId, LeftOut, Location, Manifest, PathChange, TaskSpec,
-        manifest::{ManifestFile, Role},
+        FileRecord, GitId, IgnoredFiles, Location, Manifest, PathChange, TaskSpec,
+        manifest::{FileRole, ManifestFile},
         operation::{TreeChange, TreeEntry},
         plan::FileLine,
     },
     site::RepoSite,
     source::{PathStat, TaskFiles, task::NewFiles},
 };
-use reader::{FileInGit, Looked, Reader};
+use reader::{FileInGit, ReleaseFileState, ReleaseReader};
 
 /// The contents of a release.
 #[derive(Default)]
@@ -49,7 +49,7 @@ pub struct ReleaseFiles {
     /// The lines for the plan.
     pub lines: Vec<FileLine>,
     /// Ignored files that are not part of it.
-    pub left_out: LeftOut,
+    pub left_out: IgnoredFiles,
     /// The remarks for the plan.
     pub notes: Vec<String>,
     /// Files that were read because the index does not vouch for them.
@@ -91,7 +91,7 @@ pub fn find(
     refuse_repositories(scope, scan)?;
     let known = known_blobs(previous);
     let converter = converter(site, scope, scan)?;
-    let reader = Reader {
+    let reader = ReleaseReader {
         site,
         converter: &converter,
         known: &known,
@@ -193,7 +193,7 @@ fn note_gone_large(
 ) -> Result<(), Failure> {
     let now: HashSet<&RelPath> = found.entries.iter().map(|entry| entry.path()).collect();
     let is_gone = |file: &&ManifestFile| {
-        file.role == Role::Large && scope.owns(file.path()) && !now.contains(file.path())
+        file.role == FileRole::Large && scope.owns(file.path()) && !now.contains(file.path())
     };
     let (mut not_here, mut lines) = (Vec::new(), Vec::new());
     for file in previous.files.iter().filter(is_gone) {
@@ -206,7 +206,7 @@ fn note_gone_large(
         {
             Some(length) => lines.extend(lines::line(
                 file.path(),
-                Some(Side {
+                Some(LineSide {
                     size: length,
                     bytes: None,
                 }),
@@ -230,8 +230,8 @@ fn note_gone_large(
 }
 
 /// Adds an examined file to the release.
-fn add(site: &RepoSite, task: &TaskSpec, file: Looked, found: &mut ReleaseFiles) {
-    let Looked {
+fn add(site: &RepoSite, task: &TaskSpec, file: ReleaseFileState, found: &mut ReleaseFiles) {
+    let ReleaseFileState {
         path,
         head,
         index,
@@ -282,11 +282,11 @@ fn plan_line(
 ) -> Option<FileLine> {
     let before = head.and_then(|entry| site.git.read_blob(&entry.id).ok());
     let after = now.and_then(|_| capture::read(&*site.tree, path).ok().flatten());
-    let before = before.as_deref().map(|bytes| Side {
+    let before = before.as_deref().map(|bytes| LineSide {
         size: bytes.len() as u64,
         bytes: Some(bytes),
     });
-    let after = after.as_ref().map(|now| Side {
+    let after = after.as_ref().map(|now| LineSide {
         size: now.record.size,
         bytes: now.bytes.as_deref(),
     });
@@ -307,9 +307,9 @@ fn add_large(
         site.progress(record.size);
         let before = previous
             .and_then(|manifest| manifest.file(&path))
-            .filter(|file| file.role == Role::Large);
+            .filter(|file| file.role == FileRole::Large);
         if before.is_none_or(|file| file.digest() != Some(record.digest)) {
-            let large_side = |size| Some(Side { size, bytes: None });
+            let large_side = |size| Some(LineSide { size, bytes: None });
             // It may have been in git until now, and is removed there.
             found.lines.retain(|line| line.path != path);
             found.lines.extend(lines::line(
@@ -327,7 +327,9 @@ fn add_large(
             location: Location::Object(crate::model::ObjectId(record.digest)),
             ..record
         };
-        found.entries.push(ManifestFile::new(Role::Large, record));
+        found
+            .entries
+            .push(ManifestFile::new(FileRole::Large, record));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// One examined file.
-pub(super) struct Looked {
+pub(super) struct ReleaseFileState {
     pub(super) path: RelPath,
     pub(super) head: Option<TreeEntry>,
     pub(super) index: Option<TreeEntry>,
@@ -36,20 +36,20 @@ pub(super) struct FileInGit {
 }
 
 /// Reads files into the form that git stores.
-pub(super) struct Reader<'a> {
+pub(super) struct ReleaseReader<'a> {
     pub(super) site: &'a RepoSite,
     pub(super) converter: &'a Converter,
     pub(super) known: &'a HashMap<&'a GitId, (Digest, u64)>,
 }
 
-impl Reader<'_> {
+impl ReleaseReader<'_> {
     /// Reads indexed files and small untracked ones, in parallel.
     pub(super) fn read_all(
         &self,
         scope: &Scope,
         scan: &Scan,
         small: &[RelPath],
-    ) -> Vec<Result<Looked, Failure>> {
+    ) -> Vec<Result<ReleaseFileState, Failure>> {
         let tracked: Vec<&Tracked> = scan
             .tracked
             .iter()
@@ -80,7 +80,7 @@ impl Reader<'_> {
     }
 
     /// Examines a file that the index or HEAD knows.
-    fn tracked(&self, tracked: &Tracked) -> Result<Looked, Failure> {
+    fn tracked(&self, tracked: &Tracked) -> Result<ReleaseFileState, Failure> {
         let now = match (&tracked.state, &tracked.index) {
             (WorkState::Clean | WorkState::LeftOut, Some(entry)) => {
                 Some(self.clean(&tracked.path, entry)?)
@@ -95,7 +95,7 @@ impl Reader<'_> {
         self.site.progress(1);
         let stale = tracked.state == WorkState::Maybe;
         let read = !matches!(tracked.state, WorkState::Clean | WorkState::LeftOut);
-        Ok(Looked {
+        Ok(ReleaseFileState {
             path: tracked.path.clone(),
             head: tracked.head.clone(),
             index: tracked.index.clone(),
@@ -117,10 +117,14 @@ impl Reader<'_> {
     }
 
     /// Examines a file that is not in the index, but may be in HEAD.
-    fn untracked(&self, path: &RelPath, head: Option<&TreeEntry>) -> Result<Looked, Failure> {
+    fn untracked(
+        &self,
+        path: &RelPath,
+        head: Option<&TreeEntry>,
+    ) -> Result<ReleaseFileState, Failure> {
         let now = self.read(path, None)?;
         self.site.progress(1);
-        Ok(Looked {
+        Ok(ReleaseFileState {
             path: path.clone(),
             head: head.cloned(),
             index: None,

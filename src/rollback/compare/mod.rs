@@ -17,14 +17,14 @@ use crate::{
     catalog::{Scope, capture, left_out, manifests::Found, releases::Releases},
     git::{Attributes, RuleChanges, Scan, Tracked, WorkState},
     model::{
-        GitId, LeftOut, PathChange, TaskSpec,
-        manifest::{ManifestFile, Role},
+        GitId, IgnoredFiles, PathChange, TaskSpec,
+        manifest::{FileRole, ManifestFile},
         operation::{TreeChange, TreeEntry},
     },
     site::RepoSite,
     verify::refuse_other_commit,
 };
-use written::Reader;
+use written::Checkout;
 
 /// The input of a comparison.
 pub struct Comparison<'a> {
@@ -44,7 +44,7 @@ pub struct Comparison<'a> {
 
 /// The result of a comparison.
 #[derive(Default)]
-pub struct Compared {
+pub struct TreeDifference {
     /// Changes of the work tree, sorted by path.
     pub files: Vec<PathChange>,
     /// Changes of the commit's tree.
@@ -63,7 +63,7 @@ pub struct Compared {
     /// Protected files that stay.
     pub protected: Vec<RelPath>,
     /// Ignored files that stay.
-    pub left_out: LeftOut,
+    pub left_out: IgnoredFiles,
     /// Shared files that differ from what the target expects.
     pub drift: Vec<String>,
     /// Paths whose content in the work tree was not committed.
@@ -79,21 +79,21 @@ pub struct Compared {
 }
 
 /// The files to restore, by path.
-pub(super) type Wanted<'a> = Sorted<'a, &'a ManifestFile>;
+pub(super) type RestoredFiles<'a> = Sorted<'a, &'a ManifestFile>;
 
 impl Comparison<'_> {
     /// Compares.
-    pub fn compare(&self) -> Result<Compared, Failure> {
+    pub fn compare(&self) -> Result<TreeDifference, Failure> {
         let wanted = self.wanted();
         let scan = self.look(&wanted)?;
-        let mut compared = Compared {
+        let mut compared = TreeDifference {
             nested: self.nested(&wanted, &scan)?,
-            ..Compared::default()
+            ..TreeDifference::default()
         };
         let tracked = Sorted::new(scan.tracked.iter().map(|tracked| (&tracked.path, tracked)));
         let rules = self.rules(&wanted, &tracked);
         let converter = self.site.git.converter(Attributes::After(&rules))?;
-        let reader = Reader {
+        let reader = Checkout {
             converter: &converter,
             same_rules: rules.is_empty(),
         };
@@ -117,13 +117,13 @@ impl Comparison<'_> {
         compared.left_out = self.left_out(&wanted, &scan, &compared);
         room.check(&compared.files)?;
         compared.line_ends = self.other_line_ends(&wanted, &converter, &compared)?;
-        self.find_drift(&mut compared)?;
+        self.find_shared_changes(&mut compared)?;
         Ok(compared)
     }
 
     /// Scans the paths of the release's files. A release that is damaged, or that reaches outside
     /// its task, is refused before the scan is used.
-    fn look(&self, wanted: &Wanted<'_>) -> Result<Scan, Failure> {
+    fn look(&self, wanted: &RestoredFiles<'_>) -> Result<Scan, Failure> {
         let dirs = self.scope.dirs_and(wanted.paths());
         let (commit, scan) = rayon::join(
             || refuse_other_commit(self.site, self.scope, self.target),
@@ -137,7 +137,12 @@ impl Comparison<'_> {
 
     /// Returns the ignored files that stay. Excludes files that are written or removed, also to
     /// make room or beside a database.
-    fn left_out(&self, wanted: &Wanted<'_>, scan: &Scan, compared: &Compared) -> LeftOut {
+    fn left_out(
+        &self,
+        wanted: &RestoredFiles<'_>,
+        scan: &Scan,
+        compared: &TreeDifference,
+    ) -> IgnoredFiles {
         let changes = |path: &RelPath| {
             compared
                 .files
@@ -152,18 +157,23 @@ impl Comparison<'_> {
     }
 
     /// Returns the files to restore, by path.
-    fn wanted(&self) -> Wanted<'_> {
+    fn wanted(&self) -> RestoredFiles<'_> {
         let files = self.target.manifest.files.iter();
-        let files = files
-            .filter(|file| file.is_restored() || (self.with_shared && file.role == Role::Shared));
+        let files = files.filter(|file| {
+            file.is_restored() || (self.with_shared && file.role == FileRole::Shared)
+        });
         Sorted::new(files.map(|file| (file.path(), file)))
     }
 
     /// Line endings follow the attributes in force afterwards: the target's own inside the task,
     /// the work tree's elsewhere.
-    pub(super) fn rules(&self, wanted: &Wanted<'_>, tracked: &Sorted<'_, &Tracked>) -> RuleChanges {
+    pub(super) fn rules(
+        &self,
+        wanted: &RestoredFiles<'_>,
+        tracked: &Sorted<'_, &Tracked>,
+    ) -> RuleChanges {
         let is_rules = |path: &RelPath| {
-            path.name() == b".gitattributes" && !self.protects(path, &mut Compared::default())
+            path.name() == b".gitattributes" && !self.protects(path, &mut TreeDifference::default())
         };
         let clean = |path: &RelPath| {
             tracked
@@ -184,7 +194,7 @@ impl Comparison<'_> {
     }
 
     /// Returns true, and notes it, for an existing protected path; a missing one may be restored.
-    pub(super) fn protects(&self, path: &RelPath, compared: &mut Compared) -> bool {
+    pub(super) fn protects(&self, path: &RelPath, compared: &mut TreeDifference) -> bool {
         let is_there = |path: &RelPath| {
             capture::stat(&*self.site.tree, path)
                 .ok()

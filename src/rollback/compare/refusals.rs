@@ -3,18 +3,22 @@
 
 use std::collections::HashMap;
 
-use super::{Comparison, Wanted};
+use super::{Comparison, RestoredFiles};
 use crate::{
     base::{Failure, RelPath},
     git::Scan,
-    model::manifest::{ManifestFile, Role},
+    model::manifest::{FileRole, ManifestFile},
     rollback::Error,
 };
 
 impl Comparison<'_> {
     /// Returns the nested repositories in the task's folders, which stay as they are; refuses one
     /// in the place of a file of the version.
-    pub(super) fn nested(&self, wanted: &Wanted<'_>, scan: &Scan) -> Result<Vec<RelPath>, Failure> {
+    pub(super) fn nested(
+        &self,
+        wanted: &RestoredFiles<'_>,
+        scan: &Scan,
+    ) -> Result<Vec<RelPath>, Failure> {
         let all: Vec<&RelPath> = scan.submodules.iter().chain(&scan.nested).collect();
         let needs = |file: &&&ManifestFile| {
             all.iter().any(|nested| file.path().is_in(nested)) && !self.scope.protects(file.path())
@@ -41,7 +45,7 @@ impl Comparison<'_> {
 
     /// Refuses a manifest that reaches outside the task's folders, whoever wrote it. Files that the
     /// settings exclude by now may be restored: they belonged to the task when it was released.
-    pub(super) fn check_scope(&self, wanted: &Wanted<'_>) -> Result<(), Failure> {
+    pub(super) fn check_scope(&self, wanted: &RestoredFiles<'_>) -> Result<(), Failure> {
         let (dirs, settings) = (self.scope.dirs(), &self.site.settings);
         let own = |path: &RelPath| {
             let inside = dirs.iter().any(|dir| path.is_in(dir))
@@ -51,7 +55,7 @@ impl Comparison<'_> {
         };
         match wanted
             .values()
-            .find(|file| file.role != Role::Shared && !own(file.path()))
+            .find(|file| file.role != FileRole::Shared && !own(file.path()))
         {
             None => Ok(()),
             Some(file) => {
@@ -67,7 +71,7 @@ impl Comparison<'_> {
     }
 
     /// Refuses paths that coincide on a file system that folds case.
-    pub(super) fn check_twins(&self, wanted: &Wanted<'_>) -> Result<(), Failure> {
+    pub(super) fn check_twins(&self, wanted: &RestoredFiles<'_>) -> Result<(), Failure> {
         if !self.site.git.folds_case() {
             return Ok(());
         }

@@ -1,12 +1,12 @@
 //! Remarks about a comparison that change nothing: files restored with other line ends, and shared
 //! files that differ from what the release expects.
 
-use super::{Compared, Comparison, Wanted};
+use super::{Comparison, RestoredFiles, TreeDifference};
 use crate::{
     base::{Failure, RelPath},
     catalog::{self, manifests::Found, releases},
     git::{Attributes, Converter},
-    model::{GitId, TaskSpec, manifest::Role},
+    model::{GitId, TaskSpec, manifest::FileRole},
 };
 
 impl Comparison<'_> {
@@ -14,9 +14,9 @@ impl Comparison<'_> {
     /// them, or another `.gitattributes` is in force by now.
     pub(super) fn other_line_ends(
         &self,
-        wanted: &Wanted<'_>,
+        wanted: &RestoredFiles<'_>,
         converter: &Converter,
-        compared: &Compared,
+        compared: &TreeDifference,
     ) -> Result<Vec<RelPath>, Failure> {
         let Found { manifest, tag, .. } = self.target;
         let then = self.site.git.converter(Attributes::Commit(&tag.commit))?;
@@ -44,7 +44,7 @@ impl Comparison<'_> {
     }
 
     /// Finds shared files that differ from what the target expects.
-    pub(super) fn find_drift(&self, compared: &mut Compared) -> Result<(), Failure> {
+    pub(super) fn find_shared_changes(&self, compared: &mut TreeDifference) -> Result<(), Failure> {
         if self.with_shared {
             return Ok(());
         }
@@ -53,7 +53,7 @@ impl Comparison<'_> {
         for file in manifest
             .files
             .iter()
-            .filter(|file| file.role == Role::Shared)
+            .filter(|file| file.role == FileRole::Shared)
         {
             let now = head
                 .as_ref()

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Compared, Comparison, Wanted, note};
+use super::{Comparison, RestoredFiles, TreeDifference, note};
 use crate::{
     base::{Failure, RelPath, Sorted},
     catalog,
@@ -17,9 +17,9 @@ impl Comparison<'_> {
     /// listed, and bytecode of changed modules.
     pub(super) fn remove(
         &self,
-        wanted: &Wanted<'_>,
+        wanted: &RestoredFiles<'_>,
         scan: &Scan,
-        compared: &mut Compared,
+        compared: &mut TreeDifference,
     ) -> Result<(), Failure> {
         let loose = scan
             .untracked
@@ -47,9 +47,9 @@ impl Comparison<'_> {
     /// Removes tracked files that the target lacks, in work tree, commit and index.
     fn remove_tracked(
         &self,
-        wanted: &Wanted<'_>,
+        wanted: &RestoredFiles<'_>,
         tracked: &[Tracked],
-        compared: &mut Compared,
+        compared: &mut TreeDifference,
     ) -> Result<(), Failure> {
         for file in tracked
             .iter()
@@ -77,7 +77,7 @@ impl Comparison<'_> {
     fn remove_loose(
         &self,
         candidates: Vec<&RelPath>,
-        compared: &mut Compared,
+        compared: &mut TreeDifference,
     ) -> Result<(), Failure> {
         let listed = self.listed(&candidates);
         for path in candidates {
@@ -139,7 +139,7 @@ impl Comparison<'_> {
     fn drop_bytecode(
         &self,
         loose: &[(&RelPath, bool)],
-        compared: &mut Compared,
+        compared: &mut TreeDifference,
     ) -> Result<(), Failure> {
         let changed: BTreeSet<(RelPath, Vec<u8>)> = compared
             .files

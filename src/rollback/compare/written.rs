@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use super::{Compared, Comparison, Wanted, note};
+use super::{Comparison, RestoredFiles, TreeDifference, note};
 use crate::{
     base::{Failure, Sorted},
     catalog::capture,
@@ -12,13 +12,13 @@ use crate::{
     git::{Converter, Tracked, WorkState},
     model::{
         FileRecord, PathChange,
-        manifest::{ManifestFile, Role},
+        manifest::{FileRole, ManifestFile},
         operation::{TreeChange, TreeEntry},
     },
 };
 
 /// How files of the target are converted for the work tree.
-pub(super) struct Reader<'a> {
+pub(super) struct Checkout<'a> {
     pub(super) converter: &'a Converter,
     /// False when other rules will be in force: the same blob may then yield other bytes.
     pub(super) same_rules: bool,
@@ -28,10 +28,10 @@ impl Comparison<'_> {
     /// Finds what must be written.
     pub(super) fn restore(
         &self,
-        wanted: &Wanted<'_>,
+        wanted: &RestoredFiles<'_>,
         tracked: &Sorted<'_, &Tracked>,
-        reader: &Reader<'_>,
-        compared: &mut Compared,
+        reader: &Checkout<'_>,
+        compared: &mut TreeDifference,
     ) -> Result<(), Failure> {
         let files = wanted
             .values()
@@ -66,7 +66,7 @@ impl Comparison<'_> {
         &self,
         file: &ManifestFile,
         tracked: Option<&Tracked>,
-        reader: &Reader<'_>,
+        reader: &Checkout<'_>,
     ) -> Result<Option<PathChange>, Failure> {
         let clean = tracked
             .filter(|tracked| tracked.state == WorkState::Clean)
@@ -75,7 +75,7 @@ impl Comparison<'_> {
             return Ok(None);
         }
         let before = self.before(file, tracked)?;
-        if file.role == Role::Large
+        if file.role == FileRole::Large
             && let Some(before) = &before
             && tree::is_as_released(self.site, file, before)?
         {
@@ -102,7 +102,7 @@ impl Comparison<'_> {
         let known = tracked
             .and_then(|tracked| tracked.index.as_ref())
             .map(|entry| &entry.id);
-        Ok(if file.role == Role::Large && known.is_none() {
+        Ok(if file.role == FileRole::Large && known.is_none() {
             capture::kept_record(site, file.path())?
         } else {
             tree::existing(&*site.tree, &site.git, file.path(), known)?
@@ -115,7 +115,7 @@ impl Comparison<'_> {
         file: &ManifestFile,
         tracked: Option<&Tracked>,
         draft: Option<&PathChange>,
-        compared: &mut Compared,
+        compared: &mut TreeDifference,
     ) {
         let (head, index) = tracked.map_or((None, None), |tracked| {
             (tracked.head.as_ref(), tracked.index.as_ref())
@@ -163,10 +163,10 @@ fn note_replaced(
     file: &ManifestFile,
     before: &FileRecord,
     (head, index): (Option<&TreeEntry>, Option<&TreeEntry>),
-    compared: &mut Compared,
+    compared: &mut TreeDifference,
 ) {
     let committed = head.is_some_and(|entry| before.location.blob() == Some(&entry.id));
-    if file.role != Role::Large && !committed {
+    if file.role != FileRole::Large && !committed {
         compared.uncommitted.insert(file.path().clone());
     }
     compared

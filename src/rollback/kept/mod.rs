@@ -12,11 +12,11 @@ use std::{collections::BTreeSet, path::Path};
 
 use crate::{
     base::{Failure, RelPath, output, sqlite},
-    journal::{self, history, log::folder, status::Phase},
+    journal::{self, history, log::folder, status::OperationPhase},
     materialise::write::{FileOptions, FolderWriter, Permissions},
     model::{
         FileKind, FileRecord, Location, OpId, Operation,
-        kept::{Fate, Kept, KeptFile, Why},
+        kept::{Fate, KeptFile, SaveReason, SavedEdit},
         request::RestoreKept,
     },
     site::RepoSite,
@@ -37,7 +37,7 @@ const RESTORED: &str = "restored";
 ///
 /// # Errors
 /// Fails when the operations cannot be listed.
-pub fn open_notes(site: &RepoSite) -> Result<Vec<(OpId, Vec<Kept>)>, Failure> {
+pub fn open_notes(site: &RepoSite) -> Result<Vec<(OpId, Vec<SavedEdit>)>, Failure> {
     if site.is_closed() {
         return Ok(Vec::new());
     }
@@ -87,7 +87,7 @@ pub fn files(site: &RepoSite, op: Option<&str>) -> Result<Vec<(OpId, Vec<KeptFil
 fn kept_of(
     site: &RepoSite,
     operation: &Operation,
-    phase: &Phase,
+    phase: &OperationPhase,
 ) -> Result<Vec<KeptFile>, Failure> {
     let left = LeftVersion::of(site, operation);
     let notes = notes(&*site.state, &operation.about.id).unwrap_or_default();
@@ -105,11 +105,11 @@ fn kept_of(
             continue;
         };
         let why = match &change.after {
-            _ if stays(&change.path) => Why::Stays,
-            _ if *phase == (Phase::Finished { done: false }) => continue,
+            _ if stays(&change.path) => SaveReason::Stays,
+            _ if *phase == (OperationPhase::Finished { done: false }) => continue,
             Some(after) if after.same(before) => continue,
-            Some(_) => Why::Overwritten,
-            None => Why::Deleted,
+            Some(_) => SaveReason::Overwritten,
+            None => SaveReason::Deleted,
         };
         let as_released = left
             .as_ref()
@@ -125,7 +125,7 @@ fn kept_of(
 }
 
 /// Returns a file that was moved aside; `None` when its bytes were not saved.
-fn put_aside(site: &RepoSite, note: &Kept) -> Result<Option<KeptFile>, Failure> {
+fn put_aside(site: &RepoSite, note: &SavedEdit) -> Result<Option<KeptFile>, Failure> {
     let Some(object) = note.object else {
         return Ok(None);
     };
@@ -145,7 +145,7 @@ fn put_aside(site: &RepoSite, note: &Kept) -> Result<Option<KeptFile>, Failure> 
     };
     Ok(Some(KeptFile {
         path: note.path.clone(),
-        why: Why::Aside,
+        why: SaveReason::Aside,
         state,
         as_released: false,
     }))
@@ -189,7 +189,7 @@ fn chosen(site: &RepoSite, wanted: &RestoreKept) -> Result<(Operation, Vec<KeptF
                 .into_iter()
                 .map(|end| sqlite::side(&file.path, end))
         };
-        file.why != Why::Aside
+        file.why != SaveReason::Aside
             && (database.is_some_and(|path| meant.contains(&path))
                 || logs().any(|path| meant.contains(&path)))
     };
@@ -207,7 +207,7 @@ pub fn is_somebodys(site: &RepoSite, file: &KeptFile) -> bool {
     let is_ours = file.path == settings.registry
         || file.path.is_in(&settings.snapshots)
         || file.path.name().ends_with(b".pyc");
-    file.why == Why::Aside || !file.as_released && !is_ours
+    file.why == SaveReason::Aside || !file.as_released && !is_ours
 }
 
 /// Writes saved files below a new or empty folder; returns their paths there. If several have one

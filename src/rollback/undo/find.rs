@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     base::{Failure, Fs},
-    journal::{self, history, status::Phase},
+    journal::{self, history, status::OperationPhase},
     model::{
         OpId, Operation, TagName, TaskId,
         operation::{About, OpKind},
@@ -27,7 +27,7 @@ fn finished(state: &Arc<dyn Fs>) -> Result<Vec<(Done, String)>, Failure> {
         let Some(found) = history::summary(state, &id)? else {
             continue;
         };
-        if found.phase == (Phase::Finished { done: true }) {
+        if found.phase == (OperationPhase::Finished { done: true }) {
             let About {
                 id,
                 kind,
@@ -51,7 +51,7 @@ fn finished(state: &Arc<dyn Fs>) -> Result<Vec<(Done, String)>, Failure> {
 }
 
 /// Returns the other work tree in which an operation was done.
-type Place<'p> = dyn Fn(&OpId) -> Option<String> + 'p;
+type OtherWorkTree<'p> = dyn Fn(&OpId) -> Option<String> + 'p;
 
 /// Finds the operation that an undo (or redo) applies to.
 pub fn find(site: &RepoSite, request: &request::Undo, kind: OpKind) -> Result<Operation, Failure> {
@@ -107,7 +107,7 @@ fn chosen(
     (done_here, done): (Vec<Done>, Vec<Done>),
     request: &request::Undo,
     kind: OpKind,
-    place: &Place<'_>,
+    place: &OtherWorkTree<'_>,
 ) -> Result<OpId, Failure> {
     let pick = |stacks: Stacks| {
         if kind == OpKind::Redo {
@@ -166,7 +166,7 @@ fn release_to_take_back(
     done_here: &[Done],
     done: &[Done],
     request: &request::Undo,
-    place: &Place<'_>,
+    place: &OtherWorkTree<'_>,
 ) -> Result<Option<OpId>, Error> {
     let of_task = |op: &&Done, task: Option<&TaskId>| task.is_none() || op.task.as_ref() == task;
     let newest = |all: &[Done], task: Option<&TaskId>| {
@@ -194,7 +194,12 @@ fn release_to_take_back(
 
 /// Refuses all but the last operation of a task: an earlier one does not know the files that a
 /// later one changed.
-fn refuse_later(done: &[Done], id: &OpId, kind: OpKind, place: &Place<'_>) -> Result<(), Error> {
+fn refuse_later(
+    done: &[Done],
+    id: &OpId,
+    kind: OpKind,
+    place: &OtherWorkTree<'_>,
+) -> Result<(), Error> {
     let Some(task) = done
         .iter()
         .find(|op| op.id == *id)

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use super::{
     Files, TREE_DIR, failed,
-    strangers::{Open, Parted},
+    foreign_edits::{PendingChange, SplitChanges},
 };
 use crate::{
     base::{
         Failure, RelPath,
-        sqlite::{self, Log},
+        sqlite::{self, LogEffect},
     },
     catalog::databases::{self, Database},
     model::{Operation, PathChange, operation::FileChanges},
@@ -46,7 +46,7 @@ pub fn refuse_open(site: &RepoSite, operation: &Operation) -> Result<(), Failure
             }
         }
     }
-    let Parted { own, .. } = files.part(open)?;
+    let SplitChanges { own, .. } = files.part(open)?;
     let databases = files.databases(own.into_iter().map(|(_, change)| change))?;
     databases::wait_closed(site.git.work_tree(), &databases, Duration::ZERO, true).map(drop)
 }
@@ -73,7 +73,11 @@ impl Files<'_> {
 
     /// Waits a little until nobody has a database open that is about to be replaced: the task's
     /// stop command may have run just before.
-    pub(super) fn wait_closed(&self, open: &[Open<'_>], forward: bool) -> Result<(), Failure> {
+    pub(super) fn wait_closed(
+        &self,
+        open: &[PendingChange<'_>],
+        forward: bool,
+    ) -> Result<(), Failure> {
         let Some(site) = self.site else {
             return Ok(());
         };
@@ -83,8 +87,11 @@ impl Files<'_> {
     }
 
     /// Leaves a database of which somebody wrote any part, and what would change its rows.
-    pub(super) fn leave_written<'c>(&self, parted: Parted<'c>) -> Result<Parted<'c>, Failure> {
-        let Parted { own, mut stay } = parted;
+    pub(super) fn leave_written<'c>(
+        &self,
+        parted: SplitChanges<'c>,
+    ) -> Result<SplitChanges<'c>, Failure> {
+        let SplitChanges { own, mut stay } = parted;
         let parts = own.iter().map(|(_, change)| *change).chain(
             self.changes
                 .iter()
@@ -107,14 +114,14 @@ impl Files<'_> {
                 .iter()
                 .any(|database| is_part(&change.path, database))
         });
-        let left: Vec<Open<'c>> = left;
+        let left: Vec<PendingChange<'c>> = left;
         stay.extend(left.into_iter().map(|(_, change)| change.path.clone()));
-        Ok(Parted { own, stay })
+        Ok(SplitChanges { own, stay })
     }
 
     /// Takes away what came beside databases that are replaced since the plan was made, before they
     /// are: rows are put aside, and a log that is folded in has nothing that its database lacks.
-    pub(super) fn take_logs_away(&self, open: &[Open<'_>]) -> Result<(), Failure> {
+    pub(super) fn take_logs_away(&self, open: &[PendingChange<'_>]) -> Result<(), Failure> {
         for database in self.databases(open.iter().map(|(_, change)| *change))? {
             if !open.iter().any(|(_, change)| change.path == database.path) {
                 continue;
@@ -153,7 +160,7 @@ impl Files<'_> {
         for log in self.logs_since(database) {
             if sqlite::log_to_its_end(self.tree, &database.path, log)
                 .map_err(failed("read", log))?
-                > Log::Idle
+                > LogEffect::Idle
             {
                 rows.push(log.clone());
             }

@@ -12,9 +12,9 @@
 mod databases;
 mod error;
 mod folders;
+mod foreign_edits;
 mod places;
 mod stage;
-mod strangers;
 
 use std::io;
 
@@ -30,7 +30,7 @@ use crate::{
         FileRecord, OpId, PathChange, RootName,
         operation::{About, FileChanges},
     },
-    site::{self, Below, Bytes, RepoSite, Site},
+    site::{self, Bytes, RepoSite, RootBytes, Site},
     store::ChunkStore,
 };
 
@@ -38,9 +38,9 @@ pub use crate::materialise::journaled::STAGE;
 pub use databases::refuse_open;
 pub use error::Error;
 use error::failed;
+pub use foreign_edits::notes;
 pub use places::Places;
 use stage::Clear;
-pub use strangers::notes;
 
 /// The bytes of a file staged for the tree.
 pub const STAGED_FILE: SyncPoint = SyncPoint::new("steps.staged-file");
@@ -113,7 +113,7 @@ impl<'a> Files<'a> {
             tree: &*root.files,
             state: &*site.state,
             store: &site.store,
-            bytes: Box::new(Below(site, &files.root)),
+            bytes: Box::new(RootBytes(site, &files.root)),
         };
         Ok(Self {
             site: Some(site),
@@ -163,7 +163,7 @@ impl<'a> Files<'a> {
         let open = if forward {
             self.note_deleted(&open).map(|()| open)
         } else {
-            self.leave_strangers(open)
+            self.leave_foreign_edits(open)
         }?;
         self.wait_closed(&open, forward)?;
         // Even when nothing is open, a run that was killed may have left its last renames unsynced.
@@ -223,7 +223,7 @@ impl<'a> Files<'a> {
             match self.tree.exchange(&staged, path) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                    self.keep_stranger(path, change)?;
+                    self.keep_foreign_edit(path, change)?;
                     self.tree
                         .rename(&staged, path)
                         .map_err(failed("write", path))?;

@@ -125,7 +125,7 @@ impl<'a> Files<'a> {
         if goal.is_some() && self.is(staged, goal)? {
             return Ok(true);
         }
-        self.keep_stranger(staged, change)?;
+        self.keep_foreign_edit(staged, change)?;
         self.tree
             .remove_file(staged)
             .map_err(failed("remove", staged))?;
@@ -149,7 +149,7 @@ impl<'a> Files<'a> {
                 continue;
             }
             if let Some(change) = change.filter(|_| clear != Clear::Unfinished) {
-                self.keep_stranger(&path, change)?;
+                self.keep_foreign_edit(&path, change)?;
             }
             if clear == Clear::All || (clear == Clear::Unfinished && change.is_none()) {
                 self.tree

@@ -4,7 +4,7 @@ use crate::{
     base::{Digest, Failure, Fs},
     git::{Attributes, Converter},
     model::{CheckResult, Manifest, Status},
-    verify::{Check, Subject, nothing},
+    verify::{Check, CheckSubject, nothing},
 };
 
 /// Checks that the lock files are the recorded ones.
@@ -19,14 +19,14 @@ impl Check for LockFilesCheck {
         2
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
         let result = match subject {
-            Subject::WorkTree(tree) if !tree.is_edited()? => {
+            CheckSubject::WorkTree(tree) if !tree.is_edited()? => {
                 let site = tree.site();
                 let converter = site.git.converter(Attributes::WorkTree)?;
                 lock_files(&*site.tree, tree.manifest, &converter)
             }
-            Subject::Scratch(of) => {
+            CheckSubject::Scratch(of) => {
                 lock_files(of.checkout.tree, of.manifest, of.checkout.converter)
             }
             _ => return nothing(),

@@ -4,7 +4,9 @@ use crate::{
     base::{Failure, Fs},
     catalog::registry,
     model::{CheckResult, Settings, Status, TaskSpec, Version},
-    verify::{Check, CheckRun, RegistryEntry, ScratchTree, Subject, nothing, task_tree::TaskTree},
+    verify::{
+        Check, CheckRun, CheckSubject, RegistryEntry, ScratchTree, nothing, task_tree::TaskTree,
+    },
 };
 
 /// Checks that the registry and the task's configuration name the version.
@@ -19,12 +21,12 @@ impl Check for VersionsCheck {
         2
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
         let (said, meta) = match subject {
-            Subject::WorkTree(tree) if !tree.is_edited()? => {
+            CheckSubject::WorkTree(tree) if !tree.is_edited()? => {
                 (SaidVersions::of_tree(tree), &tree.manifest.subject)
             }
-            Subject::Scratch(of) => (SaidVersions::of_scratch(of), &of.manifest.subject),
+            CheckSubject::Scratch(of) => (SaidVersions::of_scratch(of), &of.manifest.subject),
             _ => return nothing(),
         };
         Ok(versions(&meta.version, &said, meta.adopted))

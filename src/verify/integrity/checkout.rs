@@ -11,7 +11,7 @@ use crate::{
     git::{Converter, Repo},
     model::{
         CheckResult, FileKind, Manifest, Status,
-        manifest::{ManifestFile, Role},
+        manifest::{FileRole, ManifestFile},
     },
     stat_cache::{KnownFiles, same},
     verify::{Check, check_run::Trouble},
@@ -37,14 +37,14 @@ pub struct Checkout<'a> {
 impl Checkout<'_> {
     /// Returns the digest of a file in the store, if its metadata proves it.
     fn known_digest(&self, file: &ManifestFile, stat: &Stat) -> Option<Digest> {
-        let known = self.known.filter(|_| file.role == Role::Large)?;
+        let known = self.known.filter(|_| file.role == FileRole::Large)?;
         known.digest(file.path(), stat)
     }
 
     /// Remembers the digest of a file in the store that was read, unless it was modified meanwhile.
     fn learn(&self, file: &ManifestFile, (stat, began): (&Stat, (i64, u32)), digest: Digest) {
         let path = file.path();
-        let Some(known) = self.known.filter(|_| file.role == Role::Large) else {
+        let Some(known) = self.known.filter(|_| file.role == FileRole::Large) else {
             return;
         };
         if matches!(self.tree.stat(path), Ok(Some(after)) if same(&after, stat)) {
@@ -193,7 +193,7 @@ fn differs(
             Ok(false)
         };
     }
-    if file.role == Role::Large
+    if file.role == FileRole::Large
         || converter
             .is_plain(file.path())
             .map_err(|error| error.to_string())?

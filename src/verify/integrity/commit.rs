@@ -4,9 +4,11 @@
 use crate::{
     base::{Failure, RelPath, Sorted, text},
     catalog::{Scope, grown, manifests::Found},
-    model::{CheckResult, Manifest, Status, manifest::Role, operation::TreeEntry},
+    model::{CheckResult, Manifest, Status, manifest::FileRole, operation::TreeEntry},
     site::RepoSite,
-    verify::{Check, CheckRun, Depth, Error, KeptRelease, Subject, kept_release::entries, nothing},
+    verify::{
+        Check, CheckRun, CheckSubject, Depth, Error, KeptRelease, kept_release::entries, nothing,
+    },
 };
 
 /// Checks that the commit holds what the manifest says.
@@ -21,8 +23,8 @@ impl Check for CommitCheck {
         1
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
-        let Subject::Release(of) = subject else {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
+        let CheckSubject::Release(of) = subject else {
             return nothing();
         };
         match of.found().filter(|_| of.depth >= Depth::Commit) {
@@ -108,7 +110,7 @@ fn differences(manifest: &Manifest, entries: &[(RelPath, TreeEntry)]) -> (Vec<St
     for file in &manifest.files {
         let path = file.path();
         match in_commit.get(path) {
-            Some(_) if file.role == Role::Large => {
+            Some(_) if file.role == FileRole::Large => {
                 problems.push(format!("{path} is in the commit and in the store"));
             }
             Some(entry) => {
@@ -121,7 +123,7 @@ fn differences(manifest: &Manifest, entries: &[(RelPath, TreeEntry)]) -> (Vec<St
                     ));
                 }
             }
-            None if file.is_restored() && file.role != Role::Large => {
+            None if file.is_restored() && file.role != FileRole::Large => {
                 problems.push(format!("{path} is not in the tag's commit"));
             }
             None => {}

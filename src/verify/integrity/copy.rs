@@ -5,7 +5,7 @@ use crate::{
     base::{Failure, Fault, Kind},
     catalog::manifests,
     model::{CheckResult, Status},
-    verify::{Check, CheckRun, Depth, Subject, nothing},
+    verify::{Check, CheckRun, CheckSubject, Depth, nothing},
 };
 
 /// Checks that no copy of the manifest differs.
@@ -20,8 +20,8 @@ impl Check for CopyCheck {
         1
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
-        let Subject::Release(of) = subject else {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
+        let CheckSubject::Release(of) = subject else {
             return nothing();
         };
         let found = of.found().filter(|_| of.depth >= Depth::Present);

@@ -1,10 +1,10 @@
 //! Checks that no log or journal beside a database of the version changes its rows.
 
 use crate::{
-    base::{Failure, Sorted, sqlite::Log, text},
+    base::{Failure, Sorted, sqlite::LogEffect, text},
     catalog::databases::with_sides,
     model::CheckResult,
-    verify::{Check, Subject, nothing, task_tree::TaskTree},
+    verify::{Check, CheckSubject, nothing, task_tree::TaskTree},
 };
 
 /// Checks that the rows of the version's databases are the released ones; no result without
@@ -20,9 +20,9 @@ impl Check for DatabasesCheck {
         1
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
         match subject {
-            Subject::WorkTree(tree) => Ok(self.of_tree(tree)?.into_iter().collect()),
+            CheckSubject::WorkTree(tree) => Ok(self.of_tree(tree)?.into_iter().collect()),
             _ => nothing(),
         }
     }
@@ -40,7 +40,7 @@ impl DatabasesCheck {
             let path = &database.path;
             problems.extend(
                 match database.changed_by(tree, |log| !restored.contains(log))? {
-                    Some((log, Log::Transaction)) => Some(format!(
+                    Some((log, LogEffect::Transaction)) => Some(format!(
                         "{log} takes back a transaction on {path}, so its rows are others"
                     )),
                     Some((log, _)) => Some(format!(

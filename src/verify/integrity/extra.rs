@@ -3,7 +3,7 @@
 use crate::{
     base::Failure,
     model::CheckResult,
-    verify::{Check, Subject, nothing},
+    verify::{Check, CheckSubject, nothing},
 };
 
 /// Checks that the work tree has no tracked file of the task that the version does not list.
@@ -18,8 +18,8 @@ impl Check for ExtraFilesCheck {
         1
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
-        let Subject::WorkTree(tree) = subject else {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
+        let CheckSubject::WorkTree(tree) = subject else {
             return nothing();
         };
         let run = self.begin();

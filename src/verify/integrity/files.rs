@@ -6,7 +6,7 @@ use crate::{
     catalog::holds,
     git::{Attributes, WorkState, rules_gone},
     model::{CheckResult, Status, manifest::ManifestFile, verification::MEANWHILE},
-    verify::{Check, Subject, arrival::RecordedPaths, nothing, task_tree::TaskTree},
+    verify::{Check, CheckSubject, arrival::RecordedPaths, nothing, task_tree::TaskTree},
 };
 
 use super::checkout::{self, Checkout};
@@ -23,14 +23,14 @@ impl Check for FilesCheck {
         1
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
         let result = match subject {
-            Subject::WorkTree(tree) => tree.files()?.files.clone(),
-            Subject::Scratch(of) => {
+            CheckSubject::WorkTree(tree) => tree.files()?.files.clone(),
+            CheckSubject::Scratch(of) => {
                 let wanted = |file: &ManifestFile| (of.is_of_version)(file);
                 checkout::as_released(&of.checkout, of.manifest, &wanted, &|_| false)
             }
-            Subject::Recorded(of) => recorded(of),
+            CheckSubject::Recorded(of) => recorded(of),
             _ => return nothing(),
         };
         Ok(vec![result])

@@ -14,7 +14,7 @@ use crate::{
     git::{self, Attributes, Converter, Repo, Worktree},
     model::{CheckResult, GitId, Manifest, manifest::ManifestFile},
     store::{self, ChunkStore},
-    verify::{Check, CheckRun, Depth, KeptRelease, Subject, check_run::Trouble, nothing},
+    verify::{Check, CheckRun, CheckSubject, Depth, KeptRelease, check_run::Trouble, nothing},
 };
 
 /// Checks that every byte of a release is stored: blobs in git, Git LFS files in its folder, large
@@ -30,8 +30,8 @@ impl Check for KeptBytesCheck {
         1
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
-        let Subject::Release(of) = subject else {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
+        let CheckSubject::Release(of) = subject else {
             return nothing();
         };
         let found = of.found().filter(|_| of.depth >= Depth::Present);

@@ -3,7 +3,7 @@
 use crate::{
     base::{Failure, RelPath},
     model::{CheckResult, Manifest, Status},
-    verify::{Check, Subject, nothing},
+    verify::{Check, CheckSubject, nothing},
 };
 
 /// Reports the files that were released with other line ends; no result when there are none.
@@ -18,10 +18,10 @@ impl Check for LineEndsCheck {
         1
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
         match subject {
-            Subject::WorkTree(tree) => Ok(self.of(tree.manifest).into_iter().collect()),
-            Subject::Scratch(of) => Ok(self.of(of.manifest).into_iter().collect()),
+            CheckSubject::WorkTree(tree) => Ok(self.of(tree.manifest).into_iter().collect()),
+            CheckSubject::Scratch(of) => Ok(self.of(of.manifest).into_iter().collect()),
             _ => nothing(),
         }
     }

@@ -8,7 +8,7 @@ use crate::{
         manifests::{self},
     },
     model::{CheckResult, Status},
-    verify::{Check, CheckRun, Depth, KeptRelease, Subject, nothing},
+    verify::{Check, CheckRun, CheckSubject, Depth, KeptRelease, nothing},
 };
 
 /// Checks that the manifest is readable and authentic.
@@ -23,10 +23,10 @@ impl Check for ManifestCheck {
         1
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
         match subject {
-            Subject::Release(of) => Ok(vec![self.of_release(of)?]),
-            Subject::Capsule(of) => Ok(vec![of.manifest_result(self.begin())]),
+            CheckSubject::Release(of) => Ok(vec![self.of_release(of)?]),
+            CheckSubject::Capsule(of) => Ok(vec![of.manifest_result(self.begin())]),
             _ => nothing(),
         }
     }

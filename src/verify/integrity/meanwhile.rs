@@ -3,7 +3,7 @@
 use crate::{
     base::Failure,
     model::{CheckResult, verification::MEANWHILE},
-    verify::{Check, Subject, nothing},
+    verify::{Check, CheckSubject, nothing},
 };
 
 /// Reports the files that were edited meanwhile.
@@ -18,9 +18,9 @@ impl Check for MeanwhileCheck {
         1
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
         match subject {
-            Subject::WorkTree(tree) => Ok(tree.files()?.meanwhile.iter().cloned().collect()),
+            CheckSubject::WorkTree(tree) => Ok(tree.files()?.meanwhile.iter().cloned().collect()),
             _ => nothing(),
         }
     }

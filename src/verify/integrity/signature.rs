@@ -11,10 +11,10 @@ use crate::{
     model::{
         Advice, CheckResult, Manifest, Status,
         manifest::TaskVersion,
-        signature::{Demand, Judgement, ManifestSignature, State, Unread},
+        signature::{Demand, ManifestSignature, SignatureJudgement, SignatureState, Unread},
     },
     site::RepoSite,
-    verify::{Check, Subject, nothing},
+    verify::{Check, CheckSubject, nothing},
 };
 
 /// Checks that a signature of the release satisfies the demand. Runs before the manifest is parsed.
@@ -29,9 +29,9 @@ impl Check for SignatureCheck {
         1
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
         match subject {
-            Subject::Release(of) => {
+            CheckSubject::Release(of) => {
                 let result = signature(of.site, of.release, of.demand)?;
                 Ok(result.into_iter().collect())
             }
@@ -54,17 +54,17 @@ pub fn signature(
     let manifest = of_manifest(site, release)?;
     let states = [tag.state, manifest.state];
     let mut evidence = match states {
-        [State::Missing, State::Missing] => tag.evidence(""),
+        [SignatureState::Missing, SignatureState::Missing] => tag.evidence(""),
         _ => {
             let found = [("", &tag), ("manifest ", &manifest)]
                 .into_iter()
-                .filter(|(_, found)| found.state != State::Missing);
+                .filter(|(_, found)| found.state != SignatureState::Missing);
             found
                 .flat_map(|(what, found)| found.evidence(what))
                 .collect()
         }
     };
-    if tag.state == State::Good
+    if tag.state == SignatureState::Good
         && manifests::digest_in(&site.git.peel_tag(&release.tag_id)?.message).is_none()
     {
         evidence.push(
@@ -73,7 +73,7 @@ pub fn signature(
         );
     }
     let (task, version) = (release.task.as_str(), release.version.to_string());
-    let unsigned = states.iter().all(|state| *state == State::Missing);
+    let unsigned = states.iter().all(|state| *state == SignatureState::Missing);
     let hint = if unsigned {
         Hint::say(format!(
             "{task} {version} is not signed; sign the next release: snapback create-snapshot -t {task} --sign"
@@ -89,73 +89,85 @@ pub fn signature(
 
 /// Returns true when the check found any signature.
 pub fn has_signature(check: &CheckResult) -> bool {
-    check
-        .evidence
-        .first()
-        .is_some_and(|line| !line.starts_with(&format!("signature: {}", State::Missing.word())))
+    check.evidence.first().is_some_and(|line| {
+        !line.starts_with(&format!("signature: {}", SignatureState::Missing.word()))
+    })
 }
 
 /// Combines the two states into a status.
-fn status(states: [State; 2], demand: Demand) -> Status {
-    let one_is = |wanted: &[State]| states.iter().any(|state| wanted.contains(state));
+fn status(states: [SignatureState; 2], demand: Demand) -> Status {
+    let one_is = |wanted: &[SignatureState]| states.iter().any(|state| wanted.contains(state));
     match demand {
         // A good signature does not outweigh a forged one.
-        _ if one_is(&[State::Bad, State::Revoked]) => Status::Fail,
-        _ if one_is(&[State::Good]) => Status::Pass,
-        Demand::Required if one_is(&[State::Unjudged]) => Status::Inconclusive,
+        _ if one_is(&[SignatureState::Bad, SignatureState::Revoked]) => Status::Fail,
+        _ if one_is(&[SignatureState::Good]) => Status::Pass,
+        Demand::Required if one_is(&[SignatureState::Unjudged]) => Status::Inconclusive,
         Demand::Required => Status::Fail,
         Demand::Optional | Demand::None => Status::Skipped,
     }
 }
 
 /// Judges the signature of a release's manifest.
-fn of_manifest(site: &RepoSite, release: &Release) -> Result<Judgement, Failure> {
+fn of_manifest(site: &RepoSite, release: &Release) -> Result<SignatureJudgement, Failure> {
     let message = match site.git.peel_tag(&release.tag_id) {
         Ok(tag) => tag.message,
         // Checks that need more of the tag than its signature report what is wrong with it.
-        Err(_) => return Ok(Judgement::only(State::Missing, "the tag cannot be read")),
+        Err(_) => {
+            return Ok(SignatureJudgement::only(
+                SignatureState::Missing,
+                "the tag cannot be read",
+            ));
+        }
     };
     let signature = match ManifestSignature::in_message(&message) {
         Ok(signature) => signature,
         Err(Unread::Missing) => {
-            return Ok(Judgement::only(
-                State::Missing,
+            return Ok(SignatureJudgement::only(
+                SignatureState::Missing,
                 "the manifest is not signed",
             ));
         }
         Err(Unread::Unknown(algorithm)) => {
             let algorithm = crate::base::text::escape(algorithm.as_bytes());
-            return Ok(Judgement::only(
-                State::UnknownKey,
+            return Ok(SignatureJudgement::only(
+                SignatureState::UnknownKey,
                 format!("nothing here knows its algorithm, {algorithm:?}"),
             ));
         }
-        Err(Unread::Wrong(why)) => return Ok(Judgement::only(State::Bad, why)),
+        Err(Unread::Wrong(why)) => return Ok(SignatureJudgement::only(SignatureState::Bad, why)),
     };
     let (tag, bytes) = match manifests::bytes(site, release) {
         Ok(found) => found,
         Err(failure) if failure.kind() == Kind::Bad => {
-            return Ok(Judgement::only(State::Bad, failure.to_string()));
+            return Ok(SignatureJudgement::only(
+                SignatureState::Bad,
+                failure.to_string(),
+            ));
         }
-        Err(failure) => return Ok(Judgement::only(State::Unjudged, failure.to_string())),
+        Err(failure) => {
+            return Ok(SignatureJudgement::only(
+                SignatureState::Unjudged,
+                failure.to_string(),
+            ));
+        }
     };
     let (mut judgement, signer) = site.keys().judge(&signature, &bytes);
-    if judgement.state != State::Good {
+    if judgement.state != SignatureState::Good {
         return Ok(judgement);
     }
     let (subject, created_at) = Manifest::parse_subject(&bytes)?;
-    let spoil = |state, why: String| Judgement {
+    let spoil = |state, why: String| SignatureJudgement {
         state,
         why,
         ..judgement.clone()
     };
     if let Some(why) = of_another(release, &tag, &subject) {
-        judgement = spoil(State::Bad, why);
+        judgement = spoil(SignatureState::Bad, why);
     } else if let Some(until) = signer.and_then(|signer| signer.valid_until) {
         // The signer supplies the time; no other clock can be trusted either.
         if created_at.value().is_none_or(|made| made >= until) {
             judgement = spoil(
-                State::Expired,
+                SignatureState::Expired,
                 format!("its key was good for releases until {until}"),
             );
         }
@@ -189,10 +201,10 @@ mod tests {
 
     #[test]
     fn a_bad_one_spoils_a_good_one_and_a_good_one_is_enough() {
-        use State::{Bad, Expired, Good, Missing, Revoked, Unjudged, UnknownKey};
+        use SignatureState::{Bad, Expired, Good, Missing, Revoked, Unjudged, UnknownKey};
         let all = [Good, Bad, UnknownKey, Expired, Revoked, Missing, Unjudged];
         for (a, b) in all.into_iter().flat_map(|a| all.map(|b| (a, b))) {
-            let has = |state: State| a == state || b == state;
+            let has = |state: SignatureState| a == state || b == state;
             let (required, optional) = (
                 status([a, b], Demand::Required),
                 status([a, b], Demand::Optional),

@@ -6,7 +6,7 @@ use crate::{
         CheckResult, Status,
         capsule::{SUMS, TREE_SUMS},
     },
-    verify::{Check, OpenedCapsule, Subject, nothing},
+    verify::{Check, CheckSubject, OpenedCapsule, nothing},
 };
 
 /// Checks that the digest lists cover exactly the capsule's content.
@@ -21,8 +21,8 @@ impl Check for SumsCheck {
         1
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
-        let Subject::Capsule(of) = subject else {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
+        let CheckSubject::Capsule(of) = subject else {
             return nothing();
         };
         let run = self.begin();

@@ -4,10 +4,10 @@ use crate::{
     base::{Failure, Hint},
     catalog::{
         self,
-        manifests::{self, Kept},
+        manifests::{self, TagCopy},
     },
     model::{CheckResult, Status, TagName},
-    verify::{Check, CheckRun, Depth, KeptRelease, Subject, nothing},
+    verify::{Check, CheckRun, CheckSubject, Depth, KeptRelease, nothing},
 };
 
 /// Checks that the tag exists and is the original one.
@@ -22,9 +22,9 @@ impl Check for TagCheck {
         1
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
         match subject {
-            Subject::Release(of) if of.found().is_some() && is_asked(of) => {
+            CheckSubject::Release(of) if of.found().is_some() && is_asked(of) => {
                 let run = self.begin();
                 Ok(vec![if of.release.lost {
                     of_lost(of, run)
@@ -65,12 +65,12 @@ fn of_second_reference(of: &KeptRelease<'_>, run: CheckRun) -> Result<CheckResul
     let (git, release) = (&of.site.git, of.release);
     let name = TagName::keep_reference(&release.task, &release.version);
     Ok(match manifests::kept(git, release)? {
-        Kept::Nothing => {
+        TagCopy::Nothing => {
             let said = format!("there is no {name}: the release was made elsewhere, or adopted");
             run.end(Status::Skipped, vec![said])
         }
-        Kept::Same => run.end(Status::Pass, vec![format!("{name} names the same tag")]),
-        Kept::Broken(broken) => {
+        TagCopy::Same => run.end(Status::Pass, vec![format!("{name} names the same tag")]),
+        TagCopy::Broken(broken) => {
             let again = Hint::run(
                 "make it again",
                 &["git", "update-ref", &name, release.tag_id.as_str()],
@@ -81,6 +81,6 @@ fn of_second_reference(of: &KeptRelease<'_>, run: CheckRun) -> Result<CheckResul
                 ..run.end(Status::Inconclusive, vec![said])
             }
         }
-        Kept::Other(id) => run.unmade(catalog::Error::tag_replaced(release, id).into(), git)?,
+        TagCopy::Other(id) => run.unmade(catalog::Error::tag_replaced(release, id).into(), git)?,
     })
 }

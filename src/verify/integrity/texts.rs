@@ -4,7 +4,7 @@
 use crate::{
     base::Failure,
     model::{CheckResult, Manifest, Status},
-    verify::{Check, OpenedCapsule, Subject, nothing},
+    verify::{Check, CheckSubject, OpenedCapsule, nothing},
 };
 
 /// The result for a capsule whose texts cannot be compared.
@@ -22,8 +22,8 @@ impl Check for TextsCheck {
         1
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
-        let Subject::Capsule(of) = subject else {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
+        let CheckSubject::Capsule(of) = subject else {
             return nothing();
         };
         let Some(manifest) = of.manifest() else {

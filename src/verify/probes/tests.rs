@@ -34,7 +34,7 @@ fn closed_port() -> u16 {
         .port()
 }
 
-fn ask_server(answers: Vec<&'static [u8]>) -> Outcome {
+fn ask_server(answers: Vec<&'static [u8]>) -> ProbeOutcome {
     let url = format!("http://127.0.0.1:{}/health?x=1", server(answers));
     http(&url, Duration::from_millis(1500)).expect("nobody cancels")
 }
@@ -139,7 +139,7 @@ fn addresses_that_cannot_be_asked_are_inconclusive_and_hide_credentials() {
         assert_eq!(status, Status::Inconclusive, "{url}");
         assert!(!seen.contains("s3cret"), "{seen}");
     }
-    let address = Address::parse("http://[::1]:8080?q#f").expect("it is one");
+    let address = HttpAddress::parse("http://[::1]:8080?q#f").expect("it is one");
     assert_eq!(
         (address.host.as_str(), address.port, address.path.as_str()),
         ("::1", 8080, "/?q")

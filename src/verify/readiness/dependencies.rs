@@ -5,7 +5,7 @@ use crate::{
     base::{Failure, RelPath, text},
     deps::{self, environment::check_installed},
     model::{CheckResult, Status},
-    verify::{Check, Subject, evidence::bounded, nothing},
+    verify::{Check, CheckSubject, evidence::bounded, nothing},
 };
 
 /// Checks that the environment of the task has the recorded packages.
@@ -20,7 +20,7 @@ impl Check for DependenciesCheck {
         4
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
         match subject.readiness() {
             Some(of) => Ok(vec![self.of(&of)]),
             None => nothing(),
@@ -79,7 +79,7 @@ fn is_lock_file(of: &Readiness<'_>, path: &RelPath) -> bool {
 
 /// Returns the status for a difference. A lock file may list packages for other systems and extras,
 /// so then only a different version counts.
-fn judge(difference: &deps::Difference, from_lock: bool) -> (Status, Vec<String>) {
+fn judge(difference: &deps::PackageDifference, from_lock: bool) -> (Status, Vec<String>) {
     let counts = if from_lock {
         !difference.different.is_empty()
     } else {

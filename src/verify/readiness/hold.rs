@@ -3,7 +3,7 @@
 use crate::{
     base::Failure,
     model::{CheckResult, Status},
-    verify::{Check, Subject, nothing},
+    verify::{Check, CheckSubject, nothing},
 };
 
 /// Checks that the version is not held.
@@ -18,7 +18,7 @@ impl Check for HoldCheck {
         4
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
         let Some(of) = subject.readiness() else {
             return nothing();
         };

@@ -15,7 +15,7 @@ use crate::{
     model::{DependencyList, TaskSpec},
 };
 
-use super::{Commands, Subject, evidence::Variables};
+use super::{CheckSubject, Commands, evidence::TaskVariables};
 
 pub use dependencies::DependenciesCheck;
 pub use hold::HoldCheck;
@@ -36,17 +36,17 @@ pub struct Readiness<'a> {
     /// True when a person or a rollback holds the version.
     pub is_held: bool,
     /// The variables of the task, named by the settings or the release.
-    pub variables: &'a Variables,
+    pub variables: &'a TaskVariables,
     /// Whether probes run.
     pub commands: Commands,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> CheckSubject<'a> {
     /// Returns the input of level 4; `None` where readiness does not apply.
     fn readiness(&self) -> Option<Readiness<'a>> {
         match *self {
-            Subject::WorkTree(tree) => Some(tree.readiness()),
-            Subject::Restarted(of) => Some(*of),
+            CheckSubject::WorkTree(tree) => Some(tree.readiness()),
+            CheckSubject::Restarted(of) => Some(*of),
             _ => None,
         }
     }

@@ -7,8 +7,8 @@ use crate::{
     base::{Failure, cancel::Cancelled},
     model::{CheckResult, Status, settings::Probe},
     verify::{
-        Check, Subject,
-        commands::{Around, folder, millis},
+        Check, CheckSubject,
+        commands::{Rehearsal, folder, millis},
         evidence::bounded,
         nothing, probes,
     },
@@ -26,7 +26,7 @@ impl Check for ProbesCheck {
         4
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
         let Some(of) = subject.readiness() else {
             return nothing();
         };
@@ -56,7 +56,7 @@ fn run(of: &Readiness<'_>, number: usize, probe: &Probe) -> Result<CheckResult, 
     let (status, seen) = match probe {
         Probe::Command(spec) => {
             let dir = folder(of.work_tree, of.task);
-            return Around::default().check(id, 4, spec, &dir, of.variables);
+            return Rehearsal::default().check(id, 4, spec, &dir, of.variables);
         }
         Probe::Port(host, port, limit) => probes::port(host, *port, *limit)?,
         Probe::Http(url, limit) => probes::http(url, *limit)?,

@@ -17,7 +17,7 @@ struct Place {
     dir: tempfile::TempDir,
     task: TaskSpec,
     expected: DependencyList,
-    variables: Variables,
+    variables: TaskVariables,
     is_held: bool,
 }
 
@@ -51,7 +51,7 @@ impl Place {
             dir,
             task,
             expected: DependencyList::default(),
-            variables: Variables::default(),
+            variables: TaskVariables::default(),
             is_held: false,
         }
     }
@@ -82,7 +82,7 @@ impl Place {
             variables,
             commands: Commands::Run,
         };
-        let checks = prove(&CHECKS, &Subject::Restarted(&readiness), 4..=4);
+        let checks = prove(&CHECKS, &CheckSubject::Restarted(&readiness), 4..=4);
         let check = checks
             .expect("nobody cancels")
             .into_iter()
@@ -148,7 +148,7 @@ fn variables_are_named_and_never_shown() {
     place.task.environment_variables = vec!["TOKEN".into()];
     place.expected.environment_variables = vec!["DEBUG".into(), "TOKEN".into()];
     assert_eq!(place.check("readiness.variables").0, Status::Fail);
-    let set = |value: &str| Variables::of([("TOKEN".to_string(), OsString::from(value))]);
+    let set = |value: &str| TaskVariables::of([("TOKEN".to_string(), OsString::from(value))]);
     place.variables = set("");
     assert_eq!(place.check("readiness.variables").1[0], "TOKEN is empty");
     place.variables = set("s3cret");
@@ -167,7 +167,7 @@ fn variables_are_named_and_never_shown() {
 fn probes_run_in_the_tasks_folder_and_hide_values() {
     let mut place = Place::new();
     let limit = Duration::from_millis(300);
-    place.variables = Variables::of([("TOKEN".to_string(), OsString::from("s3cret"))]);
+    place.variables = TaskVariables::of([("TOKEN".to_string(), OsString::from("s3cret"))]);
     place.task.probes = vec![
         Probe::Command(CommandSpec {
             run: "echo s3cret; pwd; exit 1".into(),

@@ -5,7 +5,7 @@ use super::Readiness;
 use crate::{
     base::Failure,
     model::{CheckResult, Status},
-    verify::{Check, Subject, evidence::bounded, nothing},
+    verify::{Check, CheckSubject, evidence::bounded, nothing},
 };
 
 /// Checks that the configured variables are set.
@@ -20,7 +20,7 @@ impl Check for VariablesCheck {
         4
     }
 
-    fn run(&self, subject: &Subject<'_>) -> Result<Vec<CheckResult>, Failure> {
+    fn run(&self, subject: &CheckSubject<'_>) -> Result<Vec<CheckResult>, Failure> {
         match subject.readiness() {
             Some(of) => Ok(vec![self.of(&of)]),
             None => nothing(),

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::symlink};
 
 use snapback::{
     base::Digest,
-    journal::{Record, chain},
+    journal::{JournalRecord, chain},
 };
 
 use super::{BACK, SNAP, target, withstands};
@@ -37,7 +37,7 @@ fn plant(sandbox: &Sandbox, change: impl Fn(&str) -> String) {
     let id = done.rsplit('/').next().unwrap();
     let fresh = format!("{:06}-deadbeef", counter + 1);
     let forged = forged.replace(id, &fresh);
-    let begin = Record::Begin {
+    let begin = JournalRecord::Begin {
         plan: Digest::of(forged.as_bytes()),
         summary: None,
     };

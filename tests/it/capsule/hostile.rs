@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use snapback::{base::Digest, capsule::tar::Writer};
+use snapback::{base::Digest, capsule::tar::TarWriter};
 
 use super::create;
 use crate::support::Sandbox;
@@ -56,7 +56,7 @@ fn a_cut_or_changed_capsule_is_refused_and_leaves_nothing() {
 
 /// A capsule made by hand: its list, and members after it.
 fn forged(list: &serde_json::Value, members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut writer = Writer::new(Vec::new(), 0);
+    let mut writer = TarWriter::new(Vec::new(), 0);
     let list = serde_json::to_vec(list).unwrap();
     for (name, bytes) in [("T01-v1.0.0/capsule.json", &list[..])]
         .iter()

@@ -108,9 +108,9 @@ fn a_log_is_read_as_sqlite_reads_it() {
             assert_eq!(
                 found,
                 if lacks {
-                    sqlite::Log::Rows
+                    sqlite::LogEffect::Rows
                 } else {
-                    sqlite::Log::Idle
+                    sqlite::LogEffect::Idle
                 },
                 "round {round}, {sql}"
             );

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use snapback::{
     base::{Failure, RelPath, fs::read_limited},
-    journal::{Phase, history},
+    journal::{OperationPhase, history},
     model::Operation,
     verdict,
 };
@@ -97,7 +97,7 @@ impl World {
             .filter(|id| id.counter() <= case.earlier)
         {
             let found = history::open(&self.state, id).map_err(|error| error.to_string())?;
-            if !found.is_some_and(|found| matches!(found.phase, Phase::Finished { .. })) {
+            if !found.is_some_and(|found| matches!(found.phase, OperationPhase::Finished { .. })) {
                 return Err(format!(
                     "I3: the earlier operation {id} was over and is not"
                 ));

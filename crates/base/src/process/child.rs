@@ -17,7 +17,7 @@ use rustix::{
     },
 };
 
-use super::stream::Stream;
+use super::stream::OutputStream;
 
 /// How often time limits and the cancel flag are checked.
 const TICK: Duration = Duration::from_millis(50);
@@ -27,7 +27,7 @@ const DRAIN: Duration = Duration::from_millis(200);
 const KILL_WAIT: Duration = Duration::from_secs(10);
 
 /// The reason why the watch over a child ended.
-pub(super) enum End {
+pub(super) enum WatchEnd {
     /// Its leader exited.
     Exited,
     /// The time limit expired.
@@ -64,27 +64,31 @@ impl Child {
     /// Drains the streams until the child exits, the time is up or a signal requests a stop.
     pub(super) fn watch(
         &mut self,
-        streams: &mut [Stream; 2],
+        streams: &mut [OutputStream; 2],
         until: Instant,
         cancelled: &dyn Fn() -> Option<i32>,
-    ) -> io::Result<End> {
+    ) -> io::Result<WatchEnd> {
         loop {
             if self.has_exited()? {
-                return Ok(End::Exited);
+                return Ok(WatchEnd::Exited);
             }
             if let Some(signal) = cancelled() {
-                return Ok(End::Cancelled(signal));
+                return Ok(WatchEnd::Cancelled(signal));
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Ok(End::TimedOut);
+                return Ok(WatchEnd::TimedOut);
             }
             self.wait_for_output(streams, left.min(TICK))?;
         }
     }
 
     /// Ends the whole group: TERM, a grace period, KILL.
-    pub(super) fn end(&mut self, streams: &mut [Stream; 2], grace: Duration) -> io::Result<()> {
+    pub(super) fn end(
+        &mut self,
+        streams: &mut [OutputStream; 2],
+        grace: Duration,
+    ) -> io::Result<()> {
         self.signal(Signal::TERM)?;
         // A stopped process handles TERM only after it continues.
         self.signal(Signal::CONT)?;
@@ -95,11 +99,11 @@ impl Child {
     }
 
     /// Kills the rest of the group, waits for its leader and reads the last output.
-    pub(super) fn kill_rest(&mut self, streams: &mut [Stream; 2]) -> io::Result<()> {
+    pub(super) fn kill_rest(&mut self, streams: &mut [OutputStream; 2]) -> io::Result<()> {
         self.signal(Signal::KILL)?;
         if !matches!(
             self.watch(streams, Instant::now() + KILL_WAIT, &|| None)?,
-            End::Exited
+            WatchEnd::Exited
         ) {
             return Err(io::Error::other("a killed process does not go away"));
         }
@@ -107,9 +111,9 @@ impl Child {
     }
 
     /// Reads until the pipes are closed or the time is up.
-    fn drain(&mut self, streams: &mut [Stream; 2], until: Instant) -> io::Result<()> {
+    fn drain(&mut self, streams: &mut [OutputStream; 2], until: Instant) -> io::Result<()> {
         self.watch = None;
-        while streams.iter().any(Stream::is_open) {
+        while streams.iter().any(OutputStream::is_open) {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -120,11 +124,11 @@ impl Child {
     }
 
     /// Waits for output or the child's end, at most `time`, and reads the available output.
-    fn wait_for_output(&self, streams: &mut [Stream; 2], time: Duration) -> io::Result<()> {
+    fn wait_for_output(&self, streams: &mut [OutputStream; 2], time: Duration) -> io::Result<()> {
         let ready: Vec<bool> = {
             let watched = streams
                 .iter()
-                .filter_map(Stream::pipe)
+                .filter_map(OutputStream::pipe)
                 .chain(self.watch.as_ref().map(AsFd::as_fd));
             let mut fds: Vec<PollFd<'_>> = watched
                 .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))

@@ -19,13 +19,13 @@ const CHUNK: usize = 64 << 10;
 const CHUNKS: usize = 16;
 
 /// The reading end and the output kept so far.
-pub(super) struct Stream {
-    source: Source,
-    kept: Kept,
+pub(super) struct OutputStream {
+    source: Pipe,
+    kept: BoundedOutput,
 }
 
 /// The source of the output.
-enum Source {
+enum Pipe {
     /// A pipe that may still be written to.
     Pipe(File),
     /// A file that is read at the end.
@@ -34,7 +34,7 @@ enum Source {
     Closed,
 }
 
-impl Stream {
+impl OutputStream {
     /// Makes a stream that keeps `cap` bytes, and the writing end for the child.
     pub(super) fn new(cap: usize, file: bool) -> io::Result<(Self, File)> {
         let (source, end) = if file {
@@ -42,19 +42,19 @@ impl Stream {
             let end = file.try_clone()?;
             // Both streams may be merged into one file, so every write must append.
             fcntl_setfl(&end, fcntl_getfl(&end)? | OFlags::APPEND)?;
-            (Source::File(file), end)
+            (Pipe::File(file), end)
         } else {
             let (reader, writer) = io::pipe()?;
             fcntl_setfl(&reader, fcntl_getfl(&reader)? | OFlags::NONBLOCK)?;
             (
-                Source::Pipe(File::from(OwnedFd::from(reader))),
+                Pipe::Pipe(File::from(OwnedFd::from(reader))),
                 File::from(OwnedFd::from(writer)),
             )
         };
         Ok((
             Self {
                 source,
-                kept: Kept::new(cap),
+                kept: BoundedOutput::new(cap),
             },
             end,
         ))
@@ -63,8 +63,8 @@ impl Stream {
     /// Returns the pipe to wait on, while it is open.
     pub(super) fn pipe(&self) -> Option<BorrowedFd<'_>> {
         match &self.source {
-            Source::Pipe(pipe) => Some(pipe.as_fd()),
-            Source::File(_) | Source::Closed => None,
+            Pipe::Pipe(pipe) => Some(pipe.as_fd()),
+            Pipe::File(_) | Pipe::Closed => None,
         }
     }
 
@@ -75,14 +75,14 @@ impl Stream {
 
     /// Reads the available output, without waiting.
     pub(super) fn take(&mut self) -> io::Result<()> {
-        let Source::Pipe(pipe) = &mut self.source else {
+        let Pipe::Pipe(pipe) = &mut self.source else {
             return Ok(());
         };
         let mut chunk = vec![0; CHUNK];
         for _ in 0..CHUNKS {
             match pipe.read(&mut chunk) {
                 Ok(0) => {
-                    self.source = Source::Closed;
+                    self.source = Pipe::Closed;
                     return Ok(());
                 }
                 Ok(count) => self.kept.push(&chunk[..count]),
@@ -96,7 +96,7 @@ impl Stream {
 
     /// Returns the kept output, and whether some was left out.
     pub(super) fn finish(mut self) -> io::Result<(Vec<u8>, bool)> {
-        if let Source::File(file) = &mut self.source {
+        if let Pipe::File(file) = &mut self.source {
             file.rewind()?;
             // A service may go on writing: only what is there now is read.
             let size = file.metadata()?.len();
@@ -114,14 +114,14 @@ impl Stream {
 }
 
 /// The first and the last bytes of an output.
-struct Kept {
+struct BoundedOutput {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     half: usize,
     dropped: u64,
 }
 
-impl Kept {
+impl BoundedOutput {
     fn new(cap: usize) -> Self {
         Self {
             head: Vec::new(),
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn both_ends_of_a_long_output_are_kept() {
-        let mut kept = Kept::new(8);
+        let mut kept = BoundedOutput::new(8);
         for byte in b'a'..=b'z' {
             kept.push(&[byte]);
         }
@@ -164,7 +164,7 @@ mod tests {
             kept.finish(),
             (b"abcd\n[18 bytes left out]\nwxyz".to_vec(), true)
         );
-        let mut short = Kept::new(8);
+        let mut short = BoundedOutput::new(8);
         short.push(b"abcdefgh");
         assert_eq!(short.finish(), (b"abcdefgh".to_vec(), false));
     }

@@ -10,7 +10,7 @@ fn sh(line: &str) -> Command {
     Command::new("sh", Path::new("/")).args(["-c", line])
 }
 
-fn run(line: &str) -> Ended {
+fn run(line: &str) -> ChildExit {
     sh(line).run().expect("sh starts")
 }
 

@@ -13,7 +13,7 @@ fn bombs_are_refused_quickly_and_cheaply() {
         "a: &a [x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n";
     let deep = "[".repeat(100_000);
     for text in [quadratic.as_str(), billion, &deep] {
-        assert!(check(text.as_bytes(), Limits::machine()).is_err());
+        assert!(check(text.as_bytes(), YamlLimits::machine()).is_err());
     }
     let levels = ["a: &a0 [x,x]".to_string()].into_iter();
     let levels = levels.chain((1..30).map(|n| {
@@ -30,22 +30,25 @@ fn bombs_are_refused_quickly_and_cheaply() {
     let maps = format!("m0: &m0 {{x: y}}\n{maps}");
     for text in [quadratic.as_str(), &deep, &laughs, &maps] {
         assert!(
-            check(text.as_bytes(), Limits::human()).is_err(),
+            check(text.as_bytes(), YamlLimits::human()).is_err(),
             "{}",
             &text[..40]
         );
     }
     assert!(matches!(
-        check(&vec![b' '; 2 << 20], Limits::human()),
+        check(&vec![b' '; 2 << 20], YamlLimits::human()),
         Err(Error::TooLarge { .. })
     ));
-    assert!(check(b"a: \xff", Limits::human()).is_err());
+    assert!(check(b"a: \xff", YamlLimits::human()).is_err());
     let nested = (1..70)
         .map(|n| format!("a{n}: &a{n} [*a{}]\n", n - 1))
         .collect::<Vec<_>>()
         .concat();
-    let error = check(format!("a0: &a0 [x]\n{nested}").as_bytes(), Limits::human())
-        .expect_err("it is deep");
+    let error = check(
+        format!("a0: &a0 [x]\n{nested}").as_bytes(),
+        YamlLimits::human(),
+    )
+    .expect_err("it is deep");
     assert!(error.to_string().contains("deeper"), "{error}");
 }
 
@@ -57,14 +60,14 @@ fn many_aliases_of_something_small_are_honest() {
         .concat();
     check(
         format!("d: &d {{retries: 3, wait: 10}}\njobs:\n{jobs}").as_bytes(),
-        Limits::human(),
+        YamlLimits::human(),
     )
     .expect("it is honest");
     let anchors = (0..5_000)
         .map(|n| format!("a{n}: &a{n} x\n"))
         .collect::<Vec<_>>()
         .concat();
-    check(anchors.as_bytes(), Limits::human()).expect("it is honest");
+    check(anchors.as_bytes(), YamlLimits::human()).expect("it is honest");
 }
 
 #[test]
@@ -85,14 +88,14 @@ fn a_key_is_found_by_its_path() {
 #[test]
 fn honest_text_is_read() {
     let value: std::collections::BTreeMap<String, Vec<u8>> =
-        parse(b"a: [1, 2]\n", Limits::machine()).expect("it is honest");
+        parse(b"a: [1, 2]\n", YamlLimits::machine()).expect("it is honest");
     assert_eq!(value["a"], [1, 2]);
     for text in [
         "a: .inf\nb: -.inf\nc: .nan\nd: 61e9540\n",
         "<<: {a: 1}\n<<: {b: 1}\n",
         "a: !x 1\nb: !!timestamp 2020-01-01\n",
     ] {
-        check(text.as_bytes(), Limits::human()).expect(text);
+        check(text.as_bytes(), YamlLimits::human()).expect(text);
     }
     for (text, why) in [
         (
@@ -101,7 +104,7 @@ fn honest_text_is_read() {
         ),
         ("a: 1\n---\nb: 1\n", "several documents"),
     ] {
-        let error = check(text.as_bytes(), Limits::human())
+        let error = check(text.as_bytes(), YamlLimits::human())
             .expect_err("it is refused")
             .to_string();
         assert!(error.contains(why), "{error}");

@@ -4,8 +4,8 @@ use super::super::testing::{Sandbox, tag_on};
 use super::*;
 use base::{Fault, Kind as ErrorKind};
 
-fn draft(sandbox: &Sandbox, parent: &GitId) -> CommitDraft {
-    CommitDraft {
+fn draft(sandbox: &Sandbox, parent: &GitId) -> NewCommit {
+    NewCommit {
         tree: sandbox.id("HEAD^{tree}"),
         parents: vec![parent.clone()],
         message: "release(T01): v1.0.0".to_string(),

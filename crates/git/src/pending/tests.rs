@@ -237,7 +237,7 @@ fn a_pack_of_many_gigabytes_has_an_index_that_git_reads() {
     let sandbox = Sandbox::new();
     let repo = sandbox.repo();
     let offsets = [12, (1 << 31) - 1, 1 << 31, 5 << 31];
-    let place = |offset: u64| Place {
+    let place = |offset: u64| PackOffset {
         offset,
         len: 9,
         crc: 0x0102_0304,
@@ -245,7 +245,7 @@ fn a_pack_of_many_gigabytes_has_an_index_that_git_reads() {
         size: 1,
     };
     let id = |nth: u64| repo.oid(&repo.blob_id(&nth.to_le_bytes())).unwrap();
-    let mut entries: Vec<(ObjectId, Place)> = offsets
+    let mut entries: Vec<(ObjectId, PackOffset)> = offsets
         .iter()
         .map(|offset| (id(*offset), place(*offset)))
         .collect();

@@ -11,25 +11,25 @@ use std::{
 use super::{
     super::{
         Error, Repo, disk,
-        locks::Lock,
+        locks::LockPlan,
         on_top::{Current, STAGED_INDEX, staged},
     },
-    Pause, PreparedIndex, sync_existing,
+    PreparedIndex, StepHook, sync_existing,
 };
 use base::{Digest, at_once};
 use model::operation::{Publication, RefChange};
 
 /// A publication and its locks.
-pub(super) struct Work<'a> {
+pub(super) struct PublishWork<'a> {
     repo: &'a Repo,
     publication: &'a Publication,
     scratch: &'a Path,
-    index: Option<(PreparedIndex, Lock)>,
-    refs: Vec<(&'a RefChange, Lock)>,
+    index: Option<(PreparedIndex, LockPlan)>,
+    refs: Vec<(&'a RefChange, LockPlan)>,
     on_branch: bool,
 }
 
-impl<'a> Work<'a> {
+impl<'a> PublishWork<'a> {
     /// Makes the locks that a publication needs, with the bytes that were staged for them.
     pub fn new(repo: &'a Repo, current: &'a Current<'_>, scratch: &'a Path) -> Result<Self, Error> {
         let Current {
@@ -50,7 +50,7 @@ impl<'a> Work<'a> {
                 }
                 Some((
                     index,
-                    Lock {
+                    LockPlan {
                         target: repo.index_path().to_path_buf(),
                         staged,
                         bytes,
@@ -62,7 +62,7 @@ impl<'a> Work<'a> {
             let staged = scratch.join(staged(*turn, &format!("ref-{number}")));
             (
                 change,
-                Lock {
+                LockPlan {
                     target: repo.ref_path(&change.name),
                     staged,
                     bytes: format!("{}\n", change.after).into_bytes(),
@@ -99,7 +99,7 @@ impl<'a> Work<'a> {
     }
 
     /// Takes every lock that is still needed, then checks that nothing changed meanwhile.
-    pub fn lock_and_check(&self, pause: Pause<'_>) -> Result<(), Error> {
+    pub fn lock_and_check(&self, pause: StepHook<'_>) -> Result<(), Error> {
         self.repo.check_names(self.publication)?;
         self.take_locks(pause)?;
         self.publication
@@ -115,7 +115,7 @@ impl<'a> Work<'a> {
     }
 
     /// Takes the locks, the index's first; releases those of references that have moved.
-    fn take_locks(&self, pause: Pause<'_>) -> Result<(), Error> {
+    fn take_locks(&self, pause: StepHook<'_>) -> Result<(), Error> {
         let mut due = Vec::with_capacity(self.refs.len() + 1);
         for (change, lock) in &self.refs {
             if self.repo.has_moved(change)? {
@@ -128,7 +128,7 @@ impl<'a> Work<'a> {
             Some((index, lock)) if self.index_is_due(index)? => Some((index, lock)),
             _ => None,
         };
-        let all: Vec<&Lock> = index
+        let all: Vec<&LockPlan> = index
             .iter()
             .map(|(_, lock)| *lock)
             .chain(due.iter().copied())
@@ -170,7 +170,7 @@ impl<'a> Work<'a> {
     }
 
     /// Logs and moves the references, replaces the index, and syncs.
-    pub fn move_all(&self, pause: Pause<'_>) -> Result<(), Error> {
+    pub fn move_all(&self, pause: StepHook<'_>) -> Result<(), Error> {
         let mut touched = BTreeSet::new();
         for (change, _) in self.refs.iter().filter(|(_, lock)| lock.is_held()) {
             touched.extend(self.repo.log_move(change, &self.publication.log_message)?);

@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 use super::super::{
-    CommitDraft, Repo, Sign,
+    NewCommit, Repo, Sign,
     testing::{Sandbox, rel, tag_on},
 };
 use model::{
@@ -162,7 +162,7 @@ fn publication(sandbox: &Sandbox, repo: &Repo) -> Publication {
         repo.work_tree().join("tasks/T01/new"),
     )
     .unwrap();
-    let draft = CommitDraft {
+    let draft = NewCommit {
         tree: repo.write_tree(&head.commit, &tree).unwrap(),
         parents: vec![head.commit.clone()],
         message: "release".into(),

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{
-    super::{CommitDraft, Sign, Untouched, testing::rel},
+    super::{NewCommit, Sign, Untouched, testing::rel},
     case::Case,
 };
 use base::{Fault, Kind};
@@ -138,7 +138,7 @@ fn a_release_is_joined_by_a_merge_and_keeps_its_commits() {
         .repo
         .write_tree(&tip, std::slice::from_ref(&change))
         .unwrap();
-    let draft = CommitDraft {
+    let draft = NewCommit {
         tree,
         parents: vec![tip.clone()],
         message: "manifest".into(),

@@ -9,7 +9,7 @@ use gix::{ObjectId, bstr::ByteSlice, objs::tree::EntryKind};
 
 use super::{
     super::{Error, Repo, repo::git_id},
-    Slot, entry_kind, tree_entry,
+    TreeSlot, entry_kind, tree_entry,
 };
 use model::{GitId, operation::TreeChange};
 
@@ -51,7 +51,7 @@ impl Repo {
         if slots.is_empty() {
             return Ok(None);
         }
-        let entry = |(name, (mode, oid)): (Vec<u8>, Slot)| gix::objs::tree::Entry {
+        let entry = |(name, (mode, oid)): (Vec<u8>, TreeSlot)| gix::objs::tree::Entry {
             mode,
             filename: name.into(),
             oid,
@@ -64,7 +64,7 @@ impl Repo {
     /// Applies the changes to one name of a tree: at it, and below it.
     fn rewrite_name(
         &self,
-        slots: &mut BTreeMap<Vec<u8>, Slot>,
+        slots: &mut BTreeMap<Vec<u8>, TreeSlot>,
         name: &[u8],
         here: &[(&[u8], &TreeChange)],
         below: &[(&[u8], &TreeChange)],

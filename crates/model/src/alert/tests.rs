@@ -11,13 +11,19 @@ fn ids_and_answers_are_read_as_they_are_written() {
         assert!(bad.parse::<AlertId>().is_err(), "{bad}");
     }
     for text in ["last-good", "hold", "1.2.0"] {
-        assert_eq!(text.parse::<Choice>().expect("it is one").to_string(), text);
+        assert_eq!(
+            text.parse::<AlertOption>().expect("it is one").to_string(),
+            text
+        );
     }
     assert_eq!(
-        "v1.2.0".parse::<Choice>().expect("it is one").to_string(),
+        "v1.2.0"
+            .parse::<AlertOption>()
+            .expect("it is one")
+            .to_string(),
         "1.2.0"
     );
-    assert!("yes".parse::<Choice>().is_err());
+    assert!("yes".parse::<AlertOption>().is_err());
 }
 
 #[test]

@@ -21,7 +21,7 @@ const MOST_FILES: usize = 4_000_000;
 /// The list of a capsule's contents.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Listing {
+pub(super) struct CapsuleListingText {
     schema: String,
     task: TaskId,
     version: Version,
@@ -29,7 +29,7 @@ pub(super) struct Listing {
     commit: GitId,
     released_at: AsWritten<Timestamp>,
     manifest: Digest,
-    files: Vec<File>,
+    files: Vec<CapsuleFileText>,
     wheels: Vec<Wheel>,
     missing: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,7 +39,7 @@ pub(super) struct Listing {
 /// A file or symbolic link.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct CapsuleFileText {
     path: RelPath,
     mode: String,
     size: u64,
@@ -51,9 +51,9 @@ struct File {
     target: Option<String>,
 }
 
-impl Listing {
+impl CapsuleListingText {
     /// Converts a list for writing.
-    pub(super) fn of(listing: &super::Listing) -> Self {
+    pub(super) fn of(listing: &super::CapsuleListing) -> Self {
         Self {
             schema: CAPSULE_SCHEMA.into(),
             task: listing.task.clone(),
@@ -62,7 +62,7 @@ impl Listing {
             commit: listing.commit.clone(),
             released_at: listing.released_at.clone(),
             manifest: listing.manifest,
-            files: listing.files.iter().map(File::of).collect(),
+            files: listing.files.iter().map(CapsuleFileText::of).collect(),
             wheels: listing.wheels.clone(),
             missing: listing.missing.clone(),
             papers: listing.papers,
@@ -70,7 +70,7 @@ impl Listing {
     }
 
     /// Returns the list if it satisfies the rules.
-    pub(super) fn checked(self) -> Result<super::Listing, String> {
+    pub(super) fn checked(self) -> Result<super::CapsuleListing, String> {
         if self.schema != CAPSULE_SCHEMA {
             return Err(format!(
                 "it has the format {:?}; this snapback knows {CAPSULE_SCHEMA}",
@@ -86,8 +86,8 @@ impl Listing {
         }
         check_paths(&self.files)?;
         check_wheels(&self.wheels)?;
-        let files = self.files.into_iter().map(File::checked);
-        Ok(super::Listing {
+        let files = self.files.into_iter().map(CapsuleFileText::checked);
+        Ok(super::CapsuleListing {
             files: files.collect::<Result<_, _>>()?,
             task: self.task,
             version: self.version,
@@ -101,7 +101,7 @@ impl Listing {
     }
 }
 
-impl File {
+impl CapsuleFileText {
     /// Converts a file for writing.
     fn of(file: &CapsuleFile) -> Self {
         let record = &file.record;
@@ -146,7 +146,7 @@ impl File {
 }
 
 /// Checks that the paths are sorted and unique, and that none is a folder of another.
-fn check_paths(files: &[File]) -> Result<(), String> {
+fn check_paths(files: &[CapsuleFileText]) -> Result<(), String> {
     if files.len() > MOST_FILES {
         return Err("it lists more files than any release has".into());
     }
@@ -193,7 +193,7 @@ mod tests {
 
     use super::*;
 
-    fn listing() -> super::super::Listing {
+    fn listing() -> super::super::CapsuleListing {
         let file = |path: &str, kind: FileKind, bytes: &[u8]| CapsuleFile {
             record: FileRecord {
                 kind,
@@ -206,7 +206,7 @@ mod tests {
             },
             released: None,
         };
-        super::super::Listing {
+        super::super::CapsuleListing {
             task: "T01".parse().expect("id"),
             version: "1.2.0".parse().expect("version"),
             commit: "a".repeat(40).parse().expect("id"),
@@ -240,7 +240,10 @@ mod tests {
             digest(b"lf"),
         );
         assert_eq!(text, expected);
-        assert_eq!(super::super::Listing::parse(text.as_bytes()), Ok(listing()));
+        assert_eq!(
+            super::super::CapsuleListing::parse(text.as_bytes()),
+            Ok(listing())
+        );
     }
 
     #[test]
@@ -262,7 +265,7 @@ mod tests {
             assert!(text.contains(from), "{from}");
             let text = text.replacen(from, to, 1);
             assert!(
-                super::super::Listing::parse(text.as_bytes()).is_err(),
+                super::super::CapsuleListing::parse(text.as_bytes()).is_err(),
                 "{to}"
             );
         }

@@ -9,7 +9,7 @@ use base::{Digest, RelPath, yaml};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    Error, MANIFEST_SCHEMA, Manifest, ManifestFile, Role,
+    Error, FileRole, MANIFEST_SCHEMA, Manifest, ManifestFile,
     wire::{Metadata, check_paths},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 
 /// The part of the text before the files.
 #[derive(Serialize, Deserialize)]
-struct Head {
+struct TextHead {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schema: Option<String>,
     metadata: Metadata,
@@ -28,7 +28,7 @@ struct Head {
 
 /// The part of the text after the files.
 #[derive(Serialize, Deserialize)]
-struct Tail {
+struct TextTail {
     #[serde(default)]
     dependencies: DependencyList,
 }
@@ -38,7 +38,7 @@ const FILES: &str = "files:\n";
 
 /// Renders a manifest.
 pub(super) fn render(manifest: &Manifest) -> String {
-    let mut text = yaml::render(&Head {
+    let mut text = yaml::render(&TextHead {
         schema: (!manifest.by_hand).then(|| MANIFEST_SCHEMA.into()),
         metadata: Metadata::of(manifest),
     });
@@ -50,7 +50,7 @@ pub(super) fn render(manifest: &Manifest) -> String {
     for file in &manifest.files {
         render_file(&mut text, file);
     }
-    text.push_str(&yaml::render(&Tail {
+    text.push_str(&yaml::render(&TextTail {
         dependencies: manifest.dependencies.clone(),
     }));
     text
@@ -116,8 +116,8 @@ pub(super) fn read(bytes: &[u8]) -> Option<Text> {
     }
     // Read separately, head and tail could mean something different than together, for example when
     // a key occurs in both. Only canonical text is certain to be safe.
-    let head: Head = read_part(head)?;
-    let tail: Tail = read_part(tail)?;
+    let head: TextHead = read_part(head)?;
+    let tail: TextTail = read_part(tail)?;
     Some(Text {
         metadata: head.metadata,
         files,
@@ -147,7 +147,7 @@ impl Text {
 /// Reads the canonical form but skips the files.
 pub(super) fn read_without_files(bytes: &[u8]) -> Option<Manifest> {
     let (head, _, tail) = canonical_parts(std::str::from_utf8(bytes).ok()?)?;
-    let (head, tail): (Head, Tail) = (read_part(head)?, read_part(tail)?);
+    let (head, tail): (TextHead, TextTail) = (read_part(head)?, read_part(tail)?);
     let (metadata, dependencies) = (head.metadata, tail.dependencies);
     Some(metadata.into_manifest(Vec::new(), dependencies, false))
 }
@@ -155,19 +155,19 @@ pub(super) fn read_without_files(bytes: &[u8]) -> Option<Manifest> {
 /// Reads only the metadata of the canonical form.
 pub(super) fn read_metadata(bytes: &[u8]) -> Option<Metadata> {
     let (head, ..) = canonical_parts(std::str::from_utf8(bytes).ok()?)?;
-    read_part::<Head>(head).map(|head| head.metadata)
+    read_part::<TextHead>(head).map(|head| head.metadata)
 }
 
 /// Reads a part of the canonical form; `None` when it is not canonical.
 fn read_part<T: Serialize + DeserializeOwned>(text: &str) -> Option<T> {
-    yaml::parse(text.as_bytes(), yaml::Limits::machine())
+    yaml::parse(text.as_bytes(), yaml::YamlLimits::machine())
         .ok()
         .filter(|part| yaml::render(part) == text)
 }
 
 /// Splits a text that may be canonical into head, files and tail.
 fn canonical_parts(text: &str) -> Option<(&str, &str, &str)> {
-    if text.len() > yaml::Limits::machine().bytes
+    if text.len() > yaml::YamlLimits::machine().bytes
         || !text.starts_with("schema: snapback.manifest/1\n")
     {
         return None;
@@ -194,7 +194,7 @@ fn read_file<'a>(
     let kind = mode.parse::<GitMode>().ok()?.blob_kind()?;
     let role = role_of(lines.next()?.strip_prefix("    role: ")?)?;
     let last = lines.next()?;
-    let location = if role == Role::Large {
+    let location = if role == FileRole::Large {
         Location::Object(ObjectId(last.strip_prefix("    object: ")?.parse().ok()?))
     } else {
         let blob = last.strip_prefix("    blob: \"")?.strip_suffix('"')?;
@@ -229,24 +229,24 @@ fn read_path(written: &str) -> Option<RelPath> {
 }
 
 /// Returns the word for a role.
-fn role_word(role: Role) -> &'static str {
+fn role_word(role: FileRole) -> &'static str {
     match role {
-        Role::Source => "source",
-        Role::Config => "config",
-        Role::Registry => "registry",
-        Role::Shared => "shared",
-        Role::Large => "large",
+        FileRole::Source => "source",
+        FileRole::Config => "config",
+        FileRole::Registry => "registry",
+        FileRole::Shared => "shared",
+        FileRole::Large => "large",
     }
 }
 
 /// Returns the role for a word.
-fn role_of(word: &str) -> Option<Role> {
+fn role_of(word: &str) -> Option<FileRole> {
     let all = [
-        Role::Source,
-        Role::Config,
-        Role::Registry,
-        Role::Shared,
-        Role::Large,
+        FileRole::Source,
+        FileRole::Config,
+        FileRole::Registry,
+        FileRole::Shared,
+        FileRole::Large,
     ];
     all.into_iter().find(|role| role_word(*role) == word)
 }

@@ -14,7 +14,7 @@ use crate::{
 /// The role of a file in the release.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
+pub enum FileRole {
     /// A file of the task.
     #[default]
     Source,
@@ -32,13 +32,13 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestFile {
     /// Its role in the release.
-    pub role: Role,
-    facts: Facts,
+    pub role: FileRole,
+    facts: FileFacts,
 }
 
 /// The known facts about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Facts {
+enum FileFacts {
     Whole(FileRecord),
     ByHand(Box<HandWritten>),
 }
@@ -56,74 +56,74 @@ pub(super) struct HandWritten {
 
 impl ManifestFile {
     /// Creates a fully described file. Its digest is that of the bytes that git or the store keeps.
-    pub fn new(role: Role, record: FileRecord) -> Self {
+    pub fn new(role: FileRole, record: FileRecord) -> Self {
         Self {
             role,
-            facts: Facts::Whole(record),
+            facts: FileFacts::Whole(record),
         }
     }
 
     /// Creates a hand-written file.
-    pub(super) fn by_hand(role: Role, written: HandWritten) -> Self {
+    pub(super) fn by_hand(role: FileRole, written: HandWritten) -> Self {
         Self {
             role,
-            facts: Facts::ByHand(Box::new(written)),
+            facts: FileFacts::ByHand(Box::new(written)),
         }
     }
 
     /// Returns its record; `None` for a hand-written file.
     pub fn record(&self) -> Option<&FileRecord> {
         match &self.facts {
-            Facts::Whole(record) => Some(record),
-            Facts::ByHand(_) => None,
+            FileFacts::Whole(record) => Some(record),
+            FileFacts::ByHand(_) => None,
         }
     }
 
     /// Like [`Self::record`], but mutable.
     pub fn record_mut(&mut self) -> Option<&mut FileRecord> {
         match &mut self.facts {
-            Facts::Whole(record) => Some(record),
-            Facts::ByHand(_) => None,
+            FileFacts::Whole(record) => Some(record),
+            FileFacts::ByHand(_) => None,
         }
     }
 
     /// Returns its path.
     pub fn path(&self) -> &RelPath {
         match &self.facts {
-            Facts::Whole(record) => &record.path,
-            Facts::ByHand(written) => &written.path,
+            FileFacts::Whole(record) => &record.path,
+            FileFacts::ByHand(written) => &written.path,
         }
     }
 
     /// Returns the SHA-256 of the bytes that git or the store keeps.
     pub fn digest(&self) -> Option<Digest> {
         match &self.facts {
-            Facts::Whole(record) => Some(record.digest),
-            Facts::ByHand(written) => written.checksum.value(),
+            FileFacts::Whole(record) => Some(record.digest),
+            FileFacts::ByHand(written) => written.checksum.value(),
         }
     }
 
     /// Returns the digest as written in the manifest; any text in a hand-written one.
     pub fn checksum(&self) -> String {
         match &self.facts {
-            Facts::Whole(record) => record.digest.to_string(),
-            Facts::ByHand(written) => written.checksum.to_string(),
+            FileFacts::Whole(record) => record.digest.to_string(),
+            FileFacts::ByHand(written) => written.checksum.to_string(),
         }
     }
 
     /// Returns the number of those bytes.
     pub fn size(&self) -> Option<u64> {
         match &self.facts {
-            Facts::Whole(record) => Some(record.size),
-            Facts::ByHand(written) => written.size,
+            FileFacts::Whole(record) => Some(record.size),
+            FileFacts::ByHand(written) => written.size,
         }
     }
 
     /// Returns its type.
     pub fn kind(&self) -> Option<FileKind> {
         match &self.facts {
-            Facts::Whole(record) => Some(record.kind),
-            Facts::ByHand(written) => written.kind,
+            FileFacts::Whole(record) => Some(record.kind),
+            FileFacts::ByHand(written) => written.kind,
         }
     }
 
@@ -135,23 +135,23 @@ impl ManifestFile {
     /// Returns the git blob.
     pub fn blob(&self) -> Option<&GitId> {
         match &self.facts {
-            Facts::Whole(record) => record.location.blob(),
-            Facts::ByHand(written) => written.blob.as_ref(),
+            FileFacts::Whole(record) => record.location.blob(),
+            FileFacts::ByHand(written) => written.blob.as_ref(),
         }
     }
 
     /// Returns the stored object.
     pub fn object(&self) -> Option<&ObjectId> {
         match &self.facts {
-            Facts::Whole(record) => record.location.object(),
-            Facts::ByHand(written) => written.object.as_ref(),
+            FileFacts::Whole(record) => record.location.object(),
+            FileFacts::ByHand(written) => written.object.as_ref(),
         }
     }
 
     /// True when both are listed with the same bytes.
     pub fn has_same_bytes(&self, other: &Self) -> bool {
         match (&self.facts, &other.facts) {
-            (Facts::Whole(one), Facts::Whole(other)) => one.digest == other.digest,
+            (FileFacts::Whole(one), FileFacts::Whole(other)) => one.digest == other.digest,
             // A hand-written checksum need not be a digest.
             _ => self.checksum() == other.checksum(),
         }
@@ -164,7 +164,10 @@ impl ManifestFile {
 
     /// True when a rollback restores it by default.
     pub fn is_restored(&self) -> bool {
-        matches!(self.role, Role::Source | Role::Config | Role::Large)
+        matches!(
+            self.role,
+            FileRole::Source | FileRole::Config | FileRole::Large
+        )
     }
 
     /// Returns its entry in git's tree and index; `None` when git does not keep it, or its kind is

@@ -29,10 +29,10 @@ fn sample() -> Manifest {
         message: Some("新增: yes\nno".into()),
         by_hand: false,
         files: vec![
-            file(b"tasks/T01/a b\n\"c\".py", Role::Source, blob()),
-            file(b"tasks/T01/config.yaml", Role::Config, blob()),
-            file(b"tasks/T01/model.bin", Role::Large, object),
-            file(b"tasks/T01/\xff.py", Role::Source, blob()),
+            file(b"tasks/T01/a b\n\"c\".py", FileRole::Source, blob()),
+            file(b"tasks/T01/config.yaml", FileRole::Config, blob()),
+            file(b"tasks/T01/model.bin", FileRole::Large, object),
+            file(b"tasks/T01/\xff.py", FileRole::Source, blob()),
         ],
         dependencies: DependencyList {
             python_packages: vec!["pandas==2.1.4".into()],

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error, MANIFEST_SCHEMA, MANIFEST_SCHEMA_2, ManifestFile, Role, TaskVersion, file::HandWritten,
+    Error, FileRole, MANIFEST_SCHEMA, MANIFEST_SCHEMA_2, ManifestFile, TaskVersion,
+    file::HandWritten,
 };
 use crate::{
     DependencyList, GitId, ObjectId, TagName, TaskId, Version,
@@ -18,12 +19,12 @@ use crate::{
 
 /// The whole text.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Manifest {
+pub(super) struct ManifestText {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) schema: Option<String>,
     pub(super) metadata: Metadata,
     #[serde(default)]
-    pub(super) files: Vec<File>,
+    pub(super) files: Vec<FileText>,
     #[serde(default)]
     pub(super) dependencies: DependencyList,
 }
@@ -48,7 +49,7 @@ pub(super) struct Metadata {
 
 /// One file.
 #[derive(Serialize, Deserialize)]
-pub(super) struct File {
+pub(super) struct FileText {
     path: RelPath,
     checksum: AsWritten<Digest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,20 +57,20 @@ pub(super) struct File {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mode: Option<String>,
     #[serde(default)]
-    role: Role,
+    role: FileRole,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     blob: Option<GitId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     object: Option<ObjectId>,
 }
 
-impl Manifest {
+impl ManifestText {
     /// Converts a manifest for writing.
     pub(super) fn of(manifest: &super::Manifest) -> Self {
         Self {
             schema: (!manifest.by_hand).then(|| MANIFEST_SCHEMA.into()),
             metadata: Metadata::of(manifest),
-            files: manifest.files.iter().map(File::of).collect(),
+            files: manifest.files.iter().map(FileText::of).collect(),
             dependencies: manifest.dependencies.clone(),
         }
     }
@@ -158,7 +159,7 @@ impl Metadata {
     }
 }
 
-impl File {
+impl FileText {
     /// Converts a file for writing.
     fn of(file: &ManifestFile) -> Self {
         Self {
@@ -201,10 +202,12 @@ impl File {
             return rule(format!("{path} lacks its size or mode"));
         };
         let location = match (self.role, self.blob, self.object) {
-            (Role::Large, None, Some(object)) => Location::Object(object),
-            (Role::Source | Role::Config | Role::Registry | Role::Shared, Some(blob), None) => {
-                Location::Blob(blob)
-            }
+            (FileRole::Large, None, Some(object)) => Location::Object(object),
+            (
+                FileRole::Source | FileRole::Config | FileRole::Registry | FileRole::Shared,
+                Some(blob),
+                None,
+            ) => Location::Blob(blob),
             _ => {
                 return rule(format!(
                     "{path} must name a stored object if its role is large, else a blob"

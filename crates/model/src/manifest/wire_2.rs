@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AnyManifest, Error, MANIFEST_SCHEMA_2, ManifestFile, Role, SessionId, SubjectName,
+    AnyManifest, Error, FileRole, MANIFEST_SCHEMA_2, ManifestFile, SessionId, SubjectName,
     wire::{check_paths, rule},
 };
 use crate::{
@@ -18,13 +18,13 @@ use crate::{
 
 /// The whole text.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Manifest {
+pub(super) struct ManifestText2 {
     schema: String,
-    subject: Subject,
+    subject: SubjectText,
     created_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message: Option<String>,
-    files: Vec<File>,
+    files: Vec<FileText2>,
     #[serde(default, skip_serializing_if = "is_none")]
     dependencies: DependencyList,
 }
@@ -32,7 +32,7 @@ pub(super) struct Manifest {
 /// The subject.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-enum Subject {
+enum SubjectText {
     Folder {
         name: SubjectName,
     },
@@ -54,7 +54,7 @@ enum Subject {
 /// The type of a path.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+enum KindText {
     File,
     Link,
     Folder,
@@ -62,9 +62,9 @@ enum Kind {
 
 /// One path.
 #[derive(Serialize, Deserialize)]
-struct File {
+struct FileText2 {
     path: RelPath,
-    kind: Kind,
+    kind: KindText,
     /// Permission bits, four octal digits.
     mode: String,
     /// Modification time: seconds since 1970, a dot, nine digits of nanoseconds.
@@ -90,16 +90,16 @@ fn is_none(dependencies: &DependencyList) -> bool {
     *dependencies == DependencyList::default()
 }
 
-impl Manifest {
+impl ManifestText2 {
     /// Converts a manifest of anything but a release for writing.
     pub(super) fn of(manifest: &AnyManifest) -> Result<Self, Error> {
         let Some(created_at) = manifest.created_at.value() else {
             return rule("it does not say when it was made".into());
         };
-        let files = manifest.files.iter().map(File::of);
+        let files = manifest.files.iter().map(FileText2::of);
         Ok(Self {
             schema: MANIFEST_SCHEMA_2.into(),
-            subject: Subject::of(&manifest.subject)?,
+            subject: SubjectText::of(&manifest.subject)?,
             created_at,
             message: manifest.message.clone(),
             files: files.collect::<Result<_, _>>()?,
@@ -113,8 +113,8 @@ impl Manifest {
             return Err(Error::Schema(self.schema));
         }
         let paths: Vec<&RelPath> = self.files.iter().map(|file| &file.path).collect();
-        check_paths(&paths, &|at| self.files[at].kind == Kind::Folder)?;
-        let files = self.files.into_iter().map(File::checked);
+        check_paths(&paths, &|at| self.files[at].kind == KindText::Folder)?;
+        let files = self.files.into_iter().map(FileText2::checked);
         Ok(AnyManifest {
             files: files.collect::<Result<_, _>>()?,
             subject: self.subject.into(),
@@ -126,7 +126,7 @@ impl Manifest {
     }
 }
 
-impl Subject {
+impl SubjectText {
     /// Converts a subject for writing.
     fn of(subject: &super::Subject) -> Result<Self, Error> {
         use super::Subject as Of;
@@ -150,11 +150,11 @@ impl Subject {
     }
 }
 
-impl From<Subject> for super::Subject {
-    fn from(subject: Subject) -> Self {
+impl From<SubjectText> for super::Subject {
+    fn from(subject: SubjectText) -> Self {
         match subject {
-            Subject::Folder { name } => Self::Folder { name },
-            Subject::Session {
+            SubjectText::Folder { name } => Self::Folder { name },
+            SubjectText::Session {
                 home,
                 session,
                 snapshot,
@@ -163,13 +163,13 @@ impl From<Subject> for super::Subject {
                 session,
                 snapshot,
             },
-            Subject::Closure { session, workflow } => Self::Closure { session, workflow },
-            Subject::Cluster { name, epoch } => Self::Cluster { name, epoch },
+            SubjectText::Closure { session, workflow } => Self::Closure { session, workflow },
+            SubjectText::Cluster { name, epoch } => Self::Cluster { name, epoch },
         }
     }
 }
 
-impl File {
+impl FileText2 {
     /// Converts a file for writing; an error when its bytes are stored nowhere.
     fn of(file: &ManifestFile) -> Result<Self, Error> {
         let Some(record) = file.record() else {
@@ -179,9 +179,9 @@ impl File {
         let mut text = Self {
             path: record.path.clone(),
             kind: match record.kind {
-                FileKind::File | FileKind::Executable => Kind::File,
-                FileKind::Link => Kind::Link,
-                FileKind::Folder => Kind::Folder,
+                FileKind::File | FileKind::Executable => KindText::File,
+                FileKind::Link => KindText::Link,
+                FileKind::Folder => KindText::Folder,
             },
             mode: format!("{:04o}", record.mode & 0o7777),
             mtime: record.mtime.map(time_text),
@@ -224,17 +224,17 @@ impl File {
         ];
         let mut locations = locations.into_iter().flatten();
         let (kind, size, digest, location) = match (self.kind, locations.next(), locations.next()) {
-            (Kind::File, Some(location), None) if !matches!(location, Location::Inline(_)) => {
+            (KindText::File, Some(location), None) if !matches!(location, Location::Inline(_)) => {
                 let (Some(size), Some(digest)) = (self.size, self.checksum) else {
                     return rule(format!("{path} lacks its size or checksum"));
                 };
                 (FileKind::of_mode(mode), size, digest, location)
             }
-            (Kind::Link, Some(Location::Inline(target)), None) if !target.contains(&0) => {
+            (KindText::Link, Some(Location::Inline(target)), None) if !target.contains(&0) => {
                 let (size, digest) = (target.len() as u64, Digest::of(&target));
                 (FileKind::Link, size, digest, Location::Inline(target))
             }
-            (Kind::Folder, None, None) => {
+            (KindText::Folder, None, None) => {
                 let nothing = Location::Inline(Vec::new());
                 (FileKind::Folder, 0, Digest::of(b""), nothing)
             }
@@ -253,7 +253,7 @@ impl File {
             mtime,
             location,
         };
-        Ok(ManifestFile::new(Role::Source, record))
+        Ok(ManifestFile::new(FileRole::Source, record))
     }
 }
 
@@ -315,7 +315,7 @@ mod tests {
         ];
         records
             .into_iter()
-            .map(|record| ManifestFile::new(Role::Source, record))
+            .map(|record| ManifestFile::new(FileRole::Source, record))
             .collect()
     }
 

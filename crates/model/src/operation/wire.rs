@@ -24,7 +24,7 @@ use crate::{
 /// The location of stored bytes.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Place {
+enum LocationText {
     Blob(GitId),
     Object(ObjectId),
     Lfs(Digest),
@@ -32,7 +32,7 @@ enum Place {
 
 /// A file or link without its path, which is stored next to it.
 #[derive(Serialize, Deserialize)]
-struct State {
+struct RecordText {
     /// True for a symbolic link; its bytes are its target.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     link: bool,
@@ -41,24 +41,24 @@ struct State {
     digest: Digest,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mtime: Option<(i64, u32)>,
-    source: Place,
+    source: LocationText,
 }
 
 /// One path, before and after.
 #[derive(Serialize, Deserialize)]
-struct Change {
+struct ChangeText {
     path: RelPath,
-    before: Option<State>,
-    after: Option<State>,
+    before: Option<RecordText>,
+    after: Option<RecordText>,
 }
 
-impl State {
+impl RecordText {
     /// Converts a record for writing; `None` when its bytes are not stored, or it is a folder.
     fn of(record: &FileRecord) -> Option<Self> {
         let source = match &record.location {
-            Location::Blob(id) => Place::Blob(id.clone()),
-            Location::Object(object) => Place::Object(*object),
-            Location::Lfs(digest) => Place::Lfs(*digest),
+            Location::Blob(id) => LocationText::Blob(id.clone()),
+            Location::Object(object) => LocationText::Object(*object),
+            Location::Lfs(digest) => LocationText::Lfs(*digest),
             Location::Database(_) | Location::Inline(_) | Location::Here => return None,
         };
         (record.kind != FileKind::Folder).then(|| Self {
@@ -85,9 +85,9 @@ impl State {
             mode: self.mode,
             mtime: self.mtime,
             location: match self.source {
-                Place::Blob(id) => Location::Blob(id),
-                Place::Object(object) => Location::Object(object),
-                Place::Lfs(digest) => Location::Lfs(digest),
+                LocationText::Blob(id) => Location::Blob(id),
+                LocationText::Object(object) => Location::Object(object),
+                LocationText::Lfs(digest) => Location::Lfs(digest),
             },
         }
     }
@@ -114,7 +114,7 @@ impl<'de> Deserialize<'de> for FileChanges {
 /// Changes of files below a root other than the work tree.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Below {
+struct NamedChanges {
     root: RootName,
     changes: Vec<PathChange>,
 }
@@ -134,7 +134,8 @@ impl<'de> Visitor<'de> for FilesVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FileChanges, A::Error> {
-        let Below { root, changes } = Below::deserialize(MapAccessDeserializer::new(map))?;
+        let NamedChanges { root, changes } =
+            NamedChanges::deserialize(MapAccessDeserializer::new(map))?;
         Ok(FileChanges { root, changes })
     }
 }
@@ -148,8 +149,8 @@ pub(crate) fn serialize<S: Serializer>(
 }
 
 /// Converts a record for writing; an error when its bytes are not stored.
-fn state<E: ser::Error>(record: &FileRecord) -> Result<State, E> {
-    State::of(record)
+fn state<E: ser::Error>(record: &FileRecord) -> Result<RecordText, E> {
+    RecordText::of(record)
         .ok_or_else(|| E::custom(format!("the bytes of {} are kept nowhere", record.path)))
 }
 
@@ -157,7 +158,7 @@ impl Serialize for PathChange {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let [before, after] = [&self.before, &self.after]
             .map(|record| record.as_ref().map(state::<S::Error>).transpose());
-        Change {
+        ChangeText {
             path: self.path.clone(),
             before: before?,
             after: after?,
@@ -168,11 +169,11 @@ impl Serialize for PathChange {
 
 impl<'de> Deserialize<'de> for PathChange {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Change {
+        let ChangeText {
             path,
             before,
             after,
-        } = Change::deserialize(deserializer)?;
+        } = ChangeText::deserialize(deserializer)?;
         Ok(Self {
             before: before.map(|state| state.at(&path)),
             after: after.map(|state| state.at(&path)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::alert::{Kept, Severity, Standing};
+use crate::alert::{DeliveryState, Severity, StoredAlert};
 
 /// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
@@ -15,7 +15,7 @@ const TRIED_FOR: Duration = Duration::from_hours(24);
 
 /// The action after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum RetryDecision {
     /// Try again at this time.
     At(Timestamp),
     /// Give up.
@@ -40,23 +40,24 @@ pub fn next_attempt(
     attempts: u32,
     asked: Option<Duration>,
     now: Timestamp,
-) -> Next {
+) -> RetryDecision {
     if passed(since, now).is_some_and(|age| age > TRIED_FOR) {
-        return Next::Never;
+        return RetryDecision::Never;
     }
     let pause = pause(attempts).max(asked.unwrap_or_default().min(LONGEST_PAUSE));
-    now.checked_add(pause).map_or(Next::Never, Next::At)
+    now.checked_add(pause)
+        .map_or(RetryDecision::Never, RetryDecision::At)
 }
 
 /// True when an alert with the same key is folded into an earlier one instead of being sent.
-pub fn folds(earlier: &Kept, severity: Severity, repeat: Duration, now: Timestamp) -> bool {
+pub fn folds(earlier: &StoredAlert, severity: Severity, repeat: Duration, now: Timestamp) -> bool {
     let recent = passed(earlier.alert.at, now).is_some_and(|age| age < repeat);
     recent && severity <= earlier.alert.severity && earlier.answers.is_empty()
 }
 
 /// True when a delivery should be tried now: it is due, and nobody else is handling it. No claim
 /// counts for longer than `claim`, and no pause for longer than the longest.
-pub fn is_due(kept: &Kept, nth: usize, claim: Duration, now: Timestamp) -> bool {
+pub fn is_due(kept: &StoredAlert, nth: usize, claim: Duration, now: Timestamp) -> bool {
     let delivery = &kept.deliveries[nth];
     let until = |then: Option<Timestamp>, most: Duration| {
         then.is_some_and(|then| {
@@ -64,7 +65,7 @@ pub fn is_due(kept: &Kept, nth: usize, claim: Duration, now: Timestamp) -> bool 
                 .is_ok_and(|left| !left.is_zero() && left <= most)
         })
     };
-    delivery.standing == Standing::Pending
+    delivery.standing == DeliveryState::Pending
         && !until(delivery.next, LONGEST_PAUSE)
         && !until(delivery.claimed, claim)
 }
@@ -97,15 +98,21 @@ mod tests {
     fn pauses_grow_and_an_old_alert_is_given_up() {
         assert_eq!([1, 2, 3, 4].map(|n| pause(n).as_secs()), [10, 20, 40, 80]);
         assert_eq!([20, u32::MAX].map(pause), [LONGEST_PAUSE; 2]);
-        assert_eq!(next_attempt(at(0), 1, None, at(5)), Next::At(at(15)));
+        assert_eq!(
+            next_attempt(at(0), 1, None, at(5)),
+            RetryDecision::At(at(15))
+        );
         assert_eq!(
             next_attempt(at(0), 1, Some(Duration::from_mins(2)), at(5)),
-            Next::At(at(125))
+            RetryDecision::At(at(125))
         );
-        assert_eq!(next_attempt(at(0), 1, None, at(86_401)), Next::Never);
+        assert_eq!(
+            next_attempt(at(0), 1, None, at(86_401)),
+            RetryDecision::Never
+        );
         assert_eq!(
             next_attempt(at(1000), 1, None, at(0)),
-            Next::At(at(10)),
+            RetryDecision::At(at(10)),
             "the clock was set back"
         );
     }

@@ -5,7 +5,7 @@
 //! Variables are only reported: their names come from reading sources, and many are optional. The
 //! floor is the lowest version that can be rolled back to without crossing a one-way version.
 
-use crate::{Version, settings::Door};
+use crate::{Version, settings::OneWayVersion};
 use base::RelPath;
 
 /// Names of folders that hold database migrations.
@@ -18,11 +18,11 @@ const ENDS: [&str; 11] = [
 const NAMED: usize = 3;
 
 /// Describes the declared one-way versions above `to` and not above `from`.
-pub fn declared(doors: &[Door], from: &Version, to: &Version) -> Vec<String> {
+pub fn declared(doors: &[OneWayVersion], from: &Version, to: &Version) -> Vec<String> {
     let between = doors
         .iter()
         .filter(|door| *to < door.version && door.version <= *from);
-    let words = |door: &Door| match &door.why {
+    let words = |door: &OneWayVersion| match &door.why {
         Some(why) => format!("{} is declared one-way: {why}", door.version),
         None => format!("{} is declared one-way", door.version),
     };
@@ -30,7 +30,7 @@ pub fn declared(doors: &[Door], from: &Version, to: &Version) -> Vec<String> {
 }
 
 /// Returns the lowest rollback target of `from` that crosses no declared one-way version.
-pub fn floor<'a>(doors: &'a [Door], from: &Version) -> Option<&'a Version> {
+pub fn floor<'a>(doors: &'a [OneWayVersion], from: &Version) -> Option<&'a Version> {
     doors
         .iter()
         .map(|door| &door.version)
@@ -115,11 +115,11 @@ mod tests {
     #[test]
     fn a_declared_door_is_passed_only_downwards() {
         let doors = [
-            Door {
+            OneWayVersion {
                 version: version("2.0.0"),
                 why: Some("schema 5".into()),
             },
-            Door {
+            OneWayVersion {
                 version: version("1.5.0"),
                 why: None,
             },

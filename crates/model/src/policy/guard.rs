@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::{
     Status, Version,
-    guard::{Decision, Fired, Judgement, Over, RuleSpec, Sample},
+    guard::{Aggregate, Decision, Fired, RuleJudgement, RuleSpec, Sample},
 };
 use base::clock::Moment;
 
@@ -20,7 +20,7 @@ pub use backtest::backtest;
 
 /// Samples of one version, and the context for judging them.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen<'a> {
+pub struct VersionSamples<'a> {
     /// The samples, in any order.
     pub samples: &'a [Sample],
     /// Time since which the version is active.
@@ -30,7 +30,7 @@ pub struct Seen<'a> {
 }
 
 /// Aggregates values into one; `None` when there are none.
-pub fn aggregate(over: Over, values: &[f64]) -> Option<f64> {
+pub fn aggregate(over: Aggregate, values: &[f64]) -> Option<f64> {
     let (first, len) = (*values.first()?, values.len());
     #[expect(
         clippy::cast_precision_loss,
@@ -43,23 +43,23 @@ pub fn aggregate(over: Over, values: &[f64]) -> Option<f64> {
         sorted
     };
     Some(match over {
-        Over::Mean => mean(),
-        Over::Sum => values.iter().sum(),
-        Over::Max => values.iter().copied().fold(first, f64::max),
-        Over::Min => values.iter().copied().fold(first, f64::min),
-        Over::Last => values[len - 1],
-        Over::Median => {
+        Aggregate::Mean => mean(),
+        Aggregate::Sum => values.iter().sum(),
+        Aggregate::Max => values.iter().copied().fold(first, f64::max),
+        Aggregate::Min => values.iter().copied().fold(first, f64::min),
+        Aggregate::Last => values[len - 1],
+        Aggregate::Median => {
             let sorted = sorted();
             let (low, high) = (sorted[(len - 1) / 2], sorted[len / 2]);
             low / 2.0 + high / 2.0
         }
-        Over::P95 => sorted()[(len * 95).div_ceil(100) - 1],
+        Aggregate::P95 => sorted()[(len * 95).div_ceil(100) - 1],
     })
 }
 
 /// Applies a rule to the samples seen so far.
-pub fn judge(rule: &RuleSpec, seen: Seen<'_>, now: Timestamp) -> Judgement {
-    let inconclusive = |samples, value, why: String| Judgement {
+pub fn judge(rule: &RuleSpec, seen: VersionSamples<'_>, now: Timestamp) -> RuleJudgement {
+    let inconclusive = |samples, value, why: String| RuleJudgement {
         outcome: Status::Inconclusive,
         value,
         samples,
@@ -91,7 +91,7 @@ pub fn judge(rule: &RuleSpec, seen: Seen<'_>, now: Timestamp) -> Judgement {
     } else {
         judge_not_failing(rule, value, samples)
     };
-    Judgement {
+    RuleJudgement {
         outcome,
         value: Some(value),
         samples,

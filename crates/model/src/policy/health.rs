@@ -2,8 +2,8 @@
 
 use crate::{
     Advice, Version,
-    health::{Disk, Finding, Level},
-    overview::{Released, TaskLine, WayBack},
+    health::{DiskHealth, HealthFinding, HealthLevel},
+    overview::{ReleasePlace, TaskLine, WayBack},
 };
 use base::{Hint, text::size};
 
@@ -23,11 +23,11 @@ fn fetch() -> Hint {
 /// A finding with what helps.
 fn finding(
     check: &'static str,
-    level: Level,
+    level: HealthLevel,
     seen: impl Into<String>,
     fix: impl Into<Option<Hint>>,
-) -> Finding {
-    Finding {
+) -> HealthFinding {
+    HealthFinding {
         check,
         level,
         seen: seen.into(),
@@ -36,14 +36,14 @@ fn finding(
 }
 
 /// Returns the findings about a task and its rollback target, worst first.
-pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<Finding> {
+pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<HealthFinding> {
     let left_out = line
         .left_out
         .words("is no part of its releases", "are no part of its releases")
         .map(|seen| {
             finding(
                 "left_out",
-                Level::Ok,
+                HealthLevel::Ok,
                 seen,
                 Hint::say("to keep them, name them in `large_files` of snapback.yaml"),
             )
@@ -55,17 +55,17 @@ pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<Finding> {
         of_way(line, way),
         left_out,
     ];
-    let mut found: Vec<Finding> = all.into_iter().flatten().collect();
+    let mut found: Vec<HealthFinding> = all.into_iter().flatten().collect();
     sort(&mut found);
     found
 }
 
 /// Rates the standing of the active version.
-fn of_standing(line: &TaskLine) -> Option<Finding> {
+fn of_standing(line: &TaskLine) -> Option<HealthFinding> {
     let unreleased = |seen: String| {
         finding(
             "unverified",
-            Level::Warning,
+            HealthLevel::Warning,
             seen,
             Advice::Release {
                 task: line.task.clone(),
@@ -76,20 +76,20 @@ fn of_standing(line: &TaskLine) -> Option<Finding> {
     };
     let nothing = "it was never released, so nothing can be brought back";
     match (&line.active, line.released) {
-        (None, _) | (Some(_), Released::Never) if line.releases == 0 => {
+        (None, _) | (Some(_), ReleasePlace::Never) if line.releases == 0 => {
             Some(unreleased(nothing.into()))
         }
         // Tasks with releases are reported by `of_trouble` instead.
-        (None, _) | (Some(_), Released::Elsewhere) => None,
-        (Some(active), Released::Never) => Some(unreleased(format!(
+        (None, _) | (Some(_), ReleasePlace::Elsewhere) => None,
+        (Some(active), ReleasePlace::Never) => Some(unreleased(format!(
             "{active} was never released, so it cannot be brought back"
         ))),
-        (Some(active), Released::Here) => of_verdicts(line, active),
+        (Some(active), ReleasePlace::Here) => of_verdicts(line, active),
     }
 }
 
 /// Rates the verdicts on the active version, which has a release.
-fn of_verdicts(line: &TaskLine, active: &Version) -> Option<Finding> {
+fn of_verdicts(line: &TaskLine, active: &Version) -> Option<HealthFinding> {
     let task = line.task.clone();
     let why = match line.standing {
         said if said.bad => "was called bad",
@@ -99,7 +99,7 @@ fn of_verdicts(line: &TaskLine, active: &Version) -> Option<Finding> {
         _ => {
             return Some(finding(
                 "unverified",
-                Level::Warning,
+                HealthLevel::Warning,
                 format!("{active} was never proven here"),
                 Advice::Rehearse {
                     task,
@@ -112,7 +112,7 @@ fn of_verdicts(line: &TaskLine, active: &Version) -> Option<Finding> {
     };
     Some(finding(
         "standing",
-        Level::Critical,
+        HealthLevel::Critical,
         format!("{active} is active and {why}"),
         Advice::RollBack { task }
             .in_short()
@@ -121,15 +121,15 @@ fn of_verdicts(line: &TaskLine, active: &Version) -> Option<Finding> {
 }
 
 /// Reports versions that disagree or cannot be read.
-fn of_trouble(line: &TaskLine) -> Option<Finding> {
+fn of_trouble(line: &TaskLine) -> Option<HealthFinding> {
     if line.trouble.is_empty() || line.lacks_only_its_release() {
         return None;
     }
     // A command can reconcile versions; unreadable ones prevent a rollback.
     let level = if line.config.is_some() && line.active.is_some() {
-        Level::Warning
+        HealthLevel::Warning
     } else {
-        Level::Critical
+        HealthLevel::Critical
     };
     let is_untagged = line
         .active
@@ -154,7 +154,7 @@ fn versions_of(line: &TaskLine) -> Advice {
 }
 
 /// Reports files that differ from the release.
-fn of_drift(line: &TaskLine) -> Option<Finding> {
+fn of_drift(line: &TaskLine) -> Option<HealthFinding> {
     if line.drift == 0 || line.active.is_none() {
         return None;
     }
@@ -165,7 +165,7 @@ fn of_drift(line: &TaskLine) -> Option<Finding> {
     };
     Some(finding(
         "drift",
-        Level::Warning,
+        HealthLevel::Warning,
         format!("{files} from the release"),
         Advice::Compare {
             task: line.task.clone(),
@@ -176,7 +176,7 @@ fn of_drift(line: &TaskLine) -> Option<Finding> {
 }
 
 /// Rates the rollback target.
-fn of_way(line: &TaskLine, way: &WayBack) -> Option<Finding> {
+fn of_way(line: &TaskLine, way: &WayBack) -> Option<HealthFinding> {
     let active = line.active.as_ref()?;
     let Some(version) = &way.version else {
         return of_no_way(line, way, active);
@@ -184,7 +184,7 @@ fn of_way(line: &TaskLine, way: &WayBack) -> Option<Finding> {
     let proof = way.proof.as_ref().filter(|proof| !proof.passed)?;
     let seen = format!("the way back to {version} is broken: {}", proof.why);
     let fix = rehearsal(line, version).because("rehearse it again");
-    Some(finding("way_back", Level::Critical, seen, fix))
+    Some(finding("way_back", HealthLevel::Critical, seen, fix))
 }
 
 /// To rehearse a rollback to a version.
@@ -197,54 +197,54 @@ fn rehearsal(line: &TaskLine, version: &Version) -> Advice {
 }
 
 /// Explains and rates a missing rollback target.
-fn of_no_way(line: &TaskLine, way: &WayBack, active: &Version) -> Option<Finding> {
+fn of_no_way(line: &TaskLine, way: &WayBack, active: &Version) -> Option<HealthFinding> {
     let task = line.task.as_str();
     let found =
         |level, seen: String, fix: Option<Hint>| Some(finding("way_back", level, seen, fix));
     if let Some(why) = way.why.as_ref().filter(|_| !line.untagged.is_empty()) {
-        return found(Level::Warning, why.clone(), Some(fetch()));
+        return found(HealthLevel::Warning, why.clone(), Some(fetch()));
     }
     if line.releases == 0 {
         return None;
     }
-    if line.releases == 1 && line.released == Released::Here {
+    if line.releases == 1 && line.released == ReleasePlace::Here {
         // Having only a first release is not a fault, and cannot be fixed.
         let seen = "it has one release: the next one will have a way back";
-        return found(Level::Ok, seen.into(), None);
+        return found(HealthLevel::Ok, seen.into(), None);
     }
     if way.oldest {
         let seen =
             format!("{task} is at its oldest version, {active}: nothing older to go back to");
-        return found(Level::Ok, seen, None);
+        return found(HealthLevel::Ok, seen, None);
     }
     if let Some(version) = &way.unproven {
         // Whether it is there and whole is looked at as for a proven one.
         let seen =
             format!("{version} is the newest older version of {task}; it was never proven here");
         let fix = rehearsal(line, version).because("prove it");
-        return found(Level::Ok, seen, Some(fix));
+        return found(HealthLevel::Ok, seen, Some(fix));
     }
     let seen = way
         .why
         .clone()
         .unwrap_or_else(|| "every older version is bad or held".into());
     let fix = versions_of(line).because("see its versions");
-    found(Level::Warning, seen, Some(fix))
+    found(HealthLevel::Warning, seen, Some(fix))
 }
 
 /// Returns the findings about a disk.
-pub fn of_disk(disk: Disk) -> Vec<Finding> {
+pub fn of_disk(disk: DiskHealth) -> Vec<HealthFinding> {
     let below = |free: u64, all: u64, (least, share): (u64, u64)| {
         free < least.min(all / 2) || free < all.min(SHARED) / 1000 * share
     };
     let level = |free: u64, all: u64, warning, critical| match () {
-        () if below(free, all, critical) => Level::Critical,
-        () if below(free, all, warning) => Level::Warning,
-        () => Level::Ok,
+        () if below(free, all, critical) => HealthLevel::Critical,
+        () if below(free, all, warning) => HealthLevel::Warning,
+        () => HealthLevel::Ok,
     };
     let room = level(disk.free, disk.bytes, DISK_WARNING, DISK_CRITICAL);
     let names = if disk.inodes == 0 {
-        Level::Ok
+        HealthLevel::Ok
     } else {
         level(disk.inodes_free, disk.inodes, (20_000, 20), (1_000, 2))
     };
@@ -260,19 +260,19 @@ pub fn of_disk(disk: Disk) -> Vec<Finding> {
         finding("inodes", names, inodes, None),
     ];
     all.into_iter()
-        .filter(|finding| finding.level > Level::Ok)
+        .filter(|finding| finding.level > HealthLevel::Ok)
         .collect()
 }
 
 /// Sorts findings, worst first; the sort is stable.
-pub fn sort(findings: &mut [Finding]) {
+pub fn sort(findings: &mut [HealthFinding]) {
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LeftOut, overview::Proof, verdict::Standing};
+    use crate::{IgnoredFiles, overview::DrillProof, verdict::VersionState};
 
     fn line() -> TaskLine {
         TaskLine {
@@ -282,24 +282,24 @@ mod tests {
             config: "1.2.0".parse().ok(),
             newest: "1.2.0".parse().ok(),
             releases: 2,
-            standing: Standing {
+            standing: VersionState {
                 proven: true,
-                ..Standing::default()
+                ..VersionState::default()
             },
             said_by: None,
             drift: 0,
             unread: 0,
-            released: Released::Here,
+            released: ReleasePlace::Here,
             trouble: String::new(),
             moved: Vec::new(),
             untagged: Vec::new(),
             way_back: WayBack::default(),
-            left_out: LeftOut::default(),
+            left_out: IgnoredFiles::default(),
         }
     }
 
     fn way(passed: bool) -> WayBack {
-        let proof = Proof {
+        let proof = DrillProof {
             at: "2026-01-01T00:00:00Z".parse().expect("it is a time"),
             passed,
             recovery_ms: 6200,
@@ -313,7 +313,7 @@ mod tests {
         }
     }
 
-    fn words(line: &TaskLine, way: &WayBack) -> Vec<(&'static str, Level)> {
+    fn words(line: &TaskLine, way: &WayBack) -> Vec<(&'static str, HealthLevel)> {
         of_task(line, way)
             .iter()
             .map(|finding| (finding.check, finding.level))
@@ -323,10 +323,10 @@ mod tests {
     #[test]
     fn a_sound_task_has_no_finding_and_the_worst_comes_first() {
         assert_eq!(words(&line(), &way(true)), []);
-        let held = Standing {
+        let held = VersionState {
             held: true,
             proven: true,
-            ..Standing::default()
+            ..VersionState::default()
         };
         let sick = TaskLine {
             standing: held,
@@ -334,18 +334,21 @@ mod tests {
             ..line()
         };
         let expected = [
-            ("standing", Level::Critical),
-            ("way_back", Level::Critical),
-            ("drift", Level::Warning),
+            ("standing", HealthLevel::Critical),
+            ("way_back", HealthLevel::Critical),
+            ("drift", HealthLevel::Warning),
         ];
         assert_eq!(words(&sick, &way(false)), expected);
         let unproven = TaskLine {
-            standing: Standing::default(),
+            standing: VersionState::default(),
             ..line()
         };
         assert_eq!(
             words(&unproven, &WayBack::default()),
-            [("unverified", Level::Warning), ("way_back", Level::Warning)]
+            [
+                ("unverified", HealthLevel::Warning),
+                ("way_back", HealthLevel::Warning)
+            ]
         );
         let older = WayBack {
             unproven: "1.1.0".parse().ok(),
@@ -353,14 +356,14 @@ mod tests {
         };
         assert_eq!(
             words(&line(), &older),
-            [("way_back", Level::Ok)],
+            [("way_back", HealthLevel::Ok)],
             "what is proven stands, and there is a way back"
         );
     }
 
     #[test]
     fn what_has_no_release_or_only_one_is_told_once() {
-        let lack = Released::Never;
+        let lack = ReleasePlace::Never;
         let trouble = lack
             .trouble(&"1.2.0".parse().expect("it is a version"))
             .expect("it is one");
@@ -372,7 +375,7 @@ mod tests {
         };
         assert_eq!(
             words(&unreleased, &WayBack::default()),
-            [("unverified", Level::Warning)]
+            [("unverified", HealthLevel::Warning)]
         );
         let first = TaskLine {
             releases: 1,
@@ -380,22 +383,25 @@ mod tests {
         };
         assert_eq!(
             words(&first, &WayBack::default()),
-            [("way_back", Level::Ok)]
+            [("way_back", HealthLevel::Ok)]
         );
         assert_eq!(
             words(&TaskLine { drift: 1, ..first }, &WayBack::default()),
-            [("drift", Level::Warning), ("way_back", Level::Ok)]
+            [
+                ("drift", HealthLevel::Warning),
+                ("way_back", HealthLevel::Ok)
+            ]
         );
         let new = TaskLine {
             active: None,
             config: None,
-            standing: Standing::default(),
+            standing: VersionState::default(),
             releases: 0,
             ..line()
         };
         assert_eq!(
             words(&new, &WayBack::default()),
-            [("unverified", Level::Warning)]
+            [("unverified", HealthLevel::Warning)]
         );
         let unread = TaskLine {
             trouble: "the registry is damaged".into(),
@@ -403,13 +409,16 @@ mod tests {
             config: None,
             ..line()
         };
-        assert_eq!(words(&unread, &way(true))[0], ("registry", Level::Critical));
+        assert_eq!(
+            words(&unread, &way(true))[0],
+            ("registry", HealthLevel::Critical)
+        );
     }
 
     #[test]
     fn a_disk_is_judged_by_room_and_share() {
         let gb = 1_000_000_000;
-        let disk = |free: u64, bytes: u64| Disk {
+        let disk = |free: u64, bytes: u64| DiskHealth {
             bytes,
             free,
             inodes: 0,
@@ -418,18 +427,18 @@ mod tests {
         let level = |disk| {
             of_disk(disk)
                 .first()
-                .map_or(Level::Ok, |finding| finding.level)
+                .map_or(HealthLevel::Ok, |finding| finding.level)
         };
-        assert_eq!(level(disk(50 * gb, 200 * gb)), Level::Ok);
+        assert_eq!(level(disk(50 * gb, 200 * gb)), HealthLevel::Ok);
         assert_eq!(
             level(disk(12 * gb, 8000 * gb)),
-            Level::Ok,
+            HealthLevel::Ok,
             "12 GB are enough, however large the disk"
         );
-        assert_eq!(level(disk(5 * gb, 200 * gb)), Level::Warning);
-        assert_eq!(level(disk(gb, 200 * gb)), Level::Critical);
-        assert_eq!(level(disk(0, 10)), Level::Critical);
-        let names = of_disk(Disk {
+        assert_eq!(level(disk(5 * gb, 200 * gb)), HealthLevel::Warning);
+        assert_eq!(level(disk(gb, 200 * gb)), HealthLevel::Critical);
+        assert_eq!(level(disk(0, 10)), HealthLevel::Critical);
+        let names = of_disk(DiskHealth {
             inodes: 1_000_000,
             inodes_free: 10,
             ..disk(50 * gb, 200 * gb)

@@ -12,7 +12,7 @@ use base::RelPath;
 
 /// A path, and why it is not portable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct PortabilityTrouble {
     /// The path.
     pub path: RelPath,
     /// The reason, for display.
@@ -20,14 +20,14 @@ pub struct Trouble {
 }
 
 /// Returns those of the sorted paths that cannot be written side by side on every system.
-pub fn troubles<'a>(paths: impl IntoIterator<Item = &'a RelPath>) -> Vec<Trouble> {
+pub fn troubles<'a>(paths: impl IntoIterator<Item = &'a RelPath>) -> Vec<PortabilityTrouble> {
     let mut found = Vec::new();
     let mut seen: HashMap<Vec<u8>, &[u8]> = HashMap::new();
     let mut before: &[u8] = b"";
     for path in paths {
         let bytes = path.as_bytes();
         let why = trouble_of(bytes, before, &mut seen);
-        found.extend(why.map(|why| Trouble {
+        found.extend(why.map(|why| PortabilityTrouble {
             path: path.clone(),
             why,
         }));

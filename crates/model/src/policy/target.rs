@@ -1,6 +1,6 @@
 //! The default target of a rollback: the newest version that is proven good.
 
-use crate::{Version, verdict::Standing};
+use crate::{Version, verdict::VersionState};
 
 /// Returns the newest version older than the active one that was proven or marked good and is
 /// neither bad nor held. Not simply the previous one, which may be why somebody rolls back twice.
@@ -9,7 +9,7 @@ use crate::{Version, verdict::Standing};
 /// The reason why there is none.
 pub fn choose<'a>(
     active: Option<&Version>,
-    versions: impl Iterator<Item = (&'a Version, Standing)>,
+    versions: impl Iterator<Item = (&'a Version, VersionState)>,
 ) -> Result<&'a Version, NoTarget> {
     let mut older: Vec<_> = versions
         .filter(|(version, _)| active.is_none_or(|active| *version < active))
@@ -77,34 +77,34 @@ mod tests {
     #[test]
     fn bad_held_and_unproven_versions_are_passed_over() {
         let version = |text: &str| -> Version { text.parse().expect("it is a version") };
-        let proven = Standing {
+        let proven = VersionState {
             proven: true,
-            ..Standing::default()
+            ..VersionState::default()
         };
         let all = [
             (version("1.0.0"), proven),
             (
                 version("1.1.0"),
-                Standing {
+                VersionState {
                     good: true,
-                    ..Standing::default()
+                    ..VersionState::default()
                 },
             ),
             (
                 version("1.2.0"),
-                Standing {
+                VersionState {
                     held: true,
                     ..proven
                 },
             ),
             (
                 version("1.3.0"),
-                Standing {
+                VersionState {
                     bad: true,
                     ..proven
                 },
             ),
-            (version("1.4.0"), Standing::default()),
+            (version("1.4.0"), VersionState::default()),
             (version("1.5.0"), proven),
         ];
         let choose = |active: &str, from: usize| {
@@ -133,7 +133,7 @@ mod tests {
         );
         let failed = (
             version("1.0.0"),
-            Standing {
+            VersionState {
                 failed: true,
                 ..proven
             },

@@ -26,7 +26,7 @@ fn knowledge_counts_more_than_clocks_and_care_more_than_both() {
     let is_held = |records: &[VerdictRecord]| {
         let mut records = records.to_vec();
         in_order(&mut records);
-        Standing::of(&records).held
+        VersionState::of(&records).held
     };
     let hold = record(Verdict::Held, Some(1), 1000);
     assert!(
@@ -55,7 +55,7 @@ fn knowledge_counts_more_than_clocks_and_care_more_than_both() {
 fn what_failed_stays_so_until_it_is_proven_again() {
     use Verdict::{Damaged, Failed, Good, Proven, Whole};
     let of = |words: &[Verdict]| {
-        Standing::of(
+        VersionState::of(
             &words
                 .iter()
                 .map(|word| record(word.clone(), None, 1))
@@ -102,8 +102,8 @@ fn a_word_of_a_newer_program_is_kept_and_has_no_weight() {
     );
     let proven = record(Verdict::Proven, Some(1), 1);
     assert_eq!(
-        Standing::of(&[proven.clone(), record(newer.clone(), Some(2), 2)]),
-        Standing::of(std::slice::from_ref(&proven))
+        VersionState::of(&[proven.clone(), record(newer.clone(), Some(2), 2)]),
+        VersionState::of(std::slice::from_ref(&proven))
     );
     assert!(!record(newer.clone(), None, 1).is_shared());
     assert_eq!(
@@ -168,10 +168,10 @@ proptest! {
                 let of = |word: Verdict| known.iter().copied().filter(|at| said[*at].0.verdict == word).collect::<Vec<_>>();
                 let (failures, proofs) = (of(Verdict::Failed), of(Verdict::Proven));
                 let stands = failures.iter().any(|failure| !proofs.iter().any(|proof| said[*proof].1.contains(failure)));
-                let standing = Standing::of(&order(&said, known, turn));
+                let standing = VersionState::of(&order(&said, known, turn));
                 prop_assert_eq!(standing.checks_failed, stands);
                 prop_assert_eq!(standing.proven, !stands && !proofs.is_empty());
-                prop_assert_eq!(standing, Standing::of(&order(&said, known, 0)));
+                prop_assert_eq!(standing, VersionState::of(&order(&said, known, 0)));
             }
         }
     }

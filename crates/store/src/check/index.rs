@@ -2,13 +2,13 @@
 
 use std::io;
 
-use super::{Defect, Level};
+use super::{CheckDepth, Defect};
 use crate::{
     ChunkStore,
     backend::{Area, FileName},
     commit,
     files::{pack_ids, read_whole, sequences},
-    format::{Broken, dead::Dead, record::FileRef, segment},
+    format::{MalformedBytes, dead::Dead, record::FileRef, segment},
     generation::{Generation, read_record},
     scan,
 };
@@ -41,7 +41,11 @@ pub fn records(store: &ChunkStore) -> io::Result<Vec<Defect>> {
 }
 
 /// Returns damage of the index files.
-pub fn files(store: &ChunkStore, generation: &Generation, level: Level) -> io::Result<Vec<Defect>> {
+pub fn files(
+    store: &ChunkStore,
+    generation: &Generation,
+    level: CheckDepth,
+) -> io::Result<Vec<Defect>> {
     let mut defects = Vec::new();
     for file in &generation.record.segments {
         let name = FileName::index(&file.id);
@@ -65,37 +69,41 @@ fn read_file(
     store: &ChunkStore,
     name: &FileName,
     file: &FileRef,
-) -> io::Result<Result<Vec<u8>, Broken>> {
+) -> io::Result<Result<Vec<u8>, MalformedBytes>> {
     let read = read_whole(&*store.backend, name, Some(file.size))?;
     Ok(read.and_then(|bytes| {
         if Digest::of(&bytes) == file.id {
             Ok(bytes)
         } else {
-            Err(Broken::because("its checksum does not agree"))
+            Err(MalformedBytes::because("its checksum does not agree"))
         }
     }))
 }
 
 /// Compares a segment with the tables of its packs. An unreadable table counts as damage of the
 /// pack, not of the segment.
-fn check_segment(store: &ChunkStore, bytes: &[u8], level: Level) -> io::Result<Result<(), Broken>> {
+fn check_segment(
+    store: &ChunkStore,
+    bytes: &[u8],
+    level: CheckDepth,
+) -> io::Result<Result<(), MalformedBytes>> {
     let parsed = || {
         let len = segment::head_len(
             bytes.get(..segment::HEAD).unwrap_or_default(),
             bytes.len() as u64,
         )?;
-        let head = segment::Head::decode(&bytes[..len])?;
+        let head = segment::SegmentHeader::decode(&bytes[..len])?;
         let rows = bytes[len..bytes.len() - 32].chunks_exact(segment::ENTRY);
         let entries = rows
             .map(|row| head.entry(row))
-            .collect::<Result<Vec<_>, Broken>>()?;
+            .collect::<Result<Vec<_>, MalformedBytes>>()?;
         Ok((head, entries))
     };
     let (head, mut entries) = match parsed() {
         Ok(parsed) => parsed,
         Err(broken) => return Ok(Err(broken)),
     };
-    if level == Level::Quick {
+    if level == CheckDepth::Quick {
         return Ok(Ok(()));
     }
     entries.sort_unstable_by_key(|entry| (entry.pack, entry.offset));
@@ -107,11 +115,11 @@ fn check_segment(store: &ChunkStore, bytes: &[u8], level: Level) -> io::Result<R
         let from = entries.partition_point(|entry| entry.pack < nth);
         let said = entries[from..].iter().take_while(|entry| entry.pack == nth);
         let table = scan::by_offset(&table);
-        if !said
-            .copied()
-            .eq(table.iter().map(|entry| segment::Entry::of(entry, nth)))
+        if !said.copied().eq(table
+            .iter()
+            .map(|entry| segment::SegmentEntry::of(entry, nth)))
         {
-            return Ok(Err(Broken::because(format!(
+            return Ok(Err(MalformedBytes::because(format!(
                 "it does not say what the table of the pack {} says",
                 pack.id
             ))));

@@ -16,17 +16,17 @@ use std::{
 };
 
 pub(super) use hurt::harm;
-pub use verified::Verified;
+pub use verified::ProofNotes;
 
 use super::{
-    ChunkStore, Error, backend::FileName, format::BlobId, gc::Progress, generation::Generation,
+    ChunkStore, Error, backend::FileName, format::BlobId, gc::GcProgress, generation::Generation,
 };
 use base::{Digest, Failure};
 use model::{ObjectId, store::CheckReport};
 
 /// How thorough a check is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum CheckDepth {
     /// The log, the index and the frame of every pack.
     Quick,
     /// Also the checksum of every stored byte.
@@ -35,7 +35,7 @@ pub enum Level {
     Deep,
 }
 
-impl Level {
+impl CheckDepth {
     /// Returns its word.
     pub fn word(self) -> &'static str {
         match self {
@@ -48,9 +48,9 @@ impl Level {
 
 /// Options of a check.
 #[derive(Debug, Clone, Copy)]
-pub struct Check {
+pub struct CheckOptions {
     /// How thorough the check is.
-    pub level: Level,
+    pub level: CheckDepth,
     /// Time after which no further pack is begun.
     pub budget: Option<Duration>,
     /// Current time in seconds since 1970, for the notes of check times.
@@ -97,7 +97,7 @@ pub(super) fn index_damage(
     store: &ChunkStore,
     generation: &Generation,
 ) -> std::io::Result<Option<(FileName, String)>> {
-    let defects = index::files(store, generation, Level::Fast)?;
+    let defects = index::files(store, generation, CheckDepth::Fast)?;
     Ok(defects
         .into_iter()
         .find_map(|defect| Some((defect.file?, defect.why))))
@@ -108,8 +108,8 @@ impl ChunkStore {
     pub fn check(
         &self,
         roots: &BTreeSet<ObjectId>,
-        how: Check,
-        progress: &Progress<'_>,
+        how: CheckOptions,
+        progress: &GcProgress<'_>,
     ) -> Result<CheckReport, Failure> {
         let found = self.find_damage(how, progress)?;
         let mut report = CheckReport {
@@ -121,11 +121,11 @@ impl ChunkStore {
             leftovers: index::leftovers(self, &found.generation).map_err(Error::Io)?,
             ..CheckReport::default()
         };
-        let walk = how.level == Level::Deep || !found.defects.is_empty();
+        let walk = how.level == CheckDepth::Deep || !found.defects.is_empty();
         let harm = hurt::harm(self, &found, if walk { Some(roots) } else { None })?;
         (report.damage, report.lost) = harm;
-        if how.level > Level::Quick {
-            let mut verified = Verified::read(self);
+        if how.level > CheckDepth::Quick {
+            let mut verified = ProofNotes::read(self);
             let good = |id: &Digest| {
                 !found
                     .defects
@@ -150,8 +150,8 @@ impl ChunkStore {
     /// Returns all defects.
     pub(super) fn find_damage(
         &self,
-        how: Check,
-        progress: &Progress<'_>,
+        how: CheckOptions,
+        progress: &GcProgress<'_>,
     ) -> Result<FoundDamage, Failure> {
         let end = how.budget.map(|budget| Instant::now() + budget);
         let generation = self.refresh()?;

@@ -4,15 +4,15 @@ use std::{collections::BTreeMap, io, sync::Mutex, time::Instant};
 
 use rayon::prelude::*;
 
-use super::{Defect, Level, Verified};
+use super::{CheckDepth, Defect, ProofNotes};
 use crate::{
     ChunkStore, Error,
     backend::FileName,
     format::{BlobKind, PackRef, pack},
-    gc::Progress,
+    gc::GcProgress,
     generation::Generation,
     index::Table,
-    scan::{self, Proof, Scanner},
+    scan::{self, ProofDepth, Scanner},
 };
 use base::{Digest, Failure, cancel};
 use model::ObjectId;
@@ -44,12 +44,12 @@ struct CheckedPack {
 pub fn check(
     store: &ChunkStore,
     generation: &Generation,
-    level: Level,
+    level: CheckDepth,
     end: Option<Instant>,
-    progress: &Progress<'_>,
+    progress: &GcProgress<'_>,
 ) -> Result<(CheckedPacks, Vec<Defect>), Failure> {
     let packs = all(generation);
-    let verified = Verified::read(store);
+    let verified = ProofNotes::read(store);
     let mut due: Vec<PackRef> = packs
         .into_iter()
         .map(|(id, size)| PackRef { id, size })
@@ -127,7 +127,7 @@ fn lists(store: &ChunkStore, packs: &[PackRef]) -> Result<Vec<ObjectId>, Error> 
 fn check_one(
     store: &ChunkStore,
     pack: PackRef,
-    level: Level,
+    level: CheckDepth,
     scanner: &mut Scanner,
 ) -> io::Result<CheckedPack> {
     let name = FileName::pack(&pack.id);
@@ -152,13 +152,13 @@ fn check_one(
         one.defects.push(broken(why.0));
     }
     one.blobs = table.entries.len() as u64;
-    if level == Level::Quick {
+    if level == CheckDepth::Quick {
         return Ok(one);
     }
-    let proof = if level == Level::Deep {
-        Proof::Plain
+    let proof = if level == CheckDepth::Deep {
+        ProofDepth::Plain
     } else {
-        Proof::Checksum
+        ProofDepth::Checksum
     };
     if let Err(why) = blobs(&table, proof, scanner, &mut one.defects, &name)? {
         one.defects.push(broken(why));
@@ -169,7 +169,7 @@ fn check_one(
 /// Checks the blobs of a pack; the inner error reports bytes that belong to no blob.
 fn blobs(
     table: &Table,
-    proof: Proof,
+    proof: ProofDepth,
     scanner: &mut Scanner,
     defects: &mut Vec<Defect>,
     name: &FileName,

@@ -9,25 +9,25 @@
 
 use std::collections::BTreeMap;
 
-use super::Level;
+use super::CheckDepth;
 use crate::{
     ChunkStore, Error,
     backend::{Area, FileName, stage_bytes},
     commit::committer,
     files::read_whole,
-    format::{Broken, Cut, VERSION, begin, len32, seal},
+    format::{Cut, MalformedBytes, VERSION, begin, len32, seal},
 };
 use base::Digest;
 
 /// The notes of check times.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Verified {
+pub struct ProofNotes {
     /// When the last collection ended.
     pub gc: Option<i64>,
     packs: BTreeMap<Digest, (i64, i64)>,
 }
 
-impl Verified {
+impl ProofNotes {
     /// Reads the notes; returns empty ones when they cannot be read.
     pub fn read(store: &ChunkStore) -> Self {
         let read = read_whole(&*store.backend, &FileName::verified(), None);
@@ -58,7 +58,7 @@ impl Verified {
         seal(bytes)
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, Broken> {
+    fn decode(bytes: &[u8]) -> Result<Self, MalformedBytes> {
         let mut cut = Cut::sealed(bytes, b"SNBVERIF", VERSION)?;
         cut.zeros(2)?;
         let gc = cut.u64()?.cast_signed();
@@ -69,7 +69,9 @@ impl Verified {
                 (cut.u64()?.cast_signed(), cut.u64()?.cast_signed()),
             ))
         };
-        let packs = (0..count).map(pack).collect::<Result<_, Broken>>()?;
+        let packs = (0..count)
+            .map(pack)
+            .collect::<Result<_, MalformedBytes>>()?;
         cut.end()?;
         Ok(Self {
             gc: (gc != 0).then_some(gc),
@@ -78,11 +80,11 @@ impl Verified {
     }
 
     /// Records that packs were found whole.
-    pub fn note(&mut self, packs: impl Iterator<Item = Digest>, level: Level, seconds: i64) {
+    pub fn note(&mut self, packs: impl Iterator<Item = Digest>, level: CheckDepth, seconds: i64) {
         for id in packs {
             let times = self.packs.entry(id).or_default();
             times.0 = times.0.max(seconds);
-            if level == Level::Deep {
+            if level == CheckDepth::Deep {
                 times.1 = times.1.max(seconds);
             }
         }
@@ -94,9 +96,13 @@ impl Verified {
     }
 
     /// Returns when a pack was last checked at least this thoroughly; 0 for never.
-    pub fn last(&self, id: &Digest, level: Level) -> i64 {
+    pub fn last(&self, id: &Digest, level: CheckDepth) -> i64 {
         let (fast, deep) = self.packs.get(id).copied().unwrap_or_default();
-        if level == Level::Deep { deep } else { fast }
+        if level == CheckDepth::Deep {
+            deep
+        } else {
+            fast
+        }
     }
 }
 
@@ -106,26 +112,26 @@ mod tests {
 
     #[test]
     fn notes_come_back_and_damage_is_found() {
-        let mut verified = Verified {
+        let mut verified = ProofNotes {
             gc: Some(5),
-            ..Verified::default()
+            ..ProofNotes::default()
         };
         let ids = [Digest::of(b"a"), Digest::of(b"b")];
-        verified.note(ids.into_iter(), Level::Fast, 7);
-        verified.note(ids.into_iter().take(1), Level::Deep, 9);
+        verified.note(ids.into_iter(), CheckDepth::Fast, 7);
+        verified.note(ids.into_iter().take(1), CheckDepth::Deep, 9);
         let bytes = verified.encode();
-        assert_eq!(Verified::decode(&bytes), Ok(verified.clone()));
+        assert_eq!(ProofNotes::decode(&bytes), Ok(verified.clone()));
         assert_eq!(
             (
-                verified.last(&ids[0], Level::Deep),
-                verified.last(&ids[1], Level::Deep)
+                verified.last(&ids[0], CheckDepth::Deep),
+                verified.last(&ids[1], CheckDepth::Deep)
             ),
             (9, 0)
         );
         assert_eq!(
             (
-                verified.last(&ids[0], Level::Fast),
-                verified.last(&ids[1], Level::Fast)
+                verified.last(&ids[0], CheckDepth::Fast),
+                verified.last(&ids[1], CheckDepth::Fast)
             ),
             (9, 7)
         );
@@ -133,7 +139,7 @@ mod tests {
             let mut bad = bytes.clone();
             bad[at] ^= 1;
             assert!(
-                Verified::decode(&bad).is_err() && Verified::decode(&bytes[..at]).is_err(),
+                ProofNotes::decode(&bad).is_err() && ProofNotes::decode(&bytes[..at]).is_err(),
                 "byte {at}"
             );
         }

@@ -6,7 +6,7 @@
 //!
 //! The CRC-32 (IEEE 802.3) covers the preceding header bytes and the stored bytes.
 
-use super::{BlobId, BlobKind, Broken, Codec, Cut};
+use super::{BlobCodec, BlobId, BlobKind, Cut, MalformedBytes};
 use base::Digest;
 
 /// Number of header bytes before the stored ones.
@@ -23,7 +23,7 @@ pub struct Header {
     /// The blob's name.
     pub blob: BlobId,
     /// The encoding of the stored bytes.
-    pub codec: Codec,
+    pub codec: BlobCodec,
     /// Number of plain bytes.
     pub plain: u32,
     /// Number of stored bytes.
@@ -33,7 +33,7 @@ pub struct Header {
 }
 
 /// Builds the header for these stored bytes; also returns its CRC-32.
-pub fn header(blob: BlobId, codec: Codec, plain: usize, stored: &[u8]) -> ([u8; HEADER], u32) {
+pub fn header(blob: BlobId, codec: BlobCodec, plain: usize, stored: &[u8]) -> ([u8; HEADER], u32) {
     let mut bytes = [0; HEADER];
     bytes[..4].copy_from_slice(MAGIC);
     (bytes[4], bytes[5]) = (blob.kind.code(), codec.code());
@@ -54,21 +54,22 @@ fn checksum(header: &[u8], stored: &[u8]) -> u32 {
 }
 
 /// Reads a header without checking its CRC.
-pub fn read_header(bytes: &[u8]) -> Result<Header, Broken> {
+pub fn read_header(bytes: &[u8]) -> Result<Header, MalformedBytes> {
     let mut cut = Cut(bytes);
     if cut.bytes(4)? != MAGIC {
-        return Err(Broken::because("there is no blob"));
+        return Err(MalformedBytes::because("there is no blob"));
     }
     let (kind, codec) = (
         BlobKind::from_code(cut.u8()?)?,
-        Codec::from_code(cut.u8()?)?,
+        BlobCodec::from_code(cut.u8()?)?,
     );
     cut.zeros(2)?;
     let (plain, stored) = (cut.u32()?, cut.u32()?);
     let id: Digest = cut.digest()?;
     let crc = cut.u32()?;
-    if plain as usize > MAX_PLAIN || stored > plain || (codec == Codec::Raw && stored != plain) {
-        return Err(Broken::because("a blob's lengths make no sense"));
+    if plain as usize > MAX_PLAIN || stored > plain || (codec == BlobCodec::Raw && stored != plain)
+    {
+        return Err(MalformedBytes::because("a blob's lengths make no sense"));
     }
     Ok(Header {
         blob: BlobId { id, kind },
@@ -80,13 +81,13 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, Broken> {
 }
 
 /// Splits a blob into header and stored bytes, and checks its CRC.
-pub fn split(bytes: &[u8]) -> Result<(Header, &[u8]), Broken> {
+pub fn split(bytes: &[u8]) -> Result<(Header, &[u8]), MalformedBytes> {
     let header = read_header(bytes)?;
     let stored = bytes[HEADER..]
         .get(..header.stored as usize)
-        .ok_or_else(|| Broken::because("a blob is cut short"))?;
+        .ok_or_else(|| MalformedBytes::because("a blob is cut short"))?;
     if checksum(&bytes[..48], stored) != header.crc {
-        return Err(Broken::because("a blob's checksum does not agree"));
+        return Err(MalformedBytes::because("a blob's checksum does not agree"));
     }
     Ok((header, stored))
 }
@@ -101,12 +102,12 @@ mod tests {
             id: Digest::of(b"some bytes"),
             kind: BlobKind::Data,
         };
-        let (header, _) = header(blob, Codec::Raw, 10, b"some bytes");
+        let (header, _) = header(blob, BlobCodec::Raw, 10, b"some bytes");
         let bytes = [&header[..], b"some bytes"].concat();
         let (found, stored) = split(&bytes).expect("it is whole");
         assert_eq!(
             (found.blob, found.codec, found.plain, stored),
-            (blob, Codec::Raw, 10, &b"some bytes"[..])
+            (blob, BlobCodec::Raw, 10, &b"some bytes"[..])
         );
         for at in 0..bytes.len() {
             for bit in 0..8 {

@@ -9,7 +9,7 @@
 //! on them. `packs` are the packs that existed then. The blobs may be dropped only from those
 //! packs, because a newer session may have stored a condemned blob again in a pack of its own.
 
-use super::{BlobId, BlobKind, Broken, Cut, VERSION, begin, seal};
+use super::{BlobId, BlobKind, Cut, MalformedBytes, VERSION, begin, seal};
 use base::Digest;
 
 /// A list of condemned blobs.
@@ -43,25 +43,27 @@ impl Dead {
     }
 
     /// Decodes a list.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Broken> {
+    pub fn decode(bytes: &[u8]) -> Result<Self, MalformedBytes> {
         let mut cut = Cut::sealed(bytes, b"SNBDEAD1", VERSION)?;
         cut.zeros(2)?;
         let (sequence, packs, blobs) = (cut.u64()?, cut.u32()?, cut.u32()?);
         if u64::from(packs) * 32 + u64::from(blobs) * 33 != cut.0.len() as u64 {
-            return Err(Broken::because("its counts do not fit its size"));
+            return Err(MalformedBytes::because("its counts do not fit its size"));
         }
         let packs: Vec<Digest> = (0..packs)
             .map(|_| cut.digest())
-            .collect::<Result<_, Broken>>()?;
+            .collect::<Result<_, MalformedBytes>>()?;
         let blob = |_| {
             Ok(BlobId {
                 id: cut.digest()?,
                 kind: BlobKind::from_code(cut.u8()?)?,
             })
         };
-        let blobs: Vec<BlobId> = (0..blobs).map(blob).collect::<Result<_, Broken>>()?;
+        let blobs: Vec<BlobId> = (0..blobs)
+            .map(blob)
+            .collect::<Result<_, MalformedBytes>>()?;
         if !packs.is_sorted() || !blobs.is_sorted() {
-            return Err(Broken::because("it is not sorted"));
+            return Err(MalformedBytes::because("it is not sorted"));
         }
         Ok(Self {
             sequence,

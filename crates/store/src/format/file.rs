@@ -8,7 +8,7 @@
 //! It is stored as a blob named by the SHA-256 of the whole file, the same digest that manifests
 //! name. A file of one chunk needs no list: its digest is the chunk's id.
 
-use super::{Broken, Cut, VERSION, begin, seal};
+use super::{Cut, MalformedBytes, VERSION, begin, seal};
 use base::Digest;
 
 /// Number of bytes of an entry.
@@ -54,7 +54,7 @@ impl FileObject {
     }
 
     /// Decodes a list.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Broken> {
+    pub fn decode(bytes: &[u8]) -> Result<Self, MalformedBytes> {
         let mut cut = Cut::sealed(bytes, b"SNBFILE1", VERSION)?;
         let (chunker, cutter, size) = (cut.u8()?, cut.u8()?, cut.u64()?);
         let count = cut.count(ENTRY)?;
@@ -64,19 +64,25 @@ impl FileObject {
                 len: cut.u32()?,
             })
         };
-        let chunks: Vec<Chunk> = (0..count).map(chunk).collect::<Result<_, Broken>>()?;
+        let chunks: Vec<Chunk> = (0..count)
+            .map(chunk)
+            .collect::<Result<_, MalformedBytes>>()?;
         cut.end()?;
         if chunks.iter().map(|chunk| u64::from(chunk.len)).sum::<u64>() != size
             || chunks.iter().any(|chunk| chunk.len == 0)
         {
-            return Err(Broken::because("its chunks do not add up to its size"));
+            return Err(MalformedBytes::because(
+                "its chunks do not add up to its size",
+            ));
         }
         // A reader allocates memory for a chunk before it has seen it.
         if chunks
             .iter()
             .any(|chunk| chunk.len as usize > super::blob::MAX_PLAIN)
         {
-            return Err(Broken::because("it names a chunk that no blob can hold"));
+            return Err(MalformedBytes::because(
+                "it names a chunk that no blob can hold",
+            ));
         }
         Ok(Self {
             chunker,

@@ -13,7 +13,7 @@ pub mod segment;
 
 use base::Digest;
 
-pub use base::cut::Broken;
+pub use base::cut::MalformedBytes;
 pub(super) use base::cut::{Cut, begin, seal};
 
 /// The version of every format so far.
@@ -38,11 +38,11 @@ impl BlobKind {
     }
 
     /// Returns the kind for a byte.
-    pub fn from_code(code: u8) -> Result<Self, Broken> {
+    pub fn from_code(code: u8) -> Result<Self, MalformedBytes> {
         match code {
             0 => Ok(Self::Data),
             1 => Ok(Self::File),
-            _ => Err(Broken::because(format!(
+            _ => Err(MalformedBytes::because(format!(
                 "it has a blob of the unknown kind {code}"
             ))),
         }
@@ -60,14 +60,14 @@ pub struct BlobId {
 
 /// How a blob's bytes are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Codec {
+pub enum BlobCodec {
     /// Unchanged.
     Raw,
     /// One zstd frame.
     Zstd,
 }
 
-impl Codec {
+impl BlobCodec {
     /// Returns its byte in the formats.
     pub const fn code(self) -> u8 {
         match self {
@@ -77,11 +77,11 @@ impl Codec {
     }
 
     /// Returns the codec for a byte.
-    pub fn from_code(code: u8) -> Result<Self, Broken> {
+    pub fn from_code(code: u8) -> Result<Self, MalformedBytes> {
         match code {
             0 => Ok(Self::Raw),
             1 => Ok(Self::Zstd),
-            _ => Err(Broken::because(format!(
+            _ => Err(MalformedBytes::because(format!(
                 "it has a blob of the unknown codec {code}"
             ))),
         }

@@ -12,7 +12,7 @@
 //! A pack is named by the SHA-256 of its table, which holds the CRC of every blob, so no second
 //! pass over the bytes is needed. `flags` and `salt` are zero until stores can be encrypted.
 
-use super::{BlobId, BlobKind, Broken, Codec, Cut, VERSION, blob};
+use super::{BlobCodec, BlobId, BlobKind, Cut, MalformedBytes, VERSION, blob};
 use base::Digest;
 
 /// Number of bytes of the header.
@@ -28,7 +28,7 @@ pub const MAX: u64 = u32::MAX as u64;
 
 /// A blob's entry in a pack's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub struct PackEntry {
     /// The blob's name.
     pub blob: BlobId,
     /// Offset of its header.
@@ -38,12 +38,12 @@ pub struct Entry {
     /// Number of plain bytes.
     pub plain: u32,
     /// The encoding of the stored bytes.
-    pub codec: Codec,
+    pub codec: BlobCodec,
     /// CRC-32 of header and stored bytes.
     pub crc: u32,
 }
 
-impl Entry {
+impl PackEntry {
     /// Returns the number of bytes including the header.
     pub fn span(&self) -> usize {
         blob::HEADER + self.stored as usize
@@ -66,18 +66,20 @@ pub fn header() -> [u8; HEADER] {
 }
 
 /// Checks a pack's first bytes.
-pub fn read_header(bytes: &[u8]) -> Result<(), Broken> {
+pub fn read_header(bytes: &[u8]) -> Result<(), MalformedBytes> {
     let mut cut = Cut(bytes);
     cut.head(b"SNBPACK1", VERSION)?;
     cut.zeros(2 + 4 + 32)?;
     if crc32fast::hash(&bytes[..48]) != cut.u32()? {
-        return Err(Broken::because("its header's checksum does not agree"));
+        return Err(MalformedBytes::because(
+            "its header's checksum does not agree",
+        ));
     }
     Ok(())
 }
 
 /// Encodes the table of contents; sorts the entries.
-pub fn table(entries: &mut [Entry]) -> Vec<u8> {
+pub fn table(entries: &mut [PackEntry]) -> Vec<u8> {
     entries.sort_unstable_by_key(|entry| entry.blob);
     let mut bytes = Vec::with_capacity(entries.len() * ENTRY);
     for entry in &*entries {
@@ -92,36 +94,44 @@ pub fn table(entries: &mut [Entry]) -> Vec<u8> {
 }
 
 /// Reads the table of a pack. It must hash to `id`; `offset` is where it begins in the pack.
-pub fn read_table(bytes: &[u8], id: &Digest, offset: u64) -> Result<Vec<Entry>, Broken> {
+pub fn read_table(
+    bytes: &[u8],
+    id: &Digest,
+    offset: u64,
+) -> Result<Vec<PackEntry>, MalformedBytes> {
     if Digest::of(bytes) != *id {
-        return Err(Broken::because(
+        return Err(MalformedBytes::because(
             "the checksum of its table of contents does not agree",
         ));
     }
     if !bytes.len().is_multiple_of(ENTRY) {
-        return Err(Broken::because("its table of contents has half an entry"));
+        return Err(MalformedBytes::because(
+            "its table of contents has half an entry",
+        ));
     }
-    let entries: Vec<Entry> = bytes
+    let entries: Vec<PackEntry> = bytes
         .chunks_exact(ENTRY)
         .map(|bytes| read_entry(bytes, offset))
         .collect::<Result<_, _>>()?;
     if !entries.is_sorted_by_key(|entry| entry.blob) {
-        return Err(Broken::because("its table of contents is not sorted"));
+        return Err(MalformedBytes::because(
+            "its table of contents is not sorted",
+        ));
     }
     Ok(entries)
 }
 
 /// Reads one entry of a table.
-fn read_entry(bytes: &[u8], table: u64) -> Result<Entry, Broken> {
+fn read_entry(bytes: &[u8], table: u64) -> Result<PackEntry, MalformedBytes> {
     let mut cut = Cut(bytes);
     let id = cut.digest()?;
     let (offset, stored, plain) = (cut.u32()?, cut.u32()?, cut.u32()?);
     let (kind, codec) = (
         BlobKind::from_code(cut.u8()?)?,
-        Codec::from_code(cut.u8()?)?,
+        BlobCodec::from_code(cut.u8()?)?,
     );
     cut.zeros(2)?;
-    let entry = Entry {
+    let entry = PackEntry {
         blob: BlobId { id, kind },
         offset,
         stored,
@@ -134,7 +144,7 @@ fn read_entry(bytes: &[u8], table: u64) -> Result<Entry, Broken> {
         || (offset as usize) < HEADER
         || entry.end() > table
     {
-        return Err(Broken::because(
+        return Err(MalformedBytes::because(
             "its table of contents names a blob outside the pack",
         ));
     }
@@ -166,20 +176,22 @@ pub fn trailer(trailer: Trailer) -> [u8; TRAILER] {
 }
 
 /// Reads the last bytes of a pack of `size` bytes.
-pub fn read_trailer(bytes: &[u8], size: u64) -> Result<Trailer, Broken> {
+pub fn read_trailer(bytes: &[u8], size: u64) -> Result<Trailer, MalformedBytes> {
     let mut cut = Cut(bytes);
     cut.head(b"SNBTRAIL", VERSION)?;
     cut.zeros(2)?;
     let (count, offset, id) = (cut.u32()?, cut.u64()?, cut.digest()?);
     if crc32fast::hash(&bytes[..56]) != cut.u32()? {
-        return Err(Broken::because("its trailer's checksum does not agree"));
+        return Err(MalformedBytes::because(
+            "its trailer's checksum does not agree",
+        ));
     }
     cut.end()?;
     let end = offset
         .checked_add(u64::from(count) * ENTRY as u64)
         .and_then(|end| end.checked_add(TRAILER as u64));
     if end != Some(size) || offset < HEADER as u64 {
-        return Err(Broken::because("its trailer does not fit its size"));
+        return Err(MalformedBytes::because("its trailer does not fit its size"));
     }
     Ok(Trailer { offset, count, id })
 }
@@ -192,7 +204,7 @@ mod tests {
     fn header_table_and_trailer_find_every_changed_byte() {
         let head = header();
         read_header(&head).expect("it is whole");
-        let entry = |text: &[u8], offset| Entry {
+        let entry = |text: &[u8], offset| PackEntry {
             blob: BlobId {
                 id: Digest::of(text),
                 kind: BlobKind::Data,
@@ -200,7 +212,7 @@ mod tests {
             offset,
             stored: 5,
             plain: 9,
-            codec: Codec::Zstd,
+            codec: BlobCodec::Zstd,
             crc: 7,
         };
         let mut entries = vec![entry(b"a", 52), entry(b"b", 200)];

@@ -10,7 +10,7 @@
 //! Each record holds the digest of the previous one, so a changed or missing record is detected.
 //! The packs named here are those that no segment indexes yet. `dead` is a file of condemned blobs.
 
-use super::{Broken, Cut, PackRef, VERSION, begin, seal};
+use super::{Cut, MalformedBytes, PackRef, VERSION, begin, seal};
 use base::Digest;
 
 /// A file that the record names: an index segment or a list of condemned blobs.
@@ -34,7 +34,7 @@ impl FileRef {
 
 /// A named object that a collection keeps.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Root {
+pub struct NamedRoot {
     /// Its name, UTF-8.
     pub name: String,
     /// The object.
@@ -43,7 +43,7 @@ pub struct Root {
 
 /// One commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct CommitRecord {
     /// Sequence number, counting up from 1.
     pub sequence: u64,
     /// Time in seconds since 1970. For display only: no decision depends on it.
@@ -57,10 +57,10 @@ pub struct Record {
     /// The list of condemned blobs, while a collection is under way.
     pub dead: Option<FileRef>,
     /// Named objects.
-    pub roots: Vec<Root>,
+    pub roots: Vec<NamedRoot>,
 }
 
-impl Record {
+impl CommitRecord {
     /// Returns the state before the first commit.
     pub fn empty() -> Self {
         let (packs, segments, roots) = (Vec::new(), Vec::new(), Vec::new());
@@ -107,7 +107,7 @@ impl Record {
     }
 
     /// Decodes a record.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Broken> {
+    pub fn decode(bytes: &[u8]) -> Result<Self, MalformedBytes> {
         let mut cut = Cut::sealed(bytes, b"SNBLOG01", VERSION)?;
         cut.zeros(2)?;
         let (sequence, seconds, previous) = (cut.u64()?, cut.u64()?.cast_signed(), cut.digest()?);
@@ -116,24 +116,26 @@ impl Record {
         cut.zeros(3)?;
         let each = u64::from(packs) + u64::from(segments) + u64::from(dead);
         if dead > 1 || each * 40 + u64::from(roots) * 34 > cut.0.len() as u64 {
-            return Err(Broken::because("it says that it holds more than it does"));
+            return Err(MalformedBytes::because(
+                "it says that it holds more than it does",
+            ));
         }
         let mut pair = || Ok((cut.digest()?, cut.u64()?));
         let packs = (0..packs)
             .map(|_| pair().map(|(id, size)| PackRef { id, size }))
-            .collect::<Result<_, Broken>>()?;
+            .collect::<Result<_, MalformedBytes>>()?;
         let segments = (0..segments)
             .map(|_| pair().map(|(id, size)| FileRef { id, size }))
-            .collect::<Result<_, Broken>>()?;
+            .collect::<Result<_, MalformedBytes>>()?;
         let dead = (dead == 1)
             .then(|| pair().map(|(id, size)| FileRef { id, size }))
             .transpose()?;
         let roots = (0..roots)
             .map(|_| read_root(&mut cut))
-            .collect::<Result<Vec<_>, Broken>>()?;
+            .collect::<Result<Vec<_>, MalformedBytes>>()?;
         cut.end()?;
         if !roots.is_sorted_by(|a, b| a.name < b.name) {
-            return Err(Broken::because("its roots are not sorted"));
+            return Err(MalformedBytes::because("its roots are not sorted"));
         }
         Ok(Self {
             sequence,
@@ -148,11 +150,11 @@ impl Record {
 }
 
 /// Reads one root.
-fn read_root(cut: &mut Cut<'_>) -> Result<Root, Broken> {
+fn read_root(cut: &mut Cut<'_>) -> Result<NamedRoot, MalformedBytes> {
     let len = cut.u16()?;
     let name = str::from_utf8(cut.bytes(len.into())?)
-        .map_err(|_| Broken::because("the name of a root is not UTF-8"))?;
-    Ok(Root {
+        .map_err(|_| MalformedBytes::because("the name of a root is not UTF-8"))?;
+    Ok(NamedRoot {
         name: name.into(),
         id: cut.digest()?,
     })
@@ -165,7 +167,7 @@ mod tests {
     #[test]
     fn every_changed_byte_and_every_cut_is_found() {
         let id = Digest::of(b"x");
-        let record = Record {
+        let record = CommitRecord {
             sequence: 7,
             seconds: -1,
             previous: id,
@@ -173,27 +175,27 @@ mod tests {
             segments: vec![FileRef { id, size: 6 }],
             dead: Some(FileRef { id, size: 8 }),
             roots: vec![
-                Root {
+                NamedRoot {
                     name: "a".into(),
                     id,
                 },
-                Root {
+                NamedRoot {
                     name: "b".into(),
                     id,
                 },
             ],
         };
         let bytes = record.encode();
-        assert_eq!(Record::decode(&bytes), Ok(record));
+        assert_eq!(CommitRecord::decode(&bytes), Ok(record));
         assert_eq!(
-            Record::decode(&Record::empty().encode()),
-            Ok(Record::empty())
+            CommitRecord::decode(&CommitRecord::empty().encode()),
+            Ok(CommitRecord::empty())
         );
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[at] ^= 2;
             assert!(
-                Record::decode(&bad).is_err() && Record::decode(&bytes[..at]).is_err(),
+                CommitRecord::decode(&bad).is_err() && CommitRecord::decode(&bytes[..at]).is_err(),
                 "byte {at}"
             );
         }

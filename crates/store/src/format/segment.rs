@@ -9,7 +9,7 @@
 //! Bucket `b` of the fan-out holds the entries `fan[b]..fan[b + 1]`, whose ids begin with the bits
 //! of `b`. The packs' tables are authoritative; a segment can be rebuilt from them.
 
-use super::{BlobId, BlobKind, Broken, Cut, PackRef, VERSION, begin, seal};
+use super::{BlobId, BlobKind, Cut, MalformedBytes, PackRef, VERSION, begin, seal};
 use base::Digest;
 
 /// Number of bytes of an entry.
@@ -25,7 +25,7 @@ const FILE: u32 = 1 << 31;
 
 /// One blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub struct SegmentEntry {
     /// First half of its id.
     pub prefix: [u8; 16],
     /// Its kind.
@@ -40,9 +40,9 @@ pub struct Entry {
     pub plain: u32,
 }
 
-impl Entry {
+impl SegmentEntry {
     /// Converts a table entry of the segment's `pack`-th pack.
-    pub fn of(entry: &super::pack::Entry, pack: u32) -> Self {
+    pub fn of(entry: &super::pack::PackEntry, pack: u32) -> Self {
         let (prefix, kind) = (prefix(&entry.blob.id), entry.blob.kind);
         Self {
             prefix,
@@ -63,7 +63,7 @@ pub fn prefix(id: &Digest) -> [u8; 16] {
 }
 
 /// Encodes a segment; sorts the entries.
-pub fn encode(packs: &[PackRef], entries: &mut [Entry]) -> Vec<u8> {
+pub fn encode(packs: &[PackRef], entries: &mut [SegmentEntry]) -> Vec<u8> {
     entries.sort_unstable_by_key(|entry| (entry.prefix, entry.kind, entry.pack, entry.offset));
     let bits = (entries.len() / BUCKET)
         .checked_ilog2()
@@ -103,7 +103,7 @@ fn bucket_of(prefix: &[u8; 16], bits: u8) -> usize {
 
 /// The part of a segment before the entries.
 #[derive(Debug, Clone)]
-pub struct Head {
+pub struct SegmentHeader {
     bits: u8,
     /// Number of entries.
     pub entries: usize,
@@ -115,7 +115,7 @@ pub struct Head {
 }
 
 /// Returns the number of bytes of a segment's head, from its first [`HEAD`] bytes and its size.
-pub fn head_len(first: &[u8], size: u64) -> Result<usize, Broken> {
+pub fn head_len(first: &[u8], size: u64) -> Result<usize, MalformedBytes> {
     let (bits, packs, entries) = read_counts(&mut Cut(first))?;
     let len = HEAD as u64 + u64::from(packs) * 40 + (4 << bits) + 4;
     if len
@@ -123,31 +123,31 @@ pub fn head_len(first: &[u8], size: u64) -> Result<usize, Broken> {
         .and_then(|len| len.checked_add(32))
         != Some(size)
     {
-        return Err(Broken::because("its counts do not fit its size"));
+        return Err(MalformedBytes::because("its counts do not fit its size"));
     }
-    usize::try_from(len).map_err(|_| Broken::because("it is too large"))
+    usize::try_from(len).map_err(|_| MalformedBytes::because("it is too large"))
 }
 
 /// Reads the number of fan-out bits, packs and entries.
-fn read_counts(cut: &mut Cut<'_>) -> Result<(u8, u32, u64), Broken> {
+fn read_counts(cut: &mut Cut<'_>) -> Result<(u8, u32, u64), MalformedBytes> {
     cut.head(b"SNBINDEX", VERSION)?;
     let bits = cut.u8()?;
     cut.zeros(1)?;
     if bits > MAX_BITS {
-        return Err(Broken::because("its fan-out is too large"));
+        return Err(MalformedBytes::because("its fan-out is too large"));
     }
     Ok((bits, cut.u32()?, cut.u64()?))
 }
 
-impl Head {
+impl SegmentHeader {
     /// Decodes a head of exactly [`head_len`] bytes.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Broken> {
+    pub fn decode(bytes: &[u8]) -> Result<Self, MalformedBytes> {
         let mut cut = Cut(bytes);
         let (bits, packs, entries) = read_counts(&mut cut)?;
-        let count =
-            u32::try_from(entries).map_err(|_| Broken::because("it has too many entries"))?;
+        let count = u32::try_from(entries)
+            .map_err(|_| MalformedBytes::because("it has too many entries"))?;
         if (u64::from(packs) * 40 + (4 << bits) + 4) != cut.0.len() as u64 {
-            return Err(Broken::because("its head has the wrong length"));
+            return Err(MalformedBytes::because("its head has the wrong length"));
         }
         let pack = |_| {
             Ok(PackRef {
@@ -155,12 +155,14 @@ impl Head {
                 size: cut.u64()?,
             })
         };
-        let packs = (0..packs).map(pack).collect::<Result<_, Broken>>()?;
+        let packs = (0..packs)
+            .map(pack)
+            .collect::<Result<_, MalformedBytes>>()?;
         let fan: Vec<u32> = (0..=1_u32 << bits)
             .map(|_| cut.u32())
-            .collect::<Result<_, Broken>>()?;
+            .collect::<Result<_, MalformedBytes>>()?;
         if !fan.is_sorted() || fan.first() != Some(&0) || fan.last() != Some(&count) {
-            return Err(Broken::because("its fan-out is not sorted"));
+            return Err(MalformedBytes::because("its fan-out is not sorted"));
         }
         Ok(Self {
             bits,
@@ -178,7 +180,7 @@ impl Head {
     }
 
     /// Reads one entry.
-    pub fn entry(&self, bytes: &[u8]) -> Result<Entry, Broken> {
+    pub fn entry(&self, bytes: &[u8]) -> Result<SegmentEntry, MalformedBytes> {
         let mut cut = Cut(bytes);
         let prefix = cut
             .bytes(16)?
@@ -190,7 +192,7 @@ impl Head {
         } else {
             BlobKind::File
         };
-        let entry = Entry {
+        let entry = SegmentEntry {
             prefix,
             kind,
             pack,
@@ -202,13 +204,17 @@ impl Head {
             || entry.plain as usize > super::blob::MAX_PLAIN
             || entry.stored > entry.plain
         {
-            return Err(Broken::because("an entry makes no sense"));
+            return Err(MalformedBytes::because("an entry makes no sense"));
         }
         Ok(entry)
     }
 
     /// Returns a blob's entries among those of its bucket.
-    pub fn matching(&self, bucket: &[u8], blob: BlobId) -> Result<Vec<Entry>, Broken> {
+    pub fn matching(
+        &self,
+        bucket: &[u8],
+        blob: BlobId,
+    ) -> Result<Vec<SegmentEntry>, MalformedBytes> {
         let wanted = prefix(&blob.id);
         let rows = bucket.chunks_exact(ENTRY).filter(|row| row[..16] == wanted);
         let entries = rows
@@ -234,7 +240,7 @@ mod tests {
         let ids: Vec<Digest> = (0..10_000_u32)
             .map(|n| Digest::of(&n.to_le_bytes()))
             .collect();
-        let entry = |id: &Digest| Entry {
+        let entry = |id: &Digest| SegmentEntry {
             prefix: prefix(id),
             kind: BlobKind::Data,
             pack: 0,
@@ -242,10 +248,10 @@ mod tests {
             stored: 4,
             plain: 5,
         };
-        let mut entries: Vec<Entry> = ids.iter().map(entry).collect();
+        let mut entries: Vec<SegmentEntry> = ids.iter().map(entry).collect();
         let bytes = encode(&packs, &mut entries);
         let len = head_len(&bytes[..HEAD], bytes.len() as u64).expect("it is whole");
-        let head = Head::decode(&bytes[..len]).expect("it is whole");
+        let head = SegmentHeader::decode(&bytes[..len]).expect("it is whole");
         assert_eq!((head.entries, &head.packs[..]), (10_000, &packs[..]));
         for id in &ids {
             let range = head.bucket(&prefix(id));
@@ -265,7 +271,7 @@ mod tests {
         let bytes = encode(&[], &mut []);
         let len = head_len(&bytes[..HEAD], bytes.len() as u64).expect("it is whole");
         assert_eq!(
-            Head::decode(&bytes[..len])
+            SegmentHeader::decode(&bytes[..len])
                 .expect("it is whole")
                 .bucket(&[255; 16]),
             0..0

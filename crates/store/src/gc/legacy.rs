@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::Collection;
-use crate::{ChunkStore, Error, PutSession, Stored};
+use crate::{ChunkStore, Error, PutSession, StoredObject};
 use base::{Failure, cancel};
 use model::ObjectId;
 
@@ -80,7 +80,7 @@ fn put_legacy(
     store: &ChunkStore,
     session: &PutSession,
     id: &ObjectId,
-) -> Result<Option<Stored>, Error> {
+) -> Result<Option<StoredObject>, Error> {
     let (put, whole) = piped(store, id, |reader| session.put(reader))?;
     put.map(|stored| whole.then_some(stored))
 }

@@ -32,7 +32,7 @@ use rewrite::{PackDecision, decide, due};
 use super::{
     ChunkStore, Error,
     backend::{Lease, LeaseOn},
-    check::{Verified, index_damage},
+    check::{ProofNotes, index_damage},
     commit,
     format::{BlobId, dead::Dead, record::FileRef},
     generation::Generation,
@@ -42,9 +42,9 @@ use base::Failure;
 use model::{ObjectId, store::GcReport};
 
 /// Returns everything that must stay; called again for each phase.
-pub type Roots<'a> = dyn Fn() -> Result<BTreeSet<ObjectId>, Failure> + 'a;
+pub type LiveObjects<'a> = dyn Fn() -> Result<BTreeSet<ObjectId>, Failure> + 'a;
 /// Called with the number of further bytes processed.
-pub type Progress<'a> = dyn Fn(u64) + Sync + 'a;
+pub type GcProgress<'a> = dyn Fn(u64) + Sync + 'a;
 
 /// Options of a collection.
 #[derive(Debug, Clone, Copy)]
@@ -60,9 +60,9 @@ pub struct Gc {
 /// A collection under way.
 struct Collection<'a> {
     store: &'a ChunkStore,
-    roots: &'a Roots<'a>,
+    roots: &'a LiveObjects<'a>,
     gc: Gc,
-    progress: &'a Progress<'a>,
+    progress: &'a GcProgress<'a>,
     report: GcReport,
 }
 
@@ -74,9 +74,9 @@ impl ChunkStore {
     /// must include everything that is named anywhere, or be an error when that is unknown.
     pub fn gc(
         &self,
-        roots: &Roots<'_>,
+        roots: &LiveObjects<'_>,
         gc: Gc,
-        progress: &Progress<'_>,
+        progress: &GcProgress<'_>,
     ) -> Result<GcReport, Failure> {
         let mut report = GcReport {
             dry_run: gc.dry_run,
@@ -104,7 +104,7 @@ impl ChunkStore {
         let result = collection.run();
         let _ = self.backend.set_room_aside(true);
         result?;
-        let mut verified = Verified::read(self);
+        let mut verified = ProofNotes::read(self);
         verified.gc = Some(gc.seconds);
         // For display only: a full disk is no reason to fail.
         let _ = verified.write(self);

@@ -10,12 +10,12 @@ use crate::{
     format::{
         BlobId, blob,
         dead::Dead,
-        pack::{self, Entry},
+        pack::{self, PackEntry},
     },
     generation::Generation,
     index::Table,
     packer::{FinishedPack, Packer},
-    scan::{self, Proof, Scanner},
+    scan::{self, ProofDepth, Scanner},
 };
 use base::{Failure, cancel};
 
@@ -33,7 +33,7 @@ pub struct PackDecision {
     /// Its table.
     pub table: Table,
     /// Entries that stay, ordered by offset.
-    pub live: Vec<Entry>,
+    pub live: Vec<PackEntry>,
     /// Blobs that are dropped.
     pub dead: Vec<BlobId>,
     /// Number of bytes of the dropped blobs.
@@ -84,8 +84,9 @@ pub fn decide(
     for pack in generation.index.packs() {
         let table = scan::sound_table(store, pack)?;
         let may = dead.packs.binary_search(&pack.id).is_ok();
-        let drops = |entry: &Entry| may && dead.has(entry.blob) && !reached.contains(&entry.blob);
-        let (gone, live): (Vec<Entry>, Vec<Entry>) =
+        let drops =
+            |entry: &PackEntry| may && dead.has(entry.blob) && !reached.contains(&entry.blob);
+        let (gone, live): (Vec<PackEntry>, Vec<PackEntry>) =
             scan::by_offset(&table).into_iter().partition(drops);
         let dead_bytes = gone
             .iter()
@@ -139,7 +140,7 @@ impl Collection<'_> {
                 .map_err(Error::Io)?;
             let mut whole = true;
             for entry in &decision.live {
-                match scanner.blob(entry, Proof::Plain).map_err(Error::Io)? {
+                match scanner.blob(entry, ProofDepth::Plain).map_err(Error::Io)? {
                     Ok((header, bytes)) => copier.copy(&header, bytes)?,
                     // The pack stays as it is, for a repair; the copied blobs exist twice.
                     Err(_) => whole = false,

@@ -18,11 +18,11 @@ use std::{
 use super::{
     ChunkStore, Error,
     backend::{Area, FileName},
-    check::{Check, Defect, FoundDamage, Level, harm},
+    check::{CheckDepth, CheckOptions, Defect, FoundDamage, harm},
     commit::{self, LOOSE},
     files,
     format::{PackRef, record::FileRef},
-    gc::{Copier, Progress},
+    gc::{Copier, GcProgress},
     packer::FinishedPack,
     scan,
 };
@@ -38,14 +38,14 @@ impl ChunkStore {
         &self,
         roots: &BTreeSet<ObjectId>,
         sources: &Candidates<'_>,
-        progress: &Progress<'_>,
+        progress: &GcProgress<'_>,
     ) -> Result<RepairReport, Failure> {
         if self.is_empty()? {
             return Ok(RepairReport::default());
         }
         let _one = self.collecting()?;
-        let how = Check {
-            level: Level::Deep,
+        let how = CheckOptions {
+            level: CheckDepth::Deep,
             budget: None,
             seconds: 0,
         };

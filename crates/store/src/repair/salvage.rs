@@ -10,7 +10,7 @@ use crate::{
     format::{blob, pack},
     gc::Copier,
     index::read_table,
-    scan::{self, Proof, Scanner},
+    scan::{self, ProofDepth, Scanner},
 };
 use base::Digest;
 
@@ -27,7 +27,7 @@ pub fn copy(store: &ChunkStore, id: &Digest, copier: &mut Copier<'_>) -> Result<
     let mut scanner = Scanner::new();
     scanner.open(backend, &name).map_err(Error::Io)?;
     for entry in scan::by_offset(&table) {
-        if let Ok((header, bytes)) = scanner.blob(&entry, Proof::Plain).map_err(Error::Io)? {
+        if let Ok((header, bytes)) = scanner.blob(&entry, ProofDepth::Plain).map_err(Error::Io)? {
             copier.copy(&header, bytes)?;
         }
     }

@@ -16,7 +16,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    guard::Look,
+    guard::WatchOptions,
     model::{Advice, Status, TaskId, guard::TaskWatch, report},
 };
 
@@ -28,11 +28,11 @@ use crate::{
 )]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    what: GuardCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum GuardCommand {
     /// An old spelling of `run --once`: it acts, but for --dry-run
     #[command(
         before_help = "Examples:\n  snapback guard run --once\n  snapback guard run --once -t T01 --dry-run    judge, but do nothing",
@@ -108,15 +108,20 @@ impl Run for Args {
     fn changes(&self) -> bool {
         matches!(
             self.what,
-            What::Check { .. } | What::Run { .. } | What::Freeze { .. } | What::Thaw { .. }
+            GuardCommand::Check { .. }
+                | GuardCommand::Run { .. }
+                | GuardCommand::Freeze { .. }
+                | GuardCommand::Thaw { .. }
         )
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         match &self.what {
-            What::Check { tasks } | What::Run { tasks, once: true } => check(session, tasks),
-            What::Run { tasks, once: false } => run::run(session, &tasks.named(session)?),
-            What::Backtest { log, task, rule } => {
+            GuardCommand::Check { tasks } | GuardCommand::Run { tasks, once: true } => {
+                check(session, tasks)
+            }
+            GuardCommand::Run { tasks, once: false } => run::run(session, &tasks.named(session)?),
+            GuardCommand::Backtest { log, task, rule } => {
                 let task = task.find(session)?;
                 let found = session.app()?.backtest(&task, rule.as_deref(), log)?;
                 let data: Vec<_> = found
@@ -128,9 +133,11 @@ impl Run for Args {
                     json!({ "task": task, "rules": data }),
                 ))
             }
-            What::Status { tasks } => status(session, tasks),
-            What::Freeze { task, message } => freeze(session, &task.find(session)?, message),
-            What::Thaw { task, message } => thaw(session, &task.find(session)?, message),
+            GuardCommand::Status { tasks } => status(session, tasks),
+            GuardCommand::Freeze { task, message } => {
+                freeze(session, &task.find(session)?, message)
+            }
+            GuardCommand::Thaw { task, message } => thaw(session, &task.find(session)?, message),
         }
     }
 }
@@ -154,7 +161,7 @@ fn check(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     let app = session.app()?;
     let is_of_all = tasks.named(session)?.is_empty();
     let tasks = guarded(session, tasks)?;
-    let look = Look {
+    let look = WatchOptions {
         only_due: false,
         dry_run: session.globals.dry_run,
     };

@@ -16,7 +16,7 @@ use crate::{
     app::{App, Options},
     base::{Failure, cancel},
     cli::{render::guard, reply::Reply, session::Session},
-    guard::Look,
+    guard::WatchOptions,
     model::{
         Event, Sink, TaskId,
         guard::{Decision, RuleLine},
@@ -31,12 +31,12 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 const TICK: Duration = Duration::from_millis(100);
 
 /// Reports warnings and finished steps, repeating the same line only after [`AGAIN`].
-struct Journal<'s> {
+struct GuardOutput<'s> {
     session: &'s Session,
     said: Mutex<HashMap<String, Instant>>,
 }
 
-impl Journal<'_> {
+impl GuardOutput<'_> {
     /// Reports a line, unless it was reported within [`AGAIN`].
     fn say(&self, line: &str) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,9 +49,9 @@ impl Journal<'_> {
 
 /// Events of one check, reported after it: a sink must be able to outlive the check.
 #[derive(Default)]
-struct Heard(Mutex<Vec<String>>);
+struct CollectedEvents(Mutex<Vec<String>>);
 
-impl Sink for Heard {
+impl Sink for CollectedEvents {
     fn take(&self, event: Event) {
         let line = match event {
             Event::Warning(text) => format!("warning: {}", crate::cli::render::safe(&text)),
@@ -80,7 +80,7 @@ pub(super) fn run(session: &Session, asked: &[TaskId]) -> Result<Reply, Failure>
         app.refuse_flaws()?;
         return Err(crate::guard::Error::NoRules.into());
     }
-    let journal = Journal {
+    let journal = GuardOutput {
         session,
         said: Mutex::default(),
     };
@@ -89,7 +89,7 @@ pub(super) fn run(session: &Session, asked: &[TaskId]) -> Result<Reply, Failure>
     let mut last: HashMap<(TaskId, String), String> = HashMap::new();
     let mut looks = 0_u64;
     while cancel::requested().is_none() {
-        let heard = Arc::new(Heard::default());
+        let heard = Arc::new(CollectedEvents::default());
         let options = Options {
             sink: heard.clone(),
             ..session.options()
@@ -141,7 +141,7 @@ fn look(
     named: &[TaskId],
     last: &mut HashMap<(TaskId, String), String>,
 ) -> Result<Duration, Failure> {
-    let look = Look {
+    let look = WatchOptions {
         only_due: true,
         dry_run: session.globals.dry_run,
     };

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{
     base::{Failure, Hint, RelPath},
     cli::{
-        change::{self, Ask, Course},
+        change::{self, Ask, RequestEnd},
         error::Error,
         render::{count, safe},
         reply::Reply,
@@ -21,7 +21,7 @@ use crate::{
 
 /// What is to be brought back, and whereto.
 #[derive(Debug, clap::Args)]
-pub struct Restore {
+pub struct RestoreArgs {
     /// The operation, and which of its files; all that somebody wrote when none is named
     #[arg(value_name = "OPERATION [PATH]", required = true)]
     words: Vec<String>,
@@ -42,7 +42,7 @@ pub struct To {
 
 /// An operation whose kept files are listed; also `list [OPERATION]`, `restore OPERATION [PATH]`.
 #[derive(Debug, clap::Args)]
-pub struct Listed {
+pub struct KeptArgs {
     /// Only of this operation
     #[arg(value_name = "OPERATION")]
     words: Vec<String>,
@@ -51,7 +51,7 @@ pub struct Listed {
     to: To,
 }
 
-impl Listed {
+impl KeptArgs {
     /// Returns true for the spelling `op kept restore …`.
     pub fn changes(&self) -> bool {
         self.words.first().is_some_and(|word| word == "restore")
@@ -69,7 +69,7 @@ impl Listed {
     }
 }
 
-impl Restore {
+impl RestoreArgs {
     /// Restores the files.
     pub fn run(&self, session: &Session) -> Result<Reply, Failure> {
         restore(
@@ -181,8 +181,8 @@ fn restore_in_place(session: &Session, wanted: RestoreKept) -> Result<Reply, Fai
     let op = wanted.op.clone();
     let course = change::carry_out(session, &Request::RestoreKept(wanted), Ask::Once)?;
     Ok(match course {
-        Course::Shown(plan) => Reply::dry_run(session.out, &plan, session.globals.verbose),
-        Course::Done(plan, report) => {
+        RequestEnd::Shown(plan) => Reply::dry_run(session.out, &plan, session.globals.verbose),
+        RequestEnd::Done(plan, report) => {
             if report.outcome == Outcome::Done {
                 session.app()?.note_restored(&op);
             }

@@ -26,11 +26,11 @@ use crate::{
 )]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    what: OpCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum OpCommand {
     /// List the operations, newest first
     #[command(before_help = "Examples:\n  snapback op list --limit 5")]
     List {
@@ -63,27 +63,27 @@ enum What {
     #[command(
         before_help = "Examples:\n  snapback op kept              of the newest operations\n  snapback op kept 9f3c21aa"
     )]
-    Kept(kept::Listed),
+    Kept(kept::KeptArgs),
     /// Write files that an operation put aside into a folder, or where they were
     #[command(
         before_help = "Examples:\n  snapback op restore 9f3c21aa --into rescued\n  snapback op restore 9f3c21aa tasks/T01/signal.py --in-place"
     )]
-    Restore(kept::Restore),
+    Restore(kept::RestoreArgs),
 }
 
 impl Run for Args {
     fn changes(&self) -> bool {
         match &self.what {
-            What::Resume { .. } | What::Abort { .. } | What::Restore(_) => true,
-            What::Kept(listed) => listed.changes(),
-            What::List { .. } | What::Show { .. } => false,
+            OpCommand::Resume { .. } | OpCommand::Abort { .. } | OpCommand::Restore(_) => true,
+            OpCommand::Kept(listed) => listed.changes(),
+            OpCommand::List { .. } | OpCommand::Show { .. } => false,
         }
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let app = session.app()?;
         match &self.what {
-            What::List { limit } => {
+            OpCommand::List { limit } => {
                 let mut lines = app.operations()?;
                 lines.truncate(*limit);
                 Ok(Reply::new(
@@ -91,17 +91,17 @@ impl Run for Args {
                     json!({ "operations": lines }),
                 ))
             }
-            What::Show { op } => show(session, op),
-            What::Kept(listed) => listed.run(session),
-            What::Restore(restore) => restore.run(session),
-            What::Resume { op } => {
+            OpCommand::Show { op } => show(session, op),
+            OpCommand::Kept(listed) => listed.run(session),
+            OpCommand::Restore(restore) => restore.run(session),
+            OpCommand::Resume { op } => {
                 check(session, op.as_ref())?;
                 if session.globals.dry_run {
                     return would_end(session, true);
                 }
                 Ok(Reply::of_report(session.out, None, &app.resume()?))
             }
-            What::Abort { op } => {
+            OpCommand::Abort { op } => {
                 check(session, op.as_ref())?;
                 if session.globals.dry_run {
                     return would_end(session, false);

@@ -8,7 +8,7 @@ use crate::{
     base::{Failure, Kind},
     cli::{args::duration, commands::Run, render::store, reply::Reply, session::Session},
     model::Advice,
-    store::Level,
+    store::CheckDepth,
 };
 
 /// Prove that the store is whole; damage is named with the releases that it hurts
@@ -34,9 +34,9 @@ pub struct Args {
 impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let level = match (self.quick, self.deep) {
-            (true, _) => Level::Quick,
-            (_, true) => Level::Deep,
-            _ => Level::Fast,
+            (true, _) => CheckDepth::Quick,
+            (_, true) => CheckDepth::Deep,
+            _ => CheckDepth::Fast,
         };
         let (report, names) = session.app()?.check_store(level, self.budget)?;
         let text = store::check(session.out, &report, &names, session.globals.verbose);

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    backup::upkeep::Names,
+    backup::upkeep::ObjectUsers,
     base::{Failure, Kind},
     cli::{commands::Run, render::store, reply::Reply, session::Session},
     model::{Advice, store::GcReport},
@@ -50,7 +50,7 @@ impl Run for Args {
 
 /// Replies with the report. A collection does all it can despite a missing object, but that object
 /// counts as damage, as in `store check`.
-fn reply(session: &Session, report: &GcReport, names: &Names) -> Reply {
+fn reply(session: &Session, report: &GcReport, names: &ObjectUsers) -> Reply {
     let text = store::gc(session.out, report, names, session.globals.verbose);
     let reply = Reply {
         dry_run: report.dry_run,

@@ -18,11 +18,11 @@ use super::Run;
 use crate::{
     base::Failure,
     cli::{
-        render::{Style, safe},
+        render::{TextStyle, safe},
         reply::Reply,
         session::Session,
     },
-    model::backup::Trouble,
+    model::backup::PathTrouble,
 };
 
 /// Put folders into the store, restore them, and look after it
@@ -32,11 +32,11 @@ use crate::{
 )]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    what: StoreCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum StoreCommand {
     Put(put::Args),
     Restore(restore::Args),
     List(list::Args),
@@ -47,7 +47,7 @@ enum What {
     Repair(repair::Args),
 }
 
-impl What {
+impl StoreCommand {
     fn args(&self) -> &dyn Run {
         match self {
             Self::Put(args) => args,
@@ -76,9 +76,9 @@ impl Run for Args {
 const SHOWN: usize = 20;
 
 /// Renders the paths that were left out or failed.
-fn troubles(style: Style, word: &str, all: &[Trouble], verbose: bool) -> String {
+fn troubles(style: TextStyle, word: &str, all: &[PathTrouble], verbose: bool) -> String {
     let shown = if verbose { all.len() } else { SHOWN };
-    let line = |trouble: &Trouble| {
+    let line = |trouble: &PathTrouble| {
         format!(
             "  {} {word} {}: {}\n",
             style.fail(),

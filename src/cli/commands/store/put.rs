@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{files, secs, troubles};
 use crate::{
-    backup::Put,
+    backup::PutOptions,
     base::{Failure, Hint, Kind, text::size},
     cli::{commands::Run, render::safe, reply::Reply, session::Session},
     model::{Advice, backup::PutReport},
@@ -45,7 +45,7 @@ impl Run for Args {
             .iter()
             .map(|folder| session.dir().join(folder))
             .collect();
-        let put = Put {
+        let put = PutOptions {
             name: self.name.clone(),
             folders,
             partial: self.partial,

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     base::{Failure, Kind},
     cli::{commands::Run, render::store, reply::Reply, session::Session},
-    store::Level,
+    store::CheckDepth,
 };
 
 /// Heal what another copy exists of; damaged files are kept aside, never deleted
@@ -23,7 +23,7 @@ impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let app = session.app()?;
         if session.globals.dry_run {
-            let (report, names) = app.check_store(Level::Deep, None)?;
+            let (report, names) = app.check_store(CheckDepth::Deep, None)?;
             let sound = report.is_sound();
             let text = store::check(session.out, &report, &names, session.globals.verbose);
             let what = if sound {

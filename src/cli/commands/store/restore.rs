@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{files, secs, troubles};
 use crate::{
-    backup::Restore,
+    backup::RestoreOptions,
     base::{Failure, Kind, text::size},
     cli::{commands::Run, render::safe, reply::Reply, session::Session},
     model::{Advice, backup::RestoreReport},
@@ -42,7 +42,7 @@ impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let app = session.app()?;
         let into = session.dir().join(&self.into);
-        let mut restore = Restore {
+        let mut restore = RestoreOptions {
             name: self.name.clone(),
             into,
             delete: self.delete,
@@ -72,7 +72,7 @@ impl Run for Args {
 }
 
 /// Replies with the report.
-fn reply(session: &Session, report: &RestoreReport, restore: &Restore) -> Reply {
+fn reply(session: &Session, report: &RestoreReport, restore: &RestoreOptions) -> Reply {
     let mut text = troubles(
         session.out,
         "not restored",
@@ -117,7 +117,7 @@ fn reply(session: &Session, report: &RestoreReport, restore: &Restore) -> Reply 
 }
 
 /// Renders the line that counts the files to be restored, or restored.
-fn counts(report: &RestoreReport, restore: &Restore) -> String {
+fn counts(report: &RestoreReport, restore: &RestoreOptions) -> String {
     let (missing, differing, touched) = (report.missing, report.differing, report.touched);
     let extra = match report.extra {
         0 => String::new(),

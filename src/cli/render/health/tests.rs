@@ -2,31 +2,31 @@
 
 use super::*;
 use crate::model::{
-    LeftOut,
-    answer::Next,
-    health::Disk,
-    overview::{Proof, WayBack},
+    IgnoredFiles,
+    answer::NextCommand,
+    health::DiskHealth,
+    overview::{DrillProof, WayBack},
 };
 
-fn sample() -> Health {
+fn sample() -> SpelledHealth {
     let at = "2026-02-24T05:10:00Z".parse().expect("it is a time");
-    let proof = Proof {
+    let proof = DrillProof {
         at,
         passed: false,
         recovery_ms: 6204,
         offline: true,
         why: "a | b\nc".into(),
     };
-    let fix = Some(Next {
+    let fix = Some(NextCommand {
         why: "rehearse it again".into(),
         argv: ["snapback", "drill", "-t", "T01"]
             .map(String::from)
             .to_vec(),
     });
-    let task = TaskHealth {
+    let task = SpelledTaskHealth {
         task: "T01".parse().expect("it is an id"),
         title: None,
-        level: Level::Critical,
+        level: HealthLevel::Critical,
         active: "1.3.0".parse().ok(),
         verified: true,
         released_at: Some(at),
@@ -37,30 +37,30 @@ fn sample() -> Health {
             proof: Some(proof),
             ..WayBack::default()
         },
-        left_out: LeftOut::default(),
+        left_out: IgnoredFiles::default(),
         findings: vec![
             Finding {
                 check: "way_back",
-                level: Level::Critical,
+                level: HealthLevel::Critical,
                 seen: "the way back is broken: a | b\nc".into(),
                 fix,
             },
             Finding {
                 check: "drift",
-                level: Level::Warning,
+                level: HealthLevel::Warning,
                 seen: "2 files differ from the release".into(),
                 fix: None,
             },
         ],
     };
-    Health {
+    SpelledHealth {
         at,
-        level: Level::Critical,
+        level: HealthLevel::Critical,
         deep: false,
         repository: Vec::new(),
         tasks: vec![task],
         unfinished: false,
-        disk: Some(Disk {
+        disk: Some(DiskHealth {
             bytes: 2000,
             free: 1000,
             inodes: 0,
@@ -73,7 +73,7 @@ fn sample() -> Health {
 
 #[test]
 fn the_page_and_the_line_of_nagios() {
-    insta::assert_snapshot!(page(Style::default(), &sample()), @r"
+    insta::assert_snapshot!(page(TextStyle::default(), &sample()), @r"
     x  T01 the way back is broken: a | b\nc
          rehearse it again:  snapback drill -t T01
     !  T01 2 files differ from the release

@@ -1,8 +1,8 @@
 //! Plans as whole pages, in ASCII and in Unicode, shortened and in full.
 
 use super::*;
-use crate::model::LeftOut;
-use crate::model::trust::{CommandState, ConfiguredCommand, Role};
+use crate::model::IgnoredFiles;
+use crate::model::trust::{CommandState, CommandUse, ConfiguredCommand};
 
 fn path(text: &str) -> RelPath {
     RelPath::parse(text).expect("it is honest")
@@ -20,7 +20,7 @@ fn file(letter: Letter, name: &str, lines: Option<(u32, u32)>, note: &str) -> Fi
     }
 }
 
-fn command(role: Role, run: &str, trusted: bool) -> CommandState {
+fn command(role: CommandUse, run: &str, trusted: bool) -> CommandState {
     let (task, dir) = (
         Some("T01".parse().expect("it is an id")),
         RelPath::own("tasks/T01"),
@@ -64,7 +64,7 @@ pub fn sample() -> Plan {
         unchanged: 11,
         untracked: vec![path("a"), path("b"), path("c")],
         protected: vec![path("tasks/T01/positions.json")],
-        left_out: LeftOut::of(vec![
+        left_out: IgnoredFiles::of(vec![
             (path("tasks/T01/train.csv"), 4000),
             (path("tasks/T01/market.sqlite"), 3_000_000_000),
         ]),
@@ -81,8 +81,8 @@ pub fn sample() -> Plan {
         }],
         missing_variables: vec!["TUSHARE_TOKEN".into()],
         commands: vec![
-            command(Role::Start, "systemctl restart momentum", true),
-            command(Role::Smoke, "python -m pytest -q", false),
+            command(CommandUse::Start, "systemctl restart momentum", true),
+            command(CommandUse::Smoke, "python -m pytest -q", false),
         ],
         space: None,
         notes: Vec::new(),
@@ -93,7 +93,7 @@ pub fn sample() -> Plan {
 
 #[test]
 fn a_rollback() {
-    insta::assert_snapshot!(plan(Style::default(), &sample(), false), @r#"
+    insta::assert_snapshot!(plan(TextStyle::default(), &sample(), false), @r#"
     Plan  T01 momentum  1.3.0 -> 1.2.0  (1.2.0 by Li Wei, 3 days ago: "tighter stop", good)
       files    M tasks/T01/signal.py              +4  -31
                M tasks/T01/config.yaml            +1  -1   max_leverage: 5 -> 3
@@ -129,7 +129,7 @@ fn a_release_in_unicode() {
         files: vec![file(Letter::A, "model.bin", None, "ignored by git")],
         ..sample()
     };
-    insta::assert_snapshot!(plan(Style { colour: false, unicode: true }, &release, false), @"
+    insta::assert_snapshot!(plan(TextStyle { colour: false, unicode: true }, &release, false), @"
     Plan  create-snapshot  T01 momentum  nothing → 0.1.0
       files    A tasks/T01/model.bin  214.0 MB into the store, ignored by git
                11 unchanged, 3 untracked stay
@@ -143,6 +143,6 @@ fn long_lists_are_cut_unless_all_is_wanted() {
     long.files = (0..50)
         .map(|n| file(Letter::M, &format!("f{n:02}"), Some((1, 0)), ""))
         .collect();
-    assert!(plan(Style::default(), &long, false).contains("... and 20 more (-v lists all)"));
-    assert!(plan(Style::default(), &long, true).contains("tasks/T01/f49"));
+    assert!(plan(TextStyle::default(), &long, false).contains("... and 20 more (-v lists all)"));
+    assert!(plan(TextStyle::default(), &long, true).contains("tasks/T01/f49"));
 }

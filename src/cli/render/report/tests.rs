@@ -45,7 +45,7 @@ pub fn sample() -> Report {
 
 #[test]
 fn done() {
-    insta::assert_snapshot!(report(Style::default(), &sample()), @"T01 is at 1.2.0, verified.  1.3.0 is held.  (1.9 s, 4 files changed, 4.0 MB saved, operation 9f3c21aa)");
+    insta::assert_snapshot!(report(TextStyle::default(), &sample()), @"T01 is at 1.2.0, verified.  1.3.0 is held.  (1.9 s, 4 files changed, 4.0 MB saved, operation 9f3c21aa)");
     assert_eq!(exit_code(&sample()), 0);
     let release = Report {
         kind: OpKind::CreateSnapshot,
@@ -53,7 +53,7 @@ fn done() {
         saved_bytes: 0,
         ..sample()
     };
-    insta::assert_snapshot!(report(Style::default(), &release), @"T01 1.2.0 is released: commit 4be1c070, tag T01-v1.2.0, verified.  (1.9 s, 4 files changed, operation 9f3c21aa)");
+    insta::assert_snapshot!(report(TextStyle::default(), &release), @"T01 1.2.0 is released: commit 4be1c070, tag T01-v1.2.0, verified.  (1.9 s, 4 files changed, operation 9f3c21aa)");
     assert_eq!(
         next(&release)[0].command()[..3],
         ["git", "push", "--atomic"]
@@ -82,7 +82,7 @@ fn undone_stuck_and_kept_although_bad() {
         verification: Some(verification::tests::sample()),
         ..sample()
     };
-    insta::assert_snapshot!(report(Style::default(), &bad), @r"
+    insta::assert_snapshot!(report(TextStyle::default(), &bad), @r"
       x  smoke.command             python3 smoke.py: exit code 1  (830 ms)
            AssertionError: \u{1b}[31mdrawdown
     T01 is at 1.2.0, but verification failed.  1.3.0 is held.  (1.9 s, 4 files changed, 4.0 MB saved, operation 9f3c21aa)
@@ -95,7 +95,7 @@ fn undone_stuck_and_kept_although_bad() {
         notes: vec![again],
         ..bad
     };
-    insta::assert_snapshot!(report(Style::default(), &undone), @r"
+    insta::assert_snapshot!(report(TextStyle::default(), &undone), @r"
       x  smoke.command             python3 smoke.py: exit code 1  (830 ms)
            AssertionError: \u{1b}[31mdrawdown
     T01 is as it was (1.3.0): the rollback failed and everything was put back.  (1.9 s, 4.0 MB saved, operation 9f3c21aa)
@@ -107,7 +107,7 @@ fn undone_stuck_and_kept_although_bad() {
         verification: None,
         ..undone
     };
-    insta::assert_snapshot!(report(Style::default(), &stuck), @"
+    insta::assert_snapshot!(report(TextStyle::default(), &stuck), @"
       !  files: No space left on device
     T01 is stuck half-way: a person is needed, see below.  (1.9 s, 4.0 MB saved, operation 9f3c21aa)
     ");
@@ -126,7 +126,7 @@ fn nothing_to_do() {
         ..sample()
     };
     assert_eq!(
-        report(Style::default(), &idle),
+        report(TextStyle::default(), &idle),
         "T01 is at 1.2.0 already; nothing to do.\n"
     );
     assert!(next(&idle).is_empty());

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{OpId, operation::OpKind, overview::WayBack};
 
-fn task(id: &str, title: &str, drift: usize, standing: Standing, trouble: &str) -> TaskLine {
+fn task(id: &str, title: &str, drift: usize, standing: VersionState, trouble: &str) -> TaskLine {
     TaskLine {
         task: id.parse().expect("it is an id"),
         title: Some(title.into()),
@@ -15,12 +15,12 @@ fn task(id: &str, title: &str, drift: usize, standing: Standing, trouble: &str) 
         said_by: None,
         drift,
         unread: 0,
-        released: crate::model::overview::Released::Here,
+        released: crate::model::overview::ReleasePlace::Here,
         trouble: trouble.into(),
         moved: Vec::new(),
         untagged: Vec::new(),
         way_back: WayBack::default(),
-        left_out: crate::model::LeftOut::default(),
+        left_out: crate::model::IgnoredFiles::default(),
     }
 }
 
@@ -43,9 +43,9 @@ fn operation_line() -> OperationLine {
 
 #[test]
 fn status_with_wide_titles() {
-    let bad = Standing {
+    let bad = VersionState {
         bad: true,
-        ..Standing::default()
+        ..VersionState::default()
     };
     let lines = [
         task("T03", "配对", 0, bad, "config says 1.3.0, registry 1.2.0"),
@@ -53,10 +53,10 @@ fn status_with_wide_titles() {
             "T02",
             "carry",
             2,
-            Standing {
+            VersionState {
                 proven: true,
                 pinned: true,
-                ..Standing::default()
+                ..VersionState::default()
             },
             "",
         ),
@@ -64,14 +64,14 @@ fn status_with_wide_titles() {
             "T01",
             "momentum",
             0,
-            Standing {
+            VersionState {
                 good: true,
-                ..Standing::default()
+                ..VersionState::default()
             },
             "",
         ),
     ];
-    insta::assert_snapshot!(tasks(Style::default(), &lines), @"
+    insta::assert_snapshot!(tasks(TextStyle::default(), &lines), @"
     TASK  TITLE     ACTIVE  STATE           DRIFT    NEWEST  RELEASES
     T03   配对      1.2.0   bad             -        1.10.0  7         config says 1.3.0, registry 1.2.0
     T02   carry     1.2.0   proven, pinned  2 files  1.10.0  7
@@ -88,17 +88,17 @@ fn operations_and_the_unfinished_one() {
         undone_by: Some(OpId::new(8, 1)),
         ..operation_line()
     };
-    insta::assert_snapshot!(operations(Style::default(), &zone, &[operation_line(), done]), @"
+    insta::assert_snapshot!(operations(TextStyle::default(), &zone, &[operation_line(), done]), @"
     DATE                     WHAT      VERSION             WHO     REASON    ID        STATE
     2026-02-24 05:10 +00:00  rollback  T01 1.3.0 -> 1.2.0  Li Wei  drawdown  9f3c21aa  unfinished at files
     2026-02-24 05:10 +00:00  rollback  T01 1.3.0 -> 1.2.0  Li Wei  drawdown  9f3c21aa  undone by 00000001
     ");
-    insta::assert_snapshot!(unfinished(Style::default(), &operation_line()), @"
+    insta::assert_snapshot!(unfinished(TextStyle::default(), &operation_line()), @"
     !  an operation did not finish: 9f3c21aa  rollback T01 1.3.0 -> 1.2.0 (prod-1)
       finish it:  snapback op resume
       go back:    snapback op abort
     ");
-    insta::assert_snapshot!(operation(Style::default(), &zone, &operation_line(), &["stop", "files"]), @"
+    insta::assert_snapshot!(operation(TextStyle::default(), &zone, &operation_line(), &["stop", "files"]), @"
     9f3c21aa  rollback T01 1.3.0 -> 1.2.0
       when     2026-02-24 05:10 +00:00
       who      Li Wei <li@example.com> on prod-1
@@ -119,12 +119,12 @@ fn releases_and_history() {
         at: "2026-02-20T05:10:00Z".parse().expect("it is a time"),
         author: "Li Wei".into(),
         message: "tighter\nstop".into(),
-        standing: Standing::default(),
+        standing: VersionState::default(),
         said_by: None,
         active: true,
         manifest: true,
     };
-    insta::assert_snapshot!(releases(Style::default(), &TimeZone::UTC, std::slice::from_ref(&line)), @r"
+    insta::assert_snapshot!(releases(TextStyle::default(), &TimeZone::UTC, std::slice::from_ref(&line)), @r"
       VERSION  DATE                     STATE    AUTHOR  REASON
     * 1.2.0    2026-02-20 05:10 +00:00  unknown  Li Wei  tighter\nstop
     ");
@@ -132,7 +132,7 @@ fn releases_and_history() {
         HistoryLine::Operation(operation_line()),
         HistoryLine::Release(line),
     ];
-    insta::assert_snapshot!(history(Style::default(), &TimeZone::UTC, &lines), @r"
+    insta::assert_snapshot!(history(TextStyle::default(), &TimeZone::UTC, &lines), @r"
     DATE                     WHAT      VERSION             WHO     REASON         ID
     2026-02-24 05:10 +00:00  rollback  T01 1.3.0 -> 1.2.0  Li Wei  drawdown       9f3c21aa
     2026-02-20 05:10 +00:00  release   T01-v1.2.0          Li Wei  tighter\nstop  4be1c070
@@ -151,7 +151,7 @@ fn what_is_left_out_is_named() {
         line("T01-v1.0.0", None),
         line("v9", Some("no task has this name")),
     ];
-    insta::assert_snapshot!(adoption(Style::default(), &lines, true, false), @"
+    insta::assert_snapshot!(adoption(TextStyle::default(), &lines, true, false), @"
       -  v9  no task has this name
     1 tag would be adopted, 1 left out.
     ");

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Past, Seen, decide, in_a_row, judge};
+use super::{Past, VersionSamples, decide, in_a_row, judge};
 use crate::{
     Status, Version,
-    guard::{Backtest, Decision, Fired, Judgement, RuleSpec, Sample},
+    guard::{Backtest, Decision, Fired, RuleJudgement, RuleSpec, Sample},
 };
 use base::clock::Moment;
 
@@ -97,7 +97,7 @@ impl Replay {
         let end = self.samples.partition_point(|sample| sample.at <= now);
         let judgement = judge(
             &self.rule,
-            Seen {
+            VersionSamples {
                 samples: &self.samples[begin..end],
                 since: self.since,
                 before: None,
@@ -125,7 +125,7 @@ impl Replay {
     }
 
     /// Acts on a failure.
-    fn act(&mut self, judgement: Judgement, now: Timestamp) {
+    fn act(&mut self, judgement: RuleJudgement, now: Timestamp) {
         let past = Past {
             frozen: self.found.frozen.as_ref().map(|(_, why)| why.as_str()),
             fired: &self.fired,

@@ -30,7 +30,7 @@ fn rule() -> RuleSpec {
         },
         fail: Condition::parse("> 0.1").expect("it is one"),
         pass: Condition::parse("<= 0.05"),
-        over: Over::Mean,
+        over: Aggregate::Mean,
         window: Duration::from_secs(100),
         min_samples: 3,
         consecutive: 2,
@@ -55,8 +55,8 @@ fn samples(values: &[(i64, f64)]) -> Vec<Sample> {
         .collect()
 }
 
-fn seen(samples: &[Sample]) -> Seen<'_> {
-    Seen {
+fn seen(samples: &[Sample]) -> VersionSamples<'_> {
+    VersionSamples {
         samples,
         since: at(0),
         before: None,
@@ -149,7 +149,7 @@ fn a_version_is_compared_with_the_one_before() {
     let against = |before| {
         judge(
             &rule,
-            Seen {
+            VersionSamples {
                 before,
                 ..seen(&bad)
             },
@@ -173,7 +173,7 @@ fn a_version_is_compared_with_the_one_before() {
     let against = |before| {
         judge(
             &low,
-            Seen {
+            VersionSamples {
                 before: Some(before),
                 ..seen(&few)
             },
@@ -191,21 +191,24 @@ fn a_version_is_compared_with_the_one_before() {
 fn values_of_many_samples() {
     let of = |over| aggregate(over, &[5.0, 1.0, 2.0, 4.0]).expect("there are samples");
     let all = [
-        Over::Mean,
-        Over::Sum,
-        Over::Max,
-        Over::Min,
-        Over::Last,
-        Over::Median,
-        Over::P95,
+        Aggregate::Mean,
+        Aggregate::Sum,
+        Aggregate::Max,
+        Aggregate::Min,
+        Aggregate::Last,
+        Aggregate::Median,
+        Aggregate::P95,
     ]
     .map(of);
     assert_eq!(all, [3.0, 12.0, 5.0, 1.0, 4.0, 3.0, 5.0]);
     assert_eq!(
-        aggregate(Over::P95, &(1..=100).map(f64::from).collect::<Vec<_>>()),
+        aggregate(
+            Aggregate::P95,
+            &(1..=100).map(f64::from).collect::<Vec<_>>()
+        ),
         Some(95.0)
     );
-    assert_eq!(aggregate(Over::Mean, &[]), None);
+    assert_eq!(aggregate(Aggregate::Mean, &[]), None);
 }
 
 fn fired(secs: i64, from: &str) -> Fired {

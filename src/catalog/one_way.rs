@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Two versions and the facts that decide about one-way versions between them.
-pub struct Between<'a> {
+pub struct VersionPair<'a> {
     /// The version that is left; `None` = the task has none, and nothing is one-way.
     pub from: Option<&'a Version>,
     /// The target version.
@@ -27,7 +27,7 @@ pub struct Between<'a> {
 ///
 /// # Errors
 /// Fails when the task's patterns are invalid.
-pub fn of(task: &TaskSpec, between: &Between<'_>) -> Result<Vec<String>, Failure> {
+pub fn of(task: &TaskSpec, between: &VersionPair<'_>) -> Result<Vec<String>, Failure> {
     let Some(from) = between.from.filter(|from| between.to < *from) else {
         return Ok(Vec::new());
     };

@@ -8,7 +8,7 @@ use crate::{
     base::{Digest, Failure, Fs, RelPath, Type},
     model::{
         FileRecord, OpId, PathChange,
-        kept::{Fate, Kept},
+        kept::{Fate, SavedEdit},
     },
     records::{JsonRecord, RecordFiles, Records},
 };
@@ -21,17 +21,17 @@ const SETTLED_SECS: i64 = 10;
 const NOTE: &str = "kept-";
 
 /// A change that is not as it is to be, with its number.
-pub(super) type Open<'c> = (usize, &'c PathChange);
+pub(super) type PendingChange<'c> = (usize, &'c PathChange);
 
 /// What an operation that is taken back does with its changes.
-pub(super) struct Parted<'c> {
+pub(super) struct SplitChanges<'c> {
     /// Those that go back.
-    pub own: Vec<Open<'c>>,
+    pub own: Vec<PendingChange<'c>>,
     /// What is somebody's, and stays.
     pub stay: BTreeSet<RelPath>,
 }
 
-impl JsonRecord for Kept {
+impl JsonRecord for SavedEdit {
     const LIMIT: u64 = 1 << 20;
     const IS_PRETTY: bool = false;
 
@@ -41,7 +41,7 @@ impl JsonRecord for Kept {
 }
 
 /// The notes of an operation, in the folder that its journal made.
-fn notes_of<'f>(state: &'f dyn Fs, op: &OpId) -> Records<'f, Kept> {
+fn notes_of<'f>(state: &'f dyn Fs, op: &OpId) -> Records<'f, SavedEdit> {
     Records::new(RecordFiles::within(state), format!("ops/{op}"))
 }
 
@@ -50,16 +50,20 @@ fn notes_of<'f>(state: &'f dyn Fs, op: &OpId) -> Records<'f, Kept> {
 ///
 /// # Errors
 /// When the operation's folder cannot be listed.
-pub fn notes(state: &dyn Fs, op: &OpId) -> std::io::Result<Vec<Kept>> {
+pub fn notes(state: &dyn Fs, op: &OpId) -> std::io::Result<Vec<SavedEdit>> {
     let all = notes_of(state, op).all()?.whole;
-    let mut notes: Vec<Kept> = all.into_iter().map(|(_, note)| note).collect();
+    let mut notes: Vec<SavedEdit> = all.into_iter().map(|(_, note)| note).collect();
     notes.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(notes)
 }
 
 impl Files<'_> {
     /// Puts what stands at `path` into the store unless it is a change's known old or new content.
-    pub(super) fn keep_stranger(&self, path: &RelPath, change: &PathChange) -> Result<(), Failure> {
+    pub(super) fn keep_foreign_edit(
+        &self,
+        path: &RelPath,
+        change: &PathChange,
+    ) -> Result<(), Failure> {
         if self.is_known(path, change)? {
             Ok(())
         } else {
@@ -80,7 +84,7 @@ impl Files<'_> {
             session.put(&mut self.tree.open(path).map_err(failed("read", path))?)?
         };
         let _lease = session.commit()?;
-        self.note(&Kept {
+        self.note(&SavedEdit {
             root: self.root.clone(),
             path: of.clone(),
             what: Fate::Aside,
@@ -103,7 +107,7 @@ impl Files<'_> {
                 .map_err(failed("look at", &change.path))?
                 .is_none()
             {
-                self.note(&Kept {
+                self.note(&SavedEdit {
                     root: self.root.clone(),
                     path: change.path.clone(),
                     what: Fate::Rewritten,
@@ -118,14 +122,14 @@ impl Files<'_> {
 
     /// Going back: somebody's own file, link, folder or deletion stays where it is. Returns the
     /// changes that are to be taken back.
-    pub(super) fn leave_strangers<'c>(
+    pub(super) fn leave_foreign_edits<'c>(
         &self,
-        open: Vec<Open<'c>>,
-    ) -> Result<Vec<Open<'c>>, Failure> {
+        open: Vec<PendingChange<'c>>,
+    ) -> Result<Vec<PendingChange<'c>>, Failure> {
         self.forget_left()?;
-        let Parted { own, stay } = self.part(open)?;
+        let SplitChanges { own, stay } = self.part(open)?;
         for path in stay {
-            self.note(&Kept {
+            self.note(&SavedEdit {
                 root: self.root.clone(),
                 path,
                 what: Fate::Stays,
@@ -138,13 +142,16 @@ impl Files<'_> {
     }
 
     /// What goes back, and what stays because it is somebody's.
-    pub(super) fn part<'c>(&self, open: Vec<Open<'c>>) -> Result<Parted<'c>, Failure> {
-        let mut parted = Parted {
+    pub(super) fn part<'c>(
+        &self,
+        open: Vec<PendingChange<'c>>,
+    ) -> Result<SplitChanges<'c>, Failure> {
+        let mut parted = SplitChanges {
             own: Vec::new(),
             stay: BTreeSet::new(),
         };
         for (at, change) in open {
-            if self.is_strangers(change)? {
+            if self.is_foreign(change)? {
                 parted.stay.insert(change.path.clone());
             } else {
                 parted.own.push((at, change));
@@ -154,7 +161,7 @@ impl Files<'_> {
     }
 
     /// True when a path that is not as before is not as this operation left it either.
-    fn is_strangers(&self, change: &PathChange) -> Result<bool, Failure> {
+    fn is_foreign(&self, change: &PathChange) -> Result<bool, Failure> {
         let path = &change.path;
         let kind = self
             .tree
@@ -200,7 +207,7 @@ impl Files<'_> {
     }
 
     /// Writes a note, durable when this returns. The same twice is one.
-    fn note(&self, note: &Kept) -> Result<(), Failure> {
+    fn note(&self, note: &SavedEdit) -> Result<(), Failure> {
         let key = format!("{NOTE}{}", Digest::of(&note.encode()).hex());
         let file = RelPath::own(format!("ops/{}/{key}.json", self.op));
         Ok(notes_of(self.state, &self.op)
