@@ -139,7 +139,7 @@ impl<T: Clone> Inherit for Vec<T> {}
 impl Inherit for String {}
 impl Inherit for OneOrMany {}
 impl Inherit for Size {}
-impl Inherit for CommandBlock {}
+impl Inherit for TaskCommandBlock {}
 
 impl<T: Inherit> Inherit for Option<T> {
     fn inherit(self, defaults: &Self) -> Self {
@@ -199,15 +199,15 @@ inherited_block! {
         /// What the task needs around it.
         env: Option<EnvironmentBlock>,
         /// Smoke tests, with a time limit of 5m unless they set one.
-        verify: Option<Vec<CommandBlock>>,
+        verify: Option<Vec<TaskCommandBlock>>,
         /// Readiness probes, with a time limit of 30s unless they set one.
         ready: Option<Vec<ProbeBlock>>,
         /// Runs before a change, with a time limit of 1m unless it sets one.
-        stop: Option<CommandBlock>,
+        stop: Option<TaskCommandBlock>,
         /// Runs after a change, with a time limit of 1m unless it sets one.
-        start: Option<CommandBlock>,
+        start: Option<TaskCommandBlock>,
         /// Runs after a change; another name for `start`.
-        restart: Option<CommandBlock>,
+        restart: Option<TaskCommandBlock>,
         /// Versions that no rollback goes below without `--past-floor`.
         one_way: Option<Vec<OneWay>>,
         /// Patterns of migrations. Without it, they are found in the usual folders and by the usual
@@ -265,7 +265,7 @@ inherited_block! {
 settings_block! {
     /// A command, run by `sh -c` in the task's folder.
     #[derive(Debug, Clone)]
-    pub(super) struct CommandBlock as "command" {
+    pub(super) struct TaskCommandBlock as "command" {
         /// The command line.
         #[schemars(length(min = 1))]
         run: String,

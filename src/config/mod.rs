@@ -131,7 +131,7 @@ impl LoadedConfig {
 
 /// What is read.
 #[derive(Clone, Copy)]
-pub struct Source<'a> {
+pub struct ConfigSource<'a> {
     /// The work tree.
     pub tree: &'a dyn Fs,
     /// The file of `--config`.
@@ -150,7 +150,7 @@ pub struct Source<'a> {
 /// # Errors
 /// When every task takes from what is wrong. What is wrong elsewhere is among the flaws.
 pub fn load(
-    from: Source<'_>,
+    from: ConfigSource<'_>,
     registry_bytes: impl Fn(&RelPath) -> Option<Vec<u8>>,
     lost: impl Fn(&RelPath) -> Vec<TaskId>,
     is_released: impl Fn(&TaskId) -> bool,
@@ -200,7 +200,7 @@ pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Arc<dyn Fau
             source,
         })?;
         let file = (NAMES[0].to_string(), text.as_bytes().to_vec());
-        let from = Source {
+        let from = ConfigSource {
             tree: &root,
             explicit: None,
             kinds: Kinds::ALL,
@@ -216,7 +216,7 @@ pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Arc<dyn Fau
 /// The meaning of a file, or of none; each mistake has its line.
 fn resolved(
     file: Option<&(String, Vec<u8>)>,
-    Source { tree, kinds, .. }: Source<'_>,
+    ConfigSource { tree, kinds, .. }: ConfigSource<'_>,
     released: (resolve::RegistryTasks<'_>, &dyn Fn(&TaskId) -> bool),
 ) -> Result<LoadedConfig, Error> {
     let read = |(name, bytes): &(String, Vec<u8>)| {

@@ -3,7 +3,7 @@
 
 use std::{cell::OnceCell, path::Path, sync::Arc};
 
-use super::{Error, Kinds, LoadedConfig, Source, file_name, load};
+use super::{ConfigSource, Error, Kinds, LoadedConfig, file_name, load};
 use crate::{
     base::{Failure, RelPath},
     catalog,
@@ -45,7 +45,7 @@ fn of_repository(
 ) -> Result<(ReadSettings, Vec<String>), Failure> {
     let tree = git.files()?;
     let loaded = load(
-        Source {
+        ConfigSource {
             tree: &*tree,
             explicit,
             kinds,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     Error, discover,
-    file::{CommandBlock, OneOrMany, OneWay, ProbeBlock, TaskBlock, VERSION_KEY},
+    file::{OneOrMany, OneWay, ProbeBlock, TaskBlock, TaskCommandBlock, VERSION_KEY},
     guard_rules,
     place::{all_below, in_folder, path, patterns, places, rule},
 };
@@ -54,7 +54,7 @@ pub(super) fn task(
     let env = block.env.unwrap_or_default();
     let shared = block.shared.unwrap_or_default();
     let start = start_or_restart(&at("restart"), block.start, block.restart)?;
-    let command = |key: &str, command: Option<CommandBlock>| {
+    let command = |key: &str, command: Option<TaskCommandBlock>| {
         command
             .map(|command| to_command(&at(key), command, SWITCH))
             .transpose()
@@ -100,9 +100,9 @@ fn each<T, U>(
 /// The command that starts a task again, under one of its two names.
 fn start_or_restart(
     at: &str,
-    start: Option<CommandBlock>,
-    restart: Option<CommandBlock>,
-) -> Result<Option<CommandBlock>, Error> {
+    start: Option<TaskCommandBlock>,
+    restart: Option<TaskCommandBlock>,
+) -> Result<Option<TaskCommandBlock>, Error> {
     if start.is_some() && restart.is_some() {
         return Err(rule(at, "`start` is there too; keep one of them"));
     }
@@ -150,7 +150,7 @@ fn variables(at: &str, names: Vec<String>) -> Result<Vec<String>, Error> {
 }
 
 /// A command with its time limit.
-fn to_command(at: &str, command: CommandBlock, usual: Duration) -> Result<CommandSpec, Error> {
+fn to_command(at: &str, command: TaskCommandBlock, usual: Duration) -> Result<CommandSpec, Error> {
     if command.run.trim().is_empty() || command.run.contains('\0') {
         return Err(rule(at, "the command is empty or holds a NUL byte"));
     }
@@ -167,7 +167,7 @@ fn to_probe(at: &str, ready: ProbeBlock) -> Result<Probe, Error> {
     match (ready.run, ready.port, ready.http, ready.disk_free) {
         (Some(run), None, None, None) => Ok(Probe::Command(to_command(
             at,
-            CommandBlock { run, timeout },
+            TaskCommandBlock { run, timeout },
             READY,
         )?)),
         (None, Some(port), None, None) => Ok(Probe::Port(port.0, port.1, limit)),

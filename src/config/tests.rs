@@ -42,7 +42,7 @@ fn loaded(files: &[(&str, &str)]) -> Result<(Settings, Vec<String>), Arc<dyn Fau
 fn loaded_in(dir: &Path, explicit: Option<&Path>) -> Result<LoadedConfig, Error> {
     let tree = crate::base::Root::open(dir).expect("it opens");
     load(
-        Source {
+        ConfigSource {
             tree: &tree,
             explicit,
             kinds: Kinds::ALL,

@@ -22,7 +22,7 @@ use crate::{
 
 /// The line of one task in one branch.
 #[derive(Debug, Default)]
-pub struct ReleaseLine<'a> {
+pub struct BranchReleases<'a> {
     /// The newest release of the line that has a tag here.
     pub newest: Option<&'a Release>,
     /// The newest release of the line, with a tag or not.
@@ -42,7 +42,7 @@ pub struct ReleaseLine<'a> {
 }
 
 /// Finds the line that a release continues.
-pub(super) fn find<'a>(new: &NewRelease<'a>) -> Result<ReleaseLine<'a>, Failure> {
+pub(super) fn find<'a>(new: &NewRelease<'a>) -> Result<BranchReleases<'a>, Failure> {
     let (site, task, releases) = (new.site, new.task, new.releases);
     let active = new.active.as_ref();
     let (counted, passed_over) = counted(site, task, releases, new.standings, active);
@@ -79,7 +79,7 @@ pub(super) fn find<'a>(new: &NewRelease<'a>) -> Result<ReleaseLine<'a>, Failure>
         .filter(is_newer)
         .cloned()
         .collect();
-    Ok(ReleaseLine {
+    Ok(BranchReleases {
         newest: tip,
         released: latest,
         base,
@@ -177,7 +177,7 @@ fn counted<'a>(
     (all, passed_over)
 }
 
-impl ReleaseLine<'_> {
+impl BranchReleases<'_> {
     /// Chooses the version of the next release.
     ///
     /// # Errors

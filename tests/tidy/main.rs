@@ -14,6 +14,7 @@ mod forgotten;
 mod libraries;
 mod lines;
 mod machines;
+mod names;
 mod pipeline;
 mod rooms;
 mod sources;

@@ -47,6 +47,6 @@ pub use glob::Globs;
 pub use path::RelPath;
 pub use random::random;
 pub use root::Root;
-pub use secret_source::{Secret, Source as SecretSource};
+pub use secret_source::{Secret, SecretSource};
 pub use sorted::Sorted;
 pub use waiting::{at_once, at_once_in};

@@ -19,14 +19,14 @@ const LIMIT: u64 = 64 << 10;
 
 /// The location of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum SecretSource {
     /// An environment variable.
     Env(String),
     /// A file: an absolute path, or one in the home folder with `~/`.
     File(String),
 }
 
-impl std::fmt::Display for Source {
+impl std::fmt::Display for SecretSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Env(name) => write!(f, "the variable {name}"),
@@ -39,7 +39,7 @@ impl std::fmt::Display for Source {
 #[derive(Debug, thiserror::Error)]
 #[error("{from} cannot be used: {why}")]
 pub struct Error {
-    from: Source,
+    from: SecretSource,
     why: String,
 }
 
@@ -72,7 +72,7 @@ impl From<&str> for Secret {
     }
 }
 
-impl Source {
+impl SecretSource {
     /// Reads the secret, without surrounding white space.
     ///
     /// # Errors
@@ -163,7 +163,7 @@ mod tests {
                 .and_then(|mut file| file.write_all(b"s3cret-value\n"))
                 .expect("it writes");
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it sets");
-            Source::File(path.to_str().expect("it is text").into()).read(&tree)
+            SecretSource::File(path.to_str().expect("it is text").into()).read(&tree)
         };
         let good = file(&dir.path().join("a"), 0o600).expect("it is private");
         assert_eq!(
@@ -185,11 +185,11 @@ mod tests {
         );
         std::os::unix::fs::symlink(dir.path().join("a"), dir.path().join("link"))
             .expect("it links");
-        let link = Source::File(dir.path().join("link").to_str().expect("it is text").into());
+        let link = SecretSource::File(dir.path().join("link").to_str().expect("it is text").into());
         assert!(link.read(&tree).is_err(), "no link is followed");
-        assert!(Source::File("secret".into()).read(&tree).is_err());
+        assert!(SecretSource::File("secret".into()).read(&tree).is_err());
         assert!(
-            Source::Env("SNAPBACK_NO_SUCH_VARIABLE".into())
+            SecretSource::Env("SNAPBACK_NO_SUCH_VARIABLE".into())
                 .read(&tree)
                 .expect_err("not set")
                 .to_string()

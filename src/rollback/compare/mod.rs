@@ -24,7 +24,7 @@ use crate::{
     site::RepoSite,
     verify::refuse_other_commit,
 };
-use written::Checkout;
+use written::CheckoutRules;
 
 /// The input of a comparison.
 pub struct Comparison<'a> {
@@ -93,7 +93,7 @@ impl Comparison<'_> {
         let tracked = Sorted::new(scan.tracked.iter().map(|tracked| (&tracked.path, tracked)));
         let rules = self.rules(&wanted, &tracked);
         let converter = self.site.git.converter(Attributes::After(&rules))?;
-        let reader = Checkout {
+        let reader = CheckoutRules {
             converter: &converter,
             same_rules: rules.is_empty(),
         };

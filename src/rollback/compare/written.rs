@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How files of the target are converted for the work tree.
-pub(super) struct Checkout<'a> {
+pub(super) struct CheckoutRules<'a> {
     pub(super) converter: &'a Converter,
     /// False when other rules will be in force: the same blob may then yield other bytes.
     pub(super) same_rules: bool,
@@ -30,7 +30,7 @@ impl Comparison<'_> {
         &self,
         wanted: &RestoredFiles<'_>,
         tracked: &Sorted<'_, &Tracked>,
-        reader: &Checkout<'_>,
+        reader: &CheckoutRules<'_>,
         compared: &mut TreeDifference,
     ) -> Result<(), Failure> {
         let files = wanted
@@ -66,7 +66,7 @@ impl Comparison<'_> {
         &self,
         file: &ManifestFile,
         tracked: Option<&Tracked>,
-        reader: &Checkout<'_>,
+        reader: &CheckoutRules<'_>,
     ) -> Result<Option<PathChange>, Failure> {
         let clean = tracked
             .filter(|tracked| tracked.state == WorkState::Clean)
