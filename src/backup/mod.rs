@@ -254,7 +254,7 @@ pub fn put(site: &RepoSite, put: &PutOptions) -> Result<PutReport, Failure> {
     put_audited(site, put, || put::put_folders(site, put))
 }
 
-/// Puts what sources choose, each listed below a path of its own, as [`put`] does; its folders
+/// Puts what sources choose, each listed below a path of its own, as [`put()`] does; its folders
 /// play no part.
 ///
 /// # Errors

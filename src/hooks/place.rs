@@ -259,7 +259,7 @@ impl HookFolder<'_> {
         })
     }
 
-    /// Removes leftovers of a killed [`Place::write`].
+    /// Removes leftovers of a killed [`HookFolder::write`].
     pub fn sweep(&self) -> Result<(), Error> {
         let failed = |source| Error::Folder {
             name: ".".into(),
@@ -271,7 +271,7 @@ impl HookFolder<'_> {
         Ok(())
     }
 
-    /// Returns leftovers of a killed [`Place::write`].
+    /// Returns leftovers of a killed [`HookFolder::write`].
     pub fn unfinished(&self) -> Result<Vec<RelPath>, Error> {
         let names = self
             .fs

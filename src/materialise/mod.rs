@@ -1,6 +1,6 @@
 //! Row 6, materialise: described files put into a folder. Nothing else writes them.
 //!
-//! [`write`] writes one file: its bytes, checked on the way, then owner, mode and time, synced.
+//! [`mod@write`] writes one file: its bytes, checked on the way, then owner, mode and time, synced.
 //! Three ways lead into a folder. [`fresh`] makes a whole folder beside its place and renames it,
 //! all or nothing; [`aside`] writes each file beside its place and renames it there; [`journaled`]
 //! stages the files of an operation, which a step swaps with what is there. [`leftovers`] names

@@ -4,7 +4,7 @@
 //! Engines describe a [`Change`]; only the [`Operator`] executes one. No other room begins a
 //! journal, saves a report or writes an audit line. So everything reported about an operation after
 //! a failure has one source, its journal: see [`left`]. Changes without a journal, such as a
-//! verdict, go through [`Operator::witnessed`].
+//! verdict, go through [`Operator::audited`].
 //!
 //! [`execute`] leads from a change to its report. Then read [`run`], which runs the steps, and
 //! [`recover`], which completes an interrupted operation.

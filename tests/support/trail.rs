@@ -70,7 +70,7 @@ pub fn judge(state: &Arc<dyn Fs>, newest: &OpId, done: bool) -> Result<(), Strin
                 over.push(EndedOperation {
                     id,
                     owed: listed.owed.is_some(),
-                })
+                });
             }
             _ => {}
         }

@@ -20,12 +20,12 @@ const CHUNKS: usize = 16;
 
 /// The reading end and the output kept so far.
 pub(super) struct OutputStream {
-    source: Pipe,
+    source: OutputSource,
     kept: BoundedOutput,
 }
 
 /// The source of the output.
-enum Pipe {
+enum OutputSource {
     /// A pipe that may still be written to.
     Pipe(File),
     /// A file that is read at the end.
@@ -42,12 +42,12 @@ impl OutputStream {
             let end = file.try_clone()?;
             // Both streams may be merged into one file, so every write must append.
             fcntl_setfl(&end, fcntl_getfl(&end)? | OFlags::APPEND)?;
-            (Pipe::File(file), end)
+            (OutputSource::File(file), end)
         } else {
             let (reader, writer) = io::pipe()?;
             fcntl_setfl(&reader, fcntl_getfl(&reader)? | OFlags::NONBLOCK)?;
             (
-                Pipe::Pipe(File::from(OwnedFd::from(reader))),
+                OutputSource::Pipe(File::from(OwnedFd::from(reader))),
                 File::from(OwnedFd::from(writer)),
             )
         };
@@ -63,8 +63,8 @@ impl OutputStream {
     /// Returns the pipe to wait on, while it is open.
     pub(super) fn pipe(&self) -> Option<BorrowedFd<'_>> {
         match &self.source {
-            Pipe::Pipe(pipe) => Some(pipe.as_fd()),
-            Pipe::File(_) | Pipe::Closed => None,
+            OutputSource::Pipe(pipe) => Some(pipe.as_fd()),
+            OutputSource::File(_) | OutputSource::Closed => None,
         }
     }
 
@@ -75,14 +75,14 @@ impl OutputStream {
 
     /// Reads the available output, without waiting.
     pub(super) fn take(&mut self) -> io::Result<()> {
-        let Pipe::Pipe(pipe) = &mut self.source else {
+        let OutputSource::Pipe(pipe) = &mut self.source else {
             return Ok(());
         };
         let mut chunk = vec![0; CHUNK];
         for _ in 0..CHUNKS {
             match pipe.read(&mut chunk) {
                 Ok(0) => {
-                    self.source = Pipe::Closed;
+                    self.source = OutputSource::Closed;
                     return Ok(());
                 }
                 Ok(count) => self.kept.push(&chunk[..count]),
@@ -96,7 +96,7 @@ impl OutputStream {
 
     /// Returns the kept output, and whether some was left out.
     pub(super) fn finish(mut self) -> io::Result<(Vec<u8>, bool)> {
-        if let Pipe::File(file) = &mut self.source {
+        if let OutputSource::File(file) = &mut self.source {
             file.rewind()?;
             // A service may go on writing: only what is there now is read.
             let size = file.metadata()?.len();
