@@ -1,4 +1,5 @@
-//! The format of a line: canonical JSON on one line, fields in the order of [`AuditEntry`], no blanks.
+//! The format of a line: canonical JSON on one line, fields in the order of [`AuditEntry`], no
+//! blanks.
 //!
 //! `hash` is the SHA-256 of the line without that last field; `prev` is the SHA-256 of the whole
 //! previous line, including its `hash`. A line is valid only if it equals, byte for byte, the

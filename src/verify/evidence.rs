@@ -1,8 +1,8 @@
 //! Makes the evidence of checks escaped, short, and free of the values of the task's variables.
 //!
 //! Evidence is stored, committed and shared, so every external text goes through
-//! [`TaskVariables::secret_free`] first. Values of other variables with secret-like names, and logins
-//! in URLs, are hidden too. A value in another form (encoded, split) is not recognised. Values of
+//! [`TaskVariables::secret_free`] first. Values of other variables with secret-like names, and
+//! logins in URLs, are hidden too. A value in another form (encoded, split) is not recognised. Values of
 //! fewer than four bytes are no secrets, and hiding them would hide the evidence.
 
 use std::{

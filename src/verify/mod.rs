@@ -1,7 +1,7 @@
 //! Row 6, verification of a version: what a check is, the list of checks, and what runs them.
 //!
-//! A [`Check`] proves one property of a [`CheckSubject`]: of a stored release, of the work tree, of the
-//! scratch folder of a drill, of an opened capsule. [`CHECKS`] lists each once, by level; a new
+//! A [`Check`] proves one property of a [`CheckSubject`]: of a stored release, of the work tree, of
+//! the scratch folder of a drill, of an opened capsule. [`CHECKS`] lists each once, by level; a new
 //! check needs a file and an entry there, and every verifying command runs it. [`Verifier`] proves
 //! one version of a task, [`arrival`] the result of an operation; drills and capsules run the list
 //! on their own subjects. A check that could not run is inconclusive, never passed. Nothing here

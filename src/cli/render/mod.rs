@@ -1,8 +1,8 @@
 //! Plans, reports and tables as text for people: pure functions from `model` values to strings.
 //!
 //! Nothing here prints, asks or decides; foreign text is escaped before it enters a line. Every
-//! colour is accompanied by a sign, so that nothing is lost without colour. Start with [`TextStyle`],
-//! then [`plan`] and [`report`], which are typical of the other pages.
+//! colour is accompanied by a sign, so that nothing is lost without colour. Start with
+//! [`TextStyle`], then [`plan`] and [`report`], which are typical of the other pages.
 
 pub mod alert;
 pub mod audit;
