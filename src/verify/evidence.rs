@@ -2,8 +2,8 @@
 //!
 //! Evidence is stored, committed and shared, so every external text goes through
 //! [`TaskVariables::secret_free`] first. Values of other variables with secret-like names, and
-//! logins in URLs, are hidden too. A value in another form (encoded, split) is not recognised. Values of
-//! fewer than four bytes are no secrets, and hiding them would hide the evidence.
+//! logins in URLs, are hidden too. A value in another form (encoded, split) is not recognised.
+//! Values of fewer than four bytes are no secrets, and hiding them would hide the evidence.
 
 use std::{
     collections::BTreeMap,
