@@ -5,14 +5,16 @@ use libfuzzer_sys::fuzz_target;
 use snapback::{
     base::Digest,
     store::{
-        format::{BlobId, BlobKind, Codec, blob},
+        format::{BlobCodec, BlobId, BlobKind, blob},
         fuzz,
     },
 };
 
 /// Decodes as what the header says that it is.
 fn decode(bytes: &[u8]) {
-    let Ok(header) = blob::read_header(bytes) else { return };
+    let Ok(header) = blob::read_header(bytes) else {
+        return;
+    };
     assert!(header.stored <= header.plain && header.plain as usize <= blob::MAX_PLAIN);
     if let Ok((_, stored)) = blob::split(bytes) {
         assert_eq!(stored.len(), header.stored as usize);
@@ -38,7 +40,13 @@ fuzz_target!(|bytes: &[u8]| {
         decode(&whole);
     }
     // What is written comes back.
-    let name = BlobId { id: Digest::of(bytes), kind: BlobKind::Data };
-    let (header, _) = blob::header(name, Codec::Raw, bytes.len(), bytes);
-    assert_eq!(fuzz::blob(&[&header[..], bytes].concat(), name).as_deref(), Ok(bytes));
+    let name = BlobId {
+        id: Digest::of(bytes),
+        kind: BlobKind::Data,
+    };
+    let (header, _) = blob::header(name, BlobCodec::Raw, bytes.len(), bytes);
+    assert_eq!(
+        fuzz::blob(&[&header[..], bytes].concat(), name).as_deref(),
+        Ok(bytes)
+    );
 });

@@ -8,40 +8,64 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 use snapback::{
     base::{Digest, RelPath},
-    capsule::{open, script, tar::Writer},
+    capsule::{open, script, tar::TarWriter},
     model::{FileRecord, capsule::CapsuleFile},
 };
 
 /// A capsule with this list, its files filled so that sizes and digests are right. What else the
 /// list says may break every rule.
 fn around(mut list: Value) -> Option<Vec<u8>> {
-    let (task, version) = (list["task"].as_str()?.to_string(), list["version"].as_str()?.to_string());
-    let manifest = format!("metadata: {{task_id: {task}, version: {version}, git_tag: x}}\nfiles: []\n");
+    let (task, version) = (
+        list["task"].as_str()?.to_string(),
+        list["version"].as_str()?.to_string(),
+    );
+    let manifest =
+        format!("metadata: {{task_id: {task}, version: {version}, git_tag: x}}\nfiles: []\n");
     let mut files = Vec::new();
     for (nth, file) in list["files"].as_array_mut()?.iter_mut().enumerate() {
         let path = RelPath::from_text(file["path"].as_str()?).ok()?;
         let times = usize::try_from(file["size"].as_u64().unwrap_or(0) % 3).unwrap_or(0);
-        let content = file["target"].as_str().map_or_else(|| path.as_bytes().repeat(times), |text| text.as_bytes().to_vec());
+        let content = file["target"].as_str().map_or_else(
+            || path.as_bytes().repeat(times),
+            |text| text.as_bytes().to_vec(),
+        );
         (file["size"], file["sha256"]) = (json!(content.len()), json!(Digest::of(&content)));
         if file["mode"] != "120000" {
             let record = FileRecord::with_bytes(path, 0o644, content.clone());
-            let member = CapsuleFile { record, released: None }.member(nth);
+            let member = CapsuleFile {
+                record,
+                released: None,
+            }
+            .member(nth);
             files.push((member, file["mode"] == "100755", content));
         }
     }
     (list["wheels"], list["manifest"]) = (json!([]), json!(Digest::of(manifest.as_bytes())));
     let prefix = format!("{task}-v{version}");
     let list = serde_json::to_vec(&list).expect("plain data renders");
-    let plain = files.iter().filter_map(|(member, _, content)| Some((member.strip_prefix(b"tree/")?, content)));
-    let sums: Vec<u8> = plain.flat_map(|(name, content)| script::sums_line(name, &Digest::of(content))).collect();
-    let mut members: Vec<(Vec<u8>, bool, &[u8])> =
-        vec![(b"capsule.json".to_vec(), false, &list), (b"manifest.yaml".to_vec(), false, manifest.as_bytes()), (b"TREE.sha256".to_vec(), false, &sums)];
-    members.extend(files.iter().map(|(member, executable, content)| (member.clone(), *executable, &content[..])));
+    let plain = files
+        .iter()
+        .filter_map(|(member, _, content)| Some((member.strip_prefix(b"tree/")?, content)));
+    let sums: Vec<u8> = plain
+        .flat_map(|(name, content)| script::sums_line(name, &Digest::of(content)))
+        .collect();
+    let mut members: Vec<(Vec<u8>, bool, &[u8])> = vec![
+        (b"capsule.json".to_vec(), false, &list),
+        (b"manifest.yaml".to_vec(), false, manifest.as_bytes()),
+        (b"TREE.sha256".to_vec(), false, &sums),
+    ];
+    members.extend(
+        files
+            .iter()
+            .map(|(member, executable, content)| (member.clone(), *executable, &content[..])),
+    );
     let mut all = Vec::new();
-    let mut writer = Writer::new(Vec::new(), 0);
+    let mut writer = TarWriter::new(Vec::new(), 0);
     let mut put = |name: &[u8], executable: bool, bytes: &[u8]| {
         let whole = [prefix.as_bytes(), b"/", name].concat();
-        writer.file(&whole, executable, bytes.len() as u64, &mut |into| into.write_all(bytes))
+        writer.file(&whole, executable, bytes.len() as u64, &mut |into| {
+            into.write_all(bytes)
+        })
     };
     for (name, executable, bytes) in members {
         put(&name, executable, bytes).ok()?;
@@ -62,7 +86,10 @@ fuzz_target!(|bytes: &[u8]| {
     let names = |dir: &Path| fs::read_dir(dir).expect("it lists").count();
     assert_eq!(names(place.path()), 2, "nothing outside");
     if let Ok(report) = restored {
-        assert_eq!(verified.expect("what is restored verifies").manifest, report.manifest);
+        assert_eq!(
+            verified.expect("what is restored verifies").manifest,
+            report.manifest
+        );
         assert_eq!(names(&below), 1);
     } else {
         assert_eq!(names(&below), 0, "nothing is left of what was refused");

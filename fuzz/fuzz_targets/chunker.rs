@@ -22,7 +22,9 @@ fn file(mut recipe: &[u8]) -> Vec<u8> {
             }
             1 => bytes.resize(bytes.len() + len, rest.first().copied().unwrap_or(0)),
             _ => {
-                let mut state = rest.iter().take(8).fold(u64::from(*kind), |state, byte| state << 8 ^ u64::from(*byte)) | 1;
+                let mut state = rest.iter().take(8).fold(u64::from(*kind), |state, byte| {
+                    state << 8 ^ u64::from(*byte)
+                }) | 1;
                 bytes.extend((0..len).map(|_| {
                     state ^= state << 13;
                     state ^= state >> 7;
@@ -41,7 +43,10 @@ fn in_pieces(cutter: &Cutter, bytes: &[u8], pieces: &[u8]) -> Vec<usize> {
     let (mut ends, mut open, mut read) = (Vec::new(), 0, 0);
     // An open chunk is looked at again with every piece: of a long file a few dozen, then.
     let least = bytes.len() / 64;
-    let lengths = pieces.iter().map(|piece| least + 1 + (usize::from(*piece) << 9)).cycle();
+    let lengths = pieces
+        .iter()
+        .map(|piece| least + 1 + (usize::from(*piece) << 9))
+        .cycle();
     for len in lengths {
         read = bytes.len().min(read + len);
         let last = read == bytes.len();
@@ -56,7 +61,9 @@ fn in_pieces(cutter: &Cutter, bytes: &[u8], pieces: &[u8]) -> Vec<usize> {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let Some((pieces, recipe)) = input.split_at_checked(4) else { return };
+    let Some((pieces, recipe)) = input.split_at_checked(4) else {
+        return;
+    };
     let bytes = file(recipe);
     for whole in [None, Some(bytes.len() as u64)] {
         let cutter = Cutter::choose(&bytes, whole);
@@ -64,8 +71,15 @@ fuzz_target!(|input: &[u8]| {
             assert_eq!(known, cutter);
         }
         let ends = cutter.cut(&bytes, true);
-        assert_eq!(ends.last().copied().unwrap_or(0), bytes.len(), "everything is in a chunk");
-        let lengths = || ends.iter().scan(0, |at, end| Some(end - std::mem::replace(at, *end)));
+        assert_eq!(
+            ends.last().copied().unwrap_or(0),
+            bytes.len(),
+            "everything is in a chunk"
+        );
+        let lengths = || {
+            ends.iter()
+                .scan(0, |at, end| Some(end - std::mem::replace(at, *end)))
+        };
         assert!(lengths().all(|len| (1..=cutter.max()).contains(&len)));
         assert_eq!(in_pieces(&cutter, &bytes, pieces), ends);
     }

@@ -6,12 +6,18 @@ use snapback::{base::RelPath, git::fuzz};
 
 fuzz_target!(|bytes: &[u8]| {
     let dir = RelPath::own("tasks/T01");
-    let Ok(entries) = fuzz::tree(bytes, &dir) else { return };
+    let Ok(entries) = fuzz::tree(bytes, &dir) else {
+        return;
+    };
     for (path, id) in entries {
         assert_eq!(id.as_str().len(), 40);
         let Ok(path) = path else { continue };
         assert_eq!(path.parent(), dir, "a name has no folders of its own");
-        assert_eq!(RelPath::parse(path.as_bytes()).as_ref(), Ok(&path), "it is a path that any reader takes");
+        assert_eq!(
+            RelPath::parse(path.as_bytes()).as_ref(),
+            Ok(&path),
+            "it is a path that any reader takes"
+        );
         assert_eq!(RelPath::from_text(&path.to_text()).as_ref(), Ok(&path));
     }
 });

@@ -4,12 +4,14 @@
 use libfuzzer_sys::fuzz_target;
 use snapback::{
     base::Digest,
-    journal::{Record, chain, status_of},
+    journal::{JournalRecord, chain, status_of},
 };
 
 /// Reads a journal; what is accepted is written the same way, or at least means the same.
 fn read(bytes: &[u8]) {
-    let Ok(chain) = chain::parse::<Record>(bytes) else { return };
+    let Ok(chain) = chain::parse::<JournalRecord>(bytes) else {
+        return;
+    };
     assert!(chain.whole <= bytes.len());
     let (mut last, mut lines) = (String::new(), String::new());
     for record in &chain.records {
@@ -17,7 +19,12 @@ fn read(bytes: &[u8]) {
         lines += &line;
         last = digits;
     }
-    assert_eq!(chain::parse::<Record>(lines.as_bytes()).expect("it was just written").records, chain.records);
+    assert_eq!(
+        chain::parse::<JournalRecord>(lines.as_bytes())
+            .expect("it was just written")
+            .records,
+        chain.records
+    );
     let _ = status_of(&chain.records);
 }
 
@@ -26,7 +33,10 @@ fuzz_target!(|bytes: &[u8]| {
     // The same records with checksums that fit.
     let (mut last, mut lines) = (String::new(), String::new());
     for line in String::from_utf8_lossy(bytes).lines() {
-        let json = line.split_once(' ').filter(|(digits, _)| digits.len() == 64).map_or(line, |(_, json)| json);
+        let json = line
+            .split_once(' ')
+            .filter(|(digits, _)| digits.len() == 64)
+            .map_or(line, |(_, json)| json);
         last = Digest::of(format!("{last} {json}").as_bytes()).hex();
         lines += &format!("{last} {json}\n");
     }

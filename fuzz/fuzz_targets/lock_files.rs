@@ -18,11 +18,18 @@ const NAMES: [&str; 10] = [
 ];
 
 fuzz_target!(|input: &[u8]| {
-    let Some(([choice], bytes)) = input.split_first_chunk() else { return };
-    let Some(text) = encoding::text(bytes) else { return };
+    let Some(([choice], bytes)) = input.split_first_chunk() else {
+        return;
+    };
+    let Some(text) = encoding::text(bytes) else {
+        return;
+    };
     let name = NAMES[usize::from(*choice) % NAMES.len()];
     for package in lock_file(name, &text).unwrap_or_default() {
         assert!(!package.contains(['\n', '\r', '\0']), "{name}: {package:?}");
-        assert!(package.len() <= text.len() * 2 + 64, "{name}: a package is not larger than its file");
+        assert!(
+            package.len() <= text.len() * 2 + 64,
+            "{name}: a package is not larger than its file"
+        );
     }
 });

@@ -4,18 +4,25 @@
 use libfuzzer_sys::fuzz_target;
 use snapback::{
     base::Digest,
-    store::format::{Broken, blob, pack},
+    store::format::{MalformedBytes, blob, pack},
 };
 
 /// Reads a pack as the index does: its end first.
-fn open(bytes: &[u8]) -> Result<(), Broken> {
+fn open(bytes: &[u8]) -> Result<(), MalformedBytes> {
     let size = bytes.len() as u64;
     let _ = pack::read_header(bytes);
-    let at = bytes.len().checked_sub(pack::TRAILER).ok_or_else(|| Broken::because("short"))?;
+    let at = bytes
+        .len()
+        .checked_sub(pack::TRAILER)
+        .ok_or_else(|| MalformedBytes::because("short"))?;
     let trailer = pack::read_trailer(&bytes[at..], size)?;
     let begin = usize::try_from(trailer.offset).expect("it is inside");
     let table = &bytes[begin..at];
-    assert_eq!(table.len(), trailer.count as usize * pack::ENTRY, "the trailer fits the size");
+    assert_eq!(
+        table.len(),
+        trailer.count as usize * pack::ENTRY,
+        "the trailer fits the size"
+    );
     let mut entries = pack::read_table(table, &trailer.id, trailer.offset)?;
     assert_eq!(entries.len(), trailer.count as usize);
     for entry in &entries {
@@ -35,7 +42,11 @@ fuzz_target!(|bytes: &[u8]| {
     let (body, table) = bytes.split_at(body);
     let offset = (pack::HEADER + body.len()) as u64;
     let count = u32::try_from(table.len() / pack::ENTRY).expect("inputs are small");
-    let end = pack::trailer(pack::Trailer { offset, count, id: Digest::of(table) });
+    let end = pack::trailer(pack::Trailer {
+        offset,
+        count,
+        id: Digest::of(table),
+    });
     let _ = open(&[&pack::header()[..], body, table, &end].concat());
     // As large as anybody says, the table is: the offset limits what its entries name.
     let _ = pack::read_table(table, &Digest::of(table), u64::MAX);

@@ -5,15 +5,28 @@ use libfuzzer_sys::fuzz_target;
 use snapback::model::{Operation, operation::Summary};
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(operation) = serde_json::from_slice::<Operation>(bytes) else { return };
+    let Ok(operation) = serde_json::from_slice::<Operation>(bytes) else {
+        return;
+    };
     let again = serde_json::to_vec_pretty(&operation).expect("plain data renders");
-    assert_eq!(serde_json::from_slice::<Operation>(&again).expect("it was just written"), operation);
+    assert_eq!(
+        serde_json::from_slice::<Operation>(&again).expect("it was just written"),
+        operation
+    );
     for change in operation.path_changes() {
         let path = change.path.as_bytes();
-        assert!(!path.starts_with(b"/") && path.split(|byte| *byte == b'/').all(|name| name != b".." && name != b".git"));
+        assert!(
+            !path.starts_with(b"/")
+                && path
+                    .split(|byte| *byte == b'/')
+                    .all(|name| name != b".." && name != b".git")
+        );
     }
     let summary = Summary::from(&operation);
     let text = serde_json::to_string(&summary).expect("plain data renders");
-    assert_eq!(serde_json::from_str::<Summary>(&text).expect("it was just written"), summary);
+    assert_eq!(
+        serde_json::from_str::<Summary>(&text).expect("it was just written"),
+        summary
+    );
     let _ = operation.publication();
 });

@@ -14,11 +14,19 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(Registry::parse(salvage(bytes).registry.bytes()).is_ok());
         return;
     };
-    let Ok(merged) = three_way(base, ours, theirs) else { return };
+    let Ok(merged) = three_way(base, ours, theirs) else {
+        return;
+    };
     let merged = Registry::parse(&merged).expect("a merge leaves a registry");
-    let (ours, theirs) = (Registry::parse(ours).expect("it was read"), Registry::parse(theirs).expect("it was read"));
+    let (ours, theirs) = (
+        Registry::parse(ours).expect("it was read"),
+        Registry::parse(theirs).expect("it was read"),
+    );
     for (task, _) in merged.tasks() {
         let text = merged.entry_text(&task);
-        assert!(text == ours.entry_text(&task) || text == theirs.entry_text(&task), "an entry is one side's");
+        assert!(
+            text == ours.entry_text(&task) || text == theirs.entry_text(&task),
+            "an entry is one side's"
+        );
     }
 });

@@ -3,17 +3,19 @@
 //! Built only when cargo-fuzz sets `cfg(fuzzing)`. Requirements files are read without their
 //! includes, which need a work tree.
 
-use super::{cargo, node, python_lock::Format, requirements};
+use super::{cargo, node, python_lock::PythonLockFormat, requirements};
 
 /// Returns the packages of a lock file with this name, or why it cannot be parsed.
 pub fn lock_file(name: &str, text: &str) -> Result<Vec<String>, String> {
     if let Some(reader) = node::reader(name) {
         return reader(text);
     }
-    match Format::of(name) {
-        Some(Format::Pins | Format::Requirements | Format::OtherRequirements) => {
-            Ok(requirements::packages_of(text))
-        }
+    match PythonLockFormat::of(name) {
+        Some(
+            PythonLockFormat::Pins
+            | PythonLockFormat::Requirements
+            | PythonLockFormat::OtherRequirements,
+        ) => Ok(requirements::packages_of(text)),
         Some(format) => format.packages(text),
         None => cargo::packages(text),
     }

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use super::{
     fetch,
-    format::{BlobId, Broken},
+    format::{BlobId, MalformedBytes},
     legacy,
 };
 use base::Digest;
@@ -15,7 +15,7 @@ use base::Digest;
 pub use super::chunker::Cutter;
 
 /// Decodes a stored blob, header and stored bytes, into its plain bytes.
-pub fn blob(bytes: &[u8], blob: BlobId) -> Result<Vec<u8>, Broken> {
+pub fn blob(bytes: &[u8], blob: BlobId) -> Result<Vec<u8>, MalformedBytes> {
     fetch::decode(bytes, blob)
 }
 
