@@ -301,8 +301,10 @@ fn a_process_that_the_stop_command_ends_is_waited_for_and_one_that_stays_turns_t
     let turned = sandbox
         .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
         .expect(6);
+    // The shell's `sleep` of the moment has it open too.
     assert!(
-        turned.stdout.contains("state.db is open in sh")
+        turned.stdout.contains("state.db is open in ")
+            && turned.stdout.contains("sh (process ")
             && turned.stdout.contains("everything was put back"),
         "{turned:?}"
     );
