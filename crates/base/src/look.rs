@@ -1,7 +1,8 @@
 //! Trees that are not read through the file system, and trees that cannot be written.
 //!
-//! A [`Layered`] reads through a [`Look`] and writes to another [`Fs`]. A [`Refused`] is empty and
-//! refuses every write with a reason. A [`ReadOnly`] wraps a tree and refuses every write to it.
+//! A [`Layered`] reads through a [`ReadFs`] and writes to another [`Fs`]. A [`RefusedFs`] is empty
+//! and refuses every write with a reason. A [`ReadOnly`] wraps a tree and refuses every write to
+//! it.
 
 use std::io::{self, Read};
 

@@ -2,8 +2,8 @@
 //!
 //! A reader that expands aliases turns a few lines into gigabytes, so the limit applies to the size
 //! with every alias expanded, however many aliases there are. In files that snapback writes itself,
-//! anchors and aliases are refused altogether ([`Limits::machine`]). Numbers are not examined: the
-//! meaning of `.inf`, `61e9540` or a 256-bit number is up to the reader that wants it.
+//! anchors and aliases are refused altogether ([`YamlLimits::machine`]). Numbers are not examined:
+//! the meaning of `.inf`, `61e9540` or a 256-bit number is up to the reader that wants it.
 //!
 //! Two parsers are needed: `granit-parser` yields events with positions but no values; `yaml_serde`
 //! (libyaml) yields values and writes the bytes of every manifest, and [`documents`] relies on its
