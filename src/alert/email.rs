@@ -1,8 +1,8 @@
-//! E-mail: text and HTML, one thread a story. The only place that names the mail library.
+//! E-mail: text and HTML, one thread for each story. Only this file names the mail library.
 //!
-//! `Message-ID` comes from the alert's id, so a mail that was sent twice is seen once; what belongs
-//! to the same story refers to its first mail. `Auto-Submitted` (RFC 3834) keeps robots from
-//! answering. Without TLS nothing is sent but to this machine, and no password in any case.
+//! `Message-ID` comes from the alert's id, so a mail that was sent twice is seen once. Mails of
+//! the same story refer to its first mail. `Auto-Submitted` (RFC 3834) keeps robots from answering.
+//! Without TLS, mail is sent only to this machine, and a password never.
 
 use std::time::Duration;
 
@@ -66,18 +66,18 @@ settings_words! {
     }
 }
 
-/// A mail server and who writes to whom.
+/// A mail server, the sender and the recipients.
 struct EmailSpec {
     server: String,
     port: u16,
     tls: Tls,
     from: String,
     to: Vec<String>,
-    /// The name to log in with, and where the password lies.
+    /// The user name for the login, and where the password is kept.
     login: Option<(String, SecretSource)>,
 }
 
-/// `email: {server: …, from: …, to: […]}`.
+/// The kind of channel `email: {server: …, from: …, to: […]}`.
 pub(super) struct Mail;
 
 impl ChannelKind for Mail {
@@ -115,7 +115,7 @@ impl ChannelKind for Mail {
 }
 
 impl EmailBlock {
-    /// What the block says.
+    /// Resolves the block into a mail server.
     fn resolve(self) -> Result<EmailSpec, String> {
         let server = &self.server;
         let is_local = server == "localhost" || server == "::1" || server.starts_with("127.");
@@ -162,7 +162,7 @@ impl EmailBlock {
 }
 
 impl EmailSpec {
-    /// The server, who logs in, and who writes to whom.
+    /// Describes the server, the login, the sender and the recipients.
     fn describe(&self) -> String {
         let tls = match self.tls {
             Tls::Implicit => "TLS",
@@ -182,7 +182,7 @@ impl EmailSpec {
     }
 }
 
-/// A mail server.
+/// An opened channel to a mail server.
 struct Email {
     spec: EmailSpec,
     password: Option<Secret>,
@@ -201,7 +201,7 @@ impl Channel for Email {
 }
 
 impl Email {
-    /// The connection; opened when a mail is sent.
+    /// Returns the transport, which connects when a mail is sent.
     fn transport(&self, limit: Duration) -> Result<SmtpTransport, SendFailure> {
         let spec = &self.spec;
         let security = match spec.tls {
@@ -233,7 +233,7 @@ impl Email {
         Ok(builder.build())
     }
 
-    /// Who may vouch for the server.
+    /// Returns the TLS parameters, with the certificates to trust.
     fn tls(&self) -> Result<TlsParameters, SendFailure> {
         let roots = self
             .around
@@ -242,7 +242,7 @@ impl Email {
         let mut builder = TlsParameters::builder(self.spec.server.clone())
             .certificate_store(CertificateStore::None);
         for der in roots.der() {
-            // A certificate of the system that cannot be read vouches for nobody.
+            // A system certificate that cannot be read is skipped.
             if let Ok(certificate) = Certificate::from_der(der.to_vec()) {
                 builder = builder.add_root_certificate(certificate);
             }
@@ -252,7 +252,7 @@ impl Email {
             .map_err(|error| SendFailure::later(error.to_string()))
     }
 
-    /// The mail.
+    /// Builds the mail of an alert.
     fn message(&self, alert: &Alert, now: Timestamp) -> Result<Message, SendFailure> {
         let mailbox = |text: &String| {
             text.parse::<Mailbox>()
@@ -285,7 +285,7 @@ impl Email {
             .map_err(|error| SendFailure::never(error.to_string()))
     }
 
-    /// The id of an alert's mail, in the sender's domain.
+    /// Returns the id of an alert's mail, in the sender's domain.
     fn message_id(&self, id: &AlertId) -> String {
         let address = self
             .spec
@@ -302,7 +302,7 @@ impl Email {
         format!("<snapback-{id}@{domain}>")
     }
 
-    /// A failure in words without the password.
+    /// Describes a failure in words, without the password.
     fn explain(&self, error: &Error) -> SendFailure {
         let mut text = error.to_string();
         let mut next = std::error::Error::source(error);

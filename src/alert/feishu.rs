@@ -1,10 +1,10 @@
-//! A custom bot of a Feishu (Lark) group: an interactive card, structure version 2.0.
+//! A custom bot of a Feishu (Lark) group, which gets interactive cards of structure version 2.0.
 //!
 //! Source: the open platform's pages on custom bots and on card JSON 2.0. With signature checks
 //! on, `sign` is made of the time and the secret. An answer of status 200 may still be a refusal:
 //! its `code` must be 0. A bot may send 100 messages a minute and 5 a second; more is code 11232.
-//! A body has at most 20 kB. Buttons of a custom bot open pages, nothing else, so an answer needs
-//! a page, or the command that stands beside it. Texts are `plain_text`: nothing in them is markup.
+//! A body has at most 20 kB. Buttons of a custom bot can only open pages, so an answer needs a
+//! page, or the command printed beside it. Texts are `plain_text`: nothing in them is markup.
 
 use std::time::Duration;
 
@@ -24,14 +24,14 @@ use crate::{
     },
 };
 
-/// Most bytes of a card that are sent; the bot takes 20 kB.
+/// Largest size of a card in bytes; the bot accepts 20 kB.
 const LARGEST: usize = 19_000;
-/// Codes for too many messages.
+/// Codes that report too many messages.
 const TOO_MANY: [i64; 2] = [11232, 99_991_400];
-/// How long a bot that had too many messages is left alone.
+/// Pause after the bot reported too many messages.
 const REST: Duration = Duration::from_mins(1);
 
-/// `feishu: {url_from: …}`.
+/// The kind of channel `feishu: {url_from: …}`.
 pub(super) struct Bot;
 
 impl ChannelKind for Bot {
@@ -65,7 +65,7 @@ impl ChannelKind for Bot {
     }
 }
 
-/// The block of a bot.
+/// Reads the block of a bot.
 fn read(block: &Value) -> Result<Hook, String> {
     let block = HookBlock::of(block)?;
     if block.url.is_some() {
@@ -78,7 +78,7 @@ fn read(block: &Value) -> Result<Hook, String> {
     block.resolve()
 }
 
-/// The bot.
+/// An opened channel to a bot.
 struct Feishu {
     url: Secret,
     secret: Option<Secret>,
@@ -99,14 +99,14 @@ impl Channel for Feishu {
     }
 }
 
-/// What an answer of status 200 says.
+/// Judges the body of an answer of status 200.
 fn judge(body: &[u8]) -> Result<(), SendFailure> {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else {
         return Err(SendFailure::later(
             "the answer is no JSON: is this the address of a Feishu bot?",
         ));
     };
-    // The old form has capital letters.
+    // The old form spells the key with capital letters.
     let code = ["code", "StatusCode"]
         .iter()
         .find_map(|key| answer.get(key)?.as_i64());
@@ -130,7 +130,7 @@ fn judge(body: &[u8]) -> Result<(), SendFailure> {
     }
 }
 
-/// The message; of a card that is too large, facts are left out, the last first.
+/// Builds the message. If the card is too large, facts are left out, starting with the last.
 fn message(alert: &Alert, secret: Option<&Secret>, now: Timestamp) -> Vec<u8> {
     let mut facts = words::facts(alert);
     loop {
@@ -146,12 +146,12 @@ fn message(alert: &Alert, secret: Option<&Secret>, now: Timestamp) -> Vec<u8> {
     }
 }
 
-/// A text without markup.
+/// Returns a text element without markup.
 fn plain(text: &str) -> Value {
     json!({ "tag": "plain_text", "content": text })
 }
 
-/// The card.
+/// Builds the card.
 fn card(alert: &Alert, facts: &[(String, String)]) -> Value {
     let (template, tag) = match alert.severity {
         Severity::Good => ("green", "green"),
@@ -197,7 +197,7 @@ fn card(alert: &Alert, facts: &[(String, String)]) -> Value {
         "header": {
             "template": template,
             "title": plain(&title),
-            // The word that a bot with a keyword check looks for.
+            // A bot with a keyword check looks for this word.
             "subtitle": plain(&format!("snapback · {} · {}", words::line(&alert.repository), words::line(&alert.host))),
             "text_tag_list": [{ "tag": "text_tag", "text": plain(alert.notice.event.word()), "color": tag }]
         },

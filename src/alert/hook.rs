@@ -1,4 +1,4 @@
-//! What bots and webhooks have in common: an address that may be a secret, the key of a signature,
+//! The common part of bots and webhooks: an address that may be a secret, the key of a signature,
 //! and a JSON text that is posted.
 
 use std::{fmt, time::Duration};
@@ -29,18 +29,18 @@ settings_block! {
     }
 }
 
-/// Where messages are posted.
+/// The address to which messages are posted, with the key of their signature.
 pub(super) struct Hook {
     pub address: Address,
     /// The key of the signature.
     pub secret: Option<SecretSource>,
 }
 
-/// An address that may be a secret.
+/// An address, which may be a secret.
 pub(super) enum Address {
-    /// Written in the configuration.
+    /// The address itself, written in the configuration.
     Plain(String),
-    /// Named there.
+    /// The source of a secret address, as named in the configuration.
     From(SecretSource),
 }
 
@@ -54,7 +54,7 @@ impl fmt::Display for Address {
 }
 
 impl HookBlock {
-    /// What the block says.
+    /// Resolves the block into a hook.
     pub fn resolve(self) -> Result<Hook, String> {
         let secret = self.secret_from.map(SecretBlock::source).transpose()?;
         let address = match (self.url, self.url_from) {
@@ -67,7 +67,7 @@ impl HookBlock {
 }
 
 impl Hook {
-    /// The address and the key of the signature, read.
+    /// Reads the address and the key of the signature.
     pub fn secrets(&self, around: &Surroundings) -> Result<(Secret, Option<Secret>), SendFailure> {
         let address = match &self.address {
             Address::Plain(url) => Secret::from(url.as_str()),
@@ -78,7 +78,7 @@ impl Hook {
     }
 }
 
-/// Where it leads, and with which signature.
+/// Shows the address, and which signature is used.
 impl fmt::Display for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.address.fmt(f)?;
@@ -89,7 +89,7 @@ impl fmt::Display for Hook {
     }
 }
 
-/// Posts a JSON text; the address is hidden in what is said of a failure.
+/// Posts a JSON text. The address is hidden in the description of a failure.
 pub(super) fn post(
     url: &Secret,
     body: &[u8],
@@ -114,7 +114,7 @@ pub(super) fn post(
     })
 }
 
-/// A status that is no success.
+/// Returns the failure for a status that is not a success.
 pub(super) fn refused(answer: &http::HttpAnswer) -> SendFailure {
     let why = format!("the server answered with status {}", answer.status);
     let again = match (answer.status, answer.retry_after) {

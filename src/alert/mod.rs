@@ -1,12 +1,12 @@
 //! Row 9, alerts: how people are called when automation acted or cannot help.
 //!
-//! A [`Channel`] brings one alert to one place, once, within a time limit; there is a file for each
-//! kind. What is to be sent lies in the [`outbox`] before it is sent, so that a crash, a dead
-//! server or a wrong password loses nothing: it is tried again with growing pauses, and what is
-//! given up stays there as a dead letter. Nothing here decides what is worth an alert, and
-//! nothing here may be called with the operation lock held.
+//! A [`Channel`] delivers one alert to one place, once, within a time limit. Each kind has its own
+//! file. An alert is stored in the [`outbox`] before it is sent, so that a crash, an unreachable
+//! server or a wrong password loses nothing. Sending is retried with growing pauses, and deliveries
+//! that are given up stay there as dead letters. This room does not decide what is worth an alert.
+//! Nothing in it may be called with the operation lock held.
 //!
-//! To add a kind of channel: a file with its [`ChannelKind`], a line in [`CHANNELS`].
+//! To add a kind of channel, add a file with its [`ChannelKind`] and a line in [`CHANNELS`].
 
 mod email;
 mod feishu;
@@ -40,10 +40,10 @@ pub use outbox::Outbox;
 pub use raise::Alerts;
 pub use send::SendAttempt;
 
-/// The kinds of channels, in the order in which people are shown them.
+/// The kinds of channels, in the order in which they are shown.
 pub const CHANNELS: &[&dyn ChannelKind] = &[&feishu::Bot, &webhook::SignedPost, &email::Mail];
 
-/// What can go wrong with alerts as a whole.
+/// Errors of alerts as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The record of alerts cannot be read or written.
@@ -85,26 +85,26 @@ impl Fault for Error {
 /// When a refused alert may be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryAdvice {
-    /// After the usual pause.
+    /// It may be tried again after the usual pause.
     Later,
-    /// After this pause at least.
+    /// It may be tried again after at least this pause.
     After(Duration),
-    /// Never by itself: the settings must be corrected first.
+    /// It is not retried by itself: the settings must be corrected first.
     Never,
 }
 
-/// Why an alert did not get through.
+/// The reason why an alert did not get through.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct SendFailure {
-    /// In words, without secrets.
+    /// The reason in words, without secrets.
     pub why: String,
-    /// Whether it is tried again.
+    /// When the alert may be tried again.
     pub again: RetryAdvice,
 }
 
 impl SendFailure {
-    /// One that may pass.
+    /// Returns a failure that may pass by itself.
     fn later(why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
@@ -112,7 +112,7 @@ impl SendFailure {
         }
     }
 
-    /// One that stays until somebody corrects something.
+    /// Returns a failure that lasts until a person corrects something.
     fn never(why: impl Into<String>) -> Self {
         Self {
             why: why.into(),
@@ -121,9 +121,9 @@ impl SendFailure {
     }
 }
 
-/// A way to people.
+/// An open channel through which alerts reach people.
 pub trait Channel: Send {
-    /// Brings them one alert. Must end within about the limit; may be called again with the same
+    /// Sends one alert. Must end within about the limit. May be called again with the same
     /// alert.
     ///
     /// # Errors
@@ -131,40 +131,40 @@ pub trait Channel: Send {
     fn send(&self, alert: &Alert, now: Timestamp, limit: Duration) -> Result<(), SendFailure>;
 }
 
-/// A kind of channel: how it is configured, and how one of it is opened.
+/// A kind of channel: how it is configured, and how a channel of this kind is opened.
 pub trait ChannelKind: Sync {
-    /// Its key in the block of a channel.
+    /// Returns its key in the block of a channel.
     fn word(&self) -> &'static str;
 
-    /// What the manual says of that key.
+    /// Returns the manual's description of that key.
     fn about(&self) -> &'static str;
 
-    /// Most messages in a minute, where the configuration does not say it.
+    /// Returns the most messages in a minute, used when the configuration does not set it.
     fn per_minute(&self) -> u32;
 
-    /// What may stand at its key: a `settings_block!`.
+    /// Returns the shape of the value at its key: a `settings_block!`.
     fn block(&self) -> Declared;
 
-    /// Everything in a block that decides where something is sent and which secrets are used: what
-    /// a person agrees to. The block has the shape that the schema says, without empty keys.
+    /// Describes everything in a block that decides where an alert is sent and which secrets are
+    /// used. A person agrees to this text. The block matches the schema and has no empty keys.
     ///
     /// # Errors
-    /// What is wrong with the block, without what may be a secret.
+    /// The mistake in the block, without anything that may be secret.
     fn describe(&self, block: &Value) -> Result<String, String>;
 
-    /// Opens the channel of a block that was described: reads its secrets.
+    /// Opens the channel of a described block, and reads its secrets.
     ///
     /// # Errors
-    /// When a secret cannot be had.
+    /// When a secret cannot be read.
     fn open(&self, block: &Value, around: &Surroundings) -> Result<Box<dyn Channel>, SendFailure>;
 }
 
-/// What channels need to know of their surroundings.
+/// The surroundings that channels need to know.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
-    /// The work tree, in which no secret may lie.
+    /// The work tree, which must not contain any secret.
     pub work_tree: PathBuf,
-    /// Certificates to trust besides the system's.
+    /// Certificates to trust in addition to the system's.
     pub ca_file: Option<String>,
     /// This host's name.
     pub host: String,
@@ -178,14 +178,14 @@ impl Surroundings {
             .map_err(|error| SendFailure::later(error.to_string()))
     }
 
-    /// Who may vouch for servers.
+    /// Returns the certificate authorities to trust.
     fn roots(&self) -> Result<http::TrustedRoots, http::Error> {
         http::TrustedRoots::with(self.ca_file.as_deref().map(Path::new))
     }
 }
 
-/// Opens a channel and sends, in a thread of its own: neither a name look-up nor a server that
-/// answers byte by byte holds the caller up for longer than the limit.
+/// Opens a channel and sends, in a thread of its own. Neither a name look-up nor a server that
+/// answers byte by byte blocks the caller for longer than the limit.
 fn send_within(
     (kind, spec): (&'static dyn ChannelKind, &ChannelSpec),
     around: &Surroundings,
@@ -195,7 +195,7 @@ fn send_within(
 ) -> mpsc::Receiver<Result<(), SendFailure>> {
     let (sender, receiver) = mpsc::channel();
     let (block, around, alert) = (spec.settings.clone(), around.clone(), alert.clone());
-    // Not joined: it ends by itself when its own time limits pass, or with the process.
+    // Not joined: the thread ends when its own time limits pass, or with the process.
     std::thread::spawn(move || {
         let opened = kind.open(&block, &around);
         sender.send(opened.and_then(|channel| channel.send(&alert, now, limit)))

@@ -1,9 +1,9 @@
-//! The record of alerts: a file each below `alerts/` in the state folder, with its ways and
-//! answers.
+//! The record of alerts, with their deliveries and answers: one file for each alert below `alerts/`
+//! in the state folder.
 //!
-//! An alert is durable before anybody tries to send it. A delivery is claimed before it is tried,
-//! so that two processes do not send the same; a claim ends by itself when its process is killed.
-//! Every change happens under a kernel lock, which nobody holds while something is sent.
+//! An alert is durable before any attempt to send it. A delivery is claimed before it is tried,
+//! so that two processes do not send the same one. A claim expires by itself if its process is
+//! killed. Every change happens under a kernel lock, which is never held during sending.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -19,23 +19,23 @@ use crate::{
     records::{JsonRecord, LockWait, RecordFiles, RecordLock, RecordSet, Records},
 };
 
-/// Alerts that are kept; older ones go when nothing is to be sent any more.
+/// Most alerts that are kept. Older ones are removed once they have nothing left to send.
 const MOST: usize = 300;
-/// How long alerts of a task belong to one story.
+/// Time during which alerts of a task belong to the same story.
 const STORY: Duration = Duration::from_hours(7 * 24);
-/// How much longer than the time limit of sending a claim holds.
+/// Time that a claim holds beyond the time limit of sending.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// What became of an alert that was raised.
+/// The outcome of raising an alert.
 #[derive(Debug)]
 pub enum Raised {
-    /// It is to be sent.
+    /// The alert is new and is to be sent.
     New(Box<StoredAlert>),
-    /// The same was told a short while ago.
+    /// The same alert was raised a short while ago.
     Folded(Box<StoredAlert>),
 }
 
-/// A delivery that this process is to try.
+/// A delivery that this process has claimed and is to try.
 #[derive(Debug)]
 pub struct DeliveryClaim {
     /// The alert.
@@ -53,13 +53,13 @@ pub struct Outbox {
 impl JsonRecord for StoredAlert {
     const LIMIT: u64 = 1 << 20;
 
-    /// A number, which orders them, and the alert's id.
+    /// Returns true for a key made of a number, which orders the records, and the alert's id.
     fn is_key(key: &str) -> bool {
         number_of(key).is_some()
     }
 }
 
-/// The deliveries of an alert through those channels that want it.
+/// Returns the deliveries of an alert, through the channels that want it.
 fn deliveries(alert: &Alert, channels: &[ChannelSpec]) -> Vec<Delivery> {
     let pending = |spec: &ChannelSpec| Delivery {
         channel: spec.name.clone(),
@@ -78,14 +78,14 @@ fn deliveries(alert: &Alert, channels: &[ChannelSpec]) -> Vec<Delivery> {
 }
 
 impl Outbox {
-    /// The record below a state folder; nothing is read or made yet.
+    /// Returns the record below a state folder, without reading or creating anything.
     pub fn new(state: Arc<dyn Fs>) -> Self {
         Self {
             records: Records::new(RecordFiles::new(state), "alerts"),
         }
     }
 
-    /// All alerts, oldest first, and how many cannot be read.
+    /// Returns all alerts, oldest first, and the number of alerts that cannot be read.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -95,10 +95,10 @@ impl Outbox {
         Ok((all, damaged.len()))
     }
 
-    /// One alert by its id, or a beginning of it.
+    /// Returns one alert, by its id or a prefix of it.
     ///
     /// # Errors
-    /// When there is none, or more than one.
+    /// When no alert matches, or more than one does.
     pub fn find(&self, text: &str) -> Result<StoredAlert, Error> {
         let all = self.all()?.0;
         let mut hits = all
@@ -110,12 +110,12 @@ impl Outbox {
         }
     }
 
-    /// Takes an alert in, to be sent through the channels of the settings; while these are not
-    /// known it waits for them. The same again within `repeat` is only counted. Durable when this
-    /// returns.
+    /// Records an alert, to be sent through the configured channels. While these are not known, the
+    /// alert waits for them. The same alert again within `repeat` is only counted. The record is
+    /// durable when this returns.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the alert cannot be written.
     pub fn raise(
         &self,
         mut alert: Alert,
@@ -166,13 +166,13 @@ impl Outbox {
         let number = last + 1;
         self.records
             .save(&format!("{number:06}-{}", kept.alert.id), &kept)?;
-        // What still waits stays, and so do those that nobody can read.
+        // Alerts that are still pending stay, and so do unreadable records.
         let is_over = |key: &str| all.iter().any(|(of, kept)| of == key && !kept.is_pending());
         let _ = self.records.prune(MOST + damaged.len(), is_over);
         Ok(Raised::New(Box::new(kept)))
     }
 
-    /// Claims every delivery that is due. What goes to a channel that is gone is given up.
+    /// Claims every delivery that is due. Gives up deliveries to channels that no longer exist.
     ///
     /// # Errors
     /// When the record cannot be read or written.
@@ -227,7 +227,7 @@ impl Outbox {
         Ok(claims)
     }
 
-    /// Writes down how an attempt ended.
+    /// Records how an attempt ended.
     ///
     /// # Errors
     /// When the record cannot be read or written.
@@ -267,7 +267,7 @@ impl Outbox {
         })
     }
 
-    /// Makes what was given up, or waits, due now; all alerts, or one.
+    /// Makes given-up and waiting deliveries due now, of all alerts or of one.
     ///
     /// # Errors
     /// When the record cannot be read or written.
@@ -295,7 +295,7 @@ impl Outbox {
         Ok(count)
     }
 
-    /// Records an answer.
+    /// Records an answer to an alert.
     ///
     /// # Errors
     /// When the record cannot be read or written.
@@ -313,14 +313,14 @@ impl Outbox {
         Ok(self.records.save(&key, &kept)?)
     }
 
-    /// Waits for whoever changes a record.
+    /// Takes the lock of the record, and waits while another process holds it.
     fn lock(&self) -> Result<RecordLock, Error> {
         let lock = self.records.lock("lock", LockWait::Forever)?;
         lock.ok_or_else(|| Error::Io(io::ErrorKind::WouldBlock.into()))
     }
 }
 
-/// When something was sent through which channel.
+/// Returns when alerts were sent, and through which channel.
 fn sent_times(all: &[(String, StoredAlert)]) -> Vec<(String, Timestamp)> {
     all.iter()
         .flat_map(|(_, kept)| &kept.deliveries)
@@ -329,7 +329,7 @@ fn sent_times(all: &[(String, StoredAlert)]) -> Vec<(String, Timestamp)> {
         .collect()
 }
 
-/// The number in a record's key.
+/// Returns the number in a record's key.
 fn number_of(key: &str) -> Option<u64> {
     let (number, id) = key.split_once('-')?;
     id.parse::<AlertId>().ok()?;

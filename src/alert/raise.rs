@@ -1,7 +1,7 @@
-//! Alerts raised: what people are told, and what they can answer.
+//! Raises alerts: composes what people are told and which answers they can give.
 //!
-//! Nothing here is called with the operation lock held, and no failure to send is a failure of what
-//! was done: it is a warning, and the record keeps the alert for the next attempt.
+//! Nothing here is called with the operation lock held. A failure to send never fails the operation
+//! itself: it is a warning, and the record keeps the alert for the next attempt.
 
 use super::{CHANNELS, ChannelKind, Outbox, outbox::Raised};
 use crate::{
@@ -25,7 +25,7 @@ pub struct Alerts<'a> {
 }
 
 impl<'a> Alerts<'a> {
-    /// Those of the repository at a site.
+    /// Returns the alerts of the repository at a site.
     pub fn new(site: &'a RepoSite) -> Self {
         Self {
             site,
@@ -34,13 +34,13 @@ impl<'a> Alerts<'a> {
         }
     }
 
-    /// The same with channels of these kinds.
+    /// Replaces the kinds of channels.
     #[must_use]
     pub fn with(self, kinds: &'a [&'static dyn ChannelKind]) -> Self {
         Self { kinds, ..self }
     }
 
-    /// All alerts, newest first, and how many cannot be read.
+    /// Returns all alerts, newest first, and the number of alerts that cannot be read.
     ///
     /// # Errors
     /// When the record cannot be read.
@@ -50,19 +50,19 @@ impl<'a> Alerts<'a> {
         Ok((all, damaged))
     }
 
-    /// One alert, by its id or a beginning of it.
+    /// Returns one alert, by its id or a prefix of it.
     ///
     /// # Errors
-    /// When there is none, or the record cannot be read.
+    /// When there is no such alert, or the record cannot be read.
     pub fn one(&self, text: &str) -> Result<StoredAlert, Failure> {
         Ok(self.outbox.find(text)?)
     }
 
-    /// Calls people: writes the alert down, and sends what is due. `None`: the same was told a
-    /// short while ago. What cannot be sent now is a warning and stays to be sent.
+    /// Records an alert and sends what is due. Returns `None` when the same alert was raised a
+    /// short while ago. A failure to send is only a warning, and the alert stays pending.
     ///
     /// # Errors
-    /// When it cannot even be written down.
+    /// When the alert cannot be recorded.
     pub fn raise(&self, notice: Notice) -> Result<Option<AlertId>, Failure> {
         let (settings, now) = (&self.site.settings.alerts, self.site.clock.now());
         let alert = self.alert_of(notice);
@@ -92,9 +92,9 @@ impl<'a> Alerts<'a> {
         Ok(raised)
     }
 
-    /// Hands on how an operation ended, and calls a person when it is stuck: whoever gave the
-    /// command may not look, and nothing else can be changed before somebody does. Without a
-    /// channel whoever gave the command is told, and nobody else.
+    /// Passes on the result of an operation, and raises an alert when the operation is stuck. The
+    /// user who gave the command may not look, and nothing else can be changed until a person acts.
+    /// Without a channel, only that user is told.
     pub fn calling<T>(&self, done: Result<T, Failure>) -> Result<T, Failure> {
         let Err(failure) = &done else { return done };
         if failure.kind() == Kind::Stuck
@@ -106,9 +106,9 @@ impl<'a> Alerts<'a> {
         done
     }
 
-    /// Calls a person for an operation that is stuck.
+    /// Raises an alert for an operation that is stuck.
     fn call_for(&self, failure: &Failure) -> Result<(), Failure> {
-        // A journal that cannot be read tells nothing of its operation.
+        // An unreadable journal says nothing about its operation.
         let about = history::unfinished(&self.site.state)
             .ok()
             .flatten()
@@ -141,7 +141,7 @@ impl<'a> Alerts<'a> {
         self.raise(notice).map(drop)
     }
 
-    /// The alert of a notice, with what can be answered.
+    /// Builds the alert of a notice, with the possible answers.
     pub(super) fn alert_of(&self, notice: Notice) -> Alert {
         let id = AlertId::new(u32::from_be_bytes(crate::base::random()));
         let work_tree = self.site.git.work_tree();
@@ -164,7 +164,7 @@ impl<'a> Alerts<'a> {
         }
     }
 
-    /// The three answers: last good, a chosen version, hold.
+    /// Returns the three possible answers: last good, a chosen version, hold.
     fn offers(&self, id: &AlertId, task: Option<&TaskId>) -> Vec<Offer> {
         let of = |option: &str, typed: &str, label: &str| {
             let link = self.site.settings.alerts.link.as_ref().map(|link| {
@@ -198,10 +198,10 @@ impl<'a> Alerts<'a> {
         ]
     }
 
-    /// Records an answer, in the record of alerts and in the audit log.
+    /// Records an answer in the record of alerts and in the audit log.
     ///
     /// # Errors
-    /// When it cannot be recorded.
+    /// When the answer cannot be recorded.
     pub fn record_answer(&self, kept: &StoredAlert, choice: &AlertOption) -> Result<(), Failure> {
         let who = self.site.git.identity()?;
         let (alert, about) = (&kept.alert, &kept.alert.notice);
@@ -217,10 +217,10 @@ impl<'a> Alerts<'a> {
         })
     }
 
-    /// Refuses when a channel may not be used.
+    /// Refuses when there are channels that may not be used.
     ///
     /// # Errors
-    /// Those channels.
+    /// The failure names those channels.
     pub fn require_channels(&self) -> Result<(), Failure> {
         Ok(site::consent::require(
             self.site

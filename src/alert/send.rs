@@ -1,5 +1,5 @@
-//! Alerts sent: all that are due at once, each through its channel, within the time that the
-//! settings allow. What does not get through stays in the record, to be sent again.
+//! Sends alerts: all that are due at once, each through its channel, within the configured time.
+//! Alerts that do not get through stay in the record and are sent again.
 
 use std::time::{Duration, Instant};
 
@@ -11,20 +11,20 @@ use crate::{
     model::alert::{AlertId, ChannelSpec, Notice, Topic},
 };
 
-/// What became of one attempt to send.
+/// The outcome of one attempt to send.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct SendAttempt {
     /// The alert.
     pub alert: AlertId,
     /// The channel.
     pub channel: String,
-    /// Why it did not get through; `None` when it did.
+    /// Why the alert did not get through; `None` when it did.
     pub error: Option<String>,
-    /// True when that is because nobody agreed to the channel.
+    /// True when it failed because nobody agreed to the channel.
     pub untrusted: bool,
 }
 
-/// A claim after it was tried.
+/// A claim after its attempt.
 struct Tried {
     claim: DeliveryClaim,
     result: Result<(), SendFailure>,
@@ -43,14 +43,14 @@ impl From<Tried> for SendAttempt {
     }
 }
 
-/// A little more than an attempt has, so that its own words are heard.
+/// Extra time beyond the limit of an attempt, so that its own error message arrives.
 const GRACE: Duration = Duration::from_millis(300);
 
 impl Alerts<'_> {
-    /// Sends every alert that is due, within the time that the settings allow.
+    /// Sends every alert that is due, within the configured time.
     ///
     /// # Errors
-    /// When the record cannot be read or written; never because something could not be sent.
+    /// When the record cannot be read or written. A failure to send is not an error.
     pub fn send_due(&self) -> Result<Vec<SendAttempt>, Failure> {
         let settings = &self.site.settings.alerts;
         let outbox = &self.outbox;
@@ -78,7 +78,7 @@ impl Alerts<'_> {
         Ok(lines)
     }
 
-    /// Sends all of these at once, and waits for them no longer than the settings allow.
+    /// Sends all claims at once, and waits no longer than the settings allow.
     fn send(&self, claims: Vec<DeliveryClaim>) -> Vec<Tried> {
         let limit = self.site.settings.alerts.limit;
         let (now, channels) = (self.site.clock.now(), self.site.alert_channels());
@@ -131,10 +131,10 @@ impl Alerts<'_> {
         claims.into_iter().zip(ended).map(tried).collect()
     }
 
-    /// Sends a test through one channel or all, at once and without a record.
+    /// Sends a test through one channel or all, immediately and without a record.
     ///
     /// # Errors
-    /// When there is no such channel, or none at all.
+    /// When there is no such channel, or no channel at all.
     pub fn test(&self, channel: Option<&str>) -> Result<Vec<SendAttempt>, Failure> {
         self.require_known_channels()?;
         let channels = &self.site.settings.alerts.channels;
@@ -185,7 +185,7 @@ impl Alerts<'_> {
         self.send_due()
     }
 
-    /// Refuses what is about the channels while a mistake hides which ones there are.
+    /// Refuses requests about channels while a mistake in the settings hides which channels exist.
     fn require_known_channels(&self) -> Result<(), Failure> {
         if self.site.settings.alerts.known {
             Ok(())
@@ -195,7 +195,7 @@ impl Alerts<'_> {
     }
 }
 
-/// What a sending thread says, if it says it in time.
+/// Returns the result of a sending thread, if it arrives in time.
 fn heard(
     receiver: &std::sync::mpsc::Receiver<Result<(), SendFailure>>,
     until: Instant,

@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use crate::base::Secret;
 
-/// HMAC-SHA256.
+/// Computes the HMAC-SHA256 of a message.
 fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key)
         .expect("because HMAC takes keys of any length");
@@ -15,7 +15,7 @@ fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-/// The `sign` of a Feishu bot: the key is `<seconds>\n<secret>`, the message is empty.
+/// Returns the `sign` of a Feishu bot: the key is `<seconds>\n<secret>`, the message is empty.
 pub(super) fn feishu(secret: &Secret, at: Timestamp) -> String {
     STANDARD.encode(hmac(
         format!("{}\n{}", at.as_second(), secret.expose()).as_bytes(),
@@ -23,7 +23,7 @@ pub(super) fn feishu(secret: &Secret, at: Timestamp) -> String {
     ))
 }
 
-/// The signature of a webhook over `<seconds>.<body>`: `sha256=` and hex digits.
+/// Returns the signature of a webhook over `<seconds>.<body>`: `sha256=` and hex digits.
 pub(super) fn webhook(secret: &Secret, at: Timestamp, body: &[u8]) -> String {
     let message = [format!("{}.", at.as_second()).as_bytes(), body].concat();
     let hex: Vec<String> = hmac(secret.expose().as_bytes(), &message)

@@ -1,8 +1,8 @@
-//! A webhook: the alert as one JSON document, signed, with an id by which a receiver knows it
-//! again.
+//! A webhook: the alert as one signed JSON document, with an id by which a receiver recognizes
+//! repeats.
 //!
 //! `X-Snapback-Signature` is `sha256=` and the HMAC-SHA256 of `<X-Snapback-Timestamp>.<body>` in
-//! hex: whoever checks the time too cannot be sent an old message again.
+//! hex. A receiver that also checks the time is safe from replays of old messages.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// `webhook: {url: …, secret_from: …}`.
+/// The kind of channel `webhook: {url: …, secret_from: …}`.
 pub(super) struct SignedPost;
 
 impl ChannelKind for SignedPost {
@@ -57,10 +57,10 @@ impl ChannelKind for SignedPost {
     }
 }
 
-/// What is wrong with a webhook without a key.
+/// The error for a webhook without a key.
 const UNSIGNED: &str = "a webhook is signed: add `secret_from: {env: …}`";
 
-/// The block of a webhook.
+/// Reads the block of a webhook.
 fn read(block: &Value) -> Result<Hook, String> {
     let block = HookBlock::of(block)?;
     if block.secret_from.is_none() {
@@ -69,7 +69,7 @@ fn read(block: &Value) -> Result<Hook, String> {
     block.resolve()
 }
 
-/// The receiver.
+/// An opened channel to a receiver.
 struct Webhook {
     url: Secret,
     secret: Secret,

@@ -1,6 +1,6 @@
 //! The text of an alert, the same in every channel: one sentence first, then why, facts, answers.
 //!
-//! Everything in an alert may come from a repository: it is escaped and cut here, once.
+//! Any part of an alert may come from a repository, so all of it is escaped and cut here, once.
 
 use std::fmt::Write;
 
@@ -11,10 +11,10 @@ use crate::{
 
 /// Longest text of one fact, in characters.
 const FACT: usize = 400;
-/// Most facts.
+/// Most facts of an alert.
 const FACTS: usize = 12;
 
-/// A text of one line that may come from anywhere.
+/// Makes a text from any source into one line.
 pub(super) fn line(text: &str) -> String {
     let clean = escape(crate::base::secret::clean_text(text).as_bytes());
     let cut: String = clean.chars().take(FACT).collect();
@@ -25,7 +25,7 @@ pub(super) fn line(text: &str) -> String {
     }
 }
 
-/// The sign before a title.
+/// Returns the sign before a title.
 fn sign(severity: Severity) -> &'static str {
     match severity {
         Severity::Good => "✓",
@@ -35,12 +35,12 @@ fn sign(severity: Severity) -> &'static str {
     }
 }
 
-/// The title with its sign.
+/// Returns the title with its sign.
 pub(super) fn title(alert: &Alert) -> String {
     format!("{} {}", sign(alert.severity), line(&alert.notice.title))
 }
 
-/// Names and texts: why first, then facts, then where and which.
+/// Returns names and texts: first the reason, then the facts, then the place and the ids.
 pub(super) fn facts(alert: &Alert) -> Vec<(String, String)> {
     let mut all = vec![("why".to_string(), line(&alert.notice.reason))];
     all.extend(
@@ -75,7 +75,7 @@ pub(super) fn facts(alert: &Alert) -> Vec<(String, String)> {
     all
 }
 
-/// The whole alert as plain text.
+/// Returns the whole alert as plain text.
 pub(super) fn text(alert: &Alert) -> String {
     let mut text = format!("{}\n\n", title(alert));
     for (name, fact) in facts(alert) {
@@ -98,7 +98,7 @@ pub(super) fn text(alert: &Alert) -> String {
     text
 }
 
-/// The same as one HTML page without pictures, readable in light and dark.
+/// Returns the whole alert as one HTML page without pictures, readable in light and dark.
 pub(super) fn html(alert: &Alert) -> String {
     let colour = match alert.severity {
         Severity::Good => "#1a7f37",
@@ -141,7 +141,7 @@ pub(super) fn html(alert: &Alert) -> String {
     )
 }
 
-/// Text between tags and in quotes.
+/// Escapes a text for use between tags and in quotes.
 fn safe(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -155,7 +155,7 @@ pub(super) mod tests {
     use super::*;
     use crate::model::alert::{ALERT_SCHEMA, AlertId, Notice, Offer, Topic};
 
-    /// An alert with texts that a stranger wrote.
+    /// Returns an alert with texts from an untrusted source.
     pub fn sample() -> Alert {
         let offer = |option: &str, link: bool| Offer {
             option: option.into(),

@@ -1,8 +1,8 @@
-//! Values of which only a schema is known, read as the type that was declared would read them.
+//! Reads values of which only a schema is known, just as the declared type would read them.
 //!
 //! `user: 007` is the text `007` where a text is expected and a number elsewhere, so a value cannot
-//! be read first and understood later. What comes out is plain data: keys without a value are left
-//! out of it, and unknown, missing and mistyped ones are named as serde names them, at their place.
+//! be read before its type is known. The result is plain data, without the keys that have no value.
+//! Unknown, missing and mistyped keys are named as serde names them, at their place.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-/// What a value must be: a schema as schemars writes it.
+/// The expected shape of a value: a schema as schemars writes it.
 #[derive(Clone, Copy)]
 pub(super) struct Shape<'k> {
     schema: &'k Value,
@@ -24,7 +24,7 @@ pub(super) struct Shape<'k> {
 }
 
 impl<'k> Shape<'k> {
-    /// That of a schema, which may refer to others.
+    /// Returns the shape of a schema, which may refer to others.
     pub fn new(schema: &'k Value, defs: &'k Map<String, Value>) -> Self {
         let is_null = |form: &&Value| form["type"] == "null";
         let forms = schema.get("anyOf").and_then(Value::as_array);
@@ -45,7 +45,7 @@ impl<'k> Shape<'k> {
         }
     }
 
-    /// The same, or no value.
+    /// Returns the same shape, with the value optional.
     pub fn or_none(self) -> Self {
         Self {
             is_optional: true,
@@ -53,7 +53,7 @@ impl<'k> Shape<'k> {
         }
     }
 
-    /// The word of its type.
+    /// Returns the word of its type.
     fn kind(self) -> Option<&'k str> {
         match &self.schema["type"] {
             Value::Array(types) => types
@@ -64,18 +64,18 @@ impl<'k> Shape<'k> {
         }
     }
 
-    /// The words that it may be, when it is a word.
+    /// Returns the allowed words, if the value is a word.
     fn words(self) -> Option<Vec<&'k str>> {
         let words = self.schema.get("oneOf")?.as_array()?.iter();
         words.map(|word| word.get("const")?.as_str()).collect()
     }
 
-    /// Its keys, when it is a block.
+    /// Returns its keys, if the value is a block.
     fn keys(self) -> Option<&'k Map<String, Value>> {
         self.schema.get("properties")?.as_object()
     }
 
-    /// Reads a value that is there.
+    /// Reads a value that is present.
     fn read<'de, D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         if self.words().is_some() {
             return deserializer.deserialize_enum("", &[], self);
@@ -173,7 +173,7 @@ impl<'de> Visitor<'de> for Shape<'_> {
     }
 }
 
-/// The keys that a block cannot do without; schemars counts those with a default among them.
+/// Returns the required keys of a block; schemars counts those with a default among them.
 pub(super) fn required(block: &Value) -> impl Iterator<Item = &str> {
     let names = block["required"].as_array().into_iter().flatten();
     names
@@ -209,7 +209,7 @@ impl Visitor<'_> for KeyOf<'_> {
     }
 }
 
-/// The error about a name that is not known, as serde words it.
+/// Returns the error about an unknown name, as serde words it.
 pub(super) fn unknown<E: de::Error>(what: &str, name: &str, known: &[&str]) -> E {
     let quoted: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
     let known = match &quoted[..] {

@@ -1,8 +1,8 @@
-//! `alerts:`: how people are called. What each kind of channel needs, it declares itself
+//! Reads `alerts:`, how people are called. Each kind of channel declares its own keys
 //! (`alert/*.rs`).
 //!
-//! A secret is never a value here, only where it lies: `{env: NAME}` or `{file: ~/path}`. What
-//! looks like a secret all the same (a login or a token in a URL) is refused without being shown.
+//! A secret is never a value here, only its location: `{env: NAME}` or `{file: ~/path}`. A value
+//! that looks like a secret (a login or a token in a URL) is refused without being shown.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// The longest that an operation may wait for alerts.
+/// The longest time that an operation may wait for alerts.
 const LONGEST: Duration = Duration::from_mins(1);
 
 settings_block! {
@@ -56,7 +56,7 @@ settings_block! {
     }
 }
 
-/// Where alerts go.
+/// Builds the settings of alerts.
 pub(super) fn alerts(
     block: AlertsBlock,
     kinds: &[&'static dyn ChannelKind],
@@ -85,7 +85,7 @@ pub(super) fn alerts(
     })
 }
 
-/// One channel.
+/// Builds one channel.
 fn channel(
     name: String,
     Extended { own, brought }: Extended<ChannelBlock>,
@@ -114,7 +114,7 @@ fn channel(
     })
 }
 
-/// The kind of a channel, and its block.
+/// Returns the kind of a channel, and its block.
 fn kind_of(
     brought: serde_json::Map<String, Value>,
     kinds: &[&'static dyn ChannelKind],
@@ -130,7 +130,7 @@ fn kind_of(
     Err(format!("each channel needs exactly one of {words}"))
 }
 
-/// True for names of channels and rules.
+/// Returns true for valid names of channels and rules.
 pub(super) fn is_name(name: &str) -> bool {
     (1..=60).contains(&name.len())
         && name

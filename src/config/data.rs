@@ -1,11 +1,11 @@
-//! Databases and data in the tasks' folders, as patterns of `large_files`: `.gitignore` hides them
-//! from git, so a release keeps them only when the store does.
+//! Finds databases and data in the tasks' folders, as patterns of `large_files`. `.gitignore` hides
+//! them from git, so a release keeps them only if the store does.
 
 use std::collections::BTreeSet;
 
 use crate::{base::RelPath, policy::litter};
 
-/// Ends of names that say so.
+/// Endings of names that mark databases and data.
 const ENDS: [&str; 29] = [
     "arrow",
     "bin",
@@ -38,7 +38,7 @@ const ENDS: [&str; 29] = [
     "xlsx",
 ];
 
-/// The patterns that name the data among some files, sorted; `is_database` looks into a file.
+/// Returns sorted patterns that name the data among some files; `is_database` looks into a file.
 pub fn data_patterns<'a>(
     files: impl Iterator<Item = &'a RelPath>,
     is_database: impl Fn(&RelPath) -> bool,

@@ -1,4 +1,4 @@
-//! Finding tasks: folders that match a pattern, without following a link.
+//! Finds tasks: folders that match a pattern, without following links.
 
 use std::io;
 
@@ -8,11 +8,11 @@ use crate::{
     model::TaskId,
 };
 
-/// The names of a task's configuration, the first that is there counts.
+/// The names of a task's configuration; the first one that exists counts.
 pub(super) const CONFIG_NAMES: [&str; 4] =
     ["config.yaml", "config.yml", "config.json", "config.toml"];
 
-/// Which folders are tasks, and what they are called.
+/// A rule that says which folders are tasks, and their ids.
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
     /// A pattern of folders; each of its names may hold wildcards, `**` is not allowed.
@@ -23,7 +23,7 @@ pub(super) struct Rule {
     pub needs_config: bool,
 }
 
-/// A task that was found.
+/// A discovered task.
 #[derive(Debug, Clone)]
 pub(super) struct DiscoveredTask {
     /// Its id.
@@ -33,7 +33,7 @@ pub(super) struct DiscoveredTask {
 }
 
 impl Rule {
-    /// The rule that holds without a configuration: `tasks/<id>/` with a `config.yaml` and such.
+    /// Returns the rule used without a configuration: `tasks/<id>/` with a `config.yaml` and such.
     pub fn usual() -> Self {
         Self {
             glob: "tasks/*/".to_string(),
@@ -75,8 +75,8 @@ pub(super) fn find(
     Ok(found)
 }
 
-/// Where a task was that no rule finds any more: the first place that a rule gives its id. Whatever
-/// stands there now makes room when the task comes back.
+/// Returns the place of a task that no rule finds any more: the first place that a rule gives its
+/// id. Anything there now makes room when the task comes back.
 pub(super) fn lost(rules: &[Rule], id: TaskId) -> Option<DiscoveredTask> {
     let dir = rules.iter().find_map(|rule| {
         let (before, after) = rule.id.split_once("{name}")?;
@@ -101,14 +101,14 @@ pub(super) fn lost(rules: &[Rule], id: TaskId) -> Option<DiscoveredTask> {
     Some(DiscoveredTask { id, dir })
 }
 
-/// The configuration file in a task's folder.
+/// Returns the configuration file in a task's folder.
 pub(super) fn config_in(root: &dyn Fs, dir: &RelPath) -> Option<RelPath> {
     let is_file =
         |path: &RelPath| matches!(root.stat(path), Ok(Some(stat)) if stat.kind == Type::File);
     CONFIG_NAMES.iter().map(|name| dir.join(name)).find(is_file)
 }
 
-/// The folders that match a pattern, sorted.
+/// Returns the folders that match a pattern, sorted.
 fn expand(root: &dyn Fs, glob: &str, warnings: &mut Vec<String>) -> io::Result<Vec<RelPath>> {
     let mut dirs = vec![RelPath::root()];
     for name in glob.trim_end_matches('/').split('/') {
@@ -128,7 +128,7 @@ fn expand(root: &dyn Fs, glob: &str, warnings: &mut Vec<String>) -> io::Result<V
     Ok(dirs)
 }
 
-/// Adds the folders in `dir` whose name matches; hidden ones and reserved names do not.
+/// Adds the folders in `dir` whose names match, except hidden ones and reserved names.
 fn matching(
     root: &dyn Fs,
     dir: &RelPath,
@@ -151,7 +151,7 @@ fn matching(
     Ok(())
 }
 
-/// True for a folder; a link to one is named in a warning, because no task may leave the tree.
+/// Returns true for a folder. Warns of a link to one, because no task may leave the tree.
 fn is_dir(root: &dyn Fs, path: &RelPath, warnings: &mut Vec<String>) -> io::Result<bool> {
     let kind = root.stat(path)?.map(|stat| stat.kind);
     if kind == Some(Type::Symlink) {

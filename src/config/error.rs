@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration, for people: the file, the key and its line.
+//! Errors of a configuration, as shown to people: the file, the key and its line.
 //!
 //! A value that may be a secret is never part of a message.
 
@@ -18,54 +18,54 @@ pub enum Error {
     Read {
         /// The file.
         file: String,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// Not YAML, or not of the right shape.
+    /// The file is not YAML, or does not have the right shape.
     #[error("{file} is not a valid configuration")]
     Parse {
         /// The file.
         file: String,
-        /// What is wrong, with the place.
+        /// The mistake, with its place.
         source: yaml::Error,
-        /// What an unknown key may have meant.
+        /// The keys that an unknown key may have meant.
         meant: Vec<String>,
-        /// How the file comes back as it was.
+        /// Hints for restoring the file.
         back: Vec<Hint>,
     },
-    /// Both names are there.
+    /// Both names of the configuration exist.
     #[error("both {} and {} are there; snapback does not guess which one counts", NAMES[0], NAMES[1])]
     Choose,
-    /// A rule that the shape does not express.
+    /// A value breaks a rule that the shape does not express.
     #[error("the configuration is wrong at {at}: {why}")]
     Rule {
         /// The key, dotted.
         at: String,
-        /// What is wrong with its value.
+        /// The mistake in its value.
         why: String,
     },
-    /// A path that is not safe.
+    /// A path is not safe.
     #[error("the configuration is wrong at {at}")]
     Path {
         /// The key, dotted.
         at: String,
-        /// What is wrong with its value.
+        /// The mistake in its value.
         source: UnsafePath,
     },
-    /// A pattern that does not compile.
+    /// A pattern does not compile.
     #[error("the configuration is wrong at {at}")]
     Glob {
         /// The key, dotted.
         at: String,
-        /// What is wrong with its value.
+        /// The mistake in its value.
         source: BadGlob,
     },
-    /// Folders could not be listed.
+    /// The folders of a pattern cannot be listed.
     #[error("the folders of {glob:?} cannot be listed")]
     Discover {
         /// The pattern.
         glob: String,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// A task's configuration gives no version for the first registry.
@@ -74,7 +74,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The same with how the file comes back as it was committed, when the committed one can be
+    /// Adds hints for restoring the file as it was committed, if the committed one can be
     /// read.
     pub fn with_committed(mut self, committed: impl FnOnce(&RelPath) -> Option<Vec<u8>>) -> Self {
         if let Self::Parse { file, back, .. } = &mut self
@@ -86,7 +86,7 @@ impl Error {
         self
     }
 
-    /// The same with the line of the key, which a task may have from `defaults`.
+    /// Adds the line of the key, which a task may have taken from `defaults`.
     pub(super) fn with_line(mut self, bytes: &[u8]) -> Self {
         if let Self::Rule { at, .. } | Self::Path { at, .. } | Self::Glob { at, .. } = &mut self {
             let found = yaml::line_of(bytes, at);
@@ -143,7 +143,7 @@ impl Fault for Error {
     }
 }
 
-/// How the file comes back as it was committed with these bytes.
+/// Returns hints for restoring the file as it was committed with these bytes.
 fn ways_back(file: &str, committed: &[u8]) -> Vec<Hint> {
     let there = format!(":/{file}");
     if parts::read(file, committed).is_err() {

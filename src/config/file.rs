@@ -1,8 +1,8 @@
-//! The shape of `snapback.yaml`: each key is declared once, here or where the model has its block
-//! (`model::settings`). Its comment is what editors show and what `docs/settings.md` says.
+//! The shape of `snapback.yaml`. Each key is declared once, here or where the model has its block
+//! (`model::settings`). Editors and `docs/settings.md` show the comment of the declaration.
 //!
-//! Only shapes here; `resolve` gives them a meaning. A key without a value counts as left out, and
-//! unknown keys are refused.
+//! This file contains only shapes; `resolve` gives them a meaning. A key without a value counts as
+//! left out, and unknown keys are refused.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -127,9 +127,9 @@ settings_block! {
     }
 }
 
-/// What a task takes from `defaults`.
+/// A value that a task may inherit from `defaults`.
 trait Inherit: Clone {
-    /// This, with what it leaves out taken from `defaults`.
+    /// Returns this value, with missing parts taken from `defaults`.
     fn inherit(self, _defaults: &Self) -> Self {
         self
     }
@@ -303,8 +303,8 @@ pub(super) struct OneOrMany(pub Vec<String>);
 pub(super) struct Port(pub String, pub u16);
 
 impl TaskBlock {
-    /// This block, with what it leaves out taken from `defaults`; `start` and `restart` are one key
-    /// with two names.
+    /// Returns this block, with missing keys taken from `defaults`; `start` and `restart` are one
+    /// key with two names.
     pub fn or(self, defaults: &Self) -> Self {
         let mut defaults = defaults.clone();
         if self.start.is_some() || self.restart.is_some() {

@@ -1,4 +1,4 @@
-//! What `init` would write into an opened repository, and the data in it that no release keeps.
+//! Finds what `init` would write into an opened repository, and the data that no release keeps.
 
 use super::init_files;
 use crate::{
@@ -9,9 +9,9 @@ use crate::{
     site::RepoSite,
 };
 
-/// The files that `init` would write into the repository that holds a folder, and patterns of
-/// databases and data in the tasks' folders that no release keeps by the settings that are
-/// there.
+/// Returns the files that `init` would write into the repository that holds a folder. Also returns
+/// patterns of databases and data in the tasks' folders that no release keeps with the current
+/// settings.
 pub fn init_files_of(site: &RepoSite) -> Result<(Vec<InitFile>, Vec<String>), Failure> {
     site.refuse_flaws()?;
     let scan = site.git.scan(&[RelPath::root()]).unwrap_or_default();
@@ -27,7 +27,7 @@ pub fn init_files_of(site: &RepoSite) -> Result<(Vec<InitFile>, Vec<String>), Fa
     ))
 }
 
-/// Patterns of databases and data in the tasks' folders that neither git nor the store keeps.
+/// Returns patterns of data in the tasks' folders that neither git nor the store keeps.
 fn data_left_out(site: &RepoSite, scan: &Scan) -> Result<Vec<String>, Failure> {
     let scopes = site
         .settings

@@ -1,7 +1,7 @@
-//! `guard:`: when a task goes back by itself.
+//! Reads `guard:`, the rules that roll a task back by themselves.
 //!
-//! What is read here only says what a rule is; whether one fires is for `policy::guard` to say.
-//! What each source of metrics needs, it declares itself (`guard/*.rs`).
+//! This file only reads what a rule is; `policy::guard` decides whether it fires. Each source of
+//! metrics declares its own keys (`guard/*.rs`).
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ settings_block! {
     }
 }
 
-/// The rules of a task.
+/// Returns the rules of a task.
 pub(super) fn rules(
     at: &str,
     blocks: Vec<Extended<RuleBlock>>,
@@ -103,7 +103,7 @@ pub(super) fn rules(
     Ok(rules)
 }
 
-/// One rule.
+/// Builds one rule.
 fn to_rule(
     at: &str,
     block: &RuleBlock,
@@ -150,7 +150,7 @@ fn to_rule(
     })
 }
 
-/// Numbers that would make a rule mean nothing are refused.
+/// Refuses numbers that would make a rule meaningless.
 fn check_numbers(at: &str, block: &RuleBlock) -> Result<(), Error> {
     if block
         .compare
@@ -170,7 +170,7 @@ fn check_numbers(at: &str, block: &RuleBlock) -> Result<(), Error> {
     }
 }
 
-/// Where a metric comes from.
+/// Returns the metric of a rule, with its source.
 fn metric(
     brought: Map<String, Value>,
     timeout: Duration,
@@ -209,7 +209,7 @@ fn metric(
     })
 }
 
-/// That a rule has one source, with what else each of them needs.
+/// Explains that a rule has one source, and which other keys each source needs.
 fn needs_one(sources: &[&'static dyn MetricSource]) -> String {
     let word = |source: &&dyn MetricSource| {
         let (word, schema) = (source.word(), schema_of(*source));
@@ -224,7 +224,7 @@ fn needs_one(sources: &[&'static dyn MetricSource]) -> String {
     format!("a rule needs exactly one of {words}")
 }
 
-/// The keys of a source.
+/// Returns the schema of a source's keys.
 fn schema_of(source: &dyn MetricSource) -> Value {
     (source.block().keys)(&mut SchemaGenerator::default()).to_value()
 }

@@ -1,8 +1,8 @@
 //! The lines that `.gitignore` should have: logs, data, caches, secrets, editors, environments.
 //!
-//! The rules are those of the users' own document, and environments besides, which would
-//! otherwise become part of releases. Only missing lines are added, at the end; the text that
-//! is there stays as it is. No rule may hide what belongs to a task, to snapback or to git.
+//! The rules are those of the users' own document, plus environments, which would otherwise become
+//! part of releases. Only missing lines are added, at the end; the existing text stays as it is.
+//! No rule may hide files that belong to a task, to snapback or to git.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use crate::{
     model::Settings,
 };
 
-/// Headings and their rules.
+/// The headings and their rules.
 const RULES: [(&str, &[&str]); 7] = [
     ("Logs", &["*.log", "logs/"]),
     (
@@ -40,7 +40,7 @@ const RULES: [(&str, &[&str]); 7] = [
     ("Temporary files", &["*.tmp", "temp/", "tmp/"]),
 ];
 
-/// The whole text with the missing lines added; `None` when nothing is missing.
+/// Returns the whole text with the missing lines added; `None` when nothing is missing.
 pub(super) fn completed(
     before: &str,
     settings: &Settings,
@@ -95,7 +95,7 @@ pub(super) fn completed(
     Some(format!("{before}{gap}{}{newline}", lines.join(newline)))
 }
 
-/// The rules that take files back from rules above them.
+/// Returns the rules that exempt files from the rules above them.
 fn kept(settings: &Settings) -> Vec<String> {
     let mut rules = vec![format!("!{}", settings.registry.to_text())];
     let usual = |config: &RelPath| {
@@ -115,7 +115,7 @@ fn kept(settings: &Settings) -> Vec<String> {
     rules
 }
 
-/// Paths that no rule may match: snapback's files, and each task's folder and configuration.
+/// Returns paths that no rule may match: snapback's files, each task's folder and configuration.
 fn own_paths(settings: &Settings) -> Vec<RelPath> {
     let manifest = settings.snapshots.join("snapshot-x-v1.0.0.yaml");
     let mut paths = vec![

@@ -1,6 +1,6 @@
-//! What `init` would write: a first `snapback.yaml`, a first registry, lines for `.gitignore`.
+//! Builds what `init` would write: a first `snapback.yaml`, a first registry, `.gitignore` lines.
 //!
-//! Nothing is written here, and nothing that exists loses a value; run again it gives no files.
+//! Nothing is written here, and no existing file loses a value. A second run gives no files.
 
 use std::{io::Read, path::Path};
 
@@ -12,8 +12,8 @@ use crate::{
     registry::{Registry, task_config},
 };
 
-/// The first configuration: valid as it is, and still valid with every `# ` of its sample taken
-/// off.
+/// The first configuration: valid as it is, and still valid when every `# ` of its sample is
+/// removed.
 pub(super) const TEMPLATE: &str = r#"# snapback's configuration; all of it is optional. `snapback schema config` prints every key.
 version: 1
 
@@ -34,20 +34,20 @@ version: 1
 # rollback: {on_verify_fail: undo, env: plan, require_reason: false}
 "#;
 
-/// What is added to it where databases and data lie in the tasks' folders.
+/// The addition to the template when databases and data are in the tasks' folders.
 const DATA: &str = "
 # Databases and data were found in the folders of tasks. Git ignores such files, so releases keep
 # them in the store; take out what no release is to have.
 defaults:
   large_files: {patterns: [";
 
-/// The files that `init` would write; `data` are patterns of databases and data that were found.
+/// Returns the files that `init` would write; `data` are patterns of databases and data found.
 ///
-/// `tracks` is true when git already tracks a file that matches; a `.gitignore` rule that would
+/// `tracks` is true when git already tracks a file that matches. A `.gitignore` rule that would
 /// ignore such files, or the task's and snapback's own, is left out.
 ///
 /// # Errors
-/// A task whose configuration holds something that is no version, or a file that cannot be read.
+/// When a task's configuration holds an invalid version, or a file cannot be read.
 pub fn init_files(
     work_tree: &Path,
     settings: &Settings,
@@ -68,7 +68,7 @@ pub fn init_files(
     Ok(files.into_iter().flatten().collect())
 }
 
-/// A first configuration, where there is none.
+/// Returns a first configuration, if there is none.
 fn configuration(
     root: &Root,
     settings: &Settings,
@@ -94,8 +94,8 @@ fn configuration(
     }))
 }
 
-/// A first registry, or the one that is there with a block for each task: with a line for each,
-/// releases of neighbours meet in every merge.
+/// Returns a first registry, or the existing one with a block for each task. With only a line for
+/// each, releases of neighbouring tasks conflict in every merge.
 fn registry(root: &Root, settings: &Settings) -> Result<Option<InitFile>, Error> {
     let path = settings.registry.clone();
     let text = |bytes| String::from_utf8(bytes).expect("because JSON is UTF-8");
@@ -117,7 +117,7 @@ fn registry(root: &Root, settings: &Settings) -> Result<Option<InitFile>, Error>
     }))
 }
 
-/// `.gitignore` with the rules that are missing, when some are.
+/// Returns `.gitignore` with the missing rules, if there are any.
 fn ignore_rules(
     root: &Root,
     settings: &Settings,
@@ -141,8 +141,8 @@ fn ignore_rules(
     }))
 }
 
-/// `.gitattributes` with the lines by which git merges registry and manifests, when one is missing.
-/// They do nothing where the driver is not installed (`hooks install`).
+/// Returns `.gitattributes` with the lines by which git merges registry and manifests, if one is
+/// missing. They have no effect where the driver is not installed (`hooks install`).
 fn attributes(root: &Root, settings: &Settings) -> Result<Option<InitFile>, Error> {
     let path = RelPath::own(".gitattributes");
     let before = read(root, &path)?;
@@ -172,7 +172,7 @@ fn attributes(root: &Root, settings: &Settings) -> Result<Option<InitFile>, Erro
     }))
 }
 
-/// The tasks that have a version in their configuration.
+/// Returns the tasks that have a version in their configuration.
 fn versions(root: &Root, settings: &Settings) -> Result<Vec<(TaskId, Version)>, Error> {
     let mut versions = Vec::new();
     for task in &settings.tasks {
@@ -183,7 +183,7 @@ fn versions(root: &Root, settings: &Settings) -> Result<Vec<(TaskId, Version)>, 
     Ok(versions)
 }
 
-/// The version in a task's configuration.
+/// Returns the version in a task's configuration.
 fn version(root: &Root, task: &TaskSpec) -> Result<Option<Version>, Error> {
     let Some(config) = &task.config else {
         return Ok(None);
@@ -194,7 +194,7 @@ fn version(root: &Root, task: &TaskSpec) -> Result<Option<Version>, Error> {
     task_config::version(&bytes, config, &task.version_key).map_err(Error::Registry)
 }
 
-/// The bytes of a file; `None` when it is not there.
+/// Returns the bytes of a file; `None` when it does not exist.
 fn read(root: &Root, path: &RelPath) -> Result<Option<Vec<u8>>, Error> {
     let unreadable = |source| Error::Read {
         file: path.to_string(),

@@ -1,9 +1,9 @@
-//! The kinds of channels and sources of metrics that a file may name, and the keys that they bring.
+//! The kinds of channels and sources of metrics that a file may name, and the keys that they add.
 //!
 //! The block of a channel has a key for each kind, and a rule has the keys of every source. They
-//! are read by the schemas that the kinds declare, into plain data ([`Extended`]); a kind looks at
-//! them afterwards. serde hands its implementations no argument, so the keys that hold lie in a
-//! variable of the thread while a file is read, and no longer ([`Keys::hold_while`]).
+//! are read by the schemas that the kinds declare, into plain data ([`Extended`]); each kind
+//! examines them afterwards. serde passes no argument to its implementations, so the valid keys are
+//! kept in a thread-local variable, only while a file is read ([`Keys::hold_while`]).
 
 use std::{cell::RefCell, marker::PhantomData, rc::Rc};
 
@@ -24,7 +24,7 @@ use crate::{
     model::settings::Block,
 };
 
-/// What a configuration may name.
+/// The kinds that a configuration may name.
 #[derive(Clone, Copy)]
 pub struct Kinds<'a> {
     /// The kinds of channels.
@@ -34,31 +34,31 @@ pub struct Kinds<'a> {
 }
 
 impl Kinds<'static> {
-    /// All there are.
+    /// All existing kinds.
     pub const ALL: Self = Self {
         channels: CHANNELS,
         metrics: METRICS,
     };
 }
 
-/// The keys that kinds bring to blocks.
+/// The keys that kinds add to blocks.
 #[derive(Debug, Default)]
 pub(super) struct KindKeys {
-    /// To a channel.
+    /// The keys added to a channel.
     channel: Map<String, Value>,
-    /// To a rule.
+    /// The keys added to a rule.
     rule: Map<String, Value>,
-    /// What their schemas refer to.
+    /// The definitions to which their schemas refer.
     defs: Map<String, Value>,
 }
 
 thread_local! {
-    /// The keys that hold for the file that is read.
+    /// The keys that are valid for the file being read.
     static IN_FORCE: RefCell<Rc<KindKeys>> = RefCell::default();
 }
 
 impl KindKeys {
-    /// Those of these kinds.
+    /// Returns the keys of these kinds.
     pub fn of(kinds: Kinds<'_>, generator: &mut SchemaGenerator) -> Self {
         let mut keys = Self::default();
         for kind in kinds.channels {
@@ -75,7 +75,7 @@ impl KindKeys {
         keys
     }
 
-    /// Reads something in which these keys hold.
+    /// Runs a reader while these keys are valid.
     pub fn hold_while<T>(self, read: impl FnOnce() -> T) -> T {
         let before = IN_FORCE.replace(Rc::new(self));
         let read = read();
@@ -83,7 +83,7 @@ impl KindKeys {
         read
     }
 
-    /// Those of one block.
+    /// Returns the keys of one block.
     fn of_block(&self, word: &str) -> &Map<String, Value> {
         match word {
             "channel" => &self.channel,
@@ -91,7 +91,7 @@ impl KindKeys {
         }
     }
 
-    /// Adds them to the schema of the file, and says of both blocks which kinds there are.
+    /// Adds the keys to the schema of the file, and lists the existing kinds in both blocks.
     pub fn complete(self, kinds: Kinds<'_>, root: &mut Value) {
         let words: Vec<&str> = kinds.metrics.iter().map(|source| source.word()).collect();
         complete(&mut root["$defs"]["rule"], self.rule, &words);
@@ -107,14 +107,14 @@ impl KindKeys {
     }
 }
 
-/// The keys of a block, by its schema.
+/// Returns the keys of a block, by its schema.
 fn properties(schema: &Schema) -> Map<String, Value> {
     let keys = schema.get("properties").and_then(Value::as_object);
     keys.cloned().unwrap_or_default()
 }
 
-/// Adds keys to the schema of a block that has exactly one of some of them: after those of its own
-/// that it cannot do without.
+/// Adds keys to the schema of a block that needs exactly one of `words`. They come after the
+/// block's own keys that are required.
 fn complete(block: &mut Value, keys: Map<String, Value>, words: &[&str]) {
     let required: Vec<String> = required(block).map(String::from).collect();
     if let Some(Value::Object(own)) = block.get_mut("properties") {
@@ -131,14 +131,14 @@ fn complete(block: &mut Value, keys: Map<String, Value>, words: &[&str]) {
     fill(block, "{kinds}", &listed(quoted.collect()));
 }
 
-/// Puts words into the text of a schema.
+/// Replaces a placeholder in the text of a schema.
 fn fill(schema: &mut Value, place: &str, words: &str) {
     if let Some(Value::String(text)) = schema.get_mut("description") {
         *text = text.replace(place, words);
     }
 }
 
-/// `a, b and c`.
+/// Joins words as `a, b and c`.
 pub(super) fn listed(mut words: Vec<String>) -> String {
     match words.pop() {
         Some(last) if !words.is_empty() => format!("{} and {last}", words.join(", ")),
@@ -146,7 +146,7 @@ pub(super) fn listed(mut words: Vec<String>) -> String {
     }
 }
 
-/// A block, and what stands in it at keys that kinds bring.
+/// A block, with the values at the keys that kinds add.
 #[derive(Debug, Clone)]
 pub(super) struct Extended<T> {
     pub own: T,
@@ -194,7 +194,7 @@ impl<'de, T: Block> Visitor<'de> for ExtendedVisitor<T> {
     }
 }
 
-/// The keys of a map that its block declares itself; what stands at the others is put aside.
+/// The keys of a map that its block declares itself; the values at other keys are put aside.
 struct OwnKeys<'k, A> {
     map: A,
     own: &'static [&'static str],
@@ -235,7 +235,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for OwnKeys<'_, A> {
     }
 }
 
-/// A key of a block, or one that a kind brings.
+/// A key of a block, or a key that a kind adds.
 enum Key<T> {
     Own(T),
     Other(String),

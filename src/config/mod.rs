@@ -1,6 +1,6 @@
 //! Row 12, `snapback.yaml`: discovery, schema. Everything in the file is optional.
 //!
-//! `--config` wins over `snapback.yaml` (or `.yml`; both is an error) in the work tree; without
+//! `--config` wins over `snapback.yaml` (or `.yml`; both is an error) in the work tree. Without
 //! either, every folder `tasks/<id>/` with a `config.yaml`, `.yml`, `.json` or `.toml` is a task.
 //!
 //! ```yaml
@@ -35,10 +35,10 @@
 //!   channels: {ops: {feishu: {url_from: {env: FEISHU_URL}, secret_from: {env: FEISHU_SECRET}}}}
 //! ```
 //!
-//! `path` and `shared` are relative to the work tree, all else in a task to its folder, unless
-//! it begins with `/` (the work tree). Patterns in `exclude`, `protect` and `large_files` work
-//! as in `.gitignore`: without a `/` at any depth, and a folder stands for all that is in it.
-//! Nothing here runs a command. Read `file` for the shape, `resolve` for the meaning.
+//! `path` and `shared` are relative to the work tree; other paths in a task are relative to its
+//! folder, unless they begin with `/` (the work tree). Patterns in `exclude`, `protect` and
+//! `large_files` follow `.gitignore`: without `/` at any depth, and a folder stands for its whole
+//! contents. No command is run here. Read `file` for the shape, `resolve` for the meaning.
 
 mod by_schema;
 mod calls;
@@ -84,11 +84,11 @@ pub use kinds::Kinds;
 pub use repository::{open, open_with};
 pub use schema::{schema, schema_with};
 
-/// The configuration's names in a work tree.
+/// The configuration's possible names in a work tree.
 const NAMES: [&str; 2] = ["snapback.yaml", "snapback.yml"];
 
-/// The name of the configuration, for people and for trust: below the work tree, or absolute
-/// when another file was asked for.
+/// Returns the name of the configuration, for display and for trust: below the work tree, or
+/// absolute when another file was asked for.
 fn file_name(work_tree: &Path, asked: Option<&Path>) -> String {
     match asked {
         Some(path) => path
@@ -104,20 +104,20 @@ fn file_name(work_tree: &Path, asked: Option<&Path>) -> String {
     }
 }
 
-/// What was read of a configuration.
+/// The result of reading a configuration.
 #[derive(Debug)]
 pub struct LoadedConfig {
     /// The settings in force.
     pub settings: Settings,
-    /// What looks wrong but stops nothing: folders that cannot be tasks, tasks without a folder,
+    /// Suspicious findings that stop nothing: folders that cannot be tasks, tasks without a folder,
     /// registry entries without a task.
     pub warnings: Vec<String>,
-    /// What cannot be used.
+    /// The parts that cannot be used.
     pub flaws: Vec<Flaw>,
 }
 
 impl LoadedConfig {
-    /// The settings, when nothing had to be left out.
+    /// Returns the settings, if nothing had to be left out.
     ///
     /// # Errors
     /// The first mistake.
@@ -129,26 +129,26 @@ impl LoadedConfig {
     }
 }
 
-/// What is read.
+/// The source of a configuration.
 #[derive(Clone, Copy)]
 pub struct ConfigSource<'a> {
     /// The work tree.
     pub tree: &'a dyn Fs,
     /// The file of `--config`.
     pub explicit: Option<&'a Path>,
-    /// The kinds of channels and sources of metrics that it may name.
+    /// The kinds of channels and sources of metrics that the file may name.
     pub kinds: Kinds<'a>,
 }
 
-/// The settings in force.
+/// Loads the settings in force.
 ///
-/// `registry_bytes` gives the registry's bytes, `None` when there is none. It is looked at for
-/// warnings, and for tasks whose folder or configuration was lost: `is_released` says which of
-/// its tasks have releases, and those are tasks still, because they can be brought back. Where
-/// there is no registry, `lost` names the tasks that had an entry, given its path.
+/// `registry_bytes` returns the registry's bytes, or `None` when there is no registry. They are
+/// used for warnings, and for tasks whose folder or configuration was lost. `is_released` says
+/// which of these tasks have releases; those remain tasks, because they can be brought back. When
+/// there is no registry, `lost` names the tasks that had an entry, given the registry's path.
 ///
 /// # Errors
-/// When every task takes from what is wrong. What is wrong elsewhere is among the flaws.
+/// When a mistake is in a part that affects every task. Other mistakes are among the flaws.
 pub fn load(
     from: ConfigSource<'_>,
     registry_bytes: impl Fn(&RelPath) -> Option<Vec<u8>>,
@@ -189,10 +189,10 @@ pub fn load(
     Ok(loaded)
 }
 
-/// The settings that a text would give, as if it were the repository's configuration.
+/// Returns the settings that a text would give as the repository's configuration.
 ///
 /// # Errors
-/// When anything in it is wrong.
+/// When the text contains any mistake.
 pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Arc<dyn Fault>> {
     let read = || {
         let root = Root::open(work_tree).map_err(|source| Error::Read {
@@ -213,7 +213,7 @@ pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Arc<dyn Fau
     }
 }
 
-/// The meaning of a file, or of none; each mistake has its line.
+/// Resolves a file, or the absence of one. Each mistake has its line.
 fn resolved(
     file: Option<&(String, Vec<u8>)>,
     ConfigSource { tree, kinds, .. }: ConfigSource<'_>,
@@ -230,7 +230,7 @@ fn resolved(
     Ok(loaded)
 }
 
-/// One warning for all entries of the registry that are no tasks.
+/// Returns one warning for all registry entries that are not tasks.
 fn name_undeclared(settings: &Settings, strangers: &[TaskId]) -> Option<String> {
     let shown: Vec<&str> = strangers.iter().take(5).map(TaskId::as_str).collect();
     let more = if strangers.len() > shown.len() {
@@ -288,7 +288,7 @@ fn read_usual(root: &dyn Fs) -> Result<Option<(String, Vec<u8>)>, Error> {
     }
 }
 
-/// Reads one byte more than is accepted, so that a huge file costs nothing and is still refused.
+/// Reads one byte more than is accepted, so that a huge file is refused at little cost.
 fn read_limited(file: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(yaml::YamlLimits::human().bytes as u64 + 1)

@@ -1,4 +1,4 @@
-//! Which tasks may stand beside each other: ids that are the same but for case, files that two own,
+//! Finds tasks that cannot coexist: ids that differ only in case, files that two tasks own,
 //! configurations that are another task's file.
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,17 +15,17 @@ use crate::{
     model::{TaskId, TaskSpec},
 };
 
-/// What an entry that cannot be used says that it owns.
+/// The paths that an unusable entry claims to own.
 pub(super) struct PathClaim {
-    /// Its name.
+    /// The entry's name.
     name: String,
     /// Globs from the work tree.
     paths: Vec<String>,
 }
 
 impl PathClaim {
-    /// Those of the entries of these names; an entry that names no paths, or none that can be, has
-    /// none.
+    /// Returns the claims of the entries with these names. An entry without usable paths has no
+    /// claim.
     pub(super) fn all<'n>(
         names: impl IntoIterator<Item = &'n str>,
         bytes: &[u8],
@@ -55,7 +55,7 @@ impl PathClaim {
     }
 }
 
-/// Whoever owns files: a task, or an entry that cannot be used.
+/// An owner of files: a task, or an entry that cannot be used.
 #[derive(Clone, Copy)]
 struct PathOwner<'a> {
     name: &'a str,
@@ -83,7 +83,7 @@ impl<'a> PathOwner<'a> {
         }
     }
 
-    /// True when it excludes all that a pattern names.
+    /// Returns true when it excludes everything that a pattern names.
     fn gives_away(&self, glob: &str) -> bool {
         let inside = glob
             .strip_suffix("/**")
@@ -95,15 +95,15 @@ impl<'a> PathOwner<'a> {
     }
 }
 
-/// Two that own the same files, and which.
+/// Two owners of the same files, and the pattern of these files.
 type Overlap<'a> = (PathOwner<'a>, PathOwner<'a>, &'a str);
 
-/// What one owner meets others in.
+/// The other owners that one owner overlaps, with the patterns.
 type Met<'a> = Vec<(PathOwner<'a>, &'a str)>;
 
 /// Leaves out tasks whose ids differ only in case, or come from two places: on some systems they
-/// are one folder, one tag. Those that have releases under an id of their own can still go back;
-/// the other tasks have nothing to do with it.
+/// are one folder and one tag. Those with releases under an id of their own can still be rolled
+/// back. The other tasks are not affected.
 pub(super) fn leave_twins_out(
     tasks: Vec<TaskSpec>,
     is_released: &dyn Fn(&TaskId) -> bool,
@@ -157,8 +157,8 @@ pub(super) fn leave_twins_out(
     kept
 }
 
-/// Leaves out tasks that own the same files as another one, or as an entry that cannot be used: a
-/// rollback of one would change the other.
+/// Leaves out tasks that own the same files as another task or an unusable entry: a rollback of
+/// one would change the other.
 pub(super) fn leave_overlaps_out(
     tasks: &mut Vec<TaskSpec>,
     claims: &[PathClaim],
@@ -201,7 +201,7 @@ pub(super) fn leave_overlaps_out(
     tasks.retain(|task| !stopped.contains(&task.id));
 }
 
-/// All pairs that own the same files; two entries that cannot be used are none.
+/// Returns all pairs that own the same files, except pairs of two unusable entries.
 fn overlaps<'a>(owners: &[PathOwner<'a>]) -> Vec<Overlap<'a>> {
     let mut by_glob: HashMap<&str, PathOwner<'a>> = HashMap::new();
     let mut pairs: Vec<Overlap<'a>> = Vec::new();
@@ -235,8 +235,8 @@ fn overlaps<'a>(owners: &[PathOwner<'a>]) -> Vec<Overlap<'a>> {
     pairs
 }
 
-/// The pairs, each below that one of the two that is in more of them: one wrong path is one
-/// mistake, however many tasks it meets.
+/// Groups the pairs, each under the owner that is in more of them: one wrong path is one mistake,
+/// however many tasks it overlaps.
 fn by_one<'a>(pairs: &[Overlap<'a>]) -> Vec<(PathOwner<'a>, Met<'a>)> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for (a, b, _) in pairs {
@@ -268,7 +268,7 @@ pub(super) fn leave_foreign_configs_out(tasks: &mut Vec<TaskSpec>, found: &mut C
     };
     let unknown = found.stopped();
     for task in tasks.iter() {
-        // One in the task's own folder is nobody else's, also where the task excludes it.
+        // A file in the task's own folder belongs to no other task, even if the task excludes it.
         let is_elsewhere = |config: &&RelPath| !config.is_in(&task.dir) && !owns(task, config);
         let Some(config) = task.config.as_ref().filter(is_elsewhere) else {
             continue;
@@ -291,7 +291,7 @@ pub(super) fn leave_foreign_configs_out(tasks: &mut Vec<TaskSpec>, found: &mut C
     tasks.retain(|task| !stopped.contains(&task.id));
 }
 
-/// `x/**` for every folder that a pattern lies in, deepest first.
+/// Returns `x/**` for every folder that contains a pattern, deepest first.
 fn outer_globs(glob: &str) -> impl Iterator<Item = String> + '_ {
     let mut at = glob.strip_suffix("/**").unwrap_or(glob);
     let mut done = glob == "**";

@@ -1,9 +1,9 @@
-//! Reading `snapback.yaml` in parts: what is wrong in one of them keeps no other from being used.
+//! Reads `snapback.yaml` in parts, so that a mistake in one part leaves the others usable.
 //!
-//! The text is read as a whole, and strictly. Where that fails in a part that can be left out (the
-//! entry of a task, `alerts`, a key that this snapback does not know), the part is skipped and all
-//! else is read again, so every mistake is named with its line. What a way back of every task takes
-//! from (`defaults`, `rollback`, ...) is never left out, nor what may be meant to protect files.
+//! The text is read as a whole, and strictly. If that fails in a part that can be left out (the
+//! entry of a task, `alerts`, an unknown key), that part is skipped and the rest is read again, so
+//! every mistake is named with its line. Parts on which every rollback depends (`defaults`,
+//! `rollback`, ...) are never left out, nor are parts that may be meant to protect files.
 
 use std::{cell::RefCell, collections::BTreeSet, fmt};
 
@@ -22,11 +22,11 @@ use crate::base::{text, yaml};
 
 /// The keys of the file.
 const KEYS: &[&str] = ConfigFile::KEYS;
-/// Those that no way back takes from.
+/// The keys on which no rollback depends.
 const APART: [&str; 3] = ["releases", "hooks", "alerts"];
-/// The key in `tasks` that is no task.
+/// The key in `tasks` that is not a task.
 const DISCOVER: &str = "discover";
-/// What a key says of the files that may be changed; a part that says so is not left out.
+/// Words in keys that restrict which files may be changed; a part with such a key is not left out.
 const PROTECTS: [&str; 7] = [
     "protect",
     "deny",
@@ -36,11 +36,11 @@ const PROTECTS: [&str; 7] = [
     "preserve",
     "freez",
 ];
-/// What the name of a whole part says of that.
+/// Words in the name of a whole part that suggest the same.
 const SCOPES: [&str; 8] = [
     "allow", "exclu", "inclu", "ignor", "path", "scope", "lock", "trust",
 ];
-/// More mistakes than these are not told apart.
+/// Most mistakes that are reported separately.
 const MOST: usize = 50;
 
 /// A part that can be left out.
@@ -48,13 +48,13 @@ const MOST: usize = 50;
 pub(super) enum ConfigPart {
     /// A key of the file.
     Key(String),
-    /// Which folders are tasks.
+    /// The rules that say which folders are tasks.
     Discover,
     /// The entry of a task.
     Task(String),
 }
 
-/// What was read, and what was left out of it.
+/// The parts that were read, and those that were left out.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     pub file: ConfigFile,
@@ -98,7 +98,7 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Parts, Error> {
     }
 }
 
-/// What is wrong with a text that a merge left marks in.
+/// Returns the error for a text that contains the conflict marks of a merge.
 fn conflict_in(bytes: &[u8]) -> Option<yaml::Error> {
     let line = 1 + bytes
         .split(|byte| *byte == b'\n')
@@ -111,7 +111,7 @@ fn conflict_in(bytes: &[u8]) -> Option<yaml::Error> {
     })
 }
 
-/// True for a part that some way back does not need.
+/// Returns true for a part that some rollbacks do not need.
 fn is_apart(part: &ConfigPart, bytes: &[u8]) -> bool {
     match part {
         ConfigPart::Discover | ConfigPart::Task(_) => true,
@@ -120,7 +120,7 @@ fn is_apart(part: &ConfigPart, bytes: &[u8]) -> bool {
     }
 }
 
-/// The same with the line of the part, when it names none.
+/// Adds the line of the part to an error that names no line.
 fn with_line(source: yaml::Error, at: Option<&ConfigPart>, bytes: &[u8]) -> yaml::Error {
     let path = match at {
         Some(ConfigPart::Key(key)) => key.clone(),
@@ -136,7 +136,7 @@ fn with_line(source: yaml::Error, at: Option<&ConfigPart>, bytes: &[u8]) -> yaml
     }
 }
 
-/// The keys of a block, as the schema has them.
+/// Returns the keys of a block, according to the schema.
 fn keys_of(block: &str) -> Vec<String> {
     let keys = schema()
         .pointer(&format!("/$defs/{block}/properties"))
@@ -145,8 +145,8 @@ fn keys_of(block: &str) -> Vec<String> {
     keys.unwrap_or_default()
 }
 
-/// True when a key that is not known may be another one that was meant, or one of a later snapback
-/// that says which files may be changed.
+/// Returns true when an unknown key may be a misspelled known key, or a key of a later snapback
+/// that restricts which files may be changed.
 fn may_matter(key: &str, bytes: &[u8]) -> bool {
     let known: Vec<String> = ["task", "rollback"].into_iter().flat_map(keys_of).collect();
     let known = known
@@ -175,8 +175,8 @@ fn may_matter(key: &str, bytes: &[u8]) -> bool {
     is_near || says(key, &PROTECTS) || says(key, &SCOPES)
 }
 
-/// What may have been meant: the keys near to the unknown one that serde names ("unknown field `a`,
-/// expected one of `b`, `c`"), a key that belongs into `defaults`, or `discover`.
+/// Returns likely intended keys: those close to the unknown one that serde names ("unknown field
+/// `a`, expected one of `b`, `c`"), a key that belongs into `defaults`, or `discover`.
 fn meant_by(message: &str, at: Option<&ConfigPart>) -> Vec<String> {
     let unknown = message
         .split_once("unknown field `")
@@ -212,7 +212,7 @@ fn meant_by(message: &str, at: Option<&ConfigPart>) -> Vec<String> {
     }
 }
 
-/// Reads the file, skips parts, and keeps in mind where it is.
+/// Reads the file, skips parts, and remembers the current place.
 #[derive(Clone, Copy)]
 struct PartReader<'a> {
     skip: &'a BTreeSet<ConfigPart>,
@@ -220,7 +220,7 @@ struct PartReader<'a> {
 }
 
 impl PartReader<'_> {
-    /// Comes to a part; true when it is to be read.
+    /// Enters a part. Returns true when it is to be read.
     fn begin(self, part: ConfigPart) -> bool {
         let is_read = !self.skip.contains(&part);
         *self.at.borrow_mut() = Some(part);
@@ -272,7 +272,7 @@ impl<'de> Visitor<'de> for PartReader<'_> {
     }
 }
 
-/// Reads a key of the file; one that is not known is an error at its own place.
+/// Reads a key of the file; an unknown key is an error at its own place.
 struct KeyReader<'a>(PartReader<'a>);
 
 impl<'de> DeserializeSeed<'de> for KeyReader<'_> {
@@ -300,7 +300,7 @@ impl<'de> DeserializeSeed<'de> for TasksReader<'_> {
     }
 }
 
-/// What a key of the file must have; [`Reader`] reads this one itself, to skip parts of it.
+/// Required for a key of the file. [`Reader`] reads this one itself, to skip parts of it.
 impl<'de> Deserialize<'de> for Tasks {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (skip, at) = (BTreeSet::new(), RefCell::default());

@@ -1,5 +1,5 @@
-//! Paths and patterns of the configuration, as they are written, to paths and globs of the
-//! work tree. The rules are in the documentation of the room.
+//! Converts written paths and patterns of the configuration to paths and globs of the work tree.
+//! The rules are in the documentation of the room.
 
 use super::{Error, file::OneOrMany};
 use crate::base::{
@@ -8,7 +8,7 @@ use crate::base::{
     glob::{escape, is_wild},
 };
 
-/// Paths from the work tree as globs, and the folder that the first of them names.
+/// Returns paths from the work tree as globs, and the folder that the first of them names.
 pub(super) fn places(
     at: &str,
     list: &OneOrMany,
@@ -42,7 +42,7 @@ pub(super) fn places(
                 (path.clone(), all_below(&path))
             }
         };
-        // A folder that is named says more about where the task lives than a file or a pattern.
+        // A named folder says more about where the task is than a file or a pattern.
         let is_folder = glob == all_below(&folder);
         if dir
             .as_ref()
@@ -58,7 +58,7 @@ pub(super) fn places(
     Ok((dir.map(|(dir, _)| dir).unwrap_or_default(), globs))
 }
 
-/// The pattern of everything below a folder.
+/// Returns the pattern of everything below a folder.
 pub(super) fn all_below(dir: &RelPath) -> String {
     if dir.is_root() {
         "**".to_string()
@@ -67,7 +67,7 @@ pub(super) fn all_below(dir: &RelPath) -> String {
     }
 }
 
-/// Patterns of a task's folder, written as in `.gitignore`, as globs from the work tree.
+/// Converts patterns of a task's folder, written as in `.gitignore`, to globs from the work tree.
 pub(super) fn patterns(at: &str, dir: &RelPath, list: &[String]) -> Result<Vec<String>, Error> {
     let mut globs = Vec::new();
     for text in list {
@@ -93,7 +93,7 @@ pub(super) fn patterns(at: &str, dir: &RelPath, list: &[String]) -> Result<Vec<S
     Ok(globs)
 }
 
-/// A path in a task's folder; from the work tree when it begins with `/` or with the folder.
+/// Returns a path in a task's folder; from the work tree if it begins with `/` or with the folder.
 pub(super) fn in_folder(at: &str, dir: &RelPath, text: &str) -> Result<RelPath, Error> {
     let text = text.trim_end_matches('/');
     if let Some(text) = text.strip_prefix('/') {
@@ -107,7 +107,7 @@ pub(super) fn in_folder(at: &str, dir: &RelPath, text: &str) -> Result<RelPath, 
     })
 }
 
-/// A checked path from the work tree.
+/// Returns a checked path from the work tree.
 pub(super) fn path(at: &str, text: &str) -> Result<RelPath, Error> {
     RelPath::parse(text).map_err(|source| Error::Path {
         at: at.to_string(),
@@ -123,7 +123,7 @@ pub(super) fn check_glob(at: &str, glob: &str) -> Result<(), Error> {
     })
 }
 
-/// The error for a broken rule.
+/// Returns the error for a broken rule.
 pub(super) fn rule(at: &str, why: impl Into<String>) -> Error {
     Error::Rule {
         at: at.to_string(),

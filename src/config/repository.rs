@@ -1,5 +1,5 @@
-//! The settings of an opened repository: its file, its registry, and what its tags and its history
-//! say of tasks that are not there any more.
+//! The settings of an opened repository: its file, its registry, and what its tags and history say
+//! about tasks that no longer exist.
 
 use std::{cell::OnceCell, path::Path, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
     site::{Options, ReadSettings, RepoSite},
 };
 
-/// Opens the repository that holds a folder, with its settings; warns of what looks wrong in them.
+/// Opens the repository that holds a folder, with its settings, and warns of suspicious ones.
 ///
 /// # Errors
 /// When there is no repository, or its settings or its state folder cannot be used.
@@ -20,7 +20,7 @@ pub fn open(dir: &Path, options: Options) -> Result<RepoSite, Failure> {
     open_with(dir, options, Kinds::ALL)
 }
 
-/// The same with settings that may name these kinds of channels and sources of metrics.
+/// Opens a repository with settings that may name these kinds of channels and sources of metrics.
 ///
 /// # Errors
 /// When there is no repository, or its settings or its state folder cannot be used.
@@ -34,10 +34,10 @@ pub fn open_with(dir: &Path, options: Options, kinds: Kinds<'_>) -> Result<RepoS
     Ok(site)
 }
 
-/// Reads the settings of a repository, and what looks wrong in them.
+/// Reads the settings of a repository, with warnings about suspicious ones.
 ///
 /// # Errors
-/// When every task takes from what is wrong.
+/// When a mistake is in a part that affects every task.
 fn of_repository(
     git: &Repo,
     explicit: Option<&Path>,
@@ -68,7 +68,7 @@ fn of_repository(
     Ok((read, warnings))
 }
 
-/// Says of a task whether it has a release; the tags are listed once, when somebody asks.
+/// Returns a check whether a task has a release; the tags are listed once, on the first use.
 fn is_released(git: &Repo) -> impl Fn(&TaskId) -> bool {
     let tags = OnceCell::new();
     move |id| {
@@ -79,7 +79,7 @@ fn is_released(git: &Repo) -> impl Fn(&TaskId) -> bool {
     }
 }
 
-/// A mistake that stops every task, with how the file comes back as it was committed.
+/// Adds to a mistake that stops every task how to restore the file as it was committed.
 fn with_committed(error: Error, git: &Repo) -> Error {
     error.with_committed(|path: &RelPath| {
         let head = git.head_commit().ok()??;

@@ -1,8 +1,8 @@
-//! From the file's shape to [`Settings`], as far as it is about all tasks together.
+//! Converts the file's shape to [`Settings`], as far as all tasks together are concerned.
 //!
-//! Every rule that the shape cannot express is checked, and every error names its key. One that is
-//! about a task leaves out that task and no other. Read `task_list.rs` for which tasks there are
-//! and `task_block.rs` for what one of them says.
+//! Every rule that the shape cannot express is checked, and every error names its key. An error
+//! about a task leaves out only that task. Read `task_list.rs` for which tasks there are and
+//! `task_block.rs` for the block of one task.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -22,36 +22,36 @@ use crate::{
     site::{Flaw, StoppedTasks},
 };
 
-/// Given the registry's path and which tasks are known, names those that have releases all the
-/// same.
+/// Names the tasks that have releases without being known, given the registry's path and which
+/// tasks are known.
 pub(super) type RegistryTasks<'a> = &'a dyn Fn(&RelPath, &dyn Fn(&TaskId) -> bool) -> Vec<TaskId>;
 
-/// What is gathered on the way.
+/// Findings that are gathered during resolution.
 pub(super) struct ConfigFindings<'a> {
     pub root: &'a dyn Fs,
     pub kinds: Kinds<'a>,
-    /// The text, for lines.
+    /// The text, used to find lines.
     pub bytes: &'a [u8],
     pub warnings: Vec<String>,
     flaws: Vec<Flaw>,
-    /// Entries of `tasks` whose names are no ids.
+    /// Entries of `tasks` whose names are not ids.
     pub misnamed: Vec<(String, Error)>,
-    /// What entries that cannot be used own, as far as it can be read.
+    /// Paths that unusable entries own, as far as they can be read.
     pub claims: Vec<PathClaim>,
 }
 
 impl ConfigFindings<'_> {
-    /// Leaves something out.
+    /// Leaves something out because of a mistake.
     pub fn leave_out(&mut self, error: Error, stops: StoppedTasks) {
         self.leave_out_too(Arc::new(error), stops);
     }
 
-    /// Leaves something more out because of the same mistake.
+    /// Leaves another thing out because of the same mistake.
     pub fn leave_out_too(&mut self, error: Arc<dyn Fault>, stops: StoppedTasks) {
         self.flaws.push(Flaw { error, stops });
     }
 
-    /// The same for what one task, or a few, take from.
+    /// Leaves something out on which one or a few tasks depend.
     pub fn stop(&mut self, error: Error, tasks: impl IntoIterator<Item = TaskId>) {
         self.leave_out(
             error.with_line(self.bytes),
@@ -59,7 +59,7 @@ impl ConfigFindings<'_> {
         );
     }
 
-    /// All tasks that something stops.
+    /// Returns all tasks that a mistake stops.
     pub fn stopped(&self) -> BTreeSet<TaskId> {
         let tasks = |flaw: &Flaw| {
             if let StoppedTasks::Tasks(tasks) = &flaw.stops {
@@ -71,7 +71,7 @@ impl ConfigFindings<'_> {
         self.flaws.iter().flat_map(tasks).collect()
     }
 
-    /// What stops all that do not say where they are.
+    /// Returns the mistake that stops all tasks that do not say where they are.
     pub fn undeclared(&self) -> Option<Arc<dyn Fault>> {
         self.flaws
             .iter()
@@ -80,7 +80,7 @@ impl ConfigFindings<'_> {
     }
 }
 
-/// Gives a file its meaning; `from_file` is left to the caller.
+/// Resolves a file; `from_file` is left to the caller.
 ///
 /// `released` names tasks of the registry that have releases but are not known.
 pub(super) fn resolve(
@@ -129,7 +129,7 @@ pub(super) fn resolve(
         left_out: found.stopped().into_iter().collect(),
         rollback: file.rollback,
         releases: file.releases,
-        // A hook that may have been told to refuse does.
+        // A hook that may have been told to refuse does refuse.
         hooks: HookSettings {
             strict: file.hooks.strict || is_strict,
         },
@@ -143,7 +143,7 @@ pub(super) fn resolve(
     })
 }
 
-/// What holds for every task that does not say otherwise.
+/// Returns the settings for every task that does not set them itself.
 fn defaults_of(defaults: TaskBlock) -> Result<TaskBlock, Error> {
     if defaults.path.is_some() || defaults.title.is_some() {
         return Err(rule(
@@ -154,7 +154,7 @@ fn defaults_of(defaults: TaskBlock) -> Result<TaskBlock, Error> {
     Ok(defaults)
 }
 
-/// The tasks without those that cannot stand beside each other.
+/// Returns the tasks without those that cannot coexist.
 fn without_conflicts(
     tasks: Vec<TaskSpec>,
     is_released: &dyn Fn(&TaskId) -> bool,
@@ -167,7 +167,7 @@ fn without_conflicts(
     tasks
 }
 
-/// Where alerts go; what holds a mistake is not known.
+/// Returns where alerts go; a part with a mistake counts as unknown.
 fn alert_words(
     block: Option<AlertsBlock>,
     is_read: bool,
@@ -188,7 +188,7 @@ fn alert_words(
     }
 }
 
-/// Says of each part that could not be read whom it stops.
+/// Records for each unreadable part which tasks it stops.
 fn leave_parts_out(left_out: Vec<(ConfigPart, Error)>, found: &mut ConfigFindings<'_>) {
     for (part, error) in left_out {
         match part {
@@ -202,7 +202,7 @@ fn leave_parts_out(left_out: Vec<(ConfigPart, Error)>, found: &mut ConfigFinding
     }
 }
 
-/// Keeps the files that snapback itself writes out of a task that would hold them.
+/// Excludes the files that snapback itself writes from a task that would contain them.
 fn keep_own_files_out(task: &mut TaskSpec, (registry, snapshots): (&RelPath, &RelPath)) {
     let files = [
         registry.clone(),

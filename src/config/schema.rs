@@ -1,7 +1,7 @@
-//! The JSON schema of `snapback.yaml`, for editors: what the declarations in `file` say.
+//! The JSON schema of `snapback.yaml`, for editors, made from the declarations in `file`.
 //!
-//! Nothing is declared here. Two things differ from schemars' own form: `null` is not offered as a
-//! value of a key, though a key without a value counts as left out, and a key with a default is not
+//! Nothing is declared here. Two things differ from schemars' own form. `null` is not offered as a
+//! value of a key, although a key without a value counts as left out. A key with a default is not
 //! required.
 
 #[cfg(test)]
@@ -18,12 +18,12 @@ use super::{
     kinds::{KindKeys, Kinds},
 };
 
-/// The JSON schema (draft 2020-12) of `snapback.yaml`.
+/// Returns the JSON schema (draft 2020-12) of `snapback.yaml`.
 pub fn schema() -> Value {
     schema_with(Kinds::ALL)
 }
 
-/// The same of a file that may name these kinds.
+/// Returns the JSON schema of a file that may name these kinds.
 pub fn schema_with(kinds: Kinds<'_>) -> Value {
     let mut generator = generator();
     let keys = KindKeys::of(kinds, &mut generator);
@@ -32,36 +32,36 @@ pub fn schema_with(kinds: Kinds<'_>) -> Value {
     in_our_form_all(root.try_into().expect("because an object is a schema"))
 }
 
-/// The keys that these kinds bring.
+/// Returns the keys that these kinds add.
 pub(super) fn keys_of(kinds: Kinds<'_>) -> KindKeys {
     KindKeys::of(kinds, &mut generator())
 }
 
-/// The JSON schema of what is declared by a type.
+/// Returns the JSON schema of a declared type.
 #[cfg(test)]
 pub(super) fn schema_of<T: JsonSchema>() -> Value {
     in_our_form_all(generator().into_root_schema_for::<T>())
 }
 
-/// Makes schemas.
+/// Returns the generator of schemas.
 fn generator() -> SchemaGenerator {
     SchemaSettings::draft2020_12().into_generator()
 }
 
-/// Brings a schema and all in it into our form.
+/// Converts a schema and everything in it to our form.
 fn in_our_form_all(mut schema: Schema) -> Value {
     RecursiveTransform(in_our_form).transform(&mut schema);
     schema.to_value()
 }
 
-/// That exactly one of these keys must be there.
+/// Returns the rule that exactly one of these keys must be present.
 pub(super) fn one_of(keys: &[&str]) -> Value {
     keys.iter()
         .map(|key| json!({ "required": [key] }))
         .collect()
 }
 
-/// Takes `null` out of what a key may be, unless it says that it is `nullable`.
+/// Removes `null` from the types of a key, unless the key is marked `nullable`.
 fn leave_null_out(key: &mut Map<String, Value>) {
     if key.remove("nullable").is_some() {
         return;
@@ -85,7 +85,7 @@ fn leave_null_out(key: &mut Map<String, Value>) {
     }
 }
 
-/// Brings one schema into our form.
+/// Converts one schema to our form.
 fn in_our_form(schema: &mut Schema) {
     schema.remove("format");
     if let Some(Value::String(text)) = schema.get_mut("description") {

@@ -1,7 +1,7 @@
-//! One task's block of the file in the model's words: its paths, patterns, commands and probes.
+//! Converts one task's block to the model: its paths, patterns, commands and probes.
 //!
-//! It looks at one task at a time: whether several may stand beside each other is asked in
-//! `overlaps.rs`. No value of an environment variable is ever taken or shown.
+//! It looks at one task at a time; `overlaps.rs` checks whether several can coexist. No value of an
+//! environment variable is ever read or shown.
 
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ use crate::{
     },
 };
 
-/// Time limit of a `verify` command that names none.
+/// Time limit of a `verify` command that sets none.
 const VERIFY: Duration = Duration::from_mins(5);
-/// Time limit of a probe that names none.
+/// Time limit of a probe that sets none.
 const READY: Duration = Duration::from_secs(30);
-/// Time limit of `stop`, `start` and `restart` without one.
+/// Time limit of `stop`, `start` and `restart` commands that set none.
 const SWITCH: Duration = Duration::from_mins(1);
 
-/// One task. `found` is its folder when discovery knows it.
+/// Builds one task. `found` is its folder if discovery knows it.
 pub(super) fn task(
     id: TaskId,
     found: Option<RelPath>,
@@ -89,7 +89,7 @@ pub(super) fn task(
     })
 }
 
-/// Each item of a list in the model's words; no list is an empty one.
+/// Converts each item of a list to the model; a missing list becomes an empty one.
 fn each<T, U>(
     list: Option<Vec<T>>,
     to_model: impl FnMut(T) -> Result<U, Error>,
@@ -97,7 +97,7 @@ fn each<T, U>(
     list.unwrap_or_default().into_iter().map(to_model).collect()
 }
 
-/// The command that starts a task again, under one of its two names.
+/// Returns the command that starts a task again, under either of its two names.
 fn start_or_restart(
     at: &str,
     start: Option<TaskCommandBlock>,
@@ -109,7 +109,7 @@ fn start_or_restart(
     Ok(start.or(restart))
 }
 
-/// A version that cannot be gone back from.
+/// Builds a version below which no rollback goes.
 fn one_way_version(at: &str, door: OneWay) -> Result<OneWayVersion, Error> {
     let (text, why) = match door {
         OneWay::Version(text) => (text, None),
@@ -124,7 +124,7 @@ fn one_way_version(at: &str, door: OneWay) -> Result<OneWayVersion, Error> {
     })
 }
 
-/// The key of the version.
+/// Returns the checked key of the version.
 fn version_key(at: &str, key: Option<String>) -> Result<String, Error> {
     let key = key.unwrap_or_else(|| VERSION_KEY.to_string());
     if key.split('.').any(str::is_empty) {
@@ -134,7 +134,7 @@ fn version_key(at: &str, key: Option<String>) -> Result<String, Error> {
     }
 }
 
-/// Names of environment variables; a value after `=` would be a secret in a file.
+/// Checks names of environment variables; a value after `=` would be a secret in a file.
 fn variables(at: &str, names: Vec<String>) -> Result<Vec<String>, Error> {
     match names.iter().position(|name| !is_variable(name)) {
         // The text is not shown, because it may be a value.
@@ -149,7 +149,7 @@ fn variables(at: &str, names: Vec<String>) -> Result<Vec<String>, Error> {
     }
 }
 
-/// A command with its time limit.
+/// Builds a command with its time limit.
 fn to_command(at: &str, command: TaskCommandBlock, usual: Duration) -> Result<CommandSpec, Error> {
     if command.run.trim().is_empty() || command.run.contains('\0') {
         return Err(rule(at, "the command is empty or holds a NUL byte"));
@@ -160,7 +160,7 @@ fn to_command(at: &str, command: TaskCommandBlock, usual: Duration) -> Result<Co
     })
 }
 
-/// A probe: exactly one kind.
+/// Builds a probe of exactly one kind.
 fn to_probe(at: &str, ready: ProbeBlock) -> Result<Probe, Error> {
     let timeout = ready.timeout;
     let limit = timeout.map_or(READY, |timeout| timeout.0);

@@ -1,7 +1,7 @@
-//! Which tasks there are: those that the file names, and the folders that the rules find.
+//! Lists the tasks: those that the file names, and the folders that the rules find.
 //!
-//! What is wrong with one entry stops the tasks that it may be about, and no others; it is never
-//! guessed what it was to say.
+//! A mistake in one entry stops the tasks that the entry may be about, and no others. The intended
+//! meaning is never guessed.
 
 use std::collections::HashSet;
 
@@ -20,7 +20,7 @@ use crate::{
     site::StoppedTasks,
 };
 
-/// All tasks, those that the file names and those that are found.
+/// Returns all tasks, both named in the file and found.
 pub(super) fn all(
     declared: Tasks,
     defaults: &TaskBlock,
@@ -56,8 +56,8 @@ pub(super) fn all(
     tasks
 }
 
-/// The rules of discovery, none where they cannot be used. Where rules are wrong, folders that no
-/// rule names are no tasks either.
+/// Returns the rules of discovery, or none if they cannot be used. If rules are wrong, folders that
+/// no rule names are not tasks either.
 fn usable_rules(declared: Option<Vec<Discover>>, found: &mut ConfigFindings<'_>) -> Vec<Rule> {
     let rules = rules(declared).unwrap_or_else(|error| {
         found.leave_out(error.with_line(found.bytes), StoppedTasks::Undeclared);
@@ -70,7 +70,7 @@ fn usable_rules(declared: Option<Vec<Discover>>, found: &mut ConfigFindings<'_>)
     }
 }
 
-/// The rules of discovery.
+/// Returns the rules of discovery.
 fn rules(declared: Option<Vec<Discover>>) -> Result<Vec<Rule>, Error> {
     let Some(declared) = declared else {
         return Ok(vec![Rule::usual()]);
@@ -101,7 +101,7 @@ fn rules(declared: Option<Vec<Discover>>) -> Result<Vec<Rule>, Error> {
     declared.into_iter().map(to_rule).collect()
 }
 
-/// The tasks that the file names.
+/// Returns the tasks that the file names.
 fn named(
     blocks: Vec<(String, TaskBlock)>,
     folders: &[DiscoveredTask],
@@ -153,7 +153,7 @@ fn named(
     tasks
 }
 
-/// Says whom the entries stop whose names are no ids, and notes what all that cannot be used owns.
+/// Records which tasks the misnamed entries stop, and the paths that unusable entries own.
 fn leave_misnamed_out(
     folders: &[DiscoveredTask],
     tasks: &[TaskSpec],
@@ -167,7 +167,7 @@ fn leave_misnamed_out(
         .chain(stopped.iter().map(TaskId::as_str));
     found.claims = PathClaim::all(unusable, found.bytes, found.root);
     for (name, error) in misnamed {
-        // It may be the entry of a task that has none; what is merged into the list may be any.
+        // It may belong to a task without an entry; a merge key (`<<`) may mean any of them.
         let bare = folders
             .iter()
             .map(|folder| &folder.id)
@@ -186,7 +186,7 @@ fn leave_misnamed_out(
     }
 }
 
-/// Adds the folders that no entry of the file is about.
+/// Adds the found folders that no entry of the file is about.
 fn add_found(
     tasks: &mut Vec<TaskSpec>,
     folders: Vec<DiscoveredTask>,

@@ -1,4 +1,4 @@
-//! Loading real files from real folders.
+//! Tests that load real files from real folders.
 
 mod first_files;
 mod mistakes;
@@ -13,7 +13,7 @@ use crate::{
     model::settings::{CommandSpec, Probe},
 };
 
-/// A work tree with these files (a name that ends in `/` is a folder).
+/// Creates a work tree with these files (a name that ends in `/` is a folder).
 #[expect(clippy::disallowed_methods, reason = "tests write files directly")]
 fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("because tests can make folders");
@@ -143,7 +143,7 @@ fn a_linked_folder_is_no_task() {
     );
 }
 
-/// The example in the documentation of the room.
+/// Returns the example in the documentation of the room.
 fn example() -> String {
     let lines: Vec<&str> = include_str!("mod.rs")
         .lines()
@@ -155,7 +155,7 @@ fn example() -> String {
     lines.join("\n")
 }
 
-/// The same in a work tree with some of what it names.
+/// Loads that example in a work tree with some of the files it names.
 fn documented_example() -> (Settings, Vec<String>) {
     let doc = example();
     let files = [

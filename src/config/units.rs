@@ -9,7 +9,7 @@ use serde::{
     de::{self, Deserializer, Visitor},
 };
 
-/// Writes times as they are read, `1m30s`.
+/// Prints times in the form in which they are read, `1m30s`.
 const COMPACT: SpanPrinter = SpanPrinter::new().spacing(Spacing::None);
 
 /// A time limit: numbers with `ms`, `s`, `m` or `h`, longer than zero and at most 24 hours.
@@ -22,12 +22,12 @@ pub(super) struct Timeout(pub Duration);
 pub(super) struct Size(pub u64);
 
 impl Timeout {
-    /// So many seconds.
+    /// Returns a limit of this many seconds.
     pub const fn secs(secs: u64) -> Self {
         Self(Duration::from_secs(secs))
     }
 
-    /// Reads the form for people.
+    /// Reads the written form.
     fn parse(text: &str) -> Option<Self> {
         let mut rest = text.trim();
         let mut total: u64 = 0;
@@ -75,7 +75,7 @@ impl<'de> Deserialize<'de> for OptionalTimeout {
     }
 }
 
-/// As people write it: for the defaults that the schema shows.
+/// Writes the form that people use, for the defaults that the schema shows.
 impl Serialize for Timeout {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&COMPACT.unsigned_duration_to_string(&self.0))
@@ -113,7 +113,7 @@ impl JsonSchema for Size {
 }
 
 impl Size {
-    /// Reads the form for people.
+    /// Reads the written form.
     fn parse(text: &str) -> Option<Self> {
         let (number, unit) = split_number(text.trim())?;
         let (base, power): (u64, u32) = match unit.trim_start().to_ascii_lowercase().as_str() {
@@ -132,7 +132,7 @@ impl Size {
     }
 }
 
-/// The number that a text begins with, and the rest.
+/// Returns the number at the beginning of a text, and the rest.
 fn split_number(text: &str) -> Option<(u64, &str)> {
     let end = text
         .find(|c: char| !c.is_ascii_digit())

@@ -1,4 +1,4 @@
-//! Which version of a task the guard judges, and since when.
+//! Finds which version of a task the guard judges, and since when it is active.
 
 use super::Guard;
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Guard<'_> {
-    /// When another version is active than before, everything begins anew but what was done.
+    /// Starts over when another version became active; only the record of past actions is kept.
     pub(super) fn turn_to_active(
         &self,
         spec: &TaskSpec,
@@ -30,9 +30,9 @@ impl Guard<'_> {
         for line in trouble {
             self.site.warn(line);
         }
-        // While nobody can tell, it is taken to be the one that it was.
+        // While the active version is unknown, it is assumed to be unchanged.
         if is_unknown || active == state.version {
-            // What the clock says is still to come began now.
+            // A start that lies in the future of the clock is moved to now.
             if state
                 .since
                 .as_ref()
@@ -42,7 +42,7 @@ impl Guard<'_> {
             }
             return Ok(());
         }
-        // Until it was judged last the version before was active.
+        // The previous version was active at least until the last judgement.
         let judged = last_judged(state).filter(|_| state.version.is_some());
         leave_version(state);
         let since = active
@@ -67,8 +67,8 @@ impl Guard<'_> {
         Ok(())
     }
 
-    /// When the operation that made this version active was over; `None` when that was none, or
-    /// another one came after it: then nobody knows since when the version is active.
+    /// Returns when the operation that made this version active ended. `None` when there was no
+    /// such operation, or another one came after it: then the start of the version is unknown.
     fn active_since(
         &self,
         task: &TaskId,
@@ -83,14 +83,14 @@ impl Guard<'_> {
             return Ok(None);
         };
         let about = &listed.summary.about;
-        // A clock that stands still, or was set back since, says nothing of the end.
+        // A clock that stands still, or was set back since, does not show the real end.
         let ended = history::written(&*self.site.state, &about.id)?
             .filter(|ended| *ended <= self.site.clock.now());
         Ok(ended.max(Some(about.at)))
     }
 }
 
-/// When a rule was judged last.
+/// Returns when a rule was last judged.
 fn last_judged(state: &GuardState) -> Option<jiff::Timestamp> {
     state
         .rules
@@ -100,8 +100,8 @@ fn last_judged(state: &GuardState) -> Option<jiff::Timestamp> {
         .max()
 }
 
-/// Keeps the values of the version that was active as those before, and forgets what else was
-/// read of it.
+/// Keeps the values of the version that was active as the values before, and forgets its other
+/// readings.
 fn leave_version(state: &mut GuardState) {
     let value = |state: &RuleState| state.last.as_ref().and_then(|judgement| judgement.value);
     if let Some(version) = state.version.take() {
@@ -113,7 +113,7 @@ fn leave_version(state: &mut GuardState) {
         state.before = Some(Baseline { version, values });
     }
     for rule in state.rules.values_mut() {
-        // Lines that were not read yet are the other version's: a file is begun where it ends.
+        // Unread lines belong to the other version, so reading starts at the end of the file.
         *rule = RuleState {
             metric: std::mem::take(&mut rule.metric),
             ..RuleState::default()
@@ -121,7 +121,7 @@ fn leave_version(state: &mut GuardState) {
     }
 }
 
-/// True when an operation ended as done.
+/// Returns true when an operation ended as done.
 fn is_done(listed: &OperationState) -> bool {
     listed.phase == OperationPhase::Finished { done: true }
 }

@@ -1,7 +1,7 @@
-//! A rollback that goes back by itself unless somebody confirms it, as a change.
+//! A change that rolls back, and is taken back by itself unless a person confirms it.
 //!
-//! That it waits is durable before it begins. It is forgotten when the rollback is not begun after
-//! all, or put back; else the time runs from its end.
+//! The waiting is recorded durably before the rollback begins. The record is removed when the
+//! rollback does not begin after all, or is put back. Otherwise the time runs from its end.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -29,7 +29,7 @@ pub struct AwaitedRollback<'a> {
 }
 
 impl<'a> AwaitedRollback<'a> {
-    /// A rollback that goes back by itself after so long.
+    /// Returns a rollback that is taken back by itself after the given time.
     pub fn new(wanted: &'a RollbackRequest, within: Duration) -> Self {
         Self {
             wanted,
@@ -38,7 +38,7 @@ impl<'a> AwaitedRollback<'a> {
         }
     }
 
-    /// That it waits, as it is before it begins.
+    /// Returns the record of the waiting, as it is before the rollback begins.
     fn pending(&self, site: &RepoSite, plan: &Plan) -> Result<AwaitingConfirmation, Failure> {
         Ok(AwaitingConfirmation {
             schema: CONFIRM_SCHEMA.into(),

@@ -1,4 +1,4 @@
-//! How the guard calls people. What cannot be told never stops what is done.
+//! Raises the guard's alerts. A failure to raise one never stops the guard's work.
 
 use super::Guard;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Guard<'_> {
-    /// Stops touching a task, and calls a person.
+    /// Freezes a task and calls a person.
     pub(super) fn freeze_and_call(
         &self,
         state: &mut GuardState,
@@ -37,8 +37,8 @@ impl Guard<'_> {
                 ),
             ),
         ];
-        // Called before it is written down: a kill in between only calls twice, which folds into
-        // one.
+        // The call precedes the record: a kill in between only causes a second call, which folds
+        // into the first.
         self.call(Notice {
             facts,
             ..notice(state, Topic::NeedsPerson, title, reason.into())
@@ -52,7 +52,7 @@ impl Guard<'_> {
         Ok(self.memory.save(state)?)
     }
 
-    /// Calls people. What cannot be told must not stop what is done.
+    /// Raises an alert. A failure to do so must not stop the guard's work.
     pub(super) fn call(&self, notice: Notice) {
         if let Err(failure) = Alerts::new(self.site).raise(notice) {
             self.site.warn(format!("nobody could be called: {failure}"));
@@ -60,7 +60,7 @@ impl Guard<'_> {
     }
 }
 
-/// A notice about a task and its active version.
+/// Builds a notice about a task and its active version.
 pub(super) fn notice(state: &GuardState, event: Topic, title: String, reason: String) -> Notice {
     Notice {
         event,

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Bytes of output that are kept; the first and the last half.
+/// Most bytes of output that are kept; the first and the last half.
 const OUTPUT: usize = 64 << 10;
 
 settings_block! {
@@ -27,7 +27,7 @@ settings_block! {
     }
 }
 
-/// `run: …`.
+/// The source of metrics `run: …`.
 pub(super) struct CommandMetric;
 
 impl MetricSource for CommandMetric {
@@ -55,7 +55,7 @@ impl MetricSource for CommandMetric {
     }
 }
 
-/// Runs it. That it failed says nothing of the task.
+/// Runs the command. A failure of the command says nothing about the task.
 fn run(block: &CommandBlock, metric: &Metric, place: &MetricContext<'_>) -> Reading {
     let path = block.value.as_deref().unwrap_or_default();
     let ended = match child::shell(&block.run, &place.dir)

@@ -1,7 +1,7 @@
-//! Rollbacks that wait to be confirmed: a file a task below `confirm/` in the state folder.
+//! Rollbacks that wait to be confirmed: a file for each task below `confirm/` in the state folder.
 //!
-//! The file is durable before the rollback begins. Whoever watches it holds a kernel lock, which
-//! goes with its process: so that everybody sees whether somebody still does.
+//! The file is durable before the rollback begins. The process that watches it holds a kernel lock,
+//! which ends with the process. So others can see whether the file is still watched.
 
 use std::{io, sync::Arc};
 
@@ -32,21 +32,21 @@ impl JsonRecord for AwaitingConfirmation {
     }
 }
 
-/// The records.
+/// The records of rollbacks that wait to be confirmed.
 #[derive(Clone)]
 pub struct Confirmations {
     records: Records<'static, AwaitingConfirmation>,
 }
 
 impl Confirmations {
-    /// The records below a state folder; nothing is read or made yet.
+    /// Returns the records below a state folder, without reading or creating anything.
     pub fn new(state: Arc<dyn Fs>) -> Self {
         Self {
             records: Records::new(RecordFiles::new(state), "confirm"),
         }
     }
 
-    /// The tasks that have one.
+    /// Returns the tasks that have a record.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -57,10 +57,10 @@ impl Confirmations {
         Ok(tasks)
     }
 
-    /// The record of a task.
+    /// Returns the record of a task.
     ///
     /// # Errors
-    /// When there is one that cannot be read.
+    /// When the record exists and cannot be read.
     pub fn load(&self, task: &TaskId) -> Result<Option<AwaitingConfirmation>, Error> {
         self.records
             .load(task.as_str())
@@ -70,40 +70,40 @@ impl Confirmations {
             })
     }
 
-    /// Writes it, durably.
+    /// Writes a record, durably.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the record cannot be written.
     pub fn save(&self, pending: &AwaitingConfirmation) -> Result<(), Error> {
         self.records
             .save(pending.task.as_str(), pending)
             .map_err(|error| Error::Io(pending.task.clone(), error))
     }
 
-    /// Removes it, durably; false when there was none.
+    /// Removes a record, durably. Returns false when there was none.
     ///
     /// # Errors
-    /// When it is there and cannot be removed.
+    /// When the record exists and cannot be removed.
     pub fn remove(&self, task: &TaskId) -> Result<bool, Error> {
         self.records
             .remove(task.as_str())
             .map_err(|error| Error::Io(task.clone(), error))
     }
 
-    /// Becomes the one who watches a task, until dropped; `None` when somebody does already.
+    /// Takes the lock for watching a task, until dropped; `None` when it is already held.
     ///
     /// # Errors
-    /// When it cannot be locked.
+    /// When the lock cannot be taken.
     pub fn watch(&self, task: &TaskId) -> Result<Option<RecordLock>, Error> {
         self.records
             .lock(&format!("{task}.watched"), LockWait::No)
             .map_err(|error| Error::Io(task.clone(), error))
     }
 
-    /// Becomes the one who ends the waiting, until dropped; `None` when somebody is at it.
+    /// Takes the lock for ending the waiting, until dropped; `None` when it is already held.
     ///
     /// # Errors
-    /// When it cannot be locked.
+    /// When the lock cannot be taken.
     pub fn end(&self, task: &TaskId) -> Result<Option<RecordLock>, Error> {
         self.records
             .lock(&format!("{task}.held"), LockWait::Moment)

@@ -1,6 +1,6 @@
-//! The guard's own rollbacks: begun, told, and brought to an end after a kill.
+//! The guard's own rollbacks: started, reported, and completed after a kill.
 //!
-//! What is about to be done is saved before it is.
+//! An action is saved before it is carried out.
 
 use super::{Guard, calls::notice};
 use crate::{
@@ -23,11 +23,11 @@ use crate::{
     rollback,
 };
 
-/// How often a rollback is begun that is killed each time before it begins.
+/// Most starts of a rollback that is killed each time before it begins.
 const ATTEMPTS: u32 = 3;
 
 impl Guard<'_> {
-    /// Puts the task back to its last good version.
+    /// Rolls the task back to its last good version.
     pub(super) fn fire(
         &self,
         spec: &TaskSpec,
@@ -62,7 +62,7 @@ impl Guard<'_> {
         self.roll_back(state, watch)
     }
 
-    /// Begins the rollback that is written down.
+    /// Begins the rollback that was recorded.
     fn roll_back(&self, state: &mut GuardState, watch: &mut TaskWatch) -> Result<(), Failure> {
         let Some(firing) = &mut state.firing else {
             return Ok(());
@@ -102,7 +102,7 @@ impl Guard<'_> {
         }
     }
 
-    /// Tells how a rollback ended.
+    /// Reports how a rollback ended.
     fn rolled_back(
         &self,
         state: &mut GuardState,
@@ -137,7 +137,7 @@ impl Guard<'_> {
             op: op.clone(),
             ..notice(state, Topic::RolledBack, title, fired.why.clone())
         });
-        // Told before it is forgotten: a kill in between only tells it twice, which folds into one.
+        // The report precedes the removal: after a kill in between it is repeated and folded.
         state.firing = None;
         state.watching = Some(Watching {
             rule: fired.rule,
@@ -149,7 +149,7 @@ impl Guard<'_> {
         Ok(self.memory.save(state)?)
     }
 
-    /// Brings a rollback to its end that a kill interrupted.
+    /// Completes a rollback that a kill interrupted.
     pub(super) fn settle_firing(
         &self,
         state: &mut GuardState,
@@ -215,8 +215,8 @@ impl Guard<'_> {
         }
     }
 
-    /// Brings an interrupted rollback to its end; returns whether it is done, with its report as
-    /// far as that was kept. `None` when it had not begun.
+    /// Completes an interrupted rollback. Returns whether it is done, with its report as far as
+    /// that was kept. `None` when it had not begun.
     fn end_interrupted(
         &self,
         ours: Option<&OperationState>,
@@ -239,7 +239,7 @@ impl Guard<'_> {
     }
 }
 
-/// The report of a rollback whose report was never written.
+/// Builds the report of a rollback whose report was never written.
 fn interrupted(
     state: &GuardState,
     fired: &Fired,

@@ -1,4 +1,4 @@
-//! A metric in a JSON document behind HTTP.
+//! A metric in a JSON document that is fetched over HTTP.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ settings_block! {
     }
 }
 
-/// `http: …`.
+/// The source of metrics `http: …`.
 pub(super) struct Document;
 
 impl MetricSource for Document {
@@ -57,12 +57,12 @@ impl MetricSource for Document {
     }
 }
 
-/// That a token is sent, in words.
+/// Describes in words that a token is sent.
 pub(super) fn with(token: Option<&SecretSource>) -> String {
     token.map_or_else(String::new, |from| format!(", with the token in {from}"))
 }
 
-/// A number in a JSON document.
+/// Reads a number from a JSON document.
 fn json(metric: &Metric, place: &MetricContext<'_>) -> Result<Reading, String> {
     let block = DocumentBlock::of(&metric.settings)?;
     let path = block.value.unwrap_or_default();
@@ -78,7 +78,7 @@ fn json(metric: &Metric, place: &MetricContext<'_>) -> Result<Reading, String> {
     })
 }
 
-/// Asks for a JSON document.
+/// Fetches a JSON document.
 pub(super) fn get(
     url: &str,
     token: Option<SecretBlock>,
@@ -113,7 +113,7 @@ pub(super) fn get(
     let answer = answer.map_err(|error| hide(error.to_string()))?;
     let document = serde_json::from_slice(&answer.body);
     match (answer.status, document) {
-        // Prometheus says what is wrong with a query in the body of a status 400 or 422.
+        // Prometheus explains a bad query in the body of a status 400 or 422.
         (200..300 | 400 | 422, Ok(document)) => Ok(document),
         (200..300, Err(_)) => Err("the answer is no JSON".into()),
         (status, _) => Err(format!("the server answered with status {status}")),

@@ -1,4 +1,4 @@
-//! Reads the metric of a rule and judges it; does nothing about it.
+//! Reads the metric of a rule and judges it, without acting on the result.
 
 use super::{Guard, MetricContext, Reading, read};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     verify::evidence::TaskVariables,
 };
 
-/// Most samples that are kept of one rule, the newest.
+/// Most samples that are kept of one rule; the newest are kept.
 const SAMPLES: usize = 20_000;
 
 impl Guard<'_> {
@@ -100,7 +100,7 @@ impl Guard<'_> {
     }
 }
 
-/// The value that a rule had with the version before, when that is another one.
+/// Returns the value that a rule had with the previous version, if that was a different version.
 fn value_before(state: &GuardState, rule: &RuleSpec) -> Option<f64> {
     let before = state
         .before
@@ -109,7 +109,7 @@ fn value_before(state: &GuardState, rule: &RuleSpec) -> Option<f64> {
     before.and_then(|before| before.values.get(&rule.name).copied())
 }
 
-/// Judges what was seen; why nothing could be read is said with it.
+/// Judges the samples, and includes the reason when nothing could be read.
 fn judge_reading(
     rule: &RuleSpec,
     seen: VersionSamples<'_>,
@@ -125,7 +125,7 @@ fn judge_reading(
     judgement
 }
 
-/// Counts a judgement, and keeps it as the last.
+/// Counts a judgement, and keeps it as the last one.
 fn note_judgement(known: &mut RuleState, rule: &RuleSpec, judgement: &RuleJudgement, now: &Moment) {
     known.failed = in_a_row(
         known.failed,
@@ -140,7 +140,7 @@ fn note_judgement(known: &mut RuleState, rule: &RuleSpec, judgement: &RuleJudgem
     (known.judged, known.last) = (Some(now.clone()), Some(judgement.clone()));
 }
 
-/// True when a rule is to be judged again.
+/// Returns true when a rule is due to be judged again.
 pub(super) fn is_due(rule: &RuleSpec, state: &GuardState, now: &Moment) -> bool {
     let judged = state
         .rules
@@ -149,7 +149,7 @@ pub(super) fn is_due(rule: &RuleSpec, state: &GuardState, now: &Moment) -> bool 
     judged.is_none_or(|judged| now.since(judged).is_none_or(|passed| passed >= rule.every))
 }
 
-/// Keeps what a reading brought of the version that is active since then.
+/// Keeps the samples of a reading that date from after the active version took over.
 fn take_in(
     known: &mut RuleState,
     rule: &RuleSpec,

@@ -1,4 +1,4 @@
-//! Lines as samples: of a file that grows, and of a whole log for a back-test.
+//! Turns lines into samples: lines of a growing file, and of a whole log for a back-test.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -12,23 +12,23 @@ use serde_json::Value;
 use super::{Error, LogReader, value};
 use crate::model::guard::Sample;
 
-/// Longest line that is looked at, in bytes.
+/// Longest line that is examined, in bytes.
 pub(super) const LINE: usize = 1 << 20;
 /// Most samples of a log.
 const MOST: usize = 5_000_000;
 
-/// How a line of a file becomes a sample.
+/// A rule that makes a sample of a line of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct LineRule {
-    /// Where in a JSON line the value is; empty for the whole line.
+    /// Path of the value in a JSON line; empty for the whole line.
     pub value: String,
-    /// A text: the sample is 1 when the value (or line) holds it, else 0.
+    /// A text: the sample is 1 when the value (or line) contains it, else 0.
     pub bad: Option<String>,
-    /// Where in a JSON line the time is: RFC 3339, or seconds since 1970.
+    /// Path of the time in a JSON line: RFC 3339, or seconds since 1970.
     pub time: Option<String>,
 }
 
-/// The sample of a line; `None` for a line without one.
+/// Returns the sample of a line; `None` for a line without one.
 pub(super) fn sample(line: &[u8], rule: &LineRule, now: Timestamp) -> Option<Sample> {
     let line = line.trim();
     if line.is_empty() || line.len() > LINE {
@@ -65,8 +65,8 @@ pub(super) fn sample(line: &[u8], rule: &LineRule, now: Timestamp) -> Option<Sam
     Some(Sample { at, value })
 }
 
-/// The sample of a line of a plain log: `{"at": …, "value": …}`, or `TIME VALUE`, apart by a blank
-/// or a comma.
+/// Returns the sample of a line of a plain log: `{"at": …, "value": …}`, or `TIME VALUE`, separated
+/// by a blank or a comma.
 pub(super) fn plain(line: &[u8]) -> Option<Sample> {
     let line = line.trim();
     if let Ok(document) = serde_json::from_slice::<Value>(line)
@@ -92,7 +92,7 @@ pub(super) fn plain(line: &[u8]) -> Option<Sample> {
     })
 }
 
-/// All samples of a log, and how many lines have none.
+/// Returns all samples of a log, and the number of lines without one.
 ///
 /// # Errors
 /// When the log cannot be read.

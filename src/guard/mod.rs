@@ -1,12 +1,12 @@
-//! Row 11, rollbacks by themselves: the guard, which goes back when a rule says so, and rollbacks
-//! that go back unless somebody confirms them.
+//! Row 11, rollbacks by themselves: the guard, which rolls back when a rule demands it, and
+//! rollbacks that are taken back unless a person confirms them.
 //!
 //! [`Guard::watch`] reads the metrics of a task, has them judged ([`crate::policy::guard`]), and
-//! acts through the operator like anybody else. [`Waiting`] settles what nobody confirmed in time.
-//! What is run, read or asked was agreed to by the repository's owner before
-//! ([`crate::consent`]). Every source of metrics is bounded in time and size.
+//! acts through the operator like any other caller. [`Waiting`] settles rollbacks that were not
+//! confirmed in time. The repository's owner has agreed beforehand to everything that is run, read
+//! or asked ([`crate::consent`]). Every source of metrics is bounded in time and size.
 //!
-//! To add a source: a file with its [`MetricSource`], a line in [`METRICS`].
+//! To add a source, add a file with its [`MetricSource`] and a line in [`METRICS`].
 
 mod active;
 mod awaited;
@@ -45,7 +45,7 @@ pub use state::Memory;
 pub use waiting::Waiting;
 pub use watch::{Guard, WatchOptions};
 
-/// The sources of metrics, in the order in which people are shown them.
+/// The sources of metrics, in the order in which they are shown.
 pub const METRICS: &[&dyn MetricSource] = &[
     &command::CommandMetric,
     &tail::GrowingFile,
@@ -53,48 +53,48 @@ pub const METRICS: &[&dyn MetricSource] = &[
     &prometheus::Query,
 ];
 
-/// What can go wrong with the guard itself.
+/// Errors of the guard itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Its memory cannot be read or written.
+    /// The guard's memory of a task cannot be read or written.
     #[error("cannot use the guard's memory of {0}")]
     Io(TaskId, #[source] std::io::Error),
-    /// The folder of its memory cannot be written.
+    /// The folder of the guard's memory cannot be written.
     #[error("cannot use the guard's memory")]
     Memory(#[source] std::io::Error),
-    /// Its memory was changed by something else than snapback.
+    /// The guard's memory was changed by something other than snapback.
     #[error("the guard's memory of {0} is damaged: {1}")]
     Damaged(TaskId, String),
-    /// Another guard looks at the task right now.
+    /// Another guard is looking at the task right now.
     #[error("another guard is at work on {0}")]
     Held(TaskId),
     /// Another guard runs for this repository.
     #[error("another guard runs for this repository")]
     Running,
-    /// There are no rules.
+    /// No task has a rule.
     #[error("no task has a rule")]
     NoRules,
-    /// There is no such rule.
+    /// The task has no such rule.
     #[error("{task} has no rule {rule:?}")]
     NoRule {
         /// The task.
         task: TaskId,
-        /// What was typed.
+        /// The name of the rule, as typed.
         rule: String,
     },
-    /// The task has a rollback that waits already.
+    /// The task already has a rollback that waits to be confirmed.
     #[error("a rollback of {0} waits to be confirmed already")]
     Waits(TaskId),
-    /// Nothing waits to be confirmed.
+    /// No rollback waits to be confirmed.
     #[error("nothing waits to be confirmed{}", .0.as_ref().map(|task| format!(" for {task}")).unwrap_or_default())]
     NothingWaits(Option<TaskId>),
-    /// Several wait.
+    /// Several rollbacks wait to be confirmed.
     #[error("several rollbacks wait to be confirmed: {0}")]
     SeveralWait(String),
-    /// It is being taken back right now.
+    /// The rollback is being taken back right now.
     #[error("the rollback of {0} is being taken back right now")]
     TooLate(TaskId),
-    /// The record of a rollback that waits cannot be read.
+    /// The record of a rollback that waits to be confirmed cannot be read.
     #[error("the record of the rollback of {0} that waits to be confirmed is damaged: {1}")]
     Unconfirmable(TaskId, String),
     /// A log cannot be read.
@@ -102,7 +102,7 @@ pub enum Error {
     Log {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
 }
@@ -155,52 +155,52 @@ impl Fault for Error {
     }
 }
 
-/// What a source says.
+/// The result of reading a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reading {
-    /// New values; never none.
+    /// New values, at least one.
     Samples(Vec<Sample>),
-    /// There is nothing new.
+    /// There is nothing new; the text says why.
     Nothing(String),
-    /// It could not be read.
+    /// The metric could not be read; the text says why.
     Unread(String),
 }
 
-/// What sources need to know.
+/// The surroundings that sources need to know.
 pub struct MetricContext<'a> {
     /// The work tree.
     pub work_tree: &'a Path,
     /// The task's folder.
     pub dir: PathBuf,
-    /// What must not be shown.
+    /// The task's variables, whose values must not be shown.
     pub variables: &'a TaskVariables,
-    /// Certificates to trust besides the system's.
+    /// Certificates to trust in addition to the system's.
     pub ca_file: Option<&'a Path>,
-    /// What time it is.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// Gives the sample in a line of a log; `None` for a line without one.
+/// Returns the sample in a line of a log; `None` for a line without one.
 pub type LogReader = Box<dyn Fn(&[u8]) -> Option<Sample>>;
 
 /// A source of metrics: how it is configured, and how it is read.
 pub trait MetricSource: Sync {
-    /// The key of a rule that says that its metric comes from here.
+    /// Returns the key by which a rule selects this source.
     fn word(&self) -> &'static str;
 
-    /// The keys that it brings to the block of a rule, its own word among them: a
-    /// `settings_block!`. Several sources may bring the same key.
+    /// Returns the keys that it adds to the block of a rule, including its own word: a
+    /// `settings_block!`. Several sources may add the same key.
     fn block(&self) -> Declared;
 
-    /// Everything in these keys that decides what is run, read or asked: what a person agrees to.
-    /// The block has the shape that the schema says, without empty keys.
+    /// Describes everything in these keys that decides what is run, read or asked. A person agrees
+    /// to this text. The block matches the schema and has no empty keys.
     ///
     /// # Errors
-    /// What is wrong with the block, without what may be a secret.
+    /// The mistake in the block, without anything that may be secret.
     fn describe(&self, block: &Value) -> Result<String, String>;
 
-    /// Reads a metric once, within its time limit. `cursor` says how far a file was read, and is
-    /// moved.
+    /// Reads a metric once, within its time limit. `cursor` holds the place up to which a file was
+    /// read, and is advanced.
     fn read(
         &self,
         metric: &Metric,
@@ -208,29 +208,29 @@ pub trait MetricSource: Sync {
         cursor: &mut Option<Cursor>,
     ) -> Reading;
 
-    /// False when a reading needs no time limit.
+    /// Returns false when a reading needs no time limit.
     fn has_limit(&self) -> bool {
         true
     }
 
-    /// True when the samples of such a block say themselves when they were taken.
+    /// Returns true when the samples of such a block carry their own times.
     fn tells_times(&self, _block: &Value) -> bool {
         false
     }
 
-    /// What reads the lines of a log on which a rule is tried.
+    /// Returns the reader for the lines of a log on which a rule is tried.
     fn log_reader(&self, _block: &Value) -> LogReader {
         Box::new(lines::plain)
     }
 
-    /// What is wrong with this key of its own beside another source, where there is more to say
+    /// Explains why this key of its own is wrong beside another source, if there is more to say
     /// than that a rule has one source.
     fn misplaced(&self, _key: &str) -> Option<&'static str> {
         None
     }
 }
 
-/// The source of a metric.
+/// Returns the source of a metric.
 fn source_of(
     sources: &[&'static dyn MetricSource],
     kind: &str,
@@ -258,7 +258,7 @@ fn read(
     }
 }
 
-/// One value now; what is no number is nothing.
+/// Returns one value with the current time; a value that is not a number means nothing new.
 fn one(value: Option<f64>, now: Timestamp) -> Reading {
     match value {
         Some(value) if value.is_finite() => Reading::Samples(vec![Sample { at: now, value }]),

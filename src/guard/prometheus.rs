@@ -1,4 +1,4 @@
-//! A metric that an instant query of Prometheus gives (its HTTP API, v1).
+//! A metric from an instant query of Prometheus (its HTTP API, v1).
 
 use std::fmt::Write;
 
@@ -30,7 +30,7 @@ settings_block! {
     }
 }
 
-/// `prometheus: …, query: …`.
+/// The source of metrics `prometheus: …, query: …`.
 pub(super) struct Query;
 
 impl MetricSource for Query {
@@ -55,12 +55,12 @@ impl MetricSource for Query {
     }
 }
 
-/// The address of the server, to which a path can be added.
+/// Returns the address of the server in a form to which a path can be added.
 fn server(url: &str) -> &str {
     url.trim_end_matches('/')
 }
 
-/// The one number of a query.
+/// Returns the one number of a query.
 fn ask(metric: &Metric, place: &MetricContext<'_>) -> Result<Reading, String> {
     let block = QueryBlock::of(&metric.settings)?;
     let (server, query) = (server(&block.prometheus), encoded(&block.query));
@@ -88,11 +88,11 @@ fn ask(metric: &Metric, place: &MetricContext<'_>) -> Result<Reading, String> {
         },
         _ => return Err("the query gives neither a number nor a vector".into()),
     };
-    // A division by zero is written NaN or +Inf: there was nothing to count.
+    // A division by zero appears as NaN or +Inf: there was nothing to count.
     Ok(one(found.and_then(value::number), place.now))
 }
 
-/// A text as a part of a URL.
+/// Encodes a text as a part of a URL.
 fn encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

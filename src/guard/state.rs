@@ -1,6 +1,6 @@
-//! The guard's memory: one file a task below `guard/` in the state folder, written whole, synced.
+//! The guard's memory: a file for each task in `guard/` of the state folder, written whole, synced.
 //!
-//! Cooldowns, counts and what is under way must survive a kill and a power cut, so they are
+//! Cooldowns, counts and actions under way must survive a kill and a power cut, so they are
 //! written before anything is done. A memory that cannot be read is an error, never an empty one:
 //! a guard that forgot its cooldown would fire again.
 
@@ -37,17 +37,17 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The memory below a state folder; nothing is read or made yet.
+    /// Returns the memory below a state folder, without reading or creating anything.
     pub fn new(state: Arc<dyn Fs>) -> Self {
         Self {
             records: Records::new(RecordFiles::new(state), "guard"),
         }
     }
 
-    /// What is known of a task.
+    /// Returns the memory of a task.
     ///
     /// # Errors
-    /// When there is something that cannot be read.
+    /// When the memory exists and cannot be read.
     pub fn load(&self, task: &TaskId) -> Result<GuardState, Error> {
         match self.records.load(task.as_str()) {
             Ok(state) => Ok(state.unwrap_or_else(|| GuardState::new(task))),
@@ -56,7 +56,7 @@ impl Memory {
         }
     }
 
-    /// Writes it, durably.
+    /// Writes the memory of a task, durably.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -66,10 +66,10 @@ impl Memory {
             .map_err(|error| Error::Io(state.task.clone(), error))
     }
 
-    /// Keeps other guards from a task until dropped.
+    /// Locks a task against other guards until dropped.
     ///
     /// # Errors
-    /// When another one is at it.
+    /// When another guard holds the task.
     pub fn lock(&self, task: &TaskId) -> Result<RecordLock, Error> {
         let failed = |error| Error::Io(task.clone(), error);
         self.take(&format!("{task}.held"))
@@ -77,10 +77,10 @@ impl Memory {
             .ok_or_else(|| Error::Held(task.clone()))
     }
 
-    /// Keeps other running guards from this repository until dropped.
+    /// Locks this repository against other running guards until dropped.
     ///
     /// # Errors
-    /// When another one runs, or nothing can be written.
+    /// When another guard runs, or nothing can be written.
     pub fn lock_all(&self) -> Result<RecordLock, Error> {
         self.take(".running")
             .map_err(Error::Memory)?

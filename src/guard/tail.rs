@@ -1,10 +1,10 @@
-//! New lines of a file that somebody else writes: rotated, cut, torn at its end, or huge.
+//! Reads new lines of a file that others write: rotated, cut, torn at its end, or huge.
 //!
-//! What was read last is known by device, inode, place, and a digest of what stands before that
-//! place. A file that was renamed is read to its end before the new one is begun; one that was cut
-//! or written anew is begun again. A line counts when its end is there. At most 16 MiB are read at
-//! once: when more has come, the newest of it. Without times in its lines a file is read from where
-//! it ends when it is first seen, for nobody knows when its earlier lines were written.
+//! The place of the last reading is identified by device, inode, offset, and a digest of the bytes
+//! before it. A renamed file is read to its end before the new one is begun. A file that was cut
+//! or rewritten is read from the start. A line counts once its end is there. At most 16 MiB are
+//! read at once, and the newest part if there is more. Without times in its lines, a file is read
+//! from its end when first seen, because the age of its earlier lines is unknown.
 
 use std::{
     fs::File,
@@ -32,11 +32,11 @@ use crate::{
 
 /// Most bytes that are read at once.
 const MOST: u64 = 16 << 20;
-/// Bytes before a place by which it is known again.
+/// Bytes before a place that identify it.
 const MARK: u64 = 256;
-/// Most names that are looked through for a file that was renamed.
+/// Most names that are searched for a renamed file.
 const NAMES: usize = 10_000;
-/// Most samples of one reading, the newest.
+/// Most samples of one reading; the newest are kept.
 const SAMPLES: usize = 50_000;
 
 settings_block! {
@@ -55,7 +55,7 @@ settings_block! {
 }
 
 impl FileBlock {
-    /// The path, from the task's folder or absolute, and how a line becomes a sample.
+    /// Returns the path (absolute or from the task's folder), and how a line becomes a sample.
     fn split(self) -> (String, LineRule) {
         let line = LineRule {
             value: self.value.unwrap_or_default(),
@@ -66,7 +66,7 @@ impl FileBlock {
     }
 }
 
-/// `file: …`.
+/// The source of metrics `file: …`.
 pub(super) struct GrowingFile;
 
 impl MetricSource for GrowingFile {
@@ -122,18 +122,18 @@ impl MetricSource for GrowingFile {
     }
 }
 
-/// New lines of one file, and how values are read out of them.
+/// The new lines of one file, and how values are read from them.
 struct NewLines<'r> {
     rule: &'r LineRule,
     now: Timestamp,
     samples: Vec<Sample>,
-    /// How many lines were read.
+    /// The number of lines that were read.
     lines: usize,
     /// True when something was too long to be read.
     skipped: bool,
 }
 
-/// Reads what is new.
+/// Reads the new lines of a file.
 fn read(path: &Path, rule: &LineRule, cursor: &mut Option<Cursor>, now: Timestamp) -> Reading {
     match read_new(path, rule, cursor, now) {
         Ok(None) => Reading::Nothing("the file is not there".into()),
@@ -153,7 +153,7 @@ fn read(path: &Path, rule: &LineRule, cursor: &mut Option<Cursor>, now: Timestam
     }
 }
 
-/// The same; `None` when there is no file.
+/// Reads the new lines of a file; `None` when there is no file.
 fn read_new<'r>(
     path: &Path,
     rule: &'r LineRule,
@@ -194,7 +194,7 @@ fn read_new<'r>(
     Ok(Some(found))
 }
 
-/// Opens a regular file; a FIFO or a device holds nobody up.
+/// Opens a regular file, without blocking on a FIFO or a device.
 fn open(path: &Path) -> io::Result<File> {
     let file = File::options()
         .read(true)
@@ -208,7 +208,7 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 impl NewLines<'_> {
-    /// Reads whole lines from a place; returns where the first line begins that is not whole.
+    /// Reads whole lines from a place. Returns where the first incomplete line begins.
     fn take(&mut self, file: &File, start: u64, size: u64) -> io::Result<u64> {
         let skip = size.saturating_sub(start) > MOST;
         let start = if skip { size - MOST } else { start };
@@ -216,8 +216,8 @@ impl NewLines<'_> {
         At { file, at: start }.take(MOST).read_to_end(&mut bytes)?;
         let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
             self.skipped |= skip;
-            // A line that does not end within all that is read is passed over, so that the next one
-            // is found.
+            // A line that does not end within everything that is read is skipped, so that the next
+            // one is found.
             return Ok(if bytes.len() as u64 == MOST {
                 start + MOST
             } else {
@@ -244,7 +244,7 @@ impl NewLines<'_> {
     }
 }
 
-/// A file read from a place on, whatever others do with it.
+/// A reader of a file from a fixed place on, independent of what others do with the file.
 struct At<'f> {
     file: &'f File,
     at: u64,
@@ -258,7 +258,7 @@ impl Read for At<'_> {
     }
 }
 
-/// Where the last whole line ends, as far as a mebibyte shows it.
+/// Returns where the last whole line ends, as far as one mebibyte shows it.
 fn whole_lines(file: &File, size: u64) -> io::Result<u64> {
     let start = size.saturating_sub(lines::LINE as u64);
     let mut bytes = Vec::new();
@@ -271,7 +271,7 @@ fn whole_lines(file: &File, size: u64) -> io::Result<u64> {
         .map_or(start, |at| start + at as u64 + 1))
 }
 
-/// How a place is known again.
+/// Builds the cursor by which a place is recognized again.
 fn mark(file: &File, offset: u64) -> io::Result<Cursor> {
     let meta = file.metadata()?;
     let start = offset.saturating_sub(MARK);
@@ -286,7 +286,7 @@ fn mark(file: &File, offset: u64) -> io::Result<Cursor> {
     })
 }
 
-/// True when a file is the one that was read, and still has what was read.
+/// Returns true when a file is the one that was read, and still contains what was read.
 fn is_at(file: &File, known: &Cursor) -> io::Result<bool> {
     let meta = file.metadata()?;
     Ok((meta.dev(), meta.ino()) == known.file
@@ -294,7 +294,7 @@ fn is_at(file: &File, known: &Cursor) -> io::Result<bool> {
         && mark(file, known.offset)? == *known)
 }
 
-/// The file that was read, under its new name in the same folder.
+/// Returns the file that was read, under its new name in the same folder.
 fn renamed(path: &Path, known: &Cursor) -> Option<File> {
     let names = path.parent()?.read_dir().ok()?.take(NAMES).flatten();
     let is_it = |path: &PathBuf| {

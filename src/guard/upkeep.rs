@@ -1,4 +1,4 @@
-//! What people do with the guard: freeze and thaw a task, try a rule on a log.
+//! Manual operations on the guard: freeze and thaw a task, try a rule on a log.
 
 use super::{
     Error, Guard, LogReader,
@@ -17,10 +17,10 @@ use crate::{
 };
 
 impl Guard<'_> {
-    /// Stops the guard from touching a task, by a person.
+    /// Freezes a task on behalf of a person: the guard no longer touches it.
     ///
     /// # Errors
-    /// When it cannot be written down.
+    /// When the change cannot be recorded.
     pub fn freeze(&self, task: &TaskId, why: &str) -> Result<(), Failure> {
         let who = self.site.git.identity()?;
         self.change_memory(task, "guard freeze", why, |state, at| {
@@ -32,11 +32,11 @@ impl Guard<'_> {
         })
     }
 
-    /// Lets the guard touch a task again, with nothing counted against it; false when it was not
-    /// frozen.
+    /// Lets the guard touch a task again, with nothing counted against it. Returns false when the
+    /// task was not frozen.
     ///
     /// # Errors
-    /// When it cannot be written down.
+    /// When the change cannot be recorded.
     pub fn thaw(&self, task: &TaskId, why: &str) -> Result<bool, Failure> {
         if self.state(task)?.frozen.is_none() {
             return Ok(false);
@@ -52,7 +52,7 @@ impl Guard<'_> {
         Ok(true)
     }
 
-    /// Changes the memory of a task, with a line in the audit log.
+    /// Changes the memory of a task, and adds a line to the audit log.
     fn change_memory(
         &self,
         task: &TaskId,
@@ -68,7 +68,7 @@ impl Guard<'_> {
         Operator::new(self.site).audited(what, why, || Ok(memory.save(&state)?))
     }
 
-    /// What a rule would have done with a log.
+    /// Returns what a rule would have done with a log.
     ///
     /// # Errors
     /// When there is no such rule, or the log cannot be read.

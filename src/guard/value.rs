@@ -1,9 +1,9 @@
-//! Numbers and times inside JSON documents.
+//! Reads numbers and times from JSON documents.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// The value at a dotted path; numbers in it are places in lists. The document itself when empty.
+/// Returns the value at a dotted path. Numbers in it index lists; an empty path is the document.
 pub(super) fn at<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
     path.split('.')
         .filter(|part| !part.is_empty())
@@ -13,7 +13,7 @@ pub(super) fn at<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
         })
 }
 
-/// A number, a truth value as 1 or 0, or a text that is a number.
+/// Returns a number from a number, a truth value (1 or 0), or a text that is a number.
 pub(super) fn number(value: &Value) -> Option<f64> {
     let number = match value {
         Value::Number(number) => number.as_f64(),
@@ -24,8 +24,8 @@ pub(super) fn number(value: &Value) -> Option<f64> {
     number.filter(|number| number.is_finite())
 }
 
-/// A time: RFC 3339, `2026-02-24 05:10:00,123` in UTC, or seconds (of thirteen digits:
-/// milliseconds) since 1970.
+/// Returns a time: RFC 3339, `2026-02-24 05:10:00,123` in UTC, or seconds since 1970 (milliseconds
+/// if the number has thirteen digits).
 pub(super) fn time(value: &Value) -> Option<Timestamp> {
     match value {
         Value::String(text) => {
@@ -41,7 +41,7 @@ pub(super) fn time(value: &Value) -> Option<Timestamp> {
     }
 }
 
-/// A moment so many seconds, or milliseconds, after 1970.
+/// Returns the moment that many seconds, or milliseconds, after 1970.
 fn seconds(number: f64) -> Option<Timestamp> {
     let secs = if number.abs() >= 1e11 {
         number / 1000.0

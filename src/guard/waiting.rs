@@ -1,9 +1,9 @@
-//! Rollbacks that go back by themselves unless somebody confirms them.
+//! Rollbacks that are taken back by themselves unless a person confirms them.
 //!
-//! The record is durable before the rollback begins, so no kill and no power cut can leave a
-//! rollback that waits for nobody. Whoever finds the time over takes it back, by an ordinary undo
-//! through the journal: the supervisor that was started with the rollback, a running guard, the
-//! next command that changes something, or `confirm --watch` after a restart. Read
+//! The record is durable before the rollback begins. So no kill and no power cut can leave a
+//! rollback that nothing takes back. An overdue rollback is taken back by an ordinary undo through
+//! the journal. This is done by the supervisor that was started with the rollback, a running guard,
+//! the next command that changes something, or `confirm --watch` after a restart. Read
 //! [`Waiting::settle_all`] first.
 
 use std::time::Duration;
@@ -30,7 +30,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// How often it is tried to take a rollback back before a person is called, too.
+/// Failed attempts to take a rollback back before a person is called as well.
 const ATTEMPTS: u32 = 3;
 
 /// The rollbacks of a repository that wait to be confirmed.
@@ -40,7 +40,7 @@ pub struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    /// Those of the repository at a site.
+    /// Returns the waiting rollbacks of the repository at a site.
     pub fn new(site: &'a RepoSite) -> Self {
         Self {
             site,
@@ -48,7 +48,7 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// The rollbacks that wait to be confirmed.
+    /// Returns the rollbacks that wait to be confirmed.
     ///
     /// # Errors
     /// When a record cannot be read.
@@ -64,7 +64,7 @@ impl<'a> Waiting<'a> {
         Ok(found)
     }
 
-    /// Those of them whose time is over.
+    /// Returns the waiting rollbacks whose time is over.
     ///
     /// # Errors
     /// When a record cannot be read.
@@ -78,10 +78,10 @@ impl<'a> Waiting<'a> {
         Ok(self.pending()?.into_iter().filter(is_overdue).collect())
     }
 
-    /// Confirms a rollback: it stays. Returns what waited.
+    /// Confirms a rollback, so that it stays. Returns its record.
     ///
     /// # Errors
-    /// When nothing waits, or it is being taken back right now.
+    /// When nothing waits, or the rollback is being taken back right now.
     pub fn confirm(&self, task: &TaskId) -> Result<AwaitingConfirmation, Failure> {
         let records = &self.records;
         let nothing = || Error::NothingWaits(Some(task.clone()));
@@ -89,7 +89,7 @@ impl<'a> Waiting<'a> {
         let _end = records
             .end(task)?
             .ok_or_else(|| Error::TooLate(task.clone()))?;
-        // It may have been taken back a moment ago.
+        // The rollback may have been taken back a moment ago.
         let pending = records.load(task)?.ok_or_else(nothing)?;
         let what = operate::action_on("confirm", task, pending.from.as_ref(), pending.to.as_ref());
         Operator::new(self.site).audited(what, "the rollback stays", || {
@@ -98,15 +98,15 @@ impl<'a> Waiting<'a> {
         Ok(pending)
     }
 
-    /// Becomes the one who watches a task's rollback, until dropped; `None` when somebody does.
+    /// Locks a task's rollback for watching, until dropped; `None` when it is already watched.
     ///
     /// # Errors
-    /// When it cannot be locked.
+    /// When the record cannot be locked.
     pub fn watch(&self, task: &TaskId) -> Result<Option<crate::base::fs::FileLock>, Failure> {
         Ok(self.records.watch(task)?)
     }
 
-    /// Takes back every rollback whose time is over, and says what became of each that waits.
+    /// Takes back every overdue rollback, and returns the outcome of each waiting one.
     ///
     /// # Errors
     /// When a record cannot be read or written.
@@ -119,12 +119,12 @@ impl<'a> Waiting<'a> {
         Ok(all)
     }
 
-    /// Settles one.
+    /// Settles one waiting rollback.
     fn settle(&self, seen: &AwaitingConfirmation) -> Result<Settled, Failure> {
         let now = self.site.clock.moment();
         let waits = |left: Duration| Settled::Waits(millis(left));
         if now.since(&seen.since).is_none() {
-            // The clock was set back while the machine was off: the time begins anew.
+            // The clock was set back while the machine was off: the time starts over.
             self.records.save(&AwaitingConfirmation {
                 since: now,
                 ..seen.clone()
@@ -157,7 +157,7 @@ impl<'a> Waiting<'a> {
         }
         let settled = match self.take_back(&pending) {
             Ok(settled) => settled,
-            // Nothing is wrong with it but the moment.
+            // The rollback is fine; only the moment is wrong.
             Err(failure)
                 if matches!(
                     failure.kind(),
@@ -172,7 +172,7 @@ impl<'a> Waiting<'a> {
         Ok(settled)
     }
 
-    /// Writes down that it could not be taken back, and calls a person when that goes on.
+    /// Records that a rollback could not be taken back, and calls a person if failures continue.
     fn fail(&self, pending: &AwaitingConfirmation, why: String) -> Result<Settled, Failure> {
         let Some(mut now) = self.records.load(&pending.task)? else {
             return Ok(Settled::Later(why));
@@ -202,7 +202,7 @@ impl<'a> Waiting<'a> {
         Ok(Settled::Later(why))
     }
 
-    /// True when it was taken back already, whoever did it.
+    /// Returns true when the rollback was already taken back, by any process or user.
     fn is_over(&self, pending: &AwaitingConfirmation) -> bool {
         pending
             .op
@@ -210,7 +210,7 @@ impl<'a> Waiting<'a> {
             .is_some_and(|op| self.is_undone(&pending.task, op).unwrap_or(false))
     }
 
-    /// True when an operation of a task was taken back.
+    /// Returns true when an operation of a task was taken back.
     fn is_undone(&self, task: &TaskId, op: &OpId) -> Result<bool, Failure> {
         let undoes = |about: &crate::model::operation::About| about.undoes.as_ref() == Some(op);
         Ok(
@@ -222,7 +222,7 @@ impl<'a> Waiting<'a> {
         )
     }
 
-    /// Takes a rollback back, from wherever it stands.
+    /// Takes a rollback back, whatever state it is in.
     fn take_back(&self, pending: &AwaitingConfirmation) -> Result<Settled, Failure> {
         if let Some(settled) = self.end_unfinished(pending)? {
             return Ok(settled);
@@ -271,11 +271,11 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// Brings an operation to its end that is in the way: the rollback itself goes back, its undo
-    /// goes on. `None`: nothing is in the way any more.
+    /// Completes an operation that is in the way: the rollback itself is put back, its undo is
+    /// continued. `None` when nothing is in the way any more.
     fn end_unfinished(&self, pending: &AwaitingConfirmation) -> Result<Option<Settled>, Failure> {
-        // Under the lock, so that an operation that is under way is not taken for one that was
-        // killed.
+        // Under the lock, so that an operation that is still running is not mistaken for one that
+        // was killed.
         let lock = self.site.lock()?;
         let unfinished = history::unfinished(&self.site.state)?;
         drop(lock);
@@ -293,7 +293,7 @@ impl<'a> Waiting<'a> {
         if own && about.kind == OpKind::Rollback && about.to == pending.to {
             return match Operator::new(self.site).abort() {
                 Ok(_) => Ok(Some(Settled::Reverted)),
-                // It was seen by the world, so it is complete now, and taken back like any other.
+                // Its effects were already visible: it is completed now, then taken back as usual.
                 Err(failure) if failure.kind() == Kind::Conflict => Ok(None),
                 Err(failure) => Err(failure),
             };
@@ -304,7 +304,7 @@ impl<'a> Waiting<'a> {
         ))))
     }
 
-    /// Tells people how the waiting ended, and forgets it.
+    /// Reports how the waiting ended, and removes the record.
     fn tell(&self, pending: &AwaitingConfirmation, settled: &Settled) -> Result<(), Failure> {
         if matches!(settled, Settled::Waits(_) | Settled::Later(_)) {
             return Ok(());
@@ -327,7 +327,7 @@ impl<'a> Waiting<'a> {
         Ok(self.records.remove(&pending.task).map(drop)?)
     }
 
-    /// Calls people about a rollback that nobody confirmed.
+    /// Raises an alert about a rollback that was not confirmed.
     fn call_about(
         &self,
         pending: &AwaitingConfirmation,
@@ -351,7 +351,7 @@ impl<'a> Waiting<'a> {
     }
 }
 
-/// True when a rollback cannot be taken back because the task went elsewhere since.
+/// Returns true when a rollback cannot be taken back because the task has moved on since.
 fn moved_on(failure: &Failure) -> bool {
     use rollback::Error::{CannotUndo, MovedOn, NotTheLast};
     matches!(

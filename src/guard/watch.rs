@@ -1,9 +1,8 @@
-//! The guard at work: looks at the rules of a task, and puts it back when they say so.
+//! The guard at work: looks at the rules of a task, and rolls it back when they demand it.
 //!
-//! What is about to be done is durable before it is: a rollback that a kill interrupted is found
-//! again by the next look, brought to its end, and told. Where the guard cannot help it freezes
-//! the task, calls a person, and touches it no more until it is thawed. Read [`Guard::watch`]
-//! first.
+//! An action is durable before it is carried out. A rollback that a kill interrupted is found by
+//! the next look, completed, and reported. If the guard cannot help, it freezes the task and calls
+//! a person. It does not touch the task again until it is thawed. Read [`Guard::watch`] first.
 
 use super::{METRICS, Memory, MetricSource, calls::notice, judging::is_due};
 use crate::{
@@ -19,12 +18,12 @@ use crate::{
     site::{self, RepoSite},
 };
 
-/// How a task is looked at.
+/// Options for looking at a task.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WatchOptions {
-    /// Only rules whose time has come.
+    /// True to look only at rules that are due.
     pub only_due: bool,
-    /// Nothing is written and nothing done.
+    /// True to write nothing and do nothing.
     pub dry_run: bool,
 }
 
@@ -36,7 +35,7 @@ pub struct Guard<'a> {
 }
 
 impl<'a> Guard<'a> {
-    /// That of the repository at a site.
+    /// Returns the guard of the repository at a site.
     pub fn new(site: &'a RepoSite) -> Self {
         Self {
             site,
@@ -45,13 +44,13 @@ impl<'a> Guard<'a> {
         }
     }
 
-    /// The same with metrics from these sources.
+    /// Replaces the sources of metrics.
     #[must_use]
     pub fn with(self, sources: &'a [&'static dyn MetricSource]) -> Self {
         Self { sources, ..self }
     }
 
-    /// The tasks that have rules.
+    /// Returns the tasks that have rules.
     pub fn guarded(&self) -> Vec<TaskId> {
         self.site
             .settings
@@ -62,23 +61,23 @@ impl<'a> Guard<'a> {
             .collect()
     }
 
-    /// What the guard knows of a task; nothing is read or asked.
+    /// Returns the guard's memory of a task; no metric is read or asked for.
     ///
     /// # Errors
-    /// When its memory cannot be read.
+    /// When the memory cannot be read.
     pub fn state(&self, task: &TaskId) -> Result<GuardState, Failure> {
         Ok(self.memory.load(&tasks::spec(self.site, task)?.id)?)
     }
 
-    /// Keeps other running guards from this repository until dropped.
+    /// Locks this repository against other running guards until dropped.
     ///
     /// # Errors
-    /// When another one runs.
+    /// When another guard runs.
     pub fn lock(&self) -> Result<crate::base::fs::FileLock, Failure> {
         Ok(self.memory.lock_all()?)
     }
 
-    /// Refuses a look at tasks whose metrics nobody agreed to, before anything is made or sent.
+    /// Refuses tasks whose metrics were not agreed to, before anything is created or sent.
     ///
     /// # Errors
     /// When there is no such task, or a command that its rules name may not run.
@@ -92,11 +91,11 @@ impl<'a> Guard<'a> {
         Ok(())
     }
 
-    /// Looks at a task: reads its metrics, judges them, and puts it back when a rule says so.
+    /// Looks at a task: reads its metrics, judges them, and rolls it back when a rule demands it.
     ///
     /// # Errors
-    /// When its rules cannot be looked at. That a metric cannot be read is no error, and neither is
-    /// a rollback that fails: then the task is frozen and a person called.
+    /// When its rules cannot be examined. An unreadable metric is not an error, and neither is a
+    /// failed rollback: then the task is frozen and a person is called.
     pub fn watch(&self, task: &TaskId, look: WatchOptions) -> Result<TaskWatch, Failure> {
         let spec = tasks::spec(self.site, task)?;
         self.check_watched(std::slice::from_ref(task))?;
@@ -134,7 +133,7 @@ impl<'a> Guard<'a> {
         Ok(watch)
     }
 
-    /// Does what the rules decided, the first that is for acting.
+    /// Acts on the decision of the first rule that asks for action.
     fn act(
         &self,
         spec: &TaskSpec,
@@ -168,7 +167,7 @@ impl<'a> Guard<'a> {
         self.tell_recovery(spec, state, watch)
     }
 
-    /// Calls people about a metric that could not be read as often as its rule allows.
+    /// Raises an alert about a metric that was unreadable as often as its rule allows.
     fn call_blind(&self, spec: &TaskSpec, state: &GuardState, watch: &TaskWatch) {
         for line in &watch.rules {
             let known = &state.rules[&line.rule];
@@ -187,7 +186,7 @@ impl<'a> Guard<'a> {
         }
     }
 
-    /// Says that the version that the guard went back to holds up.
+    /// Reports that the version that the guard went back to holds up.
     fn tell_recovery(
         &self,
         spec: &TaskSpec,

@@ -1,4 +1,4 @@
-//! Alerts that fold, wait, are given up, and are sent once.
+//! Tests of alerts that fold, wait, are given up, and are sent once.
 
 use super::*;
 use crate::{alert::words::tests::sample, base::Root, model::alert::Severity};
@@ -22,7 +22,7 @@ fn outbox() -> (tempfile::TempDir, Outbox) {
     (dir, outbox)
 }
 
-/// True while there is an alert that is to be sent.
+/// Returns true while there is an alert that is to be sent.
 fn has_pending(outbox: &Outbox) -> bool {
     let all = outbox.all().expect("it reads").0;
     all.iter().any(StoredAlert::is_pending)
@@ -159,7 +159,7 @@ fn what_fails_waits_and_dies_and_can_be_sent_again() {
         0,
         "what was sent is not sent again"
     );
-    // What somebody broke is counted and harms nothing else.
+    // A broken record is counted and harms nothing else.
     std::fs::File::create(dir.path().join("alerts/000009-00000009.json")).expect("it writes");
     assert_eq!(
         outbox

@@ -1,4 +1,4 @@
-//! What `init` would write is valid, complete and not written twice; git judges the rules.
+//! Tests that `init` writes valid, complete files, and not twice; git judges the rules.
 
 use std::{fs, path::Path};
 

@@ -1,9 +1,9 @@
-//! Every mistake in the file is named with its key, and what may have been meant.
+//! Tests that every mistake in the file is named with its key, and with what may have been meant.
 
 use super::{failure, settings};
 use crate::base::Kind;
 
-/// Configurations with a mistake, and what is said of it.
+/// Configurations with a mistake, and the expected message.
 pub(super) const MISTAKES: &[(&str, &str)] = &[
     ("version: 2", "version: the format 2"),
     ("tasks: {T01: {protekt: [x]}}", "unknown field `protekt`"),

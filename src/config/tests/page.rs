@@ -1,5 +1,5 @@
 //! The manual's page `docs/settings.md`, made from the schema: a table for each block, a row for
-//! each key. `just settings-page` writes it anew.
+//! each key. `just settings-page` regenerates it.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::super::schema;
 
-/// What stands above the tables.
+/// The text above the tables.
 const HEAD: &str = "<!-- Generated from the declarations of the settings; do not edit. \
 `just settings-page` writes it anew. -->
 
@@ -25,7 +25,7 @@ snapback schema config > snapback.schema.json
 ```
 ";
 
-/// The items of a list in a schema.
+/// Returns the items of a list in a schema.
 fn list<'a>(schema: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     schema
         .get(key)
@@ -34,12 +34,12 @@ fn list<'a>(schema: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
         .flatten()
 }
 
-/// A text of a schema.
+/// Returns a text of a schema.
 fn text<'a>(schema: &'a Value, key: &str) -> &'a str {
     schema.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The name that a schema refers to.
+/// Returns the name that a schema refers to.
 fn name_of(schema: &Value) -> Option<&str> {
     schema.get("$ref")?.as_str()?.strip_prefix("#/$defs/")
 }
@@ -60,14 +60,14 @@ fn gather<'a>(root: &'a Value, schema: &'a Value, names: &mut Vec<&'a str>) {
     }
 }
 
-/// The block that a schema is, or that one of its forms is, with its keys.
+/// Returns the block of a schema, or of one of its forms, with its keys.
 fn block_of(schema: &Value) -> Option<(&Value, &Map<String, Value>)> {
     std::iter::once(schema)
         .chain(list(schema, "anyOf"))
         .find_map(|form| Some((form, form.get("properties")?.as_object()?)))
 }
 
-/// The words that a key takes, each with its meaning.
+/// Returns the words that a key takes, each with its meaning.
 fn words(schema: &Value) -> Vec<(String, &str)> {
     list(schema, "oneOf")
         .filter_map(|word| {
@@ -77,7 +77,7 @@ fn words(schema: &Value) -> Vec<(String, &str)> {
         .collect()
 }
 
-/// What a key takes.
+/// Describes the values that a key takes.
 fn kind(schema: &Value) -> String {
     let joined = |kinds: Vec<String>, between: &str| kinds.join(between);
     let words = words(schema);
@@ -115,7 +115,7 @@ fn kind(schema: &Value) -> String {
     joined(types, " or ")
 }
 
-/// The row of a key.
+/// Returns the row of a key.
 fn row(name: &str, schema: &Value, is_required: bool) -> String {
     let usual = match schema.get("default") {
         Some(Value::String(usual)) => format!("`{usual}`"),
@@ -131,7 +131,7 @@ fn row(name: &str, schema: &Value, is_required: bool) -> String {
     format!("| `{name}` | {} | {usual} | {about} |\n", kind(schema))
 }
 
-/// The keys of a block.
+/// Returns the table of a block's keys.
 fn table(schema: &Value, keys: &Map<String, Value>) -> String {
     let mut page = "| Key | Value | Default | Meaning |\n|---|---|---|---|\n".to_string();
     for (name, key) in keys {
@@ -150,7 +150,7 @@ fn table(schema: &Value, keys: &Map<String, Value>) -> String {
     page
 }
 
-/// The page of a schema: the blocks, then the forms of values.
+/// Returns the page of a schema: the blocks, then the forms of values.
 fn page(schema: &Value) -> String {
     let mut names = Vec::new();
     gather(schema, schema, &mut names);

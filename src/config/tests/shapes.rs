@@ -1,5 +1,5 @@
-//! The schema against the one of 0.1.0, which was written by hand: both accept and refuse the
-//! same. Where they differ, the reader of the file decides: the new one must be right.
+//! Compares the schema with the hand-written one of 0.1.0: both must accept and refuse the same.
+//! Where they differ, the reader of the file decides: the new one must be right.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use super::{super::*, loaded, mistakes::MISTAKES};
 /// The schema that 0.1.0 printed.
 const BEFORE: &str = include_str!("../../../tests/fixtures/settings/schema-0.1.0.json");
 
-/// True when a schema (draft 2020-12, as far as it is used here) accepts a value.
+/// Returns true when a schema (draft 2020-12, as far as it is used here) accepts a value.
 fn accepts(root: &Value, schema: &Value, value: &Value) -> bool {
     let Value::Object(rules) = schema else {
         return *schema != Value::Bool(false);
@@ -20,7 +20,7 @@ fn accepts(root: &Value, schema: &Value, value: &Value) -> bool {
         .all(|(rule, wanted)| holds(root, schema, (rule, wanted), value))
 }
 
-/// True when a value follows one rule of a schema.
+/// Returns true when a value follows one rule of a schema.
 fn holds(root: &Value, schema: &Value, (rule, wanted): (&str, &Value), value: &Value) -> bool {
     let list = || wanted.as_array().expect("it is a list");
     let text = || wanted.as_str().expect("it is a text");
@@ -90,7 +90,7 @@ fn holds(root: &Value, schema: &Value, (rule, wanted): (&str, &Value), value: &V
     }
 }
 
-/// True when a value is of a type of JSON.
+/// Returns true when a value is of a JSON type.
 fn is_a(kind: &Value, value: &Value) -> bool {
     match kind.as_str().expect("it is a word") {
         "null" => value.is_null(),
@@ -104,7 +104,7 @@ fn is_a(kind: &Value, value: &Value) -> bool {
     }
 }
 
-/// What a key may hold, rightly or not.
+/// Returns valid and invalid values for a key.
 fn values() -> Vec<Value> {
     let texts = [
         "",
@@ -170,7 +170,7 @@ fn values() -> Vec<Value> {
         .collect()
 }
 
-/// A file with one block, which besides what it must have has one more key.
+/// Returns a file with one block that has its required keys and one more key.
 fn with(block: &str, key: &str, value: &Value) -> Value {
     let and = |base: Value| {
         let mut base = base;
@@ -207,7 +207,7 @@ fn with(block: &str, key: &str, value: &Value) -> Value {
     }
 }
 
-/// Where the keys of a block are in the schema of before.
+/// Returns where the keys of a block are in the old schema.
 fn place(block: &str) -> String {
     match block {
         "file" => "/properties".into(),

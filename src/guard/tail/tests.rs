@@ -1,4 +1,4 @@
-//! What writers and rotators do to a log, and what is read of it.
+//! Tests of reading logs that are written, rotated and cut by others.
 
 #![allow(clippy::float_cmp, reason = "the numbers are whole")]
 
@@ -6,7 +6,7 @@ use std::io::Write;
 
 use super::*;
 
-/// A log in a folder of its own, and how far it was read.
+/// A log in a folder of its own, and the place up to which it was read.
 struct Log {
     dir: tempfile::TempDir,
     cursor: Option<Cursor>,
@@ -95,7 +95,7 @@ fn a_renamed_file_is_read_to_its_end_before_the_new_one() {
     assert_eq!(log.values(), [1.0, 2.0]);
     log.append("3\n");
     assert_eq!(log.values(), [3.0]);
-    // Gone altogether: what was in it is lost, the new one is read.
+    // The old file is gone and its unread lines are lost; the new file is read.
     rustix::fs::unlink(log.path()).expect("it unlinks");
     assert_eq!(log.values(), [0.0; 0]);
     log.append("4\n");
@@ -116,7 +116,7 @@ fn a_file_that_was_cut_or_written_anew_is_begun_again() {
         .expect("it opens");
     log.append("2\n");
     assert_eq!(log.values(), [2.0]);
-    // Cut, and already longer than it was when it is seen again.
+    // The log was cut, and has already grown beyond its earlier length when it is read again.
     File::options()
         .write(true)
         .truncate(true)
