@@ -1,8 +1,8 @@
 //! Reads files into a session of the store: small ones in batches by all cores, large ones one
 //! after the other, databases in use through a consistent copy.
 //!
-//! A file is believed only when it looked the same before and after it was read; else it is read
-//! again, three times at most. Memory: a batch a core, whatever the number of files.
+//! A file is accepted only when it looked the same before and after it was read; otherwise it is
+//! read again, three times at most. Memory: a batch a core, whatever the number of files.
 
 use std::{
     fs::File,
@@ -25,44 +25,44 @@ use crate::{
     store::{self, PutSession, StoredObject},
 };
 
-/// Files of a batch, and bytes.
+/// Limits of a batch: number of files, and of bytes.
 const BATCH: (usize, u64) = (64, 4 << 20);
 /// Files up to this size are read whole.
 const SMALL: u64 = 8 << 20;
-/// The file that is locked by whoever makes copies.
+/// The name of the file that is locked while copies are made.
 const LOCK: &str = "lock";
 /// How often a file that changes is read.
 const TRIES: usize = 3;
 
-/// What became of a file.
+/// The outcome for a file.
 #[derive(Debug, Clone)]
 pub enum IntakeResult {
     /// It is in the session.
     Stored {
         /// Its bytes.
         object: ObjectId,
-        /// How it looked, before and after.
+        /// Its state, equal before and after the read.
         stat: Stat,
         /// True for the copy of a database in use.
         database: bool,
     },
-    /// It is not there any more.
+    /// It is no longer there.
     Gone,
     /// It could not be read.
     Failed(String),
 }
 
-/// The way in.
+/// The reader of files into a session.
 pub struct FileIntake<'a> {
-    /// Where the files are.
+    /// The port through which the files are read.
     pub fs: &'a dyn Fs,
-    /// The same as a path, for SQLite.
+    /// The top of `fs` as a path, for SQLite.
     pub top: &'a Path,
     /// Where copies of databases in use are made; `None` takes every file as it is.
     pub copies: Option<PathBuf>,
-    /// Where they go.
+    /// The session that receives the files.
     pub session: &'a PutSession,
-    /// Told of bytes that are done.
+    /// Called with the number of bytes that are done.
     pub progress: &'a (dyn Fn(u64) + Sync),
     /// How many bytes the store grew by.
     pub grown: AtomicU64,
@@ -95,7 +95,7 @@ impl From<store::Error> for ReadFailure {
     }
 }
 
-/// What is good, or what became of the file; only the store's own failure goes further.
+/// Returns the outcome of a file; only the store's own failure is passed on as an error.
 fn settle(result: Result<IntakeResult, ReadFailure>) -> Result<IntakeResult, Failure> {
     match result {
         Ok(got) | Err(ReadFailure::File(got)) => Ok(got),
@@ -107,7 +107,7 @@ fn settle(result: Result<IntakeResult, ReadFailure>) -> Result<IntakeResult, Fai
 }
 
 impl FileIntake<'_> {
-    /// Takes files in; returns what became of each. They should be sorted: neighbours then lie
+    /// Takes files in; returns the outcome of each. They should be sorted: neighbours then lie
     /// beside each other in the store.
     pub fn take(&self, files: &[&PathStat]) -> Result<Vec<IntakeResult>, Failure> {
         let (mut small, mut large) = (Vec::new(), Vec::new());
@@ -133,7 +133,7 @@ impl FileIntake<'_> {
         for nth in large {
             cancel::check()?;
             got[nth] = settle(self.one(files[nth]))?;
-            // A file that was given up half-way is no file that cannot be read.
+            // A file that was given up half-way does not count as a file that cannot be read.
             cancel::check()?;
             (self.progress)(files[nth].stat.size);
         }
@@ -174,7 +174,7 @@ impl FileIntake<'_> {
                     stat,
                     false,
                 ),
-                // It grew, or will not keep still: alone, with more patience.
+                // It grew, or keeps changing: it is read alone, with more tries.
                 Err(ReadFailure::Changed) => settle(self.one(files[*nth]))?,
                 Err(refusal) => settle(Err(refusal))?,
             });
@@ -242,19 +242,19 @@ impl FileIntake<'_> {
         }
     }
 
-    /// True for a database beside which SQLite keeps its log or journal.
+    /// Returns true for a database beside which SQLite keeps its log or journal.
     pub fn is_database(&self, path: &RelPath) -> bool {
         self.has_journal(path) && self.is_sqlite(path)
     }
 
-    /// True for a file beside which SQLite would find a log or journal.
+    /// Returns true for a file beside which SQLite would find a log or journal.
     fn has_journal(&self, path: &RelPath) -> bool {
         sqlite_files::LIVE_ENDS
             .iter()
             .any(|end| matches!(self.fs.stat(&side(path, end)), Ok(Some(_))))
     }
 
-    /// True for a file that begins as SQLite's do.
+    /// Returns true for a file that begins like a SQLite file.
     fn is_sqlite(&self, path: &RelPath) -> bool {
         let mut begin = [0; MAGIC.len()];
         self.fs
@@ -269,7 +269,7 @@ impl FileIntake<'_> {
         let copy = tempfile::NamedTempFile::new_in(copies)?;
         match sqlite::copy(&self.top.join(file.path.as_os()), copy.path()) {
             Ok(()) => {}
-            // A pair that nobody writes to is as good as a copy: its owner rolls it back.
+            // A pair that no process writes to is as good as a copy: its owner rolls it back.
             Err(sqlite::Error::Unfinished) => return Err(ReadFailure::File(IntakeResult::Gone)),
             Err(error) => return Err(ReadFailure::File(IntakeResult::Failed(chain(&error)))),
         }
@@ -278,7 +278,7 @@ impl FileIntake<'_> {
     }
 }
 
-/// An error with its causes.
+/// Returns the text of an error with its causes.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -289,8 +289,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The right to make copies: a shared lock on the file that it returns. Whoever is the only one
-/// there removes what others that were killed left behind.
+/// Returns the right to make copies: a shared lock on the returned file. The only holder removes
+/// what killed holders left behind.
 fn enter(copies: &Path) -> io::Result<File> {
     std::fs::create_dir_all(copies)?;
     let lock = File::options()

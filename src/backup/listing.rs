@@ -1,4 +1,4 @@
-//! What was put under a name: its files, links and empty folders, and when.
+//! The content put under a name: its files, links and empty folders, and the time of the put.
 //!
 //! ```text
 //! listing  "SNBLIST1" version:u16 | per entry kind:u8 shared:varint path-rest:text mode:u16
@@ -24,7 +24,7 @@ use crate::{
 const VERSION: u16 = 1;
 const LISTING: [u8; 8] = *b"SNBLIST1";
 const SAVE: [u8; 8] = *b"SNBSAVE1";
-/// What an entry is.
+/// The kinds of an entry.
 const FILE: u8 = 0;
 const LINK: u8 = 1;
 const FOLDER: u8 = 2;
@@ -32,8 +32,8 @@ const FOLDER: u8 = 2;
 const DATABASE: u8 = 3;
 const END: u8 = 255;
 
-/// The bytes of a listing. Records must be sorted by path, no two of the same, and the bytes of
-/// files be in the store.
+/// Returns the bytes of a listing. Records must be sorted by path, without duplicates, and the
+/// bytes of files must be in the store.
 pub fn encode(records: &[FileRecord]) -> Vec<u8> {
     let mut out = begin(&LISTING, VERSION);
     let root = RelPath::root();
@@ -72,7 +72,7 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<FileRecord>, MalformedBytes> {
     Ok(records)
 }
 
-/// The objects that a listing names; an error when it is not whole.
+/// Returns the objects that a listing names; an error when it is not whole.
 pub fn objects(bytes: &[u8]) -> Result<Vec<ObjectId>, MalformedBytes> {
     let mut objects = Vec::new();
     each(bytes, |record| objects.extend(record.location.object()))?;
@@ -133,23 +133,23 @@ fn each(bytes: &[u8], mut act: impl FnMut(FileRecord)) -> Result<(), MalformedBy
     cut.end()
 }
 
-/// One time that something was put under a name: what the name stands for in the store.
+/// One time that something was put under a name: the object in the store behind the name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Save {
-    /// When, in seconds since 1970.
+    /// The time, in seconds since 1970.
     pub seconds: i64,
     /// The listing.
     pub listing: ObjectId,
-    /// How many files it lists.
+    /// The number of files it lists.
     pub files: u64,
-    /// How many bytes they have.
+    /// The number of their bytes.
     pub bytes: u64,
     /// The folders that were put.
     pub folders: Vec<Vec<u8>>,
 }
 
 impl Save {
-    /// Its bytes.
+    /// Returns its bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = begin(&SAVE, VERSION);
         out.extend_from_slice(&self.seconds.to_le_bytes());
@@ -163,7 +163,7 @@ impl Save {
         seal(out)
     }
 
-    /// Reads it.
+    /// Reads a save from its bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, MalformedBytes> {
         let mut cut = Cut::sealed(bytes, &SAVE, VERSION)?;
         let seconds = cut.u64()?.cast_signed();
@@ -182,13 +182,13 @@ impl Save {
         })
     }
 
-    /// True when an object begins as a save does; any other object names no other ones.
+    /// Returns true when an object begins as a save does; any other object names no other ones.
     pub fn is_one(bytes: &[u8]) -> bool {
         bytes.starts_with(&SAVE)
     }
 }
 
-/// The object that a content would be.
+/// Returns the object that a content would be.
 pub fn object(bytes: &[u8]) -> ObjectId {
     ObjectId(Digest::of(bytes))
 }

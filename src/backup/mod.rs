@@ -1,9 +1,9 @@
 //! Row 9, backup: folders put into the store under names, and brought back.
 //!
-//! A name is a root of the store that stands for a [`listing::Save`], which names a listing,
-//! which names every file's bytes. Putting reads only what changed ([`mod@put`]); restoring writes
-//! only what differs, and first keeps what it would overwrite ([`mod@restore`]). Nothing here
-//! deletes from the store: a dropped name's bytes go with the next collection.
+//! A name is a root of the store that stands for a [`listing::Save`], which names a listing, which
+//! names every file's bytes. Putting reads only what changed ([`mod@put`]); restoring writes only
+//! what differs, and first keeps what it would overwrite ([`mod@restore`]). Nothing here deletes
+//! from the store: a dropped name's bytes go with the next collection.
 
 pub mod intake;
 pub mod listing;
@@ -37,7 +37,7 @@ use listing::Save;
 pub use put::PutOptions;
 pub use restore::{RestoreOptions, SYNC_POINTS};
 
-/// What stops a put or a restore.
+/// An error that stops a put or a restore.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A folder cannot be used.
@@ -45,40 +45,40 @@ pub enum Error {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The listing of several folders needs a name for each.
     #[error("{} has no name to be listed under", .0.display())]
     NoName(PathBuf),
-    /// Two folders of the same name.
+    /// Two folders have the same name.
     #[error("two of the folders are called {0}: put them under two names")]
     SameName(String),
-    /// A name that cannot be one.
+    /// The text is not valid as a name.
     #[error("{0:?} cannot be a name: use 1 to 100 letters, digits, '.', '_' and '-'")]
     BadName(String),
     /// Nothing has this name.
     #[error("nothing is stored under the name {name:?}")]
     Unknown {
-        /// What was typed.
+        /// The name that was typed.
         name: String,
-        /// Names that are near.
+        /// Similar names.
         near: Vec<String>,
     },
-    /// What would be overwritten could not be kept.
+    /// A file that would be overwritten could not be kept.
     #[error("{path} would be overwritten and cannot be kept: {why}")]
     CannotKeep {
         /// The path.
         path: crate::base::RelPath,
-        /// Why not.
+        /// The reason.
         why: String,
     },
-    /// What a name stands for cannot be read.
+    /// The object behind a name cannot be read.
     #[error("what {name:?} stands for cannot be read: {why}")]
     Damaged {
         /// The name.
         name: String,
-        /// What was seen.
+        /// The damage found.
         why: String,
     },
 }
@@ -108,15 +108,15 @@ impl Fault for Error {
 
 /// The beginning of the names of roots that are saves.
 const ROOTS: &str = "backup/";
-/// A save is no larger.
+/// Largest size of a save, in bytes.
 const MAX_SAVE: u64 = 8 << 20;
 
-/// The store's root of a name.
+/// Returns the store's root of a name.
 fn root_name(name: &str) -> String {
     format!("{ROOTS}{name}")
 }
 
-/// Refuses what cannot be a name.
+/// Refuses a text that is not valid as a name.
 fn check_name(name: &str) -> Result<(), Error> {
     let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
     if (1..=100).contains(&name.len()) && name.bytes().all(legal) {
@@ -126,12 +126,12 @@ fn check_name(name: &str) -> Result<(), Error> {
     }
 }
 
-/// A folder's path as bytes.
+/// Returns a folder's path as bytes.
 fn folder_bytes(folder: &Path) -> Vec<u8> {
     folder.as_os_str().as_bytes().to_vec()
 }
 
-/// Reads an object that is small when it is what it should be.
+/// Reads an object that is small if it is of the expected kind.
 fn read_small(store: &ChunkStore, id: &ObjectId) -> Result<Option<Vec<u8>>, Failure> {
     match store.size(id)? {
         None => Err(crate::store::Error::Missing(*id).into()),
@@ -144,7 +144,7 @@ fn read_small(store: &ChunkStore, id: &ObjectId) -> Result<Option<Vec<u8>>, Fail
     }
 }
 
-/// Reads what a name's object says.
+/// Reads the save that is a name's object.
 fn read_save(store: &ChunkStore, name: &str, id: &ObjectId) -> Result<Save, Failure> {
     let bytes = read_small(store, id)?.unwrap_or_default();
     Save::decode(&bytes).map_err(|broken| {
@@ -156,7 +156,7 @@ fn read_save(store: &ChunkStore, name: &str, id: &ObjectId) -> Result<Save, Fail
     })
 }
 
-/// The object that a name stands for.
+/// Returns the object that a name stands for.
 fn root(store: &ChunkStore, name: &str) -> Result<ObjectId, Failure> {
     let (wanted, roots) = (root_name(name), store.named()?);
     if let Some((_, id)) = roots.iter().find(|(root, _)| *root == wanted) {
@@ -176,12 +176,12 @@ fn root(store: &ChunkStore, name: &str) -> Result<ObjectId, Failure> {
     .into())
 }
 
-/// What is stored under a name.
+/// Returns the save stored under a name.
 fn find(store: &ChunkStore, name: &str) -> Result<Save, Failure> {
     read_save(store, name, &root(store, name)?)
 }
 
-/// What a save lists. Memory is that of the listing and its records.
+/// Returns the records of a save. Memory is that of the listing and its records.
 fn records(store: &ChunkStore, name: &str, save: &Save) -> Result<Vec<FileRecord>, Failure> {
     let mut bytes = Vec::new();
     store.read(&save.listing, &mut bytes)?;
@@ -194,7 +194,7 @@ fn records(store: &ChunkStore, name: &str, save: &Save) -> Result<Vec<FileRecord
     })
 }
 
-/// The objects that an object names: those of a save, or none for any other object. A
+/// Returns the objects that an object names: those of a save, or none for any other object. A
 /// collection asks this of every root; an error must stop it.
 pub fn listed(store: &ChunkStore, id: &ObjectId) -> Result<Vec<ObjectId>, Failure> {
     let Some(bytes) = read_small(store, id)?.filter(|bytes| Save::is_one(bytes)) else {
@@ -214,7 +214,7 @@ pub fn listed(store: &ChunkStore, id: &ObjectId) -> Result<Vec<ObjectId>, Failur
     Ok(objects)
 }
 
-/// Everything that was put, by name.
+/// Returns everything that was put, by name.
 pub fn list(site: &RepoSite) -> Result<Vec<Saved>, Failure> {
     let roots = site.store.named()?;
     let named = roots
@@ -225,13 +225,13 @@ pub fn list(site: &RepoSite) -> Result<Vec<Saved>, Failure> {
         .collect())
 }
 
-/// What is stored under one name; one that cannot be read is shown too, for it can be dropped.
+/// Returns the save of one name; an unreadable one is shown too, because it can be dropped.
 pub fn show(site: &RepoSite, name: &str) -> Result<Saved, Failure> {
     let id = root(&site.store, name)?;
     Ok(saved(name, id, read_save(&site.store, name, &id)))
 }
 
-/// What is named and has no file of its own: what was put, and shared verdicts.
+/// Returns what is named and has no file of its own: what was put, and shared verdicts.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -249,16 +249,16 @@ pub fn named(site: &RepoSite) -> Result<Vec<String>, Failure> {
 /// Puts folders, with a line in the audit log unless it is a dry run.
 ///
 /// # Errors
-/// When a folder cannot be read, or the store not be written.
+/// When a folder cannot be read, or the store cannot be written.
 pub fn put(site: &RepoSite, put: &PutOptions) -> Result<PutReport, Failure> {
     put_audited(site, put, || put::put_folders(site, put))
 }
 
-/// Puts what sources choose, each listed below a path of its own, as [`put()`] does; its folders
-/// play no part.
+/// Puts what sources choose, each listed below a path of its own, as [`put()`] does; the folders of
+/// `put` are ignored.
 ///
 /// # Errors
-/// When a source cannot say what it takes, or the store not be written.
+/// When a source cannot say what it takes, or the store cannot be written.
 pub fn put_sources(
     site: &RepoSite,
     put: &PutOptions,
@@ -301,14 +301,14 @@ pub fn drop_name(site: &RepoSite, name: &str) -> Result<Saved, Failure> {
     Operator::new(site).audited(action_about("store drop", name), "", || forget(site, name))
 }
 
-/// Takes a name away. What only it needs goes with the next collection.
+/// Takes a name away. Objects that only it needs go with the next collection.
 fn forget(site: &RepoSite, name: &str) -> Result<Saved, Failure> {
     let gone = show(site, name)?;
     drop(site.store.begin().commit_with(&[(root_name(name), None)])?);
     Ok(gone)
 }
 
-/// A save for people.
+/// Converts a save for display.
 fn saved(name: &str, object: ObjectId, save: Result<Save, Failure>) -> Saved {
     let trouble = save.as_ref().err().map(ToString::to_string);
     let none = Save {

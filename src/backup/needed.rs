@@ -1,4 +1,4 @@
-//! Which objects are needed, and by whom. There may be millions, so that each takes few bytes.
+//! Records which objects are needed, and by whom. There may be millions; each takes few bytes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,17 +7,17 @@ use std::{
 
 use crate::{base::RelPath, model::ObjectId};
 
-/// Who needs objects.
+/// The user of some objects.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Who {
-    /// The task, or what else.
+    /// The task, or another group.
     group: String,
-    /// In words.
+    /// The user in words.
     name: String,
 }
 
 impl Who {
-    /// Somebody.
+    /// Creates a user of a group.
     pub fn new(group: &str, name: String) -> Arc<Self> {
         Arc::new(Self {
             group: group.into(),
@@ -26,7 +26,7 @@ impl Who {
     }
 }
 
-/// An object that somebody needs.
+/// An object that is needed, with its user.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Need {
     object: ObjectId,
@@ -40,7 +40,7 @@ struct Need {
 pub struct Needed(Vec<Need>);
 
 impl Needed {
-    /// Adds what somebody needs.
+    /// Adds an object and its user.
     pub fn add(&mut self, object: ObjectId, who: &Arc<Who>, path: Option<RelPath>) {
         self.0.push(Need {
             object,
@@ -49,19 +49,19 @@ impl Needed {
         });
     }
 
-    /// Everything that was added, ready to be asked.
+    /// Returns everything that was added, sorted for look-ups.
     pub fn sorted(mut self) -> Self {
         self.0.sort_unstable();
         self.0.dedup();
         self
     }
 
-    /// The objects.
+    /// Returns the objects.
     pub fn objects(&self) -> BTreeSet<ObjectId> {
         self.0.iter().map(|need| need.object).collect()
     }
 
-    /// The objects by group, in each group once.
+    /// Returns the objects by group, in each group once.
     pub fn groups(&self) -> Vec<(String, Vec<ObjectId>)> {
         let mut groups: BTreeMap<&str, Vec<ObjectId>> = BTreeMap::new();
         for need in &self.0 {
@@ -76,7 +76,7 @@ impl Needed {
             .collect()
     }
 
-    /// Who needs some of them, in words.
+    /// Returns the users of some of the objects, in words.
     pub fn names<'a>(
         &self,
         ids: impl Iterator<Item = &'a ObjectId>,
@@ -91,12 +91,12 @@ impl Needed {
             .collect()
     }
 
-    /// Where an object's bytes may lie in the work tree.
+    /// Returns where an object's bytes may lie in the work tree.
     pub fn paths(&self, id: &ObjectId) -> impl Iterator<Item = &RelPath> {
         self.of(id).filter_map(|need| need.path.as_ref())
     }
 
-    /// Who needs an object.
+    /// Returns the needs of an object.
     fn of(&self, id: &ObjectId) -> impl Iterator<Item = &Need> {
         let from = self.0.partition_point(|need| need.object < *id);
         self.0[from..]

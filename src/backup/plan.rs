@@ -1,4 +1,4 @@
-//! What a restore has to do: a comparison of a listing with a folder. Reads, never writes.
+//! Plans a restore: compares a listing with a folder. Reads, never writes.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -22,38 +22,38 @@ use crate::{
     stat_cache::{Cache, KnownFile},
 };
 
-/// Bytes that are read at once.
+/// Number of bytes that are read at once.
 const BLOCK: usize = 1 << 20;
 
-/// All that is to be done.
+/// The complete plan of a restore.
 #[derive(Debug, Default)]
 pub struct RestorePlan<'a> {
-    /// Paths that are to be written.
+    /// Paths to be written.
     pub write: Vec<AsideTask<'a>>,
-    /// Files of which mode or time alone is wrong.
+    /// Files of which only the mode or the time is wrong.
     pub touch: Vec<AsideTask<'a>>,
-    /// What would be overwritten.
+    /// Files that would be overwritten.
     pub overwritten: Vec<PathStat>,
-    /// What SQLite keeps beside a database of the listing and would read into it: it belongs to
-    /// another one.
+    /// What SQLite keeps beside a database of the listing and would read into it, although it
+    /// belongs to another database.
     pub beside: Vec<PathStat>,
-    /// The databases that are replaced, or beside which something is taken away.
+    /// The databases that are replaced, or beside which something is removed.
     pub databases: Vec<Database>,
-    /// What the listing does not have.
+    /// Files that the listing does not have.
     pub extra: Vec<PathStat>,
     /// Folders that the listing does not need, deepest first.
     pub extra_folders: Vec<RelPath>,
-    /// What an interrupted restore left.
+    /// Leftovers of an interrupted restore.
     pub leftovers: Vec<RelPath>,
-    /// What cannot be done.
+    /// Paths that cannot be restored.
     pub refused: Vec<PathTrouble>,
-    /// How many paths are right.
+    /// The number of paths that are right.
     pub right: u64,
     /// True when everything below the folder is on one file system.
     pub one_device: bool,
 }
 
-/// What a comparison found at one path.
+/// The result of the comparison at one path.
 enum PathVerdict<'a> {
     Right,
     Write(AsideTask<'a>),
@@ -115,7 +115,7 @@ pub fn plan<'a>(
 }
 
 impl<'a> RestorePlan<'a> {
-    /// What is done; with `delete`, what the listing does not have goes.
+    /// Returns the work to do; with `delete`, what the listing does not have is removed.
     pub fn work(&self, delete: bool) -> Work<'_> {
         let extra = self.extra.iter().filter(|_| delete);
         let gone = self.beside.iter().chain(extra);
@@ -129,7 +129,7 @@ impl<'a> RestorePlan<'a> {
         }
     }
 
-    /// Takes in what was found at the path of a record.
+    /// Adds what was found at the path of a record.
     fn add(&mut self, record: &FileRecord, look: PathVerdict<'a>) {
         match look {
             PathVerdict::Right => self.right += 1,
@@ -143,7 +143,7 @@ impl<'a> RestorePlan<'a> {
     }
 }
 
-/// True when everything that was walked is on the file system of its top.
+/// Returns true when everything that was walked is on the file system of its top.
 fn is_one_device(fs: &dyn Fs, there: &Selection) -> bool {
     let top = fs
         .stat(&RelPath::root())
@@ -156,7 +156,7 @@ fn is_one_device(fs: &dyn Fs, there: &Selection) -> bool {
         .all(|folder| Some(folder.stat.dev) == top)
 }
 
-/// Paths that are one on a file system that folds case.
+/// Returns paths that are the same path on a file system that folds case.
 fn twins(records: &[FileRecord]) -> HashSet<&RelPath> {
     let mut seen = std::collections::HashMap::new();
     let mut twins = HashSet::new();
@@ -179,7 +179,7 @@ struct Compare<'w> {
 }
 
 impl Compare<'_> {
-    /// The file or link at a path.
+    /// Returns the file or link at a path.
     fn at(&self, path: &RelPath) -> Option<usize> {
         self.there
             .files
@@ -296,8 +296,8 @@ impl Compare<'_> {
             .collect();
     }
 
-    /// Finds the databases of the listing that are replaced, and those that something not listed
-    /// lies beside that SQLite would read into them, whether they are replaced or right already.
+    /// Finds the databases of the listing that are replaced, and those, replaced or already right,
+    /// beside which something unlisted lies that SQLite would read into them.
     fn databases(&self, records: &[FileRecord], plan: &mut RestorePlan<'_>) {
         let is_sized =
             |task: &&AsideTask<'_>| task.now.is_some_and(|stat| sqlite::is_sized(stat.size));
@@ -334,7 +334,7 @@ impl Compare<'_> {
                 .into_iter()
                 .filter(is_foreign)
                 .collect();
-            // One that cannot be read is not taken for nothing.
+            // A log that cannot be read is not treated as empty.
             let changes = |log: &RelPath| {
                 sqlite::log(self.fs, &path, log).unwrap_or(LogEffect::Rows) != LogEffect::Idle
             };

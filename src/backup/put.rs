@@ -1,7 +1,7 @@
 //! Puts folders into the store under a name.
 //!
-//! Walk, ask the cache, read what is not known, write a listing, name it: the last is one commit
-//! of the store. What is the same as before is neither read nor written. Nothing is named when a
+//! The steps: walk, ask the cache, read what is not known, write a listing, name it. The last is
+//! one commit of the store. What is unchanged is neither read nor written. Nothing is named when a
 //! file could not be read, unless that is wanted.
 
 mod source;
@@ -22,10 +22,10 @@ use crate::{
 };
 use source::PutSource;
 
-/// What to put.
+/// Options of a put.
 #[derive(Debug, Clone)]
 pub struct PutOptions {
-    /// Under which name.
+    /// The name under which the folders are put.
     pub name: String,
     /// The folders. Of one, its content is listed; of several, each under its last name.
     pub folders: Vec<PathBuf>,
@@ -41,7 +41,7 @@ pub struct PutOptions {
 pub struct NamedListing<'a> {
     /// The name.
     pub name: &'a str,
-    /// What it lists, sorted by path.
+    /// Its records, sorted by path.
     pub records: &'a [FileRecord],
     /// The folders that it lists.
     pub folders: Vec<Vec<u8>>,
@@ -100,7 +100,7 @@ pub(super) fn put_sources(
     Ok(report)
 }
 
-/// How many files there are, and how many bytes they have.
+/// Returns the number of files and the number of their bytes.
 fn files(records: &[FileRecord]) -> (u64, u64) {
     let files = records.iter().filter(|record| record.is_file());
     files.fold((0, 0), |(count, bytes), file| {
@@ -108,7 +108,7 @@ fn files(records: &[FileRecord]) -> (u64, u64) {
     })
 }
 
-/// The folders with the paths below which their content is listed.
+/// Returns the folders with the paths below which their content is listed.
 fn folders(put: &PutOptions) -> Result<Vec<(Folder, RelPath)>, Failure> {
     let mut folders: Vec<(Folder, RelPath)> = Vec::new();
     for folder in &put.folders {
@@ -132,7 +132,7 @@ fn folders(put: &PutOptions) -> Result<Vec<(Folder, RelPath)>, Failure> {
     Ok(folders)
 }
 
-/// Names a listing in the store; false when the name stands for the same already.
+/// Names a listing in the store; returns false when the name stands for the same already.
 pub fn name(
     site: &RepoSite,
     session: PutSession,
@@ -146,7 +146,7 @@ pub fn name(
     } = named;
     let bytes_of_listing = listing::encode(records);
     let listing = listing::object(&bytes_of_listing);
-    // A first one, and one that cannot be read, is replaced.
+    // A missing or unreadable save is replaced.
     let before = super::find(&site.store, name);
     if !grew && before.is_ok_and(|save| save.listing == listing && save.folders == folders) {
         return Ok(false);

@@ -1,6 +1,6 @@
 //! Brings back what was put under a name.
 //!
-//! Compare, keep what would be lost, write what differs: see [`super::plan`] and
+//! Compares, keeps what would be lost, writes what differs: see [`super::plan`] and
 //! [`crate::materialise::aside`]. What is right already is left alone; one bad file does not stop
 //! the others.
 
@@ -25,12 +25,12 @@ use crate::{
     stat_cache::Cache,
 };
 
-/// What to restore.
+/// Options of a restore.
 #[derive(Debug, Clone)]
 pub struct RestoreOptions {
-    /// What was put under this name.
+    /// The name under which it was put.
     pub name: String,
-    /// Into this folder, which is made when it is missing.
+    /// The target folder, which is made when it is missing.
     pub into: PathBuf,
     /// Remove what the listing does not have.
     pub delete: bool,
@@ -40,7 +40,7 @@ pub struct RestoreOptions {
     pub dry_run: bool,
 }
 
-/// Restores.
+/// Restores what was put under a name.
 pub(super) fn restore(site: &RepoSite, restore: &RestoreOptions) -> Result<RestoreReport, Failure> {
     let begun = Instant::now();
     let save = find(&site.store, &restore.name)?;
@@ -91,7 +91,7 @@ pub const DIR: SyncPoint = SyncPoint::new("backup.dir");
 /// The places where a restore forces bytes to the disk; the tests skip one at a time.
 pub const SYNC_POINTS: [SyncPoint; 2] = [FILE, DIR];
 
-/// Does what is planned below a root.
+/// Carries out a plan below a root.
 pub fn write(
     site: &RepoSite,
     root: &dyn Fs,
@@ -105,7 +105,7 @@ pub fn write(
     site.work("restoring", work.bytes(), true, || aside.run(&work, report))
 }
 
-/// Takes the figures of a plan into the report.
+/// Adds the figures of a plan to the report.
 fn count(plan: &RestorePlan<'_>, report: &mut RestoreReport) {
     report.right = plan.right;
     report.missing = plan.write.iter().filter(|task| task.now.is_none()).count() as u64;
@@ -116,7 +116,7 @@ fn count(plan: &RestorePlan<'_>, report: &mut RestoreReport) {
     report.failed.extend(plan.refused.iter().cloned());
 }
 
-/// Everything that a restore takes away, sorted.
+/// Returns everything that a restore overwrites or removes, sorted.
 fn lost(plan: &RestorePlan<'_>, delete: bool) -> Vec<PathStat> {
     let extra = plan.extra.iter().filter(|_| delete);
     let mut lost: Vec<PathStat> = plan
@@ -130,7 +130,7 @@ fn lost(plan: &RestorePlan<'_>, delete: bool) -> Vec<PathStat> {
     lost
 }
 
-/// Puts what would be lost into the store, under a name of its own, which is returned.
+/// Puts what would be lost into the store, under a new name, which is returned.
 fn keep(
     site: &RepoSite,
     name: &str,
@@ -143,7 +143,7 @@ fn keep(
     let intake = FileIntake {
         fs: root,
         top,
-        // Byte for byte, logs and journals too: all of it is taken away.
+        // Byte for byte, logs and journals too: all of it is removed.
         copies: None,
         session: &session,
         progress: &progress,
@@ -170,7 +170,7 @@ fn keep(
     Ok(kept)
 }
 
-/// The records of what is kept, in its order; what was taken in comes in the order of its files.
+/// Returns the records of kept files, in their order; intake results come in file order.
 fn records_of(
     root: &Root,
     lost: &[PathStat],
@@ -202,7 +202,7 @@ fn records_of(
     Ok(records)
 }
 
-/// A name that nothing was kept under yet.
+/// Returns a name under which nothing was kept yet.
 fn free_name(site: &RepoSite, name: &str) -> Result<String, Failure> {
     let taken: Vec<String> = site
         .store
@@ -210,7 +210,7 @@ fn free_name(site: &RepoSite, name: &str) -> Result<String, Failure> {
         .into_iter()
         .map(|(root, _)| root)
         .collect();
-    // What was kept of what was kept is kept of the first.
+    // A copy kept from an already kept copy is named after the first name.
     let name = name
         .strip_prefix("before-restore-")
         .and_then(|rest| Some(rest.rsplit_once('-')?.0))
@@ -225,9 +225,9 @@ fn free_name(site: &RepoSite, name: &str) -> Result<String, Failure> {
     }
 }
 
-/// True when the file system below a root takes two names for one that differ in case.
+/// Returns true when the file system below a root ignores case in names.
 fn folds_case(root: &Root) -> bool {
-    // A name of its own: what a run that was killed left behind says nothing.
+    // A name of its own: what a killed run left behind proves nothing.
     let name = format!(".snapback-restore-case-{}", std::process::id());
     let (lower, upper) = (
         RelPath::own(name.as_str()),

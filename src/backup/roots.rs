@@ -1,9 +1,9 @@
-//! Everything in the repository that names an object of the store: what a collection must keep.
+//! Finds all names of store objects in the repository: what a collection must keep.
 //!
-//! Too much is fine, too little never: every manifest that any reference, log, stash, index or
-//! work tree still has; every operation that is on record; everything that the store itself
-//! names. What cannot be read is an error with its name. A file that is called like a manifest
-//! and is none keeps every object whose digest stands anywhere in it.
+//! Too much is fine, too little never: every manifest that any reference, log, stash, index or work
+//! tree still has; every operation on record; everything that the store itself names. What cannot
+//! be read is an error with its name. A file that is named like a manifest but is none keeps every
+//! object whose digest stands anywhere in it.
 
 use std::collections::BTreeSet;
 
@@ -15,9 +15,9 @@ use crate::{
     site::RepoSite,
 };
 
-/// No manifest, plan or journal is larger.
+/// Largest size of a manifest, plan or journal, in bytes.
 const MAX_FILE: u64 = 1 << 30;
-/// How the names of manifests begin and end.
+/// The beginning and end of the names of manifests.
 const MANIFEST: (&str, &str) = ("snapshot-", ".yaml");
 
 /// Something that may name objects cannot be read.
@@ -34,7 +34,7 @@ impl Fault for Unreadable {
     }
 }
 
-/// The error for something that cannot be read.
+/// Returns the error for something that cannot be read.
 fn unreadable(what: impl Into<String>, why: &impl ToString) -> Failure {
     Unreadable {
         what: what.into(),
@@ -43,11 +43,10 @@ fn unreadable(what: impl Into<String>, why: &impl ToString) -> Failure {
     .into()
 }
 
-/// Everything in the repository that names objects of the store, and who needs what.
+/// Returns everything in the repository that names objects of the store, with its users.
 pub fn needed(site: &RepoSite) -> Result<Needed, Failure> {
     let mut needed = Needed::default();
-    // Operations first: one that ends meanwhile has put its manifest where it is looked for
-    // next.
+    // Operations first: one that ends meanwhile has put its manifest where the search looks next.
     needed_by_operations(site, &mut needed)?;
     for (id, path) in site.git.reachable_blobs(MANIFEST.0, MANIFEST.1)? {
         let bytes = site.git.read_blob_within(&id, manifests::LIMIT);
@@ -66,12 +65,12 @@ pub fn needed(site: &RepoSite) -> Result<Needed, Failure> {
     Ok(needed.sorted())
 }
 
-/// What a named object names itself: the files of a folder that was put.
+/// Returns the objects that a named object names itself: the files of a folder that was put.
 pub fn listed(site: &RepoSite, id: &ObjectId) -> Result<Vec<ObjectId>, Failure> {
     super::listed(&site.store, id).map_err(|error| unreadable(format!("the listing {id}"), &error))
 }
 
-/// What a manifest needs.
+/// Adds what a manifest needs.
 fn needed_by_manifest(
     site: &RepoSite,
     bytes: &[u8],
@@ -99,10 +98,10 @@ fn needed_by_manifest(
     Ok(())
 }
 
-/// What the manifests that lie in any linked work tree need, committed or not.
+/// Adds what the manifests in any linked work tree need, committed or not.
 fn needed_by_work_trees(site: &RepoSite, needed: &mut Needed) -> Result<(), Failure> {
     for folder in site.git.work_trees()? {
-        // One whose folder is gone holds nothing; git forgets it in time.
+        // A work tree whose folder is gone holds nothing; git forgets it in time.
         if !folder.is_dir() {
             continue;
         }
@@ -119,7 +118,7 @@ fn needed_by_work_trees(site: &RepoSite, needed: &mut Needed) -> Result<(), Fail
     Ok(())
 }
 
-/// What the operations on record need: all of them, for each may be undone or done again.
+/// Adds what all operations on record need, because each may be undone or done again.
 fn needed_by_operations(site: &RepoSite, needed: &mut Needed) -> Result<(), Failure> {
     let state = &*site.state;
     for op in crate::journal::history::ids(state)? {
@@ -153,7 +152,7 @@ fn needed_by_operations(site: &RepoSite, needed: &mut Needed) -> Result<(), Fail
     Ok(())
 }
 
-/// The objects that the store has among all digests that stand in some text.
+/// Returns the objects of the store among all digests in a text.
 fn known(site: &RepoSite, bytes: &[u8]) -> Result<Vec<ObjectId>, Failure> {
     let mut known = Vec::new();
     for id in digests_in(bytes) {
@@ -164,7 +163,7 @@ fn known(site: &RepoSite, bytes: &[u8]) -> Result<Vec<ObjectId>, Failure> {
     Ok(known)
 }
 
-/// The manifests in the folder for them.
+/// Returns the manifests in the folder for them.
 fn manifests_in(tree: &dyn Fs, settings: &Settings) -> std::io::Result<Vec<RelPath>> {
     let dir = &settings.snapshots;
     if tree.stat(dir)?.is_none() {
@@ -181,7 +180,7 @@ fn manifests_in(tree: &dyn Fs, settings: &Settings) -> std::io::Result<Vec<RelPa
         .collect())
 }
 
-/// The objects that a plan, a report or a journal names, each with the path it is for: every text
+/// Returns the objects that a plan, a report or a journal names, each with its path: every text
 /// below a key `object`, wherever it stands.
 fn objects_in_json(
     bytes: &[u8],
@@ -207,7 +206,7 @@ fn objects_in_json(
     Ok(())
 }
 
-/// The value of a journal's line, which may carry a checksum around it.
+/// Returns the value of a journal's line, which may carry a checksum around it.
 fn json_of_line(line: &[u8]) -> Option<serde_json::Value> {
     let from = line.iter().position(|byte| *byte == b'{')?;
     let to = line.iter().rposition(|byte| *byte == b'}')?;
@@ -245,7 +244,7 @@ fn walk(
     }
 }
 
-/// Every run of 64 hexadecimal digits.
+/// Returns every run of 64 hexadecimal digits.
 fn digests_in(bytes: &[u8]) -> BTreeSet<ObjectId> {
     let runs = bytes
         .split(|byte| !byte.is_ascii_hexdigit())

@@ -1,8 +1,8 @@
-//! A consistent copy of a SQLite database while others write to it, through SQLite's own backup
-//! interface (sqlite.org/backup.html). The only file that names `rusqlite`.
+//! Makes a consistent copy of a SQLite database while others write to it, through SQLite's own
+//! backup interface (sqlite.org/backup.html). The only file that names `rusqlite`.
 //!
-//! The source is opened for reading only: no recovery, no checkpoint, nothing of the user's is
-//! changed. In one step all pages are read inside one read transaction: the copy is what was
+//! The source is opened for reading only: no recovery, no checkpoint, no change to the user's
+//! files. All pages are read in one step inside one read transaction: the copy is what was
 //! committed at one moment, and in WAL mode writers do not wait.
 
 use std::{path::Path, time::Duration};
@@ -17,16 +17,16 @@ const BUSY: Duration = Duration::from_secs(10);
 /// How often a copy is tried.
 const TRIES: u32 = 20;
 
-/// Why there is no copy.
+/// The reason why there is no copy.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What lies beside the database has to be rolled back first, which only its owner may do.
+    /// Files beside the database have to be rolled back first, which only its owner may do.
     #[error("its last writer did not finish")]
     Unfinished,
     /// A writer never let go of it.
     #[error("the database is busy")]
     Busy,
-    /// SQLite says so.
+    /// SQLite reported an error.
     #[error("SQLite cannot read the database")]
     Sqlite(#[source] rusqlite::Error),
 }

@@ -1,5 +1,5 @@
-//! The upkeep of the store: figures, check, collection, repair. Objects are named by who needs
-//! them, in words.
+//! The upkeep of the store: figures, check, collection, repair. Objects are named by their users,
+//! in words.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,10 +22,10 @@ use crate::{
 /// How long a collection waits for sessions that began before it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Who needs some objects, in words: `T01 1.2.0 tasks/T01/model.bin`, `operation 9f3c21aa`.
+/// Users of some objects, in words: `T01 1.2.0 tasks/T01/model.bin`, `operation 9f3c21aa`.
 pub type ObjectUsers = BTreeMap<ObjectId, Vec<String>>;
 
-/// Figures of the store, and of each task.
+/// Returns figures of the store, and of each task.
 pub fn stats(site: &RepoSite) -> Result<StoreStats, Failure> {
     let needed = roots::needed(site)?;
     Ok(site.store.stats(&needed.groups())?)
@@ -37,7 +37,7 @@ pub fn check(
     level: CheckDepth,
     budget: Option<Duration>,
 ) -> Result<(CheckReport, ObjectUsers), Failure> {
-    // Whom damage hurts is worth knowing even when not everything that is named can be read.
+    // The users of damaged objects are worth naming even when not all names can be read.
     let needed = roots::needed(site).unwrap_or_else(|failure| {
         site.warn(format!(
             "not everything that needs the store can be read: {failure}"
@@ -103,7 +103,7 @@ pub fn repair(site: &RepoSite) -> Result<(RepairReport, ObjectUsers), Failure> {
     Ok((report, names))
 }
 
-/// Now, for notes that people read.
+/// Returns the current time in seconds, for notes that people read.
 fn seconds(site: &RepoSite) -> i64 {
     site.clock.now().as_second()
 }

@@ -1,4 +1,4 @@
-//! How a capsule is compressed: said by its name when it is made, by its first bytes when read.
+//! Compression of a capsule: chosen by its name when it is made, by its first bytes when read.
 
 use std::{
     io::{self, BufRead, Read, Write},
@@ -7,10 +7,10 @@ use std::{
 
 use crate::store::stream::{self, Finish};
 
-/// How.
+/// The compression of a capsule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CapsuleCodec {
-    /// Not at all.
+    /// No compression.
     Plain,
     /// `gzip`.
     Gzip,
@@ -19,7 +19,7 @@ pub enum CapsuleCodec {
 }
 
 impl CapsuleCodec {
-    /// By the end of a name.
+    /// Returns the compression by the end of a name.
     pub fn of_name(path: &Path) -> Self {
         match path.extension().and_then(|end| end.to_str()) {
             Some("gz" | "tgz") => Self::Gzip,
@@ -28,7 +28,7 @@ impl CapsuleCodec {
         }
     }
 
-    /// By the first bytes.
+    /// Returns the compression by the first bytes.
     pub fn of_bytes(begin: &[u8]) -> Self {
         match begin {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
@@ -37,7 +37,7 @@ impl CapsuleCodec {
         }
     }
 
-    /// The command that shows the plain tar, without the file's name.
+    /// Returns the command that shows the plain tar, without the file's name.
     pub fn command(self) -> &'static str {
         match self {
             Self::Plain => "cat",
@@ -46,7 +46,7 @@ impl CapsuleCodec {
         }
     }
 
-    /// Compresses what is written.
+    /// Returns a writer that compresses what is written.
     pub fn writer<'a>(self, into: impl Write + 'a) -> io::Result<Box<dyn Finish + 'a>> {
         Ok(match self {
             Self::Plain => Box::new(Whole(into)),
@@ -60,7 +60,7 @@ impl CapsuleCodec {
         })
     }
 
-    /// Decompresses what is read.
+    /// Returns a reader that decompresses what is read.
     pub fn reader<'a>(self, from: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
             Self::Plain => Box::new(from),
@@ -89,7 +89,7 @@ impl<W: Write> Finish for Whole<W> {
     }
 }
 
-/// A stream of gzip.
+/// A gzip stream.
 struct Gzip<W: Write>(flate2::write::GzEncoder<W>);
 
 impl<W: Write> Write for Gzip<W> {

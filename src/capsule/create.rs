@@ -1,4 +1,4 @@
-//! Makes a capsule: every byte from git and the store, checked, and the papers around them.
+//! Makes a capsule: every byte from git and the store, checked, with the documents around them.
 
 use std::{
     fs::File,
@@ -32,16 +32,16 @@ use crate::{
     site::{RepoSite, copy_checked},
 };
 
-/// A capsule before it is written: all is known of it, nothing is kept in memory but small files.
+/// A capsule before it is written: all of it is known, only small files are kept in memory.
 pub struct Capsule<'a> {
     site: &'a RepoSite,
-    /// What it will hold.
+    /// The list of its future content.
     pub listing: CapsuleListing,
     wheels: Vec<PathBuf>,
     manifest: String,
     requirements: Vec<u8>,
     mtime: u64,
-    /// What became the task's after the release, which its tag does not vouch for.
+    /// A note on files the task gained after the release, for which its tag does not vouch.
     left_out: Option<String>,
 }
 
@@ -52,7 +52,7 @@ pub fn prepare<'a>(
     found: &Found,
 ) -> Result<Capsule<'a>, Failure> {
     let converter = site.git.converter(Attributes::Commit(&found.tag.commit))?;
-    // What the tag vouches for is packed as it was written.
+    // Bytes for which the tag vouches are packed as they were written.
     let is_vouched = digest_in(&found.tag.message).is_some();
     let manifest = &if is_vouched {
         found.as_written()
@@ -141,7 +141,7 @@ fn pack(
     Ok(packed)
 }
 
-/// One file of the release: its record says where its bytes are.
+/// Finds one file of the release: its record says where its bytes are.
 fn one(
     site: &RepoSite,
     converter: &Converter,
@@ -153,14 +153,14 @@ fn one(
         copy_checked(site, &record, &mut target)?;
         record.location = Location::Inline(target);
     }
-    // What a file of the work tree may be is the user's; what it was is the release's.
+    // The kind of a file in the work tree is the user's choice; its recorded kind is the release's.
     record.kind = entry.kind().unwrap_or(FileKind::File);
     record.mode = record.kind.mode();
     let released = entry.digest().filter(|digest| *digest != record.digest);
     Ok(CapsuleFile { record, released })
 }
 
-/// A wheel.
+/// Reads a wheel.
 fn wheel(path: &Path) -> Result<Wheel, Error> {
     let failed = |source| Error::Io {
         path: path.to_path_buf(),
@@ -181,7 +181,7 @@ fn wheel(path: &Path) -> Result<Wheel, Error> {
 }
 
 impl Capsule<'_> {
-    /// What it will be, without writing it.
+    /// Returns the report of the future capsule, without writing it.
     pub fn report(&self, path: &Path) -> CapsuleReport {
         let codec = CapsuleCodec::of_name(path);
         let mut report = CapsuleReport::of(
@@ -215,7 +215,7 @@ impl Capsule<'_> {
         report
     }
 
-    /// Writes it to a new file, whole or not at all.
+    /// Writes the capsule to a new file, whole or not at all.
     pub fn write(&self, path: &Path) -> Result<CapsuleReport, Failure> {
         let failed = |source| Error::Io {
             path: path.to_path_buf(),
@@ -223,7 +223,7 @@ impl Capsule<'_> {
         };
         let (root, name) = match output::target(path)? {
             Target::Plain(root, name) => (root, name),
-            // What it leads to is nobody's file: there is nothing to be whole or not at all.
+            // The target is not a regular file, so "whole or not at all" does not apply.
             Target::Stream(file) => {
                 let into = Counting {
                     into: file,
@@ -287,7 +287,7 @@ impl Capsule<'_> {
         let mut stream = CapsuleCodec::of_name(path)
             .writer(io::BufWriter::with_capacity(1 << 20, file))
             .map_err(failed)?;
-        // What reading a file says is of more use than that writing it stopped.
+        // The reason from reading a file is more useful than the fact that writing it stopped.
         let mut reason = None;
         let members = Members {
             writer: TarWriter::new(&mut *stream, self.mtime),
@@ -301,7 +301,7 @@ impl Capsule<'_> {
         Ok(written.and_then(|()| stream.finish()).map_err(failed)?)
     }
 
-    /// Every member in its order.
+    /// Writes every member in its order.
     fn members<W: Write>(
         &self,
         mut members: Members<W>,
@@ -338,7 +338,7 @@ impl Capsule<'_> {
         members.writer.finish().map(drop)
     }
 
-    /// Copies the bytes of a file; why that failed is kept as the reason.
+    /// Copies the bytes of a file; the reason of a failure is kept.
     fn copy_kept(
         &self,
         record: &FileRecord,

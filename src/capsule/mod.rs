@@ -1,10 +1,10 @@
-//! Row 10, escape capsules: one file that holds a version whole, for the day without everything
-//! else.
+//! Row 10, escape capsules: one file that holds a version whole, for the day when nothing else is
+//! left.
 //!
 //! A capsule is a tar, plain or compressed, with the tree, large files out of the store, wheels
 //! that are here, the manifest, `SHA256SUMS` and a `restore.sh` that needs `sh` and coreutils only.
-//! The same release gives the same bytes. Reading one trusts nothing: see [`open`]. Read
-//! [`create`] for what is put in, [`script`] for the way out without snapback, [`tar`] for the
+//! The same release gives the same bytes. Reading a capsule trusts nothing: see [`open`].
+//! See [`create`] for what is put in, [`script`] for restoring without snapback, [`tar`] for the
 //! format.
 
 mod codec;
@@ -32,13 +32,13 @@ pub(crate) const PAPERS: [&str; 6] = [
     TREE_SUMS,
     SUMS,
 ];
-/// The list, the first member.
+/// The name of the list, the first member.
 pub(crate) const LISTING: &str = "capsule.json";
 
 /// The folder of wheels, in a capsule and in what is restored.
 pub(crate) const WHEELS: &str = "wheels";
 
-/// What can go wrong with a capsule.
+/// An error of making or reading a capsule.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Something has the name already.
@@ -49,21 +49,21 @@ pub enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It is not what it should be; nothing of it was restored.
+    /// The capsule is not what it should be; nothing of it was restored.
     #[error("{path} is damaged, or no capsule: {why}; nothing was restored")]
     Damaged {
         /// The capsule.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
     /// Nothing in the release vouches for wheels that would be installed.
     #[error("nothing in the release vouches for {}, so no package was installed", .0.join(", "))]
     Unproven(Vec<String>),
-    /// It holds a link out of the tree.
+    /// The capsule holds a link out of the tree.
     #[error(
         "{path} holds the link {link} to {target:?}, which leads out of the folder; nothing was restored"
     )]

@@ -1,9 +1,8 @@
-//! Reads a capsule that anybody may have made: checks all of it, and restores it whole or not at
-//! all.
+//! Reads a capsule of unknown origin: checks all of it, and restores it whole or not at all.
 //!
 //! The list comes first and is checked before anything is written: every path, size and link. Then
-//! each member must be one that the list names, with its very size and digest; nothing is unpacked
-//! beyond what the list says, and that must fit on the disk. Bytes go into a fresh folder
+//! each member must be one that the list names, with exactly its size and digest. Nothing is
+//! unpacked beyond the list, and all of it must fit on the disk. Bytes go into a fresh folder
 //! ([`crate::materialise::fresh`]), links come last, and everything is read again before it is
 //! synced and made visible. `SHA256SUMS` and the release manifest inside must agree with what was
 //! seen.
@@ -42,7 +41,7 @@ struct OpenCapsule<'a> {
     listing: CapsuleListing,
     sums: Vec<u8>,
     packages: Vec<String>,
-    /// What its checks proved.
+    /// The facts that its checks proved.
     proved: Vec<String>,
     /// Bytes of the release's dependency files.
     locks: Vec<Vec<u8>>,
@@ -66,8 +65,8 @@ pub fn rehearse(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleRepo
     Ok(opened.report())
 }
 
-/// Restores a capsule into a new or empty folder, whole or not at all. `links_out`: symbolic
-/// links may lead out of the folder.
+/// Restores a capsule into a new or empty folder, whole or not at all. `links_out`: symbolic links
+/// may lead out of the folder.
 pub fn restore(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleReport, Failure> {
     let mut opened = OpenCapsule::open(path)?;
     if !links_out {
@@ -85,7 +84,7 @@ pub fn restore(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleRepor
     Ok(report)
 }
 
-/// The same place, whatever the current folder is.
+/// Returns the path made independent of the current folder.
 fn absolute(into: &Path) -> Result<PathBuf, Error> {
     std::path::absolute(into).map_err(|source| Error::Io {
         path: into.to_path_buf(),
@@ -94,7 +93,7 @@ fn absolute(into: &Path) -> Result<PathBuf, Error> {
 }
 
 impl<'a> OpenCapsule<'a> {
-    /// Opens it and reads its list.
+    /// Opens a capsule and reads its list.
     fn open(path: &'a Path) -> Result<Self, Failure> {
         let failed = |source| Error::Io {
             path: path.to_path_buf(),
@@ -161,7 +160,7 @@ impl<'a> OpenCapsule<'a> {
         }
     }
 
-    /// A link that leads out would let the next writer write elsewhere.
+    /// Refuses links that lead out: they would let the next writer write elsewhere.
     fn refuse_links_out(&self) -> Result<(), Error> {
         for file in self
             .listing
@@ -181,12 +180,12 @@ impl<'a> OpenCapsule<'a> {
         Ok(())
     }
 
-    /// Number of bytes that it says it holds.
+    /// Returns the number of bytes that the capsule claims to hold.
     fn bytes(&self) -> u64 {
         self.listing.bytes().unwrap_or(u64::MAX)
     }
 
-    /// Files, then links; all of it read again.
+    /// Restores files, then links; all of it is read again.
     fn restore(&mut self, into: &Path, folder: &FolderWriter<'_>) -> Result<(), Failure> {
         self.unpack(Some(folder))?;
         let failed = |path: &RelPath| {
@@ -222,7 +221,7 @@ impl<'a> OpenCapsule<'a> {
         report.size = self.size;
         report.packages.clone_from(&self.packages);
         if !self.listing.is_comparable() {
-            // Nobody called them proven; what proves them now is known all the same.
+            // The capsule does not call them proven; what proves them now is recorded all the same.
             let proven = proof::proven(&self.listing, &self.locks);
             let unproven = self
                 .listing

@@ -12,7 +12,7 @@ use crate::{
     model::capsule::CapsuleReport,
 };
 
-/// Builds the environment `venv` below the folder that was restored, offline; what it says of that.
+/// Builds the environment `venv` below the restored folder, offline; returns its message.
 ///
 /// # Errors
 /// When a package has no wheel, or something is at that place.
@@ -55,7 +55,7 @@ pub fn install(report: &CapsuleReport, into: &Path, venv: &RelPath) -> Result<St
     ))
 }
 
-/// The commands that install those that have a wheel; none when there are none.
+/// Returns the commands that install packages with a wheel; none when there are none.
 pub fn by_hand(report: &CapsuleReport, into: &Path, venv: &RelPath) -> Vec<Hint> {
     let here: Vec<&str> = report
         .packages
@@ -66,7 +66,7 @@ pub fn by_hand(report: &CapsuleReport, into: &Path, venv: &RelPath) -> Vec<Hint>
     if here.is_empty() || report.wheels == 0 || !report.unproven.is_empty() {
         return Vec::new();
     }
-    // Whoever reads the report may be in another folder by then.
+    // The reader of the report may be in another folder by then.
     let into = std::path::absolute(into).unwrap_or_else(|_| into.to_path_buf());
     let place = into.join(venv.as_os());
     let (place, pip) = (

@@ -1,4 +1,4 @@
-//! What proves the wheels of a capsule: a digest in a dependency file of the release. The manifest
+//! Proof of the wheels of a capsule: a digest in a dependency file of the release. The manifest
 //! vouches for that file, and the tag for the manifest; nothing else vouches for a wheel.
 
 use crate::{
@@ -6,10 +6,10 @@ use crate::{
     model::capsule::CapsuleListing,
 };
 
-/// Largest dependency file that is looked at, in bytes.
+/// Largest dependency file that is examined, in bytes.
 pub const LIMIT: u64 = 16 << 20;
 
-/// True for a file that may name the digests of wheels.
+/// Returns true for a file that may name the digests of wheels.
 pub fn is_lock(path: &RelPath) -> bool {
     let Ok(name) = std::str::from_utf8(path.name()) else {
         return false;
@@ -21,7 +21,7 @@ pub fn is_lock(path: &RelPath) -> bool {
         || (name.starts_with("pylock") && name.ends_with(".toml"))
 }
 
-/// True when a text names this digest as one of SHA-256.
+/// Returns true when a text names this digest as one of SHA-256.
 fn names(text: &[u8], digest: &Digest) -> bool {
     let digits = digest.hex();
     let mut from = 0;
@@ -46,8 +46,8 @@ fn names(text: &[u8], digest: &Digest) -> bool {
     false
 }
 
-/// Whether each wheel of a list is proven by one of these texts, or is a file of the release
-/// itself.
+/// Returns whether each wheel of a list is proven by one of these texts, or is a file of the
+/// release itself.
 pub fn proven(listing: &CapsuleListing, locks: &[Vec<u8>]) -> Vec<bool> {
     let is_file = |digest: &Digest| {
         listing

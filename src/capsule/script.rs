@@ -1,4 +1,4 @@
-//! The papers of a capsule: `restore.sh`, `README.txt` and the lists of digests.
+//! The documents of a capsule: `restore.sh`, `README.txt` and the lists of digests.
 //!
 //! The script is POSIX sh and calls coreutils only, no `sed`, `grep` or `awk`. Symbolic links and
 //! names that a tool may take for something else are lines of the script, each name in single
@@ -10,19 +10,19 @@ use crate::{
     model::capsule::{CapsuleFile, CapsuleListing},
 };
 
-/// A file of the capsule and its digest, as `sha256sum -c` wants them. The name is a plain one.
+/// Returns a file's line for `sha256sum -c`: its digest and name. The name is a plain one.
 pub fn sums_line(name: &[u8], digest: &Digest) -> Vec<u8> {
     let digits = digest.to_string();
     let digits = digits.strip_prefix("sha256:").unwrap_or(&digits);
     [digits.as_bytes(), b"  ", name, b"\n"].concat()
 }
 
-/// The list, as it stands in the capsule.
+/// Returns the list, as it stands in the capsule.
 pub fn list(listing: &CapsuleListing) -> Vec<u8> {
     serde_json::to_vec_pretty(listing).expect("because plain data always renders")
 }
 
-/// The packages of the release, a line each.
+/// Returns the packages of the release, a line each.
 pub fn requirements(packages: &[String]) -> Vec<u8> {
     packages
         .iter()
@@ -32,7 +32,7 @@ pub fn requirements(packages: &[String]) -> Vec<u8> {
         .collect()
 }
 
-/// What is to be said of wheels that nothing vouches for.
+/// Returns the note on wheels for which nothing vouches.
 pub fn unproven_note(listing: &CapsuleListing) -> Option<String> {
     let names: Vec<&str> = listing
         .unproven()
@@ -42,7 +42,7 @@ pub fn unproven_note(listing: &CapsuleListing) -> Option<String> {
     (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
 }
 
-/// The digests of the restored files that have plain names.
+/// Returns the digests of the restored files that have plain names.
 pub fn tree_sums(listing: &CapsuleListing) -> Vec<u8> {
     let plain = files(listing).filter(|(_, _, member)| member.starts_with(b"tree/"));
     plain
@@ -50,7 +50,7 @@ pub fn tree_sums(listing: &CapsuleListing) -> Vec<u8> {
         .collect()
 }
 
-/// The files that are no links: file, place in the list, member.
+/// Returns the files that are no links: file, place in the list, member.
 fn files(listing: &CapsuleListing) -> impl Iterator<Item = (&CapsuleFile, usize, Vec<u8>)> {
     listing
         .files
@@ -60,7 +60,7 @@ fn files(listing: &CapsuleListing) -> impl Iterator<Item = (&CapsuleFile, usize,
         .map(|(nth, file)| (file, nth, file.member(nth)))
 }
 
-/// Bytes in single quotes.
+/// Returns bytes in single quotes.
 fn quoted(bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![b'\''];
     for byte in bytes {
@@ -141,8 +141,8 @@ mkdir -p -- "$work/wheels"
 cp -- wheels/*.whl "$work/wheels/"
 "#;
 
-/// True when wheels are restored too, below `wheels/`, where snapback looks for them: when there
-/// are some, and the release has nothing of its own there.
+/// Returns true when wheels are restored too, below `wheels/`, where snapback looks for them: when
+/// there are some, and the release has nothing of its own there.
 pub fn brings_wheels(listing: &CapsuleListing) -> bool {
     let is_taken = |path: &RelPath| {
         path.as_bytes().split(|byte| *byte == b'/').next() == Some(WHEELS.as_bytes())
@@ -150,7 +150,7 @@ pub fn brings_wheels(listing: &CapsuleListing) -> bool {
     !listing.wheels.is_empty() && !listing.files.iter().any(|file| is_taken(&file.record.path))
 }
 
-/// The script.
+/// Returns the script.
 pub fn restore(listing: &CapsuleListing) -> Vec<u8> {
     let mut text = format!(
         "#!/bin/sh\n# Restores {} {} without git, network or snapback.\n{HEAD}",
@@ -204,7 +204,7 @@ pub fn restore(listing: &CapsuleListing) -> Vec<u8> {
     text
 }
 
-/// What a person reads first.
+/// Returns the text that a person reads first.
 pub fn readme(listing: &CapsuleListing) -> String {
     let CapsuleListing { task, version, .. } = listing;
     let folder = format!("{task}-v{version}");

@@ -1,15 +1,15 @@
 //! The part of the tar format that capsules use (GNU's, of 1989): regular files, and long names.
 //!
 //! Nothing else is written, so nothing else is read: no links, no devices, no folders, no
-//! extensions. Whatever extracts a capsule gets plain files below one folder. Headers are those of
-//! the `tar` crate. Its archives are not used: they end at the first empty block, whatever comes
-//! after it, and take a file's bytes from a reader, which a store that pushes them does not have.
+//! extensions. Extracting a capsule gives plain files below one folder. Headers are those of the
+//! `tar` crate. Its archives are not used: they end at the first empty block, whatever comes after
+//! it, and take a file's bytes from a reader, which a store that pushes them does not have.
 
 use std::io::{self, Read, Write};
 
 use tar::{EntryType, Header};
 
-/// Everything comes in blocks of this many bytes.
+/// Size of a block, in bytes; everything comes in blocks.
 const BLOCK: usize = 512;
 /// Longest name without an entry of its own.
 const SHORT: usize = 100;
@@ -17,17 +17,17 @@ const SHORT: usize = 100;
 const LONGEST: u64 = 8192;
 /// The name of an entry that holds the next one's long name.
 const LONG_LINK: &[u8] = b"././@LongLink";
-/// Largest size that octal digits can say.
+/// Largest size that octal digits can express.
 const OCTAL: u64 = 0o77_777_777_777;
 
-/// Writes a tar.
+/// A writer of a tar.
 pub struct TarWriter<W> {
     into: W,
     mtime: u64,
 }
 
 impl<W: Write> TarWriter<W> {
-    /// All members get this time, in seconds since 1970.
+    /// Creates a writer; all members get this time, in seconds since 1970.
     pub fn new(into: W, mtime: u64) -> Self {
         Self { into, mtime }
     }
@@ -92,7 +92,7 @@ impl<W: Write> TarWriter<W> {
     }
 }
 
-/// Lets a number of bytes through and no more.
+/// A writer that lets a number of bytes through and no more.
 struct Exact<'a, W> {
     into: &'a mut W,
     left: u64,
@@ -113,7 +113,7 @@ impl<W: Write> Write for Exact<'_, W> {
     }
 }
 
-/// How many bytes fill the last block up.
+/// Returns how many bytes fill up the last block.
 fn padding(size: u64) -> usize {
     let over =
         usize::try_from(size % BLOCK as u64).expect("because a rest is smaller than a block");
@@ -131,7 +131,7 @@ pub struct Member {
     pub executable: bool,
 }
 
-/// Reads a foreign tar; its errors are sentences that name what is wrong.
+/// A reader of a foreign tar; its errors are sentences that name what is wrong.
 pub struct TarReader<R> {
     from: R,
     left: u64,
@@ -139,7 +139,7 @@ pub struct TarReader<R> {
 }
 
 impl<R: Read> TarReader<R> {
-    /// Reads from the beginning.
+    /// Creates a reader that reads from the beginning.
     pub fn new(from: R) -> Self {
         Self {
             from,
@@ -148,7 +148,7 @@ impl<R: Read> TarReader<R> {
         }
     }
 
-    /// The next member, after the rest of this one; `None` at the end, after which nothing comes.
+    /// Returns the member after the rest of this one; `None` at the end, which nothing follows.
     pub fn next_member(&mut self) -> Result<Option<Member>, String> {
         let mut long = None;
         loop {
@@ -195,7 +195,7 @@ impl<R: Read> TarReader<R> {
         }
     }
 
-    /// Hands the bytes of the member that was named last on.
+    /// Passes on the bytes of the member that was returned last.
     pub fn read_to(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), String> {
         let mut nothing = |bytes: &[u8]| -> io::Result<()> {
             take(bytes);
@@ -207,7 +207,7 @@ impl<R: Read> TarReader<R> {
         })
     }
 
-    /// The same to a taker that may fail.
+    /// Passes the bytes on to a taker that may fail.
     pub fn copy(&mut self, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<(), Copy> {
         let mut buffer = vec![0; 64 << 10];
         while self.left > 0 {
@@ -242,7 +242,7 @@ impl<R: Read> TarReader<R> {
             })
     }
 
-    /// After the end come zeros, of which there are few.
+    /// Reads the end: after it come zeros, of which there are few.
     fn end(&mut self, name_is_open: bool) -> Result<Option<Member>, String> {
         if name_is_open {
             return Err("a long name belongs to nothing".into());
@@ -264,7 +264,7 @@ impl<R: Read> TarReader<R> {
     }
 }
 
-/// Why copying a member stopped.
+/// The reason why copying a member stopped.
 #[derive(Debug)]
 pub enum Copy {
     /// The tar is wrong.
@@ -273,7 +273,7 @@ pub enum Copy {
     Write(io::Error),
 }
 
-/// Size, and whether it is executable, of a header that is whole.
+/// Returns the size of a whole header, and whether it is executable.
 fn fields(header: &Header) -> Result<(u64, bool), String> {
     let old = header.as_old();
     let sum = number(&old.cksum).ok_or("a header has no checksum")?;
@@ -294,7 +294,7 @@ fn fields(header: &Header) -> Result<(u64, bool), String> {
     Ok((size.ok_or("a header has no size")?, mode & 0o100 != 0))
 }
 
-/// Octal digits, then spaces or zeros; the crate ends at the first zero, whatever comes after it.
+/// Reads octal digits, then spaces or zeros; the crate ends at the first zero, whatever follows.
 fn number(field: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(field).ok()?.trim_matches(['\0', ' ']);
     (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))

@@ -1,4 +1,4 @@
-//! Capsules made, checked, restored and installed, with how long each took.
+//! Makes, checks, restores and installs capsules, and measures how long each took.
 
 use std::{path::Path, time::Instant};
 
@@ -18,7 +18,7 @@ use crate::{
 /// Makes a capsule of a release in a new file. A dry run finds out what it would hold.
 ///
 /// # Errors
-/// When the file is there, or a byte of the release is not.
+/// When the file exists, or a byte of the release is missing.
 pub fn create(
     site: &RepoSite,
     task: &TaskId,
@@ -63,10 +63,10 @@ pub fn verify(path: &Path) -> Result<CapsuleReport, Failure> {
     })
 }
 
-/// What a restore would do: all is checked, and nothing written.
+/// Returns what a restore would do: all is checked, and nothing written.
 ///
 /// # Errors
-/// Those of [`restore`].
+/// The errors of [`restore`].
 pub fn rehearse(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleReport, Failure> {
     let begun = Instant::now();
     let report = open::rehearse(path, into, links_out)?;
@@ -98,8 +98,8 @@ pub fn restore(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleRepor
     })
 }
 
-/// Installs the packages of what was restored into an environment below it, from its wheels
-/// alone. The report says how that ended; the failure, if there is one, comes beside it.
+/// Installs the packages of what was restored into an environment below it, from its wheels alone.
+/// The report says how that ended; the failure, if there is one, comes beside it.
 pub fn install(
     report: CapsuleReport,
     into: &Path,

@@ -1,4 +1,4 @@
-//! Drills as a use case: which versions, under whose agreement, and what is kept of it.
+//! Holds drills as a use case: which versions, with whose consent, and what is kept of them.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ use crate::{
     verify::{CheckRun, Commands},
 };
 
-/// How drills are held.
+/// Options of how drills are held.
 #[derive(Debug, Clone, Default)]
 pub struct DrillHow {
     /// The folder in which the scratch place is made; `None` = that of temporary files.
@@ -31,7 +31,7 @@ pub struct DrillHow {
     pub with_shared: bool,
 }
 
-/// What a drill would do.
+/// The plan of a drill.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct DrillPlan {
     /// The task.
@@ -44,7 +44,7 @@ pub struct DrillPlan {
     pub bytes: u64,
 }
 
-/// What drills of these versions would do. Reads only.
+/// Returns what drills of these versions would do. Reads only.
 pub fn plan_drills(
     site: &RepoSite,
     wanted: &[(TaskId, Version)],
@@ -69,7 +69,7 @@ pub fn plan_drills(
     wanted.iter().map(plan).collect()
 }
 
-/// The commands that drills of a task would run.
+/// Returns the commands that drills of a task would run.
 pub fn commands_of_drill(site: &RepoSite, task: &TaskId, how: &DrillHow) -> Vec<CommandState> {
     if site.without_commands {
         return Vec::new();
@@ -87,7 +87,7 @@ pub fn commands_of_drill(site: &RepoSite, task: &TaskId, how: &DrillHow) -> Vec<
 /// Holds drills one after the other, and keeps a report of each. `see` gets each report.
 ///
 /// # Errors
-/// When commands may not run, before anything; when a drill could not be held.
+/// When commands may not run, before anything is done; when a drill could not be held.
 pub fn drill(
     site: &RepoSite,
     wanted: &[(TaskId, Version)],
@@ -143,14 +143,14 @@ fn drill_one(
             .notes
             .push(format!("a rollback would go unsigned: {failure}"));
     }
-    // What was cut short proves nothing, and is no failure of the version's.
+    // A drill that was cut short proves nothing, and is no failure of the version's.
     cancel::check()?;
     reports::keep(&*site.state, &report).map_err(drill::Error::Reports)?;
     note(site, &report);
     Ok(report)
 }
 
-/// What came back in an empty place must also have a way back into this work tree.
+/// Checks that a version restored in an empty place also has a way back into this work tree.
 fn look_at_way_here(site: &RepoSite, spec: &TaskSpec, report: &mut DrillReport) {
     let checking = CheckRun::begin(2, WAY);
     let check = match report
@@ -163,7 +163,7 @@ fn look_at_way_here(site: &RepoSite, spec: &TaskSpec, report: &mut DrillReport) 
             vec!["nothing in this work tree is in the way of a rollback".into()],
         ),
         Some(Some(Obstacle::Moment(failure))) => {
-            // The version came back, which stays proven; nobody can go back to it here and now.
+            // The version came back and stays proven; a rollback to it is impossible here and now.
             report.why = format!(
                 "a rollback here would have to wait: {}",
                 failure.chain().join(": ")

@@ -1,10 +1,10 @@
 //! Row 10, drills: a return to a version rehearsed in an empty place, offline, with measured time.
 //!
 //! Nothing of the user's is written to: not the work tree, not the index, not a reference. The
-//! bytes come from where a rollback takes them, each is checked, the first two levels and the
-//! task's own smoke test run on what was restored, and the place goes away afterwards. What a
-//! broken version lacks is a failed check with its reason, never an error. Read [`scratch`] for
-//! the place, `restore` for what is put there, [`reports`] for what is kept.
+//! bytes come from where a rollback takes them, and each is checked. The first two levels and the
+//! task's own smoke test run on what was restored, and the place is removed afterwards. What a
+//! broken version lacks is a failed check with its reason, never an error. See [`scratch`] for the
+//! place, `restore` for what is put there, [`reports`] for what is kept.
 
 mod environment;
 pub mod hold;
@@ -34,27 +34,27 @@ use crate::{
 use recovery::DrillCourse;
 use scratch::Scratch;
 
-/// What keeps a drill from being held.
+/// An error that keeps a drill from being held.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The scratch place cannot be used.
     #[error("cannot use the scratch place {path}")]
     Scratch {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// There is not enough room for the version.
     #[error("{path} has {free} free, and {version} needs {needed}")]
     NoRoom {
-        /// Where.
+        /// The path.
         path: PathBuf,
         /// The version.
         version: Version,
-        /// What is free, in words.
+        /// The free space, in words.
         free: String,
-        /// What is needed, in words.
+        /// The space needed, in words.
         needed: String,
     },
     /// The record of drills cannot be used.
@@ -77,7 +77,7 @@ impl Fault for Error {
     }
 }
 
-/// How a drill is held.
+/// Options of how a drill is held.
 #[derive(Debug, Clone, Copy)]
 pub struct DrillOptions<'a> {
     /// The folder in which the scratch place is made.
@@ -86,7 +86,7 @@ pub struct DrillOptions<'a> {
     pub offline: &'a Offline,
     /// True when the task's packages are installed, from what is here.
     pub install: bool,
-    /// True when shared files are those of the version, not those of now.
+    /// True when shared files are those of the version, not the present ones.
     pub with_shared: bool,
     /// Whether the task's commands run.
     pub commands: Commands,
@@ -104,12 +104,12 @@ pub struct Drill<'a> {
     pub version: &'a Version,
     /// The active version.
     pub active: Option<&'a Version>,
-    /// How.
+    /// The options.
     pub how: DrillOptions<'a>,
 }
 
 impl Drill<'_> {
-    /// Holds it; the report is not kept yet.
+    /// Holds the drill; the report is not kept yet.
     ///
     /// # Errors
     /// When it could not be held: a signal, a full disk, an unknown version. A version that does
@@ -118,10 +118,10 @@ impl Drill<'_> {
         self.hold_by(&CHECKS)
     }
 
-    /// The same by other checks.
+    /// Holds the drill with other checks.
     ///
     /// # Errors
-    /// Those of [`Drill::hold`].
+    /// The errors of [`Drill::hold`].
     pub fn hold_by(&self, checks: Checks<'_>) -> Result<DrillReport, Failure> {
         let release = self.releases.find(&self.task.id, self.version)?;
         let scratch = Scratch::make(&self.site.state, self.how.scratch)?;
@@ -161,13 +161,13 @@ impl Drill<'_> {
         Ok(report)
     }
 
-    /// True for a file whose bytes are those of the version.
+    /// Returns true for a file whose bytes are those of the version.
     fn is_of_version(&self, file: &ManifestFile) -> bool {
         file.is_restored()
             || (self.how.with_shared && file.role == crate::model::manifest::FileRole::Shared)
     }
 
-    /// A report that says nothing yet.
+    /// Returns a report that says nothing yet.
     fn empty(&self, release: &Release) -> Result<DrillReport, Failure> {
         let who = self.site.git.identity()?;
         Ok(DrillReport {
@@ -202,7 +202,7 @@ impl Drill<'_> {
     }
 }
 
-/// The words of a failure that is the version's own; one that is of this moment is passed on.
+/// Returns the words of a failure that is the version's own; passes on a momentary failure.
 fn of_version(failure: Failure) -> Result<Vec<String>, Failure> {
     match failure.kind() {
         Kind::Cancelled(_) | Kind::TimeLimit | Kind::Bug => Err(failure),

@@ -1,7 +1,7 @@
-//! The course of a drill: a release is read, restored into the scratch place, verified and tried,
-//! phase by phase.
+//! Runs the phases of a drill: a release is read, restored into the scratch place, verified and
+//! tried.
 //!
-//! A phase that fails is a failed check; what builds on it is left out.
+//! A phase that fails is a failed check; the phases that build on it are left out.
 
 use std::{ffi::OsString, path::Path, time::Instant};
 
@@ -33,18 +33,18 @@ use crate::{
     },
 };
 
-/// What is known while a drill goes on.
+/// The state of a drill while it goes on.
 pub(super) struct DrillCourse<'a> {
     scratch: &'a Scratch,
     release: &'a Release,
     checks: Checks<'a>,
-    /// When the phase began.
+    /// The time when the phase began.
     last: Instant,
     pub(super) report: DrillReport,
 }
 
 impl<'a> DrillCourse<'a> {
-    /// A drill that began then.
+    /// Creates the course of a drill that began then.
     pub(super) fn new(
         begun: Instant,
         scratch: &'a Scratch,
@@ -72,19 +72,19 @@ impl<'a> DrillCourse<'a> {
         });
     }
 
-    /// Takes checks in.
+    /// Adds checks.
     fn checked(&mut self, checks: impl IntoIterator<Item = CheckResult>) {
         self.report.verification.checks.extend(checks);
     }
 
-    /// True when a check failed, so that what builds on it makes no sense.
+    /// Returns true when a check failed, so that what builds on it makes no sense.
     fn failed(&self) -> bool {
         self.report.verification.status() == Status::Fail
     }
 }
 
 impl Drill<'_> {
-    /// Everything that a recovery does, in order; stops at what cannot be gone on from.
+    /// Does everything that a recovery does, in order; stops where it cannot go on.
     pub(super) fn recover(&self, course: &mut DrillCourse<'_>) -> Result<(), Failure> {
         let (site, task) = (self.site, self.task);
         let release = KeptRelease::new(site, task, course.release, Depth::Commit)?;
@@ -123,7 +123,7 @@ impl Drill<'_> {
         self.verify(&tree, course)
     }
 
-    /// Reads the release; `None` when it cannot be gone on from.
+    /// Reads the release; returns `None` when the drill cannot go on from it.
     fn read_release<'a>(
         &self,
         release: &'a KeptRelease<'_>,
@@ -139,7 +139,7 @@ impl Drill<'_> {
         Ok((!course.failed()).then_some(found))
     }
 
-    /// Restores the files into the scratch place; `None` when that failed.
+    /// Restores the files into the scratch place; returns `None` when that failed.
     fn restore_files(
         &self,
         found: &Found,
@@ -162,7 +162,7 @@ impl Drill<'_> {
                 Ok(Some(restored))
             }
             Err(failure) => {
-                // What is elsewhere says nothing of the version.
+                // Files that are elsewhere say nothing of the version.
                 let is_elsewhere =
                     manifests::absent(&self.site.git, course.release).explains(&failure);
                 let (status, hints) = (
@@ -183,7 +183,7 @@ impl Drill<'_> {
         }
     }
 
-    /// Integrity and configuration of what was restored, then, when these hold, its smoke test.
+    /// Checks integrity and configuration of what was restored; if they hold, runs its smoke test.
     fn verify(&self, tree: &ScratchTree<'_>, course: &mut DrillCourse<'_>) -> Result<(), Failure> {
         let subject = CheckSubject::Scratch(tree);
         course.checked(prove(course.checks, &subject, 1..=2)?);
@@ -203,7 +203,7 @@ impl Drill<'_> {
         Ok(())
     }
 
-    /// What is around each command: no network, and nothing of the user's.
+    /// Returns the surroundings of each command: no network, and nothing of the user's.
     fn around(&self, scratch: &Scratch) -> Rehearsal<'_> {
         let text = |path: &Path| OsString::from(path);
         let set = vec![

@@ -16,7 +16,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// Reports of a task that are kept.
+/// Number of reports that are kept of a task.
 const KEPT: usize = 1000;
 
 impl JsonRecord for DrillReport {
@@ -36,19 +36,19 @@ impl JsonRecord for DrillReport {
     }
 }
 
-/// The number and the version in the key of a report.
+/// Returns the number and the version in the key of a report.
 fn parts(key: &str) -> Option<(u64, Version)> {
     let (number, rest) = key.split_once('-')?;
     let (version, _) = rest.rsplit_once('-')?;
     Some((number.parse().ok()?, version.parse().ok()?))
 }
 
-/// The reports of a task.
+/// Returns the reports of a task.
 fn of_task<'f>(state: &'f dyn Fs, task: &TaskId) -> Records<'f, DrillReport> {
     Records::new(RecordFiles::new(state), format!("drills/reports/{task}"))
 }
 
-/// Keeps a report, durably; the oldest ones of the task go.
+/// Keeps a report, durably; the oldest reports of the task are removed.
 pub fn keep(state: &dyn Fs, report: &DrillReport) -> io::Result<()> {
     let reports = of_task(state, &report.task);
     let last = reports.list()?.last().and_then(|key| parts(key));
@@ -62,9 +62,9 @@ pub fn keep(state: &dyn Fs, report: &DrillReport) -> io::Result<()> {
     reports.prune(KEPT, |_| true)
 }
 
-/// The newest report that says something of the release that has this number here, of those that
-/// can be read. One that names no release, or where none can be found here, is of whatever has the
-/// number.
+/// Returns the newest readable report that says something of the release with this number here. A
+/// report that names no release, or any report where no release can be found here, counts for
+/// whatever release has the number.
 pub fn newest(site: &RepoSite, task: &TaskId, version: &Version) -> Option<DrillReport> {
     let here = catalog::verdict::meant(&site.git, task, version);
     let is_here = |report: &DrillReport| Meant::may_be(report.release.as_ref(), here.as_ref());

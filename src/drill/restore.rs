@@ -19,14 +19,14 @@ use crate::{
     registry::{Registry, task_config},
 };
 
-/// What was put there.
+/// The result of putting a version there.
 #[derive(Debug, Default)]
 pub struct DrillRestore {
     /// Number of files.
     pub files: usize,
     /// Number of their bytes.
     pub bytes: u64,
-    /// What people should know.
+    /// Notes for the reader of the report.
     pub notes: Vec<String>,
     /// True when the registry is as it is in the work tree, because it cannot be edited.
     pub is_registry_left: bool,
@@ -78,7 +78,7 @@ pub fn restore(
     }
 }
 
-/// One file of the version; returns its size.
+/// Puts one file of the version; returns its size.
 fn put(
     drill: &Drill<'_>,
     converter: &Converter,
@@ -94,7 +94,7 @@ fn put(
     Ok(record.size)
 }
 
-/// There is room for the version.
+/// Checks that there is room for the version.
 fn check_room(
     drill: &Drill<'_>,
     files: &[&ManifestFile],
@@ -119,7 +119,7 @@ fn check_room(
     Err(Error::Scratch { path, source: full }.into())
 }
 
-/// Shared files as they are now, for a rollback leaves them so.
+/// Puts shared files as they are now, because a rollback leaves them so.
 fn shared(
     drill: &Drill<'_>,
     found: &Found,
@@ -153,8 +153,8 @@ fn shared(
     Ok(())
 }
 
-/// Copies what lies beside a shared database, if it is one: a rollback leaves that too. The index
-/// of its log is made again.
+/// Copies what lies beside a shared file, if that is a database: a rollback leaves that too. The
+/// index of its log is made again.
 fn copy_logs(
     drill: &Drill<'_>,
     path: &RelPath,
@@ -211,7 +211,7 @@ fn copy(
     written.map_err(|error| error.or(&failed))
 }
 
-/// The registry with the version set; where a rollback could not set it, as it is.
+/// Puts the registry with the version set; where a rollback could not set it, as it is.
 fn registry_entry(
     drill: &Drill<'_>,
     scratch: &Scratch,
@@ -243,7 +243,7 @@ fn registry_entry(
     }
 }
 
-/// A configuration that the release does not keep, with the version set.
+/// Puts a configuration that the release does not keep, with the version set.
 fn loose_config(drill: &Drill<'_>, found: &Found, scratch: &Scratch) -> Result<(), Failure> {
     let tree = &*drill.site.tree;
     let Some(path) = drill

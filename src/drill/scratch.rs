@@ -1,8 +1,8 @@
-//! The place of a drill: a private folder that goes away, also when the drill was killed.
+//! The place of a drill: a private folder that is removed, also when the drill was killed.
 //!
-//! Before the folder is made, the state folder notes where it will be, and a kernel lock on a
-//! file beside the note says that its drill lives. The next drill removes every folder whose lock
-//! is free. A note is believed only for a folder that a drill can have made: right name, our own.
+//! Before the folder is made, the state folder notes where it will be, and a kernel lock on a file
+//! beside the note says that its drill lives. The next drill removes every folder whose lock is
+//! free. A note is believed only for a folder that a drill can have made: right name, our own.
 //!
 //! A note is a path, which need not be text, so it is no JSON record: it is kept through the port
 //! of records itself.
@@ -25,11 +25,11 @@ use crate::{
     records::{LockWait, RecordFiles, RecordLock, RecordPort},
 };
 
-/// Where the notes are, below the state folder.
+/// The folder of the notes, below the state folder.
 const NOTES: &str = "drills/scratch";
-/// What is behind the name of a note in the name of its lock.
+/// The suffix that turns the name of a note into the name of its lock.
 const LOCK: &str = ".lock";
-/// How the names of scratch folders begin.
+/// The beginning of the names of scratch folders.
 const PREFIX: &str = "snapback-drill-";
 
 /// A scratch place.
@@ -44,7 +44,7 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes one below `parent`, after those of killed drills are removed.
+    /// Makes a place below `parent`, after removing those of killed drills.
     pub fn make(state: &Arc<dyn Fs>, parent: &Path) -> Result<Self, Error> {
         sweep(&**state)?;
         let failed = |path: &Path| {
@@ -80,27 +80,27 @@ impl Scratch {
         })
     }
 
-    /// The folder of all of it.
+    /// Returns the folder of the whole scratch place.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The empty place that stands for the work tree.
+    /// Returns the empty place that stands for the work tree.
     pub fn tree(&self) -> &Path {
         &self.tree
     }
 
-    /// The same, to write below.
+    /// Returns the empty place as a root to write below.
     pub fn root(&self) -> &Root {
         &self.root
     }
 
-    /// The writer of its files.
+    /// Returns the writer of its files.
     pub fn folder(&self) -> FolderWriter<'_> {
         FolderWriter::new(&self.root, RelPath::root())
     }
 
-    /// A file of it cannot be written.
+    /// Returns the error for a file of the place that cannot be written.
     pub fn failed(&self, path: &RelPath) -> impl Fn(io::Error) -> Error {
         let path = self.tree.join(path.as_os());
         move |source| Error::Scratch {
@@ -109,12 +109,12 @@ impl Scratch {
         }
     }
 
-    /// For what commands put into temporary files.
+    /// Returns the folder for temporary files of commands.
     pub fn temp(&self) -> &Path {
         &self.temp
     }
 
-    /// Removes it; what cannot be removed is left to the next drill.
+    /// Removes the place; what cannot be removed is left to the next drill.
     pub fn close(mut self) -> io::Result<()> {
         self.remove()
     }
@@ -137,7 +137,7 @@ impl Drop for Scratch {
     }
 }
 
-/// The name of the lock of a note.
+/// Returns the name of the lock of a note.
 fn lock_of(id: &str) -> String {
     format!("{id}{LOCK}")
 }
@@ -148,7 +148,7 @@ fn forget(state: &dyn Fs, id: &str) -> io::Result<()> {
     RecordFiles::new(state).remove(NOTES, &names).map(drop)
 }
 
-/// Removes what killed drills left behind; what cannot be removed is tried again by the next one.
+/// Removes what killed drills left behind; the next sweep retries what cannot be removed.
 pub fn sweep(state: &dyn Fs) -> io::Result<()> {
     let notes = RecordFiles::new(state);
     for name in notes.names(NOTES)? {
@@ -174,7 +174,7 @@ pub fn sweep(state: &dyn Fs) -> io::Result<()> {
     Ok(())
 }
 
-/// True for a folder that a drill of ours can have made.
+/// Returns true for a folder that a drill of ours can have made.
 fn is_a_drills(path: &Path, id: &str) -> bool {
     let named = path.is_absolute()
         && path
@@ -185,7 +185,7 @@ fn is_a_drills(path: &Path, id: &str) -> bool {
             .is_ok_and(|found| found.is_dir() && found.uid() == user::current().0)
 }
 
-/// Removes a scratch folder, though its commands took their own permissions away.
+/// Removes a scratch folder, even if its commands took away their own permissions.
 fn clear(path: &Path) -> io::Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Ok(());
@@ -213,7 +213,7 @@ fn unlock(root: &Root, parent: &Path, path: &RelPath) -> io::Result<()> {
         .try_for_each(|name| unlock(root, parent, &path.join(name)))
 }
 
-/// True for the number of a scratch place, in hex.
+/// Returns true for the number of a scratch place, in hex.
 fn is_id(text: &str) -> bool {
     text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

@@ -1,4 +1,4 @@
-//! What a return would mean for others: files that they use too, and doors that it passes.
+//! The effects of a return on others: files that they use too, and one-way doors it passes.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ pub fn look(drill: &Drill<'_>, found: &Found, report: &mut DrillReport) -> Resul
     Ok(())
 }
 
-/// The files whose bytes are those of a version.
+/// Returns the files whose bytes are those of a version.
 fn of_version<'a>(
     drill: &Drill<'_>,
     manifest: &'a Manifest,
@@ -74,7 +74,7 @@ fn of_version<'a>(
         .collect()
 }
 
-/// Shared files that are not what the version expects: its smoke test tells whether that matters.
+/// Returns shared files that differ from the version's; its smoke test shows if that matters.
 fn drift(drill: &Drill<'_>, target: &Manifest) -> Result<Vec<String>, Failure> {
     let head = drill.site.git.head_commit()?;
     let mut lines = Vec::new();

@@ -1,4 +1,4 @@
-//! Where a task could go back to by itself, and what is known of the way there.
+//! Finds where a task could go back to by itself, and what is known of the way there.
 
 use super::reports;
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     verify::Verifier,
 };
 
-/// The way back of a task from its active version.
+/// Returns the way back of a task from its active version.
 pub fn of(
     site: &RepoSite,
     task: &TaskSpec,
@@ -62,7 +62,7 @@ pub fn of(
     }
 }
 
-/// The version that a task goes back to by itself, on this side of one-way doors.
+/// Returns the version that a task goes back to by itself, on this side of one-way doors.
 fn target(
     task: &TaskSpec,
     active: Option<&Version>,
@@ -82,8 +82,8 @@ fn target(
     }
 }
 
-/// The way to a version whose checks failed: no rollback takes it by itself until it is proven
-/// again.
+/// Returns the way to a version whose checks failed: no rollback takes it by itself until it is
+/// proven again.
 fn failed(site: &RepoSite, task: &TaskSpec, version: Version) -> WayBack {
     match reports::newest(site, &task.id, &version)
         .map(|report| report.proof())
@@ -103,7 +103,7 @@ fn failed(site: &RepoSite, task: &TaskSpec, version: Version) -> WayBack {
     }
 }
 
-/// The same where tags are not here: then nobody can say that there is nothing to go back to.
+/// Adjusts a way back for missing tags: without them, an older good version may still exist.
 pub fn for_want_of_tags(
     way: WayBack,
     missing: &MissingTags,
@@ -125,7 +125,7 @@ pub fn for_want_of_tags(
     }
 }
 
-/// That a rollback of a task would choose no version by itself, and why.
+/// Returns the error that a rollback of a task would choose no version by itself, and why.
 pub fn no_target(site: &RepoSite, task: &TaskId) -> Result<rollback::Error, Failure> {
     let (spec, releases, standings) = (
         tasks::spec(site, task)?,
@@ -144,9 +144,8 @@ pub fn no_target(site: &RepoSite, task: &TaskId) -> Result<rollback::Error, Fail
     })
 }
 
-/// What is wrong with the way back from a version that is being released: a failed drill, or
-/// bytes that are gone. `None` = nothing is known against it, or there is no older good
-/// version.
+/// Returns what is wrong with the way back from a version that is being released: a failed drill,
+/// or bytes that are gone. `None` = nothing is known against it, or there is no older good version.
 pub fn broken(site: &RepoSite, task: &TaskSpec, from: &Version) -> Result<Option<String>, Failure> {
     let releases = tasks::tagged_releases(site, &task.id)?;
     let way = of(
@@ -177,7 +176,7 @@ pub fn broken(site: &RepoSite, task: &TaskSpec, from: &Version) -> Result<Option
         .and_then(|check| broken(&check.evidence.join("; "))))
 }
 
-/// The version that a drill of a task returns to when nobody says: that of a rollback.
+/// Returns the default version of a task's drill, which is that of a rollback.
 pub fn of_task(site: &RepoSite, task: &TaskId) -> Result<crate::model::overview::WayBack, Failure> {
     let spec = tasks::spec(site, task)?;
     let active = registry::active_told(site, spec);

@@ -1,9 +1,9 @@
-//! File by file: each is written beside its place, checked, then renamed into it.
+//! Restores file by file: each file is written beside its place, checked, then renamed into it.
 //!
-//! Small files are written by all cores, thousands at a time, forced to the disk together and
-//! only then renamed: no crash shows half a file under its name. Large ones use all cores
-//! themselves. Blocks are shared with an equal file of the same work where the file system
-//! can (reflink); hard links are never made, for a later change would show in both.
+//! Small files are written by all cores, thousands at a time, forced to the disk together and only
+//! then renamed, so no crash shows half a file under its name. Each large file uses all cores.
+//! Blocks are shared with an equal file of the same work where the file system can (reflink). Hard
+//! links are never made, because a later change would show in both files.
 
 mod batches;
 mod clones;
@@ -32,43 +32,43 @@ use crate::{
 };
 use clones::doubles;
 
-/// Larger files are written one after the other.
+/// Size limit of a small file, in bytes; larger files are written one after the other.
 const SMALL: u64 = 8 << 20;
 
 /// A file or link to be written.
 #[derive(Debug, Clone, Copy)]
 pub struct AsideTask<'a> {
-    /// What is to be there.
+    /// The content to be written.
     pub record: &'a FileRecord,
-    /// What is there now.
+    /// The present state of the path.
     pub now: Option<Stat>,
 }
 
-/// What is to be done below a folder.
+/// The work to be done below a folder.
 #[derive(Debug)]
 pub struct Work<'a> {
-    /// Paths that are to be written.
+    /// Paths to be written.
     pub write: &'a [AsideTask<'a>],
-    /// Files of which mode or time alone is wrong.
+    /// Files of which only the mode or the time is wrong.
     pub touch: &'a [AsideTask<'a>],
-    /// Files and links that go, when they are still as they were seen.
+    /// Files and links to be removed if they are still as they were seen.
     pub remove: Vec<(&'a RelPath, &'a Stat)>,
-    /// Folders that go when they are empty then, deepest first.
+    /// Folders to be removed if they are empty by then, deepest first.
     pub remove_folders: &'a [RelPath],
-    /// What an earlier run that was killed left.
+    /// Leftovers of an earlier run that was killed.
     pub leftovers: &'a [RelPath],
     /// True when everything below the folder is on one file system.
     pub one_device: bool,
 }
 
 impl Work<'_> {
-    /// Number of bytes that are to be written.
+    /// Returns the number of bytes to be written.
     pub fn bytes(&self) -> u64 {
         self.write.iter().map(|task| size(task.record)).sum()
     }
 }
 
-/// Why a path was not written.
+/// The reason why a path was not written.
 enum Miss {
     Io(io::Error),
     Bytes(Failure),
@@ -89,35 +89,35 @@ impl From<WriteError> for Miss {
     }
 }
 
-/// Somebody was quicker.
+/// Returns the miss for a path that another process changed first.
 fn changed() -> Miss {
     Miss::Io(io::Error::other(
         "it was changed meanwhile, and is left as it is",
     ))
 }
 
-/// Writes below a root, file by file.
+/// The writer below a root, file by file.
 pub struct Aside<'a> {
     fs: &'a dyn Fs,
     from: &'a dyn Bytes,
-    /// The points of files and of folders.
+    /// The sync points of files and of folders.
     syncs: (SyncPoint, SyncPoint),
     progress: &'a (dyn Fn(u64) + Sync),
-    /// One call syncs all: there is one file system, and it can.
+    /// True when one call syncs all: there is one file system, and it supports that.
     together: bool,
     nth: AtomicU64,
     bytes: AtomicU64,
 }
 
-/// A file that is written, and not in its place yet.
+/// A file that is written but not yet in its place.
 struct WrittenFile<'a> {
     task: AsideTask<'a>,
     temp: RelPath,
 }
 
 impl<'a> Aside<'a> {
-    /// Writes below the root of a port what `from` proves as it reads it; `progress` hears of the
-    /// bytes.
+    /// Creates the writer below the root of a port. `from` proves bytes as it reads them;
+    /// `progress` is told of the bytes.
     pub fn new(
         fs: &'a dyn Fs,
         from: &'a dyn Bytes,
@@ -135,12 +135,12 @@ impl<'a> Aside<'a> {
         }
     }
 
-    /// Does what there is to do. One bad file does not stop the others.
+    /// Does the work. One bad file does not stop the others.
     ///
     /// # Errors
-    /// When what was written cannot be forced to the disk, or somebody stopped it.
+    /// When the written files cannot be forced to the disk, or the run was stopped.
     pub fn run(mut self, work: &Work<'_>, report: &mut RestoreReport) -> Result<(), Failure> {
-        // Asked before anything depends on the answer.
+        // Tested before anything depends on the answer.
         self.together = work.one_device && self.fs.sync_all(self.syncs.0).is_ok();
         for path in work.leftovers {
             let _ = self.fs.remove_file(path);
@@ -157,7 +157,7 @@ impl<'a> Aside<'a> {
             dirs.insert(path.parent());
         }
         for dir in work.remove_folders {
-            // One that is not empty stays.
+            // A folder that is not empty stays.
             if self.fs.remove_dir(dir).is_ok() {
                 dirs.remove(dir);
                 dirs.insert(dir.parent());
@@ -167,7 +167,7 @@ impl<'a> Aside<'a> {
         self.sync_names(work, dirs)
     }
 
-    /// Makes the folders that are missing; returns what can be written into them.
+    /// Makes the missing folders; returns the tasks that can be written into them.
     fn make_folders<'p>(
         &self,
         work: &Work<'p>,
@@ -283,7 +283,7 @@ impl<'a> Aside<'a> {
         Ok(())
     }
 
-    /// How a file is written; one that is not alone is synced with many others.
+    /// Returns how a file is written; a file that is not `alone` is synced with many others.
     fn how(&self, record: &FileRecord, alone: bool) -> FileOptions {
         FileOptions {
             sync: (alone || !self.together).then_some(self.syncs.0),
@@ -291,7 +291,7 @@ impl<'a> Aside<'a> {
         }
     }
 
-    /// Renames a written file to its place, unless somebody changed what is there.
+    /// Renames a written file to its place, unless that place was changed in the meantime.
     fn place(&self, ready: &WrittenFile<'_>) -> Result<(), Miss> {
         let path = &ready.task.record.path;
         match ready.task.now {
@@ -322,7 +322,7 @@ impl<'a> Aside<'a> {
             }
             match self.fs.append(path) {
                 Ok(mut file) => Ok(self.how(task.record, false).finish(&mut *file)?),
-                // Not writable, or being run: a new file takes its place.
+                // The file is not writable, or is being run: a new file takes its place.
                 Err(_) => self.write_one(task),
             }
         };
@@ -334,7 +334,7 @@ impl<'a> Aside<'a> {
         }
     }
 
-    /// Removes what was kept, if it is as it was.
+    /// Removes a file that was kept in the store, if it is unchanged.
     fn remove(&self, path: &RelPath, then: &Stat) -> Result<(), Miss> {
         match self.fs.stat(path)? {
             Some(now) if same(then, &now) || now.kind == Type::Symlink => {
@@ -358,7 +358,7 @@ impl<'a> Aside<'a> {
         synced.map_err(|error| Error::Sync(error).into())
     }
 
-    /// A name beside a path that nobody uses.
+    /// Returns an unused name beside a path.
     fn temp(&self, path: &RelPath) -> RelPath {
         leftovers::aside(path, self.nth.fetch_add(1, Ordering::Relaxed))
     }
@@ -381,7 +381,7 @@ fn note(report: &mut RestoreReport, path: &RelPath, miss: &Miss) {
     });
 }
 
-/// Number of bytes of a file; 0 for links and folders.
+/// Returns the number of bytes of a file; 0 for links and folders.
 fn size(record: &FileRecord) -> u64 {
     if record.is_file() { record.size } else { 0 }
 }

@@ -1,31 +1,31 @@
-//! What keeps files from being put into a folder.
+//! Errors of putting files into a folder.
 
 use std::{io, path::PathBuf};
 
 use crate::base::{Fault, Hint, Kind};
 
-/// What keeps files from being put into a folder.
+/// An error that keeps files from being put into a folder.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The folder to fill has something in it, or is none.
+    /// The folder to fill is not empty, or is not a folder.
     #[error("{0} exists and is not an empty folder")]
     NotEmpty(PathBuf),
-    /// A whole folder takes the place of this one, and cannot.
+    /// A whole folder should replace this one, and cannot.
     #[error("{path} cannot be replaced by a new folder: {why}")]
     Fixed {
         /// The folder.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         why: &'static str,
     },
-    /// The files need more than the disk has room for.
+    /// The files need more room than the disk has.
     #[error("it would take {needed}, and {path} has {free} free; nothing was restored")]
     NoRoom {
-        /// Where.
+        /// The folder.
         path: PathBuf,
-        /// In words.
+        /// The space needed, in words.
         needed: String,
-        /// In words.
+        /// The free space, in words.
         free: String,
     },
     /// A file or folder cannot be used.
@@ -33,7 +33,7 @@ pub enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Written bytes could not be forced to the disk.

@@ -1,8 +1,8 @@
-//! A folder that is new or empty, filled whole or not at all: it is written beside its place under
-//! a temporary name, everything is synced, and one rename makes it visible.
+//! Fills a new or empty folder, whole or not at all: it is written beside its place under a
+//! temporary name, everything is synced, and one rename makes it visible.
 //!
-//! The temporary folder is held with a lock of the kernel, and the next run into the same place
-//! sweeps what a killed one left. The disk must have room for all of it.
+//! The temporary folder is held with a kernel lock, and the next run into the same place sweeps
+//! what a killed run left. The disk must have room for all of it.
 
 use std::{
     io,
@@ -18,16 +18,16 @@ use crate::base::{Failure, Fs, RelPath, Root, Stat, Type, fs::remove_tree, outpu
 
 /// A folder that is to be made.
 pub struct Fresh {
-    /// As it was asked for.
+    /// The path as it was requested.
     into: PathBuf,
     parent: Root,
     name: RelPath,
-    /// The empty folder that is there.
+    /// The empty folder that is already there.
     there: Option<Stat>,
 }
 
 impl Fresh {
-    /// The folder must be new or empty, and no link. With `make`, the folders above it are made.
+    /// Accepts a new or empty folder that is no link. With `make`, makes the folders above it.
     pub fn new(into: &Path, make: bool) -> Result<Self, Failure> {
         let failed = |source| Error::Io {
             path: into.to_path_buf(),
@@ -69,7 +69,7 @@ impl Fresh {
         }
     }
 
-    /// Fills the folder with this many bytes, after what killed runs left is removed.
+    /// Fills the folder with this many bytes, after removing what killed runs left.
     ///
     /// # Errors
     /// When it cannot be filled: nothing is left then.
@@ -95,14 +95,14 @@ impl Fresh {
             }
             write(folder).map(|()| held)
         });
-        // The lock is held until the folder has its name; the first error is the one to tell.
+        // The lock is held until the folder has its name; the first error is the one to report.
         filled
             .map(drop)
             .inspect_err(|_| drop(remove_tree(&self.parent, &temp)))
     }
 }
 
-/// Refuses an empty folder that no other can take the place of: a mount, or where this process is.
+/// Refuses an empty folder that cannot be replaced: a mount, or this process's current folder.
 fn refuse_fixed(into: &Path, stat: &Stat, above: Option<u64>) -> Result<(), Error> {
     let fixed = |why| Error::Fixed {
         path: into.to_path_buf(),
@@ -139,7 +139,7 @@ pub fn fill<T, E: Into<Failure>>(
     Ok(filled)
 }
 
-/// Forces a folder to the disk: at once where the system can.
+/// Forces a folder to the disk, with one call where the system can.
 fn sync(fs: &dyn Fs, folder: &RelPath) -> io::Result<()> {
     match fs.sync_all(output::FILE) {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => sync_each(fs, folder),

@@ -1,8 +1,8 @@
-//! The staging folders of an operation: new files are written whole into them and synced before
-//! anything is displaced, and what is displaced lies there until the operation is over. A step
-//! swaps what is staged with what is there; the journal knows how far it came.
+//! The staging folders of an operation. New files are written whole into them and synced before
+//! anything is displaced; displaced files lie there until the operation is over. A step swaps
+//! staged files with what is there; the journal knows how far it came.
 //!
-//! A file has a number, that of its change. What has another name was put there by somebody else.
+//! A file is named by the number of its change. A file with any other name is foreign.
 
 use std::io;
 
@@ -25,13 +25,13 @@ pub struct Staging<'a> {
 }
 
 impl<'a> Staging<'a> {
-    /// The staging folder of this path.
+    /// Returns the staging folder at this path.
     pub fn at(fs: &'a dyn Fs, folder: RelPath) -> Self {
         Self { fs, folder }
     }
 
-    /// Makes the folder, and syncs its name: before anything is displaced into a folder that a
-    /// crash could take away.
+    /// Makes the folder and syncs its name, before anything is displaced into a folder that a crash
+    /// could take away.
     pub fn make(&self, point: SyncPoint) -> Result<(), WriteError> {
         let folder = &self.folder;
         create_dir_all(self.fs, folder, 0o700).map_err(failed("create", folder))?;
@@ -39,13 +39,13 @@ impl<'a> Staging<'a> {
         synced.map_err(failed("sync", folder))
     }
 
-    /// The place of a file.
+    /// Returns the place of the file with this number.
     pub fn nth(&self, nth: usize) -> RelPath {
         self.folder.join(format!("{nth}"))
     }
 
-    /// Writes a file or link and gives it its number when it is whole: until then it has a name of
-    /// its own, and what a crash leaves under that is nobody's.
+    /// Writes a file or link and gives it its number when it is whole. Until then it has a name of
+    /// its own, and what a crash leaves under that name belongs to no operation.
     pub fn write(
         &self,
         nth: usize,
@@ -62,8 +62,8 @@ impl<'a> Staging<'a> {
         named.map_err(failed("write", &path))
     }
 
-    /// What lies in the folder and is an operation's, with its number if it is whole; nothing, when
-    /// there is no folder.
+    /// Returns the operation's files in the folder, each with its number if it is whole; nothing
+    /// when there is no folder.
     pub fn files(&self) -> Result<Vec<(RelPath, Option<usize>)>, WriteError> {
         let folder = &self.folder;
         let there = self.fs.stat(folder).map_err(failed("look at", folder))?;
@@ -80,7 +80,7 @@ impl<'a> Staging<'a> {
             .collect())
     }
 
-    /// Removes the folder, unless it is not there or somebody put something into it.
+    /// Removes the folder, unless it is missing or holds foreign files.
     pub fn remove(&self) -> Result<(), WriteError> {
         let folder = &self.folder;
         let there = self.fs.stat(folder).map_err(failed("look at", folder))?;

@@ -1,35 +1,35 @@
-//! The names of what is being written outside a journal, and how what a killed run left is known:
-//! by its name, and because nobody holds it. Whoever makes a temporary file or folder takes a lock
-//! of the kernel on it, which goes with the process; a number of a process alone may be that of
-//! another one by now, or of another machine that sees the same disk.
+//! Names of files being written outside a journal, and recognition of what a killed run left: by
+//! its name, and because no process holds it. The maker of a temporary file or folder takes a
+//! kernel lock on it, which ends with the process. A process number alone could by now belong to
+//! another process, or to another machine that sees the same disk.
 //!
-//! Files that are written aside are too many to be held. They are made below a lock of the whole
-//! restore, and the next one of the same folder takes them away ([`is_aside`]).
+//! Files written aside are too many to be held. They are made below a lock of the whole restore,
+//! and the next restore of the same folder removes them ([`is_aside`]).
 
 use std::{fs::File, io};
 
 use crate::base::{Fs, RelPath, Root, fs::remove_tree};
 
-/// What the names of files begin with that are written aside.
+/// The beginning of the names of files that are written aside.
 const ASIDE: &[u8] = b".snapback-restore-";
 
-/// The name of what is being written for this one, less its last part.
+/// Returns the temporary name for this one, without its last part.
 pub fn begin(name: &RelPath) -> Vec<u8> {
     [b".tmp-", name.as_bytes(), b"-"].concat()
 }
 
-/// A name for this process that begins like this.
+/// Returns a name for this process that begins like this.
 pub fn name(begin: &[u8]) -> RelPath {
     RelPath::own([begin, std::process::id().to_string().as_bytes()].concat())
 }
 
-/// A name beside a path for the nth file that this process writes aside.
+/// Returns a name beside a path for the nth file that this process writes aside.
 pub(super) fn aside(path: &RelPath, nth: u64) -> RelPath {
     let name = format!("{}-{nth}", std::process::id());
     path.parent().join([ASIDE, name.as_bytes()].concat())
 }
 
-/// True for a file that was being written aside.
+/// Returns true for a file that was being written aside.
 pub fn is_aside(path: &RelPath) -> bool {
     path.name().starts_with(ASIDE)
 }
@@ -37,7 +37,7 @@ pub fn is_aside(path: &RelPath) -> bool {
 /// Holds what was just made under a name of [`name`], until dropped.
 ///
 /// # Errors
-/// When somebody took it away in between.
+/// When it was removed in between.
 pub fn hold(root: &Root, name: &RelPath) -> io::Result<File> {
     let file = root.open_to_lock(name)?;
     match file.try_lock() {
@@ -51,8 +51,8 @@ pub fn hold(root: &Root, name: &RelPath) -> io::Result<File> {
     }
 }
 
-/// Removes what killed runs left below a folder under such names. What is still held stays, and
-/// what cannot be removed is not this run's matter.
+/// Removes what killed runs left below a folder under such names. What is still held stays; what
+/// cannot be removed is ignored.
 pub fn sweep(root: &Root, begin: &[u8]) {
     let is_one = |name: &Vec<u8>| {
         name.strip_prefix(begin).is_some_and(|digits| {

@@ -1,5 +1,5 @@
-//! The one writer of a file: it is created, its bytes are copied, it gets its owner, mode and time,
-//! and is synced, in this order. Never follows a link and never writes over anything.
+//! The only writer of a file. It creates the file, copies its bytes, sets owner, mode and time, and
+//! syncs it, in this order. It never follows a link and never writes over anything.
 
 use std::io::{self, Read, Write};
 
@@ -12,24 +12,24 @@ use crate::{
     site::{Bytes, copy_checked},
 };
 
-/// Why a file was not written.
+/// The reason why a file was not written.
 #[derive(Debug)]
 pub enum WriteError {
     /// The system refused.
     File {
-        /// What was tried.
+        /// The attempted action.
         doing: &'static str,
-        /// With which file.
+        /// The file.
         path: RelPath,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Its bytes cannot be had, or are not those of its record.
+    /// Its bytes are not available, or do not match its record.
     Bytes(Failure),
 }
 
 impl WriteError {
-    /// The same as a failure of the caller's room.
+    /// Converts this into a failure of the caller's module.
     pub fn or<E: Into<Failure>>(self, failed: impl FnOnce(io::Error) -> E) -> Failure {
         match self {
             Self::File { source, .. } => failed(source).into(),
@@ -53,14 +53,14 @@ pub(super) fn failed<'p>(
 /// The permission bits of a written file.
 #[derive(Debug, Clone, Copy)]
 pub enum Permissions {
-    /// Exactly these; nobody else can read the file before it is whole.
+    /// Exactly these; no other user can read the file before it is whole.
     Exact(u32),
-    /// These less the umask.
+    /// These bits less the umask.
     Umask(u32),
 }
 
 impl Permissions {
-    /// What the umask leaves to a file of this kind.
+    /// Returns what the umask leaves to a file of this kind.
     pub fn of_kind(kind: FileKind) -> Self {
         Self::Umask(if kind == FileKind::Executable {
             0o777
@@ -70,7 +70,7 @@ impl Permissions {
     }
 }
 
-/// How a file is written, and what it gets besides its bytes.
+/// How a file is written, and its attributes besides its bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct FileOptions {
     /// Its permission bits.
@@ -79,16 +79,16 @@ pub struct FileOptions {
     pub owner: Option<Owner>,
     /// Its modification time, when it is not now.
     pub mtime: Option<(i64, u32)>,
-    /// Its bytes are many, and nobody reads them soon.
+    /// True when its bytes are many and will not be read soon.
     pub is_bulk: bool,
-    /// A signal ends it in the middle.
+    /// True when a signal ends the writing in the middle.
     pub stops: bool,
-    /// Where it is forced to the disk, unless that is done for many at once.
+    /// The point where it is forced to the disk, unless that is done for many files at once.
     pub sync: Option<SyncPoint>,
 }
 
 impl FileOptions {
-    /// A file with these permission bits and nothing else.
+    /// Returns options with these permission bits and nothing else.
     pub fn new(permissions: Permissions) -> Self {
         Self {
             permissions,
@@ -100,7 +100,7 @@ impl FileOptions {
         }
     }
 
-    /// A file with the mode and time of its record.
+    /// Returns options with the mode and time of a record.
     pub fn of(record: &FileRecord) -> Self {
         Self {
             mtime: record.mtime,
@@ -108,7 +108,7 @@ impl FileOptions {
         }
     }
 
-    /// Gives a file all but its bytes, and syncs it.
+    /// Gives a file everything except its bytes, and syncs it.
     pub(super) fn finish(&self, file: &mut dyn Output) -> io::Result<()> {
         if let Some(owner) = self.owner {
             file.set_owner(owner)?;
@@ -168,20 +168,20 @@ pub fn file(
     })
 }
 
-/// A folder that described files are written into, where nothing is yet. Forcing all of it to the
-/// disk is left to whoever has it.
+/// A still empty folder into which described files are written. Forcing all of it to the disk is
+/// left to its owner.
 pub struct FolderWriter<'a> {
     fs: &'a dyn Fs,
     top: RelPath,
 }
 
 impl<'a> FolderWriter<'a> {
-    /// Writes below a folder of a port.
+    /// Creates the writer below a folder of a port.
     pub fn new(fs: &'a dyn Fs, top: RelPath) -> Self {
         Self { fs, top }
     }
 
-    /// Where a path is below the port's root, the folders above it made.
+    /// Returns the place of a path below the port's root, and makes the folders above it.
     fn place(&self, path: &RelPath) -> Result<RelPath, WriteError> {
         let at = self.top.join(path.as_bytes());
         create_dir_all(self.fs, &at.parent(), 0o777)
@@ -231,11 +231,11 @@ impl<'a> FolderWriter<'a> {
     }
 }
 
-/// Counts the bytes that are written.
+/// A writer that counts the bytes written.
 pub struct Counting<W> {
-    /// Where they go.
+    /// The destination of the bytes.
     pub into: W,
-    /// How many they are.
+    /// The number of bytes.
     pub count: u64,
 }
 

@@ -1,7 +1,7 @@
 //! Stops the task before a change and starts it afterwards, by the commands of its settings.
 //!
-//! The commands come from the settings in force now, never from the version that is gone to.
-//! After a crash they may run a second time: a stop command must bear that nothing is running.
+//! The commands come from the settings in force now, never from the target version. After a crash
+//! they may run a second time: a stop command must tolerate that nothing is running.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::{
     verify::{commands, evidence::TaskVariables},
 };
 
-/// The step.
+/// The step that runs a command.
 pub struct CommandStep<'a> {
     site: &'a RepoSite,
     task: Option<&'a TaskSpec>,
@@ -21,8 +21,8 @@ pub struct CommandStep<'a> {
 }
 
 impl<'a> CommandStep<'a> {
-    /// The step for one task; does nothing when the task is gone, has no such command, or commands
-    /// are left out.
+    /// Creates the step for one task. It does nothing when the task is gone, has no such command,
+    /// or commands are left out.
     pub fn new(site: &'a RepoSite, task: Option<&'a TaskSpec>, role: CommandRole) -> Self {
         Self { site, task, role }
     }
@@ -65,7 +65,7 @@ impl JournalStep for CommandStep<'_> {
         self.run(self.role)
     }
 
-    /// The opposite command: what was stopped is started again, in the version that is back.
+    /// Runs the opposite command: what was stopped is started again, in the restored version.
     fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
         self.run(match self.role {
             CommandRole::Stop => CommandRole::Start,

@@ -1,8 +1,8 @@
 //! Switches a task's Python environment to one that was built beside it.
 //!
-//! What stands at the environment's path is renamed aside and kept; the built one, whose scripts
-//! name their final place already, or what an earlier switch put aside takes its place. The
-//! inverse is the same with the roles exchanged.
+//! The environment at the path is renamed aside and kept. Its place is taken by the built one,
+//! whose scripts name their final place already, or by the one that an earlier switch put aside.
+//! The inverse does the same with the roles exchanged.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::{
     model::operation::EnvironmentChange,
 };
 
-/// What stops a switch.
+/// An error that stops a switch.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file system call failed.
@@ -30,24 +30,24 @@ impl Fault for Error {
     }
 }
 
-/// The step.
+/// The step that switches an environment.
 pub struct EnvironmentStep<'a> {
     tree: &'a dyn Fs,
     change: &'a EnvironmentChange,
 }
 
 impl<'a> EnvironmentStep<'a> {
-    /// The step for one environment.
+    /// Creates the step for one environment.
     pub fn new(tree: &'a dyn Fs, change: &'a EnvironmentChange) -> Self {
         Self { tree, change }
     }
 
-    /// True when a path is there.
+    /// Returns true when a path exists.
     fn stands(&self, path: &RelPath) -> std::io::Result<bool> {
         Ok(self.tree.stat(path)?.is_some())
     }
 
-    /// True when the newcomer is in its place.
+    /// Returns true when the new environment is in its place.
     fn is_switched(&self) -> std::io::Result<bool> {
         let there = self.stands(&self.change.path)?;
         match &self.change.bring {
@@ -56,7 +56,7 @@ impl<'a> EnvironmentStep<'a> {
         }
     }
 
-    /// Switches; may have been done in part.
+    /// Switches; part of it may already be done.
     fn switch(&self) -> std::io::Result<()> {
         let EnvironmentChange { path, aside, bring } = self.change;
         if !self.is_switched()? {
@@ -80,7 +80,7 @@ impl<'a> EnvironmentStep<'a> {
         self.tree.sync_dir(&self.change.path.parent(), TREE_DIR)
     }
 
-    /// Switches back; may have been done in part.
+    /// Switches back; part of it may already be done.
     fn switch_back(&self) -> std::io::Result<()> {
         let EnvironmentChange { path, aside, bring } = self.change;
         if let Some(from) = bring

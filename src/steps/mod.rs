@@ -1,8 +1,8 @@
 //! Row 7, the steps that engines share, one file a step.
 //!
-//! Each one implements [`JournalStep`] over the ports of the site; [`build`] turns an operation's
-//! plan into steps, for a first run and for recovery alike, so that a crash is finished by the very
-//! code that was interrupted.
+//! Each one implements [`JournalStep`] over the ports of the site. [`build`] turns an operation's
+//! plan into steps, for a first run and for recovery alike, so that the code that was interrupted
+//! by a crash also finishes the operation.
 //!
 //! A new step is a variant of [`Step`] with its name, a file here, and a line in
 //! `Making::implementation`.
@@ -30,7 +30,7 @@ use remove_refs::RemoveRefs;
 use verdicts::Verdicts;
 use verify::VerifyStep;
 
-/// The steps of an operation, ready to run; those that verify say in `verified` what they proved.
+/// Returns the steps of an operation, ready to run; verifying steps put their proof in `verified`.
 ///
 /// # Errors
 /// When a step is of a folder that the site does not know.
@@ -50,7 +50,7 @@ pub fn build<'a>(
     operation.steps.iter().map(make).collect()
 }
 
-/// The steps of an operation at a site without a repository: all of them change files.
+/// Returns the steps of an operation at a site without a repository: all of them change files.
 ///
 /// # Errors
 /// When a step needs a repository, or is of a folder that the site does not know.
@@ -69,7 +69,7 @@ pub fn build_without_git<'a>(
     operation.steps.iter().map(make).collect()
 }
 
-/// What the steps of one operation are made over.
+/// The inputs from which the steps of one operation are made.
 struct Making<'a> {
     site: &'a RepoSite,
     operation: &'a Operation,
@@ -78,7 +78,7 @@ struct Making<'a> {
 }
 
 impl<'a> Making<'a> {
-    /// What does a step: the list to which a new one is added.
+    /// Returns the implementation of a step: the list to which a new one is added.
     fn implementation(&self, step: &'a Step) -> Result<Box<dyn JournalStep + 'a>, Failure> {
         let (site, about) = (self.site, &self.operation.about);
         Ok(match step {
@@ -95,13 +95,13 @@ impl<'a> Making<'a> {
         })
     }
 
-    /// The task, unless its commands are left out.
+    /// Returns the task, unless its commands are left out.
     fn commanded(&self) -> Option<&'a TaskSpec> {
         self.task
             .filter(|_| !self.site.leaves_commands_out(self.operation))
     }
 
-    /// The step that verifies something.
+    /// Returns the step that verifies something.
     fn verify(&self, arrival: Arrival<'a>) -> Box<dyn JournalStep + 'a> {
         let (site, operation, task) = (self.site, self.operation, self.task);
         Box::new(VerifyStep::new(

@@ -13,7 +13,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// The step.
+/// The step that publishes.
 pub struct Publish<'a> {
     site: &'a RepoSite,
     scratch: PathBuf,
@@ -21,7 +21,7 @@ pub struct Publish<'a> {
     task: Option<&'a TaskSpec>,
 }
 
-/// Where an operation's publication is staged.
+/// Returns where an operation's publication is staged.
 fn scratch(site: &RepoSite, op: &OpId) -> PathBuf {
     site.git
         .common_dir()
@@ -30,8 +30,8 @@ fn scratch(site: &RepoSite, op: &OpId) -> PathBuf {
         .join(op.to_string())
 }
 
-/// The commit of an operation that was put on top of what others committed meanwhile, and that
-/// commit of theirs.
+/// Returns the commit of an operation that was put on top of commits others made meanwhile, and the
+/// commit of theirs below it.
 ///
 /// # Errors
 /// When the record of it is damaged.
@@ -39,7 +39,7 @@ pub fn put_on_top(site: &RepoSite, op: &OpId) -> Result<Option<(GitId, GitId)>, 
     Ok(git::put_on_top_of(&scratch(site, op))?)
 }
 
-/// True when the publication of an operation can only be finished.
+/// Returns true when the publication of an operation can only be finished.
 ///
 /// # Errors
 /// When a reference or the record of where it was put on top cannot be read.
@@ -51,13 +51,13 @@ pub fn is_past_return(
     Ok(site.git.is_past_return(publication, &scratch(site, op))?)
 }
 
-/// Removes what an operation that has ended staged: its files are git's now, with git's modes.
+/// Removes what an ended operation staged: its files are git's now, with git's modes.
 pub fn clear_staged(site: &RepoSite, op: &OpId) {
     site.git.clear_staged(&scratch(site, op));
 }
 
 impl<'a> Publish<'a> {
-    /// The step for one operation; its folder serves as scratch space.
+    /// Creates the step for one operation; its folder serves as scratch space.
     pub fn new(
         site: &'a RepoSite,
         operation: &Operation,

@@ -1,4 +1,4 @@
-//! Names that go after the commit point: the tag of a release that was taken back, and its second
+//! Removes names after the commit point: the tag of a release that was taken back, and its second
 //! reference.
 
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::{
     site::RepoSite,
 };
 
-/// The step.
+/// The step that removes references.
 pub struct RemoveRefs<'a> {
     site: &'a RepoSite,
     scratch: PathBuf,
@@ -20,7 +20,7 @@ pub struct RemoveRefs<'a> {
 }
 
 impl<'a> RemoveRefs<'a> {
-    /// The step for one operation; its folder serves as scratch space.
+    /// Creates the step for one operation; its folder serves as scratch space.
     pub fn new(site: &'a RepoSite, op: &OpId, refs: &'a [NamedRef]) -> Self {
         let scratch = site
             .git
@@ -45,13 +45,13 @@ impl JournalStep for RemoveRefs<'_> {
         Ok(Value::Null)
     }
 
-    /// May run again: a name that is gone, or that somebody gave another value, is left alone.
+    /// May run again: a name that is gone, or that was given another value, is left alone.
     fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
         self.site.git.remove_refs(self.refs, &self.scratch)?;
         Ok(())
     }
 
-    /// It comes after the commit point, so there is nothing that could be taken back.
+    /// Does nothing: the step comes after the commit point, so nothing can be taken back.
     fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
         Ok(())
     }

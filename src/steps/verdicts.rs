@@ -10,7 +10,7 @@ use crate::{
     verdict::{append, refs, write},
 };
 
-/// The step.
+/// The step that writes verdicts.
 pub struct Verdicts<'a> {
     state: &'a dyn Fs,
     records: &'a [VerdictRecord],
@@ -18,7 +18,7 @@ pub struct Verdicts<'a> {
 }
 
 impl<'a> Verdicts<'a> {
-    /// The step that writes these records.
+    /// Creates the step that writes these records.
     pub fn new(state: &'a dyn Fs, records: &'a [VerdictRecord]) -> Self {
         Self {
             state,
@@ -27,7 +27,7 @@ impl<'a> Verdicts<'a> {
         }
     }
 
-    /// The same, and shares them with other clones by references.
+    /// Also shares the verdicts with other clones, by references.
     pub fn shared_in(self, site: &'a RepoSite) -> Self {
         Self {
             site: Some(site),
@@ -64,7 +64,7 @@ impl JournalStep for Verdicts<'_> {
         }
     }
 
-    /// Verdicts come after the commit point, so there is nothing that could be taken back.
+    /// Does nothing: verdicts come after the commit point, so nothing can be taken back.
     fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Verifies what an operation arrived at, so that a bad result turns the operation back.
+//! Verifies the result of an operation, so that a bad result turns the operation back.
 
 use std::cell::RefCell;
 
@@ -12,10 +12,10 @@ use crate::{
     verify::arrival::{self, Arrival},
 };
 
-/// What the steps of an operation proved so far; `None` before the first of them.
+/// The proof that the steps of an operation gave so far; `None` before the first of them.
 pub type ProvenSoFar = RefCell<Option<Verification>>;
 
-/// The step.
+/// The step that verifies.
 pub struct VerifyStep<'a> {
     site: &'a RepoSite,
     operation: &'a Operation,
@@ -25,7 +25,7 @@ pub struct VerifyStep<'a> {
 }
 
 impl<'a> VerifyStep<'a> {
-    /// The step for one thing to prove; does nothing when the task is gone.
+    /// Creates the step for one thing to prove; it does nothing when the task is gone.
     pub fn new(
         site: &'a RepoSite,
         operation: &'a Operation,

@@ -1,5 +1,5 @@
-//! One source that is put: its files are chosen, compared with what the cache knows, read where
-//! that is not enough, and listed.
+//! One source that is put: its files are chosen, compared with the cache, read where that is not
+//! enough, and listed.
 
 use std::{collections::HashSet, sync::atomic::Ordering};
 
@@ -21,7 +21,7 @@ use crate::{
 
 /// One in so many files that look unchanged is read all the same, the longest unread first.
 const SAMPLE: usize = 100;
-/// Bytes of such files in one run.
+/// Limit of the bytes of such files in one run.
 const SAMPLE_BYTES: u64 = 64 << 20;
 
 /// One source that is put.
@@ -35,11 +35,11 @@ pub(super) struct PutSource<'s> {
     got: Vec<(usize, IntakeResult)>,
 }
 
-/// What is known of files after a run.
+/// The knowledge of files after a run.
 struct KnownAfterRun<'a> {
-    /// Those that look as they did when they were chosen.
+    /// Files that look as they did when they were chosen.
     files: Vec<(&'a PathStat, KnownFile)>,
-    /// Those that were changed since, as they look now.
+    /// Files that were changed since, as they look now.
     changed: Vec<(PathStat, KnownFile)>,
 }
 
@@ -72,7 +72,7 @@ impl<'s> PutSource<'s> {
             cache.know(selection.files.iter().map(|file| (&file.path, &file.stat)))
         };
         for (file, known) in selection.files.iter().zip(&mut known) {
-            // What is committed to a database in use need not show in its file.
+            // A commit to a database in use need not show in its file.
             *known = known.filter(|_| !file.in_use);
         }
         Ok(Self {
@@ -136,7 +136,7 @@ impl<'s> PutSource<'s> {
         Ok(())
     }
 
-    /// Believes only what the store still has.
+    /// Forgets known files of which the store no longer has the bytes.
     fn doubt(&mut self, session: &PutSession) -> Result<(), Failure> {
         let objects: Vec<ObjectId> = self
             .known
@@ -154,7 +154,7 @@ impl<'s> PutSource<'s> {
         Ok(())
     }
 
-    /// Which of the known files are read all the same.
+    /// Returns which of the known files are read all the same.
     fn sample(&self) -> HashSet<usize> {
         let age = |known: &KnownFile| self.cache.run.wrapping_sub(known.verified);
         let mut all: Vec<_> = self
@@ -207,7 +207,7 @@ impl<'s> PutSource<'s> {
         }));
     }
 
-    /// Where a path is listed.
+    /// Returns the path under which a path is listed.
     fn prefixed(&self, path: &RelPath) -> RelPath {
         if self.prefix.is_root() {
             path.clone()
@@ -216,8 +216,8 @@ impl<'s> PutSource<'s> {
         }
     }
 
-    /// The record of a file or link, given what reading it brought; without one, the report says
-    /// why.
+    /// Returns the record of a file or link, given the outcome of reading it; when there is none,
+    /// the report says why.
     fn record(
         &self,
         nth: usize,
@@ -261,7 +261,7 @@ impl<'s> PutSource<'s> {
                 return None;
             }
             (None, Some(known)) => (stat, Location::Object(known.object)),
-            // Of a dry run, which reads nothing.
+            // In a dry run, which reads nothing.
             (None, None) => (stat, Location::Here),
         };
         let digest = source
@@ -275,7 +275,7 @@ impl<'s> PutSource<'s> {
         ))
     }
 
-    /// What SQLite keeps beside the databases of which a copy was taken: the copy holds it.
+    /// Returns what SQLite keeps beside the databases that were copied: the copy contains it.
     fn beside(&self) -> HashSet<RelPath> {
         let copies = self
             .got
@@ -288,16 +288,16 @@ impl<'s> PutSource<'s> {
             .collect()
     }
 
-    /// Writes the cache. Of what was not named, the store may have nothing.
+    /// Writes the cache. The store may have nothing of what was not named.
     pub(super) fn remember(self, site: &RepoSite, named: bool) {
         if !named {
             return;
         }
         let KnownAfterRun { mut files, changed } = self.known_now();
-        // Those that were read again look different now; they are few.
+        // Files that were read again look different now; they are few.
         files.extend(changed.iter().map(|(file, known)| (file, *known)));
         files.sort_by(|a, b| a.0.path.cmp(&b.0.path));
-        // Without it the next run reads everything, and is right all the same.
+        // Without the cache the next run reads everything, and is still right.
         let files = files
             .iter()
             .map(|(file, known)| (&file.path, FileState::from(&file.stat), *known));
@@ -311,7 +311,7 @@ impl<'s> PutSource<'s> {
         }
     }
 
-    /// What is known of the files after this run.
+    /// Returns what is known of the files after this run.
     fn known_now(&self) -> KnownAfterRun<'_> {
         let mut got = self.got.iter().peekable();
         let mut files = Vec::with_capacity(self.selection.files.len());

@@ -13,7 +13,7 @@ impl OpenCapsule<'_> {
     /// Runs the checks, and keeps what they proved.
     ///
     /// # Errors
-    /// At the first that fails; those behind it do not run.
+    /// At the first check that fails; those after it do not run.
     pub(super) fn prove(&mut self, documents: &Documents) -> Result<(), Failure> {
         let texts = |manifest: &Manifest| {
             let packages = &manifest.dependencies.python_packages;

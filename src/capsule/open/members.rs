@@ -1,5 +1,5 @@
-//! The members of a capsule as they come: each must be one that the list names, with its very size,
-//! mode and digest, and nothing else is unpacked.
+//! Reads the members of a capsule as they come: each must be one that the list names, with exactly
+//! its size, mode and digest, and nothing else is unpacked.
 
 use std::{
     collections::HashMap,
@@ -22,28 +22,28 @@ use crate::{
     verify::Documents,
 };
 
-/// Largest paper, in bytes.
+/// Largest document, in bytes.
 const PAPER_LIMIT: u64 = 256 << 20;
 
-/// What a listed member is.
+/// The kind of a listed member.
 #[derive(Clone, Copy)]
 enum ListedMember {
     File(usize),
     Wheel(usize),
 }
 
-/// What the list says of one member.
+/// The list's description of one member.
 struct ExpectedMember {
     size: u64,
     digest: Digest,
     /// Whether it is executable; `None` when the list does not say.
     executable: Option<bool>,
-    /// Where it goes; `None` when it is not written.
+    /// Its target path; `None` when it is not written.
     path: Option<RelPath>,
 }
 
 impl ExpectedMember {
-    /// It cannot be written.
+    /// Returns the error that the member cannot be written.
     fn failed(&self, source: io::Error) -> Error {
         let path = self.path.as_ref();
         Error::Io {
@@ -103,7 +103,7 @@ impl OpenCapsule<'_> {
         self.prove(&documents)
     }
 
-    /// The members that the list names.
+    /// Returns the members that the list names.
     fn wanted(&self) -> HashMap<Vec<u8>, ListedMember> {
         let files = self
             .listing
@@ -123,7 +123,7 @@ impl OpenCapsule<'_> {
             .collect()
     }
 
-    /// A member's name inside the one folder.
+    /// Returns a member's name inside the one folder.
     fn inner(&self, member: &Member) -> Result<Vec<u8>, Error> {
         let inner = member
             .name
@@ -134,7 +134,7 @@ impl OpenCapsule<'_> {
         })
     }
 
-    /// A listed file or wheel: its size, mode and digest are those of the list.
+    /// Reads a listed file or wheel: its size, mode and digest are those of the list.
     fn member(
         &mut self,
         member: &Member,
@@ -203,7 +203,7 @@ impl OpenCapsule<'_> {
         }
     }
 
-    /// What the list says of a member.
+    /// Returns the list's description of a member.
     fn expected(&self, listed: ListedMember) -> ExpectedMember {
         match listed {
             ListedMember::File(nth) => {
@@ -224,15 +224,15 @@ impl OpenCapsule<'_> {
         }
     }
 
-    /// Where a wheel goes: below `wheels/`, where snapback looks for them, unless the release has
-    /// something of its own there.
+    /// Returns where a wheel goes: below `wheels/`, where snapback looks for them, unless the
+    /// release has something of its own there.
     pub(super) fn wheel_path(&self, nth: usize) -> Option<RelPath> {
         let wheel = self.listing.wheels.get(nth)?;
         script::brings_wheels(&self.listing).then(|| RelPath::own(WHEELS).join(&wheel.name))
     }
 }
 
-/// The whole of a small member.
+/// Reads the whole of a small member.
 pub(super) fn small<R: Read>(
     reader: &mut TarReader<R>,
     member: &Member,

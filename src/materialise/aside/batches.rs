@@ -1,5 +1,5 @@
-//! Small files and links, a batch at a time: written by all cores, forced to the disk together,
-//! and only then renamed.
+//! Writes small files and links, a batch at a time: written by all cores, forced to the disk
+//! together, and only then renamed.
 
 use rayon::prelude::*;
 
@@ -10,12 +10,12 @@ use crate::{
     model::{FileRecord, backup::RestoreReport},
 };
 
-/// Files of a batch, and bytes.
+/// Limits of a batch: number of files, and of bytes.
 const BATCH: (usize, u64) = (4096, 128 << 20);
 
 impl Aside<'_> {
-    /// Writes small files and links, a batch at a time; one is forced to the disk while the next
-    /// is written.
+    /// Writes small files and links in batches; one batch is forced to the disk while the next is
+    /// written.
     pub(super) fn write_small(
         &self,
         tasks: &[AsideTask<'_>],
@@ -70,7 +70,7 @@ impl Aside<'_> {
             .collect()
     }
 
-    /// Forces the bytes of written files to the disk, unless each was by itself.
+    /// Forces the bytes of written files to the disk, unless each was synced by itself.
     fn sync_bytes(&self, ready: &[WrittenFile<'_>]) -> Result<(), Failure> {
         if ready.is_empty() || !self.together {
             return Ok(());
@@ -80,7 +80,7 @@ impl Aside<'_> {
             .map_err(|error| Error::Sync(error).into())
     }
 
-    /// Takes away what was written and must not be used.
+    /// Removes written files that must not be used.
     fn abandon(&self, ready: &[WrittenFile<'_>], failure: Failure) -> Failure {
         ready
             .par_iter()

@@ -1,4 +1,4 @@
-//! Files that share the blocks of an equal file of the same work, where the file system can.
+//! Lets files share the blocks of an equal file of the same work, where the file system can.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -11,12 +11,12 @@ use crate::{
     model::{FileRecord, ObjectId, backup::RestoreReport},
 };
 
-/// Smaller files are not worth two calls to share their blocks.
+/// Minimum size of a clone; smaller files are not worth two calls to share their blocks.
 const CLONE_FROM: u64 = 64 << 10;
 
 impl Aside<'_> {
-    /// Lets files share the blocks of an equal one that is in place; returns those that have to
-    /// be written after all.
+    /// Lets files share the blocks of an equal one that is in place; returns those that have to be
+    /// written after all.
     pub(super) fn clone_all<'p>(
         &self,
         later: Vec<(AsideTask<'p>, RelPath)>,
@@ -53,7 +53,7 @@ impl Aside<'_> {
         rest
     }
 
-    /// Makes one clone; false when the first file is not any more what was restored.
+    /// Makes one clone; returns false when the first file is no longer what was restored.
     fn clone_one(&self, record: &FileRecord, first: &RelPath, temp: &RelPath) -> io::Result<bool> {
         let Some(object) = record.location.object() else {
             return Ok(false);
@@ -67,7 +67,7 @@ impl Aside<'_> {
     }
 }
 
-/// Tasks whose bytes are those of an earlier one, with that one's path; and all others.
+/// Returns the tasks whose bytes equal an earlier one's, with that one's path, and all others.
 pub(super) fn doubles(
     tasks: Vec<AsideTask<'_>>,
 ) -> (Vec<(AsideTask<'_>, RelPath)>, Vec<AsideTask<'_>>) {

@@ -1,9 +1,9 @@
-//! Databases among the files: a database and what SQLite keeps beside it are one thing.
+//! Treats a database and what SQLite keeps beside it as one thing.
 //!
-//! The plan names the logs that lay there when it was made. One that came since was written on the
-//! database as it is now, and beside another one SQLite would read it into that. So where a
-//! database is replaced such a log is put aside; and a database that somebody wrote to does not go
-//! back: it stays as they left it, with all that lies beside it.
+//! The plan names the logs that lay there when it was made. A log that came later was written for
+//! the database as it is now, and SQLite would read it into any other database beside it. So such a
+//! log is put aside where a database is replaced. A database that was written to meanwhile does not
+//! go back: it stays as it is, with everything beside it.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ use crate::{
     site::RepoSite,
 };
 
-/// How long a process that was told to stop may take to let go of a database.
+/// How long a process that was told to stop may take to close a database.
 const LETS_GO: Duration = Duration::from_secs(5);
 
 /// Refuses to take an operation back while another process has a database open that this would
 /// replace. Nothing is changed.
 ///
 /// # Errors
-/// The database and who has it open.
+/// Names the database and the process that has it open.
 pub fn refuse_open(site: &RepoSite, operation: &Operation) -> Result<(), Failure> {
     let changes = operation.path_changes().cloned().collect();
     let changes = FileChanges::of_work_tree(changes);
@@ -51,13 +51,13 @@ pub fn refuse_open(site: &RepoSite, operation: &Operation) -> Result<(), Failure
     databases::wait_closed(site.git.work_tree(), &databases, Duration::ZERO, true).map(drop)
 }
 
-/// True for a database and what lies beside it.
+/// Returns true for a database and what lies beside it.
 fn is_part(path: &RelPath, database: &Database) -> bool {
     *path == database.path || sqlite::database_of(path).as_ref() == Some(&database.path)
 }
 
 impl Files<'_> {
-    /// The databases that are there now and that changes touch.
+    /// Returns the databases that exist now and that changes touch.
     fn databases<'c>(
         &self,
         changes: impl Iterator<Item = &'c PathChange>,
@@ -71,7 +71,7 @@ impl Files<'_> {
         Ok(databases::among(self.tree, changes.flat_map(sizes))?)
     }
 
-    /// Waits a little until nobody has a database open that is about to be replaced: the task's
+    /// Waits a little until no process has a database open that is about to be replaced: the task's
     /// stop command may have run just before.
     pub(super) fn wait_closed(
         &self,
@@ -86,7 +86,7 @@ impl Files<'_> {
         databases::wait_closed(top, &databases, LETS_GO, !forward).map(drop)
     }
 
-    /// Leaves a database of which somebody wrote any part, and what would change its rows.
+    /// Leaves alone a database of which any part has foreign edits, and what would change its rows.
     pub(super) fn leave_written<'c>(
         &self,
         parted: SplitChanges<'c>,
@@ -119,8 +119,8 @@ impl Files<'_> {
         Ok(SplitChanges { own, stay })
     }
 
-    /// Takes away what came beside databases that are replaced since the plan was made, before they
-    /// are: rows are put aside, and a log that is folded in has nothing that its database lacks.
+    /// Removes what appeared since the plan beside databases about to be replaced: rows are put
+    /// aside, and a log that is folded in has nothing that its database lacks.
     pub(super) fn take_logs_away(&self, open: &[PendingChange<'_>]) -> Result<(), Failure> {
         for database in self.databases(open.iter().map(|(_, change)| *change))? {
             if !open.iter().any(|(_, change)| change.path == database.path) {
@@ -137,7 +137,7 @@ impl Files<'_> {
             for log in rows.iter().chain(folded) {
                 self.tree.remove_file(log).map_err(failed("remove", log))?;
             }
-            // Before another database is there: after a power cut it must not lie beside that one.
+            // Before another database is there: after a power cut the log must not lie beside it.
             let above = database.path.parent();
             self.tree
                 .sync_dir(&above, TREE_DIR)
@@ -146,7 +146,7 @@ impl Files<'_> {
         Ok(())
     }
 
-    /// What lies beside a database and is none of the plan's.
+    /// Returns what lies beside a database and is not in the plan.
     fn logs_since<'d>(&self, database: &'d Database) -> impl Iterator<Item = &'d RelPath> {
         database
             .logs
@@ -154,7 +154,7 @@ impl Files<'_> {
             .filter(|log| !self.changes.iter().any(|change| change.path == **log))
     }
 
-    /// Those of them that change its rows.
+    /// Returns the logs since the plan that change its rows.
     fn rows_since(&self, database: &Database) -> Result<Vec<RelPath>, Failure> {
         let mut rows = Vec::new();
         for log in self.logs_since(database) {

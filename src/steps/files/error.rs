@@ -1,4 +1,4 @@
-//! What stops a change of files.
+//! Errors of a change of files.
 
 use std::io;
 
@@ -8,23 +8,23 @@ use crate::{
     model::Advice,
 };
 
-/// What stops a change of files.
+/// An error that stops a change of files.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file system call failed.
     #[error("cannot {doing} {path}")]
     Io {
-        /// What was tried.
+        /// The attempted action.
         doing: &'static str,
-        /// Where.
+        /// The path.
         path: RelPath,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A path is a mount point: nothing can be renamed onto it.
     #[error("{path} is a mount of its own, and no file can take its place")]
     Mounted {
-        /// Where.
+        /// The mount point.
         path: RelPath,
     },
     /// A mount that holds staged files is gone.
@@ -32,15 +32,15 @@ pub enum Error {
         "{path} was a mount of its own when this began, and is none now: files of this operation are on it"
     )]
     Unmounted {
-        /// Where.
+        /// The path of the former mount.
         path: RelPath,
     },
     /// A directory, device, FIFO or socket stands where a file should.
     #[error("{path} is {what} now, and a file must go there")]
     InTheWay {
-        /// Where.
+        /// The path.
         path: RelPath,
-        /// What stands there.
+        /// The kind of thing that stands there.
         what: &'static str,
     },
 }
@@ -96,7 +96,7 @@ pub(super) fn failed<'a>(
     }
 }
 
-/// The failure of a file that was not staged.
+/// Returns the failure for a file that was not staged.
 pub(super) fn unwritten(error: WriteError) -> Failure {
     match error {
         WriteError::File {

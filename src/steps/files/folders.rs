@@ -1,5 +1,5 @@
-//! The folders of changed files: those that a change empties go, those in which a name changed are
-//! synced. A folder that is not empty is never removed.
+//! Handles the folders of changed files: folders that a change empties are removed, folders in
+//! which a name changed are synced. A folder that is not empty is never removed.
 
 use std::{collections::BTreeSet, io};
 
@@ -10,8 +10,8 @@ use crate::{
 };
 
 impl<'a> Files<'a> {
-    /// Removes the folders that are empty because of the change, deepest first; also those that
-    /// a run which was killed left so.
+    /// Removes the folders that are empty because of the change, deepest first, including those
+    /// that a killed run left empty.
     pub(super) fn remove_empty_folders(
         &self,
         goal: &dyn Fn(&'a PathChange) -> Option<&'a FileRecord>,
@@ -60,7 +60,7 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    /// True when every file below a folder is one of a change that takes it away.
+    /// Returns true when every file below a folder is removed by one of the changes.
     pub(super) fn is_emptied(
         &self,
         dir: &RelPath,
@@ -85,8 +85,8 @@ impl<'a> Files<'a> {
         Ok(true)
     }
 
-    /// Syncs every folder in which a name may have changed, and the folders above it: one of
-    /// them may be new or gone.
+    /// Syncs every folder in which a name may have changed, and the folders above it: one of them
+    /// may be new or gone.
     pub(super) fn sync_folders(&self) -> Result<(), Failure> {
         let mut dirs: BTreeSet<RelPath> = self
             .places

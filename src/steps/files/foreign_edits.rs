@@ -1,5 +1,5 @@
-//! What stands where the plan did not see it: somebody's edit made since. It is kept, and noted
-//! beside the journal, so that it can be named and brought back.
+//! Handles foreign edits: what stands at a path and was not there when the plan was made. It is
+//! kept, and noted beside the journal, so that it can be named and brought back.
 
 use std::collections::BTreeSet;
 
@@ -13,21 +13,21 @@ use crate::{
     records::{JsonRecord, RecordFiles, Records},
 };
 
-/// How old a modification time must be, in seconds, to prove together with the size that a file
-/// was not written since: far above the clock tick of any file system.
+/// How old a modification time must be, in seconds, to prove together with the size that a file was
+/// not written since: far above the clock tick of any file system.
 const SETTLED_SECS: i64 = 10;
 
 /// The beginning of the key of a note.
 const NOTE: &str = "kept-";
 
-/// A change that is not as it is to be, with its number.
+/// A change that is not yet in its final state, with its number.
 pub(super) type PendingChange<'c> = (usize, &'c PathChange);
 
-/// What an operation that is taken back does with its changes.
+/// The changes of an operation that is taken back, split by what happens to them.
 pub(super) struct SplitChanges<'c> {
-    /// Those that go back.
+    /// Changes that go back.
     pub own: Vec<PendingChange<'c>>,
-    /// What is somebody's, and stays.
+    /// Paths of foreign edits, which stay.
     pub stay: BTreeSet<RelPath>,
 }
 
@@ -40,13 +40,13 @@ impl JsonRecord for SavedEdit {
     }
 }
 
-/// The notes of an operation, in the folder that its journal made.
+/// Returns the notes of an operation, in the folder that its journal made.
 fn notes_of<'f>(state: &'f dyn Fs, op: &OpId) -> Records<'f, SavedEdit> {
     Records::new(RecordFiles::within(state), format!("ops/{op}"))
 }
 
-/// The notes of an operation, sorted by path. One that cannot be read is passed over: `store
-/// check` and `store gc` complain of it.
+/// Returns the notes of an operation, sorted by path. A note that cannot be read is skipped: `store
+/// check` and `store gc` report it.
 ///
 /// # Errors
 /// When the operation's folder cannot be listed.
@@ -71,7 +71,7 @@ impl Files<'_> {
         }
     }
 
-    /// Puts what stands at `path` into the store, and notes it as somebody's file `of`.
+    /// Puts what stands at `path` into the store, and notes it as the foreign edit of file `of`.
     pub(super) fn put_aside(&self, path: &RelPath, of: &RelPath) -> Result<(), Failure> {
         let Some(stat) = self.tree.stat(path).map_err(failed("look at", path))? else {
             return Ok(());
@@ -94,8 +94,8 @@ impl Files<'_> {
         })
     }
 
-    /// Going forward: notes files that somebody deleted and that come back. What is to go and is
-    /// gone, and what is not there yet, is nobody's doing.
+    /// Going forward: notes files that were deleted meanwhile and that come back. A file that is to
+    /// go and is gone, and one that is not there yet, are not foreign edits.
     pub(super) fn note_deleted(&self, open: &[(usize, &PathChange)]) -> Result<(), Failure> {
         for (_, change) in open
             .iter()
@@ -120,8 +120,8 @@ impl Files<'_> {
         Ok(())
     }
 
-    /// Going back: somebody's own file, link, folder or deletion stays where it is. Returns the
-    /// changes that are to be taken back.
+    /// Going back: leaves a foreign file, link, folder or deletion where it is. Returns the changes
+    /// that are to be taken back.
     pub(super) fn leave_foreign_edits<'c>(
         &self,
         open: Vec<PendingChange<'c>>,
@@ -141,7 +141,7 @@ impl Files<'_> {
         Ok(own)
     }
 
-    /// What goes back, and what stays because it is somebody's.
+    /// Splits changes into those that go back and those that stay because they are foreign edits.
     pub(super) fn part<'c>(
         &self,
         open: Vec<PendingChange<'c>>,
@@ -160,7 +160,7 @@ impl Files<'_> {
         self.leave_written(parted)
     }
 
-    /// True when a path that is not as before is not as this operation left it either.
+    /// Returns true when a path is neither as before nor as this operation left it.
     fn is_foreign(&self, change: &PathChange) -> Result<bool, Failure> {
         let path = &change.path;
         let kind = self
@@ -179,8 +179,8 @@ impl Files<'_> {
         })
     }
 
-    /// True when somebody put a file where a folder of the path was, which no change of this
-    /// operation explains.
+    /// Returns true when a file, which no change of this operation explains, stands where a folder
+    /// of the path was.
     fn is_below_a_file(&self, path: &RelPath) -> Result<bool, Failure> {
         for dir in path.ancestors() {
             let stat = self.tree.stat(&dir).map_err(failed("look at", &dir))?;
@@ -193,7 +193,7 @@ impl Files<'_> {
         Ok(false)
     }
 
-    /// True when a path holds the old or the new content of a change.
+    /// Returns true when a path holds the old or the new content of a change.
     fn is_known(&self, path: &RelPath, change: &PathChange) -> Result<bool, Failure> {
         for state in [change.before.as_ref(), change.after.as_ref()]
             .into_iter()
@@ -206,7 +206,7 @@ impl Files<'_> {
         Ok(false)
     }
 
-    /// Writes a note, durable when this returns. The same twice is one.
+    /// Writes a note, durable when this returns. Writing the same note twice leaves one.
     fn note(&self, note: &SavedEdit) -> Result<(), Failure> {
         let key = format!("{NOTE}{}", Digest::of(&note.encode()).hex());
         let file = RelPath::own(format!("ops/{}/{key}.json", self.op));
@@ -215,7 +215,7 @@ impl Files<'_> {
             .map_err(failed("write", &file))?)
     }
 
-    /// Removes the notes of an earlier try about what stays: it is looked at again.
+    /// Removes an earlier try's notes about what stays, because that is examined again.
     fn forget_left(&self) -> Result<(), Failure> {
         let dir = RelPath::own(format!("ops/{}", self.op));
         let notes = notes_of(self.state, &self.op);
@@ -227,7 +227,7 @@ impl Files<'_> {
             .map_err(failed("remove", &dir))?)
     }
 
-    /// True when size and an old enough modification time prove that it is the recorded file.
+    /// Returns true when size and an old enough modification time prove it is the recorded file.
     fn is_settled(&self, path: &RelPath, state: &FileRecord) -> Result<bool, Failure> {
         let stat = self.tree.stat(path).map_err(failed("look at", path))?;
         Ok(stat.is_some_and(|stat| {

@@ -1,13 +1,13 @@
-//! Changes files of the tree: the heart of a rollback, and of taking one back.
+//! Changes files of the tree: the core of a rollback, and of taking one back.
 //!
 //! Protocol (see the design's reliability rules): every new file is written whole into the staging
 //! folder `.snapback` at the top of the work tree, or of the mount that it belongs to, and synced
-//! (by [`crate::materialise::journaled`]); then each is swapped with what stands at its path,
-//! deletions are renames into the staging folder; then the folders are synced. What is displaced
-//! must be the recorded old or new content: anything else is a stranger's edit made since the plan,
-//! and is put into the store. The displaced files stay in the staging folder until the whole
-//! operation is over, so that taking it back moves them and needs no space. Never follows a link,
-//! never writes in place, never removes a folder that is not empty.
+//! (by [`crate::materialise::journaled`]). Then each is swapped with what stands at its path;
+//! deletions are renames into the staging folder. Then the folders are synced. Displaced content
+//! must be the recorded old or new content; anything else is a foreign edit made since the plan and
+//! is put into the store. Displaced files stay in the staging folder until the whole operation is
+//! over, so that taking it back moves them and needs no space. The step never follows a link, never
+//! writes in place, and never removes a folder that is not empty.
 
 mod databases;
 mod error;
@@ -49,10 +49,10 @@ pub const TREE_DIR: SyncPoint = SyncPoint::new("steps.tree-dir");
 /// The places where a change of the tree forces bytes to the disk; the tests skip one at a time.
 pub const SYNC_POINTS: [SyncPoint; 2] = [STAGED_FILE, TREE_DIR];
 
-/// What stands in the way when it is a folder.
+/// The name of a folder that stands in the way.
 const DIRECTORY: &str = "a directory";
 
-/// The step.
+/// The step that changes files.
 pub struct Files<'a> {
     site: Option<&'a Site>,
     root: &'a RootName,
@@ -66,20 +66,20 @@ pub struct Files<'a> {
     changes: &'a [PathChange],
 }
 
-/// What the step works over.
+/// The ports of the step.
 pub struct Ports<'a> {
     /// The files that change.
     pub tree: &'a dyn Fs,
     /// The state folder.
     pub state: &'a dyn Fs,
-    /// Where what somebody wrote meanwhile is put.
+    /// The store that receives foreign edits.
     pub store: &'a ChunkStore,
     /// The bytes of the files.
     pub bytes: Box<dyn Bytes + 'a>,
 }
 
 impl<'a> Files<'a> {
-    /// The step in a repository.
+    /// Creates the step in a repository.
     ///
     /// # Errors
     /// When the site has no root of that name.
@@ -99,7 +99,7 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// The step at a site, of files of which git keeps nothing.
+    /// Creates the step at a site for files of which git keeps nothing.
     ///
     /// # Errors
     /// When the site has no root of that name.
@@ -121,7 +121,7 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// The step over any ports.
+    /// Creates the step over any ports.
     pub fn over(ports: Ports<'a>, about: &About, files: &'a FileChanges) -> Self {
         let Ports {
             tree,
@@ -143,7 +143,7 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Brings every path to its `after` (or `before` when going back), from wherever it stands.
+    /// Brings every path from any state to its `after` (or `before` when going back).
     fn go(&self, forward: bool) -> Result<(), Failure> {
         let goal = |change: &'a PathChange| {
             if forward {
@@ -178,7 +178,7 @@ impl<'a> Files<'a> {
         self.sync_folders()
     }
 
-    /// Takes away what has no place after the change.
+    /// Removes what has no place after the change.
     fn displace(
         &self,
         open: &[(usize, &'a PathChange)],
@@ -195,7 +195,7 @@ impl<'a> Files<'a> {
                 .rename(path, &self.staged(*at))
                 .map_err(failed("remove", path))?;
         }
-        // Before the folders go that held it.
+        // Before the folders that held it go.
         for stage in self.stages_of(open) {
             self.tree
                 .sync_dir(&stage, TREE_DIR)
@@ -234,7 +234,7 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    /// What stands at a path, when it may be replaced.
+    /// Returns what stands at a path, when it may be replaced.
     fn check_replaceable(&self, path: &RelPath) -> Result<Option<Stat>, Error> {
         let stat = self.tree.stat(path).map_err(failed("look at", path))?;
         let what = match stat.map(|stat| stat.kind) {
@@ -248,7 +248,7 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// True when a path holds exactly a state (`None` = nothing).
+    /// Returns true when a path holds exactly a state (`None` = nothing).
     fn is(&self, path: &RelPath, state: Option<&FileRecord>) -> Result<bool, Failure> {
         Ok(holds(self.tree, path, state).map_err(failed("read", path))?)
     }

@@ -1,22 +1,22 @@
-//! Where new files are staged: on the mount that they belong to, for no rename leaves it.
+//! Chooses where new files are staged: on their own mount, because no rename leaves a mount.
 
 use serde_json::{Value, json};
 
 use super::{Error, STAGE, failed};
 use crate::base::{Fs, RelPath, Type};
 
-/// The folders in which there is a staging folder: the top of the work tree, and every mount point
-/// that a changed path lies below. Sorted, the top first.
+/// The folders that have a staging folder: the top of the work tree, and every mount point above a
+/// changed path. Sorted, the top first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places(Vec<RelPath>);
 
 impl Places {
-    /// The top of the work tree alone.
+    /// Returns the top of the work tree alone.
     pub(super) fn top() -> Self {
         Self(vec![RelPath::root()])
     }
 
-    /// The places that changes of these paths need.
+    /// Returns the places that changes of these paths need.
     ///
     /// # Errors
     /// [`Error::Mounted`] for a path that is a mount itself: nothing can be renamed onto it.
@@ -48,10 +48,10 @@ impl Places {
         Ok(places)
     }
 
-    /// The places that were written down when the step began.
+    /// Returns the places that were written down when the step began.
     ///
     /// # Errors
-    /// [`Error::Unmounted`] when one of them is no mount any more: its files are out of reach.
+    /// [`Error::Unmounted`] when one of them is no longer a mount: its files are out of reach.
     pub(super) fn recall(tree: &dyn Fs, prepared: &Value) -> Result<Self, Error> {
         let told = prepared
             .get("mounts")
@@ -78,7 +78,7 @@ impl Places {
         Ok(places)
     }
 
-    /// What is written down.
+    /// Returns the value to be written down.
     pub(super) fn note(&self) -> Value {
         if self.0.len() == 1 {
             return Value::Null;
@@ -92,17 +92,17 @@ impl Places {
         json!({ "mounts": mounts })
     }
 
-    /// The folders.
+    /// Returns the folders.
     pub fn folders(&self) -> &[RelPath] {
         &self.0
     }
 
-    /// The staging folders.
+    /// Returns the staging folders.
     pub(super) fn stages(&self) -> impl Iterator<Item = RelPath> {
         self.0.iter().map(stage_in)
     }
 
-    /// The staging folder of a path.
+    /// Returns the staging folder of a path.
     pub(super) fn stage_of(&self, path: &RelPath) -> RelPath {
         stage_in(
             self.0
@@ -114,7 +114,7 @@ impl Places {
     }
 }
 
-/// The staging folder in a place.
+/// Returns the staging folder in a place.
 fn stage_in(place: &RelPath) -> RelPath {
     if place.is_root() {
         RelPath::own(STAGE)

@@ -1,5 +1,5 @@
-//! The staging folders of this step: what is put there, and what of it goes when. What lies in them
-//! under another name is somebody else's, and stays.
+//! The staging folders of this step: what is put there, and which part is removed when. Files in
+//! them under another name are foreign, and stay.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,16 +13,16 @@ use crate::{
     model::{FileRecord, PathChange},
 };
 
-/// A file that takes longer to write than a person who wants to stop waits, in bytes.
+/// Size, in bytes, of a file that takes longer to write than a person who wants to stop waits.
 const HUGE: u64 = 256 << 20;
 
-/// So many take long to stage, whatever the disk, in bytes.
+/// Number of bytes that takes long to stage, whatever the disk.
 const MANY_BYTES: u64 = 8 << 20;
 
-/// What is removed from the staging folder.
+/// The part of the staging folder that is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Clear {
-    /// What is not whole.
+    /// Files that are not whole.
     Unfinished,
     /// Nothing.
     Nothing,
@@ -31,20 +31,20 @@ pub(super) enum Clear {
 }
 
 impl<'a> Files<'a> {
-    /// The staging folders of these changes.
+    /// Returns the staging folders of these changes.
     pub(super) fn stages_of(&self, open: &[(usize, &PathChange)]) -> BTreeSet<RelPath> {
         open.iter()
             .map(|(_, change)| self.places.stage_of(&change.path))
             .collect()
     }
 
-    /// Where the n-th change's new content is staged and its displaced content lands.
+    /// Returns where the n-th change's new content is staged and its displaced content lands.
     pub(super) fn staged(&self, at: usize) -> RelPath {
         self.staging(self.places.stage_of(&self.changes[at].path))
             .nth(at)
     }
 
-    /// The staging folder of this path.
+    /// Returns the staging folder at this path.
     fn staging(&self, folder: RelPath) -> Staging<'a> {
         Staging::at(self.tree, folder)
     }
@@ -76,8 +76,8 @@ impl<'a> Files<'a> {
     }
 
     /// Writes one new file or link into the staging folder and syncs it, unless it is there
-    /// already: displaced by the opposite direction, or staged by a run that was killed.
-    /// Going forward, a huge file is given up when a signal asks to stop: then all is put back.
+    /// already: displaced by the opposite direction, or staged by a run that was killed. Going
+    /// forward, a huge file is given up when a signal asks to stop: then all is put back.
     fn stage_file(
         &self,
         at: usize,
@@ -106,8 +106,8 @@ impl<'a> Files<'a> {
         staged.map_err(unwritten)
     }
 
-    /// True when what is wanted is staged already. What else is there is kept when it is a
-    /// stranger's, and removed.
+    /// Returns true when the wanted content is staged already. Any other content there is kept in
+    /// the store when it is foreign, and removed.
     fn is_staged(
         &self,
         staged: &RelPath,
@@ -132,16 +132,15 @@ impl<'a> Files<'a> {
         Ok(false)
     }
 
-    /// Keeps strangers' content that is in the staging folder in the store, and removes what is
-    /// to be cleared.
+    /// Keeps foreign content in the staging folder in the store, and removes what is to be cleared.
     pub(super) fn clear_stage(&self, clear: Clear) -> Result<(), Failure> {
         self.places
             .stages()
             .try_for_each(|stage| self.clear_one(&self.staging(stage), clear))
     }
 
-    /// [`Files::clear_stage`] of one staging folder. Whatever is none of the operation's was put
-    /// there by somebody else, and stays.
+    /// Does [`Files::clear_stage`] for one staging folder. Anything that is not the operation's is
+    /// foreign, and stays.
     fn clear_one(&self, staging: &Staging<'_>, clear: Clear) -> Result<(), Failure> {
         for (path, number) in staging.files().map_err(unwritten)? {
             let change = number.and_then(|at| self.changes.get(at));
