@@ -3,7 +3,7 @@
 //! The block of a channel has a key for each kind, and a rule has the keys of every source. They
 //! are read by the schemas that the kinds declare, into plain data ([`Extended`]); each kind
 //! examines them afterwards. serde passes no argument to its implementations, so the valid keys are
-//! kept in a thread-local variable, only while a file is read ([`Keys::hold_while`]).
+//! kept in a thread-local variable, only while a file is read ([`KindKeys::hold_while`]).
 
 use std::{cell::RefCell, marker::PhantomData, rc::Rc};
 

@@ -300,7 +300,7 @@ impl<'de> DeserializeSeed<'de> for TasksReader<'_> {
     }
 }
 
-/// Required for a key of the file. [`Reader`] reads this one itself, to skip parts of it.
+/// Required for a key of the file. [`PartReader`] reads this one itself, to skip parts of it.
 impl<'de> Deserialize<'de> for Tasks {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (skip, at) = (BTreeSet::new(), RefCell::default());
