@@ -13,9 +13,10 @@ use crate::base::{Fs, RelPath, Root, fs::remove_tree};
 /// The beginning of the names of files that are written aside.
 const ASIDE: &[u8] = b".snapback-restore-";
 
-/// Returns the temporary name for this one, without its last part.
+/// Returns the temporary name for this one, without its last part. It names the program: a folder
+/// such as `.tmp-out-123` that another program left beside `out` is not ours to sweep.
 pub fn begin(name: &RelPath) -> Vec<u8> {
-    [b".tmp-", name.as_bytes(), b"-"].concat()
+    [b".tmp-snapback-", name.as_bytes(), b"-"].concat()
 }
 
 /// Returns a name for this process that begins like this.

@@ -400,7 +400,9 @@ fn an_answer_that_cannot_be_written_is_no_success() {
 fn a_folder_with_the_files_of_a_version_is_whole_or_not_there() {
     let sandbox = Sandbox::two_releases(1);
     let top = sandbox.home().join("made");
-    fs::create_dir_all(top.join(".tmp-out-4194999/half")).unwrap();
+    fs::create_dir_all(top.join(".tmp-snapback-out-4194999/half")).unwrap();
+    // Another program's, which happens to end in a number.
+    fs::create_dir_all(top.join(".tmp-out-4194999/theirs")).unwrap();
     fs::create_dir(top.join("out")).unwrap();
     fs::set_permissions(top.join("out"), fs::Permissions::from_mode(0o700)).unwrap();
     let preview = |into: &str| {
@@ -413,8 +415,11 @@ fn a_folder_with_the_files_of_a_version_is_whole_or_not_there() {
     };
     let names = || -> Vec<_> {
         let found = fs::read_dir(&top).unwrap();
-        found.map(|entry| entry.unwrap().file_name()).collect()
+        let mut names: Vec<_> = found.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
     };
+    let theirs = ".tmp-out-4194999";
     let here = preview(top.join("out").to_str().unwrap()).expect(6);
     assert!(here.stderr.contains("you are in it"), "{here:?}");
     sandbox
@@ -426,7 +431,7 @@ fn a_folder_with_the_files_of_a_version_is_whole_or_not_there() {
         0o700,
         "an empty folder keeps its mode"
     );
-    assert_eq!(names(), ["out"], "what a killed run left is swept");
+    assert_eq!(names(), [theirs, "out"], "what a killed run left is swept");
     // Most of the files are there to be written, one is not.
     fs::remove_dir_all(sandbox.at(".git/snapback/store")).unwrap();
     let ran = sandbox.run_line("preview -t T01 1.0.0 --into ../home/made/other");
@@ -434,5 +439,5 @@ fn a_folder_with_the_files_of_a_version_is_whole_or_not_there() {
         ran.code != 0 && ran.stderr.contains("nothing was changed"),
         "{ran:?}"
     );
-    assert_eq!(names(), ["out"], "{ran:?}");
+    assert_eq!(names(), [theirs, "out"], "{ran:?}");
 }

@@ -370,16 +370,23 @@ fn names(dir: &Path) -> Vec<String> {
 
 #[test]
 fn what_is_still_held_is_not_swept_and_the_rest_is() {
+    const HELD: &str = ".tmp-snapback-out-4194302";
     let (sandbox, capsule, nowhere) = packed();
-    for name in [".tmp-out-4194301", ".tmp-out-4194302", ".tmp-other-1"] {
+    for name in [
+        HELD,
+        ".tmp-snapback-out-4194301",
+        ".tmp-snapback-other-1",
+        ".tmp-out-1",
+    ] {
         fs::create_dir_all(nowhere.join(name).join("tasks")).unwrap();
     }
-    let held = File::open(nowhere.join(".tmp-out-4194302")).unwrap();
+    let held = File::open(nowhere.join(HELD)).unwrap();
     held.lock().unwrap();
     dr(&sandbox, &nowhere, &capsule, &[]).expect(0);
-    assert_eq!(names(&nowhere), [".tmp-other-1", ".tmp-out-4194302", "out"]);
+    let stay = [".tmp-out-1", ".tmp-snapback-other-1", HELD, "out"];
+    assert_eq!(names(&nowhere), stay, "what is held, and what is not ours");
     let top = sandbox.top();
-    File::create(top.join(".tmp-new.tar-4194301")).unwrap();
+    File::create(top.join(".tmp-snapback-new.tar-4194301")).unwrap();
     sandbox
         .snapback(&[
             "capsule",
