@@ -248,26 +248,13 @@ fn interrupted(
 ) -> Report {
     Report {
         op,
-        kind: OpKind::Rollback,
         task: Some(state.task.clone()),
         from: Some(fired.from.clone()),
         to: Some(fired.to.clone()),
         outcome,
         changed: outcome == report::Outcome::Done,
         message: format!("guard {}", fired.why),
-        who: String::new(),
-        at: fired.at.wall,
-        duration_ms: 0,
-        commit: None,
-        tag: None,
-        files_changed: 0,
-        saved_bytes: 0,
-        verification: None,
-        exit_code: None,
-        timeline: Vec::new(),
-        share: Vec::new(),
-        kept: Vec::new(),
-        of_release: false,
         notes: vec!["it was interrupted and brought to its end".into()],
+        ..Report::new(OpKind::Rollback, fired.at.wall)
     }
 }

@@ -33,7 +33,9 @@ impl Operator<'_> {
         let _lock = self.site.lock()?;
         self.refuse_unfinished()?;
         let site = self.site.taking_in();
-        Operator::new(&site).execute_locked(change, begun, see)
+        let done = Operator::new(&site).execute_locked(change, begun, see);
+        site.drop_intake();
+        done
     }
 
     /// Executes a change under the lock.

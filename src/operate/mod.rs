@@ -109,6 +109,8 @@ impl<'a> Operator<'a> {
     /// # Errors
     /// Fails when it is impossible or not allowed.
     pub fn plan_to_execute(&self, change: &dyn Change) -> Result<Plan, Failure> {
+        // Whoever may not execute it must not write into the store either.
+        self.site.check_owner()?;
         Operator::new(&self.site.taking_in()).plan(change)
     }
 }

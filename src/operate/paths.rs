@@ -99,11 +99,7 @@ impl Operator<'_> {
 impl<'a> PlanLimits<'a> {
     fn new(site: &'a RepoSite, operation: &'a Operation) -> Result<Self, Failure> {
         let settings = &site.settings;
-        let task = operation
-            .about
-            .task
-            .as_ref()
-            .and_then(|id| settings.task(id));
+        let task = site.task_of(operation);
         let scope = |task: &TaskSpec| Scope::new(settings, task);
         let others = settings
             .tasks

@@ -60,11 +60,7 @@ impl Operator<'_> {
             phase,
             ..
         } = found;
-        let task = operation
-            .about
-            .task
-            .as_ref()
-            .and_then(|id| self.site.settings.task(id));
+        let task = self.site.task_of(&operation);
         // Nothing is run, so nothing is proved.
         let verified = ProvenSoFar::default();
         let steps = steps::build(self.site, &operation, task, &verified)?;

@@ -8,7 +8,7 @@ use crate::{
     catalog::tasks,
     draft::Draft,
     journal,
-    model::{OpId, Operation, Report, operation::Step, report::Outcome},
+    model::{OpId, Operation, Report, operation::Step},
     records::{self, JsonRecord, RecordFiles, Records},
     site::RepoSite,
 };
@@ -39,28 +39,12 @@ impl Operator<'_> {
     ) -> Result<Report, Failure> {
         let plan = &draft.plan;
         let mut report = Report {
-            op: None,
-            kind: plan.kind,
             task: (!plan.kind.is_of_no_task()).then(|| plan.task.clone()),
             from: plan.from.clone(),
             to: plan.to.clone(),
-            outcome: Outcome::Done,
-            changed: false,
             message: draft.message.clone(),
-            who: String::new(),
-            at: self.site.clock.now(),
-            duration_ms: millis(begun.elapsed()),
-            commit: None,
-            tag: None,
-            files_changed: 0,
-            saved_bytes: 0,
-            verification: None,
-            exit_code: None,
             notes: plan.notes.clone(),
-            timeline: Vec::new(),
-            share: Vec::new(),
-            kept: Vec::new(),
-            of_release: false,
+            ..Report::new(plan.kind, self.site.clock.now())
         };
         if change.verifies_active() {
             self.verify_active(tasks::spec(self.site, &plan.task)?, &mut report)?;
@@ -71,35 +55,26 @@ impl Operator<'_> {
 
     /// Builds the report of an operation that has not ended yet.
     pub(super) fn empty_report(&self, operation: &Operation, begun: Instant) -> Report {
+        let about = &operation.about;
         Report {
-            op: Some(operation.about.id.clone()),
-            kind: operation.about.kind,
-            task: operation.about.task.clone(),
-            from: operation.about.from.clone(),
-            to: operation.about.to.clone(),
-            outcome: Outcome::Done,
+            op: Some(about.id.clone()),
+            task: about.task.clone(),
+            from: about.from.clone(),
+            to: about.to.clone(),
             changed: true,
-            message: operation.about.message.clone(),
-            who: operation.about.who.to_string(),
-            at: operation.about.at,
+            message: about.message.clone(),
+            who: about.who.to_string(),
             duration_ms: millis(begun.elapsed()),
-            commit: None,
-            tag: None,
             files_changed: operation
                 .path_changes()
                 .filter(|change| change.changes())
                 .count(),
-            saved_bytes: 0,
-            verification: None,
-            exit_code: None,
-            notes: operation.about.unsigned.iter().cloned().collect(),
-            timeline: Vec::new(),
-            share: Vec::new(),
-            kept: Vec::new(),
+            notes: about.unsigned.iter().cloned().collect(),
             of_release: operation
                 .steps
                 .iter()
                 .any(|step| matches!(step, Step::RemoveRefs(_))),
+            ..Report::new(about.kind, about.at)
         }
     }
 

@@ -65,11 +65,7 @@ impl Operator<'_> {
             operation,
             by,
         } = execution;
-        let task = operation
-            .about
-            .task
-            .as_ref()
-            .and_then(|id| self.site.settings.task(id));
+        let task = self.site.task_of(operation);
         let verified = ProvenSoFar::default();
         let once = if log.records().len() > 1 {
             AppendMode::PerhapsThere

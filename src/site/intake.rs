@@ -36,8 +36,17 @@ impl RepoSite {
 
     /// Returns the session that received files, or a fresh one.
     pub fn put_session(&self) -> PutSession {
+        self.take_session().unwrap_or_else(|| self.store.begin())
+    }
+
+    /// Drops what was read for an operation that was not written after all.
+    pub fn drop_intake(&self) {
+        drop(self.take_session());
+    }
+
+    /// Takes the session that received files.
+    fn take_session(&self) -> Option<PutSession> {
         let session = self.intake.session.lock();
-        let taken = session.unwrap_or_else(PoisonError::into_inner).take();
-        taken.unwrap_or_else(|| self.store.begin())
+        session.unwrap_or_else(PoisonError::into_inner).take()
     }
 }

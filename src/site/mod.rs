@@ -30,8 +30,8 @@ use crate::{
     git::{self, PeeledTag, Repo},
     keys::Keys,
     model::{
-        Advice, Event, GitId, Manifest, Operation, Settings, Sink, TaskId, Version, advice::Spell,
-        audit::Actor, event::Quiet, operation::Person, signature::Signer,
+        Advice, Event, GitId, Manifest, Operation, Settings, Sink, TaskId, TaskSpec, Version,
+        advice::Spell, audit::Actor, event::Quiet, operation::Person, signature::Signer,
     },
     stat_cache::KnownFiles,
 };
@@ -225,6 +225,12 @@ impl Site {
             command: self.actor.command.clone(),
             since: self.clock.now().to_string(),
         }
+    }
+
+    /// Returns the settings of an operation's task; `None` when it has none, or the settings no
+    /// longer name it.
+    pub fn task_of(&self, operation: &Operation) -> Option<&TaskSpec> {
+        self.settings.task(operation.about.task.as_ref()?)
     }
 
     /// Returns true when an operation runs none of its task's commands: it was begun without them,

@@ -86,6 +86,37 @@ pub struct Report {
 }
 
 impl Report {
+    /// Creates the report of something of this kind that changed nothing and did nothing else
+    /// worth reporting.
+    pub fn new(kind: OpKind, at: Timestamp) -> Self {
+        Self {
+            op: None,
+            kind,
+            task: None,
+            from: None,
+            to: None,
+            outcome: Outcome::Done,
+            changed: false,
+            message: String::new(),
+            who: String::new(),
+            at,
+            duration_ms: 0,
+            commit: None,
+            tag: None,
+            files_changed: 0,
+            saved_bytes: 0,
+            verification: None,
+            exit_code: None,
+            notes: Vec::new(),
+            timeline: Vec::new(),
+            share: Vec::new(),
+            kept: Vec::new(),
+            of_release: false,
+        }
+    }
+}
+
+impl Report {
     /// Returns the stored text: JSON whose last field is the digest of the text without that field.
     pub fn render(&self) -> String {
         let text = serde_json::to_string_pretty(self).expect("because plain data always renders");

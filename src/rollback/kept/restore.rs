@@ -36,12 +36,7 @@ fn draft(site: &RepoSite, wanted: &RestoreKept) -> Result<Draft, Failure> {
         .task
         .as_ref()
         .map_or(Ok(()), |task| site.refuse_flawed(task))?;
-    let Some(task) = operation
-        .about
-        .task
-        .as_ref()
-        .and_then(|id| site.settings.task(id))
-    else {
+    let Some(task) = site.task_of(&operation) else {
         return Err(Error::OnlyInto(wanted.op.short()).into());
     };
     refuse_other_work_tree(site, &operation)?;

@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AsWritten, GitId, TagName, TaskId, Version};
 
-/// The subject of a manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The subject of a manifest; its text is that of the second format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Subject {
-    /// A version of a task.
+    /// A version of a task, which only the first format describes.
+    #[serde(skip)]
     TaskVersion(TaskVersion),
     /// Folders stored under a name.
     Folder {

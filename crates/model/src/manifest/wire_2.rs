@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AnyManifest, Error, FileRole, MANIFEST_SCHEMA_2, ManifestFile, SessionId, SubjectName,
+    AnyManifest, Error, FileRole, MANIFEST_SCHEMA_2, ManifestFile, Subject,
     wire::{check_paths, rule},
 };
 use crate::{
@@ -20,35 +20,13 @@ use crate::{
 #[derive(Serialize, Deserialize)]
 pub(super) struct ManifestText2 {
     schema: String,
-    subject: SubjectText,
+    subject: Subject,
     created_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message: Option<String>,
     files: Vec<FileText2>,
     #[serde(default, skip_serializing_if = "is_none")]
     dependencies: DependencyList,
-}
-
-/// The subject.
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum SubjectText {
-    Folder {
-        name: SubjectName,
-    },
-    Session {
-        home: SubjectName,
-        session: SessionId,
-        snapshot: SubjectName,
-    },
-    Closure {
-        session: SessionId,
-        workflow: RelPath,
-    },
-    Cluster {
-        name: SubjectName,
-        epoch: u64,
-    },
 }
 
 /// The type of a path.
@@ -96,10 +74,13 @@ impl ManifestText2 {
         let Some(created_at) = manifest.created_at.value() else {
             return rule("it does not say when it was made".into());
         };
+        if matches!(manifest.subject, Subject::TaskVersion(_)) {
+            return rule("a version of a task is described by another format".into());
+        }
         let files = manifest.files.iter().map(FileText2::of);
         Ok(Self {
             schema: MANIFEST_SCHEMA_2.into(),
-            subject: SubjectText::of(&manifest.subject)?,
+            subject: manifest.subject.clone(),
             created_at,
             message: manifest.message.clone(),
             files: files.collect::<Result<_, _>>()?,
@@ -117,55 +98,12 @@ impl ManifestText2 {
         let files = self.files.into_iter().map(FileText2::checked);
         Ok(AnyManifest {
             files: files.collect::<Result<_, _>>()?,
-            subject: self.subject.into(),
+            subject: self.subject,
             created_at: AsWritten::Value(self.created_at),
             message: self.message,
             dependencies: self.dependencies,
             by_hand: false,
         })
-    }
-}
-
-impl SubjectText {
-    /// Converts a subject for writing.
-    fn of(subject: &super::Subject) -> Result<Self, Error> {
-        use super::Subject as Of;
-        Ok(match subject.clone() {
-            Of::TaskVersion(_) => {
-                return rule("a version of a task is described by another format".into());
-            }
-            Of::Folder { name } => Self::Folder { name },
-            Of::Session {
-                home,
-                session,
-                snapshot,
-            } => Self::Session {
-                home,
-                session,
-                snapshot,
-            },
-            Of::Closure { session, workflow } => Self::Closure { session, workflow },
-            Of::Cluster { name, epoch } => Self::Cluster { name, epoch },
-        })
-    }
-}
-
-impl From<SubjectText> for super::Subject {
-    fn from(subject: SubjectText) -> Self {
-        match subject {
-            SubjectText::Folder { name } => Self::Folder { name },
-            SubjectText::Session {
-                home,
-                session,
-                snapshot,
-            } => Self::Session {
-                home,
-                session,
-                snapshot,
-            },
-            SubjectText::Closure { session, workflow } => Self::Closure { session, workflow },
-            SubjectText::Cluster { name, epoch } => Self::Cluster { name, epoch },
-        }
     }
 }
 
@@ -277,8 +215,8 @@ fn time_of(text: &str) -> Option<(i64, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Subject;
     use super::*;
+    use crate::manifest::{SessionId, SubjectName};
 
     fn name(text: &str) -> SubjectName {
         text.parse().expect("it is a name")
