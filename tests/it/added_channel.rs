@@ -81,18 +81,23 @@ impl Channel for Pinning {
     }
 }
 
-/// A repository with a board, opened with these kinds.
-fn opened(sandbox: &Sandbox, channels: &[&'static dyn ChannelKind]) -> RepoSite {
-    let kinds = Kinds {
-        channels,
-        ..Kinds::ALL
-    };
+/// The repository of a sandbox, opened with these kinds.
+pub fn opened_with(sandbox: &Sandbox, kinds: Kinds<'_>) -> RepoSite {
     let home = sandbox.home();
     let options = Options {
         trust: ConsentFolder::of(move |name| (name == "HOME").then(|| home.clone().into())),
         ..Options::default()
     };
     config::open_with(&sandbox.root(), options, kinds).unwrap()
+}
+
+/// The repository, opened with these channels.
+fn opened(sandbox: &Sandbox, channels: &[&'static dyn ChannelKind]) -> RepoSite {
+    let kinds = Kinds {
+        channels,
+        ..Kinds::ALL
+    };
+    opened_with(sandbox, kinds)
 }
 
 /// A sandbox with one task, whose alerts go to a board.

@@ -4,7 +4,6 @@
 use serde_json::{Value, json};
 use snapback::{
     config::{self, Kinds},
-    consent::ConsentFolder,
     guard::{Guard, METRICS, MetricContext as Around, MetricSource, Reading, WatchOptions},
     model::{
         Status, TaskId,
@@ -13,9 +12,10 @@ use snapback::{
         settings_block,
         trust::CommandUse,
     },
-    site::{Options, RepoSite},
+    site::RepoSite,
 };
 
+use super::added_channel::opened_with;
 use crate::support::Sandbox;
 
 settings_block! {
@@ -74,12 +74,7 @@ fn opened(sandbox: &Sandbox, metrics: &[&'static dyn MetricSource]) -> RepoSite 
         metrics,
         ..Kinds::ALL
     };
-    let home = sandbox.home();
-    let options = Options {
-        trust: ConsentFolder::of(move |name| (name == "HOME").then(|| home.clone().into())),
-        ..Options::default()
-    };
-    config::open_with(&sandbox.root(), options, kinds).unwrap()
+    opened_with(sandbox, kinds)
 }
 
 /// What is said of the mistakes in a file.
