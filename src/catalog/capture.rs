@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::Error;
 use crate::{
-    base::{Digest, Failure, Fs, RelPath, Stat, Type, cancel::Stoppable, clock, fs::read_sized},
+    base::{Digest, Failure, Fs, RelPath, Stat, Type, cancel::Stoppable, fs::read_sized},
     model::{FileRecord, Location},
     site::RepoSite,
     store::PutSession,
@@ -23,8 +23,6 @@ pub struct FileNow {
     pub record: FileRecord,
     /// The bytes, for links and for files up to [`SMALL`].
     pub bytes: Option<Vec<u8>>,
-    /// Its metadata, the same before and after reading.
-    stat: Stat,
 }
 
 impl FileNow {
@@ -34,11 +32,7 @@ impl FileNow {
         if record.is_link() {
             (record.mode, record.mtime) = (record.kind.mode(), None);
         }
-        Self {
-            record,
-            bytes,
-            stat,
-        }
+        Self { record, bytes }
     }
 
     /// Builds the value from complete bytes.
@@ -126,19 +120,28 @@ fn steadily<T, E: From<Error>>(
     Err(Error::Unsteady(path.clone()).into())
 }
 
-/// Returns the current record of a file kept in the store. A file whose metadata is unchanged since
-/// the last read is not read again.
-pub fn kept_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>, Failure> {
-    let began = clock::of_files();
+/// Returns the current record of a file kept in the store, if its metadata proves its digest.
+pub fn known_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>, Error> {
     let now = stat(&*site.tree, path)?;
-    if let Some((now, digest)) = now.and_then(|now| Some((now, site.known.digest(path, &now)?))) {
-        let read = (digest, now.size);
-        return Ok(Some(FileNow::new(path, now, read, None).record));
+    let known = now.and_then(|now| Some((now, site.known.digest(path, &now)?)));
+    Ok(known.map(|(now, digest)| FileNow::new(path, now, (digest, now.size), None).record))
+}
+
+/// Returns the current record of a file kept in the store; it is read only if its metadata does not
+/// prove its digest.
+pub fn kept_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>, Failure> {
+    match known_record(site, path)? {
+        Some(known) => Ok(Some(known)),
+        None => fresh_record(site, path),
     }
+}
+
+/// Returns the current record of a file kept in the store, which is read whatever is known of it.
+pub fn fresh_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>, Failure> {
+    let watched = site.known.watch(path);
     let now = steadily(&*site.tree, path, |stat| read_to_keep(site, path, stat))?;
     Ok(now.map(|now| {
-        site.known
-            .learn(path, (&now.stat, began), now.record.digest);
+        site.known.learn(path, watched, now.record.digest);
         now.record
     }))
 }

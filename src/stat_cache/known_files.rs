@@ -8,9 +8,12 @@ use std::{
 
 use super::{Cache, FileState, KnownFile};
 use crate::{
-    base::{Digest, Fs, RelPath, Stat, Type, times},
+    base::{Digest, Fs, RelPath, Stat, Type, clock, times},
     model::ObjectId,
 };
+
+/// Smaller files that were changed a moment ago are read again rather than written back first.
+const WORTH_WRITING_BACK: u64 = 1 << 20;
 
 /// Entries not used for this many runs are forgotten.
 const RUNS: u32 = 256;
@@ -34,6 +37,12 @@ struct OpenCache {
     is_changed: bool,
 }
 
+/// A file that is about to be read, of which every later change will show.
+#[derive(Debug, Clone, Copy)]
+pub struct WatchedFile {
+    state: FileState,
+}
+
 impl KnownFiles {
     /// Returns the known files of the work tree in a folder, stored below a state folder.
     /// `trusts_ctime` says whether change times are meaningful there.
@@ -55,7 +64,7 @@ impl KnownFiles {
 
     fn open(&self) -> OpenCache {
         let top = self.tree.stat(&RelPath::root()).ok().flatten();
-        let top = top.filter(|_| self.trusts_ctime && times::are_fine_at(&self.folder));
+        let top = top.filter(|_| self.trusts_ctime && times::show_maps_at(&self.folder));
         let cache = top.map(|top| Cache::of(&*self.state, "work tree", &self.folder, &top));
         let mut files = BTreeMap::new();
         let read = cache.as_ref().map(|cache| {
@@ -89,15 +98,32 @@ impl KnownFiles {
         })
     }
 
-    /// Remembers the digest of a file: `stat` is its metadata before and after reading, `began` the
-    /// time reading began.
-    pub fn learn(&self, path: &RelPath, (stat, began): (&Stat, (i64, u32)), digest: Digest) {
-        let state = FileState::from(stat);
+    /// Prepares for a file to be read and remembered; `None` when a later change of it might not
+    /// show in its metadata, also a change through a memory map.
+    pub fn watch(&self, path: &RelPath) -> Option<WatchedFile> {
+        let began = clock::of_files();
+        let stat = self.tree.stat(path).ok().flatten()?;
+        let state = FileState::from(&stat);
+        let is_here = self.with(|opened| opened.cache.is_some() && stat.dev == opened.dev);
+        if !is_here || stat.kind != Type::File || !state.is_settled(began) {
+            return None;
+        }
+        let is_certain = times::is_written_back(state.mtime, state.ctime, began)
+            || (state.size >= WORTH_WRITING_BACK && self.tree.write_back(path).is_ok());
+        is_certain.then_some(WatchedFile { state })
+    }
+
+    /// Remembers the digest of a file that was read after [`KnownFiles::watch`].
+    pub fn learn(&self, path: &RelPath, watched: Option<WatchedFile>, digest: Digest) {
+        let Some(WatchedFile { state }) = watched else {
+            return;
+        };
+        let now = self.tree.stat(path).ok().flatten();
+        if now.is_none_or(|now| FileState::from(&now) != state) {
+            return;
+        }
         self.with(|opened| {
             let Some(cache) = &opened.cache else { return };
-            if stat.kind != Type::File || stat.dev != opened.dev || !state.is_settled(began) {
-                return;
-            }
             let known = KnownFile {
                 object: ObjectId(digest),
                 verified: cache.run,

@@ -75,6 +75,9 @@ impl Fs for Stopping {
     fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
         self.root.stat(path)
     }
+    fn shows_maps(&self) -> bool {
+        self.root.shows_maps()
+    }
     fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>> {
         self.root.open(path)
     }

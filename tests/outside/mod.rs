@@ -10,5 +10,6 @@ mod drill_packages;
 mod environment;
 mod git_lfs;
 mod hooks_matrix;
+mod mapped_files;
 mod signatures;
 mod signing;

@@ -10,6 +10,7 @@ use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use rustix::{
@@ -25,6 +26,8 @@ mod operations;
 pub struct Root {
     handle: OwnedFd,
     path: PathBuf,
+    /// The answer of [`Fs::shows_maps`](super::Fs::shows_maps).
+    shows_maps: OnceLock<bool>,
 }
 
 impl Root {
@@ -40,7 +43,11 @@ impl Root {
 
     /// Makes a root of an open directory.
     pub(super) fn of(handle: OwnedFd, path: PathBuf) -> Self {
-        Self { handle, path }
+        Self {
+            handle,
+            path,
+            shows_maps: OnceLock::new(),
+        }
     }
 
     /// Returns the directory handle.

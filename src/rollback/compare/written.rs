@@ -74,10 +74,18 @@ impl Comparison<'_> {
         if reader.same_rules && clean.is_some_and(|entry| file.is_entry(entry)) {
             return Ok(None);
         }
+        let is_large = file.role == FileRole::Large;
+        let is_as_released = |now: &FileRecord| tree::is_as_released(self.site, file, now);
+        if is_large
+            && let Some(known) = capture::known_record(self.site, file.path())?
+            && is_as_released(&known)?
+        {
+            return Ok(None);
+        }
         let before = self.before(file, tracked)?;
-        if file.role == FileRole::Large
-            && let Some(before) = &before
-            && tree::is_as_released(self.site, file, before)?
+        if is_large
+            && let Some(now) = &before
+            && is_as_released(now)?
         {
             return Ok(None);
         }
@@ -102,8 +110,9 @@ impl Comparison<'_> {
         let known = tracked
             .and_then(|tracked| tracked.index.as_ref())
             .map(|entry| &entry.id);
+        // What will be replaced is read, whatever is known of it: its very bytes must be kept.
         Ok(if file.role == FileRole::Large && known.is_none() {
-            capture::kept_record(site, file.path())?
+            capture::fresh_record(site, file.path())?
         } else {
             tree::existing(&*site.tree, &site.git, file.path(), known)?
         })

@@ -5,17 +5,13 @@ use std::collections::BTreeSet;
 
 use super::{Files, failed};
 use crate::{
-    base::{Digest, Failure, Fs, RelPath, Type},
+    base::{Digest, Failure, Fs, RelPath, Type, times},
     model::{
         FileRecord, OpId, PathChange,
         kept::{Fate, SavedEdit},
     },
     records::{JsonRecord, RecordFiles, Records},
 };
-
-/// How old a modification time must be, in seconds, to prove together with the size that a file was
-/// not written since: far above the clock tick of any file system.
-const SETTLED_SECS: i64 = 10;
 
 /// The beginning of the key of a note.
 const NOTE: &str = "kept-";
@@ -227,15 +223,18 @@ impl Files<'_> {
             .map_err(failed("remove", &dir))?)
     }
 
-    /// Returns true when size and an old enough modification time prove it is the recorded file.
+    /// Returns true when size and a modification time prove it is the recorded file: one so old when
+    /// the operation began that a write through a memory map would have changed it, too.
     fn is_settled(&self, path: &RelPath, state: &FileRecord) -> Result<bool, Failure> {
         let stat = self.tree.stat(path).map_err(failed("look at", path))?;
+        let began = (self.at.as_second(), 0);
         Ok(stat.is_some_and(|stat| {
             stat.kind == Type::File
                 && !state.is_link()
                 && (stat.size, stat.mode) == (state.size, state.mode)
                 && Some(stat.mtime) == state.mtime
-                && stat.mtime.0 + SETTLED_SECS < self.at.as_second()
+                && times::is_written_back(stat.mtime, stat.mtime, began)
+                && self.tree.shows_maps()
         }))
     }
 }

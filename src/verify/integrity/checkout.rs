@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use crate::{
-    base::{Digest, Fs, Hint, Stat, Type, clock, fs::read_limited},
+    base::{Digest, Fs, Hint, Stat, Type, fs::read_limited},
     git::{Converter, Repo},
     model::{
         CheckResult, FileKind, Manifest, Status,
         manifest::{FileRole, ManifestFile},
     },
-    stat_cache::{KnownFiles, same},
+    stat_cache::KnownFiles,
     verify::{Check, check_run::Trouble},
 };
 
@@ -39,17 +39,6 @@ impl Checkout<'_> {
     fn known_digest(&self, file: &ManifestFile, stat: &Stat) -> Option<Digest> {
         let known = self.known.filter(|_| file.role == FileRole::Large)?;
         known.digest(file.path(), stat)
-    }
-
-    /// Remembers the digest of a file in the store that was read, unless it was modified meanwhile.
-    fn learn(&self, file: &ManifestFile, (stat, began): (&Stat, (i64, u32)), digest: Digest) {
-        let path = file.path();
-        let Some(known) = self.known.filter(|_| file.role == FileRole::Large) else {
-            return;
-        };
-        if matches!(self.tree.stat(path), Ok(Some(after)) if same(&after, stat)) {
-            known.learn(path, (stat, began), digest);
-        }
     }
 }
 
@@ -119,7 +108,6 @@ fn tree_trouble(
             file.checksum()
         ));
     };
-    let began = clock::of_files();
     let stat = match checkout.tree.stat(path) {
         Ok(Some(stat)) => stat,
         Ok(None) => return bad(format!("{path} is missing")),
@@ -151,9 +139,13 @@ fn tree_trouble(
         return (found != digest)
             .then(|| Trouble::Bad(format!("{path} has other bytes than the release")));
     }
+    let large = checkout.known.filter(|_| file.role == FileRole::Large);
+    let watched = large.and_then(|known| known.watch(path));
     match differs(checkout, file, digest, link) {
         Ok(false) => {
-            checkout.learn(file, (&stat, began), digest);
+            if let Some(known) = large {
+                known.learn(path, watched, digest);
+            }
             None
         }
         Ok(true) => bad(format!("{path} has other bytes than the release")),

@@ -57,6 +57,10 @@ impl Fs for SimFs {
         }
     }
 
+    fn shows_maps(&self) -> bool {
+        true
+    }
+
     fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>> {
         let state = self.state();
         match &state.live.inode(state.live.walk(path)?).node {

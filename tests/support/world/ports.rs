@@ -39,6 +39,9 @@ impl Fs for Below {
     fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
         self.0.stat(&self.at(path))
     }
+    fn shows_maps(&self) -> bool {
+        self.0.shows_maps()
+    }
     fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>> {
         self.0.open(&self.at(path))
     }

@@ -21,7 +21,7 @@ use super::super::{
     fs::{FileLock, Fs, Hold, Input, LinkOnTheWay, Output, Stat, SyncPoint, Type},
     mounts,
     owner::{self, Owner},
-    user,
+    times, user,
 };
 use super::{Root, permissions, set_mode, set_mtime};
 
@@ -163,6 +163,17 @@ impl Fs for Root {
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
             Err(std::fs::TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    fn write_back(&self, path: &RelPath) -> io::Result<()> {
+        let handle = self.open_beneath(path, OFlags::RDONLY | OFlags::NOFOLLOW, 0)?;
+        Ok(rustix::fs::fdatasync(&handle)?)
+    }
+
+    fn shows_maps(&self) -> bool {
+        *self
+            .shows_maps
+            .get_or_init(|| times::show_maps(self.handle()))
     }
 
     fn append(&self, path: &RelPath) -> io::Result<Box<dyn Output>> {
