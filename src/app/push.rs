@@ -58,6 +58,14 @@ impl App {
         push::verdicts::push(&self.site, remote)
     }
 
+    /// Returns the remote that verdicts go to: the named one, or the default one for pushes.
+    ///
+    /// # Errors
+    /// Fails when there is none.
+    pub fn verdicts_remote(&self, remote: Option<&str>) -> Result<String, Failure> {
+        push::verdicts::remote_or_default(&self.site, remote)
+    }
+
     /// Fetches the verdicts of others; returns how many are new, and the remote. Without a named
     /// remote they come from where [`App::push_verdicts`] pushes them.
     pub fn fetch_verdicts(&self, remote: Option<&str>) -> Result<(usize, String), Failure> {

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::App;
 use crate::{
-    base::Failure,
+    base::{Failure, Hint},
+    catalog::registry,
     config,
     model::{
         Plan, Report, Request, TaskId,
@@ -59,6 +60,14 @@ impl App {
     /// Returns the tasks whose registry entry and configuration differ.
     pub fn drift(&self) -> Result<Vec<DriftLine>, Failure> {
         registry_sync::drift(&self.site)
+    }
+
+    /// Returns what can be done about a registry that cannot be read; nothing when it can.
+    pub fn registry_hints(&self) -> Vec<Hint> {
+        let seen = registry::seen(&*self.site.tree, &self.site.settings);
+        seen.trouble
+            .map(|failure| failure.hints())
+            .unwrap_or_default()
     }
 
     /// Plans the repair of an unreadable registry; `None` when it is readable. Keeps every entry of

@@ -59,6 +59,6 @@ impl Absent {
 /// Returns the hint on copying a store's objects into a clone.
 pub fn copy_store() -> Hint {
     Hint::say(
-        "in a clone: copy the folder .git/snapback/store from the repository that made the release",
+        "copy the folder .git/snapback/store from the repository that made the release, or from a copy of this one",
     )
 }

@@ -36,6 +36,20 @@ pub enum Error {
         /// The version.
         version: Version,
     },
+    /// The manifest would be larger than any that is read.
+    #[error(
+        "the manifest of {task} {version} would have {size} bytes, more than the {limit} that are read back"
+    )]
+    ManifestTooLarge {
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: Version,
+        /// The number of its bytes.
+        size: u64,
+        /// The most that is read.
+        limit: u64,
+    },
     /// The manifest is not the one named by the tag.
     #[error(
         "the manifest of {task} {version} was changed: its tag names {expected}, the file is {found}"
@@ -194,9 +208,11 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::UnknownTask { .. } | Self::UnknownVersion { .. } => Kind::NotFound,
-            Self::NoManifest { .. } | Self::NotAFile { .. } | Self::Linked(_) | Self::Fixed(_) => {
-                Kind::Refused
-            }
+            Self::NoManifest { .. }
+            | Self::ManifestTooLarge { .. }
+            | Self::NotAFile { .. }
+            | Self::Linked(_)
+            | Self::Fixed(_) => Kind::Refused,
             Self::ManifestChanged { .. }
             | Self::TagMoved { .. }
             | Self::TagReplaced { .. }
@@ -224,6 +240,9 @@ impl Fault for Error {
             | Self::NumberTaken(_)
             | Self::TagMoved { .. }
             | Self::TagReplaced { .. } => self.hints_on_tags(),
+            Self::ManifestTooLarge { .. } => vec![Hint::say(
+                "leave files out with `exclude`, or make several tasks of it",
+            )],
             Self::Fixed(path) => vec![Hint::run(
                 "take the attribute away",
                 &["chattr", "-i", "-a", &path.to_string()],

@@ -27,8 +27,25 @@ use locate::bytes_of;
 /// The line of a tag's message that holds the manifest's digest.
 pub const MANIFEST_TRAILER: &str = "Snapback-Manifest: ";
 
-/// Maximum size of a manifest, in bytes.
-pub const LIMIT: u64 = 64 << 20;
+/// Maximum size of a manifest, in bytes: more than a million files.
+pub const LIMIT: u64 = 256 << 20;
+
+/// Refuses a manifest that could not be read back.
+///
+/// # Errors
+/// Fails when its text is larger than `limit`, usually [`LIMIT`].
+pub fn check_size(manifest: &Manifest, text: &str, limit: u64) -> Result<(), Error> {
+    let size = text.len() as u64;
+    if size <= limit {
+        return Ok(());
+    }
+    Err(Error::ManifestTooLarge {
+        task: manifest.subject.task.clone(),
+        version: manifest.subject.version.clone(),
+        size,
+        limit,
+    })
+}
 
 /// Returns the digest in a tag's message, if any.
 pub fn digest_in(message: &str) -> Option<Digest> {
@@ -211,4 +228,27 @@ fn read(site: &RepoSite, release: &Release) -> Result<Found, Failure> {
         grown,
         copy,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Fault;
+
+    #[test]
+    fn a_manifest_that_is_too_large_to_be_read_back_is_refused() {
+        let example = concat!(
+            "schema: snapback.manifest/1\nmetadata:\n  task_id: T01\n  version: 1.0.0\n",
+            "  created_at: \"2026-02-24T05:10:00Z\"\n",
+            "  git_commit: 0123456789012345678901234567890123456789\n",
+            "  git_tag: T01-v1.0.0\nfiles: []\n",
+        );
+        let manifest = Manifest::parse(example.as_bytes()).expect("it is one");
+        let text = manifest.render();
+        let size = text.len() as u64;
+        assert!(check_size(&manifest, &text, size).is_ok());
+        let refused = check_size(&manifest, &text, size - 1).expect_err("it is larger");
+        assert_eq!(refused.kind(), crate::base::Kind::Refused);
+        assert!(!refused.hints().is_empty());
+    }
 }

@@ -3,6 +3,9 @@
 //! A new advice does not compile without its line here, and the test below passes each line to the
 //! command-line parser, so a renamed option cannot leave an invalid hint.
 
+use std::{path::PathBuf, sync::OnceLock};
+
+use super::args::Globals;
 use crate::{
     base::Hint,
     model::{Advice, answer::NextCommand},
@@ -118,6 +121,41 @@ spelling! {
     AllowKey { key, name }: "keys allow {key} --name {name}",
 }
 
+/// The options with which this command was told where to work; the next one needs them, too.
+static TYPED: OnceLock<Vec<String>> = OnceLock::new();
+
+/// Values that are paths: one that begins like an option is written as `./-name`.
+const PATHS: [&str; 3] = ["{file}", "{path}", "{into}"];
+
+/// Records the place that was typed; what the environment says holds for the next command anyway.
+pub fn note_place(globals: &Globals) {
+    let typed = |option: &str, value: &Option<PathBuf>, variable: &str| {
+        let value = value.as_ref()?.to_str()?;
+        let is_typed = std::env::var_os(variable).is_none_or(|told| told != value);
+        is_typed.then(|| [option.to_string(), value.to_string()])
+    };
+    let place = typed("-C", &globals.dir, "SNAPBACK_DIR");
+    let config = typed("--config", &globals.config, "SNAPBACK_CONFIG");
+    let words = place.into_iter().chain(config).flatten();
+    let _ = TYPED.set(words.collect());
+}
+
+/// Returns a command line that works where this command was typed.
+fn from_here(mut argv: Vec<String>, typed: &[String]) -> Vec<String> {
+    let goes_elsewhere = argv.get(1).is_some_and(|word| word == "-C");
+    let place = match argv.first().map(String::as_str) {
+        _ if goes_elsewhere => &[],
+        Some("snapback") => typed,
+        Some("git") if typed.first().is_some_and(|word| word == "-C") => &typed[..2],
+        _ => &[],
+    };
+    let rest = argv.split_off(argv.len().min(1));
+    argv.into_iter()
+        .chain(place.iter().cloned())
+        .chain(rest)
+        .collect()
+}
+
 /// Returns the words of a line, with each value inserted as one word.
 fn fill(line: &str, values: &[(&str, &String)]) -> Vec<String> {
     debug_assert!(
@@ -126,7 +164,13 @@ fn fill(line: &str, values: &[(&str, &String)]) -> Vec<String> {
     );
     let value = |word: &str| values.iter().find(|(name, _)| *name == word);
     line.split(' ')
-        .map(|word| value(word).map_or_else(|| word.to_string(), |(_, value)| (*value).clone()))
+        .map(|word| match value(word) {
+            None => word.to_string(),
+            Some((name, value)) if PATHS.contains(name) && value.starts_with('-') => {
+                format!("./{value}")
+            }
+            Some((_, value)) => (*value).clone(),
+        })
         .collect()
 }
 
@@ -144,8 +188,19 @@ pub fn argv(advice: &Advice) -> Vec<String> {
 
 /// Returns a next step with its command line, which is empty when the text suffices.
 pub fn next(hint: Hint) -> NextCommand {
-    let advice = hint.act.as_ref().and_then(Advice::of);
-    let argv = advice.map_or_else(|| hint.command().to_vec(), |advice| argv(&advice));
+    let typed = TYPED.get().map_or(&[][..], Vec::as_slice);
+    let argv = match hint.act.as_ref().and_then(Advice::of) {
+        Some(advice) => from_here(argv(&advice), typed),
+        // The command that was typed says where itself.
+        None if hint
+            .command()
+            .first()
+            .is_some_and(|word| word == "snapback") =>
+        {
+            hint.command().to_vec()
+        }
+        None => from_here(hint.command().to_vec(), typed),
+    };
     NextCommand {
         why: hint.why,
         argv,
@@ -239,5 +294,24 @@ mod tests {
             ["git", "status"]
         );
         assert!(next(Hint::say("wait for it")).argv.is_empty());
+    }
+
+    #[test]
+    fn a_command_works_where_this_one_was_typed() {
+        let words = |line: &str| line.split(' ').map(String::from).collect::<Vec<_>>();
+        let typed = words("-C there --config my.yaml");
+        let line = |line: &str| from_here(words(line), &typed).join(" ");
+        assert_eq!(
+            line("snapback undo"),
+            "snapback -C there --config my.yaml undo"
+        );
+        assert_eq!(line("snapback -C here undo"), "snapback -C here undo");
+        assert_eq!(line("git fetch --tags"), "git -C there fetch --tags");
+        assert_eq!(line("chattr -i x"), "chattr -i x");
+        assert_eq!(from_here(words("snapback undo"), &[]), ["snapback", "undo"]);
+        let dashed = Advice::VerifyCapsule {
+            file: "-d.tar".into(),
+        };
+        assert_eq!(argv(&dashed), ["snapback", "capsule", "verify", "./-d.tar"]);
     }
 }

@@ -50,6 +50,7 @@ pub fn main() -> ExitCode {
 
 /// Runs the command and prints its answer; returns the exit code.
 fn execute(cli: &Cli) -> i32 {
+    advice::note_place(&cli.globals);
     let command = cli.command.name();
     let writes = cli.command.writes() && !cli.globals.dry_run;
     let session = Session::new(&cli.globals, &command, writes);

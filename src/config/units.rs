@@ -145,7 +145,7 @@ impl<'de> Deserialize<'de> for Timeout {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| {
             de::Error::custom(format!(
-                "{text:?} is not a time limit; write 30s, 5m or 2h, at most 24h"
+                "{text:?} is not a time limit; write 30s, 5m or 2h, above 0s and at most 24h"
             ))
         })
     }

@@ -115,7 +115,7 @@ impl Drill<'_> {
     /// When it could not be held: a signal, a full disk, an unknown version. A version that does
     /// not come back is a report that did not pass.
     pub fn hold(&self) -> Result<DrillReport, Failure> {
-        self.hold_by(&CHECKS)
+        self.hold_by(CHECKS)
     }
 
     /// Holds the drill with other checks.

@@ -56,6 +56,14 @@ impl Fresh {
         })
     }
 
+    /// Checks what [`Fresh::new`] checks, and makes nothing: what is missing would be made.
+    pub fn check(into: &Path) -> Result<(), Failure> {
+        if into.symlink_metadata().is_ok() {
+            Self::new(into, false)?;
+        }
+        Ok(())
+    }
+
     /// Refuses when there is no room for this many bytes.
     pub fn check_room(&self, bytes: u64) -> Result<(), Error> {
         let folder = self.parent.path();

@@ -94,10 +94,7 @@ pub fn export(
         .filter(|file| file.role != FileRole::Registry)
         .collect();
     if dry_run {
-        // What is missing would be made.
-        if into.symlink_metadata().is_ok() {
-            Fresh::new(into, false)?;
-        }
+        Fresh::check(into)?;
         return Ok(files.len());
     }
     let fresh = Fresh::new(into, true)?;

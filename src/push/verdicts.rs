@@ -45,7 +45,7 @@ pub fn fetch(site: &RepoSite, remote: Option<&str>) -> Result<(usize, String), F
 }
 
 /// Returns the named remote, or the default one for pushes.
-fn remote_or_default(site: &RepoSite, named: Option<&str>) -> Result<String, Failure> {
+pub fn remote_or_default(site: &RepoSite, named: Option<&str>) -> Result<String, Failure> {
     named.map_or_else(
         || Ok(site.git.push_remote()?),
         |named| Ok(named.to_string()),

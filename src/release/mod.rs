@@ -232,6 +232,7 @@ impl NewRelease<'_> {
             files,
             left_out: found.left_out.clone(),
             notes,
+            contents: Some(found.contents()),
             ..Plan::new(OpKind::CreateSnapshot, &task.id)
         }
     }

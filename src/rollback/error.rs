@@ -83,7 +83,7 @@ pub enum Error {
         doors: Vec<String>,
     },
     /// The target was taken back.
-    #[error("{task} {version} was taken back: it is {word}")]
+    #[error("{task} {version} is {word}")]
     TakenBack {
         /// The task.
         task: TaskId,

@@ -88,7 +88,7 @@ fn recorded(site: &RepoSite, operation: &Operation) -> Result<Vec<CheckResult>, 
         tree: &*site.tree,
         operation,
     };
-    prove(&CHECKS, &CheckSubject::Recorded(&paths), 1..=1)
+    prove(CHECKS, &CheckSubject::Recorded(&paths), 1..=1)
 }
 
 /// Checks integrity, configuration and smoke test of the version that an operation arrived at.

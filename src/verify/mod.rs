@@ -71,7 +71,7 @@ pub trait Check: Sync {
 pub type Checks<'a> = &'a [&'a dyn Check];
 
 /// Every check, by level. A check follows those it depends on.
-pub static CHECKS: [&dyn Check; 20] = [
+pub static CHECKS: Checks<'static> = &[
     &integrity::SignatureCheck,
     &integrity::SumsCheck,
     &integrity::ManifestCheck,

@@ -39,7 +39,7 @@ impl<'a> Verifier<'a> {
             task,
             releases,
             version,
-            checks: &CHECKS,
+            checks: CHECKS,
         }
     }
 

@@ -223,3 +223,20 @@ fn damage_is_named_by_release_and_healed_from_the_work_tree() {
         .snapback(&["verify-snapshot", "-t", "T01", "--all", "--deep"])
         .expect(0);
 }
+
+#[test]
+fn what_a_killed_command_left_is_counted_before_it_is_collected() {
+    let (sandbox, _) = sandbox();
+    let left = sandbox.at(".git/snapback/store/tmp/0000000000000003-dead-1");
+    std::fs::write(&left, noise("half", 50_000)).unwrap();
+    let number = |line: &str, at: &str| {
+        let answer = sandbox.run_line(&format!("{line} --json")).expect(0).json();
+        answer.pointer(at).unwrap().as_u64().unwrap()
+    };
+    assert_eq!(number("store stats", "/data/stats/garbage"), 50_000);
+    assert_eq!(number("store gc --dry-run", "/data/gc/freed"), 50_000);
+    assert!(left.exists(), "a dry run changes nothing");
+    assert_eq!(number("store gc --yes", "/data/gc/freed"), 50_000);
+    assert!(!left.exists());
+    assert_eq!(number("store stats", "/data/stats/garbage"), 0);
+}

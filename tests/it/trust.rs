@@ -130,7 +130,11 @@ fn after_the_word_all_of_it_runs_and_what_changes_is_asked_for_again() {
         shown.stdout.contains("4 commands: 4 not trusted"),
         "{shown:?}"
     );
-    sandbox.snapback(&["trust"]).expect(6);
+    let asked = sandbox.snapback(&["trust"]).expect(6);
+    assert!(
+        asked.stdout.contains("4 commands: 4 not trusted") && asked.stdout.contains("not done"),
+        "nobody agrees to what was not shown: {asked:?}"
+    );
     let agreed = sandbox.snapback(&["trust", "--yes"]).expect(0);
     assert!(agreed.stdout.contains("4 commands trusted"), "{agreed:?}");
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);

@@ -1,5 +1,5 @@
-//! Programs that keep a large file mapped into memory, as numpy and LMDB do, change it without a new
-//! modification time: their bytes are seen and kept all the same.
+//! Programs that keep a large file mapped into memory, as numpy and LMDB do, change it without a
+//! new modification time: their bytes are seen and kept all the same.
 
 use std::{
     io::{BufRead, BufReader, Write},

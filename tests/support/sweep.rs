@@ -345,7 +345,7 @@ pub fn last_words(text: &str) -> String {
         "put back",
         "not finished",
         "is done",
-        "changed before it failed",
+        "changed while it ran",
         "cannot be seen",
         "stuck",
     ];

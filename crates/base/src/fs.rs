@@ -149,16 +149,17 @@ pub trait Fs: Send + Sync {
     /// Locks a file, creating it if it is missing (its name is not synced). `None` if it is held
     /// elsewhere and `wait` is false.
     fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>>;
-    /// Writes back what programs changed in a file through memory maps, so that whatever they change
-    /// afterwards gives it a new change time. Makes nothing durable that anything may rely on.
+    /// Writes back what programs changed in a file through memory maps, so that whatever they
+    /// change afterwards gives it a new change time. Makes nothing durable that anything may rely
+    /// on.
     ///
     /// # Errors
     /// Fails where that cannot be done: then a later change may not show.
     fn write_back(&self, _path: &RelPath) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
-    /// True when every later write to a page that was written back shows in a file's times, also one
-    /// through a memory map.
+    /// True when every later write to a page that was written back shows in a file's times, also
+    /// one through a memory map.
     fn shows_maps(&self) -> bool {
         false
     }

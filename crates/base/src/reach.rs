@@ -19,13 +19,16 @@ use rustix::{
 
 use super::{Fs, RelPath, Root, text, user};
 
+/// The folder in which git keeps a repository: a file that git does not know may break it.
+const GIT: &str = ".git";
+
 /// Most links that are followed.
 const LINKS: usize = 40;
 
 /// The reason why a folder is not reached.
 #[derive(Debug, thiserror::Error)]
 pub enum Stop {
-    /// A link that is not followed.
+    /// A link that is not followed, or a folder that is not written to.
     #[error("{0}")]
     Link(String),
     /// The system's error.
@@ -43,6 +46,11 @@ impl Stop {
     /// A link whose target is missing.
     pub fn nowhere() -> Self {
         Self::Link("it is a link that leads nowhere".into())
+    }
+
+    /// A folder below which git keeps its own files.
+    fn of_git() -> Self {
+        Self::Link("git keeps its own files there".into())
     }
 
     /// A link that leads to itself.
@@ -96,6 +104,7 @@ pub fn folder(path: &Path, make: bool) -> Result<Root, Stop> {
                 links += 1;
                 todo.extend(names(&target(&at, &name)?));
             }
+            FileType::Directory if name == GIT => return Err(Stop::of_git()),
             FileType::Directory => at = Root::of(found, at.path().join(&name)),
             _ => return Err(Errno::NOTDIR.into()),
         }

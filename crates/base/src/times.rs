@@ -28,8 +28,8 @@ const FINE: [u32; 8] = [
 ];
 
 /// File systems of [`FINE`] that protect a page from writing once it was written back, so that the
-/// next write through a memory map shows in the change time: ext4, XFS, Btrfs, F2FS, bcachefs. tmpfs
-/// never does; overlay and ZFS depend on what is below them.
+/// next write through a memory map shows in the change time: ext4, XFS, Btrfs, F2FS, bcachefs.
+/// tmpfs never does; overlay and ZFS depend on what is below them.
 const SHOW_MAPS: [u32; 5] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0xCA45_1A4E];
 
 /// A page that was changed through a memory map is written back after this time at the latest,

@@ -6,7 +6,7 @@
 //! checked separately, in `ready.rs`.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -19,7 +19,7 @@ use gix::{
 
 use super::{
     Error, error::During, extensions, index_file::CachedIndex, lookup::Second, parameters,
-    pending::PendingObjects,
+    pending::PendingObjects, tree::once::ReadTrees,
 };
 use base::RelPath;
 use model::GitId;
@@ -47,7 +47,7 @@ struct Inner {
     synced_packs: Mutex<HashSet<PathBuf>>,
     seen_index: Mutex<Option<CachedIndex>>,
     kept_blob: Mutex<KeptBlob>,
-    known_trees: Mutex<HashMap<ObjectId, Arc<Vec<u8>>>>,
+    read_trees: ReadTrees,
 }
 
 /// A blob and its bytes.
@@ -190,7 +190,7 @@ impl Repo {
                 synced_packs: Mutex::default(),
                 seen_index: Mutex::default(),
                 kept_blob: Mutex::default(),
-                known_trees: Mutex::default(),
+                read_trees: ReadTrees::default(),
             }),
         })
     }
@@ -336,8 +336,8 @@ impl Repo {
     }
 
     /// Returns the trees that were read and checked, for `tree.rs`.
-    pub(super) fn known_trees(&self) -> &Mutex<HashMap<ObjectId, Arc<Vec<u8>>>> {
-        &self.inner.known_trees
+    pub(super) fn read_trees(&self) -> &ReadTrees {
+        &self.inner.read_trees
     }
 
     /// Returns the blob whose bytes are kept in memory, for `objects.rs`.

@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
-    sync::{Arc, PoisonError},
+    sync::Arc,
 };
 
 use gix::{
@@ -22,19 +22,17 @@ use super::{Error, Repo, repo::git_id};
 use base::{RelPath, path::UnsafePath};
 use model::{GitId, GitMode, operation::TreeEntry};
 
+pub(super) mod once;
 mod write;
 
 /// A function that returns a folder's contents if known without reading its tree.
 pub(super) type KnownTree<'a> =
     &'a (dyn Fn(&RelPath, &gix::oid) -> Option<Vec<(RelPath, TreeEntry)>> + Sync);
 
-/// How many trees are cached, and up to which size in bytes: 64 MiB in total at most.
-const KNOWN_TREES: usize = 4096;
-const KNOWN_TREE: usize = 16 << 10;
-
 /// Most files and folders in a listing; more come from trees that name each other thousands of
-/// times. Ten million would not fit into a command's memory limit.
-const MAX_ENTRIES: usize = 1_000_000;
+/// times. A manifest has room for fewer, and ten million would not fit into a command's memory
+/// limit.
+const MAX_ENTRIES: usize = 4_000_000;
 /// How many folders are read before the number is checked again.
 const FOLDERS_AT_ONCE: usize = 4096;
 
@@ -44,8 +42,8 @@ type FolderEntries = (Vec<(RelPath, TreeEntry)>, Vec<(RelPath, ObjectId)>);
 /// An entry of one tree: mode and object.
 type TreeSlot = (EntryMode, ObjectId);
 
-/// Trees that were read, by name within each: for many paths of a commit, each tree is read once.
-type Trees = HashMap<ObjectId, BTreeMap<Vec<u8>, TreeSlot>>;
+/// The trees of one commit: for many of its paths, each tree is read once.
+type Trees = HashMap<ObjectId, Arc<once::ReadTree>>;
 
 impl Repo {
     /// Returns everything below these folders, or exactly these files, sorted by path bytes.
@@ -143,14 +141,7 @@ impl Repo {
         path: &RelPath,
     ) -> Result<Option<TreeSlot>, Error> {
         descend(tree, path, |tree, wanted| {
-            let mut slot = None;
-            self.each_entry(tree, |mode, name, id| {
-                if name == wanted {
-                    slot = Some((mode, id));
-                }
-                Ok(())
-            })?;
-            Ok(slot)
+            self.tree_once(tree)?.find(wanted, self.hash())
         })
     }
 
@@ -162,11 +153,11 @@ impl Repo {
         path: &RelPath,
     ) -> Result<Option<TreeSlot>, Error> {
         descend(tree, path, |tree, wanted| {
-            let slots = match trees.entry(tree) {
+            let known = match trees.entry(tree) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => new.insert(self.read_tree(tree)?),
+                Entry::Vacant(new) => new.insert(self.tree_once(tree)?),
             };
-            Ok(slots.get(wanted).copied())
+            known.find(wanted, self.hash())
         })
     }
 
@@ -223,32 +214,9 @@ impl Repo {
         id: ObjectId,
         mut take: impl FnMut(EntryMode, &[u8], ObjectId) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
-        let bytes = self.tree_bytes(id)?;
-        entries_of(&bytes, self.hash(), |entry| {
+        entries_of(&self.tree_once(id)?.bytes, self.hash(), |entry| {
             take(entry.mode, entry.filename, entry.oid.to_owned())
         })
-    }
-
-    /// Returns the bytes of a tree, checked against its id when this process first reads it: the
-    /// commits that a command reads share nearly all of their trees.
-    fn tree_bytes(&self, id: ObjectId) -> Result<Arc<Vec<u8>>, Error> {
-        if let Some(known) = self
-            .known_trees()
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&id)
-        {
-            return Ok(known.clone());
-        }
-        let bytes = Arc::new(self.read_object(&git_id(&id), Kind::Tree)?);
-        let mut known = self
-            .known_trees()
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if known.len() < KNOWN_TREES && bytes.len() < KNOWN_TREE {
-            known.insert(id, bytes.clone());
-        }
-        Ok(bytes)
     }
 
     /// Returns everything below one tree, unsorted, reading the folders of one depth in parallel.

@@ -77,7 +77,7 @@ impl StateAfterFailure {
         let mut parts: Vec<String> = self.operations.iter().map(LeftOperation::words).collect();
         if !self.changed.is_empty() {
             parts.push(format!(
-                "changed before it failed: {}",
+                "changed while it ran, by this command or another: {}",
                 named(&self.changed)
             ));
         }
@@ -226,7 +226,7 @@ mod tests {
                     ..StateAfterFailure::default()
                 },
                 true,
-                "changed before it failed: a",
+                "changed while it ran, by this command or another: a",
             ),
         ];
         for (left, changed, sentence) in all {
@@ -243,7 +243,7 @@ mod tests {
         };
         assert_eq!(
             many.sentence(),
-            "changed before it failed: 0, 1, 2, 3, 4 and 2 more"
+            "changed while it ran, by this command or another: 0, 1, 2, 3, 4 and 2 more"
         );
     }
 }

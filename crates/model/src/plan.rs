@@ -7,7 +7,7 @@ use super::{
     trust::CommandState,
 };
 use crate::TaskId;
-use base::RelPath;
+use base::{Digest, RelPath};
 
 /// The kind of change to one path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -103,6 +103,9 @@ pub struct Plan {
     /// True when a release is undone.
     #[serde(skip)]
     pub of_release: bool,
+    /// A digest of what will be released, so that a plan is another one when only bytes differ.
+    #[serde(skip)]
+    pub contents: Option<Digest>,
 }
 
 impl Plan {
@@ -130,6 +133,7 @@ impl Plan {
             space: None,
             nothing_to_do: false,
             of_release: false,
+            contents: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use base::RelPath;
 mod block;
 mod secret;
 
-pub use block::{Block, Declared};
+pub use block::{Block, Declared, LeftOut};
 pub use secret::{SecretBlock, check_url, is_variable};
 
 /// Settings of a repository. Paths are relative to the work tree.
@@ -66,7 +66,7 @@ impl Default for Settings {
 crate::settings_block! {
     /// How releases are made.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct ReleaseSettings as "releases" {
+    pub struct ReleaseSettings as "releases", optional {
         /// Every manifest is signed with your own key (`snapback keys create`).
         sign: bool = false,
         /// File names that Windows or macOS cannot write, or would fold together, are refused.
@@ -77,7 +77,7 @@ crate::settings_block! {
 crate::settings_block! {
     /// How rollbacks behave.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct RollbackSettings as "rollback" {
+    pub struct RollbackSettings as "rollback", optional {
         /// What happens when a smoke test or a probe fails after a rollback.
         on_verify_fail: OnVerifyFail = OnVerifyFail::Undo,
         /// What a rollback does with the task's dependencies.
@@ -90,7 +90,7 @@ crate::settings_block! {
 crate::settings_block! {
     /// How git hooks behave.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct HookSettings as "hooks" {
+    pub struct HookSettings as "hooks", optional {
         /// Hooks refuse where they would otherwise only warn.
         strict: bool = false,
     }

@@ -12,7 +12,7 @@ use base::Hint;
 pub enum Status {
     /// It passed.
     Pass,
-    /// It does not apply or was not requested.
+    /// It does not apply, was not requested, or saw what is worth a note and no fault.
     Skipped,
     /// It could not be run; never counted as a pass.
     Inconclusive,

@@ -237,7 +237,7 @@ impl ChunkStore {
             return restore::write(self, generation, &file, into);
         }
         let bytes = self.packs.fetch(generation, data(id.0))?;
-        into.write_all(&bytes).map_err(Error::Write)?;
+        into.write_all(&bytes).map_err(Error::Output)?;
         Ok(bytes.len() as u64)
     }
 }

@@ -108,7 +108,7 @@ impl Legacy {
                 }
             }
             LegacyDamage::Read(error) => Error::Io(error),
-            LegacyDamage::Write(error) => Error::Write(error),
+            LegacyDamage::Write(error) => Error::Output(error),
         })
     }
 }

@@ -66,6 +66,9 @@ pub enum Error {
     /// Writing into the store failed; the data that was put is not in it.
     #[error("cannot write into the store")]
     Write(#[source] io::Error),
+    /// Writing to the place where stored data was to go failed.
+    #[error("cannot write there what the store has")]
+    Output(#[source] io::Error),
     /// Reading the store failed.
     #[error("cannot read the store")]
     Io(#[source] io::Error),
@@ -94,9 +97,12 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Missing(_) | Self::Read(_) | Self::Write(_) | Self::Io(_) | Self::Failed => {
-                Kind::Missing
-            }
+            Self::Missing(_)
+            | Self::Read(_)
+            | Self::Write(_)
+            | Self::Output(_)
+            | Self::Io(_)
+            | Self::Failed => Kind::Missing,
             Self::TooLarge { .. } => Kind::Refused,
             Self::Damaged { .. } | Self::Unsound { .. } => Kind::Bad,
             Self::Collecting => Kind::Locked,
@@ -107,6 +113,11 @@ impl Fault for Error {
         match self {
             Self::Write(error) if error.kind() == io::ErrorKind::StorageFull => {
                 vec![Hint::say("make room on the disk and try again")]
+            }
+            Self::Output(error) if error.kind() == io::ErrorKind::StorageFull => {
+                vec![Hint::say(
+                    "make room where it goes, or name a place on another disk",
+                )]
             }
             Self::Missing(_) | Self::Damaged { .. } => {
                 vec![Advice::VerifyAll.because("see which releases need it")]

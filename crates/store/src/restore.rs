@@ -27,7 +27,7 @@ pub fn write(
         let (mut run, mut buffer) = (RunBuffer::default(), Vec::new());
         for window in windows {
             read(store, generation, window, &mut run, &mut buffer)?;
-            into.write_all(&buffer).map_err(Error::Write)?;
+            into.write_all(&buffer).map_err(Error::Output)?;
         }
         return Ok(file.size);
     }
@@ -60,7 +60,7 @@ pub fn write(
                 .recv()
                 .expect("because a worker sends every window of its own");
             let buffer = read?;
-            into.write_all(&buffer).map_err(Error::Write)?;
+            into.write_all(&buffer).map_err(Error::Output)?;
             // A worker that has ended needs no buffer.
             let _ = free[nth % workers].send(buffer);
         }

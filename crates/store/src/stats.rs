@@ -6,7 +6,7 @@ use super::{
     ChunkStore, Error,
     check::{CheckDepth, ProofNotes},
     format::{BlobId, BlobKind, blob},
-    gc::reach,
+    gc::{leftovers, reach},
     generation::Generation,
     scan,
 };
@@ -68,7 +68,8 @@ impl ChunkStore {
             stats.logical += group.logical;
             stats.groups.push(group);
         }
-        stats.garbage = all_stored.saturating_sub(sizes(&generation, &needed)?.1);
+        stats.garbage = all_stored.saturating_sub(sizes(&generation, &needed)?.1)
+            + leftovers::look(self, &generation).map_err(Error::Io)?.bytes;
         Ok(stats)
     }
 

@@ -8,7 +8,7 @@ use clap_complete::ArgValueCandidates;
 use super::Run;
 use crate::{
     app::App,
-    base::{Failure, Kind},
+    base::{Failure, Kind, output},
     cli::{
         args::{OneTask, version},
         complete,
@@ -110,10 +110,12 @@ impl Create {
             });
         }
         let text = render::page(session.out, &report, "is in") + &render::without_snapback(&report);
-        let check = Advice::VerifyCapsule {
-            file: self.file.to_string_lossy().into_owned(),
-        }
-        .because("check it");
-        Ok(Reply::new(text, &report).with_next(vec![check]).changed())
+        let file = self.file.to_string_lossy().into_owned();
+        let check = Advice::VerifyCapsule { file }.because("check it");
+        // What went into a device or a pipe is not there to be read.
+        let check = Some(check).filter(|_| !output::is_stream(&self.file));
+        Ok(Reply::new(text, &report)
+            .with_next(check.into_iter().collect())
+            .changed())
     }
 }

@@ -141,11 +141,20 @@ fn next(app: &App, lines: &[TaskLine]) -> Vec<Hint> {
                 .because("see what differs"),
         ];
     }
-    let back = Advice::RollBack { task: task.clone() }
-        .in_short()
-        .because("go back to a good version");
+    let back = match worst.way_back.candidate() {
+        Some(_) => Advice::RollBack { task: task.clone() }
+            .in_short()
+            .because("go back to a good version"),
+        None => Advice::Release { task: task.clone() }
+            .in_short()
+            .because("no older version is left to go back to; mend it and release it"),
+    };
     if worst.standing.bad {
         return vec![back];
+    }
+    let registry = app.registry_hints();
+    if !registry.is_empty() {
+        return registry;
     }
     match worst.released {
         ReleasePlace::Elsewhere => return vec![fetch_tags()],

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Run;
 use crate::{
     app::App,
-    base::Failure,
+    base::{Failure, Kind},
     cli::{
         args::SomeTasks,
         render::{commands, count},
@@ -64,6 +64,12 @@ impl Run for Args {
                 dry_run: session.globals.dry_run,
                 ..shown(session, app, &states)
             });
+        }
+        if !session.globals.yes && !session.can_ask() {
+            let why = "nobody can be asked here; whoever has read them may say --yes";
+            let mut reply = shown(session, app, &states);
+            reply.text.push_str(&format!("not done: {why}\n"));
+            return Ok(reply.with_problem(Kind::Refused, why));
         }
         session.confirm(&format!(
             "{}{}",

@@ -68,12 +68,14 @@ impl Run for Args {
                         ..Reply::new("dry run: nothing was pushed\n".into(), json!({}))
                     });
                 }
+                let app = session.app()?;
+                let remote = app.verdicts_remote(remote.as_deref())?;
                 session.about_to_change_records()?;
                 session.may_change(&format!(
                     "the verdicts at {}",
-                    crate::base::secret::clean_text(remote.as_deref().unwrap_or("the remote"))
+                    crate::base::secret::clean_text(&remote)
                 ));
-                let (count, new, remote) = session.app()?.push_verdicts(remote.as_deref())?;
+                let (count, new, remote) = app.push_verdicts(Some(&remote))?;
                 let remote = crate::base::secret::clean_text(&remote);
                 let text = format!(
                     "{} at {}, {new} of them new.\n",

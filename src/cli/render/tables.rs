@@ -36,17 +36,19 @@ pub fn tasks(style: TextStyle, lines: &[TaskLine]) -> String {
     );
     let look = lines.iter().filter(|line| needs_a_look(line)).count();
     let unread: usize = lines.iter().map(|line| line.unread).sum();
-    let rest = if look == 0 && unread > 0 {
-        format!(
-            "all as released ({} by size alone; `snapback verify-rollback` reads the bytes)",
-            count(unread, "large file")
-        )
-    } else if look == 0 {
-        "all as released".to_string()
-    } else {
-        format!("{look} {} a look", if look == 1 { "needs" } else { "need" })
+    let rest = match look {
+        0 => "all as released".to_string(),
+        1 => "1 needs a look".to_string(),
+        _ => format!("{look} need a look"),
     };
-    let _ = writeln!(text, "{}: {rest}", count(lines.len(), "task"));
+    let by_size = match unread {
+        0 => String::new(),
+        _ => format!(
+            " ({} by size alone; `snapback verify-rollback` reads the bytes)",
+            count(unread, "large file")
+        ),
+    };
+    let _ = writeln!(text, "{}: {rest}{by_size}", count(lines.len(), "task"));
     text
 }
 

@@ -205,7 +205,7 @@ fn every_key_and_word_says_what_it_means() {
 crate::model::settings_block! {
     /// A block that is only here.
     #[derive(Debug, PartialEq)]
-    struct AddedBlock as "added" {
+    struct AddedBlock as "added", optional {
         /// How often it is tried
         /// again.
         #[schemars(range(min = 1))]

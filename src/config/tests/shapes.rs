@@ -292,7 +292,8 @@ fn examples_and_mistakes_are_told_apart_as_before() {
     for text in &examples {
         let Some(file) = read(text) else { continue };
         let is = accepts(&after, &after, &file);
-        assert_eq!(accepts(&before, &before, &file), is, "{text}");
+        // A key that is newer than the schema of before is refused by it.
+        assert!(is || !accepts(&before, &before, &file), "{text}");
         taken += usize::from(is);
     }
     assert!(taken >= 4, "{taken} examples");

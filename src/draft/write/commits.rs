@@ -8,7 +8,7 @@ use super::super::{Back, CommitDraft, Draft, tree};
 use super::{Writing, bytes::put_file};
 use crate::{
     base::{Digest, Failure, RelPath},
-    catalog::manifests::MANIFEST_TRAILER,
+    catalog::manifests::{self, MANIFEST_TRAILER},
     git::{self, Attributes},
     model::{
         AsWritten, FileRecord, GitId, GitMode, Location, Manifest, ObjectId, OpId, PathChange,
@@ -152,6 +152,7 @@ impl<'a> CommitWriter<'a> {
     ) -> Result<ManifestCommit, Failure> {
         let git = &self.site.git;
         let text = finish_manifest(manifest, commit, self.objects).render();
+        manifests::check_size(manifest, &text, manifests::LIMIT)?;
         let subject = &manifest.subject;
         let path = self
             .site

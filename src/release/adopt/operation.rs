@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::Adoption;
 use crate::{
     base::{Failure, RelPath, text},
-    catalog::registry as read,
+    catalog::{manifests, registry as read},
     draft::{CommitDraft, Draft, NewBlob, steps, tree},
     git::Tracked,
     model::{
@@ -37,7 +37,7 @@ pub fn draft(
         .map(|(_, entered)| entered.clone())
         .unwrap_or_default();
     let registry = registry.map(|(bytes, _)| bytes);
-    let new = new_files(site, adoption, configuration, registry);
+    let new = new_files(site, adoption, configuration, registry)?;
     let message = format!(
         "adopt: {} of {}",
         text::count(adoption.manifests.len(), "manifest"),
@@ -65,22 +65,22 @@ fn new_files(
     adoption: &Adoption,
     configuration: Option<String>,
     registry: Option<Vec<u8>>,
-) -> Vec<(RelPath, Vec<u8>)> {
+) -> Result<Vec<(RelPath, Vec<u8>)>, Failure> {
+    let file = |manifest: &Manifest| {
+        let (subject, text) = (&manifest.subject, manifest.render());
+        manifests::check_size(manifest, &text, manifests::LIMIT)?;
+        let path = site.settings.manifest_path(&subject.task, &subject.version);
+        Ok((path, text.into_bytes()))
+    };
     let mut new: Vec<(RelPath, Vec<u8>)> = adoption
         .manifests
         .iter()
-        .map(|manifest| {
-            (
-                site.settings
-                    .manifest_path(&manifest.subject.task, &manifest.subject.version),
-                manifest.render().into_bytes(),
-            )
-        })
-        .collect();
+        .map(file)
+        .collect::<Result<_, Failure>>()?;
     new.extend(configuration.map(|text| (RelPath::own("snapback.yaml"), text.into_bytes())));
     new.extend(registry.map(|bytes| (site.settings.registry.clone(), bytes)));
     new.sort();
-    new
+    Ok(new)
 }
 
 /// Adds the files to work tree, blobs and index; returns the changes of the commit's tree.

@@ -7,7 +7,7 @@ mod reader;
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    base::{Digest, Failure, RelPath},
+    base::{Digest, Failure, RelPath, digest::Hasher},
     catalog::{
         Error, Scope, capture, grown, left_out,
         manifests::{self, Found},
@@ -61,6 +61,20 @@ pub struct ReleaseFiles {
 }
 
 impl ReleaseFiles {
+    /// Returns a digest of all that is released: paths, kinds and bytes.
+    pub fn contents(&self) -> Digest {
+        let mut files: Vec<&ManifestFile> = self.entries.iter().collect();
+        files.sort_by(|a, b| a.path().cmp(b.path()));
+        let mut all = Hasher::default();
+        for file in files {
+            all.update(file.path().as_bytes());
+            all.update(&[0]);
+            all.update(&[file.kind().map_or(0, |kind| kind as u8)]);
+            all.update(file.checksum().as_bytes());
+        }
+        all.finish()
+    }
+
     /// Returns true when a release restores exactly these files, compared by `same`, and no others.
     pub fn restores_like(
         &self,

@@ -1,7 +1,5 @@
 //! Errors that prevent restoring files which an operation saved.
 
-use std::path::PathBuf;
-
 use crate::{
     base::{Fault, Hint, Kind, RelPath},
     model::Advice,
@@ -10,12 +8,6 @@ use crate::{
 /// Errors that prevent restoring files which an operation saved.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The output folder is not empty.
-    #[error("{0} exists and is not an empty folder")]
-    NotEmpty(PathBuf),
-    /// A file outside the repository cannot be written.
-    #[error("cannot use {0}")]
-    Outside(PathBuf, #[source] std::io::Error),
     /// The operation saved nothing that can be restored.
     #[error("operation {0} has put nothing aside")]
     NothingKept(String),
@@ -40,16 +32,13 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Outside(..) => Kind::Missing,
-            Self::NotEmpty(_) | Self::OnlyInto(_) => Kind::Refused,
+            Self::OnlyInto(_) => Kind::Refused,
             Self::NothingKept(_) | Self::NothingWritten(_) | Self::NotKept { .. } => Kind::NotFound,
         }
     }
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
-            Self::Outside(..) => Vec::new(),
             Self::NothingKept(_) => vec![Advice::ListKept.because("see what others have")],
             Self::NothingWritten(op) => vec![
                 Advice::SeeKept { op: op.clone() }

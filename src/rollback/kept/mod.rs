@@ -11,9 +11,13 @@ mod restore;
 use std::{collections::BTreeSet, path::Path};
 
 use crate::{
-    base::{Failure, RelPath, output, sqlite},
+    base::{Failure, RelPath, cancel, sqlite},
     journal::{self, history, log::folder, status::OperationPhase},
-    materialise::write::{FileOptions, FolderWriter, Permissions},
+    materialise::{
+        self,
+        fresh::Fresh,
+        write::{FileOptions, Permissions},
+    },
     model::{
         FileKind, FileRecord, Location, OpId, Operation,
         kept::{Fate, KeptFile, SaveReason, SavedEdit},
@@ -210,8 +214,8 @@ pub fn is_somebodys(site: &RepoSite, file: &KeptFile) -> bool {
     file.why == SaveReason::Aside || !file.as_released && !is_ours
 }
 
-/// Writes saved files below a new or empty folder; returns their paths there. If several have one
-/// name, all are written.
+/// Writes saved files into a new or empty folder, all or none; returns their paths there. If
+/// several have one name, all are written.
 ///
 /// # Errors
 /// Fails when the folder is not empty, or a file cannot be read or written.
@@ -222,13 +226,6 @@ pub fn restore_into(
     dry_run: bool,
 ) -> Result<Vec<RelPath>, Failure> {
     let (_, files) = chosen(site, wanted)?;
-    let outside = |source| Error::Outside(into.to_path_buf(), source);
-    if into.is_dir() && into.read_dir().map_err(outside)?.next().is_some()
-        || into.is_symlink()
-        || into.is_file()
-    {
-        return Err(Error::NotEmpty(into.to_path_buf()).into());
-    }
     let (mut paths, mut taken) = (Vec::with_capacity(files.len()), BTreeSet::new());
     for file in &files {
         let mut path = file.path.clone();
@@ -238,19 +235,23 @@ pub fn restore_into(
         paths.push(path);
     }
     if dry_run {
+        Fresh::check(into)?;
         return Ok(paths);
     }
-    let root = output::folder(into, true)?;
-    let folder = FolderWriter::new(&root, RelPath::root());
-    for (file, path) in files.iter().zip(&paths) {
-        crate::base::cancel::check()?;
-        let how = FileOptions {
-            sync: Some(output::FILE),
-            ..FileOptions::new(Permissions::Exact(file.state.mode))
-        };
-        let written = folder.record(path, &how, (&file.state, site));
-        written.map_err(|error| error.or(outside))?;
-    }
+    let bytes = files.iter().map(|file| file.state.size);
+    let failed = |source| materialise::Error::Io {
+        path: into.to_path_buf(),
+        source,
+    };
+    Fresh::new(into, true)?.fill(bytes.sum(), |folder| {
+        for (file, path) in files.iter().zip(&paths) {
+            cancel::check()?;
+            let how = FileOptions::new(Permissions::Exact(file.state.mode));
+            let written = folder.record(path, &how, (&file.state, site));
+            written.map_err(|error| error.or(failed))?;
+        }
+        Ok(())
+    })?;
     note_restored(site, &wanted.op);
     Ok(paths)
 }

@@ -223,8 +223,8 @@ impl Files<'_> {
             .map_err(failed("remove", &dir))?)
     }
 
-    /// Returns true when size and a modification time prove it is the recorded file: one so old when
-    /// the operation began that a write through a memory map would have changed it, too.
+    /// Returns true when size and a modification time prove it is the recorded file: one so old
+    /// when the operation began that a write through a memory map would have changed it, too.
     fn is_settled(&self, path: &RelPath, state: &FileRecord) -> Result<bool, Failure> {
         let stat = self.tree.stat(path).map_err(failed("look at", path))?;
         let began = (self.at.as_second(), 0);

@@ -12,7 +12,7 @@ use crate::{
         manifests::{self, Found},
     },
     git::{self, Attributes, Converter, Repo, Worktree},
-    model::{CheckResult, GitId, Manifest, manifest::ManifestFile},
+    model::{CheckResult, GitId, Manifest, ObjectId, manifest::ManifestFile},
     store::{self, ChunkStore},
     verify::{Check, CheckRun, CheckSubject, Depth, KeptRelease, check_run::Trouble, nothing},
 };
@@ -136,13 +136,15 @@ impl KeptBytes<'_> {
         }
     }
 
-    /// Returns hints on fetching what is elsewhere.
+    /// Returns hints on bringing back what is missing or damaged.
     fn hints(&self, manifest: &Manifest) -> Vec<Hint> {
-        let of_store = self.absent.store
-            && manifest
-                .files
-                .iter()
-                .any(|file| file.blob().is_none() && file.object().is_some());
+        let is_unsound = |object: &ObjectId| !matches!(self.store.size(object), Ok(Some(_)));
+        let of_store = manifest
+            .files
+            .iter()
+            .filter(|file| file.blob().is_none())
+            .filter_map(ManifestFile::object)
+            .any(|object| self.deep || is_unsound(object));
         let of_git = if self.absent.objects {
             git::Error::lacking()
         } else {

@@ -82,7 +82,7 @@ impl Place {
             variables,
             commands: Commands::Run,
         };
-        let checks = prove(&CHECKS, &CheckSubject::Restarted(&readiness), 4..=4);
+        let checks = prove(CHECKS, &CheckSubject::Restarted(&readiness), 4..=4);
         let check = checks
             .expect("nobody cancels")
             .into_iter()

@@ -110,13 +110,20 @@ fn of_verdicts(line: &TaskLine, active: &Version) -> Option<HealthFinding> {
             ));
         }
     };
+    let fix = if line.way_back.candidate().is_some() {
+        Advice::RollBack { task }
+            .in_short()
+            .because("go back to a good version")
+    } else {
+        Advice::Release { task }
+            .in_short()
+            .because("no older version is left to go back to; mend it and release it")
+    };
     Some(finding(
         "standing",
         HealthLevel::Critical,
         format!("{active} is active and {why}"),
-        Advice::RollBack { task }
-            .in_short()
-            .because("go back to a good version"),
+        fix,
     ))
 }
 

@@ -34,6 +34,18 @@ pub trait Block: DeserializeOwned + JsonSchema {
     }
 }
 
+/// What a key without a default has when it is left out; a key of any other type is required.
+pub trait LeftOut {
+    /// Returns that value.
+    fn left_out() -> Self;
+}
+
+impl<T> LeftOut for Option<T> {
+    fn left_out() -> Self {
+        None
+    }
+}
+
 /// What a block declares, without its type.
 #[derive(Clone, Copy)]
 pub struct Declared {
@@ -57,19 +69,23 @@ macro_rules! settings_words {
     };
 }
 
-/// Declares a block of `snapback.yaml`.
+/// Declares a block of `snapback.yaml`. With `optional` after its word the whole block may be left
+/// out: it then has a `Default`, and does not compile with a key that is required.
 ///
 /// ```
 /// model::settings_block! {
 ///     /// How retries behave.
 ///     #[derive(Debug)]
-///     pub struct RetrySettings as "retry" {
+///     pub struct RetrySettings as "retry", optional {
 ///         /// How often a command is tried again.
 ///         times: u32 = 3,
+///         /// How long it waits in between, in seconds.
+///         pause: Option<u32>,
 ///     }
 /// }
-/// let block: RetrySettings = serde_json::from_str("{}").expect("every key has a default");
+/// let block: RetrySettings = serde_json::from_str("{}").expect("every key may be left out");
 /// assert_eq!((block.times, RetrySettings::default().times), (3, 3));
+/// assert_eq!((block.pause, RetrySettings::default().pause), (None, None));
 /// ```
 #[macro_export]
 macro_rules! settings_block {
@@ -114,21 +130,23 @@ macro_rules! settings_block {
             None => $usual,
         }
     };
+    (@usual $kind:ty) => { <$kind as $crate::settings::LeftOut>::left_out() };
+    (@usual $kind:ty, $usual:expr) => { $usual };
     (
         $(#[$meta:meta])*
-        $vis:vis struct $name:ident as $word:tt {
-            $($(#[$about:meta])* $key:ident: $kind:ty = $usual:expr,)*
+        $vis:vis struct $name:ident as $word:tt, optional {
+            $($(#[$about:meta])* $key:ident: $kind:ty $(= $usual:expr)?,)*
         }
     ) => {
         $crate::settings_block! {
             @block
             $(#[$meta])*
-            $vis struct $name as $word { $($(#[$about])* $key: $kind = $usual,)* }
+            $vis struct $name as $word { $($(#[$about])* $key: $kind $(= $usual)?,)* }
         }
 
         impl ::core::default::Default for $name {
             fn default() -> Self {
-                Self { $($key: $usual,)* }
+                Self { $($key: $crate::settings_block!(@usual $kind $(, $usual)?),)* }
             }
         }
     };

@@ -5,9 +5,9 @@ use std::io;
 use super::{CheckDepth, Defect};
 use crate::{
     ChunkStore,
-    backend::{Area, FileName},
+    backend::FileName,
     commit,
-    files::{pack_ids, read_whole, sequences},
+    files::{read_whole, sequences},
     format::{MalformedBytes, dead::Dead, record::FileRef, segment},
     generation::{Generation, read_record},
     scan,
@@ -126,23 +126,4 @@ fn check_segment(
         }
     }
     Ok(Ok(()))
-}
-
-/// Returns the number of files that nothing names: leftovers of interrupted work.
-pub fn leftovers(store: &ChunkStore, generation: &Generation) -> io::Result<usize> {
-    let packs = pack_ids(&*store.backend)?;
-    let packs = packs
-        .iter()
-        .filter(|id| !generation.index.packs().any(|pack| pack.id == **id))
-        .count();
-    let record = &generation.record;
-    let named = |name: &String| {
-        record
-            .segments
-            .iter()
-            .chain(&record.dead)
-            .any(|file| file.id.hex() == *name)
-    };
-    let indexes = store.backend.list(Area::Index)?;
-    Ok(packs + indexes.iter().filter(|name| !named(name)).count())
 }

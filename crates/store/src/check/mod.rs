@@ -19,7 +19,11 @@ pub(super) use hurt::harm;
 pub use verified::ProofNotes;
 
 use super::{
-    ChunkStore, Error, backend::FileName, format::BlobId, gc::GcProgress, generation::Generation,
+    ChunkStore, Error,
+    backend::FileName,
+    format::BlobId,
+    gc::{GcProgress, leftovers},
+    generation::Generation,
 };
 use base::{Digest, Failure};
 use model::{ObjectId, store::CheckReport};
@@ -118,7 +122,9 @@ impl ChunkStore {
             bytes: found.packs.bytes,
             blobs: found.packs.blobs,
             remaining: found.packs.remaining,
-            leftovers: index::leftovers(self, &found.generation).map_err(Error::Io)?,
+            leftovers: leftovers::look(self, &found.generation)
+                .map_err(Error::Io)?
+                .files,
             ..CheckReport::default()
         };
         let walk = how.level == CheckDepth::Deep || !found.defects.is_empty();

@@ -9,6 +9,7 @@
 //!
 //! Read `mark.rs` (reachability), `sessions.rs` (active sessions), `rewrite.rs`, `replace.rs`.
 
+pub(super) mod leftovers;
 mod legacy;
 mod mark;
 mod replace;
@@ -25,7 +26,6 @@ pub(super) use legacy::piped;
 pub(super) use mark::reach;
 use mark::{Reachable, objects};
 pub(super) use replace::replace;
-use replace::sweep;
 pub(super) use rewrite::Copier;
 use rewrite::{PackDecision, decide, due};
 
@@ -172,6 +172,9 @@ impl Collection<'_> {
             self.report.rewritten_packs += 1;
             self.report.freed += decision.dead_bytes;
         }
+        let left = leftovers::look(self.store, &generation).map_err(Error::Io)?;
+        self.report.leftovers = left.files;
+        self.report.freed += left.bytes;
         self.preview_legacy(&roots)?;
         Ok(())
     }
@@ -181,7 +184,9 @@ impl Collection<'_> {
         self.store.sound()?;
         {
             let _alone = self.store.alone()?;
-            self.report.leftovers += sweep(self.store)?.files;
+            let left = leftovers::sweep(self.store)?;
+            self.report.leftovers += left.files;
+            self.report.freed += left.bytes;
         }
         self.migrate_legacy()?;
         // Blobs condemned by an earlier run come first: sessions have had time to end since.

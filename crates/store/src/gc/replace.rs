@@ -2,12 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::sessions;
+use super::leftovers::{Leftovers, sweep};
 use crate::{
     ChunkStore, Error,
-    backend::{Area, FileName},
     commit::{self, SEGMENT},
-    files::pack_ids,
     format::{PackRef, record::FileRef},
     generation::Generation,
     index::Table,
@@ -19,15 +17,6 @@ use base::Digest;
 /// Up to this many small segments are left alone.
 const FEW_SEGMENTS: usize = 8;
 
-/// Counts of what was removed.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SweepCount {
-    /// Number of files.
-    pub files: usize,
-    /// Number of bytes of the removed packs.
-    pub bytes: u64,
-}
-
 /// Commits the replacement of some packs by others; each removed pack comes with whether some of
 /// its blobs are dropped. `last` ends the collection: nothing remains condemned.
 pub fn replace(
@@ -35,7 +24,7 @@ pub fn replace(
     removed: &[(PackRef, bool)],
     packed: Vec<FinishedPack>,
     last: bool,
-) -> Result<SweepCount, Error> {
+) -> Result<Leftovers, Error> {
     let _alone = store.alone()?;
     let newest = store.sound()?;
     let mut record = newest.next(newest.record.sequence);
@@ -105,37 +94,4 @@ fn packs_that_go(
         .map(|(pack, _)| pack.id)
         .filter(|id| !packed.iter().any(|packed| packed.table.pack.id == *id))
         .collect()
-}
-
-/// Removes packs and index files that the newest commit does not name, and temporary files of dead
-/// sessions. The caller holds the commit lease, so nobody is about to name any of them.
-pub fn sweep(store: &ChunkStore) -> Result<SweepCount, Error> {
-    let newest = store.sound()?;
-    let mut swept = SweepCount::default();
-    let packs: HashSet<Digest> = newest.index.packs().map(|pack| pack.id).collect();
-    for id in pack_ids(&*store.backend).map_err(Error::Io)? {
-        if !packs.contains(&id) {
-            let name = FileName::pack(&id);
-            swept.bytes += store.backend.size(&name).map_err(Error::Io)?.unwrap_or(0);
-            swept.files += 1;
-            store.backend.remove(&name).map_err(Error::Write)?;
-            store.packs.forget(&id);
-        }
-    }
-    let named = |name: &str| {
-        newest
-            .record
-            .segments
-            .iter()
-            .chain(&newest.record.dead)
-            .any(|file| file.id.hex() == name)
-    };
-    let indexes = store.backend.list(Area::Index).map_err(Error::Io)?;
-    for name in indexes.into_iter().filter(|name| !named(name)) {
-        let name = FileName::new(Area::Index, name);
-        store.backend.remove(&name).map_err(Error::Write)?;
-        swept.files += 1;
-    }
-    swept.files += sessions::sweep(store).map_err(Error::Write)?;
-    Ok(swept)
 }

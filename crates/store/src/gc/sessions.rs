@@ -1,6 +1,7 @@
 //! Active sessions: each holds a lease of its own, which ends with it.
 
 use std::{
+    collections::HashSet,
     io, thread,
     time::{Duration, Instant},
 };
@@ -14,17 +15,9 @@ use base::{Failure, cancel};
 /// Interval between checks whether sessions have ended.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// An active session.
-pub struct LiveSession {
-    /// Sequence number of the commit that it began with.
-    pub sequence: u64,
-    /// Its name.
-    pub name: String,
-}
-
-/// Returns the active sessions and removes the names of dead ones. The caller holds the commit
-/// lease, so none begins meanwhile.
-pub fn live(store: &ChunkStore) -> io::Result<Vec<LiveSession>> {
+/// Returns the commits that the active sessions began with, by number, and removes the names of
+/// dead sessions. The caller holds the commit lease, so none begins meanwhile.
+pub fn live(store: &ChunkStore) -> io::Result<Vec<u64>> {
     let mut live = Vec::new();
     for name in store.backend.list(Area::Sessions)? {
         let on = LeaseOn::Session(name.clone());
@@ -37,31 +30,46 @@ pub fn live(store: &ChunkStore) -> io::Result<Vec<LiveSession>> {
                 .next()
                 .and_then(|text| u64::from_str_radix(text, 16).ok())
                 .unwrap_or(0);
-            live.push(LiveSession { sequence, name });
+            live.push(sequence);
         }
     }
     Ok(live)
 }
 
-/// Removes staged files that no active session writes; returns their number. The caller holds the
-/// commit lease, so no commit is being made.
-pub fn sweep(store: &ChunkStore) -> io::Result<usize> {
-    let names = store.backend.list(Area::Staging)?;
-    if names.is_empty() {
-        return Ok(0);
+/// Returns staged files that no active session writes. The caller holds the commit lease, so no
+/// session begins and no commit is being made.
+pub fn orphans(store: &ChunkStore) -> io::Result<Vec<FileName>> {
+    let staged = store.backend.list(Area::Staging)?;
+    if staged.is_empty() {
+        return Ok(Vec::new());
     }
-    let live = live(store)?;
-    let session = |name: &str| {
-        name.rsplit_once('-')
-            .map_or(String::new(), |(session, _)| session.into())
+    let mut live = HashSet::new();
+    for name in store.backend.list(Area::Sessions)? {
+        if store
+            .backend
+            .lease(&LeaseOn::Session(name.clone()), false)?
+            .is_none()
+        {
+            live.insert(name);
+        }
+    }
+    let is_orphan = |name: &String| {
+        let session = name.rsplit_once('-').map_or("", |(session, _)| session);
+        !live.contains(session)
     };
-    let is_dead = |name: &String| !live.iter().any(|live| live.name == session(name));
-    let dead: Vec<String> = names.into_iter().filter(is_dead).collect();
-    let count = dead.len();
-    for name in dead {
-        store.backend.remove(&FileName::new(Area::Staging, name))?;
+    let orphans = staged.into_iter().filter(is_orphan);
+    Ok(orphans
+        .map(|name| FileName::new(Area::Staging, name))
+        .collect())
+}
+
+/// Removes staged files that no active session writes. The caller holds the commit lease.
+pub fn sweep(store: &ChunkStore) -> io::Result<()> {
+    live(store)?;
+    for name in orphans(store)? {
+        store.backend.remove(&name)?;
     }
-    Ok(count)
+    Ok(())
 }
 
 /// Waits until no session that began before a commit is left; returns how many are left when the
@@ -74,7 +82,7 @@ pub fn wait(store: &ChunkStore, sequence: u64, patience: Duration) -> Result<usi
             live(store)
                 .map_err(Error::Io)?
                 .iter()
-                .filter(|live| live.sequence < sequence)
+                .filter(|began| **began < sequence)
                 .count()
         };
         if at_work == 0 || begun.elapsed() >= patience {

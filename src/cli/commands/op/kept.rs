@@ -162,7 +162,7 @@ fn restore(session: &Session, words: &[&str], to: &To) -> Result<Reply, Failure>
     let (line, ..) = app.operation(op)?;
     let paths = paths
         .iter()
-        .map(|path| RelPath::parse(path).map_err(|bad| Error::usage(bad.to_string())));
+        .map(|path| RelPath::from_text(path).map_err(|bad| Error::usage(bad.to_string())));
     let wanted = RestoreKept {
         op: line.id.clone(),
         paths: paths.collect::<Result<_, _>>()?,

@@ -92,11 +92,7 @@ fn reply(session: &Session, report: &RestoreReport, restore: &RestoreOptions) ->
     }
     let mut next = Vec::new();
     if let Some(kept) = &report.kept_as {
-        let _ = writeln!(
-            text,
-            "  what was overwritten or removed is kept as {}",
-            safe(kept)
-        );
+        let _ = writeln!(text, "  what was there before is kept as {}", safe(kept));
         next.push(
             Advice::RestoreStored {
                 name: kept.clone(),

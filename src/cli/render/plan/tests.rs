@@ -88,6 +88,7 @@ pub fn sample() -> Plan {
         notes: Vec::new(),
         nothing_to_do: false,
         of_release: false,
+        contents: None,
     }
 }
 
