@@ -9,13 +9,15 @@ use crate::{
     model::{
         TaskId, Verdict, Verification, Version,
         health::Health,
-        overview::{
-            DoctorLine, HistoryLine, ReleaseDetail, ReleaseLine, TaskLine, VersionDifference,
-        },
+        overview::{DoctorLine, HistoryLine, ReleaseDetail, TaskLine, VersionDifference},
         signature::Demand,
     },
     operate::Operator,
-    overview::{self, diff, preview, releases, status},
+    overview::{
+        self, diff, preview,
+        releases::{self, TaskReleases},
+        status,
+    },
     rollback::verify,
     site::Flaw,
 };
@@ -31,9 +33,9 @@ impl App {
         overview::history(&self.site, task)
     }
 
-    /// Returns the releases of a task, newest version first.
-    pub fn releases(&self, task: &TaskId) -> Result<Vec<ReleaseLine>, Failure> {
-        releases::of_task(&self.site, task)
+    /// Returns the releases of some tasks, the newest version of each first.
+    pub fn releases(&self, tasks: &[TaskId]) -> Result<Vec<TaskReleases>, Failure> {
+        releases::of_tasks(&self.site, tasks)
     }
 
     /// Returns versions and tags of a task, newest first; cheap, for completion.

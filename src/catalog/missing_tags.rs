@@ -1,6 +1,8 @@
 //! Releases whose manifests are in the branch but whose tags are missing: a clone without tags, a
 //! shallow checkout in a pipeline, a squash merge.
 
+use std::collections::BTreeMap;
+
 use super::{releases::Releases, tasks, untagged};
 use crate::{
     base::{Failure, Hint, text},
@@ -123,21 +125,42 @@ pub fn beside(
         task: task.cloned(),
         ..MissingTags::default()
     };
-    for (id, versions) in untagged::in_head(&site.git, &site.settings)? {
-        if task.is_some_and(|task| *task != id) {
-            continue;
-        }
-        found.manifests += versions.len();
-        for version in versions.into_keys() {
-            // A release whose tag was deleted here is still kept by its second reference.
-            let kept = || match site.git.find_ref(&TagName::keep_reference(&id, &version)) {
-                Err(git::Error::BrokenRef(_)) => Ok(None),
-                found => found,
-            };
-            if releases.find(&id, &version).is_err() && kept()?.is_none() {
-                found.releases.push((id.clone(), version));
-            }
-        }
+    for (_, one) in by_task(site, releases, task)? {
+        found.manifests += one.manifests;
+        found.releases.extend(one.releases);
     }
     Ok(found)
+}
+
+/// Like [`beside`], for each task by itself, or only for one.
+///
+/// # Errors
+/// Fails when HEAD or a reference cannot be read.
+pub fn by_task(
+    site: &RepoSite,
+    releases: &Releases,
+    only: Option<&TaskId>,
+) -> Result<BTreeMap<TaskId, MissingTags>, Failure> {
+    let in_head = untagged::in_head(&site.git, &site.settings)?.into_iter();
+    let wanted = in_head.filter(|(id, _)| only.is_none_or(|only| only == id));
+    wanted
+        .map(|(id, versions)| {
+            let mut found = MissingTags {
+                task: Some(id.clone()),
+                manifests: versions.len(),
+                releases: Vec::new(),
+            };
+            for version in versions.into_keys() {
+                // A release whose tag was deleted here is still kept by its second reference.
+                let kept = || match site.git.find_ref(&TagName::keep_reference(&id, &version)) {
+                    Err(git::Error::BrokenRef(_)) => Ok(None),
+                    found => found,
+                };
+                if releases.find(&id, &version).is_err() && kept()?.is_none() {
+                    found.releases.push((id.clone(), version));
+                }
+            }
+            Ok((id, found))
+        })
+        .collect()
 }

@@ -62,6 +62,15 @@ pub fn all_releases(site: &RepoSite) -> Result<Releases, Failure> {
     releases::all(&site.git, &site.settings).inspect(|releases| name_broken(site, releases))
 }
 
+/// Returns all releases of all tasks, each tag resolved.
+///
+/// # Errors
+/// Fails when the tags cannot be read.
+pub fn followed_releases(site: &RepoSite) -> Result<Releases, Failure> {
+    releases::all_followed(&site.git, &site.settings)
+        .inspect(|releases| name_broken(site, releases))
+}
+
 /// Returns the tagged releases of one task.
 ///
 /// # Errors

@@ -54,17 +54,23 @@ fn execute(cli: &Cli) -> i32 {
     let command = cli.command.name();
     let writes = cli.command.writes() && !cli.globals.dry_run;
     let session = Session::new(&cli.globals, &command, writes);
-    let last_words = last_words(command.clone(), cli.globals.json);
-    let limit = cli
-        .globals
-        .timeout
-        .map(|limit| signals::Deadline::start(limit, writes, last_words));
+    let limit = cli.globals.timeout.map(signals::Deadline::start);
+    if !writes {
+        let last_words = last_words(command.clone(), cli.globals.json);
+        signals::end_reading(limit.clone(), last_words);
+    }
     let result = match session.refuse_inside_a_hook(cli.command.changes()) {
         Ok(()) => session
             .settle(cli.command.changes())
             .and_then(|()| cli.command.run(&session)),
         Err(failure) => Err(failure),
     };
+    if !signals::is_first_answer() {
+        // The process is about to end.
+        loop {
+            std::thread::park();
+        }
+    }
     match result {
         Ok(reply) => match signals::explain_reply(reply, limit.as_ref(), writes) {
             Ok(reply) => answer(&session, &command, &reply),
@@ -78,7 +84,7 @@ fn execute(cli: &Cli) -> i32 {
     }
 }
 
-/// Returns the final message of a read-only command that does not stop after its time limit.
+/// Returns the final message of a command that only reads and does not stop by itself.
 fn last_words(command: String, as_json: bool) -> impl FnOnce(&Failure) + Send {
     move |failure| {
         if as_json {

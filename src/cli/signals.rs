@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{error::Error, reply::Reply};
-use crate::base::{Failure, Kind, cancel};
+use crate::base::{Failure, Kind, cancel, process};
 
 /// Turns Ctrl-C and TERM into requests that the engines honour. If that fails, a signal ends the
 /// process at once, and the next run recovers from the journal.
@@ -20,24 +20,24 @@ pub fn install() {
     let _ = cancel::install();
 }
 
-/// Grace period of a read-only command after its time limit.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long a command that only reads may take to stop by itself.
+const GRACE: Duration = Duration::from_millis(100);
+/// How often a stop request is looked for.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// True once somebody gives the answer of this process: it has one only.
+static ANSWERED: AtomicBool = AtomicBool::new(false);
 
 /// A time limit for the whole command.
+#[derive(Clone)]
 pub struct Deadline {
     limit: Duration,
     passed: Arc<AtomicBool>,
 }
 
 impl Deadline {
-    /// Starts the clock; when it runs out, this process gets a TERM, as if a person had sent it. A
-    /// command that `writes` then stops safely by itself; any other one is ended after `last_words`
-    /// unless it stops within two seconds.
-    pub fn start(
-        limit: Duration,
-        writes: bool,
-        last_words: impl FnOnce(&Failure) + Send + 'static,
-    ) -> Self {
+    /// Starts the clock; when it runs out, this process gets a TERM, as if a person had sent it.
+    pub fn start(limit: Duration) -> Self {
         let passed = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&passed);
         std::thread::spawn(move || {
@@ -47,11 +47,6 @@ impl Deadline {
                 rustix::process::getpid(),
                 rustix::process::Signal::TERM,
             );
-            if !writes {
-                std::thread::sleep(GRACE);
-                last_words(&Error::TimeLimit(limit).into());
-                std::process::exit(Kind::TimeLimit.exit_code());
-            }
         });
         Self { limit, passed }
     }
@@ -59,6 +54,32 @@ impl Deadline {
     fn passed(&self) -> bool {
         self.passed.load(Ordering::SeqCst)
     }
+}
+
+/// Ends a command that only reads after `last_words`, soon after a stop request, unless it stops by
+/// itself before. A child process is ended first, by whoever started it.
+pub fn end_reading(limit: Option<Deadline>, last_words: impl FnOnce(&Failure) + Send + 'static) {
+    std::thread::spawn(move || {
+        let stopped = loop {
+            match stop(limit.as_ref()) {
+                Some(stopped) => break stopped,
+                None => std::thread::sleep(LOOK),
+            }
+        };
+        std::thread::sleep(GRACE);
+        while process::is_any_running() {
+            std::thread::sleep(LOOK);
+        }
+        if is_first_answer() {
+            last_words(&stopped);
+            std::process::exit(stopped.kind().exit_code());
+        }
+    });
+}
+
+/// True for the first who is about to give this process's answer; anybody else keeps quiet.
+pub fn is_first_answer() -> bool {
+    !ANSWERED.swap(true, Ordering::SeqCst)
 }
 
 /// Returns what stopped this process, if anything: a signal, or the clock that sent it.
@@ -93,5 +114,42 @@ pub fn explain_reply(
         None => Ok(reply),
         Some(stopped) if !writes && !reply.changed => Err(stopped),
         Some(stopped) => Ok(reply.stopped_by(stopped.kind())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::base::process::{Command, Exit};
+
+    #[test]
+    fn a_command_that_only_reads_ends_soon_whatever_it_does() {
+        // Runs in a separate process: a stop of this one must not stop the other tests.
+        if std::env::var_os("SNAPBACK_TEST_INNER").is_some() {
+            install();
+            end_reading(None, |stopped| println!("stopped: {stopped}"));
+            let this = rustix::process::getpid();
+            let asked = Instant::now();
+            rustix::process::kill_process(this, rustix::process::Signal::INT).expect("it is sent");
+            // A loop that never looks whether it should stop.
+            while asked.elapsed() < Duration::from_secs(60) {
+                std::hint::spin_loop();
+            }
+            println!("not stopped");
+            return;
+        }
+        let this = std::env::current_exe().expect("because a test has a program");
+        let name = "cli::signals::tests::a_command_that_only_reads_ends_soon_whatever_it_does";
+        #[expect(clippy::disallowed_methods, reason = "a process of the test")]
+        let command = Command::new(this, std::path::Path::new("/"))
+            .args(["--exact", name, "--nocapture"])
+            .env("SNAPBACK_TEST_INNER", "1");
+        let ended = command.run().expect("it starts");
+        let said = String::from_utf8_lossy(&ended.stdout);
+        assert_eq!(ended.status, Exit::Code(130), "{said}");
+        assert!(said.contains("stopped: cancelled by SIGINT"), "{said}");
+        assert!(!said.contains("not stopped"), "{said}");
     }
 }

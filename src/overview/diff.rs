@@ -1,17 +1,18 @@
 //! Compares two versions of a task: code, configuration, dependencies.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use similar::TextDiff;
 
 use super::preview;
 use crate::{
-    base::{Failure, RelPath, sqlite},
+    base::{Failure, RelPath, cancel, sqlite},
     catalog::{Scope, capture, databases, tasks},
     deps,
     draft::lines::{self, LineSide, as_text},
+    git::{Tracked, WorkState},
     model::{
-        DependencyList, TaskId, TaskSpec, Version,
+        DependencyList, GitId, TaskId, TaskSpec, Version,
         manifest::{FileRole, ManifestFile},
         overview::VersionDifference,
     },
@@ -31,8 +32,21 @@ struct SideOf {
 enum Content {
     /// A file of a release.
     Kept(ManifestFile),
-    /// A file of the work tree.
-    Tree,
+    /// A file of the work tree, with its blob if git knows that it is unchanged.
+    Tree(Option<GitId>),
+}
+
+impl Content {
+    /// True when no byte has to be read to know that both are the same.
+    fn is_known_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Kept(a), Self::Kept(b)) => a.is_same(b),
+            (Self::Kept(kept), Self::Tree(blob)) | (Self::Tree(blob), Self::Kept(kept)) => {
+                blob.is_some() && kept.blob() == blob.as_ref()
+            }
+            (Self::Tree(_), Self::Tree(_)) => true,
+        }
+    }
 }
 
 /// The content of a file, with its bytes if it is small enough to show.
@@ -67,10 +81,12 @@ pub fn diff(
     add_dependencies(&mut found, a.dependencies.as_ref(), b.dependencies.as_ref());
     let paths: BTreeSet<&RelPath> = a.files.keys().chain(b.files.keys()).collect();
     for path in paths {
-        let (old, new) = (
-            load(site, path, a.files.get(path))?,
-            load(site, path, b.files.get(path))?,
-        );
+        cancel::check()?;
+        let (old, new) = (a.files.get(path), b.files.get(path));
+        if old.zip(new).is_some_and(|(old, new)| old.is_known_as(new)) {
+            continue;
+        }
+        let (old, new) = (load(site, path, old)?, load(site, path, new)?);
         add_file(&mut found, spec, path, old.as_ref(), new.as_ref());
     }
     Ok(found)
@@ -103,6 +119,10 @@ fn side(site: &RepoSite, spec: &TaskSpec, version: Option<&Version>) -> Result<S
                 .map(|(log, _)| log.clone()),
         );
     }
+    let is_clean = |tracked: &&Tracked| tracked.state == WorkState::Clean;
+    let blob = |tracked: &Tracked| Some((tracked.path.clone(), tracked.index.clone()?.id));
+    let clean = scan.tracked.iter().filter(is_clean).filter_map(blob);
+    let mut clean: HashMap<RelPath, GitId> = clean.collect();
     let tracked = scan.tracked.into_iter().map(|tracked| tracked.path);
     let ignored = scan
         .ignored
@@ -130,7 +150,10 @@ fn side(site: &RepoSite, spec: &TaskSpec, version: Option<&Version>) -> Result<S
     Ok(SideOf {
         files: paths
             .into_iter()
-            .map(|path| (path, Content::Tree))
+            .map(|path| {
+                let blob = clean.remove(&path);
+                (path, Content::Tree(blob))
+            })
             .collect(),
         dependencies,
     })
@@ -157,7 +180,7 @@ fn load(
                 large,
             })
         }
-        Some(Content::Tree) => capture::read(&*site.tree, path)?.map(|now| {
+        Some(Content::Tree(_)) => capture::read(&*site.tree, path)?.map(|now| {
             let large = now.bytes.is_none();
             SmallText {
                 digest: now.record.digest.to_string(),

@@ -5,8 +5,14 @@ use std::collections::{HashMap, HashSet};
 use rayon::prelude::*;
 
 use crate::{
-    base::{Failure, RelPath},
-    catalog::{Release, registry, releases::Releases, tasks},
+    base::{Failure, RelPath, cancel},
+    catalog::{
+        Release,
+        missing_tags::{self, MissingTags},
+        registry,
+        releases::Releases,
+        tasks,
+    },
     git::{self, PeeledTag},
     model::{TagName, TaskId, Version, overview::ReleaseLine},
     rollback::standing_of,
@@ -14,9 +20,32 @@ use crate::{
     verdict::{self, VerdictSummary},
 };
 
-/// Returns the releases of a task, newest version first.
-pub fn of_task(site: &RepoSite, task: &TaskId) -> Result<Vec<ReleaseLine>, Failure> {
-    lines(site, &[task], &tasks::tagged_releases(site, task)?)
+/// The releases of a task.
+pub struct TaskReleases {
+    /// The task.
+    pub task: TaskId,
+    /// Its releases, newest version first.
+    pub lines: Vec<ReleaseLine>,
+    /// The sentence about releases whose tags are missing here.
+    pub missing: Option<String>,
+}
+
+/// Returns the releases of some tasks. Tags and manifests are read once for all of them.
+pub fn of_tasks(site: &RepoSite, tasks: &[TaskId]) -> Result<Vec<TaskReleases>, Failure> {
+    let releases = match tasks {
+        [one] => tasks::tagged_releases(site, one)?,
+        _ => tasks::followed_releases(site)?,
+    };
+    let only = tasks.first().filter(|_| tasks.len() == 1);
+    let missing = missing_tags::by_task(site, &releases, only)?;
+    let wanted: Vec<&TaskId> = tasks.iter().collect();
+    let lines = lines_by_task(site, &wanted, &releases)?;
+    let task = |(task, lines): (&TaskId, Vec<ReleaseLine>)| TaskReleases {
+        missing: missing.get(task).and_then(MissingTags::sentence),
+        task: task.clone(),
+        lines,
+    };
+    Ok(tasks.iter().zip(lines).map(task).collect())
 }
 
 /// Returns the lines of all releases of some tasks, the newest version of each first.
@@ -25,13 +54,20 @@ pub fn lines(
     tasks: &[&TaskId],
     releases: &Releases,
 ) -> Result<Vec<ReleaseLine>, Failure> {
+    let by_task = lines_by_task(site, tasks, releases)?;
+    Ok(by_task.into_iter().flatten().collect())
+}
+
+/// Like [`lines`], for each task by itself.
+fn lines_by_task(
+    site: &RepoSite,
+    tasks: &[&TaskId],
+    releases: &Releases,
+) -> Result<Vec<Vec<ReleaseLine>>, Failure> {
     let (judged, settings) = (verdict::summary(site, None)?, &site.settings);
     let registry = registry::told(site);
-    let all: Vec<&Release> = tasks
-        .iter()
-        .flat_map(|task| releases.of(task).rev())
-        .collect();
-    let kept = manifests_of(site, &all)?;
+    let all = tasks.iter().flat_map(|task| releases.of(task)).collect();
+    let kept = manifests_of(site, all)?;
     let mut active: HashMap<&TaskId, Option<Version>> = HashMap::new();
     for task in tasks {
         active.insert(
@@ -39,7 +75,8 @@ pub fn lines(
             registry::active_seen(registry.as_ref(), &*site.tree, tasks::spec(site, task)?).version,
         );
     }
-    let line = |release: &&Release| {
+    let line = |release: &Release| {
+        cancel::check()?;
         let tag = match site.git.peel_tag(&release.tag_id) {
             // The tag was moved to something other than a commit, which `status` reports.
             Err(git::Error::BadTag { .. }) => return Ok(None),
@@ -53,14 +90,18 @@ pub fn lines(
             ..line(site, release, &tag, &judged)?
         }))
     };
-    all.par_iter()
-        .map(line)
-        .filter_map(Result::transpose)
-        .collect()
+    let of_task = |task: &&TaskId| {
+        let newest_first = releases.of(task).rev();
+        newest_first
+            .map(line)
+            .filter_map(Result::transpose)
+            .collect()
+    };
+    tasks.par_iter().map(of_task).collect()
 }
 
 /// Returns the manifests of these releases that exist in the branch.
-fn manifests_of(site: &RepoSite, releases: &[&Release]) -> Result<HashSet<RelPath>, Failure> {
+fn manifests_of(site: &RepoSite, releases: Vec<&Release>) -> Result<HashSet<RelPath>, Failure> {
     let Some(head) = site.git.head_commit()? else {
         return Ok(HashSet::new());
     };

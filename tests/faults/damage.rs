@@ -164,11 +164,11 @@ fn operations(root: &Path) -> Answer {
 fn standing(root: &Path) -> Answer {
     let app = open(root)?;
     let status = app.status(&[]).map_err(|failure| text(&failure))?;
-    let releases = app.releases(&task()).map_err(|failure| text(&failure))?;
+    let releases = app.releases(&[task()]).map_err(|failure| text(&failure))?;
     Ok(format!(
         "{:?} {:?}",
         serde_json::to_string(&status),
-        serde_json::to_string(&releases)
+        serde_json::to_string(&releases[0].lines)
     ))
 }
 

@@ -27,6 +27,7 @@ use super::{
 mod child;
 pub mod offline;
 mod stream;
+pub use child::is_any_running;
 use child::{Child, WatchEnd};
 use stream::OutputStream;
 

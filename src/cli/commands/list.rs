@@ -31,15 +31,14 @@ impl Run for Args {
         let (mut page, mut data) = (String::new(), Vec::new());
         let tasks = self.tasks.find_or_all(session)?;
         let mut next = Vec::new();
-        for task in &tasks {
-            let missing = session.app()?.missing_tags(Some(task))?.sentence();
-            let mut lines = session.app()?.releases(task)?;
+        for found in session.app()?.releases(&tasks)? {
+            let (task, mut lines) = (found.task, found.lines);
             let has_none = lines.is_empty();
             lines.truncate(self.limit.unwrap_or(usize::MAX));
             if tasks.len() > 1 {
                 let _ = writeln!(page, "{task}");
             }
-            if has_none && missing.is_none() {
+            if has_none && found.missing.is_none() {
                 let _ = writeln!(
                     page,
                     "{task} has no release; make one: snapback create-snapshot -t {task}"
@@ -47,7 +46,7 @@ impl Run for Args {
             } else {
                 page.push_str(&tables::releases(session.out, &session.zone, &lines));
             }
-            if let Some(sentence) = missing {
+            if let Some(sentence) = found.missing {
                 let _ = writeln!(page, "{sentence}");
                 next = vec![fetch_tags()];
             }

@@ -83,10 +83,9 @@ fn without_tags(
     is_empty: bool,
 ) -> Result<Reply, Failure> {
     let app = session.app()?;
-    let mut missing = Vec::new();
-    for task in tasks {
-        missing.extend(app.missing_tags(Some(task))?.releases);
-    }
+    let only = tasks.first().filter(|_| tasks.len() == 1);
+    let mut missing = app.missing_tags(only)?.releases;
+    missing.retain(|(task, _)| tasks.contains(task));
     let fetch = || vec![fetch_tags()];
     if is_empty && missing.is_empty() {
         let release = Advice::ReleaseFirst {

@@ -7,6 +7,7 @@ use std::{
     io,
     os::fd::{AsFd, OwnedFd},
     process::ExitStatus,
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -36,6 +37,14 @@ pub(super) enum WatchEnd {
     Cancelled(i32),
 }
 
+/// The number of children that are watched right now.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+/// True while this process watches a child, which it ends before it ends itself.
+pub fn is_any_running() -> bool {
+    RUNNING.load(Ordering::SeqCst) > 0
+}
+
 /// The unreaped leader of a process group; its process id cannot be reused until it is reaped.
 pub(super) struct Child {
     leader: std::process::Child,
@@ -43,11 +52,18 @@ pub(super) struct Child {
     watch: Option<OwnedFd>,
 }
 
+impl Drop for Child {
+    fn drop(&mut self) {
+        RUNNING.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Child {
     /// Takes over a child that has just been started.
     pub(super) fn of(leader: std::process::Child) -> io::Result<Self> {
         let id = i32::try_from(leader.id()).ok().and_then(Pid::from_raw);
         let group = id.ok_or_else(|| io::Error::other("the child has no process id"))?;
+        RUNNING.fetch_add(1, Ordering::SeqCst);
         // Without a pidfd (old kernels, seccomp) the end is noticed at the next tick.
         Ok(Self {
             leader,
