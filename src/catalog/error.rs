@@ -37,18 +37,14 @@ pub enum Error {
         version: Version,
     },
     /// The manifest would be larger than any that is read.
-    #[error(
-        "the manifest of {task} {version} would have {size} bytes, more than the {limit} that are read back"
-    )]
+    #[error("the manifest of {task} {version} would have {what}")]
     ManifestTooLarge {
         /// The task.
         task: TaskId,
         /// The version.
         version: Version,
-        /// The number of its bytes.
-        size: u64,
-        /// The most that is read.
-        limit: u64,
+        /// What it would have too much of.
+        what: String,
     },
     /// The manifest is not the one named by the tag.
     #[error(

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use super::{Error, Release, absent::Absent, capture, grown};
 pub use crate::site::ReadRelease as Found;
 use crate::{
-    base::{Digest, Failure, Hint},
+    base::{Digest, Failure, Hint, RelPath},
     git::{self, BrokenRef, PeeledTag, Repo},
-    model::{DependencyList, GitId, Manifest, TagName},
+    model::{DependencyList, GitId, Manifest, TagName, manifest::ManifestFile},
     site::{ReleaseKey, RepoSite},
 };
 
@@ -30,21 +30,49 @@ pub const MANIFEST_TRAILER: &str = "Snapback-Manifest: ";
 /// Maximum size of a manifest, in bytes: more than a million files.
 pub const LIMIT: u64 = 256 << 20;
 
-/// Refuses a manifest that could not be read back.
+/// Refuses a release that could not be read back: its manifest, or its commit's tree.
 ///
 /// # Errors
-/// Fails when its text is larger than `limit`, usually [`LIMIT`].
-pub fn check_size(manifest: &Manifest, text: &str, limit: u64) -> Result<(), Error> {
-    let size = text.len() as u64;
-    if size <= limit {
+/// Fails when its text is larger than [`LIMIT`], or has more files and folders than
+/// [`git::MAX_ENTRIES`].
+pub fn check_size(manifest: &Manifest, text: &str) -> Result<(), Error> {
+    check_within(manifest, text, (LIMIT, git::MAX_ENTRIES))
+}
+
+fn check_within(manifest: &Manifest, text: &str, most: (u64, usize)) -> Result<(), Error> {
+    let (size, entries) = (text.len() as u64, entries(manifest));
+    let what = if size > most.0 {
+        format!("{size} bytes, more than the {} that are read back", most.0)
+    } else if entries > most.1 {
+        format!(
+            "{entries} files and folders, more than the {} that are read back",
+            most.1
+        )
+    } else {
         return Ok(());
-    }
+    };
     Err(Error::ManifestTooLarge {
         task: manifest.subject.task.clone(),
         version: manifest.subject.version.clone(),
-        size,
-        limit,
+        what,
     })
+}
+
+/// Returns the number of files in a manifest, and of folders that hold them.
+fn entries(manifest: &Manifest) -> usize {
+    let folders = |path: &RelPath| path.as_bytes().split(|byte| *byte == b'/').count() - 1;
+    let paths = manifest.files.iter().map(ManifestFile::path);
+    let (mut count, mut last) = (manifest.files.len(), None);
+    for path in paths {
+        let shared = last.map_or(0, |last: &RelPath| {
+            let pairs = last.as_bytes().split(|byte| *byte == b'/');
+            let pairs = pairs.zip(path.as_bytes().split(|byte| *byte == b'/'));
+            pairs.take_while(|(a, b)| a == b).count()
+        });
+        count += folders(path).saturating_sub(shared);
+        last = Some(path);
+    }
+    count
 }
 
 /// Returns the digest in a tag's message, if any.
@@ -241,14 +269,25 @@ mod tests {
             "schema: snapback.manifest/1\nmetadata:\n  task_id: T01\n  version: 1.0.0\n",
             "  created_at: \"2026-02-24T05:10:00Z\"\n",
             "  git_commit: 0123456789012345678901234567890123456789\n",
-            "  git_tag: T01-v1.0.0\nfiles: []\n",
+            "  git_tag: T01-v1.0.0\nfiles:\n",
         );
-        let manifest = Manifest::parse(example.as_bytes()).expect("it is one");
+        let file = |path: &str| {
+            let (digest, blob) = ("0".repeat(64), "1".repeat(40));
+            format!(
+                "  - path: {path}\n    checksum: sha256:{digest}\n    size: 1\n    mode: \"100644\"\n    role: source\n    blob: {blob}\n"
+            )
+        };
+        let files = ["a/1", "a/b/2", "a/b/3", "c/d/4"].map(file).concat();
+        let manifest = Manifest::parse((example.to_string() + &files).as_bytes());
+        let manifest = manifest.expect("it is one");
         let text = manifest.render();
         let size = text.len() as u64;
-        assert!(check_size(&manifest, &text, size).is_ok());
-        let refused = check_size(&manifest, &text, size - 1).expect_err("it is larger");
-        assert_eq!(refused.kind(), crate::base::Kind::Refused);
-        assert!(!refused.hints().is_empty());
+        assert_eq!(entries(&manifest), 8, "4 files in a, a/b, c and c/d");
+        assert!(check_within(&manifest, &text, (size, 8)).is_ok());
+        for most in [(size - 1, 8), (size, 7)] {
+            let refused = check_within(&manifest, &text, most).expect_err("it is larger");
+            assert_eq!(refused.kind(), crate::base::Kind::Refused);
+            assert!(!refused.hints().is_empty());
+        }
     }
 }

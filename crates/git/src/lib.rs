@@ -72,3 +72,4 @@ pub use remote::{PushTarget, branch_name};
 pub use repo::{Head, Repo};
 pub use scan::{Scan, Tracked, WorkState};
 pub use signing::Sign;
+pub use tree::MAX_ENTRIES;

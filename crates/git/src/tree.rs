@@ -30,9 +30,8 @@ pub(super) type KnownTree<'a> =
     &'a (dyn Fn(&RelPath, &gix::oid) -> Option<Vec<(RelPath, TreeEntry)>> + Sync);
 
 /// Most files and folders in a listing; more come from trees that name each other thousands of
-/// times. A manifest has room for fewer, and ten million would not fit into a command's memory
-/// limit.
-const MAX_ENTRIES: usize = 2_000_000;
+/// times. Ten million would not fit into a command's memory limit.
+pub const MAX_ENTRIES: usize = 1_000_000;
 /// How many folders are read before the number is checked again.
 const FOLDERS_AT_ONCE: usize = 4096;
 

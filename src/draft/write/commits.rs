@@ -152,7 +152,7 @@ impl<'a> CommitWriter<'a> {
     ) -> Result<ManifestCommit, Failure> {
         let git = &self.site.git;
         let text = finish_manifest(manifest, commit, self.objects).render();
-        manifests::check_size(manifest, &text, manifests::LIMIT)?;
+        manifests::check_size(manifest, &text)?;
         let subject = &manifest.subject;
         let path = self
             .site

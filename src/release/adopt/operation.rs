@@ -68,7 +68,7 @@ fn new_files(
 ) -> Result<Vec<(RelPath, Vec<u8>)>, Failure> {
     let file = |manifest: &Manifest| {
         let (subject, text) = (&manifest.subject, manifest.render());
-        manifests::check_size(manifest, &text, manifests::LIMIT)?;
+        manifests::check_size(manifest, &text)?;
         let path = site.settings.manifest_path(&subject.task, &subject.version);
         Ok((path, text.into_bytes()))
     };

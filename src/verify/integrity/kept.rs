@@ -1,7 +1,10 @@
 //! The stored bytes of a release: in git, in the Git LFS folder, in the store. Bytes that may
 //! legitimately be elsewhere are never reported as lost.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use rayon::prelude::*;
 
@@ -12,7 +15,7 @@ use crate::{
         manifests::{self, Found},
     },
     git::{self, Attributes, Converter, Repo, Worktree},
-    model::{CheckResult, GitId, Manifest, ObjectId, manifest::ManifestFile},
+    model::{Advice, CheckResult, GitId, Manifest, manifest::ManifestFile},
     store::{self, ChunkStore},
     verify::{Check, CheckRun, CheckSubject, Depth, KeptRelease, check_run::Trouble, nothing},
 };
@@ -60,6 +63,7 @@ impl KeptBytesCheck {
                 deep,
                 missing: &missing,
                 absent,
+                is_store_unsound: AtomicBool::new(false),
             };
             kept.judge(run, manifest, &converter, &|| site.progress(1))
         }))
@@ -73,6 +77,8 @@ struct KeptBytes<'a> {
     deep: bool,
     missing: &'a HashSet<&'a GitId>,
     absent: Absent,
+    /// Set once bytes of the store are missing or damaged.
+    is_store_unsound: AtomicBool,
 }
 
 impl KeptBytes<'_> {
@@ -99,7 +105,7 @@ impl KeptBytes<'_> {
         let hints = if troubles.is_empty() {
             Vec::new()
         } else {
-            self.hints(manifest)
+            self.hints()
         };
         let files = text::count(manifest.files.len(), "file");
         CheckResult {
@@ -129,6 +135,7 @@ impl KeptBytes<'_> {
 
     /// Like `of`, for the store.
     fn of_store(&self, path: &RelPath, error: &store::Error) -> Trouble {
+        self.is_store_unsound.store(true, Ordering::Relaxed);
         if self.absent.is_lost_in_store(error) {
             Trouble::Bad(format!("{path}: {error}"))
         } else {
@@ -137,23 +144,19 @@ impl KeptBytes<'_> {
     }
 
     /// Returns hints on bringing back what is missing or damaged.
-    fn hints(&self, manifest: &Manifest) -> Vec<Hint> {
-        let is_unsound = |object: &ObjectId| !matches!(self.store.size(object), Ok(Some(_)));
-        let of_store = manifest
-            .files
-            .iter()
-            .filter(|file| file.blob().is_none())
-            .filter_map(ManifestFile::object)
-            .any(|object| self.deep || is_unsound(object));
+    fn hints(&self) -> Vec<Hint> {
+        let of_store = if self.is_store_unsound.load(Ordering::Relaxed) {
+            let repair = Advice::RepairStore.because("heal it from the work tree, if it is there");
+            vec![repair, absent::copy_store()]
+        } else {
+            Vec::new()
+        };
         let of_git = if self.absent.objects {
             git::Error::lacking()
         } else {
             Vec::new()
         };
-        of_git
-            .into_iter()
-            .chain(of_store.then(absent::copy_store))
-            .collect()
+        [of_git, of_store].concat()
     }
 
     /// Returns what is wrong with the stored bytes of a file.

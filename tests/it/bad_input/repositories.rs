@@ -109,7 +109,7 @@ fn shallow_without_the_tag() {
         &sandbox,
         5,
         &[&["-C", "../clone"], BACK].concat(),
-        &["1.0.0", "git fetch"],
+        &["1.0.0", "git -C ../clone fetch"],
     );
 }
 
@@ -130,7 +130,7 @@ fn partial_without_the_bytes() {
         &sandbox,
         8,
         &[&["-C", "../clone"], BACK].concat(),
-        &["missing here", "git fetch"],
+        &["missing here", "git -C ../clone fetch"],
     );
 }
 
@@ -232,13 +232,19 @@ fn references_in_another_format() {
         &sandbox,
         6,
         &[&["-C", "../other"], BACK].concat(),
-        &["reftable", "git refs migrate --ref-format=files"],
+        &[
+            "reftable",
+            "git -C ../other refs migrate --ref-format=files",
+        ],
     );
     refused(
         &sandbox,
         6,
         &["-C", "../other", "status"],
-        &["reftable", "git refs migrate --ref-format=files"],
+        &[
+            "reftable",
+            "git -C ../other refs migrate --ref-format=files",
+        ],
     );
 }
 

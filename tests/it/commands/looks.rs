@@ -11,18 +11,18 @@ fn status_list_history() {
     TASK  TITLE  ACTIVE  STATE    DRIFT   NEWEST  RELEASES
     T02          1.0.0   unknown  -       -       0         the active version is not released
     T01          1.1.0   proven   1 file  1.1.0   2
-    2 tasks: 2 need a look
+    2 tasks: 2 need a look (1 large file by size alone; `snapback verify-rollback` reads the bytes)
       release it:  snapback create-snapshot -t T02
     $ snapback status -t T01
     TASK  TITLE  ACTIVE  STATE   DRIFT   NEWEST  RELEASES
     T01          1.1.0   proven  1 file  1.1.0   2
-    1 task: 1 needs a look
+    1 task: 1 needs a look (1 large file by size alone; `snapback verify-rollback` reads the bytes)
       see what differs:  snapback diff -t T01
     $ git snapback status
     TASK  TITLE  ACTIVE  STATE    DRIFT   NEWEST  RELEASES
     T02          1.0.0   unknown  -       -       0         the active version is not released
     T01          1.1.0   proven   1 file  1.1.0   2
-    2 tasks: 2 need a look
+    2 tasks: 2 need a look (1 large file by size alone; `snapback verify-rollback` reads the bytes)
       release it:  snapback create-snapshot -t T02
     ");
     shows!(sandbox, ["snapback list -t T01", "snapback ls -t T02", "snapback list"], @"
@@ -55,7 +55,7 @@ fn status_list_history() {
     TASK  TITLE  ACTIVE  STATE    DRIFT   NEWEST  RELEASES
     T02          1.0.0   unknown  -       -       0         the active version is not released
     T01          1.0.0   proven   1 file  1.1.0   2
-    2 tasks: 2 need a look
+    2 tasks: 2 need a look (1 large file by size alone; `snapback verify-rollback` reads the bytes)
       release it:  snapback create-snapshot -t T02
     $ snapback list -t T01
       VERSION  DATE                     STATE   AUTHOR  REASON

@@ -71,8 +71,8 @@ fn verify_snapshot_names_a_damaged_object() {
       ok integrity.commit          5 files as in the tag's commit
       x  integrity.kept            tasks/T01/model.bin: the stored object sha256:[digest] is damaged: a blob's checksum does not agree
     T01 1.1.0 does not hold: integrity failed.
-      see what git says of the repository:  git fsck --full
-      fetch missing objects again, where a remote has them:  git fetch --refetch --tags
+      heal it from the work tree, if it is there:  snapback store repair
+      copy the folder .git/snapback/store from the repository that made the release, or from a copy of this one
     [exit 4]
     $ snapback rollback -t T01 --to 1.0.0 --yes
     error: the bytes of tasks/T01/model.bin cannot be restored
