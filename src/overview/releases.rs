@@ -66,7 +66,7 @@ fn lines_by_task(
 ) -> Result<Vec<Vec<ReleaseLine>>, Failure> {
     let (judged, settings) = (verdict::summary(site, None)?, &site.settings);
     let registry = registry::told(site);
-    let all = tasks.iter().flat_map(|task| releases.of(task)).collect();
+    let all = tasks.iter().flat_map(|task| releases.of(task));
     let kept = manifests_of(site, all)?;
     let mut active: HashMap<&TaskId, Option<Version>> = HashMap::new();
     for task in tasks {
@@ -101,12 +101,14 @@ fn lines_by_task(
 }
 
 /// Returns the manifests of these releases that exist in the branch.
-fn manifests_of(site: &RepoSite, releases: Vec<&Release>) -> Result<HashSet<RelPath>, Failure> {
+fn manifests_of<'r>(
+    site: &RepoSite,
+    releases: impl Iterator<Item = &'r Release>,
+) -> Result<HashSet<RelPath>, Failure> {
     let Some(head) = site.git.head_commit()? else {
         return Ok(HashSet::new());
     };
     let paths: Vec<RelPath> = releases
-        .iter()
         .map(|release| site.settings.manifest_path(&release.task, &release.version))
         .collect();
     Ok(site

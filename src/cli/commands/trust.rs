@@ -1,5 +1,7 @@
 //! `trust`: shows the commands that the configuration names, and agrees to them.
 
+use std::fmt::Write;
+
 use serde_json::json;
 
 use super::Run;
@@ -68,7 +70,7 @@ impl Run for Args {
         if !session.globals.yes && !session.can_ask() {
             let why = "nobody can be asked here; whoever has read them may say --yes";
             let mut reply = shown(session, app, &states);
-            reply.text.push_str(&format!("not done: {why}\n"));
+            let _ = writeln!(reply.text, "not done: {why}");
             return Ok(reply.with_problem(Kind::Refused, why));
         }
         session.confirm(&format!(
