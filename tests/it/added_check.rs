@@ -58,7 +58,7 @@ fn ended(results: &[CheckResult], id: &str) -> Vec<Status> {
 #[test]
 fn an_added_check() {
     let (sandbox, site) = released();
-    let checks = [&CHECKS[..], &[&NotesCheck]].concat();
+    let checks = [CHECKS, &[&NotesCheck]].concat();
     let id: TaskId = "T01".parse().unwrap();
     let (task, releases) = (
         tasks::spec(&site, &id).unwrap(),

@@ -46,14 +46,14 @@ type Edit = (&'static str, fn(&Sandbox));
 
 const EDITS: [Edit; 4] = [
     ("other bytes", |sandbox| {
-        sandbox.write(SOURCE, b"VALUE = 3\n")
+        sandbox.write(SOURCE, b"VALUE = 3\n");
     }),
     ("executable", |sandbox| {
         let mode = fs::Permissions::from_mode(0o755);
         fs::set_permissions(sandbox.at(SOURCE), mode).unwrap();
     }),
     ("a large file", |sandbox| {
-        sandbox.write(LARGE, &noise("three", 200_000))
+        sandbox.write(LARGE, &noise("three", 200_000));
     }),
     ("the same time", |sandbox| {
         let before = fs::metadata(sandbox.at(LARGE)).unwrap().modified().unwrap();
