@@ -5,13 +5,16 @@ usage: many.py [--tasks N] [--versions N] [--runs N]
 
 The repository is written by `git fast-import` (50,000 releases by hand would take a day): one
 commit a round of releases, an annotated tag and a manifest a release. Then `status` and a TAB
-completion are timed, and, for comparison, on a repository with 10 tasks. Writes bench/out/many.md.
-Exits 1 when `status` takes 0.5 s or more, or a completion 100 ms or more (medians).
+completion are timed, and, for comparison, on a repository with 10 tasks; `list` and `health` of all
+tasks are measured in CPU seconds, and beside a quarter of the tasks. Writes bench/out/many.md.
+Exits 1 when `status` takes 0.5 s or more, or a completion 100 ms or more (medians), or when four
+times the tasks take `list` or `health` more than six times the CPU.
 """
 
 import argparse
 import hashlib
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -96,6 +99,30 @@ def seconds(repo, argv, runs, env=None):
     return statistics.median(taken[1:]), done.stdout.decode()
 
 
+def cpu_seconds(repo, words):
+    """The CPU seconds of a command, the better of two runs."""
+    taken = []
+    for _ in range(2):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run([lab.program(), *words], cwd=repo.path, env=repo.env, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if done.returncode not in (0, 4):
+            raise lab.Failed(f"{words}: exit {done.returncode}: {done.stderr.decode()[:500]}")
+        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(taken)
+
+
+def growth(count, rounds):
+    """The CPU seconds of `list` and `health` with a quarter of the tasks, and with all."""
+    found = {}
+    for tasks in (count // 4, count):
+        with tempfile.TemporaryDirectory(prefix="snapback-many-") as place:
+            repo, _ = build(place, tasks, rounds)
+            for command in ("list", "health"):
+                found.setdefault(command, []).append(cpu_seconds(repo, [command]))
+    return found
+
+
 def completion(line):
     """What bash asks when TAB is pressed at the end of these words."""
     env = {"COMPLETE": "bash", "_CLAP_IFS": "\n", "_CLAP_COMPLETE_INDEX": str(len(line) - 1), "_CLAP_COMPLETE_COMP_TYPE": "9", "_CLAP_COMPLETE_SPACE": "true"}
@@ -133,10 +160,14 @@ def main():
     many = measure(options.tasks, options.versions, options.runs)
     lines = [f"| median of {options.runs} runs, ms | 10 tasks | {options.tasks} tasks x {options.versions} versions |", "|---|---:|---:|"]
     lines += [f"| {name} | {1000 * few[name]:.0f} | {1000 * many[name]:.0f} |" for name in many]
+    grown = growth(options.tasks, options.versions)
+    lines += ["", f"| CPU s | {options.tasks // 4} tasks | {options.tasks} tasks | times |", "|---|---:|---:|---:|"]
+    lines += [f"| snapback {name} | {a:.2f} | {b:.2f} | {b / a:.1f} |" for name, (a, b) in grown.items()]
     lab.OUT.mkdir(parents=True, exist_ok=True)
     (lab.OUT / "many.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
     slow = [name for name, limit in [("snapback status", 0.5), ("TAB after --task", 0.1), ("TAB after --to", 0.1)] if many[name] >= limit]
+    slow += [f"snapback {name}" for name, (a, b) in grown.items() if b > 6 * a]
     print(f"many: too slow: {', '.join(slow) or 'nothing'}")
     sys.exit(1 if slow else 0)
 

@@ -257,6 +257,34 @@ impl Releases {
         release.task
     }
 
+    /// Returns the releases and markers of each task by itself.
+    pub fn by_each_task(&self) -> BTreeMap<TaskId, Self> {
+        let mut each: BTreeMap<TaskId, Self> = BTreeMap::new();
+        for (task, versions) in &self.by_task {
+            let of = each.entry(task.clone()).or_default();
+            of.by_task.insert(task.clone(), versions.clone());
+        }
+        for marker in &self.markers {
+            let of = each.entry(marker.task().clone()).or_default();
+            of.markers.push(marker.clone());
+        }
+        for (release, broken) in &self.broken {
+            let of = each.entry(release.0.clone()).or_default();
+            of.broken.insert(release.clone(), broken.clone());
+        }
+        each
+    }
+
+    /// Returns a copy, without what was passed over.
+    pub fn copy(&self) -> Self {
+        Self {
+            by_task: self.by_task.clone(),
+            markers: self.markers.clone(),
+            broken: self.broken.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Returns the releases of one task, ascending.
     pub fn of(&self, task: &TaskId) -> impl DoubleEndedIterator<Item = &Release> {
         self.by_task

@@ -26,6 +26,7 @@ use crate::{
     policy::health as judge,
     site::RepoSite,
 };
+use releases::Ways;
 use repository::broken_tag;
 
 /// Checks the health of these tasks, or of all, worst first. `deep` reads every byte of the active
@@ -54,8 +55,17 @@ pub fn check(site: &RepoSite, tasks: &[TaskId], deep: bool) -> Result<Health, Fa
     } else {
         Vec::new()
     };
-    let task_health = |line| task_health(site, line, &releases, &overdue, (deep, !unfinished));
-    let mut tasks: Vec<TaskHealth> = lines.into_par_iter().map(task_health).collect();
+    let looks = TaskLooks {
+        site,
+        releases: &releases,
+        overdue: &overdue,
+        ways: (is_open && !unfinished).then(|| Ways::of(site, &lines, &releases)),
+        deep,
+    };
+    let mut tasks: Vec<TaskHealth> = lines
+        .into_par_iter()
+        .map(|line| looks.task_health(line))
+        .collect();
     tasks.sort_by(|a, b| (b.level, &a.task).cmp(&(a.level, &b.task)));
     repository::look_at_signing(site, &mut repository);
     let stored = if is_open {
@@ -83,80 +93,86 @@ pub fn check(site: &RepoSite, tasks: &[TaskId], deep: bool) -> Result<Health, Fa
     })
 }
 
-/// Checks one task; obstacles to a rollback are checked only if no operation is unfinished.
-fn task_health(
-    site: &RepoSite,
-    line: TaskLine,
-    releases: &Releases,
-    overdue: &[AwaitingConfirmation],
-    looks: (bool, bool),
-) -> TaskHealth {
-    let mut findings = findings_of(site, &line, releases, overdue, looks);
-    judge::sort(&mut findings);
-    let released_at = newest_released_at(site, &line, releases);
-    TaskHealth {
-        level: findings
-            .iter()
-            .map(|finding| finding.level)
-            .max()
-            .unwrap_or_default(),
-        title: line.title,
-        verified: line.standing.proven || line.standing.good,
-        active: line.active,
-        released_at,
-        releases: line.releases,
-        drift: line.drift,
-        way_back: line.way_back,
-        left_out: line.left_out,
-        findings,
-        task: line.task,
-    }
+/// What the looks at all tasks share.
+struct TaskLooks<'a> {
+    site: &'a RepoSite,
+    releases: &'a Releases,
+    overdue: &'a [AwaitingConfirmation],
+    /// Nothing while an operation is unfinished, or where the state folder cannot be read.
+    ways: Option<Result<Ways, Failure>>,
+    deep: bool,
 }
 
-/// Returns the findings about one task.
-fn findings_of(
-    site: &RepoSite,
-    line: &TaskLine,
-    releases: &Releases,
-    overdue: &[AwaitingConfirmation],
-    (deep, is_free): (bool, bool),
-) -> Vec<HealthFinding> {
-    let flaw = flaws::look_at_flaw(site, &line.task);
-    let mut wanted: Vec<&Version> = line
-        .active
-        .iter()
-        .chain(line.way_back.candidate())
-        .filter(|_| flaw.is_none())
-        .collect();
-    wanted.dedup();
-    // If a task's settings are unusable, nothing else can be determined.
-    let mut findings = flaw.map_or_else(|| judge::of_task(line, &line.way_back), |flaw| vec![flaw]);
-    for version in wanted {
-        findings.extend(releases::look_at_release(
-            site, &line.task, releases, version, deep,
-        ));
+impl TaskLooks<'_> {
+    /// Checks one task; obstacles to a rollback are checked only if no operation is unfinished.
+    fn task_health(&self, line: TaskLine) -> TaskHealth {
+        let mut findings = self.findings_of(&line);
+        judge::sort(&mut findings);
+        let released_at = newest_released_at(self.site, &line, self.releases);
+        TaskHealth {
+            level: findings
+                .iter()
+                .map(|finding| finding.level)
+                .max()
+                .unwrap_or_default(),
+            title: line.title,
+            verified: line.standing.proven || line.standing.good,
+            active: line.active,
+            released_at,
+            releases: line.releases,
+            drift: line.drift,
+            way_back: line.way_back,
+            left_out: line.left_out,
+            findings,
+            task: line.task,
+        }
     }
-    findings.extend(
-        overdue
+
+    /// Returns the findings about one task.
+    fn findings_of(&self, line: &TaskLine) -> Vec<HealthFinding> {
+        let (site, releases) = (self.site, self.releases);
+        let flaw = flaws::look_at_flaw(site, &line.task);
+        let mut wanted: Vec<&Version> = line
+            .active
             .iter()
-            .filter(|pending| pending.task == line.task)
-            .map(unconfirmed),
-    );
-    // Missing bytes are already reported, in more detail.
-    if is_free && !findings.iter().any(|finding| finding.check == "objects") {
-        findings.extend(releases::look_at_way(site, line));
-    }
-    if site.closed_state().is_some() {
-        // Verdicts are stored where this user may not read, so these findings would be baseless.
-        findings.retain(|finding| {
-            !["standing", "unverified", "way_back", "confirm"].contains(&finding.check)
-        });
+            .chain(line.way_back.candidate())
+            .filter(|_| flaw.is_none())
+            .collect();
+        wanted.dedup();
+        // If a task's settings are unusable, nothing else can be determined.
+        let mut findings =
+            flaw.map_or_else(|| judge::of_task(line, &line.way_back), |flaw| vec![flaw]);
+        for version in wanted {
+            findings.extend(releases::look_at_release(
+                site, &line.task, releases, version, self.deep,
+            ));
+        }
+        findings.extend(
+            self.overdue
+                .iter()
+                .filter(|pending| pending.task == line.task)
+                .map(unconfirmed),
+        );
+        // Missing bytes are already reported, in more detail.
+        let is_told = findings.iter().any(|finding| finding.check == "objects");
+        match self.ways.as_ref().filter(|_| !is_told) {
+            None => {}
+            Some(Ok(ways)) => findings.extend(releases::look_at_way(site, line, ways)),
+            Some(Err(failure)) => findings.push(failed("way", HealthLevel::Unknown, failure)),
+        }
+        if site.closed_state().is_some() {
+            // Verdicts are stored where this user may not read, so these findings would be
+            // baseless.
+            findings.retain(|finding| {
+                !["standing", "unverified", "way_back", "confirm"].contains(&finding.check)
+            });
+            findings
+                .iter_mut()
+                .filter(|finding| finding.check == "objects")
+                .for_each(|finding| finding.level = HealthLevel::Unknown);
+        }
         findings
-            .iter_mut()
-            .filter(|finding| finding.check == "objects")
-            .for_each(|finding| finding.level = HealthLevel::Unknown);
     }
-    findings
 }
 
 /// Returns when the newest release of a task was made.

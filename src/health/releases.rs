@@ -1,10 +1,14 @@
 //! Checks a task's releases for anything that would keep a rollback from working.
 
+use std::collections::BTreeMap;
+
 use super::failed;
 use crate::{
+    base::Failure,
     catalog::{
         Release,
         manifests::{self, TagCopy},
+        registry::Active,
         releases::Releases,
     },
     model::{
@@ -13,20 +17,72 @@ use crate::{
         overview::TaskLine,
         signature::Demand,
     },
-    rollback::obstacle::{self, Obstacle},
+    rollback::{
+        BeforeRollback, Standings,
+        obstacle::{self, Obstacle},
+    },
     site::RepoSite,
+    verdict,
     verify::Verifier,
 };
 
+/// What the rehearsals of all tasks share.
+pub(super) struct Ways {
+    releases: BTreeMap<TaskId, Releases>,
+    standings: Standings,
+    /// True when the registry, which all tasks share, is in the way of a rollback.
+    edits_registry: bool,
+}
+
+impl Ways {
+    /// Reads what they share. The first task is rehearsed with the registry and without: when that
+    /// makes a difference, every task is rehearsed with it.
+    pub(super) fn of(
+        site: &RepoSite,
+        lines: &[TaskLine],
+        releases: &Releases,
+    ) -> Result<Self, Failure> {
+        let mut ways = Self {
+            releases: releases.by_each_task(),
+            standings: verdict::summary(site, None)?.standings,
+            edits_registry: true,
+        };
+        let mut rehearsed = lines
+            .iter()
+            .filter(|line| line.way_back.candidate().is_some());
+        if let Some(first) = rehearsed.next() {
+            let is_met = ways.obstacle(site, first).is_some();
+            ways.edits_registry = false;
+            ways.edits_registry = is_met && ways.obstacle(site, first).is_none();
+        }
+        Ok(ways)
+    }
+
+    /// Returns the obstacle that the rollback of a task would meet.
+    fn obstacle(&self, site: &RepoSite, line: &TaskLine) -> Option<Obstacle> {
+        let (task, version) = (site.settings.task(&line.task)?, line.way_back.candidate()?);
+        let of_task = self.releases.get(&line.task);
+        let mut releases = of_task.map(Releases::copy).unwrap_or_default();
+        if let Err(failure) = releases.add_lost(&site.git, &line.task) {
+            return Some(Obstacle::Lasting(failure));
+        }
+        let before = BeforeRollback {
+            releases: &releases,
+            standings: &self.standings,
+            active: Active {
+                version: line.active.clone(),
+                trouble: Vec::new(),
+            },
+            edits_registry: self.edits_registry,
+        };
+        obstacle::obstacle_from(site, task, version, before)
+    }
+}
+
 /// Returns the finding about obstacles to a rollback in this work tree.
-pub(super) fn look_at_way(site: &RepoSite, line: &TaskLine) -> Option<HealthFinding> {
-    let (task, version) = (site.settings.task(&line.task)?, line.way_back.candidate()?);
-    // An unreadable state folder is already reported.
-    let obstacle = if site.is_closed() {
-        None
-    } else {
-        obstacle::obstacle(site, task, version)
-    }?;
+pub(super) fn look_at_way(site: &RepoSite, line: &TaskLine, ways: &Ways) -> Option<HealthFinding> {
+    let version = line.way_back.candidate()?;
+    let obstacle = ways.obstacle(site, line)?;
     let level = if matches!(obstacle, Obstacle::Moment(_)) {
         HealthLevel::Warning
     } else {

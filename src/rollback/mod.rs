@@ -50,6 +50,19 @@ pub use error::Error;
 pub use resolve::resolve;
 pub use target::default_target;
 
+/// What is known of a task before its rollback is described.
+pub struct BeforeRollback<'a> {
+    /// Its releases.
+    pub releases: &'a Releases,
+    /// What was said of them.
+    pub standings: &'a Standings,
+    /// The active version.
+    pub active: catalog::registry::Active,
+    /// False for a rehearsal that leaves the registry out: one file for all tasks, whose edit costs
+    /// as much as there are tasks.
+    pub edits_registry: bool,
+}
+
 /// Describes the requested rollback, without changing anything.
 pub fn draft(
     site: &RepoSite,
@@ -58,12 +71,29 @@ pub fn draft(
     standings: &Standings,
     request: &request::RollbackRequest,
 ) -> Result<Draft, Failure> {
+    let before = BeforeRollback {
+        releases,
+        standings,
+        active: catalog::registry::active(site, task),
+        edits_registry: true,
+    };
+    draft_from(site, task, before, request)
+}
+
+/// Like [`draft`], given what is known already.
+fn draft_from(
+    site: &RepoSite,
+    task: &TaskSpec,
+    before: BeforeRollback<'_>,
+    request: &request::RollbackRequest,
+) -> Result<Draft, Failure> {
     check_ready(site, request)?;
+    let (releases, standings) = (before.releases, before.standings);
     // A broken file that all tasks share is reported, but blocks no task's rollback.
     let catalog::registry::Active {
         version: active,
         trouble,
-    } = catalog::registry::active(site, task);
+    } = before.active;
     if let (None, None, [why, ..]) = (&active, &request.to, &trouble[..]) {
         return Err(Error::ActiveUnknown {
             task: task.id.clone(),
@@ -84,6 +114,7 @@ pub fn draft(
         request,
         active,
         to: &to,
+        edits_registry: before.edits_registry,
     };
     rollback.draft(trouble)
 }
@@ -116,6 +147,8 @@ struct RollbackDraft<'a> {
     active: Option<&'a Version>,
     /// The target version.
     to: &'a Version,
+    /// See [`BeforeRollback::edits_registry`].
+    edits_registry: bool,
 }
 
 impl RollbackDraft<'_> {
@@ -144,8 +177,10 @@ impl RollbackDraft<'_> {
                 .map(|check| check.evidence.join(", ")),
         );
         let stale = self.add_changes(compared, (known.as_ref(), &target.manifest), &mut draft)?;
-        registry::edit_where_possible(site, &task.id, Some(self.to))?
-            .add_to(&mut draft, Some(self.to.clone()));
+        if self.edits_registry {
+            registry::edit_where_possible(site, &task.id, Some(self.to))?
+                .add_to(&mut draft, Some(self.to.clone()));
+        }
         set_loose_config(site, (task, &scope), &target.manifest, &mut draft)?;
         self.add_dependencies(known.as_ref(), &target.manifest, &mut draft);
         self.add_steps(&mut draft);

@@ -4,9 +4,10 @@
 //! Rollbacks, drills and health all use this, so that none knows an obstacle that another misses.
 //! Temporary obstacles (a running git, a merge) are distinguished from lasting ones.
 
+use super::BeforeRollback;
 use crate::{
     base::Failure,
-    catalog::tasks,
+    catalog::{registry, tasks},
     journal,
     model::{TaskSpec, Version, request},
     operate::{Operator, operations},
@@ -25,7 +26,21 @@ pub enum Obstacle {
 
 /// Returns the obstacle that a task's rollback would meet; `None` = it would begin.
 pub fn obstacle(site: &RepoSite, task: &TaskSpec, version: &Version) -> Option<Obstacle> {
-    let failure = rehearse(site, task, version).err()?;
+    rehearse_alone(site, task, version).err().map(classify)
+}
+
+/// Like [`obstacle`], given what is known already, when no operation is unfinished.
+pub fn obstacle_from(
+    site: &RepoSite,
+    task: &TaskSpec,
+    version: &Version,
+    before: BeforeRollback<'_>,
+) -> Option<Obstacle> {
+    rehearse(site, task, version, before).err().map(classify)
+}
+
+/// Distinguishes temporary obstacles from lasting ones.
+fn classify(failure: Failure) -> Obstacle {
     let waits = failure.find::<journal::Error>().is_some()
         || matches!(failure.find(), Some(super::Error::NoBranch(_)));
     let passes = waits
@@ -36,18 +51,34 @@ pub fn obstacle(site: &RepoSite, task: &TaskSpec, version: &Version) -> Option<O
                 Sparse | GitLocked { .. } | InProgress { .. } | Unborn { .. } | Unmerged { .. }
             )
         });
-    Some(if passes {
+    if passes {
         Obstacle::Moment(failure)
     } else {
         Obstacle::Lasting(failure)
-    })
+    }
 }
 
 /// Does what a rollback does before it changes anything.
-fn rehearse(site: &RepoSite, task: &TaskSpec, version: &Version) -> Result<(), Failure> {
+fn rehearse_alone(site: &RepoSite, task: &TaskSpec, version: &Version) -> Result<(), Failure> {
     if let Some(line) = operations::unfinished(site)? {
         return Err(journal::Error::Unfinished(line.id).into());
     }
+    let before = BeforeRollback {
+        releases: &tasks::releases_of(site, &task.id)?,
+        standings: &verdict::standings_of(site, &task.id)?,
+        active: registry::active(site, task),
+        edits_registry: true,
+    };
+    rehearse(site, task, version, before)
+}
+
+/// Like [`rehearse_alone`], given what is known already.
+fn rehearse(
+    site: &RepoSite,
+    task: &TaskSpec,
+    version: &Version,
+    before: BeforeRollback<'_>,
+) -> Result<(), Failure> {
     let quiet = site.quiet();
     let plain =
         request::RollbackRequest::plain(task.id.clone(), version.clone(), "a rehearsal".into());
@@ -56,13 +87,7 @@ fn rehearse(site: &RepoSite, task: &TaskSpec, version: &Version) -> Result<(), F
         despite_verdict: true,
         ..plain
     };
-    let mut draft = super::draft(
-        &quiet,
-        task,
-        &tasks::releases_of(site, &task.id)?,
-        &verdict::standings_of(site, &task.id)?,
-        &wanted,
-    )?;
+    let mut draft = super::draft_from(&quiet, task, before, &wanted)?;
     let operator = Operator::new(site);
     operator.check_draft(&mut draft, site.settings.rollback.on_verify_fail)?;
     operator.check_doable(&draft)
