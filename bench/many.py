@@ -99,27 +99,30 @@ def seconds(repo, argv, runs, env=None):
     return statistics.median(taken[1:]), done.stdout.decode()
 
 
-def cpu_seconds(repo, words):
+def cpu_seconds(repo, argv):
     """The CPU seconds of a command, the better of two runs."""
     taken = []
     for _ in range(2):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run([lab.program(), *words], cwd=repo.path, env=repo.env, capture_output=True)
+        done = subprocess.run(argv, cwd=repo.path, env=repo.env, capture_output=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode not in (0, 4):
-            raise lab.Failed(f"{words}: exit {done.returncode}: {done.stderr.decode()[:500]}")
+            raise lab.Failed(f"{argv}: exit {done.returncode}: {done.stderr.decode()[:500]}")
         taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return min(taken)
 
 
 def growth(count, rounds):
-    """The CPU seconds of `list` and `health` with a quarter of the tasks, and with all."""
+    """The CPU seconds of `list`, `health` and, beside them, git with a quarter of the tasks, and with all."""
     found = {}
     for tasks in (count // 4, count):
         with tempfile.TemporaryDirectory(prefix="snapback-many-") as place:
             repo, _ = build(place, tasks, rounds)
-            for command in ("list", "health"):
-                found.setdefault(command, []).append(cpu_seconds(repo, [command]))
+            commands = {f"snapback {word}": [lab.program(), word] for word in ("list", "health")}
+            commands["git for-each-ref"] = ["git", "for-each-ref", "--format=%(refname) %(subject)", "refs/tags"]
+            commands["git fsck"] = ["git", "fsck", "--no-dangling"]
+            for name, argv in commands.items():
+                found.setdefault(name, []).append(cpu_seconds(repo, argv))
     return found
 
 
@@ -162,12 +165,12 @@ def main():
     lines += [f"| {name} | {1000 * few[name]:.0f} | {1000 * many[name]:.0f} |" for name in many]
     grown = growth(options.tasks, options.versions)
     lines += ["", f"| CPU s | {options.tasks // 4} tasks | {options.tasks} tasks | times |", "|---|---:|---:|---:|"]
-    lines += [f"| snapback {name} | {a:.2f} | {b:.2f} | {b / a:.1f} |" for name, (a, b) in grown.items()]
+    lines += [f"| {name} | {a:.2f} | {b:.2f} | {b / a:.1f} |" for name, (a, b) in grown.items()]
     lab.OUT.mkdir(parents=True, exist_ok=True)
     (lab.OUT / "many.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
     slow = [name for name, limit in [("snapback status", 0.5), ("TAB after --task", 0.1), ("TAB after --to", 0.1)] if many[name] >= limit]
-    slow += [f"snapback {name}" for name, (a, b) in grown.items() if b > 6 * a]
+    slow += [name for name, (a, b) in grown.items() if name.startswith("snapback") and b > 6 * a]
     print(f"many: too slow: {', '.join(slow) or 'nothing'}")
     sys.exit(1 if slow else 0)
 

@@ -136,6 +136,7 @@ impl Alerts<'_> {
     /// # Errors
     /// When there is no such channel, or no channel at all.
     pub fn test(&self, channel: Option<&str>) -> Result<Vec<SendAttempt>, Failure> {
+        cancel::end_by_itself();
         self.require_known_channels()?;
         let channels = &self.site.settings.alerts.channels;
         let wanted: Vec<&ChannelSpec> = channels

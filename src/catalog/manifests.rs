@@ -27,8 +27,8 @@ use locate::bytes_of;
 /// The line of a tag's message that holds the manifest's digest.
 pub const MANIFEST_TRAILER: &str = "Snapback-Manifest: ";
 
-/// Maximum size of a manifest, in bytes: more than a million files.
-pub const LIMIT: u64 = 256 << 20;
+/// Maximum size of a manifest, in bytes: what its reader takes.
+pub const LIMIT: u64 = Manifest::MAX_BYTES as u64;
 
 /// Refuses a release that could not be read back: its manifest, or its commit's tree.
 ///

@@ -25,7 +25,7 @@ use std::{ffi::OsString, io::Write, process::ExitCode};
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::{
-    base::{Failure, Kind, text},
+    base::{Failure, Kind, cancel, text},
     model::{Answer, StateAfterFailure},
 };
 use args::{Cli, wants_json};
@@ -65,12 +65,7 @@ fn execute(cli: &Cli) -> i32 {
             .and_then(|()| cli.command.run(&session)),
         Err(failure) => Err(failure),
     };
-    if !signals::is_first_answer() {
-        // The process is about to end.
-        loop {
-            std::thread::park();
-        }
-    }
+    cancel::end_by_itself();
     match result {
         Ok(reply) => match signals::explain_reply(reply, limit.as_ref(), writes) {
             Ok(reply) => answer(&session, &command, &reply),

@@ -25,9 +25,6 @@ const GRACE: Duration = Duration::from_millis(100);
 /// How often a stop request is looked for.
 const LOOK: Duration = Duration::from_millis(25);
 
-/// True once somebody gives the answer of this process: it has one only.
-static ANSWERED: AtomicBool = AtomicBool::new(false);
-
 /// A time limit for the whole command.
 #[derive(Clone)]
 pub struct Deadline {
@@ -57,7 +54,8 @@ impl Deadline {
 }
 
 /// Ends a command that only reads after `last_words`, soon after a stop request, unless it stops by
-/// itself before. A child process is ended first, by whoever started it.
+/// itself before. A child process is ended first, by whoever started it; and what has begun to
+/// write, as a verification that records its verdict, ends by itself.
 pub fn end_reading(limit: Option<Deadline>, last_words: impl FnOnce(&Failure) + Send + 'static) {
     std::thread::spawn(move || {
         let stopped = loop {
@@ -70,16 +68,11 @@ pub fn end_reading(limit: Option<Deadline>, last_words: impl FnOnce(&Failure) + 
         while process::is_any_running() {
             std::thread::sleep(LOOK);
         }
-        if is_first_answer() {
+        if cancel::claim_end() {
             last_words(&stopped);
             std::process::exit(stopped.kind().exit_code());
         }
     });
-}
-
-/// True for the first who is about to give this process's answer; anybody else keeps quiet.
-pub fn is_first_answer() -> bool {
-    !ANSWERED.swap(true, Ordering::SeqCst)
 }
 
 /// Returns what stopped this process, if anything: a signal, or the clock that sent it.
@@ -124,32 +117,52 @@ mod tests {
     use super::*;
     use crate::base::process::{Command, Exit};
 
-    #[test]
-    fn a_command_that_only_reads_ends_soon_whatever_it_does() {
-        // Runs in a separate process: a stop of this one must not stop the other tests.
-        if std::env::var_os("SNAPBACK_TEST_INNER").is_some() {
-            install();
-            end_reading(None, |stopped| println!("stopped: {stopped}"));
-            let this = rustix::process::getpid();
-            let asked = Instant::now();
-            rustix::process::kill_process(this, rustix::process::Signal::INT).expect("it is sent");
-            // A loop that never looks whether it should stop.
-            while asked.elapsed() < Duration::from_mins(1) {
-                std::hint::spin_loop();
-            }
-            println!("not stopped");
-            return;
+    /// Asks this process to stop, and goes on for a while without looking whether it should.
+    fn go_on_for(time: Duration) {
+        install();
+        end_reading(None, |stopped| println!("stopped: {stopped}"));
+        let this = rustix::process::getpid();
+        let asked = Instant::now();
+        rustix::process::kill_process(this, rustix::process::Signal::INT).expect("it is sent");
+        while asked.elapsed() < time {
+            std::hint::spin_loop();
         }
+        println!("not stopped");
+    }
+
+    /// Runs a test of this file in a process of its own: a stop of this one must not stop others.
+    fn alone(name: &str) -> (Exit, String) {
         let this = std::env::current_exe().expect("because a test has a program");
-        let name = "cli::signals::tests::a_command_that_only_reads_ends_soon_whatever_it_does";
+        let name = format!("cli::signals::tests::{name}");
         #[expect(clippy::disallowed_methods, reason = "a process of the test")]
         let command = Command::new(this, std::path::Path::new("/"))
-            .args(["--exact", name, "--nocapture"])
+            .args(["--exact", &name, "--nocapture"])
             .env("SNAPBACK_TEST_INNER", "1");
         let ended = command.run().expect("it starts");
         let said = String::from_utf8_lossy(&ended.stdout);
-        assert_eq!(ended.status, Exit::Code(130), "{said}");
+        (ended.status, said.into_owned())
+    }
+
+    #[test]
+    fn a_command_that_only_reads_ends_soon_whatever_it_does() {
+        if std::env::var_os("SNAPBACK_TEST_INNER").is_some() {
+            return go_on_for(Duration::from_mins(1));
+        }
+        let (status, said) = alone("a_command_that_only_reads_ends_soon_whatever_it_does");
+        assert_eq!(status, Exit::Code(130), "{said}");
         assert!(said.contains("stopped: cancelled by SIGINT"), "{said}");
         assert!(!said.contains("not stopped"), "{said}");
+    }
+
+    #[test]
+    fn what_has_begun_to_write_ends_by_itself() {
+        if std::env::var_os("SNAPBACK_TEST_INNER").is_some() {
+            cancel::end_by_itself();
+            return go_on_for(Duration::from_secs(2));
+        }
+        let (status, said) = alone("what_has_begun_to_write_ends_by_itself");
+        assert_eq!(status, Exit::Code(0), "{said}");
+        assert!(said.contains("not stopped"), "{said}");
+        assert!(!said.contains("stopped: "), "{said}");
     }
 }

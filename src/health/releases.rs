@@ -35,8 +35,8 @@ pub(super) struct Ways {
 }
 
 impl Ways {
-    /// Reads what they share. The first task is rehearsed with the registry and without: when that
-    /// makes a difference, every task is rehearsed with it.
+    /// Reads what they share. A task that meets no obstacle without the registry is rehearsed with
+    /// it: when that makes a difference, every task is rehearsed with it.
     pub(super) fn of(
         site: &RepoSite,
         lines: &[TaskLine],
@@ -45,15 +45,14 @@ impl Ways {
         let mut ways = Self {
             releases: releases.by_each_task(),
             standings: verdict::summary(site, None)?.standings,
-            edits_registry: true,
+            edits_registry: false,
         };
-        let mut rehearsed = lines
-            .iter()
-            .filter(|line| line.way_back.candidate().is_some());
-        if let Some(first) = rehearsed.next() {
-            let is_met = ways.obstacle(site, first).is_some();
-            ways.edits_registry = false;
-            ways.edits_registry = is_met && ways.obstacle(site, first).is_none();
+        let is_free = |line: &&TaskLine| {
+            line.way_back.candidate().is_some() && ways.obstacle(site, line).is_none()
+        };
+        if let Some(free) = lines.iter().find(is_free) {
+            ways.edits_registry = true;
+            ways.edits_registry = ways.obstacle(site, free).is_some();
         }
         Ok(ways)
     }

@@ -6,7 +6,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use crate::{
     audit::Trail,
     base::{
-        Fs, RelPath, Root,
+        Fs, RelPath, Root, cancel,
         fs::create_dir_all,
         lock::{self, Holder, Lock},
     },
@@ -50,6 +50,7 @@ impl Vault {
     /// # Errors
     /// Fails when another process holds it.
     pub fn take_lock(&self, holder: &Holder, wait: Duration) -> Result<Lock, lock::Error> {
+        cancel::end_by_itself();
         Lock::take(&self.state_path.join("lock"), holder, wait)
     }
 

@@ -64,7 +64,7 @@ impl KnownFiles {
 
     fn open(&self) -> OpenCache {
         let top = self.tree.stat(&RelPath::root()).ok().flatten();
-        let top = top.filter(|_| self.trusts_ctime && times::show_maps_at(&self.folder));
+        let top = top.filter(|_| self.trusts_ctime && self.tree.shows_maps());
         let cache = top.map(|top| Cache::of(&*self.state, "work tree", &self.folder, &top));
         let mut files = BTreeMap::new();
         let read = cache.as_ref().map(|cache| {

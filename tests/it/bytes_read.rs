@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use snapback::base::times;
+use snapback::base::{Fs, Root};
 
 use crate::support::{Sandbox, noise, sandbox::snapback_program};
 
@@ -54,7 +54,7 @@ fn release(version: &str) -> String {
 #[test]
 fn a_large_file_is_read_once_and_only_when_it_changed() {
     let sandbox = Sandbox::new(1);
-    if !times::show_maps_at(&sandbox.root()) {
+    if !Root::open(&sandbox.root()).unwrap().shows_maps() {
         return println!("skipped: nothing is remembered of files on this file system");
     }
     sandbox.write(LARGE, &noise("one", SIZE));

@@ -166,6 +166,41 @@ fn files_that_nobody_may_replace() {
 }
 
 #[test]
+fn a_registry_that_nobody_may_replace_is_in_the_way_of_every_task() {
+    let sandbox = sandbox();
+    sandbox.release("T02", "1.0.0");
+    sandbox.write("tasks/T02/signal.py", b"VALUE = 2\n");
+    sandbox.release("T02", "1.1.0");
+    sandbox
+        .snapback(&["drill", "-t", "T02", "--to", "1.0.0"])
+        .expect(0);
+    let set = |sign: &str, path: &str| {
+        let ran = Command::new("chattr")
+            .arg(format!("{sign}i"))
+            .arg(sandbox.at(path))
+            .output();
+        ran.is_ok_and(|ran| ran.status.success())
+    };
+    if !set("+", "task_registry.json") {
+        eprintln!("chattr does not work here");
+        return;
+    }
+    // The first task has an obstacle of its own besides.
+    assert!(set("+", "tasks/T01/signal.py"));
+    let health = sandbox.snapback(&["health"]);
+    assert!(set("-", "task_registry.json") && set("-", "tasks/T01/signal.py"));
+    let (ahead, of_second) = health.stdout.split_once("T02").unwrap_or_default();
+    let (first, second) = match ahead.contains("T01") {
+        true => (ahead, of_second),
+        false => of_second
+            .split_once("T01")
+            .map_or(("", ""), |(b, a)| (a, b)),
+    };
+    assert!(first.contains("tasks/T01/signal.py"), "{health:?}");
+    assert!(second.contains("task_registry.json"), "{health:?}");
+}
+
+#[test]
 fn a_variable_that_nobody_set() {
     let mut sandbox = sandbox();
     sandbox.write(

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::support::{
-    Sandbox,
+    Sandbox, noise,
     sandbox::{finish, snapback_program},
 };
 
@@ -440,4 +440,63 @@ fn a_folder_with_the_files_of_a_version_is_whole_or_not_there() {
         "{ran:?}"
     );
     assert_eq!(names(), [theirs, "out"], "{ran:?}");
+}
+
+#[test]
+fn nothing_is_written_among_the_files_of_git() {
+    let sandbox = Sandbox::two_releases(1);
+    let data = sandbox.home().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("a"), "a").unwrap();
+    let data = data.to_str().unwrap();
+    sandbox
+        .snapback(&["store", "put", data, "--name", "tasks"])
+        .expect(0);
+    let refs = || sandbox.git_out(&["for-each-ref"]);
+    let before = refs();
+    for line in [
+        "preview -t T01 1.0.0 --into .git/refs/tags/zz",
+        "store restore tasks --into .git/new",
+        "capsule create -t T01 --version 1.0.0 .git/refs/tags/x.tar",
+        "health --fail-on never --textfile .git/HEAD2",
+        "man .git/pages",
+    ] {
+        let ran = sandbox.run_line(line).expect(12);
+        assert!(ran.stderr.contains("git keeps its own files"), "{ran:?}");
+    }
+    assert_eq!(refs(), before);
+    for left in ["refs/tags/zz", "new", "refs/tags/x.tar", "HEAD2", "pages"] {
+        assert!(!sandbox.at(&format!(".git/{left}")).exists(), "{left}");
+    }
+}
+
+#[test]
+fn kept_files_come_back_all_or_none() {
+    let sandbox = Sandbox::new(1);
+    sandbox.write("tasks/T01/model.bin", &noise("one", 400_000));
+    sandbox.release("T01", "1.0.0");
+    sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
+    sandbox.release("T01", "1.1.0");
+    sandbox.write("tasks/T01/config.yaml", b"version: 1.1.0\nmine: true\n");
+    sandbox.write("tasks/T01/model.bin", &noise("mine", 400_000));
+    sandbox
+        .run_line("rollback -t T01 --to 1.0.0 -m back --yes")
+        .expect(0);
+    let packs = sandbox.at(".git/snapback/store/packs");
+    let aside = sandbox.at(".git/snapback/store/aside");
+    fs::rename(&packs, &aside).unwrap();
+    fs::create_dir(&packs).unwrap();
+    sandbox
+        .run_line("op restore latest --into mine --yes")
+        .expect(8);
+    assert!(!sandbox.at("mine").exists(), "half of them would be there");
+    fs::remove_dir_all(&packs).unwrap();
+    fs::rename(&aside, &packs).unwrap();
+    sandbox
+        .run_line("op restore latest --into mine --yes")
+        .expect(0);
+    assert_eq!(
+        sandbox.read("mine/tasks/T01/model.bin"),
+        noise("mine", 400_000)
+    );
 }

@@ -8,7 +8,7 @@ use std::{
     io,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
 };
 
@@ -49,6 +49,30 @@ pub fn install() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Who ends this process.
+static END: AtomicU8 = AtomicU8::new(UNDECIDED);
+/// It has changed nothing and answered nothing: whoever comes first.
+const UNDECIDED: u8 = 0;
+/// Itself: it is changing something, or answering.
+const BY_ITSELF: u8 = 1;
+/// Who claimed it, from beside.
+const FROM_BESIDE: u8 = 2;
+
+/// Called before anything is changed, and before the answer: from here on nobody may end this
+/// process from beside. Does not return when somebody is about to.
+pub fn end_by_itself() {
+    let decided = END.compare_exchange(UNDECIDED, BY_ITSELF, Ordering::SeqCst, Ordering::SeqCst);
+    while decided == Err(FROM_BESIDE) {
+        std::thread::park();
+    }
+}
+
+/// Claims the end of a process that has changed nothing and answered nothing; true at most once.
+pub fn claim_end() -> bool {
+    let decided = END.compare_exchange(UNDECIDED, FROM_BESIDE, Ordering::SeqCst, Ordering::SeqCst);
+    decided.is_ok()
 }
 
 /// Returns the signal that requested a stop, if any.

@@ -188,6 +188,10 @@ impl<F: Fs> Fs for ReadOnly<F> {
         self.there.check_writable(dir)
     }
 
+    fn shows_maps(&self) -> bool {
+        self.there.shows_maps()
+    }
+
     writes!(self => &self.refused);
 }
 

@@ -67,7 +67,7 @@ impl Error {
     fn of(path: &Path, stop: Stop) -> Self {
         let path = path.to_path_buf();
         match stop {
-            Stop::Link(why) => Self::Refused { path, why },
+            Stop::Refused(why) => Self::Refused { path, why },
             Stop::Io(source) => Self::Write { path, source },
         }
     }

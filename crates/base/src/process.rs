@@ -28,7 +28,7 @@ mod child;
 pub mod offline;
 mod stream;
 pub use child::is_any_running;
-use child::{Child, WatchEnd};
+use child::{Child, Counted, WatchEnd};
 use stream::OutputStream;
 
 /// Detached children, kept for reaping.
@@ -265,6 +265,8 @@ impl Command {
             program: self.program(),
             source,
         };
+        // Counted first: whoever sees no child running after a signal sees none start either.
+        let _counted = Counted::new();
         if let Some(signal) = cancelled() {
             return Err(Error::Cancelled {
                 program: self.program(),

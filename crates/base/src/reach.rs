@@ -30,7 +30,7 @@ const LINKS: usize = 40;
 pub enum Stop {
     /// A link that is not followed, or a folder that is not written to.
     #[error("{0}")]
-    Link(String),
+    Refused(String),
     /// The system's error.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -45,17 +45,17 @@ impl From<Errno> for Stop {
 impl Stop {
     /// A link whose target is missing.
     pub fn nowhere() -> Self {
-        Self::Link("it is a link that leads nowhere".into())
+        Self::Refused("it is a link that leads nowhere".into())
     }
 
     /// A folder below which git keeps its own files.
     fn of_git() -> Self {
-        Self::Link("git keeps its own files there".into())
+        Self::Refused("git keeps its own files there".into())
     }
 
     /// A link that leads to itself.
     pub fn circle() -> Self {
-        Self::Link("it is a link that leads in a circle".into())
+        Self::Refused("it is a link that leads in a circle".into())
     }
 }
 
@@ -69,6 +69,9 @@ pub fn folder(path: &Path, make: bool) -> Result<Root, Stop> {
     } else {
         std::env::current_dir()?
     };
+    if begin.iter().any(|name| name == GIT) {
+        return Err(Stop::of_git());
+    }
     let mut at = Root::open(&begin)?;
     let (mut todo, mut links) = (names(path), 0);
     while let Some(name) = todo.pop() {
@@ -137,7 +140,7 @@ pub fn target(folder: &Root, name: &OsStr) -> Result<PathBuf, Stop> {
         _ => {
             let link = text::escape(folder.path().join(name).as_os_str().as_encoded_bytes());
             let who = user::called(owner);
-            return Err(Stop::Link(format!(
+            return Err(Stop::Refused(format!(
                 "{link} is a link of {who}, which leads to what is not theirs"
             )));
         }

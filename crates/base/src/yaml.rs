@@ -54,7 +54,7 @@ impl YamlLimits {
     }
 
     /// Returns the limits for files that snapback writes: 64 MiB, depth 16, no anchors.
-    pub fn machine() -> Self {
+    pub const fn machine() -> Self {
         Self {
             bytes: 64 << 20,
             depth: 16,

@@ -82,6 +82,9 @@ pub struct Manifest<S = TaskVersion> {
 }
 
 impl Manifest {
+    /// The most bytes that are read.
+    pub const MAX_BYTES: usize = yaml::YamlLimits::machine().bytes;
+
     /// Reads and checks untrusted bytes of a release: size, depth, no aliases, format, safe, sorted
     /// and unique paths of which none is a folder of another, legal modes, and a matching tag.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {

@@ -147,7 +147,7 @@ fn next(app: &App, lines: &[TaskLine]) -> Vec<Hint> {
             .because("go back to a good version"),
         None => Advice::Release { task: task.clone() }
             .in_short()
-            .because("no older version is left to go back to; mend it and release it"),
+            .because("mend it and release it; no version to go back to is known here"),
     };
     if worst.standing.bad {
         return vec![back];

@@ -135,12 +135,17 @@ impl KeptBytes<'_> {
 
     /// Like `of`, for the store.
     fn of_store(&self, path: &RelPath, error: &store::Error) -> Trouble {
-        self.is_store_unsound.store(true, Ordering::Relaxed);
+        self.blame_store();
         if self.absent.is_lost_in_store(error) {
             Trouble::Bad(format!("{path}: {error}"))
         } else {
             self.of(path, error)
         }
+    }
+
+    /// Notes that bytes of the store are missing or damaged.
+    fn blame_store(&self) {
+        self.is_store_unsound.store(true, Ordering::Relaxed);
     }
 
     /// Returns hints on bringing back what is missing or damaged.
@@ -177,7 +182,10 @@ impl KeptBytes<'_> {
             },
             (None, Some(object)) if !self.deep => match self.store.size(object) {
                 Ok(Some(size)) if file.size().is_none_or(|expected| expected == size) => None,
-                Ok(Some(size)) => bad(format!("{path}: the store has {size} bytes of it")),
+                Ok(Some(size)) => {
+                    self.blame_store();
+                    bad(format!("{path}: the store has {size} bytes of it"))
+                }
                 Ok(None) => Some(self.of_store(path, &store::Error::Missing(*object))),
                 Err(error) => Some(self.of_store(path, &error)),
             },
@@ -185,9 +193,12 @@ impl KeptBytes<'_> {
                 let mut hasher = crate::base::Hasher::default();
                 match self.store.read(object, &mut hasher) {
                     Ok(_) if hasher.finish() == digest => None,
-                    Ok(_) => bad(format!(
-                        "{path}: the stored bytes do not have the manifest's checksum"
-                    )),
+                    Ok(_) => {
+                        self.blame_store();
+                        bad(format!(
+                            "{path}: the stored bytes do not have the manifest's checksum"
+                        ))
+                    }
                     Err(error) => Some(self.of_store(path, &error)),
                 }
             }

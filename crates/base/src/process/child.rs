@@ -37,7 +37,7 @@ pub(super) enum WatchEnd {
     Cancelled(i32),
 }
 
-/// The number of children that are watched right now.
+/// The number of children that are started or watched right now.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
 
 /// True while this process watches a child, which it ends before it ends itself.
@@ -52,7 +52,17 @@ pub(super) struct Child {
     watch: Option<OwnedFd>,
 }
 
-impl Drop for Child {
+/// Counts a child from before it starts until it has been dealt with.
+pub(super) struct Counted;
+
+impl Counted {
+    pub(super) fn new() -> Self {
+        RUNNING.fetch_add(1, Ordering::SeqCst);
+        Self
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         RUNNING.fetch_sub(1, Ordering::SeqCst);
     }
@@ -63,7 +73,6 @@ impl Child {
     pub(super) fn of(leader: std::process::Child) -> io::Result<Self> {
         let id = i32::try_from(leader.id()).ok().and_then(Pid::from_raw);
         let group = id.ok_or_else(|| io::Error::other("the child has no process id"))?;
-        RUNNING.fetch_add(1, Ordering::SeqCst);
         // Without a pidfd (old kernels, seccomp) the end is noticed at the next tick.
         Ok(Self {
             leader,

@@ -167,9 +167,7 @@ fn read_part<T: Serialize + DeserializeOwned>(text: &str) -> Option<T> {
 
 /// Splits a text that may be canonical into head, files and tail.
 fn canonical_parts(text: &str) -> Option<(&str, &str, &str)> {
-    if text.len() > yaml::YamlLimits::machine().bytes
-        || !text.starts_with("schema: snapback.manifest/1\n")
-    {
+    if text.len() > Manifest::MAX_BYTES || !text.starts_with("schema: snapback.manifest/1\n") {
         return None;
     }
     let (head, rest) = text.split_at(text.find("\nfiles:\n")? + 1);

@@ -117,7 +117,7 @@ fn of_verdicts(line: &TaskLine, active: &Version) -> Option<HealthFinding> {
     } else {
         Advice::Release { task }
             .in_short()
-            .because("no older version is left to go back to; mend it and release it")
+            .because("mend it and release it; no version to go back to is known here")
     };
     Some(finding(
         "standing",
