@@ -45,6 +45,7 @@ mod hooks_hostile;
 mod hooks_moves;
 mod identity;
 mod in_the_way;
+mod kept_files;
 mod left_out;
 mod line_ends;
 mod lost_tasks;
