@@ -91,8 +91,9 @@ fn lines_by_task(
         }))
     };
     let of_task = |task: &&TaskId| {
-        let newest_first = releases.of(task).rev();
+        let newest_first: Vec<&Release> = releases.of(task).rev().collect();
         newest_first
+            .into_par_iter()
             .map(line)
             .filter_map(Result::transpose)
             .collect()

@@ -38,6 +38,12 @@ pub fn tree(
     })
 }
 
+/// Returns the object of a tree's entry with this name.
+pub fn find_in_tree(bytes: &[u8], name: &[u8]) -> Result<Option<GitId>, Error> {
+    let found = tree::once::ReadTree::of(bytes.to_vec()).find(name, gix::hash::Kind::Sha1)?;
+    Ok(found.map(|(_, id)| super::repo::git_id(&id)))
+}
+
 /// Returns the digest and size in a Git LFS pointer.
 pub fn pointer(bytes: &[u8]) -> Option<(Digest, u64)> {
     lfs::parse_pointer(bytes)

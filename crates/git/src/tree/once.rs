@@ -39,8 +39,16 @@ struct Kept {
 }
 
 impl ReadTree {
+    /// Wraps the bytes of a tree, which nobody has parsed yet.
+    pub(in super::super) fn of(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            by_name: OnceLock::new(),
+        }
+    }
+
     /// Returns the entry with this name; of twins the last.
-    pub(super) fn find(
+    pub(in super::super) fn find(
         &self,
         name: &[u8],
         hash: gix::hash::Kind,
@@ -99,10 +107,7 @@ impl Repo {
         if let Some(known) = kept().trees.get(&id) {
             return Ok(known.clone());
         }
-        let tree = Arc::new(ReadTree {
-            bytes: self.read_object(&git_id(&id), Kind::Tree)?,
-            by_name: OnceLock::new(),
-        });
+        let tree = Arc::new(ReadTree::of(self.read_object(&git_id(&id), Kind::Tree)?));
         let mut kept = kept();
         if kept.bytes + tree.bytes.len() <= MAX_BYTES {
             kept.bytes += tree.bytes.len();
@@ -127,10 +132,7 @@ mod tests {
             bytes.push(0);
             bytes.extend_from_slice(&[u8::try_from(nth).expect("few"); 20]);
         }
-        ReadTree {
-            bytes,
-            by_name: OnceLock::new(),
-        }
+        ReadTree::of(bytes)
     }
 
     #[test]
