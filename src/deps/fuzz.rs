@@ -1,6 +1,6 @@
 //! Lock file readers as functions of a text, only for the fuzz targets in `fuzz/`.
 //!
-//! Built only when cargo-fuzz sets `cfg(fuzzing)`. Requirements files are read without their
+//! Built only with the feature `fuzz`. Requirements files are read without their
 //! includes, which need a work tree.
 
 use super::{cargo, node, python_lock::PythonLockFormat, requirements};

@@ -15,7 +15,7 @@ use crate::{
 mod cargo;
 pub mod environment;
 pub mod facts;
-#[cfg(fuzzing)]
+#[cfg(feature = "fuzz")]
 #[doc(hidden)]
 pub mod fuzz;
 mod installed;

@@ -62,7 +62,7 @@ pub(super) fn is_known(name: &[u8]) -> bool {
 }
 
 /// Returns the reader for lock files of this name.
-#[cfg(fuzzing)]
+#[cfg(feature = "fuzz")]
 pub(super) fn reader(name: &str) -> Option<LockReader> {
     FORMATS
         .into_iter()

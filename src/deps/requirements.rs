@@ -37,7 +37,7 @@ pub(super) fn packages(task: &CollectedTask<'_>, path: &RelPath, text: &str) -> 
 }
 
 /// Returns the packages of a requirements file without its includes.
-#[cfg(fuzzing)]
+#[cfg(feature = "fuzz")]
 pub(super) fn packages_of(text: &str) -> Vec<String> {
     let package = |line| {
         if let RequirementLine::Package(package) = line {

@@ -1,6 +1,6 @@
 //! The readers of untrusted bytes in this room, exposed for the fuzz targets in `fuzz/` only.
 //!
-//! Compiled only when cargo-fuzz sets `cfg(fuzzing)`. The index is decoded with the same options as
+//! Compiled only with the feature `fuzz`. The index is decoded with the same options as
 //! in the product, trees by the product's own reader.
 
 use gix::index::{State, decode::Options};

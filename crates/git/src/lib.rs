@@ -15,7 +15,7 @@ mod disk;
 mod error;
 mod extensions;
 mod files;
-#[cfg(fuzzing)]
+#[cfg(feature = "fuzz")]
 #[doc(hidden)]
 pub mod fuzz;
 mod gather;

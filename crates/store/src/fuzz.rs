@@ -1,6 +1,6 @@
 //! Exposes the store's private decoders to the fuzz targets in `fuzz/` only.
 //!
-//! Built only when cargo-fuzz sets `cfg(fuzzing)`. There is no logic here: each function passes its
+//! Built only with the feature `fuzz`. There is no logic here: each function passes its
 //! bytes to the decoder that the product uses.
 
 use std::io::Write;

@@ -15,7 +15,7 @@ mod commit;
 mod fetch;
 mod files;
 pub mod format;
-#[cfg(fuzzing)]
+#[cfg(feature = "fuzz")]
 #[doc(hidden)]
 pub mod fuzz;
 mod gc;

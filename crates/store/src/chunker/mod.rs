@@ -188,7 +188,7 @@ impl Cutter {
     }
 
     /// Returns the cutter of a code byte, `None` when this version of the chunker does not know it.
-    #[cfg(any(test, fuzzing))]
+    #[cfg(any(test, feature = "fuzz"))]
     pub fn from_code(code: u8) -> Option<Self> {
         CODED
             .iter()
