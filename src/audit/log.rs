@@ -5,11 +5,11 @@
 
 use std::io;
 
-use super::{folder, line};
+use super::{Error, folder, line};
 use crate::{
     base::{
-        Digest, Fs, RelPath, SyncPoint,
-        fs::{create_dir_all, read_limited, write_durably},
+        Digest, Due, Fs, RelPath, SyncPoint,
+        fs::{create_dir_all, is_temp, read_limited, write_durably},
     },
     model::audit::{Anchor, AuditStatement},
 };
@@ -100,6 +100,14 @@ fn numbers(fs: &dyn Fs) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
+/// Removes the files that a killed process did not finish. Call only under the lock.
+pub fn remove_unfinished(fs: &dyn Fs) -> io::Result<()> {
+    for name in names(fs)?.iter().filter(|name| is_temp(name.as_bytes())) {
+        fs.remove_file(&folder().join(name))?;
+    }
+    Ok(())
+}
+
 /// Reads one segment.
 fn segment(fs: &dyn Fs, number: u64) -> io::Result<Segment> {
     Ok(Segment {
@@ -176,9 +184,9 @@ fn tail(fs: &dyn Fs) -> io::Result<LogEnd> {
     })
 }
 
-/// Appends a line; it is durable on return. After an error it is absent or seen as torn. Returns
+/// Appends a line; it is durable on return, or after the barrier. After an error it is absent or seen as torn. Returns
 /// notes for the user.
-pub fn append(fs: &dyn Fs, said: &AuditStatement) -> io::Result<Vec<String>> {
+pub fn append(fs: &dyn Fs, said: &AuditStatement, due: Option<&Due>) -> io::Result<Vec<String>> {
     let mut tail = tail(fs)?;
     let mut notes = Vec::new();
     if !tail.segment.torn().is_empty() {
@@ -219,7 +227,13 @@ pub fn append(fs: &dyn Fs, said: &AuditStatement) -> io::Result<Vec<String>> {
     let write = || -> io::Result<()> {
         let mut file = fs.append(&path(segment.number))?;
         file.write_all(line.as_bytes())?;
-        file.sync(RECORD)
+        match due {
+            Some(due) => {
+                due.file(move || Ok(file.sync(RECORD).map_err(Error::Write)?));
+                Ok(())
+            }
+            None => file.sync(RECORD),
+        }
     };
     // A failure leaves the end of the file in an unknown state.
     write().inspect_err(|_| {

@@ -21,7 +21,7 @@ use std::{io, sync::Arc};
 
 use crate::{
     base::{
-        Fault, Fs, Hint, Kind, RelPath,
+        Due, Fault, Fs, Hint, Kind, RelPath,
         fs::{FileLock, Hold},
     },
     model::{
@@ -95,6 +95,16 @@ impl Trail {
     /// Appends a line, durable on return, after the lines of actions that were interrupted earlier.
     /// Returns notes for the user, such as that a torn end was moved aside.
     pub fn append(&self, said: &AuditStatement, once: AppendMode) -> Result<Vec<String>, Error> {
+        self.append_at(said, once, None)
+    }
+
+    /// Like [`Trail::append`], durable after the barrier if there is one.
+    pub fn append_at(
+        &self,
+        said: &AuditStatement,
+        once: AppendMode,
+        due: Option<&Due>,
+    ) -> Result<Vec<String>, Error> {
         let _lock = self.lock()?;
         let mut notes = self.settle()?;
         let there = |entry: &AuditEntry| {
@@ -104,7 +114,7 @@ impl Trail {
             log::sync(&*self.fs).map_err(Error::Write)?;
             return Ok(notes);
         }
-        notes.extend(log::append(&*self.fs, said).map_err(Error::Write)?);
+        notes.extend(log::append(&*self.fs, said, due).map_err(Error::Write)?);
         Ok(notes)
     }
 
@@ -120,10 +130,11 @@ impl Trail {
 
     /// Writes the lines of interrupted actions. Call only under the lock.
     fn settle(&self) -> Result<Vec<String>, Error> {
+        log::remove_unfinished(&*self.fs).map_err(Error::Write)?;
         let mut notes = Vec::new();
         for left in ticket::left(&*self.fs).map_err(Error::Write)? {
             if !self.find(|entry| entry.said.what.id == left.said.what.id)? {
-                notes.extend(log::append(&*self.fs, &left.said).map_err(Error::Write)?);
+                notes.extend(log::append(&*self.fs, &left.said, None).map_err(Error::Write)?);
             }
             left.remove(&*self.fs).map_err(Error::Write)?;
         }

@@ -76,6 +76,7 @@ impl Ticket {
                 result: result.clone(),
                 ..self.said.clone()
             },
+            None,
         )
         .map_err(unsaid)?;
         // If removal fails, the next command sees that the line exists and removes the ticket.

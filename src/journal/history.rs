@@ -16,7 +16,11 @@ use super::{
     status::{self, OperationPhase},
 };
 use crate::{
-    base::{Fs, RelPath, fs::is_temp, random},
+    base::{
+        Fs, RelPath,
+        fs::{is_temp, remove_tree},
+        random,
+    },
     model::{OpId, Operation, TaskId, operation::Summary},
 };
 
@@ -165,35 +169,39 @@ pub fn unfinished(fs: &Arc<dyn Fs>) -> Result<Option<OpenOperation>, Error> {
     Ok(None)
 }
 
-/// Removes the folders of operations that crashed before their intent was written, newest first;
-/// they had changed nothing. Syncs the last record of the newest one that has a journal, because
-/// the next operation relies on it and its writer may have been killed before the sync. Also
-/// removes leftover temporary files beside it. Call only under the lock.
+/// Removes the folders of operations that crashed before they began, newest first; they had changed
+/// nothing. Also removes leftover temporary files beside the newest journal, and syncs its last
+/// record unless a report shows that it is on the disk: the next operation relies on it. Call only
+/// under the lock.
 pub fn sweep(fs: &dyn Fs) -> Result<(), Error> {
     for id in ids(fs)?.iter().rev() {
         let dir = folder(id);
         let failed = |error| Error::Write(id.clone(), error);
-        let journal = dir.join("journal.jsonl");
-        if fs.stat(&journal).map_err(failed)?.is_some() {
-            for name in fs
-                .list(&dir)
-                .map_err(failed)?
-                .into_iter()
-                .filter(|name| is_temp(name))
-            {
-                fs.remove_file(&dir.join(name)).map_err(failed)?;
-            }
-            return fs
-                .append(&journal)
-                .and_then(|mut file| file.sync(log::RECORD))
-                .map_err(failed);
+        if matches!(log::read(fs, id), Ok(None)) {
+            remove_tree(fs, &dir).map_err(failed)?;
+            continue;
         }
-        for name in fs.list(&dir).map_err(failed)? {
+        let names = fs.list(&dir).map_err(failed)?;
+        for name in names.iter().filter(|name| is_temp(name)) {
             fs.remove_file(&dir.join(name)).map_err(failed)?;
         }
-        fs.remove_dir(&dir).map_err(failed)?;
+        if names.iter().any(|name| name == REPORT) {
+            return Ok(());
+        }
+        return fs
+            .append(&dir.join("journal.jsonl"))
+            .and_then(|mut file| file.sync(log::RECORD))
+            .map_err(failed);
     }
     Ok(())
+}
+
+/// The file that is written once the last record of an operation is durable.
+const REPORT: &[u8] = b"report.json";
+
+/// Removes the folder of an operation that is not begun after all. What stays is swept later.
+pub(super) fn forget(fs: &dyn Fs, id: &OpId) {
+    let _ = remove_tree(fs, &folder(id));
 }
 
 /// The word for the newest operation that was done.
@@ -248,8 +256,10 @@ pub fn newest(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::base::Root;
+    use crate::base::{Due, Root};
 
     fn operation() -> Operation {
         let json = r#"{"schema": "snapback.operation/1", "id": "op-000001-00000007", "kind": "rollback", "task": "T01", "from": "1.1.0",
@@ -269,14 +279,12 @@ mod tests {
         let operation = operation();
         let (id, expected) = (operation.about.id.clone(), Summary::from(&operation));
         assert_eq!(expected.steps, ["verify", "files"]);
-        drop(Log::begin(fs.clone(), &operation).unwrap());
+        drop(Log::begin(fs.clone(), &operation, BTreeMap::new(), &Due::default()).unwrap());
         let (journal, plan) = (
             folder(&id).join("journal.jsonl"),
             folder(&id).join("plan.json"),
         );
-        let path = |path: &RelPath| dir.path().join(path.as_os());
-        let bytes = std::fs::read(path(&plan)).unwrap();
-        fs.remove_file(&plan).unwrap();
+        let bytes = serde_json::to_vec(&operation).unwrap();
         let listed = summary(&fs, &id).unwrap().unwrap();
         assert_eq!(
             (listed.summary, listed.phase),
@@ -288,19 +296,26 @@ mod tests {
                 }
             )
         );
-        assert!(
-            matches!(open(&fs, &id), Err(Error::Read(..))),
-            "whoever acts on it needs its plan"
-        );
-
+        assert_eq!(open(&fs, &id).unwrap().unwrap().operation, operation);
+        let whole = crate::base::fs::read_limited(&*fs, &journal, 1 << 20).unwrap();
+        let third = whole.split_inclusive(|byte| *byte == b'\n').nth(2).unwrap();
         let put = |name: &RelPath, bytes: &[u8]| {
             let _ = fs.remove_file(name);
             fs.create(name, 0o600).unwrap().write_all(bytes).unwrap();
         };
-        put(&plan, &bytes);
+        let whole_but = &whole[..whole.len() - third.len()];
+        for torn in [&b""[..], &[0; 8], &whole[..9], whole_but] {
+            put(&journal, torn);
+            assert!(summary(&fs, &id).unwrap().is_none(), "it never began");
+            assert!(open(&fs, &id).unwrap().is_none(), "it never began");
+        }
+        let zeros = [&vec![0; whole_but.len()][..], third].concat();
+        put(&journal, &zeros);
+        assert!(summary(&fs, &id).unwrap().is_none(), "it never began");
         let first = JournalRecord::Begin {
             plan: crate::base::Digest::of(&bytes),
             summary: None,
+            version: 1,
         };
         let (line, _) = crate::journal::chain::render("", &first);
         assert!(
@@ -308,6 +323,11 @@ mod tests {
             "it is what earlier versions wrote: {line}"
         );
         put(&journal, line.as_bytes());
+        assert!(
+            matches!(open(&fs, &id), Err(Error::Read(..))),
+            "whoever acts on it needs its plan"
+        );
+        put(&plan, &bytes);
         assert_eq!(summary(&fs, &id).unwrap().unwrap().summary, expected);
         put(&plan, b"{}");
         assert!(matches!(summary(&fs, &id), Err(Error::Damaged(..))));

@@ -1,46 +1,62 @@
 //! The journal file `ops/<id>/journal.jsonl`: one chained and checksummed record per line.
 //!
 //! [`super::chain`] defines the line format. A truncated last line is the trace of a crash: it is
-//! dropped, because a record counts only once it is synced. The plan lies beside it in `plan.json`,
-//! and its digest in the first record. Opening a journal writes nothing, so it can be read while
-//! another process appends; [`Log::settle`] must precede any recovery.
+//! dropped, because a record counts only once it is synced. The first three records, from the
+//! summary to [`JournalRecord::Ready`], are written together and become durable by the barrier
+//! before the first step: a journal that lacks one of them is of an operation that never began.
+//! Opening a journal writes nothing, so it can be read while another process appends;
+//! [`Log::settle`] must precede any recovery.
 
-use std::{io, sync::Arc};
+use std::{collections::BTreeMap, io, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, chain, reserve};
+use super::{Error, chain, plan, reserve};
 use crate::{
     base::{
-        Digest, Fs, RelPath, SyncPoint, at_once,
+        Digest, Due, Fs, Output, RelPath, SyncPoint, at_once,
         failure::is_disk_full,
-        fs::{create_dir_all, publish, read_limited, write_aside, write_durably},
+        fs::{create_dir_all, read_limited, write_durably},
     },
     model::{OpId, Operation, operation::Summary},
 };
 
-/// The bytes of an operation's plan, and of the reserve.
-pub const PLAN_FILE: SyncPoint = SyncPoint::new("journal.plan-file");
-/// The first record of an operation's journal.
+/// The bytes of the reserve.
+pub const RESERVE: SyncPoint = SyncPoint::new("journal.reserve");
+/// The first records of an operation's journal.
 pub const JOURNAL_FILE: SyncPoint = SyncPoint::new("journal.journal-file");
 /// Each later record.
 pub const RECORD: SyncPoint = SyncPoint::new("journal.record");
-/// The folders that contain plans and journals.
+/// The folders that contain journals.
 pub const JOURNAL_DIR: SyncPoint = SyncPoint::new("journal.journal-dir");
 /// The points at which the journal syncs to disk; tests skip one at a time.
-pub const SYNC_POINTS: [SyncPoint; 4] = [PLAN_FILE, JOURNAL_FILE, RECORD, JOURNAL_DIR];
+pub const SYNC_POINTS: [SyncPoint; 3] = [JOURNAL_FILE, RECORD, JOURNAL_DIR];
 
 /// One record of a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "record")]
 pub enum JournalRecord {
-    /// The intent: from here on the operation exists.
+    /// The intent. In journals of version 1 the operation exists from here on.
     Begin {
-        /// SHA-256 of `plan.json`.
+        /// SHA-256 of the plan.
         plan: Digest,
-        /// The summary for lists; absent in journals of earlier versions.
+        /// The summary for lists; absent in the oldest journals.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         summary: Option<Box<Summary>>,
+        /// 1: the plan is in `plan.json`, and nothing is prepared. 2: [`JournalRecord::Plan`] and
+        /// [`JournalRecord::Ready`] follow.
+        #[serde(default = "first", skip_serializing_if = "is_first")]
+        version: u32,
+    },
+    /// The plan, see [`super::plan`].
+    Plan {
+        /// Its packed text.
+        packed: String,
+    },
+    /// From here on the operation exists: its first barrier has been passed, or nothing is changed.
+    Ready {
+        /// The before-images of the steps that are prepared by then, after their numbers.
+        prepared: Vec<(usize, serde_json::Value)>,
     },
     /// From here on, a step may be partly applied.
     Started {
@@ -94,6 +110,8 @@ impl JournalRecord {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Begin { .. } => "begin",
+            Self::Plan { .. } => "plan",
+            Self::Ready { .. } => "ready",
             Self::Started { .. } => "started",
             Self::Done { .. } => "done",
             Self::TurnedBack { .. } => "turned back",
@@ -106,8 +124,19 @@ impl JournalRecord {
     }
 }
 
-/// Maximum size of a plan or journal: 1 GiB is far more than 50,000 files need.
-const LIMIT: u64 = 1 << 30;
+/// Returns the first version of journals.
+fn first() -> u32 {
+    1
+}
+
+/// Returns true for the first version of journals.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_first(version: &u32) -> bool {
+    *version == 1
+}
+
+/// The version that is written.
+const VERSION: u32 = 2;
 
 /// The journal of one operation, open for appending.
 pub struct Log {
@@ -143,68 +172,142 @@ pub fn folder(op: &OpId) -> RelPath {
 /// The lines of a journal, and its records.
 pub(super) type JournalLines = (Vec<u8>, chain::Chain<JournalRecord>);
 
-/// Reads the lines and records of an operation's journal, without its plan. `None` when it crashed
-/// before the intent was written.
+/// Reads the lines and records of an operation's journal. `None` when it crashed before it began.
 pub(super) fn read(fs: &dyn Fs, op: &OpId) -> Result<Option<JournalLines>, Error> {
     let path = folder(op).join("journal.jsonl");
     let failed = |error| Error::Read(op.clone(), error);
     if fs.stat(&path).map_err(failed)?.is_none() {
         return Ok(None);
     }
-    let lines = read_limited(fs, &path, LIMIT).map_err(failed)?;
-    let chain = chain::parse(&lines).map_err(|why| Error::Damaged(op.clone(), why))?;
-    Ok(Some((lines, chain)))
+    let lines = read_limited(fs, &path, plan::LIMIT).map_err(failed)?;
+    match chain::parse(&lines) {
+        Ok(chain) if is_begun(&chain.records) => return Ok(Some((lines, chain))),
+        Ok(_) => {}
+        // A crash leaves zeros for whatever of the first records had not reached the disk.
+        Err(_) if lines.contains(&0) && !is_begun(&before_zeros(&lines)) => {}
+        Err(why) => return Err(Error::Damaged(op.clone(), why)),
+    }
+    // Whatever has a report was begun and is over.
+    match fs.stat(&folder(op).join("report.json")).map_err(failed)? {
+        None => Ok(None),
+        Some(_) => {
+            let why = "its first records are not whole".to_string();
+            Err(Error::Damaged(op.clone(), why))
+        }
+    }
+}
+
+/// Returns true when the first barrier of an operation may have been passed.
+fn is_begun(records: &[JournalRecord]) -> bool {
+    match records {
+        [JournalRecord::Begin { version: 1, .. }, ..] => true,
+        _ => matches!(records.get(2), Some(JournalRecord::Ready { .. })),
+    }
+}
+
+/// Returns the records before the first byte that is zero.
+fn before_zeros(lines: &[u8]) -> Vec<JournalRecord> {
+    let end = lines.iter().position(|byte| *byte == 0);
+    chain::parse(&lines[..end.unwrap_or(lines.len())])
+        .map(|chain| chain.records)
+        .unwrap_or_default()
+}
+
+/// Returns the plan that a journal names, from the journal or from the file beside it.
+fn plan_of(fs: &dyn Fs, op: &OpId, records: &[JournalRecord]) -> Result<Operation, Error> {
+    let damaged = |why: &str| Error::Damaged(op.clone(), why.to_string());
+    let bytes = match records.get(1) {
+        Some(JournalRecord::Plan { packed }) => {
+            plan::unpack(packed).map_err(|error| damaged(&error.to_string()))?
+        }
+        _ => read_limited(fs, &folder(op).join("plan.json"), plan::LIMIT)
+            .map_err(|error| Error::Read(op.clone(), error))?,
+    };
+    match records.first() {
+        Some(JournalRecord::Begin { plan: digest, .. }) if *digest == Digest::of(&bytes) => {}
+        _ => return Err(damaged("its plan is not the one that was begun")),
+    }
+    serde_json::from_slice(&bytes).map_err(|error| damaged(&error.to_string()))
 }
 
 impl Log {
-    /// Writes an intent: folder, plan and first record, durable on return.
-    pub fn begin(fs: Arc<dyn Fs>, operation: &Operation) -> Result<Self, Error> {
+    /// Writes an intent: folder, plan and the before-images of the prepared steps. It is durable
+    /// after the barrier.
+    pub fn begin(
+        fs: Arc<dyn Fs>,
+        operation: &Operation,
+        prepared: BTreeMap<usize, serde_json::Value>,
+        due: &Due,
+    ) -> Result<Self, Error> {
         let op = operation.about.id.clone();
         let failed = |error| Error::Write(op.clone(), error);
-        let plan = serde_json::to_vec_pretty(operation).expect("because plain data always renders");
+        let plan = serde_json::to_vec(operation).expect("because plain data always renders");
         let dir = folder(&op);
         reserve::fill(&*fs).map_err(failed)?;
         create_dir_all(&*fs, &dir, 0o700).map_err(failed)?;
-        let first = JournalRecord::Begin {
-            plan: Digest::of(&plan),
-            summary: Some(Box::new(operation.into())),
-        };
-        let (line, last) = chain::render("", &first);
-        let (plan_file, journal) = (dir.join("plan.json"), dir.join("journal.jsonl"));
-        let files = [
-            (&plan_file, &plan[..], PLAN_FILE),
-            (&journal, line.as_bytes(), JOURNAL_FILE),
+        let records = vec![
+            JournalRecord::Begin {
+                plan: Digest::of(&plan),
+                summary: Some(Box::new(operation.into())),
+                version: VERSION,
+            },
+            JournalRecord::Plan {
+                packed: plan::pack(&plan),
+            },
+            JournalRecord::Ready {
+                prepared: prepared.into_iter().collect(),
+            },
         ];
-        at_once(&files, |(path, bytes, point)| {
-            write_aside(&*fs, path, bytes, 0o600, Some(*point))
-        })
-        .map_err(failed)?;
-        publish(&*fs, &plan_file).map_err(failed)?;
-        at_once(&[&dir, &dir.parent(), &RelPath::root()], |dir| {
-            fs.sync_dir(dir, JOURNAL_DIR)
-        })
-        .map_err(failed)?;
-        // A journal under its final name always has a plan.
-        publish(&*fs, &journal)
-            .and_then(|()| fs.sync_dir(&dir, JOURNAL_DIR))
-            .map_err(failed)?;
-        Ok(Self {
+        let (mut last, mut lines) = (String::new(), Vec::new());
+        for record in &records {
+            let (line, digits) = chain::render(&last, record);
+            lines.extend_from_slice(line.as_bytes());
+            last = digits;
+        }
+        let log = Self {
             fs,
             op,
             dir,
             last,
-            records: vec![first],
-            lines: line.into_bytes(),
+            records,
+            lines,
             noted: Vec::new(),
             file: LogFileState::Settled,
-        })
+        };
+        log.create(due)?;
+        Ok(log)
+    }
+
+    /// Creates the file of a new journal.
+    fn create(&self, due: &Due) -> Result<(), Error> {
+        let failed = |error| Error::Write(self.op.clone(), error);
+        let path = self.dir.join("journal.jsonl");
+        let mut file = self.fs.create(&path, 0o600).map_err(failed)?;
+        file.write_all(&self.lines).map_err(failed)?;
+        self.sync_at(file, JOURNAL_FILE, due);
+        for dir in [&self.dir, &self.dir.parent(), &RelPath::root()] {
+            let (fs, op, dir) = (self.fs.clone(), self.op.clone(), dir.clone());
+            due.folder(format!("journal:{dir}"), move || {
+                let synced = fs.sync_dir(&dir, JOURNAL_DIR);
+                synced.map_err(|error| Error::Write(op, error).into())
+            });
+        }
+        Ok(())
+    }
+
+    /// Syncs the file at the next barrier.
+    fn sync_at(&self, mut file: Box<dyn Output>, point: SyncPoint, due: &Due) {
+        let op = self.op.clone();
+        due.file(move || {
+            let synced = file.sync(point);
+            synced.map_err(|error| Error::Write(op, error).into())
+        });
     }
 
     /// Opens an operation's journal and plan. `None` when it crashed before the intent was written;
     /// then it had changed nothing.
     pub fn open(fs: Arc<dyn Fs>, op: &OpId) -> Result<Option<(Self, Operation)>, Error> {
         let dir = folder(op);
-        let failed = |error| Error::Read(op.clone(), error);
         let Some((
             mut lines,
             chain::Chain {
@@ -216,14 +319,7 @@ impl Log {
         else {
             return Ok(None);
         };
-        let plan = read_limited(&*fs, &dir.join("plan.json"), LIMIT).map_err(failed)?;
-        let damaged = |why: &str| Error::Damaged(op.clone(), why.to_string());
-        match records.first() {
-            Some(JournalRecord::Begin { plan: digest, .. }) if *digest == Digest::of(&plan) => {}
-            _ => return Err(damaged("its plan is not the one that was begun")),
-        }
-        let operation: Operation =
-            serde_json::from_slice(&plan).map_err(|error| damaged(&error.to_string()))?;
+        let operation = plan_of(&*fs, op, &records)?;
         lines.truncate(whole);
         Ok(Some((
             Self {
@@ -257,6 +353,11 @@ impl Log {
             Err(error) if is_disk_full(&error) && self.free_reserve() => self.replace(),
             other => other,
         }
+        .and_then(|()| {
+            at_once(&[self.dir.parent(), RelPath::root()], |dir| {
+                self.fs.sync_dir(dir, JOURNAL_DIR)
+            })
+        })
         .map_err(|error| Error::Write(self.op.clone(), error))
     }
 
@@ -264,13 +365,13 @@ impl Log {
     /// and others can follow; if even that could not be ensured, all later calls fail.
     pub fn append(&mut self, record: JournalRecord) -> Result<(), Error> {
         let (line, last) = chain::render(&self.last, &record);
-        self.write_all(&line)?;
+        self.write_all(&line, None)?;
         self.last = last;
         self.records.push(record);
         Ok(())
     }
 
-    /// Notes a record that may be lost: it is written and synced together with the next one.
+    /// Notes a record that may be lost: it is written together with the next one.
     pub fn note(&mut self, record: JournalRecord) {
         let (line, last) = chain::render(&self.last, &record);
         self.noted.extend_from_slice(line.as_bytes());
@@ -278,23 +379,30 @@ impl Log {
         self.records.push(record);
     }
 
-    /// Makes noted records durable.
-    pub fn write_noted(&mut self) -> Result<(), Error> {
+    /// Writes the noted records, which are durable after the barrier.
+    pub fn write_noted(&mut self, due: &Due) -> Result<(), Error> {
         if self.noted.is_empty() {
             Ok(())
         } else {
-            self.write_all("")
+            self.write_all("", Some(due))
         }
     }
 
-    /// Writes the noted records, followed by a line.
-    fn write_all(&mut self, line: &str) -> Result<(), Error> {
+    /// Forgets what the file holds, because a sync of it failed: the next record replaces it.
+    pub fn distrust(&mut self) {
+        if self.file == LogFileState::Settled {
+            self.file = LogFileState::Read;
+        }
+    }
+
+    /// Writes the noted records, followed by a line; durable on return unless a barrier follows.
+    fn write_all(&mut self, line: &str, due: Option<&Due>) -> Result<(), Error> {
         self.settle()?;
         let lines = [&self.noted, line.as_bytes()].concat();
-        match self.write(&lines) {
+        match self.write(&lines, due) {
             Err(error) if is_disk_full(&error) && self.file == LogFileState::Settled => {
                 self.free_reserve();
-                self.write(&lines)
+                self.write(&lines, due)
             }
             other => other,
         }
@@ -311,11 +419,17 @@ impl Log {
 
     /// Writes lines. A failure leaves the end of the file in an unknown state, and a failed sync is
     /// never retried: the file is replaced by a fresh one without the new lines.
-    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+    fn write(&mut self, lines: &[u8], due: Option<&Due>) -> io::Result<()> {
         let write = || -> io::Result<()> {
             let mut file = self.fs.append(&self.dir.join("journal.jsonl"))?;
             file.write_all(lines)?;
-            file.sync(RECORD)
+            match due {
+                Some(due) => {
+                    self.sync_at(file, RECORD, due);
+                    Ok(())
+                }
+                None => file.sync(RECORD),
+            }
         };
         let result = write();
         if let Err(error) = &result {

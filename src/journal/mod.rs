@@ -1,10 +1,14 @@
 //! Row 3, the change engine: the only way in which snapback changes the world.
 //!
-//! An operation is a list of [`JournalStep`]s. For each step the [`Runner`] asks for its
-//! before-image (`prepare`), writes `Started` to the synced journal, applies it, and writes `Done`.
-//! A failure unwinds the steps in reverse; after a crash the next run finishes or unwinds them; a
-//! failing undo ends as `Stuck`, which needs a person. The pure function [`status::of`] derives an
-//! operation's status from its records; there is no state field that could go stale.
+//! An operation is a list of [`JournalStep`]s, and few barriers, each of which forces many things to
+//! the disk at the same time ([`crate::base::Due`]). The [`Runner`] prepares what can be prepared
+//! (new files, beside their places), writes the intent, and passes the first barrier: from there on
+//! the operation exists. It applies the steps up to the commit point; the second barrier makes
+//! their effects durable before anything is published, the third what was published, and the last
+//! record says that it is over. A failure unwinds the steps in reverse; after a crash the next run
+//! finishes or unwinds them; a failing undo ends as `Stuck`, which needs a person. The pure function
+//! [`status::of`] derives an operation's status from its records; there is no state field that could
+//! go stale.
 //!
 //! Deliberately absent: clocks, locks by file content, retries of failed syncs, and any way to
 //! change a record once written. Read [`status`] next, then [`runner`].
@@ -12,12 +16,13 @@
 pub mod chain;
 pub mod history;
 pub mod log;
+pub mod plan;
 pub mod reserve;
 pub mod runner;
 pub mod status;
 
 use crate::{
-    base::{Failure, Fault, Hint, Kind},
+    base::{Due, Failure, Fault, Hint, Kind},
     model::{Advice, OpId},
 };
 
@@ -28,27 +33,44 @@ pub use status::{OperationPhase, of as status_of};
 /// A step of an operation: applies and undoes one kind of change.
 ///
 /// `apply` and `undo` must be idempotent: after a crash they run again when they may have been done
-/// partly, completely or not at all.
+/// partly, completely or not at all. What has to be durable before the next barrier is added to
+/// `due`; a step may assume nothing of the order in which it reaches the disk.
 pub trait JournalStep {
     /// Returns its name in the journal and in messages.
     fn name(&self) -> &str;
     /// Checks that it can be applied, and returns the data that `apply` and `undo` will need after
     /// a crash. Changes nothing visible to users.
-    fn prepare(&mut self) -> Result<serde_json::Value, Failure>;
+    fn prepare(&mut self, due: &Due) -> Result<serde_json::Value, Failure>;
     /// Applies the change.
-    fn apply(&mut self, prepared: &serde_json::Value) -> Result<(), Failure>;
+    fn apply(&mut self, prepared: &serde_json::Value, due: &Due) -> Result<(), Failure>;
     /// Undoes the change, whether applied partly, completely or not at all.
-    fn undo(&mut self, prepared: &serde_json::Value) -> Result<(), Failure>;
+    fn undo(&mut self, prepared: &serde_json::Value, due: &Due) -> Result<(), Failure>;
     /// Drops data that only `undo` needed; runs after all steps, perhaps again after a crash.
-    fn finish(&mut self, _prepared: &serde_json::Value) -> Result<(), Failure> {
+    fn finish(&mut self, _prepared: &serde_json::Value, _due: &Due) -> Result<(), Failure> {
         Ok(())
+    }
+    /// Returns true when it is prepared before the operation is written, whatever the steps before
+    /// it do. Then what its preparation made belongs to an operation that may not exist yet.
+    fn is_prepared_early(&self) -> bool {
+        false
+    }
+    /// Returns true when what an earlier run prepared is whole. A power cut may have kept the record
+    /// of a preparation and lost what it made.
+    fn is_still_prepared(&self, _prepared: &serde_json::Value) -> Result<bool, Failure> {
+        Ok(true)
+    }
+    /// Removes what an early preparation made, for an operation that is not begun after all.
+    fn abandon(&mut self) {}
+    /// Returns true when `undo` after a crash must know whether the step began.
+    fn is_undone_by_record(&self) -> bool {
+        true
     }
     /// Returns true when the operation can only go forward once this step is done.
     fn is_commit_point(&self) -> bool {
         false
     }
-    /// For a commit point: returns true when its effect is visible even though it is not recorded
-    /// as done. That record is only as durable as the one that follows.
+    /// For a commit point and what follows it: returns true when its effect is visible even though
+    /// it is not recorded as done. That record is only as durable as the one that follows.
     fn is_passed(&self) -> Result<bool, Failure> {
         Ok(false)
     }

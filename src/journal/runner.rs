@@ -1,10 +1,17 @@
 //! Runs the steps of an operation forward, backward, and onward after a crash.
 
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::Value;
+
 use super::{
-    Error, JournalRecord, JournalStep, Log,
+    Error, JournalRecord, JournalStep, Log, history,
     status::{self, OperationPhase},
 };
-use crate::base::Failure;
+use crate::{
+    base::{Due, Failure, Fs},
+    model::Operation,
+};
 
 /// The outcome of a run.
 #[derive(Debug)]
@@ -28,27 +35,65 @@ pub enum Ending<'f> {
     Stuck,
 }
 
-/// Records the end of an operation; may be called again after a crash.
-pub type Recorder<'a> = Box<dyn FnMut(Ending<'_>) -> Result<(), Failure> + 'a>;
+/// Records the end of an operation, durably after the barrier; may be called again after a crash.
+pub type Recorder<'a> = Box<dyn FnMut(Ending<'_>, &Due) -> Result<(), Failure> + 'a>;
 
 /// Runs one operation.
 pub struct Runner<'a> {
     log: Log,
     steps: Vec<Box<dyn JournalStep + 'a>>,
     witness: Option<Recorder<'a>>,
+    due: Due,
+    /// True when this process began it, so that nobody can have stopped half-way.
+    is_new: bool,
 }
 
 impl<'a> Runner<'a> {
-    /// Returns a runner for an operation with a written intent. The steps must be its plan's.
+    /// Begins an operation: prepares the steps that can be prepared, writes the intent, and makes
+    /// both durable by one barrier. The steps must be the operation's.
+    ///
+    /// # Errors
+    /// Fails when a step cannot be prepared or something cannot be written; then nothing is begun,
+    /// and what was prepared is removed.
+    pub fn begin(
+        state: Arc<dyn Fs>,
+        operation: &Operation,
+        mut steps: Vec<Box<dyn JournalStep + 'a>>,
+    ) -> Result<Self, Failure> {
+        let due = Due::default();
+        let begun = prepare_early(&mut steps, &due)
+            .and_then(|prepared| Ok(Log::begin(state.clone(), operation, prepared, &due)?))
+            .and_then(|log| due.pass().map(|()| log));
+        match begun {
+            Ok(log) => Ok(Self {
+                due,
+                is_new: true,
+                ..Self::new(log, steps)
+            }),
+            Err(failure) => {
+                due.forget();
+                for step in &mut steps {
+                    step.abandon();
+                }
+                history::forget(&*state, &operation.about.id);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Returns a runner for an operation that was begun by another process. The steps must be its
+    /// plan's.
     pub fn new(log: Log, steps: Vec<Box<dyn JournalStep + 'a>>) -> Self {
         Self {
             log,
             steps,
             witness: None,
+            due: Due::default(),
+            is_new: false,
         }
     }
 
-    /// Adds a recorder, called just before the last record. If it fails, an operation that is done
+    /// Adds a recorder, called just before the last barrier. If it fails, an operation that is done
     /// stays unfinished; a reversed one finishes anyway, and the line is owed.
     pub fn recorded_by(mut self, witness: Recorder<'a>) -> Self {
         self.witness = Some(witness);
@@ -64,9 +109,7 @@ impl<'a> Runner<'a> {
             self.log.settle()?;
         }
         match standing.phase {
-            OperationPhase::Forward { done, started } => {
-                self.forward(done, started, standing.committed)
-            }
+            OperationPhase::Forward { done, .. } => self.forward(done, standing),
             OperationPhase::Backward { left, why } => {
                 self.backward(left, &standing.prepared, Reason(why).into())
             }
@@ -91,18 +134,8 @@ impl<'a> Runner<'a> {
             self.log.settle()?;
         }
         match standing.phase {
-            OperationPhase::Forward { done, started } if is_passed => {
-                self.forward(done, started, standing.committed)
-            }
-            OperationPhase::Forward { .. } => {
-                self.log
-                    .append(JournalRecord::TurnedBack { why: why.into() })?;
-                self.backward(
-                    standing.prepared.len(),
-                    &standing.prepared,
-                    Reason(why.into()).into(),
-                )
-            }
+            OperationPhase::Forward { done, .. } if is_passed => self.forward(done, standing),
+            OperationPhase::Forward { .. } => self.turn_back(&standing, Reason(why.into()).into()),
             _ => self.run(),
         }
     }
@@ -111,20 +144,20 @@ impl<'a> Runner<'a> {
     pub fn ends_done(&self, aborted: bool) -> Result<bool, Failure> {
         let standing = self.standing()?;
         Ok(match standing.phase {
-            OperationPhase::Forward { done, started } => {
-                !aborted || standing.committed || self.is_passed(done, started.is_some())?
-            }
+            OperationPhase::Forward { .. } => !aborted || standing.committed || self.is_passed()?,
             OperationPhase::Finished { done } => done,
             OperationPhase::Backward { .. } | OperationPhase::Stuck { .. } => false,
         })
     }
 
-    /// Returns true when the started step is a commit point whose effect is visible.
-    fn is_passed(&self, at: usize, started: bool) -> Result<bool, Failure> {
-        match self.steps.get(at) {
-            Some(step) if started => step.is_passed(),
-            _ => Ok(false),
+    /// Returns true when the effect of a commit point, or of a step after it, is visible.
+    fn is_passed(&self) -> Result<bool, Failure> {
+        for step in &self.steps {
+            if step.is_passed()? {
+                return Ok(true);
+            }
         }
+        Ok(false)
     }
 
     /// Returns the current status.
@@ -132,37 +165,56 @@ impl<'a> Runner<'a> {
         status::of(self.log.records()).map_err(|why| Error::Damaged(self.log.op().clone(), why))
     }
 
-    /// Applies the remaining steps.
-    fn forward(
-        mut self,
-        done: usize,
-        mut started: Option<serde_json::Value>,
-        mut committed: bool,
-    ) -> Result<RunEnd, Failure> {
-        for at in done..self.steps.len() {
-            match self.apply(at, started.take(), committed) {
+    /// Applies the remaining steps; `done` of them are recorded as done.
+    fn forward(mut self, done: usize, standing: status::Progression) -> Result<RunEnd, Failure> {
+        let status::Progression {
+            mut prepared,
+            mut committed,
+            ..
+        } = standing;
+        let begin = if self.is_new {
+            done
+        } else {
+            self.first_to_repeat(committed)?
+        };
+        for at in begin..self.steps.len() {
+            match self.apply(at, at >= done, &mut prepared, committed) {
                 Ok(()) => committed |= self.steps[at].is_commit_point(),
                 // Partly visible already: it can only be finished, by the next run.
                 Err(failure) if committed || self.steps[at].is_passed()? => return Err(failure),
+                // A commit point that failed half-way undoes its own part in its undo.
                 Err(failure) => {
-                    // A commit point that failed half-way undoes its own part in its undo.
-                    let prepared = self.standing()?.prepared;
-                    self.log.append(JournalRecord::TurnedBack {
-                        why: failure.to_string(),
-                    })?;
-                    return self.backward(prepared.len(), &prepared, failure);
+                    let standing = self.standing()?;
+                    return self.turn_back(&standing, failure);
                 }
             }
         }
-        // A step that was finished cannot be applied again.
-        self.log.write_noted()?;
-        let prepared = self.standing()?.prepared;
-        for (step, prepared) in self.steps.iter_mut().zip(&prepared) {
-            with_reserve(&self.log, || step.finish(prepared))?;
+        for (at, step) in self.steps.iter_mut().enumerate() {
+            let prepared = prepared.get(&at).unwrap_or(&Value::Null);
+            with_reserve(&self.log, || step.finish(prepared, &self.due))?;
         }
         self.say(Ending::Done)?;
+        self.log.write_noted(&self.due)?;
+        self.pass()?;
         self.log.append(JournalRecord::Finished { done: true })?;
         Ok(RunEnd::Done)
+    }
+
+    /// Returns the first step that another process may have applied without its effects having
+    /// reached the disk, whatever the records say, which may have got there before them. Once the
+    /// commit point shows, everything before it has.
+    fn first_to_repeat(&self, committed: bool) -> Result<usize, Failure> {
+        let commit_point = self.steps.iter().position(|step| step.is_commit_point());
+        Ok(match commit_point {
+            Some(at) if committed || self.is_passed()? => at,
+            _ => 0,
+        })
+    }
+
+    /// Passes a barrier.
+    fn pass(&mut self) -> Result<(), Failure> {
+        // After a failed sync nobody knows what of the journal's end is on the disk.
+        self.due.pass().inspect_err(|_| self.log.distrust())
     }
 
     /// Calls the recorder.
@@ -170,51 +222,79 @@ impl<'a> Runner<'a> {
         let Some(witness) = &mut self.witness else {
             return Ok(());
         };
-        with_reserve(&self.log, || witness(ending))
+        with_reserve(&self.log, || witness(ending, &self.due))
     }
 
-    /// Prepares, starts and applies one step. Past the commit point the only way is forward, so the
-    /// reserve is used.
+    /// Prepares, starts and applies one step; `is_open` unless it is recorded as done. Past the
+    /// commit point the only way is forward, so the reserve is used.
     fn apply(
         &mut self,
         at: usize,
-        started: Option<serde_json::Value>,
+        is_open: bool,
+        prepared: &mut BTreeMap<usize, Value>,
         committed: bool,
     ) -> Result<(), Failure> {
         let step = &mut self.steps[at];
-        let prepared = if let Some(prepared) = started {
-            prepared
-        } else {
-            let prepared = step.prepare()?;
-            self.log.append(JournalRecord::Started {
+        let is_prepared = prepared
+            .get(&at)
+            .map_or(Ok(false), |value| step.is_still_prepared(value))?;
+        let needs_barrier = step.is_commit_point() || !is_prepared && step.is_undone_by_record();
+        if !is_prepared {
+            let value = step.prepare(&self.due)?;
+            prepared.insert(at, value.clone());
+            self.log.note(JournalRecord::Started {
                 step: at,
-                prepared: prepared.clone(),
-            })?;
-            prepared
-        };
+                prepared: value,
+            });
+        }
+        if needs_barrier {
+            // Whatever was applied before it, too: the record says that it is done.
+            self.log.write_noted(&self.due)?;
+            self.pass()?;
+        }
+        let (step, value) = (&mut self.steps[at], &prepared[&at]);
         if committed {
-            with_reserve(&self.log, || step.apply(&prepared))?;
+            with_reserve(&self.log, || step.apply(value, &self.due))?;
         } else {
-            step.apply(&prepared)?;
+            step.apply(value, &self.due)?;
         }
         // Applying it again is harmless, and a passed commit point is detected without its record,
         // so this record needs to be only as durable as the next one.
-        self.log.note(JournalRecord::Done {
-            step: at,
-            commit_point: self.steps[at].is_commit_point(),
-        });
+        if is_open {
+            self.log.note(JournalRecord::Done {
+                step: at,
+                commit_point: self.steps[at].is_commit_point(),
+            });
+        }
         Ok(())
     }
 
-    /// Undoes the first `left` steps, last one first.
+    /// Reverses an operation that goes forward.
+    fn turn_back(
+        mut self,
+        standing: &status::Progression,
+        reason: Failure,
+    ) -> Result<RunEnd, Failure> {
+        self.log.note(JournalRecord::TurnedBack {
+            why: reason.to_string(),
+        });
+        let left = status::steps_begun(&standing.prepared);
+        self.backward(left, &standing.prepared, reason)
+    }
+
+    /// Undoes the steps, last one first; all but the first `left` are recorded as undone, which may
+    /// have reached the disk before their effects. Steps that were never prepared did nothing.
     fn backward(
         mut self,
         left: usize,
-        prepared: &[serde_json::Value],
+        prepared: &BTreeMap<usize, Value>,
         reason: Failure,
     ) -> Result<RunEnd, Failure> {
-        for at in (0..left).rev() {
-            if let Err(failure) = with_reserve(&self.log, || self.steps[at].undo(&prepared[at])) {
+        for at in (0..status::steps_begun(prepared)).rev() {
+            let undone = prepared.get(&at).map_or(Ok(()), |value| {
+                with_reserve(&self.log, || self.steps[at].undo(value, &self.due))
+            });
+            if let Err(failure) = undone {
                 let why = failure.to_string();
                 self.log.append(JournalRecord::Stuck {
                     step: at,
@@ -222,11 +302,18 @@ impl<'a> Runner<'a> {
                 })?;
                 // Not finished yet: the line that matters is written at the end.
                 let _ = self.say(Ending::Stuck);
+                let _ = self.pass();
                 return Ok(RunEnd::Stuck(self.stuck(at, why)));
             }
-            self.log.append(JournalRecord::Undone { step: at })?;
+            if at < left {
+                self.log.note(JournalRecord::Undone { step: at });
+            }
         }
-        if self.say(Ending::Undone(&reason)).is_err() {
+        // Whatever is said of it afterwards holds: it cannot go forward again.
+        self.log.write_noted(&self.due)?;
+        self.pass()?;
+        let said = self.say(Ending::Undone(&reason)).and_then(|()| self.pass());
+        if said.is_err() {
             self.log.append(JournalRecord::Owed {
                 error: reason.kind().word().into(),
             })?;
@@ -247,6 +334,21 @@ impl<'a> Runner<'a> {
             why,
         }
     }
+}
+
+/// Prepares the steps that can be prepared before the operation is written. Returns their
+/// before-images, by number.
+fn prepare_early(
+    steps: &mut [Box<dyn JournalStep + '_>],
+    due: &Due,
+) -> Result<BTreeMap<usize, Value>, Failure> {
+    let mut prepared = BTreeMap::new();
+    for (at, step) in steps.iter_mut().enumerate() {
+        if step.is_prepared_early() {
+            prepared.insert(at, step.prepare(due)?);
+        }
+    }
+    Ok(prepared)
 }
 
 /// Runs a repeatable action; if the disk is full, runs it again after releasing the reserve.

@@ -1,5 +1,9 @@
 //! Derives an operation's status from its journal's records, as a pure function.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use super::JournalRecord;
 
 /// What remains to be done with an operation.
@@ -10,8 +14,8 @@ pub enum OperationPhase {
     Forward {
         /// Number of steps done.
         done: usize,
-        /// The next step's before-image, if it was started.
-        started: Option<serde_json::Value>,
+        /// The next step's before-image, if it was prepared.
+        started: Option<Value>,
     },
     /// Going backward: this many steps remain to be undone, last one first.
     Backward {
@@ -39,8 +43,8 @@ pub enum OperationPhase {
 pub struct Progression {
     /// The current phase.
     pub phase: OperationPhase,
-    /// The before-images, in the order of the steps.
-    pub prepared: Vec<serde_json::Value>,
+    /// The before-images of the steps that were prepared, by their numbers.
+    pub prepared: BTreeMap<usize, Value>,
     /// True when the commit point was passed: it can only go forward.
     pub committed: bool,
 }
@@ -53,13 +57,25 @@ pub fn of(records: &[JournalRecord]) -> Result<Progression, String> {
             done: 0,
             started: None,
         },
-        prepared: Vec::new(),
+        prepared: BTreeMap::new(),
         committed: false,
     };
     for (at, record) in records.iter().enumerate() {
         match (at, record) {
-            (0, JournalRecord::Begin { .. }) => continue,
-            (0, _) | (_, JournalRecord::Begin { .. }) => {
+            (0, JournalRecord::Begin { .. }) | (1, JournalRecord::Plan { .. }) => continue,
+            (2, JournalRecord::Ready { prepared }) => {
+                standing.prepared = prepared.iter().cloned().collect();
+                let started = standing.prepared.get(&0).cloned();
+                standing.phase = OperationPhase::Forward { done: 0, started };
+                continue;
+            }
+            (0, _)
+            | (
+                _,
+                JournalRecord::Begin { .. }
+                | JournalRecord::Plan { .. }
+                | JournalRecord::Ready { .. },
+            ) => {
                 return Err(format!(
                     "record {at} ({}) cannot stand there",
                     record.word()
@@ -73,17 +89,19 @@ pub fn of(records: &[JournalRecord]) -> Result<Progression, String> {
     Ok(standing)
 }
 
+/// Returns the number of steps up to the last one that was prepared: those that an undo visits.
+pub fn steps_begun(prepared: &BTreeMap<usize, Value>) -> usize {
+    prepared.last_key_value().map_or(0, |(last, _)| last + 1)
+}
+
 /// Performs one transition; `None` when the record cannot follow.
 fn next(mut now: Progression, record: &JournalRecord) -> Option<Progression> {
     now.phase = match (now.phase, record) {
-        (
-            OperationPhase::Forward {
-                done,
-                started: None,
-            },
-            JournalRecord::Started { step, prepared },
-        ) if *step == done => {
-            now.prepared.push(prepared.clone());
+        // It is started again when a power cut took what was prepared.
+        (OperationPhase::Forward { done, .. }, JournalRecord::Started { step, prepared })
+            if *step == done =>
+        {
+            now.prepared.insert(*step, prepared.clone());
             OperationPhase::Forward {
                 done,
                 started: Some(prepared.clone()),
@@ -99,12 +117,12 @@ fn next(mut now: Progression, record: &JournalRecord) -> Option<Progression> {
             now.committed |= commit_point;
             OperationPhase::Forward {
                 done: done + 1,
-                started: None,
+                started: now.prepared.get(&(done + 1)).cloned(),
             }
         }
         (OperationPhase::Forward { .. }, JournalRecord::TurnedBack { why }) if !now.committed => {
             OperationPhase::Backward {
-                left: now.prepared.len(),
+                left: steps_begun(&now.prepared),
                 why: why.clone(),
             }
         }
@@ -116,9 +134,8 @@ fn next(mut now: Progression, record: &JournalRecord) -> Option<Progression> {
                 why,
             }
         }
-        (OperationPhase::Backward { left, .. }, JournalRecord::Stuck { step, why })
-            if left > 0 && *step == left - 1 =>
-        {
+        // Steps that are recorded as undone are undone again after a crash, so it may be any.
+        (OperationPhase::Backward { .. }, JournalRecord::Stuck { step, why }) => {
             OperationPhase::Stuck {
                 step: *step,
                 why: why.clone(),
@@ -147,8 +164,6 @@ fn next(mut now: Progression, record: &JournalRecord) -> Option<Progression> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
     use crate::base::Digest;
 
@@ -156,6 +171,7 @@ mod tests {
         JournalRecord::Begin {
             plan: Digest::of(b"plan"),
             summary: None,
+            version: 1,
         }
     }
 
@@ -212,6 +228,45 @@ mod tests {
             },
             "a started step is taken back too"
         );
+    }
+
+    /// Returns the first records of an operation whose steps of these numbers are prepared.
+    fn ready(steps: &[usize]) -> Vec<JournalRecord> {
+        let begin = JournalRecord::Begin {
+            plan: Digest::of(b"plan"),
+            summary: None,
+            version: 2,
+        };
+        let packed = String::new();
+        let prepared = steps.iter().map(|step| (*step, Value::from(*step)));
+        let ready = JournalRecord::Ready {
+            prepared: prepared.collect(),
+        };
+        vec![begin, JournalRecord::Plan { packed }, ready]
+    }
+
+    #[test]
+    fn steps_that_are_prepared_from_the_beginning_need_no_record_of_their_start() {
+        let with =
+            |rest: &[JournalRecord]| of(&[&ready(&[1]), rest].concat()).expect("they follow");
+        let forward = |done, started: Option<usize>| OperationPhase::Forward {
+            done,
+            started: started.map(Value::from),
+        };
+        assert_eq!(with(&[]).phase, forward(0, None));
+        assert_eq!(with(&[started(0)]).phase, forward(0, Some(0)));
+        assert_eq!(
+            with(&[started(0), done(0, false)]).phase,
+            forward(1, Some(1))
+        );
+        let back = with(&[back()]);
+        assert!(
+            matches!(back.phase, OperationPhase::Backward { left: 2, .. }),
+            "what was prepared is taken back, too: {back:?}"
+        );
+        assert!(!back.prepared.contains_key(&0), "this one never began");
+        let both = of(&[ready(&[1]), ready(&[])].concat());
+        assert!(both.is_err(), "{both:?}");
     }
 
     #[test]

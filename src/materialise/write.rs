@@ -130,6 +130,16 @@ pub fn create<T>(
     how: &FileOptions,
     copy: impl FnOnce(&mut dyn Output) -> Result<T, Failure>,
 ) -> Result<T, WriteError> {
+    create_open(fs, at, how, copy).map(|(copied, _)| copied)
+}
+
+/// Like [`create`]; returns the open file, too.
+fn create_open<T>(
+    fs: &dyn Fs,
+    at: &RelPath,
+    how: &FileOptions,
+    copy: impl FnOnce(&mut dyn Output) -> Result<T, Failure>,
+) -> Result<(T, Box<dyn Output>), WriteError> {
     let created = match how.permissions {
         Permissions::Exact(_) if how.is_bulk => fs.create_bulk(at, 0o600),
         Permissions::Exact(_) => fs.create(at, 0o600),
@@ -138,7 +148,7 @@ pub fn create<T>(
     let mut file = created.map_err(failed("create", at))?;
     let copied = copy(&mut *file).map_err(WriteError::Bytes)?;
     how.finish(&mut *file).map_err(failed("write", at))?;
-    Ok(copied)
+    Ok((copied, file))
 }
 
 /// Makes a symbolic link; its target is the record's bytes.
@@ -159,13 +169,24 @@ pub fn file(
     how: &FileOptions,
     (record, bytes): (&FileRecord, &dyn Bytes),
 ) -> Result<(), WriteError> {
-    create(fs, at, how, |mut file| {
+    file_open(fs, at, how, (record, bytes)).map(drop)
+}
+
+/// Like [`file`]; returns the open file, for a sync that comes later.
+pub fn file_open(
+    fs: &dyn Fs,
+    at: &RelPath,
+    how: &FileOptions,
+    (record, bytes): (&FileRecord, &dyn Bytes),
+) -> Result<Box<dyn Output>, WriteError> {
+    let copy = |mut file: &mut dyn Output| {
         if how.stops {
             copy_checked(bytes, record, &mut Stoppable(file))
         } else {
             copy_checked(bytes, record, &mut file)
         }
-    })
+    };
+    create_open(fs, at, how, copy).map(|((), file)| file)
 }
 
 /// A still empty folder into which described files are written. Forcing all of it to the disk is

@@ -4,7 +4,7 @@
 use super::Operator;
 use crate::{
     audit::AppendMode,
-    base::{Failure, user},
+    base::{Due, Failure, user},
     journal::{
         Ending,
         history::{self, OperationState},
@@ -81,7 +81,7 @@ impl Operator<'_> {
         &self,
         operation: &Operation,
         by: Option<&str>,
-        once: AppendMode,
+        (once, due): (AppendMode, &Due),
         ending: Ending<'_>,
     ) -> Result<(), Failure> {
         let result = match ending {
@@ -92,10 +92,11 @@ impl Operator<'_> {
             },
             Ending::Stuck => AuditEnd::Stuck.into(),
         };
-        let notes = self
-            .site
-            .audit()
-            .append(&self.said_of(&operation.into(), by, result), once)?;
+        let notes = self.site.audit().append_at(
+            &self.said_of(&operation.into(), by, result),
+            once,
+            Some(due),
+        )?;
         for note in notes {
             self.site.warn(note);
         }

@@ -1,7 +1,7 @@
 //! Takes a change to its report: described, shown, made durable, begun, run.
 //!
-//! Everything before [`Log::begin`] makes no visible change; from there on the journal records the
-//! progress.
+//! Everything before [`Runner::begin`](crate::journal::Runner::begin) makes no visible change; from
+//! there on the journal records the progress.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::{
     base::{Failure, RelPath, cancel, fs::create_dir_all},
     deps::facts,
     draft::{self, Draft, write::WrittenDraft},
-    journal::{self, Log, history},
+    journal::{self, history},
     model::{Event, Operation, Plan, Report, audit::AuditedAction},
     site::RepoSite,
     steps::files,
@@ -56,11 +56,12 @@ impl Operator<'_> {
         }
         let (what, why) = (action_of(&draft.plan), draft.message.clone());
         change.before(self.site, &draft)?;
-        let (log, written, tag) = self.begin(change, draft).inspect_err(|failure| {
+        let not_begun = |failure: &Failure| {
             change.not_begun(self.site);
-            self.note_failed(what, &why, failure);
-        })?;
-        let mut report = self.run(log, &written, tag, begun)?;
+            self.note_failed(what.clone(), &why, failure);
+        };
+        let (written, tag) = self.write(change, draft).inspect_err(not_begun)?;
+        let mut report = self.run(&not_begun, &written, tag, begun)?;
         if let Some(note) = change.ended(self.site, &report)? {
             report.notes.push(note);
             self.keep_report(&report);
@@ -68,12 +69,12 @@ impl Operator<'_> {
         Ok(report)
     }
 
-    /// Makes durable what the operation needs, and writes its intent.
-    fn begin(
+    /// Makes durable what the operation needs.
+    fn write(
         &self,
         change: &dyn Change,
         draft: Draft,
-    ) -> Result<(Log, WrittenDraft, Option<String>), Failure> {
+    ) -> Result<(WrittenDraft, Option<String>), Failure> {
         cancel::check()?;
         let id = history::next_id(&*self.site.state)?;
         // From here on the journal records every change.
@@ -91,8 +92,7 @@ impl Operator<'_> {
             Ok(())
         );
         cancel::check()?;
-        let log = Log::begin(self.site.state.clone(), &written.operation)?;
-        Ok((log, written, tag))
+        Ok((written, tag))
     }
 
     /// Drafts a change and checks that it can be made.
@@ -135,13 +135,15 @@ impl Operator<'_> {
         refs::sweep(&self.site.git);
         self.site.git.sweep_packs()?;
         // Even if the sweep fails, report an unfinished operation.
-        Ok(history::sweep(&*self.site.state).inspect_err(|_| {
+        history::sweep(&*self.site.state).inspect_err(|_| {
             if let Ok(Some(found)) = history::unfinished(&self.site.state) {
                 self.site.sink.take(Event::Began {
                     op: found.operation.about.id,
                 });
             }
-        })?)
+        })?;
+        let begun = history::ids(&*self.site.state)?;
+        files::sweep(&*self.site.tree, |op| begun.contains(op))
     }
 
     /// No operation is unfinished, so a file with the staging folder's name is the user's, and

@@ -113,12 +113,12 @@ impl Operator<'_> {
             report.tag = publication.refs.iter().find_map(|change| tag(&change.name));
         }
         let execution = Execution {
-            log,
+            log: Some(log),
             begun,
             operation: &operation,
             by: Some(by),
         };
-        self.run_steps(execution, &mut report, direction)?;
+        self.run_steps(execution, &mut report, &|_| {}, direction)?;
         // It was found half done, so either outcome changes the state this command found.
         report.changed = true;
         report.duration_ms = millis(begun.elapsed());

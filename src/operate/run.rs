@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::{Operator, share, step_times::StepTimes};
 use crate::{
     audit::AppendMode,
-    base::{Failure, Kind, clock::millis},
+    base::{Due, Failure, Kind, clock::millis},
     draft::write::WrittenDraft,
     journal::{Ending, Log, RunEnd, Runner},
     model::{Operation, Report, TaskSpec, Version, operation::OpKind, report::Outcome},
@@ -17,8 +17,8 @@ use crate::{
 
 /// An operation whose steps are to be run.
 pub(super) struct Execution<'a> {
-    /// Its journal.
-    pub(super) log: Log,
+    /// Its journal; `None` for one that is to begin.
+    pub(super) log: Option<Log>,
     /// When the command began.
     pub(super) begun: Instant,
     /// The operation.
@@ -28,10 +28,11 @@ pub(super) struct Execution<'a> {
 }
 
 impl Operator<'_> {
-    /// Runs a new operation and returns its report.
+    /// Begins and runs a new operation, and returns its report. `not_begun` is told why it was not
+    /// begun after all.
     pub(super) fn run(
         &self,
-        log: Log,
+        not_begun: &dyn Fn(&Failure),
         written: &WrittenDraft,
         tag: Option<String>,
         begun: Instant,
@@ -41,12 +42,12 @@ impl Operator<'_> {
         (report.commit, report.tag, report.saved_bytes) =
             (written.commit.clone(), tag, written.saved);
         let execution = Execution {
-            log,
+            log: None,
             begun,
             operation,
             by: None,
         };
-        self.run_steps(execution, &mut report, |runner| runner.run())?;
+        self.run_steps(execution, &mut report, not_begun, |runner| runner.run())?;
         report.duration_ms = millis(begun.elapsed());
         self.keep_report(&report);
         Ok(report)
@@ -57,6 +58,7 @@ impl Operator<'_> {
         &self,
         execution: Execution<'_>,
         report: &mut Report,
+        not_begun: &dyn Fn(&Failure),
         direction: impl FnOnce(Runner<'_>) -> Result<RunEnd, Failure>,
     ) -> Result<(), Failure> {
         let Execution {
@@ -67,16 +69,23 @@ impl Operator<'_> {
         } = execution;
         let task = self.site.task_of(operation);
         let verified = ProvenSoFar::default();
-        let once = if log.records().len() > 1 {
+        let once = if log.is_some() {
             AppendMode::PerhapsThere
         } else {
             AppendMode::New
         };
-        let witness = Box::new(|ending: Ending<'_>| self.write_end(operation, by, once, ending));
+        let witness = Box::new(|ending: Ending<'_>, due: &Due| {
+            self.write_end(operation, by, (once, due), ending)
+        });
         let times = StepTimes::since(begun);
         let steps = steps::build(self.site, operation, task, &verified)?;
         let steps = steps.into_iter().map(|step| times.around(step)).collect();
-        let ended = direction(Runner::new(log, steps).recorded_by(witness))?;
+        let runner = match log {
+            Some(log) => Runner::new(log, steps),
+            None => Runner::begin(self.site.state.clone(), operation, steps)
+                .inspect_err(|failure| not_begun(failure))?,
+        };
+        let ended = direction(runner.recorded_by(witness))?;
         if !matches!(ended, RunEnd::Stuck(_)) {
             steps::publish::clear_staged(self.site, &operation.about.id);
         }

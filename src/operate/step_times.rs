@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc, time::Instant};
 use serde_json::Value;
 
 use crate::{
-    base::{Failure, clock::millis},
+    base::{Due, Failure, clock::millis},
     journal::JournalStep,
     model::report::{MomentEnd, StepTime},
 };
@@ -63,13 +63,13 @@ impl JournalStep for Timed<'_> {
         self.step.name()
     }
 
-    fn prepare(&mut self) -> Result<Value, Failure> {
-        self.step.prepare()
+    fn prepare(&mut self, due: &Due) -> Result<Value, Failure> {
+        self.step.prepare(due)
     }
 
-    fn apply(&mut self, prepared: &Value) -> Result<(), Failure> {
+    fn apply(&mut self, prepared: &Value, due: &Due) -> Result<(), Failure> {
         let since = Instant::now();
-        let done = self.step.apply(prepared);
+        let done = self.step.apply(prepared, due);
         self.times.note(
             self.step.name(),
             since,
@@ -82,9 +82,9 @@ impl JournalStep for Timed<'_> {
         done
     }
 
-    fn undo(&mut self, prepared: &Value) -> Result<(), Failure> {
+    fn undo(&mut self, prepared: &Value, due: &Due) -> Result<(), Failure> {
         let since = Instant::now();
-        let done = self.step.undo(prepared);
+        let done = self.step.undo(prepared, due);
         self.times.note(
             self.step.name(),
             since,
@@ -97,8 +97,24 @@ impl JournalStep for Timed<'_> {
         done
     }
 
-    fn finish(&mut self, prepared: &Value) -> Result<(), Failure> {
-        self.step.finish(prepared)
+    fn finish(&mut self, prepared: &Value, due: &Due) -> Result<(), Failure> {
+        self.step.finish(prepared, due)
+    }
+
+    fn is_prepared_early(&self) -> bool {
+        self.step.is_prepared_early()
+    }
+
+    fn is_still_prepared(&self, prepared: &Value) -> Result<bool, Failure> {
+        self.step.is_still_prepared(prepared)
+    }
+
+    fn abandon(&mut self) {
+        self.step.abandon();
+    }
+
+    fn is_undone_by_record(&self) -> bool {
+        self.step.is_undone_by_record()
     }
 
     fn is_commit_point(&self) -> bool {

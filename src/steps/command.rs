@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::{
-    base::Failure,
+    base::{Due, Failure},
     journal::JournalStep,
     model::{TaskSpec, operation::CommandRole, trust::CommandUse},
     site::RepoSite,
@@ -57,16 +57,16 @@ impl JournalStep for CommandStep<'_> {
         }
     }
 
-    fn prepare(&mut self) -> Result<Value, Failure> {
+    fn prepare(&mut self, _due: &Due) -> Result<Value, Failure> {
         Ok(Value::Null)
     }
 
-    fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn apply(&mut self, _prepared: &Value, _due: &Due) -> Result<(), Failure> {
         self.run(self.role)
     }
 
     /// Runs the opposite command: what was stopped is started again, in the restored version.
-    fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn undo(&mut self, _prepared: &Value, _due: &Due) -> Result<(), Failure> {
         self.run(match self.role {
             CommandRole::Stop => CommandRole::Start,
             CommandRole::Start => CommandRole::Stop,

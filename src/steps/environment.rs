@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::files::TREE_DIR;
 use crate::{
-    base::{Failure, Fault, Fs, Kind, RelPath},
+    base::{Due, Failure, Fault, Fs, Kind, RelPath},
     journal::JournalStep,
     model::operation::EnvironmentChange,
 };
@@ -104,7 +104,7 @@ impl JournalStep for EnvironmentStep<'_> {
         "environment"
     }
 
-    fn prepare(&mut self) -> Result<Value, Failure> {
+    fn prepare(&mut self, _due: &Due) -> Result<Value, Failure> {
         let Some(from) = &self.change.bring else {
             return Ok(Value::Null);
         };
@@ -115,13 +115,13 @@ impl JournalStep for EnvironmentStep<'_> {
         }
     }
 
-    fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn apply(&mut self, _prepared: &Value, _due: &Due) -> Result<(), Failure> {
         Ok(self
             .switch()
             .map_err(|error| Error::Switch(self.change.path.to_string(), error))?)
     }
 
-    fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn undo(&mut self, _prepared: &Value, _due: &Due) -> Result<(), Failure> {
         Ok(self
             .switch_back()
             .map_err(|error| Error::Switch(self.change.path.to_string(), error))?)

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::{
-    base::{Failure, RelPath},
+    base::{Due, Failure, RelPath},
     catalog::Scope,
-    git::{self, Untouched},
+    git::{self, Barrier, Untouched},
     journal::JournalStep,
     model::{GitId, OpId, Operation, TaskSpec, operation::Publication},
     site::RepoSite,
@@ -19,6 +19,7 @@ pub struct Publish<'a> {
     scratch: PathBuf,
     publication: &'a Publication,
     task: Option<&'a TaskSpec>,
+    is_fresh: bool,
 }
 
 /// Returns where an operation's publication is staged.
@@ -69,6 +70,7 @@ impl<'a> Publish<'a> {
             scratch: scratch(site, &operation.about.id),
             publication,
             task,
+            is_fresh: false,
         }
     }
 }
@@ -78,14 +80,15 @@ impl JournalStep for Publish<'_> {
         "publish"
     }
 
-    fn prepare(&mut self) -> Result<Value, Failure> {
+    fn prepare(&mut self, due: &Due) -> Result<Value, Failure> {
+        self.is_fresh = true;
         Ok(self
             .site
             .git
-            .prepare_publication(self.publication, &self.scratch)?)
+            .prepare_publication(self.publication, &self.scratch, due)?)
     }
 
-    fn apply(&mut self, prepared: &Value) -> Result<(), Failure> {
+    fn apply(&mut self, prepared: &Value, due: &Due) -> Result<(), Failure> {
         let scope = self
             .task
             .map(|task| Scope::new(&self.site.settings, task))
@@ -93,9 +96,14 @@ impl JournalStep for Publish<'_> {
         let dirs = scope.as_ref().map(Scope::dirs).unwrap_or_default();
         let owns = |path: &RelPath| scope.as_ref().is_some_and(|scope| scope.owns(path));
         let untouched = Untouched { dirs, owns: &owns };
+        let barrier = Barrier {
+            due,
+            is_fresh: self.is_fresh,
+        };
+        let over = (&untouched, barrier);
         self.site
             .git
-            .publish_over(self.publication, prepared, &self.scratch, &untouched)?;
+            .publish_over(self.publication, prepared, &self.scratch, over)?;
         let on_top = git::put_on_top_of(&self.scratch)?;
         if let Some(branch) = self.publication.refs.last() {
             let (commit, under) = on_top
@@ -116,11 +124,18 @@ impl JournalStep for Publish<'_> {
         Ok(())
     }
 
-    fn undo(&mut self, prepared: &Value) -> Result<(), Failure> {
+    fn undo(&mut self, prepared: &Value, _due: &Due) -> Result<(), Failure> {
         Ok(self
             .site
             .git
             .unpublish(self.publication, prepared, &self.scratch)?)
+    }
+
+    fn is_still_prepared(&self, prepared: &Value) -> Result<bool, Failure> {
+        Ok(self
+            .site
+            .git
+            .is_still_prepared(self.publication, prepared, &self.scratch)?)
     }
 
     fn is_commit_point(&self) -> bool {

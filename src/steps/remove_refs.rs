@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::{
-    base::Failure,
+    base::{Due, Failure},
     journal::JournalStep,
     model::{OpId, operation::NamedRef},
     site::RepoSite,
@@ -41,18 +41,22 @@ impl JournalStep for RemoveRefs<'_> {
         "remove-refs"
     }
 
-    fn prepare(&mut self) -> Result<Value, Failure> {
+    fn prepare(&mut self, _due: &Due) -> Result<Value, Failure> {
         Ok(Value::Null)
     }
 
     /// May run again: a name that is gone, or that was given another value, is left alone.
-    fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn apply(&mut self, _prepared: &Value, _due: &Due) -> Result<(), Failure> {
         self.site.git.remove_refs(self.refs, &self.scratch)?;
         Ok(())
     }
 
     /// Does nothing: the step comes after the commit point, so nothing can be taken back.
-    fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn undo(&mut self, _prepared: &Value, _due: &Due) -> Result<(), Failure> {
         Ok(())
+    }
+
+    fn is_undone_by_record(&self) -> bool {
+        false
     }
 }

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use crate::{
-    base::{Failure, Fs},
+    base::{Due, Failure, Fs},
     journal::JournalStep,
     model::VerdictRecord,
     site::RepoSite,
-    verdict::{append, refs, write},
+    verdict::{append, is_said, refs, write},
 };
 
 /// The step that writes verdicts.
@@ -41,11 +41,11 @@ impl JournalStep for Verdicts<'_> {
         "verdicts"
     }
 
-    fn prepare(&mut self) -> Result<Value, Failure> {
+    fn prepare(&mut self, _due: &Due) -> Result<Value, Failure> {
         Ok(Value::Null)
     }
 
-    fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn apply(&mut self, _prepared: &Value, due: &Due) -> Result<(), Failure> {
         let is_shared = |site: &RepoSite| {
             let there = |record: &VerdictRecord| {
                 site.git
@@ -58,14 +58,21 @@ impl JournalStep for Verdicts<'_> {
         };
         match self.site {
             // The publication did it.
-            Some(site) if is_shared(site) => Ok(append(self.state, self.records, &[])?),
-            Some(site) => write(site, self.records),
-            None => Ok(append(self.state, self.records, &[])?),
+            Some(site) if !is_shared(site) => write(site, self.records),
+            _ => Ok(append(self.state, self.records, &[], Some(due))?),
         }
     }
 
     /// Does nothing: verdicts come after the commit point, so nothing can be taken back.
-    fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn undo(&mut self, _prepared: &Value, _due: &Due) -> Result<(), Failure> {
         Ok(())
+    }
+
+    fn is_undone_by_record(&self) -> bool {
+        false
+    }
+
+    fn is_passed(&self) -> Result<bool, Failure> {
+        Ok(is_said(self.state, self.records)?)
     }
 }

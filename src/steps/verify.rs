@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use serde_json::Value;
 
 use crate::{
-    base::Failure,
+    base::{Due, Failure},
     journal::JournalStep,
     model::{Operation, TaskSpec, Verification},
     site::RepoSite,
@@ -52,17 +52,21 @@ impl JournalStep for VerifyStep<'_> {
         }
     }
 
-    fn prepare(&mut self) -> Result<Value, Failure> {
+    fn prepare(&mut self, _due: &Due) -> Result<Value, Failure> {
         Ok(Value::Null)
     }
 
-    fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn apply(&mut self, _prepared: &Value, _due: &Due) -> Result<(), Failure> {
         let Some(task) = self.task else { return Ok(()) };
         let mut verified = self.verified.borrow_mut();
         arrival::verify(self.site, self.operation, task, self.arrival, &mut verified)
     }
 
-    fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn undo(&mut self, _prepared: &Value, _due: &Due) -> Result<(), Failure> {
         Ok(())
+    }
+
+    fn is_undone_by_record(&self) -> bool {
+        false
     }
 }

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, io};
 
 use crate::{
     base::{
-        Failure, Fault, Fs, Hint, Kind, RelPath, SyncPoint,
+        Due, Failure, Fault, Fs, Hint, Kind, RelPath, SyncPoint,
         fs::{read_limited, write_durably},
     },
     catalog,
@@ -181,13 +181,27 @@ pub fn standings(state: &dyn Fs) -> Result<Standings, Error> {
     Ok(fold(&union(own(state)?, Vec::new())))
 }
 
-/// Appends new records (by operation, version and verdict), durably. Rewrites the whole log if a
+/// Returns true when the log has any of these records, by operation, version and verdict.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn is_said(state: &dyn Fs, records: &[VerdictRecord]) -> Result<bool, Error> {
+    let (log, _) = load(state)?;
+    let is_there = |new: &VerdictRecord| {
+        new.op.is_some() && log.records.iter().any(|old| old.says_the_same(new))
+    };
+    Ok(records.iter().any(is_there))
+}
+
+/// Appends new records (by operation, version and verdict), durably, or at the barrier if there is
+/// one. Rewrites the whole log if a
 /// killed run left a torn line, or a failed sync may have lost one. Each record gets the number
 /// after those of its version, including shared ones, and a proof names the failures that it mends.
 pub fn append(
     state: &dyn Fs,
     records: &[VerdictRecord],
     shared: &[VerdictRecord],
+    due: Option<&Due>,
 ) -> Result<(), Error> {
     let (log, bytes) = load(state)?;
     let there = |new: &VerdictRecord| {
@@ -219,7 +233,13 @@ pub fn append(
     let append = || -> io::Result<()> {
         let mut file = state.append(&path())?;
         file.write_all(text.as_bytes())?;
-        file.sync(RECORD)
+        match due {
+            Some(due) => {
+                due.file(move || Ok(file.sync(RECORD).map_err(Error::Io)?));
+                Ok(())
+            }
+            None => file.sync(RECORD),
+        }
     };
     // A failure leaves the end of the file in an unknown state.
     Ok(append().inspect_err(|_| drop(replace("")))?)
@@ -246,7 +266,12 @@ pub fn keep(site: &RepoSite, records: &[VerdictRecord]) -> Result<(), Failure> {
     let Some(task) = records.first().map(|record| &record.task) else {
         return Ok(());
     };
-    Ok(append(&*site.state, records, &said_elsewhere(site, task)?)?)
+    Ok(append(
+        &*site.state,
+        records,
+        &said_elsewhere(site, task)?,
+        None,
+    )?)
 }
 
 /// Returns the shared records of a task; warns and returns none when they cannot be read.

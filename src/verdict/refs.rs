@@ -15,7 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    base::{Failure, text},
+    base::{Due, Failure, text},
     git::{self, Repo},
     model::{
         GitId, TaskId, Verdict, VerdictRecord, Version,
@@ -266,7 +266,9 @@ pub fn publish(
         ..Publication::default()
     };
     let scratch = scratch(git);
-    let prepared = git.prepare_publication(&publication, &scratch)?;
+    let due = Due::default();
+    let prepared = git.prepare_publication(&publication, &scratch, &due)?;
+    due.pass()?;
     git.publish(&publication, &prepared, &scratch)?;
     git.clear_scratch(&scratch);
     Ok(())

@@ -76,7 +76,7 @@ const BREAKINGS: [Breaking; 32] = [
     ("I12", |seen| seen.outside.push("/canary".into())),
     ("I13", |seen| seen.derived.as_mut().unwrap().records.clear()),
     ("I14", |seen| seen.overwritten.push("T02".into())),
-    ("I15", |seen| seen.secrets.push("plan.json".into())),
+    ("I15", |seen| seen.secrets.push("journal.jsonl".into())),
     ("I18", |seen| seen.left.push(".tmp-x".into())),
     ("I19", |seen| {
         for state in [

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use snapback::{
-    base::{Failure, cancel::Cancelled},
-    journal::{JournalStep, Log, RunEnd, Runner, history},
+    base::{Due, Failure, cancel::Cancelled},
+    journal::{JournalStep, RunEnd, Runner, history},
     model::Operation,
     steps,
 };
@@ -34,16 +34,16 @@ impl JournalStep for Counter {
         "counter"
     }
 
-    fn prepare(&mut self) -> Result<Value, Failure> {
+    fn prepare(&mut self, _due: &Due) -> Result<Value, Failure> {
         Ok(json!({ "before": self.value(), "after": self.value() + 1 }))
     }
 
-    fn apply(&mut self, prepared: &Value) -> Result<(), Failure> {
+    fn apply(&mut self, prepared: &Value, _due: &Due) -> Result<(), Failure> {
         self.set(&prepared["after"]);
         Ok(())
     }
 
-    fn undo(&mut self, prepared: &Value) -> Result<(), Failure> {
+    fn undo(&mut self, prepared: &Value, _due: &Due) -> Result<(), Failure> {
         self.set(&prepared["before"]);
         Ok(())
     }
@@ -57,15 +57,15 @@ impl JournalStep for Impossible {
         "impossible"
     }
 
-    fn prepare(&mut self) -> Result<Value, Failure> {
+    fn prepare(&mut self, _due: &Due) -> Result<Value, Failure> {
         Ok(Value::Null)
     }
 
-    fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn apply(&mut self, _prepared: &Value, _due: &Due) -> Result<(), Failure> {
         Err(Cancelled { signal: 15 }.into())
     }
 
-    fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn undo(&mut self, _prepared: &Value, _due: &Due) -> Result<(), Failure> {
         Ok(())
     }
 }
@@ -75,6 +75,14 @@ fn steps_of<'a>(place: &'a Place, operation: &'a Operation) -> Vec<Box<dyn Journ
     let mut steps = steps::build_without_git(&place.site, operation).unwrap();
     steps.push(Box::new(counter(place)));
     steps
+}
+
+fn begin<'a>(
+    place: &Place,
+    operation: &Operation,
+    steps: Vec<Box<dyn JournalStep + 'a>>,
+) -> Runner<'a> {
+    Runner::begin(place.site.state.clone(), operation, steps).unwrap()
 }
 
 fn counter(place: &Place) -> Counter {
@@ -88,8 +96,7 @@ fn an_added_step() {
     let place = Place::new();
     place.write("home/a", "old");
     let operation = place.operation(vec![place.change("home", "a", "new")]);
-    let log = Log::begin(place.site.state.clone(), &operation).unwrap();
-    let ended = Runner::new(log, steps_of(&place, &operation)).run();
+    let ended = begin(&place, &operation, steps_of(&place, &operation)).run();
     assert!(matches!(ended.unwrap(), RunEnd::Done));
     assert_eq!(
         (counter(&place).value(), place.read("home/a")),
@@ -103,10 +110,9 @@ fn an_added_step_is_taken_back_when_a_later_one_fails() {
     place.write("home/a", "old");
     place.write("count", "7");
     let operation = place.operation(vec![place.change("home", "a", "new")]);
-    let log = Log::begin(place.site.state.clone(), &operation).unwrap();
     let mut steps = steps_of(&place, &operation);
     steps.push(Box::new(Impossible));
-    let ended = Runner::new(log, steps).run().unwrap();
+    let ended = begin(&place, &operation, steps).run().unwrap();
     assert!(matches!(ended, RunEnd::Undone(_)));
     assert_eq!(
         (counter(&place).value(), place.read("home/a")),
@@ -118,7 +124,7 @@ fn an_added_step_is_taken_back_when_a_later_one_fails() {
 fn an_added_step_is_finished_after_a_crash() {
     let place = Place::new();
     let operation = place.operation(vec![place.change("home", "a", "new")]);
-    drop(Log::begin(place.site.state.clone(), &operation).unwrap());
+    drop(begin(&place, &operation, steps_of(&place, &operation)));
     let found = history::unfinished(&place.site.state).unwrap().unwrap();
     let ended = Runner::new(found.log, steps_of(&place, &operation)).run();
     assert!(matches!(ended.unwrap(), RunEnd::Done));

@@ -150,15 +150,15 @@ fn what_cannot_be_read_stops_a_collection() {
         .unwrap()
         .unwrap()
         .path();
-    let plan = std::fs::read(ops.join("plan.json")).unwrap();
-    std::fs::write(ops.join("plan.json"), &plan[..plan.len() / 2]).unwrap();
+    let journal = std::fs::read(ops.join("journal.jsonl")).unwrap();
+    std::fs::write(ops.join("journal.jsonl"), &journal[..journal.len() / 2]).unwrap();
     let ran = sandbox
         .snapback(&["store", "gc", "--yes", "--json"])
         .expect(6)
         .json();
     let said = ran["error"]["message"].as_str().unwrap();
-    assert!(said.contains("plan.json"), "{said}");
-    std::fs::write(ops.join("plan.json"), plan).unwrap();
+    assert!(said.contains("its first records are not whole"), "{said}");
+    std::fs::write(ops.join("journal.jsonl"), journal).unwrap();
     sandbox.snapback(&["store", "gc", "--yes"]).expect(0);
 }
 

@@ -5,8 +5,8 @@ use std::{fs, path::Path, sync::Arc};
 
 use jiff::Timestamp;
 use snapback::{
-    base::{Clock, Failure, RelPath, Root},
-    journal::{Log, RunEnd, Runner, history},
+    base::{Clock, Failure, Kind, RelPath, Root},
+    journal::{RunEnd, Runner, history},
     model::{
         FileRecord, Location, OpId, Operation, PathChange, RootName,
         operation::{About, FileChanges, OPERATION_SCHEMA, OpKind, Person, Step},
@@ -95,8 +95,7 @@ impl Place {
 
     fn run(&self, operation: &Operation) -> Result<RunEnd, Failure> {
         let steps = steps::build_without_git(&self.site, operation)?;
-        let log = Log::begin(self.site.state.clone(), operation)?;
-        Runner::new(log, steps).run()
+        Runner::begin(self.site.state.clone(), operation, steps)?.run()
     }
 }
 
@@ -136,7 +135,7 @@ fn folders_without_git_are_changed_and_every_byte_is_kept() {
 }
 
 #[test]
-fn an_operation_that_fails_in_one_folder_is_taken_back_in_the_other() {
+fn an_operation_that_cannot_be_prepared_in_one_folder_changes_nothing_in_the_other() {
     let place = Place::new();
     place.write("home/agent.json", "old");
     let steps = vec![
@@ -145,8 +144,10 @@ fn an_operation_that_fails_in_one_folder_is_taken_back_in_the_other() {
     ];
     fs::create_dir(place.dir.path().join("plugins/a.wasm")).unwrap();
     place.write("plugins/a.wasm/mine", "x");
-    let ended = place.run(&place.operation(steps)).unwrap();
-    assert!(matches!(ended, RunEnd::Undone(_)));
+    let failure = place.run(&place.operation(steps)).err().unwrap();
+    assert_eq!(failure.kind(), Kind::Refused, "{failure}");
+    assert!(history::unfinished(&place.site.state).unwrap().is_none());
+    assert!(!place.dir.path().join("home/.snapback").exists());
     assert_eq!(place.read("home/agent.json"), "old");
     assert_eq!(place.read("plugins/a.wasm/mine"), "x");
 }
@@ -155,7 +156,8 @@ fn an_operation_that_fails_in_one_folder_is_taken_back_in_the_other() {
 fn what_was_begun_and_interrupted_is_finished_from_the_plan_alone() {
     let place = Place::new();
     let operation = place.operation(vec![place.change("plugins", "b", "after")]);
-    drop(Log::begin(place.site.state.clone(), &operation).unwrap());
+    let steps = steps::build_without_git(&place.site, &operation).unwrap();
+    drop(Runner::begin(place.site.state.clone(), &operation, steps).unwrap());
     // Another process opens the same vault.
     let site = open(place.dir.path());
     let found = history::unfinished(&site.state).unwrap().unwrap();

@@ -16,15 +16,15 @@ use std::{
 use jiff::Timestamp;
 use snapback::{
     audit::{AppendMode, Trail},
-    base::{Failure, Fs, RelPath, fs::create_dir_all},
-    journal::{Ending, JournalStep, Log, OperationPhase, RunEnd, Runner, history},
+    base::{Due, Failure, Fs, RelPath, fs::create_dir_all},
+    journal::{Ending, JournalStep, OperationPhase, RunEnd, Runner, history},
     model::{
         FileKind, FileRecord, Location, OpId, Operation, PathChange, Verdict, VerdictRecord,
         operation::{self, EnvironmentChange, FileChanges, OPERATION_SCHEMA, OpKind, Person},
     },
     steps::{
         environment::EnvironmentStep,
-        files::{Files, Ports, notes},
+        files::{self, Files, Ports, notes},
         verdicts::Verdicts,
     },
     store::{ChunkStore, PutSession},
@@ -51,7 +51,7 @@ pub struct World {
     disk: Arc<dyn Fs>,
     look: Box<dyn Fn() -> Paths>,
     sync: Box<Sync>,
-    tree: Below,
+    tree: Arc<Below>,
     state: Arc<dyn Fs>,
     store: Arc<ChunkStore>,
     bytes: Stored,
@@ -72,7 +72,7 @@ impl World {
     pub fn over(disk: Arc<dyn Fs>, look: Box<dyn Fn() -> Paths>, sync: Box<Sync>) -> Self {
         let state: Arc<dyn Fs> = Arc::new(Below(disk.clone(), "git/snapback"));
         let store = Arc::new(ChunkStore::local(state.clone(), RelPath::own("store")));
-        let tree = Below(disk.clone(), "work");
+        let tree = Arc::new(Below(disk.clone(), "work"));
         Self {
             disk,
             look,
@@ -208,7 +208,7 @@ impl World {
             match step {
                 operation::Step::Files(files) => {
                     let ports = Ports {
-                        tree: &self.tree,
+                        tree: self.tree.clone(),
                         state: &*self.state,
                         store: &self.store,
                         bytes: Box::new(&self.bytes),
@@ -216,7 +216,7 @@ impl World {
                     Box::new(Files::over(ports, &operation.about, files))
                 }
                 operation::Step::Environment(change) => {
-                    Box::new(EnvironmentStep::new(&self.tree, change))
+                    Box::new(EnvironmentStep::new(&*self.tree, change))
                 }
                 operation::Step::Publish(_) => Box::new(Commit {
                     disk: &*self.disk,
@@ -234,23 +234,23 @@ impl World {
 
     /// Begins and runs an operation.
     pub fn run(&self, operation: &Operation) -> Result<RunEnd, Failure> {
-        let log = Log::begin(self.state.clone(), operation)?;
-        self.runner(log, operation).run()
+        let runner = Runner::begin(self.state.clone(), operation, self.steps(operation))?;
+        self.recorded(runner, AppendMode::New, operation).run()
     }
 
-    /// Returns a runner as in the program, with the audit log as its recorder.
-    fn runner<'a>(&'a self, log: Log, operation: &'a Operation) -> Runner<'a> {
-        let once = if log.records().len() > 1 {
-            AppendMode::PerhapsThere
-        } else {
-            AppendMode::New
-        };
-        let witness = move |ending: Ending<'_>| {
-            Trail::new(self.state.clone())
-                .append(&trail::said(&operation.about.id, ending), once)?;
+    /// Gives a runner the audit log as its recorder, as in the program.
+    fn recorded<'a>(
+        &'a self,
+        runner: Runner<'a>,
+        once: AppendMode,
+        operation: &'a Operation,
+    ) -> Runner<'a> {
+        let witness = move |ending: Ending<'_>, due: &Due| {
+            let said = trail::said(&operation.about.id, ending);
+            Trail::new(self.state.clone()).append_at(&said, once, Some(due))?;
             Ok(())
         };
-        Runner::new(log, self.steps(operation)).recorded_by(Box::new(witness))
+        runner.recorded_by(Box::new(witness))
     }
 
     /// Returns the disk's clock at the last write to the work tree.
@@ -265,16 +265,24 @@ impl World {
     /// Removes leftovers of operations that never began, as every command does first.
     fn sweep(&self) -> Result<(), Failure> {
         create_dir_all(&*self.state, &RelPath::own("ops"), 0o700).map_err(verdict::Error::Io)?;
-        Ok(history::sweep(&*self.state)?)
+        self.sweep_begun()
+    }
+
+    /// Removes leftovers of operations that never began.
+    fn sweep_begun(&self) -> Result<(), Failure> {
+        history::sweep(&*self.state)?;
+        let begun = history::ids(&*self.state)?;
+        files::sweep(&*self.tree, |op| begun.contains(op))
     }
 
     /// Runs `op resume` or `op abort`; `None` when nothing is unfinished.
     pub fn recover(&self, resume: bool) -> Result<Option<RunEnd>, Failure> {
-        history::sweep(&*self.state)?;
+        self.sweep_begun()?;
         let Some(found) = history::unfinished(&self.state)? else {
             return Ok(None);
         };
-        let runner = self.runner(found.log, &found.operation);
+        let runner = Runner::new(found.log, self.steps(&found.operation));
+        let runner = self.recorded(runner, AppendMode::PerhapsThere, &found.operation);
         (if resume {
             runner.run()
         } else {

@@ -4,10 +4,12 @@
 use crate::sources::{code_only, sources};
 
 /// The calls that only some rooms may make.
-const CALLS: [(&str, &[&str]); 4] = [
+const CALLS: [(&str, &[&str]); 6] = [
     ("Log::begin(", &["src/operate/", "src/journal/"]),
+    ("Runner::begin(", &["src/operate/", "src/journal/"]),
     ("Runner::new(", &["src/operate/", "src/journal/"]),
     (".audit().append(", &["src/operate/"]),
+    (".audit().append_at(", &["src/operate/"]),
     (".audit().begin(", &["src/operate/"]),
 ];
 

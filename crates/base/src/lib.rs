@@ -11,6 +11,7 @@ pub mod cancel;
 pub mod clock;
 pub mod cut;
 pub mod digest;
+pub mod due;
 pub mod encoding;
 pub mod failure;
 pub mod footprint;
@@ -41,6 +42,7 @@ pub mod yaml;
 
 pub use clock::{Clock, zone};
 pub use digest::{Digest, Hasher, Hashing};
+pub use due::Due;
 pub use failure::{Act, Failure, Fault, Hint, Kind};
 pub use fs::{Fs, Input, LinkOnTheWay, Output, Stat, SyncPoint, Type};
 pub use glob::Globs;
@@ -49,4 +51,5 @@ pub use random::random;
 pub use root::Root;
 pub use secret_source::{Secret, SecretSource};
 pub use sorted::Sorted;
+
 pub use waiting::{at_once, at_once_in};

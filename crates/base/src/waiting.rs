@@ -7,33 +7,63 @@
 
 use std::{
     panic::resume_unwind,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// Most items in progress at once.
-const THREADS: usize = 8;
+const THREADS: usize = 32;
+
+/// Most items in progress at once that also compute.
+const BUSY_THREADS: usize = 8;
 
 /// One thread is started for each multiple of this that the work would take sequentially.
 const WORTH_A_THREAD: Duration = Duration::from_millis(1);
 
-/// Does something for each item, several at once if the first one takes long. After an error no
-/// further items are started; one of the errors is returned.
+/// How long one item may take before the others are started beside it.
+const PATIENCE: Duration = Duration::from_micros(500);
+
+/// Does something for each item, one after the other until one takes long, then the rest at once.
+/// After an error no further items are started; one of the errors is returned.
 pub fn at_once<T: Sync, E: Send>(
     items: &[T],
     act: impl Fn(&T) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
-    let Some((first, rest)) = items.split_first() else {
-        return Ok(());
-    };
-    let begun = Instant::now();
-    act(first)?;
-    at_once_in(
-        begun.elapsed() * u32::try_from(rest.len()).unwrap_or(u32::MAX),
-        rest,
-        act,
-    )
+    if let [only] = items {
+        return act(only);
+    }
+    let queue = Queue::of(items, &act);
+    let (over, wait) = (Mutex::new(false), Condvar::new());
+    thread::scope(|scope| {
+        let watch = || {
+            let mut over = over.lock().unwrap_or_else(PoisonError::into_inner);
+            while !*over {
+                let seen = queue.begun();
+                let waited = wait.wait_timeout(over, PATIENCE);
+                over = waited.unwrap_or_else(PoisonError::into_inner).0;
+                if !*over && seen == queue.begun() {
+                    drop(over);
+                    return queue.run_by(THREADS - 1);
+                }
+            }
+            Ok(())
+        };
+        // Without a second thread the work is done one after the other.
+        let watching = (!items.is_empty())
+            .then(|| thread::Builder::new().spawn_scoped(scope, watch).ok())
+            .flatten();
+        let own = queue.run();
+        *over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        wait.notify_one();
+        let others = watching.map_or(Ok(()), |thread| {
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+        });
+        own.and(others)
+    })
 }
 
 /// Like [`at_once`], with an estimate of the time that all items take sequentially.
@@ -43,31 +73,67 @@ pub fn at_once_in<T: Sync, E: Send>(
     act: impl Fn(&T) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
     let worth = time.as_micros() / WORTH_A_THREAD.as_micros();
-    let helpers = usize::try_from(worth)
-        .unwrap_or(THREADS)
-        .min(THREADS - 1)
-        .min(items.len().saturating_sub(1));
-    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let run = || -> Result<(), E> {
-        while let Some(item) = items
-            .get(next.fetch_add(1, Ordering::Relaxed))
-            .filter(|_| !failed.load(Ordering::Relaxed))
+    let threads = usize::try_from(worth)
+        .unwrap_or(BUSY_THREADS)
+        .clamp(1, BUSY_THREADS);
+    Queue::of(items, &act).run_by(threads)
+}
+
+/// Items that several threads take one by one.
+struct Queue<'a, T, A> {
+    items: &'a [T],
+    act: &'a A,
+    next: AtomicUsize,
+    failed: AtomicBool,
+}
+
+impl<'a, T: Sync, E: Send, A: Fn(&T) -> Result<(), E> + Sync> Queue<'a, T, A> {
+    fn of(items: &'a [T], act: &'a A) -> Self {
+        Self {
+            items,
+            act,
+            next: AtomicUsize::new(0),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns the number of items that were begun.
+    fn begun(&self) -> usize {
+        self.next.load(Ordering::Relaxed)
+    }
+
+    /// Does one item after the other until none is left.
+    fn run(&self) -> Result<(), E> {
+        while let Some(item) = self
+            .items
+            .get(self.next.fetch_add(1, Ordering::Relaxed))
+            .filter(|_| !self.failed.load(Ordering::Relaxed))
         {
-            act(item).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+            (self.act)(item).inspect_err(|_| self.failed.store(true, Ordering::Relaxed))?;
         }
         Ok(())
-    };
-    thread::scope(|scope| {
-        // The current thread takes part too, so threads that cannot be started are not needed.
-        let started: Vec<_> = (0..helpers)
-            .map_while(|_| thread::Builder::new().spawn_scoped(scope, run).ok())
-            .collect();
-        let own = run();
-        started
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
-            .fold(own, Result::and)
-    })
+    }
+
+    /// Does the items that are left by this many threads, this one included.
+    fn run_by(&self, threads: usize) -> Result<(), E> {
+        let left = self.items.len().saturating_sub(self.begun());
+        let helpers = threads.min(left).saturating_sub(1);
+        thread::scope(|scope| {
+            // This thread takes part too, so threads that cannot be started are not needed.
+            let started: Vec<_> = (0..helpers)
+                .map_while(|_| {
+                    thread::Builder::new()
+                        .spawn_scoped(scope, || self.run())
+                        .ok()
+                })
+                .collect();
+            let own = self.run();
+            started
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                .fold(own, Result::and)
+        })
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::Error;
-use base::{Clock, owner};
+use base::{Clock, Due, owner};
 
 /// How many pauses of [`NAP`] to wait for a lock that git has just taken.
 const NAPS: u32 = 60;
@@ -136,6 +136,33 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 
 /// Writes a new file and forces its contents to disk; an existing file is replaced.
 pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    sync_file(&write(path, bytes)?, path)
+}
+
+/// Like [`write_synced`], but its contents reach the disk at the barrier.
+pub(super) fn write_due(path: &Path, bytes: &[u8], due: &Due) -> Result<(), Error> {
+    let (file, path) = (write(path, bytes)?, path.to_path_buf());
+    due.file(move || Ok(sync_file(&file, &path)?));
+    Ok(())
+}
+
+/// Forces the names in a folder, or the contents of a file, to disk at the barrier, if git has not
+/// removed it by then.
+pub(super) fn sync_due(path: PathBuf, due: &Due) {
+    let key = path.as_os_str().as_encoded_bytes().to_vec();
+    due.folder(key, move || Ok(sync_if_there(&path)?));
+}
+
+/// Forces the contents of a file to disk.
+fn sync_file(file: &File, path: &Path) -> Result<(), Error> {
+    file.sync_all().map_err(|source| Error::Sync {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+/// Writes a new file; an existing file is replaced.
+fn write(path: &Path, bytes: &[u8]) -> Result<File, Error> {
     remove(path)?;
     let failed = |source| Error::File {
         doing: "writing",
@@ -144,10 +171,7 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     };
     let mut file = create_new(path).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
-    file.sync_all().map_err(|source| Error::Sync {
-        path: path.to_path_buf(),
-        source,
-    })
+    Ok(file)
 }
 
 /// Creates a file that must not exist, owned by the owner of its folder.

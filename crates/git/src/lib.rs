@@ -67,6 +67,7 @@ pub use merge_file::merge_file;
 pub use objects::{CommitInfo, NewCommit, NewTag};
 pub use on_top::{Untouched, put_on_top_of};
 pub use program::Hooks;
+pub use publish::Barrier;
 pub use refs::{BrokenRef, PeeledTag, TagRef, Tags};
 pub use remote::{PushTarget, branch_name};
 pub use repo::{Head, Repo};

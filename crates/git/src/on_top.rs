@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Error, NewCommit, NewTag, Repo, Sign,
     disk::{self, Patience, YOUNG_SECS},
-    publish::{Prepared, StepHook},
+    publish::{Barrier, Prepared, StepHook},
 };
 use base::{Digest, RelPath};
 use model::{
@@ -117,9 +117,10 @@ impl Repo {
         publication: &Publication,
         prepared: &serde_json::Value,
         scratch: &Path,
-        untouched: &Untouched<'_>,
+        (untouched, barrier): (&Untouched<'_>, Barrier<'_>),
     ) -> Result<(), Error> {
-        self.publish_over_pausing(publication, prepared, scratch, untouched, &mut |_| Ok(()))
+        let over = (untouched, barrier);
+        self.publish_over_pausing(publication, prepared, scratch, over, &mut |_| Ok(()))
     }
 
     /// Like [`Repo::publish_over`], with a pause after each step.
@@ -128,12 +129,12 @@ impl Repo {
         publication: &Publication,
         prepared: &serde_json::Value,
         scratch: &Path,
-        untouched: &Untouched<'_>,
+        (untouched, barrier): (&Untouched<'_>, Barrier<'_>),
         pause: StepHook<'_>,
     ) -> Result<(), Error> {
         let (mut follows, mut patience) = (0, Patience::default());
         loop {
-            let error = match self.publish_pausing(publication, prepared, scratch, pause) {
+            let error = match self.publish_pausing(publication, prepared, scratch, barrier, pause) {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };

@@ -19,7 +19,7 @@ use super::{
     locks::LockPlan,
     on_top::{Current, STAGED_INDEX, staged},
 };
-use base::{Digest, at_once};
+use base::{Digest, Due, Failure, at_once};
 use model::operation::{Publication, RefChange, TreeChange};
 
 mod work;
@@ -46,11 +46,21 @@ pub(super) struct PreparedIndex {
     to: Digest,
 }
 
+/// The barriers around a publication.
+#[derive(Clone, Copy)]
+pub struct Barrier<'a> {
+    /// Collects what must become durable after it.
+    pub due: &'a Due,
+    /// True when this process prepared it, and what it prepared is durable.
+    pub is_fresh: bool,
+}
+
 /// Called after each step with its name; tests interrupt there.
 pub(super) type StepHook<'a> = &'a mut dyn FnMut(&str) -> Result<(), Error>;
 
 impl Repo {
-    /// Checks that a publication is possible, and stages the new index durably in `scratch`.
+    /// Checks that a publication is possible, and stages the new index and references in `scratch`;
+    /// they are durable after the barrier.
     ///
     /// `scratch` is the operation's own folder, preferably on the git directory's file system.
     /// Nothing becomes visible. The returned value belongs in the journal, for the other calls.
@@ -58,6 +68,7 @@ impl Repo {
         &self,
         publication: &Publication,
         scratch: &Path,
+        due: &Due,
     ) -> Result<serde_json::Value, Error> {
         disk::create_dirs(scratch)?;
         self.check_publication(publication)?;
@@ -73,36 +84,64 @@ impl Repo {
         let index = if publication.index.is_empty() {
             None
         } else {
-            Some(self.prepare_index(&publication.index, scratch, 0)?)
+            let (index, bytes) = self.new_index(&publication.index)?;
+            disk::write_due(&scratch.join(staged(0, STAGED_INDEX)), &bytes, due)?;
+            Some(index)
         };
-        disk::sync(scratch)?;
+        for (number, change) in publication.refs.iter().enumerate() {
+            disk::write_due(&staged_ref(scratch, 0, number), &ref_bytes(change), due)?;
+        }
+        disk::sync_due(scratch.to_path_buf(), due);
         serde_json::to_value(Prepared { index, on_branch })
             .map_err(|error| Error::Prepared(error.to_string()))
     }
 
-    /// Stages the new index, for the n-th form of a publication.
+    /// Returns true when the index that was staged for a publication is whole. A power cut before
+    /// the barrier may have taken it; then no lock was taken yet.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn is_still_prepared(
+        &self,
+        publication: &Publication,
+        prepared: &serde_json::Value,
+        scratch: &Path,
+    ) -> Result<bool, Error> {
+        let current = Current::of(publication, prepared, scratch)?;
+        let Some(index) = &current.prepared.index else {
+            return Ok(true);
+        };
+        let bytes = disk::read(&scratch.join(staged(current.turn, STAGED_INDEX)))?;
+        Ok(bytes.is_some_and(|bytes| Digest::of(&bytes) == index.to))
+    }
+
+    /// Stages the new index durably, for the n-th form of a publication.
     pub(super) fn prepare_index(
         &self,
         changes: &[TreeChange],
         scratch: &Path,
         turn: u32,
     ) -> Result<PreparedIndex, Error> {
+        let (index, bytes) = self.new_index(changes)?;
+        disk::write_synced(&scratch.join(staged(turn, STAGED_INDEX)), &bytes)?;
+        Ok(index)
+    }
+
+    /// Returns the new index and its bytes.
+    fn new_index(&self, changes: &[TreeChange]) -> Result<(PreparedIndex, Vec<u8>), Error> {
         for _ in 0..READ_AGAIN {
             let from = self.index_digest()?;
             let bytes = self.changed_index(changes, true)?;
             if self.index_digest()? == from {
-                disk::write_synced(&scratch.join(staged(turn, STAGED_INDEX)), &bytes)?;
-                return Ok(PreparedIndex {
-                    from,
-                    to: Digest::of(&bytes),
-                });
+                let to = Digest::of(&bytes);
+                return Ok((PreparedIndex { from, to }, bytes));
             }
             std::thread::sleep(disk::NAP);
         }
         Err(Error::IndexChanged)
     }
 
-    /// Makes the publication visible and durable. May be repeated after a crash at any point.
+    /// Makes the publication visible and durable, after what was prepared has become durable. May be repeated after a crash at any point.
     ///
     /// After an error before the last reference moved, the locks are removed; references that had
     /// moved stay until [`Repo::unpublish`]. An index that another process changed after the last
@@ -112,8 +151,14 @@ impl Repo {
         publication: &Publication,
         prepared: &serde_json::Value,
         scratch: &Path,
-    ) -> Result<(), Error> {
-        self.publish_pausing(publication, prepared, scratch, &mut |_| Ok(()))
+    ) -> Result<(), Failure> {
+        let due = Due::default();
+        let barrier = Barrier {
+            due: &due,
+            is_fresh: false,
+        };
+        self.publish_pausing(publication, prepared, scratch, barrier, &mut |_| Ok(()))?;
+        due.pass()
     }
 
     /// Like [`Repo::publish`], with a pause after each step.
@@ -122,14 +167,16 @@ impl Repo {
         publication: &Publication,
         prepared: &serde_json::Value,
         scratch: &Path,
+        barrier: Barrier<'_>,
         pause: StepHook<'_>,
     ) -> Result<(), Error> {
         let current = Current::of(publication, prepared, scratch)?;
-        let work = PublishWork::new(self, &current, scratch)?;
+        let mut work = PublishWork::new(self, &current, scratch)?;
+        work.is_fresh = barrier.is_fresh && current.turn == 0;
         disk::create_dirs(scratch)?;
         let done = work
             .lock_and_check(pause)
-            .and_then(|()| work.move_all(pause));
+            .and_then(|()| work.move_all(barrier.due, pause));
         if let Err(error) = done {
             // Best effort: recovery removes the rest, and the first error is the one to report.
             let _ = work.release();
@@ -297,6 +344,16 @@ impl Repo {
         disk::remove(staged)?;
         disk::sync(self.common_dir())
     }
+}
+
+/// Returns where the new value of a reference is staged, for the n-th form of a publication.
+pub(super) fn staged_ref(scratch: &Path, turn: u32, number: usize) -> PathBuf {
+    scratch.join(staged(turn, &format!("ref-{number}")))
+}
+
+/// Returns the bytes of a reference that has moved.
+pub(super) fn ref_bytes(change: &RefChange) -> Vec<u8> {
+    format!("{}\n", change.after).into_bytes()
 }
 
 /// Returns the lines of `packed-refs` without one reference and the line that peels it.

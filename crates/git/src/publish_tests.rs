@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Error, testing::Sandbox};
-use base::{Fault, Kind};
+use base::{Due, Kind};
 
 mod case;
 mod on_top;
@@ -248,7 +248,7 @@ fn names_that_are_not_shared_references_are_refused() {
         publication.refs[0].name = name.into();
         let error = case
             .repo
-            .prepare_publication(&publication, &case.scratch)
+            .prepare_publication(&publication, &case.scratch, &Due::default())
             .expect_err("it is no such name");
         assert!(matches!(error, Error::RefName { .. }), "{name}: {error}");
     }
@@ -261,7 +261,7 @@ fn references_of_one_publication_may_not_clash() {
     publication.refs[1].name = "refs/tags/T01-v1.0.0/below".into();
     let error = case
         .repo
-        .prepare_publication(&publication, &case.scratch)
+        .prepare_publication(&publication, &case.scratch, &Due::default())
         .expect_err("one is a folder of the other");
     assert!(matches!(error, Error::RefClash { .. }), "{error}");
 }

@@ -68,7 +68,7 @@ impl Files<'_> {
             };
             [of(&change.before), of(&change.after)]
         };
-        Ok(databases::among(self.tree, changes.flat_map(sizes))?)
+        Ok(databases::among(&*self.tree, changes.flat_map(sizes))?)
     }
 
     /// Waits a little until no process has a database open that is about to be replaced: the task's
@@ -128,7 +128,7 @@ impl Files<'_> {
             }
             let rows = self.rows_since(&database)?;
             let is_folded = |log: &&RelPath| {
-                !rows.contains(log) && sqlite::is_log(self.tree, log).unwrap_or(false)
+                !rows.contains(log) && sqlite::is_log(&*self.tree, log).unwrap_or(false)
             };
             let folded: Vec<&RelPath> = self.logs_since(&database).filter(is_folded).collect();
             for log in &rows {
@@ -158,7 +158,7 @@ impl Files<'_> {
     fn rows_since(&self, database: &Database) -> Result<Vec<RelPath>, Failure> {
         let mut rows = Vec::new();
         for log in self.logs_since(database) {
-            if sqlite::log_to_its_end(self.tree, &database.path, log)
+            if sqlite::log_to_its_end(&*self.tree, &database.path, log)
                 .map_err(failed("read", log))?
                 > LogEffect::Idle
             {

@@ -1,29 +1,54 @@
 //! Handles the folders of changed files: folders that a change empties are removed, folders in
 //! which a name changed are synced. A folder that is not empty is never removed.
 
-use std::{collections::BTreeSet, io};
+use std::{
+    collections::BTreeSet,
+    io::{
+        self,
+        ErrorKind::{NotADirectory, NotFound},
+    },
+};
 
 use super::{Files, TREE_DIR, failed};
 use crate::{
-    base::{Failure, RelPath, Type, at_once},
+    base::{Due, Failure, RelPath, Type},
     model::{FileRecord, PathChange},
 };
 
 impl<'a> Files<'a> {
-    /// Removes the folders that are empty because of the change, deepest first, including those
-    /// that a killed run left empty.
-    pub(super) fn remove_empty_folders(
+    /// Removes the folders that are empty because of the change, including those that a killed run
+    /// left empty. What was moved out of them must be durable elsewhere by then.
+    pub(super) fn remove_emptied_folders(
         &self,
         goal: &dyn Fn(&'a PathChange) -> Option<&'a FileRecord>,
     ) -> Result<(), Failure> {
-        use io::ErrorKind::{DirectoryNotEmpty, NotADirectory, NotFound, ResourceBusy};
         let gone = self.changes.iter().filter(|change| goal(change).is_none());
-        let mut dirs: BTreeSet<RelPath> = gone.flat_map(|change| change.path.ancestors()).collect();
+        self.remove_if_empty(&gone.flat_map(|change| change.path.ancestors()).collect())
+    }
+
+    /// Removes the folders that stand where a file must go. They are empty by now; a barrier makes
+    /// sure of that first.
+    pub(super) fn remove_folders_in_the_way(
+        &self,
+        goal: &dyn Fn(&'a PathChange) -> Option<&'a FileRecord>,
+        due: &Due,
+    ) -> Result<(), Failure> {
+        let mut dirs = BTreeSet::new();
         for change in self.changes.iter().filter(|change| goal(change).is_some()) {
             if matches!(self.tree.stat(&change.path), Ok(Some(stat)) if stat.kind == Type::Dir) {
                 self.add_folders(&change.path, &mut dirs)?;
             }
         }
+        if dirs.is_empty() {
+            return Ok(());
+        }
+        due.pass()?;
+        self.remove_if_empty(&dirs)
+    }
+
+    /// Removes folders, deepest first, that are there and empty.
+    fn remove_if_empty(&self, dirs: &BTreeSet<RelPath>) -> Result<(), Failure> {
+        use io::ErrorKind::{DirectoryNotEmpty, ResourceBusy};
         // A folder sorts before what lies in it.
         for dir in dirs.iter().rev() {
             match self.tree.stat(dir).map_err(failed("look at", dir))? {
@@ -85,9 +110,20 @@ impl<'a> Files<'a> {
         Ok(true)
     }
 
-    /// Syncs every folder in which a name may have changed, and the folders above it: one of them
-    /// may be new or gone.
-    pub(super) fn sync_folders(&self) -> Result<(), Failure> {
+    /// Syncs a folder at the barrier, if it is still there by then.
+    pub(super) fn sync_later(&self, dir: &RelPath, due: &Due) {
+        let (tree, dir) = (self.tree.clone(), dir.clone());
+        due.folder(format!("{}:{dir}", self.root), move || {
+            match tree.sync_dir(&dir, TREE_DIR) {
+                Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(()),
+                synced => Ok(synced.map_err(failed("sync", &dir))?),
+            }
+        });
+    }
+
+    /// Syncs, at the barrier, every folder in which a name may have changed, and the folders above
+    /// it: one of them may be new or gone.
+    pub(super) fn sync_folders(&self, due: &Due) -> Result<(), Failure> {
         let mut dirs: BTreeSet<RelPath> = self
             .places
             .folders()
@@ -98,21 +134,12 @@ impl<'a> Files<'a> {
         for change in self.changes {
             dirs.extend(change.path.ancestors());
         }
-        let dirs: Vec<_> = dirs.into_iter().collect();
-        at_once(&dirs, |dir| {
-            let is_dir = self
-                .tree
-                .stat(dir)
-                .map_err(failed("look at", dir))?
-                .is_some_and(|stat| stat.kind == Type::Dir);
-            if is_dir {
-                self.tree
-                    .sync_dir(dir, TREE_DIR)
-                    .map_err(failed("sync", dir))
-            } else {
-                Ok(())
+        for dir in &dirs {
+            let stat = self.tree.stat(dir).map_err(failed("look at", dir))?;
+            if stat.is_some_and(|stat| stat.kind == Type::Dir) {
+                self.sync_later(dir, due);
             }
-        })?;
+        }
         Ok(())
     }
 }

@@ -1,9 +1,11 @@
 //! Changes files of the tree: the core of a rollback, and of taking one back.
 //!
 //! Protocol (see the design's reliability rules): every new file is written whole into the staging
-//! folder `.snapback` at the top of the work tree, or of the mount that it belongs to, and synced
-//! (by [`crate::materialise::journaled`]). Then each is swapped with what stands at its path;
-//! deletions are renames into the staging folder. Then the folders are synced. Displaced content
+//! folder `.snapback` at the top of the work tree, or of the mount that it belongs to (by
+//! [`crate::materialise::journaled`]), before the operation is written; the first barrier syncs
+//! both. Then each is swapped with what stands at its path; deletions are renames into the staging
+//! folder. The second barrier syncs the folders; only after it are emptied folders removed, because
+//! until then a power cut may bring back what was moved out of them. Displaced content
 //! must be the recorded old or new content; anything else is a foreign edit made since the plan and
 //! is put into the store. Displaced files stay in the staging folder until the whole operation is
 //! over, so that taking it back moves them and needs no space. The step never follows a link, never
@@ -16,14 +18,14 @@ mod foreign_edits;
 mod places;
 mod stage;
 
-use std::io;
+use std::{collections::BTreeSet, io, sync::Arc};
 
 use jiff::Timestamp;
 use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::{
-    base::{Failure, Fs, RelPath, Stat, SyncPoint, Type, fs::create_dir_all},
+    base::{Due, Failure, Fs, RelPath, Stat, SyncPoint, Type, fs::create_dir_all},
     catalog::holds,
     journal::JournalStep,
     model::{
@@ -41,6 +43,7 @@ use error::failed;
 pub use foreign_edits::notes;
 pub use places::Places;
 use stage::Clear;
+pub use stage::sweep;
 
 /// The bytes of a file staged for the tree.
 pub const STAGED_FILE: SyncPoint = SyncPoint::new("steps.staged-file");
@@ -56,7 +59,7 @@ const DIRECTORY: &str = "a directory";
 pub struct Files<'a> {
     site: Option<&'a Site>,
     root: &'a RootName,
-    tree: &'a dyn Fs,
+    tree: Arc<dyn Fs>,
     state: &'a dyn Fs,
     store: &'a ChunkStore,
     bytes: Box<dyn Bytes + 'a>,
@@ -64,12 +67,14 @@ pub struct Files<'a> {
     at: Timestamp,
     places: Places,
     changes: &'a [PathChange],
+    /// The changes whose new content this process staged before the operation began, if it did.
+    staged: Option<BTreeSet<usize>>,
 }
 
 /// The ports of the step.
 pub struct Ports<'a> {
     /// The files that change.
-    pub tree: &'a dyn Fs,
+    pub tree: Arc<dyn Fs>,
     /// The state folder.
     pub state: &'a dyn Fs,
     /// The store that receives foreign edits.
@@ -110,7 +115,7 @@ impl<'a> Files<'a> {
     ) -> Result<Self, site::Error> {
         let root = site.roots.get(&files.root)?;
         let ports = Ports {
-            tree: &*root.files,
+            tree: root.files.clone(),
             state: &*site.state,
             store: &site.store,
             bytes: Box::new(RootBytes(site, &files.root)),
@@ -140,11 +145,12 @@ impl<'a> Files<'a> {
             at: about.at,
             places: Places::top(),
             changes: &files.changes,
+            staged: None,
         }
     }
 
     /// Brings every path from any state to its `after` (or `before` when going back).
-    fn go(&self, forward: bool) -> Result<(), Failure> {
+    fn go(&self, forward: bool, due: &Due) -> Result<(), Failure> {
         let goal = |change: &'a PathChange| {
             if forward {
                 change.after.as_ref()
@@ -170,12 +176,15 @@ impl<'a> Files<'a> {
         if !open.is_empty() {
             self.stage_all(&open, &goal, forward)?;
             self.take_logs_away(&open)?;
-            self.displace(&open, &goal)?;
+            self.displace(&open, &goal, due)?;
         }
-        self.remove_empty_folders(&goal)?;
+        self.remove_folders_in_the_way(&goal, due)?;
+        if !forward {
+            self.remove_emptied_folders(&goal)?;
+        }
         self.install(&open, &goal)?;
         self.clear_stage(Clear::Nothing)?;
-        self.sync_folders()
+        self.sync_folders(due)
     }
 
     /// Removes what has no place after the change.
@@ -183,6 +192,7 @@ impl<'a> Files<'a> {
         &self,
         open: &[(usize, &'a PathChange)],
         goal: &dyn Fn(&'a PathChange) -> Option<&'a FileRecord>,
+        due: &Due,
     ) -> Result<(), Failure> {
         for (at, change) in open
             .iter()
@@ -195,11 +205,8 @@ impl<'a> Files<'a> {
                 .rename(path, &self.staged(*at))
                 .map_err(failed("remove", path))?;
         }
-        // Before the folders that held it go.
         for stage in self.stages_of(open) {
-            self.tree
-                .sync_dir(&stage, TREE_DIR)
-                .map_err(failed("sync", &stage))?;
+            self.sync_later(&stage, due);
         }
         Ok(())
     }
@@ -212,7 +219,7 @@ impl<'a> Files<'a> {
     ) -> Result<(), Failure> {
         for (at, change) in open.iter().filter(|(_, change)| goal(change).is_some()) {
             let (path, staged) = (&change.path, self.staged(*at));
-            create_dir_all(self.tree, &path.parent(), 0o777)
+            create_dir_all(&*self.tree, &path.parent(), 0o777)
                 .map_err(failed("create the folder of", path))?;
             if self.check_replaceable(path)?.is_none() {
                 self.tree
@@ -250,7 +257,7 @@ impl<'a> Files<'a> {
 
     /// Returns true when a path holds exactly a state (`None` = nothing).
     fn is(&self, path: &RelPath, state: Option<&FileRecord>) -> Result<bool, Failure> {
-        Ok(holds(self.tree, path, state).map_err(failed("read", path))?)
+        Ok(holds(&*self.tree, path, state).map_err(failed("read", path))?)
     }
 }
 
@@ -259,8 +266,8 @@ impl JournalStep for Files<'_> {
         "files"
     }
 
-    fn prepare(&mut self) -> Result<Value, Failure> {
-        self.places = Places::of(self.tree, self.changes.iter().map(|change| &change.path))?;
+    fn prepare(&mut self, due: &Due) -> Result<Value, Failure> {
+        self.places = Places::of(&*self.tree, self.changes.iter().map(|change| &change.path))?;
         for stage in self.places.stages() {
             if self
                 .tree
@@ -284,12 +291,27 @@ impl JournalStep for Files<'_> {
                 other => drop(other?),
             }
         }
+        self.stage_early(due)?;
         Ok(self.places.note())
     }
 
-    fn apply(&mut self, prepared: &Value) -> Result<(), Failure> {
-        self.places = Places::recall(self.tree, prepared)?;
-        self.go(true)?;
+    fn is_prepared_early(&self) -> bool {
+        true
+    }
+
+    fn abandon(&mut self) {
+        for stage in self.places.stages() {
+            let staging = self.staging(stage);
+            for (path, _) in staging.files().unwrap_or_default() {
+                let _ = self.tree.remove_file(&path);
+            }
+            let _ = staging.remove();
+        }
+    }
+
+    fn apply(&mut self, prepared: &Value, due: &Due) -> Result<(), Failure> {
+        self.places = Places::recall(&*self.tree, prepared)?;
+        self.go(true, due)?;
         if let Some(site) = self.site {
             let changed = self
                 .changes
@@ -301,14 +323,16 @@ impl JournalStep for Files<'_> {
         Ok(())
     }
 
-    fn undo(&mut self, prepared: &Value) -> Result<(), Failure> {
-        self.places = Places::recall(self.tree, prepared)?;
-        self.go(false)?;
-        self.drop_stage()
+    fn undo(&mut self, prepared: &Value, due: &Due) -> Result<(), Failure> {
+        self.places = Places::recall(&*self.tree, prepared)?;
+        self.go(false, due)?;
+        self.drop_stage(due)
     }
 
-    fn finish(&mut self, prepared: &Value) -> Result<(), Failure> {
-        self.places = Places::recall(self.tree, prepared)?;
-        self.drop_stage()
+    fn finish(&mut self, prepared: &Value, due: &Due) -> Result<(), Failure> {
+        self.places = Places::recall(&*self.tree, prepared)?;
+        self.remove_emptied_folders(&|change| change.after.as_ref())?;
+        self.drop_stage(due)?;
+        self.sync_folders(due)
     }
 }

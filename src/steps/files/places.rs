@@ -8,12 +8,19 @@ use crate::base::{Fs, RelPath, Type};
 /// The folders that have a staging folder: the top of the work tree, and every mount point above a
 /// changed path. Sorted, the top first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places(Vec<RelPath>);
+pub struct Places {
+    folders: Vec<RelPath>,
+    /// True when staged files are named by their operation, too: not in the first journals.
+    names_operation: bool,
+}
 
 impl Places {
     /// Returns the top of the work tree alone.
     pub(super) fn top() -> Self {
-        Self(vec![RelPath::root()])
+        Self {
+            folders: vec![RelPath::root()],
+            names_operation: true,
+        }
     }
 
     /// Returns the places that changes of these paths need.
@@ -40,11 +47,13 @@ impl Places {
                 .rev()
                 .find(|mount| path.is_in(mount))
                 .filter(is_folder);
-            places
-                .0
-                .extend(above.filter(|above| !places.0.contains(above)).cloned());
+            places.folders.extend(
+                above
+                    .filter(|above| !places.folders.contains(above))
+                    .cloned(),
+            );
         }
-        places.0.sort();
+        places.folders.sort();
         Ok(places)
     }
 
@@ -62,7 +71,10 @@ impl Places {
         let told: Vec<RelPath> = told
             .filter_map(|text| RelPath::from_text(text).ok())
             .collect();
-        let mut places = Self::top();
+        let mut places = Self {
+            names_operation: prepared.get("names").is_some(),
+            ..Self::top()
+        };
         if told.is_empty() {
             return Ok(places);
         }
@@ -73,39 +85,41 @@ impl Places {
         if let Some(path) = told.iter().find(|path| mounts.binary_search(path).is_err()) {
             return Err(Error::Unmounted { path: path.clone() });
         }
-        places.0.extend(told);
-        places.0.sort();
+        places.folders.extend(told);
+        places.folders.sort();
         Ok(places)
     }
 
     /// Returns the value to be written down.
     pub(super) fn note(&self) -> Value {
-        if self.0.len() == 1 {
-            return Value::Null;
-        }
         let mounts: Vec<String> = self
-            .0
+            .folders
             .iter()
             .filter(|place| !place.is_root())
             .map(RelPath::to_text)
             .collect();
-        json!({ "mounts": mounts })
+        json!({ "names": 2, "mounts": mounts })
+    }
+
+    /// Returns true when staged files are named by their operation, too.
+    pub(super) fn names_operation(&self) -> bool {
+        self.names_operation
     }
 
     /// Returns the folders.
     pub fn folders(&self) -> &[RelPath] {
-        &self.0
+        &self.folders
     }
 
     /// Returns the staging folders.
     pub(super) fn stages(&self) -> impl Iterator<Item = RelPath> {
-        self.0.iter().map(stage_in)
+        self.folders.iter().map(stage_in)
     }
 
     /// Returns the staging folder of a path.
     pub(super) fn stage_of(&self, path: &RelPath) -> RelPath {
         stage_in(
-            self.0
+            self.folders
                 .iter()
                 .rev()
                 .find(|place| path.is_in(place))
@@ -115,7 +129,7 @@ impl Places {
 }
 
 /// Returns the staging folder in a place.
-fn stage_in(place: &RelPath) -> RelPath {
+pub(super) fn stage_in(place: &RelPath) -> RelPath {
     if place.is_root() {
         RelPath::own(STAGE)
     } else {

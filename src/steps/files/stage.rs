@@ -6,11 +6,12 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     Files, STAGED_FILE, TREE_DIR,
     error::{failed, unwritten},
+    places::stage_in,
 };
 use crate::{
-    base::{Failure, RelPath, at_once, at_once_in, owner::Owner},
+    base::{Due, Failure, Fs, RelPath, at_once, at_once_in, owner::Owner},
     materialise::{journaled::Staging, write::FileOptions},
-    model::{FileRecord, PathChange},
+    model::{FileRecord, OpId, PathChange},
 };
 
 /// Size, in bytes, of a file that takes longer to write than a person who wants to stop waits.
@@ -45,8 +46,9 @@ impl<'a> Files<'a> {
     }
 
     /// Returns the staging folder at this path.
-    fn staging(&self, folder: RelPath) -> Staging<'a> {
-        Staging::at(self.tree, folder)
+    pub(super) fn staging(&self, folder: RelPath) -> Staging<'_> {
+        let op = self.places.names_operation().then_some(&self.op);
+        Staging::at(&*self.tree, folder, op)
     }
 
     /// Makes the staging folders and writes every new file into them.
@@ -56,28 +58,81 @@ impl<'a> Files<'a> {
         goal: &(dyn Fn(&'a PathChange) -> Option<&'a FileRecord> + Sync),
         forward: bool,
     ) -> Result<(), Failure> {
-        for stage in self.stages_of(open) {
+        let staged = self.staged.as_ref().filter(|_| forward);
+        let is_staged = |at: &usize| staged.is_some_and(|staged| staged.contains(at));
+        let left: Vec<(usize, &'a PathChange)> = open
+            .iter()
+            .filter(|(at, _)| !is_staged(at))
+            .copied()
+            .collect();
+        if staged.is_some() && left.iter().all(|(_, change)| goal(change).is_none()) {
+            return Ok(());
+        }
+        for stage in self.stages_of(&left) {
             self.staging(stage).make(TREE_DIR).map_err(unwritten)?;
         }
         let stage = |(at, change): &(usize, &'a PathChange)| {
             self.stage_file(*at, change, goal(change), forward)
         };
-        let bytes: u64 = open
+        write_each(&left, goal, stage)
+    }
+
+    /// Makes the staging folders and writes every new file into them, before the operation begins.
+    pub(super) fn stage_early(&mut self, due: &Due) -> Result<(), Failure> {
+        let changes: Vec<(usize, &'a PathChange)> = self
+            .changes
             .iter()
-            .filter_map(|(_, change)| goal(change))
-            .map(|state| state.size)
-            .sum();
-        if bytes > MANY_BYTES {
-            at_once_in(Duration::MAX, open, stage)
-        } else {
-            at_once(open, stage)
-        }?;
+            .enumerate()
+            .filter(|(_, change)| change.before != change.after)
+            .collect();
+        for stage in self.stages_of(&changes) {
+            self.staging(stage.clone())
+                .make_unsynced()
+                .map_err(unwritten)?;
+            self.sync_later(&stage, due);
+            self.sync_later(&stage.parent(), due);
+        }
+        let goal = |change: &'a PathChange| change.after.as_ref();
+        let stage = |(at, change): &(usize, &'a PathChange)| match goal(change) {
+            Some(state) => self.stage_new(*at, change, state, due),
+            None => Ok(()),
+        };
+        write_each(&changes, &goal, stage)?;
+        let staged = changes
+            .iter()
+            .filter(|(_, change)| change.after.is_some())
+            .map(|(at, _)| *at);
+        self.staged = Some(staged.collect());
         Ok(())
     }
 
-    /// Writes one new file or link into the staging folder and syncs it, unless it is there
-    /// already: displaced by the opposite direction, or staged by a run that was killed. Going
-    /// forward, a huge file is given up when a signal asks to stop: then all is put back.
+    /// Writes one new file or link into the staging folder, to be synced at the barrier.
+    fn stage_new(
+        &self,
+        at: usize,
+        change: &PathChange,
+        state: &FileRecord,
+        due: &Due,
+    ) -> Result<(), Failure> {
+        let path = &change.path;
+        let how = FileOptions {
+            sync: None,
+            ..self.how(path, state, true)?
+        };
+        let staging = self.staging(self.places.stage_of(path));
+        let open = staging.write_open(at, &how, (state, &*self.bytes));
+        let Some(mut file) = open.map_err(unwritten)? else {
+            return Ok(());
+        };
+        let path = path.clone();
+        due.file(move || Ok(file.sync(STAGED_FILE).map_err(failed("write", &path))?));
+        Ok(())
+    }
+
+    /// Writes one new file or link into the staging folder and syncs it. Going back, what was
+    /// displaced is there already. Going forward, what an earlier run staged is written anew: its
+    /// bytes may be in memory only, and after a failed sync they stay there. A huge file is given up
+    /// when a signal asks to stop: then all is put back.
     fn stage_file(
         &self,
         at: usize,
@@ -85,13 +140,32 @@ impl<'a> Files<'a> {
         goal: Option<&FileRecord>,
         forward: bool,
     ) -> Result<(), Failure> {
-        if self.is_staged(&self.staged(at), change, goal)? {
-            return Ok(());
+        let staged = self.staged(at);
+        if self.is_staged(&staged, change, goal)? {
+            if !forward {
+                return Ok(());
+            }
+            self.tree
+                .remove_file(&staged)
+                .map_err(failed("remove", &staged))?;
         }
         let Some(state) = goal else { return Ok(()) };
         let path = &change.path;
+        let how = self.how(path, state, forward)?;
+        let staging = self.staging(self.places.stage_of(path));
+        let staged = staging.write(at, &how, (state, &*self.bytes));
+        staged.map_err(unwritten)
+    }
+
+    /// Returns how the new file of a path is written.
+    fn how(
+        &self,
+        path: &RelPath,
+        state: &FileRecord,
+        forward: bool,
+    ) -> Result<FileOptions, Failure> {
         let there = self.tree.stat(path).map_err(failed("look at", path))?;
-        let how = FileOptions {
+        Ok(FileOptions {
             owner: there.map(|stat| Owner {
                 uid: stat.uid,
                 gid: stat.gid,
@@ -100,10 +174,7 @@ impl<'a> Files<'a> {
             stops: forward && state.size > HUGE,
             sync: Some(STAGED_FILE),
             ..FileOptions::of(state)
-        };
-        let staging = self.staging(self.places.stage_of(path));
-        let staged = staging.write(at, &how, (state, &*self.bytes));
-        staged.map_err(unwritten)
+        })
     }
 
     /// Returns true when the wanted content is staged already. Any other content there is kept in
@@ -163,13 +234,49 @@ impl<'a> Files<'a> {
     }
 
     /// Drops what was displaced.
-    pub(super) fn drop_stage(&self) -> Result<(), Failure> {
+    pub(super) fn drop_stage(&self, due: &Due) -> Result<(), Failure> {
         self.clear_stage(Clear::All)?;
         for folder in self.places.folders() {
-            self.tree
-                .sync_dir(folder, TREE_DIR)
-                .map_err(failed("sync", folder))?;
+            self.sync_later(folder, due);
         }
         Ok(())
     }
+}
+
+/// Writes the new file of each change, by all cores when they are many bytes.
+fn write_each<'a>(
+    changes: &[(usize, &'a PathChange)],
+    goal: &dyn Fn(&'a PathChange) -> Option<&'a FileRecord>,
+    write: impl Fn(&(usize, &'a PathChange)) -> Result<(), Failure> + Sync,
+) -> Result<(), Failure> {
+    let states = changes.iter().filter_map(|(_, change)| goal(change));
+    let bytes: u64 = states.map(|state| state.size).sum();
+    if bytes > MANY_BYTES {
+        at_once_in(Duration::MAX, changes, write)
+    } else {
+        at_once(changes, write)
+    }
+}
+
+/// Removes what was staged for operations that never began. They had changed nothing.
+///
+/// # Errors
+/// Fails when a folder cannot be listed or a file cannot be removed.
+pub fn sweep(tree: &dyn Fs, is_begun: impl Fn(&OpId) -> bool) -> Result<(), Failure> {
+    let root = RelPath::root();
+    let mounts = tree
+        .mounts()
+        .map_err(failed("see what is mounted below", &root))?;
+    for place in std::iter::once(root).chain(mounts) {
+        let staging = Staging::at(tree, stage_in(&place), None);
+        let files = staging.of_operations().map_err(unwritten)?;
+        for (path, op) in files {
+            if !is_begun(&op) {
+                tree.remove_file(&path).map_err(failed("remove", &path))?;
+            }
+        }
+        // Unless there is anything else in it.
+        staging.remove().map_err(unwritten)?;
+    }
+    Ok(())
 }

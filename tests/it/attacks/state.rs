@@ -2,9 +2,11 @@
 
 use std::{fs, os::unix::fs::symlink};
 
+use serde_json::Value;
+
 use snapback::{
     base::Digest,
-    journal::{JournalRecord, chain},
+    journal::{JournalRecord, chain, plan},
 };
 
 use super::{BACK, SNAP, target, withstands};
@@ -31,24 +33,44 @@ fn newest(sandbox: &Sandbox) -> String {
 /// checksums.
 fn plant(sandbox: &Sandbox, change: impl Fn(&str) -> String) {
     let done = newest(sandbox);
-    let plan = String::from_utf8(sandbox.read(&format!("{done}/plan.json"))).unwrap();
-    let forged = change(&plan);
+    let forged = change(&plan_of(sandbox, &done));
     let counter: u64 = done.rsplit('/').next().unwrap()[..6].parse().unwrap();
     let id = done.rsplit('/').next().unwrap();
     let fresh = format!("{:06}-deadbeef", counter + 1);
     let forged = forged.replace(id, &fresh);
-    let begin = JournalRecord::Begin {
-        plan: Digest::of(forged.as_bytes()),
-        summary: None,
-    };
-    sandbox.write(
-        &format!(".git/snapback/ops/{fresh}/plan.json"),
-        forged.as_bytes(),
-    );
+    let records = [
+        JournalRecord::Begin {
+            plan: Digest::of(forged.as_bytes()),
+            summary: None,
+            version: 2,
+        },
+        JournalRecord::Plan {
+            packed: plan::pack(forged.as_bytes()),
+        },
+        JournalRecord::Ready {
+            prepared: Vec::new(),
+        },
+    ];
+    let (mut last, mut lines) = (String::new(), String::new());
+    for record in &records {
+        let (line, digits) = chain::render(&last, record);
+        (last, lines) = (digits, lines + &line);
+    }
     sandbox.write(
         &format!(".git/snapback/ops/{fresh}/journal.jsonl"),
-        chain::render("", &begin).0.as_bytes(),
+        lines.as_bytes(),
     );
+}
+
+/// Returns the plan of an operation, indented.
+fn plan_of(sandbox: &Sandbox, op: &str) -> String {
+    let lines = sandbox.read(&format!("{op}/journal.jsonl"));
+    let records: Vec<JournalRecord> = chain::parse(&lines).unwrap().records;
+    let JournalRecord::Plan { packed } = &records[1] else {
+        panic!("{records:?}")
+    };
+    let plan: Value = serde_json::from_slice(&plan::unpack(packed).unwrap()).unwrap();
+    serde_json::to_string_pretty(&plan).unwrap()
 }
 
 #[test]
@@ -236,10 +258,10 @@ fn a_planted_plan_with_a_wrong_checksum_is_never_run() {
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     plant(&sandbox, str::to_string);
     let done = newest(&sandbox);
-    let mut bytes = sandbox.read(&format!("{done}/plan.json"));
+    let mut bytes = sandbox.read(&format!("{done}/journal.jsonl"));
     let at = bytes.len() / 2;
     bytes[at] ^= 1;
-    sandbox.write(&format!("{done}/plan.json"), &bytes);
+    sandbox.write(&format!("{done}/journal.jsonl"), &bytes);
     withstands(&sandbox, &[4, 8, 13], &["op", "resume"], &[]);
 }
 

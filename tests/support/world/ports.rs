@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use snapback::{
     base::{
-        Failure, Fs, Input, Output, RelPath, Stat, SyncPoint,
+        Due, Failure, Fs, Input, Output, RelPath, Stat, SyncPoint,
         fs::{FileLock, Hold},
     },
     journal::JournalStep,
@@ -126,13 +126,13 @@ impl JournalStep for Commit<'_> {
     fn name(&self) -> &'static str {
         "publish"
     }
-    fn prepare(&mut self) -> Result<Value, Failure> {
+    fn prepare(&mut self, _due: &Due) -> Result<Value, Failure> {
         Ok(Value::Null)
     }
-    fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn apply(&mut self, _prepared: &Value, _due: &Due) -> Result<(), Failure> {
         Ok(self.point().map_err(verdict::Error::Io)?)
     }
-    fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn undo(&mut self, _prepared: &Value, _due: &Due) -> Result<(), Failure> {
         Ok(self.take_back().map_err(verdict::Error::Io)?)
     }
     fn is_commit_point(&self) -> bool {

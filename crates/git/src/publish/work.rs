@@ -14,9 +14,9 @@ use super::{
         locks::LockPlan,
         on_top::{Current, STAGED_INDEX, staged},
     },
-    PreparedIndex, StepHook, sync_existing,
+    PreparedIndex, StepHook, ref_bytes, staged_ref,
 };
-use base::{Digest, at_once};
+use base::{Digest, Due, at_once};
 use model::operation::{Publication, RefChange};
 
 /// A publication and its locks.
@@ -27,6 +27,8 @@ pub(super) struct PublishWork<'a> {
     index: Option<(PreparedIndex, LockPlan)>,
     refs: Vec<(&'a RefChange, LockPlan)>,
     on_branch: bool,
+    /// True when what was staged needs no sync any more.
+    pub is_fresh: bool,
 }
 
 impl<'a> PublishWork<'a> {
@@ -59,15 +61,12 @@ impl<'a> PublishWork<'a> {
             }
         };
         let lock = |(number, change): (usize, &'a RefChange)| {
-            let staged = scratch.join(staged(*turn, &format!("ref-{number}")));
-            (
-                change,
-                LockPlan {
-                    target: repo.ref_path(&change.name),
-                    staged,
-                    bytes: format!("{}\n", change.after).into_bytes(),
-                },
-            )
+            let lock = LockPlan {
+                target: repo.ref_path(&change.name),
+                staged: staged_ref(scratch, *turn, number),
+                bytes: ref_bytes(change),
+            };
+            (change, lock)
         };
         let refs = publication.refs.iter().enumerate().map(lock).collect();
         Ok(Self {
@@ -76,6 +75,7 @@ impl<'a> PublishWork<'a> {
             scratch,
             index,
             on_branch: prepared.on_branch,
+            is_fresh: false,
             refs,
         })
     }
@@ -133,7 +133,10 @@ impl<'a> PublishWork<'a> {
             .map(|(_, lock)| *lock)
             .chain(due.iter().copied())
             .collect();
-        at_once(&all, |lock| lock.stage())?;
+        // What this process has just staged is durable: the barrier has been passed since.
+        if !self.is_fresh {
+            at_once(&all, |lock| lock.stage())?;
+        }
         if let Some((index, lock)) = index {
             lock.take_staged()?;
             pause("index locked")?;
@@ -169,8 +172,8 @@ impl<'a> PublishWork<'a> {
         }
     }
 
-    /// Logs and moves the references, replaces the index, and syncs.
-    pub fn move_all(&self, pause: StepHook<'_>) -> Result<(), Error> {
+    /// Logs and moves the references and replaces the index: durable after the barrier.
+    pub fn move_all(&self, due: &Due, pause: StepHook<'_>) -> Result<(), Error> {
         let mut touched = BTreeSet::new();
         for (change, _) in self.refs.iter().filter(|(_, lock)| lock.is_held()) {
             touched.extend(self.repo.log_move(change, &self.publication.log_message)?);
@@ -193,8 +196,10 @@ impl<'a> PublishWork<'a> {
             }
             touched.extend(lock.target.parent().map(Path::to_path_buf));
         }
-        sync_existing(touched)?;
-        pause("synced")
+        for path in touched {
+            disk::sync_due(path, due);
+        }
+        pause("all moved")
     }
 
     /// Returns the folders from a reference up to the git directory, some of which may be new.

@@ -9,9 +9,10 @@ use std::{
 use serde_json::Value;
 
 use super::super::{
-    NewCommit, Repo, Sign,
+    Barrier, NewCommit, Repo, Sign,
     testing::{Sandbox, rel, tag_on},
 };
+use base::Due;
 use model::{
     GitId, GitMode,
     operation::{Publication, RefChange, TreeChange, TreeEntry},
@@ -57,21 +58,30 @@ impl Case {
     }
 
     pub fn prepare(&self) -> Value {
-        self.repo
-            .prepare_publication(&self.publication, &self.scratch)
-            .unwrap()
+        let due = Due::default();
+        let prepared = self
+            .repo
+            .prepare_publication(&self.publication, &self.scratch, &due)
+            .unwrap();
+        due.pass().unwrap();
+        prepared
     }
 
     /// Publishes, with a kill after the n-th step; returns false if there were fewer steps.
     pub fn killed_after(&self, prepared: &Value, steps: usize) -> bool {
         let mut left = steps;
         let run = || {
-            self.repo
-                .publish_pausing(&self.publication, prepared, &self.scratch, &mut |_| {
+            self.repo.publish_pausing(
+                &self.publication,
+                prepared,
+                &self.scratch,
+                unpassed(),
+                &mut |_| {
                     left -= 1;
                     assert!(left != 0, "killed");
                     Ok(())
-                })
+                },
+            )
         };
         match catch_unwind(AssertUnwindSafe(run)) {
             Err(_) => true,
@@ -198,4 +208,12 @@ fn publication(sandbox: &Sandbox, repo: &Repo) -> Publication {
 fn sandbox_file(sandbox: &Sandbox, bytes: &[u8]) -> PathBuf {
     sandbox.write(".git/bytes", bytes);
     sandbox.path(".git/bytes")
+}
+
+/// Returns barriers that nobody passes: what is killed has not reached the last one.
+pub fn unpassed() -> Barrier<'static> {
+    Barrier {
+        due: Box::leak(Box::default()),
+        is_fresh: false,
+    }
 }

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{
     super::{NewCommit, Sign, Untouched, testing::rel},
-    case::Case,
+    case::{Case, unpassed},
 };
 use base::{Fault, Kind};
 use model::operation::TreeChange;
@@ -58,7 +58,7 @@ fn a_branch_that_moved_is_followed_and_any_kill_can_be_finished() {
                 &case.publication,
                 &prepared,
                 &case.scratch,
-                &untouched(),
+                (&untouched(), unpassed()),
                 &mut |_| {
                     assert!(left != 0, "killed");
                     left -= 1;
@@ -85,7 +85,12 @@ fn a_branch_that_moved_is_followed_and_any_kill_can_be_finished() {
             );
         }
         case.repo
-            .publish_over(&case.publication, &prepared, &case.scratch, &untouched())
+            .publish_over(
+                &case.publication,
+                &prepared,
+                &case.scratch,
+                (&untouched(), unpassed()),
+            )
             .unwrap();
         assert_on_top(&case, &theirs);
         assert!(
@@ -118,7 +123,12 @@ fn a_branch_that_moves_after_a_kill_is_followed_too() {
         }
         let theirs = commit_more(&case);
         case.repo
-            .publish_over(&case.publication, &prepared, &case.scratch, &untouched())
+            .publish_over(
+                &case.publication,
+                &prepared,
+                &case.scratch,
+                (&untouched(), unpassed()),
+            )
             .unwrap();
         assert_on_top(&case, &theirs);
     }
@@ -152,7 +162,12 @@ fn a_release_is_joined_by_a_merge_and_keeps_its_commits() {
     let prepared = case.prepare();
     let theirs = commit_more(&case);
     case.repo
-        .publish_over(&case.publication, &prepared, &case.scratch, &untouched())
+        .publish_over(
+            &case.publication,
+            &prepared,
+            &case.scratch,
+            (&untouched(), unpassed()),
+        )
         .unwrap();
     assert_eq!(
         case.git_here(&["log", "-1", "--format=%P"]),
@@ -180,7 +195,12 @@ fn a_branch_that_moved_in_the_scope_is_a_conflict_with_its_path() {
     let before = case.everything();
     let error = case
         .repo
-        .publish_over(&case.publication, &prepared, &case.scratch, &untouched())
+        .publish_over(
+            &case.publication,
+            &prepared,
+            &case.scratch,
+            (&untouched(), unpassed()),
+        )
         .expect_err("it is theirs too");
     assert_eq!(
         (error.kind(), error.to_string().contains("tasks/T01/theirs")),
@@ -197,7 +217,12 @@ fn a_record_that_was_changed_is_not_believed() {
     let prepared = case.prepare();
     commit_more(&case);
     case.repo
-        .publish_over(&case.publication, &prepared, &case.scratch, &untouched())
+        .publish_over(
+            &case.publication,
+            &prepared,
+            &case.scratch,
+            (&untouched(), unpassed()),
+        )
         .unwrap();
     let record = case.scratch.join("on-top.json");
     let bytes = std::fs::read(&record).unwrap();
