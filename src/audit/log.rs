@@ -184,8 +184,8 @@ fn tail(fs: &dyn Fs) -> io::Result<LogEnd> {
     })
 }
 
-/// Appends a line; it is durable on return, or after the barrier. After an error it is absent or seen as torn. Returns
-/// notes for the user.
+/// Appends a line; it is durable on return, or after the barrier. After an error it is absent or
+/// seen as torn. Returns notes for the user.
 pub fn append(fs: &dyn Fs, said: &AuditStatement, due: Option<&Due>) -> io::Result<Vec<String>> {
     let mut tail = tail(fs)?;
     let mut notes = Vec::new();

@@ -125,6 +125,18 @@ fn needed_by_operations(site: &RepoSite, needed: &mut Needed) -> Result<(), Fail
         let who = Who::new("operations", format!("operation {}", op.short()));
         let dir = RelPath::own(format!("ops/{op}"));
         let named = |error: std::io::Error| unreadable(dir.to_string(), &error);
+        let found = crate::journal::history::open(&site.state, &op)
+            .map_err(|error| unreadable(dir.to_string(), &error))?;
+        let mut ids = BTreeSet::new();
+        if let Some(found) = found {
+            let plan = serde_json::to_value(&found.operation);
+            walk(
+                &plan.expect("because plain data always renders"),
+                None,
+                &mut ids,
+            )
+            .map_err(|why| unreadable(dir.to_string(), &why))?;
+        }
         let files = match state.list(&dir) {
             // It never began, and has just been swept away.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
@@ -141,12 +153,11 @@ fn needed_by_operations(site: &RepoSite, needed: &mut Needed) -> Result<(), Fail
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 other => other.map_err(|error| unreadable(path.to_string(), &error))?,
             };
-            let mut ids = BTreeSet::new();
             objects_in_json(&bytes, lines, &mut ids)
                 .map_err(|why| unreadable(path.to_string(), &why))?;
-            for (id, at) in ids {
-                needed.add(id, &who, at);
-            }
+        }
+        for (id, at) in ids {
+            needed.add(id, &who, at);
         }
     }
     Ok(())

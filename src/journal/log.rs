@@ -16,14 +16,12 @@ use crate::{
     base::{
         Digest, Due, Fs, Output, RelPath, SyncPoint, at_once,
         failure::is_disk_full,
-        fs::{create_dir_all, read_limited, write_durably},
+        fs::{create_dir_all, publish, read_limited, write_aside, write_durably},
     },
     model::{OpId, Operation, operation::Summary},
 };
 
-/// The bytes of the reserve.
-pub const RESERVE: SyncPoint = SyncPoint::new("journal.reserve");
-/// The first records of an operation's journal.
+/// The first records of an operation's journal, and the bytes of the reserve.
 pub const JOURNAL_FILE: SyncPoint = SyncPoint::new("journal.journal-file");
 /// Each later record.
 pub const RECORD: SyncPoint = SyncPoint::new("journal.record");
@@ -436,6 +434,10 @@ impl Log {
             let full = is_disk_full(error);
             if self.replace().is_err() && !(full && self.free_reserve() && self.replace().is_ok()) {
                 self.file = LogFileState::Lost;
+                // Nobody may take the record for written either.
+                let path = self.dir.join("journal.jsonl");
+                let _ = write_aside(&*self.fs, &path, &self.lines, 0o600, None)
+                    .and_then(|()| publish(&*self.fs, &path));
             }
         }
         result

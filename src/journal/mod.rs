@@ -1,14 +1,14 @@
 //! Row 3, the change engine: the only way in which snapback changes the world.
 //!
-//! An operation is a list of [`JournalStep`]s, and few barriers, each of which forces many things to
-//! the disk at the same time ([`crate::base::Due`]). The [`Runner`] prepares what can be prepared
-//! (new files, beside their places), writes the intent, and passes the first barrier: from there on
-//! the operation exists. It applies the steps up to the commit point; the second barrier makes
-//! their effects durable before anything is published, the third what was published, and the last
-//! record says that it is over. A failure unwinds the steps in reverse; after a crash the next run
-//! finishes or unwinds them; a failing undo ends as `Stuck`, which needs a person. The pure function
-//! [`status::of`] derives an operation's status from its records; there is no state field that could
-//! go stale.
+//! An operation is a list of [`JournalStep`]s, and few barriers, each of which forces many things
+//! to the disk at the same time ([`crate::base::Due`]). The [`Runner`] prepares what can be
+//! prepared (new files, beside their places), writes the intent, and passes the first barrier: from
+//! there on the operation exists. It applies the steps up to the commit point; the second barrier
+//! makes their effects durable before anything is published, the third what was published, and the
+//! last record says that it is over. A failure unwinds the steps in reverse; after a crash the next
+//! run finishes or unwinds them; a failing undo ends as `Stuck`, which needs a person. The pure
+//! function [`status::of`] derives an operation's status from its records; there is no state field
+//! that could go stale.
 //!
 //! Deliberately absent: clocks, locks by file content, retries of failed syncs, and any way to
 //! change a record once written. Read [`status`] next, then [`runner`].

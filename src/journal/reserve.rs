@@ -6,7 +6,7 @@
 
 use std::io;
 
-use super::log::{JOURNAL_DIR, RESERVE};
+use super::log::{JOURNAL_DIR, JOURNAL_FILE};
 use crate::base::{Fs, RelPath};
 
 /// Size in bytes: 64 blocks, for journal, staging folder and recreated folders.
@@ -32,7 +32,7 @@ pub fn fill(state: &dyn Fs) -> io::Result<()> {
             0;
             usize::try_from(SIZE).expect("because it is small")
         ])?;
-        file.sync(RESERVE)?;
+        file.sync(JOURNAL_FILE)?;
         state.sync_dir(&RelPath::root(), JOURNAL_DIR)
     };
     write().inspect_err(|_| drop(state.remove_file(&path())))

@@ -56,7 +56,7 @@ impl<'a> Runner<'a> {
     /// Fails when a step cannot be prepared or something cannot be written; then nothing is begun,
     /// and what was prepared is removed.
     pub fn begin(
-        state: Arc<dyn Fs>,
+        state: &Arc<dyn Fs>,
         operation: &Operation,
         mut steps: Vec<Box<dyn JournalStep + 'a>>,
     ) -> Result<Self, Failure> {
@@ -75,7 +75,7 @@ impl<'a> Runner<'a> {
                 for step in &mut steps {
                     step.abandon();
                 }
-                history::forget(&*state, &operation.about.id);
+                history::forget(&**state, &operation.about.id);
                 Err(failure)
             }
         }
@@ -144,20 +144,34 @@ impl<'a> Runner<'a> {
     pub fn ends_done(&self, aborted: bool) -> Result<bool, Failure> {
         let standing = self.standing()?;
         Ok(match standing.phase {
-            OperationPhase::Forward { .. } => !aborted || standing.committed || self.is_passed()?,
+            OperationPhase::Forward { .. } => {
+                !aborted || standing.committed || self.is_passed(&standing)?
+            }
             OperationPhase::Finished { done } => done,
             OperationPhase::Backward { .. } | OperationPhase::Stuck { .. } => false,
         })
     }
 
-    /// Returns true when the effect of a commit point, or of a step after it, is visible.
-    fn is_passed(&self) -> Result<bool, Failure> {
-        for step in &self.steps {
+    /// Returns true when the commit point was started, and its effect, or that of a step after it,
+    /// is visible.
+    fn is_passed(&self, standing: &status::Progression) -> Result<bool, Failure> {
+        let Some(at) = self.commit_point() else {
+            return Ok(false);
+        };
+        if !standing.prepared.contains_key(&at) {
+            return Ok(false);
+        }
+        for step in &self.steps[at..] {
             if step.is_passed()? {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Returns the number of the step that is the commit point.
+    fn commit_point(&self) -> Option<usize> {
+        self.steps.iter().position(|step| step.is_commit_point())
     }
 
     /// Returns the current status.
@@ -167,16 +181,16 @@ impl<'a> Runner<'a> {
 
     /// Applies the remaining steps; `done` of them are recorded as done.
     fn forward(mut self, done: usize, standing: status::Progression) -> Result<RunEnd, Failure> {
+        let begin = if self.is_new {
+            done
+        } else {
+            self.first_to_repeat(&standing)?
+        };
         let status::Progression {
             mut prepared,
             mut committed,
             ..
         } = standing;
-        let begin = if self.is_new {
-            done
-        } else {
-            self.first_to_repeat(committed)?
-        };
         for at in begin..self.steps.len() {
             match self.apply(at, at >= done, &mut prepared, committed) {
                 Ok(()) => committed |= self.steps[at].is_commit_point(),
@@ -203,10 +217,9 @@ impl<'a> Runner<'a> {
     /// Returns the first step that another process may have applied without its effects having
     /// reached the disk, whatever the records say, which may have got there before them. Once the
     /// commit point shows, everything before it has.
-    fn first_to_repeat(&self, committed: bool) -> Result<usize, Failure> {
-        let commit_point = self.steps.iter().position(|step| step.is_commit_point());
-        Ok(match commit_point {
-            Some(at) if committed || self.is_passed()? => at,
+    fn first_to_repeat(&self, standing: &status::Progression) -> Result<usize, Failure> {
+        Ok(match self.commit_point() {
+            Some(at) if standing.committed || self.is_passed(standing)? => at,
             _ => 0,
         })
     }

@@ -135,13 +135,18 @@ impl Operator<'_> {
         refs::sweep(&self.site.git);
         self.site.git.sweep_packs()?;
         // Even if the sweep fails, report an unfinished operation.
-        history::sweep(&*self.site.state).inspect_err(|_| {
+        self.sweep_begun().inspect_err(|_| {
             if let Ok(Some(found)) = history::unfinished(&self.site.state) {
                 self.site.sink.take(Event::Began {
                     op: found.operation.about.id,
                 });
             }
-        })?;
+        })
+    }
+
+    /// Removes leftovers of operations that never began.
+    fn sweep_begun(&self) -> Result<(), Failure> {
+        history::sweep(&*self.site.state)?;
         let begun = history::ids(&*self.site.state)?;
         files::sweep(&*self.site.tree, |op| begun.contains(op))
     }

@@ -8,7 +8,7 @@ use crate::{
         left::{LeftOperation, Stand},
     },
     site::RepoSite,
-    steps::files::notes,
+    steps::files::{is_staged, notes},
 };
 
 /// Returns the status of operations that were begun. One without a journal did nothing and is left
@@ -32,7 +32,17 @@ fn left_of_one(site: &RepoSite, op: &OpId) -> Option<LeftOperation> {
         kept: 0,
     };
     let found = match history::open(&site.state, op) {
-        Ok(found) => found?,
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            let prepared = LeftOperation {
+                stand: Stand::Prepared,
+                ..unknown
+            };
+            // Where that cannot be seen, nobody knows either.
+            return is_staged(&*site.tree, op)
+                .unwrap_or(true)
+                .then_some(prepared);
+        }
         Err(_) => return Some(unknown),
     };
     let Ok(standing) = journal::status_of(found.log.records()) else {

@@ -93,7 +93,7 @@ impl Operator<'_> {
 /// Returns the record of an operation's report, beside its journal.
 fn records_of<'a>(site: &'a RepoSite, op: &OpId) -> Records<'a, Report> {
     let folder = journal::log::folder(op).to_text();
-    Records::new(RecordFiles::within(&*site.state), folder)
+    Records::new(RecordFiles::within(&*site.state).derived(), folder)
 }
 
 /// Returns the report of an operation; `None` when none was saved.

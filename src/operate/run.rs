@@ -82,7 +82,7 @@ impl Operator<'_> {
         let steps = steps.into_iter().map(|step| times.around(step)).collect();
         let runner = match log {
             Some(log) => Runner::new(log, steps),
-            None => Runner::begin(self.site.state.clone(), operation, steps)
+            None => Runner::begin(&self.site.state, operation, steps)
                 .inspect_err(|failure| not_begun(failure))?,
         };
         let ended = direction(runner.recorded_by(witness))?;

@@ -8,7 +8,7 @@ use std::{io, ops::Deref, time::Duration};
 use super::port::{LockWait, RecordLock, RecordPort};
 use crate::base::{
     Fs, RelPath, SyncPoint,
-    fs::{Hold, create_dir_all, is_temp, read_limited, write_durably},
+    fs::{Hold, create_dir_all, is_temp, publish, read_limited, write_aside, write_durably},
 };
 
 /// The bytes of a record, before it gets its name.
@@ -27,6 +27,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub struct RecordFiles<F> {
     fs: F,
     makes_folders: bool,
+    is_derived: bool,
 }
 
 impl<F> RecordFiles<F> {
@@ -35,6 +36,7 @@ impl<F> RecordFiles<F> {
         Self {
             fs,
             makes_folders: true,
+            is_derived: false,
         }
     }
 
@@ -43,6 +45,15 @@ impl<F> RecordFiles<F> {
         Self {
             fs,
             makes_folders: false,
+            is_derived: false,
+        }
+    }
+
+    /// Returns records that can be made again: a power cut may take a new one, but leaves no part.
+    pub fn derived(self) -> Self {
+        Self {
+            is_derived: true,
+            ..self
         }
     }
 }
@@ -81,6 +92,10 @@ where
             for folder in path.ancestors() {
                 self.fs.sync_dir(&folder.parent(), DIR)?;
             }
+        }
+        if self.is_derived {
+            write_aside(&*self.fs, &path, bytes, 0o600, Some(FILE))?;
+            return publish(&*self.fs, &path);
         }
         write_durably(&*self.fs, &path, bytes, 0o600, (FILE, DIR))
     }

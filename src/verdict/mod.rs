@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, io};
 use crate::{
     base::{
         Due, Failure, Fault, Fs, Hint, Kind, RelPath, SyncPoint,
-        fs::{read_limited, write_durably},
+        fs::{read_limited, remove_unfinished, write_durably},
     },
     catalog,
     git::Repo,
@@ -231,6 +231,7 @@ pub fn append(
         return Ok(replace(&text)?);
     }
     let append = || -> io::Result<()> {
+        remove_unfinished(state, &path())?;
         let mut file = state.append(&path())?;
         file.write_all(text.as_bytes())?;
         match due {

@@ -82,7 +82,7 @@ fn begin<'a>(
     operation: &Operation,
     steps: Vec<Box<dyn JournalStep + 'a>>,
 ) -> Runner<'a> {
-    Runner::begin(place.site.state.clone(), operation, steps).unwrap()
+    Runner::begin(&place.site.state, operation, steps).unwrap()
 }
 
 fn counter(place: &Place) -> Counter {

@@ -95,7 +95,7 @@ impl Place {
 
     fn run(&self, operation: &Operation) -> Result<RunEnd, Failure> {
         let steps = steps::build_without_git(&self.site, operation)?;
-        Runner::begin(self.site.state.clone(), operation, steps)?.run()
+        Runner::begin(&self.site.state, operation, steps)?.run()
     }
 }
 
@@ -157,7 +157,7 @@ fn what_was_begun_and_interrupted_is_finished_from_the_plan_alone() {
     let place = Place::new();
     let operation = place.operation(vec![place.change("plugins", "b", "after")]);
     let steps = steps::build_without_git(&place.site, &operation).unwrap();
-    drop(Runner::begin(place.site.state.clone(), &operation, steps).unwrap());
+    drop(Runner::begin(&place.site.state, &operation, steps).unwrap());
     // Another process opens the same vault.
     let site = open(place.dir.path());
     let found = history::unfinished(&site.state).unwrap().unwrap();

@@ -234,7 +234,7 @@ impl World {
 
     /// Begins and runs an operation.
     pub fn run(&self, operation: &Operation) -> Result<RunEnd, Failure> {
-        let runner = Runner::begin(self.state.clone(), operation, self.steps(operation))?;
+        let runner = Runner::begin(&self.state, operation, self.steps(operation))?;
         self.recorded(runner, AppendMode::New, operation).run()
     }
 

@@ -8,7 +8,7 @@ const OWNERS: [(&str, &[&str]); 16] = [
     ("zstd", &["crates/store/"]),
     ("clap", &["src/cli/", "src/main.rs", "src/bin/"]),
     ("indicatif", &["src/cli/"]),
-    ("flate2", &["src/capsule/"]),
+    ("flate2", &["src/capsule/", "src/journal/plan.rs"]),
     ("tar", &["src/capsule/"]),
     (
         "git_conventional",

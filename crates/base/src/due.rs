@@ -21,11 +21,11 @@ type DueSync = Box<dyn FnOnce() -> Result<(), Failure> + Send>;
 /// The syncs that wait for the next barrier.
 #[derive(Default)]
 pub struct Due {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<DueSyncs>,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct DueSyncs {
     files: Vec<DueSync>,
     folders: BTreeMap<Vec<u8>, DueSync>,
     failed: Option<Failure>,
@@ -66,7 +66,7 @@ impl Due {
     /// # Errors
     /// Fails like one of the syncs. What failed is not tried again.
     pub fn pass(&self) -> Result<(), Failure> {
-        let Waiting {
+        let DueSyncs {
             files,
             folders,
             failed,
@@ -79,10 +79,10 @@ impl Due {
 
     /// Forgets everything that waits: whatever it was for did not happen.
     pub fn forget(&self) {
-        *self.waiting() = Waiting::default();
+        *self.waiting() = DueSyncs::default();
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, DueSyncs> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn no_more_files_stay_open_than_a_process_may_have() {
         let (due, count) = (Due::default(), Arc::new(AtomicUsize::new(0)));
-        for _ in 0..2 * MAX_OPEN + 1 {
+        for _ in 0..=2 * MAX_OPEN {
             let count = count.clone();
             due.file(move || {
                 count.fetch_add(1, Ordering::Relaxed);

@@ -342,6 +342,15 @@ pub fn publish(fs: &dyn Fs, path: &RelPath) -> io::Result<()> {
         .inspect_err(|_| drop(fs.remove_file(&temp)))
 }
 
+/// Removes what a killed [`write_durably`] of a file left. Only while nobody writes it.
+pub fn remove_unfinished(fs: &dyn Fs, path: &RelPath) -> io::Result<()> {
+    let temp = temp_name(path);
+    match fs.stat(&temp)? {
+        Some(_) => fs.remove_file(&temp),
+        None => Ok(()),
+    }
+}
+
 /// Returns the temporary name of an incomplete file, in the same folder.
 fn temp_name(path: &RelPath) -> RelPath {
     let (dir, name) = path.split();

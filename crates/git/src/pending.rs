@@ -96,12 +96,18 @@ impl PendingObjects {
         state.add(objects, id, &entry, place)
     }
 
-    /// Forces the pending objects to disk and names their pack; returns the files. Without objects
-    /// it does nothing. After an error before the first sync, such as a full disk, everything is
+    /// Forces the pending objects to disk, together with other files and folders (`also`, which may
+    /// be gone), and names their pack; returns its files, none without objects. After an error before the first sync, such as a full disk, everything is
     /// still pending; after a failed sync or later error it is lost, and every further call fails.
-    pub fn install(&self, objects: &Path, hash: gix::hash::Kind) -> Result<Vec<PathBuf>, Error> {
+    pub fn install(
+        &self,
+        objects: &Path,
+        hash: gix::hash::Kind,
+        also: &[PathBuf],
+    ) -> Result<Vec<PathBuf>, Error> {
         let mut state = self.state();
         if state.places.is_empty() {
+            at_once(also, |path| disk::sync_if_there(path))?;
             return Ok(Vec::new());
         }
         let gathered = gather::small_packs(objects, hash);
@@ -112,7 +118,7 @@ impl PendingObjects {
                 state.add(objects, *id, &pack.bytes[begin..begin + len], *place)?;
             }
         }
-        let installed = state.install(objects, hash)?;
+        let installed = state.install(objects, hash, also)?;
         *state = GrowingPack::default();
         for pack in gathered.iter().filter(|pack| !pack.is(&installed)) {
             pack.remove()?;
@@ -199,7 +205,12 @@ impl GrowingPack {
     }
 
     /// See [`Pending::install`].
-    fn install(&mut self, objects: &Path, hash: gix::hash::Kind) -> Result<Vec<PathBuf>, Error> {
+    fn install(
+        &mut self,
+        objects: &Path,
+        hash: gix::hash::Kind,
+        also: &[PathBuf],
+    ) -> Result<Vec<PathBuf>, Error> {
         let folder = objects.join("pack");
         self.write_out(objects)?;
         let file = self
@@ -229,12 +240,12 @@ impl GrowingPack {
         let keep = filled(&folder, "keep_", KEEP)?;
         // After a failed sync the state on disk is unknown: the pack is given up, not retried.
         let file = self.file.take().expect("because it is there");
-        at_once(&[&file, &index, &keep], |file| {
-            file.as_file().sync_all().map_err(|source| Error::Sync {
-                path: file.path().to_path_buf(),
-                source,
-            })
-        })?;
+        let own = [&file, &index, &keep].map(Syncable::New);
+        let syncs: Vec<Syncable<'_>> = own
+            .into_iter()
+            .chain(also.iter().map(Syncable::Present))
+            .collect();
+        at_once(&syncs, Syncable::sync)?;
         // The index comes last: the pack is visible from the moment that it exists.
         let name = |kind: &str| folder.join(format!("pack-{trailer}.{kind}"));
         persist(keep, &name("keep"))?;
@@ -245,6 +256,27 @@ impl GrowingPack {
             disk::remove(torn)?;
         }
         Ok(vec![name("pack"), name("idx")])
+    }
+}
+
+/// Something that is forced to disk.
+enum Syncable<'a> {
+    /// A file without its final name.
+    New(&'a NamedTempFile),
+    /// A file or folder that git may remove meanwhile.
+    Present(&'a PathBuf),
+}
+
+impl Syncable<'_> {
+    /// Forces it to disk.
+    fn sync(&self) -> Result<(), Error> {
+        match self {
+            Self::New(file) => file.as_file().sync_all().map_err(|source| Error::Sync {
+                path: file.path().to_path_buf(),
+                source,
+            }),
+            Self::Present(path) => disk::sync_if_there(path),
+        }
     }
 }
 

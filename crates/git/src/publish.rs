@@ -141,7 +141,8 @@ impl Repo {
         Err(Error::IndexChanged)
     }
 
-    /// Makes the publication visible and durable, after what was prepared has become durable. May be repeated after a crash at any point.
+    /// Makes the publication visible and durable. What was prepared must be durable by then. May be
+    /// repeated after a crash at any point.
     ///
     /// After an error before the last reference moved, the locks are removed; references that had
     /// moved stay until [`Repo::unpublish`]. An index that another process changed after the last

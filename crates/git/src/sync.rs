@@ -40,33 +40,35 @@ impl Repo {
         }
         ids.retain(|id| !self.pending().has(id));
         let objects = self.common_dir().join("objects");
-        let installed = self.pending().install(&objects, self.hash())?;
+        let mut present = self.find_present(&objects, &ids)?;
+        let installed = self
+            .pending()
+            .install(&objects, self.hash(), &present.paths)?;
         self.synced_packs()
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(installed);
-        if ids.is_empty() {
-            return Ok(());
-        }
         // git packs in the background and removes loose objects: look again for the missing ones.
         for _ in 0..ATTEMPTS {
-            ids = self.sync_found(&objects, &ids)?;
+            ids = present.gone(&ids);
             if ids.is_empty() {
                 return Ok(());
             }
+            present = self.find_present(&objects, &ids)?;
+            at_once(&present.paths, |path| disk::sync_if_there(path))?;
         }
         Err(Error::MissingObject {
             id: super::repo::git_id(ids.iter().next().expect("because some are left")),
         })
     }
 
-    /// Syncs the objects that are found, loose or packed; returns those that disappeared meanwhile.
-    fn sync_found(
+    /// Finds what must be synced for objects that are there, loose or packed.
+    fn find_present(
         &self,
         objects: &Path,
         ids: &HashSet<ObjectId>,
-    ) -> Result<HashSet<ObjectId>, Error> {
-        let (mut files, mut loose, mut packed) = (Vec::new(), Vec::new(), Vec::new());
+    ) -> Result<PresentObjects, Error> {
+        let (mut packs, mut loose, mut packed) = (Vec::new(), Vec::new(), Vec::new());
         for id in ids {
             let file = loose_path(objects, id);
             if file.exists() {
@@ -87,31 +89,23 @@ impl Repo {
             dirs.insert(objects.to_path_buf());
         }
         if !packed.is_empty() {
-            self.add_packs(&objects.join("pack"), &packed, &mut files, &mut dirs)?;
+            self.add_packs(&objects.join("pack"), &packed, &mut packs, &mut dirs)?;
         }
-        if loose.len() > MANY {
+        let paths = if loose.len() > MANY {
             disk::sync_file_system(objects)?;
-            return Ok(loose
-                .into_iter()
-                .filter(|(_, file)| !file.exists())
-                .map(|(id, _)| id)
-                .collect());
-        }
-        sync_all(&files)?;
-        if files.iter().any(|pack| !pack.exists()) {
-            return Ok(ids.clone());
-        }
-        let paths: Vec<PathBuf> = loose
-            .iter()
-            .map(|(_, file)| file.clone())
-            .chain(dirs)
-            .collect();
-        sync_all(&paths)?;
-        Ok(loose
-            .into_iter()
-            .filter(|(_, file)| !file.exists())
-            .map(|(id, _)| id)
-            .collect())
+            Vec::new()
+        } else {
+            let files = packs
+                .iter()
+                .cloned()
+                .chain(loose.iter().map(|(_, file)| file.clone()));
+            files.chain(dirs).collect()
+        };
+        Ok(PresentObjects {
+            paths,
+            packs,
+            loose,
+        })
     }
 
     /// Adds the packs that hold one of these objects and that this process has not synced yet.
@@ -160,9 +154,25 @@ pub(super) fn loose_path(objects: &Path, id: &ObjectId) -> PathBuf {
     objects.join(&hex[..2]).join(&hex[2..])
 }
 
-/// Syncs files or folders. Missing ones are not an error here: see the caller.
-fn sync_all(paths: &[PathBuf]) -> Result<(), Error> {
-    at_once(paths, |path| disk::sync_if_there(path))
+/// The files and folders of objects that are there.
+struct PresentObjects {
+    /// What is to be synced.
+    paths: Vec<PathBuf>,
+    /// The packs and their indexes.
+    packs: Vec<PathBuf>,
+    /// The loose objects.
+    loose: Vec<(ObjectId, PathBuf)>,
+}
+
+impl PresentObjects {
+    /// Returns the objects that were moved by git while they were synced.
+    fn gone(&self, ids: &HashSet<ObjectId>) -> HashSet<ObjectId> {
+        if self.packs.iter().any(|pack| !pack.exists()) {
+            return ids.clone();
+        }
+        let gone = self.loose.iter().filter(|(_, file)| !file.exists());
+        gone.map(|(id, _)| *id).collect()
+    }
 }
 
 #[cfg(test)]

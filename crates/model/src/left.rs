@@ -20,6 +20,8 @@ pub enum Stand {
     Done,
     /// Everything was rolled back.
     PutBack,
+    /// It was not begun, but files that were prepared for it could not be removed.
+    Prepared,
     /// It has begun, but none of its steps.
     Open,
     /// Some of its steps are done or have begun.
@@ -129,6 +131,11 @@ impl LeftOperation {
                 )
             }
             Stand::PutBack => "everything was put back".into(),
+            Stand::Prepared => {
+                "new files were prepared beside their places and could not be removed; the next \
+                 change here removes them"
+                    .into()
+            }
             Stand::Open => {
                 format!("no file was changed yet, but operation {op} is begun and not finished")
             }
@@ -199,6 +206,12 @@ mod tests {
                 of(vec![left(Stand::PutBack)]),
                 false,
                 "everything was put back",
+            ),
+            (
+                of(vec![left(Stand::Prepared)]),
+                true,
+                "new files were prepared beside their places and could not be removed; the next \
+                 change here removes them",
             ),
             (
                 of(vec![left(Stand::Open)]),

@@ -1,7 +1,11 @@
 //! The staging folders of this step: what is put there, and which part is removed when. Files in
 //! them under another name are foreign, and stay.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io::{self, Read, Write},
+    time::Duration,
+};
 
 use super::{
     Files, STAGED_FILE, TREE_DIR,
@@ -9,7 +13,7 @@ use super::{
     places::stage_in,
 };
 use crate::{
-    base::{Due, Failure, Fs, RelPath, at_once, at_once_in, owner::Owner},
+    base::{Due, Failure, Fs, RelPath, Stat, Type, at_once, at_once_in, owner::Owner},
     materialise::{journaled::Staging, write::FileOptions},
     model::{FileRecord, OpId, PathChange},
 };
@@ -196,11 +200,33 @@ impl<'a> Files<'a> {
         if goal.is_some() && self.is(staged, goal)? {
             return Ok(true);
         }
-        self.keep_foreign_edit(staged, change)?;
+        if !self.is_torn(staged, goal)? {
+            self.keep_foreign_edit(staged, change)?;
+        }
         self.tree
             .remove_file(staged)
             .map_err(failed("remove", staged))?;
         Ok(false)
+    }
+
+    /// Returns true for what a crash leaves of a staged file: parts of its bytes and nothing else,
+    /// with zeros where they are missing.
+    fn is_torn(&self, staged: &RelPath, goal: Option<&FileRecord>) -> Result<bool, Failure> {
+        let stat = self.tree.stat(staged).map_err(failed("look at", staged))?;
+        let Some((goal, stat)) = goal.zip(stat) else {
+            return Ok(false);
+        };
+        if stat.kind != Type::File || goal.is_link() || stat.size > goal.size {
+            return Ok(false);
+        }
+        let file = self.tree.open(staged).map_err(failed("read", staged))?;
+        let mut torn = TornCopy {
+            file,
+            buffer: Vec::new(),
+            is_torn: true,
+        };
+        self.bytes.copy(goal, &mut torn)?;
+        Ok(torn.is_torn)
     }
 
     /// Keeps foreign content in the staging folder in the store, and removes what is to be cleared.
@@ -243,6 +269,30 @@ impl<'a> Files<'a> {
     }
 }
 
+/// Compares a file with the bytes that are written here.
+struct TornCopy {
+    file: Box<dyn Read + Send>,
+    buffer: Vec<u8>,
+    /// False once the file has a byte that is neither zero nor what was written at its place.
+    is_torn: bool,
+}
+
+impl Write for TornCopy {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.buffer.clear();
+        (&mut self.file)
+            .take(bytes.len() as u64)
+            .read_to_end(&mut self.buffer)?;
+        let mut pairs = self.buffer.iter().zip(bytes);
+        self.is_torn &= pairs.all(|(there, wanted)| *there == 0 || there == wanted);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Writes the new file of each change, by all cores when they are many bytes.
 fn write_each<'a>(
     changes: &[(usize, &'a PathChange)],
@@ -263,20 +313,47 @@ fn write_each<'a>(
 /// # Errors
 /// Fails when a folder cannot be listed or a file cannot be removed.
 pub fn sweep(tree: &dyn Fs, is_begun: impl Fn(&OpId) -> bool) -> Result<(), Failure> {
-    let root = RelPath::root();
-    let mounts = tree
-        .mounts()
-        .map_err(failed("see what is mounted below", &root))?;
-    for place in std::iter::once(root).chain(mounts) {
-        let staging = Staging::at(tree, stage_in(&place), None);
-        let files = staging.of_operations().map_err(unwritten)?;
-        for (path, op) in files {
+    for stage in all_stages(tree)? {
+        let staging = Staging::at(tree, stage.clone(), None);
+        for (path, op) in staging.of_operations().map_err(unwritten)? {
             if !is_begun(&op) {
                 tree.remove_file(&path).map_err(failed("remove", &path))?;
             }
         }
-        // Unless there is anything else in it.
-        staging.remove().map_err(unwritten)?;
+        let is_dir = |stat: Stat| stat.kind == Type::Dir;
+        let there = tree.stat(&stage).map_err(failed("look at", &stage))?;
+        if there.is_some_and(is_dir)
+            && tree
+                .list(&stage)
+                .map_err(failed("list", &stage))?
+                .is_empty()
+        {
+            staging.remove().map_err(unwritten)?;
+        }
     }
     Ok(())
+}
+
+/// Returns true when files are staged for an operation.
+///
+/// # Errors
+/// Fails when a staging folder cannot be listed.
+pub fn is_staged(tree: &dyn Fs, op: &OpId) -> Result<bool, Failure> {
+    for stage in all_stages(tree)? {
+        let files = Staging::at(tree, stage, None).of_operations();
+        if files.map_err(unwritten)?.iter().any(|(_, of)| of == op) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Returns where staging folders may be: at the top, and in each mount.
+fn all_stages(tree: &dyn Fs) -> Result<Vec<RelPath>, Failure> {
+    let root = RelPath::root();
+    let mounts = tree
+        .mounts()
+        .map_err(failed("see what is mounted below", &root))?;
+    let places = std::iter::once(root).chain(mounts);
+    Ok(places.map(|place| stage_in(&place)).collect())
 }
