@@ -54,8 +54,8 @@ pub trait JournalStep {
     fn is_prepared_early(&self) -> bool {
         false
     }
-    /// Returns true when what an earlier run prepared is whole. A power cut may have kept the record
-    /// of a preparation and lost what it made.
+    /// Returns true when what an earlier run prepared is whole. A power cut may have kept the
+    /// record of a preparation and lost what it made.
     fn is_still_prepared(&self, _prepared: &serde_json::Value) -> Result<bool, Failure> {
         Ok(true)
     }

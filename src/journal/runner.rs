@@ -181,16 +181,14 @@ impl<'a> Runner<'a> {
 
     /// Applies the remaining steps; `done` of them are recorded as done.
     fn forward(mut self, done: usize, standing: status::Progression) -> Result<RunEnd, Failure> {
+        let is_past = !self.is_new && (standing.committed || self.is_passed(&standing)?);
         let begin = if self.is_new {
             done
         } else {
-            self.first_to_repeat(&standing)?
+            self.first_to_repeat(is_past)
         };
-        let status::Progression {
-            mut prepared,
-            mut committed,
-            ..
-        } = standing;
+        let mut committed = standing.committed || is_past;
+        let mut prepared = standing.prepared;
         for at in begin..self.steps.len() {
             match self.apply(at, at >= done, &mut prepared, committed) {
                 Ok(()) => committed |= self.steps[at].is_commit_point(),
@@ -217,11 +215,8 @@ impl<'a> Runner<'a> {
     /// Returns the first step that another process may have applied without its effects having
     /// reached the disk, whatever the records say, which may have got there before them. Once the
     /// commit point shows, everything before it has.
-    fn first_to_repeat(&self, standing: &status::Progression) -> Result<usize, Failure> {
-        Ok(match self.commit_point() {
-            Some(at) if standing.committed || self.is_passed(standing)? => at,
-            _ => 0,
-        })
+    fn first_to_repeat(&self, is_past: bool) -> usize {
+        self.commit_point().filter(|_| is_past).unwrap_or(0)
     }
 
     /// Passes a barrier.
@@ -248,9 +243,10 @@ impl<'a> Runner<'a> {
         committed: bool,
     ) -> Result<(), Failure> {
         let step = &mut self.steps[at];
-        let is_prepared = prepared
-            .get(&at)
-            .map_or(Ok(false), |value| step.is_still_prepared(value))?;
+        let is_prepared = match prepared.get(&at) {
+            Some(value) => committed || step.is_still_prepared(value)?,
+            None => false,
+        };
         let needs_barrier = step.is_commit_point() || !is_prepared && step.is_undone_by_record();
         if !is_prepared {
             let value = step.prepare(&self.due)?;

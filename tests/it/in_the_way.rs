@@ -226,7 +226,7 @@ fn a_volume_in_the_task_goes_back_with_it() {
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     assert_eq!(sandbox.tree_in("tasks/T01"), newest);
     assert_eq!(sandbox.unsound(), Vec::<String>::new());
-    fs::create_dir(sandbox.at("tasks/T01/volume/.snapback")).unwrap();
+    sandbox.write("tasks/T01/volume/.snapback/mine", b"x");
     let taken = sandbox
         .snapback(&["rollback", "-t", "T01", "--to", "1.2.0", "--yes"])
         .expect(6);

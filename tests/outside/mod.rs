@@ -13,3 +13,4 @@ mod hooks_matrix;
 mod mapped_files;
 mod signatures;
 mod signing;
+mod sync_rounds;

@@ -344,6 +344,7 @@ pub fn last_words(text: &str) -> String {
         "nothing was changed",
         "put back",
         "not finished",
+        "new files were prepared",
         "is done",
         "changed while it ran",
         "cannot be seen",

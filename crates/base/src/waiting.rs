@@ -16,7 +16,7 @@ use std::{
 };
 
 /// Most items in progress at once.
-const THREADS: usize = 32;
+const THREADS: usize = 64;
 
 /// Most items in progress at once that also compute.
 const BUSY_THREADS: usize = 8;

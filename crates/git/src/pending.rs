@@ -97,8 +97,9 @@ impl PendingObjects {
     }
 
     /// Forces the pending objects to disk, together with other files and folders (`also`, which may
-    /// be gone), and names their pack; returns its files, none without objects. After an error before the first sync, such as a full disk, everything is
-    /// still pending; after a failed sync or later error it is lost, and every further call fails.
+    /// be gone), and names their pack; returns its files, none without objects. After an error
+    /// before the first sync, such as a full disk, everything is still pending; after a failed sync
+    /// or later error it is lost, and every further call fails.
     pub fn install(
         &self,
         objects: &Path,

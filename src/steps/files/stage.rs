@@ -135,8 +135,8 @@ impl<'a> Files<'a> {
 
     /// Writes one new file or link into the staging folder and syncs it. Going back, what was
     /// displaced is there already. Going forward, what an earlier run staged is written anew: its
-    /// bytes may be in memory only, and after a failed sync they stay there. A huge file is given up
-    /// when a signal asks to stop: then all is put back.
+    /// bytes may be in memory only, and after a failed sync they stay there. A huge file is given
+    /// up when a signal asks to stop: then all is put back.
     fn stage_file(
         &self,
         at: usize,

@@ -31,6 +31,33 @@ pub(super) struct PublishWork<'a> {
     pub is_fresh: bool,
 }
 
+/// Returns the lock of the index, with the bytes that were staged for it. There is none once
+/// everything is published and what was staged is removed.
+fn index_lock(
+    repo: &Repo,
+    current: &Current<'_>,
+    index: PreparedIndex,
+    scratch: &Path,
+) -> Result<Option<(PreparedIndex, LockPlan)>, Error> {
+    let staged = scratch.join(staged(current.turn, STAGED_INDEX));
+    let bytes = disk::read(&staged)?.unwrap_or_default();
+    if Digest::of(&bytes) == index.to {
+        let lock = LockPlan {
+            target: repo.index_path().to_path_buf(),
+            staged,
+            bytes,
+        };
+        return Ok(Some((index, lock)));
+    }
+    if repo.is_past_return(&current.publication, scratch)?
+        && !repo.index_lags(&current.publication)?
+    {
+        return Ok(None);
+    }
+    let why = format!("{} is not what was staged", staged.display());
+    Err(Error::Prepared(why))
+}
+
 impl<'a> PublishWork<'a> {
     /// Makes the locks that a publication needs, with the bytes that were staged for them.
     pub fn new(repo: &'a Repo, current: &'a Current<'_>, scratch: &'a Path) -> Result<Self, Error> {
@@ -41,24 +68,7 @@ impl<'a> PublishWork<'a> {
         } = current;
         let index = match prepared.index.clone() {
             None => None,
-            Some(index) => {
-                let staged = scratch.join(staged(*turn, STAGED_INDEX));
-                let bytes = disk::read(&staged)?.unwrap_or_default();
-                if Digest::of(&bytes) != index.to {
-                    return Err(Error::Prepared(format!(
-                        "{} is not what was staged",
-                        staged.display()
-                    )));
-                }
-                Some((
-                    index,
-                    LockPlan {
-                        target: repo.index_path().to_path_buf(),
-                        staged,
-                        bytes,
-                    },
-                ))
-            }
+            Some(index) => index_lock(repo, current, index, scratch)?,
         };
         let lock = |(number, change): (usize, &'a RefChange)| {
             let lock = LockPlan {
