@@ -3,14 +3,21 @@
 //!
 //! `SNAPBACK_CRASH_STATES` sets the number of disks; the default keeps a debug build fast.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use snapback::{audit, base::SyncPoint, journal, steps, store, verdict};
+use snapback::{
+    audit::{self, AppendMode, Trail},
+    base::SyncPoint,
+    journal,
+    model::audit::AuditEnd,
+    steps, store, verdict,
+};
 
 use crate::support::{
     explore::{Scenario, When, alone},
     scenarios::{first, indexing, release, second, third},
-    world::World,
+    trail,
+    world::{Below, World},
 };
 
 /// Returns the total number of disks to examine.
@@ -77,6 +84,20 @@ fn what_somebody_else_wrote_in_between_is_kept() {
     }
 }
 
+/// Begins a scenario on a disk that has an audit log already.
+fn with_audit_log(scenario: Scenario) -> Scenario {
+    let disk = scenario.base.fork();
+    let state = Arc::new(Below(Arc::new(disk.clone()), "git/snapback"));
+    let said = trail::saying("act-0000000000000001", AuditEnd::Done);
+    let added = Trail::new(state).append(&said, AppendMode::New);
+    added.expect("the disk is whole");
+    disk.settle();
+    Scenario {
+        base: disk,
+        ..scenario
+    }
+}
+
 /// Returns the sync points of the rooms that an operation goes through.
 fn points() -> Vec<SyncPoint> {
     [
@@ -97,6 +118,8 @@ fn each_skipped_sync_is_noticed() {
         // Only the indexing scenario writes an index.
         let scenarios = match point {
             store::sync_points::INDEX_FILE | store::sync_points::INDEX_DIR => vec![indexing()],
+            // Making the audit log syncs the folder of both logs.
+            verdict::DIR => vec![with_audit_log(first())],
             _ => vec![first(), second()],
         };
         let caught = scenarios.iter().find_map(|scenario| {
