@@ -172,7 +172,7 @@ pub fn file(
     file_open(fs, at, how, (record, bytes)).map(drop)
 }
 
-/// Like [`file`]; returns the open file, for a sync that comes later.
+/// Like [`file()`]; returns the open file, for a sync that comes later.
 pub fn file_open(
     fs: &dyn Fs,
     at: &RelPath,
