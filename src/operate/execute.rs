@@ -147,8 +147,12 @@ impl Operator<'_> {
     /// Removes leftovers of operations that never began.
     fn sweep_begun(&self) -> Result<(), Failure> {
         history::sweep(&*self.site.state)?;
-        let begun = history::ids(&*self.site.state)?;
-        files::sweep(&*self.site.tree, |op| begun.contains(op))
+        // Where that cannot be read, everything stays.
+        let Ok(open) = history::unfinished(&self.site.state) else {
+            return Ok(());
+        };
+        let open = open.map(|found| found.operation.about.id);
+        files::sweep(&*self.site.tree, |op| open.as_ref() == Some(op))
     }
 
     /// No operation is unfinished, so a file with the staging folder's name is the user's, and

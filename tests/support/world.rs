@@ -271,8 +271,8 @@ impl World {
     /// Removes leftovers of operations that never began.
     fn sweep_begun(&self) -> Result<(), Failure> {
         history::sweep(&*self.state)?;
-        let begun = history::ids(&*self.state)?;
-        files::sweep(&*self.tree, |op| begun.contains(op))
+        let open = history::unfinished(&self.state)?.map(|found| found.operation.about.id);
+        files::sweep(&*self.tree, |op| open.as_ref() == Some(op))
     }
 
     /// Runs `op resume` or `op abort`; `None` when nothing is unfinished.

@@ -308,15 +308,16 @@ fn write_each<'a>(
     }
 }
 
-/// Removes what was staged for operations that never began. They had changed nothing.
+/// Removes what was staged for operations that never began, which had changed nothing: everything
+/// but the files of one that `is_open`.
 ///
 /// # Errors
 /// Fails when a folder cannot be listed or a file cannot be removed.
-pub fn sweep(tree: &dyn Fs, is_begun: impl Fn(&OpId) -> bool) -> Result<(), Failure> {
+pub fn sweep(tree: &dyn Fs, is_open: impl Fn(&OpId) -> bool) -> Result<(), Failure> {
     for stage in all_stages(tree)? {
         let staging = Staging::at(tree, stage.clone(), None);
         for (path, op) in staging.of_operations().map_err(unwritten)? {
-            if !is_begun(&op) {
+            if !is_open(&op) {
                 tree.remove_file(&path).map_err(failed("remove", &path))?;
             }
         }
