@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use snapback::{
     base::Digest,
-    journal::{JournalRecord, chain, status_of},
+    journal::{JournalRecord, chain, plan, status_of},
 };
 
 /// Reads a journal; what is accepted is written the same way, or at least means the same.
@@ -26,6 +26,16 @@ fn read(bytes: &[u8]) {
         chain.records
     );
     let _ = status_of(&chain.records);
+    for record in &chain.records {
+        let JournalRecord::Plan { packed } = record else {
+            continue;
+        };
+        // What is unpacked is packed and unpacked to the same bytes.
+        if let Ok(plan) = plan::unpack(packed) {
+            let again = plan::unpack(&plan::pack(&plan));
+            assert_eq!(again.expect("it was just packed"), plan);
+        }
+    }
 }
 
 fuzz_target!(|bytes: &[u8]| {

@@ -9,7 +9,7 @@ use super::{Error, folder, line};
 use crate::{
     base::{
         Digest, Due, Fs, RelPath, SyncPoint,
-        fs::{create_dir_all, is_temp, read_limited, write_durably},
+        fs::{create_dir_all, read_limited, write_durably},
     },
     model::audit::{Anchor, AuditStatement},
 };
@@ -98,14 +98,6 @@ fn numbers(fs: &dyn Fs) -> io::Result<Vec<u64>> {
     let mut numbers: Vec<u64> = names(fs)?.iter().filter_map(number).collect();
     numbers.sort_unstable();
     Ok(numbers)
-}
-
-/// Removes the files that a killed process did not finish. Call only under the lock.
-pub fn remove_unfinished(fs: &dyn Fs) -> io::Result<()> {
-    for name in names(fs)?.iter().filter(|name| is_temp(name.as_bytes())) {
-        fs.remove_file(&folder().join(name))?;
-    }
-    Ok(())
 }
 
 /// Reads one segment.

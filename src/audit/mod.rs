@@ -22,7 +22,7 @@ use std::{io, sync::Arc};
 use crate::{
     base::{
         Due, Fault, Fs, Hint, Kind, RelPath,
-        fs::{FileLock, Hold},
+        fs::{FileLock, Hold, remove_all_unfinished},
     },
     model::{
         Advice,
@@ -130,7 +130,7 @@ impl Trail {
 
     /// Writes the lines of interrupted actions. Call only under the lock.
     fn settle(&self) -> Result<Vec<String>, Error> {
-        log::remove_unfinished(&*self.fs).map_err(Error::Write)?;
+        remove_all_unfinished(&*self.fs, &folder()).map_err(Error::Write)?;
         let mut notes = Vec::new();
         for left in ticket::left(&*self.fs).map_err(Error::Write)? {
             if !self.find(|entry| entry.said.what.id == left.said.what.id)? {

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     base::{
         Fs, RelPath,
-        fs::{is_temp, remove_tree},
+        fs::{remove_all_unfinished, remove_tree},
         random,
     },
     model::{OpId, Operation, TaskId, operation::Summary},
@@ -181,11 +181,8 @@ pub fn sweep(fs: &dyn Fs) -> Result<(), Error> {
             remove_tree(fs, &dir).map_err(failed)?;
             continue;
         }
-        let names = fs.list(&dir).map_err(failed)?;
-        for name in names.iter().filter(|name| is_temp(name)) {
-            fs.remove_file(&dir.join(name)).map_err(failed)?;
-        }
-        if names.iter().any(|name| name == REPORT) {
+        remove_all_unfinished(fs, &dir).map_err(failed)?;
+        if fs.stat(&dir.join(REPORT)).map_err(failed)?.is_some() {
             return Ok(());
         }
         return fs

@@ -185,14 +185,15 @@ pub(super) fn read(fs: &dyn Fs, op: &OpId) -> Result<Option<JournalLines>, Error
         Err(_) if lines.contains(&0) && !is_begun(&before_zeros(&lines)) => {}
         Err(why) => return Err(Error::Damaged(op.clone(), why)),
     }
-    // Whatever has a report was begun and is over.
-    match fs.stat(&folder(op).join("report.json")).map_err(failed)? {
-        None => Ok(None),
-        Some(_) => {
+    // Whatever has a report was begun and is over, and a plan of its own was written before the
+    // journal.
+    for name in ["report.json", "plan.json"] {
+        if fs.stat(&folder(op).join(name)).map_err(failed)?.is_some() {
             let why = "its first records are not whole".to_string();
-            Err(Error::Damaged(op.clone(), why))
+            return Err(Error::Damaged(op.clone(), why));
         }
     }
+    Ok(None)
 }
 
 /// Returns true when the first barrier of an operation may have been passed.

@@ -201,6 +201,10 @@ impl<'a> Runner<'a> {
                 }
             }
         }
+        if !committed {
+            // Before anything is dropped that only an undo needs, as a commit point sees to it.
+            self.pass()?;
+        }
         for (at, step) in self.steps.iter_mut().enumerate() {
             let prepared = prepared.get(&at).unwrap_or(&Value::Null);
             with_reserve(&self.log, || step.finish(prepared, &self.due))?;

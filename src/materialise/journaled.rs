@@ -57,8 +57,8 @@ impl<'a> Staging<'a> {
         })
     }
 
-    /// Writes a file or link under its number. A file is whole only when what is returned has been
-    /// synced.
+    /// Writes a file or link under its number. It survives a power cut only when what is returned
+    /// has been synced.
     pub fn write_open(
         &self,
         nth: usize,

@@ -172,7 +172,7 @@ pub fn file(
     file_open(fs, at, how, (record, bytes)).map(drop)
 }
 
-/// Like [`file()`]; returns the open file, for a sync that comes later.
+/// Like [`file()`]; returns the open file, complete but for a sync that comes later.
 pub fn file_open(
     fs: &dyn Fs,
     at: &RelPath,
@@ -186,7 +186,9 @@ pub fn file_open(
             copy_checked(bytes, record, &mut file)
         }
     };
-    create_open(fs, at, how, copy).map(|((), file)| file)
+    let ((), mut file) = create_open(fs, at, how, copy)?;
+    file.complete().map_err(failed("write", at))?;
+    Ok(file)
 }
 
 /// A still empty folder into which described files are written. Forcing all of it to the disk is

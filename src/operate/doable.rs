@@ -97,7 +97,7 @@ impl Operator<'_> {
                 } else {
                     place.join(files::STAGE)
                 };
-                if is_free && catalog::capture::stat(tree, &stage)?.is_some() {
+                if is_free && files::is_taken(tree, place)? {
                     return Err(Error::StageTaken(stage).into());
                 }
                 folders.insert(place.clone());

@@ -158,10 +158,10 @@ impl Operator<'_> {
     /// No operation is unfinished, so a file with the staging folder's name is the user's, and
     /// changing files would empty it.
     fn refuse_foreign_stage(&self) -> Result<(), Failure> {
-        let stage = RelPath::own(files::STAGE);
-        match crate::catalog::capture::stat(&*self.site.tree, &stage)? {
-            None => Ok(()),
-            Some(_) => Err(Error::StageTaken(stage).into()),
+        if files::is_taken(&*self.site.tree, &RelPath::root())? {
+            Err(Error::StageTaken(RelPath::own(files::STAGE)).into())
+        } else {
+            Ok(())
         }
     }
 }

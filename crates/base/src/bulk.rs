@@ -164,6 +164,13 @@ impl BulkFile {
             return Ok(());
         }
         self.complete = true;
+        self.write_rest()?;
+        (self.buffer, self.small) = (None, Vec::new());
+        Ok(())
+    }
+
+    /// Writes what the buffers hold.
+    fn write_rest(&mut self) -> io::Result<()> {
         if self.buffer.is_none() {
             self.file.write_all_at(&self.small, 0)?;
             self.written = self.small.len() as u64;
@@ -229,6 +236,10 @@ impl Write for BulkFile {
 }
 
 impl Output for BulkFile {
+    fn complete(&mut self) -> io::Result<()> {
+        Self::complete(self)
+    }
+
     fn sync(&mut self, _point: SyncPoint) -> io::Result<()> {
         self.complete()?;
         self.file.sync_all()

@@ -65,6 +65,11 @@ pub struct Stat {
 
 /// A file being written.
 pub trait Output: Write + Send {
+    /// Hands everything that was written to the system, and gives up the memory that it took. Only
+    /// a sync may follow, which may come much later.
+    fn complete(&mut self) -> io::Result<()> {
+        Ok(())
+    }
     /// Forces the bytes written so far to disk.
     fn sync(&mut self, point: SyncPoint) -> io::Result<()>;
     /// Sets the permission bits (`0o7777` masked), regardless of the umask.
@@ -340,6 +345,14 @@ pub fn publish(fs: &dyn Fs, path: &RelPath) -> io::Result<()> {
     let temp = temp_name(path);
     fs.rename(&temp, path)
         .inspect_err(|_| drop(fs.remove_file(&temp)))
+}
+
+/// Removes what killed [`write_durably`]s left in a folder. Only while nobody writes there.
+pub fn remove_all_unfinished(fs: &dyn Fs, dir: &RelPath) -> io::Result<()> {
+    for name in fs.list(dir)?.iter().filter(|name| is_temp(name)) {
+        fs.remove_file(&dir.join(name))?;
+    }
+    Ok(())
 }
 
 /// Removes what a killed [`write_durably`] of a file left. Only while nobody writes it.

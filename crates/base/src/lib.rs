@@ -51,5 +51,4 @@ pub use random::random;
 pub use root::Root;
 pub use secret_source::{Secret, SecretSource};
 pub use sorted::Sorted;
-
 pub use waiting::{at_once, at_once_in};

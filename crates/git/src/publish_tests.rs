@@ -345,3 +345,36 @@ fn what_git_packs_away_meanwhile_needs_no_sync() {
     super::disk::sync_if_there(sandbox.root()).unwrap();
     super::disk::sync(&sandbox.path("refs/gone")).unwrap_err();
 }
+
+#[test]
+fn a_staged_index_that_a_power_cut_took_is_seen_and_everything_can_be_taken_back_or_finished() {
+    let case = Case::new();
+    let (before, prepared) = (case.everything(), case.prepare());
+    let whole = |prepared| {
+        let of = (&case.publication, &case.scratch);
+        case.repo.is_still_prepared(of.0, prepared, of.1).unwrap()
+    };
+    assert!(whole(&prepared));
+    let staged = case.scratch.join("index.new");
+    for torn in [&b""[..], b"DIRC"] {
+        super::disk::remove(&staged).unwrap();
+        case.sandbox
+            .write(".git/snapback/ops/000001-aaaaaaaa/index.new", torn);
+        assert!(!whole(&prepared));
+        let failed = case
+            .repo
+            .publish(&case.publication, &prepared, &case.scratch)
+            .expect_err("the index is lost");
+        assert_eq!(failed.kind(), Kind::Bad, "{failed}");
+        case.assert_no_locks();
+        case.repo
+            .unpublish(&case.publication, &prepared, &case.scratch)
+            .unwrap();
+        assert_eq!(case.everything(), before);
+    }
+    let prepared = case.prepare();
+    case.repo
+        .publish(&case.publication, &prepared, &case.scratch)
+        .unwrap();
+    case.assert_published();
+}

@@ -43,7 +43,7 @@ use error::failed;
 pub use foreign_edits::notes;
 pub use places::Places;
 use stage::Clear;
-pub use stage::{is_staged, sweep};
+pub use stage::{is_staged, is_taken, sweep};
 
 /// The bytes of a file staged for the tree.
 pub const STAGED_FILE: SyncPoint = SyncPoint::new("steps.staged-file");
@@ -302,8 +302,9 @@ impl JournalStep for Files<'_> {
     fn abandon(&mut self) {
         for stage in self.places.stages() {
             let staging = self.staging(stage);
-            for (path, _) in staging.files().unwrap_or_default() {
-                let _ = self.tree.remove_file(&path);
+            let files = staging.files().unwrap_or_default();
+            for (path, _) in files.iter().filter(|(_, number)| number.is_some()) {
+                let _ = self.tree.remove_file(path);
             }
             let _ = staging.remove();
         }

@@ -335,6 +335,23 @@ pub fn sweep(tree: &dyn Fs, is_open: impl Fn(&OpId) -> bool) -> Result<(), Failu
     Ok(())
 }
 
+/// Returns true when something that no operation staged stands where a staging folder must go.
+///
+/// # Errors
+/// Fails when it cannot be looked at.
+pub fn is_taken(tree: &dyn Fs, place: &RelPath) -> Result<bool, Failure> {
+    let stage = stage_in(place);
+    match tree.stat(&stage).map_err(failed("look at", &stage))? {
+        None => Ok(false),
+        Some(stat) if stat.kind != Type::Dir => Ok(true),
+        Some(_) => {
+            let all = tree.list(&stage).map_err(failed("list", &stage))?;
+            let ours = Staging::at(tree, stage, None).of_operations();
+            Ok(all.len() > ours.map_err(unwritten)?.len())
+        }
+    }
+}
+
 /// Returns true when files are staged for an operation.
 ///
 /// # Errors

@@ -29,33 +29,24 @@ pub(super) struct PublishWork<'a> {
     on_branch: bool,
     /// True when what was staged needs no sync any more.
     pub is_fresh: bool,
+    /// True when the index that was staged is not whole, and so was never locked.
+    is_index_lost: bool,
 }
 
-/// Returns the lock of the index, with the bytes that were staged for it. There is none once
-/// everything is published and what was staged is removed.
+/// Returns the lock of the index, with the bytes that were staged for it; `None` when they are not
+/// whole: a power cut took them before any lock was taken, or all is published and they are gone.
 fn index_lock(
     repo: &Repo,
-    current: &Current<'_>,
     index: PreparedIndex,
-    scratch: &Path,
+    staged: PathBuf,
 ) -> Result<Option<(PreparedIndex, LockPlan)>, Error> {
-    let staged = scratch.join(staged(current.turn, STAGED_INDEX));
     let bytes = disk::read(&staged)?.unwrap_or_default();
-    if Digest::of(&bytes) == index.to {
-        let lock = LockPlan {
-            target: repo.index_path().to_path_buf(),
-            staged,
-            bytes,
-        };
-        return Ok(Some((index, lock)));
-    }
-    if repo.is_past_return(&current.publication, scratch)?
-        && !repo.index_lags(&current.publication)?
-    {
-        return Ok(None);
-    }
-    let why = format!("{} is not what was staged", staged.display());
-    Err(Error::Prepared(why))
+    let lock = LockPlan {
+        target: repo.index_path().to_path_buf(),
+        staged,
+        bytes,
+    };
+    Ok((Digest::of(&lock.bytes) == index.to).then_some((index, lock)))
 }
 
 impl<'a> PublishWork<'a> {
@@ -68,7 +59,7 @@ impl<'a> PublishWork<'a> {
         } = current;
         let index = match prepared.index.clone() {
             None => None,
-            Some(index) => index_lock(repo, current, index, scratch)?,
+            Some(index) => index_lock(repo, index, scratch.join(staged(*turn, STAGED_INDEX)))?,
         };
         let lock = |(number, change): (usize, &'a RefChange)| {
             let lock = LockPlan {
@@ -83,9 +74,10 @@ impl<'a> PublishWork<'a> {
             repo,
             publication,
             scratch,
-            index,
             on_branch: prepared.on_branch,
             is_fresh: false,
+            is_index_lost: index.is_none() && prepared.index.is_some(),
+            index,
             refs,
         })
     }
@@ -111,6 +103,7 @@ impl<'a> PublishWork<'a> {
     /// Takes every lock that is still needed, then checks that nothing changed meanwhile.
     pub fn lock_and_check(&self, pause: StepHook<'_>) -> Result<(), Error> {
         self.repo.check_names(self.publication)?;
+        self.check_staged()?;
         self.take_locks(pause)?;
         self.publication
             .refs
@@ -122,6 +115,18 @@ impl<'a> PublishWork<'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Refuses to publish without the index that was staged, unless it is in its place.
+    fn check_staged(&self) -> Result<(), Error> {
+        if !self.is_index_lost
+            || self.repo.is_past_return(self.publication, self.scratch)?
+                && !self.repo.index_lags(self.publication)?
+        {
+            return Ok(());
+        }
+        let why = format!("the index in {} is not whole", self.scratch.display());
+        Err(Error::Prepared(why))
     }
 
     /// Takes the locks, the index's first; releases those of references that have moved.
