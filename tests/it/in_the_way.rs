@@ -481,23 +481,3 @@ fn what_makes_room_for_a_shared_file_comes_back_too() {
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     assert_eq!(sandbox.tree(), before);
 }
-
-#[test]
-fn what_a_killed_command_staged_is_in_nobodys_way_and_is_removed() {
-    let sandbox = sandbox();
-    sandbox.write(".snapback/000099-deadbeef-0", b"half of a fi");
-    for argv in [
-        &["drill", "-t", "T01", "--to", "1.0.0", "--yes"][..],
-        &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"],
-        &["rollback", "-t", "T01", "--to", "1.0.0", "--yes"],
-    ] {
-        sandbox.snapback(argv).expect(0);
-    }
-    assert!(!sandbox.exists(".snapback"));
-    // A name that no operation gives is somebody's file, and stays.
-    sandbox.write(".snapback/000099-deadbeef-0", b"half of a fi");
-    sandbox.write(".snapback/mine", b"mine");
-    let taken = sandbox.snapback(&["undo", "--yes"]).expect(6);
-    assert!(taken.stderr.contains(".snapback"), "{}", taken.stderr);
-    assert_eq!(sandbox.read(".snapback/mine"), b"mine");
-}

@@ -259,3 +259,24 @@ fn commands_that_nobody_agreed_to_and_a_name_that_nobody_gave() {
         .extend(["AUTHOR", "COMMITTER"].map(|who| (format!("GIT_{who}_NAME"), String::new())));
     assert_seen(&sandbox, "git does not know who you are");
 }
+
+#[test]
+fn what_a_killed_command_staged_is_in_nobodys_way_and_is_removed() {
+    let sandbox = sandbox();
+    sandbox.write(".snapback/000099-deadbeef-0", b"half of a fi");
+    for argv in [
+        &["health", "-t", "T01"][..],
+        &["drill", "-t", "T01", "--to", "1.0.0"],
+        &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"],
+        &["rollback", "-t", "T01", "--to", "1.0.0", "--yes"],
+    ] {
+        sandbox.snapback(argv).expect(0);
+    }
+    assert!(!sandbox.exists(".snapback"));
+    // A name that no operation gives is somebody's file, and stays.
+    sandbox.write(".snapback/000099-deadbeef-0", b"half of a fi");
+    sandbox.write(".snapback/mine", b"mine");
+    let taken = sandbox.snapback(&["undo", "--yes"]).expect(6);
+    assert!(taken.stderr.contains(".snapback"), "{}", taken.stderr);
+    assert_eq!(sandbox.read(".snapback/mine"), b"mine");
+}
