@@ -277,6 +277,7 @@ impl<'a> Waiting<'a> {
         // Under the lock, so that an operation that is still running is not mistaken for one that
         // was killed.
         let lock = self.site.lock()?;
+        Operator::new(self.site).sweep()?;
         let unfinished = history::unfinished(&self.site.state)?;
         drop(lock);
         let Some(OpenOperation { operation, .. }) = unfinished else {

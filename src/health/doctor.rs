@@ -19,6 +19,7 @@ use crate::{
     rollback::explain::explain,
     setup::registry_sync,
     site::{Flaw, Options, RepoSite, Signatures},
+    steps::files::{STAGE, has_leftovers},
 };
 
 /// Maximum number of tasks whose ignored files are listed.
@@ -100,7 +101,7 @@ fn tasks_line(site: &RepoSite) -> DoctorLine {
 /// Checks whether an operation is unfinished.
 fn operations_line(site: &RepoSite) -> DoctorLine {
     match operations::unfinished(site) {
-        Ok(None) => fine("operations", "none is unfinished".into()),
+        Ok(None) => fine("operations", none_unfinished(site)),
         Ok(Some(line)) => {
             let seen = format!("{} {} did not finish", line.kind.word(), line.id.short());
             bad(
@@ -111,6 +112,17 @@ fn operations_line(site: &RepoSite) -> DoctorLine {
         }
         Err(failure) => failed("operations", &explain(site, failure)),
     }
+}
+
+/// Returns what is to be said where no operation is unfinished.
+fn none_unfinished(site: &RepoSite) -> String {
+    let none = "none is unfinished";
+    if site.git.is_bare() || !has_leftovers(&*site.tree).unwrap_or(false) {
+        return none.into();
+    }
+    format!(
+        "{none}; files are staged in {STAGE}: a command is running, or the next change removes them"
+    )
 }
 
 /// Reports unreadable operation reports; `None` when there are none.

@@ -130,7 +130,10 @@ impl Operator<'_> {
     }
 
     /// Removes leftovers of killed commands. Call only under the lock.
-    pub(super) fn sweep(&self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// Fails when one cannot be removed.
+    pub fn sweep(&self) -> Result<(), Failure> {
         facts::sweep(&*self.site.state);
         refs::sweep(&self.site.git);
         self.site.git.sweep_packs()?;

@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 /// The number of points visited by default.
-const VISITS: u64 = 14;
+const VISITS: u64 = 24;
 
 /// Creates two releases of T01, the second of them active, and a rule that fails.
 fn guarded() -> Sandbox {

@@ -264,6 +264,8 @@ fn commands_that_nobody_agreed_to_and_a_name_that_nobody_gave() {
 fn what_a_killed_command_staged_is_in_nobodys_way_and_is_removed() {
     let sandbox = sandbox();
     sandbox.write(".snapback/000099-deadbeef-0", b"half of a fi");
+    let doctor = sandbox.snapback(&["doctor"]);
+    assert!(doctor.stdout.contains("staged in .snapback"), "{doctor:?}");
     for argv in [
         &["health", "-t", "T01"][..],
         &["drill", "-t", "T01", "--to", "1.0.0"],

@@ -51,4 +51,4 @@ pub use random::random;
 pub use root::Root;
 pub use secret_source::{Secret, SecretSource};
 pub use sorted::Sorted;
-pub use waiting::{at_once, at_once_in};
+pub use waiting::{at_once, few_at_once};

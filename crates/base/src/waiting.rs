@@ -11,72 +11,80 @@ use std::{
         Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    thread,
+    thread::{self, ScopedJoinHandle},
     time::Duration,
 };
 
-/// Most items in progress at once.
+/// Most items that wait at once.
 const THREADS: usize = 64;
 
-/// Most items in progress at once that also compute.
-const BUSY_THREADS: usize = 8;
+/// Most items in progress at once that also compute, and items that wait at once on a disk that is
+/// neither fast nor slow: a thread costs about as much as a sync there.
+const FEW_THREADS: usize = 8;
 
-/// One thread is started for each multiple of this that the work would take sequentially.
-const WORTH_A_THREAD: Duration = Duration::from_millis(1);
-
-/// How long one item may take before the others are started beside it.
+/// How long one item may take before some others are started beside it.
 const PATIENCE: Duration = Duration::from_micros(500);
 
-/// Does something for each item, one after the other until one takes long, then the rest at once.
-/// After an error no further items are started; one of the errors is returned.
+/// How long these may take before all are started.
+const MORE_PATIENCE: Duration = Duration::from_millis(2);
+
+/// Waits for each item: for one after the other, until one takes long, then for several, and soon
+/// for all at once. After an error no further items are started; one of the errors is returned.
 pub fn at_once<T: Sync, E: Send>(
     items: &[T],
     act: impl Fn(&T) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
-    if let [only] = items {
-        return act(only);
+    if items.len() < 2 {
+        return items.iter().try_for_each(act);
     }
-    let queue = Queue::of(items, &act);
-    let (over, wait) = (Mutex::new(false), Condvar::new());
+    let (queue, over) = (Queue::of(items, &act), Over::default());
     thread::scope(|scope| {
         let watch = || {
-            let mut over = over.lock().unwrap_or_else(PoisonError::into_inner);
-            while !*over {
-                let seen = queue.begun();
-                let waited = wait.wait_timeout(over, PATIENCE);
-                over = waited.unwrap_or_else(PoisonError::into_inner).0;
-                if !*over && seen == queue.begun() {
-                    drop(over);
-                    return queue.run_by(THREADS - 1);
+            let mut seen = queue.begun();
+            while !over.within(PATIENCE) {
+                if seen == queue.begun() {
+                    return queue.run_more(|| !over.within(MORE_PATIENCE));
                 }
+                seen = queue.begun();
             }
             Ok(())
         };
         // Without a second thread the work is done one after the other.
-        let watching = (!items.is_empty())
-            .then(|| thread::Builder::new().spawn_scoped(scope, watch).ok())
-            .flatten();
+        let watching = thread::Builder::new().spawn_scoped(scope, watch).ok();
         let own = queue.run();
-        *over.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        wait.notify_one();
-        let others = watching.map_or(Ok(()), |thread| {
-            thread.join().unwrap_or_else(|panic| resume_unwind(panic))
-        });
-        own.and(others)
+        over.set();
+        own.and(watching.map_or(Ok(()), joined))
     })
 }
 
-/// Like [`at_once`], with an estimate of the time that all items take sequentially.
-pub fn at_once_in<T: Sync, E: Send>(
-    time: Duration,
+/// A flag that threads wait for.
+#[derive(Default)]
+struct Over {
+    is_set: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Over {
+    /// Sets the flag.
+    fn set(&self) {
+        *self.is_set.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_one();
+    }
+
+    /// Waits until the flag is set, or the time is over. Returns true when it is set.
+    fn within(&self, time: Duration) -> bool {
+        let is_set = self.is_set.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(is_set, time, |set| !*set);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// Does something that also computes for each item, for several at once. Fails like [`at_once`].
+pub fn few_at_once<T: Sync, E: Send>(
     items: &[T],
     act: impl Fn(&T) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
-    let worth = time.as_micros() / WORTH_A_THREAD.as_micros();
-    let threads = usize::try_from(worth)
-        .unwrap_or(BUSY_THREADS)
-        .clamp(1, BUSY_THREADS);
-    Queue::of(items, &act).run_by(threads)
+    Queue::of(items, &act).run_by(FEW_THREADS)
 }
 
 /// Items that several threads take one by one.
@@ -128,12 +136,34 @@ impl<'a, T: Sync, E: Send, A: Fn(&T) -> Result<(), E> + Sync> Queue<'a, T, A> {
                 })
                 .collect();
             let own = self.run();
-            started
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
-                .fold(own, Result::and)
+            started.into_iter().map(joined).fold(own, Result::and)
         })
     }
+
+    /// Does the items that are left by few more threads, and by many when `is_slow` after that.
+    fn run_more(&self, is_slow: impl Fn() -> bool) -> Result<(), E> {
+        let left = || self.items.len().saturating_sub(self.begun());
+        thread::scope(|scope| {
+            let start = |threads: usize| {
+                let start = |_| {
+                    thread::Builder::new()
+                        .spawn_scoped(scope, || self.run())
+                        .ok()
+                };
+                (0..threads.min(left())).map_while(start)
+            };
+            let mut started: Vec<_> = start(FEW_THREADS - 1).collect();
+            if left() > 0 && is_slow() {
+                started.extend(start(THREADS - FEW_THREADS));
+            }
+            started.into_iter().map(joined).fold(Ok(()), Result::and)
+        })
+    }
+}
+
+/// Waits for a thread; its panic goes on here.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 #[cfg(test)]
@@ -149,26 +179,15 @@ mod tests {
                 Ok::<(), ()>(())
             };
             at_once(&done, act).expect("nothing fails");
-            for millis in [0, 1, 1000] {
-                at_once_in(Duration::from_millis(millis), &done, act).expect("nothing fails");
-            }
+            few_at_once(&done, act).expect("nothing fails");
             assert!(
-                done.iter().all(|slot| slot.load(Ordering::Relaxed) == 4),
+                done.iter().all(|slot| slot.load(Ordering::Relaxed) == 2),
                 "{count}"
             );
         }
         let items: Vec<usize> = (0..100).collect();
-        assert_eq!(
-            at_once_in(Duration::from_secs(1), &items, |item| if *item == 50 {
-                Err(*item)
-            } else {
-                Ok(())
-            }),
-            Err(50)
-        );
-        assert_eq!(
-            at_once(&items, |item| if *item == 50 { Err(*item) } else { Ok(()) }),
-            Err(50)
-        );
+        let act = |item: &usize| if *item == 50 { Err(*item) } else { Ok(()) };
+        assert_eq!(few_at_once(&items, act), Err(50));
+        assert_eq!(at_once(&items, act), Err(50));
     }
 }

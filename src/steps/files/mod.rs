@@ -43,7 +43,7 @@ use error::failed;
 pub use foreign_edits::notes;
 pub use places::Places;
 use stage::Clear;
-pub use stage::{is_staged, is_taken, sweep};
+pub use stage::{has_leftovers, is_staged, is_taken, sweep};
 
 /// The bytes of a file staged for the tree.
 pub const STAGED_FILE: SyncPoint = SyncPoint::new("steps.staged-file");

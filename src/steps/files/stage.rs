@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeSet,
     io::{self, Read, Write},
-    time::Duration,
 };
 
 use super::{
@@ -13,7 +12,7 @@ use super::{
     places::stage_in,
 };
 use crate::{
-    base::{Due, Failure, Fs, RelPath, Stat, Type, at_once, at_once_in, owner::Owner},
+    base::{Due, Failure, Fs, RelPath, Stat, Type, at_once, few_at_once, owner::Owner},
     materialise::{journaled::Staging, write::FileOptions},
     model::{FileRecord, OpId, PathChange},
 };
@@ -78,7 +77,11 @@ impl<'a> Files<'a> {
         let stage = |(at, change): &(usize, &'a PathChange)| {
             self.stage_file(*at, change, goal(change), forward)
         };
-        write_each(&left, goal, stage)
+        if are_many_bytes(&left, goal) {
+            few_at_once(&left, stage)
+        } else {
+            at_once(&left, stage)
+        }
     }
 
     /// Makes the staging folders and writes every new file into them, before the operation begins.
@@ -101,7 +104,12 @@ impl<'a> Files<'a> {
             Some(state) => self.stage_new(*at, change, state, due),
             None => Ok(()),
         };
-        write_each(&changes, &goal, stage)?;
+        // Nothing is waited for, and files are made in one folder one after the other.
+        if are_many_bytes(&changes, &goal) {
+            few_at_once(&changes, stage)?;
+        } else {
+            changes.iter().try_for_each(stage)?;
+        }
         let staged = changes
             .iter()
             .filter(|(_, change)| change.after.is_some())
@@ -293,19 +301,13 @@ impl Write for TornCopy {
     }
 }
 
-/// Writes the new file of each change, by all cores when they are many bytes.
-fn write_each<'a>(
+/// Returns true when the new files of changes are many bytes.
+fn are_many_bytes<'a>(
     changes: &[(usize, &'a PathChange)],
     goal: &dyn Fn(&'a PathChange) -> Option<&'a FileRecord>,
-    write: impl Fn(&(usize, &'a PathChange)) -> Result<(), Failure> + Sync,
-) -> Result<(), Failure> {
+) -> bool {
     let states = changes.iter().filter_map(|(_, change)| goal(change));
-    let bytes: u64 = states.map(|state| state.size).sum();
-    if bytes > MANY_BYTES {
-        at_once_in(Duration::MAX, changes, write)
-    } else {
-        at_once(changes, write)
-    }
+    states.map(|state| state.size).sum::<u64>() > MANY_BYTES
 }
 
 /// Removes what was staged for operations that never began, which had changed nothing: everything
@@ -357,9 +359,22 @@ pub fn is_taken(tree: &dyn Fs, place: &RelPath) -> Result<bool, Failure> {
 /// # Errors
 /// Fails when a staging folder cannot be listed.
 pub fn is_staged(tree: &dyn Fs, op: &OpId) -> Result<bool, Failure> {
+    is_any_staged(tree, |of| of == op)
+}
+
+/// Returns true when files are staged. A killed command left them where no operation is unfinished.
+///
+/// # Errors
+/// Fails when a staging folder cannot be listed.
+pub fn has_leftovers(tree: &dyn Fs) -> Result<bool, Failure> {
+    is_any_staged(tree, |_| true)
+}
+
+/// Returns true when a file is staged for such an operation.
+fn is_any_staged(tree: &dyn Fs, is_such: impl Fn(&OpId) -> bool) -> Result<bool, Failure> {
     for stage in all_stages(tree)? {
         let files = Staging::at(tree, stage, None).of_operations();
-        if files.map_err(unwritten)?.iter().any(|(_, of)| of == op) {
+        if files.map_err(unwritten)?.iter().any(|(_, of)| is_such(of)) {
             return Ok(true);
         }
     }
