@@ -1,5 +1,7 @@
 //! Executes requests; lists, shows, completes and reverses operations.
 
+use std::path::PathBuf;
+
 use super::App;
 use crate::{
     base::Failure,
@@ -7,6 +9,7 @@ use crate::{
         Operation, Plan, Report, Request,
         audit::{AuditCheck, AuditEntry},
         overview::OperationLine,
+        prune::{PruneReport, PruneRule},
     },
     operate::{self, Operator, audit_check, operations},
     requests,
@@ -60,6 +63,27 @@ impl App {
         text: &str,
     ) -> Result<(OperationLine, Operation, Option<Report>), Failure> {
         operations::one(&self.site, text)
+    }
+
+    /// Returns what a rule lets go of old operations, and why the others stay. Reads only.
+    ///
+    /// # Errors
+    /// Fails when the operations cannot be read.
+    pub fn plan_prune(&self, rule: &PruneRule) -> Result<PruneReport, Failure> {
+        operate::prune::plan(&self.site, rule, &self.pending()?)
+    }
+
+    /// Prunes what a rule lets go of old operations.
+    ///
+    /// # Errors
+    /// Fails when an operation is unfinished, or something cannot be removed.
+    pub fn prune(&self, rule: &PruneRule) -> Result<PruneReport, Failure> {
+        operate::prune::prune(&self.site, rule, &self.pending()?)
+    }
+
+    /// Returns where the record of pruned operations is.
+    pub fn history_places(&self) -> Vec<PathBuf> {
+        self.site.history_places()
     }
 
     /// Returns the problems of stored reports, one line each.

@@ -272,14 +272,15 @@ impl From<SignatureDemand> for Demand {
     }
 }
 
-/// Parses a duration such as `90s`, `5m`, `1h 30m`, or a number of seconds.
+/// Parses a duration such as `90s`, `1h 30m`, `90d` (of 24 hours), or a number of seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(secs) = text.parse::<u32>() {
         return Ok(Duration::from_secs(secs.into()));
     }
-    let parsed: jiff::SignedDuration = text
-        .parse()
-        .map_err(|_| "write it like 90s, 5m or 1h 30m".to_string())?;
+    let parsed = text
+        .parse::<jiff::Span>()
+        .and_then(|span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()))
+        .map_err(|_| "write it like 90s, 1h 30m or 90d".to_string())?;
     Duration::try_from(parsed).map_err(|_| "it must not be negative".to_string())
 }
 
@@ -308,6 +309,7 @@ mod tests {
         assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
         assert_eq!(duration("2h 30m"), Ok(Duration::from_mins(150)));
+        assert_eq!(duration("90d"), Ok(Duration::from_hours(90 * 24)));
         assert!(duration("-5s").is_err());
         assert!(duration("soon").is_err());
     }

@@ -33,6 +33,9 @@ use crate::{
     site::Environment,
 };
 
+/// Most things that one yes is enough for, where they cannot be brought back.
+const FEW: usize = 20;
+
 /// One run of the program.
 pub struct Session {
     /// Options of all commands.
@@ -225,6 +228,25 @@ impl Session {
         let _ = write!(std::io::stderr(), "{} [y/N] ", for_terminal(question));
         let answer = read_line()?;
         if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+            Ok(())
+        } else {
+            Err(Error::Declined.into())
+        }
+    }
+
+    /// Asks about many things that cannot be undone: for a yes while they are few, for their number
+    /// when they are more than a person looks through.
+    pub fn confirm_many(&self, question: &str, number: usize) -> Result<(), Failure> {
+        if number <= FEW || self.globals.yes || !self.can_ask() {
+            return self.confirm(question);
+        }
+        self.sink.finish();
+        let _ = write!(
+            std::io::stderr(),
+            "{} Type their number, {number}: ",
+            for_terminal(question)
+        );
+        if read_line()?.trim() == number.to_string() {
             Ok(())
         } else {
             Err(Error::Declined.into())

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::{
     Error, JournalRecord, Log,
     log::{self, folder},
+    pruned,
     status::{self, OperationPhase},
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
         fs::{remove_all_unfinished, remove_tree},
         random,
     },
-    model::{OpId, Operation, TaskId, operation::Summary},
+    model::{OpId, Operation, TaskId, operation::Summary, prune::PrunedOperation},
 };
 
 /// An operation in a list, with its phase.
@@ -205,11 +206,11 @@ pub(super) fn forget(fs: &dyn Fs, id: &OpId) {
 pub const LATEST: &str = "latest";
 
 /// Finds an operation by its id, its short id or a prefix of that, or as [`LATEST`].
-pub fn find(fs: &dyn Fs, text: &str) -> Result<OpId, Error> {
-    let ids = ids(fs)?;
+pub fn find(fs: &Arc<dyn Fs>, text: &str) -> Result<OpId, Error> {
+    let ids = ids(&**fs)?;
     if text == LATEST {
         for id in ids.iter().rev() {
-            let Some((_, chain)) = log::read(fs, id)? else {
+            let Some((_, chain)) = log::read(&**fs, id)? else {
                 continue;
             };
             if status::of(&chain.records)
@@ -225,7 +226,40 @@ pub fn find(fs: &dyn Fs, text: &str) -> Result<OpId, Error> {
         .filter(|id| id.to_string() == text || (!text.is_empty() && id.short().starts_with(text)));
     match (hits.next(), hits.next()) {
         (Some(id), None) => Ok(id.clone()),
-        _ => Err(Error::NotFound(text.into())),
+        (Some(_), Some(_)) => Err(Error::NotFound(text.into())),
+        (None, _) => Err(match pruned::find(fs, text)? {
+            Some(found) => Error::Pruned {
+                op: found.summary.about.id,
+                on: found.pruned.strftime("%Y-%m-%d").to_string(),
+            },
+            None => Error::NotFound(text.into()),
+        }),
+    }
+}
+
+/// Returns what lists show of all operations, pruned ones included, oldest first.
+///
+/// # Errors
+/// Fails when one of them cannot be read.
+pub fn all(fs: &Arc<dyn Fs>) -> Result<Vec<OperationState>, Error> {
+    let mut all: Vec<OperationState> = pruned::all(fs)?.into_iter().map(Into::into).collect();
+    let ids = ids(&**fs)?;
+    // A crash in the middle of a pruning leaves some in both places.
+    all.retain(|pruned| ids.binary_search(&pruned.summary.about.id).is_err());
+    for id in ids {
+        all.extend(summary(fs, &id)?);
+    }
+    all.sort_by(|a, b| a.summary.about.id.cmp(&b.summary.about.id));
+    Ok(all)
+}
+
+impl From<PrunedOperation> for OperationState {
+    fn from(pruned: PrunedOperation) -> Self {
+        Self {
+            summary: pruned.summary,
+            phase: OperationPhase::Finished { done: pruned.done },
+            owed: None,
+        }
     }
 }
 

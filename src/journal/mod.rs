@@ -17,6 +17,7 @@ pub mod chain;
 pub mod history;
 pub mod log;
 pub mod plan;
+pub mod pruned;
 pub mod reserve;
 pub mod runner;
 pub mod status;
@@ -104,15 +105,34 @@ pub enum Error {
     /// There is no such operation.
     #[error("there is no operation {0:?}")]
     NotFound(String),
+    /// It was pruned.
+    #[error("operation {} was pruned on {on}: what it kept is gone, and it cannot be taken back", .op.short())]
+    Pruned {
+        /// The operation.
+        op: OpId,
+        /// The day of its pruning, in UTC.
+        on: String,
+    },
+    /// The record of pruned operations cannot be read.
+    #[error("cannot read the record of pruned operations")]
+    ReadPruned(#[source] std::io::Error),
+    /// The record of pruned operations cannot be written.
+    #[error("cannot write the record of pruned operations")]
+    WritePruned(#[source] std::io::Error),
+    /// The record of pruned operations is damaged.
+    #[error("the record of pruned operations, history/pruned.json, is damaged: {0}")]
+    DamagedPruned(String),
 }
 
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Write(..) | Self::Read(..) => Kind::Missing,
-            Self::Damaged(..) | Self::Stuck { .. } => Kind::Stuck,
+            Self::Write(..) | Self::Read(..) | Self::ReadPruned(_) | Self::WritePruned(_) => {
+                Kind::Missing
+            }
+            Self::Damaged(..) | Self::Stuck { .. } | Self::DamagedPruned(_) => Kind::Stuck,
             Self::Unfinished(_) => Kind::Refused,
-            Self::NotFound(_) => Kind::NotFound,
+            Self::NotFound(_) | Self::Pruned { .. } => Kind::NotFound,
         }
     }
 
@@ -130,7 +150,9 @@ impl Fault for Error {
             Self::Damaged(op, _) => {
                 vec![Advice::SeeOperation { op: op.short() }.because("see what is left of it")]
             }
-            Self::NotFound(_) => vec![Advice::ListOperations.because("see all operations")],
+            Self::NotFound(_) | Self::Pruned { .. } => {
+                vec![Advice::ListOperations.because("see all operations")]
+            }
             _ => Vec::new(),
         }
     }

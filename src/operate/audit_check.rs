@@ -32,15 +32,12 @@ pub fn check(site: &RepoSite) -> Result<AuditCheck, Failure> {
 fn outside(site: &RepoSite) -> Result<Outside, Failure> {
     let git = &site.git;
     let (mut over, mut made) = (Vec::new(), BTreeSet::new());
-    for id in history::ids(&*site.state)? {
-        let Some(OperationState {
+    for found in history::all(&site.state)? {
+        let OperationState {
             summary,
             phase,
             owed,
-        }) = history::summary(&site.state, &id)?
-        else {
-            continue;
-        };
+        } = found;
         let OperationPhase::Finished { done } = phase else {
             continue;
         };
@@ -53,7 +50,7 @@ fn outside(site: &RepoSite) -> Result<Outside, Failure> {
             made.insert(TagName::release(task, to).to_string());
         }
         over.push(EndedOperation {
-            id,
+            id: summary.about.id,
             owed: owed.is_some(),
         });
     }

@@ -114,7 +114,7 @@ impl Operator<'_> {
     }
 
     /// Refuses while an operation is unfinished; removes leftovers of one that never began.
-    fn refuse_unfinished(&self) -> Result<(), Failure> {
+    pub(super) fn refuse_unfinished(&self) -> Result<(), Failure> {
         let state = &self.site.state;
         create_dir_all(&**state, &RelPath::own("ops"), 0o700)
             .map_err(|source| self.site.state_error(source))?;

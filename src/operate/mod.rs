@@ -20,6 +20,7 @@ pub mod left;
 mod names;
 pub mod operations;
 mod paths;
+pub mod prune;
 pub mod recover;
 mod reports;
 pub mod run;

@@ -11,6 +11,7 @@ use crate::{
     model::{
         Operation, TagName, TaskId, VerdictRecord,
         operation::{NamedRef, OpKind, Publication, RefChange, Step},
+        tag::MARKERS,
     },
     steps::publish,
     verdict::refs,
@@ -118,7 +119,10 @@ impl Operator<'_> {
         if released.is_some_and(|version| name == TagName::keep_reference(task, version)) {
             return None;
         }
-        if let Some(tag) = name.strip_prefix("refs/tags/") {
+        let tag = name
+            .strip_prefix("refs/tags/")
+            .or_else(|| name.strip_prefix(MARKERS));
+        if let Some(tag) = tag {
             let is_task = |id: &TaskId| id == task;
             let own = TagName::readings(tag, &is_task).any(|reading| match reading {
                 TagName::Release { version, .. } => Some(&version) == released,

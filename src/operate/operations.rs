@@ -1,31 +1,31 @@
 //! The recorded operations: a list, one with plan and report, and the unfinished one. Reads only;
 //! an unreadable report does not hide what was done.
 
+use std::collections::HashMap;
+
 use super::reports::kept_report;
 use crate::{
     base::Failure,
     journal::{self, history, status::OperationPhase},
-    model::{Operation, Report, operation::Summary, overview::OperationLine, report::Outcome},
+    model::{
+        OpId, Operation, Report, operation::Summary, overview::OperationLine, report::Outcome,
+    },
     site::RepoSite,
 };
 
-/// Returns all operations, newest first.
+/// Returns all operations, newest first, pruned ones included.
 pub fn all(site: &RepoSite) -> Result<Vec<OperationLine>, Failure> {
     let mut lines: Vec<OperationLine> = Vec::new();
-    for id in history::ids(&*site.state)? {
-        if let Some(found) = history::summary(&site.state, &id)? {
-            if let Some(undone) = found
-                .summary
-                .about
-                .undoes
-                .as_ref()
-                .filter(|_| found.phase == OperationPhase::Finished { done: true })
-                && let Some(line) = lines.iter_mut().find(|line| line.id == *undone)
-            {
-                line.undone_by = Some(id.clone());
-            }
-            lines.push(line(&found.summary, &found.phase));
+    let mut places: HashMap<OpId, usize> = HashMap::new();
+    for found in history::all(&site.state)? {
+        let about = &found.summary.about;
+        let is_done = found.phase == OperationPhase::Finished { done: true };
+        let undone = about.undoes.as_ref().filter(|_| is_done);
+        if let Some(at) = undone.and_then(|undone| places.get(undone)) {
+            lines[*at].undone_by = Some(about.id.clone());
         }
+        places.insert(about.id.clone(), lines.len());
+        lines.push(line(&found.summary, &found.phase));
     }
     lines.reverse();
     Ok(lines)
@@ -36,7 +36,7 @@ pub fn one(
     site: &RepoSite,
     text: &str,
 ) -> Result<(OperationLine, Operation, Option<Report>), Failure> {
-    let id = history::find(&*site.state, text)?;
+    let id = history::find(&site.state, text)?;
     let found =
         history::open(&site.state, &id)?.ok_or_else(|| journal::Error::NotFound(text.into()))?;
     // The journal says what was done; an unreadable report does not hide that.

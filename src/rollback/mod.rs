@@ -34,10 +34,12 @@ use crate::{
     },
     draft::{CommitDraft, Draft, registry, steps, tree},
     model::{
-        CheckResult, DependencyList, FileRecord, Manifest, PathChange, Status, TagName, TaskSpec,
-        Verdict, Version,
+        CheckResult, DependencyList, FileRecord, Manifest, PathChange, Status, TagName, TaskId,
+        TaskSpec, Verdict, Version,
         operation::{Step, TreeChange},
         request,
+        settings::MarkerKind,
+        tag::MARKERS,
     },
     registry::task_config,
     site::RepoSite,
@@ -251,9 +253,12 @@ impl RollbackDraft<'_> {
             .active
             .map_or_else(|| "none".into(), |version| format!("v{version}"));
         let message = format!("rollback({}): {from} -> v{to}{reason}", task.id);
-        let tag = self
-            .active
-            .map(|from| (self.next_marker(from), message.clone()));
+        let tag = match self.active {
+            Some(from) if self.site.settings.rollback.marker != MarkerKind::None => {
+                Some((self.next_marker(from)?, message.clone()))
+            }
+            _ => None,
+        };
         Ok(CommitDraft {
             head: self.site.git.head()?,
             tree,
@@ -265,9 +270,16 @@ impl RollbackDraft<'_> {
         })
     }
 
-    /// Returns this rollback's marker tag; those between the same two versions are numbered.
-    fn next_marker(&self, from: &Version) -> TagName {
+    /// Returns this rollback's marker; those between the same two versions are numbered.
+    fn next_marker(&self, from: &Version) -> Result<TagName, Failure> {
         let (task, to) = (&self.task.id, self.to);
+        let refs = self.site.git.ref_names_below(MARKERS)?;
+        let is_task = |id: &TaskId| id == task;
+        let others = refs.iter().filter_map(|name| {
+            let name = name.strip_prefix(MARKERS)?;
+            TagName::readings(name, &is_task).next()
+        });
+        let others: Vec<TagName> = others.collect();
         let nth = |marker: &TagName| match marker {
             TagName::Marker {
                 task: id,
@@ -277,13 +289,14 @@ impl RollbackDraft<'_> {
             } if (id, t, f) == (task, to, from) => Some(*nth),
             _ => None,
         };
-        let last = self.releases.markers.iter().filter_map(nth).max();
-        TagName::Marker {
+        let all = self.releases.markers.iter().chain(&others);
+        let last = all.filter_map(nth).max();
+        Ok(TagName::Marker {
             task: task.clone(),
             to: to.clone(),
             from: from.clone(),
             nth: last.unwrap_or(0) + 1,
-        }
+        })
     }
 
     /// Adds the steps in order.

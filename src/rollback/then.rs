@@ -7,8 +7,15 @@ use super::Error;
 use crate::{
     base::{Failure, clock::local_exact, text, zone},
     catalog::{manifests, registry as read, releases::Releases},
-    journal::{history, status::OperationPhase},
-    model::{GitId, OpId, TaskId, TaskSpec, Version, operation::OpKind},
+    journal::{
+        history::{self, OperationState},
+        pruned,
+        status::OperationPhase,
+    },
+    model::{
+        GitId, OpId, TaskId, TaskSpec, Version,
+        operation::{OpKind, Summary},
+    },
     registry::task_config,
     site::RepoSite,
 };
@@ -144,51 +151,67 @@ fn version_in(
 
 /// Returns the state left by the newest operation in this work tree up to that time.
 fn done_at(site: &RepoSite, task: &TaskId, then: Timestamp) -> Result<Option<Standpoint>, Failure> {
-    let here = site.git.work_tree().to_string_lossy();
     let mut found: Option<Standpoint> = None;
     for id in history::ids(&*site.state)?.into_iter().rev() {
-        let Some(listed) = history::summary(&site.state, &id)? else {
-            continue;
-        };
-        let about = &listed.summary.about;
-        let moves = matches!(
-            about.kind,
-            OpKind::CreateSnapshot | OpKind::Rollback | OpKind::Undo | OpKind::Redo
-        );
-        let is_ours = moves && about.task.as_ref() == Some(task) && about.worktree == here;
-        if !is_ours || about.at > then || listed.phase != (OperationPhase::Finished { done: true })
+        let summary = done_summary(history::summary(&site.state, &id)?);
+        if let Some(summary) = summary.filter(|summary| is_moved_by(site, task, then, summary))
+            && has_commit(&mut found, &summary)
         {
-            continue;
+            let commit = commit_of(site, &id)?;
+            return Ok(found.map(|found| Standpoint { commit, ..found }));
         }
-        let is_committed = listed.summary.steps.iter().any(|step| step == "publish");
-        let found = found.get_or_insert_with(|| Standpoint {
-            at: about.at,
-            version: about.to.clone(),
-            commit: None,
-            is_committed,
-        });
-        // One without a commit builds on that of an earlier one.
-        if is_committed {
-            found.commit = commit_of(site, &id)?;
-            break;
+    }
+    for pruned in pruned::all(&site.state)?.into_iter().rev() {
+        let commit = pruned.commit.clone();
+        let summary = done_summary(Some(pruned.into()));
+        if let Some(summary) = summary.filter(|summary| is_moved_by(site, task, then, summary))
+            && has_commit(&mut found, &summary)
+        {
+            return Ok(found.map(|found| Standpoint { commit, ..found }));
         }
     }
     Ok(found)
 }
 
+/// Returns the summary of an operation that was done.
+fn done_summary(listed: Option<OperationState>) -> Option<Summary> {
+    let done = OperationPhase::Finished { done: true };
+    listed
+        .filter(|listed| listed.phase == done)
+        .map(|listed| listed.summary)
+}
+
+/// Returns true for an operation in this work tree that moved the task, up to that time.
+fn is_moved_by(site: &RepoSite, task: &TaskId, then: Timestamp, summary: &Summary) -> bool {
+    let about = &summary.about;
+    let moves = matches!(
+        about.kind,
+        OpKind::CreateSnapshot | OpKind::Rollback | OpKind::Undo | OpKind::Redo
+    );
+    let is_here = about.worktree == site.git.work_tree().to_string_lossy();
+    moves && is_here && about.task.as_ref() == Some(task) && about.at <= then
+}
+
+/// Takes what an operation left, unless a newer one was found. Returns true when its commit is
+/// that of the newest: one without a commit builds on that of an earlier one.
+fn has_commit(found: &mut Option<Standpoint>, summary: &Summary) -> bool {
+    let is_committed = summary.steps.iter().any(|step| step == "publish");
+    found.get_or_insert_with(|| Standpoint {
+        at: summary.about.at,
+        version: summary.about.to.clone(),
+        commit: None,
+        is_committed,
+    });
+    is_committed
+}
+
 /// Returns the commit at which an operation left its branch.
 fn commit_of(site: &RepoSite, id: &OpId) -> Result<Option<GitId>, Failure> {
     let found = history::open(&site.state, id)?;
-    let publication = found
+    let branch = found
         .as_ref()
-        .and_then(|found| found.operation.publication());
-    let branch = publication.and_then(|publication| {
-        publication
-            .refs
-            .iter()
-            .rfind(|change| change.name.starts_with("refs/heads/"))
-    });
-    Ok(branch.map(|change| change.after.clone()))
+        .and_then(|found| found.operation.branch_end());
+    Ok(branch.cloned())
 }
 
 /// The state of a task at some time.

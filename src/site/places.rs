@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::RepoSite;
-use crate::base::{footprint::Footprint, fs::is_temp};
+use crate::{
+    base::{footprint::Footprint, fs::is_temp},
+    model::OpId,
+};
 
 /// Names below the state folder that do not count as visible changes of such commands.
 const UNSEEN: [&str; 9] = [
@@ -28,6 +31,16 @@ impl RepoSite {
         ["store/packs", "store/log"]
             .map(|name| self.state_path.join(name))
             .to_vec()
+    }
+
+    /// Returns the folder of an operation's records.
+    pub fn operation_folder(&self, op: &OpId) -> PathBuf {
+        self.state_path.join("ops").join(op.to_string())
+    }
+
+    /// Returns where the record of pruned operations is.
+    pub fn history_places(&self) -> Vec<PathBuf> {
+        vec![self.state_path.join("history/pruned.json")]
     }
 
     /// Returns the files and the hook folder that installing hooks may change.

@@ -47,7 +47,11 @@ impl JournalStep for RemoveRefs<'_> {
 
     /// May run again: a name that is gone, or that was given another value, is left alone.
     fn apply(&mut self, _prepared: &Value, _due: &Due) -> Result<(), Failure> {
-        self.site.git.remove_refs(self.refs, &self.scratch)?;
+        let staged = |(number, named): (usize, &NamedRef)| {
+            (named.clone(), self.scratch.join(format!("remove-{number}")))
+        };
+        let refs: Vec<_> = self.refs.iter().enumerate().map(staged).collect();
+        self.site.git.remove_refs(&refs)?;
         Ok(())
     }
 

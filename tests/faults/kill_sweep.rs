@@ -79,6 +79,11 @@ fn aborting_survives_a_fault_at_every_call() {
 }
 
 #[test]
+fn pruning_survives_a_fault_at_every_call() {
+    survives("op prune");
+}
+
+#[test]
 fn collecting_and_repairing_the_store_survive_a_fault_at_every_call() {
     survives("store put");
     survives("store gc");

@@ -128,6 +128,7 @@ const ALL: Rows = &[
     ("op kept", &[0]),
     ("op restore latest tasks/T02/signal.py --into ../kept", &[0]),
     ("op restore latest tasks/T02/signal.py --in-place", &[0]),
+    ("op prune --older-than 0s --keep-last 0", &[0]),
     ("adopt -t T02", &[0]),
     ("registry sync -t T03 --from config", &[0]),
     ("registry merge base ours theirs 7 task_registry.json", &[0]),

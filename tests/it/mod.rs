@@ -61,6 +61,7 @@ mod outputs;
 mod owners;
 mod plans_shown;
 mod proven_travels;
+mod pruning;
 mod pushing;
 mod pushing_again;
 mod reading;

@@ -52,6 +52,16 @@ const ROLLBACK: &[&str] = &[
     "rollback", "--task", TASK, "--from", "1.1.0", "--to", "1.0.0", "--yes",
 ];
 
+const PRUNE: &[&str] = &[
+    "op",
+    "prune",
+    "--older-than",
+    "0s",
+    "--keep-last",
+    "2",
+    "--yes",
+];
+
 /// Returns a row with the values that most rows have.
 const fn row(name: &'static str, argv: &'static [&'static str]) -> Operation {
     Operation {
@@ -67,7 +77,7 @@ const fn row(name: &'static str, argv: &'static [&'static str]) -> Operation {
 }
 
 /// Every operation that changes something in a repository.
-pub const OPERATIONS: [Operation; 18] = [
+pub const OPERATIONS: [Operation; 19] = [
     row("create-snapshot", RELEASE),
     Operation {
         back: Some(["undo", "redo"]),
@@ -157,6 +167,11 @@ pub const OPERATIONS: [Operation; 18] = [
     Operation {
         interrupted: Some((ROLLBACK, 62)),
         ..row("op abort, later", &["op", "abort", "--yes"])
+    },
+    Operation {
+        prepare: gone_back_often,
+        recovery: Recovery::Again,
+        ..row("op prune", PRUNE)
     },
     Operation {
         make: with_folder,
@@ -292,6 +307,11 @@ fn undone(sandbox: &mut Sandbox) -> bool {
     rolled_back(sandbox);
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     true
+}
+
+/// Rolls back and undoes twice, so that there is something to prune.
+fn gone_back_often(sandbox: &mut Sandbox) -> bool {
+    undone(sandbox) && undone(sandbox)
 }
 
 #[expect(

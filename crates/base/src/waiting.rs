@@ -23,7 +23,7 @@ const THREADS: usize = 64;
 const FEW_THREADS: usize = 8;
 
 /// How long one item may take before some others are started beside it.
-const PATIENCE: Duration = Duration::from_micros(500);
+const PATIENCE: Duration = Duration::from_micros(100);
 
 /// How long these may take before all are started.
 const MORE_PATIENCE: Duration = Duration::from_millis(2);

@@ -8,7 +8,7 @@
 //! for what must hold of references before they move.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -293,11 +293,21 @@ impl Repo {
     }
 
     /// Restores the old value of one reference; returns the folders to sync.
-    pub(super) fn take_back(
+    fn take_back(&self, change: &RefChange, staged: &Path) -> Result<Vec<PathBuf>, Error> {
+        let (touched, is_packed) = self.take_back_file(change, staged)?;
+        if is_packed {
+            self.delete_packed(&[change], staged)?;
+        }
+        Ok(touched)
+    }
+
+    /// Like [`Self::take_back`], but for `packed-refs`: returns true when git had packed the new
+    /// reference meanwhile.
+    pub(super) fn take_back_file(
         &self,
         change: &RefChange,
         staged: &Path,
-    ) -> Result<Vec<PathBuf>, Error> {
+    ) -> Result<(Vec<PathBuf>, bool), Error> {
         let target = self.ref_path(&change.name);
         let value = change.before.as_ref().unwrap_or(&change.after);
         let lock = LockPlan {
@@ -317,28 +327,27 @@ impl Repo {
             lock.release()?;
         }
         disk::remove(staged)?;
-        if moved && change.before.is_none() && self.read_ref(&change.name)?.is_some() {
-            self.delete_packed(change, staged)?;
-        }
-        Ok(touched)
+        let is_packed = moved && change.before.is_none() && self.read_ref(&change.name)?.is_some();
+        Ok((touched, is_packed))
     }
 
-    /// Removes a new reference from `packed-refs`, in case git packed it meanwhile.
-    fn delete_packed(&self, change: &RefChange, staged: &Path) -> Result<(), Error> {
+    /// Removes references from `packed-refs`.
+    pub(super) fn delete_packed(&self, changes: &[&RefChange], staged: &Path) -> Result<(), Error> {
         let target = self.common_dir().join("packed-refs");
         let packed = disk::read(&target)?.unwrap_or_default();
         let lock = LockPlan {
             target,
             staged: staged.to_path_buf(),
-            bytes: without_ref(&packed, change),
+            bytes: without_refs(&packed, changes),
         };
         lock.take()?;
         if disk::read(&lock.target)?.as_ref() != Some(&packed) {
             lock.release()?;
+            let name = changes.first().map(|change| change.name.clone());
             return Err(Error::RefChanged {
-                name: change.name.clone(),
+                name: name.unwrap_or_default(),
                 expected: None,
-                found: self.read_ref(&change.name)?,
+                found: None,
             });
         }
         lock.publish()?;
@@ -357,13 +366,14 @@ pub(super) fn ref_bytes(change: &RefChange) -> Vec<u8> {
     format!("{}\n", change.after).into_bytes()
 }
 
-/// Returns the lines of `packed-refs` without one reference and the line that peels it.
-fn without_ref(packed: &[u8], change: &RefChange) -> Vec<u8> {
-    let gone = format!("{} {}", change.after, change.name);
+/// Returns the lines of `packed-refs` without some references and the lines that peel them.
+fn without_refs(packed: &[u8], changes: &[&RefChange]) -> Vec<u8> {
+    let line = |change: &&RefChange| format!("{} {}", change.after, change.name).into_bytes();
+    let gone: HashSet<Vec<u8>> = changes.iter().map(line).collect();
     let mut kept = Vec::with_capacity(packed.len());
     let mut skipping = false;
     for line in packed.split_inclusive(|byte| *byte == b'\n') {
-        skipping = line.trim_ascii_end() == gone.as_bytes() || skipping && line.starts_with(b"^");
+        skipping = gone.contains(line.trim_ascii_end()) || skipping && line.starts_with(b"^");
         if !skipping {
             kept.extend_from_slice(line);
         }

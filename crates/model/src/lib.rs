@@ -29,6 +29,7 @@ pub mod operation;
 pub mod overview;
 pub mod plan;
 pub mod policy;
+pub mod prune;
 pub mod recovery;
 pub mod report;
 pub mod request;

@@ -350,6 +350,13 @@ impl Operation {
         change.is_some_and(|change| self.path_changes().all(|done| done.path != change.path))
     }
 
+    /// Returns the commit that it leaves on its branch.
+    pub fn branch_end(&self) -> Option<&GitId> {
+        let refs = &self.publication()?.refs;
+        let is_branch = |change: &&RefChange| change.name.starts_with("refs/heads/");
+        refs.iter().rfind(is_branch).map(|change| &change.after)
+    }
+
     /// Returns its publication, if it has one.
     pub fn publication(&self) -> Option<&Publication> {
         self.steps.iter().find_map(|step| match step {

@@ -84,6 +84,8 @@ crate::settings_block! {
         env: EnvMode = EnvMode::Plan,
         /// A rollback without `--message` is refused.
         require_reason: bool = false,
+        /// What marks a rollback in git.
+        marker: MarkerKind = MarkerKind::Tag,
     }
 }
 
@@ -142,6 +144,20 @@ pub enum OnVerifyFail {
     Keep,
     /// You are asked; without a terminal, it is undone.
     Ask,
+}
+
+/// What marks a rollback in git, beside its commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum MarkerKind {
+    /// A tag, which `git push --follow-tags` takes along.
+    #[default]
+    Tag,
+    /// A reference below `refs/snapback/markers`, which stays here.
+    Ref,
+    /// Nothing.
+    None,
 }
 
 impl OnVerifyFail {

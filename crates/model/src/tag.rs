@@ -39,6 +39,9 @@ pub enum TagName {
     },
 }
 
+/// Where markers are that are no tags.
+pub const MARKERS: &str = "refs/snapback/markers/";
+
 /// Separator between the two versions of a marker.
 const ROLLBACK_FROM: &str = "-rollback-from-v";
 
@@ -115,6 +118,11 @@ impl TagName {
     /// Returns the full reference name.
     pub fn reference(&self) -> String {
         format!("refs/tags/{self}")
+    }
+
+    /// Returns the reference of a marker that is no tag.
+    pub fn marker_reference(&self) -> String {
+        format!("{MARKERS}{self}")
     }
 
     /// Returns the second reference, which preserves a release when its tag is deleted by hand.

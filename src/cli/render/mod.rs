@@ -17,6 +17,7 @@ pub mod guard;
 pub mod health;
 pub mod plan;
 pub mod progress;
+pub mod prune;
 pub mod recovery;
 pub mod recovery_html;
 pub mod report;

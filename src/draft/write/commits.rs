@@ -15,6 +15,7 @@ use crate::{
         TagName,
         manifest::FileRole,
         operation::{OpKind, Person, Publication, RefChange, TreeChange, TreeEntry},
+        settings::MarkerKind,
         signature::Signing,
     },
     site::RepoSite,
@@ -261,8 +262,14 @@ impl<'a> CommitWriter<'a> {
                 after: after.clone(),
             });
         }
+        let as_ref = matches!(name, TagName::Marker { .. })
+            && self.site.settings.rollback.marker == MarkerKind::Ref;
         refs.push(RefChange {
-            name: name.reference(),
+            name: if as_ref {
+                name.marker_reference()
+            } else {
+                name.reference()
+            },
             before: None,
             after,
         });

@@ -67,7 +67,7 @@ pub fn open_notes(site: &RepoSite) -> Result<Vec<(OpId, Vec<SavedEdit>)>, Failur
 pub fn files(site: &RepoSite, op: Option<&str>) -> Result<Vec<(OpId, Vec<KeptFile>)>, Failure> {
     let state = &*site.state;
     let ids = match op {
-        Some(text) => vec![history::find(state, text)?],
+        Some(text) => vec![history::find(&site.state, text)?],
         None => history::ids(state)?
             .into_iter()
             .rev()

@@ -202,7 +202,7 @@ fn completions() {
     $ COMPLETE=bash _CLAP_IFS=' ' _CLAP_COMPLETE_INDEX=5 _CLAP_COMPLETE_COMP_TYPE=9 _CLAP_COMPLETE_SPACE=true snapback -- snapback rollback -t T01 --to ''
     1.1.0 1.0.0 previous last-good latest
     $ COMPLETE=bash _CLAP_IFS=' ' _CLAP_COMPLETE_INDEX=2 _CLAP_COMPLETE_COMP_TYPE=9 _CLAP_COMPLETE_SPACE=true snapback -- snapback op ''
-    list show resume abort kept restore -C --config --quiet --verbose --json --color --no-progress --no-input --yes --dry-run --no-commands --timeout --lock-wait --help
+    list show resume abort kept restore prune -C --config --quiet --verbose --json --color --no-progress --no-input --yes --dry-run --no-commands --timeout --lock-wait --help
     ");
 }
 
@@ -211,7 +211,7 @@ fn man() {
     let sandbox = released();
     shows!(sandbox, ["snapback man ../man && ls ../man | paste -sd' ' | fold -sw 120 | sed 's/ $//'"], @"
     $ snapback man ../man && ls ../man | paste -sd' ' | fold -sw 120 | sed 's/ $//'
-    79 pages in ../man
+    80 pages in ../man
     git-snapback.1 snapback-adopt.1 snapback-alert-answer.1 snapback-alert-list.1 snapback-alert-retry.1
     snapback-alert-test.1 snapback-alert.1 snapback-audit-list.1 snapback-audit-verify.1 snapback-audit.1
     snapback-capsule-create.1 snapback-capsule-verify.1 snapback-capsule.1 snapback-completions.1 snapback-confirm.1
@@ -221,9 +221,9 @@ fn man() {
     snapback-hooks-install.1 snapback-hooks-run.1 snapback-hooks-status.1 snapback-hooks-uninstall.1 snapback-hooks.1
     snapback-init.1 snapback-keys-allow.1 snapback-keys-create.1 snapback-keys-list.1 snapback-keys-revoke.1
     snapback-keys.1 snapback-list.1 snapback-man.1 snapback-mark.1 snapback-op-abort.1 snapback-op-kept.1
-    snapback-op-list.1 snapback-op-restore.1 snapback-op-resume.1 snapback-op-show.1 snapback-op.1 snapback-pin.1
-    snapback-preview.1 snapback-redo.1 snapback-registry-sync.1 snapback-registry.1 snapback-rollback.1 snapback-schema.1
-    snapback-show.1 snapback-status.1 snapback-store-check.1 snapback-store-drop.1 snapback-store-gc.1
+    snapback-op-list.1 snapback-op-prune.1 snapback-op-restore.1 snapback-op-resume.1 snapback-op-show.1 snapback-op.1
+    snapback-pin.1 snapback-preview.1 snapback-redo.1 snapback-registry-sync.1 snapback-registry.1 snapback-rollback.1
+    snapback-schema.1 snapback-show.1 snapback-status.1 snapback-store-check.1 snapback-store-drop.1 snapback-store-gc.1
     snapback-store-list.1 snapback-store-put.1 snapback-store-repair.1 snapback-store-restore.1 snapback-store-stats.1
     snapback-store.1 snapback-trust.1 snapback-undo.1 snapback-verdicts-fetch.1 snapback-verdicts-list.1
     snapback-verdicts-push.1 snapback-verdicts.1 snapback-verify-rollback.1 snapback-verify-snapshot.1 snapback.1

@@ -7,5 +7,6 @@ pub mod guard;
 pub mod health;
 pub mod litter;
 pub mod portable;
+pub mod prune;
 pub mod target;
 pub mod undo;

@@ -1,6 +1,7 @@
 //! `op`: the operations that were run, and how to end an unfinished one.
 
 mod kept;
+mod prune;
 
 use std::fmt::Write;
 
@@ -69,12 +70,21 @@ enum OpCommand {
         before_help = "Examples:\n  snapback op restore 9f3c21aa --into rescued\n  snapback op restore 9f3c21aa tasks/T01/signal.py --in-place"
     )]
     Restore(kept::RestoreArgs),
+    /// Let go of what old operations keep; undo of these ends
+    #[command(
+        before_help = "Examples:\n  snapback op prune --dry-run             what would go\n  snapback op prune --older-than 30d      not only after 90 days\n  snapback op prune --explain --dry-run   why each of them goes or stays",
+        after_long_help = prune::WHAT_STAYS
+    )]
+    Prune(prune::PruneArgs),
 }
 
 impl Run for Args {
     fn changes(&self) -> bool {
         match &self.what {
-            OpCommand::Resume { .. } | OpCommand::Abort { .. } | OpCommand::Restore(_) => true,
+            OpCommand::Resume { .. }
+            | OpCommand::Abort { .. }
+            | OpCommand::Restore(_)
+            | OpCommand::Prune(_) => true,
             OpCommand::Kept(listed) => listed.changes(),
             OpCommand::List { .. } | OpCommand::Show { .. } => false,
         }
@@ -94,6 +104,7 @@ impl Run for Args {
             OpCommand::Show { op } => show(session, op),
             OpCommand::Kept(listed) => listed.run(session),
             OpCommand::Restore(restore) => restore.run(session),
+            OpCommand::Prune(prune) => prune.run(session),
             OpCommand::Resume { op } => {
                 check(session, op.as_ref())?;
                 if session.globals.dry_run {
