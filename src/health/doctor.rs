@@ -67,25 +67,25 @@ fn look(site: &RepoSite) -> Vec<DoctorLine> {
     let drift = registry_line(site);
     let signing = signing_line(site);
     let tags = misnamed_tags(site).unwrap_or_else(|failure| Some(failed("tags", &failure)));
-    // Without a work tree nothing is changed and nothing locked.
-    let lock = (!site.git.is_bare() && !site.dry_run).then(|| match site.lock() {
-        Ok(_) => fine("lock", "free".into()),
-        Err(failure) => failed("lock", &explain(site, failure)),
-    });
-    let trust = commands_line(site);
-    [tasks, unfinished, drift]
+    let rest: Vec<DoctorLine> = tags
         .into_iter()
-        .chain(lock)
-        .chain(tags)
         .chain(foreign)
         .chain(reports)
         .chain(signing)
-        .chain(trust)
+        .chain(commands_line(site))
         .chain(flaw_lines(site))
         .chain(look_at_ways(site))
         .chain(look_at_tags(site))
         .chain(look_at_ignored(site))
-        .collect()
+        .collect();
+    // Last, because whoever takes the lock is not stopped by a signal. Without a work tree nothing
+    // is changed and nothing locked.
+    let lock = (!site.git.is_bare() && !site.dry_run).then(|| match site.lock() {
+        Ok(_) => fine("lock", "free".into()),
+        Err(failure) => failed("lock", &explain(site, failure)),
+    });
+    let first = [tasks, unfinished, drift];
+    first.into_iter().chain(lock).chain(rest).collect()
 }
 
 /// Checks whether there are tasks.
