@@ -1,10 +1,18 @@
-//! `plan.json`: what is accepted is written and read again, and names only paths of the tree.
+//! `plan.json` and `pruned.json`: what is accepted is written and read again, and names only paths
+//! of the tree.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use snapback::model::{Operation, operation::Summary};
+use snapback::model::{Operation, operation::Summary, prune::PrunedOperations};
 
 fuzz_target!(|bytes: &[u8]| {
+    if let Ok(pruned) = serde_json::from_slice::<PrunedOperations>(bytes) {
+        let again = serde_json::to_vec(&pruned).expect("plain data renders");
+        assert_eq!(
+            serde_json::from_slice::<PrunedOperations>(&again).expect("it was just written"),
+            pruned
+        );
+    }
     let Ok(operation) = serde_json::from_slice::<Operation>(bytes) else {
         return;
     };

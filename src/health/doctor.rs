@@ -9,6 +9,7 @@ use crate::{
     catalog::{missing_tags, releases, tasks},
     config,
     git::{Repo, child},
+    journal::history,
     model::{
         Advice,
         health::{HealthFinding, HealthLevel},
@@ -101,7 +102,10 @@ fn tasks_line(site: &RepoSite) -> DoctorLine {
 /// Checks whether an operation is unfinished.
 fn operations_line(site: &RepoSite) -> DoctorLine {
     match operations::unfinished(site) {
-        Ok(None) => fine("operations", none_unfinished(site)),
+        Ok(None) => match history::all(&site.state) {
+            Ok(_) => fine("operations", none_unfinished(site)),
+            Err(error) => trouble("operations", &error),
+        },
         Ok(Some(line)) => {
             let seen = format!("{} {} did not finish", line.kind.word(), line.id.short());
             bad(

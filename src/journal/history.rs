@@ -33,6 +33,8 @@ pub struct OperationState {
     pub phase: OperationPhase,
     /// The kind of failure that reversed it, if its audit line was still owed at its end.
     pub owed: Option<String>,
+    /// True when nothing else is left of it.
+    pub pruned: bool,
 }
 
 /// An operation and its status.
@@ -105,11 +107,13 @@ pub fn summary(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<OperationState>, Er
             summary: *summary,
             phase,
             owed,
+            pruned: false,
         })),
         _ => Ok(open(fs, id)?.map(|found| OperationState {
             summary: (&found.operation).into(),
             phase: found.phase,
             owed,
+            pruned: false,
         })),
     }
 }
@@ -170,6 +174,22 @@ pub fn unfinished(fs: &Arc<dyn Fs>) -> Result<Option<OpenOperation>, Error> {
     Ok(None)
 }
 
+/// Returns the operations that have a folder and never began, newest first, each with its plan if
+/// that can be read.
+///
+/// # Errors
+/// Fails when the folder of operations cannot be read.
+pub fn unbegun(fs: &dyn Fs) -> Result<Vec<(OpId, Option<Operation>)>, Error> {
+    let ids = ids(fs)?.into_iter().rev();
+    let unbegun = ids.take_while(|id| matches!(log::read(fs, id), Ok(None)));
+    Ok(unbegun
+        .map(|id| {
+            let plan = log::plan_of_unbegun(fs, &id);
+            (id, plan)
+        })
+        .collect())
+}
+
 /// Removes the folders of operations that crashed before they began, newest first; they had changed
 /// nothing. Also removes leftover temporary files beside the newest journal, and syncs its last
 /// record unless a report shows that it is on the disk: the next operation relies on it. Call only
@@ -227,14 +247,22 @@ pub fn find(fs: &Arc<dyn Fs>, text: &str) -> Result<OpId, Error> {
     match (hits.next(), hits.next()) {
         (Some(id), None) => Ok(id.clone()),
         (Some(_), Some(_)) => Err(Error::NotFound(text.into())),
-        (None, _) => Err(match pruned::find(fs, text)? {
-            Some(found) => Error::Pruned {
-                op: found.summary.about.id,
-                on: found.pruned.strftime("%Y-%m-%d").to_string(),
-            },
-            None => Error::NotFound(text.into()),
-        }),
+        (None, _) => Err(missing(fs, text)?),
     }
+}
+
+/// Returns why there is no operation of this name.
+///
+/// # Errors
+/// Fails when the record of pruned operations cannot be read.
+pub fn missing(fs: &Arc<dyn Fs>, text: &str) -> Result<Error, Error> {
+    Ok(match pruned::find(fs, text)? {
+        Some(found) => Error::Pruned {
+            op: found.summary.about.id,
+            on: found.pruned.strftime("%Y-%m-%d").to_string(),
+        },
+        None => Error::NotFound(text.into()),
+    })
 }
 
 /// Returns what lists show of all operations, pruned ones included, oldest first.
@@ -259,6 +287,7 @@ impl From<PrunedOperation> for OperationState {
             summary: pruned.summary,
             phase: OperationPhase::Finished { done: pruned.done },
             owed: None,
+            pruned: true,
         }
     }
 }

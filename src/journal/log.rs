@@ -196,6 +196,13 @@ pub(super) fn read(fs: &dyn Fs, op: &OpId) -> Result<Option<JournalLines>, Error
     Ok(None)
 }
 
+/// Returns what an operation that never began had planned, if its journal has that.
+pub(super) fn plan_of_unbegun(fs: &dyn Fs, op: &OpId) -> Option<Operation> {
+    let path = folder(op).join("journal.jsonl");
+    let lines = read_limited(fs, &path, plan::LIMIT).ok()?;
+    plan_of(fs, op, &before_zeros(&lines)).ok()
+}
+
 /// Returns true when the first barrier of an operation may have been passed.
 fn is_begun(records: &[JournalRecord]) -> bool {
     match records {

@@ -119,6 +119,9 @@ pub enum Error {
     /// The record of pruned operations cannot be written.
     #[error("cannot write the record of pruned operations")]
     WritePruned(#[source] std::io::Error),
+    /// The records of an operation cannot be pruned.
+    #[error("cannot remove the records of pruned operations")]
+    Prune(#[source] std::io::Error),
     /// The record of pruned operations is damaged.
     #[error("the record of pruned operations, history/pruned.json, is damaged: {0}")]
     DamagedPruned(String),
@@ -127,9 +130,11 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Write(..) | Self::Read(..) | Self::ReadPruned(_) | Self::WritePruned(_) => {
-                Kind::Missing
-            }
+            Self::Write(..)
+            | Self::Read(..)
+            | Self::ReadPruned(_)
+            | Self::WritePruned(_)
+            | Self::Prune(_) => Kind::Missing,
             Self::Damaged(..) | Self::Stuck { .. } | Self::DamagedPruned(_) => Kind::Stuck,
             Self::Unfinished(_) => Kind::Refused,
             Self::NotFound(_) | Self::Pruned { .. } => Kind::NotFound,
@@ -148,8 +153,14 @@ impl Fault for Error {
                 Advice::AbortOperation.because("mend the cause, then try again"),
             ],
             Self::Damaged(op, _) => {
-                vec![Advice::SeeOperation { op: op.short() }.because("see what is left of it")]
+                vec![Hint::say(format!(
+                    "look into .git/snapback/ops/{op}; moved out of there it is in nobody's way, \
+                     and cannot be undone"
+                ))]
             }
+            Self::DamagedPruned(_) => vec![Hint::say(
+                "move .git/snapback/history/pruned.json aside: lists then lack the pruned operations",
+            )],
             Self::NotFound(_) | Self::Pruned { .. } => {
                 vec![Advice::ListOperations.because("see all operations")]
             }

@@ -50,7 +50,7 @@ pub fn all(state: &Arc<dyn Fs>) -> Result<Vec<PrunedOperation>, Error> {
     Ok(loaded.unwrap_or_default().operations)
 }
 
-/// Adds operations to the record, durably. One that it has already stays as it is.
+/// Adds operations to the record, durably. One that an earlier, failed pruning added is replaced.
 ///
 /// # Errors
 /// Fails when the record cannot be read or written.
@@ -59,11 +59,14 @@ pub fn add(state: &Arc<dyn Fs>, new: Vec<PrunedOperation>) -> Result<(), Error> 
         operations: all(state)?,
         ..PrunedOperations::default()
     };
+    let is_new = |old: &PrunedOperation| {
+        let id = &old.summary.about.id;
+        new.iter().any(|new| new.summary.about.id == *id)
+    };
+    all.operations.retain(|old| !is_new(old));
     all.operations.extend(new);
     all.operations
         .sort_by(|a, b| a.summary.about.id.cmp(&b.summary.about.id));
-    all.operations
-        .dedup_by(|later, earlier| later.summary.about.id == earlier.summary.about.id);
     records(state).save(KEY, &all).map_err(Error::WritePruned)
 }
 
@@ -82,26 +85,55 @@ pub fn find(state: &Arc<dyn Fs>, text: &str) -> Result<Option<PrunedOperation>, 
 /// The beginning of the name of an operation's folder that is being removed.
 const GOING: &str = ".pruned-";
 
-/// Removes the folders of operations, each at once and all of them durably, and what an earlier,
-/// killed removal left. Call only under the lock.
+/// Renames the folders of operations, durably: from here on each is pruned, or none of it. Call
+/// only under the lock.
 ///
 /// # Errors
-/// Fails when one cannot be removed; each of the others is there or not.
-pub fn remove(fs: &dyn Fs, ops: &[OpId]) -> Result<(), Error> {
-    let dir = RelPath::own("ops");
+/// Fails when one cannot be renamed; each of the others is pruned or not.
+pub fn let_go(fs: &dyn Fs, ops: &[OpId]) -> Result<(), Error> {
     for id in ops {
-        let failed = |error| Error::Write(id.clone(), error);
-        fs.rename(&folder(id), &dir.join(format!("{GOING}{id}")))
-            .map_err(failed)?;
+        fs.rename(&folder(id), &going(id)).map_err(Error::Prune)?;
     }
-    let failed = |error| Error::Write(OpId::new(0, 0), error);
-    fs.sync_dir(&dir, JOURNAL_DIR).map_err(failed)?;
-    for name in fs.list(&dir).map_err(failed)? {
-        if name.starts_with(GOING.as_bytes()) {
-            remove_tree(fs, &dir.join(&name)).map_err(failed)?;
-        }
+    fs.sync_dir(&RelPath::own("ops"), JOURNAL_DIR)
+        .map_err(Error::Prune)
+}
+
+/// Returns the pruned operations whose folders are not removed yet.
+///
+/// # Errors
+/// Fails when the folder of operations cannot be read.
+pub fn unremoved(fs: &dyn Fs) -> Result<Vec<OpId>, Error> {
+    let dir = RelPath::own("ops");
+    if fs.stat(&dir).map_err(Error::Prune)?.is_none() {
+        return Ok(Vec::new());
     }
-    Ok(())
+    let names = fs.list(&dir).map_err(Error::Prune)?;
+    let id = |name: &Vec<u8>| {
+        std::str::from_utf8(name)
+            .ok()?
+            .strip_prefix(GOING)?
+            .parse()
+            .ok()
+    };
+    Ok(names.iter().filter_map(id).collect())
+}
+
+/// Returns the folder of an operation that is being removed.
+fn going(op: &OpId) -> RelPath {
+    RelPath::own(format!("ops/{}", going_name(op)))
+}
+
+/// Returns the name of that folder.
+pub fn going_name(op: &OpId) -> String {
+    format!("{GOING}{op}")
+}
+
+/// Removes what is left of the folder of a pruned operation.
+///
+/// # Errors
+/// Fails when something in it cannot be removed.
+pub fn remove(fs: &dyn Fs, op: &OpId) -> Result<(), Error> {
+    remove_tree(fs, &going(op)).map_err(Error::Prune)
 }
 
 /// Returns the size of an operation's own records, in bytes.

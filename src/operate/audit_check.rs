@@ -37,6 +37,7 @@ fn outside(site: &RepoSite) -> Result<Outside, Failure> {
             summary,
             phase,
             owed,
+            ..
         } = found;
         let OperationPhase::Finished { done } = phase else {
             continue;

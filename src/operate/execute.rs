@@ -5,13 +5,13 @@
 
 use std::time::Instant;
 
-use super::{Change, Direction, Error, Operator, action, action_on};
+use super::{Change, Direction, Error, Operator, action, action_on, prune};
 use crate::{
-    base::{Failure, RelPath, cancel, fs::create_dir_all},
+    base::{Failure, RelPath, cancel, fs::create_dir_all, text},
     deps::facts,
     draft::{self, Draft, write::WrittenDraft},
     journal::{self, history},
-    model::{Event, Operation, Plan, Report, audit::AuditedAction},
+    model::{Event, OpId, Operation, Plan, Report, audit::AuditedAction},
     site::RepoSite,
     steps::files,
     verdict::{self, refs},
@@ -79,8 +79,6 @@ impl Operator<'_> {
         let id = history::next_id(&*self.site.state)?;
         // From here on the journal records every change.
         self.site.sink.take(Event::Began { op: id.clone() });
-        let commit = draft.commit.as_ref();
-        let tag = commit.and_then(|commit| Some(commit.tag.as_ref()?.0.to_string()));
         let mut written = draft::write::write(self.site, id, draft, |operation| {
             verdict::join_publication(self.site, operation)
         })?;
@@ -92,6 +90,7 @@ impl Operator<'_> {
             Ok(())
         );
         cancel::check()?;
+        let tag = written.operation.tag();
         Ok((written, tag))
     }
 
@@ -149,13 +148,36 @@ impl Operator<'_> {
 
     /// Removes leftovers of operations that never began.
     fn sweep_begun(&self) -> Result<(), Failure> {
+        for (op, plan) in history::unbegun(&*self.site.state)? {
+            self.set_aside(&op, plan.as_ref())?;
+        }
         history::sweep(&*self.site.state)?;
+        // Leftovers of a pruning are in nobody's way.
+        let _ = prune::finish(self.site);
         // Where that cannot be read, everything stays.
         let Ok(open) = history::unfinished(&self.site.state) else {
             return Ok(());
         };
         let open = open.map(|found| found.operation.about.id);
         files::sweep(&*self.site.tree, |op| open.as_ref() == Some(op))
+    }
+
+    /// Saves what a journal that was cut short may hide.
+    fn set_aside(&self, op: &OpId, plan: Option<&Operation>) -> Result<(), Failure> {
+        let (tree, state) = (&*self.site.tree, &*self.site.state);
+        let moved = files::set_aside((tree, state), op, plan)?;
+        if moved > 0 {
+            let folder = self.site.state_path.join(files::ASIDE);
+            self.site.warn(format!(
+                "the journal of operation {} is cut short: {} that it had in {} may be the only \
+                 copy of somebody's work, and was moved to {}",
+                op.short(),
+                text::count(moved, "file"),
+                files::STAGE,
+                folder.display()
+            ));
+        }
+        Ok(())
     }
 
     /// No operation is unfinished, so a file with the staging folder's name is the user's, and

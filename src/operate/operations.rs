@@ -25,7 +25,10 @@ pub fn all(site: &RepoSite) -> Result<Vec<OperationLine>, Failure> {
             lines[*at].undone_by = Some(about.id.clone());
         }
         places.insert(about.id.clone(), lines.len());
-        lines.push(line(&found.summary, &found.phase));
+        lines.push(OperationLine {
+            pruned: found.pruned,
+            ..line(&found.summary, &found.phase)
+        });
     }
     lines.reverse();
     Ok(lines)
@@ -102,5 +105,6 @@ pub(super) fn line(operation: &Summary, phase: &OperationPhase) -> OperationLine
         outcome,
         stands_at,
         undone_by: None,
+        pruned: false,
     }
 }

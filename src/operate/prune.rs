@@ -1,8 +1,9 @@
 //! Prunes old operations: they leave their line in lists, and nothing else. What they kept is then
 //! needed by nothing, and a collection frees it.
 //!
-//! The record of the pruned ones is durable before anything is removed; so a crash leaves each
-//! operation whole or pruned, and the next pruning removes what is left.
+//! The record of the pruned ones is durable before their folders are renamed, and that before
+//! anything of them is removed. So a crash leaves each operation whole or pruned, and the next
+//! change removes what is left.
 
 use jiff::Timestamp;
 
@@ -16,7 +17,7 @@ use crate::{
         status::OperationPhase,
     },
     model::{
-        GitId, OpId,
+        GitId, OpId, Operation,
         confirm::AwaitingConfirmation,
         operation::NamedRef,
         policy::prune::{Candidate, reasons},
@@ -34,6 +35,9 @@ pub fn plan(
     rule: &PruneRule,
     awaited: &[AwaitingConfirmation],
 ) -> Result<PruneReport, Failure> {
+    if let Some(found) = history::unfinished(&site.state)? {
+        return Err(journal::Error::Unfinished(found.operation.about.id).into());
+    }
     let now = site.clock.now();
     let all = finished(site)?;
     let candidates: Vec<Candidate<'_>> =
@@ -73,7 +77,7 @@ pub fn prune(
     let _lock = site.lock()?;
     let operator = Operator::new(site);
     operator.refuse_unfinished()?;
-    finish_earlier(site)?;
+    finish(site)?;
     let plan = plan(site, rule, awaited)?;
     if !plan.pruned.is_empty() {
         let about = text::count(plan.pruned.len(), "operation");
@@ -81,7 +85,8 @@ pub fn prune(
             let ids = plan.pruned.iter().map(|line| line.operation.id.clone());
             let ids: Vec<OpId> = ids.collect();
             pruned::add(&site.state, records_of(site, &ids)?)?;
-            remove(site, &ids)
+            pruned::let_go(&*site.state, &ids)?;
+            finish(site)
         })?;
     }
     Ok(PruneReport {
@@ -114,16 +119,6 @@ fn candidate<'a>(state: &'a OperationState, awaited: &[AwaitingConfirmation]) ->
     }
 }
 
-/// Removes what a killed pruning has already recorded as pruned.
-fn finish_earlier(site: &RepoSite) -> Result<(), Failure> {
-    let there = history::ids(&*site.state)?;
-    let is_there = |id: &OpId| there.binary_search(id).is_ok();
-    let recorded = pruned::all(&site.state)?;
-    let ids = recorded.into_iter().map(|one| one.summary.about.id);
-    let ids: Vec<OpId> = ids.filter(is_there).collect();
-    remove(site, &ids)
-}
-
 /// Returns what is left of operations.
 fn records_of(site: &RepoSite, ids: &[OpId]) -> Result<Vec<PrunedOperation>, Failure> {
     let pruned = Timestamp::from_second(site.clock.now().as_second()).unwrap_or_default();
@@ -132,9 +127,12 @@ fn records_of(site: &RepoSite, ids: &[OpId]) -> Result<Vec<PrunedOperation>, Fai
         let Some(OperationState { summary, phase, .. }) = history::summary(&site.state, id)? else {
             continue;
         };
+        let operation = history::open(&site.state, id)?.map(|found| found.operation);
+        let operation = operation.as_ref();
         records.push(PrunedOperation {
             done: phase == OperationPhase::Finished { done: true },
-            commit: commit_of(site, id)?,
+            commit: operation.and_then(Operation::branch_end).cloned(),
+            safety: operation.and_then(|operation| safety_of(operation, id)),
             summary,
             pruned,
         });
@@ -142,40 +140,46 @@ fn records_of(site: &RepoSite, ids: &[OpId]) -> Result<Vec<PrunedOperation>, Fai
     Ok(records)
 }
 
-/// Returns the commit that an operation left on its branch.
-fn commit_of(site: &RepoSite, id: &OpId) -> Result<Option<GitId>, Failure> {
-    let found = history::open(&site.state, id)?;
-    let branch = found
-        .as_ref()
-        .and_then(|found| found.operation.branch_end());
-    Ok(branch.cloned())
+/// Returns the name of the reference that protects what an operation overwrote in git.
+fn safety_name(op: &OpId) -> String {
+    format!("refs/snapback/safety/{op}")
 }
 
-/// Removes the safety references and the folders of operations. May be repeated after a crash: what
-/// locks a reference then is recognised by a file in the operation's folder.
-fn remove(site: &RepoSite, ids: &[OpId]) -> Result<(), Failure> {
-    let mut refs = Vec::new();
-    for id in ids {
-        let Some(found) = history::open(&site.state, id)? else {
-            continue;
-        };
-        let name = format!("refs/snapback/safety/{id}");
-        let changes = found
-            .operation
-            .publication()
-            .map(|made| made.refs.as_slice());
-        let safety = changes
-            .unwrap_or_default()
-            .iter()
-            .find(|change| change.name == name);
-        refs.extend(safety.map(|change| {
-            let value = change.after.clone();
-            (
-                NamedRef { name, value },
-                site.operation_folder(id).join("remove"),
-            )
-        }));
+/// Returns the value that an operation gave to that reference.
+fn safety_of(operation: &Operation, op: &OpId) -> Option<GitId> {
+    let name = safety_name(op);
+    let refs = &operation.publication()?.refs;
+    let change = refs.iter().find(|change| change.name == name)?;
+    Some(change.after.clone())
+}
+
+/// Removes what is left of pruned operations: their safety references, then their folders. May be
+/// repeated after a crash: a file in the folder tells which lock on a reference is its own. Call
+/// only under the lock.
+///
+/// # Errors
+/// Fails when something cannot be removed; the next call goes on.
+pub(super) fn finish(site: &RepoSite) -> Result<(), Failure> {
+    let mut left = pruned::unremoved(&*site.state)?;
+    left.sort();
+    if left.is_empty() {
+        return Ok(());
     }
+    let recorded = pruned::all(&site.state)?;
+    let of = |op: &OpId| {
+        let found = recorded.iter().find(|one| one.summary.about.id == *op)?;
+        let (name, value) = (safety_name(op), found.safety.clone()?);
+        let staged = site
+            .state_path
+            .join("ops")
+            .join(pruned::going_name(op))
+            .join("remove");
+        Some((NamedRef { name, value }, staged))
+    };
+    let refs: Vec<_> = left.iter().filter_map(of).collect();
     site.git.remove_refs(&refs)?;
-    Ok(pruned::remove(&*site.state, ids)?)
+    for op in &left {
+        pruned::remove(&*site.state, op)?;
+    }
+    Ok(())
 }

@@ -107,10 +107,9 @@ impl Operator<'_> {
             op: operation.about.id.clone(),
         });
         let mut report = self.empty_report(&operation, begun);
+        report.tag = operation.tag();
         if let Some(publication) = operation.publication() {
             report.commit = publication.refs.last().map(|branch| branch.after.clone());
-            let tag = |name: &str| name.strip_prefix("refs/tags/").map(String::from);
-            report.tag = publication.refs.iter().find_map(|change| tag(&change.name));
         }
         let execution = Execution {
             log: Some(log),

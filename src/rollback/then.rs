@@ -67,6 +67,16 @@ pub(super) fn version_at(
         ))
         .into());
     };
+    if commit
+        .as_ref()
+        .is_some_and(|commit| !site.git.has_object(commit))
+    {
+        return Err(none(format!(
+            "{version} was active then, and nobody can tell whether it is the release of today: git \
+             has collected the commit"
+        ))
+        .into());
+    }
     if let Some(commit) = commit
         && manifests::has_another(site, release, &commit)
     {

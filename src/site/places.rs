@@ -7,10 +7,7 @@ use std::{
 };
 
 use super::RepoSite;
-use crate::{
-    base::{footprint::Footprint, fs::is_temp},
-    model::OpId,
-};
+use crate::base::{footprint::Footprint, fs::is_temp};
 
 /// Names below the state folder that do not count as visible changes of such commands.
 const UNSEEN: [&str; 9] = [
@@ -31,11 +28,6 @@ impl RepoSite {
         ["store/packs", "store/log"]
             .map(|name| self.state_path.join(name))
             .to_vec()
-    }
-
-    /// Returns the folder of an operation's records.
-    pub fn operation_folder(&self, op: &OpId) -> PathBuf {
-        self.state_path.join("ops").join(op.to_string())
     }
 
     /// Returns where the record of pruned operations is.

@@ -34,3 +34,64 @@ fn kept_files_come_back_all_or_none() {
         noise("mine", 400_000)
     );
 }
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn a_journal_that_was_cut_short_costs_nobody_a_byte() {
+    use crate::support::{
+        killer::{self, Mode, Target},
+        operations::{FOLDER, repository},
+        sandbox::snapback_program,
+    };
+
+    let base = repository().unwrap();
+    let target = |sandbox: &Sandbox| Target {
+        argv: [
+            snapback_program(),
+            "rollback",
+            "-t",
+            "T01",
+            "--to",
+            "1.0.0",
+            "--yes",
+        ]
+        .map(Into::into)
+        .to_vec(),
+        env: sandbox.environment(),
+        cwd: sandbox.root(),
+    };
+    let mine = base.read("tasks/T01/run.sh");
+    let calls = killer::count(&target(&base.copy())).unwrap();
+    let mut moved = 0;
+    for percent in (40..80).step_by(2) {
+        let sandbox = base.copy();
+        killer::run(&target(&sandbox), Mode::Kill, calls * percent / 100).unwrap();
+        let Some(journal) = newest_journal(&sandbox) else {
+            continue;
+        };
+        let bytes = std::fs::read(&journal).unwrap();
+        std::fs::write(&journal, &bytes[..bytes.len() - 1]).unwrap();
+        sandbox.snapback(&["op", "abort", "--yes"]);
+        sandbox.snapback(&["store", "gc", "--yes"]);
+        let aside = sandbox.at(".git/snapback/aside");
+        let copies = std::fs::read_dir(aside).into_iter().flatten();
+        let copies: Vec<_> = copies
+            .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
+            .collect();
+        moved += copies.len();
+        let there = std::fs::read(sandbox.at(FOLDER).join("run.sh")).unwrap_or_default();
+        let kept = sandbox.snapback(&["op", "kept", "--json"]).stdout;
+        assert!(
+            there == mine || copies.contains(&mine) || kept.contains("run.sh"),
+            "{percent} %"
+        );
+    }
+    assert!(moved > 0, "no journal was cut short at the right moment");
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn newest_journal(sandbox: &Sandbox) -> Option<std::path::PathBuf> {
+    let listing = std::fs::read_dir(sandbox.at(".git/snapback/ops")).unwrap();
+    let journals = listing.map(|entry| entry.unwrap().path().join("journal.jsonl"));
+    journals.filter(|journal| journal.exists()).max()
+}

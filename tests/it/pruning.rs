@@ -36,12 +36,17 @@ const PRUNE: [&str; 7] = [
     "--yes",
 ];
 
+/// Returns the list of operations, without what says that they were pruned.
 fn operations(sandbox: &Sandbox) -> Vec<Value> {
     let listed = sandbox.snapback(&["op", "list", "--limit", "100", "--json"]);
-    listed.expect(0).json()["data"]["operations"]
+    let mut all = listed.expect(0).json()["data"]["operations"]
         .as_array()
         .unwrap()
-        .clone()
+        .clone();
+    for line in &mut all {
+        line.as_object_mut().unwrap().remove("pruned");
+    }
+    all
 }
 
 fn safety(sandbox: &Sandbox) -> usize {
@@ -69,6 +74,8 @@ fn old_operations_leave_their_line_and_nothing_else() {
     assert_eq!((records(&sandbox).len(), safety(&sandbox)), (3, 3));
     assert_eq!(operations(&sandbox), listed, "lists show what they did");
     assert_eq!(sandbox.tree_in(""), before);
+    let shown = sandbox.snapback(&["op", "list"]).expect(0).stdout;
+    assert_eq!(shown.matches("pruned").count(), 6, "{shown}");
     // What is left can be taken back, and no more.
     sandbox.snapback(&["redo", "--yes"]).expect(0);
     sandbox.snapback(&["undo", "--yes"]).expect(0);
@@ -89,6 +96,60 @@ fn old_operations_leave_their_line_and_nothing_else() {
         .snapback(&["op", "prune", "--json", "--yes"])
         .expect(0);
     assert_eq!(again.json()["changed"], false);
+}
+
+#[test]
+fn a_pruning_that_fails_binds_nobody_and_is_finished_by_the_next_change() {
+    let sandbox = sandbox();
+    back_and_forth(&sandbox, 2);
+    sandbox.git(&["pack-refs", "--all"]).expect(0);
+    sandbox.write(".git/packed-refs.lock", b"");
+    let everything = [&PRUNE[..5], &["0", "--yes"]].concat();
+    let failed = sandbox.snapback(&everything);
+    assert_ne!(failed.code, 0, "{failed:?}");
+    std::fs::remove_file(sandbox.at(".git/packed-refs.lock")).unwrap();
+    let gone = |name: &String| !name.starts_with('.');
+    let left = records(&sandbox).into_iter().filter(gone).count();
+    let stay = |sandbox: &Sandbox| {
+        let plan = sandbox.snapback(&["op", "prune", "--json", "--dry-run"]);
+        plan.expect(0).json()["data"]["prune"]["kept"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!(stay(&sandbox), left, "the plan knows what has gone");
+    sandbox.snapback(&["op", "prune", "--yes"]).expect(0);
+    assert_eq!(records(&sandbox).len(), left, "and no more has");
+    assert_eq!(safety(&sandbox), left);
+    assert_eq!((sandbox.unsound(), sandbox.status()), (vec![], vec![]));
+}
+
+#[test]
+fn a_time_whose_commit_git_has_collected_names_no_release() {
+    let sandbox = sandbox();
+    let later = |text: &str| {
+        sandbox.write("tasks/T01/signal.py", text.as_bytes());
+        set_version(&sandbox, "1.2.0");
+        sandbox.release("T01", "1.2.0");
+    };
+    later("# third\n");
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let then = jiff::Timestamp::now()
+        .strftime("@%Y-%m-%dT%H:%M:%SZ")
+        .to_string();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    sandbox.snapback(&["undo", "T01-v1.2.0", "--yes"]).expect(0);
+    later("# another\n");
+    back_and_forth(&sandbox, 1);
+    let back = ["rollback", "-t", "T01", "--to", &then, "--dry-run"];
+    sandbox.snapback(&back).expect(5);
+    sandbox.snapback(&PRUNE).expect(0);
+    sandbox
+        .git(&["reflog", "expire", "--expire=now", "--all"])
+        .expect(0);
+    sandbox.git(&["gc", "-q", "--prune=now"]).expect(0);
+    let said = sandbox.snapback(&back).expect(5);
+    assert!(said.stderr.contains("collected"), "{said:?}");
 }
 
 #[test]
@@ -114,9 +175,10 @@ fn a_pruning_says_what_it_does_and_does_not_do_it_unasked() {
     let asked = sandbox.snapback(&PRUNE[..6]).expect(6);
     assert!(asked.stderr.contains("--yes"), "{asked:?}");
     assert_eq!(sandbox.tree_in(".git"), before);
-    sandbox
-        .snapback(&["op", "prune", "--older-than", "soon"])
-        .expect(2);
+    for wrong in ["soon", "30", "-1d"] {
+        let age = format!("--older-than={wrong}");
+        sandbox.snapback(&["op", "prune", &age]).expect(2);
+    }
 }
 
 #[test]

@@ -102,14 +102,7 @@ impl<'a> Trial<'a> {
             let calls =
                 killer::count(&whole).unwrap_or_else(|error| panic!("{}: {error}", operation.name));
             trial.new = state_of(&trial.stage.live);
-            trial.stage.reset();
-            let ran = killer::run(&whole, Mode::Kill, calls * percent / 100).unwrap();
-            let unfinished = trial.stage.live.snapback(&["status"]);
-            assert!(
-                ran.killed && unfinished.stdout.contains("op resume")
-                    || unfinished.stderr.contains("op resume"),
-                "{ran:?} {unfinished:?}"
-            );
+            trial.interrupt(&whole, calls * percent / 100);
             trial.stage.save();
         }
         trial.start = state_of(&trial.stage.live);
@@ -166,6 +159,23 @@ impl<'a> Trial<'a> {
             (name, fault, 1 + ((spread * last) >> 32))
         };
         (0..visits).map(one).collect()
+    }
+
+    /// Kills the operation that is recovered at a call, or the last one before it that leaves it
+    /// unfinished: how many calls follow its end depends on the disk.
+    fn interrupt(&self, whole: &Target, call: u64) {
+        let is_left = |call: u64| {
+            self.stage.reset();
+            let ran = killer::run(whole, Mode::Kill, call).unwrap();
+            let status = self.stage.live.snapback(&["status"]);
+            ran.killed && (status.stdout + &status.stderr).contains("op resume")
+        };
+        let found = (call * 3 / 4..=call).rev().find(|call| is_left(*call));
+        assert!(
+            found.is_some(),
+            "{} was never interrupted",
+            self.operation.name
+        );
     }
 
     /// Runs the operation with a fault, and then whatever brings it to its end.

@@ -350,6 +350,12 @@ impl Operation {
         change.is_some_and(|change| self.path_changes().all(|done| done.path != change.path))
     }
 
+    /// Returns the name of the tag that it makes.
+    pub fn tag(&self) -> Option<String> {
+        let mut names = self.publication()?.refs.iter().map(|change| &change.name);
+        names.find_map(|name| Some(name.strip_prefix("refs/tags/")?.to_string()))
+    }
+
     /// Returns the commit that it leaves on its branch.
     pub fn branch_end(&self) -> Option<&GitId> {
         let refs = &self.publication()?.refs;

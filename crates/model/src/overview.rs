@@ -195,6 +195,9 @@ pub struct OperationLine {
     pub stands_at: Option<String>,
     /// The operation that undid it.
     pub undone_by: Option<OpId>,
+    /// True when it was pruned, and cannot be undone any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub pruned: bool,
 }
 
 /// A line of history: a release or an operation, newest first.

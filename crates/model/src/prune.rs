@@ -73,6 +73,9 @@ pub struct PrunedOperation {
     /// The commit that it left on its branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<GitId>,
+    /// The value of its safety reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub safety: Option<GitId>,
     /// Time of its pruning.
     pub pruned: Timestamp,
 }

@@ -43,7 +43,12 @@ pub fn page(style: TextStyle, zone: &TimeZone, report: &PruneReport, explain: bo
         moment(last.operation.at, zone),
         size(report.bytes)
     );
-    let _ = writeln!(page, "  {} stay", count(report.kept.len(), "operation"));
+    let verb = if report.kept.len() == 1 {
+        "stays"
+    } else {
+        "stay"
+    };
+    let _ = writeln!(page, "  {} {verb}", count(report.kept.len(), "operation"));
     if report.dry_run {
         page += "  this cannot be undone, and only `snapback store gc` frees the disk\n";
     }

@@ -195,6 +195,7 @@ fn name(who: &str) -> String {
 /// Renders how an operation ended.
 fn ending(line: &OperationLine) -> Cell {
     match (line.outcome, &line.undone_by) {
+        _ if line.pruned => Cell::painted(Paint::Faint, "pruned"),
         (Some(Outcome::Done), Some(by)) => {
             Cell::painted(Paint::Faint, format!("undone by {}", by.short()))
         }

@@ -221,9 +221,10 @@ fn refuse_later(
 
 /// Opens an operation.
 fn open(state: &Arc<dyn Fs>, id: &OpId) -> Result<Operation, journal::Error> {
-    history::open(state, id)?
-        .map(|found| found.operation)
-        .ok_or_else(|| journal::Error::NotFound(id.to_string()))
+    match history::open(state, id)? {
+        Some(found) => Ok(found.operation),
+        None => Err(history::missing(state, &id.to_string())?),
+    }
 }
 
 /// Returns why an operation cannot be undone.

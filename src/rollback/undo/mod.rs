@@ -231,6 +231,11 @@ impl Inverse<'_> {
     /// Builds the plan.
     fn plan(&self, files: &[PathChange], edited: &BTreeSet<RelPath>) -> Plan {
         let (task, operation) = (self.task, self.operation);
+        let again = if self.kind == OpKind::Redo {
+            "`snapback undo`"
+        } else {
+            "`snapback redo`"
+        };
         Plan {
             title: task.title.clone(),
             from: operation.about.to.clone(),
@@ -245,7 +250,7 @@ impl Inverse<'_> {
             unchanged: operation.path_changes().count().saturating_sub(files.len()),
             notes: edited
                 .iter()
-                .map(|path| format!("{path} was changed since; what is there now is saved and `snapback redo` brings it back"))
+                .map(|path| format!("{path} was changed since; what is there now is saved and {again} brings it back"))
                 .collect(),
             ..Plan::new(self.kind, &task.id)
         }

@@ -17,6 +17,7 @@ mod folders;
 mod foreign_edits;
 mod places;
 mod stage;
+mod unbegun;
 
 use std::{collections::BTreeSet, io, sync::Arc};
 
@@ -44,6 +45,7 @@ pub use foreign_edits::notes;
 pub use places::Places;
 use stage::Clear;
 pub use stage::{has_leftovers, is_staged, is_taken, sweep};
+pub use unbegun::{ASIDE, set_aside};
 
 /// The bytes of a file staged for the tree.
 pub const STAGED_FILE: SyncPoint = SyncPoint::new("steps.staged-file");

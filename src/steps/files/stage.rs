@@ -382,7 +382,7 @@ fn is_any_staged(tree: &dyn Fs, is_such: impl Fn(&OpId) -> bool) -> Result<bool,
 }
 
 /// Returns where staging folders may be: at the top, and in each mount.
-fn all_stages(tree: &dyn Fs) -> Result<Vec<RelPath>, Failure> {
+pub(super) fn all_stages(tree: &dyn Fs) -> Result<Vec<RelPath>, Failure> {
     let root = RelPath::root();
     let mounts = tree
         .mounts()

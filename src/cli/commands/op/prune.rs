@@ -26,7 +26,7 @@ more; `op list`, `history` and `rollback --to @TIME` still do. Only `store gc` f
 #[derive(Debug, clap::Args)]
 pub struct PruneArgs {
     /// Only operations older than this
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "90d")]
+    #[arg(long, value_name = "DURATION", value_parser = age, default_value = "90d")]
     older_than: Duration,
     /// Never the newest N of a task in a work tree
     #[arg(long, value_name = "N", default_value_t = 10)]
@@ -34,6 +34,14 @@ pub struct PruneArgs {
     /// Say of each operation why it goes or stays
     #[arg(long)]
     explain: bool,
+}
+
+/// Parses an age with its unit: a bare number could be taken for days.
+fn age(text: &str) -> Result<Duration, String> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("say the unit, as in 90d or 12h".into());
+    }
+    duration(text)
 }
 
 impl PruneArgs {
@@ -49,13 +57,8 @@ impl PruneArgs {
             return Ok(self.reply(session, &plan));
         }
         if plan.pruned.is_empty() {
-            return Ok(self.reply(
-                session,
-                &PruneReport {
-                    dry_run: false,
-                    ..plan
-                },
-            ));
+            // What is left of an earlier pruning is removed nevertheless.
+            return Ok(self.reply(session, &app.prune(&rule)?));
         }
         session.say(&prune::page(
             session.err,

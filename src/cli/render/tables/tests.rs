@@ -38,6 +38,7 @@ fn operation_line() -> OperationLine {
         outcome: None,
         stands_at: Some("files".into()),
         undone_by: None,
+        pruned: false,
     }
 }
 
