@@ -6,7 +6,7 @@ use jiff::{Span, Timestamp, Zoned};
 use super::Error;
 use crate::{
     base::{Failure, clock::local_exact, text, zone},
-    catalog::{manifests, registry as read, releases::Releases},
+    catalog::{Release, manifests, registry as read, releases::Releases},
     journal::{
         history::{self, OperationState},
         pruned,
@@ -67,23 +67,8 @@ pub(super) fn version_at(
         ))
         .into());
     };
-    if commit
-        .as_ref()
-        .is_some_and(|commit| !site.git.has_object(commit))
-    {
-        return Err(none(format!(
-            "{version} was active then, and nobody can tell whether it is the release of today: git \
-             has collected the commit"
-        ))
-        .into());
-    }
-    if let Some(commit) = commit
-        && manifests::has_another(site, release, &commit)
-    {
-        return Err(none(format!(
-            "{version} was active then, and it is no release here: another one has its number now"
-        ))
-        .into());
+    if let Some(why) = commit.and_then(|commit| why_not_of_today(site, release, &commit)) {
+        return Err(none(format!("{version} was active then, and {why}")).into());
     }
     let at = local_exact(then, &zone());
     let is_to_come = then > site.clock.now();
@@ -97,6 +82,18 @@ pub(super) fn version_at(
         },
     );
     Ok(version)
+}
+
+/// Returns why a release of today is not the one that a commit had; `None` when nothing speaks
+/// against it.
+fn why_not_of_today(site: &RepoSite, release: &Release, commit: &GitId) -> Option<&'static str> {
+    if !site.git.has_object(commit) {
+        return Some(
+            "nobody can tell whether it is the release of today: git has collected the commit",
+        );
+    }
+    manifests::has_another(site, release, commit)
+        .then_some("it is no release here: another one has its number now")
 }
 
 /// Returns the branch's version at a time, and since when it had that commit.
