@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 /// How much longer each sync takes, in microseconds.
-const DELAY: u32 = 60_000;
+const DELAY: u32 = 300_000;
 
 /// The system calls that wait for the disk.
 const SYNCS: &str = "fsync,fdatasync,syncfs,sync,msync,sync_file_range";
