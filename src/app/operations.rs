@@ -73,12 +73,13 @@ impl App {
         operate::prune::plan(&self.site, rule, &self.pending()?)
     }
 
-    /// Prunes what a rule lets go of old operations.
+    /// Prunes what a rule lets go of old operations, if that is what was shown.
     ///
     /// # Errors
-    /// Fails when an operation is unfinished, or something cannot be removed.
-    pub fn prune(&self, rule: &PruneRule) -> Result<PruneReport, Failure> {
-        operate::prune::prune(&self.site, rule, &self.pending()?)
+    /// Fails when something else would go, an operation is unfinished, or something cannot be
+    /// removed.
+    pub fn prune(&self, rule: &PruneRule, shown: &PruneReport) -> Result<PruneReport, Failure> {
+        operate::prune::prune(&self.site, rule, &self.pending()?, shown)
     }
 
     /// Returns where the record of pruned operations is.

@@ -7,7 +7,7 @@
 
 use jiff::Timestamp;
 
-use super::{Operator, action_about, operations::line};
+use super::{Error, Operator, action_about, operations::line};
 use crate::{
     base::{Failure, text},
     journal::{
@@ -64,28 +64,35 @@ pub fn plan(
     Ok(report)
 }
 
-/// Prunes what a rule lets go.
+/// Prunes what a rule lets go, if that is what was shown.
 ///
 /// # Errors
-/// Fails when an operation is unfinished, or its records cannot be read or removed. Each operation
-/// is then whole or pruned.
+/// Fails when something else would go than was shown, an operation is unfinished, or its records
+/// cannot be read or removed. Each operation is then whole or pruned.
 pub fn prune(
     site: &RepoSite,
     rule: &PruneRule,
     awaited: &[AwaitingConfirmation],
+    shown: &PruneReport,
 ) -> Result<PruneReport, Failure> {
     let _lock = site.lock()?;
     let operator = Operator::new(site);
     operator.refuse_unfinished()?;
     finish(site)?;
     let plan = plan(site, rule, awaited)?;
+    let ids = |report: &PruneReport| -> Vec<OpId> {
+        let ids = report.pruned.iter().map(|line| line.operation.id.clone());
+        ids.collect()
+    };
+    let going = ids(&plan);
+    if going != ids(shown) {
+        return Err(Error::PlanOutOfDate.into());
+    }
     if !plan.pruned.is_empty() {
         let about = text::count(plan.pruned.len(), "operation");
         operator.audited(action_about("op prune", &about), "", || {
-            let ids = plan.pruned.iter().map(|line| line.operation.id.clone());
-            let ids: Vec<OpId> = ids.collect();
-            pruned::add(&site.state, records_of(site, &ids)?)?;
-            pruned::let_go(&*site.state, &ids)?;
+            pruned::add(&site.state, records_of(site, &going)?)?;
+            pruned::let_go(&*site.state, &going)?;
             finish(site)
         })?;
     }

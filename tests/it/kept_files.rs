@@ -39,27 +39,16 @@ fn kept_files_come_back_all_or_none() {
 #[test]
 fn a_journal_that_was_cut_short_costs_nobody_a_byte() {
     use crate::support::{
-        killer::{self, Mode, Target},
+        killer::{self, Mode},
         operations::{FOLDER, repository},
         sandbox::snapback_program,
+        sweep::target,
     };
 
     let base = repository().unwrap();
-    let target = |sandbox: &Sandbox| Target {
-        argv: [
-            snapback_program(),
-            "rollback",
-            "-t",
-            "T01",
-            "--to",
-            "1.0.0",
-            "--yes",
-        ]
-        .map(Into::into)
-        .to_vec(),
-        env: sandbox.environment(),
-        cwd: sandbox.root(),
-    };
+    let argv = ["rollback", "-t", "T01", "--to", "1.0.0", "--yes"];
+    let program = std::path::Path::new(snapback_program());
+    let target = |sandbox: &Sandbox| target(program, sandbox, &argv);
     let mine = base.read("tasks/T01/run.sh");
     let calls = killer::count(&target(&base.copy())).unwrap();
     let mut moved = 0;

@@ -1,6 +1,13 @@
 //! `op prune`: what goes, what stays and why; and the marks that rollbacks leave in git.
 
+use std::time::Duration;
+
 use serde_json::Value;
+use snapback::{
+    app::{App, Options},
+    base::Kind,
+    model::prune::PruneRule,
+};
 
 use crate::support::{Sandbox, story::set_version};
 
@@ -133,11 +140,11 @@ fn a_time_whose_commit_git_has_collected_names_no_release() {
         sandbox.release("T01", "1.2.0");
     };
     later("# third\n");
-    std::thread::sleep(std::time::Duration::from_millis(1100));
+    std::thread::sleep(Duration::from_millis(1100));
     let then = jiff::Timestamp::now()
         .strftime("@%Y-%m-%dT%H:%M:%SZ")
         .to_string();
-    std::thread::sleep(std::time::Duration::from_millis(1100));
+    std::thread::sleep(Duration::from_millis(1100));
     sandbox.snapback(&["undo", "T01-v1.2.0", "--yes"]).expect(0);
     later("# another\n");
     back_and_forth(&sandbox, 1);
@@ -239,6 +246,28 @@ fn a_rollback_that_waits_stays() {
         .collect();
     assert_eq!(reasons, ["awaits_confirmation", "newest_of_all"]);
     sandbox.snapback(&["confirm", "-t", "T01"]).expect(0);
+}
+
+#[test]
+fn only_what_was_shown_is_pruned() {
+    let sandbox = sandbox();
+    let app = App::open(&sandbox.root(), Options::default()).unwrap();
+    let rule = PruneRule {
+        older_than: Duration::ZERO,
+        keep_last: 2,
+    };
+    let shown = app.plan_prune(&rule).unwrap();
+    back_and_forth(&sandbox, 1);
+    let before = records(&sandbox);
+    let refused = app
+        .prune(&rule, &shown)
+        .expect_err("others are the newest now");
+    assert_eq!(refused.kind(), Kind::Conflict);
+    assert_eq!(records(&sandbox), before);
+    let shown = app.plan_prune(&rule).unwrap();
+    let pruned = app.prune(&rule, &shown).unwrap().pruned;
+    assert_eq!(pruned.len(), shown.pruned.len());
+    assert_eq!(records(&sandbox).len(), before.len() - pruned.len());
 }
 
 /// Returns the names that rollbacks left.

@@ -61,7 +61,7 @@ struct Trial<'a> {
 }
 
 /// Returns the program with these arguments in this repository.
-fn target(program: &Path, sandbox: &Sandbox, argv: &[&str]) -> Target {
+pub fn target(program: &Path, sandbox: &Sandbox, argv: &[&str]) -> Target {
     let argv = std::iter::once(program.into())
         .chain(argv.iter().map(Into::into))
         .collect();

@@ -343,11 +343,11 @@ impl Repo {
         lock.take()?;
         if disk::read(&lock.target)?.as_ref() != Some(&packed) {
             lock.release()?;
-            let name = changes.first().map(|change| change.name.clone());
+            let name = changes.first().map_or("", |change| &*change.name);
             return Err(Error::RefChanged {
-                name: name.unwrap_or_default(),
+                name: name.to_string(),
                 expected: None,
-                found: None,
+                found: self.read_ref(name)?,
             });
         }
         lock.publish()?;

@@ -58,7 +58,7 @@ impl PruneArgs {
         }
         if plan.pruned.is_empty() {
             // What is left of an earlier pruning is removed nevertheless.
-            return Ok(self.reply(session, &app.prune(&rule)?));
+            return Ok(self.reply(session, &app.prune(&rule, &plan)?));
         }
         session.say(&prune::page(
             session.err,
@@ -69,7 +69,7 @@ impl PruneArgs {
         let count = text::count(plan.pruned.len(), "operation");
         session.confirm_many(&format!("Prune {count}?"), plan.pruned.len())?;
         session.about_to_change(&app.history_places());
-        let report = app.prune(&rule)?;
+        let report = app.prune(&rule, &plan)?;
         let reply = self.reply(session, &report);
         Ok(if report.pruned.is_empty() {
             reply
