@@ -1,11 +1,11 @@
 //! Reads files of the work tree as they are now. A file that changes meanwhile is read again; after
 //! three attempts it is an error.
 
-use std::io::Read;
+use std::io;
 
 use super::Error;
 use crate::{
-    base::{Digest, Failure, Fs, RelPath, Stat, Type, cancel::Stoppable, fs::read_sized},
+    base::{Digest, Failure, Fs, RelPath, Stat, Type, cancel::Stoppable},
     model::{FileRecord, Location},
     site::RepoSite,
     store::PutSession,
@@ -45,8 +45,7 @@ impl FileNow {
 /// Reads a path; `None` when nothing or a folder is there. Devices, FIFOs and sockets are errors.
 pub fn read(tree: &dyn Fs, path: &RelPath) -> Result<Option<FileNow>, Error> {
     steadily(tree, path, |stat| {
-        let now = read_once(tree, path, stat).map_err(unread(path))?;
-        Ok((now.record.size, now))
+        read_once(tree, path, stat).map_err(unread(path))
     })
 }
 
@@ -54,14 +53,8 @@ pub fn read(tree: &dyn Fs, path: &RelPath) -> Result<Option<FileNow>, Error> {
 /// [`SMALL`].
 pub fn bytes(tree: &dyn Fs, path: &RelPath) -> Result<Option<Vec<u8>>, Error> {
     let once = |stat: Stat| match stat.kind {
-        Type::Symlink => tree
-            .read_link(path)
-            .map(|target| (target.len() as u64, Some(target))),
-        _ if stat.size > SMALL => Ok((stat.size, None)),
-        _ => tree
-            .open(path)
-            .and_then(|file| read_sized(&mut file.take(SMALL + 1), stat.size))
-            .map(|bytes| (bytes.len() as u64, Some(bytes))),
+        _ if stat.size > SMALL => Ok(ReadAttempt::of(None, stat.size)),
+        _ => small_bytes(tree, path, stat).map(|read| read.map(Some)),
     };
     let once = |stat| once(stat).map_err(unread(path));
     Ok(steadily(tree, path, once)?.flatten())
@@ -77,25 +70,54 @@ pub fn is_now(tree: &dyn Fs, path: &RelPath, bytes: &[u8]) -> bool {
         match file.read(&mut buffer) {
             Ok(0) => return rest.is_empty(),
             Ok(n) if rest.starts_with(&buffer[..n]) => rest = &rest[n..],
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             _ => return false,
         }
     }
 }
 
 /// Builds the error for an unreadable path.
-fn unread(path: &RelPath) -> impl FnOnce(std::io::Error) -> Error + '_ {
+fn unread(path: &RelPath) -> impl FnOnce(io::Error) -> Error + '_ {
     |source| Error::Read {
         path: path.clone(),
         source,
     }
 }
 
-/// Reads a path until it does not change meanwhile; `read` also returns the number of bytes.
+/// What was read of a path in one attempt.
+struct ReadAttempt<T> {
+    value: T,
+    /// The number of bytes.
+    size: u64,
+    /// The state of what was read, taken afterwards, if that is known.
+    after: Option<Stat>,
+}
+
+impl<T> ReadAttempt<T> {
+    /// Of a path that must be looked at again.
+    fn of(value: T, size: u64) -> Self {
+        Self {
+            value,
+            size,
+            after: None,
+        }
+    }
+
+    /// Makes another value of what was read.
+    fn map<U>(self, make: impl FnOnce(T) -> U) -> ReadAttempt<U> {
+        ReadAttempt {
+            value: make(self.value),
+            size: self.size,
+            after: self.after,
+        }
+    }
+}
+
+/// Reads a path until it does not change meanwhile.
 fn steadily<T, E: From<Error>>(
     tree: &dyn Fs,
     path: &RelPath,
-    read: impl Fn(Stat) -> Result<(u64, T), E>,
+    read: impl Fn(Stat) -> Result<ReadAttempt<T>, E>,
 ) -> Result<Option<T>, E> {
     for _ in 0..ATTEMPTS {
         let Some(before) = stat(tree, path)? else {
@@ -112,9 +134,13 @@ fn steadily<T, E: From<Error>>(
             }
             Type::File | Type::Symlink => {}
         }
-        let (size, now) = read(before)?;
-        if stat(tree, path)? == Some(before) && size == before.size {
-            return Ok(Some(now));
+        let ReadAttempt { value, size, after } = read(before)?;
+        let after = match after {
+            None => stat(tree, path)?,
+            known => known,
+        };
+        if after == Some(before) && size == before.size {
+            return Ok(Some(value));
         }
     }
     Err(Error::Unsteady(path.clone()).into())
@@ -147,20 +173,21 @@ pub fn fresh_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord
 }
 
 /// Reads a file once, into the store if an operation to be written needs it.
-fn read_to_keep(site: &RepoSite, path: &RelPath, stat: Stat) -> Result<(u64, FileNow), Failure> {
-    let put = |session: &PutSession| -> Result<FileNow, Failure> {
+fn read_to_keep(
+    site: &RepoSite,
+    path: &RelPath,
+    stat: Stat,
+) -> Result<ReadAttempt<FileNow>, Failure> {
+    let put = |session: &PutSession| -> Result<ReadAttempt<FileNow>, Failure> {
         let mut file = site.tree.open(path).map_err(unread(path))?;
         let stored = session.put(&mut Stoppable(&mut file))?;
-        Ok(FileNow::new(path, stat, (stored.digest, stored.size), None))
+        let now = FileNow::new(path, stat, (stored.digest, stored.size), None);
+        Ok(ReadAttempt::of(now, stored.size))
     };
     let kept = (stat.kind == Type::File)
         .then(|| site.with_intake(put))
         .flatten();
-    let now = match kept {
-        Some(kept) => kept?,
-        None => read_once(&*site.tree, path, stat).map_err(unread(path))?,
-    };
-    Ok((now.record.size, now))
+    kept.unwrap_or_else(|| Ok(read_once(&*site.tree, path, stat).map_err(unread(path))?))
 }
 
 /// Returns true when a file's metadata proves that it still has this digest.
@@ -180,15 +207,28 @@ pub fn stat(tree: &dyn Fs, path: &RelPath) -> Result<Option<Stat>, Error> {
 }
 
 /// Reads a path once.
-fn read_once(tree: &dyn Fs, path: &RelPath, stat: Stat) -> std::io::Result<FileNow> {
+fn read_once(tree: &dyn Fs, path: &RelPath, stat: Stat) -> io::Result<ReadAttempt<FileNow>> {
+    if stat.kind == Type::File && stat.size > SMALL {
+        let read = Digest::of_reader(&mut Stoppable(&mut tree.open(path)?))?;
+        let now = FileNow::new(path, stat, read, None);
+        return Ok(ReadAttempt::of(now, read.1));
+    }
+    let read = small_bytes(tree, path, stat)?;
+    Ok(read.map(|bytes| FileNow::read_whole(path, stat, bytes)))
+}
+
+/// Reads the target of a link, or a small file, once.
+fn small_bytes(tree: &dyn Fs, path: &RelPath, stat: Stat) -> io::Result<ReadAttempt<Vec<u8>>> {
     if stat.kind == Type::Symlink {
-        return Ok(FileNow::read_whole(path, stat, tree.read_link(path)?));
+        let target = tree.read_link(path)?;
+        let size = target.len() as u64;
+        return Ok(ReadAttempt::of(target, size));
     }
-    let mut file = tree.open(path)?;
-    if stat.size > SMALL {
-        let read = Digest::of_reader(&mut Stoppable(&mut file))?;
-        return Ok(FileNow::new(path, stat, read, None));
-    }
-    let bytes = read_sized(&mut file.take(SMALL + 1), stat.size)?;
-    Ok(FileNow::read_whole(path, stat, bytes))
+    let mut bytes = Vec::new();
+    let after = tree.read_into(path, stat.size, &mut bytes)?;
+    Ok(ReadAttempt {
+        size: bytes.len() as u64,
+        value: bytes,
+        after: Some(after),
+    })
 }

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use crate::{
-    base::{Digest, Failure, Fs, RelPath},
+    base::{Digest, Failure, Fs, RelPath, Type},
     catalog::{
         self,
         capture::{self, FileNow},
@@ -54,25 +54,32 @@ pub fn existing(
     });
     if let Some(id) = in_git {
         record.location = Location::Blob(id.clone());
+        git.keep_blob(id, bytes.as_deref().unwrap_or_default());
     }
     Ok(Some(record))
 }
 
 /// Returns the permission bits for a file that git tracks as executable or not: those of the
-/// existing file with adjusted executable bits, otherwise the default under the umask.
-fn permissions(site: &RepoSite, path: &RelPath, executable: bool) -> Result<u32, catalog::Error> {
-    let there =
-        capture::stat(&*site.tree, path)?.filter(|stat| stat.kind == crate::base::Type::File);
-    let mode = there.map_or(0o666 & !site.umask, |stat| stat.mode & 0o777);
+/// existing file, `there`, with adjusted executable bits, otherwise the default under the umask.
+fn permissions(site: &RepoSite, there: Option<u32>, executable: bool) -> u32 {
+    let mode = there.map_or(0o666 & !site.umask, |mode| mode & 0o777);
     if there.is_some() && !site.git.trusts_file_mode() {
-        return Ok(mode);
+        return mode;
     }
     let plain = mode & !0o111;
-    Ok(if executable {
+    if executable {
         plain | (plain & 0o444) >> 2
     } else {
         plain
-    })
+    }
+}
+
+/// Returns the permission bits of the file at a path.
+fn mode_there(site: &RepoSite, path: &RelPath) -> Result<Option<u32>, catalog::Error> {
+    let there = capture::stat(&*site.tree, path)?;
+    Ok(there
+        .filter(|stat| stat.kind == Type::File)
+        .map(|stat| stat.mode))
 }
 
 /// Builds the record of a new or rewritten file, from the bytes that git stores.
@@ -86,7 +93,7 @@ pub fn new_file(
         Worktree::Same(bytes) | Worktree::Changed(bytes) => bytes,
         Worktree::Lfs { .. } => unreachable!("because snapback's own files are no LFS pointers"),
     };
-    let mode = permissions(site, path, false)?;
+    let mode = permissions(site, mode_there(site, path)?, false);
     Ok(FileRecord::with_bytes(path.clone(), mode, bytes))
 }
 
@@ -96,12 +103,17 @@ fn digest_of(file: &ManifestFile) -> Result<Digest, Error> {
         .ok_or_else(|| Error::NoChecksum(file.path().clone()))
 }
 
-/// Returns the permission bits that a release's file gets in the work tree.
-fn mode_of(site: &RepoSite, file: &ManifestFile) -> Result<u32, catalog::Error> {
+/// Returns the permission bits that a release's file gets in place of a file with those of `there`.
+fn mode_of(site: &RepoSite, file: &ManifestFile, there: Option<u32>) -> u32 {
     if file.is_link() {
-        return Ok(FileKind::Link.mode());
+        return FileKind::Link.mode();
     }
-    permissions(site, file.path(), file.kind() == Some(FileKind::Executable))
+    permissions(site, there, file.kind() == Some(FileKind::Executable))
+}
+
+/// Returns the permission bits of a file's record.
+fn mode_in(record: &FileRecord) -> Option<u32> {
+    (!record.is_link()).then_some(record.mode)
 }
 
 /// Builds the record of a release's file in the work tree.
@@ -133,22 +145,44 @@ pub fn is_as_released(
     file: &ManifestFile,
     now: &FileRecord,
 ) -> Result<bool, Failure> {
-    let mode = mode_of(site, file)?;
+    let mode = mode_of(site, file, mode_in(now));
     let released = record(file, mode, (digest_of(file)?, now.size), Location::Here);
     Ok(now.same(&released))
 }
 
-/// Builds the record of a release's file after its restore. Proves that the bytes exist and match
-/// the manifest; `Err` says what is wrong.
+/// Builds the record of a release's file after its restore, as [`restored_over`] does, whatever is
+/// there.
 pub fn restored(
     site: &RepoSite,
     converter: &Converter,
     file: &ManifestFile,
 ) -> Result<FileRecord, Failure> {
+    let there = mode_there(site, file.path())?;
+    restored_to(site, converter, file, mode_of(site, file, there))
+}
+
+/// Builds the record of a release's file after its restore in place of what is there now. Proves
+/// that the bytes exist and match the manifest; `Err` says what is wrong.
+pub fn restored_over(
+    site: &RepoSite,
+    converter: &Converter,
+    file: &ManifestFile,
+    now: Option<&FileRecord>,
+) -> Result<FileRecord, Failure> {
+    let mode = mode_of(site, file, now.and_then(mode_in));
+    restored_to(site, converter, file, mode)
+}
+
+/// Does [`restored_over`] with these permission bits.
+fn restored_to(
+    site: &RepoSite,
+    converter: &Converter,
+    file: &ManifestFile,
+    mode: u32,
+) -> Result<FileRecord, Failure> {
     let path = file.path();
     let digest = digest_of(file)?;
     let link = file.is_link();
-    let mode = mode_of(site, file)?;
     if let (FileRole::Large, Some(object)) = (file.role, file.object()) {
         let length = site.store.verify(object).map_err(|source| Error::Large {
             path: path.clone(),
@@ -173,6 +207,7 @@ pub fn restored(
         }
         .into());
     }
+    site.git.keep_blob(blob, &bytes);
     let same = |bytes: &[u8]| record(digest, bytes.len() as u64, Location::Blob(blob.clone()));
     if link {
         return Ok(same(&bytes));

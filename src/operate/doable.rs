@@ -64,22 +64,18 @@ impl Operator<'_> {
         }
     }
 
-    /// Refuses a file or folder with an attribute that forbids changes.
-    fn refuse_fixed(&self, path: &RelPath) -> Result<(), Failure> {
-        let fixed = !path.is_root()
-            && self
-                .site
-                .tree
-                .is_fixed(path)
-                .map_err(|source| catalog::Error::Read {
-                    path: path.clone(),
-                    source,
-                })?;
-        if fixed {
-            Err(catalog::Error::Fixed(path.clone()).into())
-        } else {
-            Ok(())
+    /// Refuses files and folders with an attribute that forbids changes.
+    fn refuse_fixed(&self, paths: &[&RelPath]) -> Result<(), Failure> {
+        let fixed = self.site.tree.are_fixed(paths);
+        for (path, fixed) in paths.iter().zip(fixed) {
+            let path = (*path).clone();
+            match fixed {
+                Ok(false) => {}
+                Ok(true) => return Err(catalog::Error::Fixed(path).into()),
+                Err(source) => return Err(catalog::Error::Read { path, source }.into()),
+            }
         }
+        Ok(())
     }
 
     /// Checks that everything the draft changes can be changed: its folders are writable, no user
@@ -118,13 +114,12 @@ impl Operator<'_> {
                 source,
             };
             tree.check_writable(&nearest).map_err(failed)?;
-            self.refuse_fixed(&nearest)?;
+            if !nearest.is_root() {
+                self.refuse_fixed(&[&nearest])?;
+            }
         }
-        draft
-            .files
-            .iter()
-            .filter(|file| file.before.is_some())
-            .try_for_each(|file| self.refuse_fixed(&file.path))?;
-        Ok(())
+        let there = draft.files.iter().filter(|file| file.before.is_some());
+        let there: Vec<&RelPath> = there.map(|file| &file.path).collect();
+        self.refuse_fixed(&there)
     }
 }

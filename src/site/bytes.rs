@@ -57,12 +57,10 @@ impl RepoSite {
 impl Bytes for RepoSite {
     fn copy(&self, record: &FileRecord, into: &mut dyn Write) -> Result<(), Failure> {
         match &record.location {
-            Location::Blob(id) => match self.git.recall(id) {
-                Some(bytes) => into.write_all(&bytes).map_err(Error::Io)?,
-                None => into
-                    .write_all(&self.git.read_blob(id)?)
-                    .map_err(Error::Io)?,
-            },
+            Location::Blob(id) => {
+                let bytes = self.git.recall_or_read(id)?;
+                into.write_all(&bytes).map_err(Error::Io)?;
+            }
             Location::Lfs(oid) => self.copy_lfs(oid, into)?,
             _ => RootBytes(&self.site, &RootName::WorkTree).copy(record, into)?,
         }

@@ -5,6 +5,7 @@
 
 mod alerts_aiosmtpd;
 mod alerts_tls;
+mod calls;
 mod capsule_ways;
 mod drill_packages;
 mod environment;

@@ -211,10 +211,15 @@ pub trait Fs: Send + Sync {
     fn mounts(&self) -> io::Result<Vec<RelPath>> {
         Ok(Vec::new())
     }
-    /// True for an entry that cannot be replaced or removed, or a folder whose entries cannot,
-    /// because of an attribute (`chattr +i`, `+a`).
-    fn is_fixed(&self, _path: &RelPath) -> io::Result<bool> {
-        Ok(false)
+    /// True for each entry that cannot be replaced or removed, and for each folder whose entries
+    /// cannot, because of an attribute (`chattr +i`, `+a`).
+    fn are_fixed(&self, paths: &[&RelPath]) -> Vec<io::Result<bool>> {
+        paths.iter().map(|_| Ok(false)).collect()
+    }
+    /// Returns the [`Fs::stat`] of each path, faster than one by one where neighbours lie in one
+    /// folder.
+    fn stats(&self, paths: &[&RelPath]) -> Vec<io::Result<Option<Stat>>> {
+        paths.iter().map(|path| self.stat(path)).collect()
     }
     /// Fails early if this user cannot change names in a folder; success guarantees nothing.
     fn check_writable(&self, _dir: &RelPath) -> io::Result<()> {

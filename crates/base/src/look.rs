@@ -109,8 +109,8 @@ impl<L: ReadFs, F: Fs> Fs for Layered<L, F> {
         self.below.lock(path, hold, wait)
     }
 
-    fn is_fixed(&self, path: &RelPath) -> io::Result<bool> {
-        self.below.is_fixed(path)
+    fn are_fixed(&self, paths: &[&RelPath]) -> Vec<io::Result<bool>> {
+        self.below.are_fixed(paths)
     }
 
     fn check_writable(&self, dir: &RelPath) -> io::Result<()> {
@@ -180,8 +180,12 @@ impl<F: Fs> Fs for ReadOnly<F> {
         }
     }
 
-    fn is_fixed(&self, path: &RelPath) -> io::Result<bool> {
-        self.there.is_fixed(path)
+    fn are_fixed(&self, paths: &[&RelPath]) -> Vec<io::Result<bool>> {
+        self.there.are_fixed(paths)
+    }
+
+    fn stats(&self, paths: &[&RelPath]) -> Vec<io::Result<Option<Stat>>> {
+        self.there.stats(paths)
     }
 
     fn check_writable(&self, dir: &RelPath) -> io::Result<()> {

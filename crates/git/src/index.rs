@@ -5,7 +5,7 @@
 //! "racily clean" entries are read again or lose their stat data, because the new index's time
 //! would make git trust them (git's `ce_smudge_racily_clean_entry`; `stat.rs` has the rule).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use gix::index::{
     File,
@@ -143,7 +143,10 @@ impl Repo {
                 .ok()?
                 .into_os_string()
                 .into_encoded_bytes(),
-            FileType::RegularFile if entry.mode != GitMode::Link => in_git(converter, path, &file)?,
+            FileType::RegularFile if entry.mode != GitMode::Link => {
+                let size = u64::try_from(before.st_size).ok()?;
+                in_git(converter, path, (&file, size))?
+            }
             _ => return None,
         };
         let after = lstat()?;
@@ -165,8 +168,8 @@ fn kept_flags<'a>(index: &File, after: &NewEntries<'a>) -> BTreeMap<&'a [u8], Fl
 
 /// Returns git's form of a work-tree file. Git LFS files may be larger than memory; a digest
 /// suffices for their pointers.
-fn in_git(converter: &Converter, path: &RelPath, file: &std::path::Path) -> Option<Vec<u8>> {
-    if file.metadata().ok()?.len() < 1 << 20 || !converter.is_lfs(path).ok()? {
+fn in_git(converter: &Converter, path: &RelPath, (file, size): (&Path, u64)) -> Option<Vec<u8>> {
+    if size < 1 << 20 || !converter.is_lfs(path).ok()? {
         return converter.to_git(path, std::fs::read(file).ok()?).ok();
     }
     let (digest, size) = Digest::of_reader(&mut std::fs::File::open(file).ok()?).ok()?;

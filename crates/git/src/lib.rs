@@ -39,6 +39,7 @@ mod publish;
 #[cfg(test)]
 mod publish_tests;
 mod ready;
+mod recall;
 mod ref_values;
 mod reflog;
 mod refs;

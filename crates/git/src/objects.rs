@@ -4,10 +4,7 @@
 //! this process, and nothing is reachable until a reference names it. A missing object is an error:
 //! it is never fetched, not even in a partial clone.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, PoisonError},
-};
+use std::{collections::HashSet, sync::PoisonError};
 
 use gix::{
     ObjectId,
@@ -159,39 +156,6 @@ impl Repo {
                 .add(&objects, id, kind, bytes, loose.then_some(file))?;
         }
         Ok(id)
-    }
-
-    /// Like [`Repo::write_blob`], and keeps the bytes for [`Repo::recall`] until the next ones are
-    /// kept.
-    pub fn write_kept_blob(&self, bytes: Vec<u8>) -> Result<GitId, Error> {
-        let id = self.write_blob(&bytes)?;
-        *self
-            .kept_blob()
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some((id.clone(), Arc::new(bytes)));
-        Ok(id)
-    }
-
-    /// Returns the kept bytes of this blob, without reading them back from disk.
-    pub fn recall(&self, id: &GitId) -> Option<Arc<Vec<u8>>> {
-        let kept = self
-            .kept_blob()
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        kept.as_ref()
-            .filter(|(kept, _)| kept == id)
-            .map(|(_, bytes)| bytes.clone())
-    }
-
-    /// Returns the kept blob, if it has these bytes.
-    pub fn recall_id(&self, bytes: &[u8]) -> Option<GitId> {
-        let kept = self
-            .kept_blob()
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        kept.as_ref()
-            .filter(|(_, kept)| kept.as_slice() == bytes)
-            .map(|(id, _)| id.clone())
     }
 
     /// Writes an object of any kind, unless it exists.

@@ -19,7 +19,7 @@ use gix::{
 
 use super::{
     Error, error::During, extensions, index_file::CachedIndex, lookup::Second, parameters,
-    pending::PendingObjects, tree::once::ReadTrees,
+    pending::PendingObjects, recall::RecalledBlobs, tree::once::ReadTrees,
 };
 use base::RelPath;
 use model::GitId;
@@ -46,12 +46,9 @@ struct Inner {
     unsynced: Mutex<HashSet<ObjectId>>,
     synced_packs: Mutex<HashSet<PathBuf>>,
     seen_index: Mutex<Option<CachedIndex>>,
-    kept_blob: Mutex<KeptBlob>,
+    recalled_blobs: Mutex<RecalledBlobs>,
     read_trees: ReadTrees,
 }
-
-/// A blob and its bytes.
-type KeptBlob = Option<(GitId, Arc<Vec<u8>>)>;
 
 /// The branch that HEAD is on, and its newest commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,7 +186,7 @@ impl Repo {
                 unsynced: Mutex::default(),
                 synced_packs: Mutex::default(),
                 seen_index: Mutex::default(),
-                kept_blob: Mutex::default(),
+                recalled_blobs: Mutex::default(),
                 read_trees: ReadTrees::default(),
             }),
         })
@@ -340,9 +337,9 @@ impl Repo {
         &self.inner.read_trees
     }
 
-    /// Returns the blob whose bytes are kept in memory, for `objects.rs`.
-    pub(super) fn kept_blob(&self) -> &Mutex<KeptBlob> {
-        &self.inner.kept_blob
+    /// Returns the blobs whose bytes are kept in memory, for `recall.rs`.
+    pub(super) fn recalled_blobs(&self) -> &Mutex<RecalledBlobs> {
+        &self.inner.recalled_blobs
     }
 
     /// Converts an id to gix's form; an id of another hash algorithm counts as missing.

@@ -29,8 +29,9 @@ impl Comparison<'_> {
             let path = file.path();
             let may_differ = !converter.is_plain(path)? || !then.is_plain(path)?;
             let differs = |blob: &GitId| -> Result<bool, Failure> {
-                let bytes = self.site.git.read_blob(blob)?;
-                Ok(converter.to_worktree(path, bytes.clone())? != then.to_worktree(path, bytes)?)
+                let bytes = self.site.git.recall_or_read(blob)?;
+                let made = |by: &Converter| by.to_worktree(path, bytes.to_vec());
+                Ok(made(converter)? != made(&then)?)
             };
             let other_rules = match file.blob() {
                 Some(blob) if may_differ => differs(blob)?,

@@ -89,7 +89,7 @@ impl Comparison<'_> {
         {
             return Ok(None);
         }
-        let after = tree::restored(self.site, reader.converter, file)?;
+        let after = tree::restored_over(self.site, reader.converter, file, before.as_ref())?;
         if before.as_ref().is_some_and(|before| before.same(&after)) {
             return Ok(None);
         }

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use super::{Files, TREE_DIR, failed};
+use super::{Files, TREE_DIR, failed, foreign_edits::PendingChange};
 use crate::{
     base::{Due, Failure, RelPath, Type},
     model::{FileRecord, PathChange},
@@ -26,21 +26,16 @@ impl<'a> Files<'a> {
         self.remove_if_empty(&gone.flat_map(|change| change.path.ancestors()).collect())
     }
 
-    /// Removes the folders that stand where a file must go. They are empty by now; a barrier makes
-    /// sure of that first.
+    /// Removes the folders that stand where the files of these changes must go. They are empty by
+    /// now; a barrier makes sure of that first.
     pub(super) fn remove_folders_in_the_way(
         &self,
-        goal: &dyn Fn(&'a PathChange) -> Option<&'a FileRecord>,
+        blocked: &[PendingChange<'_>],
         due: &Due,
     ) -> Result<(), Failure> {
         let mut dirs = BTreeSet::new();
-        for change in self.changes.iter().filter(|change| goal(change).is_some()) {
-            if matches!(self.tree.stat(&change.path), Ok(Some(stat)) if stat.kind == Type::Dir) {
-                self.add_folders(&change.path, &mut dirs)?;
-            }
-        }
-        if dirs.is_empty() {
-            return Ok(());
+        for (_, change) in blocked {
+            self.add_folders(&change.path, &mut dirs)?;
         }
         due.pass()?;
         self.remove_if_empty(&dirs)

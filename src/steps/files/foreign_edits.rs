@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{Files, failed};
 use crate::{
-    base::{Digest, Failure, Fs, RelPath, Type, times},
+    base::{Digest, Failure, Fs, RelPath, Stat, Type, times},
     model::{
         FileRecord, OpId, PathChange,
         kept::{Fate, SavedEdit},
@@ -60,7 +60,17 @@ impl Files<'_> {
         path: &RelPath,
         change: &PathChange,
     ) -> Result<(), Failure> {
-        if self.is_known(path, change)? {
+        let there = self.tree.stat(path).map_err(failed("look at", path))?;
+        self.keep_unless_known((path, there), change)
+    }
+
+    /// Does [`Files::keep_foreign_edit`] for a path that has just been looked at.
+    pub(super) fn keep_unless_known(
+        &self,
+        (path, there): (&RelPath, Option<Stat>),
+        change: &PathChange,
+    ) -> Result<(), Failure> {
+        if self.is_known((path, there), change)? {
             Ok(())
         } else {
             self.put_aside(path, &change.path)
@@ -90,30 +100,20 @@ impl Files<'_> {
         })
     }
 
-    /// Going forward: notes files that were deleted meanwhile and that come back. A file that is to
-    /// go and is gone, and one that is not there yet, are not foreign edits.
-    pub(super) fn note_deleted(&self, open: &[(usize, &PathChange)]) -> Result<(), Failure> {
-        for (_, change) in open
-            .iter()
-            .filter(|(_, change)| change.before.is_some() && change.after.is_some())
-        {
-            if self
-                .tree
-                .stat(&change.path)
-                .map_err(failed("look at", &change.path))?
-                .is_none()
-            {
-                self.note(&SavedEdit {
-                    root: self.root.clone(),
-                    path: change.path.clone(),
-                    what: Fate::Rewritten,
-                    object: None,
-                    mode: 0,
-                    link: false,
-                })?;
-            }
+    /// Going forward: notes a file that was deleted meanwhile and that comes back. One that was not
+    /// there before is no foreign edit.
+    pub(super) fn note_deleted(&self, change: &PathChange) -> Result<(), Failure> {
+        if change.before.is_none() {
+            return Ok(());
         }
-        Ok(())
+        self.note(&SavedEdit {
+            root: self.root.clone(),
+            path: change.path.clone(),
+            what: Fate::Rewritten,
+            object: None,
+            mode: 0,
+            link: false,
+        })
     }
 
     /// Going back: leaves a foreign file, link, folder or deletion where it is. Returns the changes
@@ -159,19 +159,15 @@ impl Files<'_> {
     /// Returns true when a path is neither as before nor as this operation left it.
     fn is_foreign(&self, change: &PathChange) -> Result<bool, Failure> {
         let path = &change.path;
-        let kind = self
-            .tree
-            .stat(path)
-            .map_err(failed("look at", path))?
-            .map(|stat| stat.kind);
-        Ok(match kind {
+        let there = self.tree.stat(path).map_err(failed("look at", path))?;
+        Ok(match there.map(|stat| stat.kind) {
             // This operation swaps files, so it leaves no gap where there was one and is to be one.
             None => {
                 change.before.is_some() && change.after.is_some() || self.is_below_a_file(path)?
             }
             Some(Type::Dir) => !self.is_emptied(path, &|change| change.before.is_none())?,
             Some(Type::Other) => true,
-            Some(_) => !self.is_known(path, change)?,
+            Some(_) => !self.is_known((path, there), change)?,
         })
     }
 
@@ -190,12 +186,16 @@ impl Files<'_> {
     }
 
     /// Returns true when a path holds the old or the new content of a change.
-    fn is_known(&self, path: &RelPath, change: &PathChange) -> Result<bool, Failure> {
+    fn is_known(
+        &self,
+        (path, there): (&RelPath, Option<Stat>),
+        change: &PathChange,
+    ) -> Result<bool, Failure> {
         for state in [change.before.as_ref(), change.after.as_ref()]
             .into_iter()
             .flatten()
         {
-            if self.is_settled(path, state)? || self.is(path, Some(state))? {
+            if self.is_settled(there, state) || self.is(path, Some(state))? {
                 return Ok(true);
             }
         }
@@ -225,16 +225,15 @@ impl Files<'_> {
 
     /// Returns true when size and a modification time prove it is the recorded file: one so old
     /// when the operation began that a write through a memory map would have changed it, too.
-    fn is_settled(&self, path: &RelPath, state: &FileRecord) -> Result<bool, Failure> {
-        let stat = self.tree.stat(path).map_err(failed("look at", path))?;
+    fn is_settled(&self, there: Option<Stat>, state: &FileRecord) -> bool {
         let began = (self.at.as_second(), 0);
-        Ok(stat.is_some_and(|stat| {
+        there.is_some_and(|stat| {
             stat.kind == Type::File
                 && !state.is_link()
                 && (stat.size, stat.mode) == (state.size, state.mode)
                 && Some(stat.mtime) == state.mtime
                 && times::is_written_back(stat.mtime, stat.mtime, began)
                 && self.tree.shows_maps()
-        }))
+        })
     }
 }

@@ -41,6 +41,7 @@ pub use crate::materialise::journaled::STAGE;
 pub use databases::refuse_open;
 pub use error::Error;
 use error::failed;
+use foreign_edits::PendingChange;
 pub use foreign_edits::notes;
 pub use places::Places;
 use stage::Clear;
@@ -161,18 +162,10 @@ impl<'a> Files<'a> {
             }
         };
         self.clear_stage(Clear::Unfinished)?;
-        let open: Vec<(usize, &PathChange)> = self
-            .changes
-            .par_iter()
-            .enumerate()
-            .map(|(at, change)| Ok((!self.is(&change.path, goal(change))?).then_some((at, change))))
-            .filter_map(Result::transpose)
-            .collect::<Result<_, Failure>>()?;
-        let open = if forward {
-            self.note_deleted(&open).map(|()| open)
-        } else {
-            self.leave_foreign_edits(open)
-        }?;
+        let mut open = self.open(&goal, forward)?;
+        if !forward {
+            open = self.leave_foreign_edits(open)?;
+        }
         self.wait_closed(&open, forward)?;
         // Even when nothing is open, a run that was killed may have left its last renames unsynced.
         if !open.is_empty() {
@@ -180,13 +173,30 @@ impl<'a> Files<'a> {
             self.take_logs_away(&open)?;
             self.displace(&open, &goal, due)?;
         }
-        self.remove_folders_in_the_way(&goal, due)?;
         if !forward {
             self.remove_emptied_folders(&goal)?;
         }
-        self.install(&open, &goal)?;
+        open.retain(|(_, change)| goal(change).is_some());
+        self.install(&open, forward, due)?;
         self.clear_stage(Clear::Nothing)?;
         self.sync_folders(due)
+    }
+
+    /// Returns the changes that are not in place, with their numbers. Of an operation that this
+    /// process has only just begun that is known.
+    fn open(
+        &self,
+        goal: &(dyn Fn(&'a PathChange) -> Option<&'a FileRecord> + Sync),
+        forward: bool,
+    ) -> Result<Vec<PendingChange<'a>>, Failure> {
+        let new = self.staged.as_ref().filter(|_| forward);
+        let is_open = |(at, change): (usize, &'a PathChange)| {
+            let is_new = new.is_some_and(|staged| staged.contains(&at));
+            let is_open = is_new || !self.is(&change.path, goal(change))?;
+            Ok(is_open.then_some((at, change)))
+        };
+        let all = self.changes.par_iter().enumerate().map(is_open);
+        all.filter_map(Result::transpose).collect()
     }
 
     /// Removes what has no place after the change.
@@ -214,53 +224,96 @@ impl<'a> Files<'a> {
     }
 
     /// Puts every staged file in its place.
-    fn install(
-        &self,
-        open: &[(usize, &'a PathChange)],
-        goal: &dyn Fn(&'a PathChange) -> Option<&'a FileRecord>,
-    ) -> Result<(), Failure> {
-        for (at, change) in open.iter().filter(|(_, change)| goal(change).is_some()) {
-            let (path, staged) = (&change.path, self.staged(*at));
-            create_dir_all(&*self.tree, &path.parent(), 0o777)
-                .map_err(failed("create the folder of", path))?;
-            if self.check_replaceable(path)?.is_none() {
-                self.tree
-                    .rename_new(&staged, path)
-                    .map_err(failed("write", path))?;
-                continue;
-            }
-            match self.tree.exchange(&staged, path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                    self.keep_foreign_edit(path, change)?;
-                    self.tree
-                        .rename(&staged, path)
-                        .map_err(failed("write", path))?;
-                }
-                Err(error) => return Err(failed("write", path)(error).into()),
+    fn install(&self, open: &[PendingChange<'a>], forward: bool, due: &Due) -> Result<(), Failure> {
+        let mut blocked = Vec::new();
+        for (at, change) in open {
+            match self.check_replaceable(&change.path) {
+                Err(Error::InTheWay {
+                    what: DIRECTORY, ..
+                }) => blocked.push((*at, *change)),
+                there => self.install_one((*at, change), there?, forward)?,
             }
         }
-        Ok(())
+        if blocked.is_empty() {
+            return Ok(());
+        }
+        self.remove_folders_in_the_way(&blocked, due)?;
+        blocked.into_iter().try_for_each(|(at, change)| {
+            let there = self.check_replaceable(&change.path)?;
+            self.install_one((at, change), there, forward)
+        })
+    }
+
+    /// Puts a staged file in place of what is there.
+    fn install_one(
+        &self,
+        (at, change): PendingChange<'_>,
+        there: Option<Stat>,
+        forward: bool,
+    ) -> Result<(), Failure> {
+        let (path, staged) = (&change.path, self.staged(at));
+        if there.is_none() {
+            if forward {
+                self.note_deleted(change)?;
+            }
+            create_dir_all(&*self.tree, &path.parent(), 0o777)
+                .map_err(failed("create the folder of", path))?;
+            let named = self.tree.rename_new(&staged, path);
+            return Ok(named.map_err(failed("write", path))?);
+        }
+        match self.tree.exchange(&staged, path) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.keep_foreign_edit(path, change)?;
+                let named = self.tree.rename(&staged, path);
+                Ok(named.map_err(failed("write", path))?)
+            }
+            exchanged => Ok(exchanged.map_err(failed("write", path))?),
+        }
     }
 
     /// Returns what stands at a path, when it may be replaced.
     fn check_replaceable(&self, path: &RelPath) -> Result<Option<Stat>, Error> {
-        let stat = self.tree.stat(path).map_err(failed("look at", path))?;
-        let what = match stat.map(|stat| stat.kind) {
-            None | Some(Type::File | Type::Symlink) => return Ok(stat),
-            Some(Type::Dir) => DIRECTORY,
-            Some(Type::Other) => "a device, FIFO or socket",
+        replaceable(path, self.tree.stat(path))
+    }
+
+    /// Returns what stands at the path of each change, if all of it may be replaced.
+    fn look_before(&self) -> Result<Vec<Option<Stat>>, Failure> {
+        let paths: Vec<&RelPath> = self.changes.iter().map(|change| &change.path).collect();
+        let look = |(change, stat): (&PathChange, io::Result<Option<Stat>>)| match replaceable(
+            &change.path,
+            stat,
+        ) {
+            Err(Error::InTheWay {
+                what: DIRECTORY, ..
+            }) if change.after.is_none()
+                || self.is_emptied(&change.path, &|change| change.after.is_none())? =>
+            {
+                Ok(None)
+            }
+            other => Ok(other?),
         };
-        Err(Error::InTheWay {
-            path: path.clone(),
-            what,
-        })
+        let stats = self.tree.stats(&paths);
+        self.changes.iter().zip(stats).map(look).collect()
     }
 
     /// Returns true when a path holds exactly a state (`None` = nothing).
     fn is(&self, path: &RelPath, state: Option<&FileRecord>) -> Result<bool, Failure> {
         Ok(holds(&*self.tree, path, state).map_err(failed("read", path))?)
     }
+}
+
+/// Returns what stands at a path, when it may be replaced.
+fn replaceable(path: &RelPath, stat: io::Result<Option<Stat>>) -> Result<Option<Stat>, Error> {
+    let stat = stat.map_err(failed("look at", path))?;
+    let what = match stat.map(|stat| stat.kind) {
+        None | Some(Type::File | Type::Symlink) => return Ok(stat),
+        Some(Type::Dir) => DIRECTORY,
+        Some(Type::Other) => "a device, FIFO or socket",
+    };
+    Err(Error::InTheWay {
+        path: path.clone(),
+        what,
+    })
 }
 
 impl JournalStep for Files<'_> {
@@ -284,16 +337,8 @@ impl JournalStep for Files<'_> {
                 .into());
             }
         }
-        for change in self.changes {
-            match self.check_replaceable(&change.path) {
-                Err(Error::InTheWay {
-                    what: DIRECTORY, ..
-                }) if change.after.is_none()
-                    || self.is_emptied(&change.path, &|change| change.after.is_none())? => {}
-                other => drop(other?),
-            }
-        }
-        self.stage_early(due)?;
+        let there = self.look_before()?;
+        self.stage_early(&there, due)?;
         Ok(self.places.note())
     }
 

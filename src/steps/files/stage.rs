@@ -85,7 +85,8 @@ impl<'a> Files<'a> {
     }
 
     /// Makes the staging folders and writes every new file into them, before the operation begins.
-    pub(super) fn stage_early(&mut self, due: &Due) -> Result<(), Failure> {
+    /// `there` is what stands at the path of each change.
+    pub(super) fn stage_early(&mut self, there: &[Option<Stat>], due: &Due) -> Result<(), Failure> {
         let changes: Vec<(usize, &'a PathChange)> = self
             .changes
             .iter()
@@ -101,7 +102,7 @@ impl<'a> Files<'a> {
         }
         let goal = |change: &'a PathChange| change.after.as_ref();
         let stage = |(at, change): &(usize, &'a PathChange)| match goal(change) {
-            Some(state) => self.stage_new(*at, change, state, due),
+            Some(state) => self.stage_new(*at, (change, there[*at]), state, due),
             None => Ok(()),
         };
         // Nothing is waited for, and files are made in one folder one after the other.
@@ -122,14 +123,14 @@ impl<'a> Files<'a> {
     fn stage_new(
         &self,
         at: usize,
-        change: &PathChange,
+        (change, there): (&PathChange, Option<Stat>),
         state: &FileRecord,
         due: &Due,
     ) -> Result<(), Failure> {
         let path = &change.path;
         let how = FileOptions {
             sync: None,
-            ..self.how(path, state, true)?
+            ..how(there, state, true)
         };
         let staging = self.staging(self.places.stage_of(path));
         let open = staging.write_open(at, &how, (state, &*self.bytes));
@@ -163,30 +164,11 @@ impl<'a> Files<'a> {
         }
         let Some(state) = goal else { return Ok(()) };
         let path = &change.path;
-        let how = self.how(path, state, forward)?;
+        let there = self.tree.stat(path).map_err(failed("look at", path))?;
+        let how = how(there, state, forward);
         let staging = self.staging(self.places.stage_of(path));
         let staged = staging.write(at, &how, (state, &*self.bytes));
         staged.map_err(unwritten)
-    }
-
-    /// Returns how the new file of a path is written.
-    fn how(
-        &self,
-        path: &RelPath,
-        state: &FileRecord,
-        forward: bool,
-    ) -> Result<FileOptions, Failure> {
-        let there = self.tree.stat(path).map_err(failed("look at", path))?;
-        Ok(FileOptions {
-            owner: there.map(|stat| Owner {
-                uid: stat.uid,
-                gid: stat.gid,
-            }),
-            is_bulk: true,
-            stops: forward && state.size > HUGE,
-            sync: Some(STAGED_FILE),
-            ..FileOptions::of(state)
-        })
     }
 
     /// Returns true when the wanted content is staged already. Any other content there is kept in
@@ -247,18 +229,28 @@ impl<'a> Files<'a> {
     /// Does [`Files::clear_stage`] for one staging folder. Anything that is not the operation's is
     /// foreign, and stays.
     fn clear_one(&self, staging: &Staging<'_>, clear: Clear) -> Result<(), Failure> {
-        for (path, number) in staging.files().map_err(unwritten)? {
+        let files = staging.files().map_err(unwritten)?;
+        let paths: Vec<&RelPath> = files.iter().map(|(path, _)| path).collect();
+        let there = if clear == Clear::Unfinished {
+            Vec::new()
+        } else {
+            self.tree.stats(&paths)
+        };
+        let mut there = there.into_iter();
+        for (path, number) in &files {
+            let there = there.next().unwrap_or(Ok(None));
             let change = number.and_then(|at| self.changes.get(at));
             if change.is_none() && number.is_some() {
                 continue;
             }
             if let Some(change) = change.filter(|_| clear != Clear::Unfinished) {
-                self.keep_foreign_edit(&path, change)?;
+                let there = there.map_err(failed("look at", path))?;
+                self.keep_unless_known((path, there), change)?;
             }
             if clear == Clear::All || (clear == Clear::Unfinished && change.is_none()) {
                 self.tree
-                    .remove_file(&path)
-                    .map_err(failed("remove", &path))?;
+                    .remove_file(path)
+                    .map_err(failed("remove", path))?;
             }
         }
         if clear != Clear::All {
@@ -274,6 +266,20 @@ impl<'a> Files<'a> {
             self.sync_later(folder, due);
         }
         Ok(())
+    }
+}
+
+/// Returns how the new file of a path is written, in place of what is there.
+fn how(there: Option<Stat>, state: &FileRecord, forward: bool) -> FileOptions {
+    FileOptions {
+        owner: there.map(|stat| Owner {
+            uid: stat.uid,
+            gid: stat.gid,
+        }),
+        is_bulk: true,
+        stops: forward && state.size > HUGE,
+        sync: Some(STAGED_FILE),
+        ..FileOptions::of(state)
     }
 }
 

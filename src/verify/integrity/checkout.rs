@@ -19,6 +19,9 @@ use crate::{
 
 use super::FilesCheck;
 
+/// Size, in bytes, of a file that is read into memory; larger ones are streamed.
+const SMALL: u64 = 1 << 20;
+
 /// A folder of checked-out files, and how to read them.
 pub struct Checkout<'a> {
     /// The files.
@@ -108,12 +111,16 @@ fn tree_trouble(
             file.checksum()
         ));
     };
-    let stat = match checkout.tree.stat(path) {
+    let link = file.is_link();
+    let whole = read_whole(checkout, file);
+    let stat = match whole
+        .as_ref()
+        .map_or_else(|| checkout.tree.stat(path), |(stat, _)| Ok(Some(*stat)))
+    {
         Ok(Some(stat)) => stat,
         Ok(None) => return bad(format!("{path} is missing")),
         Err(error) => return Some(Trouble::Unread(format!("{path}: {error}"))),
     };
-    let link = file.is_link();
     let kind = if link { Type::Symlink } else { Type::File };
     if stat.kind != kind {
         return bad(format!(
@@ -141,7 +148,7 @@ fn tree_trouble(
     }
     let large = checkout.known.filter(|_| file.role == FileRole::Large);
     let watched = large.and_then(|known| known.watch(path));
-    match differs(checkout, file, digest, link) {
+    match differs(checkout, file, digest, whole.map(|(_, bytes)| bytes)) {
         Ok(false) => {
             if let Some(known) = large {
                 known.learn(path, watched, digest);
@@ -158,12 +165,27 @@ pub fn is_other(checkout: &Checkout<'_>, file: &ManifestFile) -> bool {
     tree_trouble(checkout, file, &AtomicUsize::new(0)).is_some()
 }
 
-/// Returns true when the bytes, in git's form where attributes apply, differ from the release's.
+/// Reads a small file that git has, and how it is, with one opening. `None` for all others.
+fn read_whole(checkout: &Checkout<'_>, file: &ManifestFile) -> Option<(Stat, Vec<u8>)> {
+    let size = file.size().unwrap_or_default();
+    if file.role == FileRole::Large || file.is_link() || size > SMALL {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    let stat = checkout
+        .tree
+        .read_into(file.path(), size, &mut bytes)
+        .ok()?;
+    (stat.size == bytes.len() as u64).then_some((stat, bytes))
+}
+
+/// Returns true when the bytes, in git's form where attributes apply, differ from the release's;
+/// `whole` are the bytes if they have been read.
 fn differs(
     checkout: &Checkout<'_>,
     file: &ManifestFile,
     digest: Digest,
-    link: bool,
+    whole: Option<Vec<u8>>,
 ) -> Result<bool, String> {
     let Checkout {
         tree,
@@ -172,11 +194,13 @@ fn differs(
         ..
     } = *checkout;
     let text = |error: std::io::Error| error.to_string();
-    if link {
+    if file.is_link() {
         return Ok(Digest::of(&tree.read_link(file.path()).map_err(text)?) != digest);
     }
-    let (found, size) =
-        Digest::of_reader(&mut tree.open(file.path()).map_err(text)?).map_err(text)?;
+    let (found, size) = match &whole {
+        Some(bytes) => (Digest::of(bytes), bytes.len() as u64),
+        None => Digest::of_reader(&mut tree.open(file.path()).map_err(text)?).map_err(text)?,
+    };
     if found == digest {
         let is_only_pointer = !takes_pointers && is_pointer(tree, converter, file, size)?;
         return if is_only_pointer {
@@ -199,9 +223,15 @@ fn differs(
         // Its pointer follows from its digest, however large it is.
         return Ok(Digest::of(&Repo::lfs_pointer(&found, size)) != digest);
     }
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut tree.open(file.path()).map_err(text)?, &mut bytes)
-        .map_err(text)?;
+    let bytes = match whole {
+        Some(bytes) => bytes,
+        None => {
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut tree.open(file.path()).map_err(text)?, &mut bytes)
+                .map_err(text)?;
+            bytes
+        }
+    };
     let in_git = converter
         .to_git(file.path(), bytes)
         .map_err(|error| error.to_string())?;

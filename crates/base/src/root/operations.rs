@@ -4,9 +4,10 @@
 //! itself, and none follows a link.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     io::{self, Read, Seek, Write},
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::Path,
 };
 
@@ -27,29 +28,13 @@ use super::{Root, permissions, set_mode, set_mtime};
 
 impl Fs for Root {
     fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
-        let found = if path.is_root() {
-            rustix::fs::fstat(&self.handle)
-        } else {
-            match self.parent(path) {
-                Ok((dir, name)) => rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW),
-                // A link where a folder should be: its target is not below this root, so nothing is
-                // hidden.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                    ) || is_link_on_the_way(&error) =>
-                {
-                    return Ok(None);
-                }
-                Err(error) => return Err(error),
-            }
-        };
-        match found {
-            Ok(stat) => Ok(Some(to_stat(&stat))),
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        self.stat_near(path, &mut Neighbour::default())
+    }
+
+    fn stats(&self, paths: &[&RelPath]) -> Vec<io::Result<Option<Stat>>> {
+        let mut last = Neighbour::default();
+        let stats = paths.iter().map(|path| self.stat_near(path, &mut last));
+        stats.collect()
     }
 
     fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>> {
@@ -100,17 +85,34 @@ impl Fs for Root {
     fn read_into(&self, path: &RelPath, size: u64, into: &mut Vec<u8>) -> io::Result<Stat> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let mut file = File::from(self.open_beneath(path, flags, 0)?);
-        into.reserve(usize::try_from(size).map_err(io::Error::other)? + 1);
-        // A FIFO that replaced the file has no data to read; the type is checked below.
-        let read = (&mut file).take(size + 1).read_to_end(into);
-        let stat = to_stat(&rustix::fs::fstat(&file)?);
-        if stat.kind != Type::File {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("{path} is not a regular file"),
-            ));
-        }
-        read?;
+        let mut filled = into.len();
+        let begin = filled as u64;
+        into.resize(
+            filled + usize::try_from(size).map_err(io::Error::other)? + 1,
+            0,
+        );
+        let stat = loop {
+            // A FIFO that replaced the file has no data to read; the type is checked below.
+            let read = file.read(&mut into[filled..]);
+            let stat = to_stat(&rustix::fs::fstat(&file)?);
+            if stat.kind != Type::File {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("{path} is not a regular file"),
+                ));
+            }
+            match read {
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            // The size tells the end without another reading.
+            let is_end = matches!(read, Ok(0)) || filled as u64 >= begin + stat.size;
+            if is_end || filled == into.len() {
+                break stat;
+            }
+        };
+        into.truncate(filled);
         Ok(stat)
     }
 
@@ -249,20 +251,10 @@ impl Fs for Root {
         )?)
     }
 
-    fn is_fixed(&self, path: &RelPath) -> io::Result<bool> {
-        use rustix::fs::{StatxAttributes, StatxFlags};
-        let (dir, name) = match self.parent(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            found => found?,
-        };
-        match rustix::fs::statx(&dir, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE) {
-            Ok(found) => Ok(found
-                .stx_attributes
-                .intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND)),
-            // The entry is missing, or the kernel cannot tell.
-            Err(Errno::NOENT | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+    fn are_fixed(&self, paths: &[&RelPath]) -> Vec<io::Result<bool>> {
+        let mut last = Neighbour::default();
+        let fixed = paths.iter().map(|path| self.is_fixed_near(path, &mut last));
+        fixed.collect()
     }
 
     fn clone_file(&self, from: &RelPath, to: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
@@ -296,6 +288,70 @@ impl Fs for Root {
     fn sync_dir(&self, dir: &RelPath, _point: SyncPoint) -> io::Result<()> {
         let handle = self.open_beneath(dir, OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
         Ok(rustix::fs::fsync(&handle)?)
+    }
+}
+
+/// The folder of the path that was last looked at, held open for its neighbours.
+#[derive(Default)]
+struct Neighbour(Option<(RelPath, OwnedFd)>);
+
+impl Neighbour {
+    /// Returns the handle of the folder that contains `path`, and the last name.
+    fn parent<'p>(&mut self, root: &Root, path: &'p RelPath) -> io::Result<(&OwnedFd, &'p Path)> {
+        let (dir, name) = path.split();
+        if self.0.as_ref().is_none_or(|(open, _)| *open != dir) {
+            self.0 = None;
+            let handle = root.open_beneath(&dir, OFlags::PATH | OFlags::DIRECTORY, 0)?;
+            self.0 = Some((dir, handle));
+        }
+        let (_, handle) = self.0.as_ref().expect("because it was opened just now");
+        Ok((handle, Path::new(OsStr::from_bytes(name))))
+    }
+}
+
+impl Root {
+    /// Does [`Fs::stat`] with the folder of the last path, if it is the same.
+    fn stat_near(&self, path: &RelPath, last: &mut Neighbour) -> io::Result<Option<Stat>> {
+        let found = if path.is_root() {
+            rustix::fs::fstat(self.handle())
+        } else {
+            match last.parent(self, path) {
+                Ok((dir, name)) => rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW),
+                // A link where a folder should be: its target is not below this root, so nothing is
+                // hidden.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                    ) || is_link_on_the_way(&error) =>
+                {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        match found {
+            Ok(stat) => Ok(Some(to_stat(&stat))),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Does [`Fs::are_fixed`] for one path.
+    fn is_fixed_near(&self, path: &RelPath, last: &mut Neighbour) -> io::Result<bool> {
+        use rustix::fs::{StatxAttributes, StatxFlags};
+        let (dir, name) = match last.parent(self, path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            found => found?,
+        };
+        match rustix::fs::statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE) {
+            Ok(found) => Ok(found
+                .stx_attributes
+                .intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND)),
+            // The entry is missing, or the kernel cannot tell.
+            Err(Errno::NOENT | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
