@@ -121,7 +121,11 @@ pub fn write(
         steps,
     };
     finish(&mut operation)?;
-    site.git.sync_objects(&unsynced)?;
+    site.git.require_synced(&unsynced)?;
+    if operation.publication().is_none() {
+        // Nothing stages them with the operation.
+        site.git.sync_objects(&[])?;
+    }
     Ok(WrittenDraft {
         operation,
         commit,

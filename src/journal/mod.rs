@@ -60,7 +60,12 @@ pub trait JournalStep {
     fn is_still_prepared(&self, _prepared: &serde_json::Value) -> Result<bool, Failure> {
         Ok(true)
     }
-    /// Removes what an early preparation made, for an operation that is not begun after all.
+    /// Stages what the step needs when it is prepared, before the operation begins; durable after
+    /// the same barrier.
+    fn stage(&mut self, _due: &Due) -> Result<(), Failure> {
+        Ok(())
+    }
+    /// Removes what was staged or prepared early, for an operation that is not begun after all.
     fn abandon(&mut self) {}
     /// Returns true when `undo` after a crash must know whether the step began.
     fn is_undone_by_record(&self) -> bool {

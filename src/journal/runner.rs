@@ -349,14 +349,15 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// Prepares the steps that can be prepared before the operation is written. Returns their
-/// before-images, by number.
+/// Stages what steps need, and prepares those that can be prepared before the operation is written.
+/// Returns their before-images, by number.
 fn prepare_early(
     steps: &mut [Box<dyn JournalStep + '_>],
     due: &Due,
 ) -> Result<BTreeMap<usize, Value>, Failure> {
     let mut prepared = BTreeMap::new();
     for (at, step) in steps.iter_mut().enumerate() {
+        step.stage(due)?;
         if step.is_prepared_early() {
             prepared.insert(at, step.prepare(due)?);
         }

@@ -135,7 +135,6 @@ impl Operator<'_> {
     pub fn sweep(&self) -> Result<(), Failure> {
         facts::sweep(&*self.site.state);
         refs::sweep(&self.site.git);
-        self.site.git.sweep_packs()?;
         // Even if the sweep fails, report an unfinished operation.
         self.sweep_begun().inspect_err(|_| {
             if let Ok(Some(found)) = history::unfinished(&self.site.state) {
@@ -159,6 +158,8 @@ impl Operator<'_> {
             return Ok(());
         };
         let open = open.map(|found| found.operation.about.id);
+        let name = open.as_ref().map(ToString::to_string);
+        self.site.git.sweep_packs(name.as_deref())?;
         files::sweep(&*self.site.tree, |op| open.as_ref() == Some(op))
     }
 

@@ -73,6 +73,7 @@ impl Operator<'_> {
     fn check_recovery(&self, found: &OpenOperation, forward: bool) -> Result<(), Failure> {
         let operation = &found.operation;
         refuse_other_work_tree(self.site, operation)?;
+        self.site.git.load_objects(&operation.about.id.to_string());
         self.check_planned(
             operation,
             if forward {

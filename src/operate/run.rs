@@ -88,6 +88,7 @@ impl Operator<'_> {
         let ended = direction(runner.recorded_by(witness))?;
         if !matches!(ended, RunEnd::Stuck(_)) {
             steps::publish::clear_staged(self.site, &operation.about.id);
+            self.site.git.drop_objects();
         }
         report.timeline = times.take();
         report.kept = notes(&*self.site.state, &operation.about.id).unwrap_or_default();

@@ -63,6 +63,10 @@ impl JournalStep for Timed<'_> {
         self.step.name()
     }
 
+    fn stage(&mut self, due: &Due) -> Result<(), Failure> {
+        self.step.stage(due)
+    }
+
     fn prepare(&mut self, due: &Due) -> Result<Value, Failure> {
         self.step.prepare(due)
     }

@@ -49,7 +49,8 @@ impl<F> RecordFiles<F> {
         }
     }
 
-    /// Returns records that can be made again: a power cut may take a new one, but leaves no part.
+    /// Returns records that can be made again: a power cut may take a new one, or a part of it,
+    /// which then counts as none.
     pub fn derived(self) -> Self {
         Self {
             is_derived: true,
@@ -80,6 +81,7 @@ where
     fn read(&self, folder: &str, name: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
         match read_limited(&*self.fs, &at(folder, name), limit) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Ok(bytes) if self.is_derived && is_torn(&bytes) => Ok(None),
             read => read.map(Some),
         }
     }
@@ -94,7 +96,7 @@ where
             }
         }
         if self.is_derived {
-            write_aside(&*self.fs, &path, bytes, 0o600, Some(FILE))?;
+            write_aside(&*self.fs, &path, bytes, 0o600, None)?;
             return publish(&*self.fs, &path);
         }
         write_durably(&*self.fs, &path, bytes, 0o600, (FILE, DIR))
@@ -129,6 +131,12 @@ where
         }
         take(wait == LockWait::Forever)
     }
+}
+
+/// Returns true for what a power cut leaves of a JSON object that was not synced: its beginning,
+/// perhaps with zeros behind it.
+fn is_torn(bytes: &[u8]) -> bool {
+    !bytes.trim_ascii_end().ends_with(b"}")
 }
 
 /// Returns the path of a name.

@@ -19,6 +19,9 @@ pub struct Publish<'a> {
     scratch: PathBuf,
     publication: &'a Publication,
     task: Option<&'a TaskSpec>,
+    op: &'a OpId,
+    /// True when this process staged the objects, and they reached the disk.
+    is_new: bool,
     is_fresh: bool,
 }
 
@@ -61,7 +64,7 @@ impl<'a> Publish<'a> {
     /// Creates the step for one operation; its folder serves as scratch space.
     pub fn new(
         site: &'a RepoSite,
-        operation: &Operation,
+        operation: &'a Operation,
         publication: &'a Publication,
         task: Option<&'a TaskSpec>,
     ) -> Self {
@@ -70,8 +73,28 @@ impl<'a> Publish<'a> {
             scratch: scratch(site, &operation.about.id),
             publication,
             task,
+            op: &operation.about.id,
+            is_new: false,
             is_fresh: false,
         }
+    }
+
+    /// Names the objects; durable after the barrier. What another process began is named durably at
+    /// once. A publication that can only be finished has its objects, or needs them no more.
+    fn name_objects(&self, due: &Due) -> Result<(), Failure> {
+        let git = &self.site.git;
+        if self.is_new {
+            return Ok(git.name_objects(due)?);
+        }
+        if self.is_passed()? {
+            return Ok(());
+        }
+        let now = Due::default();
+        git.name_objects(&now)?;
+        now.pass()?;
+        let refs = self.publication.refs.iter();
+        let ids: Vec<GitId> = refs.map(|change| change.after.clone()).collect();
+        Ok(git.sync_objects(&ids)?)
     }
 }
 
@@ -80,7 +103,17 @@ impl JournalStep for Publish<'_> {
         "publish"
     }
 
+    fn stage(&mut self, due: &Due) -> Result<(), Failure> {
+        self.is_new = true;
+        Ok(self.site.git.stage_objects(&self.op.to_string(), due)?)
+    }
+
+    fn abandon(&mut self) {
+        self.site.git.drop_objects();
+    }
+
     fn prepare(&mut self, due: &Due) -> Result<Value, Failure> {
+        self.name_objects(due)?;
         self.is_fresh = true;
         Ok(self
             .site
@@ -89,6 +122,10 @@ impl JournalStep for Publish<'_> {
     }
 
     fn apply(&mut self, prepared: &Value, due: &Due) -> Result<(), Failure> {
+        if !self.is_fresh {
+            self.name_objects(due)?;
+        }
+        self.site.git.remove_replaced()?;
         let scope = self
             .task
             .map(|task| Scope::new(&self.site.settings, task))

@@ -259,7 +259,6 @@ pub fn publish(
         return Ok(());
     }
     let blobs: Vec<GitId> = refs.iter().map(|change| change.after.clone()).collect();
-    git.sync_objects(&blobs)?;
     let publication = Publication {
         refs,
         log_message: "snapback: verdicts".into(),
@@ -267,9 +266,14 @@ pub fn publish(
     };
     let scratch = scratch(git);
     let due = Due::default();
+    git.require_synced(&blobs)?;
+    git.stage_objects("verdicts", &due)?;
     let prepared = git.prepare_publication(&publication, &scratch, &due)?;
+    due.pass().inspect_err(|_| git.drop_objects())?;
+    git.name_objects(&due)?;
     due.pass()?;
-    git.publish(&publication, &prepared, &scratch)?;
+    git.remove_replaced()?;
+    git.publish_staged(&publication, &prepared, &scratch)?;
     git.clear_scratch(&scratch);
     Ok(())
 }

@@ -78,6 +78,8 @@ mod shapes;
 mod shapes_git;
 pub mod shapes_large;
 mod shared_commits;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod staged_packs;
 mod store;
 pub mod store_check;
 mod store_cli;

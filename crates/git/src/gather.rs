@@ -16,10 +16,7 @@ use gix::{
     odb::pack::{data, index},
 };
 
-use super::{
-    Error, disk,
-    pack::{HEADER, PackOffset},
-};
+use super::pack::{HEADER, PackOffset};
 
 /// With fewer small packs than this, none are merged.
 const MANY: usize = 24;
@@ -36,16 +33,10 @@ pub(super) struct ReadPack {
 }
 
 impl ReadPack {
-    /// True when its file is among these.
-    pub fn is(&self, files: &[PathBuf]) -> bool {
-        files.contains(&self.path)
-    }
-
-    /// Removes the pack: the index first, as git does, so that no process looks for objects in a
-    /// missing pack.
-    pub fn remove(&self) -> Result<(), Error> {
-        disk::remove(&self.path.with_extension("idx"))?;
-        disk::remove(&self.path).map(drop)
+    /// Returns its files in the order in which they may be removed: the index first, as git does,
+    /// so that no process looks for objects in a missing pack.
+    pub fn files(&self) -> [PathBuf; 2] {
+        [self.path.with_extension("idx"), self.path.clone()]
     }
 }
 
@@ -60,10 +51,11 @@ pub(super) fn small_packs(objects: &Path, hash: gix::hash::Kind) -> Vec<ReadPack
     {
         return Vec::new();
     }
-    found
-        .into_iter()
-        .filter_map(|path| read(path, hash))
-        .collect()
+    let read = |path: PathBuf| {
+        let index = path.with_extension("idx");
+        read(path, &index, hash)
+    };
+    found.into_iter().filter_map(read).collect()
 }
 
 /// Returns the small packs that have an index beside them and nothing else.
@@ -105,9 +97,9 @@ fn candidates(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Reads a pack; `None` unless it matches its index and holds whole objects only.
-fn read(path: PathBuf, hash: gix::hash::Kind) -> Option<ReadPack> {
+pub(super) fn read(path: PathBuf, index: &Path, hash: gix::hash::Kind) -> Option<ReadPack> {
     let bytes = std::fs::read(&path).ok()?;
-    let index = index::File::at(path.with_extension("idx"), hash).ok()?;
+    let index = index::File::at(index, hash).ok()?;
     let end = bytes
         .len()
         .checked_sub(hash.len_in_bytes())

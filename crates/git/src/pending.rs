@@ -1,13 +1,14 @@
-//! New objects before they become visible: one pack that grows until it is installed.
+//! New objects before they become visible: one pack that grows until it is staged, and named.
 //!
 //! A pack has advantages over loose objects: two syncs force it to disk however many objects there
 //! are, and it is named only after that, so a power failure leaves no torn object. Until then the
-//! objects are read back from here. A pack that is never installed leaves nothing behind; a killed
-//! process leaves a file that the next change removes. The name is one that git's own collection
-//! does not recognise: it would remove even a live process's `tmp_…` file. The writer holds a lock
-//! on its file, so that the file of a live process is never removed.
+//! objects are read back from here. A pack that is never named leaves nothing behind; a killed
+//! process leaves files that the next change removes, unless an operation that began needs them.
+//! Their names are such that git's own collection does not recognise them: it would remove even a
+//! live process's `tmp_…` file. The writer holds a lock on its files, so that those of a live
+//! process are never removed.
 //!
-//! When the pack is installed, no reference names its objects yet, and `git repack -ad` drops such
+//! When the pack is named, no reference names its objects yet, and `git repack -ad` drops such
 //! packs. A file `.keep` beside the pack prevents this, as it does for git's fetches, until
 //! [`Repo::release_packs`].
 
@@ -28,7 +29,11 @@ use super::{
     Error, Repo, disk, gather,
     pack::{self, HEADER, PackOffset},
 };
-use base::{at_once, owner};
+use base::owner;
+
+mod staged;
+use staged::StagedPack;
+pub(super) use staged::Syncable;
 
 /// Bytes buffered in memory before they are written.
 const TAIL: usize = 1 << 20;
@@ -43,6 +48,9 @@ const MODE: u32 = 0o444;
 #[derive(Default)]
 pub(super) struct PendingObjects {
     state: Mutex<GrowingPack>,
+    staged: Mutex<Vec<StagedPack>>,
+    /// Files that go once the names of the packs that replace them are durable.
+    replaced: Mutex<Vec<PathBuf>>,
 }
 
 /// A growing pack: the part in its file, then its tail.
@@ -58,26 +66,48 @@ struct GrowingPack {
 impl PendingObjects {
     /// True when an object is pending.
     pub fn has(&self, id: &ObjectId) -> bool {
-        self.state().places.contains_key(id)
+        self.header(id).is_some()
     }
 
     /// Returns the kind and size of a pending object.
     pub fn header(&self, id: &ObjectId) -> Option<(Kind, u64)> {
-        self.state()
-            .places
-            .get(id)
+        let growing = self.state().places.get(id).copied();
+        let staged = || {
+            let staged = self.staged();
+            staged.iter().find_map(|pack| pack.places.get(id).copied())
+        };
+        growing
+            .or_else(staged)
             .map(|place| (place.kind, place.size))
     }
 
     /// Reads a pending object; returns `None` if it is not pending.
     pub fn read(&self, id: &ObjectId) -> io::Result<Option<(Kind, Vec<u8>)>> {
-        let state = self.state();
-        let Some(place) = state.places.get(id).copied() else {
+        let Some((place, entry)) = self.entry(id)? else {
             return Ok(None);
         };
-        let entry = state.bytes(place.offset, place.len)?;
-        drop(state);
         Ok(Some((place.kind, pack::object(&entry, &place, id.kind())?)))
+    }
+
+    /// Returns the entry of a pending object.
+    fn entry(&self, id: &ObjectId) -> io::Result<Option<(PackOffset, Vec<u8>)>> {
+        let state = self.state();
+        if let Some(place) = state.places.get(id).copied() {
+            return Ok(Some((place, state.bytes(place.offset, place.len)?)));
+        }
+        drop(state);
+        let staged = self.staged();
+        let mut found = staged
+            .iter()
+            .filter_map(|pack| Some((pack, pack.places.get(id).copied()?)));
+        let Some((pack, place)) = found.next() else {
+            return Ok(None);
+        };
+        let len =
+            usize::try_from(place.len).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        let mut entry = vec![0; len];
+        pack.pack.read_exact_at(&mut entry, place.offset)?;
+        Ok(Some((place, entry)))
     }
 
     /// Adds an object to the pack, which will be below `objects`. `torn` is a loose file of that
@@ -90,25 +120,26 @@ impl PendingObjects {
         bytes: &[u8],
         torn: Option<PathBuf>,
     ) -> Result<(), Error> {
+        if self.has(&id) {
+            return Ok(());
+        }
         let (entry, place) = pack::entry(kind, bytes, 0);
         let mut state = self.state();
         state.torn.extend(torn);
         state.add(objects, id, &entry, place)
     }
 
-    /// Forces the pending objects to disk, together with other files and folders (`also`, which may
-    /// be gone), and names their pack; returns its files, none without objects. After an error
-    /// before the first sync, such as a full disk, everything is still pending; after a failed sync
-    /// or later error it is lost, and every further call fails.
-    pub fn install(
+    /// Completes the pack of the pending objects, without giving it its name; returns what must
+    /// reach the disk before it may have it. After an error before it is complete, such as a full
+    /// disk, everything is still pending; after a later one, or a failed sync, it is lost.
+    pub fn stage(
         &self,
         objects: &Path,
         hash: gix::hash::Kind,
-        also: &[PathBuf],
-    ) -> Result<Vec<PathBuf>, Error> {
+        op: &str,
+    ) -> Result<Vec<Syncable>, Error> {
         let mut state = self.state();
         if state.places.is_empty() {
-            at_once(also, |path| disk::sync_if_there(path))?;
             return Ok(Vec::new());
         }
         let gathered = gather::small_packs(objects, hash);
@@ -119,12 +150,57 @@ impl PendingObjects {
                 state.add(objects, *id, &pack.bytes[begin..begin + len], *place)?;
             }
         }
-        let installed = state.install(objects, hash, also)?;
+        let mut staged = state.stage(objects, hash, op)?;
+        let gathered = gathered.iter().flat_map(gather::ReadPack::files);
+        staged.replaced = std::mem::take(&mut state.torn);
+        staged.replaced.extend(gathered);
+        let syncs = staged.syncs();
+        // Under both locks: an object is in one of them at every moment.
+        self.staged().push(staged);
         *state = GrowingPack::default();
-        for pack in gathered.iter().filter(|pack| !pack.is(&installed)) {
-            pack.remove()?;
+        Ok(syncs)
+    }
+
+    /// Gives the staged packs their names, which reach the disk later; returns their files. What
+    /// was staged must be durable.
+    pub fn name(&self) -> Result<Vec<PathBuf>, Error> {
+        let mut staged = self.staged();
+        let mut named = Vec::new();
+        for pack in &mut *staged {
+            named.extend(pack.name()?);
         }
-        Ok(installed)
+        let replaced = staged.drain(..).flat_map(|pack| pack.replaced);
+        let replaced = replaced.filter(|path| !named.contains(path));
+        let mut all = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(replaced);
+        Ok(named)
+    }
+
+    /// Removes what the named packs replace. Their names must be durable.
+    pub fn remove_replaced(&self) -> Result<(), Error> {
+        let mut all = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        all.drain(..)
+            .try_for_each(|path| disk::remove(&path).map(drop))
+    }
+
+    /// Removes the staged packs: nothing needs them.
+    pub fn drop_staged(&self) {
+        for pack in self.staged().drain(..) {
+            pack.remove();
+        }
+    }
+
+    /// Loads the pack that a killed process staged for an operation, if it is whole.
+    pub fn load(&self, folder: &Path, op: &str, hash: gix::hash::Kind) {
+        let mut staged = self.staged();
+        if staged.is_empty() {
+            staged.extend(StagedPack::load(folder, op, hash));
+        }
+    }
+
+    /// Locks the staged packs.
+    fn staged(&self) -> MutexGuard<'_, Vec<StagedPack>> {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Locks the pack. A panic during a change leaves at most bytes that no place refers to.
@@ -205,13 +281,13 @@ impl GrowingPack {
         Ok(())
     }
 
-    /// See [`Pending::install`].
-    fn install(
+    /// Completes the pack, under names that carry those of an operation.
+    fn stage(
         &mut self,
         objects: &Path,
         hash: gix::hash::Kind,
-        also: &[PathBuf],
-    ) -> Result<Vec<PathBuf>, Error> {
+        op: &str,
+    ) -> Result<StagedPack, Error> {
         let folder = objects.join("pack");
         self.write_out(objects)?;
         let file = self
@@ -239,62 +315,34 @@ impl GrowingPack {
             .collect();
         let index = filled(&folder, "idx_", &pack::index(&entries, &trailer))?;
         let keep = filled(&folder, "keep_", KEEP)?;
-        // After a failed sync the state on disk is unknown: the pack is given up, not retried.
         let file = self.file.take().expect("because it is there");
-        let own = [&file, &index, &keep].map(Syncable::New);
-        let syncs: Vec<Syncable<'_>> = own
-            .into_iter()
-            .chain(also.iter().map(Syncable::Present))
-            .collect();
-        at_once(&syncs, Syncable::sync)?;
-        // The index comes last: the pack is visible from the moment that it exists.
-        let name = |kind: &str| folder.join(format!("pack-{trailer}.{kind}"));
-        persist(keep, &name("keep"))?;
-        persist(file, &name("pack"))?;
-        persist(index, &name("idx"))?;
-        disk::sync(&folder)?;
-        for torn in &self.torn {
-            disk::remove(torn)?;
-        }
-        Ok(vec![name("pack"), name("idx")])
-    }
-}
-
-/// Something that is forced to disk.
-enum Syncable<'a> {
-    /// A file without its final name.
-    New(&'a NamedTempFile),
-    /// A file or folder that git may remove meanwhile.
-    Present(&'a PathBuf),
-}
-
-impl Syncable<'_> {
-    /// Forces it to disk.
-    fn sync(&self) -> Result<(), Error> {
-        match self {
-            Self::New(file) => file.as_file().sync_all().map_err(|source| Error::Sync {
-                path: file.path().to_path_buf(),
-                source,
-            }),
-            Self::Present(path) => disk::sync_if_there(path),
-        }
+        let named = |file: NamedTempFile, kind: &str| {
+            persist(file, &StagedPack::staged(&folder, op, &trailer, kind))
+        };
+        // The index comes last: a pack with one is complete.
+        let files = [
+            named(keep, "keep")?,
+            named(file, "pack")?,
+            named(index, "idx")?,
+        ];
+        let places = std::mem::take(&mut self.places);
+        Ok(StagedPack::new((folder, op, trailer), files, places))
     }
 }
 
 impl Repo {
-    /// Removes unfinished packs of killed processes, but none of git's, which have other names.
-    /// Only while holding the operations' lock.
-    pub fn sweep_packs(&self) -> Result<(), Error> {
+    /// Removes unfinished packs of killed processes, but none of git's, which have other names, and
+    /// none that the operation `open` needs. Only while holding the operations' lock.
+    pub fn sweep_packs(&self, open: Option<&str>) -> Result<(), Error> {
         let folder = self.common_dir().join("objects/pack");
         let Ok(listing) = std::fs::read_dir(&folder) else {
             return Ok(());
         };
+        let needed = open.map(|op| format!("{TEMP}{op}_"));
         for entry in listing.flatten() {
-            if entry
-                .file_name()
-                .as_encoded_bytes()
-                .starts_with(TEMP.as_bytes())
-                && is_abandoned(&entry.path())
+            let name = entry.file_name();
+            let begins = |with: &str| name.as_encoded_bytes().starts_with(with.as_bytes());
+            if begins(TEMP) && !needed.as_deref().is_some_and(begins) && is_abandoned(&entry.path())
             {
                 disk::remove(&entry.path())?;
             }
@@ -374,10 +422,9 @@ fn filled(folder: &Path, kind: &str, bytes: &[u8]) -> Result<NamedTempFile, Erro
     }
 }
 
-/// Renames a temporary file to its final name; an existing file has the same bytes.
-fn persist(file: NamedTempFile, to: &Path) -> Result<(), Error> {
-    // It stays open, and so locked, until it has its name.
-    file.persist(to).map(drop).map_err(|error| Error::File {
+/// Renames a temporary file, which stays open and so locked; an existing file has the same bytes.
+fn persist(file: NamedTempFile, to: &Path) -> Result<File, Error> {
+    file.persist(to).map_err(|error| Error::File {
         doing: "renaming to",
         path: to.to_path_buf(),
         source: error.error,

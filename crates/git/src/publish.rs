@@ -153,10 +153,31 @@ impl Repo {
         prepared: &serde_json::Value,
         scratch: &Path,
     ) -> Result<(), Failure> {
+        self.publish_now(publication, prepared, scratch, false)
+    }
+
+    /// Like [`Repo::publish`], when this process has prepared it and passed the barrier.
+    pub fn publish_staged(
+        &self,
+        publication: &Publication,
+        prepared: &serde_json::Value,
+        scratch: &Path,
+    ) -> Result<(), Failure> {
+        self.publish_now(publication, prepared, scratch, true)
+    }
+
+    /// Publishes and passes a barrier.
+    fn publish_now(
+        &self,
+        publication: &Publication,
+        prepared: &serde_json::Value,
+        scratch: &Path,
+        is_fresh: bool,
+    ) -> Result<(), Failure> {
         let due = Due::default();
         let barrier = Barrier {
             due: &due,
-            is_fresh: false,
+            is_fresh,
         };
         self.publish_pausing(publication, prepared, scratch, barrier, &mut |_| Ok(()))?;
         due.pass()

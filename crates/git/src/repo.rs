@@ -8,7 +8,7 @@
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use gix::{
@@ -19,7 +19,7 @@ use gix::{
 
 use super::{
     Error, error::During, extensions, index_file::CachedIndex, lookup::Second, parameters,
-    pending::PendingObjects, recall::RecalledBlobs, tree::once::ReadTrees,
+    pending::PendingObjects, recall::RecalledBlobs, sync::AwaitedObjects, tree::once::ReadTrees,
 };
 use base::RelPath;
 use model::GitId;
@@ -45,6 +45,7 @@ struct Inner {
     pending: PendingObjects,
     unsynced: Mutex<HashSet<ObjectId>>,
     synced_packs: Mutex<HashSet<PathBuf>>,
+    awaited_objects: Mutex<AwaitedObjects>,
     seen_index: Mutex<Option<CachedIndex>>,
     recalled_blobs: Mutex<RecalledBlobs>,
     read_trees: ReadTrees,
@@ -185,6 +186,7 @@ impl Repo {
                 pending: PendingObjects::default(),
                 unsynced: Mutex::default(),
                 synced_packs: Mutex::default(),
+                awaited_objects: Mutex::default(),
                 seen_index: Mutex::default(),
                 recalled_blobs: Mutex::default(),
                 read_trees: ReadTrees::default(),
@@ -335,6 +337,12 @@ impl Repo {
     /// Returns the trees that were read and checked, for `tree.rs`.
     pub(super) fn read_trees(&self) -> &ReadTrees {
         &self.inner.read_trees
+    }
+
+    /// Returns the objects that were to reach the disk at a barrier.
+    pub(super) fn awaited_objects(&self) -> MutexGuard<'_, AwaitedObjects> {
+        let awaited = self.inner.awaited_objects.lock();
+        awaited.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the blobs whose bytes are kept in memory, for `recall.rs`.

@@ -13,8 +13,8 @@ use std::{
 
 use gix::{ObjectId, odb::pack::index};
 
-use super::{Error, Repo, disk};
-use base::at_once;
+use super::{Error, Repo, disk, pending::Syncable};
+use base::{Due, at_once};
 use model::GitId;
 
 /// How often to look again for objects that git has moved to a pack meanwhile.
@@ -29,32 +29,108 @@ impl Repo {
     /// New objects: their pack. Loose ones: the file, its folder and `objects/`. Packed ones: every
     /// pack that has one, once per process. A failed sync is an error and is not retried.
     pub fn sync_objects(&self, also: &[GitId]) -> Result<(), Error> {
+        self.require_synced(also)?;
+        let (syncs, awaited) = self.stage_now(&format!("now{}", std::process::id()))?;
+        if let Err(error) = at_once(&syncs, Syncable::sync) {
+            // The state on the disk is unknown: the pack is given up.
+            self.pending().drop_staged();
+            return Err(error);
+        }
+        if !self.name_now(awaited)?.is_empty() {
+            disk::sync(&self.common_dir().join("objects/pack"))?;
+        }
+        self.pending().remove_replaced()
+    }
+
+    /// Adds objects that are there to those of the next [`Repo::sync_objects`] or
+    /// [`Repo::stage_objects`].
+    pub fn require_synced(&self, ids: &[GitId]) -> Result<(), Error> {
+        let ids: Vec<ObjectId> = ids
+            .iter()
+            .map(|id| self.oid(id))
+            .collect::<Result<_, _>>()?;
+        self.unsynced()
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(ids);
+        Ok(())
+    }
+
+    /// Does the first half of [`Repo::sync_objects`] for an operation: new objects are staged under
+    /// its name, and reach the disk at the barrier, like those that are there.
+    pub fn stage_objects(&self, op: &str, due: &Due) -> Result<(), Error> {
+        let (syncs, awaited) = self.stage_now(op)?;
+        for sync in syncs {
+            match sync {
+                Syncable::Open(..) => due.file(move || Ok(sync.sync()?)),
+                Syncable::Present(path) => disk::sync_due(path, due),
+            }
+        }
+        *self.awaited_objects() = awaited;
+        Ok(())
+    }
+
+    /// Does the second half, after the barrier: the pack gets its name, which is durable after the
+    /// next one. Then [`Repo::remove_replaced`] may be called.
+    pub fn name_objects(&self, due: &Due) -> Result<(), Error> {
+        let awaited = std::mem::take(&mut *self.awaited_objects());
+        if !self.name_now(awaited)?.is_empty() {
+            disk::sync_due(self.common_dir().join("objects/pack"), due);
+        }
+        Ok(())
+    }
+
+    /// Removes the torn objects and small packs that a named pack replaces.
+    pub fn remove_replaced(&self) -> Result<(), Error> {
+        self.pending().remove_replaced()
+    }
+
+    /// Makes the objects visible here that a killed process staged for an operation.
+    pub fn load_objects(&self, op: &str) {
+        let folder = self.common_dir().join("objects/pack");
+        self.pending().load(&folder, op, self.hash());
+    }
+
+    /// Removes what was staged for an operation that is not begun, or was taken back.
+    pub fn drop_objects(&self) {
+        *self.awaited_objects() = AwaitedObjects::default();
+        self.pending().drop_staged();
+    }
+
+    /// Stages the new objects; returns what must be synced, and what is to be looked for again.
+    fn stage_now(&self, op: &str) -> Result<(Vec<Syncable>, AwaitedObjects), Error> {
         let mut ids: HashSet<ObjectId> = std::mem::take(
             &mut *self
                 .unsynced()
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
         );
-        for id in also {
-            ids.insert(self.oid(id)?);
-        }
         ids.retain(|id| !self.pending().has(id));
         let objects = self.common_dir().join("objects");
-        let mut present = self.find_present(&objects, &ids)?;
-        let installed = self
-            .pending()
-            .install(&objects, self.hash(), &present.paths)?;
+        let present = self.find_present(&objects, &ids)?;
+        let mut syncs = self.pending().stage(&objects, self.hash(), op)?;
+        syncs.extend(present.paths.iter().cloned().map(Syncable::Present));
+        Ok((syncs, AwaitedObjects { ids, present }))
+    }
+
+    /// Names what was staged; returns the files of the packs.
+    fn name_now(&self, awaited: AwaitedObjects) -> Result<Vec<PathBuf>, Error> {
+        let AwaitedObjects {
+            mut ids,
+            mut present,
+        } = awaited;
+        let named = self.pending().name()?;
         self.synced_packs()
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .extend(installed);
+            .extend(named.iter().cloned());
         // git packs in the background and removes loose objects: look again for the missing ones.
         for _ in 0..ATTEMPTS {
             ids = present.gone(&ids);
             if ids.is_empty() {
-                return Ok(());
+                return Ok(named);
             }
-            present = self.find_present(&objects, &ids)?;
+            present = self.find_present(&self.common_dir().join("objects"), &ids)?;
             at_once(&present.paths, |path| disk::sync_if_there(path))?;
         }
         Err(Error::MissingObject {
@@ -154,7 +230,15 @@ pub(super) fn loose_path(objects: &Path, id: &ObjectId) -> PathBuf {
     objects.join(&hex[..2]).join(&hex[2..])
 }
 
+/// Objects that are there and were to reach the disk at a barrier.
+#[derive(Default)]
+pub(super) struct AwaitedObjects {
+    ids: HashSet<ObjectId>,
+    present: PresentObjects,
+}
+
 /// The files and folders of objects that are there.
+#[derive(Default)]
 struct PresentObjects {
     /// What is to be synced.
     paths: Vec<PathBuf>,

@@ -122,7 +122,9 @@ impl LeftOperation {
         let kind = self.kind.map_or("operation", OpKind::word);
         match self.stand {
             Stand::Done => {
-                format!("the {kind} itself is done (operation {op}); what failed came after it")
+                format!(
+                    "the {kind} itself is done (operation {op}); this error took nothing of it back"
+                )
             }
             Stand::PutBack if self.kept > 0 => {
                 format!(
@@ -221,7 +223,7 @@ mod tests {
             (
                 of(vec![left(Stand::Done)]),
                 true,
-                "the adopt itself is done (operation 9f3c21aa); what failed came after it",
+                "the adopt itself is done (operation 9f3c21aa); this error took nothing of it back",
             ),
             (
                 of(vec![left(Stand::Unknown)]),

@@ -161,7 +161,7 @@ fn what_a_killed_process_left_is_swept_and_nothing_else() {
     ] {
         sandbox.write(format!(".git/objects/pack/{name}"), b"PACK");
     }
-    sandbox.repo().sweep_packs().unwrap();
+    sandbox.repo().sweep_packs(None).unwrap();
     assert_eq!(packs(&sandbox, TEMP), alive, "what is being written stays");
     assert_eq!(packs(&sandbox, "tmp_").len(), 2, "git's stay");
     repo.sync_objects(&[]).unwrap();
@@ -257,4 +257,81 @@ fn a_pack_of_many_gigabytes_has_an_index_that_git_reads() {
         .map(|(id, place)| format!("{} {id} (01020304)", place.offset))
         .collect();
     assert_eq!(shown.lines().collect::<Vec<_>>(), wanted);
+}
+
+#[test]
+fn a_pack_that_a_killed_process_staged_is_loaded_and_named() {
+    for format in ["sha1", "sha256"] {
+        let sandbox = Sandbox::with_format(format);
+        let due = base::Due::default();
+        let repo = sandbox.repo();
+        let id = repo.write_blob(b"bytes\n").unwrap();
+        repo.stage_objects("000001-abcdef01", &due).unwrap();
+        assert_eq!(repo.read_blob(&id).unwrap(), b"bytes\n", "it is still read");
+        assert!(!sandbox.git_may_fail(&["cat-file", "-e", id.as_str()]));
+        drop((due, repo));
+        for renamed in [false, true] {
+            if renamed {
+                // It was killed between the names of the pack and of its index.
+                let staged = packs(&sandbox, TEMP);
+                let pack = staged
+                    .iter()
+                    .find(|path| path.to_string_lossy().ends_with("_pack"))
+                    .unwrap();
+                let name = pack.file_name().unwrap().to_str().unwrap();
+                let trailer = name.split('_').nth(3).unwrap();
+                let named = pack.with_file_name(format!("pack-{trailer}.pack"));
+                disk::rename(pack, &named).unwrap();
+            }
+            let repo = sandbox.repo();
+            repo.sweep_packs(Some("000001-abcdef01")).unwrap();
+            repo.load_objects("000001-00000000");
+            assert!(!repo.has_object(&id), "that is another operation");
+            repo.load_objects("000001-abcdef01");
+            assert_eq!(repo.read_blob(&id).unwrap(), b"bytes\n");
+        }
+        let (repo, due) = (sandbox.repo(), base::Due::default());
+        repo.load_objects("000001-abcdef01");
+        repo.name_objects(&due).unwrap();
+        due.pass().unwrap();
+        assert_eq!(sandbox.git(&["cat-file", "blob", id.as_str()]), b"bytes\n");
+        assert_eq!(packs(&sandbox, TEMP), Vec::<PathBuf>::new());
+    }
+}
+
+#[test]
+fn a_staged_pack_that_is_not_whole_or_not_wanted_is_no_pack() {
+    let sandbox = Sandbox::new();
+    let (repo, due) = (sandbox.repo(), base::Due::default());
+    let id = repo.write_blob(b"bytes\n").unwrap();
+    repo.stage_objects("000001-abcdef01", &due).unwrap();
+    due.pass().unwrap();
+    let staged = packs(&sandbox, TEMP);
+    assert_eq!(staged.len(), 3);
+    sandbox.repo().sweep_packs(None).unwrap();
+    assert_eq!(packs(&sandbox, TEMP), staged, "its process is alive");
+    drop((due, repo));
+    let pack = staged
+        .iter()
+        .find(|path| path.to_string_lossy().ends_with("_pack"))
+        .unwrap();
+    let bytes = std::fs::read(pack).unwrap();
+    sandbox.remove(pack);
+    sandbox.write(pack, &bytes[..bytes.len() - 1]);
+    let repo = sandbox.repo();
+    repo.load_objects("000001-abcdef01");
+    assert!(!repo.has_object(&id));
+    repo.sweep_packs(None).unwrap();
+    assert_eq!(packs(&sandbox, TEMP), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn what_is_staged_and_not_begun_is_dropped() {
+    let sandbox = Sandbox::new();
+    let (repo, due) = (sandbox.repo(), base::Due::default());
+    let id = repo.write_blob(b"bytes\n").unwrap();
+    repo.stage_objects("000001-abcdef01", &due).unwrap();
+    repo.drop_objects();
+    assert!(!repo.has_object(&id));
+    assert_eq!(packs(&sandbox, ""), Vec::<PathBuf>::new());
 }
