@@ -13,6 +13,9 @@ use crate::{
 
 /// Maximum size of files that are read into memory; larger ones are streamed.
 pub const SMALL: u64 = 32 << 20;
+/// Maximum size of files that are read at once where nothing needs their bytes: longer ones are
+/// hashed while they are read.
+const AT_ONCE: u64 = 1 << 20;
 /// Number of attempts to read a file that changes meanwhile.
 const ATTEMPTS: usize = 3;
 
@@ -58,6 +61,16 @@ pub fn bytes(tree: &dyn Fs, path: &RelPath) -> Result<Option<Vec<u8>>, Error> {
     };
     let once = |stat| once(stat).map_err(unread(path));
     Ok(steadily(tree, path, once)?.flatten())
+}
+
+/// Reads a regular file that should have `size` bytes, with one opening, if that is little; returns
+/// its state with its bytes. `None` for anything else, and whatever cannot be read.
+pub fn whole_file(tree: &dyn Fs, path: &RelPath, size: u64) -> Option<(Stat, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    let stat = (size <= AT_ONCE)
+        .then(|| tree.read_into(path, size, &mut bytes).ok())
+        .flatten()?;
+    (stat.size == bytes.len() as u64).then_some((stat, bytes))
 }
 
 /// Returns true when a path is a file with exactly these bytes, compared without a copy.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::capture::SMALL;
+use super::capture;
 use crate::{
     base::{Digest, Fs, RelPath, Type},
     model::FileRecord,
@@ -11,14 +11,12 @@ use crate::{
 /// Returns true when a path has exactly this state: type, bytes and, for files, permission bits.
 /// Where no file is expected, a folder is fine: other paths define its contents.
 pub fn holds(tree: &dyn Fs, path: &RelPath, state: Option<&FileRecord>) -> io::Result<bool> {
-    if let Some(state) = state.filter(|state| !state.is_link() && state.size <= SMALL) {
-        let mut bytes = Vec::new();
-        // Whatever cannot be read as a file is looked at below.
-        if let Ok(stat) = tree.read_into(path, state.size, &mut bytes) {
-            return Ok(stat.mode == state.mode
-                && bytes.len() as u64 == state.size
-                && Digest::of(&bytes) == state.digest);
-        }
+    // Whatever cannot be read as a small file is looked at below.
+    if let Some(state) = state.filter(|state| !state.is_link())
+        && let Some((stat, bytes)) = capture::whole_file(tree, path, state.size)
+    {
+        return Ok((stat.size, stat.mode) == (state.size, state.mode)
+            && Digest::of(&bytes) == state.digest);
     }
     let (stat, state) = match (tree.stat(path)?, state) {
         (None, None) => return Ok(true),

@@ -268,12 +268,16 @@ pub fn publish(
     let due = Due::default();
     git.require_synced(&blobs)?;
     git.stage_objects("verdicts", &due)?;
-    let prepared = git.prepare_publication(&publication, &scratch, &due)?;
-    due.pass().inspect_err(|_| git.drop_objects())?;
+    let prepared = git
+        .prepare_publication(&publication, &scratch, &due)
+        .map_err(Failure::from)
+        .and_then(|prepared| due.pass().map(|()| prepared));
+    // What did not reach the disk must never get a name.
+    let prepared = prepared.inspect_err(|_| git.drop_objects())?;
     git.name_objects(&due)?;
     due.pass()?;
     git.remove_replaced()?;
-    git.publish_staged(&publication, &prepared, &scratch)?;
+    git.publish(&publication, &prepared, &scratch, true)?;
     git.clear_scratch(&scratch);
     Ok(())
 }

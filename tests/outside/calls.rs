@@ -3,10 +3,8 @@
 
 use std::time::Duration;
 
-use crate::support::{
-    Sandbox,
-    sandbox::{have, snapback_program},
-};
+use super::traced;
+use crate::support::{Sandbox, sandbox::have};
 
 /// The calls on files and folders; all others are about memory and threads.
 const CALLS: &str = "openat,openat2,close,read,pread64,write,pwrite64,lseek,statx,newfstatat,fstat,\
@@ -35,18 +33,11 @@ fn changed(files: u32) -> Sandbox {
 fn calls(sandbox: &Sandbox, argv: &[&str]) -> u32 {
     std::thread::sleep(Duration::from_millis(1_100));
     sandbox.git(&["status"]);
-    let log = sandbox.home().join("calls");
-    let traced = sandbox
-        .command("strace")
-        .args(["-f", "-qq", "-c", "-e", &format!("trace={CALLS}")])
-        .args(["-o", log.to_str().unwrap()])
-        .arg(snapback_program())
-        .args(argv)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&traced.stderr);
-    assert!(traced.status.success(), "{argv:?}: {said}");
-    let table = std::fs::read_to_string(&log).unwrap();
+    let table = traced(
+        sandbox,
+        &["-f", "-qq", "-c", "-e", &format!("trace={CALLS}")],
+        argv,
+    );
     let count = |line: &str| -> Option<u32> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let count = words.get(3)?.parse().ok()?;

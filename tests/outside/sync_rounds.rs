@@ -3,10 +3,8 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use crate::support::{
-    Sandbox,
-    sandbox::{have, snapback_program},
-};
+use super::traced;
+use crate::support::{Sandbox, sandbox::have};
 
 /// How much longer each sync takes, in microseconds.
 const DELAY: u32 = 300_000;
@@ -16,19 +14,10 @@ const SYNCS: &str = "fsync,fdatasync,syncfs,sync,msync,sync_file_range";
 
 /// Returns the rounds of syncs of a command, each with the names of what it synced.
 fn rounds(sandbox: &Sandbox, argv: &[&str]) -> Vec<Vec<String>> {
-    let log = sandbox.home().join("syncs");
     let inject = format!("inject={SYNCS}:delay_enter={DELAY}");
-    let traced = sandbox
-        .command("strace")
-        .args(["-f", "-ttt", "-T", "-y", "-e", &format!("trace={SYNCS}")])
-        .args(["-e", &inject, "-o", log.to_str().unwrap()])
-        .arg(snapback_program())
-        .args(argv)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&traced.stderr);
-    assert!(traced.status.success(), "{argv:?}: {said}");
-    let mut syncs = parse(&std::fs::read_to_string(&log).unwrap());
+    let trace = format!("trace={SYNCS}");
+    let options = ["-f", "-ttt", "-T", "-y", "-e", &trace, "-e", &inject];
+    let mut syncs = parse(&traced(sandbox, &options, argv));
     syncs.sort_by(|a, b| a.1.total_cmp(&b.1));
     let mut rounds: Vec<Vec<String>> = Vec::new();
     let mut end = f64::MIN;

@@ -22,6 +22,9 @@ use super::pack::{HEADER, PackOffset};
 const MANY: usize = 24;
 /// Largest pack that is merged, in bytes.
 const SMALL: u64 = 4 << 20;
+/// Largest pack that is read, in bytes. An operation with a larger one can be taken back only, if
+/// it was killed before its pack was named.
+const LARGEST: u64 = 1 << 30;
 
 /// A pack that was read: its unchanged entries, with their places in its bytes.
 pub(super) struct ReadPack {
@@ -96,8 +99,13 @@ fn candidates(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Reads a pack; `None` unless it matches its index and holds whole objects only.
+/// Reads a pack; `None` unless it matches its index, holds whole objects only, and has at most
+/// [`LARGEST`] bytes.
 pub(super) fn read(path: PathBuf, index: &Path, hash: gix::hash::Kind) -> Option<ReadPack> {
+    let is_small = |path: &Path| path.metadata().is_ok_and(|found| found.len() <= LARGEST);
+    if !is_small(&path) || !is_small(index) {
+        return None;
+    }
     let bytes = std::fs::read(&path).ok()?;
     let index = index::File::at(index, hash).ok()?;
     let end = bytes

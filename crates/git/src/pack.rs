@@ -70,6 +70,9 @@ pub(super) fn entry(kind: Kind, bytes: &[u8], offset: u64) -> (Vec<u8>, PackOffs
     (out, place)
 }
 
+/// The most bytes that deflate makes of one (RFC 1951: 258 bytes of two bits).
+const MOST_FOR_A_BYTE: u64 = 1032;
+
 /// Unpacks the object of an entry.
 pub(super) fn object(
     entry: &[u8],
@@ -79,10 +82,15 @@ pub(super) fn object(
     let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_string());
     let head = data::Entry::from_bytes(entry, 0, hash).map_err(|error| bad(&error.to_string()))?;
     let size = usize::try_from(place.size).map_err(|_| bad("it is too large for this machine"))?;
+    let begin = usize::try_from(head.data_offset).ok();
+    let stream = begin
+        .and_then(|begin| entry.get(begin..))
+        .ok_or_else(|| bad("its head is too long"))?;
+    if place.size > MOST_FOR_A_BYTE.saturating_mul(stream.len() as u64) {
+        return Err(bad("it cannot have as many bytes as it says"));
+    }
     let mut out = vec![0; size];
     let mut unpacker = Decompress::new();
-    let stream =
-        &entry[usize::try_from(head.data_offset).map_err(|_| bad("its head is too long"))?..];
     // An empty output still gets one byte of room, so that the end of the stream can be reached.
     let status = if out.is_empty() {
         unpacker.decompress(stream, &mut [0], FlushDecompress::Finish)

@@ -141,33 +141,13 @@ impl Repo {
         Err(Error::IndexChanged)
     }
 
-    /// Makes the publication visible and durable. What was prepared must be durable by then. May be
-    /// repeated after a crash at any point.
+    /// Makes the publication visible and durable. What was prepared must be durable by then;
+    /// `is_fresh` when this process has prepared it. May be repeated after a crash at any point.
     ///
     /// After an error before the last reference moved, the locks are removed; references that had
     /// moved stay until [`Repo::unpublish`]. An index that another process changed after the last
     /// reference moved is left unchanged.
     pub fn publish(
-        &self,
-        publication: &Publication,
-        prepared: &serde_json::Value,
-        scratch: &Path,
-    ) -> Result<(), Failure> {
-        self.publish_now(publication, prepared, scratch, false)
-    }
-
-    /// Like [`Repo::publish`], when this process has prepared it and passed the barrier.
-    pub fn publish_staged(
-        &self,
-        publication: &Publication,
-        prepared: &serde_json::Value,
-        scratch: &Path,
-    ) -> Result<(), Failure> {
-        self.publish_now(publication, prepared, scratch, true)
-    }
-
-    /// Publishes and passes a barrier.
-    fn publish_now(
         &self,
         publication: &Publication,
         prepared: &serde_json::Value,

@@ -15,20 +15,20 @@ fn publishing_moves_everything_and_keeps_what_others_staged() {
         let case = Case::of(Sandbox::with_format(format), None);
         let prepared = case.prepare();
         case.repo
-            .publish(&case.publication, &prepared, &case.scratch)
+            .publish(&case.publication, &prepared, &case.scratch, false)
             .unwrap();
         case.assert_published();
         assert_eq!(case.git_here(&["status", "--porcelain"]), "M  tasks/T02/b");
         // Repeating it changes nothing, nor does repeating it after later work.
         case.repo
-            .publish(&case.publication, &prepared, &case.scratch)
+            .publish(&case.publication, &prepared, &case.scratch, false)
             .unwrap();
         case.assert_published();
         case.sandbox.commit("more");
         case.sandbox.git(&["pack-refs", "--all"]);
         let before = case.everything();
         case.repo
-            .publish(&case.publication, &prepared, &case.scratch)
+            .publish(&case.publication, &prepared, &case.scratch, false)
             .unwrap();
         assert!(
             case.repo.is_published(&case.publication).unwrap()
@@ -58,7 +58,7 @@ fn a_kill_after_any_step_can_be_finished() {
             case.killed_after(&prepared, 1);
         }
         case.repo
-            .publish(&case.publication, &prepared, &case.scratch)
+            .publish(&case.publication, &prepared, &case.scratch, false)
             .unwrap();
         case.assert_published();
         if !killed {
@@ -107,7 +107,7 @@ fn a_kill_before_the_branch_moves_can_be_taken_back() {
         }
         // It can still be published afterwards.
         case.repo
-            .publish(&case.publication, &prepared, &case.scratch)
+            .publish(&case.publication, &prepared, &case.scratch, false)
             .unwrap();
         case.assert_published();
     }
@@ -126,7 +126,7 @@ fn a_linked_work_tree_has_its_own_head_and_index() {
         .unwrap();
     case.assert_no_locks();
     case.repo
-        .publish(&case.publication, &prepared, &case.scratch)
+        .publish(&case.publication, &prepared, &case.scratch, false)
         .unwrap();
     case.assert_published();
     assert_eq!(
@@ -177,7 +177,7 @@ fn somebody_elses_change_is_a_conflict_and_nothing_moves() {
         let before = case.everything();
         let error = case
             .repo
-            .publish(&case.publication, &prepared, &case.scratch)
+            .publish(&case.publication, &prepared, &case.scratch, false)
             .expect_err("it must not move");
         assert_eq!(error.kind(), kind, "{number}: {error}");
         if case.sandbox.path(".git/refs/heads/main.lock").exists() {
@@ -209,7 +209,7 @@ fn only_the_index_without_references() {
             .unwrap()
     );
     case.repo
-        .publish(&case.publication, &prepared, &case.scratch)
+        .publish(&case.publication, &prepared, &case.scratch, false)
         .unwrap();
     assert!(
         case.repo
@@ -228,7 +228,7 @@ fn only_the_index_without_references() {
     case.publication.index.clear();
     let prepared = case.prepare();
     case.repo
-        .publish(&case.publication, &prepared, &case.scratch)
+        .publish(&case.publication, &prepared, &case.scratch, false)
         .unwrap();
 }
 
@@ -279,7 +279,7 @@ fn indexes_of_every_kind_are_read_and_written() {
         case.sandbox.git(&["status"]);
         let prepared = case.prepare();
         case.repo
-            .publish(&case.publication, &prepared, &case.scratch)
+            .publish(&case.publication, &prepared, &case.scratch, false)
             .unwrap();
         case.assert_published();
         assert_eq!(
@@ -306,7 +306,7 @@ fn a_change_in_the_second_of_the_old_index_is_not_hidden_by_the_new_one() {
         staged + std::time::Duration::from_secs(10),
     );
     case.repo
-        .publish(&case.publication, &prepared, &case.scratch)
+        .publish(&case.publication, &prepared, &case.scratch, false)
         .unwrap();
     assert_eq!(case.git_here(&["status", "--porcelain"]), "MM tasks/T02/b");
 }
@@ -332,7 +332,7 @@ fn scratch_may_lie_on_another_file_system() {
             assert!(case.killed_after(&prepared, steps));
         }
         case.repo
-            .publish(&case.publication, &prepared, &case.scratch)
+            .publish(&case.publication, &prepared, &case.scratch, false)
             .unwrap();
         case.assert_published();
     }
@@ -363,7 +363,7 @@ fn a_staged_index_that_a_power_cut_took_is_seen_and_everything_can_be_taken_back
         assert!(!whole(&prepared));
         let failed = case
             .repo
-            .publish(&case.publication, &prepared, &case.scratch)
+            .publish(&case.publication, &prepared, &case.scratch, false)
             .expect_err("the index is lost");
         assert_eq!(failed.kind(), Kind::Bad, "{failed}");
         case.assert_no_locks();
@@ -374,7 +374,7 @@ fn a_staged_index_that_a_power_cut_took_is_seen_and_everything_can_be_taken_back
     }
     let prepared = case.prepare();
     case.repo
-        .publish(&case.publication, &prepared, &case.scratch)
+        .publish(&case.publication, &prepared, &case.scratch, false)
         .unwrap();
     case.assert_published();
 }

@@ -3,10 +3,7 @@
 //! What proves that a blob is in the repository reads it there; what only needs its bytes once more
 //! recalls them.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use super::{Error, Repo};
 use model::GitId;
@@ -30,13 +27,13 @@ impl Repo {
     /// kept.
     pub fn write_kept_blob(&self, bytes: Vec<u8>) -> Result<GitId, Error> {
         let id = self.write_blob(&bytes)?;
-        self.recalled().written = Some((id.clone(), Arc::new(bytes)));
+        self.recalled_blobs().written = Some((id.clone(), Arc::new(bytes)));
         Ok(id)
     }
 
     /// Keeps the bytes of a blob for [`Repo::recall`], unless they would take too much memory.
     pub fn keep_blob(&self, id: &GitId, bytes: &[u8]) {
-        let mut all = self.recalled();
+        let mut all = self.recalled_blobs();
         if all.size + bytes.len() <= MOST && !all.read.contains_key(id) {
             all.size += bytes.len();
             all.read.insert(id.clone(), Arc::new(bytes.to_vec()));
@@ -45,7 +42,7 @@ impl Repo {
 
     /// Returns the kept bytes of this blob.
     pub fn recall(&self, id: &GitId) -> Option<Arc<Vec<u8>>> {
-        let all = self.recalled();
+        let all = self.recalled_blobs();
         let written = all.written.as_ref().filter(|(written, _)| written == id);
         written
             .map(|(_, bytes)| bytes)
@@ -63,16 +60,11 @@ impl Repo {
 
     /// Returns the blob that was written to be recalled, if it has these bytes.
     pub fn recall_id(&self, bytes: &[u8]) -> Option<GitId> {
-        let all = self.recalled();
+        let all = self.recalled_blobs();
         let written = all.written.as_ref();
         written
             .filter(|(_, written)| written.as_slice() == bytes)
             .map(|(id, _)| id.clone())
-    }
-
-    fn recalled(&self) -> MutexGuard<'_, RecalledBlobs> {
-        let all = self.recalled_blobs().lock();
-        all.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

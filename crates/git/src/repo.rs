@@ -346,8 +346,9 @@ impl Repo {
     }
 
     /// Returns the blobs whose bytes are kept in memory, for `recall.rs`.
-    pub(super) fn recalled_blobs(&self) -> &Mutex<RecalledBlobs> {
-        &self.inner.recalled_blobs
+    pub(super) fn recalled_blobs(&self) -> MutexGuard<'_, RecalledBlobs> {
+        let blobs = self.inner.recalled_blobs.lock();
+        blobs.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Converts an id to gix's form; an id of another hash algorithm counts as missing.

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use crate::{
     base::{Digest, Fs, Hint, Stat, Type, fs::read_limited},
+    catalog::capture,
     git::{Converter, Repo},
     model::{
         CheckResult, FileKind, Manifest, Status,
@@ -18,9 +19,6 @@ use crate::{
 };
 
 use super::FilesCheck;
-
-/// Size, in bytes, of a file that is read into memory; larger ones are streamed.
-const SMALL: u64 = 1 << 20;
 
 /// A folder of checked-out files, and how to read them.
 pub struct Checkout<'a> {
@@ -112,7 +110,9 @@ fn tree_trouble(
         ));
     };
     let link = file.is_link();
-    let whole = read_whole(checkout, file);
+    let whole = (file.role != FileRole::Large && !link)
+        .then(|| capture::whole_file(checkout.tree, path, file.size().unwrap_or_default()))
+        .flatten();
     let stat = match whole
         .as_ref()
         .map_or_else(|| checkout.tree.stat(path), |(stat, _)| Ok(Some(*stat)))
@@ -163,20 +163,6 @@ fn tree_trouble(
 /// Returns true when a file of the work tree differs from the list, or cannot be read.
 pub fn is_other(checkout: &Checkout<'_>, file: &ManifestFile) -> bool {
     tree_trouble(checkout, file, &AtomicUsize::new(0)).is_some()
-}
-
-/// Reads a small file that git has, and how it is, with one opening. `None` for all others.
-fn read_whole(checkout: &Checkout<'_>, file: &ManifestFile) -> Option<(Stat, Vec<u8>)> {
-    let size = file.size().unwrap_or_default();
-    if file.role == FileRole::Large || file.is_link() || size > SMALL {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    let stat = checkout
-        .tree
-        .read_into(file.path(), size, &mut bytes)
-        .ok()?;
-    (stat.size == bytes.len() as u64).then_some((stat, bytes))
 }
 
 /// Returns true when the bytes, in git's form where attributes apply, differ from the release's;

@@ -259,6 +259,13 @@ fn a_pack_of_many_gigabytes_has_an_index_that_git_reads() {
     assert_eq!(shown.lines().collect::<Vec<_>>(), wanted);
 }
 
+/// Returns the pack that is staged.
+fn staged_pack(sandbox: &Sandbox) -> PathBuf {
+    let mut staged = packs(sandbox, TEMP).into_iter();
+    let found = staged.find(|path| path.to_string_lossy().ends_with("_pack"));
+    found.unwrap()
+}
+
 #[test]
 fn a_pack_that_a_killed_process_staged_is_loaded_and_named() {
     for format in ["sha1", "sha256"] {
@@ -273,15 +280,11 @@ fn a_pack_that_a_killed_process_staged_is_loaded_and_named() {
         for renamed in [false, true] {
             if renamed {
                 // It was killed between the names of the pack and of its index.
-                let staged = packs(&sandbox, TEMP);
-                let pack = staged
-                    .iter()
-                    .find(|path| path.to_string_lossy().ends_with("_pack"))
-                    .unwrap();
+                let pack = staged_pack(&sandbox);
                 let name = pack.file_name().unwrap().to_str().unwrap();
                 let trailer = name.split('_').nth(3).unwrap();
                 let named = pack.with_file_name(format!("pack-{trailer}.pack"));
-                disk::rename(pack, &named).unwrap();
+                disk::rename(&pack, &named).unwrap();
             }
             let repo = sandbox.repo();
             repo.sweep_packs(Some("000001-abcdef01")).unwrap();
@@ -311,13 +314,10 @@ fn a_staged_pack_that_is_not_whole_or_not_wanted_is_no_pack() {
     sandbox.repo().sweep_packs(None).unwrap();
     assert_eq!(packs(&sandbox, TEMP), staged, "its process is alive");
     drop((due, repo));
-    let pack = staged
-        .iter()
-        .find(|path| path.to_string_lossy().ends_with("_pack"))
-        .unwrap();
-    let bytes = std::fs::read(pack).unwrap();
-    sandbox.remove(pack);
-    sandbox.write(pack, &bytes[..bytes.len() - 1]);
+    let pack = staged_pack(&sandbox);
+    let bytes = std::fs::read(&pack).unwrap();
+    sandbox.remove(&pack);
+    sandbox.write(&pack, &bytes[..bytes.len() - 1]);
     let repo = sandbox.repo();
     repo.load_objects("000001-abcdef01");
     assert!(!repo.has_object(&id));
