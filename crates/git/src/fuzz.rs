@@ -5,7 +5,7 @@
 
 use gix::index::{State, decode::Options};
 
-use super::{Error, lfs, tree};
+use super::{Error, lfs, pack, tree};
 use base::{Digest, RelPath, path::UnsafePath};
 use model::GitId;
 
@@ -42,6 +42,18 @@ pub fn tree(
 pub fn find_in_tree(bytes: &[u8], name: &[u8]) -> Result<Option<GitId>, Error> {
     let found = tree::once::ReadTree::of(bytes.to_vec()).find(name, gix::hash::Kind::Sha1)?;
     Ok(found.map(|(_, id)| super::repo::git_id(&id)))
+}
+
+/// Returns the bytes of a pack's entry that says it has `size` of them.
+pub fn packed(entry: &[u8], size: u64) -> Option<Vec<u8>> {
+    let place = pack::PackOffset {
+        offset: 0,
+        len: entry.len() as u64,
+        crc: 0,
+        kind: gix::objs::Kind::Blob,
+        size,
+    };
+    pack::object(entry, &place, gix::hash::Kind::Sha1).ok()
 }
 
 /// Returns the digest and size in a Git LFS pointer.

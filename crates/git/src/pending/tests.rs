@@ -335,3 +335,15 @@ fn what_is_staged_and_not_begun_is_dropped() {
     assert!(!repo.has_object(&id));
     assert_eq!(packs(&sandbox, ""), Vec::<PathBuf>::new());
 }
+
+#[test]
+fn an_entry_that_claims_to_be_huge_takes_no_memory() {
+    let (entry, mut place) = pack::entry(Kind::Blob, b"bytes\n", 0);
+    let hash = gix::hash::Kind::Sha1;
+    assert_eq!(pack::object(&entry, &place, hash).unwrap(), b"bytes\n");
+    place.size = 1 << 60;
+    let refused = pack::object(&entry, &place, hash).unwrap_err();
+    assert!(refused.to_string().contains("as many bytes"), "{refused}");
+    let (entry, place) = pack::entry(Kind::Blob, &vec![0; 8 << 20], 0);
+    assert_eq!(pack::object(&entry, &place, hash).unwrap().len(), 8 << 20);
+}
