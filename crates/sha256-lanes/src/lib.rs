@@ -11,6 +11,9 @@ mod lanes;
 #[cfg(test)]
 mod tests;
 
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
 use sha2::block_api::compress256;
 
 use self::lanes::{LaneQueue, padded};
@@ -41,20 +44,58 @@ const WORTH_A_LANE: usize = 512;
 #[cfg(target_arch = "x86_64")]
 const WORTH_SIXTEEN: usize = 10;
 
-/// Whether the kernels are used. In an unoptimised build each of their instructions is a call, and
-/// `sha2`, which is optimised in every profile of this project, is a hundred times faster.
-const LANES: bool = !cfg!(debug_assertions);
+/// How much of a processor is used.
+#[derive(Clone, Copy, Debug)]
+enum LaneUse {
+    /// None of its lanes. In an unoptimised build each instruction of the kernels is a call, and
+    /// `sha2`, which is optimised in every profile of this project, is a hundred times faster.
+    OneByOne,
+    /// Messages in lanes, a stream after them.
+    Apart,
+    /// A stream at the same time as its pieces.
+    Beside,
+}
+
+impl LaneUse {
+    fn of_messages() -> Self {
+        if cfg!(debug_assertions) {
+            Self::OneByOne
+        } else {
+            Self::Apart
+        }
+    }
+
+    /// Asks the processor, once, by trying: where SHA instructions wait for the wide registers that
+    /// the lanes use, as in some with AVX-512, both at a time take a hundred times longer.
+    fn of_streams() -> Self {
+        static FASTEST: OnceLock<LaneUse> = OnceLock::new();
+        *FASTEST.get_or_init(|| match Self::of_messages() {
+            Self::Apart if Self::Beside.time() < Self::Apart.time() => Self::Beside,
+            otherwise => otherwise,
+        })
+    }
+
+    /// Measures a stream of sixteen pieces: the shorter time of two, as others may interrupt.
+    fn time(self) -> Duration {
+        let data = [0; 16 * WORTH_A_LANE];
+        let ends: [usize; 16] = std::array::from_fn(|nth| (nth + 1) * WORTH_A_LANE);
+        let once = || {
+            let begun = Instant::now();
+            std::hint::black_box(StreamHasher::default().update_by(&data, &ends, self));
+            begun.elapsed()
+        };
+        once().min(once())
+    }
+}
 
 /// Returns the digests of messages, in order. Fastest for many of similar length.
 pub fn digests(messages: &[&[u8]]) -> Vec<RawDigest> {
-    digests_by(messages, LANES)
+    digests_by(messages, LaneUse::of_messages())
 }
 
-fn digests_by(messages: &[&[u8]], lanes: bool) -> Vec<RawDigest> {
+fn digests_by(messages: &[&[u8]], lanes: LaneUse) -> Vec<RawDigest> {
     let mut work = LaneQueue::new(messages);
-    if lanes {
-        in_lanes(&mut work, &mut INITIAL.clone(), &mut [].as_slice());
-    }
+    in_lanes(&mut work, &mut INITIAL.clone(), &mut [].as_slice(), lanes);
     finish(work)
 }
 
@@ -63,18 +104,27 @@ fn digests_by(messages: &[&[u8]], lanes: bool) -> Vec<RawDigest> {
 /// The rest of both is left for `sha2`: a single message, or everything on a processor without
 /// lanes.
 #[cfg(target_arch = "x86_64")]
-fn in_lanes(work: &mut LaneQueue<'_>, one: &mut HashState, along: &mut &[HashBlock]) {
+fn in_lanes(
+    work: &mut LaneQueue<'_>,
+    one: &mut HashState,
+    along: &mut &[HashBlock],
+    lanes: LaneUse,
+) {
+    if matches!(lanes, LaneUse::OneByOne) {
+        return;
+    }
     let pair = kernel::Pair::detect();
+    let beside = pair.filter(|_| matches!(lanes, LaneUse::Beside));
     if let Some(sixteen) = kernel::Sixteen::detect() {
         let worth = if pair.is_some() { WORTH_SIXTEEN } else { 2 };
         work.run(worth, |states, blocks: &[&[HashBlock]; 16]| {
             let groups = along.as_chunks().0;
             let count = blocks[0].len().min(groups.len());
-            let Some(pair) = pair.filter(|_| count > 0) else {
+            let Some(beside) = beside.filter(|_| count > 0) else {
                 return sixteen.compress(states, blocks);
             };
             sixteen.compress_along(
-                pair,
+                beside,
                 states,
                 &blocks.map(|blocks| &blocks[..count]),
                 one,
@@ -102,7 +152,7 @@ fn in_lanes(work: &mut LaneQueue<'_>, one: &mut HashState, along: &mut &[HashBlo
 
 /// No kernel is known to be worthwhile on other processors.
 #[cfg(not(target_arch = "x86_64"))]
-fn in_lanes(_: &mut LaneQueue<'_>, _: &mut HashState, _: &mut &[HashBlock]) {}
+fn in_lanes(_: &mut LaneQueue<'_>, _: &mut HashState, _: &mut &[HashBlock], _: LaneUse) {}
 
 /// Compresses the rest, one message at a time.
 fn finish(mut work: LaneQueue<'_>) -> Vec<RawDigest> {
@@ -146,10 +196,10 @@ impl StreamHasher {
     /// The ends ascend and none exceeds the data; bytes after the last end are in no piece. Where
     /// there are lanes for the pieces, they cost little more time than the stream alone.
     pub fn update(&mut self, data: &[u8], ends: &[usize]) -> Vec<RawDigest> {
-        self.update_by(data, ends, LANES)
+        self.update_by(data, ends, LaneUse::of_streams())
     }
 
-    fn update_by(&mut self, data: &[u8], ends: &[usize], lanes: bool) -> Vec<RawDigest> {
+    fn update_by(&mut self, data: &[u8], ends: &[usize], lanes: LaneUse) -> Vec<RawDigest> {
         let mut begin = 0;
         let pieces: Vec<&[u8]> = ends
             .iter()
@@ -158,9 +208,7 @@ impl StreamHasher {
         let mut work = LaneQueue::new(&pieces);
         let data = self.fill(data);
         let (mut blocks, rest) = data.as_chunks();
-        if lanes {
-            in_lanes(&mut work, &mut self.state, &mut blocks);
-        }
+        in_lanes(&mut work, &mut self.state, &mut blocks, lanes);
         compress256(&mut self.state, blocks);
         self.rest[..rest.len()].copy_from_slice(rest);
         self.len += data.len() as u64;
