@@ -4,7 +4,7 @@
 use std::{
     fs,
     process::Stdio,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use snapback::base::{Fs, Root};
@@ -13,6 +13,12 @@ use crate::support::{Sandbox, noise, sandbox::snapback_program};
 
 const LARGE: &str = "tasks/T01/model.bin";
 const SIZE: usize = 24 << 20;
+/// Settings by which stopping a task takes a while.
+const STOPS: &[u8] = b"version: 1
+defaults:
+  large_files: {patterns: ['*.bin']}
+  stop: {run: 'sleep 0.2'}
+";
 
 /// Returns the bytes that a successful command read, as a multiple of the large file's size.
 #[track_caller]
@@ -47,6 +53,13 @@ fn settle() {
     }
 }
 
+/// Sets the modification time of the large file.
+fn set_modified(sandbox: &Sandbox, time: SystemTime) {
+    let times = fs::FileTimes::new().set_modified(time);
+    let file = fs::File::options().write(true).open(sandbox.at(LARGE));
+    file.unwrap().set_times(times).unwrap();
+}
+
 fn release(version: &str) -> String {
     format!("create-snapshot -t T01 --version {version} -m v{version} --yes")
 }
@@ -72,6 +85,48 @@ fn a_large_file_is_read_once_and_only_when_it_changed() {
     settle();
     let changed = sizes_read(&sandbox, &release("1.2.0"));
     assert!((1.0..1.2).contains(&changed), "a changed file: {changed}");
+}
+
+#[test]
+fn what_a_rollback_puts_in_place_is_known_by_what_was_hashed_while_it_was_written() {
+    let sandbox = Sandbox::new(1);
+    if !Root::open(&sandbox.root()).unwrap().shows_maps() {
+        return println!("skipped: nothing is remembered of files on this file system");
+    }
+    // Between writing a file and putting it in place, a tick of the clock must go by: it does while
+    // the task stops.
+    sandbox.write("snapback.yaml", STOPS);
+    let long_ago = SystemTime::now() - Duration::from_secs(1_000);
+    for (version, bytes) in [("1.0.0", "one"), ("1.1.0", "two")] {
+        sandbox.write(LARGE, &noise(bytes, SIZE));
+        set_modified(&sandbox, long_ago);
+        settle();
+        sandbox.run_line(&release(version)).expect(0);
+    }
+    // What is there, to be kept; the stored bytes, to be proved before and while they are written.
+    // The result is not read. An undo right after it looks twice at what it displaced as well: its
+    // modification time is a recent one.
+    for (line, limit) in [
+        ("rollback -t T01 --to 1.0.0 --yes", 3.2),
+        ("undo --yes", 5.2),
+    ] {
+        let read = sizes_read(&sandbox, line);
+        assert!(read < limit, "{line}: {read}");
+    }
+    // An edit that leaves size and modification time as they were is found all the same.
+    let before = fs::metadata(sandbox.at(LARGE)).unwrap();
+    sandbox.write(LARGE, &noise("ten", SIZE));
+    set_modified(&sandbox, before.modified().unwrap());
+    sandbox.run_line("verify-rollback -t T01").expect(4);
+    sandbox
+        .run_line("rollback -t T01 --to 1.0.0 --yes")
+        .expect(0);
+    sandbox.run_line("undo --yes").expect(0);
+    assert_eq!(
+        sandbox.read(LARGE),
+        noise("ten", SIZE),
+        "the edit was saved"
+    );
 }
 
 #[test]
