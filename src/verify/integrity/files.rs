@@ -5,7 +5,10 @@ use crate::{
     base::Failure,
     catalog::holds,
     git::{Attributes, WorkState, rules_gone},
-    model::{CheckResult, PathChange, Status, manifest::ManifestFile, verification::MEANWHILE},
+    model::{
+        CheckResult, FileRecord, Location, PathChange, Status, manifest::ManifestFile,
+        verification::MEANWHILE,
+    },
     verify::{Check, CheckSubject, arrival::RecordedPaths, nothing, task_tree::TaskTree},
 };
 
@@ -56,8 +59,9 @@ fn recorded(of: &RecordedPaths<'_>) -> CheckResult {
 /// Returns true when the metadata of a large file proves that it is as recorded.
 fn is_proved(of: &RecordedPaths<'_>, change: &PathChange) -> bool {
     let path = &change.path;
-    let large = change.after.as_ref().filter(|after| !after.is_link());
-    large.is_some_and(|after| {
+    let is_stored = |after: &&FileRecord| matches!(after.location, Location::Object(_));
+    let large = change.after.as_ref().filter(is_stored);
+    large.filter(|after| !after.is_link()).is_some_and(|after| {
         let there = of.tree.stat(path).ok().flatten();
         there.is_some_and(|there| {
             there.mode == after.mode && of.known.digest(path, &there) == Some(after.digest)
