@@ -122,31 +122,8 @@ impl KnownFiles {
         if now.is_none_or(|now| FileState::from(&now) != state) {
             return;
         }
-        self.remember(path, state, digest);
-    }
-
-    /// Remembers the digest of a file that this process wrote, forced to the disk and then put at
-    /// its path; `staged` is its state before that, `now` its state right after. Its modification
-    /// time must be an old one, so that every later write shows in it.
-    pub fn learn_placed(&self, path: &RelPath, (staged, now): (&Stat, &Stat), digest: Digest) {
-        let state = FileState::from(now);
-        let as_staged = FileState {
-            ctime: now.ctime,
-            ..FileState::from(staged)
-        };
-        let is_stamped_by_writes = times::is_settled(now.mtime, (0, 1), now.ctime);
-        if now.kind == Type::File && as_staged == state && is_stamped_by_writes {
-            self.remember(path, state, digest);
-        }
-    }
-
-    /// Remembers the digest of a file in this state, where metadata proves something.
-    fn remember(&self, path: &RelPath, state: FileState, digest: Digest) {
         self.with(|opened| {
             let Some(cache) = &opened.cache else { return };
-            if state.dev != opened.dev || state.ctime.1 == 0 {
-                return;
-            }
             let known = KnownFile {
                 object: ObjectId(digest),
                 verified: cache.run,

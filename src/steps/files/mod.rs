@@ -26,15 +26,14 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::{
-    base::{Digest, Due, Failure, Fs, RelPath, Stat, SyncPoint, Type, fs::create_dir_all},
+    base::{Due, Failure, Fs, RelPath, Stat, SyncPoint, Type, fs::create_dir_all},
     catalog::holds,
     journal::JournalStep,
     model::{
-        FileRecord, Location, OpId, PathChange, RootName,
+        FileRecord, OpId, PathChange, RootName,
         operation::{About, FileChanges},
     },
     site::{self, Bytes, RepoSite, RootBytes, Site},
-    stat_cache::KnownFiles,
     store::ChunkStore,
 };
 
@@ -56,9 +55,6 @@ pub const TREE_DIR: SyncPoint = SyncPoint::new("steps.tree-dir");
 /// The places where a change of the tree forces bytes to the disk; the tests skip one at a time.
 pub const SYNC_POINTS: [SyncPoint; 2] = [STAGED_FILE, TREE_DIR];
 
-/// Size, in bytes, from which it pays to remember the digest of a file that was written.
-const LARGE: u64 = 1 << 20;
-
 /// The name of a folder that stands in the way.
 const DIRECTORY: &str = "a directory";
 
@@ -76,8 +72,6 @@ pub struct Files<'a> {
     changes: &'a [PathChange],
     /// The changes whose new content this process staged before the operation began, if it did.
     staged: Option<BTreeSet<usize>>,
-    /// Where the digests of large files that were written are remembered.
-    known: Option<&'a KnownFiles>,
 }
 
 /// The ports of the step.
@@ -106,7 +100,6 @@ impl<'a> Files<'a> {
         Ok(if files.root.is_work_tree() {
             Self {
                 bytes: Box::new(site),
-                known: Some(&site.known),
                 ..step
             }
         } else {
@@ -156,7 +149,6 @@ impl<'a> Files<'a> {
             places: Places::top(),
             changes: &files.changes,
             staged: None,
-            known: None,
         }
     }
 
@@ -259,55 +251,20 @@ impl<'a> Files<'a> {
         there: Option<Stat>,
         forward: bool,
     ) -> Result<(), Failure> {
-        let staged = self.staged(at);
-        let written = self.look_at_large((at, change), &staged, forward);
-        self.place(change, &staged, there, forward)?;
-        if let Some((known, digest, written)) = written
-            && let Ok(Some(now)) = self.tree.stat(&change.path)
-        {
-            known.learn_placed(&change.path, (&written, &now), digest);
-        }
-        Ok(())
-    }
-
-    /// Returns the state of a large file that this process has written and forced to the disk, with
-    /// its digest and the place where that is remembered.
-    fn look_at_large(
-        &self,
-        (at, change): PendingChange<'_>,
-        staged: &RelPath,
-        forward: bool,
-    ) -> Option<(&KnownFiles, Digest, Stat)> {
-        let known = self.known.filter(|_| forward)?;
-        let is_ours = self.staged.as_ref()?.contains(&at);
-        let after = change.after.as_ref()?;
-        let is_large = after.size >= LARGE && matches!(after.location, Location::Object(_));
-        let written = (is_ours && is_large).then(|| self.tree.stat(staged));
-        Some((known, after.digest, written?.ok()??))
-    }
-
-    /// Gives a staged file the name of its path.
-    fn place(
-        &self,
-        change: &PathChange,
-        staged: &RelPath,
-        there: Option<Stat>,
-        forward: bool,
-    ) -> Result<(), Failure> {
-        let path = &change.path;
+        let (path, staged) = (&change.path, self.staged(at));
         if there.is_none() {
             if forward {
                 self.note_deleted(change)?;
             }
             create_dir_all(&*self.tree, &path.parent(), 0o777)
                 .map_err(failed("create the folder of", path))?;
-            let named = self.tree.rename_new(staged, path);
+            let named = self.tree.rename_new(&staged, path);
             return Ok(named.map_err(failed("write", path))?);
         }
-        match self.tree.exchange(staged, path) {
+        match self.tree.exchange(&staged, path) {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                 self.keep_foreign_edit(path, change)?;
-                let named = self.tree.rename(staged, path);
+                let named = self.tree.rename(&staged, path);
                 Ok(named.map_err(failed("write", path))?)
             }
             exchanged => Ok(exchanged.map_err(failed("write", path))?),

@@ -5,10 +5,7 @@ use crate::{
     base::Failure,
     catalog::holds,
     git::{Attributes, WorkState, rules_gone},
-    model::{
-        CheckResult, FileRecord, Location, PathChange, Status, manifest::ManifestFile,
-        verification::MEANWHILE,
-    },
+    model::{CheckResult, Status, manifest::ManifestFile, verification::MEANWHILE},
     verify::{Check, CheckSubject, arrival::RecordedPaths, nothing, task_tree::TaskTree},
 };
 
@@ -44,9 +41,8 @@ impl Check for FilesCheck {
 fn recorded(of: &RecordedPaths<'_>) -> CheckResult {
     let run = FilesCheck.begin();
     let changes = || of.operation.path_changes();
-    let is_as_recorded = |change: &&PathChange| {
-        is_proved(of, change)
-            || holds(of.tree, &change.path, change.after.as_ref()).unwrap_or(false)
+    let is_as_recorded = |change: &&crate::model::PathChange| {
+        holds(of.tree, &change.path, change.after.as_ref()).unwrap_or(false)
     };
     let problems = changes()
         .filter(|change| !is_as_recorded(change))
@@ -54,19 +50,6 @@ fn recorded(of: &RecordedPaths<'_>) -> CheckResult {
         .collect();
     let proof = format!("{} paths exactly as recorded", changes().count());
     run.judge(problems, proof)
-}
-
-/// Returns true when the metadata of a large file proves that it is as recorded.
-fn is_proved(of: &RecordedPaths<'_>, change: &PathChange) -> bool {
-    let path = &change.path;
-    let is_stored = |after: &&FileRecord| matches!(after.location, Location::Object(_));
-    let large = change.after.as_ref().filter(is_stored);
-    large.filter(|after| !after.is_link()).is_some_and(|after| {
-        let there = of.tree.stat(path).ok().flatten();
-        there.is_some_and(|there| {
-            there.mode == after.mode && of.known.digest(path, &there) == Some(after.digest)
-        })
-    })
 }
 
 /// The files of a version as found in the work tree.
