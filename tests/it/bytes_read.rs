@@ -4,7 +4,7 @@
 use std::{
     fs,
     process::Stdio,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use snapback::base::{Fs, Root};
@@ -45,13 +45,6 @@ fn settle() {
     while written.elapsed() < Duration::from_millis(120) {
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// Sets the modification time of the large file.
-fn set_modified(sandbox: &Sandbox, time: SystemTime) {
-    let times = fs::FileTimes::new().set_modified(time);
-    let file = fs::File::options().write(true).open(sandbox.at(LARGE));
-    file.unwrap().set_times(times).unwrap();
 }
 
 fn release(version: &str) -> String {
