@@ -1,7 +1,7 @@
 //! Legitimate absence: bytes stored elsewhere are no evidence against a release.
 
 use crate::{
-    base::{Failure, Hint},
+    base::Failure,
     git::{self, Repo},
     store,
 };
@@ -54,11 +54,4 @@ impl Absent {
                 .find_cause()
                 .is_some_and(|error| matches!(error, store::Error::Missing(_)) && self.store)
     }
-}
-
-/// Returns the hint on copying a store's objects into a clone.
-pub fn copy_store() -> Hint {
-    Hint::say(
-        "copy the folder .git/snapback/store from the repository that made the release, or from a copy of this one",
-    )
 }

@@ -3,17 +3,18 @@
 use std::io::Read;
 
 use crate::{
-    base::{Digest, Failure, Fs, RelPath, Type},
+    base::{Digest, Failure, Fault, Fs, Hint, Kind, RelPath, Type},
     catalog::{
         self,
         capture::{self, FileNow},
     },
     git::{Converter, Repo, Worktree},
     model::{
-        Advice, FileKind, FileRecord, GitId, Location,
+        Advice, FileKind, FileRecord, GitId, Location, ObjectId,
         manifest::{FileRole, ManifestFile},
     },
-    site::RepoSite,
+    site::{RepoSite, bytes},
+    store,
 };
 
 /// Reads all bytes of a file, however large.
@@ -184,7 +185,7 @@ fn restored_to(
     let digest = digest_of(file)?;
     let link = file.is_link();
     if let (FileRole::Large, Some(object)) = (file.role, file.object()) {
-        let length = site.store.verify(object).map_err(|source| Error::Large {
+        let length = size_of(site, object).map_err(|source| bytes::Error::Kept {
             path: path.clone(),
             source,
         })?;
@@ -219,20 +220,23 @@ fn restored_to(
     })
 }
 
+/// Returns the size of an object. An operation that is to be written proves the bytes of what it
+/// restores while it stages them, before it changes anything; otherwise they are proved here.
+fn size_of(site: &RepoSite, object: &ObjectId) -> Result<u64, store::Error> {
+    if site.is_taking_in() {
+        let found = site.store.size(object)?;
+        found.ok_or(store::Error::Missing(*object))
+    } else {
+        site.store.verify(object)
+    }
+}
+
 /// Errors about a release's file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The manifest has no full checksum for it.
     #[error("the manifest has no full checksum of {0}")]
     NoChecksum(RelPath),
-    /// The store lacks its bytes, or has them only in part.
-    #[error("the bytes of {path} cannot be restored")]
-    Large {
-        /// The file.
-        path: RelPath,
-        /// The store's error.
-        source: crate::store::Error,
-    },
     /// The manifest does not say where its bytes are.
     #[error("the manifest does not say where the bytes of {0} are")]
     NoBytes(RelPath),
@@ -248,26 +252,12 @@ pub enum Error {
     },
 }
 
-impl crate::base::Fault for Error {
-    fn kind(&self) -> crate::base::Kind {
-        match self {
-            Self::Large { source, .. } => source.kind(),
-            _ => crate::base::Kind::Bad,
-        }
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        Kind::Bad
     }
 
-    fn hints(&self) -> Vec<crate::base::Hint> {
-        let is_missing = matches!(
-            self,
-            Self::Large {
-                source: crate::store::Error::Missing(_),
-                ..
-            }
-        );
-        let missing = is_missing.then(crate::catalog::absent::copy_store);
-        missing
-            .into_iter()
-            .chain([Advice::VerifyAll.because("see everything that is wrong with the releases")])
-            .collect()
+    fn hints(&self) -> Vec<Hint> {
+        vec![Advice::VerifyAll.because("see everything that is wrong with the releases")]
     }
 }

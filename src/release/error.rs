@@ -223,7 +223,7 @@ fn if_it_is_good(task: &TaskId, held: &Version) -> Vec<Hint> {
 /// Returns hints for a version whose large files are elsewhere.
 fn bring_it_here(task: &TaskId, version: &Version) -> Vec<Hint> {
     vec![
-        crate::catalog::absent::copy_store(),
+        crate::site::bytes::copy_store(),
         Advice::RollBackTo {
             task: task.clone(),
             to: version.to_string(),

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use super::{RepoSite, Site};
 use crate::{
-    base::{Digest, Failure, Fault, Hasher, Hashing, Kind},
-    model::{FileRecord, Location, RootName},
+    base::{Digest, Failure, Fault, Hasher, Hashing, Hint, Kind, RelPath},
+    model::{Advice, FileRecord, Location, RootName},
+    store,
 };
 
 /// Errors while copying bytes.
@@ -19,6 +20,14 @@ pub enum Error {
         /// The digest found.
         found: Digest,
     },
+    /// The store lacks the bytes, or has them only in part.
+    #[error("the bytes of {path} cannot be restored")]
+    Kept {
+        /// The file.
+        path: RelPath,
+        /// The store's error.
+        source: store::Error,
+    },
     /// The bytes cannot be read or written.
     #[error("cannot copy bytes")]
     Io(#[from] io::Error),
@@ -28,9 +37,38 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Differ { .. } => Kind::Bad,
+            Self::Kept { source, .. } => source.kind(),
             Self::Io(_) => Kind::Missing,
         }
     }
+
+    fn hints(&self) -> Vec<Hint> {
+        let Self::Kept { source, .. } = self else {
+            return Vec::new();
+        };
+        let missing = matches!(source, store::Error::Missing(_)).then(copy_store);
+        let look = Advice::VerifyAll.because("see everything that is wrong with the releases");
+        missing.into_iter().chain([look]).collect()
+    }
+}
+
+/// Returns the failure for a file whose bytes the store did not give.
+fn lost(record: &FileRecord, error: store::Error) -> Failure {
+    match error {
+        store::Error::Missing(_) | store::Error::Damaged { .. } => Error::Kept {
+            path: record.path.clone(),
+            source: error,
+        }
+        .into(),
+        other => other.into(),
+    }
+}
+
+/// Returns the hint on copying a store's objects into a clone.
+pub fn copy_store() -> Hint {
+    Hint::say(
+        "copy the folder .git/snapback/store from the repository that made the release, or from a copy of this one",
+    )
 }
 
 /// Reads the bytes of files from their recorded locations.
@@ -77,7 +115,9 @@ impl Bytes for RootBytes<'_> {
         let files = || Ok::<_, Failure>(&*site.roots.get(root)?.files);
         match &record.location {
             Location::Object(id) | Location::Database(id) => {
-                site.store.read(id, into)?;
+                site.store
+                    .read(id, into)
+                    .map_err(|error| lost(record, error))?;
             }
             Location::Inline(bytes) => into.write_all(bytes).map_err(Error::Io)?,
             Location::Here if record.is_link() => {

@@ -24,6 +24,11 @@ impl RepoSite {
         site
     }
 
+    /// True when this copy is for an operation that is to be written.
+    pub fn is_taking_in(&self) -> bool {
+        self.intake.is_open
+    }
+
     /// Runs a function on the session that receives files; `None` when nothing is to be written.
     pub fn with_intake<T>(&self, run: impl FnOnce(&PutSession) -> T) -> Option<T> {
         if !self.intake.is_open {

@@ -82,17 +82,9 @@ fn what_changes_between_being_written_and_being_put_in_place_is_not_called_verif
         "touch -r \"$f\" ../../old; printf X | dd of=\"$f\" conv=notrunc; touch -r ../../old \"$f\"; sleep 0.2",
     ];
     for edit in edits {
-        let sandbox = Sandbox::new(1);
-        for (version, bytes) in [("1.0.0", "one"), ("1.1.0", "two")] {
-            sandbox.write(LARGE, &noise(bytes, 3 << 20));
-            settle();
-            sandbox.run_line(&release(version)).expect(0);
-        }
+        let sandbox = two_releases(3 << 20);
         let stop = format!("f=$(find ../../.snapback -size +1M); {edit}");
-        sandbox.write(
-            "snapback.yaml",
-            format!("version: 1\ndefaults:\n  large_files: {{patterns: ['*.bin']}}\n  stop: {{run: '{stop}'}}\n").as_bytes(),
-        );
+        set_command(&sandbox, "stop", &stop);
         let done = sandbox.run_line("rollback -t T01 --to 1.0.0 --yes");
         assert_eq!(done.code, 4, "{edit}: {}{}", done.stdout, done.stderr);
         assert!(
@@ -100,6 +92,93 @@ fn what_changes_between_being_written_and_being_put_in_place_is_not_called_verif
             "{edit}: {}",
             done.stdout
         );
+    }
+}
+
+/// Makes two releases of a large file whose bytes differ.
+fn two_releases(size: usize) -> Sandbox {
+    let sandbox = Sandbox::new(1);
+    for (version, bytes) in [("1.0.0", "one"), ("1.1.0", "two")] {
+        sandbox.write(LARGE, &noise(bytes, size));
+        settle();
+        sandbox.run_line(&release(version)).expect(0);
+    }
+    sandbox
+}
+
+/// Adds a command of the task to the settings, which is run in its folder.
+fn set_command(sandbox: &Sandbox, name: &str, run: &str) {
+    let text = format!(
+        "version: 1\ndefaults:\n  large_files: {{patterns: ['*.bin']}}\n  {name}: {{run: '{run}'}}\n"
+    );
+    sandbox.write("snapback.yaml", text.as_bytes());
+}
+
+#[test]
+fn going_back_reads_a_large_file_once_out_of_the_store_and_nothing_of_what_is_there() {
+    let sandbox = two_releases(SIZE);
+    if !Root::open(&sandbox.root()).unwrap().shows_maps() {
+        return println!("skipped: nothing is remembered of files on this file system");
+    }
+    for (line, bytes) in [
+        ("rollback -t T01 --to 1.0.0 --yes", "one"),
+        ("undo --yes", "two"),
+        ("redo --yes", "one"),
+    ] {
+        let read = sizes_read(&sandbox, line);
+        assert!((1.0..1.1).contains(&read), "{line}: {read}");
+        assert_eq!(sandbox.read(LARGE), noise(bytes, SIZE));
+    }
+    let deep = sizes_read(&sandbox, "verify-rollback -t T01");
+    assert!((1.0..1.2).contains(&deep), "every byte is read: {deep}");
+}
+
+#[test]
+fn damage_in_the_store_is_found_before_anything_is_changed() {
+    let sandbox = two_releases(3 << 20);
+    let packs = sandbox.at(".git/snapback/store/packs");
+    for pack in fs::read_dir(&packs).unwrap() {
+        let pack = pack.unwrap().path();
+        let mut bytes = fs::read(&pack).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&pack, bytes).unwrap();
+    }
+    let before = (sandbox.read(LARGE), sandbox.git_out(&["rev-parse", "HEAD"]));
+    let refused = sandbox.run_line("rollback -t T01 --to 1.0.0 --yes");
+    assert_eq!(refused.code, 4, "{}{}", refused.stdout, refused.stderr);
+    assert!(
+        refused
+            .stderr
+            .contains("the bytes of tasks/T01/model.bin cannot be restored"),
+        "{}",
+        refused.stderr
+    );
+    let after = (sandbox.read(LARGE), sandbox.git_out(&["rev-parse", "HEAD"]));
+    assert!(after == before && !sandbox.exists(".snapback"));
+}
+
+#[test]
+fn what_is_written_to_a_displaced_file_that_was_known_is_kept() {
+    // A program that had it open goes on writing; the second one hides that from its times.
+    let edits = [
+        "printf X | dd of=\"$f\" conv=notrunc",
+        "touch -r \"$f\" ../../old; printf X | dd of=\"$f\" conv=notrunc; touch -r ../../old \"$f\"",
+    ];
+    for edit in edits {
+        let sandbox = two_releases(3 << 20);
+        let start = format!("f=$(find ../../.snapback -size +1M); {edit}");
+        set_command(&sandbox, "start", &start);
+        let done = sandbox.run_line("rollback -t T01 --to 1.0.0 --yes");
+        assert_eq!(done.code, 7, "{edit}: {}{}", done.stdout, done.stderr);
+        assert_eq!(sandbox.read(LARGE), noise("one", 3 << 20), "{edit}");
+        sandbox
+            .run_line("op restore latest --into mine --yes")
+            .expect(0);
+        let mut edited = noise("two", 3 << 20);
+        edited[0] = b'X';
+        let kept = sandbox.read("mine/tasks/T01/model.bin");
+        assert!(kept == edited, "{edit}");
     }
 }
 

@@ -332,6 +332,7 @@ impl<'s> PutSource<'s> {
             let known = KnownFile {
                 object: *object,
                 verified: self.cache.run,
+                used: self.cache.run,
             };
             if same(stat, &file.stat) {
                 files.push((file, known));

@@ -70,7 +70,7 @@ impl Files<'_> {
         (path, there): (&RelPath, Option<Stat>),
         change: &PathChange,
     ) -> Result<(), Failure> {
-        if self.is_known((path, there), change)? {
+        if self.proven.is_displaced(path, there) || self.is_known((path, there), change)? {
             Ok(())
         } else {
             self.put_aside(path, &change.path)

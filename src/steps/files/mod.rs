@@ -16,6 +16,7 @@ mod error;
 mod folders;
 mod foreign_edits;
 mod places;
+mod proven;
 mod stage;
 mod unbegun;
 
@@ -44,6 +45,7 @@ use error::failed;
 use foreign_edits::PendingChange;
 pub use foreign_edits::notes;
 pub use places::Places;
+use proven::ProvenFiles;
 use stage::Clear;
 pub use stage::{has_leftovers, is_staged, is_taken, sweep};
 pub use unbegun::{ASIDE, set_aside};
@@ -72,6 +74,7 @@ pub struct Files<'a> {
     changes: &'a [PathChange],
     /// The changes whose new content this process staged before the operation began, if it did.
     staged: Option<BTreeSet<usize>>,
+    proven: ProvenFiles<'a>,
 }
 
 /// The ports of the step.
@@ -100,6 +103,7 @@ impl<'a> Files<'a> {
         Ok(if files.root.is_work_tree() {
             Self {
                 bytes: Box::new(site),
+                proven: ProvenFiles::of(&site.known),
                 ..step
             }
         } else {
@@ -149,6 +153,7 @@ impl<'a> Files<'a> {
             places: Places::top(),
             changes: &files.changes,
             staged: None,
+            proven: ProvenFiles::default(),
         }
     }
 
@@ -211,11 +216,15 @@ impl<'a> Files<'a> {
             .rev()
             .filter(|(_, change)| goal(change).is_none())
         {
-            let path = &change.path;
-            self.check_replaceable(path)?;
+            let (path, staged) = (&change.path, self.staged(*at));
+            let there = self.check_replaceable(path)?;
+            let proof = self
+                .proven
+                .before(&*self.tree, (*at, change), (&staged, there));
             self.tree
-                .rename(path, &self.staged(*at))
+                .rename(path, &staged)
                 .map_err(failed("remove", path))?;
+            self.proven.after(&*self.tree, change, &staged, &proof);
         }
         for stage in self.stages_of(open) {
             self.sync_later(&stage, due);
@@ -251,20 +260,37 @@ impl<'a> Files<'a> {
         there: Option<Stat>,
         forward: bool,
     ) -> Result<(), Failure> {
-        let (path, staged) = (&change.path, self.staged(at));
+        let staged = self.staged(at);
+        let proof = self
+            .proven
+            .before(&*self.tree, (at, change), (&staged, there));
+        self.place(change, &staged, there, forward)?;
+        self.proven.after(&*self.tree, change, &staged, &proof);
+        Ok(())
+    }
+
+    /// Gives a staged file the name of its path.
+    fn place(
+        &self,
+        change: &PathChange,
+        staged: &RelPath,
+        there: Option<Stat>,
+        forward: bool,
+    ) -> Result<(), Failure> {
+        let path = &change.path;
         if there.is_none() {
             if forward {
                 self.note_deleted(change)?;
             }
             create_dir_all(&*self.tree, &path.parent(), 0o777)
                 .map_err(failed("create the folder of", path))?;
-            let named = self.tree.rename_new(&staged, path);
+            let named = self.tree.rename_new(staged, path);
             return Ok(named.map_err(failed("write", path))?);
         }
-        match self.tree.exchange(&staged, path) {
+        match self.tree.exchange(staged, path) {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                 self.keep_foreign_edit(path, change)?;
-                let named = self.tree.rename(&staged, path);
+                let named = self.tree.rename(staged, path);
                 Ok(named.map_err(failed("write", path))?)
             }
             exchanged => Ok(exchanged.map_err(failed("write", path))?),

@@ -132,13 +132,20 @@ impl<'a> Files<'a> {
             sync: None,
             ..how(there, state, true)
         };
+        let how = self.proven.how(how, state);
         let staging = self.staging(self.places.stage_of(path));
         let open = staging.write_open(at, &how, (state, &*self.bytes));
-        let Some(mut file) = open.map_err(unwritten)? else {
+        let Some(mut written) = open.map_err(unwritten)? else {
             return Ok(());
         };
+        self.proven.note_written(at, written.certain);
         let path = path.clone();
-        due.file(move || Ok(file.sync(STAGED_FILE).map_err(failed("write", &path))?));
+        due.file(move || {
+            Ok(written
+                .file
+                .sync(STAGED_FILE)
+                .map_err(failed("write", &path))?)
+        });
         Ok(())
     }
 

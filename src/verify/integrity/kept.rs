@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::{
     base::{Digest, Failure, Fault, Hint, Kind, RelPath, text},
     catalog::{
-        absent::{self, Absent},
+        absent::Absent,
         manifests::{self, Found},
     },
     git::{self, Attributes, Converter, Repo, Worktree},
@@ -152,7 +152,7 @@ impl KeptBytes<'_> {
     fn hints(&self) -> Vec<Hint> {
         let of_store = if self.is_store_unsound.load(Ordering::Relaxed) {
             let repair = Advice::RepairStore.because("heal it from the work tree, if it is there");
-            vec![repair, absent::copy_store()]
+            vec![repair, crate::site::bytes::copy_store()]
         } else {
             Vec::new()
         };
