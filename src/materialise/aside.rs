@@ -371,7 +371,7 @@ fn note(report: &mut RestoreReport, path: &RelPath, miss: &Miss) {
         Miss::Bytes(failure) => failure.to_string(),
     };
     if let Miss::Bytes(failure) = miss
-        && let Some(store::Error::Missing(_) | store::Error::Damaged { .. }) = failure.find()
+        && let Some(store::Error::Missing(_) | store::Error::Damaged { .. }) = failure.find_cause()
     {
         report.damaged += 1;
     }

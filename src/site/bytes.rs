@@ -73,7 +73,8 @@ pub fn copy_store() -> Hint {
 
 /// Reads the bytes of files from their recorded locations.
 pub trait Bytes: Send + Sync {
-    /// Writes the bytes; after an error, the output must be discarded.
+    /// Writes the bytes; after an error, the output must be discarded. They are proved only by
+    /// their digest, which the caller compares, as [`copy_checked`] does.
     fn copy(&self, record: &FileRecord, into: &mut dyn Write) -> Result<(), Failure>;
 }
 
@@ -116,7 +117,7 @@ impl Bytes for RootBytes<'_> {
         match &record.location {
             Location::Object(id) | Location::Database(id) => {
                 site.store
-                    .read(id, into)
+                    .read_to_prove(id, into)
                     .map_err(|error| lost(record, error))?;
             }
             Location::Inline(bytes) => into.write_all(bytes).map_err(Error::Io)?,

@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use snapback::base::{Fs, Root};
+use snapback::{
+    base::{Fs, Root},
+    store::format::blob,
+};
 
 use crate::support::{Sandbox, noise, sandbox::snapback_program};
 
@@ -133,29 +136,44 @@ fn going_back_reads_a_large_file_once_out_of_the_store_and_nothing_of_what_is_th
     assert!((1.0..1.2).contains(&deep), "every byte is read: {deep}");
 }
 
+/// Changes one byte of the first large blob of a pack, and its CRC to fit if it is to be `forged`.
+fn change_blob(pack: &mut [u8], forged: bool) {
+    let is_large =
+        |at: &usize| blob::read_header(&pack[*at..]).is_ok_and(|header| header.stored > 100_000);
+    let mut blobs = (0..pack.len()).filter(|at| pack[*at..].starts_with(blob::MAGIC));
+    let Some(at) = blobs.find(is_large) else {
+        return;
+    };
+    let header = blob::read_header(&pack[at..]).unwrap();
+    let stored = at + blob::HEADER..at + blob::HEADER + header.stored as usize;
+    pack[stored.start + 1000] ^= 1;
+    if forged {
+        let plain = header.plain as usize;
+        let (header, _) = blob::header(header.blob, header.codec, plain, &pack[stored]);
+        pack[at..at + blob::HEADER].copy_from_slice(&header);
+    }
+}
+
 #[test]
 fn damage_in_the_store_is_found_before_anything_is_changed() {
-    let sandbox = two_releases(3 << 20);
-    let packs = sandbox.at(".git/snapback/store/packs");
-    for pack in fs::read_dir(&packs).unwrap() {
-        let pack = pack.unwrap().path();
-        let mut bytes = fs::read(&pack).unwrap();
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        fs::write(&pack, bytes).unwrap();
+    for (forged, why) in [
+        (false, "the bytes of tasks/T01/model.bin cannot be restored"),
+        (true, "the kept bytes have the digest"),
+    ] {
+        let sandbox = two_releases(3 << 20);
+        for pack in fs::read_dir(sandbox.at(".git/snapback/store/packs")).unwrap() {
+            let pack = pack.unwrap().path();
+            let mut bytes = fs::read(&pack).unwrap();
+            change_blob(&mut bytes, forged);
+            fs::write(&pack, bytes).unwrap();
+        }
+        let state = || (sandbox.read(LARGE), sandbox.git_out(&["rev-parse", "HEAD"]));
+        let before = state();
+        let refused = sandbox.run_line("rollback -t T01 --to 1.0.0 --yes");
+        assert_eq!(refused.code, 4, "{}{}", refused.stdout, refused.stderr);
+        assert!(refused.stderr.contains(why), "{}", refused.stderr);
+        assert!(state() == before && !sandbox.exists(".snapback"));
     }
-    let before = (sandbox.read(LARGE), sandbox.git_out(&["rev-parse", "HEAD"]));
-    let refused = sandbox.run_line("rollback -t T01 --to 1.0.0 --yes");
-    assert_eq!(refused.code, 4, "{}{}", refused.stdout, refused.stderr);
-    assert!(
-        refused
-            .stderr
-            .contains("the bytes of tasks/T01/model.bin cannot be restored"),
-        "{}",
-        refused.stderr
-    );
-    let after = (sandbox.read(LARGE), sandbox.git_out(&["rev-parse", "HEAD"]));
-    assert!(after == before && !sandbox.exists(".snapback"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 use super::{
     Error, PutSession,
     backend::{Area, Backend, LocalBackend},
-    fetch::Packs,
+    fetch::{Packs, ProvedBy},
     files::newest,
     format::file::FileObject,
     generation::Generation,
@@ -204,13 +204,28 @@ impl ChunkStore {
     /// Writes an object's bytes. They are checked while streaming: on an error, the output must be
     /// discarded.
     pub fn read(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
+        self.read_proved_by(ProvedBy::Chunks, id, into)
+    }
+
+    /// Like [`ChunkStore::read`], for a caller who computes the digest of all bytes and compares it
+    /// with the object's: that digest alone proves them, at half the cost.
+    pub fn read_to_prove(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
+        self.read_proved_by(ProvedBy::Caller, id, into)
+    }
+
+    fn read_proved_by(
+        &self,
+        proof: ProvedBy,
+        id: &ObjectId,
+        into: &mut dyn Write,
+    ) -> Result<u64, Error> {
         let mut into = CountingWriter {
             inner: into,
             count: 0,
         };
         let mut generation = self.generation()?;
         loop {
-            match self.read_from(&generation, id, &mut into) {
+            match self.read_from(&generation, (id, proof), &mut into) {
                 // Nothing was written yet, so it may be retried on the newest commit.
                 Err(error @ (Error::Missing(_) | Error::Damaged { .. })) if into.count == 0 => {
                     match self.newer(&generation)? {
@@ -230,11 +245,11 @@ impl ChunkStore {
     pub(super) fn read_from(
         &self,
         generation: &Generation,
-        id: &ObjectId,
+        (id, proof): (&ObjectId, ProvedBy),
         into: &mut dyn Write,
     ) -> Result<u64, Error> {
         if let Some(file) = self.resolve(generation, id)? {
-            return restore::write(self, generation, &file, into);
+            return restore::write(self, generation, (&file, proof), into);
         }
         let bytes = self.packs.fetch(generation, data(id.0))?;
         into.write_all(&bytes).map_err(Error::Output)?;

@@ -5,7 +5,7 @@ use std::{io::Write, sync::mpsc, thread};
 
 use super::{
     ChunkStore, Error,
-    fetch::RunBuffer,
+    fetch::{ProvedBy, RunBuffer},
     format::file::{Chunk, FileObject},
     generation::Generation,
 };
@@ -19,14 +19,14 @@ const ALONE: u64 = 16 << 20;
 pub fn write(
     store: &ChunkStore,
     generation: &Generation,
-    file: &FileObject,
+    (file, proof): (&FileObject, ProvedBy),
     into: &mut dyn Write,
 ) -> Result<u64, Error> {
     let windows = windows(&file.chunks);
     if file.size <= ALONE {
         let (mut run, mut buffer) = (RunBuffer::default(), Vec::new());
         for window in windows {
-            read(store, generation, window, &mut run, &mut buffer)?;
+            read(store, generation, (window, proof), &mut run, &mut buffer)?;
             into.write_all(&buffer).map_err(Error::Output)?;
         }
         return Ok(file.size);
@@ -46,6 +46,7 @@ pub fn write(
                 let mut run = RunBuffer::default();
                 for window in windows.iter().skip(worker).step_by(workers) {
                     let mut buffer = back.try_recv().unwrap_or_default();
+                    let window = (*window, proof);
                     let read =
                         read(store, generation, window, &mut run, &mut buffer).map(|()| buffer);
                     // The writer is gone: it failed and reports its own error.
@@ -73,7 +74,7 @@ pub fn write(
 fn read(
     store: &ChunkStore,
     generation: &Generation,
-    window: &[Chunk],
+    window: (&[Chunk], ProvedBy),
     run: &mut RunBuffer,
     buffer: &mut Vec<u8>,
 ) -> Result<(), Error> {

@@ -23,6 +23,9 @@ const HUGE: u64 = 256 << 20;
 /// Number of bytes that takes long to stage, whatever the disk.
 const MANY_BYTES: u64 = 8 << 20;
 
+/// Size, in bytes, of a file that the store reads with several threads and many buffers.
+const BY_THREADS: u64 = 16 << 20;
+
 /// The part of the staging folder that is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Clear {
@@ -78,7 +81,7 @@ impl<'a> Files<'a> {
             self.stage_file(*at, change, goal(change), forward)
         };
         if are_many_bytes(&left, goal) {
-            few_at_once(&left, stage)
+            stage_many_bytes(left, goal, stage)
         } else {
             at_once(&left, stage)
         }
@@ -107,15 +110,14 @@ impl<'a> Files<'a> {
         };
         // Nothing is waited for, and files are made in one folder one after the other.
         if are_many_bytes(&changes, &goal) {
-            few_at_once(&changes, stage)?;
+            stage_many_bytes(changes, &goal, stage)?;
         } else {
             changes.iter().try_for_each(stage)?;
         }
-        let staged = changes
-            .iter()
-            .filter(|(_, change)| change.after.is_some())
-            .map(|(at, _)| *at);
-        self.staged = Some(staged.collect());
+        let all = self.changes.iter().enumerate();
+        let staged =
+            all.filter(|(_, change)| change.before != change.after && change.after.is_some());
+        self.staged = Some(staged.map(|(at, _)| at).collect());
         Ok(())
     }
 
@@ -321,6 +323,21 @@ fn are_many_bytes<'a>(
 ) -> bool {
     let states = changes.iter().filter_map(|(_, change)| goal(change));
     states.map(|state| state.size).sum::<u64>() > MANY_BYTES
+}
+
+/// Stages the new files of changes that are many bytes: large ones one after the other, so that
+/// their buffers are in memory once.
+fn stage_many_bytes<'a>(
+    changes: Vec<(usize, &'a PathChange)>,
+    goal: &dyn Fn(&'a PathChange) -> Option<&'a FileRecord>,
+    stage: impl Fn(&(usize, &'a PathChange)) -> Result<(), Failure> + Sync,
+) -> Result<(), Failure> {
+    let is_large = |(_, change): &(usize, &'a PathChange)| {
+        goal(change).is_some_and(|state| state.size > BY_THREADS)
+    };
+    let (large, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(is_large);
+    few_at_once(&others, &stage)?;
+    large.iter().try_for_each(stage)
 }
 
 /// Removes what was staged for operations that never began, which had changed nothing: everything

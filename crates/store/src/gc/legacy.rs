@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::Collection;
-use crate::{ChunkStore, Error, PutSession, StoredObject};
+use crate::{ChunkStore, Error, PutSession, StoredObject, fetch::ProvedBy};
 use base::{Failure, cancel};
 use model::ObjectId;
 
@@ -35,7 +35,7 @@ impl Collection<'_> {
             let generation = self.store.refresh()?;
             if self
                 .store
-                .read_from(&generation, id, &mut io::sink())
+                .read_from(&generation, (id, ProvedBy::Chunks), &mut io::sink())
                 .is_ok()
             {
                 self.store.legacy.remove(id).map_err(Error::Write)?;
