@@ -30,32 +30,62 @@ pub const MANIFEST_TRAILER: &str = "Snapback-Manifest: ";
 /// Maximum size of a manifest, in bytes: what its reader takes.
 pub const LIMIT: u64 = Manifest::MAX_BYTES as u64;
 
-/// Refuses a release that could not be read back: its manifest, or its commit's tree.
+/// Refuses a release that could not be read back, by its files alone: before anything is written.
 ///
 /// # Errors
 /// Fails when its text is larger than [`LIMIT`], or has more files and folders than
 /// [`git::MAX_ENTRIES`].
-pub fn check_size(manifest: &Manifest, text: &str) -> Result<(), Error> {
-    check_within(manifest, text, (LIMIT, git::MAX_ENTRIES))
+pub fn check_files(manifest: &Manifest) -> Result<(), Error> {
+    let size = manifest.least_size() as u64;
+    check_within(manifest, size, (LIMIT, git::MAX_ENTRIES))
 }
 
-fn check_within(manifest: &Manifest, text: &str, most: (u64, usize)) -> Result<(), Error> {
-    let (size, entries) = (text.len() as u64, entries(manifest));
+/// Refuses a release whose text could not be read back. Its files were looked at before.
+///
+/// # Errors
+/// Fails when its text is larger than [`LIMIT`], or what is not files is larger than the YAML
+/// parser reads.
+pub fn check_text(manifest: &Manifest, text: &str) -> Result<(), Error> {
+    check_within(manifest, text.len() as u64, (LIMIT, usize::MAX))?;
+    if Manifest::is_readable(text) {
+        return Ok(());
+    }
+    let what = "more notes and dependencies than are read back".to_string();
+    Err(too_large(manifest, what))
+}
+
+/// Refuses a manifest of this size if its text or its tree is larger than these limits.
+fn check_within(manifest: &Manifest, size: u64, most: (u64, usize)) -> Result<(), Error> {
     let what = if size > most.0 {
         format!("{size} bytes, more than the {} that are read back", most.0)
-    } else if entries > most.1 {
+    } else if most_entries(manifest) > most.1 && entries(manifest) > most.1 {
         format!(
-            "{entries} files and folders, more than the {} that are read back",
+            "{} files and folders, more than the {} that are read back",
+            entries(manifest),
             most.1
         )
     } else {
         return Ok(());
     };
-    Err(Error::ManifestTooLarge {
+    Err(too_large(manifest, what))
+}
+
+/// Returns a number that files and folders cannot exceed; cheaper than [`entries`].
+fn most_entries(manifest: &Manifest) -> usize {
+    let deepest = manifest.files.iter().map(|file| {
+        let path = file.path().as_bytes();
+        1 + path.iter().filter(|byte| **byte == b'/').count()
+    });
+    deepest.sum()
+}
+
+/// Returns the error for a manifest that has too much of something.
+fn too_large(manifest: &Manifest, what: String) -> Error {
+    Error::ManifestTooLarge {
         task: manifest.subject.task.clone(),
         version: manifest.subject.version.clone(),
         what,
-    })
+    }
 }
 
 /// Returns the number of files in a manifest, and of folders that hold them.
@@ -282,10 +312,12 @@ mod tests {
         let manifest = manifest.expect("it is one");
         let text = manifest.render();
         let size = text.len() as u64;
+        assert!(most_entries(&manifest) >= 8);
         assert_eq!(entries(&manifest), 8, "4 files in a, a/b, c and c/d");
-        assert!(check_within(&manifest, &text, (size, 8)).is_ok());
+        assert!(manifest.least_size() as u64 <= size);
+        assert!(check_within(&manifest, size, (size, 8)).is_ok());
         for most in [(size - 1, 8), (size, 7)] {
-            let refused = check_within(&manifest, &text, most).expect_err("it is larger");
+            let refused = check_within(&manifest, size, most).expect_err("it is larger");
             assert_eq!(refused.kind(), crate::base::Kind::Refused);
             assert!(!refused.hints().is_empty());
         }

@@ -49,6 +49,7 @@ mod kept_files;
 mod left_out;
 mod line_ends;
 mod lost_tasks;
+mod manifest_packs;
 mod manifest_signatures;
 mod manual;
 mod meanwhile;

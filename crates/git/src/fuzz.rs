@@ -5,7 +5,7 @@
 
 use gix::index::{State, decode::Options};
 
-use super::{Error, lfs, pack, tree};
+use super::{Error, delta, lfs, pack, tree};
 use base::{Digest, RelPath, path::UnsafePath};
 use model::GitId;
 
@@ -46,14 +46,18 @@ pub fn find_in_tree(bytes: &[u8], name: &[u8]) -> Result<Option<GitId>, Error> {
 
 /// Returns the bytes of a pack's entry that says it has `size` of them.
 pub fn packed(entry: &[u8], size: u64) -> Option<Vec<u8>> {
-    let place = pack::PackOffset {
-        offset: 0,
-        len: entry.len() as u64,
-        crc: 0,
-        kind: gix::objs::Kind::Blob,
-        size,
-    };
-    pack::object(entry, &place, gix::hash::Kind::Sha1).ok()
+    pack::unpack(entry, size, gix::hash::Kind::Sha1).ok()
+}
+
+/// Returns what a delta makes of a base, and the size that it says.
+pub fn apply_delta(base: &[u8], delta: &[u8]) -> Option<(Vec<u8>, u64)> {
+    let (_, size, _) = delta::sizes(delta).ok()?;
+    Some((delta::apply(base, delta).ok()?, size))
+}
+
+/// Returns a delta that makes `target` of `base`.
+pub fn delta_of(base: &[u8], target: &[u8]) -> Option<Vec<u8>> {
+    delta::encode(base, target, b"- ")
 }
 
 /// Returns the digest and size in a Git LFS pointer.

@@ -2,21 +2,23 @@
 //!
 //! Only packs like those written by `pending.rs` are taken: a pack and its index without other
 //! files (git adds a `.rev` to its own, and a `.keep` marks a pack in use), at most a few MiB,
-//! whole objects only. Entries are copied unchanged after their checksums are verified. The old
-//! packs are removed once the new one is durable; git and gix look again if a pack disappears.
+//! whole objects and deltas that name a base in the same pack. Entries are copied unchanged after
+//! their checksums are verified. The old packs are removed once the new one is durable; git and
+//! gix look again if a pack disappears. None are taken while git collects, or has an index over
+//! many packs, which would name a pack that is gone.
+//!
+//! A pack is closed: it has the base of each of its deltas, and no delta is its own base. Merging
+//! keeps that, because of an object that two packs have the first entry stays, and each pack is
+//! added whole.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
 };
 
-use gix::{
-    ObjectId,
-    hash::hasher,
-    odb::pack::{data, index},
-};
+use gix::{ObjectId, hash::hasher, objs::Kind, odb::pack::index};
 
-use super::pack::{HEADER, PackOffset};
+use super::pack::{self, HEADER, PackOffset};
 
 /// With fewer small packs than this, none are merged.
 const MANY: usize = 24;
@@ -36,6 +38,13 @@ pub(super) struct ReadPack {
 }
 
 impl ReadPack {
+    /// Returns the bytes of an entry.
+    pub fn entry(&self, place: &PackOffset) -> &[u8] {
+        let begin = usize::try_from(place.offset).expect("because its bytes are in memory");
+        let len = usize::try_from(place.len).expect("because its bytes are in memory");
+        &self.bytes[begin..begin + len]
+    }
+
     /// Returns its files in the order in which they may be removed: the index first, as git does,
     /// so that no process looks for objects in a missing pack.
     pub fn files(&self) -> [PathBuf; 2] {
@@ -44,14 +53,10 @@ impl ReadPack {
 }
 
 /// Returns the small packs of a folder if there are many, read and checked; unusable ones are left
-/// out. None during a `git gc`.
+/// out.
 pub(super) fn small_packs(objects: &Path, hash: gix::hash::Kind) -> Vec<ReadPack> {
-    let found = candidates(&objects.join("pack"));
-    if found.len() < MANY
-        || objects
-            .parent()
-            .is_some_and(|git| git.join("gc.pid").exists())
-    {
+    let found = candidates(objects, SMALL);
+    if found.len() < MANY {
         return Vec::new();
     }
     let read = |path: PathBuf| {
@@ -61,9 +66,35 @@ pub(super) fn small_packs(objects: &Path, hash: gix::hash::Kind) -> Vec<ReadPack
     found.into_iter().filter_map(read).collect()
 }
 
-/// Returns the small packs that have an index beside them and nothing else.
-fn candidates(folder: &Path) -> Vec<PathBuf> {
-    let Ok(listing) = std::fs::read_dir(folder) else {
+/// Returns the packs of at most this many bytes that have an object and may be merged, read and
+/// checked. There are two of them after a crash between the name of the new one and the removal of
+/// the old one.
+pub(super) fn packs_with(
+    objects: &Path,
+    id: &ObjectId,
+    most: u64,
+    hash: gix::hash::Kind,
+) -> Vec<ReadPack> {
+    let read = |path: PathBuf| {
+        let index = path.with_extension("idx");
+        let listed = index::File::at(&index, hash).ok()?;
+        listed.lookup(id)?;
+        read(path, &index, hash)
+    };
+    let found = candidates(objects, most.min(LARGEST));
+    found.into_iter().filter_map(read).collect()
+}
+
+/// Returns the packs of at most this many bytes that have an index beside them and nothing else.
+fn candidates(objects: &Path, most: u64) -> Vec<PathBuf> {
+    let folder = objects.join("pack");
+    let collects = objects
+        .parent()
+        .is_some_and(|git| git.join("gc.pid").exists());
+    if collects || folder.join("multi-pack-index").exists() {
+        return Vec::new();
+    }
+    let Ok(listing) = std::fs::read_dir(&folder) else {
         return Vec::new();
     };
     let mut kinds: BTreeMap<PathBuf, Vec<(String, u64)>> = BTreeMap::new();
@@ -90,7 +121,7 @@ fn candidates(folder: &Path) -> Vec<PathBuf> {
         kinds.len() == 2
             && kinds
                 .iter()
-                .all(|(kind, len)| matches!(kind.as_str(), "pack" | "idx") && *len <= SMALL)
+                .all(|(kind, len)| matches!(kind.as_str(), "pack" | "idx") && *len <= most)
     };
     kinds
         .into_iter()
@@ -99,8 +130,7 @@ fn candidates(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Reads a pack; `None` unless it matches its index, holds whole objects only, and has at most
-/// [`LARGEST`] bytes.
+/// Reads a pack; `None` unless it matches its index, is closed, and has at most [`LARGEST`] bytes.
 pub(super) fn read(path: PathBuf, index: &Path, hash: gix::hash::Kind) -> Option<ReadPack> {
     let is_small = |path: &Path| path.metadata().is_ok_and(|found| found.len() <= LARGEST);
     if !is_small(&path) || !is_small(index) {
@@ -129,27 +159,70 @@ pub(super) fn read(path: PathBuf, index: &Path, hash: gix::hash::Kind) -> Option
         .map(|(offset, ..)| *offset)
         .chain([end as u64])
         .collect::<Vec<_>>();
-    let mut places = Vec::with_capacity(listed.len());
+    let mut found = Vec::with_capacity(listed.len());
     for ((offset, id, crc), end) in listed.into_iter().zip(ends) {
         let entry = bytes.get(usize::try_from(offset).ok()?..usize::try_from(end).ok()?)?;
-        let head = data::Entry::from_bytes(entry, 0, hash)
-            .ok()
-            .filter(|_| crc32fast::hash(entry) == crc)?;
-        let kind = head.header.as_kind()?;
-        places.push((
-            id,
-            PackOffset {
-                offset,
-                len: entry.len() as u64,
-                crc,
-                kind,
-                size: head.decompressed_size,
-            },
-        ));
+        if crc32fast::hash(entry) != crc {
+            return None;
+        }
+        found.push((id, place_of(entry, (offset, crc), hash)?));
     }
     Some(ReadPack {
+        places: with_kinds(found)?,
         path,
         bytes,
-        places,
     })
+}
+
+/// Returns the place of an entry; its kind is unknown if it is a delta.
+fn place_of(
+    entry: &[u8],
+    (offset, crc): (u64, u32),
+    hash: gix::hash::Kind,
+) -> Option<(PackOffset, Option<Kind>)> {
+    let head = pack::head_of(entry, hash).ok()?;
+    let size = match head.base {
+        Some(_) => pack::size_from_delta(entry, hash).ok()?,
+        None => head.unpacked,
+    };
+    let place = PackOffset {
+        offset,
+        len: entry.len() as u64,
+        crc,
+        kind: head.kind.unwrap_or(Kind::Blob),
+        size,
+        base: head.base,
+    };
+    (head.kind.is_some() || head.base.is_some()).then_some((place, head.kind))
+}
+
+/// Fills in the kinds of deltas; `None` if one does not end at a whole object of the same pack.
+fn with_kinds(
+    found: Vec<(ObjectId, (PackOffset, Option<Kind>))>,
+) -> Option<Vec<(ObjectId, PackOffset)>> {
+    let mut kinds: HashMap<ObjectId, Kind> = HashMap::new();
+    let mut bases: HashMap<ObjectId, ObjectId> = HashMap::new();
+    for (id, (place, kind)) in &found {
+        match (kind, place.base) {
+            (Some(kind), _) => drop(kinds.insert(*id, *kind)),
+            (None, Some(base)) => drop(bases.insert(*id, base)),
+            (None, None) => return None,
+        }
+    }
+    let deltas: Vec<ObjectId> = bases.keys().copied().collect();
+    for id in deltas {
+        let (mut chain, mut at) = (Vec::new(), id);
+        while !kinds.contains_key(&at) {
+            chain.push(at);
+            // What was walked before has a kind, so a base that is gone is missing, or a circle.
+            at = bases.remove(&at)?;
+        }
+        let kind = kinds[&at];
+        kinds.extend(chain.into_iter().map(|id| (id, kind)));
+    }
+    let whole = |(id, (place, _)): (ObjectId, (PackOffset, Option<Kind>))| {
+        let kind = *kinds.get(&id)?;
+        Some((id, PackOffset { kind, ..place }))
+    };
+    found.into_iter().map(whole).collect()
 }

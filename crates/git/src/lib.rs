@@ -11,6 +11,7 @@ mod ancestry;
 mod attributes;
 pub mod child;
 mod convert;
+mod delta;
 mod disk;
 mod error;
 mod extensions;

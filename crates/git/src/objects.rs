@@ -130,13 +130,34 @@ impl Repo {
 
     /// Writes a blob, unless it exists.
     pub fn write_blob(&self, bytes: &[u8]) -> Result<GitId, Error> {
-        Ok(git_id(&self.put(Kind::Blob, bytes)?))
+        Ok(git_id(&self.put(Kind::Blob, bytes, None)?))
+    }
+
+    /// Like [`Repo::write_blob`], but as a delta of a similar blob where that can be, which then
+    /// takes few bytes. `record` begins the first line of each of their records.
+    pub fn write_blob_like(
+        &self,
+        bytes: &[u8],
+        like: &GitId,
+        record: &[u8],
+    ) -> Result<GitId, Error> {
+        let like = self.oid(like)?;
+        Ok(git_id(&self.put(
+            Kind::Blob,
+            bytes,
+            Some((like, record)),
+        )?))
     }
 
     /// Writes an object, unless it exists intact. Programs that do not sync can leave empty or torn
     /// loose objects under their final names after a power failure. git and gix accept such a file
     /// as the object, so it is read before it is relied on.
-    fn put(&self, kind: Kind, bytes: &[u8]) -> Result<ObjectId, Error> {
+    fn put(
+        &self,
+        kind: Kind,
+        bytes: &[u8],
+        like: Option<(ObjectId, &[u8])>,
+    ) -> Result<ObjectId, Error> {
         let id = gix::objs::compute_hash(self.hash(), kind, bytes)
             .expect("because hashing bytes in memory cannot fail");
         let objects = self.common_dir().join("objects");
@@ -151,10 +172,15 @@ impl Repo {
         );
         if there && (!loose || self.with(whole)) {
             self.remember(id);
-        } else {
-            self.pending()
-                .add(&objects, id, kind, bytes, loose.then_some(file))?;
+            return Ok(id);
         }
+        let pending = self.pending();
+        if let (Some((like, record)), false) = (like, loose)
+            && pending.add_delta(&objects, (id, bytes), like, record)?
+        {
+            return Ok(id);
+        }
+        pending.add(&objects, id, kind, bytes, loose.then_some(file))?;
         Ok(id)
     }
 
@@ -164,7 +190,7 @@ impl Repo {
         object
             .write_to(&mut bytes)
             .expect("because writing into memory cannot fail");
-        self.put(object.kind(), &bytes)
+        self.put(object.kind(), &bytes, None)
     }
 
     /// Records an object for the next [`Repo::sync_objects`].

@@ -1,8 +1,11 @@
-//! The formats of packs and their indexes, as written by this program: whole objects, no deltas.
+//! The formats of packs and their indexes, as written by this program: whole objects, and deltas
+//! that name their base by its id (`REF_DELTA`), which is in the same pack.
 //!
 //! Version 2 of both, as described in git's `gitformat-pack`. A pack is a header of 12 bytes
 //! (`PACK`, version, number of entries), the entries, and the hash of all that; an entry is its
-//! kind and size as a varint, followed by the object's bytes as a zlib stream.
+//! kind and size as a varint, the id of its base if it is a delta, and the object's or the delta's
+//! bytes as a zlib stream. An entry means the same wherever in a pack it lies, so it is copied from
+//! pack to pack as it is.
 
 use std::io::{self, Write};
 
@@ -13,6 +16,8 @@ use gix::{
     odb::pack::data::{self, entry::Header},
     zlib::{Compression, Decompress, FlushDecompress, Status, stream::deflate},
 };
+
+use super::delta;
 
 /// Size of a pack's header in bytes.
 pub(super) const HEADER: usize = data::header::SIZE;
@@ -32,6 +37,8 @@ pub(super) struct PackOffset {
     pub kind: Kind,
     /// Size of the object in bytes.
     pub size: u64,
+    /// The object that the entry is a delta of.
+    pub base: Option<ObjectId>,
 }
 
 /// Returns the header of a pack with this many entries.
@@ -50,9 +57,29 @@ pub(super) fn entry(kind: Kind, bytes: &[u8], offset: u64) -> (Vec<u8>, PackOffs
         Kind::Commit => Header::Commit,
         Kind::Tag => Header::Tag,
     };
-    let size = bytes.len() as u64;
+    packed(head, bytes, (kind, bytes.len() as u64), offset)
+}
+
+/// Returns the entry of an object of this kind and size as a delta of `base`, and its place if it
+/// begins at `offset`.
+pub(super) fn delta_entry(
+    base: ObjectId,
+    delta: &[u8],
+    described: (Kind, u64),
+    offset: u64,
+) -> (Vec<u8>, PackOffset) {
+    packed(Header::RefDelta { base_id: base }, delta, described, offset)
+}
+
+/// Packs these bytes behind a head.
+fn packed(
+    head: Header,
+    bytes: &[u8],
+    (kind, size): (Kind, u64),
+    offset: u64,
+) -> (Vec<u8>, PackOffset) {
     let mut out = Vec::with_capacity(bytes.len() / 2 + 32);
-    head.write_to(size, &mut out)
+    head.write_to(bytes.len() as u64, &mut out)
         .expect("because writing into memory cannot fail");
     let mut packer = deflate::Write::new(out, Compression::BEST_SPEED);
     packer
@@ -66,30 +93,56 @@ pub(super) fn entry(kind: Kind, bytes: &[u8], offset: u64) -> (Vec<u8>, PackOffs
         crc: crc32fast::hash(&out),
         kind,
         size,
+        base: base_of(head),
     };
     (out, place)
+}
+
+/// Returns the object that an entry with this head is a delta of.
+fn base_of(head: Header) -> Option<ObjectId> {
+    match head {
+        Header::RefDelta { base_id } => Some(base_id),
+        _ => None,
+    }
 }
 
 /// The most bytes that deflate makes of one (RFC 1951: 258 bytes of two bits).
 const MOST_FOR_A_BYTE: u64 = 1032;
 
-/// Unpacks the object of an entry.
-pub(super) fn object(
-    entry: &[u8],
-    place: &PackOffset,
-    hash: gix::hash::Kind,
-) -> io::Result<Vec<u8>> {
-    let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_string());
+/// An entry as it is read, before anything is unpacked.
+pub(super) struct EntryHead {
+    /// Its kind; `None` for a delta.
+    pub kind: Option<Kind>,
+    /// Its base, if it is a delta that names one.
+    pub base: Option<ObjectId>,
+    /// Size of the bytes in its stream.
+    pub unpacked: u64,
+    /// Where its stream begins.
+    begin: usize,
+}
+
+/// Reads the head of an entry.
+pub(super) fn head_of(entry: &[u8], hash: gix::hash::Kind) -> io::Result<EntryHead> {
     let head = data::Entry::from_bytes(entry, 0, hash).map_err(|error| bad(&error.to_string()))?;
-    let size = usize::try_from(place.size).map_err(|_| bad("it is too large for this machine"))?;
     let begin = usize::try_from(head.data_offset).ok();
-    let stream = begin
-        .and_then(|begin| entry.get(begin..))
-        .ok_or_else(|| bad("its head is too long"))?;
-    if place.size > MOST_FOR_A_BYTE.saturating_mul(stream.len() as u64) {
+    Ok(EntryHead {
+        kind: head.header.as_kind(),
+        base: base_of(head.header),
+        unpacked: head.decompressed_size,
+        begin: begin
+            .filter(|begin| *begin <= entry.len())
+            .ok_or_else(|| bad("its head is too long"))?,
+    })
+}
+
+/// Unpacks the object or the delta of an entry, which must have this size.
+pub(super) fn unpack(entry: &[u8], size: u64, hash: gix::hash::Kind) -> io::Result<Vec<u8>> {
+    let stream = &entry[head_of(entry, hash)?.begin..];
+    let len = usize::try_from(size).map_err(|_| bad("it is too large for this machine"))?;
+    if size > MOST_FOR_A_BYTE.saturating_mul(stream.len() as u64) {
         return Err(bad("it cannot have as many bytes as it says"));
     }
-    let mut out = vec![0; size];
+    let mut out = vec![0; len];
     let mut unpacker = Decompress::new();
     // An empty output still gets one byte of room, so that the end of the stream can be reached.
     let status = if out.is_empty() {
@@ -97,13 +150,35 @@ pub(super) fn object(
     } else {
         unpacker.decompress(stream, &mut out, FlushDecompress::Finish)
     };
-    let whole = status.is_ok_and(|status| status == Status::StreamEnd)
-        && unpacker.total_out() == place.size;
+    let whole =
+        status.is_ok_and(|status| status == Status::StreamEnd) && unpacker.total_out() == size;
     if whole {
         Ok(out)
     } else {
         Err(bad("it is not what was written"))
     }
+}
+
+/// Unpacks the delta of an entry.
+pub(super) fn unpack_delta(entry: &[u8], hash: gix::hash::Kind) -> io::Result<Vec<u8>> {
+    unpack(entry, head_of(entry, hash)?.unpacked, hash)
+}
+
+/// Returns the size of the object that the delta of an entry makes; unpacks no more of it.
+pub(super) fn size_from_delta(entry: &[u8], hash: gix::hash::Kind) -> io::Result<u64> {
+    let stream = &entry[head_of(entry, hash)?.begin..];
+    let mut head = [0; delta::HEAD];
+    let mut unpacker = Decompress::new();
+    let status = unpacker.decompress(stream, &mut head, FlushDecompress::None);
+    status.map_err(|_| bad("it is not what was written"))?;
+    let len = usize::try_from(unpacker.total_out()).unwrap_or(usize::MAX);
+    let (_, size, _) = delta::sizes(&head[..len.min(delta::HEAD)])?;
+    Ok(size)
+}
+
+/// Returns the error for an entry that cannot be used.
+fn bad(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why.to_string())
 }
 
 /// Returns the index of a pack: its entries sorted by id, and the pack's final hash.

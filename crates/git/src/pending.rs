@@ -26,11 +26,12 @@ use rustix::fs::{FlockOperation, flock};
 use tempfile::NamedTempFile;
 
 use super::{
-    Error, Repo, disk, gather,
+    Error, Repo, delta, disk, gather,
     pack::{self, HEADER, PackOffset},
 };
 use base::owner;
 
+mod similar;
 mod staged;
 use staged::StagedPack;
 pub(super) use staged::Syncable;
@@ -60,7 +61,8 @@ struct GrowingPack {
     written: u64,
     tail: Vec<u8>,
     places: BTreeMap<ObjectId, PackOffset>,
-    torn: Vec<PathBuf>,
+    /// Files that it replaces: torn loose objects, and packs that it contains.
+    replaced: Vec<PathBuf>,
 }
 
 impl PendingObjects {
@@ -83,10 +85,20 @@ impl PendingObjects {
 
     /// Reads a pending object; returns `None` if it is not pending.
     pub fn read(&self, id: &ObjectId) -> io::Result<Option<(Kind, Vec<u8>)>> {
-        let Some((place, entry)) = self.entry(id)? else {
-            return Ok(None);
-        };
-        Ok(Some((place.kind, pack::object(&entry, &place, id.kind())?)))
+        let (mut deltas, mut at) = (Vec::new(), *id);
+        while let Some((place, entry)) = self.entry(&at)? {
+            let Some(base) = place.base else {
+                let whole = pack::unpack(&entry, place.size, id.kind())?;
+                return Ok(Some((place.kind, delta::apply_all(whole, &deltas)?)));
+            };
+            deltas.push(pack::unpack_delta(&entry, id.kind())?);
+            at = base;
+        }
+        // Its pack is closed, so nothing but a fault of this program can have lost a base.
+        match deltas.len() {
+            0 => Ok(None),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     /// Returns the entry of a pending object.
@@ -125,7 +137,7 @@ impl PendingObjects {
         }
         let (entry, place) = pack::entry(kind, bytes, 0);
         let mut state = self.state();
-        state.torn.extend(torn);
+        state.replaced.extend(torn);
         state.add(objects, id, &entry, place)
     }
 
@@ -144,16 +156,10 @@ impl PendingObjects {
         }
         let gathered = gather::small_packs(objects, hash);
         for pack in &gathered {
-            for (id, place) in &pack.places {
-                let begin = usize::try_from(place.offset).expect("because its bytes are in memory");
-                let len = usize::try_from(place.len).expect("because its bytes are in memory");
-                state.add(objects, *id, &pack.bytes[begin..begin + len], *place)?;
-            }
+            state.add_pack(objects, pack)?;
         }
         let mut staged = state.stage(objects, hash, op)?;
-        let gathered = gathered.iter().flat_map(gather::ReadPack::files);
-        staged.replaced = std::mem::take(&mut state.torn);
-        staged.replaced.extend(gathered);
+        staged.replaced = std::mem::take(&mut state.replaced);
         let syncs = staged.syncs();
         // Under both locks: an object is in one of them at every moment.
         self.staged().push(staged);
@@ -229,6 +235,15 @@ impl GrowingPack {
         } else {
             Ok(())
         }
+    }
+
+    /// Adds all entries of a pack, which this one replaces.
+    fn add_pack(&mut self, objects: &Path, pack: &gather::ReadPack) -> Result<(), Error> {
+        for (id, place) in &pack.places {
+            self.add(objects, *id, pack.entry(place), *place)?;
+        }
+        self.replaced.extend(pack.files());
+        Ok(())
     }
 
     /// Returns the offset of the next entry.

@@ -23,10 +23,17 @@ pub(super) struct RecalledBlobs {
 }
 
 impl Repo {
-    /// Like [`Repo::write_blob`], and keeps the bytes for [`Repo::recall`] until the next ones are
-    /// kept.
-    pub fn write_kept_blob(&self, bytes: Vec<u8>) -> Result<GitId, Error> {
-        let id = self.write_blob(&bytes)?;
+    /// Like [`Repo::write_blob`] or, given a similar blob, [`Repo::write_blob_like`], and keeps the
+    /// bytes for [`Repo::recall`] until the next ones are kept.
+    pub fn write_kept_blob(
+        &self,
+        bytes: Vec<u8>,
+        like: Option<(&GitId, &[u8])>,
+    ) -> Result<GitId, Error> {
+        let id = match like {
+            Some((like, record)) => self.write_blob_like(&bytes, like, record)?,
+            None => self.write_blob(&bytes)?,
+        };
         self.recalled_blobs().written = Some((id.clone(), Arc::new(bytes)));
         Ok(id)
     }
@@ -82,7 +89,9 @@ mod tests {
         git.keep_blob(&second, &large);
         assert_eq!(*git.recall(&first).expect("it is kept"), small);
         assert!(git.recall(&second).is_none(), "both are too many bytes");
-        let third = git.write_kept_blob(vec![3; 7]).expect("it is written");
+        let third = git
+            .write_kept_blob(vec![3; 7], None)
+            .expect("it is written");
         assert_eq!(git.recall_id(&[3; 7]).as_ref(), Some(&third));
         assert_eq!(git.recall_id(&small), None, "it was not written");
         assert_eq!(*git.recall_or_read(&third).expect("it is there"), [3; 7]);

@@ -8,11 +8,13 @@
 //! `path` and `checksum`) are read too. Read `manifest/wire.rs` and `manifest/wire_2.rs` for the
 //! formats, `manifest/canonical.rs` for the text of format 1.
 
+use std::collections::BTreeMap;
+
 use base::{Fault, Hint, Kind, RelPath, yaml};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::{DependencyList, as_written::AsWritten};
+use crate::{DependencyList, GitId, ObjectId, as_written::AsWritten};
 
 mod canonical;
 mod file;
@@ -82,8 +84,12 @@ pub struct Manifest<S = TaskVersion> {
 }
 
 impl Manifest {
-    /// The most bytes that are read.
-    pub const MAX_BYTES: usize = yaml::YamlLimits::machine().bytes;
+    /// The most bytes that are read: those of two million files with long names. A text that is
+    /// not canonical is left to the YAML parser, which reads less.
+    pub const MAX_BYTES: usize = 512 << 20;
+
+    /// First bytes of each file in the canonical text.
+    pub const FILE_BEGINS: &[u8] = canonical::FILE_BEGINS.as_bytes();
 
     /// Reads and checks untrusted bytes of a release: size, depth, no aliases, format, safe, sorted
     /// and unique paths of which none is a folder of another, legal modes, and a matching tag.
@@ -126,7 +132,28 @@ impl Manifest {
 
     /// Returns the canonical text.
     pub fn render(&self) -> String {
-        canonical::render(self)
+        canonical::render(self, canonical::ReleaseIds::default())
+    }
+
+    /// Like [`Self::render`], with the commit of the release and the stored objects of its large
+    /// files, which are known only when they are written.
+    pub fn render_written(&self, commit: &GitId, objects: &BTreeMap<RelPath, ObjectId>) -> String {
+        let ids = canonical::ReleaseIds {
+            commit: Some(commit),
+            objects: Some(objects),
+        };
+        canonical::render(self, ids)
+    }
+
+    /// Returns a size that the canonical text has at least, in bytes.
+    pub fn least_size(&self) -> usize {
+        canonical::least_size(self)
+    }
+
+    /// True when [`Self::parse`] does not find the text, or a part of it, too large. It is a
+    /// canonical one.
+    pub fn is_readable(text: &str) -> bool {
+        canonical::is_readable(text)
     }
 
     /// False when dependencies were never searched for: the manifest was created from a tag, by a

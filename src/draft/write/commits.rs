@@ -11,9 +11,7 @@ use crate::{
     catalog::manifests::{self, MANIFEST_TRAILER},
     git::{self, Attributes},
     model::{
-        AsWritten, FileRecord, GitId, GitMode, Location, Manifest, ObjectId, OpId, PathChange,
-        TagName,
-        manifest::FileRole,
+        FileRecord, GitId, GitMode, Manifest, ObjectId, OpId, PathChange, TagName,
         operation::{OpKind, Person, Publication, RefChange, TreeChange, TreeEntry},
         settings::MarkerKind,
         signature::Signing,
@@ -152,15 +150,17 @@ impl<'a> CommitWriter<'a> {
         publication: &mut Publication,
     ) -> Result<ManifestCommit, Failure> {
         let git = &self.site.git;
-        let text = finish_manifest(manifest, commit, self.objects).render();
-        manifests::check_size(manifest, &text)?;
+        let text = manifest.render_written(commit, self.objects);
+        manifests::check_text(manifest, &text)?;
         let subject = &manifest.subject;
-        let path = self
-            .site
-            .settings
-            .manifest_path(&subject.task, &subject.version);
+        let path_of = |version| self.site.settings.manifest_path(&subject.task, version);
+        let path = path_of(&subject.version);
+        let previous = subject.previous.as_ref().map(path_of);
+        let previous = previous.map(|path| git.entry(commit, &path)).transpose()?;
+        let like = previous.flatten().map(|entry| entry.id);
+        let like = like.as_ref().map(|id| (id, Manifest::FILE_BEGINS));
         let (id, digest) = rayon::join(
-            || git.write_kept_blob(text.clone().into_bytes()),
+            || git.write_kept_blob(text.clone().into_bytes(), like),
             || Digest::of(text.as_bytes()),
         );
         let entry = TreeEntry {
@@ -362,28 +362,6 @@ impl<'a> CommitWriter<'a> {
 /// Returns true for emergency operations, which must not fail because of a signature.
 fn is_way_back(kind: OpKind) -> bool {
     matches!(kind, OpKind::Rollback | OpKind::Undo | OpKind::Redo)
-}
-
-/// Fills in what is known only now: the commit and the ids of the stored objects.
-fn finish_manifest(
-    manifest: &Manifest,
-    commit: &GitId,
-    objects: &BTreeMap<RelPath, ObjectId>,
-) -> Manifest {
-    let mut manifest = manifest.clone();
-    manifest.subject.commit = AsWritten::Value(commit.clone());
-    for file in &mut manifest.files {
-        let Some(object) = objects
-            .get(file.path())
-            .filter(|_| file.role == FileRole::Large)
-        else {
-            continue;
-        };
-        if let Some(record) = file.record_mut() {
-            record.location = Location::Object(*object);
-        }
-    }
-    manifest
 }
 
 /// Returns the reflog message.

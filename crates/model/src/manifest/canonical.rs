@@ -3,7 +3,7 @@
 //! The reader accepts only what the writer would produce; any deviation is left to the YAML parser.
 //! It checks the form only, never the rules: see [`Manifest::parse`].
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 
 use base::{Digest, RelPath, yaml};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -13,7 +13,7 @@ use super::{
     wire::{Metadata, check_paths},
 };
 use crate::{
-    DependencyList, ObjectId,
+    DependencyList, GitId, ObjectId,
     file_record::{FileRecord, Location},
     git_mode::GitMode,
 };
@@ -35,20 +35,49 @@ struct TextTail {
 
 /// The line before the files.
 const FILES: &str = "files:\n";
+/// The beginning of the first line of a file.
+pub(super) const FILE_BEGINS: &str = "  - path: ";
 
-/// Renders a manifest.
-pub(super) fn render(manifest: &Manifest) -> String {
+/// What is known of a release only when its files are written.
+#[derive(Default, Clone, Copy)]
+pub(super) struct ReleaseIds<'a> {
+    /// Its commit.
+    pub commit: Option<&'a GitId>,
+    /// The stored objects of its large files.
+    pub objects: Option<&'a BTreeMap<RelPath, ObjectId>>,
+}
+
+impl ReleaseIds<'_> {
+    /// Returns the file with its stored object; `None` when it is complete.
+    fn finished(&self, file: &ManifestFile) -> Option<ManifestFile> {
+        let object = self.objects.filter(|_| file.role == FileRole::Large)?;
+        let object = object.get(file.path())?;
+        let mut file = file.clone();
+        file.record_mut()?.location = Location::Object(*object);
+        Some(file)
+    }
+}
+
+/// Renders a manifest, with what is known of its release only now.
+pub(super) fn render(manifest: &Manifest, ids: ReleaseIds<'_>) -> String {
+    let mut metadata = Metadata::of(manifest);
+    if let Some(commit) = ids.commit {
+        metadata.set_commit(commit.clone());
+    }
     let mut text = yaml::render(&TextHead {
         schema: (!manifest.by_hand).then(|| MANIFEST_SCHEMA.into()),
-        metadata: Metadata::of(manifest),
+        metadata,
     });
+    // Allocated up front, because growing would copy the text.
+    text.reserve(least_size(manifest) * 17 / 16);
     text.push_str(if manifest.files.is_empty() {
         "files: []\n"
     } else {
         FILES
     });
     for file in &manifest.files {
-        render_file(&mut text, file);
+        let finished = ids.finished(file);
+        render_file(&mut text, finished.as_ref().unwrap_or(file));
     }
     text.push_str(&yaml::render(&TextTail {
         dependencies: manifest.dependencies.clone(),
@@ -56,28 +85,55 @@ pub(super) fn render(manifest: &Manifest) -> String {
     text
 }
 
+/// Returns a size that the text of a manifest has at least.
+pub(super) fn least_size(manifest: &Manifest) -> usize {
+    /// Bytes of a file in git with the shortest of all, but for its path.
+    const FILE: usize = 199;
+    let sizes = manifest.files.iter();
+    sizes.map(|file| FILE + file.path().as_bytes().len()).sum()
+}
+
+/// Returns whether a text, or its head and tail, are not too large for the YAML parser.
+pub(super) fn is_readable(text: &str) -> bool {
+    let most = yaml::YamlLimits::machine().bytes;
+    let fits = |(head, _, tail): (&str, &str, &str)| head.len().max(tail.len()) <= most;
+    text.len() <= most || canonical_parts(text).is_some_and(fits)
+}
+
 /// Writes one file in the canonical form.
 fn render_file(text: &mut String, file: &ManifestFile) {
-    let quoted = quoted(&file.path().to_text());
-    let role = role_word(file.role);
-    let _ = write!(
-        text,
-        "  - path: {quoted}\n    checksum: {}\n",
-        file.checksum()
-    );
+    let mut line = |before: &str, value: &str, after: &str| {
+        for part in [before, value, after] {
+            text.push_str(part);
+        }
+    };
+    let path = file.path().to_text();
+    if is_plain(&path) {
+        line(FILE_BEGINS, "\"", &path);
+        line("\"", "\n", "");
+    } else {
+        line(FILE_BEGINS, &quoted(&path), "\n");
+    }
+    line("    checksum: ", &file.checksum(), "\n");
     if let Some(size) = file.size() {
-        let _ = writeln!(text, "    size: {size}");
+        line("    size: ", &size.to_string(), "\n");
     }
     if let Some(kind) = file.kind() {
-        let _ = writeln!(text, "    mode: \"{}\"", GitMode::from(kind));
+        line("    mode: \"", &GitMode::from(kind).to_string(), "\"\n");
     }
-    let _ = writeln!(text, "    role: {role}");
+    line("    role: ", role_word(file.role), "\n");
     if let Some(blob) = file.blob() {
-        let _ = writeln!(text, "    blob: \"{blob}\"");
+        line("    blob: \"", blob.as_str(), "\"\n");
     }
     if let Some(object) = file.object() {
-        let _ = writeln!(text, "    object: {object}");
+        line("    object: ", &object.to_string(), "\n");
     }
+}
+
+/// True for a path that is the same in quotes.
+fn is_plain(path: &str) -> bool {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    path.bytes().all(is_plain)
 }
 
 /// Returns a path in double quotes that YAML and JSON read alike.
@@ -181,7 +237,7 @@ fn canonical_parts(text: &str) -> Option<(&str, &str, &str)> {
 fn read_file<'a>(
     lines: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>,
 ) -> Option<ManifestFile> {
-    let path = read_path(lines.next()?.strip_prefix("  - path: ")?)?;
+    let path = read_path(lines.next()?.strip_prefix(FILE_BEGINS)?)?;
     let digest: Digest = lines.next()?.strip_prefix("    checksum: ")?.parse().ok()?;
     let size = lines.next()?.strip_prefix("    size: ")?;
     let size: u64 = size.parse().ok().filter(|n: &u64| n.to_string() == size)?;
@@ -214,6 +270,10 @@ fn read_file<'a>(
 
 /// Reads a quoted path.
 fn read_path(written: &str) -> Option<RelPath> {
+    let inner = written.strip_prefix('"')?.strip_suffix('"')?;
+    if is_plain(inner) {
+        return RelPath::from_text(inner).ok();
+    }
     let path: String = serde_json::from_str(written).ok()?;
     // JSON has escapes that YAML does not.
     if written.contains('\\')

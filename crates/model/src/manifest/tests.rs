@@ -184,3 +184,47 @@ fn hostile_manifests_are_refused() {
         "100 MB are refused"
     );
 }
+
+#[test]
+fn a_release_is_rendered_with_what_is_known_last() {
+    let mut manifest = sample();
+    assert!(manifest.least_size() <= manifest.render().len());
+    let commit: crate::GitId = "b".repeat(40).parse().expect("id");
+    let object = ObjectId(Digest::of(b"another"));
+    let path = manifest.files[2].path().clone();
+    let objects = [(path, object)].into_iter().collect();
+    let text = manifest.render_written(&commit, &objects);
+    manifest.subject.commit = AsWritten::Value(commit);
+    let large = manifest.files[2].record_mut().expect("it is whole");
+    large.location = Location::Object(object);
+    assert_eq!(text, manifest.render());
+}
+
+#[test]
+fn many_files_are_read_and_a_large_head_is_not() {
+    let mut manifest = sample();
+    let folder = [
+        "f".repeat(200),
+        "g".repeat(200),
+        "h".repeat(200),
+        "i".repeat(200),
+    ]
+    .join("/");
+    let file = |nth: usize| {
+        let path = RelPath::parse(format!("{folder}/{nth:06}").as_bytes()).expect("safe");
+        let record = FileRecord {
+            location: Location::Blob("1".repeat(40).parse().expect("id")),
+            ..FileRecord::with_bytes(path, 0o644, Vec::new())
+        };
+        ManifestFile::new(FileRole::Source, record)
+    };
+    manifest.files = (0..67_000).map(file).collect();
+    let text = manifest.render();
+    assert!(text.len() > yaml::YamlLimits::machine().bytes);
+    assert!(manifest.least_size() <= text.len() && Manifest::is_readable(&text));
+    let read = Manifest::parse(text.as_bytes()).expect("it is read");
+    assert!(read == manifest);
+    manifest.message = Some("m".repeat(65 << 20));
+    let text = manifest.render();
+    assert!(!Manifest::is_readable(&text) && Manifest::parse(text.as_bytes()).is_err());
+}

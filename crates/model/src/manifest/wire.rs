@@ -114,6 +114,11 @@ impl Metadata {
         }
     }
 
+    /// Sets the commit of the release.
+    pub(super) fn set_commit(&mut self, commit: GitId) {
+        self.git_commit = AsWritten::Value(commit);
+    }
+
     /// Checks that the tag matches the task and version.
     pub(super) fn check(&self) -> Result<(), Error> {
         let tag = TagName::release(&self.task_id, &self.version).to_string();
