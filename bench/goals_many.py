@@ -1,0 +1,138 @@
+"""Rows of goals.py about many tasks, many operations, and Ctrl-C."""
+
+import lab
+import many
+from goals_files import package
+from goals_measure import exponent, in_turn, interrupted, run, size_of
+from goals_report import seconds, size, times
+
+VERSIONS = 5
+# A command that takes longer is ended, and the row fails.
+LIMIT = 300
+
+
+def many_tasks(bench, count):
+    """A repository with so many tasks of five versions, and a task in the middle."""
+    build = lambda path: many.build(path, count, VERSIONS)
+    return bench.repository(f"tasks-{count}", build), f"T{count // 2 + 1:04}"
+
+
+def looking(repo, task, version):
+    """The commands that only look, and git's beside them: name -> a function that gives a Cost."""
+    ours = {"status": ["status"], "list": ["list"], "health": ["health"], "history": ["history"], "list -t": ["list", "-t", task]}
+    commands = {f"snapback {name}": ([lab.program(), *argv], None) for name, argv in ours.items()}
+    commands |= {f"TAB after {words[-2]}": many.completion(["snapback", "rollback", *words]) for words in presses(task, version)}
+    commands |= {"git status": (["git", "status", "--porcelain"], None), "git for-each-ref": (["git", "for-each-ref"], None)}
+    return {name: lambda argv=argv, env=env: run(repo, argv, env, limit=LIMIT)[0] for name, (argv, env) in commands.items()}
+
+
+def presses(task, version):
+    """The words of a rollback at whose end TAB is pressed."""
+    return [["--task", task, "--to", version[:3]], ["--task", task[:3]]]
+
+
+def offered(repo, task, version):
+    """Fails unless TAB offers what it should."""
+    for words, wanted in zip(presses(task, version), (version, task)):
+        argv, env = many.completion(["snapback", "rollback", *words])
+        if wanted not in run(repo, argv, env)[1]:
+            raise lab.Failed(f"TAB does not offer {wanted} after {' '.join(words)}")
+
+
+def tasks(bench):
+    """Commands that look, with many tasks, and with a tenth of them."""
+    found = []
+    for count in (bench.tasks // 10, bench.tasks):
+        repo, task = many_tasks(bench, count)
+        offered(repo, task, "1.0.1")
+        costs = in_turn(looking(repo, task, "1.0.1"), bench.runs)
+        for name, cost in costs.items():
+            bench.report.figure(f"{count:,} tasks, {count * VERSIONS:,} tags", name, cost, bench.runs)
+        found.append({name: cost.cpu for name, cost in costs.items()})
+    few, all_ = found
+    at = f"{bench.tasks:,} tasks x {VERSIONS}"
+    git = all_["git status"] + all_["git for-each-ref"]
+    bench.report.most(f"status, {at}, CPU", all_["snapback status"] / git, 3, times, " of `git status` + `git for-each-ref`", f" ({seconds(all_['snapback status'])} and {seconds(git)})")
+    for name in ("status", "list", "health", "history"):
+        power = exponent(few[f"snapback {name}"], all_[f"snapback {name}"], 10)
+        bench.report.goal(f"{name}, from {bench.tasks // 10:,} to {at}, CPU", "linear (exponent <= 1.1)", f"{power:.2f} ({seconds(few[f'snapback {name}'])} to {seconds(all_[f'snapback {name}'])})", power <= 1.1)
+    for name in ("TAB after --to", "TAB after --task"):
+        bench.report.most(f"{name}, {at}, CPU", all_[name], 0.030, seconds)
+
+
+def left(repo):
+    """What operations leave: bytes by place, and references."""
+    git = repo.path / ".git"
+    objects = size_of(git / "objects")
+    return {"all": size_of(git), "objects": objects, "snapback": size_of(git / "snapback"), "references": repo.git("for-each-ref", "--format=x").text().count("x")}
+
+
+def operations(bench):
+    """Commands after many rollbacks, and what a rollback leaves behind."""
+    it = package(bench, "operations")
+    offered(it.repo, "rich", "13.3.4")
+    marks = sorted({max(20, bench.operations * share // 100) for share in (0, 6, 30, 100)})
+    done, found, leftover = 0, {}, {}
+    for mark in marks:
+        while done < mark:
+            it.repo.run(*it.rollback())
+            done += 1
+        it.checked(None)
+        leftover[done] = left(it.repo)
+        commands = looking(it.repo, "rich", "13.3.4")
+        commands["snapback rollback"] = lambda: run(it.repo, it.rollback())[0]
+        costs = in_turn(commands, bench.runs)
+        done += bench.runs + (bench.runs > 1)
+        for name, cost in costs.items():
+            bench.report.figure(f"{mark:,} operations", name, cost, bench.runs)
+        found[mark] = {name: cost.cpu for name, cost in costs.items()}
+    report_operations(bench, found, leftover)
+
+
+def report_operations(bench, found, leftover):
+    first, last = min(found), max(found)
+    for name in found[last]:
+        a, b = found[first][name], found[last][name]
+        slope = f"{1e6 * (b - a) / (last - first):.1f} us an operation"
+        # Nothing may grow faster than the operations do; TAB has a bound of its own.
+        limit, goal = (0.030, "<= 30 ms") if name.startswith("TAB") else (None, "")
+        bench.report.goal(f"{name}, {last:,} operations, CPU", goal, f"{seconds(b)} (from {seconds(a)} at {first}: {slope})", b <= limit if limit else None)
+    (first, before), (last, after) = min(leftover.items()), max(leftover.items())
+    each = {key: (after[key] - before[key]) / (last - first) for key in after}
+    beside = each["all"] - each["objects"]
+    bench.report.goal("what a rollback of 84 files leaves in .git, without git's objects", "<= 4 KiB", f"{size(beside)} ({size(each['snapback'])} of it in .git/snapback), {each['references']:.1f} references", beside <= 4096)
+    bench.report.goal("git's objects that it leaves", "only what it needs", size(each["objects"]))
+
+
+def cancel(bench):
+    """How long a command goes on after Ctrl-C."""
+    repo, task = many_tasks(bench, bench.tasks)
+    files = bench.copy("files", lambda path: lab.many_files(path, bench.files, min(20, bench.files)), "cancel")
+    commands = {word: (repo, [lab.program(), word]) for word in ("list", "health", "status")}
+    commands["diff"] = (files, [lab.program(), "diff", "-t", "large", "1.0.0..1.0.1"])
+    commands["rollback"] = (files, [lab.program(), "rollback", "-t", "large", "--to", "1.0.0", "--yes"])
+    worst, said = 0, []
+    for name, (where, argv) in commands.items():
+        # Where the rollback is not wanted, its time is that of a plan.
+        whole = run(where, [*argv, "--dry-run"] if name == "rollback" else argv)[0].wall
+        for share in (0.2, 0.5, 0.8):
+            ended = interrupted(where, argv, whole * share)
+            if ended is None:
+                said.append(f"{name} had ended")
+                continue
+            worst = max(worst, ended[0])
+            said.append(f"{name} {seconds(ended[0])} (exit {ended[1]})")
+            if ended[1] not in (0, 4, 130):
+                raise lab.Failed(f"{name} ended with {ended[1]} after SIGINT")
+            if name == "rollback":
+                whole_again(files)
+    bench.report.goal("Ctrl-C, slowest of: " + ", ".join(said), "<= 0.2 s", seconds(worst), worst <= 0.2)
+
+
+def whole_again(repo):
+    """After a rollback that was cancelled the work tree is one release or the other; it is brought back."""
+    differences = [repo.git("diff", "--quiet", f"refs/tags/large-v{version}", "--", "tasks/large", code=None).code for version in ("1.0.0", "1.0.1")]
+    if 0 not in differences:
+        raise lab.Failed("a cancelled rollback left neither release")
+    if differences[1]:
+        repo.snapback("rollback", "-t", "large", "--to", "1.0.1", "--yes")
