@@ -100,6 +100,8 @@ def main():
     chosen = [ROWS[name] for name in options.rows.split(",")]
     place = options.place
     options.place = (place or Path(tempfile.mkdtemp(prefix="snapback-goals-"))).resolve()
+    options.place.mkdir(parents=True, exist_ok=True)
+    tempfile.tempdir = str(options.place)  # homes of repositories, and whatever else is only for this run
     report, wrong = goals_report.Report(head(options), options.out / "goals.md"), []
     bench = Bench(options, report)
     for row in chosen:
