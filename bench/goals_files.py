@@ -4,6 +4,8 @@ import lab
 from goals_measure import in_turn, run, size_of, traced
 from goals_report import count, mib, seconds, size, times
 
+# So slow that syncs of one round overlap on a busy machine, too.
+SLOW = 0.1
 SYNCED = "-c core.fsync=all -c core.fsyncMethod=fsync"
 
 
@@ -64,13 +66,13 @@ def large(bench, name):
 
 
 def rounds(bench):
-    """Serial rounds of syncs of each operation, each sync 10 ms longer, so that overlapping ones are seen as such."""
+    """Serial rounds of syncs of each operation, each sync much slower, so that those of one round overlap."""
     ours, undo = package(bench, "rounds"), [lab.program(), "undo", "--yes"]
     found = in_turn({
-        "rollback": lambda: traced(ours.repo, ours.rollback(), 0.010),
-        "undo": lambda: ours.turn() and ours.checked(traced(ours.repo, undo, 0.010)),
+        "rollback": lambda: traced(ours.repo, ours.rollback(), SLOW),
+        "undo": lambda: ours.turn() and ours.checked(traced(ours.repo, undo, SLOW)),
     }, bench.runs)
-    found |= in_turn({"release": lambda: traced(ours.repo, ours.release(), 0.010)}, bench.runs)
+    found |= in_turn({"release": lambda: traced(ours.repo, ours.release(), SLOW)}, bench.runs)
     for name, cost in found.items():
         bench.report.figure("rounds of syncs, 84 files", f"snapback {name}", cost, bench.runs)
         bench.report.most(f"serial sync rounds: {name}, 84 files", cost.rounds, 3, count)

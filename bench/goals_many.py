@@ -3,12 +3,12 @@
 import lab
 import many
 from goals_files import package
-from goals_measure import exponent, in_turn, interrupted, run, size_of
+from goals_measure import FINE, exponent, in_turn, interrupted, run, size_of
 from goals_report import seconds, size, times
 
 VERSIONS = 5
-# A command that takes longer is ended, and the row fails.
-LIMIT = 300
+# A command that takes longer is ended; what it took until then is shown.
+LIMIT = 240
 
 
 def many_tasks(bench, count):
@@ -23,7 +23,7 @@ def looking(repo, task, version):
     commands = {f"snapback {name}": ([lab.program(), *argv], None) for name, argv in ours.items()}
     commands |= {f"TAB after {words[-2]}": many.completion(["snapback", "rollback", *words]) for words in presses(task, version)}
     commands |= {"git status": (["git", "status", "--porcelain"], None), "git for-each-ref": (["git", "for-each-ref"], None)}
-    return {name: lambda argv=argv, env=env: run(repo, argv, env, limit=LIMIT)[0] for name, (argv, env) in commands.items()}
+    return {name: lambda argv=argv, env=env: run(repo, argv, env, limit=LIMIT, patient=True)[0] for name, (argv, env) in commands.items()}
 
 
 def presses(task, version):
@@ -48,14 +48,15 @@ def tasks(bench):
         costs = in_turn(looking(repo, task, "1.0.1"), bench.runs)
         for name, cost in costs.items():
             bench.report.figure(f"{count:,} tasks, {count * VERSIONS:,} tags", name, cost, bench.runs)
-        found.append({name: cost.cpu for name, cost in costs.items()})
-    few, all_ = found
+        found.append(costs)
+    few, all_ = ({name: cost.cpu for name, cost in costs.items()} for costs in found)
     at = f"{bench.tasks:,} tasks x {VERSIONS}"
     git = all_["git status"] + all_["git for-each-ref"]
     bench.report.most(f"status, {at}, CPU", all_["snapback status"] / git, 3, times, " of `git status` + `git for-each-ref`", f" ({seconds(all_['snapback status'])} and {seconds(git)})")
     for name in ("status", "list", "health", "history"):
-        power = exponent(few[f"snapback {name}"], all_[f"snapback {name}"], 10)
-        bench.report.goal(f"{name}, from {bench.tasks // 10:,} to {at}, CPU", "linear (exponent <= 1.1)", f"{power:.2f} ({seconds(few[f'snapback {name}'])} to {seconds(all_[f'snapback {name}'])})", power <= 1.1)
+        a, b = few[f"snapback {name}"], all_[f"snapback {name}"]
+        power, more = exponent(a, b, 10), "more than " if found[1][f"snapback {name}"].late else ""
+        bench.report.goal(f"{name}, from {bench.tasks // 10:,} to {at}, CPU", "linear (exponent <= 1.1)", f"{more}{power:.2f} ({seconds(a)} to {more}{seconds(b)})", power <= 1.1 and not more)
     for name in ("TAB after --to", "TAB after --task"):
         bench.report.most(f"{name}, {at}, CPU", all_[name], 0.030, seconds)
 
@@ -111,22 +112,23 @@ def cancel(bench):
     commands = {word: (repo, [lab.program(), word]) for word in ("list", "health", "status")}
     commands["diff"] = (files, [lab.program(), "diff", "-t", "large", "1.0.0..1.0.1"])
     commands["rollback"] = (files, [lab.program(), "rollback", "-t", "large", "--to", "1.0.0", "--yes"])
-    worst, said = 0, []
+    slowest = {}
     for name, (where, argv) in commands.items():
         # Where the rollback is not wanted, its time is that of a plan.
-        whole = run(where, [*argv, "--dry-run"] if name == "rollback" else argv)[0].wall
-        for share in (0.2, 0.5, 0.8):
-            ended = interrupted(where, argv, whole * share)
-            if ended is None:
-                said.append(f"{name} had ended")
-                continue
-            worst = max(worst, ended[0])
-            said.append(f"{name} {seconds(ended[0])} (exit {ended[1]})")
-            if ended[1] not in (0, 4, 130):
-                raise lab.Failed(f"{name} ended with {ended[1]} after SIGINT")
-            if name == "rollback":
-                whole_again(files)
-    bench.report.goal("Ctrl-C, slowest of: " + ", ".join(said), "<= 0.2 s", seconds(worst), worst <= 0.2)
+        whole = run(where, [*argv, "--dry-run"] if name == "rollback" else argv, limit=20, patient=True)[0].wall
+        slowest[name] = max(filter(None, (cancelled(where, argv, whole * share) for share in (0.2, 0.4, 0.6, 0.8))), default=0)
+        if name == "rollback":
+            whole_again(files)
+    said = ", ".join(f"{name} {seconds(wall)}" for name, wall in slowest.items())
+    bench.report.goal(f"Ctrl-C, until the command has ended, {bench.tasks:,} tasks, {bench.files:,} files", "<= 0.2 s", said, max(slowest.values()) <= 0.2)
+
+
+def cancelled(repo, argv, after):
+    """How long a command goes on after a SIGINT; nothing when it had ended before."""
+    wall, code = interrupted(repo, argv, after) or (None, 130)
+    if code not in (*FINE, 130):
+        raise lab.Failed(f"{' '.join(argv)} ended with {code} after a SIGINT")
+    return wall
 
 
 def whole_again(repo):

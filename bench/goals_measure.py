@@ -30,7 +30,8 @@ FINE = (0, 4)
 
 @dataclass
 class Cost:
-    """What one command cost: seconds, bytes, counts. Some are only measured where they are asked for."""
+    """What one command cost: seconds, bytes, counts. Some are only measured where they are asked for.
+    `late`: it was ended, because it took too long, and would have cost more."""
 
     cpu: float = 0
     wall: float = 0
@@ -41,10 +42,13 @@ class Cost:
     syncs: float = 0
     rounds: float = 0
     kept: float = 0
+    late: bool = False
 
 
 def median(costs):
-    """The median of each figure."""
+    """The median of each figure; that of the one that was ended, if there is one."""
+    if late := [cost for cost in costs if cost.late]:
+        return late[0]
     return Cost(**{field.name: statistics.median(getattr(cost, field.name) for cost in costs) for field in fields(Cost)})
 
 
@@ -73,8 +77,9 @@ def end(child, seconds):
     return None if late else child.returncode, usage
 
 
-def run(repo, argv, env=None, codes=FINE, peak=False, limit=1800):
-    """Runs a command, a list of words or a script for sh; what it cost and what it printed."""
+def run(repo, argv, env=None, codes=FINE, peak=False, limit=1800, patient=False):
+    """Runs a command, a list of words or a script for sh; what it cost and what it printed. It is ended after
+    `limit` seconds: a failure, unless `patient`."""
     argv = ["sh", "-ec", argv] if isinstance(argv, str) else list(argv)
     with tempfile.TemporaryFile() as out, tempfile.NamedTemporaryFile() as memory:
         if peak:
@@ -84,24 +89,25 @@ def run(repo, argv, env=None, codes=FINE, peak=False, limit=1800):
         wall, after = time.monotonic() - started, transferred()
         out.seek(0)
         text = out.read().decode(errors="replace")
-        if code is None:
+        if code is None and not patient:
             raise lab.Failed(f"not done after {limit} s: {' '.join(argv)}")
-        if code not in codes:
+        if code is not None and code not in codes:
             raise lab.Failed(f"exit {code}: {' '.join(argv)}\n{text[-600:]}")
-        cost = Cost(usage.ru_utime + usage.ru_stime, wall, 0, after[0] - before[0], after[1] - before[1])
-        if peak:
+        cost = Cost(usage.ru_utime + usage.ru_stime, wall, 0, after[0] - before[0], after[1] - before[1], late=code is None)
+        if peak and not cost.late:
             cost.peak = int(memory.read().split()[-1]) * 1024
     return cost, text
 
 
 def in_turn(commands, runs):
     """Several commands (name: function that gives a Cost), one after the other, so many times: their medians.
-    One more time before, which does not count, when it is more than once."""
+    One more time before, which does not count, when it is more than once. What takes too long is not run again."""
     costs = {name: [] for name in commands}
     for nth in range(runs + (runs > 1)):
         for name, command in commands.items():
-            costs[name].append(command())
-    return {name: median(taken[runs > 1 :]) for name, taken in costs.items()}
+            if not any(cost.late for cost in costs[name]):
+                costs[name].append(command())
+    return {name: median(taken[len(taken) > 1 :]) for name, taken in costs.items()}
 
 
 def traced(repo, argv, delay=0, env=None, every=False):

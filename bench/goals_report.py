@@ -48,7 +48,7 @@ class Report:
         for section, name, cost, runs, load in self.figures:
             sizes = " | ".join(f"{value / MIB:,.1f}" if value else "" for value in (cost.peak, cost.read, cost.written))
             other = ", ".join(f"{value:,.0f} {key}" for key, value in (("calls", cost.calls), ("syncs", cost.syncs), ("rounds", cost.rounds), ("bytes kept", cost.kept)) if value)
-            yield f"| {section} | {name} | {cost.cpu:.3f} | {cost.wall:.3f} | {sizes} | {other} | {runs} | {load:.1f} |"
+            yield f"| {section} | {name} | {'more than ' if cost.late else ''}{cost.cpu:.3f} | {cost.wall:.3f} | {sizes} | {other} | {runs} | {load:.1f} |"
 
     def write(self):
         self.file.parent.mkdir(parents=True, exist_ok=True)
