@@ -13,6 +13,7 @@ Writes bench/out/goals.md. Exits 1 when a command fails or a result is wrong, no
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -100,6 +101,8 @@ def main():
     chosen = [ROWS[name] for name in options.rows.split(",")]
     place = options.place
     options.place = (place or Path(tempfile.mkdtemp(prefix="snapback-goals-"))).resolve()
+    # A shell starts what runs in the background with Ctrl-C ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     options.place.mkdir(parents=True, exist_ok=True)
     tempfile.tempdir = str(options.place)  # homes of repositories, and whatever else is only for this run
     report, wrong = goals_report.Report(head(options), options.out / "goals.md"), []
