@@ -8,6 +8,7 @@ prove its bytes against sums taken from the original: by coreutils' sha256sum, a
 some processors, by openssl, too. After each, every file is compared with the original here, unmeasured.
 """
 
+import contextlib
 import filecmp
 import os
 import random
@@ -139,15 +140,21 @@ def bring(version, folder):
                 shutil.copyfile(path, target)
 
 
+def attempt(argv):
+    """Runs a program that may fail, or not be there."""
+    with contextlib.suppress(OSError):
+        subprocess.run(argv, stdout=subprocess.DEVNULL)
+
+
 def install(bench):
     """Installs the peers that are missing. The reason for each that stays missing."""
     dvc = bench.tools / "dvc"
     if not (dvc / "bin" / "dvc").exists():
         for argv in ([sys.executable, "-m", "venv", dvc], [dvc / "bin" / "pip", "install", "-q", "dvc"]):
-            subprocess.run(argv)
+            attempt(argv)
     missing = [name for name in ("git-lfs", "restic") if not shutil.which(name)]
     if missing:
-        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-upgrade", *missing], stdout=subprocess.DEVNULL)
+        attempt(["apt-get", "install", "-y", "-qq", "--no-upgrade", *missing])
     env = os.environ | {"PATH": os.pathsep.join([str(dvc / "bin"), os.environ["PATH"]])}
     reasons = {}
     for name, asked in VERSIONS.items():
