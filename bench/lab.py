@@ -255,6 +255,23 @@ def package_repository(path, large=False):
     return repo, versions
 
 
+def many_files(path, count=50_000, changed=20):
+    """A repository whose task `large` has so many files in 250 folders, and two releases, 1.0.0 and 1.0.1,
+    that differ in `changed` of them."""
+    repo = Repo(path).init()
+    repo.write("task_registry.json", b'{\n  "tasks": {\n    "large": {"version": "1.0.0"}\n  }\n}\n')
+    repo.write("tasks/large/config.yaml", config("1.0.0"))
+    for nth in range(count):
+        repo.write(f"tasks/large/d{nth % 250:03}/f{nth:05}.py", f"# file {nth}\n".encode() * (1 + nth % 40))
+    repo.git("add", "-A")
+    repo.git("commit", "-q", "-m", "files")
+    repo.snapback("create-snapshot", "--task", "large", "--version", "1.0.0", "-m", "first", "--yes")
+    for nth in range(0, count, count // changed):
+        repo.write(f"tasks/large/d{nth % 250:03}/f{nth:05}.py", b"# changed\n")
+    repo.snapback("create-snapshot", "--task", "large", "--version", "1.0.1", "-m", "second", "--yes")
+    return repo
+
+
 def first_difference(now, expected):
     """The first path at which two trees differ, in words."""
     for path in sorted(now.keys() | expected.keys()):

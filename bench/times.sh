@@ -23,19 +23,7 @@ import lab
 
 place = sys.argv[1]
 lab.package_repository(f"{place}/package")
-
-# 50,000 files in 250 folders, two releases that differ in 20 files.
-repo = lab.Repo(f"{place}/large").init()
-repo.write("task_registry.json", b'{\n  "tasks": {\n    "large": {"version": "1.0.0"}\n  }\n}\n')
-repo.write("tasks/large/config.yaml", lab.config("1.0.0"))
-for nth in range(50_000):
-    repo.write(f"tasks/large/d{nth % 250:03}/f{nth:05}.py", f"# file {nth}\n".encode() * (1 + nth % 40))
-repo.git("add", "-A")
-repo.git("commit", "-q", "-m", "files")
-repo.snapback("create-snapshot", "--task", "large", "--version", "1.0.0", "-m", "first", "--yes")
-for nth in range(0, 50_000, 2_500):
-    repo.write(f"tasks/large/d{nth % 250:03}/f{nth:05}.py", b"# changed\n")
-repo.snapback("create-snapshot", "--task", "large", "--version", "1.0.1", "-m", "second", "--yes")
+lab.many_files(f"{place}/large")
 PY
 
 # change REPOSITORY TASK: changes 20 files and chooses the next version.
