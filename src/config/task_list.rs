@@ -3,7 +3,7 @@
 //! A mistake in one entry stops the tasks that the entry may be about, and no others. The intended
 //! meaning is never guessed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     Error,
@@ -34,11 +34,11 @@ pub(super) fn all(
             Vec::new()
         });
     let stopped = found.stopped();
-    let is_known = |id: &TaskId| {
-        stopped.contains(id)
-            || folders.iter().any(|folder| folder.id == *id)
-            || declared.named.iter().any(|(name, _)| name == id.as_str())
-    };
+    let stopped = stopped.iter().map(TaskId::as_str);
+    let in_folders = folders.iter().map(|folder| folder.id.as_str());
+    let named_ids = declared.named.iter().map(|(name, _)| &name[..]);
+    let known: HashSet<&str> = stopped.chain(in_folders).chain(named_ids).collect();
+    let is_known = |id: &TaskId| known.contains(id.as_str());
     let lost: Vec<DiscoveredTask> = released(registry, &is_known)
         .into_iter()
         .filter_map(|id| discover::lost(&rules, id))
@@ -110,6 +110,10 @@ fn named(
 ) -> Vec<TaskSpec> {
     let (mut tasks, mut undeclared) = (Vec::with_capacity(blocks.len()), Vec::new());
     let why = found.undeclared();
+    // Of two folders of one id, the first.
+    let in_reverse = folders.iter().rev();
+    let dirs: HashMap<&TaskId, &RelPath> =
+        in_reverse.map(|folder| (&folder.id, &folder.dir)).collect();
     for (name, block) in blocks {
         let id: TaskId = match name.parse() {
             Ok(id) => id,
@@ -124,10 +128,7 @@ fn named(
             undeclared.push(id);
             continue;
         }
-        let dir = folders
-            .iter()
-            .find(|folder| folder.id == id)
-            .map(|folder| folder.dir.clone());
+        let dir = dirs.get(&id).map(|dir| (*dir).clone());
         match task(
             id.clone(),
             dir,

@@ -10,7 +10,10 @@
 //! the version key may be `version`, `current_version` or `active_version`, but only one of them.
 //! Other keys are kept. snapback itself creates the first shape ([`Registry::of`]).
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::OnceLock,
+};
 
 use serde_json::Value as Json;
 
@@ -38,6 +41,8 @@ pub struct Registry {
     root: ValueNode,
     /// The text as strict JSON: comments and trailing commas blanked.
     strict: String,
+    /// The positions of the tasks' entries; made when one is first looked up.
+    positions: OnceLock<HashMap<String, usize>>,
 }
 
 impl Registry {
@@ -59,6 +64,7 @@ impl Registry {
             bytes: bytes.to_vec(),
             root,
             strict,
+            positions: OnceLock::new(),
         };
         match (&registry.root.value, &registry.container().value) {
             (Value::Map(_) | Value::List(_), Value::Map(_)) => {}
@@ -327,13 +333,20 @@ impl Registry {
 
     /// Returns the position of a task's entry.
     fn position(&self, task: &TaskId) -> Option<usize> {
-        match &self.container().value {
-            Value::Map(entries) => entries.iter().position(|entry| entry.key == task.as_str()),
-            Value::List(items) => items
-                .iter()
-                .position(|item| id_of(item) == Some(task.as_str())),
-            _ => None,
-        }
+        let positions = self.positions.get_or_init(|| self.all_positions());
+        positions.get(task.as_str()).copied()
+    }
+
+    /// Returns the positions of all entries, by task.
+    fn all_positions(&self) -> HashMap<String, usize> {
+        let ids: Vec<Option<&str>> = match &self.container().value {
+            Value::Map(entries) => entries.iter().map(|entry| Some(&entry.key[..])).collect(),
+            Value::List(items) => items.iter().map(id_of).collect(),
+            _ => Vec::new(),
+        };
+        let ids = ids.into_iter().enumerate();
+        ids.filter_map(|(at, id)| Some((id?.to_string(), at)))
+            .collect()
     }
 
     /// Returns the entry of a task.

@@ -26,7 +26,7 @@ pub mod verify;
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
-    base::{Failure, RelPath},
+    base::{Failure, RelPath, cancel},
     catalog::{
         self, Release, Scope,
         manifests::{self, Found},
@@ -161,6 +161,7 @@ impl RollbackDraft<'_> {
         // Checked before anything that the tag vouches for is parsed.
         let signed = self.check_signature(release)?;
         let (target, known) = self.read(release)?;
+        cancel::check()?;
         let scope = Scope::new(&site.settings, task)?;
         let comparison = compare::Comparison {
             site,
@@ -171,6 +172,7 @@ impl RollbackDraft<'_> {
             with_shared: self.request.with_shared,
         };
         let compared = comparison.compare()?;
+        cancel::check()?;
         let mut draft = Draft::new(show::plan(self, &target, &compared), &self.request.message);
         draft.plan.notes.extend(trouble);
         draft.plan.notes.extend(

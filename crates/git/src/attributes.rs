@@ -162,10 +162,7 @@ impl Rules {
         match &self.place {
             RuleSource::WorkTree(..) => Ok(false),
             RuleSource::Tree(_) if self.has_globals => Ok(false),
-            RuleSource::Tree(tree) => self
-                .repo
-                .has_file_named(*tree, FILE.as_bytes())
-                .map(|found| !found),
+            RuleSource::Tree(tree) => self.repo.has_file_named(*tree, FILE).map(|found| !found),
         }
     }
 

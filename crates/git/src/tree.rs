@@ -161,14 +161,19 @@ impl Repo {
         })
     }
 
-    /// True when a file of this name lies in a tree or below it. Each distinct tree is read once.
-    pub(super) fn has_file_named(&self, tree: ObjectId, name: &[u8]) -> Result<bool, Error> {
+    /// True when a file of this name lies in a tree or below it. Each distinct tree is read once, and
+    /// no more for other commits that have it, too.
+    pub(super) fn has_file_named(&self, tree: ObjectId, name: &'static str) -> Result<bool, Error> {
+        let is_lacking = |tree: ObjectId| self.read_trees().is_lacking(tree, name);
+        if is_lacking(tree) {
+            return Ok(false);
+        }
         let (mut seen, mut level) = (HashSet::from([tree]), vec![tree]);
         while !level.is_empty() {
             let look = |tree: &ObjectId| {
                 let mut found = false;
                 let folders = self.each_entry(*tree, |mode, other, id| {
-                    found |= mode.is_blob() && other == name;
+                    found |= mode.is_blob() && other == name.as_bytes();
                     Ok(mode.is_tree().then_some(id))
                 })?;
                 Ok((found, folders))
@@ -184,9 +189,10 @@ impl Repo {
                 .into_iter()
                 .flat_map(|(_, folders)| folders)
                 .flatten()
-                .filter(|id| seen.insert(*id))
+                .filter(|id| !is_lacking(*id) && seen.insert(*id))
                 .collect();
         }
+        self.read_trees().note_lacking(seen, name);
         Ok(false)
     }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use super::room::Room;
 use crate::{
-    base::{Failure, RelPath, Sorted, sqlite},
+    base::{Failure, RelPath, Sorted, cancel, sqlite},
     catalog::{Scope, capture, left_out, manifests::Found, releases::Releases},
     git::{Attributes, RuleChanges, Scan, Tracked, WorkState},
     model::{
@@ -86,6 +86,7 @@ impl Comparison<'_> {
     pub fn compare(&self) -> Result<TreeDifference, Failure> {
         let wanted = self.wanted();
         let scan = self.look(&wanted)?;
+        cancel::check()?;
         let mut compared = TreeDifference {
             nested: self.nested(&wanted, &scan)?,
             ..TreeDifference::default()

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{Comparison, RestoredFiles, TreeDifference, note};
 use crate::{
-    base::{Failure, Sorted},
+    base::{Failure, Sorted, cancel},
     catalog::capture,
     draft::tree,
     git::{Converter, Tracked, WorkState},
@@ -45,6 +45,7 @@ impl Comparison<'_> {
         let results: Vec<Option<Box<PathChange>>> =
             self.site.work("comparing", bytes, false, || {
                 let one = |(file, tracked): &(&ManifestFile, Option<&Tracked>)| {
+                    cancel::check()?;
                     let result = self.restore_one(file, *tracked, reader);
                     self.site.progress(1);
                     result.map(|draft| draft.map(Box::new))

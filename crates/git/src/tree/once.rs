@@ -2,7 +2,7 @@
 //! a folder may have tens of thousands of entries of which one is wanted at a time.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -19,6 +19,9 @@ use super::{
 /// Most bytes of trees that are kept.
 const MAX_BYTES: usize = 64 << 20;
 
+/// Most trees of which it is noted that a name is lacking.
+const MOST_LACKING: usize = 1 << 20;
+
 /// A tree that was read and checked against its id.
 pub(in super::super) struct ReadTree {
     pub(super) bytes: Vec<u8>,
@@ -30,6 +33,25 @@ pub(in super::super) struct ReadTree {
 #[derive(Default)]
 pub(in super::super) struct ReadTrees {
     kept: Mutex<Kept>,
+    /// Trees in and below which no file has a certain name.
+    lacking: Mutex<HashSet<(ObjectId, &'static str)>>,
+}
+
+impl ReadTrees {
+    /// Notes trees in and below which no file has this name.
+    pub(super) fn note_lacking(&self, trees: HashSet<ObjectId>, name: &'static str) {
+        let mut lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+        if lacking.len() + trees.len() > MOST_LACKING {
+            lacking.clear();
+        }
+        lacking.extend(trees.into_iter().map(|tree| (tree, name)));
+    }
+
+    /// True when no file in or below a tree is known to have this name.
+    pub(super) fn is_lacking(&self, tree: ObjectId, name: &'static str) -> bool {
+        let lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+        lacking.contains(&(tree, name))
+    }
 }
 
 #[derive(Default)]
