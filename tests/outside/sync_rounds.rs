@@ -31,8 +31,8 @@ fn rounds(sandbox: &Sandbox, argv: &[&str]) -> Vec<Vec<String>> {
     rounds
 }
 
-/// Does [`rounds`] again, from the same state, while there are more than `most`: on a busy machine a
-/// thread may begin its sync when others of the same round have ended, and never earlier.
+/// Does [`rounds`] again, from the same state, while there are more than `most`: on a busy machine
+/// a thread may begin its sync when others of the same round have ended, and never earlier.
 fn fewest_rounds(sandbox: &Sandbox, argv: &[&str], most: usize) -> Vec<Vec<String>> {
     let before = sandbox.copy();
     let mut fewest = rounds(sandbox, argv);

@@ -161,8 +161,8 @@ impl Repo {
         })
     }
 
-    /// True when a file of this name lies in a tree or below it. Each distinct tree is read once, and
-    /// no more for other commits that have it, too.
+    /// True when a file of this name lies in a tree or below it. Each distinct tree is read once,
+    /// and no more for other commits that have it, too.
     pub(super) fn has_file_named(&self, tree: ObjectId, name: &'static str) -> Result<bool, Error> {
         let is_lacking = |tree: ObjectId| self.read_trees().is_lacking(tree, name);
         if is_lacking(tree) {

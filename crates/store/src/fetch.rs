@@ -49,8 +49,8 @@ pub struct Packs {
 pub enum ProvedBy {
     /// The id of each chunk.
     Chunks,
-    /// The digest of the file, which the caller compares when it has all of its bytes. Of each chunk
-    /// only the CRC is checked, which finds damage, but no chunk that is another one's.
+    /// The digest of the file, which the caller compares when it has all of its bytes. Of each
+    /// chunk only the CRC is checked, which finds damage, but no chunk that is another one's.
     Caller,
 }
 
