@@ -39,6 +39,6 @@ fuzz_target!(|bytes: &[u8]| {
     ask(&root, dir.path(), bytes);
     // The same with a checksum that fits, and after a head that does.
     ask(&root, dir.path(), &cut::seal(bytes.to_vec()));
-    let head = [b"SNBSTAT1\x02\0", &Digest::of(FOLDER).bytes()[..]].concat();
+    let head = [b"SNBSTAT1\x01\0", &Digest::of(FOLDER).bytes()[..]].concat();
     ask(&root, dir.path(), &cut::seal([&head, bytes].concat()));
 });

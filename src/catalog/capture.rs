@@ -175,21 +175,8 @@ pub fn kept_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>
     }
 }
 
-/// Returns the record of a file kept in the store that is to be replaced, so its very bytes must be
-/// kept: it is read unless it was read since the machine was started and has not changed.
-pub fn replaced_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>, Failure> {
-    let now = stat(&*site.tree, path)?;
-    let known = now.and_then(|now| Some((now, site.known.certain_digest(path, &now)?)));
-    match known {
-        Some((now, digest)) => Ok(Some(
-            FileNow::new(path, now, (digest, now.size), None).record,
-        )),
-        None => fresh_record(site, path),
-    }
-}
-
 /// Returns the current record of a file kept in the store, which is read whatever is known of it.
-fn fresh_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>, Failure> {
+pub fn fresh_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>, Failure> {
     let watched = site.known.watch(path);
     let now = steadily(&*site.tree, path, |stat| read_to_keep(site, path, stat))?;
     Ok(now.map(|now| {

@@ -1,13 +1,11 @@
 //! The cache file of one folder.
 //!
 //! ```text
-//! "SNBSTAT1" version:u16 folder:32 run:u32 boot:32 since:u32 count:u64
+//! "SNBSTAT1" version:u16 folder:32 run:u32 count:u64
 //!     | per file shared:varint path-rest:text size:varint
-//!       mtime:i64,u32 ctime:i64,u32 ino:u64 dev:u64 id:32 verified:u32 used:u32
+//!       mtime:i64,u32 ctime:i64,u32 ino:u64 dev:u64 id:32 verified:u32
 //!     | sha256:32
 //! ```
-//!
-//! `boot` is the digest of the machine's boot id, and `since` the first run within that boot.
 //!
 //! One file per folder, in the store's `stat-cache`. It is written without a sync: losing or
 //! damaging it only costs the time to read everything again. A file that may have changed within
@@ -18,7 +16,7 @@ use std::{io::Write as _, os::unix::ffi::OsStrExt, path::Path};
 use super::FileState;
 use crate::{
     base::{
-        Digest, Fs, RelPath, Stat, clock,
+        Digest, Fs, RelPath, Stat,
         cut::{Cut, MalformedBytes, begin, seal},
         fs::read_limited,
         times, wire,
@@ -26,7 +24,7 @@ use crate::{
     model::ObjectId,
 };
 
-const VERSION: u16 = 2;
+const VERSION: u16 = 1;
 const MAGIC: [u8; 8] = *b"SNBSTAT1";
 /// The folder of caches, in the state folder.
 const DIR: &str = "store/stat-cache";
@@ -40,17 +38,6 @@ pub struct KnownFile {
     pub object: ObjectId,
     /// The run that last read it.
     pub verified: u32,
-    /// The run that last asked for it.
-    pub used: u32,
-}
-
-/// The beginning of a cache file, after the folder.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct CacheHead {
-    run: u32,
-    boot: Digest,
-    since: u32,
-    count: u64,
 }
 
 /// The cache of one folder.
@@ -61,10 +48,6 @@ pub struct Cache {
     bytes: Vec<u8>,
     /// The number of this run.
     pub run: u32,
-    /// The digest of the boot id; `None` where the system has none.
-    boot: Option<Digest>,
-    /// The first run since the machine was started.
-    since: u32,
 }
 
 /// Appends the state of a file.
@@ -116,40 +99,22 @@ impl Cache {
             folder,
             bytes,
             run: 0,
-            boot: clock::boot_id().map(|id| Digest::of(id.as_bytes())),
-            since: 0,
         };
-        match cache.head().map(|(_, head)| head) {
-            Ok(head) => {
-                cache.run = head.run.wrapping_add(1);
-                let is_same_boot = cache.boot == Some(head.boot);
-                cache.since = if is_same_boot { head.since } else { cache.run };
-            }
+        match cache.head() {
+            Ok((_, run, _)) => cache.run = run.wrapping_add(1),
             Err(_) => cache.bytes.clear(),
         }
         cache
     }
 
-    /// True when a file was read since the machine was started. After a power cut, the disk may
-    /// have newer bytes of a file than its times say.
-    pub fn is_of_this_boot(&self, known: &KnownFile) -> bool {
-        let ago = |run: u32| self.run.wrapping_sub(run);
-        ago(known.verified) <= ago(self.since)
-    }
-
     /// Parses the head; fails for a damaged cache or that of another folder.
-    fn head(&self) -> Result<(Cut<'_>, CacheHead), MalformedBytes> {
+    fn head(&self) -> Result<(Cut<'_>, u32, u64), MalformedBytes> {
         let mut cut = Cut::sealed(&self.bytes, &MAGIC, VERSION)?;
         if cut.digest()? != self.folder {
             return Err(MalformedBytes::because("it is that of another folder"));
         }
-        let head = CacheHead {
-            run: cut.u32()?,
-            boot: cut.digest()?,
-            since: cut.u32()?,
-            count: cut.u64()?,
-        };
-        Ok((cut, head))
+        let (run, count) = (cut.u32()?, cut.u64()?);
+        Ok((cut, run, count))
     }
 
     /// Returns what is known of each of these files, sorted by path; `None` for files that must be
@@ -183,15 +148,14 @@ impl Cache {
         if self.bytes.is_empty() {
             return Ok(());
         }
-        let (mut cut, head) = self.head()?;
+        let (mut cut, _, count) = self.head()?;
         let mut path = Vec::new();
-        for _ in 0..head.count {
+        for _ in 0..count {
             wire::read_path(&mut cut, &mut path)?;
             let state = state(&mut cut)?;
             let known = KnownFile {
                 object: ObjectId(cut.digest()?),
                 verified: cut.u32()?,
-                used: cut.u32()?,
             };
             take(&path, state, known);
         }
@@ -227,12 +191,10 @@ impl Cache {
 
     /// Encodes the next cache.
     fn encode(&self, files: &[(&RelPath, FileState, KnownFile)]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(160 + files.len() * 116);
+        let mut out = Vec::with_capacity(128 + files.len() * 112);
         out.extend(begin(&MAGIC, VERSION));
         out.extend_from_slice(self.folder.bytes());
         out.extend_from_slice(&self.run.to_le_bytes());
-        out.extend_from_slice(self.boot.unwrap_or_else(|| Digest::of(b"")).bytes());
-        out.extend_from_slice(&self.since.to_le_bytes());
         out.extend_from_slice(&(files.len() as u64).to_le_bytes());
         let root = RelPath::root();
         let mut before = &root;
@@ -241,7 +203,6 @@ impl Cache {
             put_state(&mut out, state);
             out.extend_from_slice(known.object.0.bytes());
             out.extend_from_slice(&known.verified.to_le_bytes());
-            out.extend_from_slice(&known.used.to_le_bytes());
             before = path;
         }
         seal(out)
@@ -270,48 +231,6 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_before_the_machine_was_started_is_known_but_not_certain() {
-        let dir = tempfile::tempdir().expect("because tests can make folders");
-        let state = Root::open(dir.path()).expect("it opens");
-        let open = || Cache::open(&state, &RelPath::own("stat-cache"), b"id");
-        let (path, stat) = found("a", (20, 5));
-        let known = KnownFile {
-            object: ObjectId(Digest::of(b"x")),
-            verified: 0,
-            used: 0,
-        };
-        let write = |cache: &Cache, known| {
-            let files = [(&path, (&stat).into(), known)];
-            cache.write(&state, &files).expect("it writes");
-        };
-        write(&open(), known);
-        let cache = open();
-        assert!(cache.run == 1 && cache.is_of_this_boot(&known));
-        let earlier = Cache {
-            boot: Some(Digest::of(b"an earlier boot")),
-            ..cache
-        };
-        write(&earlier, known);
-        let cache = open();
-        assert_eq!((cache.run, cache.since), (2, 2));
-        assert!(!cache.is_of_this_boot(&known), "it was read in run 0");
-        assert!(cache.is_of_this_boot(&KnownFile {
-            verified: 2,
-            ..known
-        }));
-        write(&cache, known);
-        let cache = open();
-        assert_eq!((cache.run, cache.since), (3, 2));
-        assert!(!cache.is_of_this_boot(&known));
-        let nowhere = Cache {
-            boot: None,
-            ..cache
-        };
-        write(&nowhere, known);
-        assert_eq!(open().since, 4, "a system without a boot id");
-    }
-
-    #[test]
     fn it_knows_what_is_the_same_and_nothing_else() {
         let dir = tempfile::tempdir().expect("because tests can make folders");
         let state = Root::open(dir.path()).expect("it opens");
@@ -324,8 +243,7 @@ mod tests {
         ];
         let known = KnownFile {
             object: ObjectId(Digest::of(b"x")),
-            verified: 0,
-            used: 3,
+            verified: 3,
         };
         let all = files.iter().map(|(path, stat)| (path, stat.into(), known));
         let settled = |(_, state, _): &(&RelPath, FileState, KnownFile)| state.is_settled((100, 0));
@@ -359,8 +277,6 @@ mod tests {
                 dir: folder.clone(),
                 folder: cache.folder,
                 run: 0,
-                boot: None,
-                since: 0,
             };
             assert!(damaged.head().is_err(), "byte {at}");
         }

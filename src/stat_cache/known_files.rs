@@ -87,29 +87,13 @@ impl KnownFiles {
 
     /// Returns the digest of a file whose metadata is unchanged since the last read.
     pub fn digest(&self, path: &RelPath, stat: &Stat) -> Option<Digest> {
-        self.digest_if(path, stat, |_, _| true)
-    }
-
-    /// Does [`KnownFiles::digest`] for a file that was read since the machine was started. Its very
-    /// bytes are known: what a power cut does to a file, its metadata may not show.
-    pub fn certain_digest(&self, path: &RelPath, stat: &Stat) -> Option<Digest> {
-        self.digest_if(path, stat, Cache::is_of_this_boot)
-    }
-
-    fn digest_if(
-        &self,
-        path: &RelPath,
-        stat: &Stat,
-        is_enough: impl FnOnce(&Cache, &KnownFile) -> bool,
-    ) -> Option<Digest> {
         self.with(|opened| {
-            let cache = opened.cache.as_ref()?;
+            let run = opened.cache.as_ref()?.run;
             let (state, known) = opened.files.get_mut(path)?;
-            let is_same = stat.kind == Type::File && *state == FileState::from(stat);
-            if !is_same || !is_enough(cache, known) {
+            if stat.kind != Type::File || *state != FileState::from(stat) {
                 return None;
             }
-            known.used = cache.run;
+            known.verified = run;
             Some(known.object.0)
         })
     }
@@ -138,29 +122,11 @@ impl KnownFiles {
         if now.is_none_or(|now| FileState::from(&now) != state) {
             return;
         }
-        self.remember(path, state, digest);
-    }
-
-    /// Remembers the digest of a file that this process wrote where nobody else could write to it,
-    /// and put at its path. `written` is its state before that, `now` right after. Its modification
-    /// time must be one that no write since then can have given it.
-    pub fn learn_written(&self, path: &RelPath, (written, now): (&Stat, &Stat), digest: Digest) {
-        if is_moved((written, now)) && times::shows_writes(now.mtime, now.ctime) {
-            self.remember(path, FileState::from(now), digest);
-        }
-    }
-
-    /// Remembers the digest of a file in this state, where metadata proves something.
-    fn remember(&self, path: &RelPath, state: FileState, digest: Digest) {
         self.with(|opened| {
             let Some(cache) = &opened.cache else { return };
-            if state.dev != opened.dev {
-                return;
-            }
             let known = KnownFile {
                 object: ObjectId(digest),
                 verified: cache.run,
-                used: cache.run,
             };
             opened.files.insert(path.clone(), (state, known));
             opened.is_changed = true;
@@ -181,21 +147,11 @@ impl KnownFiles {
         };
         let files = opened.files.iter();
         let files: Vec<_> = files
-            .filter(|(_, (_, known))| cache.run.wrapping_sub(known.used) < RUNS)
+            .filter(|(_, (_, known))| cache.run.wrapping_sub(known.verified) < RUNS)
             .map(|(path, (state, known))| (path, *state, *known))
             .collect();
         cache.write(&*self.state, &files)?;
         opened.is_changed = false;
         Ok(())
     }
-}
-
-/// True when nothing happened to a file between two looks but that it got another name, which
-/// changes its change time.
-pub fn is_moved((before, after): (&Stat, &Stat)) -> bool {
-    let before = Stat {
-        ctime: after.ctime,
-        ..*before
-    };
-    before == *after
 }

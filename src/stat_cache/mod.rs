@@ -11,7 +11,7 @@ mod known_files;
 use crate::base::{Stat, times};
 
 pub use cache::{Cache, KnownFile};
-pub use known_files::{KnownFiles, WatchedFile, is_moved};
+pub use known_files::{KnownFiles, WatchedFile};
 
 /// What distinguishes one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

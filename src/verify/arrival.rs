@@ -9,7 +9,6 @@ use crate::{
         settings::OnVerifyFail,
     },
     site::RepoSite,
-    stat_cache::KnownFiles,
 };
 
 /// What is proved about the state that an operation arrived at.
@@ -34,8 +33,6 @@ impl<'a> Arrival<'a> {
 pub struct RecordedPaths<'a> {
     /// The work tree.
     pub tree: &'a dyn Fs,
-    /// What is known of its large files.
-    pub known: &'a KnownFiles,
     /// The operation.
     pub operation: &'a Operation,
 }
@@ -89,7 +86,6 @@ pub fn verify(
 fn recorded(site: &RepoSite, operation: &Operation) -> Result<Vec<CheckResult>, Failure> {
     let paths = RecordedPaths {
         tree: &*site.tree,
-        known: &site.known,
         operation,
     };
     prove(CHECKS, &CheckSubject::Recorded(&paths), 1..=1)

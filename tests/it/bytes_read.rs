@@ -118,22 +118,19 @@ fn set_command(sandbox: &Sandbox, name: &str, run: &str) {
 }
 
 #[test]
-fn going_back_reads_a_large_file_once_out_of_the_store_and_nothing_of_what_is_there() {
+fn going_back_reads_a_large_file_out_of_the_store_once() {
     let sandbox = two_releases(SIZE);
-    if !Root::open(&sandbox.root()).unwrap().shows_maps() {
-        return println!("skipped: nothing is remembered of files on this file system");
-    }
     for (line, bytes) in [
         ("rollback -t T01 --to 1.0.0 --yes", "one"),
         ("undo --yes", "two"),
         ("redo --yes", "one"),
     ] {
+        // What is there before it is saved, when it was displaced, and before it is dropped; what
+        // is there after it; and the store. In an undo what is there is read once more.
         let read = sizes_read(&sandbox, line);
-        assert!((1.0..1.1).contains(&read), "{line}: {read}");
+        assert!(read < 6.2, "{line}: {read}");
         assert_eq!(sandbox.read(LARGE), noise(bytes, SIZE));
     }
-    let deep = sizes_read(&sandbox, "verify-rollback -t T01");
-    assert!((1.0..1.2).contains(&deep), "every byte is read: {deep}");
 }
 
 /// Changes one byte of the first large blob of a pack, and its CRC to fit if it is to be `forged`.
@@ -177,7 +174,7 @@ fn damage_in_the_store_is_found_before_anything_is_changed() {
 }
 
 #[test]
-fn what_is_written_to_a_displaced_file_that_was_known_is_kept() {
+fn what_is_written_to_a_displaced_file_is_kept_however_old_its_times_are() {
     // A program that had it open goes on writing; the second one hides that from its times.
     let edits = [
         "printf X | dd of=\"$f\" conv=notrunc",
@@ -185,6 +182,9 @@ fn what_is_written_to_a_displaced_file_that_was_known_is_kept() {
     ];
     for edit in edits {
         let sandbox = two_releases(3 << 20);
+        let hour = std::time::SystemTime::now() - Duration::from_hours(1);
+        let file = fs::File::options().write(true).open(sandbox.at(LARGE));
+        file.unwrap().set_modified(hour).unwrap();
         let start = format!("f=$(find ../../.snapback -size +1M); {edit}");
         set_command(&sandbox, "start", &start);
         let done = sandbox.run_line("rollback -t T01 --to 1.0.0 --yes");

@@ -17,6 +17,7 @@ mod bad_input;
 mod broken_refs;
 mod broken_registry;
 mod broken_settings;
+mod bytes_left;
 mod bytes_read;
 mod canary_config;
 mod capsule;

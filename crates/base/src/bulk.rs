@@ -60,11 +60,6 @@ impl BulkFile {
         }
     }
 
-    /// Returns the open file.
-    pub(super) fn file(&self) -> &File {
-        &self.file
-    }
-
     /// Turns direct I/O on or off; returns `false` where it is not available.
     fn set_direct(&mut self, on: bool) -> io::Result<bool> {
         let flags = rustix::fs::fcntl_getfl(&self.file)?;

@@ -109,7 +109,10 @@ pub struct Uptime {
 impl Uptime {
     /// Returns the current uptime; `None` where the system does not report it.
     fn now() -> Option<Self> {
-        let boot = boot_id()?;
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .ok()?
+            .trim()
+            .to_string();
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         Some(Self {
             boot,
@@ -140,13 +143,6 @@ impl Moment {
         }
         Duration::try_from(self.wall.duration_since(earlier.wall)).ok()
     }
-}
-
-/// Returns what distinguishes this run of the machine from the ones before; `None` where the system
-/// does not say.
-pub fn boot_id() -> Option<String> {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    Some(id.ok()?.trim().to_string())
 }
 
 /// Returns the current time as files are stamped: seconds and nanoseconds since 1970. For telling

@@ -70,12 +70,6 @@ pub trait Output: Write + Send {
     fn complete(&mut self) -> io::Result<()> {
         Ok(())
     }
-    /// Completes a file of [`Fs::create_unseen`] and gives it its name. Returns its state right
-    /// after that, if no other program can have written to it before; any other file has its name
-    /// already.
-    fn appear(&mut self) -> io::Result<Option<Stat>> {
-        Ok(None)
-    }
     /// Forces the bytes written so far to disk.
     fn sync(&mut self, point: SyncPoint) -> io::Result<()>;
     /// Sets the permission bits (`0o7777` masked), regardless of the umask.
@@ -154,14 +148,6 @@ pub trait Fs: Send + Sync {
     /// bypasses the page cache where the file system can, and is complete only after a sync.
     fn create_bulk(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
         self.create(path, mode)
-    }
-    /// Like [`Fs::create_bulk`], for a file that gets its name when it is whole
-    /// ([`Output::appear`]): until then no other program can open it.
-    ///
-    /// # Errors
-    /// `Unsupported` where the file system cannot do this.
-    fn create_unseen(&self, _path: &RelPath, _mode: u32) -> io::Result<Box<dyn Output>> {
-        Err(io::ErrorKind::Unsupported.into())
     }
     /// Opens a regular file for reading at any offset.
     fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>>;

@@ -21,7 +21,6 @@ use rustix::{
 use super::{RelPath, fs::LinkOnTheWay};
 
 mod operations;
-mod unseen;
 
 /// A directory handle; the real implementation of [`Fs`](super::Fs).
 pub struct Root {

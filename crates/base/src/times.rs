@@ -101,23 +101,6 @@ pub fn is_settled(mtime: (i64, u32), ctime: (i64, u32), looked: (i64, u32)) -> b
     ctime.1 != 0 && nanos(mtime).max(nanos(ctime)) < nanos(looked) - tick
 }
 
-/// Returns a modification time that no write from `now` on can give a file: a little before it.
-pub fn before_any_write(now: (i64, u32)) -> (i64, u32) {
-    let time = nanos(now) - 2 * i128::from(TICK.subsec_nanos());
-    let billion = 1_000_000_000;
-    let seconds = i64::try_from(time.div_euclid(billion)).unwrap_or(now.0);
-    (
-        seconds,
-        u32::try_from(time.rem_euclid(billion)).unwrap_or(0),
-    )
-}
-
-/// True when every write since a file's last change of any kind would have given it another
-/// modification time.
-pub fn shows_writes(mtime: (i64, u32), ctime: (i64, u32)) -> bool {
-    ctime.1 != 0 && nanos(mtime) < nanos(ctime) - i128::from(TICK.subsec_nanos())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

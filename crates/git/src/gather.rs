@@ -12,7 +12,7 @@
 //! added whole.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -85,13 +85,18 @@ pub(super) fn packs_with(
     found.into_iter().filter_map(read).collect()
 }
 
+/// True while git collects garbage here or has an index over many packs, which may name any of them.
+pub(super) fn packs_are_gits(folder: &Path) -> bool {
+    let git = folder.parent().and_then(Path::parent);
+    git.is_some_and(|git| git.join("gc.pid").exists())
+        || folder.join("multi-pack-index").exists()
+        || folder.join("multi-pack-index.d").exists()
+}
+
 /// Returns the packs of at most this many bytes that have an index beside them and nothing else.
 fn candidates(objects: &Path, most: u64) -> Vec<PathBuf> {
     let folder = objects.join("pack");
-    let collects = objects
-        .parent()
-        .is_some_and(|git| git.join("gc.pid").exists());
-    if collects || folder.join("multi-pack-index").exists() {
+    if packs_are_gits(&folder) {
         return Vec::new();
     }
     let Ok(listing) = std::fs::read_dir(&folder) else {
@@ -117,8 +122,10 @@ fn candidates(objects: &Path, most: u64) -> Vec<PathBuf> {
             .or_default()
             .push((kind, len));
     }
-    let fits = |(_, kinds): &(PathBuf, Vec<(String, u64)>)| {
-        kinds.len() == 2
+    let fits = |(path, kinds): &(PathBuf, Vec<(String, u64)>)| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with("pack-"))
+            && kinds.len() == 2
             && kinds
                 .iter()
                 .all(|(kind, len)| matches!(kind.as_str(), "pack" | "idx") && *len <= most)
@@ -153,6 +160,11 @@ pub(super) fn read(path: PathBuf, index: &Path, hash: gix::hash::Kind) -> Option
         .map(|entry| Some((entry.pack_offset, entry.oid, entry.crc32?)))
         .collect::<Option<_>>()?;
     listed.sort_unstable();
+    // Of an object that is there twice nobody could say which of them a delta is made of.
+    let ids: HashSet<ObjectId> = listed.iter().map(|(_, id, _)| *id).collect();
+    if ids.len() != listed.len() {
+        return None;
+    }
     let ends = listed
         .iter()
         .skip(1)

@@ -185,7 +185,13 @@ impl PendingObjects {
     /// Removes what the named packs replace. Their names must be durable.
     pub fn remove_replaced(&self) -> Result<(), Error> {
         let mut all = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        // git may have begun to use them since they were chosen; then they stay, and harm nobody.
+        let is_gits = |path: &PathBuf| {
+            let folder = path.parent().filter(|folder| folder.ends_with("pack"));
+            folder.is_some_and(gather::packs_are_gits)
+        };
         all.drain(..)
+            .filter(|path| !is_gits(path))
             .try_for_each(|path| disk::remove(&path).map(drop))
     }
 

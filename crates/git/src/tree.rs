@@ -32,7 +32,7 @@ pub(super) type KnownTree<'a> =
 /// Most files and folders in a listing: a million files, each in a folder of its own. More come
 /// from trees that name each other thousands of times. Ten million would not fit into a command's
 /// memory limit.
-pub const MAX_ENTRIES: usize = 2_000_000;
+pub const MAX_ENTRIES: usize = 1_100_000;
 /// How many folders are read before the number is checked again.
 const FOLDERS_AT_ONCE: usize = 4096;
 

@@ -84,9 +84,9 @@ pub struct Manifest<S = TaskVersion> {
 }
 
 impl Manifest {
-    /// The most bytes that are read: those of two million files with long names. A text that is
+    /// The most bytes that are read: those of a million files with usual names. A text that is
     /// not canonical is left to the YAML parser, which reads less.
-    pub const MAX_BYTES: usize = 512 << 20;
+    pub const MAX_BYTES: usize = 256 << 20;
 
     /// First bytes of each file in the canonical text.
     pub const FILE_BEGINS: &[u8] = canonical::FILE_BEGINS.as_bytes();

@@ -332,7 +332,6 @@ impl<'s> PutSource<'s> {
             let known = KnownFile {
                 object: *object,
                 verified: self.cache.run,
-                used: self.cache.run,
             };
             if same(stat, &file.stat) {
                 files.push((file, known));

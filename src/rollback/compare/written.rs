@@ -111,8 +111,9 @@ impl Comparison<'_> {
         let known = tracked
             .and_then(|tracked| tracked.index.as_ref())
             .map(|entry| &entry.id);
+        // What will be replaced is read, whatever is known of it: its very bytes must be kept.
         Ok(if file.role == FileRole::Large && known.is_none() {
-            capture::replaced_record(site, file.path())?
+            capture::fresh_record(site, file.path())?
         } else {
             tree::existing(&*site.tree, &site.git, file.path(), known)?
         })

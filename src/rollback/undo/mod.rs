@@ -17,12 +17,11 @@ use super::{
 };
 use crate::{
     base::{Failure, RelPath, clock::local, zone},
-    catalog::{self, Scope, capture},
+    catalog::{self, Scope},
     draft::{CommitDraft, Draft, registry, steps, tree},
     git::{Scan, Tracked},
     model::{
-        FileRecord, GitId, Location, Operation, PathChange, Plan, TaskId, TaskSpec, Verdict,
-        Version,
+        FileRecord, GitId, Operation, PathChange, Plan, TaskId, TaskSpec, Verdict, Version,
         operation::{CommandRole, OpKind, Publication, Step, TreeChange, TreeEntry},
         signature::Signing,
     },
@@ -203,7 +202,7 @@ impl Inverse<'_> {
             .filter(|change| !self.goes_by_entry(&change.path))
         {
             let blob = indexed.get(&change.path).map(|entry| &entry.id);
-            let now = self.present(change, blob)?;
+            let now = tree::existing(&*site.tree, &site.git, &change.path, blob)?;
             let same = FileRecord::same_at(now.as_ref(), change.before.as_ref());
             if same && !sides.databases.contains(&change.path) {
                 continue;
@@ -227,21 +226,6 @@ impl Inverse<'_> {
             });
         }
         Ok(back)
-    }
-
-    /// Returns the record of what is at the path of a change now.
-    fn present(
-        &self,
-        change: &PathChange,
-        blob: Option<&GitId>,
-    ) -> Result<Option<FileRecord>, Failure> {
-        let is_in_store = |record: &FileRecord| matches!(record.location, Location::Object(_));
-        let after = change.after.as_ref();
-        if blob.is_none() && after.is_some_and(|after| !after.is_link() && is_in_store(after)) {
-            return capture::replaced_record(self.site, &change.path);
-        }
-        let site = self.site;
-        Ok(tree::existing(&*site.tree, &site.git, &change.path, blob)?)
     }
 
     /// Builds the plan.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use super::{Files, failed};
 use crate::{
-    base::{Digest, Failure, Fs, RelPath, Stat, Type, times},
+    base::{Digest, Failure, Fs, RelPath, Type},
     model::{
-        FileRecord, OpId, PathChange,
+        OpId, PathChange,
         kept::{Fate, SavedEdit},
     },
     records::{JsonRecord, RecordFiles, Records},
@@ -60,17 +60,7 @@ impl Files<'_> {
         path: &RelPath,
         change: &PathChange,
     ) -> Result<(), Failure> {
-        let there = self.tree.stat(path).map_err(failed("look at", path))?;
-        self.keep_unless_known((path, there), change)
-    }
-
-    /// Does [`Files::keep_foreign_edit`] for a path that has just been looked at.
-    pub(super) fn keep_unless_known(
-        &self,
-        (path, there): (&RelPath, Option<Stat>),
-        change: &PathChange,
-    ) -> Result<(), Failure> {
-        if self.proven.is_displaced(path, there) || self.is_known((path, there), change)? {
+        if self.is_known(path, change)? {
             Ok(())
         } else {
             self.put_aside(path, &change.path)
@@ -167,7 +157,7 @@ impl Files<'_> {
             }
             Some(Type::Dir) => !self.is_emptied(path, &|change| change.before.is_none())?,
             Some(Type::Other) => true,
-            Some(_) => !self.is_known((path, there), change)?,
+            Some(_) => !self.is_known(path, change)?,
         })
     }
 
@@ -186,16 +176,12 @@ impl Files<'_> {
     }
 
     /// Returns true when a path holds the old or the new content of a change.
-    fn is_known(
-        &self,
-        (path, there): (&RelPath, Option<Stat>),
-        change: &PathChange,
-    ) -> Result<bool, Failure> {
+    fn is_known(&self, path: &RelPath, change: &PathChange) -> Result<bool, Failure> {
         for state in [change.before.as_ref(), change.after.as_ref()]
             .into_iter()
             .flatten()
         {
-            if self.is_settled(there, state) || self.is(path, Some(state))? {
+            if self.is(path, Some(state))? {
                 return Ok(true);
             }
         }
@@ -221,19 +207,5 @@ impl Files<'_> {
         Ok(notes
             .prune(0, |key| keys.contains(key))
             .map_err(failed("remove", &dir))?)
-    }
-
-    /// Returns true when size and a modification time prove it is the recorded file: one so old
-    /// when the operation began that a write through a memory map would have changed it, too.
-    fn is_settled(&self, there: Option<Stat>, state: &FileRecord) -> bool {
-        let began = (self.at.as_second(), 0);
-        there.is_some_and(|stat| {
-            stat.kind == Type::File
-                && !state.is_link()
-                && (stat.size, stat.mode) == (state.size, state.mode)
-                && Some(stat.mtime) == state.mtime
-                && times::is_written_back(stat.mtime, stat.mtime, began)
-                && self.tree.shows_maps()
-        })
     }
 }

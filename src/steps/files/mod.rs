@@ -16,13 +16,11 @@ mod error;
 mod folders;
 mod foreign_edits;
 mod places;
-mod proven;
 mod stage;
 mod unbegun;
 
 use std::{collections::BTreeSet, io, sync::Arc};
 
-use jiff::Timestamp;
 use rayon::prelude::*;
 use serde_json::Value;
 
@@ -45,7 +43,6 @@ use error::failed;
 use foreign_edits::PendingChange;
 pub use foreign_edits::notes;
 pub use places::Places;
-use proven::ProvenFiles;
 use stage::Clear;
 pub use stage::{has_leftovers, is_staged, is_taken, sweep};
 pub use unbegun::{ASIDE, set_aside};
@@ -69,12 +66,10 @@ pub struct Files<'a> {
     store: &'a ChunkStore,
     bytes: Box<dyn Bytes + 'a>,
     op: OpId,
-    at: Timestamp,
     places: Places,
     changes: &'a [PathChange],
     /// The changes whose new content this process staged before the operation began, if it did.
     staged: Option<BTreeSet<usize>>,
-    proven: ProvenFiles<'a>,
 }
 
 /// The ports of the step.
@@ -103,7 +98,6 @@ impl<'a> Files<'a> {
         Ok(if files.root.is_work_tree() {
             Self {
                 bytes: Box::new(site),
-                proven: ProvenFiles::of(&site.known),
                 ..step
             }
         } else {
@@ -149,11 +143,9 @@ impl<'a> Files<'a> {
             store,
             bytes,
             op: about.id.clone(),
-            at: about.at,
             places: Places::top(),
             changes: &files.changes,
             staged: None,
-            proven: ProvenFiles::default(),
         }
     }
 
@@ -216,15 +208,11 @@ impl<'a> Files<'a> {
             .rev()
             .filter(|(_, change)| goal(change).is_none())
         {
-            let (path, staged) = (&change.path, self.staged(*at));
-            let there = self.check_replaceable(path)?;
-            let proof = self
-                .proven
-                .before(&*self.tree, (*at, change), (&staged, there));
+            let path = &change.path;
+            self.check_replaceable(path)?;
             self.tree
-                .rename(path, &staged)
+                .rename(path, &self.staged(*at))
                 .map_err(failed("remove", path))?;
-            self.proven.after(&*self.tree, change, &staged, &proof);
         }
         for stage in self.stages_of(open) {
             self.sync_later(&stage, due);
@@ -260,37 +248,20 @@ impl<'a> Files<'a> {
         there: Option<Stat>,
         forward: bool,
     ) -> Result<(), Failure> {
-        let staged = self.staged(at);
-        let proof = self
-            .proven
-            .before(&*self.tree, (at, change), (&staged, there));
-        self.place(change, &staged, there, forward)?;
-        self.proven.after(&*self.tree, change, &staged, &proof);
-        Ok(())
-    }
-
-    /// Gives a staged file the name of its path.
-    fn place(
-        &self,
-        change: &PathChange,
-        staged: &RelPath,
-        there: Option<Stat>,
-        forward: bool,
-    ) -> Result<(), Failure> {
-        let path = &change.path;
+        let (path, staged) = (&change.path, self.staged(at));
         if there.is_none() {
             if forward {
                 self.note_deleted(change)?;
             }
             create_dir_all(&*self.tree, &path.parent(), 0o777)
                 .map_err(failed("create the folder of", path))?;
-            let named = self.tree.rename_new(staged, path);
+            let named = self.tree.rename_new(&staged, path);
             return Ok(named.map_err(failed("write", path))?);
         }
-        match self.tree.exchange(staged, path) {
+        match self.tree.exchange(&staged, path) {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                 self.keep_foreign_edit(path, change)?;
-                let named = self.tree.rename(staged, path);
+                let named = self.tree.rename(&staged, path);
                 Ok(named.map_err(failed("write", path))?)
             }
             exchanged => Ok(exchanged.map_err(failed("write", path))?),

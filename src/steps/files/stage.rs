@@ -134,20 +134,13 @@ impl<'a> Files<'a> {
             sync: None,
             ..how(there, state, true)
         };
-        let how = self.proven.how(how, state);
         let staging = self.staging(self.places.stage_of(path));
         let open = staging.write_open(at, &how, (state, &*self.bytes));
-        let Some(mut written) = open.map_err(unwritten)? else {
+        let Some(mut file) = open.map_err(unwritten)? else {
             return Ok(());
         };
-        self.proven.note_written(at, written.certain);
         let path = path.clone();
-        due.file(move || {
-            Ok(written
-                .file
-                .sync(STAGED_FILE)
-                .map_err(failed("write", &path))?)
-        });
+        due.file(move || Ok(file.sync(STAGED_FILE).map_err(failed("write", &path))?));
         Ok(())
     }
 
@@ -239,22 +232,13 @@ impl<'a> Files<'a> {
     /// foreign, and stays.
     fn clear_one(&self, staging: &Staging<'_>, clear: Clear) -> Result<(), Failure> {
         let files = staging.files().map_err(unwritten)?;
-        let paths: Vec<&RelPath> = files.iter().map(|(path, _)| path).collect();
-        let there = if clear == Clear::Unfinished {
-            Vec::new()
-        } else {
-            self.tree.stats(&paths)
-        };
-        let mut there = there.into_iter();
         for (path, number) in &files {
-            let there = there.next().unwrap_or(Ok(None));
             let change = number.and_then(|at| self.changes.get(at));
             if change.is_none() && number.is_some() {
                 continue;
             }
             if let Some(change) = change.filter(|_| clear != Clear::Unfinished) {
-                let there = there.map_err(failed("look at", path))?;
-                self.keep_unless_known((path, there), change)?;
+                self.keep_foreign_edit(path, change)?;
             }
             if clear == Clear::All || (clear == Clear::Unfinished && change.is_none()) {
                 self.tree

@@ -5,10 +5,7 @@ use crate::{
     base::Failure,
     catalog::holds,
     git::{Attributes, WorkState, rules_gone},
-    model::{
-        CheckResult, FileRecord, Location, PathChange, Status, manifest::ManifestFile,
-        verification::MEANWHILE,
-    },
+    model::{CheckResult, Status, manifest::ManifestFile, verification::MEANWHILE},
     verify::{Check, CheckSubject, arrival::RecordedPaths, nothing, task_tree::TaskTree},
 };
 
@@ -44,8 +41,8 @@ impl Check for FilesCheck {
 fn recorded(of: &RecordedPaths<'_>) -> CheckResult {
     let run = FilesCheck.begin();
     let changes = || of.operation.path_changes();
-    let is_as_recorded = |change: &&PathChange| {
-        is_known(of, change) || holds(of.tree, &change.path, change.after.as_ref()).unwrap_or(false)
+    let is_as_recorded = |change: &&crate::model::PathChange| {
+        holds(of.tree, &change.path, change.after.as_ref()).unwrap_or(false)
     };
     let problems = changes()
         .filter(|change| !is_as_recorded(change))
@@ -53,19 +50,6 @@ fn recorded(of: &RecordedPaths<'_>) -> CheckResult {
         .collect();
     let proof = format!("{} paths exactly as recorded", changes().count());
     run.judge(problems, proof)
-}
-
-/// Returns true when metadata proves that a large file is as recorded.
-fn is_known(of: &RecordedPaths<'_>, change: &PathChange) -> bool {
-    let in_store = |after: &&FileRecord| matches!(after.location, Location::Object(_));
-    let after = change.after.as_ref().filter(in_store);
-    after.is_some_and(|after| {
-        let there = of.tree.stat(&change.path).ok().flatten();
-        there.is_some_and(|there| {
-            there.mode == after.mode
-                && of.known.certain_digest(&change.path, &there) == Some(after.digest)
-        })
-    })
 }
 
 /// The files of a version as found in the work tree.

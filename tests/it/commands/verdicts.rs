@@ -63,7 +63,7 @@ fn verify_snapshot_names_a_damaged_object() {
     }
     // A file in place as it was released needs nothing from the store.
     sandbox.write("tasks/T01/model.bin", b"edited");
-    shows!(sandbox, ["snapback verify-snapshot -t T01 --version 1.1.0 --deep", "snapback rollback -t T01 --to 1.0.0 --yes"], @"
+    shows!(sandbox, ["snapback verify-snapshot -t T01 --version 1.1.0 --deep", "snapback rollback -t T01 --to 1.0.0 --yes"], @r#"
     $ snapback verify-snapshot -t T01 --version 1.1.0 --deep
       -  integrity.signature       signature: missing (the tag is not signed)
       ok integrity.manifest        tag T01-v1.1.0 -> commit [id] -> manifest
@@ -75,12 +75,21 @@ fn verify_snapshot_names_a_damaged_object() {
       copy the folder .git/snapback/store from the repository that made the release, or from a copy of this one
     [exit 4]
     $ snapback rollback -t T01 --to 1.0.0 --yes
+    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time]: "T01 1.0.0", failed)
+      files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
+               M tasks/T01/model.bin            70.0 kB from the store
+               D tasks/T01/new.py           -1
+               M tasks/T01/signal.py    +2  -1
+               M task_registry.json     +1  -1  T01: 1.1.0 -> 1.0.0
+               2 unchanged
+      safety   everything is saved first; `snapback undo` brings it back
+      ok saved      5 paths
     error: the bytes of tasks/T01/model.bin cannot be restored
       caused by: the stored object sha256:[digest] is damaged: a blob's checksum does not agree
       hint: see everything that is wrong with the releases:  snapback verify-snapshot --all --deep
       nothing was changed
     [exit 4]
-    ");
+    "#);
 }
 
 #[test]

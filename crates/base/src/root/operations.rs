@@ -24,7 +24,7 @@ use super::super::{
     owner::{self, Owner},
     times, user,
 };
-use super::{Root, permissions, set_mode, set_mtime, unseen::UnseenFile};
+use super::{Root, permissions, set_mode, set_mtime};
 
 impl Fs for Root {
     fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
@@ -124,11 +124,6 @@ impl Fs for Root {
     fn create_bulk(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
         let (dir, name) = self.parent(path)?;
         Ok(Box::new(BulkFile::new(create_new(&dir, name, mode)?)))
-    }
-
-    fn create_unseen(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
-        let (dir, name) = self.parent(path)?;
-        Ok(Box::new(UnseenFile::create(dir, name, mode)?))
     }
 
     fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>> {
@@ -376,7 +371,7 @@ fn syncfs_tells() -> bool {
     clippy::unnecessary_cast,
     reason = "the field types differ between platforms"
 )]
-pub(super) fn to_stat(stat: &rustix::fs::Stat) -> Stat {
+fn to_stat(stat: &rustix::fs::Stat) -> Stat {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Type::File,
         FileType::Symlink => Type::Symlink,

@@ -25,6 +25,9 @@ use pack::PackOffset;
 const LONGEST: usize = 16;
 /// A pack is merged if it has at most this many bytes, and those of two such objects.
 const SMALL: u64 = 64 << 10;
+/// Largest object that is written as a delta, in bytes. Reading one takes two buffers of this size
+/// and all deltas of its chain, and the reader refuses to take a gibibyte.
+const LARGEST: usize = 32 << 20;
 /// A delta takes at most this part of the object's bytes.
 const WORTH: usize = 8;
 
@@ -41,10 +44,18 @@ impl PendingObjects {
         if self.has(&id) {
             return Ok(true);
         }
+        if bytes.len() > LARGEST {
+            return Ok(false);
+        }
         let most = SMALL + 2 * bytes.len() as u64;
         let packs = gather::packs_with(objects, &like, most, id.kind());
         let is_there = |pack: &ReadPack| pack.places.iter().any(|(listed, _)| *listed == id);
-        let Some(first) = packs.first().filter(|_| !packs.iter().any(is_there)) else {
+        let is_blob = |pack: &&ReadPack| {
+            let mut places = pack.places.iter();
+            places.any(|(listed, place)| *listed == like && place.kind == Kind::Blob)
+        };
+        let first = packs.first().filter(|_| !packs.iter().any(is_there));
+        let Some(first) = first.filter(is_blob) else {
             return Ok(false);
         };
         // What cannot be read back is no base; the object is then written whole.
