@@ -85,7 +85,8 @@ pub(super) fn packs_with(
     found.into_iter().filter_map(read).collect()
 }
 
-/// True while git collects garbage here or has an index over many packs, which may name any of them.
+/// True while git collects garbage here or has an index over many packs, which may name each of
+/// them.
 pub(super) fn packs_are_gits(folder: &Path) -> bool {
     let git = folder.parent().and_then(Path::parent);
     git.is_some_and(|git| git.join("gc.pid").exists())
