@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::{Error, Release, absent::Absent, capture, grown};
 pub use crate::site::ReadRelease as Found;
 use crate::{
-    base::{Digest, Failure, Hint, RelPath},
+    base::{Digest, Failure, Hint, RelPath, yaml::YamlLimits},
     git::{self, BrokenRef, PeeledTag, Repo},
     model::{DependencyList, GitId, Manifest, TagName, manifest::ManifestFile},
     site::{ReleaseKey, RepoSite},
@@ -30,24 +30,16 @@ pub const MANIFEST_TRAILER: &str = "Snapback-Manifest: ";
 /// Maximum size of a manifest, in bytes: what its reader takes.
 pub const LIMIT: u64 = Manifest::MAX_BYTES as u64;
 
-/// Refuses a release that could not be read back, by its files alone: before anything is written.
+/// Refuses a release that could not be read back, before anything of it is written. Any commit of
+/// the repository stands in for its own, if that is not made yet.
 ///
 /// # Errors
-/// Fails when its text is larger than [`LIMIT`], or has more files and folders than
-/// [`git::MAX_ENTRIES`].
-pub fn check_files(manifest: &Manifest) -> Result<(), Error> {
-    let size = manifest.least_size() as u64;
-    check_within(manifest, size, (LIMIT, git::MAX_ENTRIES))
-}
-
-/// Refuses a release whose text could not be read back. Its files were looked at before.
-///
-/// # Errors
-/// Fails when its text is larger than [`LIMIT`], or what is not files is larger than the YAML
-/// parser reads.
-pub fn check_text(manifest: &Manifest, text: &str) -> Result<(), Error> {
-    check_within(manifest, text.len() as u64, (LIMIT, usize::MAX))?;
-    if Manifest::is_readable(text) {
+/// Fails when its text will be larger than [`LIMIT`], or what is not files larger than the YAML
+/// parser reads, or when it has more files and folders than [`git::MAX_ENTRIES`].
+pub fn check_size(manifest: &Manifest, commit: Option<&GitId>) -> Result<(), Error> {
+    let (size, around) = manifest.written_size(commit);
+    check_within(manifest, size as u64, (LIMIT, git::MAX_ENTRIES))?;
+    if around <= YamlLimits::machine().bytes {
         return Ok(());
     }
     let what = "more notes and dependencies than are read back".to_string();
@@ -314,7 +306,7 @@ mod tests {
         let size = text.len() as u64;
         assert!(most_entries(&manifest) >= 8);
         assert_eq!(entries(&manifest), 8, "4 files in a, a/b, c and c/d");
-        assert!(manifest.least_size() as u64 <= size);
+        assert_eq!(manifest.written_size(None).0 as u64, size);
         assert!(check_within(&manifest, size, (size, 8)).is_ok());
         for most in [(size - 1, 8), (size, 7)] {
             let refused = check_within(&manifest, size, most).expect_err("it is larger");

@@ -60,6 +60,21 @@ pub fn existing(
     Ok(Some(record))
 }
 
+/// Does [`existing`] for what is to be replaced: its very bytes must be kept, so it is read
+/// whatever is known of it, and a file that `is_kept` in the store is read into it.
+pub fn replaced(
+    site: &RepoSite,
+    path: &RelPath,
+    blob: Option<&GitId>,
+    is_kept: bool,
+) -> Result<Option<FileRecord>, Failure> {
+    if is_kept && blob.is_none() {
+        capture::fresh_record(site, path)
+    } else {
+        Ok(existing(&*site.tree, &site.git, path, blob)?)
+    }
+}
+
 /// Returns the permission bits for a file that git tracks as executable or not: those of the
 /// existing file, `there`, with adjusted executable bits, otherwise the default under the umask.
 fn permissions(site: &RepoSite, there: Option<u32>, executable: bool) -> u32 {

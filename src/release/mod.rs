@@ -114,7 +114,7 @@ impl NewRelease<'_> {
         let plan = self.plan(&version, &found);
         let mut draft = Draft::new(plan, &self.request.message);
         let manifest = self.manifest(&version, previous, &mut found, dependencies);
-        catalog::manifests::check_files(&manifest)?;
+        catalog::manifests::check_size(&manifest, Some(&self.head.commit))?;
         draft.commit = Some(CommitDraft {
             tree: std::mem::take(&mut found.tree)
                 .into_iter()

@@ -90,6 +90,7 @@ fn draft_from(
     request: &request::RollbackRequest,
 ) -> Result<Draft, Failure> {
     check_ready(site, request)?;
+    site.replaces_files();
     let (releases, standings) = (before.releases, before.standings);
     // A broken file that all tasks share is reported, but blocks no task's rollback.
     let catalog::registry::Active {

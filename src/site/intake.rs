@@ -39,6 +39,12 @@ impl RepoSite {
         Some(run(session.get_or_insert_with(|| self.store.begin())))
     }
 
+    /// Lets an operation that replaces files rely on no copy in the store that it has not read:
+    /// what is replaced may have no other one.
+    pub fn replaces_files(&self) {
+        self.with_intake(PutSession::read_all_known);
+    }
+
     /// Returns the session that received files, or a fresh one.
     pub fn put_session(&self) -> PutSession {
         self.take_session().unwrap_or_else(|| self.store.begin())

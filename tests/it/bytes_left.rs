@@ -1,25 +1,12 @@
 //! What an operation leaves behind, beside git's objects: counted, because nothing may grow for
 //! ever unseen.
 
-use std::{fs, path::Path};
-
 use crate::support::Sandbox;
 
-/// Returns the number of bytes of all files below a folder, except git's objects.
-fn bytes_below(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
-    let size = |entry: fs::DirEntry| match entry.metadata().unwrap() {
-        _ if entry.file_name() == "objects" => 0,
-        found if found.is_dir() => bytes_below(&entry.path()),
-        found => found.len(),
-    };
-    entries.map(size).sum()
-}
-
-/// Returns the bytes in `.git` and the number of references.
+/// Returns the bytes in `.git`, except git's objects, and the number of references.
 fn left(sandbox: &Sandbox) -> (u64, usize) {
     let refs = sandbox.git_out(&["for-each-ref"]).lines().count();
-    (bytes_below(&sandbox.at(".git")), refs)
+    (sandbox.bytes_below(".git", Some("objects")), refs)
 }
 
 #[test]

@@ -20,9 +20,7 @@ pub fn released() -> Sandbox {
         b"{\n  \"tasks\": {\n    \"T01\": {\"version\": \"1.0.0\"},\n    \"T02\": {\"version\": \"1.0.0\"}\n  }\n}\n",
     );
     a.commit("tasks");
-    a.git(&["init", "-q", "--bare", "-b", "main", "../up.git"])
-        .expect(0);
-    a.git(&["remote", "add", "origin", "../up.git"]).expect(0);
+    a.add_remote();
     a.release("T01", "1.0.0");
     a.release("T02", "1.0.0");
     a.write("tasks/T01/signal.py", b"two\n");

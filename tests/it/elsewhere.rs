@@ -11,9 +11,7 @@ use crate::{
 /// Creates T01 with a large file, pushed as 1.0.0 and 1.1.0, and a clone without a store.
 fn two() -> (Sandbox, Sandbox) {
     let a = Sandbox::new(1);
-    a.git(&["init", "-q", "--bare", "-b", "main", "../up.git"])
-        .expect(0);
-    a.git(&["remote", "add", "origin", "../up.git"]).expect(0);
+    a.add_remote();
     for version in ["1.0.0", "1.1.0"] {
         a.write(
             "tasks/T01/model.bin",

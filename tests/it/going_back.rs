@@ -33,9 +33,7 @@ fn at(sandbox: &mut Sandbox, time: &str) {
 fn a_time_means_what_was_active_then() {
     let mut a = Sandbox::new(1);
     std::fs::remove_file(a.at("tasks/T01/model.bin")).unwrap();
-    a.git(&["init", "-q", "--bare", "-b", "main", "../up.git"])
-        .expect(0);
-    a.git(&["remote", "add", "origin", "../up.git"]).expect(0);
+    a.add_remote();
     at(&mut a, "2026-01-01T10:00:00+00:00");
     a.git_line("commit -q --amend --no-edit --date=2026-01-01T10:00:00+00:00")
         .expect(0);
@@ -46,7 +44,7 @@ fn a_time_means_what_was_active_then() {
     at(&mut a, "2026-01-03T10:00:00+00:00");
     a.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-y"])
         .expect(0);
-    a.git(&["push", "-q", "origin", "main", "--tags"]).expect(0);
+    a.push();
     let mut b = clone(&a, &[]);
     at(&mut b, "2026-01-04T10:00:00+00:00");
     for sandbox in [&a, &b] {

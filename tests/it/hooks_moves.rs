@@ -7,12 +7,7 @@ use crate::support::Sandbox;
 /// Creates a repository with a released task and a remote.
 fn prepared() -> Sandbox {
     let sandbox = Sandbox::new(1);
-    sandbox
-        .git(&["init", "-q", "--bare", "../up.git"])
-        .expect(0);
-    sandbox
-        .git(&["remote", "add", "origin", "../up.git"])
-        .expect(0);
+    sandbox.add_remote();
     sandbox.release("T01", "1.0.0");
     sandbox
         .git(&["push", "-q", "origin", "main", "T01-v1.0.0"])

@@ -1,8 +1,6 @@
 //! What a release adds to git: its manifest is a delta of the one before, whatever git has done to
 //! the pack since.
 
-use std::path::Path;
-
 use crate::support::Sandbox;
 
 const FILES: usize = 2_000;
@@ -28,22 +26,11 @@ fn release(sandbox: &Sandbox, nth: usize) -> u64 {
         nth * 7 % 20 * 100 + nth
     );
     sandbox.write(&path, format!("value = -{nth}\n").as_bytes());
-    let before = bytes_below(&sandbox.at(".git/objects"));
+    let before = sandbox.bytes_below(".git/objects", None);
     sandbox.release("T01", &format!("1.{nth}.0"));
-    bytes_below(&sandbox.at(".git/objects")).saturating_sub(before)
-}
-
-/// Returns the bytes of all files below a folder.
-fn bytes_below(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
-    let size = |entry: std::fs::DirEntry| {
-        if entry.file_type().unwrap().is_dir() {
-            bytes_below(&entry.path())
-        } else {
-            entry.metadata().unwrap().len()
-        }
-    };
-    entries.map(size).sum()
+    sandbox
+        .bytes_below(".git/objects", None)
+        .saturating_sub(before)
 }
 
 /// Checks every release, and git's objects.
@@ -103,15 +90,8 @@ fn what_git_does_to_the_pack_is_harmless() {
 fn clones_fetches_and_pushes_carry_deltas() {
     let sandbox = prepared();
     release(&sandbox, 1);
-    sandbox
-        .git(&["init", "-q", "--bare", "-b", "main", "../up.git"])
-        .expect(0);
-    sandbox
-        .git(&["remote", "add", "origin", "../up.git"])
-        .expect(0);
-    sandbox
-        .git(&["push", "-q", "origin", "main", "--tags"])
-        .expect(0);
+    sandbox.add_remote();
+    sandbox.push();
     let clone = |from: &str, to: &str| {
         sandbox
             .git(&["clone", "-q", "--no-local", from, to])
@@ -121,9 +101,7 @@ fn clones_fetches_and_pushes_carry_deltas() {
     clone("../up.git", "../clone");
     release(&sandbox, 2);
     release(&sandbox, 3);
-    sandbox
-        .git(&["push", "-q", "origin", "main", "--tags"])
-        .expect(0);
+    sandbox.push();
     sandbox.git(&["-C", "../clone", "pull", "-q"]).expect(0);
     for place in ["../clone", "../up.git"] {
         sandbox.git(&["-C", place, "fsck", "--strict"]).expect(0);

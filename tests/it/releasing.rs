@@ -14,15 +14,8 @@ fn prepared() -> Sandbox {
         std::fs::remove_file(sandbox.at(&format!("tasks/{task}/model.bin"))).unwrap();
         sandbox.release(task, "1.0.0");
     }
-    sandbox
-        .git(&["init", "-q", "--bare", "-b", "main", "../up.git"])
-        .expect(0);
-    sandbox
-        .git(&["remote", "add", "origin", "../up.git"])
-        .expect(0);
-    sandbox
-        .git(&["push", "-q", "origin", "main", "--tags"])
-        .expect(0);
+    sandbox.add_remote();
+    sandbox.push();
     let bin = sandbox.top().join("bin");
     std::fs::create_dir_all(&bin).unwrap();
     std::os::unix::fs::symlink(snapback_program(), bin.join("snapback")).unwrap();

@@ -294,6 +294,23 @@ impl Sandbox {
         sandbox
     }
 
+    /// Makes a bare repository `../up.git` and names it `origin`.
+    pub fn add_remote(&self) {
+        self.git_line("init -q --bare -b main ../up.git").expect(0);
+        self.git_line("remote add origin ../up.git").expect(0);
+    }
+
+    /// Pushes the branch and all tags to `origin`.
+    pub fn push(&self) {
+        self.git_line("push -q origin main --tags").expect(0);
+    }
+
+    /// Returns the bytes of all files below a folder, except those in folders of this name.
+    pub fn bytes_below(&self, folder: &str, except: Option<&str>) -> u64 {
+        let walk = files_in(&self.at(folder), except);
+        walk.iter().map(|path| path.metadata().unwrap().len()).sum()
+    }
+
     /// Returns the absolute path of something in the work tree.
     pub fn at(&self, path: &str) -> PathBuf {
         self.root().join(path)
@@ -350,6 +367,17 @@ pub fn have(program: &str) -> bool {
         println!("skipped: there is no {program}");
     }
     there
+}
+
+/// Returns the files below a folder, except those in folders of this name.
+fn files_in(folder: &Path, except: Option<&str>) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let wanted = entries.filter(|entry| except.is_none_or(|name| entry.file_name() != name));
+    let files = wanted.flat_map(|entry| match entry.file_type().unwrap() {
+        kind if kind.is_dir() => files_in(&entry.path(), except),
+        _ => vec![entry.path()],
+    });
+    files.collect()
 }
 
 /// Returns the program under test; `SNAPBACK_PROGRAM` selects another build, for long sweeps.

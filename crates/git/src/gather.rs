@@ -1,7 +1,7 @@
 //! Merges small packs into the next one, so that their number does not grow with the operations.
 //!
 //! Only packs like those written by `pending.rs` are taken: a pack and its index without other
-//! files (git adds a `.rev` to its own, and a `.keep` marks a pack in use), at most a few MiB,
+//! files (git 2.41 and later adds a `.rev` to its own; a `.keep` marks a pack in use), small, of
 //! whole objects and deltas that name a base in the same pack. Entries are copied unchanged after
 //! their checksums are verified. The old packs are removed once the new one is durable; git and
 //! gix look again if a pack disappears. None are taken while git collects, or has an index over
@@ -145,15 +145,10 @@ pub(super) fn read(path: PathBuf, index: &Path, hash: gix::hash::Kind) -> Option
         return None;
     }
     let bytes = std::fs::read(&path).ok()?;
+    sealed(&std::fs::read(index).ok()?, hash)?;
     let index = index::File::at(index, hash).ok()?;
-    let end = bytes
-        .len()
-        .checked_sub(hash.len_in_bytes())
-        .filter(|end| *end >= HEADER)?;
-    let mut sum = hasher(hash);
-    sum.update(&bytes[..end]);
-    let trailer = sum.try_finalize().ok()?;
-    if trailer.as_slice() != &bytes[end..] || index.pack_checksum() != trailer {
+    let (end, trailer) = sealed(&bytes, hash).filter(|(end, _)| *end >= HEADER)?;
+    if index.pack_checksum() != trailer {
         return None;
     }
     let mut listed: Vec<(u64, ObjectId, u32)> = index
@@ -163,7 +158,11 @@ pub(super) fn read(path: PathBuf, index: &Path, hash: gix::hash::Kind) -> Option
     listed.sort_unstable();
     // Of an object that is there twice nobody could say which of them a delta is made of.
     let ids: HashSet<ObjectId> = listed.iter().map(|(_, id, _)| *id).collect();
-    if ids.len() != listed.len() {
+    let count = u32::from_be_bytes(bytes[8..HEADER].try_into().ok()?);
+    let is_all = listed
+        .first()
+        .is_none_or(|(offset, ..)| *offset == HEADER as u64);
+    if ids.len() != listed.len() || listed.len() != count as usize || !is_all {
         return None;
     }
     let ends = listed
@@ -185,6 +184,15 @@ pub(super) fn read(path: PathBuf, index: &Path, hash: gix::hash::Kind) -> Option
         path,
         bytes,
     })
+}
+
+/// Returns where the hash at the end of a file begins, and that hash; `None` if it is another's.
+fn sealed(bytes: &[u8], hash: gix::hash::Kind) -> Option<(usize, ObjectId)> {
+    let end = bytes.len().checked_sub(hash.len_in_bytes())?;
+    let mut sum = hasher(hash);
+    sum.update(&bytes[..end]);
+    let trailer = sum.try_finalize().ok()?;
+    (trailer.as_slice() == &bytes[end..]).then_some((end, trailer))
 }
 
 /// Returns the place of an entry; its kind is unknown if it is a delta.

@@ -106,6 +106,9 @@ fn base_of(head: Header) -> Option<ObjectId> {
     }
 }
 
+/// The most bytes that are unpacked of one entry: as many as git's reader here takes.
+const LARGEST: u64 = 1 << 30;
+
 /// The most bytes that deflate makes of one (RFC 1951: 258 bytes of two bits).
 const MOST_FOR_A_BYTE: u64 = 1032;
 
@@ -139,7 +142,7 @@ pub(super) fn head_of(entry: &[u8], hash: gix::hash::Kind) -> io::Result<EntryHe
 pub(super) fn unpack(entry: &[u8], size: u64, hash: gix::hash::Kind) -> io::Result<Vec<u8>> {
     let stream = &entry[head_of(entry, hash)?.begin..];
     let len = usize::try_from(size).map_err(|_| bad("it is too large for this machine"))?;
-    if size > MOST_FOR_A_BYTE.saturating_mul(stream.len() as u64) {
+    if size > LARGEST || size > MOST_FOR_A_BYTE.saturating_mul(stream.len() as u64) {
         return Err(bad("it cannot have as many bytes as it says"));
     }
     let mut out = vec![0; len];

@@ -29,9 +29,8 @@ mod write;
 pub(super) type KnownTree<'a> =
     &'a (dyn Fn(&RelPath, &gix::oid) -> Option<Vec<(RelPath, TreeEntry)>> + Sync);
 
-/// Most files and folders in a listing: a million files, each in a folder of its own. More come
-/// from trees that name each other thousands of times. Ten million would not fit into a command's
-/// memory limit.
+/// Most files and folders in a listing: a million files in 100,000 folders. More come from trees
+/// that name each other thousands of times, and would not fit into a command's memory limit.
 pub const MAX_ENTRIES: usize = 1_100_000;
 /// How many folders are read before the number is checked again.
 const FOLDERS_AT_ONCE: usize = 4096;

@@ -145,15 +145,11 @@ impl Manifest {
         canonical::render(self, ids)
     }
 
-    /// Returns a size that the canonical text has at least, in bytes.
-    pub fn least_size(&self) -> usize {
-        canonical::least_size(self)
-    }
-
-    /// True when [`Self::parse`] does not find the text, or a part of it, too large. It is a
-    /// canonical one.
-    pub fn is_readable(text: &str) -> bool {
-        canonical::is_readable(text)
+    /// Returns the size that the text of [`Self::render_written`] will have, in bytes, and that of
+    /// its larger part before or behind the files, which the YAML parser reads. Any commit of the
+    /// repository stands in for one that is not made yet.
+    pub fn written_size(&self, commit: Option<&GitId>) -> (usize, usize) {
+        canonical::written_size(self, commit)
     }
 
     /// False when dependencies were never searched for: the manifest was created from a tag, by a

@@ -105,11 +105,23 @@ impl Packs {
         place: &BlobPlace,
         blob: BlobId,
     ) -> io::Result<Result<Vec<u8>, MalformedBytes>> {
+        Ok(decode(&self.stored(place)?, blob))
+    }
+
+    /// True when a place holds a blob, by its name and CRC.
+    pub fn is_undamaged(&self, place: &BlobPlace, blob: BlobId) -> io::Result<bool> {
+        let stored = self.stored(place)?;
+        Ok(blob::split(&stored).is_ok_and(|(header, _)| header.blob == blob))
+    }
+
+    /// Returns the header and the stored bytes of a blob.
+    fn stored(&self, place: &BlobPlace) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; blob::HEADER + place.stored as usize];
         let n = self
             .open(&place.pack.id)?
             .read_at(place.offset.into(), &mut bytes)?;
-        Ok(decode(&bytes[..n], blob))
+        bytes.truncate(n);
+        Ok(bytes)
     }
 
     /// Reads a blob from the first place that holds it intact.

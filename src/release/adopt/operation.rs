@@ -67,9 +67,8 @@ fn new_files(
     registry: Option<Vec<u8>>,
 ) -> Result<Vec<(RelPath, Vec<u8>)>, Failure> {
     let file = |manifest: &Manifest| {
-        manifests::check_files(manifest)?;
+        manifests::check_size(manifest, None)?;
         let (subject, text) = (&manifest.subject, manifest.render());
-        manifests::check_text(manifest, &text)?;
         let path = site.settings.manifest_path(&subject.task, &subject.version);
         Ok((path, text.into_bytes()))
     };

@@ -107,16 +107,10 @@ impl Comparison<'_> {
         file: &ManifestFile,
         tracked: Option<&Tracked>,
     ) -> Result<Option<FileRecord>, Failure> {
-        let site = self.site;
         let known = tracked
             .and_then(|tracked| tracked.index.as_ref())
             .map(|entry| &entry.id);
-        // What will be replaced is read, whatever is known of it: its very bytes must be kept.
-        Ok(if file.role == FileRole::Large && known.is_none() {
-            capture::fresh_record(site, file.path())?
-        } else {
-            tree::existing(&*site.tree, &site.git, file.path(), known)?
-        })
+        tree::replaced(self.site, file.path(), known, file.role == FileRole::Large)
     }
 
     /// Notes the changes of commit and index for a restored file.

@@ -21,7 +21,8 @@ use crate::{
     draft::{CommitDraft, Draft, registry, steps, tree},
     git::{Scan, Tracked},
     model::{
-        FileRecord, GitId, Operation, PathChange, Plan, TaskId, TaskSpec, Verdict, Version,
+        FileRecord, GitId, Location, Operation, PathChange, Plan, TaskId, TaskSpec, Verdict,
+        Version,
         operation::{CommandRole, OpKind, Publication, Step, TreeChange, TreeEntry},
         signature::Signing,
     },
@@ -112,6 +113,12 @@ struct Inverse<'a> {
     kind: OpKind,
 }
 
+/// Returns true when an operation put a file there that the store keeps.
+fn is_in_store(change: &PathChange) -> bool {
+    let after = change.after.as_ref().filter(|after| !after.is_link());
+    after.is_some_and(|after| matches!(after.location, Location::Object(_)))
+}
+
 /// The files to restore.
 #[derive(Default)]
 struct FilesBack {
@@ -126,6 +133,7 @@ impl Inverse<'_> {
     /// Describes the inverse.
     fn draft(&self) -> Result<Draft, Failure> {
         let (site, task, operation) = (self.site, self.task, self.operation);
+        site.replaces_files();
         let scan = self.look()?;
         let scope = Scope::new(&site.settings, task)?;
         let sides = Sides::of(
@@ -202,7 +210,7 @@ impl Inverse<'_> {
             .filter(|change| !self.goes_by_entry(&change.path))
         {
             let blob = indexed.get(&change.path).map(|entry| &entry.id);
-            let now = tree::existing(&*site.tree, &site.git, &change.path, blob)?;
+            let now = tree::replaced(site, &change.path, blob, is_in_store(change))?;
             let same = FileRecord::same_at(now.as_ref(), change.before.as_ref());
             if same && !sides.databases.contains(&change.path) {
                 continue;

@@ -2,9 +2,9 @@
 //!
 //! git looks for the base of a delta in the same pack only. So the pack that has the base is merged
 //! into the one that is being made, and goes when that has its name, like other small packs
-//! (`gather.rs`). Rewriting costs as many bytes as a whole object, but only the delta stays. Where
-//! the base is in no such pack (git has packed it, or it is loose) the object is written whole, and
-//! the next one is a delta again.
+//! (`gather.rs`). Its bytes are written again each time, but of the new object only the delta.
+//! Where the base is in no such pack (git has packed it, or it is loose) the object is written
+//! whole, and the next one is a delta again.
 //!
 //! A chain has few deltas, so that reading stays cheap. Then the next delta is made of its first
 //! object; if it has become too large, the object is written whole. Each delta is applied to what
@@ -78,13 +78,12 @@ fn delta_for(
     bytes: &[u8],
     record: &[u8],
 ) -> io::Result<Option<(Vec<u8>, PackOffset)>> {
-    let chain = DeltaChain::of(pack, like);
-    let base = if chain.ids.len() > LONGEST {
-        chain.ids.last().copied().unwrap_or(like)
-    } else {
-        like
-    };
-    let base_bytes = DeltaChain::of(pack, base).read(pack)?;
+    let mut chain = DeltaChain::of(pack, like);
+    if chain.ids.len() > LONGEST {
+        chain.ids.drain(..chain.ids.len() - 1);
+    }
+    let base = chain.ids[0];
+    let base_bytes = chain.read(pack)?;
     let Some(delta) = delta::encode(&base_bytes, bytes, record) else {
         return Ok(None);
     };
@@ -120,6 +119,9 @@ impl DeltaChain {
         for id in &self.ids {
             let place = self.places.get(id).ok_or(io::ErrorKind::NotFound)?;
             let entry = pack.entry(place);
+            if pack::head_of(entry, id.kind())?.unpacked > LARGEST as u64 {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
             if place.base.is_some() {
                 deltas.push(pack::unpack_delta(entry, id.kind())?);
             } else {

@@ -60,16 +60,9 @@ impl ReleaseIds<'_> {
 
 /// Renders a manifest, with what is known of its release only now.
 pub(super) fn render(manifest: &Manifest, ids: ReleaseIds<'_>) -> String {
-    let mut metadata = Metadata::of(manifest);
-    if let Some(commit) = ids.commit {
-        metadata.set_commit(commit.clone());
-    }
-    let mut text = yaml::render(&TextHead {
-        schema: (!manifest.by_hand).then(|| MANIFEST_SCHEMA.into()),
-        metadata,
-    });
+    let mut text = head(manifest, ids.commit);
     // Allocated up front, because growing would copy the text.
-    text.reserve(least_size(manifest) * 17 / 16);
+    text.reserve(usual_size(manifest));
     text.push_str(if manifest.files.is_empty() {
         "files: []\n"
     } else {
@@ -79,25 +72,52 @@ pub(super) fn render(manifest: &Manifest, ids: ReleaseIds<'_>) -> String {
         let finished = ids.finished(file);
         render_file(&mut text, finished.as_ref().unwrap_or(file));
     }
-    text.push_str(&yaml::render(&TextTail {
-        dependencies: manifest.dependencies.clone(),
-    }));
+    text.push_str(&tail(manifest));
     text
 }
 
-/// Returns a size that the text of a manifest has at least.
-pub(super) fn least_size(manifest: &Manifest) -> usize {
-    /// Bytes of a file in git with the shortest of all, but for its path.
-    const FILE: usize = 199;
+/// Renders what stands before the files.
+fn head(manifest: &Manifest, commit: Option<&GitId>) -> String {
+    let mut metadata = Metadata::of(manifest);
+    if let Some(commit) = commit {
+        metadata.set_commit(commit.clone());
+    }
+    yaml::render(&TextHead {
+        schema: (!manifest.by_hand).then(|| MANIFEST_SCHEMA.into()),
+        metadata,
+    })
+}
+
+/// Renders what stands behind the files.
+fn tail(manifest: &Manifest) -> String {
+    yaml::render(&TextTail {
+        dependencies: manifest.dependencies.clone(),
+    })
+}
+
+/// Returns about how many bytes the files of a manifest take in its text.
+fn usual_size(manifest: &Manifest) -> usize {
+    /// Bytes of a usual file in git, but for its path.
+    const FILE: usize = 215;
     let sizes = manifest.files.iter();
     sizes.map(|file| FILE + file.path().as_bytes().len()).sum()
 }
 
-/// Returns whether a text, or its head and tail, are not too large for the YAML parser.
-pub(super) fn is_readable(text: &str) -> bool {
-    let most = yaml::YamlLimits::machine().bytes;
-    let fits = |(head, _, tail): (&str, &str, &str)| head.len().max(tail.len()) <= most;
-    text.len() <= most || canonical_parts(text).is_some_and(fits)
+/// Returns the size of the text that a release's manifest will have, and of the larger of its
+/// parts before and behind the files. Any commit stands in for one that is not made yet.
+pub(super) fn written_size(manifest: &Manifest, commit: Option<&GitId>) -> (usize, usize) {
+    const OBJECT: usize = "    object: sha256:\n".len() + 64;
+    let mut line = String::new();
+    let mut size = |file: &ManifestFile| {
+        line.clear();
+        render_file(&mut line, file);
+        let is_named = file.role != FileRole::Large || file.object().is_some();
+        line.len() + if is_named { 0 } else { OBJECT }
+    };
+    let files: usize = manifest.files.iter().map(&mut size).sum();
+    let (head, tail) = (head(manifest, commit), tail(manifest));
+    let around = head.len() + FILES.len() + tail.len();
+    (files + around, head.len().max(tail.len()))
 }
 
 /// Writes one file in the canonical form.

@@ -194,3 +194,79 @@ fn what_is_given_up_leaves_the_old_pack() {
     assert_eq!(packs(&sandbox, "pack").0, before);
     check(&sandbox, &[first]);
 }
+
+#[test]
+fn a_pack_that_git_has_begun_to_use_is_not_removed() {
+    for begun in ["multi-pack-index", "gc.pid"] {
+        let sandbox = Sandbox::new();
+        let first = release(&sandbox, 0, None);
+        let old = packs(&sandbox, "pack").0;
+        let (repo, due) = (sandbox.repo(), base::Due::default());
+        let second = repo.write_blob_like(&text(1), &first, RECORD).unwrap();
+        repo.stage_objects("000001-abcdef01", &due).unwrap();
+        due.pass().unwrap();
+        repo.name_objects(&due).unwrap();
+        due.pass().unwrap();
+        if begun == "gc.pid" {
+            sandbox.write(".git/gc.pid", b"1 here\n");
+        } else {
+            sandbox.git(&["multi-pack-index", "write"]);
+        }
+        repo.remove_replaced().unwrap();
+        assert!(old.iter().all(|path| path.exists()), "{begun}");
+        check(&sandbox, &[first, second]);
+    }
+}
+
+#[test]
+fn a_pack_that_has_an_object_twice_is_not_read() {
+    let sandbox = Sandbox::new();
+    let hash = gix::hash::Kind::Sha1;
+    for twice in [false, true] {
+        let repo = sandbox.repo();
+        let blob = |bytes: &[u8]| repo.oid(&repo.blob_id(bytes)).unwrap();
+        let other = if twice { b"one\n" } else { b"two\n" };
+        let mut bytes = pack::header(2).to_vec();
+        let mut entries = Vec::new();
+        for text in [b"one\n", other] {
+            let (entry, place) = pack::entry(Kind::Blob, text, bytes.len() as u64);
+            bytes.extend(entry);
+            entries.push((blob(text), place));
+        }
+        entries.sort_by_key(|(id, _)| *id);
+        let mut sum = gix::hash::hasher(hash);
+        sum.update(&bytes);
+        let trailer = sum.try_finalize().unwrap();
+        bytes.extend(trailer.as_slice());
+        let path = sandbox
+            .path(".git/objects/pack")
+            .join(format!("pack-{trailer}.pack"));
+        let index = path.with_extension("idx");
+        sandbox.write(&path, &bytes);
+        let mut listed = pack::index(&entries, &trailer);
+        sandbox.write(&index, &listed);
+        let read = gather::read(path.clone(), &index, hash);
+        assert_eq!(read.is_none(), twice, "twice: {twice}");
+        let middle = listed.len() - 50;
+        listed[middle] ^= 1;
+        sandbox.write(&index, &listed);
+        assert!(
+            gather::read(path, &index, hash).is_none(),
+            "a damaged index"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_blob_is_no_base() {
+    let sandbox = Sandbox::new();
+    let first = release(&sandbox, 0, None);
+    keep(&sandbox, std::slice::from_ref(&first));
+    let commit: GitId = sandbox.text(&["rev-parse", "HEAD"]).trim().parse().unwrap();
+    sandbox.git(&["repack", "-adq"]);
+    for path in packs(&sandbox, "rev").0 {
+        sandbox.remove(path);
+    }
+    let second = release(&sandbox, 1, Some(&commit));
+    check(&sandbox, &[first, second]);
+}
