@@ -6,7 +6,7 @@ use std::io;
 use super::Error;
 use crate::{
     base::{Digest, Failure, Fs, RelPath, Stat, Type, cancel::Stoppable},
-    model::{FileRecord, Location},
+    model::{FileRecord, Location, ObjectId},
     site::RepoSite,
     store::PutSession,
 };
@@ -175,8 +175,29 @@ pub fn kept_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>
     }
 }
 
-/// Returns the current record of a file kept in the store, which is read whatever is known of it.
-pub fn fresh_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>, Failure> {
+/// Returns the current record of a file kept in the store that is to be replaced, so its very bytes
+/// must be kept: it is read into the store unless they are known to be there, undamaged. From now
+/// on nobody writes to it unnoticed.
+pub fn replaced_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>, Failure> {
+    if let Some((now, digest)) = site.known.digest_from_now(path) {
+        let held = site.with_intake(|session| session.holds(&[ObjectId(digest)]));
+        let is_missing = held.transpose()?.is_some_and(|held| !held[0]);
+        if !is_missing {
+            let now = FileNow::new(path, now, (digest, now.size), None);
+            return Ok(Some(now.record));
+        }
+    }
+    let watched = site.known.watch(path);
+    let now = steadily(&*site.tree, path, |stat| read_to_keep(site, path, stat))?;
+    Ok(now.map(|now| {
+        let digest = now.record.digest;
+        site.known.learn_and_watch(path, watched, digest);
+        now.record
+    }))
+}
+
+/// Reads the record of a file kept in the store, whatever is known of it.
+fn fresh_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>, Failure> {
     let watched = site.known.watch(path);
     let now = steadily(&*site.tree, path, |stat| read_to_keep(site, path, stat))?;
     Ok(now.map(|now| {

@@ -6,11 +6,18 @@ use super::capture;
 use crate::{
     base::{Digest, Fs, RelPath, Type},
     model::FileRecord,
+    stat_cache::KnownFiles,
 };
 
 /// Returns true when a path has exactly this state: type, bytes and, for files, permission bits.
-/// Where no file is expected, a folder is fine: other paths define its contents.
-pub fn holds(tree: &dyn Fs, path: &RelPath, state: Option<&FileRecord>) -> io::Result<bool> {
+/// Where no file is expected, a folder is fine: other paths define its contents. A file that this
+/// process watches is not read.
+pub fn holds(
+    tree: &dyn Fs,
+    known: Option<&KnownFiles>,
+    path: &RelPath,
+    state: Option<&FileRecord>,
+) -> io::Result<bool> {
     // Whatever cannot be read as a small file is looked at below.
     if let Some(state) = state.filter(|state| !state.is_link())
         && let Some((stat, bytes)) = capture::whole_file(tree, path, state.size)
@@ -27,7 +34,11 @@ pub fn holds(tree: &dyn Fs, path: &RelPath, state: Option<&FileRecord>) -> io::R
     match stat.kind {
         Type::Symlink if state.is_link() => Ok(Digest::of(&tree.read_link(path)?) == state.digest),
         Type::File if !state.is_link() && stat.size == state.size && stat.mode == state.mode => {
-            Ok(Digest::of_reader(&mut tree.open(path)?)?.0 == state.digest)
+            let found = match known.and_then(|known| known.watched.digest(&stat)) {
+                Some(found) => found,
+                None => Digest::of_reader(&mut tree.open(path)?)?.0,
+            };
+            Ok(found == state.digest)
         }
         _ => Ok(false),
     }

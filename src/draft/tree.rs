@@ -60,8 +60,8 @@ pub fn existing(
     Ok(Some(record))
 }
 
-/// Does [`existing`] for what is to be replaced: its very bytes must be kept, so it is read
-/// whatever is known of it, and a file that `is_kept` in the store is read into it.
+/// Does [`existing`] for what is to be replaced: its very bytes must be kept. A file
+/// that `is_kept` in the store is read into it, unless it is known to be there.
 pub fn replaced(
     site: &RepoSite,
     path: &RelPath,
@@ -69,7 +69,7 @@ pub fn replaced(
     is_kept: bool,
 ) -> Result<Option<FileRecord>, Failure> {
     if is_kept && blob.is_none() {
-        capture::fresh_record(site, path)
+        capture::replaced_record(site, path)
     } else {
         Ok(existing(&*site.tree, &site.git, path, blob)?)
     }

@@ -8,9 +8,9 @@
 
 use std::io;
 
-use super::write::{self, FileOptions, WriteError, failed};
+use super::write::{self, FileOptions, UnsyncedFile, WriteError, failed};
 use crate::{
-    base::{Fs, Output, RelPath, SyncPoint, Type, fs::create_dir_all},
+    base::{Fs, RelPath, SyncPoint, Type, fs::create_dir_all},
     model::{FileRecord, OpId},
     site::Bytes,
 };
@@ -57,14 +57,14 @@ impl<'a> Staging<'a> {
         })
     }
 
-    /// Writes a file or link under its number. It survives a power cut only when what is returned
-    /// has been synced.
+    /// Writes a file or link under its number. It survives a power cut only when the file that is
+    /// returned has been synced.
     pub fn write_open(
         &self,
         nth: usize,
         how: &FileOptions,
         (record, bytes): (&FileRecord, &dyn Bytes),
-    ) -> Result<Option<Box<dyn Output>>, WriteError> {
+    ) -> Result<Option<UnsyncedFile>, WriteError> {
         let staged = self.nth(nth);
         if record.is_link() {
             return write::link(self.fs, &staged, (record, bytes)).map(|()| None);

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 
 use crate::{
     base::{
-        Failure, Fs, Output, RelPath, SyncPoint, cancel::Stoppable, fs::create_dir_all,
+        Failure, Fs, Output, RelPath, SyncPoint, Witness, cancel::Stoppable, fs::create_dir_all,
         owner::Owner,
     },
     model::{FileKind, FileRecord},
@@ -81,6 +81,8 @@ pub struct FileOptions {
     pub mtime: Option<(i64, u32)>,
     /// True when its bytes are many and will not be read soon.
     pub is_bulk: bool,
+    /// True when it gets its name only when it is whole, where the file system can.
+    pub is_unseen: bool,
     /// True when a signal ends the writing in the middle.
     pub stops: bool,
     /// The point where it is forced to the disk, unless that is done for many files at once.
@@ -95,6 +97,7 @@ impl FileOptions {
             owner: None,
             mtime: None,
             is_bulk: false,
+            is_unseen: false,
             stops: false,
             sync: None,
         }
@@ -140,11 +143,15 @@ fn create_open<T>(
     how: &FileOptions,
     copy: impl FnOnce(&mut dyn Output) -> Result<T, Failure>,
 ) -> Result<(T, Box<dyn Output>), WriteError> {
-    let created = match how.permissions {
-        Permissions::Exact(_) if how.is_bulk => fs.create_bulk(at, 0o600),
-        Permissions::Exact(_) => fs.create(at, 0o600),
-        Permissions::Umask(mode) => fs.create(at, mode),
-    };
+    let unseen = (how.is_unseen).then(|| fs.create_unseen(at, 0o600));
+    let is_possible = |made: &io::Result<_>| !matches!(made, Err(error) if error.kind() == io::ErrorKind::Unsupported);
+    let created = unseen
+        .filter(is_possible)
+        .unwrap_or_else(|| match how.permissions {
+            Permissions::Exact(_) if how.is_bulk => fs.create_bulk(at, 0o600),
+            Permissions::Exact(_) => fs.create(at, 0o600),
+            Permissions::Umask(mode) => fs.create(at, mode),
+        });
     let mut file = created.map_err(failed("create", at))?;
     let copied = copy(&mut *file).map_err(WriteError::Bytes)?;
     how.finish(&mut *file).map_err(failed("write", at))?;
@@ -172,13 +179,21 @@ pub fn file(
     file_open(fs, at, how, (record, bytes)).map(drop)
 }
 
-/// Like [`file()`]; returns the open file, complete but for a sync that comes later.
+/// A file that is complete but for a sync that comes later.
+pub struct UnsyncedFile {
+    /// The open file.
+    pub file: Box<dyn Output>,
+    /// Proves that nobody else has written to it, as [`Output::appear`] returns it.
+    pub witness: Option<Box<dyn Witness>>,
+}
+
+/// Like [`file()`]; returns the open file.
 pub fn file_open(
     fs: &dyn Fs,
     at: &RelPath,
     how: &FileOptions,
     (record, bytes): (&FileRecord, &dyn Bytes),
-) -> Result<Box<dyn Output>, WriteError> {
+) -> Result<UnsyncedFile, WriteError> {
     let copy = |mut file: &mut dyn Output| {
         if how.stops {
             copy_checked(bytes, record, &mut Stoppable(file))
@@ -188,7 +203,8 @@ pub fn file_open(
     };
     let ((), mut file) = create_open(fs, at, how, copy)?;
     file.complete().map_err(failed("write", at))?;
-    Ok(file)
+    let witness = file.appear().map_err(failed("write", at))?;
+    Ok(UnsyncedFile { file, witness })
 }
 
 /// A still empty folder into which described files are written. Forcing all of it to the disk is

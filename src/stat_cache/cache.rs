@@ -24,7 +24,8 @@ use crate::{
     model::ObjectId,
 };
 
-const VERSION: u16 = 1;
+/// The first version also had files that somebody may have written to while they were read.
+const VERSION: u16 = 2;
 const MAGIC: [u8; 8] = *b"SNBSTAT1";
 /// The folder of caches, in the state folder.
 const DIR: &str = "store/stat-cache";

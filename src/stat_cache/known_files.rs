@@ -6,14 +6,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Cache, FileState, KnownFile};
+use super::{Cache, FileState, KnownFile, watched::WatchedFiles};
 use crate::{
-    base::{Digest, Fs, RelPath, Stat, Type, clock, times},
+    base::{Digest, Fs, RelPath, Stat, Type, Witness, clock},
     model::ObjectId,
 };
-
-/// Smaller files that were changed a moment ago are read again rather than written back first.
-const WORTH_WRITING_BACK: u64 = 1 << 20;
 
 /// Entries not used for this many runs are forgotten.
 const RUNS: u32 = 256;
@@ -25,6 +22,8 @@ pub struct KnownFiles {
     folder: PathBuf,
     trusts_ctime: bool,
     opened: Mutex<Option<OpenCache>>,
+    /// The files that this process watches.
+    pub watched: WatchedFiles,
 }
 
 /// The opened cache, and what was learned since.
@@ -37,10 +36,21 @@ struct OpenCache {
     is_changed: bool,
 }
 
-/// A file that is about to be read, of which every later change will show.
-#[derive(Debug, Clone, Copy)]
-pub struct WatchedFile {
+/// A file that is about to be read, and to which nobody writes meanwhile.
+pub struct FileToRead {
     state: FileState,
+    /// When it was looked at.
+    began: (i64, u32),
+    witness: Box<dyn Witness>,
+}
+
+impl FileToRead {
+    /// True when nobody has written to it since, and it is still at its path.
+    fn is_as_it_was(&self, tree: &dyn Fs, path: &RelPath) -> bool {
+        let is_same = |stat: &Stat| FileState::from(stat) == self.state;
+        let there = tree.stat(path).ok().flatten();
+        self.witness.is_unwritten() && there.as_ref().is_some_and(is_same)
+    }
 }
 
 impl KnownFiles {
@@ -53,6 +63,7 @@ impl KnownFiles {
             folder,
             trusts_ctime,
             opened: Mutex::default(),
+            watched: WatchedFiles::default(),
         }
     }
 
@@ -85,8 +96,16 @@ impl KnownFiles {
         }
     }
 
-    /// Returns the digest of a file whose metadata is unchanged since the last read.
+    /// Returns the digest of a file that this process watches, or whose metadata is unchanged since
+    /// the last read.
     pub fn digest(&self, path: &RelPath, stat: &Stat) -> Option<Digest> {
+        self.watched
+            .digest(stat)
+            .or_else(|| self.remembered(path, stat))
+    }
+
+    /// Returns the digest of a file whose metadata is unchanged since the last read.
+    fn remembered(&self, path: &RelPath, stat: &Stat) -> Option<Digest> {
         self.with(|opened| {
             let run = opened.cache.as_ref()?.run;
             let (state, known) = opened.files.get_mut(path)?;
@@ -98,32 +117,55 @@ impl KnownFiles {
         })
     }
 
-    /// Prepares for a file to be read and remembered; `None` when a later change of it might not
-    /// show in its metadata, also a change through a memory map.
-    pub fn watch(&self, path: &RelPath) -> Option<WatchedFile> {
-        let began = clock::of_files();
-        let stat = self.tree.stat(path).ok().flatten()?;
-        let state = FileState::from(&stat);
-        let is_here = self.with(|opened| opened.cache.is_some() && stat.dev == opened.dev);
-        if !is_here || stat.kind != Type::File || !state.is_settled(began) {
+    /// Does [`KnownFiles::digest`] for a file that is to be replaced, with its state: it is watched
+    /// from before its metadata is compared until this process ends.
+    pub fn digest_from_now(&self, path: &RelPath) -> Option<(Stat, Digest)> {
+        let witness = self.tree.witness(path).ok().flatten()?;
+        let stat = witness.stat().ok()?;
+        if self.tree.stat(path).ok().flatten() != Some(stat) {
             return None;
         }
-        let is_certain = times::is_written_back(state.mtime, state.ctime, began)
-            || (state.size >= WORTH_WRITING_BACK && self.tree.write_back(path).is_ok());
-        is_certain.then_some(WatchedFile { state })
+        let digest = self.digest(path, &stat)?;
+        self.watched.add(None, witness, digest);
+        Some((stat, digest))
+    }
+
+    /// Prepares for a file to be read and remembered; `None` where somebody may write to it
+    /// meanwhile.
+    pub fn watch(&self, path: &RelPath) -> Option<FileToRead> {
+        let began = clock::of_files();
+        let witness = self.tree.witness(path).ok().flatten()?;
+        let stat = witness.stat().ok()?;
+        Some(FileToRead {
+            state: FileState::from(&stat),
+            began,
+            witness,
+        })
     }
 
     /// Remembers the digest of a file that was read after [`KnownFiles::watch`].
-    pub fn learn(&self, path: &RelPath, watched: Option<WatchedFile>, digest: Digest) {
-        let Some(WatchedFile { state }) = watched else {
-            return;
-        };
-        let now = self.tree.stat(path).ok().flatten();
-        if now.is_none_or(|now| FileState::from(&now) != state) {
-            return;
+    pub fn learn(&self, path: &RelPath, read: Option<FileToRead>, digest: Digest) {
+        if let Some(read) = read.filter(|read| read.is_as_it_was(&*self.tree, path)) {
+            self.remember(path, read.state, read.began, digest);
         }
+    }
+
+    /// Does [`KnownFiles::learn`] for a file that is to be replaced: it is watched until this
+    /// process ends.
+    pub fn learn_and_watch(&self, path: &RelPath, read: Option<FileToRead>, digest: Digest) {
+        if let Some(read) = read.filter(|read| read.is_as_it_was(&*self.tree, path)) {
+            self.remember(path, read.state, read.began, digest);
+            self.watched.add(None, read.witness, digest);
+        }
+    }
+
+    /// Remembers the digest of a file in this state, if every change after `looked` will show.
+    fn remember(&self, path: &RelPath, state: FileState, looked: (i64, u32), digest: Digest) {
         self.with(|opened| {
             let Some(cache) = &opened.cache else { return };
+            if state.dev != opened.dev || !state.is_settled(looked) {
+                return;
+            }
             let known = KnownFile {
                 object: ObjectId(digest),
                 verified: cache.run,
@@ -133,11 +175,23 @@ impl KnownFiles {
         });
     }
 
+    /// Remembers the files that this process wrote and watched since.
+    fn remember_written(&self) {
+        for (path, digest) in self.watched.written() {
+            let looked = clock::of_files();
+            let there = self.tree.stat(&path).ok().flatten();
+            if let Some(there) = there.filter(|there| self.watched.digest(there) == Some(digest)) {
+                self.remember(&path, FileState::from(&there), looked, digest);
+            }
+        }
+    }
+
     /// Saves what was learned, for the next run.
     ///
     /// # Errors
     /// Fails when it cannot be written: the next run reads the files again, and is still correct.
     pub fn save(&self) -> std::io::Result<()> {
+        self.remember_written();
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(opened) = opened.as_mut().filter(|opened| opened.is_changed) else {
             return Ok(());

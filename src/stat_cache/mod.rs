@@ -2,16 +2,19 @@
 //!
 //! [`Cache`] is the format: one file per folder, for thousands of files in path order.
 //! [`KnownFiles`] are the work-tree files that the store keeps; git's index remembers the others.
-//! Metadata proves that a file's bytes are known only if its times are fine-grained, and only if it
-//! was read after the clock tick of its last change (git's "racy" rule).
+//! Metadata proves that a file's bytes are known only if its times are fine-grained, if it was read
+//! after the clock tick of its last change (git's "racy" rule), and if nobody had it open for
+//! writing meanwhile ([`crate::base::Witness`]). [`KnownFiles::watched`] needs no metadata.
 
 mod cache;
 mod known_files;
+mod watched;
 
 use crate::base::{Stat, times};
 
 pub use cache::{Cache, KnownFile};
-pub use known_files::{KnownFiles, WatchedFile};
+pub use known_files::{FileToRead, KnownFiles};
+pub use watched::WORTH_WATCHING;
 
 /// What distinguishes one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

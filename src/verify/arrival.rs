@@ -9,6 +9,7 @@ use crate::{
         settings::OnVerifyFail,
     },
     site::RepoSite,
+    stat_cache::KnownFiles,
 };
 
 /// What is proved about the state that an operation arrived at.
@@ -33,6 +34,8 @@ impl<'a> Arrival<'a> {
 pub struct RecordedPaths<'a> {
     /// The work tree.
     pub tree: &'a dyn Fs,
+    /// What is known of its large files.
+    pub known: &'a KnownFiles,
     /// The operation.
     pub operation: &'a Operation,
 }
@@ -86,6 +89,7 @@ pub fn verify(
 fn recorded(site: &RepoSite, operation: &Operation) -> Result<Vec<CheckResult>, Failure> {
     let paths = RecordedPaths {
         tree: &*site.tree,
+        known: &site.known,
         operation,
     };
     prove(CHECKS, &CheckSubject::Recorded(&paths), 1..=1)

@@ -10,7 +10,7 @@
 
 use std::io::{self, Read, Write};
 
-use super::{RelPath, owner::Owner};
+use super::{RelPath, owner::Owner, witness::Witness};
 
 /// A named place where bytes are forced to disk. Each room declares its sync points beside the code
 /// that uses them and lists them for the tests, which skip one at a time: for each, some test fails
@@ -69,6 +69,11 @@ pub trait Output: Write + Send {
     /// a sync may follow, which may come much later.
     fn complete(&mut self) -> io::Result<()> {
         Ok(())
+    }
+    /// Completes a file of [`Fs::create_unseen`] and gives it its name. Returns a witness from
+    /// before that, if nobody else can have written to it; any other file has its name already.
+    fn appear(&mut self) -> io::Result<Option<Box<dyn Witness>>> {
+        Ok(None)
     }
     /// Forces the bytes written so far to disk.
     fn sync(&mut self, point: SyncPoint) -> io::Result<()>;
@@ -149,22 +154,26 @@ pub trait Fs: Send + Sync {
     fn create_bulk(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
         self.create(path, mode)
     }
+    /// Like [`Fs::create_bulk`], for a file that gets its name when it is whole
+    /// ([`Output::appear`]): until then no other program can open it.
+    ///
+    /// # Errors
+    /// `Unsupported` where the file system cannot do this.
+    fn create_unseen(&self, _path: &RelPath, _mode: u32) -> io::Result<Box<dyn Output>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Returns a witness of what is written to a regular file from now on; `None` where there can
+    /// be none, or somebody has the file open for writing.
+    fn witness(&self, _path: &RelPath) -> io::Result<Option<Box<dyn Witness>>> {
+        Ok(None)
+    }
     /// Opens a regular file for reading at any offset.
     fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>>;
     /// Locks a file, creating it if it is missing (its name is not synced). `None` if it is held
     /// elsewhere and `wait` is false.
     fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>>;
-    /// Writes back what programs changed in a file through memory maps, so that whatever they
-    /// change afterwards gives it a new change time. Makes nothing durable that anything may rely
-    /// on.
-    ///
-    /// # Errors
-    /// Fails where that cannot be done: then a later change may not show.
-    fn write_back(&self, _path: &RelPath) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    /// True when every later write to a page that was written back shows in a file's times, also
-    /// one through a memory map.
+    /// True when whatever a program writes to a file after it opened it shows in the file's times,
+    /// also the first write to each page through a memory map.
     fn shows_maps(&self) -> bool {
         false
     }

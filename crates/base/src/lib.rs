@@ -38,6 +38,7 @@ pub mod times;
 pub mod user;
 pub mod waiting;
 pub mod wire;
+pub mod witness;
 pub mod yaml;
 
 pub use clock::{Clock, zone};
@@ -52,3 +53,4 @@ pub use root::Root;
 pub use secret_source::{Secret, SecretSource};
 pub use sorted::Sorted;
 pub use waiting::{at_once, few_at_once};
+pub use witness::Witness;

@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use super::{
     RelPath,
     fs::{FileLock, Fs, Hold, Input, Output, Stat, SyncPoint},
+    witness::Witness,
 };
 
 /// The reading half of a tree; each method follows the rules of its namesake in [`Fs`].
@@ -194,6 +195,10 @@ impl<F: Fs> Fs for ReadOnly<F> {
 
     fn shows_maps(&self) -> bool {
         self.there.shows_maps()
+    }
+
+    fn witness(&self, path: &RelPath) -> io::Result<Option<Box<dyn Witness>>> {
+        self.there.witness(path)
     }
 
     writes!(self => &self.refused);

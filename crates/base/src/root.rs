@@ -21,6 +21,7 @@ use rustix::{
 use super::{RelPath, fs::LinkOnTheWay};
 
 mod operations;
+mod unseen;
 
 /// A directory handle; the real implementation of [`Fs`](super::Fs).
 pub struct Root {
@@ -139,6 +140,11 @@ impl Root {
 /// Makes the error for a symbolic link where a folder was expected.
 fn unexpected_symlink(path: &RelPath) -> io::Error {
     io::Error::other(LinkOnTheWay(path.clone()))
+}
+
+/// Returns the state of an open file.
+pub(super) fn stat_of(file: &File) -> io::Result<super::Stat> {
+    Ok(operations::to_stat(&rustix::fs::fstat(file)?))
 }
 
 /// Returns the permission bits of a mode.

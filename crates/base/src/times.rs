@@ -3,10 +3,11 @@
 //! A file with the same size, times and inode is unchanged only where every write sets a new change
 //! time (`ctime`), which nobody can set back. Timestamps come from a clock that ticks, so a file
 //! that was inspected in the tick of its last change may have changed again; and some file systems
-//! round times to seconds, invent them, or return stale ones. A page that a program keeps mapped
-//! stamps the file when it is first written, and again only after it was written back.
+//! round times to seconds, invent them, or return stale ones. A write that is under way has stamped
+//! the file already, and so has a page that a program keeps mapped: only a [`super::Witness`] knows
+//! that there is none.
 
-use std::{path::Path, sync::LazyLock, time::Duration};
+use std::{path::Path, time::Duration};
 
 use rustix::fs::StatFs;
 
@@ -27,26 +28,10 @@ const FINE: [u32; 8] = [
     0xCA45_1A4E,
 ];
 
-/// File systems of [`FINE`] that protect a page from writing once it was written back, so that the
-/// next write through a memory map shows in the change time: ext4, XFS, Btrfs, F2FS, bcachefs.
-/// tmpfs never does; overlay and ZFS depend on what is below them.
+/// File systems of [`FINE`] on which the first write to a page through a new memory map shows in
+/// the change time: ext4, XFS, Btrfs, F2FS, bcachefs. On tmpfs none does; overlay and ZFS depend on
+/// what is below them.
 const SHOW_MAPS: [u32; 5] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0xCA45_1A4E];
-
-/// A page that was changed through a memory map is written back after this time at the latest,
-/// unless the kernel was told otherwise: `dirty_expire_centisecs` and one round of the flusher,
-/// doubled.
-const WRITTEN_BACK: Duration = Duration::from_secs(80);
-/// The kernel's own word for it, in hundredths of a second.
-const DIRTY_EXPIRE: &str = "/proc/sys/vm/dirty_expire_centisecs";
-/// The kernel's default.
-const DIRTY_EXPIRE_USUAL: u64 = 3000;
-
-/// True where changed pages are written back as early as the kernel's default has it.
-static EXPIRES_AS_USUAL: LazyLock<bool> = LazyLock::new(|| {
-    let told = std::fs::read_to_string(DIRTY_EXPIRE).unwrap_or_default();
-    let told = told.trim().parse::<u64>();
-    told.is_ok_and(|told| told <= DIRTY_EXPIRE_USUAL)
-});
 
 /// True when the file times on the file system of this open folder can be trusted.
 pub fn are_fine(folder: impl std::os::fd::AsFd) -> bool {
@@ -58,16 +43,9 @@ pub fn are_fine_at(folder: &Path) -> bool {
     rustix::fs::statfs(folder).is_ok_and(|found| is_fine(&found))
 }
 
-/// Like [`are_fine`], for files that programs may also change through memory maps.
+/// Like [`are_fine`], for files that programs may also change through memory maps of their own.
 pub fn show_maps(folder: impl std::os::fd::AsFd) -> bool {
     rustix::fs::fstatfs(folder).is_ok_and(|found| SHOW_MAPS.contains(&kind(&found)))
-}
-
-/// True when every page of a file with these times was written back before `looked`, by the
-/// kernel's usual interval, and is still that long ago.
-pub fn is_written_back(mtime: (i64, u32), ctime: (i64, u32), looked: (i64, u32)) -> bool {
-    let age = nanos(looked) - nanos(mtime).max(nanos(ctime));
-    age > WRITTEN_BACK.as_nanos().cast_signed() && *EXPIRES_AS_USUAL
 }
 
 fn is_fine(found: &StatFs) -> bool {
@@ -121,11 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_written_back_after_a_while_and_not_before() {
-        let at = |seconds: i64| is_written_back((5, 0), (10, 1), (10 + seconds, 0));
-        assert!(!at(0) && !at(80));
-        // Where the kernel was told to wait longer, nothing is certain.
-        assert_eq!(at(81), *EXPIRES_AS_USUAL);
+    fn where_maps_leave_no_trace_it_is_known() {
         for folder in ["/proc/self", "/dev/shm"] {
             let open = std::fs::File::open(folder).expect("it is there");
             assert!(!show_maps(open), "{folder}");

@@ -83,6 +83,9 @@ impl Comparison<'_> {
         {
             return Ok(None);
         }
+        if let Some(object) = file.object().filter(|_| is_large) {
+            self.site.will_read(object);
+        }
         let before = self.before(file, tracked)?;
         if is_large
             && let Some(now) = &before

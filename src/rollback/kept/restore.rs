@@ -116,7 +116,7 @@ fn add_kept(
         path: file.path.clone(),
         source,
     };
-    let is_there = holds(tree, &file.path, Some(&file.state)).map_err(failed)?;
+    let is_there = holds(tree, None, &file.path, Some(&file.state)).map_err(failed)?;
     if named || is_there && !sides.databases.contains(&file.path) {
         return Ok(());
     }

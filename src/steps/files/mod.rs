@@ -33,6 +33,7 @@ use crate::{
         operation::{About, FileChanges},
     },
     site::{self, Bytes, RepoSite, RootBytes, Site},
+    stat_cache::KnownFiles,
     store::ChunkStore,
 };
 
@@ -65,6 +66,8 @@ pub struct Files<'a> {
     state: &'a dyn Fs,
     store: &'a ChunkStore,
     bytes: Box<dyn Bytes + 'a>,
+    /// What is known of large files.
+    known: Option<&'a KnownFiles>,
     op: OpId,
     places: Places,
     changes: &'a [PathChange],
@@ -98,6 +101,7 @@ impl<'a> Files<'a> {
         Ok(if files.root.is_work_tree() {
             Self {
                 bytes: Box::new(site),
+                known: Some(&site.known),
                 ..step
             }
         } else {
@@ -142,6 +146,7 @@ impl<'a> Files<'a> {
             state,
             store,
             bytes,
+            known: None,
             op: about.id.clone(),
             places: Places::top(),
             changes: &files.changes,
@@ -295,7 +300,7 @@ impl<'a> Files<'a> {
 
     /// Returns true when a path holds exactly a state (`None` = nothing).
     fn is(&self, path: &RelPath, state: Option<&FileRecord>) -> Result<bool, Failure> {
-        Ok(holds(&*self.tree, path, state).map_err(failed("read", path))?)
+        Ok(holds(&*self.tree, self.known, path, state).map_err(failed("read", path))?)
     }
 }
 

@@ -13,8 +13,12 @@ use super::{
 };
 use crate::{
     base::{Due, Failure, Fs, RelPath, Stat, Type, at_once, few_at_once, owner::Owner},
-    materialise::{journaled::Staging, write::FileOptions},
+    materialise::{
+        journaled::Staging,
+        write::{FileOptions, UnsyncedFile},
+    },
     model::{FileRecord, OpId, PathChange},
+    stat_cache::WORTH_WATCHING,
 };
 
 /// Size, in bytes, of a file that takes longer to write than a person who wants to stop waits.
@@ -132,13 +136,17 @@ impl<'a> Files<'a> {
         let path = &change.path;
         let how = FileOptions {
             sync: None,
+            is_unseen: self.known.is_some() && state.size >= WORTH_WATCHING,
             ..how(there, state, true)
         };
         let staging = self.staging(self.places.stage_of(path));
         let open = staging.write_open(at, &how, (state, &*self.bytes));
-        let Some(mut file) = open.map_err(unwritten)? else {
+        let Some(UnsyncedFile { mut file, witness }) = open.map_err(unwritten)? else {
             return Ok(());
         };
+        if let Some((known, witness)) = self.known.zip(witness) {
+            known.watched.add(Some(path.clone()), witness, state.digest);
+        }
         let path = path.clone();
         due.file(move || Ok(file.sync(STAGED_FILE).map_err(failed("write", &path))?));
         Ok(())

@@ -36,11 +36,30 @@ pub struct Checkout<'a> {
 }
 
 impl Checkout<'_> {
-    /// Returns the digest of a file in the store, if its metadata proves it.
-    fn known_digest(&self, file: &ManifestFile, stat: &Stat) -> Option<Digest> {
+    /// Returns the digest of a file in the store, if it need not be read, and counts it.
+    fn known_digest(
+        &self,
+        file: &ManifestFile,
+        stat: &Stat,
+        counts: &KnownCounts,
+    ) -> Option<Digest> {
         let known = self.known.filter(|_| file.role == FileRole::Large)?;
-        known.digest(file.path(), stat)
+        let (found, count) = match known.watched.digest(stat) {
+            Some(watched) => (watched, &counts.watched),
+            None => (known.digest(file.path(), stat)?, &counts.remembered),
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        Some(found)
     }
+}
+
+/// The number of files that were not read.
+#[derive(Default)]
+struct KnownCounts {
+    /// This process has watched them since it knew their bytes.
+    watched: AtomicUsize,
+    /// Their metadata has not changed.
+    remembered: AtomicUsize,
 }
 
 /// Checks that every file of the manifest selected by `wanted` is as released. `is_clean` selects
@@ -58,16 +77,22 @@ pub fn as_released(
         .copied()
         .filter(|file| !is_clean(file))
         .collect();
-    let known = AtomicUsize::new(0);
+    let known = KnownCounts::default();
     let troubles = doubtful
         .par_iter()
         .filter_map(|file| tree_trouble(checkout, file, &known))
         .collect();
-    let (all, known) = (files.len(), known.into_inner());
-    let mut how = vec![format!("{} read and hashed", doubtful.len() - known)];
-    for (count, cache) in [(all - doubtful.len(), "git's"), (known, "snapback's")] {
+    let all = files.len();
+    let (watched, remembered) = (known.watched.into_inner(), known.remembered.into_inner());
+    let read = doubtful.len() - watched - remembered;
+    let mut how = vec![format!("{read} read and hashed")];
+    for (count, by) in [
+        (watched, "hashed before and watched since"),
+        (all - doubtful.len(), "by git's stat cache"),
+        (remembered, "by snapback's stat cache"),
+    ] {
         if count > 0 {
-            how.push(format!("{count} by {cache} stat cache"));
+            how.push(format!("{count} {by}"));
         }
     }
     let how = how.join(", ");
@@ -95,11 +120,11 @@ pub fn without(check: CheckResult, absent: usize) -> CheckResult {
     }
 }
 
-/// Returns what is wrong with a file of the work tree; counts it when its digest was known.
+/// Returns what is wrong with a file of the work tree; counts it when it was not read.
 fn tree_trouble(
     checkout: &Checkout<'_>,
     file: &ManifestFile,
-    known: &AtomicUsize,
+    counts: &KnownCounts,
 ) -> Option<Trouble> {
     let path = file.path();
     let bad = |line: String| Some(Trouble::Bad(line));
@@ -141,8 +166,7 @@ fn tree_trouble(
             if executable { "not " } else { "" }
         ));
     }
-    if let Some(found) = checkout.known_digest(file, &stat) {
-        known.fetch_add(1, Ordering::Relaxed);
+    if let Some(found) = checkout.known_digest(file, &stat, counts) {
         return (found != digest)
             .then(|| Trouble::Bad(format!("{path} has other bytes than the release")));
     }
@@ -162,7 +186,7 @@ fn tree_trouble(
 
 /// Returns true when a file of the work tree differs from the list, or cannot be read.
 pub fn is_other(checkout: &Checkout<'_>, file: &ManifestFile) -> bool {
-    tree_trouble(checkout, file, &AtomicUsize::new(0)).is_some()
+    tree_trouble(checkout, file, &KnownCounts::default()).is_some()
 }
 
 /// Returns true when the bytes, in git's form where attributes apply, differ from the release's;

@@ -42,7 +42,7 @@ fn recorded(of: &RecordedPaths<'_>) -> CheckResult {
     let run = FilesCheck.begin();
     let changes = || of.operation.path_changes();
     let is_as_recorded = |change: &&crate::model::PathChange| {
-        holds(of.tree, &change.path, change.after.as_ref()).unwrap_or(false)
+        holds(of.tree, Some(of.known), &change.path, change.after.as_ref()).unwrap_or(false)
     };
     let problems = changes()
         .filter(|change| !is_as_recorded(change))

@@ -23,8 +23,9 @@ use super::super::{
     mounts,
     owner::{self, Owner},
     times, user,
+    witness::{LeasedFile, Witness},
 };
-use super::{Root, permissions, set_mode, set_mtime};
+use super::{Root, permissions, set_mode, set_mtime, unseen::UnseenFile};
 
 impl Fs for Root {
     fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
@@ -126,6 +127,16 @@ impl Fs for Root {
         Ok(Box::new(BulkFile::new(create_new(&dir, name, mode)?)))
     }
 
+    fn create_unseen(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
+        let (dir, name) = self.parent(path)?;
+        Ok(Box::new(UnseenFile::create(dir, name, mode)?))
+    }
+
+    fn witness(&self, path: &RelPath) -> io::Result<Option<Box<dyn Witness>>> {
+        let leased = LeasedFile::of(self.open_file(path)?);
+        Ok(leased.map(|leased| Box::new(leased) as Box<dyn Witness>))
+    }
+
     fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>> {
         let direct = self.open_beneath(
             path,
@@ -165,11 +176,6 @@ impl Fs for Root {
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
             Err(std::fs::TryLockError::Error(error)) => Err(error),
         }
-    }
-
-    fn write_back(&self, path: &RelPath) -> io::Result<()> {
-        let handle = self.open_beneath(path, OFlags::RDONLY | OFlags::NOFOLLOW, 0)?;
-        Ok(rustix::fs::fdatasync(&handle)?)
     }
 
     fn shows_maps(&self) -> bool {
@@ -371,7 +377,7 @@ fn syncfs_tells() -> bool {
     clippy::unnecessary_cast,
     reason = "the field types differ between platforms"
 )]
-fn to_stat(stat: &rustix::fs::Stat) -> Stat {
+pub(super) fn to_stat(stat: &rustix::fs::Stat) -> Stat {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Type::File,
         FileType::Symlink => Type::Symlink,
