@@ -6,7 +6,10 @@
 pub mod refs;
 mod summary;
 
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::{BTreeMap, HashSet},
+    io,
+};
 
 use crate::{
     base::{
@@ -108,18 +111,14 @@ pub fn own(state: &dyn Fs) -> Result<Vec<VerdictRecord>, Error> {
 
 /// Merges this clone's records with the shared ones, without duplicates.
 pub fn union(own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> VerdictRecords {
+    let all: HashSet<VerdictRecord> = own.into_iter().chain(shared).collect();
     let mut records = VerdictRecords::new();
-    for record in own.into_iter().chain(shared) {
-        records
-            .entry(record.task.clone())
-            .or_default()
-            .entry(record.version.clone())
-            .or_default()
-            .push(record);
+    for record in all {
+        let versions = records.entry(record.task.clone()).or_default();
+        let of_version = versions.entry(record.version.clone()).or_default();
+        of_version.push(record);
     }
     for of_version in records.values_mut().flat_map(BTreeMap::values_mut) {
-        of_version.sort_by_cached_key(|record| format!("{record:?}"));
-        of_version.dedup();
         in_order(of_version);
     }
     records

@@ -31,7 +31,7 @@ impl VerdictSummary {
 }
 
 /// Returns the author of a version's standing, unless a record of this clone gives the same.
-fn speaker(records: &[VerdictRecord], own: &HashSet<String>) -> Option<String> {
+fn speaker(records: &[VerdictRecord], own: &HashSet<VerdictRecord>) -> Option<String> {
     let of = |verdict: Verdict| {
         records
             .iter()
@@ -46,7 +46,7 @@ fn speaker(records: &[VerdictRecord], own: &HashSet<String>) -> Option<String> {
         "proven" => of(Verdict::Proven),
         _ => Vec::new(),
     };
-    let is_own = deciding.iter().any(|record| own.contains(&record.mark()));
+    let is_own = deciding.iter().any(|record| own.contains(*record));
     deciding
         .last()
         .filter(|_| !is_own)
@@ -67,7 +67,7 @@ fn records_of(
 /// to what was released, so that version counts as failed in any case.
 pub fn summary(site: &RepoSite, task: Option<&TaskId>) -> Result<VerdictSummary, Failure> {
     let (own, shared) = own_and_shared(site, task)?;
-    let here: HashSet<String> = own.iter().map(VerdictRecord::mark).collect();
+    let here: HashSet<VerdictRecord> = own.iter().cloned().collect();
     let records = super::of_releases_here(&site.git, own, shared.records);
     let all = records.iter().flat_map(|(task, versions)| {
         versions

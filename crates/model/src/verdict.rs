@@ -10,7 +10,7 @@ use crate::{GitId, OpId, TaskId};
 use base::Digest;
 
 /// A verdict on a version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Levels 1 and 2 (and 3 where a smoke command is set) passed.
@@ -40,7 +40,7 @@ pub enum Verdict {
 }
 
 /// An unknown but well-formed verdict word, such as `quarantined`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct NewWord(String);
 
@@ -74,7 +74,7 @@ impl TryFrom<String> for NewWord {
 }
 
 /// Distinguishes releases that have the same version number.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Meant {
     /// The digest of its manifest. The tag may be recreated, signed or not, and still names the
@@ -93,7 +93,7 @@ impl Meant {
 }
 
 /// One record of `verdicts.jsonl`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct VerdictRecord {
     /// The task.
     pub task: TaskId,
@@ -209,17 +209,16 @@ pub fn in_order(records: &mut [VerdictRecord]) {
             Verdict::Held | Verdict::Bad | Verdict::Pinned | Verdict::Failed
         )
     };
-    records.sort_by_cached_key(
-        |record| match record.seq.filter(|seq| is_counted(*seq, count)) {
-            None => (0, false, record.at, format!("{record:?}")),
-            Some(seq) => (
-                seq,
-                careful(&record.verdict),
-                record.at,
-                format!("{record:?}"),
-            ),
-        },
-    );
+    let key = |record: &VerdictRecord| match record.seq.filter(|seq| is_counted(*seq, count)) {
+        None => (0, false, record.at),
+        Some(seq) => (seq, careful(&record.verdict), record.at),
+    };
+    // Whatever else is in them decides only between records that are alike in all of this.
+    let rest = |record: &VerdictRecord| format!("{record:?}");
+    records.sort_by(|a, b| {
+        let order = key(a).cmp(&key(b));
+        order.then_with(|| rest(a).cmp(&rest(b)))
+    });
 }
 
 /// True for a number that is plausible for this many records; some records may be lost.
