@@ -4,13 +4,17 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use super::{Cache, FileState, KnownFile, watched::WatchedFiles};
 use crate::{
-    base::{Digest, Fs, RelPath, Stat, Type, Witness, clock},
+    base::{Digest, Fs, RelPath, Stat, Type, Witness, clock, times},
     model::ObjectId,
 };
+
+/// Number of bytes that take longer to read than a tick of the file system's clock.
+const WORTH_WAITING: u64 = 16 << 20;
 
 /// Entries not used for this many runs are forgotten.
 const RUNS: u32 = 256;
@@ -175,15 +179,34 @@ impl KnownFiles {
         });
     }
 
-    /// Remembers the files that this process wrote and watched since.
+    /// Remembers the files that this process wrote and watched since. Waits for the end of the tick
+    /// in which they got their names, if reading them again would take longer.
     fn remember_written(&self) {
-        for (path, digest) in self.watched.written() {
-            let looked = clock::of_files();
-            let there = self.tree.stat(&path).ok().flatten();
-            if let Some(there) = there.filter(|there| self.watched.digest(there) == Some(digest)) {
-                self.remember(&path, FileState::from(&there), looked, digest);
-            }
+        let written: Vec<(RelPath, Stat, Digest)> = self.written_now();
+        let now = clock::of_files();
+        let open = written.iter().filter_map(|(_, stat, _)| {
+            let rest = times::until_settled(stat.mtime, stat.ctime, now)?;
+            (!rest.is_zero()).then_some((stat.size, rest))
+        });
+        let (sizes, rests): (Vec<u64>, Vec<Duration>) = open.unzip();
+        if sizes.iter().sum::<u64>() >= WORTH_WAITING {
+            std::thread::sleep(rests.into_iter().max().unwrap_or_default());
         }
+        let looked = clock::of_files();
+        for (path, stat, digest) in self.written_now() {
+            self.remember(&path, FileState::from(&stat), looked, digest);
+        }
+    }
+
+    /// Returns the files that this process wrote and to which nobody has written since.
+    fn written_now(&self) -> Vec<(RelPath, Stat, Digest)> {
+        let written = self.watched.written().into_iter();
+        let now = written.filter_map(|(path, digest)| {
+            let stat = self.tree.stat(&path).ok().flatten()?;
+            let is_watched = self.watched.digest(&stat) == Some(digest);
+            is_watched.then_some((path, stat, digest))
+        });
+        now.collect()
     }
 
     /// Saves what was learned, for the next run.

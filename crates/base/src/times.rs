@@ -79,9 +79,31 @@ pub fn is_settled(mtime: (i64, u32), ctime: (i64, u32), looked: (i64, u32)) -> b
     ctime.1 != 0 && nanos(mtime).max(nanos(ctime)) < nanos(looked) - tick
 }
 
+/// Returns how long a file must be left alone, from `now`, until it is settled; `None` for one that
+/// never is, because its times are coarse or lie in the future.
+pub fn until_settled(mtime: (i64, u32), ctime: (i64, u32), now: (i64, u32)) -> Option<Duration> {
+    let age = nanos(now) - nanos(mtime).max(nanos(ctime));
+    let rest = i128::from(TICK.subsec_nanos()) + 1 - age;
+    let is_certain = ctime.1 != 0 && age >= 0;
+    is_certain.then(|| Duration::from_nanos(u64::try_from(rest).unwrap_or(0)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_settled_when_it_was_left_alone_for_as_long_as_was_said() {
+        let wait = |ctime| until_settled((5, 0), ctime, (10, 60_000_000));
+        assert_eq!(wait((10, 1)), Some(Duration::ZERO));
+        let rest = wait((10, 30_000_000)).expect("its times are fine");
+        assert!(!is_settled((5, 0), (10, 30_000_000), (10, 60_000_000)));
+        let later = 60_000_000 + rest.subsec_nanos();
+        assert!(is_settled((5, 0), (10, 30_000_000), (10, later)));
+        assert!(!is_settled((5, 0), (10, 30_000_000), (10, later - 1)));
+        assert_eq!(wait((10, 0)), None, "whole seconds");
+        assert_eq!(wait((10, 60_000_001)), None, "a time in the future");
+    }
 
     #[test]
     fn what_changed_in_the_tick_or_has_coarse_times_is_not_settled() {
