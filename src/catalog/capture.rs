@@ -176,15 +176,22 @@ pub fn kept_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>
 }
 
 /// Returns the current record of a file kept in the store that is to be replaced, so its very bytes
-/// must be kept: it is read into the store unless they are known to be there, undamaged. From now
+/// must be kept: it is read into the store unless they are known to be there, undamaged. What it
+/// has in common with `target`, which replaces it, is found damaged while that is staged. From now
 /// on nobody writes to it unnoticed.
-pub fn replaced_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>, Failure> {
+pub fn replaced_record(
+    site: &RepoSite,
+    path: &RelPath,
+    target: Option<&ObjectId>,
+) -> Result<Option<FileRecord>, Failure> {
     if let Some((now, digest)) = site.known.digest_from_now(path) {
-        let held = site.with_intake(|session| session.holds(&[ObjectId(digest)]));
-        let is_missing = held.transpose()?.is_some_and(|held| !held[0]);
-        if !is_missing {
-            let now = FileNow::new(path, now, (digest, now.size), None);
-            return Ok(Some(now.record));
+        let record = FileNow::new(path, now, (digest, now.size), None).record;
+        let object = ObjectId(digest);
+        let held = site.with_intake(|session| session.holds_beside(&object, target));
+        match held.transpose()? {
+            None => return Ok(Some(record)),
+            Some(true) => return Ok(Some(record.kept_at(Location::Object(object)))),
+            Some(false) => {}
         }
     }
     let watched = site.known.watch(path);

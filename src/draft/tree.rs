@@ -60,18 +60,17 @@ pub fn existing(
     Ok(Some(record))
 }
 
-/// Does [`existing`] for what is to be replaced: its very bytes must be kept. A file
-/// that `is_kept` in the store is read into it, unless it is known to be there.
+/// Does [`existing`] for what is to be replaced: its very bytes must be kept. One that is `kept` in
+/// the store is read into it unless it is known to be there; `kept` is the object that replaces it.
 pub fn replaced(
     site: &RepoSite,
     path: &RelPath,
     blob: Option<&GitId>,
-    is_kept: bool,
+    kept: Option<Option<&ObjectId>>,
 ) -> Result<Option<FileRecord>, Failure> {
-    if is_kept && blob.is_none() {
-        capture::replaced_record(site, path)
-    } else {
-        Ok(existing(&*site.tree, &site.git, path, blob)?)
+    match kept.filter(|_| blob.is_none()) {
+        Some(target) => capture::replaced_record(site, path, target),
+        None => Ok(existing(&*site.tree, &site.git, path, blob)?),
     }
 }
 

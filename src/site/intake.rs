@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::RepoSite;
-use crate::{model::ObjectId, store::PutSession};
+use crate::store::PutSession;
 
 /// The store session that receives the files; dropped unused, it leaves nothing behind.
 #[derive(Clone, Default)]
@@ -43,12 +43,6 @@ impl RepoSite {
     /// what is replaced may have no other one.
     pub fn replaces_files(&self) {
         self.with_intake(PutSession::read_all_known);
-    }
-
-    /// Notes that an object will be read whole, and so proved, before the operation begins. If it
-    /// cannot be found, that is said then.
-    pub fn will_read(&self, object: &ObjectId) {
-        self.with_intake(|session| session.leave_to_caller(object).ok());
     }
 
     /// Returns the session that received files, or a fresh one.

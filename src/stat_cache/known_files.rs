@@ -122,7 +122,7 @@ impl KnownFiles {
     }
 
     /// Does [`KnownFiles::digest`] for a file that is to be replaced, with its state: it is watched
-    /// from before its metadata is compared until this process ends.
+    /// from before its metadata is compared until the end of the operation.
     pub fn digest_from_now(&self, path: &RelPath) -> Option<(Stat, Digest)> {
         let witness = self.tree.witness(path).ok().flatten()?;
         let stat = witness.stat().ok()?;
@@ -154,8 +154,8 @@ impl KnownFiles {
         }
     }
 
-    /// Does [`KnownFiles::learn`] for a file that is to be replaced: it is watched until this
-    /// process ends.
+    /// Does [`KnownFiles::learn`] for a file that is to be replaced: it is watched until the
+    /// operation ends.
     pub fn learn_and_watch(&self, path: &RelPath, read: Option<FileToRead>, digest: Digest) {
         if let Some(read) = read.filter(|read| read.is_as_it_was(&*self.tree, path)) {
             self.remember(path, read.state, read.began, digest);
@@ -209,12 +209,13 @@ impl KnownFiles {
         now.collect()
     }
 
-    /// Saves what was learned, for the next run.
+    /// Saves what was learned, for the next run, and watches no file any longer.
     ///
     /// # Errors
     /// Fails when it cannot be written: the next run reads the files again, and is still correct.
     pub fn save(&self) -> std::io::Result<()> {
         self.remember_written();
+        self.watched.let_go();
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(opened) = opened.as_mut().filter(|opened| opened.is_changed) else {
             return Ok(());

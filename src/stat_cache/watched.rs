@@ -57,6 +57,14 @@ impl WatchedFiles {
         None
     }
 
+    /// Watches no file any longer, so that the space of those without a name is free.
+    pub fn let_go(&self) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
     /// Returns the files that this process wrote.
     pub fn written(&self) -> Vec<(RelPath, Digest)> {
         let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);

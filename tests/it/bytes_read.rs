@@ -230,6 +230,29 @@ fn what_is_replaced_is_saved_anew_where_the_store_has_it_damaged() {
 }
 
 #[test]
+fn damage_in_what_both_versions_have_is_found_before_anything_is_changed() {
+    let sandbox = Sandbox::new(1);
+    let mut bytes = noise("one", 3 << 20);
+    for version in ["1.0.0", "1.1.0"] {
+        sandbox.write(LARGE, &bytes);
+        settle();
+        sandbox.run_line(&release(version)).expect(0);
+        bytes[2 << 20] ^= 1;
+    }
+    let edited = sandbox.read(LARGE);
+    for pack in fs::read_dir(sandbox.at(".git/snapback/store/packs")).unwrap() {
+        let pack = pack.unwrap().path();
+        let mut bytes = fs::read(&pack).unwrap();
+        change_blob(&mut bytes, false);
+        fs::write(&pack, bytes).unwrap();
+    }
+    sandbox
+        .run_line("rollback -t T01 --to 1.0.0 --yes")
+        .expect(4);
+    assert!(sandbox.read(LARGE) == edited && !sandbox.exists(".snapback"));
+}
+
+#[test]
 fn what_is_written_to_a_displaced_file_is_kept_however_old_its_times_are() {
     // A program that had it open goes on writing; the second one hides that from its times.
     let edits = [

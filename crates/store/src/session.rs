@@ -43,8 +43,6 @@ pub struct PutSession {
     grown: AtomicU64,
     /// True when every known chunk is read, not a sample.
     reads_all: AtomicBool,
-    /// The blobs that were read, or will be, and are not read again.
-    read: Mutex<HashSet<BlobId>>,
     failed: Mutex<bool>,
     /// Allows one large file at a time, which uses every core by itself.
     pub(super) large: Mutex<()>,
@@ -70,7 +68,6 @@ impl PutSession {
             trusted: Mutex::default(),
             grown: AtomicU64::new(0),
             reads_all: AtomicBool::new(false),
-            read: Mutex::default(),
             failed: Mutex::default(),
             large: Mutex::default(),
             entering: Mutex::default(),
@@ -194,7 +191,9 @@ impl PutSession {
         }
         let id = ObjectId(blob.id);
         match self.store.packs.file(generation, &id) {
-            Ok(Some(file)) if file.encode() == bytes || self.has_chunks(generation, &file)? => {
+            Ok(Some(file))
+                if file.encode() == bytes || self.has_chunks(generation, &file, None)? =>
+            {
                 Ok(true)
             }
             // Of two lists with the same name, one would hide the other.
@@ -231,13 +230,20 @@ impl PutSession {
         let Ok(Some(file)) = self.store.packs.file(generation, id) else {
             return Ok(false);
         };
-        self.has_chunks(generation, &file)
+        self.has_chunks(generation, &file, None)
     }
 
-    /// True when the store has all chunks of the list.
-    fn has_chunks(&self, generation: &Generation, file: &FileObject) -> Result<bool, Error> {
+    /// True when the store has all chunks of the list, besides those of another one.
+    fn has_chunks(
+        &self,
+        generation: &Generation,
+        file: &FileObject,
+        besides: Option<&FileObject>,
+    ) -> Result<bool, Error> {
+        let others = besides.iter().flat_map(|file| &file.chunks);
+        let others: HashSet<Digest> = others.map(|chunk| chunk.id).collect();
         for chunk in &file.chunks {
-            if !self.has(generation, data(chunk.id))? {
+            if !others.contains(&chunk.id) && !self.has(generation, data(chunk.id))? {
                 return Ok(false);
             }
         }
@@ -248,18 +254,6 @@ impl PutSession {
     /// it is damaged: for bytes of which the last other copy is about to go.
     pub fn read_all_known(&self) {
         self.reads_all.store(true, Ordering::Relaxed);
-    }
-
-    /// Spares this session from reading what an object consists of, because the caller reads all of
-    /// it before anything relies on the session.
-    pub fn leave_to_caller(&self, id: &ObjectId) -> Result<(), Error> {
-        let generation = &self.enter()?.generation;
-        let file = self.store.packs.file(generation, id)?;
-        let chunks = file.iter().flat_map(|file| &file.chunks);
-        let mut read = lock(&self.read);
-        read.insert(data(id.0));
-        read.extend(chunks.map(|chunk| data(chunk.id)));
-        Ok(())
     }
 
     /// True when the blob's pack has its full size and, for blobs that are read, nothing damaged
@@ -276,14 +270,13 @@ impl PutSession {
             }
         };
         let is_read = self.reads_all.load(Ordering::Relaxed) || blob.id.bytes()[31] == SAMPLE;
-        if !whole || !is_read || lock(&self.read).contains(&blob) {
+        if !whole || !is_read {
             return Ok(whole);
         }
-        let is_undamaged = matches!(self.store.packs.is_undamaged(place, blob), Ok(true));
-        if is_undamaged {
-            lock(&self.read).insert(blob);
-        }
-        Ok(is_undamaged)
+        Ok(matches!(
+            self.store.packs.is_undamaged(place, blob),
+            Ok(true)
+        ))
     }
 
     /// Returns how many bytes the packs have grown by so far.
@@ -328,6 +321,21 @@ impl PutSession {
             Ok(was_put || self.has(generation, data(id.0))? || self.has_file(generation, id)?)
         };
         objects.par_iter().with_min_len(256).map(held).collect()
+    }
+
+    /// True when this session may rely on an object, given that the caller reads all of another one
+    /// before anything is made of that: what both consist of is not read here.
+    pub fn holds_beside(&self, id: &ObjectId, other: Option<&ObjectId>) -> Result<bool, Error> {
+        let generation = &self.enter()?.generation;
+        let list_of = |id: &ObjectId| self.store.packs.file(generation, id).unwrap_or_default();
+        match list_of(id).filter(|_| other.is_some()) {
+            Some(file) => {
+                let other = other.and_then(list_of);
+                Ok(self.has(generation, list(id.0))?
+                    && self.has_chunks(generation, &file, other.as_ref())?)
+            }
+            None => Ok(self.holds(&[*id])?[0]),
+        }
     }
 
     /// Makes everything that was put durable and visible. Keep the lease until whatever names the

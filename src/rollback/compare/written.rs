@@ -83,9 +83,6 @@ impl Comparison<'_> {
         {
             return Ok(None);
         }
-        if let Some(object) = file.object().filter(|_| is_large) {
-            self.site.will_read(object);
-        }
         let before = self.before(file, tracked)?;
         if is_large
             && let Some(now) = &before
@@ -113,7 +110,9 @@ impl Comparison<'_> {
         let known = tracked
             .and_then(|tracked| tracked.index.as_ref())
             .map(|entry| &entry.id);
-        tree::replaced(self.site, file.path(), known, file.role == FileRole::Large)
+        let is_large = file.role == FileRole::Large;
+        let kept = is_large.then_some(file.object());
+        tree::replaced(self.site, file.path(), known, kept)
     }
 
     /// Notes the changes of commit and index for a restored file.

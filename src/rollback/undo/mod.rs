@@ -210,10 +210,12 @@ impl Inverse<'_> {
             .filter(|change| !self.goes_by_entry(&change.path))
         {
             let blob = indexed.get(&change.path).map(|entry| &entry.id);
-            if let Some(object) = change.before.as_ref().and_then(|it| it.location.object()) {
-                site.will_read(object);
-            }
-            let now = tree::replaced(site, &change.path, blob, is_in_store(change))?;
+            let target = change
+                .before
+                .as_ref()
+                .map(|before| before.location.object());
+            let kept = is_in_store(change).then(|| target.flatten());
+            let now = tree::replaced(site, &change.path, blob, kept)?;
             let same = FileRecord::same_at(now.as_ref(), change.before.as_ref());
             if same && !sides.databases.contains(&change.path) {
                 continue;
