@@ -1,13 +1,14 @@
 //! Reads files of the work tree as they are now. A file that changes meanwhile is read again; after
 //! three attempts it is an error.
 
-use std::io;
+use std::io::{self, Read};
 
 use super::Error;
 use crate::{
     base::{Digest, Failure, Fs, RelPath, Stat, Type, cancel::Stoppable},
     model::{FileRecord, Location, ObjectId},
     site::RepoSite,
+    stat_cache::FileToRead,
     store::PutSession,
 };
 
@@ -116,6 +117,15 @@ impl<T> ReadAttempt<T> {
         }
     }
 
+    /// Of a path that led to another file when it was opened.
+    fn of_another(opened: Stat) -> ReadAttempt<Option<T>> {
+        ReadAttempt {
+            value: None,
+            size: 0,
+            after: Some(opened),
+        }
+    }
+
     /// Makes another value of what was read.
     fn map<U>(self, make: impl FnOnce(T) -> U) -> ReadAttempt<U> {
         ReadAttempt {
@@ -194,23 +204,46 @@ pub fn replaced_record(
             Some(false) => {}
         }
     }
-    let watched = site.known.watch(path);
-    let now = steadily(&*site.tree, path, |stat| read_to_keep(site, path, stat))?;
-    Ok(now.map(|now| {
-        let digest = now.record.digest;
-        site.known.learn_and_watch(path, watched, digest);
-        now.record
-    }))
+    read_record(site, path, |watched, digest| {
+        site.known.learn_and_watch(path, watched, digest)
+    })
 }
 
 /// Reads the record of a file kept in the store, whatever is known of it.
 fn fresh_record(site: &RepoSite, path: &RelPath) -> Result<Option<FileRecord>, Failure> {
-    let watched = site.known.watch(path);
-    let now = steadily(&*site.tree, path, |stat| read_to_keep(site, path, stat))?;
-    Ok(now.map(|now| {
-        site.known.learn(path, watched, now.record.digest);
-        now.record
-    }))
+    read_record(site, path, |watched, digest| {
+        site.known.learn(path, &watched, digest)
+    })
+}
+
+/// Reads a file kept in the store, watched if that is possible; `learn` gets what was watched and
+/// the digest, and returns false when it is not as it was.
+fn read_record(
+    site: &RepoSite,
+    path: &RelPath,
+    learn: impl FnOnce(FileToRead, Digest) -> bool,
+) -> Result<Option<FileRecord>, Failure> {
+    if let Some(watched) = site.known.watch(path) {
+        let stat = watched.stat().map_err(unread(path))?;
+        let read = read_to_keep(site, path, stat, watched.open())?;
+        let record = read.value.record;
+        if read.size == stat.size && learn(watched, record.digest) {
+            return Ok(Some(record));
+        }
+    }
+    let once = |stat: Stat| -> Result<ReadAttempt<Option<FileNow>>, Failure> {
+        if stat.kind == Type::Symlink {
+            let read = read_once(&*site.tree, path, stat).map_err(unread(path))?;
+            return Ok(read.map(Some));
+        }
+        let (opened, file) = site.tree.open_with_stat(path).map_err(unread(path))?;
+        if opened != stat {
+            return Ok(ReadAttempt::of_another(opened));
+        }
+        Ok(read_to_keep(site, path, stat, file)?.map(Some))
+    };
+    let now = steadily(&*site.tree, path, once)?.flatten();
+    Ok(now.map(|now| now.record))
 }
 
 /// Reads a file once, into the store if an operation to be written needs it.
@@ -218,17 +251,20 @@ fn read_to_keep(
     site: &RepoSite,
     path: &RelPath,
     stat: Stat,
+    mut file: Box<dyn Read + Send>,
 ) -> Result<ReadAttempt<FileNow>, Failure> {
-    let put = |session: &PutSession| -> Result<ReadAttempt<FileNow>, Failure> {
-        let mut file = site.tree.open(path).map_err(unread(path))?;
+    let put = |session: &PutSession| {
         let stored = session.put(&mut Stoppable(&mut file))?;
-        let now = FileNow::new(path, stat, (stored.digest, stored.size), None);
-        Ok(ReadAttempt::of(now, stored.size))
+        Ok::<_, Failure>((stored.digest, stored.size))
     };
-    let kept = (stat.kind == Type::File)
-        .then(|| site.with_intake(put))
-        .flatten();
-    kept.unwrap_or_else(|| Ok(read_once(&*site.tree, path, stat).map_err(unread(path))?))
+    let read = match site.with_intake(put) {
+        Some(stored) => stored?,
+        None => Digest::of_reader(&mut Stoppable(&mut file)).map_err(unread(path))?,
+    };
+    Ok(ReadAttempt::of(
+        FileNow::new(path, stat, read, None),
+        read.1,
+    ))
 }
 
 /// Returns true when a file's metadata proves that it still has this digest.

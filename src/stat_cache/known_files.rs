@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::Read,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -49,6 +50,17 @@ pub struct FileToRead {
 }
 
 impl FileToRead {
+    /// Reads the file itself: its path may lead to another one for a moment, where a folder above
+    /// it is moved.
+    pub fn open(&self) -> Box<dyn Read + Send> {
+        self.witness.open()
+    }
+
+    /// Returns the state of the file itself.
+    pub fn stat(&self) -> std::io::Result<Stat> {
+        self.witness.stat()
+    }
+
     /// True when nobody has written to it since, and it is still at its path.
     fn is_as_it_was(&self, tree: &dyn Fs, path: &RelPath) -> bool {
         let is_same = |stat: &Stat| FileState::from(stat) == self.state;
@@ -147,20 +159,24 @@ impl KnownFiles {
         })
     }
 
-    /// Remembers the digest of a file that was read after [`KnownFiles::watch`].
-    pub fn learn(&self, path: &RelPath, read: Option<FileToRead>, digest: Digest) {
-        if let Some(read) = read.filter(|read| read.is_as_it_was(&*self.tree, path)) {
+    /// Remembers the digest of a file that was read by [`FileToRead::open`]; false when it is not
+    /// as it was, or not at its path.
+    pub fn learn(&self, path: &RelPath, read: &FileToRead, digest: Digest) -> bool {
+        let is_as_it_was = read.is_as_it_was(&*self.tree, path);
+        if is_as_it_was {
             self.remember(path, read.state, read.began, digest);
         }
+        is_as_it_was
     }
 
     /// Does [`KnownFiles::learn`] for a file that is to be replaced: it is watched until the
     /// operation ends.
-    pub fn learn_and_watch(&self, path: &RelPath, read: Option<FileToRead>, digest: Digest) {
-        if let Some(read) = read.filter(|read| read.is_as_it_was(&*self.tree, path)) {
-            self.remember(path, read.state, read.began, digest);
+    pub fn learn_and_watch(&self, path: &RelPath, read: FileToRead, digest: Digest) -> bool {
+        let is_as_it_was = self.learn(path, &read, digest);
+        if is_as_it_was {
             self.watched.add(None, read.witness, digest);
         }
+        is_as_it_was
     }
 
     /// Remembers the digest of a file in this state, if every change after `looked` will show.
@@ -231,5 +247,36 @@ impl KnownFiles {
         cache.write(&*self.state, &files)?;
         opened.is_changed = false;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Root;
+
+    #[test]
+    fn what_is_read_is_the_watched_file_wherever_its_path_leads() {
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let root = Arc::new(Root::open(dir.path()).expect("it opens"));
+        for name in ["here", "there"] {
+            root.create_dir(&RelPath::own(name), 0o700)
+                .expect("it is made");
+            let mut file = root.create(&RelPath::own(format!("{name}/file")), 0o600);
+            let file = file.as_mut().expect("it is made");
+            file.write_all(name.as_bytes()).expect("it is written");
+        }
+        let swap = || root.exchange(&RelPath::own("here"), &RelPath::own("there"));
+        let known = KnownFiles::new(root.clone(), root.clone(), dir.path().into(), true);
+        let path = RelPath::own("here/file");
+        let Some(watched) = known.watch(&path) else {
+            return println!("skipped: no lease on this file system");
+        };
+        let mut bytes = Vec::new();
+        swap().expect("it can");
+        assert!(!watched.is_as_it_was(&*root, &path), "another one is there");
+        watched.open().read_to_end(&mut bytes).expect("it reads");
+        swap().expect("it can");
+        assert!(watched.is_as_it_was(&*root, &path) && bytes == b"here");
     }
 }

@@ -118,6 +118,12 @@ pub trait Fs: Send + Sync {
     fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>>;
     /// Opens a regular file for reading; anything else is an error.
     fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>>;
+    /// Does [`Fs::open`], and returns the state of the very file that is read, whatever the path
+    /// leads to before and after.
+    fn open_with_stat(&self, path: &RelPath) -> io::Result<(Stat, Box<dyn Read + Send>)> {
+        let stat = self.stat(path)?.ok_or(io::ErrorKind::NotFound)?;
+        Ok((stat, self.open(path)?))
+    }
     /// Opens a regular file for reading from an offset.
     fn open_at(&self, path: &RelPath, offset: u64) -> io::Result<Box<dyn Read + Send>> {
         let mut file = self.open(path)?;

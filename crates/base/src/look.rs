@@ -197,6 +197,10 @@ impl<F: Fs> Fs for ReadOnly<F> {
         self.there.shows_maps()
     }
 
+    fn open_with_stat(&self, path: &RelPath) -> io::Result<(Stat, Box<dyn Read + Send>)> {
+        self.there.open_with_stat(path)
+    }
+
     fn witness(&self, path: &RelPath) -> io::Result<Option<Box<dyn Witness>>> {
         self.there.witness(path)
     }

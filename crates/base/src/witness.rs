@@ -7,7 +7,8 @@
 
 use std::{
     fs::File,
-    io,
+    io::{self, Read},
+    os::unix::fs::FileExt,
     sync::{
         Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -28,6 +29,22 @@ pub trait Witness: Send + Sync {
     fn stat(&self) -> io::Result<Stat>;
     /// True when nobody can have written to the file since. Once false, it stays so.
     fn is_unwritten(&self) -> bool;
+    /// Reads the very file, from its beginning, whatever its path leads to now.
+    fn open(&self) -> Box<dyn Read + Send>;
+}
+
+/// Reads a leased file without moving the position that others share.
+struct LeasedReader {
+    leased: Arc<LeasedFile>,
+    offset: u64,
+}
+
+impl Read for LeasedReader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.leased.file.read_at(into, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
 }
 
 /// A file with a lease.
@@ -79,6 +96,13 @@ impl Witness for Arc<LeasedFile> {
     fn is_unwritten(&self) -> bool {
         // The kernel ends a lease itself when this process was stopped for long.
         file_lease::is_held(&self.file) && !self.is_given_up.load(Ordering::Acquire)
+    }
+
+    fn open(&self) -> Box<dyn Read + Send> {
+        Box::new(LeasedReader {
+            leased: self.clone(),
+            offset: 0,
+        })
     }
 }
 

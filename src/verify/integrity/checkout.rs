@@ -14,7 +14,7 @@ use crate::{
         CheckResult, FileKind, Manifest, Status,
         manifest::{FileRole, ManifestFile},
     },
-    stat_cache::KnownFiles,
+    stat_cache::{FileToRead, KnownFiles},
     verify::{Check, check_run::Trouble},
 };
 
@@ -172,10 +172,15 @@ fn tree_trouble(
     }
     let large = checkout.known.filter(|_| file.role == FileRole::Large);
     let watched = large.and_then(|known| known.watch(path));
-    match differs(checkout, file, digest, whole.map(|(_, bytes)| bytes)) {
+    let source = match (whole, &watched) {
+        (Some((_, bytes)), _) => FileBytes::Bytes(bytes),
+        (None, Some(watched)) => FileBytes::Watched(watched),
+        (None, None) => FileBytes::Path,
+    };
+    match differs(checkout, file, digest, source) {
         Ok(false) => {
-            if let Some(known) = large {
-                known.learn(path, watched, digest);
+            if let Some((known, watched)) = large.zip(watched) {
+                known.learn(path, &watched, digest);
             }
             None
         }
@@ -189,13 +194,22 @@ pub fn is_other(checkout: &Checkout<'_>, file: &ManifestFile) -> bool {
     tree_trouble(checkout, file, &KnownCounts::default()).is_some()
 }
 
-/// Returns true when the bytes, in git's form where attributes apply, differ from the release's;
-/// `whole` are the bytes if they have been read.
+/// Where the bytes of a file are.
+enum FileBytes<'w> {
+    /// They have been read.
+    Bytes(Vec<u8>),
+    /// In a file that is watched.
+    Watched(&'w FileToRead),
+    /// Wherever the path leads.
+    Path,
+}
+
+/// Returns true when the bytes, in git's form where attributes apply, differ from the release's.
 fn differs(
     checkout: &Checkout<'_>,
     file: &ManifestFile,
     digest: Digest,
-    whole: Option<Vec<u8>>,
+    source: FileBytes<'_>,
 ) -> Result<bool, String> {
     let Checkout {
         tree,
@@ -207,9 +221,12 @@ fn differs(
     if file.is_link() {
         return Ok(Digest::of(&tree.read_link(file.path()).map_err(text)?) != digest);
     }
-    let (found, size) = match &whole {
-        Some(bytes) => (Digest::of(bytes), bytes.len() as u64),
-        None => Digest::of_reader(&mut tree.open(file.path()).map_err(text)?).map_err(text)?,
+    let (found, size) = match &source {
+        FileBytes::Bytes(bytes) => (Digest::of(bytes), bytes.len() as u64),
+        FileBytes::Watched(watched) => Digest::of_reader(&mut watched.open()).map_err(text)?,
+        FileBytes::Path => {
+            Digest::of_reader(&mut tree.open(file.path()).map_err(text)?).map_err(text)?
+        }
     };
     if found == digest {
         let is_only_pointer = !takes_pointers && is_pointer(tree, converter, file, size)?;
@@ -233,9 +250,9 @@ fn differs(
         // Its pointer follows from its digest, however large it is.
         return Ok(Digest::of(&Repo::lfs_pointer(&found, size)) != digest);
     }
-    let bytes = match whole {
-        Some(bytes) => bytes,
-        None => {
+    let bytes = match source {
+        FileBytes::Bytes(bytes) => bytes,
+        FileBytes::Watched(_) | FileBytes::Path => {
             let mut bytes = Vec::new();
             std::io::Read::read_to_end(&mut tree.open(file.path()).map_err(text)?, &mut bytes)
                 .map_err(text)?;

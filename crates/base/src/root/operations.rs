@@ -42,6 +42,11 @@ impl Fs for Root {
         Ok(Box::new(self.open_file(path)?))
     }
 
+    fn open_with_stat(&self, path: &RelPath) -> io::Result<(Stat, Box<dyn Read + Send>)> {
+        let file = self.open_file(path)?;
+        Ok((super::stat_of(&file)?, Box::new(file)))
+    }
+
     fn open_at(&self, path: &RelPath, offset: u64) -> io::Result<Box<dyn Read + Send>> {
         let mut file = self.open_file(path)?;
         file.seek(io::SeekFrom::Start(offset))?;
