@@ -111,10 +111,15 @@ impl<T: io::Write> io::Write for Stoppable<T> {
 
 /// Returns the mask of ignored signals; 0 where the system does not report it.
 fn ignored_signals() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0)
+    signals_of("SigIgn:").unwrap_or(0)
+}
+
+/// Returns a set of signals from a line of `/proc/self/status`, the lowest bit for signal 1; `None`
+/// where there is none.
+pub(super) fn signals_of(line: &str) -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let mask = status.lines().find_map(|found| found.strip_prefix(line))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
 }
 
 /// Returns the name of a signal for display.

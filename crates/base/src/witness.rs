@@ -17,10 +17,19 @@ use std::{
 
 use signal_hook::{consts::SIGIO, iterator::Signals};
 
-use super::fs::Stat;
+use super::{fs::Stat, times};
 
 /// Number of files that are watched at the same time: each is an open file.
 const MOST: usize = 256;
+/// Number of open files that are left to everything else.
+const FOR_OTHERS: u64 = 64;
+
+/// Returns the number of files that may be watched at the same time: a quarter of what may be open.
+fn most() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let room = limit.map_or(u64::MAX, |limit| limit.saturating_sub(FOR_OTHERS) / 4);
+    usize::try_from(room).map_or(MOST, |room| room.min(MOST))
+}
 
 /// A file to which nobody has written since the witness was called, as long as it says so. The file
 /// may get other names, or none, in the meantime.
@@ -60,24 +69,39 @@ static LEASED: Mutex<Vec<Weak<LeasedFile>>> = Mutex::new(Vec::new());
 static IS_READY: OnceLock<bool> = OnceLock::new();
 
 impl LeasedFile {
-    /// Takes a lease on a file that is open for reading only; `None` where none is granted.
-    pub fn of(file: File) -> Option<Arc<Self>> {
-        if !*IS_READY.get_or_init(|| start().is_ok()) {
-            return None;
+    /// True while one more file may be watched.
+    pub fn has_room() -> bool {
+        let mut leased = LEASED.lock().unwrap_or_else(PoisonError::into_inner);
+        leased.retain(|leased| leased.strong_count() > 0);
+        leased.len() < most()
+    }
+
+    /// Takes a lease on a file that is open for reading only; gives it back where none is granted.
+    ///
+    /// A lease means something only on file systems that are known to see every writer. Below an
+    /// overlay a map outlives the open file that it was made of, and of a file of FUSE or a network
+    /// the other side knows nothing.
+    pub fn of(file: File) -> Result<Arc<Self>, File> {
+        if !times::show_maps(&file) || !*IS_READY.get_or_init(|| start().is_ok()) {
+            return Err(file);
         }
         // Held while the lease is taken: the thread must find it when it is asked to give it up.
         let mut leased = LEASED.lock().unwrap_or_else(PoisonError::into_inner);
         leased.retain(|leased| leased.strong_count() > 0);
-        if leased.len() >= MOST {
-            return None;
+        if leased.len() >= most() || file_lease::take(&file).is_err() {
+            return Err(file);
         }
-        file_lease::take(&file).ok()?;
         let made = Arc::new(Self {
             file,
             is_given_up: AtomicBool::new(false),
         });
         leased.push(Arc::downgrade(&made));
-        Some(made)
+        Ok(made)
+    }
+
+    /// Forces the file to the disk.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
     }
 }
 
@@ -108,6 +132,11 @@ impl Witness for Arc<LeasedFile> {
 
 /// Starts the thread that gives leases up. Until it runs, the signal would end the process.
 fn start() -> io::Result<()> {
+    // Blocked by the parent process, it would never arrive.
+    let blocked = super::cancel::signals_of("SigBlk:");
+    if blocked.is_none_or(|blocked| blocked >> (SIGIO - 1) & 1 != 0) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
     let mut signals = Signals::new([SIGIO])?;
     let run = move || {
         for _ in signals.forever() {

@@ -139,7 +139,9 @@ impl Fs for Root {
 
     fn witness(&self, path: &RelPath) -> io::Result<Option<Box<dyn Witness>>> {
         let leased = LeasedFile::of(self.open_file(path)?);
-        Ok(leased.map(|leased| Box::new(leased) as Box<dyn Witness>))
+        Ok(leased
+            .ok()
+            .map(|leased| Box::new(leased) as Box<dyn Witness>))
     }
 
     fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>> {

@@ -8,6 +8,7 @@ use std::{
     io::{self, Write},
     os::fd::{AsRawFd, OwnedFd},
     path::Path,
+    sync::Arc,
 };
 
 use rustix::{
@@ -26,8 +27,9 @@ use crate::{
 pub(super) struct UnseenFile {
     /// Until it has its name.
     writer: Option<BulkFile>,
-    /// The same file, open for reading only.
-    reader: File,
+    /// The same file, open for reading only, until it is watched.
+    reader: Option<File>,
+    leased: Option<Arc<LeasedFile>>,
     dir: OwnedFd,
     name: OsString,
 }
@@ -39,6 +41,9 @@ impl UnseenFile {
     /// `Unsupported` where files cannot do without a name, or cannot get one later.
     pub fn create(dir: OwnedFd, name: &Path, mode: u32) -> io::Result<Self> {
         let unsupported = || io::Error::from(io::ErrorKind::Unsupported);
+        if !LeasedFile::has_room() {
+            return Err(unsupported());
+        }
         let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(&dir, ".", flags, permissions(mode)) {
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL | Errno::NOSYS) => {
@@ -50,7 +55,8 @@ impl UnseenFile {
         owner::give(&file, &dir)?;
         Ok(Self {
             writer: Some(BulkFile::new(file)),
-            reader,
+            reader: Some(reader),
+            leased: None,
             dir,
             name: name.as_os_str().to_os_string(),
         })
@@ -87,21 +93,30 @@ impl Output for UnseenFile {
         self.complete()?;
         // A lease is granted only when nobody can write any more.
         self.writer = None;
-        let leased = LeasedFile::of(self.reader.try_clone()?);
+        let Some(reader) = self.reader.take() else {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        };
+        let place = below_proc(&reader);
+        match LeasedFile::of(reader) {
+            Ok(leased) => self.leased = Some(leased),
+            Err(reader) => self.reader = Some(reader),
+        }
         rustix::fs::linkat(
             rustix::fs::CWD,
-            below_proc(&self.reader),
+            place,
             &self.dir,
             &self.name,
             AtFlags::SYMLINK_FOLLOW,
         )?;
-        Ok(leased.map(|leased| Box::new(leased) as Box<dyn Witness>))
+        let witness = self.leased.clone();
+        Ok(witness.map(|leased| Box::new(leased) as Box<dyn Witness>))
     }
 
     fn sync(&mut self, point: SyncPoint) -> io::Result<()> {
-        match &mut self.writer {
-            Some(writer) => writer.sync(point),
-            None => self.reader.sync_all(),
+        match (&mut self.writer, &self.reader, &self.leased) {
+            (Some(writer), ..) => writer.sync(point),
+            (None, Some(reader), _) => reader.sync_all(),
+            (None, None, leased) => leased.as_ref().map_or(Ok(()), |leased| leased.sync()),
         }
     }
 
