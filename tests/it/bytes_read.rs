@@ -42,6 +42,15 @@ fn sizes_read(sandbox: &Sandbox, line: &str) -> f64 {
     sizes
 }
 
+/// True where snapback can know that nobody has written to a file since it read it.
+fn can_watch(sandbox: &Sandbox) -> bool {
+    let can = Root::open(&sandbox.root()).unwrap().shows_maps();
+    if !can {
+        println!("every file is read: nothing is known of the writers of this file system");
+    }
+    can
+}
+
 /// Waits until the last write is older than a tick of the file system's clock.
 fn settle() {
     let written = Instant::now();
@@ -57,8 +66,8 @@ fn release(version: &str) -> String {
 #[test]
 fn a_large_file_is_read_once_and_only_when_it_changed() {
     let sandbox = Sandbox::new(1);
-    if !Root::open(&sandbox.root()).unwrap().shows_maps() {
-        return println!("skipped: nothing is remembered of files on this file system");
+    if !can_watch(&sandbox) {
+        return;
     }
     sandbox.write(LARGE, &noise("one", SIZE));
     settle();
@@ -80,8 +89,8 @@ fn a_large_file_is_read_once_and_only_when_it_changed() {
 #[test]
 fn what_a_program_has_open_for_writing_is_not_remembered() {
     let sandbox = Sandbox::new(1);
-    if !Root::open(&sandbox.root()).unwrap().shows_maps() {
-        return println!("skipped: nothing is remembered of files on this file system");
+    if !can_watch(&sandbox) {
+        return;
     }
     sandbox.write(LARGE, &noise("one", SIZE));
     settle();
@@ -143,7 +152,8 @@ fn set_command(sandbox: &Sandbox, name: &str, run: &str) {
 fn going_back_reads_of_a_large_file_what_the_store_has_of_both_versions() {
     let sandbox = two_releases(SIZE);
     // The target while it is staged, and the store's copy of what goes, because soon there is no
-    // other one. Neither what is there nor what was written is read: both are watched.
+    // other one. Neither what is there nor what was written is read where both can be watched.
+    let most = if can_watch(&sandbox) { 2.1 } else { 7.1 };
     for (line, bytes) in [
         ("rollback -t T01 --to 1.0.0 --yes", "one"),
         ("undo --yes", "two"),
@@ -151,7 +161,7 @@ fn going_back_reads_of_a_large_file_what_the_store_has_of_both_versions() {
     ] {
         let read = sizes_read(&sandbox, line);
         println!("{line}: {read}");
-        assert!(read < 2.1, "{line}: {read}");
+        assert!(read < most, "{line}: {read}");
         assert_eq!(sandbox.read(LARGE), noise(bytes, SIZE));
     }
 }
@@ -167,7 +177,7 @@ fn of_what_both_versions_have_the_store_is_read_once() {
         bytes[SIZE / 2] ^= 1;
     }
     let back = sizes_read(&sandbox, "rollback -t T01 --to 1.0.0 --yes");
-    assert!(back < 1.3, "{back}");
+    assert!(!can_watch(&sandbox) || back < 1.3, "{back}");
     assert_eq!(sandbox.read(LARGE), noise("one", SIZE));
 }
 

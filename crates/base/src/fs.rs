@@ -161,7 +161,7 @@ pub trait Fs: Send + Sync {
         self.create(path, mode)
     }
     /// Like [`Fs::create_bulk`], for a file that gets its name when it is whole
-    /// ([`Output::appear`]): until then no other program can open it.
+    /// ([`Output::appear`]): until then no path leads to it.
     ///
     /// # Errors
     /// `Unsupported` where the file system cannot do this.

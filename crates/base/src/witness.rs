@@ -169,20 +169,26 @@ pub(super) static TESTING: Mutex<()> = Mutex::new(());
 mod tests {
     use std::{
         io::Write as _,
-        sync::PoisonError,
+        sync::{MutexGuard, PoisonError},
         time::{Duration, Instant},
     };
 
+    use tempfile::TempDir;
+
     use crate::{Fs, RelPath, Root};
+
+    /// Returns a folder and the path of a file in it, for a test that alone takes leases.
+    fn alone() -> (MutexGuard<'static, ()>, TempDir, RelPath) {
+        let alone = super::TESTING.lock();
+        let alone = alone.unwrap_or_else(PoisonError::into_inner);
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        (alone, dir, RelPath::own("file"))
+    }
 
     #[test]
     fn a_writer_is_seen_and_waits_for_nobody() {
-        let _alone = super::TESTING
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let (_alone, dir, path) = alone();
         let root = Root::open(dir.path()).expect("it opens");
-        let path = RelPath::own("file");
         root.create(&path, 0o600)
             .and_then(|mut file| file.write_all(b"old"))
             .expect("it is written");
@@ -211,12 +217,8 @@ mod tests {
 
     #[test]
     fn there_is_a_limit_to_the_files_that_are_watched() {
-        let _alone = super::TESTING
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let (_alone, dir, path) = alone();
         let root = Root::open(dir.path()).expect("it opens");
-        let path = RelPath::own("file");
         root.create(&path, 0o600).expect("it is made");
         let all: Vec<_> = (0..super::MOST + 3)
             .map(|_| root.witness(&path).expect("it opens"))

@@ -1,6 +1,6 @@
 //! A file that has no name while it is written: `O_TMPFILE` of open(2), and `linkat` of its
-//! descriptor below `/proc`, as that page has it. Nobody can open what has no name, so its bytes
-//! are what was written.
+//! descriptor below `/proc`, as that page has it. No path leads to it, so its bytes are what was
+//! written: only a program with the rights of a debugger reaches it, through `/proc/<id>/fd`.
 
 use std::{
     ffi::OsString,
