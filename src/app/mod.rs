@@ -51,6 +51,7 @@ pub use crate::site::Options;
 ///     version: None,
 ///     message: "first".into(),
 ///     run_hooks: true,
+///     allow_failing: false,
 ///     signing: snapback::model::signature::Signing::default(),
 ///     elsewhere: std::collections::BTreeMap::new(),
 /// });

@@ -1,7 +1,7 @@
 //! Plans a restore: compares a listing with a folder. Reads, never writes.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     io,
 };
 
@@ -9,24 +9,24 @@ use rayon::prelude::*;
 
 use crate::{
     base::{
-        Digest, Failure, Fs, RelPath, Type, cancel,
+        Digest, Failure, Fs, RelPath, Type, Witness, cancel,
         sqlite::{self, LogEffect},
     },
     catalog::databases::Database,
     materialise::{
-        aside::{AsideTask, Work},
+        aside::{AsideTask, SeenFile, SeenFiles, Work},
         leftovers::is_aside,
     },
-    model::{FileKind, FileRecord, Location, backup::PathTrouble},
+    model::{FileKind, FileRecord, Location, ObjectId, backup::PathTrouble},
     source::{PathStat, Selection, folder},
-    stat_cache::{Cache, KnownFile},
+    stat_cache::{Cache, KnownFile, same},
 };
 
 /// Number of bytes that are read at once.
 const BLOCK: usize = 1 << 20;
 
 /// The complete plan of a restore.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct RestorePlan<'a> {
     /// Paths to be written.
     pub write: Vec<AsideTask<'a>>,
@@ -51,12 +51,17 @@ pub struct RestorePlan<'a> {
     pub right: u64,
     /// True when everything below the folder is on one file system.
     pub one_device: bool,
+    /// Large files that would be overwritten and were read, unless somebody may write to them
+    /// unnoticed.
+    pub seen: SeenFiles,
+    /// What files that would be overwritten hold by their metadata alone.
+    pub known: HashMap<RelPath, ObjectId>,
 }
 
 /// The result of the comparison at one path.
 enum PathVerdict<'a> {
     Right,
-    Write(AsideTask<'a>),
+    Write(AsideTask<'a>, Option<SeenFile>, Option<KnownFile>),
     Touch(AsideTask<'a>),
     Refused(String),
 }
@@ -126,6 +131,7 @@ impl<'a> RestorePlan<'a> {
             remove_folders: if delete { &self.extra_folders } else { &[] },
             leftovers: &self.leftovers,
             one_device: self.one_device,
+            seen: &self.seen,
         }
     }
 
@@ -133,7 +139,13 @@ impl<'a> RestorePlan<'a> {
     fn add(&mut self, record: &FileRecord, look: PathVerdict<'a>) {
         match look {
             PathVerdict::Right => self.right += 1,
-            PathVerdict::Write(task) => self.write.push(task),
+            PathVerdict::Write(task, seen, known) => {
+                self.write.push(task);
+                let known = known.map(|known| (record.path.clone(), known.object));
+                self.known.extend(known);
+                self.seen
+                    .extend(seen.map(|seen| (record.path.clone(), seen)));
+            }
             PathVerdict::Touch(task) => self.touch.push(task),
             PathVerdict::Refused(why) => self.refused.push(PathTrouble {
                 path: record.path.clone(),
@@ -158,7 +170,7 @@ fn is_one_device(fs: &dyn Fs, there: &Selection) -> bool {
 
 /// Returns paths that are the same path on a file system that folds case.
 fn twins(records: &[FileRecord]) -> HashSet<&RelPath> {
-    let mut seen = std::collections::HashMap::new();
+    let mut seen = HashMap::new();
     let mut twins = HashSet::new();
     for record in records {
         let folded = String::from_utf8_lossy(record.path.as_bytes()).to_lowercase();
@@ -167,6 +179,29 @@ fn twins(records: &[FileRecord]) -> HashSet<&RelPath> {
         }
     }
     twins
+}
+
+/// Hashes a file; a large one is watched from before it is read.
+pub fn read(
+    fs: &dyn Fs,
+    found: &PathStat,
+    buffer: &mut Vec<u8>,
+) -> io::Result<(Digest, Option<SeenFile>)> {
+    buffer.clear();
+    if found.stat.size <= BLOCK as u64 {
+        fs.read_into(&found.path, found.stat.size, buffer)?;
+        return Ok((Digest::of(buffer), None));
+    }
+    let is_same = |witness: &dyn Witness| witness.stat().is_ok_and(|now| same(&now, &found.stat));
+    let witness = fs.witness(&found.path)?;
+    let witness = witness.filter(|witness| is_same(&**witness));
+    let file = match &witness {
+        Some(witness) => witness.open(),
+        None => fs.open(&found.path)?,
+    };
+    let mut file = io::BufReader::with_capacity(BLOCK, cancel::Stoppable(file));
+    let digest = Digest::of_reader(&mut file)?.0;
+    Ok((digest, witness.map(|witness| SeenFile { digest, witness })))
 }
 
 /// The folder as it is.
@@ -208,7 +243,7 @@ impl Compare<'_> {
             (FileKind::Folder, None) if is_folder => PathVerdict::Right,
             (FileKind::Folder, Some(_)) => PathVerdict::Refused("a file is there".into()),
             (_, None) if is_folder => PathVerdict::Refused("a folder is there".into()),
-            (_, None) => PathVerdict::Write(AsideTask { record, now: None }),
+            (_, None) => PathVerdict::Write(AsideTask { record, now: None }, None, None),
             (_, Some(nth)) => self
                 .compare(record, nth, buffer)
                 .unwrap_or_else(|error| PathVerdict::Refused(error.to_string())),
@@ -227,11 +262,16 @@ impl Compare<'_> {
             record,
             now: Some(found.stat),
         };
+        let mut seen = None;
         let same = match found.stat.kind {
             Type::File if record.is_file() && found.stat.size == record.size => {
                 match self.known[nth].filter(|_| !found.in_use) {
                     Some(known) => known.object.0 == record.digest,
-                    None => self.digest(found, buffer)? == record.digest,
+                    None => {
+                        let read = read(self.fs, found, buffer)?;
+                        seen = read.1;
+                        read.0 == record.digest
+                    }
                 }
             }
             Type::Symlink => Some(&self.fs.read_link(&found.path)?[..]) == record.target(),
@@ -242,19 +282,8 @@ impl Compare<'_> {
         Ok(match (same, as_listed) {
             (true, true) => PathVerdict::Right,
             (true, false) => PathVerdict::Touch(task),
-            (false, _) => PathVerdict::Write(task),
+            (false, _) => PathVerdict::Write(task, seen, self.known[nth]),
         })
-    }
-
-    /// Hashes a file.
-    fn digest(&self, found: &PathStat, buffer: &mut Vec<u8>) -> io::Result<Digest> {
-        buffer.clear();
-        if found.stat.size <= BLOCK as u64 {
-            self.fs.read_into(&found.path, found.stat.size, buffer)?;
-            return Ok(Digest::of(buffer));
-        }
-        let mut file = io::BufReader::with_capacity(BLOCK, self.fs.open(&found.path)?);
-        Ok(Digest::of_reader(&mut file)?.0)
     }
 
     /// Finds what the listing does not have, and what would be overwritten.

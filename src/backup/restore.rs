@@ -5,6 +5,7 @@
 //! the others.
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -19,10 +20,11 @@ use crate::{
     base::{Failure, Fs, RelPath, Root, SyncPoint, Type, output},
     catalog::databases,
     materialise::aside::Aside,
-    model::{FileRecord, Location, backup::RestoreReport},
+    model::{FileRecord, Location, ObjectId, backup::RestoreReport},
     site::RepoSite,
     source::PathStat,
-    stat_cache::Cache,
+    stat_cache::{Cache, WORTH_WATCHING},
+    store::PutSession,
 };
 
 /// Options of a restore.
@@ -67,7 +69,7 @@ pub(super) fn restore(site: &RepoSite, restore: &RestoreOptions) -> Result<Resto
     let cache = Cache::of(&*site.state, "folder", &top, &stat);
     // Known only by writing a file, which a dry run does not.
     let folds = !restore.dry_run && folds_case(&root);
-    let plan = site.work("comparing", 0, false, || {
+    let mut plan = site.work("comparing", 0, false, || {
         plan::plan(&root, &records, Some(&cache), folds)
     })?;
     databases::wait_closed(&top, &plan.databases, Duration::ZERO, false)?;
@@ -75,7 +77,8 @@ pub(super) fn restore(site: &RepoSite, restore: &RestoreOptions) -> Result<Resto
     if !restore.dry_run {
         let lost: Vec<PathStat> = lost(&plan, restore.delete);
         if !lost.is_empty() && !restore.discard {
-            report.kept_as = Some(keep(site, &restore.name, &root, &top, &lost)?);
+            let place = (&root, &*top);
+            report.kept_as = Some(keep(site, &restore.name, place, &mut plan, &lost)?);
         }
         write(site, &root, &plan, restore.delete, &mut report)?;
     }
@@ -134,11 +137,14 @@ fn lost(plan: &RestorePlan<'_>, delete: bool) -> Vec<PathStat> {
 fn keep(
     site: &RepoSite,
     name: &str,
-    root: &Root,
-    top: &std::path::Path,
+    (root, top): (&Root, &std::path::Path),
+    plan: &mut RestorePlan<'_>,
     lost: &[PathStat],
 ) -> Result<String, Failure> {
     let session = site.store.begin();
+    // What is overwritten may have no other copy.
+    session.read_all_known();
+    let held = held(root, &session, plan)?;
     let progress = |more| site.progress(more);
     let intake = FileIntake {
         fs: root,
@@ -151,7 +157,7 @@ fn keep(
     };
     let files: Vec<&PathStat> = lost
         .iter()
-        .filter(|found| found.stat.kind == Type::File)
+        .filter(|found| found.stat.kind == Type::File && !held.contains_key(&found.path))
         .collect();
     let got = site.work(
         "keeping",
@@ -159,7 +165,7 @@ fn keep(
         true,
         || intake.take(&files),
     )?;
-    let records = records_of(root, lost, got)?;
+    let records = records_of(root, lost, &held, got)?;
     let kept = free_name(site, name)?;
     let listing = put::NamedListing {
         name: &kept,
@@ -170,10 +176,51 @@ fn keep(
     Ok(kept)
 }
 
+/// Returns the objects of the overwritten files that the session has, undamaged but for what their
+/// new bytes have in common with them: that is read before anything is overwritten.
+fn held(
+    root: &Root,
+    session: &PutSession,
+    plan: &mut RestorePlan<'_>,
+) -> Result<HashMap<RelPath, ObjectId>, Failure> {
+    let mut held = HashMap::new();
+    let tasks: HashMap<&RelPath, &FileRecord> = plan
+        .write
+        .iter()
+        .map(|task| (&task.record.path, task.record))
+        .collect();
+    let is_large = |found: &&PathStat| found.stat.size >= WORTH_WATCHING;
+    for found in plan.overwritten.iter().filter(is_large) {
+        let path = &found.path;
+        let seen = plan.seen.get(path).map(|seen| ObjectId(seen.digest));
+        let Some(object) = seen.or_else(|| plan.known.get(path).copied()) else {
+            continue;
+        };
+        let target = tasks.get(path).and_then(|record| record.location.object());
+        if !session.holds_beside(&object, target)? {
+            continue;
+        }
+        if seen.is_none() {
+            let (_, read) =
+                plan::read(root, found, &mut Vec::new()).map_err(|error| Error::CannotKeep {
+                    path: path.clone(),
+                    why: error.to_string(),
+                })?;
+            let Some(read) = read.filter(|read| read.digest == object.0) else {
+                continue;
+            };
+            plan.seen.insert(path.clone(), read);
+        }
+        held.insert(path.clone(), object);
+    }
+    Ok(held)
+}
+
 /// Returns the records of kept files, in their order; intake results come in file order.
 fn records_of(
     root: &Root,
     lost: &[PathStat],
+    held: &HashMap<RelPath, ObjectId>,
     got: Vec<IntakeResult>,
 ) -> Result<Vec<FileRecord>, Failure> {
     let mut got = got.into_iter();
@@ -188,6 +235,11 @@ fn records_of(
             let target = root.read_link(&path);
             let target = target.map_err(|error| cannot(error.to_string()))?;
             records.push(FileRecord::of_link(path, then, target));
+            continue;
+        }
+        if let Some(object) = held.get(&path) {
+            let (read, source) = ((object.0, then.size), Location::Object(*object));
+            records.push(FileRecord::of_stat(path, then, read, source));
             continue;
         }
         match got.next().expect("because each file was taken in") {

@@ -22,6 +22,8 @@ pub struct Release {
     pub tag_id: GitId,
     /// True when the tag was deleted and only its second reference is left.
     pub lost: bool,
+    /// The commit of its manifest while an operation is making it: nothing names it yet.
+    pub pending: Option<GitId>,
 }
 
 impl Release {
@@ -112,6 +114,7 @@ pub fn one(
             version: version.clone(),
             tag_id,
             lost: false,
+            pending: None,
         };
         found
             .by_task
@@ -150,6 +153,7 @@ fn of_tags(git: &Repo, settings: &Settings, tags: Tags) -> Result<Releases, Fail
                     version: version.clone(),
                     tag_id: tag.id,
                     lost: false,
+                    pending: None,
                 };
                 found
                     .by_task
@@ -324,6 +328,7 @@ impl Releases {
                 version: version.clone(),
                 tag_id,
                 lost: true,
+                pending: None,
             };
             self.by_task
                 .entry(task.clone())

@@ -3,7 +3,7 @@
 use super::manifests;
 use crate::{
     git::Repo,
-    model::{TagName, TaskId, Verdict, VerdictRecord, Version, verdict::Meant},
+    model::{GitId, Operation, TagName, TaskId, Verdict, VerdictRecord, Version, verdict::Meant},
     site::RepoSite,
 };
 
@@ -14,10 +14,23 @@ pub fn meant(git: &Repo, task: &TaskId, version: &Version) -> Option<Meant> {
         TagName::release(task, version).reference(),
         TagName::keep_reference(task, version),
     ];
-    names.iter().find_map(|name| {
-        let tag = git.peel_tag(&git.find_ref(name).ok()??).ok()?;
-        Some(manifests::digest_in(&tag.message).map_or(Meant::Commit(tag.commit), Meant::Manifest))
-    })
+    names
+        .iter()
+        .find_map(|name| named_by(git, &git.find_ref(name).ok()??))
+}
+
+/// Returns the release that an operation makes, by its tag, whether it has that name yet or not.
+pub fn made_by(git: &Repo, operation: &Operation) -> Option<Meant> {
+    let about = &operation.about;
+    let name = TagName::release(about.task.as_ref()?, about.to.as_ref()?).reference();
+    let mut refs = operation.publication()?.refs.iter();
+    named_by(git, &refs.find(|change| change.name == name)?.after)
+}
+
+/// Returns the release that a tag names.
+fn named_by(git: &Repo, tag: &GitId) -> Option<Meant> {
+    let tag = git.peel_tag(tag).ok()?;
+    Some(manifests::digest_in(&tag.message).map_or(Meant::Commit(tag.commit), Meant::Manifest))
 }
 
 /// Builds a verdict of the current user on the release that is here.

@@ -59,6 +59,7 @@ spelling! {
 
     ReleaseFirst { message }: "create-snapshot --message {message}",
     Release { task }: "create-snapshot --task {task}",
+    ReleaseFailing { task }: "create-snapshot --task {task} --allow-failing",
     ReleaseAs { task, version }: "create-snapshot --task {task} --version {version}",
     ReleaseNext { task }: "create-snapshot --task {task} --bump patch",
     Adopt { task }: "adopt --task {task}",

@@ -27,7 +27,10 @@ pub const START: Step = Step::Command {
 /// Changes the files of the draft.
 pub const FILES: Step = Step::Files(FileChanges::of_work_tree(Vec::new()));
 /// Verifies that every path holds exactly what the operation recorded.
-pub const VERIFY_RECORDED: Step = Step::Verify { version: None };
+pub const VERIFY_RECORDED: Step = Step::Verify {
+    version: None,
+    since: None,
+};
 /// Publishes the draft's commit, or the branch's return, and the index.
 pub const PUBLISH: Step = Step::Publish(Publication {
     refs: Vec::new(),

@@ -14,10 +14,10 @@ use crate::{
         settings::EnvMode,
         trust::{CommandState, CommandUse},
     },
-    operate::{NewVerdict, Operator, own_failure},
+    operate::{NewVerdict, Operator},
     rollback::obstacle::{self, Obstacle},
     site::{self, RepoSite, Signatures},
-    verify::{CheckRun, Commands},
+    verify::{CheckRun, Commands, findings},
 };
 
 /// Options of how drills are held.
@@ -195,7 +195,7 @@ fn note(site: &RepoSite, report: &DrillReport) {
             Verdict::Proven,
             format!("came back in a drill, in {} ms", report.recovery_ms),
         ));
-    } else if let Some(reason) = own_failure(&report.verification, true) {
+    } else if let Some(reason) = findings::own_failure(&report.verification, true) {
         Operator::new(site).note(&said(
             Verdict::Failed,
             format!("did not come back in a drill: {reason}"),

@@ -135,6 +135,7 @@ fn push_tag(
             version: version.clone(),
             tag_id,
             lost: false,
+            pending: None,
         };
         said.refused
             .extend(broken(facts, name, &release, may_change));

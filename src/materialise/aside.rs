@@ -21,7 +21,7 @@ use super::{
     write::{self, Counting, FileOptions, WriteError},
 };
 use crate::{
-    base::{Failure, Fs, RelPath, Stat, SyncPoint, Type, cancel},
+    base::{Digest, Failure, Fs, RelPath, Stat, SyncPoint, Type, Witness, cancel},
     model::{
         FileKind, FileRecord,
         backup::{PathTrouble, RestoreReport},
@@ -44,8 +44,18 @@ pub struct AsideTask<'a> {
     pub now: Option<Stat>,
 }
 
+/// A file that was read, and to which nobody writes unnoticed from then on.
+pub struct SeenFile {
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// What proves that it still has them.
+    pub witness: Box<dyn Witness>,
+}
+
+/// Files that were read, by path.
+pub type SeenFiles = HashMap<RelPath, SeenFile>;
+
 /// The work to be done below a folder.
-#[derive(Debug)]
 pub struct Work<'a> {
     /// Paths to be written.
     pub write: &'a [AsideTask<'a>],
@@ -59,6 +69,8 @@ pub struct Work<'a> {
     pub leftovers: &'a [RelPath],
     /// True when everything below the folder is on one file system.
     pub one_device: bool,
+    /// Files to be overwritten that were not read again when they were kept.
+    pub seen: &'a SeenFiles,
 }
 
 impl Work<'_> {
@@ -105,6 +117,7 @@ pub struct Aside<'a> {
     progress: &'a (dyn Fn(u64) + Sync),
     /// True when one call syncs all: there is one file system, and it supports that.
     together: bool,
+    seen: Option<&'a SeenFiles>,
     nth: AtomicU64,
     bytes: AtomicU64,
 }
@@ -130,6 +143,7 @@ impl<'a> Aside<'a> {
             syncs,
             progress,
             together: false,
+            seen: None,
             nth: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }
@@ -139,7 +153,8 @@ impl<'a> Aside<'a> {
     ///
     /// # Errors
     /// When the written files cannot be forced to the disk, or the run was stopped.
-    pub fn run(mut self, work: &Work<'_>, report: &mut RestoreReport) -> Result<(), Failure> {
+    pub fn run(mut self, work: &Work<'a>, report: &mut RestoreReport) -> Result<(), Failure> {
+        self.seen = Some(work.seen);
         // Tested before anything depends on the answer.
         self.together = work.one_device && self.fs.sync_all(self.syncs.0).is_ok();
         for path in work.leftovers {
@@ -296,7 +311,9 @@ impl<'a> Aside<'a> {
         let path = &ready.task.record.path;
         match ready.task.now {
             Some(then) => {
-                if !self.fs.stat(path)?.is_some_and(|now| same(&then, &now)) {
+                let is_same = self.fs.stat(path)?.is_some_and(|now| same(&then, &now));
+                let seen = self.seen.and_then(|seen| seen.get(path));
+                if !is_same || seen.is_some_and(|seen| !seen.witness.is_unwritten()) {
                     return Err(changed());
                 }
                 Ok(self.fs.rename(&ready.temp, path)?)

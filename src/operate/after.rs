@@ -6,18 +6,20 @@
 
 use std::time::Instant;
 
-use jiff::Timestamp;
-
 use super::Operator;
 use crate::{
     base::Failure,
     catalog::{registry as read, tasks},
     model::{
-        CheckResult, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind,
+        CheckResult, Operation, Report, Status, TaskSpec, Verification, Version,
+        operation::{OpKind, Step},
         verification::AS_RELEASED,
     },
     verdict::{self, standing_of},
-    verify::{CheckRun, Commands, Levels, RegistryEntry, Verifier, arrival::leave_packages},
+    verify::{
+        CheckRun, Commands, Levels, RegistryEntry, Verifier,
+        arrival::{self, leave_packages},
+    },
 };
 
 impl Operator<'_> {
@@ -34,19 +36,14 @@ impl Operator<'_> {
         };
         match operation.about.kind {
             OpKind::CreateSnapshot => {
-                // The files were taken in when the operation was requested, before it was planned.
-                let since = operation
-                    .about
-                    .at
-                    .checked_sub(begun.elapsed())
-                    .unwrap_or(operation.about.at);
-                let verification = self.verify_released(operation, task, version, since)?;
-                report.notes.extend(
-                    verification
-                        .meanwhile()
-                        .iter()
-                        .map(|line| format!("changed meanwhile, not as released: {line}")),
-                );
+                let verification = match report.verification.take() {
+                    Some(verification) => verification,
+                    None => self.verify_released(operation, (task, version), begun)?,
+                };
+                let meanwhile = verification.meanwhile();
+                let notes = meanwhile.iter();
+                let notes = notes.map(|line| format!("changed meanwhile, not as released: {line}"));
+                report.notes.extend(notes);
                 report.verification = Some(verification);
             }
             OpKind::Undo | OpKind::Redo => {
@@ -100,22 +97,22 @@ impl Operator<'_> {
         Ok(())
     }
 
-    /// Verifies a release, stored and in the work tree; changes made there since are foreign edits.
+    /// Verifies a release whose run was killed after its commit point, or whose plan is of a time
+    /// when releases were verified after that.
     fn verify_released(
         &self,
         operation: &Operation,
-        task: &TaskSpec,
-        version: &Version,
-        since: Timestamp,
+        (task, version): (&TaskSpec, &Version),
+        begun: Instant,
     ) -> Result<Verification, Failure> {
-        let releases = tasks::release_of(self.site, &task.id, version)?;
-        let levels = Levels {
-            last: 3,
-            commands: Commands::of(self.site, operation),
-            since: Some(since),
-            ..Levels::ALL
-        };
-        Verifier::new(self.site, task, &releases, version).released(levels)
+        let taken_in = operation.steps.iter().find_map(|step| match step {
+            Step::Verify { since, .. } => *since,
+            _ => None,
+        });
+        // Otherwise when the operation was requested, before it was planned.
+        let at = operation.about.at;
+        let since = taken_in.or_else(|| at.checked_sub(begun.elapsed()).ok());
+        arrival::released(self.site, operation, (task, version), since.unwrap_or(at))
     }
 
     /// Verifies the version that an undo or redo arrived at. Differences from the release existed

@@ -59,12 +59,15 @@ fn roles_of(kind: OpKind, steps: &[Step], forward: bool) -> Vec<CommandUse> {
         match step {
             // Reversing after a failure runs the counterpart.
             Step::Command { .. } => roles.extend([CommandUse::Stop, CommandUse::Start]),
-            Step::Verify { version: Some(_) } if forward => roles.push(CommandUse::Smoke),
+            Step::Verify {
+                version: Some(_), ..
+            } if forward => roles.push(CommandUse::Smoke),
             Step::Ready { .. } if forward => roles.push(CommandUse::Probe),
             _ => {}
         }
     }
-    if kind == OpKind::CreateSnapshot {
+    // Releases that began before they were verified before their tags.
+    if kind == OpKind::CreateSnapshot && !roles.contains(&CommandUse::Smoke) {
         roles.push(CommandUse::Smoke);
     }
     roles

@@ -80,6 +80,7 @@ impl Operator<'_> {
         // From here on the journal records every change.
         self.site.sink.take(Event::Began { op: id.clone() });
         let mut written = draft::write::write(self.site, id, draft, |operation| {
+            self.add_proof(operation)?;
             verdict::join_publication(self.site, operation)
         })?;
         written.operation.on_verify_fail = change.on_verify_fail(&self.site.settings);

@@ -39,7 +39,7 @@ use crate::{
 pub use audit::{action, action_about, action_on};
 pub use error::Error;
 pub use names::Direction;
-pub use verdicts::{NewVerdict, own_failure};
+pub use verdicts::NewVerdict;
 
 /// A change that can be requested. It describes what would be done; the [`Operator`] does it.
 pub trait Change {

@@ -54,6 +54,7 @@ impl Operator<'_> {
                 Step::Publish(publication) => self.foreign_ref(operation, publication, goes)?,
                 Step::RemoveRefs(refs) => self.foreign_removal(operation, refs)?,
                 Step::Verdicts(records) => foreign_verdict(operation, records),
+                Step::Proven(record) => foreign_verdict(operation, std::slice::from_ref(record)),
                 _ => None,
             };
             if found.is_some() {

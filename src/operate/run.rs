@@ -12,7 +12,6 @@ use crate::{
     journal::{Ending, Log, RunEnd, Runner},
     model::{Operation, Report, TaskSpec, Version, operation::OpKind, report::Outcome},
     steps::{self, files::notes, verify::ProvenSoFar},
-    verify::Commands,
 };
 
 /// An operation whose steps are to be run.
@@ -98,7 +97,7 @@ impl Operator<'_> {
             RunEnd::Undone(failure) => report_undone(&failure, by.is_none(), report),
             RunEnd::Stuck(error) => return Err(error.into()),
         }
-        self.note_operation(report, Commands::of(self.site, operation));
+        self.note_operation(operation, report);
         if let Err(error) = self.site.known.save() {
             self.site.warn(format!(
                 "what was read could not be written down, the next command will read it again: {error}"

@@ -10,12 +10,17 @@ use crate::{
     base::Failure,
     catalog::{self, tasks},
     model::{
-        CheckResult, OpId, Report, Status, TaskId, Verdict, VerdictRecord, Verification, Version,
-        drill::WAY, operation::OpKind, report::Outcome, verdict::VersionState,
-        verification::AS_RELEASED,
+        CheckResult, OpId, Operation, Report, TaskId, Verdict, VerdictRecord, Verification,
+        Version,
+        operation::{OpKind, Step},
+        report::Outcome,
+        verdict::VersionState,
     },
     verdict,
-    verify::Commands,
+    verify::{
+        Commands,
+        findings::{damage, failure_of_release, is_proof, own_failure, runs_all},
+    },
 };
 
 /// A finding about a version.
@@ -94,19 +99,55 @@ impl Operator<'_> {
         self.warn_unwritten(said, note());
     }
 
+    /// Adds to an operation the verdict that its verification may give, so that its reference can
+    /// move with the operation's own.
+    pub(super) fn add_proof(&self, operation: &mut Operation) -> Result<(), Failure> {
+        let is_verified = |step: &Step| {
+            matches!(
+                step,
+                Step::Verify {
+                    version: Some(_),
+                    ..
+                }
+            )
+        };
+        let about = &operation.about;
+        let (Some(task), Some(version)) = (&about.task, &about.to) else {
+            return Ok(());
+        };
+        if operation.publication().is_none()
+            || !operation.steps.iter().any(is_verified)
+            || !runs_all(self.site, operation, task)
+        {
+            return Ok(());
+        }
+        let said = NewVerdict {
+            task,
+            version,
+            verdict: Verdict::Proven,
+            reason: reason_to_believe(about.kind),
+        };
+        let records = self.news(&said, Some(&about.id))?;
+        // With another verdict beside it, both wait for the end.
+        if let Ok([mut record]) = <[VerdictRecord; 1]>::try_from(records) {
+            if about.kind == OpKind::CreateSnapshot {
+                record.release = catalog::verdict::made_by(&self.site.git, operation);
+            }
+            operation.steps.push(Step::Proven(record));
+        }
+        Ok(())
+    }
+
     /// Records what an operation's verification found about its version.
-    pub(super) fn note_operation(&self, report: &Report, commands: Commands) {
+    pub(super) fn note_operation(&self, operation: &Operation, report: &Report) {
         let (Some(_), Some(verification)) = (&report.op, &report.verification) else {
             return;
         };
-        let spec = self.site.settings.task(&verification.task);
-        let ran = commands == Commands::Run || spec.is_some_and(|spec| spec.smoke.is_empty());
         let released = report.kind == OpKind::CreateSnapshot;
-        let reason = if released {
-            "verified at release".into()
-        } else {
-            format!("verified by the {}", report.kind.word())
-        };
+        if released && report.outcome != Outcome::Done {
+            // There is no such version.
+            return;
+        }
         let said = |verdict, reason| said_of(verification, verdict, reason);
         if let Some(reason) = damage(verification).filter(|_| !released) {
             let kept = || {
@@ -122,15 +163,11 @@ impl Operator<'_> {
         } else {
             own_failure(verification, false)
         };
-        // Files edited meanwhile are not the released ones.
-        let ran = ran && verification.meanwhile().is_empty();
+        let proves = matches!(report.kind, OpKind::CreateSnapshot | OpKind::Rollback);
         match failure {
             Some(reason) => self.write_down(&said(Verdict::Failed, reason), report),
-            // Skipped checks prove nothing.
-            None if verification.is_good()
-                && ran
-                && matches!(report.kind, OpKind::CreateSnapshot | OpKind::Rollback) =>
-            {
+            None if proves && is_proof(self.site, operation, verification) => {
+                let reason = reason_to_believe(report.kind);
                 self.write_down(&said(Verdict::Proven, reason), report);
             }
             None => {}
@@ -273,78 +310,10 @@ fn said_of(verification: &Verification, verdict: Verdict, reason: String) -> New
     }
 }
 
-/// Returns the damage to a stored release, whoever checked. Ignores signatures and the tag's
-/// current target, which [`verdict::summary`] checks every time.
-fn damage(verification: &Verification) -> Option<String> {
-    let is_kept = |check: &&CheckResult| {
-        ["integrity.manifest", "integrity.commit", "integrity.kept"].contains(&check.id.as_str())
-    };
-    verification
-        .checks
-        .iter()
-        .filter(is_kept)
-        .find(|check| check.status == Status::Fail)
-        .map(reason_of)
-}
-
-/// Returns why a version failed its own checks. With `any`, when nothing else can be at fault, a
-/// failure in any of the first three levels counts; in a work tree only the smoke test does, and
-/// only on the version's own files, not on those an undo restored that were not as released.
-pub fn own_failure(verification: &Verification, any: bool) -> Option<String> {
-    let failed = |level| verification.level(level) == Status::Fail;
-    let is_other = verification
-        .checks
-        .iter()
-        .any(|check| check.id == AS_RELEASED);
-    if !any && (is_other || failed(1) || failed(2)) {
-        return None;
+/// Returns the reason of the verdict of an operation whose verification proved its version.
+fn reason_to_believe(kind: OpKind) -> String {
+    match kind {
+        OpKind::CreateSnapshot => "verified at release".into(),
+        kind => format!("verified by the {}", kind.word()),
     }
-    // An obstacle in the work tree is no fault of the version.
-    let own = |check: &&CheckResult| check.level <= 3 && check.id != WAY;
-    verification
-        .checks
-        .iter()
-        .filter(own)
-        .find(|check| check.status == Status::Fail)
-        .map(reason_of)
-}
-
-/// Returns why a release failed its own checks: where it is stored, or, if the work tree still
-/// holds it, in any of the first three levels.
-fn failure_of_release(verification: &Verification) -> Option<String> {
-    let of_tree = |check: &&CheckResult| {
-        ["integrity.files", "integrity.extra", "integrity.databases"].contains(&check.id.as_str())
-    };
-    let failed = |check: &&CheckResult| check.status == Status::Fail;
-    if !verification
-        .checks
-        .iter()
-        .any(|check| of_tree(&check) && failed(&check))
-    {
-        return own_failure(verification, true);
-    }
-    let is_kept =
-        |check: &&CheckResult| check.level == 1 && !of_tree(check) && check.id != "integrity.after";
-    verification
-        .checks
-        .iter()
-        .filter(is_kept)
-        .find(failed)
-        .map(reason_of)
-}
-
-/// Renders a failed check in one line. Command output stays in the report, because this is shared.
-fn reason_of(check: &CheckResult) -> String {
-    /// Maximum length of a reason, in characters.
-    const MOST: usize = 1000;
-    let evidence: Vec<&str> = check
-        .evidence
-        .iter()
-        .map(String::as_str)
-        .filter(|line| !line.starts_with("| "))
-        .collect();
-    format!("{}: {}", check.id, evidence.join("; "))
-        .chars()
-        .take(MOST)
-        .collect()
 }

@@ -1,8 +1,14 @@
 //! A release as a change for the operator.
 
 use crate::{
-    base::Failure, catalog::tasks, draft::Draft, drill::way_back, model::request::CreateSnapshot,
-    operate::Change, site::RepoSite, verdict,
+    base::Failure,
+    catalog::tasks,
+    draft::Draft,
+    drill::way_back,
+    model::{Settings, request::CreateSnapshot, settings::OnVerifyFail},
+    operate::Change,
+    site::RepoSite,
+    verdict,
 };
 
 impl Change for CreateSnapshot {
@@ -18,6 +24,14 @@ impl Change for CreateSnapshot {
             draft.plan.notes.extend(broken);
         }
         Ok(draft)
+    }
+
+    fn on_verify_fail(&self, _settings: &Settings) -> OnVerifyFail {
+        if self.allow_failing {
+            OnVerifyFail::Keep
+        } else {
+            OnVerifyFail::Undo
+        }
     }
 
     fn runs_pre_commit(&self) -> bool {

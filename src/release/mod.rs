@@ -20,6 +20,8 @@ pub mod version;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::{
     base::{Failure, Kind},
     catalog::{self, Release, Scope, capture, manifests::Found, releases::Releases},
@@ -28,7 +30,7 @@ use crate::{
     model::{
         AsWritten, DependencyList, Manifest, Plan, TagName, TaskSpec, Version,
         manifest::{ManifestFile, TaskVersion},
-        operation::{OpKind, RegistryChange},
+        operation::{OpKind, RegistryChange, Step},
         plan::FileLine,
         request::CreateSnapshot,
     },
@@ -50,6 +52,7 @@ pub fn draft(
     request: &CreateSnapshot,
 ) -> Result<Draft, Failure> {
     site.git.check_ready()?;
+    let since = site.clock.now();
     let head = site.git.head()?;
     let scope = Scope::new(&site.settings, task)?;
     let config = configured_version(site, task, releases)?;
@@ -63,6 +66,7 @@ pub fn draft(
         scope,
         head,
         active,
+        since,
     };
     new.draft(config.as_ref())
 }
@@ -79,6 +83,8 @@ struct NewRelease<'a> {
     head: Head,
     /// The active version of the task.
     active: Option<Version>,
+    /// When its files began to be taken in.
+    since: Timestamp,
 }
 
 impl NewRelease<'_> {
@@ -168,7 +174,7 @@ impl NewRelease<'_> {
         draft.registry = Some(RegistryChange {
             path: self.site.settings.registry.clone(),
             before: self.active.clone(),
-            after: Some(version),
+            after: Some(version.clone()),
         });
         draft.index = found.index;
         draft.files = found.edits;
@@ -176,7 +182,14 @@ impl NewRelease<'_> {
         draft.blobs = found.blobs;
         draft.unsynced = found.unsynced;
         draft.facts = found.facts;
-        draft.steps = vec![steps::FILES, steps::PUBLISH];
+        draft.steps = vec![
+            steps::FILES,
+            Step::Verify {
+                version: Some(version),
+                since: Some(self.since),
+            },
+            steps::PUBLISH,
+        ];
     }
 
     /// Handles an existing release: success if it is identical, otherwise a conflict.

@@ -322,6 +322,7 @@ impl RollbackDraft<'_> {
         draft.steps.extend(environment);
         draft.steps.push(Step::Verify {
             version: Some(to.clone()),
+            since: None,
         });
         draft
             .steps

@@ -10,6 +10,7 @@
 pub mod command;
 pub mod environment;
 pub mod files;
+mod proven;
 pub mod publish;
 pub mod remove_refs;
 pub mod verdicts;
@@ -25,6 +26,7 @@ use crate::{
 use command::CommandStep;
 use environment::EnvironmentStep;
 use files::Files;
+use proven::Proven;
 use publish::Publish;
 use remove_refs::RemoveRefs;
 use verdicts::Verdicts;
@@ -85,13 +87,19 @@ impl<'a> Making<'a> {
             Step::Command { role } => Box::new(CommandStep::new(site, self.commanded(), *role)),
             Step::Files(files) => Box::new(Files::new(site, about, files)?),
             Step::Environment(change) => Box::new(EnvironmentStep::new(&*site.tree, change)),
-            Step::Verify { version } => self.verify(Arrival::of(version.as_ref())),
+            Step::Verify { version, since } => self.verify(Arrival::of(version.as_ref(), *since)),
             Step::Ready { version } => self.verify(Arrival::Ready(version)),
-            Step::Publish(moves) => Box::new(Publish::new(site, self.operation, moves, self.task)),
+            Step::Publish(moves) => Box::new(Publish::new(
+                (site, self.operation),
+                moves,
+                self.task,
+                self.verified,
+            )),
             Step::RemoveRefs(refs) => Box::new(RemoveRefs::new(site, &about.id, refs)),
             Step::Verdicts(records) => {
                 Box::new(Verdicts::new(&*site.state, records).shared_in(site))
             }
+            Step::Proven(record) => Box::new(Proven::new(site, record)),
         })
     }
 

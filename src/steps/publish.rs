@@ -1,17 +1,27 @@
 //! The commit point: references and index move, and the operation can only go forward.
 
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf};
 
 use serde_json::Value;
 
+use super::verify::ProvenSoFar;
 use crate::{
     base::{Due, Failure, RelPath},
     catalog::Scope,
     git::{self, Barrier, Untouched},
     journal::JournalStep,
-    model::{GitId, OpId, Operation, TaskSpec, operation::Publication},
+    model::{
+        GitId, OpId, Operation, TaskSpec,
+        operation::{Publication, Step},
+    },
     site::RepoSite,
+    verdict::refs,
+    verify::findings,
 };
+
+/// The key of the references, in what was prepared, that do not move: the verification did not
+/// prove what they say.
+const UNPROVEN: &str = "unproven";
 
 /// The step that publishes.
 pub struct Publish<'a> {
@@ -20,6 +30,8 @@ pub struct Publish<'a> {
     publication: &'a Publication,
     task: Option<&'a TaskSpec>,
     op: &'a OpId,
+    operation: &'a Operation,
+    verified: &'a ProvenSoFar,
     /// True when this process staged the objects, and they reached the disk.
     is_new: bool,
     is_fresh: bool,
@@ -60,13 +72,25 @@ pub fn clear_staged(site: &RepoSite, op: &OpId) {
     site.git.clear_staged(&scratch(site, op));
 }
 
+/// Returns a publication without some references.
+fn without<'a>(publication: &'a Publication, names: &[impl AsRef<str>]) -> Cow<'a, Publication> {
+    if names.is_empty() {
+        return Cow::Borrowed(publication);
+    }
+    let mut rest = publication.clone();
+    let stays = |name: &str| names.iter().any(|other| other.as_ref() == name);
+    rest.refs.retain(|change| !stays(&change.name));
+    Cow::Owned(rest)
+}
+
 impl<'a> Publish<'a> {
-    /// Creates the step for one operation; its folder serves as scratch space.
+    /// Creates the step for one operation; its folder serves as scratch space. `verified` is what
+    /// was proven by the time that it is prepared.
     pub fn new(
-        site: &'a RepoSite,
-        operation: &'a Operation,
+        (site, operation): (&'a RepoSite, &'a Operation),
         publication: &'a Publication,
         task: Option<&'a TaskSpec>,
+        verified: &'a ProvenSoFar,
     ) -> Self {
         Self {
             site,
@@ -74,9 +98,36 @@ impl<'a> Publish<'a> {
             publication,
             task,
             op: &operation.about.id,
+            operation,
+            verified,
             is_new: false,
             is_fresh: false,
         }
+    }
+
+    /// Returns the names of the references that do not move, because they say that the version is
+    /// proven and it was not.
+    fn unproven(&self) -> Vec<String> {
+        let verified = self.verified.borrow();
+        let is_proof = |found| findings::is_proof(self.site, self.operation, found);
+        if verified.as_ref().is_some_and(is_proof) {
+            return Vec::new();
+        }
+        let steps = self.operation.steps.iter();
+        let records = steps.filter_map(|step| match step {
+            Step::Proven(record) => Some(record),
+            _ => None,
+        });
+        records
+            .map(|record| refs::reference(&self.site.git, record))
+            .collect()
+    }
+
+    /// Returns the publication that was prepared: without what was not proven.
+    fn publication(&self, prepared: &Value) -> Cow<'a, Publication> {
+        let names = prepared.get(UNPROVEN).and_then(Value::as_array);
+        let names = names.into_iter().flatten().filter_map(Value::as_str);
+        without(self.publication, &names.collect::<Vec<_>>())
     }
 
     /// Names the objects; durable after the barrier. What another process began is named durably at
@@ -115,10 +166,14 @@ impl JournalStep for Publish<'_> {
     fn prepare(&mut self, due: &Due) -> Result<Value, Failure> {
         self.name_objects(due)?;
         self.is_fresh = true;
-        Ok(self
-            .site
-            .git
-            .prepare_publication(self.publication, &self.scratch, due)?)
+        let unproven = self.unproven();
+        let publication = without(self.publication, &unproven);
+        let git = &self.site.git;
+        let mut prepared = git.prepare_publication(&publication, &self.scratch, due)?;
+        if !unproven.is_empty() {
+            prepared[UNPROVEN] = unproven.into();
+        }
+        Ok(prepared)
     }
 
     fn apply(&mut self, prepared: &Value, due: &Due) -> Result<(), Failure> {
@@ -138,9 +193,10 @@ impl JournalStep for Publish<'_> {
             is_fresh: self.is_fresh,
         };
         let over = (&untouched, barrier);
+        let publication = self.publication(prepared);
         self.site
             .git
-            .publish_over(self.publication, prepared, &self.scratch, over)?;
+            .publish_over(&publication, prepared, &self.scratch, over)?;
         let on_top = git::put_on_top_of(&self.scratch)?;
         if let Some(branch) = self.publication.refs.last() {
             let (commit, under) = on_top
@@ -162,17 +218,15 @@ impl JournalStep for Publish<'_> {
     }
 
     fn undo(&mut self, prepared: &Value, _due: &Due) -> Result<(), Failure> {
-        Ok(self
-            .site
-            .git
-            .unpublish(self.publication, prepared, &self.scratch)?)
+        let publication = self.publication(prepared);
+        let git = &self.site.git;
+        Ok(git.unpublish(&publication, prepared, &self.scratch)?)
     }
 
     fn is_still_prepared(&self, prepared: &Value) -> Result<bool, Failure> {
-        Ok(self
-            .site
-            .git
-            .is_still_prepared(self.publication, prepared, &self.scratch)?)
+        let publication = self.publication(prepared);
+        let git = &self.site.git;
+        Ok(git.is_still_prepared(&publication, prepared, &self.scratch)?)
     }
 
     fn is_commit_point(&self) -> bool {

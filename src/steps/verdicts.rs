@@ -47,14 +47,9 @@ impl JournalStep for Verdicts<'_> {
 
     fn apply(&mut self, _prepared: &Value, due: &Due) -> Result<(), Failure> {
         let is_shared = |site: &RepoSite| {
-            let there = |record: &VerdictRecord| {
-                site.git
-                    .find_ref(&refs::reference(&site.git, record))
-                    .is_ok_and(|found| found.is_some())
-            };
-            self.records
-                .iter()
-                .all(|record| record.seq.is_some() && there(record))
+            let is_there = |record: &VerdictRecord| refs::is_there(&site.git, record);
+            let mut records = self.records.iter();
+            records.all(|record| record.seq.is_some() && is_there(record))
         };
         match self.site {
             // The publication did it.

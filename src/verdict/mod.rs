@@ -298,12 +298,10 @@ pub fn join_publication(site: &RepoSite, operation: &mut Operation) -> Result<()
         return Ok(());
     };
     let known = union(own(&*site.state)?, said_elsewhere(site, &task)?);
-    let records = operation.steps.iter_mut().filter_map(|step| {
-        if let operation::Step::Verdicts(records) = step {
-            Some(records)
-        } else {
-            None
-        }
+    let records = operation.steps.iter_mut().map(|step| match step {
+        operation::Step::Verdicts(records) => records.as_mut_slice(),
+        operation::Step::Proven(record) => std::slice::from_mut(record),
+        _ => &mut [],
     });
     let mut new = Vec::new();
     for record in records

@@ -99,6 +99,12 @@ pub fn reference(git: &Repo, record: &VerdictRecord) -> String {
     name_of(record, &git.blob_id(render(record).as_bytes()))
 }
 
+/// Returns true when a record has its reference here.
+pub fn is_there(git: &Repo, record: &VerdictRecord) -> bool {
+    let found = git.find_ref(&reference(git, record));
+    found.is_ok_and(|found| found.is_some())
+}
+
 /// Reads the shared records, of one task if named. Records in `own` are known, so their blobs are
 /// not read.
 pub fn read(git: &Repo, task: Option<&TaskId>, own: &[VerdictRecord]) -> Result<Shared, Failure> {

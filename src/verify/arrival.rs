@@ -1,11 +1,16 @@
 //! Verifies the state that an operation arrived at; a failure reverses the operation.
 
-use super::{CHECKS, CheckSubject, Commands, Error, Levels, RegistryEntry, Verifier, prove};
+use jiff::Timestamp;
+
+use super::{
+    CHECKS, CheckSubject, Commands, Error, Levels, RegistryEntry, Verifier,
+    findings::failure_of_release, prove,
+};
 use crate::{
     base::{Failure, Fs},
-    catalog::tasks,
+    catalog::{Release, releases::Releases, tasks},
     model::{
-        CheckResult, Operation, Status, TaskSpec, Verification, Version, operation::Step,
+        CheckResult, Operation, Status, TagName, TaskSpec, Verification, Version, operation::Step,
         settings::OnVerifyFail,
     },
     site::RepoSite,
@@ -17,6 +22,9 @@ use crate::{
 pub enum Arrival<'a> {
     /// Integrity, configuration and smoke test of a version.
     Version(&'a Version),
+    /// The same of a new version that has no tag yet, where it is stored and in the work tree; its
+    /// files were taken in at that time.
+    Released(&'a Version, Timestamp),
     /// Every path holds exactly what the operation recorded.
     Recorded,
     /// Production readiness of a version.
@@ -24,9 +32,14 @@ pub enum Arrival<'a> {
 }
 
 impl<'a> Arrival<'a> {
-    /// Returns the arrival at a version, or otherwise at exactly the recorded state.
-    pub fn of(version: Option<&'a Version>) -> Self {
-        version.map_or(Self::Recorded, Self::Version)
+    /// Returns the arrival at a version, or otherwise at exactly the recorded state. `since` is
+    /// when the files of a new version were taken in.
+    pub fn of(version: Option<&'a Version>, since: Option<Timestamp>) -> Self {
+        match (version, since) {
+            (None, _) => Self::Recorded,
+            (Some(version), None) => Self::Version(version),
+            (Some(version), Some(since)) => Self::Released(version, since),
+        }
     }
 }
 
@@ -43,8 +56,8 @@ pub struct RecordedPaths<'a> {
 /// Verifies the state that an operation on a task arrived at, and adds it to earlier results.
 ///
 /// # Errors
-/// Returns [`Error::NotVerified`] and [`Error::NotRestored`] when a failed check reverses the
-/// operation.
+/// Returns [`Error::NotVerified`], [`Error::NotReleased`] and [`Error::NotRestored`] when a failed
+/// check reverses the operation.
 pub fn verify(
     site: &RepoSite,
     operation: &Operation,
@@ -55,6 +68,12 @@ pub fn verify(
     let (checks, version) = match arrival {
         Arrival::Recorded => (recorded(site, operation)?, operation.about.to.as_ref()),
         Arrival::Version(version) => (of_version(site, operation, task, version)?, Some(version)),
+        Arrival::Released(version, since) => {
+            let found = released(site, operation, (task, version), since)?;
+            let failed = failure_of_release(&found);
+            *verified = Some(found);
+            return refuse(operation, (task, version), failed);
+        }
         Arrival::Ready(version) => (readiness(site, operation, task, version)?, Some(version)),
     };
     let failed = failures_that_turn_back(operation, &checks);
@@ -112,6 +131,57 @@ fn of_version(
     let releases = tasks::release_of(site, &task.id, version)?;
     let verifier = Verifier::new(site, task, &releases, version);
     Ok(verifier.work_tree(levels)?.checks)
+}
+
+/// Checks a new version, where it is stored and in the work tree, whether it has its tag or not.
+///
+/// # Errors
+/// Fails when something cannot be read.
+pub fn released(
+    site: &RepoSite,
+    operation: &Operation,
+    (task, version): (&TaskSpec, &Version),
+    since: Timestamp,
+) -> Result<Verification, Failure> {
+    let name = TagName::release(&task.id, version).reference();
+    let publication = operation.publication();
+    let refs = publication.map_or(&[][..], |publication| &publication.refs);
+    let tag = refs.iter().find(|change| change.name == name);
+    let releases = match tag.zip(refs.last()) {
+        Some((tag, branch)) => Releases::default().with(Release {
+            task: task.id.clone(),
+            version: version.clone(),
+            tag_id: tag.after.clone(),
+            lost: false,
+            pending: Some(branch.after.clone()),
+        }),
+        None => tasks::release_of(site, &task.id, version)?,
+    };
+    let levels = Levels {
+        last: 3,
+        commands: Commands::of(site, operation),
+        since: Some(since),
+        ..Levels::ALL
+    };
+    Verifier::new(site, task, &releases, version).released(levels)
+}
+
+/// Refuses a release whose own checks fail, unless it is wanted all the same.
+fn refuse(
+    operation: &Operation,
+    (task, version): (&TaskSpec, &Version),
+    failed: Option<String>,
+) -> Result<(), Failure> {
+    let counts = |_: &String| operation.on_verify_fail != OnVerifyFail::Keep;
+    match failed.filter(counts) {
+        None => Ok(()),
+        Some(problem) => Err(Error::NotReleased {
+            task: task.id.clone(),
+            version: version.clone(),
+            problem,
+        }
+        .into()),
+    }
 }
 
 /// Checks production readiness of the version that an operation arrived at.

@@ -26,6 +26,16 @@ pub enum Error {
         /// The failed checks.
         problems: String,
     },
+    /// The checks of a new version failed, so it got no tag.
+    #[error("{version} is not released: {problem}")]
+    NotReleased {
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: Version,
+        /// The failed check.
+        problem: String,
+    },
     /// The files do not match the state before the first version.
     #[error("what was there before could not be brought back: {0}")]
     NotRestored(String),
@@ -46,6 +56,10 @@ impl Fault for Error {
                     "see the checks above; `--on-verify-fail keep` leaves the version in place although it fails",
                 )]
             }
+            Self::NotReleased { task, .. } => vec![
+                Advice::ReleaseFailing { task: task.clone() }
+                    .because("mend it, or release it all the same, recorded as failed"),
+            ],
             Self::NotRestored(_) => {
                 vec![Advice::ListOperations.because("see what was tried")]
             }

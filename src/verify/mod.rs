@@ -15,6 +15,7 @@ pub mod commands;
 mod configuration;
 mod error;
 pub mod evidence;
+pub mod findings;
 mod integrity;
 mod kept_release;
 mod look_again;

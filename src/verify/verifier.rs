@@ -71,7 +71,7 @@ impl<'a> Verifier<'a> {
         self.in_work_tree(release, levels, &scan?)
     }
 
-    /// Checks a new release, both stored and in the work tree.
+    /// Checks a new release, both stored and in the work tree, even before it has its tag.
     pub fn released(&self, levels: Levels) -> Result<Verification, Failure> {
         let release = self.release(Depth::Manifest)?;
         let (kept, scan) = rayon::join(|| self.kept(false, Demand::None), || release.look());

@@ -314,3 +314,34 @@ fn an_edit_of_a_large_file_that_was_released_is_seen_whatever_was_known_of_it() 
         "the edit was saved"
     );
 }
+
+#[test]
+fn a_restore_over_another_version_reads_what_is_there_once() {
+    let sandbox = Sandbox::new(1);
+    if !can_watch(&sandbox) {
+        return;
+    }
+    let data = sandbox.home().join("data");
+    fs::create_dir(&data).unwrap();
+    let (first, other) = (noise("one", SIZE), noise("two", SIZE));
+    let mut near = first.clone();
+    near[SIZE / 2..][..1000].fill(7);
+    for (name, bytes) in [("near", &near), ("other", &other), ("first", &first)] {
+        fs::write(data.join("model.bin"), bytes).unwrap();
+        let put = format!("store put {} --name {name}", data.display());
+        sandbox.run_line(&put).expect(0);
+    }
+    // What is there, and the new bytes; then also the store's copy of what is nowhere else.
+    for (name, most) in [("near", 2.2), ("other", 3.1)] {
+        let restore = format!("store restore {name} --into {}", data.display());
+        let sizes = sizes_read(&sandbox, &restore);
+        assert!((1.9..most).contains(&sizes), "{name}: {sizes}");
+    }
+    assert_eq!(fs::read(data.join("model.bin")).unwrap(), other);
+    let kept = format!(
+        "store restore before-restore-other-1 --into {}",
+        data.display()
+    );
+    sandbox.run_line(&kept).expect(0);
+    assert_eq!(fs::read(data.join("model.bin")).unwrap(), near);
+}

@@ -20,18 +20,52 @@ fn with_failing_release() -> Sandbox {
     sandbox.write("tasks/T01/broken", b"x\n");
     set_version(&sandbox, "1.1.0");
     sandbox
-        .snapback(&[
-            "create-snapshot",
-            "-t",
-            "T01",
-            "--version",
-            "1.1.0",
-            "-m",
-            "bad",
-            "--yes",
-        ])
+        .run_line("create-snapshot -t T01 --version 1.1.0 -m bad --allow-failing --yes")
         .expect(4);
     sandbox
+}
+
+#[test]
+fn a_release_whose_checks_fail_is_refused_before_anything_of_it_is_visible() {
+    let sandbox = with_failing_release();
+    let visible = |sandbox: &Sandbox| {
+        let refs = sandbox.git_out(&["for-each-ref"]);
+        let status = sandbox.git_out(&["status", "--porcelain"]);
+        let registry = sandbox.read("task_registry.json");
+        (
+            refs,
+            status,
+            registry,
+            sandbox.read("tasks/T01/config.yaml"),
+        )
+    };
+    sandbox.write("tasks/T01/signal.py", b"# 1.2.0\n");
+    let before = visible(&sandbox);
+    let verdicts = sandbox.snapback(&["verdicts", "list"]).expect(0).stdout;
+    let ran = sandbox
+        .run_line("create-snapshot -t T01 --version 1.2.0 -m bad --yes")
+        .expect(4);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(
+        said.contains("smoke.1") && said.contains("T01 1.2.0 is not released: its checks failed"),
+        "{said}"
+    );
+    assert!(
+        said.contains("create-snapshot --task T01 --allow-failing"),
+        "{said}"
+    );
+    assert_eq!(visible(&sandbox), before);
+    assert!(!sandbox.exists("snapshots/snapshot-T01-v1.2.0.yaml"));
+    assert_eq!(
+        sandbox.snapback(&["verdicts", "list"]).expect(0).stdout,
+        verdicts
+    );
+    sandbox
+        .run_line("create-snapshot -t T01 --version 1.2.0 -m bad --yes --json")
+        .expect(4);
+    std::fs::remove_file(sandbox.at("tasks/T01/broken")).unwrap();
+    sandbox.release("T01", "1.2.0");
+    assert_eq!(state(&sandbox, "1.2.0"), "proven");
 }
 
 /// Returns what `list` says about a version.

@@ -12,6 +12,7 @@ mod audit;
 mod audit_tampering;
 mod backup;
 mod backup_hostile;
+mod backup_over;
 mod backup_sqlite;
 mod bad_input;
 mod broken_refs;

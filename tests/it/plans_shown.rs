@@ -36,6 +36,7 @@ fn release() -> Request {
         version: Some(NextVersion::Exactly("1.1.0".parse().unwrap())),
         message: "asked".into(),
         run_hooks: true,
+        allow_failing: false,
         signing: Signing::AsConfigured,
         elsewhere: BTreeMap::new(),
     })

@@ -94,7 +94,7 @@ fn a_change_of_some_files_waits_for_the_disk_a_few_times() {
         (4, &["undo", "--yes"]),
         (4, &["redo", "--yes"]),
         (
-            8,
+            4,
             &["create-snapshot", "-t", "T01", "--bump", "minor", "--yes"],
         ),
     ] {

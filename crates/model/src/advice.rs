@@ -55,6 +55,8 @@ pub enum Advice {
     ReleaseFirst { message: String },
     /// Release a task.
     Release { task: TaskId },
+    /// Release a task although its checks fail.
+    ReleaseFailing { task: TaskId },
     /// Release it as this version.
     ReleaseAs { task: TaskId, version: String },
     /// Release it as its next version.

@@ -163,6 +163,10 @@ pub enum Step {
     Verify {
         /// The version that the tree must now hold; `None` = exactly the recorded files.
         version: Option<Version>,
+        /// When its files were taken in, if it is a new release: differences touched since then are
+        /// foreign edits, and do not count against it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Timestamp>,
     },
     /// Checks that the restarted task is ready for production; a failure may roll back.
     Ready {
@@ -175,6 +179,9 @@ pub enum Step {
     RemoveRefs(Vec<NamedRef>),
     /// Records verdicts on versions.
     Verdicts(Vec<VerdictRecord>),
+    /// Records that the version is proven, if the verification before the commit point proved it:
+    /// then, and only then, the verdict's reference moves with the others.
+    Proven(VerdictRecord),
 }
 
 impl Step {
@@ -194,6 +201,7 @@ impl Step {
             Self::Publish(_) => "publish",
             Self::RemoveRefs(_) => "remove-refs",
             Self::Verdicts(_) => "verdicts",
+            Self::Proven(_) => "proven",
         }
     }
 }

@@ -92,6 +92,8 @@ pub struct CreateSnapshot {
     pub message: String,
     /// False with `--no-verify`: the user's own `pre-commit` hook is not run.
     pub run_hooks: bool,
+    /// True with `--allow-failing`: a version whose checks fail is released, as failed.
+    pub allow_failing: bool,
     /// Whether and how to sign the result; if signing is impossible, nothing is released.
     pub signing: Signing,
     /// Versions of the task whose tags exist only elsewhere, each with the place.

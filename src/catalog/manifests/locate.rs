@@ -38,10 +38,10 @@ struct Search<'a> {
     in_head: Option<GitId>,
 }
 
-/// Finds the manifest's bytes: in HEAD's commit, else on any branch, else in commits that local
-/// operations keep alive (a branch may be reset or deleted), else in the task's other releases,
-/// else in anything that a reference or reflog still reaches. If the tag names a digest, bytes with
-/// that digest win, and it is an error when none have it.
+/// Finds the manifest's bytes: in the commit that is being made for it, or HEAD's, else on any
+/// branch, else in commits that local operations keep alive (a branch may be reset or deleted),
+/// else in the task's other releases, else in anything that a reference or reflog still reaches. If
+/// the tag names a digest, bytes with that digest win, and it is an error when none have it.
 pub(super) fn bytes_of(
     git: &Repo,
     settings: &Settings,
@@ -67,7 +67,8 @@ pub(super) fn bytes_of(
         source,
         head,
     };
-    for commit in places(git, &release.task, head.clone(), expected.is_some()) {
+    let named = places(git, &release.task, head.clone(), expected.is_some());
+    for commit in release.pending.iter().cloned().chain(named) {
         if let Some(bytes) = search.look_in(&commit, Some(&commit) == head.as_ref())? {
             return Ok(located(bytes, Some(commit), search.in_head));
         }

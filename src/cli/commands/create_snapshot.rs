@@ -23,6 +23,7 @@ use crate::{
     visible_alias = "snap",
     before_help = "Examples:\n  snapback create-snapshot -t T01 -m \"tighter stop\"    its config's version, or a patch\n  snapback create-snapshot -t T01 --version 1.3.0\n  snapback snap -t T01 --bump minor --dry-run          show what would be released"
 )]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Args {
     #[command(flatten)]
     task: OneTask,
@@ -41,6 +42,9 @@ pub struct Args {
         hide_default_value = true
     )]
     message: String,
+    /// Release it although its checks fail: it is recorded as failed
+    #[arg(long)]
+    allow_failing: bool,
     /// Run neither your own pre-commit nor pre-push hook
     #[arg(long)]
     no_verify: bool,
@@ -108,6 +112,7 @@ impl Run for Args {
             version,
             message: self.message.clone(),
             run_hooks: !self.no_verify,
+            allow_failing: self.allow_failing,
             signing: self.signing(),
             elsewhere,
         });

@@ -92,7 +92,12 @@ pub fn next(report: &Report) -> Vec<Hint> {
             Advice::AbortOperation.because("try to go back"),
         ],
         Outcome::Undone => {
-            vec![Advice::SeeOperation { op: id.clone() }.because("see what was tried")]
+            let failing = report.task.clone().filter(|_| is_refused_release(report));
+            let failing = failing.map(|task| {
+                Advice::ReleaseFailing { task }.because("release it all the same, as failed")
+            });
+            let see = Advice::SeeOperation { op: id.clone() }.because("see what was tried");
+            failing.into_iter().chain([see]).collect()
         }
         Outcome::Done => next_of_done(report),
     }
@@ -136,6 +141,14 @@ fn share(report: &Report) -> Option<Hint> {
     }
 }
 
+/// Returns true for a release that got no tag because its checks failed.
+fn is_refused_release(report: &Report) -> bool {
+    let mut checks = report.verification.iter().flat_map(|found| &found.checks);
+    report.kind == OpKind::CreateSnapshot
+        && report.outcome == Outcome::Undone
+        && checks.any(|check| check.status == Status::Fail)
+}
+
 /// Renders the summary sentence.
 fn sentence(style: TextStyle, report: &Report) -> String {
     let task = task_name(style, report);
@@ -155,6 +168,12 @@ fn sentence(style: TextStyle, report: &Report) -> String {
                 0 => "everything".to_string(),
                 some => format!("everything but {}", count(some, "file")),
             };
+            if is_refused_release(report) {
+                let to = strong_version(style, report.to.as_ref());
+                return format!(
+                    "{task} {to} is not released: its checks {failed}, and {all} was put back."
+                );
+            }
             format!(
                 "{task} is as it was{version}: the {} {failed} and {all} was put back.",
                 report.kind.word()

@@ -25,7 +25,7 @@ impl Check for ExtraFilesCheck {
         let run = self.begin();
         let problems = tree
             .paths
-            .extras(tree.scan)
+            .extras(tree.scan, tree.release.release.pending.is_some())
             .iter()
             .map(|path| format!("{path} is not in the release"))
             .collect();

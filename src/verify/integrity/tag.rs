@@ -37,10 +37,11 @@ impl Check for TagCheck {
     }
 }
 
-/// Returns true when the tag is checked: always when verifying the release itself, and before
-/// comparing its files with others if the tag is lost.
+/// Returns true when the tag is checked: always when verifying the release itself, unless it is
+/// being made, and before comparing its files with others if the tag is lost.
 fn is_asked(of: &KeptRelease<'_>) -> bool {
     match of.depth {
+        _ if of.release.pending.is_some() => false,
         Depth::Manifest => of.release.lost && of.lost_tag_counts,
         Depth::Commit => false,
         Depth::Present | Depth::Deep => true,
