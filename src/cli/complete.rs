@@ -13,7 +13,8 @@ use crate::{
 
 /// Returns the ids of all tasks, with their titles.
 pub fn tasks() -> Vec<CompletionCandidate> {
-    let Some(app) = open(&words()) else {
+    let words = words();
+    let Some(app) = open(&words, &typed_task(&words)) else {
         return Vec::new();
     };
     let candidate = |task: &crate::model::TaskSpec| {
@@ -29,13 +30,18 @@ pub fn tasks() -> Vec<CompletionCandidate> {
 /// Returns the versions of the task on the line (or of the folder), and the words for versions.
 pub fn versions() -> Vec<CompletionCandidate> {
     let words = words();
-    let Some(app) = open(&words) else {
-        return Vec::new();
+    let by_name = named_task(&words).and_then(|name| {
+        let app = open(&words, &name)?;
+        let task = app.find_task(&name).ok()?;
+        Some((app, task))
+    });
+    let any = || {
+        let app = open(&words, "")?;
+        let named = named_task(&words).and_then(|name| app.find_task(&name).ok());
+        let task = named.or_else(|| here(&app))?;
+        Some((app, task))
     };
-    let Some(task) = named_task(&words)
-        .and_then(|name| app.find_task(&name).ok())
-        .or_else(|| here(&app))
-    else {
+    let Some((app, task)) = by_name.or_else(any) else {
         return Vec::new();
     };
     let names = app.release_names(&task).unwrap_or_default();
@@ -66,17 +72,29 @@ fn words() -> Vec<String> {
     all.skip_while(|word| word != "--").skip(1).collect()
 }
 
-fn open(words: &[String]) -> Option<App> {
+/// Opens the repository, with the tasks whose ids begin with `only`.
+fn open(words: &[String], only: &str) -> Option<App> {
     let dir = value_of(words, "-C", "-C").map_or_else(|| PathBuf::from("."), PathBuf::from);
     let config = value_of(words, "--config", "--config").map(PathBuf::from);
     App::open(
         &dir,
         Options {
             config,
+            only: only.into(),
             ..Options::default()
         },
     )
     .ok()
+}
+
+/// Returns what was typed of the last word, if that is a task.
+fn typed_task(words: &[String]) -> String {
+    let last = words.last().map_or("", String::as_str);
+    let value = named_task(words).filter(|value| last.ends_with(&value[..]));
+    value.unwrap_or_else(|| {
+        let is_option = last.starts_with('-');
+        if is_option { "" } else { last }.into()
+    })
 }
 
 fn named_task(words: &[String]) -> Option<String> {

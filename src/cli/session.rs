@@ -194,6 +194,7 @@ impl Session {
             },
             environment: Environment::of_this_process(),
             spell: advice::argv,
+            only: String::new(),
         }
     }
 

@@ -30,6 +30,8 @@ pub(super) struct DiscoveredTask {
     pub id: TaskId,
     /// Its folder.
     pub dir: RelPath,
+    /// Its configuration, if it has one.
+    pub config: Option<RelPath>,
 }
 
 impl Rule {
@@ -41,29 +43,39 @@ impl Rule {
             needs_config: true,
         }
     }
+
+    /// Returns the id of the task in a folder with this name.
+    fn id_of(&self, name: &[u8]) -> String {
+        self.id.replace("{name}", &String::from_utf8_lossy(name))
+    }
 }
 
-/// Finds the tasks of all rules; a folder that two rules find is found once.
+/// Finds the tasks of all rules whose ids begin with `only`; a folder that two rules find is found
+/// once.
 pub(super) fn find(
     root: &dyn Fs,
     rules: &[Rule],
+    only: &str,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<DiscoveredTask>, Error> {
     let mut found: Vec<DiscoveredTask> = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for rule in rules {
-        let dirs = expand(root, &rule.glob, warnings).map_err(|source| Error::Discover {
-            glob: rule.glob.clone(),
-            source,
-        })?;
+        let is_wanted = |name: &[u8]| only.is_empty() || rule.id_of(name).starts_with(only);
+        let dirs =
+            expand(root, &rule.glob, &is_wanted, warnings).map_err(|source| Error::Discover {
+                glob: rule.glob.clone(),
+                source,
+            })?;
         for dir in dirs {
-            if (rule.needs_config && config_in(root, &dir).is_none()) || !seen.insert(dir.clone()) {
+            let config = config_in(root, &dir);
+            if (rule.needs_config && config.is_none()) || !seen.insert(dir.clone()) {
                 continue;
             }
             let name = String::from_utf8_lossy(dir.name());
-            match rule.id.replace("{name}", &name).parse() {
+            match rule.id_of(dir.name()).parse() {
                 Ok(id) if std::str::from_utf8(dir.as_bytes()).is_ok() => {
-                    found.push(DiscoveredTask { id, dir });
+                    found.push(DiscoveredTask { id, dir, config });
                 }
                 _ => warnings.push(format!(
                     "{dir} is not a task: {} is no task id",
@@ -98,7 +110,8 @@ pub(super) fn lost(rules: &[Rule], id: TaskId) -> Option<DiscoveredTask> {
             .then(|| RelPath::parse(path).ok())
             .flatten()
     })?;
-    Some(DiscoveredTask { id, dir })
+    let config = None;
+    Some(DiscoveredTask { id, dir, config })
 }
 
 /// Returns the configuration file in a task's folder.
@@ -108,14 +121,26 @@ pub(super) fn config_in(root: &dyn Fs, dir: &RelPath) -> Option<RelPath> {
     CONFIG_NAMES.iter().map(|name| dir.join(name)).find(is_file)
 }
 
-/// Returns the folders that match a pattern, sorted.
-fn expand(root: &dyn Fs, glob: &str, warnings: &mut Vec<String>) -> io::Result<Vec<RelPath>> {
+/// Chooses among the names of folders.
+type IsWanted<'a> = &'a dyn Fn(&[u8]) -> bool;
+
+/// Returns the folders that match a pattern, sorted. Where its last name is wild, `is_wanted`
+/// chooses among the names.
+fn expand(
+    root: &dyn Fs,
+    glob: &str,
+    is_wanted: IsWanted<'_>,
+    warnings: &mut Vec<String>,
+) -> io::Result<Vec<RelPath>> {
     let mut dirs = vec![RelPath::root()];
-    for name in glob.trim_end_matches('/').split('/') {
+    let mut names = glob.trim_end_matches('/').split('/').peekable();
+    while let Some(name) = names.next() {
         let mut deeper = Vec::new();
+        let is_last = names.peek().is_none();
+        let is_wanted = |name: &[u8]| !is_last || is_wanted(name);
         for dir in dirs {
             if is_wild(name) {
-                matching(root, &dir, name, &mut deeper, warnings)?;
+                matching(root, &dir, (name, &is_wanted), &mut deeper, warnings)?;
             } else if let Ok(path) = RelPath::parse(dir.join(name).as_bytes())
                 && is_dir(root, &path, warnings)?
             {
@@ -132,14 +157,14 @@ fn expand(root: &dyn Fs, glob: &str, warnings: &mut Vec<String>) -> io::Result<V
 fn matching(
     root: &dyn Fs,
     dir: &RelPath,
-    name: &str,
+    (name, is_wanted): (&str, IsWanted<'_>),
     out: &mut Vec<RelPath>,
     warnings: &mut Vec<String>,
 ) -> io::Result<()> {
     let globs = Globs::new(&[name.to_string()]).map_err(io::Error::other)?;
     let mut names = root.list(dir)?;
     names.sort();
-    for found in names {
+    for found in names.into_iter().filter(|found| is_wanted(found)) {
         let Ok(single) = RelPath::parse(&found) else {
             continue;
         };

@@ -64,6 +64,7 @@ mod tests;
 mod units;
 
 use std::{
+    cell::OnceCell,
     io::{self, Read},
     path::Path,
     sync::Arc,
@@ -138,6 +139,8 @@ pub struct ConfigSource<'a> {
     pub explicit: Option<&'a Path>,
     /// The kinds of channels and sources of metrics that the file may name.
     pub kinds: Kinds<'a>,
+    /// Tasks whose ids begin otherwise are left out.
+    pub only: &'a str,
 }
 
 /// Loads the settings in force.
@@ -159,8 +162,12 @@ pub fn load(
         Some(path) => Some(read_explicit(path)?),
         None => read_usual(from.tree)?,
     };
-    let read_registry =
-        |path: &RelPath| registry_bytes(path).and_then(|bytes| Registry::parse(&bytes).ok());
+    // The same path, read once.
+    let registry = OnceCell::new();
+    let read_registry = |path: &RelPath| {
+        let read = || registry_bytes(path).and_then(|bytes| Registry::parse(&bytes).ok());
+        registry.get_or_init(read).as_ref()
+    };
     let released = |path: &RelPath, is_known: &dyn Fn(&TaskId) -> bool| {
         let named = read_registry(path).map_or_else(
             || lost(path),
@@ -175,10 +182,10 @@ pub fn load(
     let settings = &loaded.settings;
     let registry = read_registry(&settings.registry);
     let strangers = registry
-        .iter()
+        .into_iter()
         .flat_map(Registry::tasks)
         .map(|(id, _)| id)
-        .filter(|id| !settings.knows(id));
+        .filter(|id| id.as_str().starts_with(from.only) && !settings.knows(id));
     let strangers = name_undeclared(settings, &strangers.collect::<Vec<TaskId>>());
     loaded.warnings.extend(strangers.filter(|_| {
         loaded
@@ -204,6 +211,7 @@ pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Arc<dyn Fau
             tree: &root,
             explicit: None,
             kinds: Kinds::ALL,
+            only: "",
         };
         resolved(Some(&file), from, (&|_, _| Vec::new(), &|_| false))
     };
@@ -216,16 +224,16 @@ pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Arc<dyn Fau
 /// Resolves a file, or the absence of one. Each mistake has its line.
 fn resolved(
     file: Option<&(String, Vec<u8>)>,
-    ConfigSource { tree, kinds, .. }: ConfigSource<'_>,
+    from: ConfigSource<'_>,
     released: (resolve::RegistryTasks<'_>, &dyn Fn(&TaskId) -> bool),
 ) -> Result<LoadedConfig, Error> {
     let read = |(name, bytes): &(String, Vec<u8>)| {
-        schema::keys_of(kinds).hold_while(|| parts::read(name, bytes))
+        schema::keys_of(from.kinds).hold_while(|| parts::read(name, bytes))
     };
     let parts = file.map(read).transpose()?.unwrap_or_default();
     let bytes = file.map_or(&[][..], |(_, bytes)| bytes);
-    let mut loaded = resolve::resolve(parts, tree, released, kinds, bytes)
-        .map_err(|error| error.with_line(bytes))?;
+    let mut loaded =
+        resolve::resolve(parts, from, released, bytes).map_err(|error| error.with_line(bytes))?;
     loaded.settings.from_file = file.is_some();
     Ok(loaded)
 }

@@ -26,7 +26,7 @@ pub fn open(dir: &Path, options: Options) -> Result<RepoSite, Failure> {
 /// When there is no repository, or its settings or its state folder cannot be used.
 pub fn open_with(dir: &Path, options: Options, kinds: Kinds<'_>) -> Result<RepoSite, Failure> {
     let git = Arc::new(Repo::discover(dir)?);
-    let (read, warnings) = of_repository(&git, options.config.as_deref(), kinds)?;
+    let (read, warnings) = of_repository(&git, &options, kinds)?;
     let site = RepoSite::open(git, read, options)?;
     for warning in warnings {
         site.warn(warning);
@@ -40,15 +40,16 @@ pub fn open_with(dir: &Path, options: Options, kinds: Kinds<'_>) -> Result<RepoS
 /// When a mistake is in a part that affects every task.
 fn of_repository(
     git: &Repo,
-    explicit: Option<&Path>,
+    options: &Options,
     kinds: Kinds<'_>,
 ) -> Result<(ReadSettings, Vec<String>), Failure> {
-    let tree = git.files()?;
+    let (tree, explicit) = (git.files()?, options.config.as_deref());
     let loaded = load(
         ConfigSource {
             tree: &*tree,
             explicit,
             kinds,
+            only: &options.only,
         },
         |path| catalog::registry::read_small(&*tree, path).ok().flatten(),
         |path| catalog::lost::tasks(git, path),
@@ -74,8 +75,9 @@ fn is_released(git: &Repo) -> impl Fn(&TaskId) -> bool {
     move |id| {
         let prefix = format!("{id}-v");
         let tags = tags.get_or_init(|| git.tags().unwrap_or_default().whole);
-        tags.iter()
-            .any(|tag| tag.name.starts_with(prefix.as_bytes()))
+        let at = tags.partition_point(|tag| tag.name.as_slice() < prefix.as_bytes());
+        let next = tags.get(at);
+        next.is_some_and(|tag| tag.name.starts_with(prefix.as_bytes()))
     }
 }
 

@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    Error, LoadedConfig,
+    ConfigSource, Error, LoadedConfig,
     calls::{self, AlertsBlock},
     file::TaskBlock,
     kinds::Kinds,
@@ -30,6 +30,8 @@ pub(super) type RegistryTasks<'a> = &'a dyn Fn(&RelPath, &dyn Fn(&TaskId) -> boo
 pub(super) struct ConfigFindings<'a> {
     pub root: &'a dyn Fs,
     pub kinds: Kinds<'a>,
+    /// Tasks whose ids begin otherwise are left out.
+    pub only: &'a str,
     /// The text, used to find lines.
     pub bytes: &'a [u8],
     pub warnings: Vec<String>,
@@ -85,9 +87,10 @@ impl ConfigFindings<'_> {
 /// `released` names tasks of the registry that have releases but are not known.
 pub(super) fn resolve(
     Parts { file, left_out }: Parts,
-    root: &dyn Fs,
+    ConfigSource {
+        tree, kinds, only, ..
+    }: ConfigSource<'_>,
     (released, is_released): (RegistryTasks<'_>, &dyn Fn(&TaskId) -> bool),
-    kinds: Kinds<'_>,
     bytes: &[u8],
 ) -> Result<LoadedConfig, Error> {
     if file.version != 1 {
@@ -101,8 +104,9 @@ pub(super) fn resolve(
     let snapshots = path("snapshots", file.snapshots.trim_end_matches('/'))?;
     let defaults = defaults_of(file.defaults)?;
     let mut found = ConfigFindings {
-        root,
+        root: tree,
         kinds,
+        only,
         bytes,
         warnings: Vec::new(),
         flaws: Vec::new(),

@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use super::{
-    Error, discover,
+    Error,
+    discover::{self, DiscoveredTask},
     file::{OneOrMany, OneWay, ProbeBlock, TaskBlock, TaskCommandBlock, VERSION_KEY},
     guard_rules,
     place::{all_below, in_folder, path, patterns, places, rule},
 };
 use crate::{
-    base::{Fs, RelPath},
+    base::Fs,
     guard::MetricSource,
     model::{
         TaskId, TaskSpec,
@@ -27,26 +28,28 @@ const READY: Duration = Duration::from_secs(30);
 /// Time limit of `stop`, `start` and `restart` commands that set none.
 const SWITCH: Duration = Duration::from_mins(1);
 
-/// Builds one task. `found` is its folder if discovery knows it.
+/// Builds one task. `found` is what discovery knows of it.
 pub(super) fn task(
     id: TaskId,
-    found: Option<RelPath>,
+    found: Option<&DiscoveredTask>,
     block: TaskBlock,
     root: &dyn Fs,
     metrics: &[&'static dyn MetricSource],
 ) -> Result<TaskSpec, Error> {
     let at = |key: &str| format!("tasks.{id}.{key}");
-    let (dir, paths) = match (&block.path, found) {
+    let known = found.filter(|_| block.path.is_none());
+    let (dir, paths) = match (&block.path, known) {
         (Some(paths), _) => places(&at("path"), paths, root)?,
-        (None, Some(dir)) => (dir.clone(), vec![all_below(&dir)]),
+        (None, Some(found)) => (found.dir.clone(), vec![all_below(&found.dir)]),
         (None, None) => {
             let dir = path(&at("path"), &format!("tasks/{id}"))?;
             (dir.clone(), vec![all_below(&dir)])
         }
     };
-    let config = match &block.config {
-        Some(config) => Some(in_folder(&at("config"), &dir, config)?),
-        None => discover::config_in(root, &dir),
+    let config = match (&block.config, known) {
+        (Some(config), _) => Some(in_folder(&at("config"), &dir, config)?),
+        (None, Some(found)) => found.config.clone(),
+        (None, None) => discover::config_in(root, &dir),
     };
     let patterns =
         |key: &str, list: Option<OneOrMany>| patterns(&at(key), &dir, &list.unwrap_or_default().0);

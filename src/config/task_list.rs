@@ -28,17 +28,21 @@ pub(super) fn all(
     found: &mut ConfigFindings<'_>,
 ) -> Vec<TaskSpec> {
     let rules = usable_rules(declared.discover, found);
-    let mut folders =
-        discover::find(found.root, &rules, &mut found.warnings).unwrap_or_else(|error| {
+    let only = found.only;
+    let is_wanted = |id: &str| id.starts_with(only);
+    let mut named_tasks = declared.named;
+    named_tasks.retain(|(name, _)| is_wanted(name));
+    let mut folders = discover::find(found.root, &rules, found.only, &mut found.warnings)
+        .unwrap_or_else(|error| {
             found.leave_out(error, StoppedTasks::Undeclared);
             Vec::new()
         });
     let stopped = found.stopped();
     let stopped = stopped.iter().map(TaskId::as_str);
     let in_folders = folders.iter().map(|folder| folder.id.as_str());
-    let named_ids = declared.named.iter().map(|(name, _)| &name[..]);
+    let named_ids = named_tasks.iter().map(|(name, _)| &name[..]);
     let known: HashSet<&str> = stopped.chain(in_folders).chain(named_ids).collect();
-    let is_known = |id: &TaskId| known.contains(id.as_str());
+    let is_known = |id: &TaskId| known.contains(id.as_str()) || !is_wanted(id.as_str());
     let lost: Vec<DiscoveredTask> = released(registry, &is_known)
         .into_iter()
         .filter_map(|id| discover::lost(&rules, id))
@@ -50,7 +54,7 @@ pub(super) fn all(
         )
     }));
     folders.extend(lost);
-    let mut tasks = named(declared.named, &folders, defaults, found);
+    let mut tasks = named(named_tasks, &folders, defaults, found);
     leave_misnamed_out(&folders, &tasks, found);
     add_found(&mut tasks, folders, defaults, found);
     tasks
@@ -112,8 +116,8 @@ fn named(
     let why = found.undeclared();
     // Of two folders of one id, the first.
     let in_reverse = folders.iter().rev();
-    let dirs: HashMap<&TaskId, &RelPath> =
-        in_reverse.map(|folder| (&folder.id, &folder.dir)).collect();
+    let dirs: HashMap<&TaskId, &DiscoveredTask> =
+        in_reverse.map(|folder| (&folder.id, folder)).collect();
     for (name, block) in blocks {
         let id: TaskId = match name.parse() {
             Ok(id) => id,
@@ -128,10 +132,10 @@ fn named(
             undeclared.push(id);
             continue;
         }
-        let dir = dirs.get(&id).map(|dir| (*dir).clone());
+        let folder = dirs.get(&id).copied();
         match task(
             id.clone(),
-            dir,
+            folder,
             block.or(defaults),
             found.root,
             found.kinds.metrics,
@@ -207,8 +211,8 @@ fn add_found(
         let id = folder.id.clone();
         let metrics = found.kinds.metrics;
         match task(
-            folder.id,
-            Some(folder.dir),
+            id.clone(),
+            Some(&folder),
             defaults.clone(),
             found.root,
             metrics,

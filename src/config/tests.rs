@@ -46,6 +46,7 @@ fn loaded_in(dir: &Path, explicit: Option<&Path>) -> Result<LoadedConfig, Error>
             tree: &tree,
             explicit,
             kinds: Kinds::ALL,
+            only: "",
         },
         |path| fs::read(dir.join(path.as_os())).ok(),
         |_| Vec::new(),

@@ -39,6 +39,8 @@ pub struct Options {
     pub dry_run: bool,
     /// True when a person can be asked, also for a passphrase.
     pub asks: bool,
+    /// Leave out tasks whose ids begin otherwise: for whoever wants to know of these tasks alone.
+    pub only: String,
 }
 
 impl Default for Options {
@@ -55,6 +57,7 @@ impl Default for Options {
             without_commands: false,
             dry_run: false,
             asks: false,
+            only: String::new(),
         }
     }
 }

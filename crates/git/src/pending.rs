@@ -18,7 +18,10 @@ use std::{
     io,
     os::unix::fs::{FileExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use gix::{ObjectId, hash::hasher, objs::Kind};
@@ -48,6 +51,8 @@ const MODE: u32 = 0o444;
 /// The objects that this process wrote and that are not visible to others yet.
 #[derive(Default)]
 pub(super) struct PendingObjects {
+    /// False while there was none yet: then nobody waits for the locks in vain.
+    are_any: AtomicBool,
     state: Mutex<GrowingPack>,
     staged: Mutex<Vec<StagedPack>>,
     /// Files that go once the names of the packs that replace them are durable.
@@ -73,6 +78,9 @@ impl PendingObjects {
 
     /// Returns the kind and size of a pending object.
     pub fn header(&self, id: &ObjectId) -> Option<(Kind, u64)> {
+        if !self.are_any.load(Ordering::Acquire) {
+            return None;
+        }
         let growing = self.state().places.get(id).copied();
         let staged = || {
             let staged = self.staged();
@@ -85,6 +93,9 @@ impl PendingObjects {
 
     /// Reads a pending object; returns `None` if it is not pending.
     pub fn read(&self, id: &ObjectId) -> io::Result<Option<(Kind, Vec<u8>)>> {
+        if !self.are_any.load(Ordering::Acquire) {
+            return Ok(None);
+        }
         let (mut deltas, mut at) = (Vec::new(), *id);
         while let Some((place, entry)) = self.entry(&at)? {
             let Some(base) = place.base else {
@@ -210,13 +221,15 @@ impl PendingObjects {
         }
     }
 
-    /// Locks the staged packs.
+    /// Locks the staged packs, for whoever may add one.
     fn staged(&self) -> MutexGuard<'_, Vec<StagedPack>> {
+        self.are_any.store(true, Ordering::Release);
         self.staged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Locks the pack. A panic during a change leaves at most bytes that no place refers to.
     fn state(&self) -> MutexGuard<'_, GrowingPack> {
+        self.are_any.store(true, Ordering::Release);
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

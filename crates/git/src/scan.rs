@@ -295,10 +295,10 @@ fn cached(
         .split(|byte| *byte == b'/')
         .filter(|name| !name.is_empty())
     {
-        node = node
-            .children
-            .iter()
-            .find(|child| child.name.as_slice() == name)?;
+        // gix sorts them when it reads the index.
+        let children = &node.children;
+        let at = children.binary_search_by(|child| child.name.as_slice().cmp(name));
+        node = &children[at.ok()?];
     }
     let below = entries_at(index, dir).1;
     if node.id != tree || node.num_entries? as usize != below.len() {

@@ -42,7 +42,7 @@ pub struct Args {
         hide_default_value = true
     )]
     message: String,
-    /// Release it although its checks fail: it is recorded as failed
+    /// Release it though its checks fail, as failed
     #[arg(long)]
     allow_failing: bool,
     /// Run neither your own pre-commit nor pre-push hook
