@@ -74,6 +74,9 @@ impl Operator<'_> {
             AppendMode::New
         };
         let witness = Box::new(|ending: Ending<'_>, due: &Due| {
+            if matches!(ending, Ending::Done) {
+                self.note_failure(operation, verified.borrow().as_ref(), due);
+            }
             self.write_end(operation, by, (once, due), ending)
         });
         let times = StepTimes::since(begun);

@@ -7,7 +7,7 @@
 
 use super::{Operator, action_on};
 use crate::{
-    base::Failure,
+    base::{Due, Failure},
     catalog::{self, tasks},
     model::{
         CheckResult, OpId, Operation, Report, TaskId, Verdict, VerdictRecord, Verification,
@@ -87,16 +87,50 @@ impl Operator<'_> {
         self.warn_unwritten(said, note());
     }
 
-    /// Records an operation's finding, for a caller that holds the lock; publishes it if the
-    /// operation succeeded.
+    /// Records an operation's finding, for a caller that holds the lock; publishes it, or the
+    /// failure that was written down already, if the operation succeeded.
     fn write_down(&self, said: &NewVerdict<'_>, report: &Report) {
-        let write = if report.outcome == Outcome::Done {
-            verdict::write
-        } else {
-            verdict::keep
+        let note = || {
+            let records = self.news(said, report.op.as_ref())?;
+            let is_new = !records.is_empty() || said.verdict == Verdict::Failed;
+            verdict::keep(self.site, &records)?;
+            if is_new && report.outcome == Outcome::Done {
+                verdict::share(self.site, said.task);
+            }
+            Ok(())
         };
-        let note = || write(self.site, &self.news(said, report.op.as_ref())?);
         self.warn_unwritten(said, note());
+    }
+
+    /// Writes down, durably with the operation's end, that its verification failed: nobody looks
+    /// again if the process is killed behind that end.
+    pub(super) fn note_failure(
+        &self,
+        operation: &Operation,
+        verification: Option<&Verification>,
+        due: &Due,
+    ) {
+        let Some(verification) = verification else {
+            return;
+        };
+        let Some(reason) = failure_of(operation.about.kind, verification) else {
+            return;
+        };
+        let said = said_of(verification, Verdict::Failed, reason);
+        let note = || -> Result<(), Failure> {
+            let records = self.news(&said, Some(&operation.about.id))?;
+            if records.is_empty() {
+                return Ok(());
+            }
+            let known = verdict::said_elsewhere(self.site, said.task)?;
+            Ok(verdict::append(
+                &*self.site.state,
+                &records,
+                &known,
+                Some(due),
+            )?)
+        };
+        self.warn_unwritten(&said, note());
     }
 
     /// Adds to an operation the verdict that its verification may give, so that its reference can
@@ -158,11 +192,7 @@ impl Operator<'_> {
             };
             self.warn_unwritten(&said(Verdict::Damaged, String::new()), kept());
         }
-        let failure = if released {
-            failure_of_release(verification)
-        } else {
-            own_failure(verification, false)
-        };
+        let failure = failure_of(report.kind, verification);
         let proves = matches!(report.kind, OpKind::CreateSnapshot | OpKind::Rollback);
         match failure {
             Some(reason) => self.write_down(&said(Verdict::Failed, reason), report),
@@ -297,6 +327,15 @@ impl Operator<'_> {
                 said.task, said.version
             ));
         }
+    }
+}
+
+/// Returns why the version of an operation failed its own checks.
+fn failure_of(kind: OpKind, verification: &Verification) -> Option<String> {
+    if kind == OpKind::CreateSnapshot {
+        failure_of_release(verification)
+    } else {
+        own_failure(verification, false)
     }
 }
 

@@ -252,13 +252,18 @@ pub fn write(site: &RepoSite, records: &[VerdictRecord]) -> Result<(), Failure> 
         return Ok(());
     };
     keep(site, records)?;
+    share(site, task);
+    Ok(())
+}
+
+/// Shares the recorded verdicts of a task. A failure is only a warning.
+pub fn share(site: &RepoSite, task: &TaskId) {
     if let Err(failure) = own(&*site.state)
         .map_err(Failure::from)
         .and_then(|all| refs::publish(&site.git, Some(task), &all))
     {
         site.warn(refs::not_shared(&failure));
     }
-    Ok(())
 }
 
 /// Records verdicts of one task without changing references; the next ones, or a push, share them.

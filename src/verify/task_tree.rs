@@ -21,6 +21,10 @@ use crate::{
 
 /// The extent of verifying the work tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own"
+)]
 pub struct Levels {
     /// The last level to run.
     pub last: u8,
@@ -37,6 +41,8 @@ pub struct Levels {
     pub tag: bool,
     /// True when a person or a rollback holds the version.
     pub held: bool,
+    /// True when the files are looked at again because commands ran.
+    pub again: bool,
 }
 
 /// Whether the registry's version counts.
@@ -69,6 +75,7 @@ impl Levels {
         since: None,
         tag: true,
         held: false,
+        again: false,
     };
     /// Integrity and configuration only.
     pub const FIRST_TWO: Self = Self {

@@ -3,7 +3,9 @@
 
 mod same_number;
 
-use crate::support::{Sandbox, story::set_version};
+use std::{fs, process::Stdio};
+
+use crate::support::{Sandbox, sandbox::snapback_program, story::set_version};
 
 /// Creates T01 with a smoke test that passes unless the task has the file `broken`: 1.0.0 passes,
 /// 1.1.0 does not.
@@ -66,6 +68,33 @@ fn a_release_whose_checks_fail_is_refused_before_anything_of_it_is_visible() {
     std::fs::remove_file(sandbox.at("tasks/T01/broken")).unwrap();
     sandbox.release("T01", "1.2.0");
     assert_eq!(state(&sandbox, "1.2.0"), "proven");
+}
+
+#[test]
+fn a_failure_is_written_down_before_the_operation_ends() {
+    let sandbox = with_failing_release();
+    let words = "create-snapshot -t T01 --version 1.2.0 -m bad --allow-failing --yes";
+    let mut child = sandbox
+        .command(snapback_program())
+        .args(words.split(' '))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let is_ended = || {
+        let ops = fs::read_dir(sandbox.at(".git/snapback/ops")).unwrap();
+        let newest = ops.map(|entry| entry.unwrap().path()).max().unwrap();
+        let journal = fs::read_to_string(newest.join("journal.jsonl")).unwrap_or_default();
+        newest.to_string_lossy().contains("/000003-") && journal.contains("\"finished\"")
+    };
+    // Killed as soon as that can be seen.
+    while child.try_wait().unwrap().is_none() {
+        if is_ended() {
+            child.kill().unwrap();
+        }
+    }
+    sandbox.run_line("op resume").expect(5);
+    assert_eq!(state(&sandbox, "1.2.0"), "failed");
 }
 
 /// Returns what `list` says about a version.

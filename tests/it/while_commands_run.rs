@@ -148,6 +148,18 @@ fn a_release_whose_smoke_test_changes_it_is_not_verified() {
 }
 
 #[test]
+fn a_file_that_a_smoke_test_stages_is_not_left_out_unnoticed() {
+    let sandbox = with_smoke("[ -e new.txt ] || { echo new > new.txt; git add new.txt; }");
+    let release = "create-snapshot -t T01 --version 1.2.0 -m x --yes";
+    sandbox.write("tasks/T01/signal.py", b"# 1.2.0\n");
+    let ran = sandbox.run_line(release).expect(4);
+    let line = "while the commands ran: tasks/T01/new.txt is not in the release";
+    assert!(ran.stdout.contains(line), "{ran:?}");
+    sandbox.run_line(release).expect(0);
+    sandbox.run_line("verify-rollback -t T01").expect(0);
+}
+
+#[test]
 fn a_commit_is_made_only_on_the_branch_that_it_was_planned_on() {
     let sandbox = with_smoke("git checkout -q -b colleague");
     let (head, main) = (

@@ -2,6 +2,7 @@
 
 use crate::{
     base::Failure,
+    git::Tracked,
     model::CheckResult,
     verify::{Check, CheckSubject, nothing},
 };
@@ -23,9 +24,17 @@ impl Check for ExtraFilesCheck {
             return nothing();
         };
         let run = self.begin();
+        let (is_pending, again) = (tree.release.release.pending.is_some(), tree.levels.again);
+        let counts = |tracked: &Tracked| {
+            // The commit of a version that is being made replaces HEAD's.
+            let goes = is_pending && tracked.index.is_none();
+            // What others committed while commands ran is found when the commit is made.
+            let is_of_others = again && tracked.head.is_some();
+            !goes && !is_of_others
+        };
         let problems = tree
             .paths
-            .extras(tree.scan, tree.release.release.pending.is_some())
+            .extras(tree.scan, counts)
             .iter()
             .map(|path| format!("{path} is not in the release"))
             .collect();

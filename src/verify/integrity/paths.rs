@@ -71,13 +71,11 @@ impl<'a> Paths<'a> {
             .count()
     }
 
-    /// Returns the task's tracked files that the version does not list. What only HEAD has is
-    /// tracked no more when the version `is_pending`: its commit replaces HEAD's.
-    pub fn extras(&self, scan: &Scan, is_pending: bool) -> Vec<RelPath> {
+    /// Returns the task's tracked files that the version does not list, as far as they count.
+    pub fn extras(&self, scan: &Scan, counts: impl Fn(&Tracked) -> bool) -> Vec<RelPath> {
         scan.tracked
             .iter()
-            .filter(|tracked| tracked.index.is_some() || !is_pending)
-            .filter(|tracked| self.is_extra(tracked))
+            .filter(|tracked| counts(tracked) && self.is_extra(tracked))
             .map(|tracked| tracked.path.clone())
             .collect()
     }
