@@ -134,12 +134,34 @@ where
 }
 
 /// Returns true for what a power cut leaves of a JSON object that was not synced: its beginning,
-/// perhaps with zeros behind it.
+/// perhaps with zeros behind it. A line of it begins with a space, or ends the object: anything
+/// else after the last line end is damage.
 fn is_torn(bytes: &[u8]) -> bool {
-    !bytes.trim_ascii_end().ends_with(b"}")
+    let is_damaged = matches!(bytes, [.., b'\n', last] if !matches!(last, b' ' | 0));
+    !is_damaged && !bytes.trim_ascii_end().ends_with(b"}")
 }
 
 /// Returns the path of a name.
 fn at(folder: &str, name: &str) -> RelPath {
     RelPath::own(folder).join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_torn;
+
+    #[test]
+    fn a_beginning_is_torn_and_a_changed_end_is_damage() {
+        let whole = b"{\n  \"a\": [\n    1\n  ],\n  \"b\": \"}\"\n}";
+        for len in (0..whole.len()).filter(|len| whole[..*len].last() != Some(&b'}')) {
+            assert!(is_torn(&whole[..len]), "{len} bytes");
+            assert!(is_torn(&[&whole[..len], &[0, 0][..]].concat()), "zeros");
+        }
+        assert!(!is_torn(whole));
+        for bit in 0..8 {
+            let mut damaged = *whole;
+            damaged[whole.len() - 1] ^= 1 << bit;
+            assert!(!is_torn(&damaged), "bit {bit}");
+        }
+    }
 }
