@@ -66,7 +66,7 @@ fn roles_of(kind: OpKind, steps: &[Step], forward: bool) -> Vec<CommandUse> {
             _ => {}
         }
     }
-    // Releases that began before they were verified before their tags.
+    // A release that an older program planned is verified after its commit point.
     if kind == OpKind::CreateSnapshot && !roles.contains(&CommandUse::Smoke) {
         roles.push(CommandUse::Smoke);
     }

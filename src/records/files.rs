@@ -134,11 +134,13 @@ where
 }
 
 /// Returns true for what a power cut leaves of a JSON object that was not synced: its beginning,
-/// perhaps with zeros behind it. A line of it begins with a space, or ends the object: anything
-/// else after the last line end is damage.
+/// perhaps with zeros behind it. Its lines begin with a space, and the last one is a brace: another
+/// byte alone behind a line end is damage.
 fn is_torn(bytes: &[u8]) -> bool {
-    let is_damaged = matches!(bytes, [.., b'\n', last] if !matches!(last, b' ' | 0));
-    !is_damaged && !bytes.trim_ascii_end().ends_with(b"}")
+    match bytes {
+        [.., b'\n', last] => matches!(last, b' ' | 0),
+        _ => !bytes.trim_ascii_end().ends_with(b"}"),
+    }
 }
 
 /// Returns the path of a name.

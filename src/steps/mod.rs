@@ -10,7 +10,6 @@
 pub mod command;
 pub mod environment;
 pub mod files;
-mod proven;
 pub mod publish;
 pub mod remove_refs;
 pub mod verdicts;
@@ -26,7 +25,6 @@ use crate::{
 use command::CommandStep;
 use environment::EnvironmentStep;
 use files::Files;
-use proven::Proven;
 use publish::Publish;
 use remove_refs::RemoveRefs;
 use verdicts::Verdicts;
@@ -99,7 +97,7 @@ impl<'a> Making<'a> {
             Step::Verdicts(records) => {
                 Box::new(Verdicts::new(&*site.state, records).shared_in(site))
             }
-            Step::Proven(record) => Box::new(Proven::new(site, record)),
+            Step::Proven(record) => Box::new(Verdicts::if_proven(site, record)),
         })
     }
 

@@ -10,11 +10,21 @@ use crate::{
     verdict::{append, is_said, refs, write},
 };
 
+/// How the step shares verdicts with other clones, by references.
+enum Sharing<'a> {
+    /// Not at all.
+    None,
+    /// The publication moved their references, or the step does.
+    All(&'a RepoSite),
+    /// The publication moved their references if they were earned; otherwise there are none.
+    IfProven(&'a RepoSite),
+}
+
 /// The step that writes verdicts.
 pub struct Verdicts<'a> {
     state: &'a dyn Fs,
     records: &'a [VerdictRecord],
-    site: Option<&'a RepoSite>,
+    sharing: Sharing<'a>,
 }
 
 impl<'a> Verdicts<'a> {
@@ -23,22 +33,43 @@ impl<'a> Verdicts<'a> {
         Self {
             state,
             records,
-            site: None,
+            sharing: Sharing::None,
         }
     }
 
-    /// Also shares the verdicts with other clones, by references.
+    /// Also shares the verdicts with other clones.
     pub fn shared_in(self, site: &'a RepoSite) -> Self {
         Self {
-            site: Some(site),
+            sharing: Sharing::All(site),
             ..self
         }
+    }
+
+    /// Creates the step that writes a verdict if it was earned, which was decided when its
+    /// reference moved, or did not.
+    pub fn if_proven(site: &'a RepoSite, record: &'a VerdictRecord) -> Self {
+        Self {
+            state: &*site.state,
+            records: std::slice::from_ref(record),
+            sharing: Sharing::IfProven(site),
+        }
+    }
+
+    /// True when the publication moved the references of all of them.
+    fn are_shared(&self, site: &RepoSite) -> bool {
+        let is_there = |record: &VerdictRecord| refs::is_there(&site.git, record);
+        let mut records = self.records.iter();
+        records.all(|record| record.seq.is_some() && is_there(record))
     }
 }
 
 impl JournalStep for Verdicts<'_> {
     fn name(&self) -> &'static str {
-        "verdicts"
+        if matches!(self.sharing, Sharing::IfProven(_)) {
+            "proven"
+        } else {
+            "verdicts"
+        }
     }
 
     fn prepare(&mut self, _due: &Due) -> Result<Value, Failure> {
@@ -46,14 +77,9 @@ impl JournalStep for Verdicts<'_> {
     }
 
     fn apply(&mut self, _prepared: &Value, due: &Due) -> Result<(), Failure> {
-        let is_shared = |site: &RepoSite| {
-            let is_there = |record: &VerdictRecord| refs::is_there(&site.git, record);
-            let mut records = self.records.iter();
-            records.all(|record| record.seq.is_some() && is_there(record))
-        };
-        match self.site {
-            // The publication did it.
-            Some(site) if !is_shared(site) => write(site, self.records),
+        match self.sharing {
+            Sharing::All(site) if !self.are_shared(site) => write(site, self.records),
+            Sharing::IfProven(site) if !self.are_shared(site) => Ok(()),
             _ => Ok(append(self.state, self.records, &[], Some(due))?),
         }
     }

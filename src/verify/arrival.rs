@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::{
-    CHECKS, CheckSubject, Commands, Error, Levels, RegistryEntry, Verifier,
-    findings::failure_of_release, prove,
+    CHECKS, CheckSubject, Commands, Error, Levels, RegistryEntry, Verifier, findings::own_failure,
+    prove,
 };
 use crate::{
     base::{Failure, Fs},
@@ -70,7 +70,7 @@ pub fn verify(
         Arrival::Version(version) => (of_version(site, operation, task, version)?, Some(version)),
         Arrival::Released(version, since) => {
             let found = released(site, operation, (task, version), since)?;
-            let failed = failure_of_release(&found);
+            let failed = own_failure(&found, true);
             *verified = Some(found);
             return refuse(operation, (task, version), failed);
         }
@@ -166,7 +166,7 @@ pub fn released(
     Verifier::new(site, task, &releases, version).released(levels)
 }
 
-/// Refuses a release whose own checks fail, unless it is wanted all the same.
+/// Refuses a release of which a check failed, unless it is wanted all the same.
 fn refuse(
     operation: &Operation,
     (task, version): (&TaskSpec, &Version),

@@ -3,7 +3,6 @@
 
 use std::{
     fs,
-    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -12,7 +11,7 @@ use snapback::{
     store::format::blob,
 };
 
-use crate::support::{Sandbox, noise, sandbox::snapback_program};
+use crate::support::{Sandbox, noise};
 
 const LARGE: &str = "tasks/T01/model.bin";
 const SIZE: usize = 24 << 20;
@@ -20,13 +19,7 @@ const SIZE: usize = 24 << 20;
 /// Returns the bytes that a successful command read, as a multiple of the large file's size.
 #[track_caller]
 fn sizes_read(sandbox: &Sandbox, line: &str) -> f64 {
-    let mut child = sandbox
-        .command(snapback_program())
-        .args(line.split(' '))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = sandbox.start(line);
     let pid = rustix::process::Pid::from_child(&child);
     // The kernel keeps the count until the exit status is collected.
     let ended = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;

@@ -2,7 +2,7 @@
 
 mod concerned;
 
-use std::{fs, net::TcpListener, path::PathBuf, process::Stdio};
+use std::{fs, net::TcpListener, path::PathBuf};
 
 use crate::support::{
     Sandbox,
@@ -383,13 +383,7 @@ fn no_command_runs_before_somebody_agreed_and_a_dry_run_holds_nothing() {
 fn what_a_killed_drill_left_is_removed_by_the_next_one() {
     let sandbox = released("test -e \"$HOME/go\" || { touch \"$HOME/there\"; sleep 60; }");
     let place = scratch(&sandbox);
-    let mut child = sandbox.command(snapback_program());
-    let mut child = child
-        .args(["drill", "-t", "T01", "--scratch", &place])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = sandbox.start(&format!("drill -t T01 --scratch {place}"));
     let until = std::time::Instant::now() + std::time::Duration::from_mins(1);
     while !sandbox.home().join("there").exists() {
         assert!(

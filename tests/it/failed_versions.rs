@@ -3,9 +3,9 @@
 
 mod same_number;
 
-use std::{fs, process::Stdio};
+use std::fs;
 
-use crate::support::{Sandbox, sandbox::snapback_program, story::set_version};
+use crate::support::{Sandbox, story::set_version};
 
 /// Creates T01 with a smoke test that passes unless the task has the file `broken`: 1.0.0 passes,
 /// 1.1.0 does not.
@@ -73,14 +73,8 @@ fn a_release_whose_checks_fail_is_refused_before_anything_of_it_is_visible() {
 #[test]
 fn a_failure_is_written_down_before_the_operation_ends() {
     let sandbox = with_failing_release();
-    let words = "create-snapshot -t T01 --version 1.2.0 -m bad --allow-failing --yes";
-    let mut child = sandbox
-        .command(snapback_program())
-        .args(words.split(' '))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let line = "create-snapshot -t T01 --version 1.2.0 -m bad --allow-failing --yes";
+    let mut child = sandbox.start(line);
     let is_ended = || {
         let ops = fs::read_dir(sandbox.at(".git/snapback/ops")).unwrap();
         let newest = ops.map(|entry| entry.unwrap().path()).max().unwrap();

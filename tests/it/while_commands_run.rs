@@ -10,7 +10,10 @@ use std::{
 use snapback::{
     app::{App, Options},
     consent::ConsentFolder,
-    model::{Event, Request, event::Sink, request::CreateSnapshot, signature::Signing},
+    model::{
+        CheckResult, Event, Request, Status, event::Sink, report::Outcome, request::CreateSnapshot,
+        signature::Signing,
+    },
 };
 
 use crate::support::{Sandbox, story::set_version};
@@ -253,17 +256,33 @@ impl Sink for Editor {
     }
 }
 
+/// An event sink that stages a new file of T01 when the files of a release were taken in.
+struct Stager(std::path::PathBuf);
+
+impl Sink for Stager {
+    fn take(&self, event: Event) {
+        if matches!(event, Event::StepDone { step: "saved", .. }) {
+            std::fs::write(self.0.join("tasks/T01/new.txt"), b"new\n").unwrap();
+            let mut git = std::process::Command::new("git");
+            let added = git.current_dir(&self.0).args(["add", "tasks/T01/new.txt"]);
+            assert!(added.status().unwrap().success());
+        }
+    }
+}
+
 /// Opens the repository with an [`Editor`] of one of the task's files; with `dies` the release does
 /// not survive it.
 fn edited_meanwhile(sandbox: &Sandbox, dies: bool) -> App {
+    let file = sandbox.at("tasks/T01/signal.py");
+    told(sandbox, Arc::new(Editor { file, dies }))
+}
+
+/// Opens the repository with an event sink.
+fn told(sandbox: &Sandbox, sink: Arc<dyn Sink>) -> App {
     let place = ConsentFolder {
         folder: Some(sandbox.home().join(".local/state/snapback/trust")),
         ..ConsentFolder::default()
     };
-    let sink = Arc::new(Editor {
-        file: sandbox.at("tasks/T01/signal.py"),
-        dies,
-    });
     App::open(
         &sandbox.root(),
         Options {
@@ -275,6 +294,36 @@ fn edited_meanwhile(sandbox: &Sandbox, dies: bool) -> App {
     .unwrap()
 }
 
+/// A release of T01.
+fn release() -> Request {
+    Request::CreateSnapshot(CreateSnapshot {
+        task: "T01".parse().unwrap(),
+        version: None,
+        message: "x".into(),
+        run_hooks: true,
+        allow_failing: false,
+        signing: Signing::default(),
+        elsewhere: BTreeMap::new(),
+    })
+}
+
+#[test]
+fn a_release_is_refused_whichever_of_its_checks_fails() {
+    let sandbox = with_smoke("true");
+    set_version(&sandbox, "1.2.0");
+    let before = sandbox.git_out(&["for-each-ref"]);
+    let app = told(&sandbox, Arc::new(Stager(sandbox.root())));
+    let report = app.apply(&release(), None).unwrap();
+    let failed =
+        |check: &CheckResult| check.id == "integrity.extra" && check.status == Status::Fail;
+    assert!(report.verification.unwrap().checks.iter().any(failed));
+    assert_eq!(
+        (report.outcome, report.exit_code),
+        (Outcome::Undone, Some(4))
+    );
+    assert_eq!(sandbox.git_out(&["for-each-ref"]), before);
+}
+
 #[test]
 fn what_somebody_changes_while_a_release_is_made_is_named_and_is_no_fault_of_the_release() {
     for dies in [true, false] {
@@ -282,18 +331,7 @@ fn what_somebody_changes_while_a_release_is_made_is_named_and_is_no_fault_of_the
         sandbox.write("tasks/T01/signal.py", b"# 1.2.0\n");
         set_version(&sandbox, "1.2.0");
         let app = edited_meanwhile(&sandbox, dies);
-        let wanted = CreateSnapshot {
-            task: "T01".parse().unwrap(),
-            version: None,
-            message: "x".into(),
-            run_hooks: true,
-            allow_failing: false,
-            signing: Signing::default(),
-            elsewhere: BTreeMap::new(),
-        };
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            app.apply(&Request::CreateSnapshot(wanted), None)
-        }));
+        let ended = catch_unwind(AssertUnwindSafe(|| app.apply(&release(), None)));
         drop(app);
         assert_eq!(ended.is_err(), dies);
         let line = "tasks/T01/signal.py has other bytes than the release";

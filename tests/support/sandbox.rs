@@ -10,7 +10,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::{Arc, OnceLock},
 };
 
@@ -260,6 +260,13 @@ impl Sandbox {
     #[track_caller]
     pub fn run_line(&self, line: &str) -> Ran {
         self.snapback(&line.split(' ').collect::<Vec<_>>())
+    }
+
+    /// Starts snapback with the words of a line, and does not listen to it.
+    pub fn start(&self, line: &str) -> Child {
+        let mut command = self.command(snapback_program());
+        let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+        quiet.args(line.split(' ')).spawn().unwrap()
     }
 
     /// Releases a version of a task; this must succeed.
