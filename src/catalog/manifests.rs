@@ -180,7 +180,9 @@ pub fn lost_tag(git: &Repo, release: &Release) -> (String, Vec<Hint>) {
 
 /// Returns what this clone may legitimately lack of a release.
 pub fn absent(git: &Repo, release: &Release) -> Absent {
-    Absent::of(git, !matches!(kept(git, release), Ok(TagCopy::Nothing)))
+    // What an operation is making here is here, though it has no second reference yet.
+    let is_own = release.pending.is_some() || !matches!(kept(git, release), Ok(TagCopy::Nothing));
+    Absent::of(git, is_own)
 }
 
 /// The second reference of a release, compared with its tag.

@@ -43,6 +43,19 @@ pub fn prove_tree(
     Ok(())
 }
 
+/// Replaces results of checks of a stored release by those that fail now but did not before.
+pub fn replace_broken(before: &mut [CheckResult], now: Vec<CheckResult>) {
+    for mut broken in now.into_iter().filter(|now| now.status == Status::Fail) {
+        let is_same = |check: &&mut CheckResult| check.id == broken.id;
+        if let Some(check) = before.iter_mut().find(is_same)
+            && check.status != Status::Fail
+        {
+            broken.evidence = said_of(vec![broken.clone()]);
+            *check = broken;
+        }
+    }
+}
+
 /// Returns what is wrong with the files now but was not before.
 fn broken_files(before: &[CheckResult], now: Vec<CheckResult>) -> Option<CheckResult> {
     let known = |id: &str| {

@@ -4,7 +4,7 @@
 use super::{
     ALL_LEVELS, CHECKS, CheckRun, CheckSubject, Checks, Commands, Depth, KeptRelease,
     evidence::TaskVariables,
-    look_again::prove_tree,
+    look_again::{self, prove_tree},
     prove,
     task_tree::{Levels, TaskTree},
 };
@@ -12,7 +12,9 @@ use crate::{
     base::Failure,
     catalog::{self, releases::Releases},
     git::Scan,
-    model::{CheckResult, TaskSpec, Verification, Version, signature::Demand, trust::CommandUse},
+    model::{
+        CheckResult, Status, TaskSpec, Verification, Version, signature::Demand, trust::CommandUse,
+    },
     site::RepoSite,
 };
 
@@ -77,6 +79,10 @@ impl<'a> Verifier<'a> {
         let (kept, scan) = rayon::join(|| self.kept(false, Demand::None), || release.look());
         let (mut verification, scan) = (kept?, scan?);
         let tree = self.in_work_tree(release, levels, &scan)?;
+        if tree.level(3) != Status::Skipped {
+            let now = self.kept(false, Demand::None)?.checks;
+            look_again::replace_broken(&mut verification.checks, now);
+        }
         let own = |check: &CheckResult| check.id != "integrity.manifest";
         verification
             .checks

@@ -16,7 +16,7 @@ use snapback::{
     },
 };
 
-use crate::support::{Sandbox, story::set_version};
+use crate::support::{Sandbox, noise, story::set_version};
 
 /// Creates T01 1.0.0 and 1.1.0, and a smoke test.
 fn with_smoke(command: &str) -> Sandbox {
@@ -26,8 +26,9 @@ fn with_smoke(command: &str) -> Sandbox {
     sandbox.release("T01", "1.0.0");
     sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
     sandbox.release("T01", "1.1.0");
-    let text =
-        format!("version: 1\ntasks:\n  T01:\n    verify: [{{run: \"{command}\", timeout: 20s}}]\n");
+    let text = format!(
+        "version: 1\ndefaults: {{large_files: {{patterns: [\"*.bin\"]}}}}\ntasks:\n  T01:\n    verify: [{{run: \"{command}\", timeout: 20s}}]\n"
+    );
     sandbox.write("snapback.yaml", text.as_bytes());
     sandbox.commit("smoke");
     sandbox.snapback(&["trust", "--yes"]).expect(0);
@@ -160,6 +161,34 @@ fn a_file_that_a_smoke_test_stages_is_not_left_out_unnoticed() {
     assert!(ran.stdout.contains(line), "{ran:?}");
     sandbox.run_line(release).expect(0);
     sandbox.run_line("verify-rollback -t T01").expect(0);
+}
+
+#[test]
+fn a_release_whose_smoke_test_removes_its_stored_bytes_is_refused() {
+    let sandbox = with_smoke("[ -e kept ] || rm -rf ../../.git/snapback/store/packs/*");
+    sandbox.write("tasks/T01/weights.bin", &noise("weights", 3 << 20));
+    let release = "create-snapshot -t T01 --version 1.2.0 -m x --yes";
+    let ran = sandbox.run_line(release).expect(4);
+    let line = "while the commands ran: tasks/T01/weights.bin";
+    assert!(
+        ran.stdout.contains("integrity.kept") && ran.stdout.contains(line),
+        "{ran:?}"
+    );
+    assert_eq!(sandbox.git_out(&["tag", "--list", "T01-v1.2.0"]), "");
+    sandbox.write("tasks/T01/kept", b"");
+    sandbox.run_line(release).expect(0);
+    sandbox
+        .run_line("verify-snapshot -t T01 --version 1.2.0 --deep")
+        .expect(0);
+    std::fs::remove_dir_all(sandbox.at(".git/snapback/store")).expect("it is there");
+    for line in [
+        "verify-snapshot -t T01 --version 1.2.0",
+        "store check",
+        "store check --quick",
+    ] {
+        let ran = sandbox.run_line(line);
+        assert_ne!(ran.code, 0, "{line}: {ran:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashSet,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use rayon::prelude::*;
@@ -15,8 +18,8 @@ use crate::{
         manifests::{self, Found},
     },
     git::{self, Attributes, Converter, Repo, Worktree},
-    model::{Advice, CheckResult, GitId, Manifest, manifest::ManifestFile},
-    store::{self, ChunkStore},
+    model::{Advice, CheckResult, GitId, Manifest, ObjectId, manifest::ManifestFile},
+    store::{self, ChunkStore, PresenceLook},
     verify::{Check, CheckRun, CheckSubject, Depth, KeptRelease, check_run::Trouble, nothing},
 };
 
@@ -60,6 +63,7 @@ impl KeptBytesCheck {
             let kept = KeptBytes {
                 git: &site.git,
                 store: &site.store,
+                look: OnceLock::new(),
                 deep,
                 missing: &missing,
                 absent,
@@ -74,6 +78,8 @@ impl KeptBytesCheck {
 struct KeptBytes<'a> {
     git: &'a Repo,
     store: &'a ChunkStore,
+    /// The store as the disk has it, opened for the first large file.
+    look: OnceLock<PresenceLook<'a>>,
     deep: bool,
     missing: &'a HashSet<&'a GitId>,
     absent: Absent,
@@ -180,7 +186,7 @@ impl KeptBytes<'_> {
                 Ok(bytes) => bytes_problem(file, digest, &bytes).map(Trouble::Bad),
                 Err(error) => Some(self.of_git(path, &error)),
             },
-            (None, Some(object)) if !self.deep => match self.store.size(object) {
+            (None, Some(object)) if !self.deep => match self.stored_size(object) {
                 Ok(Some(size)) if file.size().is_none_or(|expected| expected == size) => None,
                 Ok(Some(size)) => {
                     self.blame_store();
@@ -204,6 +210,18 @@ impl KeptBytes<'_> {
             }
             (None, None) => None,
         }
+    }
+
+    /// Returns the size of an object of which all is there.
+    fn stored_size(&self, object: &ObjectId) -> Result<Option<u64>, store::Error> {
+        let look = match self.look.get() {
+            Some(look) => look,
+            None => {
+                let opened = self.store.look()?;
+                self.look.get_or_init(|| opened)
+            }
+        };
+        look.size(object)
     }
 
     /// Returns the trouble with a missing blob.

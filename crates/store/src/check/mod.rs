@@ -108,7 +108,8 @@ pub(super) fn index_damage(
 }
 
 impl ChunkStore {
-    /// Checks the store. `roots` are the objects that must exist: a deep check finds missing ones.
+    /// Checks the store. `roots` are the objects that must exist; a missing one is damage at every
+    /// level.
     pub fn check(
         &self,
         roots: &BTreeSet<ObjectId>,
@@ -127,7 +128,9 @@ impl ChunkStore {
                 .files,
             ..CheckReport::default()
         };
-        let walk = how.level == CheckDepth::Deep || !found.defects.is_empty();
+        let walk = how.level == CheckDepth::Deep
+            || !found.defects.is_empty()
+            || self.lacks_any(roots).map_err(Failure::from)?;
         let harm = hurt::harm(self, &found, if walk { Some(roots) } else { None })?;
         (report.damage, report.lost) = harm;
         if how.level > CheckDepth::Quick {
@@ -151,6 +154,17 @@ impl ChunkStore {
             }
         }
         Ok(report)
+    }
+
+    /// True when any of these objects is not there.
+    fn lacks_any(&self, objects: &BTreeSet<ObjectId>) -> Result<bool, Error> {
+        let look = self.look()?;
+        for id in objects {
+            if look.size(id)?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Returns all defects.
