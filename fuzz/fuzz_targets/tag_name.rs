@@ -1,22 +1,47 @@
-//! Tag names: what parses is written back as it was read, and names a reference that git takes.
+//! Tag names in any form are written back as they were read; in the default form, they name a
+//! reference that git takes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use snapback::model::{TagName, TaskId};
+use snapback::{
+    base::RelPath,
+    model::{TagForm, TagName, TaskId, tag_form::TagOwner},
+};
 
-fuzz_target!(|name: &str| {
-    // Every task is known: the longest way through the grammar.
-    let every = |_: &TaskId| true;
-    let Some(tag) = TagName::parse(name, every) else {
+fuzz_target!(|text: &str| {
+    let (form, name) = text.split_once('\n').unwrap_or(("", text));
+    in_usual_form(name);
+    let Ok(form) = form.parse::<TagForm>() else {
         return;
     };
-    assert_eq!(tag.to_string(), name, "a name has one form");
-    let task = tag.task().clone();
-    assert_eq!(
-        TagName::parse(name, |id| *id == task).as_ref(),
-        Some(&tag),
-        "the task alone is enough"
-    );
+    for (owner, _) in form.splits(name) {
+        let (id, folder) = match owner {
+            TagOwner::Id(id) => (id, "x"),
+            TagOwner::Folder(folder) => ("x", folder),
+            TagOwner::OfForm => ("x", "x"),
+        };
+        let dir = if folder.is_empty() { Ok(RelPath::root()) } else { RelPath::parse(folder) };
+        let (Ok(id), Ok(dir)) = (id.parse::<TaskId>(), dir) else {
+            continue;
+        };
+        for reading in form.readings(name, &|found| (found == owner).then(|| id.clone())) {
+            assert_eq!(form.write(&reading, &dir), name, "{form}: {reading:?}");
+        }
+    }
+});
+
+/// Checks a name in the default form.
+fn in_usual_form(name: &str) {
+    // Every task is known: the longest way through the grammar.
+    let every = |_: &TaskId| true;
+    let readings = TagName::readings(name, &every);
+    let Some(tag) = readings.first() else {
+        return;
+    };
+    let written = TagForm::usual().write(tag, &RelPath::root());
+    assert_eq!(written, name, "a name has one form");
+    let alone = TagName::readings(name, &|id| id == tag.task());
+    assert_eq!(alone.first(), Some(tag), "the task alone is enough");
     let known = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
     assert!(
         name.chars().all(known),
@@ -26,4 +51,4 @@ fuzz_target!(|name: &str| {
         !name.contains("..") && !name.ends_with(".lock") && !name.starts_with('-'),
         "git would refuse {name:?}"
     );
-});
+}

@@ -73,6 +73,7 @@ pub fn prepare<'a>(
     let mut listing = CapsuleListing {
         task: manifest.subject.task.clone(),
         version: manifest.subject.version.clone(),
+        tag: manifest.subject.tag.clone(),
         commit: found.tag.commit.clone(),
         released_at: manifest.created_at.clone(),
         manifest: Digest::of(text.as_bytes()),

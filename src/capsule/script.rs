@@ -227,10 +227,7 @@ pub fn readme(listing: &CapsuleListing) -> String {
          with what it makes itself, before anything of it is run:\n\n            \
          snapback capsule verify {folder}.tar.zst\n\n\
          manifest.yaml  {}\n",
-        listing.released_at,
-        listing.tag(),
-        listing.commit,
-        listing.manifest
+        listing.released_at, listing.tag, listing.commit, listing.manifest
     );
     if !listing.wheels.is_empty() {
         text += "\nwheels/ is restored too, unless the release has a folder of that name.\n";

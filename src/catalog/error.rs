@@ -193,7 +193,7 @@ impl Error {
     /// Builds the error for a release whose second reference and tag differ.
     pub fn tag_replaced(release: &Release, names: GitId) -> Self {
         Self::TagReplaced {
-            tag: release.tag(),
+            tag: release.tag.clone(),
             kept: TagName::keep_reference(&release.task, &release.version),
             names,
         }

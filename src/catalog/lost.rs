@@ -25,8 +25,11 @@ pub fn tasks(git: &Repo, registry: &RelPath) -> Vec<TaskId> {
         let name = std::str::from_utf8(&tag.name)
             .ok()
             .filter(|name| !TagName::is_marker(name));
-        let reading =
-            name.and_then(|name| TagName::readings(name, &|task| !tasks.contains(task)).next());
+        let reading = name.and_then(|name| {
+            TagName::readings(name, &|task| !tasks.contains(task))
+                .into_iter()
+                .next()
+        });
         let Some(TagName::Release { task, .. }) = reading else {
             continue;
         };

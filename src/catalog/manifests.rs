@@ -16,7 +16,7 @@ pub use crate::site::ReadRelease as Found;
 use crate::{
     base::{Digest, Failure, Hint, RelPath, yaml::YamlLimits},
     git::{self, BrokenRef, PeeledTag, Repo},
-    model::{DependencyList, GitId, Manifest, TagName, manifest::ManifestFile},
+    model::{DependencyList, GitId, Manifest, TagName, manifest::ManifestFile, tag},
     site::{ReleaseKey, RepoSite},
 };
 
@@ -153,10 +153,7 @@ pub fn load(site: &RepoSite, release: &Release) -> Result<Arc<Found>, Failure> {
 
 /// Describes a tag of which only the second reference is left, and how to restore it.
 pub fn lost_tag(git: &Repo, release: &Release) -> (String, Vec<Hint>) {
-    let (tag, reference) = (
-        release.tag(),
-        TagName::release(&release.task, &release.version).reference(),
-    );
+    let (tag, reference) = (&release.tag, tag::reference(&release.tag));
     let bring = Hint::run(
         "bring the tag back",
         &["git", "update-ref", &reference, release.tag_id.as_str()],
@@ -264,7 +261,7 @@ fn read(site: &RepoSite, release: &Release) -> Result<Found, Failure> {
     };
     if !same {
         return Err(Error::TagMoved {
-            tag: release.tag(),
+            tag: release.tag.clone(),
             expected: commit,
             found: tag.commit.to_string(),
         }

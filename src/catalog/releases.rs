@@ -8,7 +8,7 @@ use super::{Error, manifests::LIMIT};
 use crate::{
     base::{Failure, text},
     git::{self, BrokenRef, Repo, Tags},
-    model::{GitId, Manifest, Settings, TagName, TaskId, Version},
+    model::{GitId, Manifest, Settings, TagName, TaskId, Version, tag},
 };
 
 /// A release: a parsed tag name, not yet peeled.
@@ -18,6 +18,8 @@ pub struct Release {
     pub task: TaskId,
     /// The version.
     pub version: Version,
+    /// The name of its tag.
+    pub tag: String,
     /// The object the tag's reference points to: a tag object or a commit.
     pub tag_id: GitId,
     /// True when the tag was deleted and only its second reference is left.
@@ -27,9 +29,16 @@ pub struct Release {
 }
 
 impl Release {
-    /// Returns the tag's name.
-    pub fn tag(&self) -> String {
-        TagName::release(&self.task, &self.version).to_string()
+    /// Returns a release that has its tag.
+    pub fn of((task, version): (&TaskId, &Version), tag: String, tag_id: GitId) -> Self {
+        Self {
+            task: task.clone(),
+            version: version.clone(),
+            tag,
+            tag_id,
+            lost: false,
+            pending: None,
+        }
     }
 }
 
@@ -79,17 +88,25 @@ pub fn all_followed(git: &Repo, settings: &Settings) -> Result<Releases, Failure
 
 /// Returns the releases and markers of one task. Tags of other tasks are not read.
 pub fn of_task(git: &Repo, settings: &Settings, task: &TaskId) -> Result<Releases, Failure> {
-    let mut found = of_tags(
-        git,
-        settings,
-        git.tags_beginning_with(&format!("{task}-v"))?,
-    )?;
+    let mut found = of_tags(git, settings, tags_of(git, settings, task)?)?;
     // An id may extend another one: `T01-v2` is a task beside `T01`.
     found.by_task.retain(|id, _| id == task);
     found.broken.retain(|(id, _), _| id == task);
     found.markers.retain(|marker| marker.task() == task);
     found.pass_over_misnamed(git, &format!("{KEEP}{task}/"))?;
     Ok(found)
+}
+
+/// Returns the tags that can be of a task: those of its form, and of the default form.
+fn tags_of(git: &Repo, settings: &Settings, task: &TaskId) -> Result<Tags, Failure> {
+    let mut beginnings = settings.tag_beginnings(task).into_iter();
+    let mut all = git.tags_beginning_with(&beginnings.next().unwrap_or_default())?;
+    for beginning in beginnings {
+        let more = git.tags_beginning_with(&beginning)?;
+        all.whole.extend(more.whole);
+        all.broken.extend(more.broken);
+    }
+    Ok(all)
 }
 
 /// Returns one tagged release without listing the tags. Empty when there is none.
@@ -100,29 +117,22 @@ pub fn one(
     version: &Version,
 ) -> Result<Releases, Failure> {
     let mut found = Releases::default();
-    let name = TagName::release(task, version);
-    let tag_id = match git.find_ref(&name.reference()) {
-        Err(git::Error::BrokenRef(_)) => None,
-        found => found?,
-    };
-    if let Some(tag_id) = tag_id
-        && git.has_object(&tag_id)
-        && meaning(git, settings, &name.to_string())? == Some(name)
-    {
-        let release = Release {
-            task: task.clone(),
-            version: version.clone(),
-            tag_id,
-            lost: false,
-            pending: None,
+    for tag in settings.release_tags(task, version) {
+        let tag_id = match git.find_ref(&tag::reference(&tag)) {
+            Err(git::Error::BrokenRef(_)) => None,
+            found => found?,
         };
-        found
-            .by_task
-            .entry(task.clone())
-            .or_default()
-            .insert(version.clone(), release);
-        found.pass_over_misnamed(git, &format!("{KEEP}{task}/"))?;
-        found.by_task.retain(|_, versions| !versions.is_empty());
+        let Some(tag_id) = tag_id.filter(|id| git.has_object(id)) else {
+            continue;
+        };
+        if meaning(git, settings, &tag)? == Some(TagName::release(task, version)) {
+            found.add(settings, Release::of((task, version), tag, tag_id));
+            found.pass_over_misnamed(git, &format!("{KEEP}{task}/"))?;
+            found.by_task.retain(|_, versions| !versions.is_empty());
+        }
+        if !found.by_task.is_empty() {
+            break;
+        }
     }
     Ok(found)
 }
@@ -140,28 +150,15 @@ fn of_tags(git: &Repo, settings: &Settings, tags: Tags) -> Result<Releases, Fail
         }
     }
     for tag in tags.whole {
-        let Ok(name) = std::str::from_utf8(&tag.name) else {
+        let Ok(name) = String::from_utf8(tag.name.into()) else {
             continue;
         };
-        let Some(name) = meaning(git, settings, name)? else {
-            continue;
-        };
-        match name {
-            TagName::Release { task, version } => {
-                let release = Release {
-                    task: task.clone(),
-                    version: version.clone(),
-                    tag_id: tag.id,
-                    lost: false,
-                    pending: None,
-                };
-                found
-                    .by_task
-                    .entry(task)
-                    .or_default()
-                    .insert(version, release);
+        match meaning(git, settings, &name)? {
+            Some(TagName::Release { task, version }) => {
+                found.add(settings, Release::of((&task, &version), name, tag.id));
             }
-            marker @ TagName::Marker { .. } => found.markers.push(marker),
+            Some(marker @ TagName::Marker { .. }) => found.markers.push(marker),
+            None => {}
         }
     }
     Ok(found)
@@ -170,45 +167,56 @@ fn of_tags(git: &Repo, settings: &Settings, tags: Tags) -> Result<Releases, Fail
 /// Returns the meaning of a tag name. If two tasks match (such names are no longer created), its
 /// manifest decides; without a manifest it is a marker, or belongs to the longer id.
 pub fn meaning(git: &Repo, settings: &Settings, name: &str) -> Result<Option<TagName>, Failure> {
-    let manifest = || -> Result<_, Failure> {
-        Ok(git
-            .head_commit()?
-            .map(|head| git.entry(&head, &settings.manifest_of_tag(name)))
-            .transpose()?
-            .flatten()
-            .map(|entry| entry.id))
+    let mut readings = settings.tag_readings(name);
+    if readings.len() < 2 {
+        return Ok(readings.pop());
+    }
+    let head = git.head_commit()?;
+    let manifest = |reading: &TagName| -> Result<Option<GitId>, Failure> {
+        let (Some(head), TagName::Release { task, version }) = (&head, reading) else {
+            return Ok(None);
+        };
+        let entry = git.entry(head, &settings.manifest_path(task, version))?;
+        Ok(entry.map(|entry| entry.id))
     };
-    meaning_by(git, settings, name, manifest)
+    decide(git, &readings, manifest)
 }
 
-/// Like [`meaning`], with a function that finds the manifest's blob.
-pub fn meaning_by(
+/// Returns the release that a manifest of this name is of: `<task>-v<version>`.
+pub fn named_by_manifest(
     git: &Repo,
     settings: &Settings,
     name: &str,
-    manifest: impl FnOnce() -> Result<Option<GitId>, Failure>,
+    blob: &GitId,
 ) -> Result<Option<TagName>, Failure> {
-    let is_task = |id: &TaskId| settings.knows(id);
-    let mut readings = TagName::readings(name, &is_task);
-    let (first, mut others) = (readings.next(), readings.peekable());
-    if others.peek().is_none() {
-        return Ok(first);
+    let readings = TagName::readings(name, &|id| settings.knows(id));
+    if readings.len() < 2 {
+        return Ok(readings.into_iter().next());
     }
-    let all: Vec<TagName> = first.into_iter().chain(others).collect();
-    let subject = manifest()?
-        .and_then(|id| Manifest::parse_subject(&git.read_blob_within(&id, LIMIT).ok()?).ok());
-    let said = |reading: &&TagName| match (reading, &subject) {
-        (TagName::Release { task, version }, Some((subject, _))) => subject.is(task, version),
-        (TagName::Marker { .. }, None) => true,
-        _ => false,
-    };
-    Ok(all.iter().find(said).or(all.first()).cloned())
+    decide(git, &readings, |_| Ok(Some(blob.clone())))
 }
 
-/// Returns every release and marker that a tag of this name could be.
-pub fn readings(settings: &Settings, name: &TagName) -> Vec<TagName> {
-    let is_task = |id: &TaskId| settings.knows(id);
-    TagName::readings(&name.to_string(), &is_task).collect()
+/// Chooses the reading whose manifest says so.
+fn decide(
+    git: &Repo,
+    readings: &[TagName],
+    manifest: impl Fn(&TagName) -> Result<Option<GitId>, Failure>,
+) -> Result<Option<TagName>, Failure> {
+    let (mut marker, mut is_manifest) = (None, false);
+    for reading in readings {
+        let TagName::Release { task, version } = reading else {
+            marker = marker.or(Some(reading));
+            continue;
+        };
+        let subject = manifest(reading)?
+            .and_then(|id| Manifest::parse_subject(&git.read_blob_within(&id, LIMIT).ok()?).ok());
+        if subject.as_ref().is_some_and(|(of, _)| of.is(task, version)) {
+            return Ok(Some(reading.clone()));
+        }
+        is_manifest |= subject.is_some();
+    }
+    let chosen = marker.filter(|_| !is_manifest).or(readings.first());
+    Ok(chosen.cloned())
 }
 
 impl Releases {
@@ -257,7 +265,7 @@ impl Releases {
             .entry(release.task.clone())
             .or_default()
             .remove(&release.version);
-        self.misnamed.push((release.tag(), why));
+        self.misnamed.push((release.tag, why));
         release.task
     }
 
@@ -297,8 +305,22 @@ impl Releases {
             .flat_map(BTreeMap::values)
     }
 
+    /// Adds a release. Of two tags of one version, the one in the task's own form counts.
+    fn add(&mut self, settings: &Settings, release: Release) {
+        let versions = self.by_task.entry(release.task.clone()).or_default();
+        let is_own = || settings.release_tag(&release.task, &release.version) == release.tag;
+        if !versions.contains_key(&release.version) || is_own() {
+            versions.insert(release.version.clone(), release);
+        }
+    }
+
     /// Adds releases of a task whose tag was deleted: their second reference still has them.
-    pub fn add_lost(&mut self, git: &Repo, task: &TaskId) -> Result<(), Failure> {
+    pub fn add_lost(
+        &mut self,
+        git: &Repo,
+        settings: &Settings,
+        task: &TaskId,
+    ) -> Result<(), Failure> {
         let below = format!("refs/snapback/keep/{task}/");
         let kept = git.refs_below(&below)?;
         let gone: BTreeSet<GitId> = git
@@ -323,12 +345,10 @@ impl Releases {
                 self.broken.entry((task.clone(), version)).or_insert(broken);
                 continue;
             }
+            let tag = settings.release_tag(task, &version);
             let release = Release {
-                task: task.clone(),
-                version: version.clone(),
-                tag_id,
                 lost: true,
-                pending: None,
+                ..Release::of((task, &version), tag, tag_id)
             };
             self.by_task
                 .entry(task.clone())

@@ -86,7 +86,7 @@ pub fn tagged_releases(site: &RepoSite, task: &TaskId) -> Result<Releases, Failu
 /// Fails when the references cannot be read.
 pub fn releases_of(site: &RepoSite, task: &TaskId) -> Result<Releases, Failure> {
     let mut releases = tagged_releases(site, task)?;
-    releases.add_lost(&site.git, task)?;
+    releases.add_lost(&site.git, &site.settings, task)?;
     Ok(releases)
 }
 

@@ -89,7 +89,7 @@ fn named(
         .ok()?
         .strip_prefix("snapshot-")?
         .strip_suffix(".yaml")?;
-    let meaning = releases::meaning_by(git, settings, name, || Ok(Some(blob.clone())))
+    let meaning = releases::named_by_manifest(git, settings, name, blob)
         .ok()
         .flatten();
     let Some(TagName::Release { task, version }) = meaning else {

@@ -3,26 +3,27 @@
 use super::manifests;
 use crate::{
     git::Repo,
-    model::{GitId, Operation, TagName, TaskId, Verdict, VerdictRecord, Version, verdict::Meant},
+    model::{
+        GitId, Operation, TagName, TaskId, Verdict, VerdictRecord, Version, tag, verdict::Meant,
+    },
     site::RepoSite,
 };
 
 /// Returns the release with this number here, by its tag or, if that cannot be resolved, by its
 /// second reference; `None` when neither leads to a release.
-pub fn meant(git: &Repo, task: &TaskId, version: &Version) -> Option<Meant> {
-    let names = [
-        TagName::release(task, version).reference(),
-        TagName::keep_reference(task, version),
-    ];
-    names
-        .iter()
-        .find_map(|name| named_by(git, &git.find_ref(name).ok()??))
+pub fn meant(site: &RepoSite, task: &TaskId, version: &Version) -> Option<Meant> {
+    let tags = site.settings.release_tags(task, version).into_iter();
+    let mut names = tags
+        .map(|tag| tag::reference(&tag))
+        .chain([TagName::keep_reference(task, version)]);
+    names.find_map(|name| named_by(&site.git, &site.git.find_ref(&name).ok()??))
 }
 
-/// Returns the release that an operation makes, by its tag, whether it has that name yet or not.
+/// Returns the release that an operation makes, by its second reference, whether it has that name
+/// yet or not.
 pub fn made_by(git: &Repo, operation: &Operation) -> Option<Meant> {
     let about = &operation.about;
-    let name = TagName::release(about.task.as_ref()?, about.to.as_ref()?).reference();
+    let name = TagName::keep_reference(about.task.as_ref()?, about.to.as_ref()?);
     let mut refs = operation.publication()?.refs.iter();
     named_by(git, &refs.find(|change| change.name == name)?.after)
 }
@@ -46,7 +47,7 @@ pub fn verdict(
     VerdictRecord {
         task: task.clone(),
         version: version.clone(),
-        release: meant(&site.git, task, version),
+        release: meant(site, task, version),
         verdict,
         reason: reason.into(),
         who,

@@ -182,6 +182,10 @@ inherited_block! {
         path: Option<OneOrMany>,
         /// A name for people.
         title: Option<String>,
+        /// How its tags are written: `{version}` and what is around it. `{task}` stands for its id,
+        /// `{path}` for its folder. Tags in the default form are read whatever it says.
+        #[schemars(extend("default" = "{task}-v{version}"))]
+        tag: Option<String>,
         /// Patterns, as in `.gitignore`, of files that do not belong to the task.
         exclude: Option<OneOrMany>,
         /// Files that the task shares with others, relative to the work tree. They are recorded,

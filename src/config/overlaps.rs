@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     base::{Fs, Globs, RelPath, yaml},
-    model::{TaskId, TaskSpec},
+    model::{TagForm, TaskId, TaskSpec},
 };
 
 /// The paths that an unusable entry claims to own.
@@ -286,6 +286,24 @@ pub(super) fn leave_foreign_configs_out(tasks: &mut Vec<TaskSpec>, found: &mut C
             );
             found.stop(rule(&at, why), [task.id.clone()]);
         }
+    }
+    let stopped = found.stopped();
+    tasks.retain(|task| !stopped.contains(&task.id));
+}
+
+/// Leaves out tasks that would have the same tags.
+pub(super) fn leave_same_tags_out(tasks: &mut Vec<TaskSpec>, found: &mut ConfigFindings<'_>) {
+    let mut forms: BTreeMap<&TagForm, Vec<&TaskSpec>> = BTreeMap::new();
+    for task in tasks.iter().filter(|task| task.tag.is_of_one_task()) {
+        forms.entry(&task.tag).or_default().push(task);
+    }
+    for (form, tasks) in forms.into_iter().filter(|(_, tasks)| tasks.len() > 1) {
+        let why = format!(
+            "{} and {} would have the same tags, {form}; put {{task}} or {{path}} into it",
+            tasks[0].id, tasks[1].id
+        );
+        let ids = tasks.iter().map(|task| task.id.clone());
+        found.stop(rule(&format!("tasks.{}.tag", tasks[0].id), why), ids);
     }
     let stopped = found.stopped();
     tasks.retain(|task| !stopped.contains(&task.id));

@@ -14,11 +14,11 @@ use super::{
     overlaps::{self, PathClaim},
     parts::{ConfigPart, Parts},
     place::{all_below, path, rule},
-    task_list,
+    task_block, task_list,
 };
 use crate::{
     base::{Fault, Fs, RelPath, glob::escape},
-    model::{Settings, TaskId, TaskSpec, alert::AlertSettings, settings::HookSettings},
+    model::{Settings, TagForms, TaskId, TaskSpec, alert::AlertSettings, settings::HookSettings},
     site::{Flaw, StoppedTasks},
 };
 
@@ -103,6 +103,7 @@ pub(super) fn resolve(
     let registry = path("registry", &file.registry)?;
     let snapshots = path("snapshots", file.snapshots.trim_end_matches('/'))?;
     let defaults = defaults_of(file.defaults)?;
+    let usual = task_block::tag_form("defaults.tag", defaults.tag.as_deref())?;
     let mut found = ConfigFindings {
         root: tree,
         kinds,
@@ -127,6 +128,7 @@ pub(super) fn resolve(
     }
     let alerts = alert_words(file.alerts, knows_alerts, &mut found);
     let settings = Settings {
+        tags: TagForms::of(usual, &tasks),
         registry,
         snapshots,
         tasks,
@@ -168,6 +170,7 @@ fn without_conflicts(
     let claims = std::mem::take(&mut found.claims);
     overlaps::leave_overlaps_out(&mut tasks, &claims, found);
     overlaps::leave_foreign_configs_out(&mut tasks, found);
+    overlaps::leave_same_tags_out(&mut tasks, found);
     tasks
 }
 

@@ -16,8 +16,9 @@ use crate::{
     base::Fs,
     guard::MetricSource,
     model::{
-        TaskId, TaskSpec,
+        TagForm, TaskId, TaskSpec,
         settings::{CommandSpec, OneWayVersion, Probe, is_variable},
+        tag_form::NotATagForm,
     },
 };
 
@@ -64,6 +65,7 @@ pub(super) fn task(
     };
     Ok(TaskSpec {
         title: block.title,
+        tag: tag_form(&at("tag"), block.tag.as_deref())?,
         exclude: patterns("exclude", block.exclude)?,
         shared: places(&at("shared"), &shared, root)?.1,
         protect: patterns("protect", block.protect)?,
@@ -90,6 +92,14 @@ pub(super) fn task(
         dir,
         paths,
     })
+}
+
+/// Returns the form of tags that is written, or the default one.
+pub(super) fn tag_form(at: &str, form: Option<&str>) -> Result<TagForm, Error> {
+    match form.map(str::parse) {
+        None => Ok(TagForm::usual().clone()),
+        Some(form) => form.map_err(|error: NotATagForm| rule(at, error.to_string())),
+    }
 }
 
 /// Converts each item of a list to the model; a missing list becomes an empty one.

@@ -174,7 +174,7 @@ impl Drill<'_> {
             schema: DRILL_SCHEMA.into(),
             task: self.task.id.clone(),
             version: release.version.clone(),
-            release: catalog::verdict::meant(&self.site.git, &release.task, &release.version),
+            release: catalog::verdict::meant(self.site, &release.task, &release.version),
             active: self.active.cloned(),
             at: self.site.clock.now(),
             who: who.to_string(),

@@ -66,7 +66,7 @@ pub fn keep(state: &dyn Fs, report: &DrillReport) -> io::Result<()> {
 /// report that names no release, or any report where no release can be found here, counts for
 /// whatever release has the number.
 pub fn newest(site: &RepoSite, task: &TaskId, version: &Version) -> Option<DrillReport> {
-    let here = catalog::verdict::meant(&site.git, task, version);
+    let here = catalog::verdict::meant(site, task, version);
     let is_here = |report: &DrillReport| Meant::may_be(report.release.as_ref(), here.as_ref());
     let reports = of_task(&*site.state, task);
     let keys = reports.list().ok()?;

@@ -62,7 +62,7 @@ impl Ways {
         let (task, version) = (site.settings.task(&line.task)?, line.way_back.candidate()?);
         let of_task = self.releases.get(&line.task);
         let mut releases = of_task.map(Releases::copy).unwrap_or_default();
-        if let Err(failure) = releases.add_lost(&site.git, &line.task) {
+        if let Err(failure) = releases.add_lost(&site.git, &site.settings, &line.task) {
             return Some(Obstacle::Lasting(failure));
         }
         let before = BeforeRollback {

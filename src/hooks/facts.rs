@@ -11,10 +11,10 @@ use std::{
 use crate::{
     base::{Failure, RelPath},
     catalog::{
-        Scope, registry as read,
+        Scope, registry as read, releases,
         rewritten::{self, Rewritten},
     },
-    model::{GitId, TagName, TaskId, TaskSpec, Version, verdict::VersionState},
+    model::{GitId, TaskId, TaskSpec, Version, verdict::VersionState},
     registry::Registry,
     site::RepoSite,
     verdict::{self, VerdictRecords, refs},
@@ -180,10 +180,11 @@ impl<'a> HookFacts<'a> {
         head: &GitId,
     ) -> Result<Option<usize>, Failure> {
         let git = &self.site.git;
-        let Some(tag) = git.find_ref(&TagName::release(&task.id, version).reference())? else {
+        let found = releases::one(git, &self.site.settings, &task.id, version)?;
+        let Some(tag) = found.of(&task.id).next() else {
             return Ok(None);
         };
-        let released = git.peel_tag(&tag)?.commit;
+        let released = git.peel_tag(&tag.tag_id)?.commit;
         let scope = Scope::new(&self.site.settings, task)?;
         let dirs = scope.dirs();
         let touches = |parent: Option<&GitId>, commit: &GitId| {
@@ -220,7 +221,7 @@ impl<'a> HookFacts<'a> {
             Err(why) => return Some(format!("perhaps held or bad: {why}")),
         };
         let mut said = verdict::of_version(records, task, version).to_vec();
-        verdict::keep_meant(&self.site.git, task, version, &mut said);
+        verdict::keep_meant(self.site, task, version, &mut said);
         let standing = VersionState::of(&said);
         (standing.held || standing.bad).then(|| standing.word().to_string())
     }

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     base::{Failure, Hint, Kind, text},
-    catalog::{self, Release, manifests},
-    model::{Advice, GitId, TagName},
+    catalog::{self, Release, manifests, releases},
+    model::{Advice, GitId, TagName, tag},
 };
 
 /// One reference of a push.
@@ -45,9 +45,15 @@ pub(super) fn before_push(facts: &HookFacts<'_>, call: &Call) -> Result<HookMess
         if let Some(name) = one
             .remote
             .strip_prefix("refs/tags/")
-            .and_then(|name| tag_of(facts, name))
+            .and_then(|name| Some((name, tag_of(facts, name)?)))
         {
-            if !push_tag(facts, &name, one, call.may_change_tags, &mut said) {
+            if !push_tag(
+                facts,
+                (name.0, &name.1),
+                one,
+                call.may_change_tags,
+                &mut said,
+            ) {
                 unseen += 1;
             }
         } else if one.remote.starts_with("refs/heads/") && !is_zero(one.id) {
@@ -96,7 +102,7 @@ fn left_behind(tags: Vec<(String, bool)>, remote: &str) -> Vec<String> {
 /// Checks one tag of a push; returns false when there was no time for it.
 fn push_tag(
     facts: &HookFacts<'_>,
-    name: &TagName,
+    (name, meaning): (&str, &TagName),
     one: &PushedRef<'_>,
     may_change: bool,
     said: &mut HookMessages,
@@ -122,7 +128,7 @@ fn push_tag(
         ));
         return true;
     }
-    let TagName::Release { task, version } = name else {
+    let TagName::Release { task, version } = meaning else {
         return true;
     };
     said.warnings.extend(held(facts, task, version));
@@ -130,15 +136,8 @@ fn push_tag(
         return false;
     }
     if let Ok(tag_id) = one.id.parse::<GitId>() {
-        let release = Release {
-            task: task.clone(),
-            version: version.clone(),
-            tag_id,
-            lost: false,
-            pending: None,
-        };
-        said.refused
-            .extend(broken(facts, name, &release, may_change));
+        let release = Release::of((task, version), name.into(), tag_id);
+        said.refused.extend(broken(facts, &release, may_change));
     }
     true
 }
@@ -146,7 +145,6 @@ fn push_tag(
 /// Returns why a pushed release is broken, with hints.
 fn broken(
     facts: &HookFacts<'_>,
-    name: &TagName,
     release: &Release,
     may_change: bool,
 ) -> Option<(String, Vec<Hint>)> {
@@ -163,7 +161,10 @@ fn broken(
                 version: release.version.to_string(),
             }
             .because("see what is wrong");
-            Some((format!("{name} does not hold: {failure}"), vec![hint]))
+            Some((
+                format!("{} does not hold: {failure}", release.tag),
+                vec![hint],
+            ))
         }
         // A tag older than snapback has no manifest, and absent objects cannot be checked.
         _ => None,
@@ -195,17 +196,17 @@ fn push_branch(
             held(facts, moved.task, &moved.to)
                 .map(|line| format!("{line} (active in {})", text::escape(one.local.as_bytes()))),
         );
-        let tag = TagName::release(moved.task, &moved.to);
-        let goes = pushed.iter().any(|other| other.remote == tag.reference());
+        let releases = releases::one(git, &facts.site.settings, moved.task, &moved.to)?;
         // Without the old commit it is unknown which tags the remote has.
-        if old.is_some()
-            && !goes
-            && let Some(id) = git.find_ref(&tag.reference())?
-        {
+        let Some(release) = releases.of(moved.task).next().filter(|_| old.is_some()) else {
+            continue;
+        };
+        let reference = tag::reference(&release.tag);
+        if !pushed.iter().any(|other| other.remote == reference) {
             let rewritten = git
-                .peel_tag(&id)
+                .peel_tag(&release.tag_id)
                 .is_ok_and(|peeled| facts.rewritten().contains_key(&peeled.commit));
-            behind.push((tag.to_string(), rewritten));
+            behind.push((release.tag.clone(), rewritten));
         }
     }
     Ok(behind)

@@ -226,9 +226,10 @@ fn after_rewrite(facts: &HookFacts<'_>, input: &[u8]) -> Result<HookMessages, Fa
         if facts.is_late() {
             break;
         }
-        let Some(name) = tag_of(facts, &String::from_utf8_lossy(&tag.name)) else {
+        let name = String::from_utf8_lossy(&tag.name);
+        if tag_of(facts, &name).is_none() {
             continue;
-        };
+        }
         let Ok(peeled) = git.peel_tag(&tag.id) else {
             continue;
         };

@@ -7,8 +7,7 @@ use std::{ffi::OsStr, path::Path};
 use super::{facts::HookFacts, run::HookMessages};
 use crate::{
     base::{Failure, RelPath, fs::read_limited, text},
-    catalog::registry as read,
-    model::TagName,
+    catalog::{registry as read, releases},
     policy::conventional,
     registry::Registry,
 };
@@ -61,8 +60,9 @@ fn look_at_registry(
         else {
             continue;
         };
-        let tag = TagName::release(task, &version);
-        if facts.site.git.find_ref(&tag.reference())?.is_none() {
+        let site = facts.site;
+        let releases = releases::one(&site.git, &site.settings, task, &version)?;
+        if releases.of(task).next().is_none() {
             said.warnings
                 .push(format!("the registry would say {task} {version}, which is not released: `snapback create-snapshot -t {task}`"));
         } else if let Some(word) = facts.warning(task, &version) {

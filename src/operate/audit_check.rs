@@ -14,7 +14,6 @@ use crate::{
         status::OperationPhase,
     },
     model::{
-        TagName,
         audit::{Anchor, AuditCheck},
         operation::OpKind,
     },
@@ -48,7 +47,7 @@ fn outside(site: &RepoSite) -> Result<Outside, Failure> {
             &summary.about.task,
             &summary.about.to,
         ) {
-            made.insert(TagName::release(task, to).to_string());
+            made.extend(site.settings.release_tags(task, to));
         }
         over.push(EndedOperation {
             id: summary.about.id,
@@ -60,7 +59,8 @@ fn outside(site: &RepoSite) -> Result<Outside, Failure> {
         .into_iter()
         .filter_map(|(name, id)| {
             let (task, version) = name.strip_prefix("refs/snapback/keep/")?.split_once('/')?;
-            Some((format!("{task}-v{version}"), id))
+            let (task, version) = (task.parse().ok()?, version.parse().ok()?);
+            Some((site.settings.release_tag(&task, &version), id))
         });
     let tags = git
         .tags()?

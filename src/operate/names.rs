@@ -9,7 +9,7 @@ use crate::{
     base::Failure,
     journal::history,
     model::{
-        Operation, TagName, TaskId, VerdictRecord,
+        Operation, TagName, VerdictRecord,
         operation::{NamedRef, OpKind, Publication, RefChange, Step},
         tag::MARKERS,
     },
@@ -124,11 +124,11 @@ impl Operator<'_> {
             .strip_prefix("refs/tags/")
             .or_else(|| name.strip_prefix(MARKERS));
         if let Some(tag) = tag {
-            let is_task = |id: &TaskId| id == task;
-            let own = TagName::readings(tag, &is_task).any(|reading| match reading {
-                TagName::Release { version, .. } => Some(&version) == released,
-                TagName::Marker { to, .. } => !is_release && Some(&to) == about.to.as_ref(),
-            });
+            let own = match self.site.settings.tag_of(task, tag) {
+                Some(TagName::Release { version, .. }) => Some(&version) == released,
+                Some(TagName::Marker { to, .. }) => !is_release && Some(&to) == about.to.as_ref(),
+                None => false,
+            };
             return (!own).then_some("which is no tag of its version");
         }
         let is_verdict = name

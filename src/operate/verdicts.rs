@@ -273,7 +273,7 @@ impl Operator<'_> {
         let standing = |own, shared| {
             let mut said =
                 verdict::of_version(&verdict::union(own, shared), task, version).to_vec();
-            verdict::keep_meant(&self.site.git, task, version, &mut said);
+            verdict::keep_meant(self.site, task, version, &mut said);
             VersionState::of(&said)
         };
         Ok((standing(own.clone(), Vec::new()), standing(own, shared)))

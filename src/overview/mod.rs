@@ -115,5 +115,5 @@ pub fn show(site: &RepoSite, task: &TaskId, version: &Version) -> Result<Release
 /// Returns true when a version is a release here, by its tag or, if that was deleted, by its second
 /// reference.
 fn is_release(site: &RepoSite, task: &TaskId, version: &Version) -> bool {
-    catalog::verdict::meant(&site.git, task, version).is_some()
+    catalog::verdict::meant(site, task, version).is_some()
 }

@@ -14,7 +14,7 @@ use crate::{
         tasks,
     },
     git::{self, PeeledTag},
-    model::{TagName, TaskId, Version, overview::ReleaseLine},
+    model::{TaskId, Version, overview::ReleaseLine},
     rollback::standing_of,
     site::RepoSite,
     verdict::{self, VerdictSummary},
@@ -128,10 +128,8 @@ pub fn names(site: &RepoSite, task: &TaskId) -> Result<Vec<(Version, String)>, F
         .rev();
     Ok(versions
         .map(|version| {
-            (
-                version.clone(),
-                TagName::release(task, &version).to_string(),
-            )
+            let tag = site.settings.release_tag(task, &version);
+            (version, tag)
         })
         .collect())
 }
@@ -157,7 +155,7 @@ pub fn line(
     };
     Ok(ReleaseLine {
         version: release.version.clone(),
-        tag: release.tag(),
+        tag: release.tag.clone(),
         commit: tag.commit.clone(),
         at,
         author,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     base::{Failure, secret},
-    catalog::{self, tasks},
+    catalog::{self, releases, tasks},
     git::{Attributes, Hooks, PushTarget, branch_name},
     hooks::install,
     journal::history,
@@ -20,6 +20,7 @@ use crate::{
         operation::{OpKind, RefChange},
         overview::OperationLine,
         report::Outcome,
+        tag,
     },
     operate::operations,
     site::RepoSite,
@@ -71,23 +72,20 @@ pub fn look_beyond(site: &RepoSite, task: &TaskId, named: &str) -> Result<Beyond
 fn ask_remote(site: &RepoSite, task: &TaskId, named: &str) -> Result<Beyond, Failure> {
     let git = &site.git;
     let target = git.push_target(Some(named))?;
-    let found = git.remote_refs(
-        &target.remote,
-        &[target.there.clone(), format!("refs/tags/{task}-v*")],
-    )?;
+    let beginnings = site.settings.tag_beginnings(task).into_iter();
+    let mut wanted = vec![target.there.clone()];
+    wanted.extend(beginnings.map(|beginning| format!("refs/tags/{beginning}*")));
+    let found = git.remote_refs(&target.remote, &wanted)?;
     let remote = secret::clean_text(&target.remote);
     let mut elsewhere = BTreeMap::new();
     for (name, there) in &found {
         let Some(name) = name.strip_prefix("refs/tags/") else {
             continue;
         };
-        let parsed = TagName::parse(name, |id| site.settings.knows(id));
-        let Some(TagName::Release { task: id, version }) =
-            parsed.filter(|name| name.task() == task)
-        else {
+        let Some(TagName::Release { version, .. }) = site.settings.tag_of(task, name) else {
             continue;
         };
-        match git.find_ref(&TagName::release(&id, &version).reference())? {
+        match git.find_ref(&tag::reference(name))? {
             Some(here) if here == *there => None,
             Some(_) => elsewhere.insert(version, format!("another tag of it is at {remote}")),
             None => elsewhere.insert(version, format!("its tag is at {remote}")),
@@ -148,7 +146,10 @@ pub fn tag_of(site: &RepoSite, report: &Report) -> Result<Option<String>, Failur
     };
     let git = &site.git;
     let name = match report.kind {
-        OpKind::CreateSnapshot => Some(TagName::release(task, version).reference()),
+        OpKind::CreateSnapshot => releases::one(git, &site.settings, task, version)?
+            .of(task)
+            .next()
+            .map(|release| tag::reference(&release.tag)),
         OpKind::Rollback => marker_of(site, task, version)?,
         _ => None,
     };

@@ -13,9 +13,7 @@ use super::{Error, NewRelease, version};
 use crate::{
     base::{Failure, Hint},
     catalog::{self, Release, releases::Releases, untagged},
-    model::{
-        Advice, GitId, TagName, TaskId, TaskSpec, Version, request::NextVersion, version::Bump,
-    },
+    model::{Advice, GitId, TaskId, TaskSpec, Version, request::NextVersion, version::Bump},
     site::RepoSite,
     verdict::{Standings, standing_of},
 };
@@ -31,6 +29,8 @@ pub struct BranchReleases<'a> {
     base: Option<Version>,
     /// All versions with a tag here.
     tagged: BTreeSet<Version>,
+    /// The tags of releases that can be read.
+    tags: BTreeMap<Version, String>,
     /// Releases newer than the base that the branch is not built on.
     beside: BTreeSet<Version>,
     /// Releases without a tag here, each with the evidence for its release.
@@ -79,7 +79,9 @@ pub(super) fn find<'a>(new: &NewRelease<'a>) -> Result<BranchReleases<'a>, Failu
         .filter(is_newer)
         .cloned()
         .collect();
+    let tag = |release: &Release| (release.version.clone(), release.tag.clone());
     Ok(BranchReleases {
+        tags: releases.of(&task.id).map(tag).collect(),
         newest: tip,
         released: latest,
         base,
@@ -170,7 +172,7 @@ fn counted<'a>(
     let said = |release: &Release| {
         format!(
             "{} is far ahead of all others and no release that counts: the next version is not counted on from it",
-            release.tag()
+            release.tag
         )
     };
     let passed_over = all.drain(count..).map(said).collect();
@@ -237,7 +239,7 @@ impl BranchReleases<'_> {
             base: base.clone(),
             free,
             past,
-            is_here: self.tagged.contains(other),
+            tag: self.tags.get(other).cloned(),
         }))
     }
 
@@ -344,8 +346,8 @@ pub struct OtherRelease {
     free: Option<Version>,
     /// The next free number after it.
     past: Option<Version>,
-    /// True when the tag of that release is here.
-    is_here: bool,
+    /// The tag of that release, if it is here.
+    tag: Option<String>,
 }
 
 impl fmt::Display for OtherRelease {
@@ -393,11 +395,9 @@ impl OtherRelease {
                 past,
             )
         });
-        let tag = TagName::release(&self.task, &self.other).to_string();
-        let merge = if self.is_here {
-            Hint::run("or merge that first", &["git", "merge", &tag])
-        } else {
-            Hint::say("or merge what is missing first")
+        let merge = match &self.tag {
+            Some(tag) => Hint::run("or merge that first", &["git", "merge", tag]),
+            None => Hint::say("or merge what is missing first"),
         };
         free.chain(past).chain([merge]).collect()
     }

@@ -99,7 +99,7 @@ impl NewRelease<'_> {
         let asked = commits::resolve(self, line.newest, &commits, &found);
         let version = line.choose(&task.id, asked.as_ref(), config)?;
         let tag = TagName::release(&task.id, &version);
-        check_tag(site, &tag)?;
+        let name = check_tag(site, &tag)?;
         edits::set_versions(site, task, &version, &self.head.commit, &mut found)?;
         match self.releases.find(&task.id, &version) {
             Ok(release) => return self.existing(release, &found),
@@ -119,7 +119,7 @@ impl NewRelease<'_> {
         )?;
         let plan = self.plan(&version, &found);
         let mut draft = Draft::new(plan, &self.request.message);
-        let manifest = self.manifest(&version, previous, &mut found, dependencies);
+        let manifest = self.manifest((&version, name), previous, &mut found, dependencies);
         catalog::manifests::check_size(&manifest, Some(&self.head.commit))?;
         draft.commit = Some(CommitDraft {
             tree: std::mem::take(&mut found.tree)
@@ -197,7 +197,7 @@ impl NewRelease<'_> {
         let (site, request) = (self.site, self.request);
         if let Some(place) = request.elsewhere.get(&release.version) {
             return Err(Error::Twice {
-                tag: release.tag(),
+                tag: release.tag.clone(),
                 place: place.clone(),
             }
             .into());
@@ -207,7 +207,7 @@ impl NewRelease<'_> {
             .is_ok_and(|there| found.restores_like(&there.manifest, &ManifestFile::is_same));
         if !same || self.active.as_ref() != Some(&release.version) {
             return Err(Error::TagExists {
-                tag: release.tag(),
+                tag: release.tag.clone(),
                 at: tag.commit.short().into(),
                 task: self.task.id.clone(),
             }
@@ -218,7 +218,7 @@ impl NewRelease<'_> {
         plan.files.clear();
         plan.notes.push(format!(
             "{} is released already, with these very files",
-            release.tag()
+            release.tag
         ));
         Ok(Draft::new(plan, &request.message))
     }
@@ -254,7 +254,7 @@ impl NewRelease<'_> {
     /// Builds the manifest; commit and object ids are filled in later.
     fn manifest(
         &self,
-        version: &Version,
+        (version, tag): (&Version, String),
         previous: Option<&Manifest>,
         found: &mut ReleaseFiles,
         dependencies: DependencyList,
@@ -266,6 +266,7 @@ impl NewRelease<'_> {
             subject: TaskVersion {
                 task: task.id.clone(),
                 version: version.clone(),
+                tag,
                 commit: AsWritten::default(),
                 previous: previous.map(|before| before.subject.version.clone()),
                 adopted: false,
@@ -296,7 +297,7 @@ fn previous(
         Err(failure) => {
             site.warn(format!(
                 "the manifest of {} is not used: {failure}",
-                release.tag()
+                release.tag
             ));
             None
         }
@@ -384,21 +385,21 @@ fn check_manifest_place(
 }
 
 /// Refuses a tag name that could also belong to another task, because its owner would be ambiguous,
-/// and one that a branch has.
-fn check_tag(site: &RepoSite, tag: &TagName) -> Result<(), Failure> {
-    let other = catalog::releases::readings(&site.settings, tag)
-        .into_iter()
-        .find(|reading| reading != tag);
+/// and one that a branch has. Returns the name.
+fn check_tag(site: &RepoSite, tag: &TagName) -> Result<String, Failure> {
+    let name = site.settings.tag(tag);
+    let readings = site.settings.tag_readings(&name).into_iter();
+    let other = readings.into_iter().find(|reading| reading != tag);
     if let Some(other) = other {
         return Err(Error::Ambiguous {
-            tag: tag.to_string(),
+            tag: name,
             task: tag.task().clone(),
             other: other.task().clone(),
         }
         .into());
     }
-    if site.git.find_ref(&format!("refs/heads/{tag}"))?.is_some() {
-        return Err(Error::BranchHasItsName(tag.to_string()).into());
+    if site.git.find_ref(&format!("refs/heads/{name}"))?.is_some() {
+        return Err(Error::BranchHasItsName(name).into());
     }
-    Ok(())
+    Ok(name)
 }

@@ -34,8 +34,8 @@ use crate::{
     },
     draft::{CommitDraft, Draft, registry, steps, tree},
     model::{
-        CheckResult, DependencyList, FileRecord, Manifest, PathChange, Status, TagName, TaskId,
-        TaskSpec, Verdict, Version,
+        CheckResult, DependencyList, FileRecord, Manifest, PathChange, Status, TagName, TaskSpec,
+        Verdict, Version,
         operation::{Step, TreeChange},
         request,
         settings::MarkerKind,
@@ -201,7 +201,7 @@ impl RollbackDraft<'_> {
         let signed = signature(self.site, release, self.request.signature)?;
         match &signed {
             Some(check) if check.status > Status::Skipped => Err(Error::Signature {
-                tag: release.tag(),
+                tag: release.tag.clone(),
                 found: check.evidence.join("; "),
             }
             .into()),
@@ -277,10 +277,9 @@ impl RollbackDraft<'_> {
     fn next_marker(&self, from: &Version) -> Result<TagName, Failure> {
         let (task, to) = (&self.task.id, self.to);
         let refs = self.site.git.ref_names_below(MARKERS)?;
-        let is_task = |id: &TaskId| id == task;
         let others = refs.iter().filter_map(|name| {
             let name = name.strip_prefix(MARKERS)?;
-            TagName::readings(name, &is_task).next()
+            self.site.settings.tag_of(task, name)
         });
         let others: Vec<TagName> = others.collect();
         let nth = |marker: &TagName| match marker {

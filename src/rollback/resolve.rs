@@ -64,7 +64,9 @@ pub fn resolve(site: &RepoSite, task: &TaskId, typed: &str) -> Result<Version, F
             let found = default_target(task, &releases, &standings, active()?.as_ref());
             found.map_err(|_| none("no older release is proven good").into())
         }
-        _ if typed.starts_with('@') => then::version_at(site, spec, &releases, &typed[1..]),
+        _ if typed.starts_with('@') && site.settings.tag_of(task, typed).is_none() => {
+            then::version_at(site, spec, &releases, &typed[1..])
+        }
         _ => named_version(site, task, &releases, typed),
     }
 }
@@ -76,7 +78,7 @@ fn named_version(
     releases: &Releases,
     typed: &str,
 ) -> Result<Version, Failure> {
-    let by_tag = match TagName::parse(typed, |id| id == task) {
+    let by_tag = match site.settings.tag_of(task, typed) {
         Some(TagName::Release { version, .. }) => Some(version),
         _ => None,
     };

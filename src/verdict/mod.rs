@@ -17,7 +17,6 @@ use crate::{
         fs::{read_limited, remove_unfinished, write_durably},
     },
     catalog,
-    git::Repo,
     journal::chain::{self, Chain},
     model::{
         Operation, TaskId, VerdictRecord, Version,
@@ -126,14 +125,14 @@ pub fn union(own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> VerdictReco
 
 /// Like [`union`], without the records about a different release of the same number.
 pub fn of_releases_here(
-    git: &Repo,
+    site: &RepoSite,
     own: Vec<VerdictRecord>,
     shared: Vec<VerdictRecord>,
 ) -> VerdictRecords {
     let mut records = union(own, shared);
     for (task, versions) in &mut records {
         for (version, said) in versions {
-            keep_meant(git, task, version, said);
+            keep_meant(site, task, version, said);
         }
     }
     records
@@ -141,11 +140,16 @@ pub fn of_releases_here(
 
 /// Drops records about a different release of this version. Keeps all when no release can be found,
 /// and records that name no release.
-pub fn keep_meant(git: &Repo, task: &TaskId, version: &Version, said: &mut Vec<VerdictRecord>) {
+pub fn keep_meant(
+    site: &RepoSite,
+    task: &TaskId,
+    version: &Version,
+    said: &mut Vec<VerdictRecord>,
+) {
     if said.iter().all(|record| record.release.is_none()) {
         return;
     }
-    let here = catalog::verdict::meant(git, task, version);
+    let here = catalog::verdict::meant(site, task, version);
     said.retain(|record| Meant::may_be(record.release.as_ref(), here.as_ref()));
 }
 

@@ -68,7 +68,7 @@ fn records_of(
 pub fn summary(site: &RepoSite, task: Option<&TaskId>) -> Result<VerdictSummary, Failure> {
     let (own, shared) = own_and_shared(site, task)?;
     let here: HashSet<VerdictRecord> = own.iter().cloned().collect();
-    let records = super::of_releases_here(&site.git, own, shared.records);
+    let records = super::of_releases_here(site, own, shared.records);
     let all = records.iter().flat_map(|(task, versions)| {
         versions
             .iter()
@@ -147,6 +147,6 @@ pub fn listed(
 
 /// Returns true for a record about a different release of the same number.
 pub fn is_of_another(site: &RepoSite, record: &VerdictRecord) -> bool {
-    let here = catalog::verdict::meant(&site.git, &record.task, &record.version);
+    let here = catalog::verdict::meant(site, &record.task, &record.version);
     !Meant::may_be(record.release.as_ref(), here.as_ref())
 }

@@ -143,17 +143,18 @@ pub fn released(
     (task, version): (&TaskSpec, &Version),
     since: Timestamp,
 ) -> Result<Verification, Failure> {
-    let name = TagName::release(&task.id, version).reference();
+    let kept = TagName::keep_reference(&task.id, version);
     let publication = operation.publication();
     let refs = publication.map_or(&[][..], |publication| &publication.refs);
-    let tag = refs.iter().find(|change| change.name == name);
+    let tag = refs.iter().find(|change| change.name == kept);
     let releases = match tag.zip(refs.last()) {
         Some((tag, branch)) => Releases::default().with(Release {
-            task: task.id.clone(),
-            version: version.clone(),
-            tag_id: tag.after.clone(),
-            lost: false,
             pending: Some(branch.after.clone()),
+            ..Release::of(
+                (&task.id, version),
+                site.settings.release_tag(&task.id, version),
+                tag.after.clone(),
+            )
         }),
         None => tasks::release_of(site, &task.id, version)?,
     };

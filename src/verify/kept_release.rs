@@ -89,7 +89,7 @@ impl<'a> KeptRelease<'a> {
         let by = if self.release.lost {
             TagName::keep_reference(task, version)
         } else {
-            format!("tag {}", self.release.tag())
+            format!("tag {}", self.release.tag)
         };
         format!("{by} -> commit {} -> manifest", found.tag.commit.short())
     }

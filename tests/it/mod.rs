@@ -89,6 +89,7 @@ mod store_cli;
 mod store_formats;
 pub mod store_gc;
 mod store_repair;
+mod tag_forms;
 mod task_names;
 mod trust;
 mod twins;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Version, report::StepTime};
-use crate::{GitId, TagName, TaskId, as_written::AsWritten, file_record::FileRecord};
+use crate::{GitId, TaskId, as_written::AsWritten, file_record::FileRecord};
 use base::{Digest, RelPath};
 
 mod wire;
@@ -29,6 +29,8 @@ pub struct CapsuleListing {
     pub task: TaskId,
     /// The version.
     pub version: Version,
+    /// The name of its tag.
+    pub tag: String,
     /// The commit of the release.
     pub commit: GitId,
     /// Time of the release (any text in hand-written manifests).
@@ -84,7 +86,7 @@ pub struct CapsuleReport {
     /// The version.
     pub version: Version,
     /// The tag of the release.
-    pub tag: TagName,
+    pub tag: String,
     /// The commit of the release.
     pub commit: GitId,
     /// Time of the release.
@@ -132,7 +134,7 @@ impl CapsuleReport {
             unpack,
             task: listing.task.clone(),
             version: listing.version.clone(),
-            tag: listing.tag(),
+            tag: listing.tag.clone(),
             commit: listing.commit.clone(),
             released_at: listing.released_at.clone(),
             manifest: listing.manifest,
@@ -208,11 +210,6 @@ impl CapsuleListing {
         let listing: wire::CapsuleListingText = serde_json::from_slice(bytes)
             .map_err(|error| format!("its list cannot be read: {error}"))?;
         listing.checked()
-    }
-
-    /// Returns the tag of the release.
-    pub fn tag(&self) -> TagName {
-        TagName::release(&self.task, &self.version)
     }
 
     /// True when this program makes a capsule's texts in the same version as this capsule has.

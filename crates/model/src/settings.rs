@@ -1,12 +1,12 @@
 //! The settings in force: what `snapback.yaml` (or discovery without it) says, resolved.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{alert::AlertSettings, guard::RuleSpec};
-use crate::TaskId;
+use crate::{TagForm, TagForms, TagName, TaskId, Version};
 use base::RelPath;
 
 mod block;
@@ -35,6 +35,8 @@ pub struct Settings {
     pub hooks: HookSettings,
     /// Where alerts go.
     pub alerts: AlertSettings,
+    /// The forms of tags in use.
+    pub tags: TagForms,
     /// True when the settings come from a file, false when they were discovered.
     pub from_file: bool,
 }
@@ -58,6 +60,7 @@ impl Default for Settings {
             releases: ReleaseSettings::default(),
             hooks: HookSettings::default(),
             alerts: AlertSettings::default(),
+            tags: TagForms::default(),
             from_file: false,
         }
     }
@@ -121,14 +124,55 @@ impl Settings {
         }
     }
 
-    /// The path of a release's manifest: `<snapshots>/snapshot-<task>-v<version>.yaml`.
-    pub fn manifest_path(&self, task: &TaskId, version: &super::Version) -> RelPath {
-        self.manifest_of_tag(&super::TagName::release(task, version).to_string())
+    /// The path of a release's manifest: `<snapshots>/snapshot-<task>-v<version>.yaml`, whatever
+    /// form its tag has.
+    pub fn manifest_path(&self, task: &TaskId, version: &Version) -> RelPath {
+        self.snapshots
+            .join(format!("snapshot-{task}-v{version}.yaml"))
     }
 
-    /// Where the manifest of the release with this tag lies.
-    pub fn manifest_of_tag(&self, tag: &str) -> RelPath {
-        self.snapshots.join(format!("snapshot-{tag}.yaml"))
+    /// The name of a tag.
+    pub fn tag(&self, name: &TagName) -> String {
+        match self.task(name.task()) {
+            Some(task) => task.tag.write(name, &task.dir),
+            None => self.tags.usual().write(name, &RelPath::root()),
+        }
+    }
+
+    /// The name of a release's tag.
+    pub fn release_tag(&self, task: &TaskId, version: &Version) -> String {
+        self.tag(&TagName::release(task, version))
+    }
+
+    /// The names that the tag of a release can have: in the task's form, else in the default one.
+    pub fn release_tags(&self, task: &TaskId, version: &Version) -> Vec<String> {
+        let name = TagName::release(task, version);
+        let mut names = vec![
+            self.tag(&name),
+            TagForm::usual().write(&name, &RelPath::root()),
+        ];
+        names.dedup();
+        names
+    }
+
+    /// What the names of a task's tags begin with, in its form and in the default one.
+    pub fn tag_beginnings(&self, task: &TaskId) -> BTreeSet<String> {
+        let own = self
+            .task(task)
+            .map(|task| task.tag.beginning(&task.id, &task.dir));
+        let usual = TagForm::usual().beginning(task, &RelPath::root());
+        own.into_iter().chain([usual]).collect()
+    }
+
+    /// Each meaning that the name of a tag has among the tasks.
+    pub fn tag_readings(&self, name: &str) -> Vec<TagName> {
+        self.tags.readings(name, &|id| self.knows(id))
+    }
+
+    /// The meaning that the name of a tag has for one task.
+    pub fn tag_of(&self, task: &TaskId, name: &str) -> Option<TagName> {
+        let readings = self.tag_readings(name).into_iter();
+        readings.into_iter().find(|reading| reading.task() == task)
     }
 }
 
@@ -194,6 +238,8 @@ pub struct TaskSpec {
     pub title: Option<String>,
     /// The folder that the task lives in, usually `tasks/<id>`; commands run here.
     pub dir: RelPath,
+    /// How its tags are written.
+    pub tag: TagForm,
     /// Globs of its files (git's syntax: `*` stops at `/`, `**` does not). Default `<dir>/**`.
     pub paths: Vec<String>,
     /// Globs of files that are not its, though `paths` matches.

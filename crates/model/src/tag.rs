@@ -1,22 +1,19 @@
-//! The grammar of tag names.
+//! What the name of a tag says: a release of a task, or that a rollback happened.
 //!
 //! ```text
 //! release  <task>-v<version>                         T01-v1.2.0, T01-v1.2.0-hotfix-20260224
 //! marker   <task>-v<to>-rollback-from-v<from>[+<n>]  T01-v1.2.0-rollback-from-v1.3.0
 //! ```
 //!
-//! A hotfix is a release whose version ends in `-hotfix-YYYYMMDD`. A marker records that a
-//! rollback happened; it is never a version. The n-th marker of the same pair (n from 2) ends
-//! in `+n`, which no version can, so the grammar stays unambiguous.
-
-use std::fmt;
-
-use serde::{Serialize, Serializer};
+//! This is the default form; a task may have another ([`crate::TagForm`]), with the same stem. A
+//! hotfix is a release whose version ends in `-hotfix-YYYYMMDD`. A marker records that a rollback
+//! happened; it is never a version. The n-th marker of the same pair (n from 2) ends in `+n`, which
+//! no version can, so the grammar stays unambiguous.
 
 use super::Version;
-use crate::TaskId;
+use crate::{TagForm, TaskId, tag_form::TagOwner};
 
-/// A parsed tag name; `Display` is its inverse.
+/// What the name of a tag says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TagName {
     /// A version of a task.
@@ -54,41 +51,29 @@ impl TagName {
         }
     }
 
-    /// Parses a tag name; of several readings, chooses the one with the longest id.
-    pub fn parse(name: &str, is_task: impl Fn(&TaskId) -> bool) -> Option<Self> {
-        Self::readings(name, &is_task).next()
-    }
-
     /// True for a name in the form of a rollback marker.
     pub fn is_marker(name: &str) -> bool {
         name.contains(ROLLBACK_FROM)
     }
 
-    /// Returns all possible readings of a tag name, longest id first. Ids may contain `-v`
-    /// themselves, so each `-v` is tried whose rest is legal and whose prefix is a known task.
-    /// `T01-v2` next to `T01` is never ambiguous; `T01-v1.0.0-v2.0.0` is, when both `T01` and
-    /// `T01-v1.0.0` are tasks.
-    pub fn readings<'a>(
-        name: &'a str,
-        is_task: &'a dyn Fn(&TaskId) -> bool,
-    ) -> impl Iterator<Item = Self> + 'a {
-        name.rmatch_indices("-v").filter_map(move |(at, _)| {
-            let rest = &name[at + 2..];
-            // The cheap test comes first: thousands of foreign tags must cost nothing.
-            rest.starts_with(|c: char| c.is_ascii_digit())
-                .then_some(())?;
-            let task: TaskId = name[..at].parse().ok()?;
-            is_task(&task).then_some(())?;
-            Self::parse_rest(task, rest)
-        })
+    /// Returns all possible readings of a name in the default form, longest id first. Ids may
+    /// contain `-v` themselves, so each `-v` is tried whose rest is legal and whose prefix is a
+    /// known task. `T01-v2` next to `T01` is never ambiguous; `T01-v1.0.0-v2.0.0` is, when both
+    /// `T01` and `T01-v1.0.0` are tasks.
+    pub fn readings(name: &str, is_task: &dyn Fn(&TaskId) -> bool) -> Vec<Self> {
+        let of_id = |owner: TagOwner<'_>| match owner {
+            TagOwner::Id(id) => id.parse().ok().filter(is_task),
+            TagOwner::Folder(_) | TagOwner::OfForm => None,
+        };
+        TagForm::usual().readings(name, &of_id)
     }
 
-    /// Parses the part after `<task>-v`.
-    fn parse_rest(task: TaskId, rest: &str) -> Option<Self> {
-        let Some((to, from)) = rest.split_once(ROLLBACK_FROM) else {
+    /// Parses what stands for the version in the name of a tag of a task.
+    pub(super) fn of_stem(task: TaskId, stem: &str) -> Option<Self> {
+        let Some((to, from)) = stem.split_once(ROLLBACK_FROM) else {
             return Some(Self::Release {
                 task,
-                version: rest.parse().ok()?,
+                version: stem.parse().ok()?,
             });
         };
         let (from, nth) = match from.split_once('+') {
@@ -108,21 +93,26 @@ impl TagName {
         })
     }
 
+    /// Returns what stands for the version in its name.
+    pub(super) fn stem(&self) -> String {
+        match self {
+            Self::Release { version, .. } => version.to_string(),
+            Self::Marker { to, from, nth, .. } => {
+                let nth = if *nth == 1 {
+                    String::new()
+                } else {
+                    format!("+{nth}")
+                };
+                format!("{to}{ROLLBACK_FROM}{from}{nth}")
+            }
+        }
+    }
+
     /// Returns the task.
     pub fn task(&self) -> &TaskId {
         match self {
             Self::Release { task, .. } | Self::Marker { task, .. } => task,
         }
-    }
-
-    /// Returns the full reference name.
-    pub fn reference(&self) -> String {
-        format!("refs/tags/{self}")
-    }
-
-    /// Returns the reference of a marker that is no tag.
-    pub fn marker_reference(&self) -> String {
-        format!("{MARKERS}{self}")
     }
 
     /// Returns the second reference, which preserves a release when its tag is deleted by hand.
@@ -131,30 +121,14 @@ impl TagName {
     }
 }
 
-impl Serialize for TagName {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
+/// Returns the full name of a tag's reference.
+pub fn reference(tag: &str) -> String {
+    format!("refs/tags/{tag}")
 }
 
-impl fmt::Display for TagName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Release { task, version } => write!(f, "{task}-v{version}"),
-            Self::Marker {
-                task,
-                to,
-                from,
-                nth: 1,
-            } => write!(f, "{task}-v{to}{ROLLBACK_FROM}{from}"),
-            Self::Marker {
-                task,
-                to,
-                from,
-                nth,
-            } => write!(f, "{task}-v{to}{ROLLBACK_FROM}{from}+{nth}"),
-        }
-    }
+/// Returns the reference of a marker that is no tag.
+pub fn marker_reference(tag: &str) -> String {
+    format!("{MARKERS}{tag}")
 }
 
 #[cfg(test)]
@@ -164,7 +138,8 @@ mod tests {
     use super::*;
 
     fn parse(name: &str, tasks: &[&str]) -> Option<TagName> {
-        TagName::parse(name, |id| tasks.contains(&id.as_str()))
+        let is_task = |id: &TaskId| tasks.contains(&id.as_str());
+        TagName::readings(name, &is_task).into_iter().next()
     }
 
     #[test]
@@ -204,15 +179,8 @@ mod tests {
     fn a_name_that_two_tasks_could_have_is_the_longer_ones() {
         let readings = |name: &str, tasks: &[&str]| -> Vec<String> {
             let is_task = |id: &TaskId| tasks.contains(&id.as_str());
-            TagName::readings(name, &is_task)
-                .map(|name| {
-                    format!("{} {name:?}", name.task())
-                        .split(' ')
-                        .next()
-                        .unwrap_or("")
-                        .into()
-                })
-                .collect()
+            let readings = TagName::readings(name, &is_task).into_iter();
+            readings.map(|name| name.task().to_string()).collect()
         };
         let tasks = ["T01", "T01-v1.0.0", "T01-v2", "T01-v1.0.0-rollback-from"];
         assert_eq!(readings("T01-v1.0.0-v2.0.0", &tasks), ["T01-v1.0.0", "T01"]);
@@ -262,7 +230,8 @@ mod tests {
             // The only ambiguity left is a task whose id itself continues like a version of another
             // known task.
             for tag in [TagName::release(&task, &to), TagName::Marker { task: task.clone(), to: to.clone(), from: from.clone(), nth }] {
-                prop_assert_eq!(TagName::parse(&tag.to_string(), |id| *id == task), Some(tag));
+                let name = TagForm::default().write(&tag, &base::RelPath::root());
+                prop_assert_eq!(TagName::readings(&name, &|id| *id == task), vec![tag]);
             }
         }
     }

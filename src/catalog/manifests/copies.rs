@@ -25,7 +25,7 @@ pub fn copy_trouble(release: &Release, copy: &OtherCopy) -> Option<Error> {
             found: found.clone(),
         }),
         Differs::Release { commit } => Some(Error::NumberTaken(Box::new(NumberTaken {
-            tag: release.tag(),
+            tag: release.tag.clone(),
             task,
             version,
             commit: commit.clone(),

@@ -10,7 +10,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::{OpId, Request, TagName, TaskId, operation::OpKind, overview::OperationLine, request},
+    model::{OpId, Request, TagName, operation::OpKind, overview::OperationLine, request},
 };
 
 /// Take the last rollback, redo or release back; a release only while no remote has it
@@ -55,8 +55,8 @@ impl Which {
 
 /// Returns the operation with this id, or the one that created the release with this tag.
 fn named(app: &App, text: &str) -> Result<OpId, Failure> {
-    let is_task = |id: &TaskId| app.settings().task(id).is_some();
-    let Some(TagName::Release { task, version }) = TagName::parse(text, is_task) else {
+    let mut readings = app.settings().tag_readings(text).into_iter();
+    let Some(TagName::Release { task, version }) = readings.next() else {
         return app.operation(text).map(|(line, ..)| line.id);
     };
     let is_release =

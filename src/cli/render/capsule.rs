@@ -37,7 +37,7 @@ pub fn page(style: TextStyle, report: &CapsuleReport, verb: &str) -> String {
         "release",
         &format!(
             "{} of {}, commit {}",
-            safe(&report.tag.to_string()),
+            safe(&report.tag),
             safe(&report.released_at.to_string()),
             report.commit.short()
         ),

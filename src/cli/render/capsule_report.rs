@@ -42,7 +42,7 @@ pub fn facts(report: &CapsuleReport, reason: &str, zone: &TimeZone) -> Vec<(&'st
                 .value()
                 .map_or_else(|| report.released_at.to_string(), at),
         ),
-        ("Tag", report.tag.to_string()),
+        ("Tag", report.tag.clone()),
         ("Commit", report.commit.to_string()),
         ("Manifest", report.manifest.to_string()),
     ];

@@ -15,6 +15,7 @@ use crate::{
         operation::{OpKind, Person, Publication, RefChange, TreeChange, TreeEntry},
         settings::MarkerKind,
         signature::Signing,
+        tag,
     },
     site::RepoSite,
     store::Lease,
@@ -237,17 +238,13 @@ impl<'a> CommitWriter<'a> {
             "{text}\n\nSnapback-Task: {}\nSnapback-Version: {version}\n{trailers}{anchor}",
             name.task()
         );
-        let (name_of_tag, at, sign) = (
-            name.to_string(),
-            self.site.clock.now(),
-            git::Sign::default(),
-        );
+        let full_name = self.site.settings.tag(name);
         let draft = git::NewTag {
-            name: name_of_tag,
+            name: full_name.clone(),
             target: target.clone(),
             message,
-            at,
-            sign,
+            at: self.site.clock.now(),
+            sign: git::Sign::default(),
         };
         let after = self.signed(|sign| {
             self.site.git.write_tag(&git::NewTag {
@@ -267,9 +264,9 @@ impl<'a> CommitWriter<'a> {
             && self.site.settings.rollback.marker == MarkerKind::Ref;
         refs.push(RefChange {
             name: if as_ref {
-                name.marker_reference()
+                tag::marker_reference(&full_name)
             } else {
-                name.reference()
+                tag::reference(&full_name)
             },
             before: None,
             after,

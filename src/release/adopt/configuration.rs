@@ -21,8 +21,8 @@ pub fn configuration(site: &RepoSite) -> Result<Option<String>, Failure> {
         .whole
         .iter()
         .filter_map(|tag| {
-            TagName::parse(std::str::from_utf8(&tag.name).ok()?, |_| true)
-                .map(|name| name.task().clone())
+            let readings = TagName::readings(std::str::from_utf8(&tag.name).ok()?, &|_| true);
+            readings.first().map(|name| name.task().clone())
         })
         .collect();
     let Some(head) = site.git.head_commit()? else {

@@ -98,6 +98,7 @@ fn adopt_one(
         subject: TaskVersion {
             task: release.task.clone(),
             version: release.version.clone(),
+            tag: release.tag.clone(),
             commit: AsWritten::Value(tag.commit.clone()),
             previous: previous.cloned(),
             adopted: true,

@@ -52,7 +52,7 @@ pub fn find(site: &RepoSite, wanted: &dyn Fn(&TaskId) -> bool) -> Result<Adoptio
             None => todo.push(release),
         }
     }
-    lines.extend(other_tags(&all));
+    lines.extend(other_tags(site, &all));
     let scopes: HashMap<&TaskId, Scope> = site
         .settings
         .tasks
@@ -107,7 +107,10 @@ fn not_adopted(site: &RepoSite, release: &Release, there: &BTreeSet<RelPath>) ->
 }
 
 /// Returns tags of known tasks that are no release, with reasons: markers, broken, misnamed.
-fn other_tags(all: &Releases) -> impl Iterator<Item = AdoptionLine> {
+fn other_tags<'a>(
+    site: &'a RepoSite,
+    all: &'a Releases,
+) -> impl Iterator<Item = AdoptionLine> + 'a {
     let line = |tag: String, reason: String| AdoptionLine {
         tag,
         release: None,
@@ -117,7 +120,7 @@ fn other_tags(all: &Releases) -> impl Iterator<Item = AdoptionLine> {
     let markers = all
         .markers
         .iter()
-        .map(move |marker| line(marker.to_string(), "it marks a rollback".into()));
+        .map(move |marker| line(site.settings.tag(marker), "it marks a rollback".into()));
     let broken = all.broken_tags.iter().map(move |broken| {
         line(
             broken.name.trim_start_matches("refs/tags/").to_string(),
@@ -133,10 +136,7 @@ fn other_tags(all: &Releases) -> impl Iterator<Item = AdoptionLine> {
 
 /// Returns another task that the release's tag could belong to, by its name.
 fn ambiguous(site: &RepoSite, release: &Release) -> Option<TaskId> {
-    let readings = releases::readings(
-        &site.settings,
-        &TagName::release(&release.task, &release.version),
-    );
+    let readings = site.settings.tag_readings(&release.tag);
     readings
         .into_iter()
         .map(|reading| reading.task().clone())
@@ -151,16 +151,15 @@ fn foreign_tags(
     let mut lines = Vec::new();
     for tag in site.git.tags()?.whole {
         let name = std::str::from_utf8(&tag.name).ok();
-        if name
-            .and_then(|name| TagName::parse(name, is_task))
-            .is_some()
-        {
-            continue;
-        }
-        let reason = match name.map(|name| TagName::parse(name, |_| true)) {
+        let reason = match name.map(|name| site.settings.tags.readings(name, is_task)) {
+            Some(readings) if !readings.is_empty() => continue,
             None => "its name is not UTF-8".to_string(),
-            Some(None) => "its name is not of the form <task>-v<version>".to_string(),
-            Some(Some(parsed)) => format!("there is no task {:?}", parsed.task().as_str()),
+            Some(_) => {
+                match TagName::readings(&String::from_utf8_lossy(&tag.name), &|_| true).first() {
+                    None => "its name is not of the form <task>-v<version>".to_string(),
+                    Some(parsed) => format!("there is no task {:?}", parsed.task().as_str()),
+                }
+            }
         };
         lines.push(AdoptionLine {
             tag: text::escape(&tag.name),
@@ -175,7 +174,7 @@ fn foreign_tags(
 /// Builds one line.
 fn line(release: &Release, files: usize, reason: Option<String>) -> AdoptionLine {
     AdoptionLine {
-        tag: release.tag(),
+        tag: release.tag.clone(),
         release: Some((release.task.clone(), release.version.clone())),
         files,
         reason,

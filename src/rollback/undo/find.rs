@@ -11,7 +11,7 @@ use crate::{
     base::{Failure, Fs},
     journal::{self, history, status::OperationPhase},
     model::{
-        OpId, Operation, TagName, TaskId,
+        OpId, Operation, TaskId,
         operation::{About, OpKind},
         request,
     },
@@ -94,7 +94,7 @@ fn named_release(
             .task
             .iter()
             .zip(&release.about.to)
-            .map(|(task, version)| TagName::release(task, version).to_string());
+            .map(|(task, version)| site.settings.release_tag(task, version));
         return Err(Error::ReleaseNotNamed { tag: tag.collect() }.into());
     }
     Ok(release)

@@ -64,7 +64,7 @@ pub fn refuse_other_commit(site: &RepoSite, scope: &Scope, found: &Found) -> Res
         return Ok(());
     }
     Err(Error::Damaged {
-        tag: manifest.subject.tag().to_string(),
+        tag: manifest.subject.tag.clone(),
         problems: result.evidence.join("; "),
         task: manifest.subject.task.clone(),
     }

@@ -50,7 +50,7 @@ pub fn signature(
         return Ok(None);
     }
     let run = SignatureCheck.begin();
-    let tag = site.git.tag_signature(&release.tag_id, &release.tag())?;
+    let tag = site.git.tag_signature(&release.tag_id, &release.tag)?;
     let manifest = of_manifest(site, release)?;
     let states = [tag.state, manifest.state];
     let mut evidence = match states {

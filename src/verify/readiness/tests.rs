@@ -26,6 +26,7 @@ impl Place {
         let task = TaskSpec {
             id: "T01".parse().expect("it is an id"),
             title: None,
+            tag: crate::model::TagForm::default(),
             dir: RelPath::own("tasks/T01"),
             paths: Vec::new(),
             exclude: Vec::new(),

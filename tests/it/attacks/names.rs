@@ -12,7 +12,7 @@ use std::{
 use proptest::prelude::*;
 use snapback::{
     base::{RelPath, text},
-    model::{TagName, TaskId, Version},
+    model::{TagForm, TagName, TaskId, Version},
 };
 
 use words::WORDS;
@@ -433,8 +433,13 @@ proptest! {
             if let Ok(version) = name.parse::<Version>() {
                 prop_assert!(version.to_string().bytes().all(|c| c.is_ascii_alphanumeric() || b".+-".contains(&c)));
             }
-            if let Some(tag) = TagName::parse(&name, |_| true) {
-                prop_assert!(tag.to_string().bytes().all(|c| c.is_ascii_alphanumeric() || b"._+-".contains(&c)));
+            if let Some(tag) = TagName::readings(&name, &|_| true).first() {
+                let written = TagForm::usual().write(tag, &RelPath::root());
+                prop_assert_eq!(&written, &name);
+                prop_assert!(name.bytes().all(|c| c.is_ascii_alphanumeric() || b"._+-".contains(&c)));
+            }
+            if let Ok(form) = name.parse::<TagForm>() {
+                prop_assert_eq!(form.to_string(), name.clone());
             }
             if let Ok(path) = RelPath::parse(bytes) {
                 prop_assert!(path.as_bytes().split(|byte| *byte == b'/').all(|name| !matches!(name, b"" | b"." | b".." | b".git")));

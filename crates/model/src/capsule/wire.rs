@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{CAPSULE_SCHEMA, CapsuleFile, Wheel};
 use crate::{
-    GitId, TagName, TaskId, Version,
+    GitId, TaskId, Version,
     as_written::AsWritten,
     file_record::{FileRecord, Location},
     git_mode::GitMode,
     link_target,
+    tag_form::could_name,
 };
 
 /// Largest number of files in a capsule.
@@ -58,7 +59,7 @@ impl CapsuleListingText {
             schema: CAPSULE_SCHEMA.into(),
             task: listing.task.clone(),
             version: listing.version.clone(),
-            tag: listing.tag().to_string(),
+            tag: listing.tag.clone(),
             commit: listing.commit.clone(),
             released_at: listing.released_at.clone(),
             manifest: listing.manifest,
@@ -77,12 +78,9 @@ impl CapsuleListingText {
                 self.schema
             ));
         }
-        let tag = TagName::release(&self.task, &self.version).to_string();
-        if self.tag != tag {
-            return Err(format!(
-                "its tag is {:?}, but task and version make {tag:?}",
-                self.tag
-            ));
+        if !could_name(&self.tag, &self.version) {
+            let (tag, version) = (&self.tag, &self.version);
+            return Err(format!("its tag is {tag:?}, which is no tag of {version}"));
         }
         check_paths(&self.files)?;
         check_wheels(&self.wheels)?;
@@ -91,6 +89,7 @@ impl CapsuleListingText {
             files: files.collect::<Result<_, _>>()?,
             task: self.task,
             version: self.version,
+            tag: self.tag,
             commit: self.commit,
             released_at: self.released_at,
             manifest: self.manifest,
@@ -209,6 +208,7 @@ mod tests {
         super::super::CapsuleListing {
             task: "T01".parse().expect("id"),
             version: "1.2.0".parse().expect("version"),
+            tag: "T01-v1.2.0".into(),
             commit: "a".repeat(40).parse().expect("id"),
             released_at: AsWritten::read("2026-02-24T05:10:00Z".into()),
             manifest: Digest::of(b"manifest"),
@@ -251,7 +251,7 @@ mod tests {
         let text = serde_json::to_string(&listing()).expect("it renders");
         for (from, to) in [
             ("snapback.capsule/1", "snapback.capsule/2"),
-            ("\"tag\":\"T01-v1.2.0\"", "\"tag\":\"T02-v1.2.0\""),
+            ("\"tag\":\"T01-v1.2.0\"", "\"tag\":\"T01-v1.3.0\""),
             ("\"path\":\"c\"", "\"path\":\"../c\""),
             ("\"path\":\"c\"", "\"path\":\"b\""),
             ("\"path\":\"c\"", "\"path\":\"b/c\""),

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use base::RelPath;
 use serde::{Deserialize, Serialize};
 
-use crate::{AsWritten, GitId, TagName, TaskId, Version};
+use crate::{AsWritten, GitId, TaskId, Version};
 
 /// The subject of a manifest; its text is that of the second format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,8 @@ pub struct TaskVersion {
     pub task: TaskId,
     /// The version.
     pub version: Version,
+    /// The name of its tag.
+    pub tag: String,
     /// The commit that holds the files (an abbreviation in hand-written manifests).
     pub commit: AsWritten<GitId>,
     /// The previously active version.
@@ -75,11 +77,6 @@ pub struct TaskVersion {
 }
 
 impl TaskVersion {
-    /// Returns its tag.
-    pub fn tag(&self) -> TagName {
-        TagName::release(&self.task, &self.version)
-    }
-
     /// True when it is the given version of the given task.
     pub fn is(&self, task: &TaskId, version: &Version) -> bool {
         (&self.task, &self.version) == (task, version)

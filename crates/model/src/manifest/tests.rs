@@ -20,6 +20,7 @@ fn sample() -> Manifest {
         subject: TaskVersion {
             task: "T01".parse().expect("id"),
             version: "1.2.0".parse().expect("version"),
+            tag: "T01-v1.2.0".into(),
             commit: AsWritten::read("a".repeat(40)),
             previous: None,
             adopted: false,
@@ -167,7 +168,7 @@ fn hostile_manifests_are_refused() {
         swap("mode: \"100644\"", "mode: \"104755\""),
         swap("mode: \"100644\"", "mode: \"160000\""),
         swap("snapback.manifest/1", "snapback.manifest/2"),
-        swap("git_tag: T01-v1.2.0", "git_tag: T02-v1.2.0"),
+        swap("git_tag: T01-v1.2.0", "git_tag: T01-v1.3.0"),
         swap("checksum: sha256:", "checksum: sha256:x"),
         swap("    role: large\n", "    role: source\n"),
         swap("version: 1.2.0", "version: 1.2"),

@@ -11,10 +11,11 @@ use super::{
     file::HandWritten,
 };
 use crate::{
-    DependencyList, GitId, ObjectId, TagName, TaskId, Version,
+    DependencyList, GitId, ObjectId, TaskId, Version,
     as_written::AsWritten,
     file_record::{FileRecord, Location},
     git_mode::GitMode,
+    tag_form::could_name,
 };
 
 /// The whole text.
@@ -106,7 +107,7 @@ impl Metadata {
             version: subject.version.clone(),
             created_at: manifest.created_at.clone(),
             git_commit: subject.commit.clone(),
-            git_tag: subject.tag().to_string(),
+            git_tag: subject.tag.clone(),
             previous: subject.previous.clone(),
             message: manifest.message.clone(),
             adopted: subject.adopted,
@@ -119,16 +120,13 @@ impl Metadata {
         self.git_commit = AsWritten::Value(commit);
     }
 
-    /// Checks that the tag matches the task and version.
+    /// Checks that the tag can be one of the version; the form of its name is not known here.
     pub(super) fn check(&self) -> Result<(), Error> {
-        let tag = TagName::release(&self.task_id, &self.version).to_string();
-        if self.git_tag == tag {
+        if could_name(&self.git_tag, &self.version) {
             return Ok(());
         }
-        rule(format!(
-            "git_tag is {:?}, but task and version make {tag:?}",
-            self.git_tag
-        ))
+        let (tag, version) = (&self.git_tag, &self.version);
+        rule(format!("git_tag is {tag:?}, which is no tag of {version}"))
     }
 
     /// Returns the subject and the creation time.
@@ -136,6 +134,7 @@ impl Metadata {
         let subject = TaskVersion {
             task: self.task_id,
             version: self.version,
+            tag: self.git_tag,
             commit: self.git_commit,
             previous: self.previous,
             adopted: self.adopted,
