@@ -12,6 +12,7 @@ mod error;
 pub mod grown;
 mod holds;
 pub mod left_out;
+pub mod locks;
 pub mod lost;
 pub mod manifests;
 pub mod missing_tags;

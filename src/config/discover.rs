@@ -2,15 +2,14 @@
 
 use std::io;
 
-use super::Error;
+use super::{
+    Error,
+    version_place::{self, VersionPlace},
+};
 use crate::{
     base::{Fs, Globs, RelPath, fs::Type, glob::is_wild, text::escape as shown},
     model::TaskId,
 };
-
-/// The names of a task's configuration; the first one that exists counts.
-pub(super) const CONFIG_NAMES: [&str; 4] =
-    ["config.yaml", "config.yml", "config.json", "config.toml"];
 
 /// A rule that says which folders are tasks, and their ids.
 #[derive(Debug, Clone)]
@@ -30,12 +29,13 @@ pub(super) struct DiscoveredTask {
     pub id: TaskId,
     /// Its folder.
     pub dir: RelPath,
-    /// Its configuration, if it has one.
-    pub config: Option<RelPath>,
+    /// Where its version is, if it has one.
+    pub version: Option<VersionPlace>,
 }
 
 impl Rule {
-    /// Returns the rule used without a configuration: `tasks/<id>/` with a `config.yaml` and such.
+    /// Returns the rule used without a configuration: `tasks/<id>/` with a `config.yaml`, a
+    /// `package.json` and such.
     pub fn usual() -> Self {
         Self {
             glob: "tasks/*/".to_string(),
@@ -68,14 +68,14 @@ pub(super) fn find(
                 source,
             })?;
         for dir in dirs {
-            let config = config_in(root, &dir);
-            if (rule.needs_config && config.is_none()) || !seen.insert(dir.clone()) {
+            let version = version_place::in_folder(root, &dir);
+            if (rule.needs_config && version.is_none()) || !seen.insert(dir.clone()) {
                 continue;
             }
             let name = String::from_utf8_lossy(dir.name());
             match rule.id_of(dir.name()).parse() {
                 Ok(id) if std::str::from_utf8(dir.as_bytes()).is_ok() => {
-                    found.push(DiscoveredTask { id, dir, config });
+                    found.push(DiscoveredTask { id, dir, version });
                 }
                 _ => warnings.push(format!(
                     "{dir} is not a task: {} is no task id",
@@ -110,15 +110,11 @@ pub(super) fn lost(rules: &[Rule], id: TaskId) -> Option<DiscoveredTask> {
             .then(|| RelPath::parse(path).ok())
             .flatten()
     })?;
-    let config = None;
-    Some(DiscoveredTask { id, dir, config })
-}
-
-/// Returns the configuration file in a task's folder.
-pub(super) fn config_in(root: &dyn Fs, dir: &RelPath) -> Option<RelPath> {
-    let is_file =
-        |path: &RelPath| matches!(root.stat(path), Ok(Some(stat)) if stat.kind == Type::File);
-    CONFIG_NAMES.iter().map(|name| dir.join(name)).find(is_file)
+    Some(DiscoveredTask {
+        id,
+        dir,
+        version: None,
+    })
 }
 
 /// Chooses among the names of folders.

@@ -195,10 +195,11 @@ inherited_block! {
         protect: Option<OneOrMany>,
         /// Files that are kept in the store instead of git.
         large_files: Option<LargeFiles>,
-        /// The configuration file that contains the version.
+        /// The file that contains the version. Without it, `config.yaml` and such, or the file of a
+        /// package manager.
         config: Option<String>,
-        /// The key of the version in that file; dots go deeper.
-        #[schemars(extend("default" = VERSION_KEY))]
+        /// The key of the version in that file; dots go deeper. Without it, the usual one of a file
+        /// with this name, such as `package.version` in `Cargo.toml`, else `version`.
         version_key: Option<String>,
         /// What the task needs around it.
         env: Option<EnvironmentBlock>,

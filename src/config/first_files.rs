@@ -1,11 +1,11 @@
 //! Finds what `init` would write into an opened repository, and the data that no release keeps.
 
-use super::init_files;
+use super::{init_files, shape};
 use crate::{
     base::{Failure, Globs, RelPath, sqlite},
     catalog::Scope,
     git::Scan,
-    model::overview::InitFile,
+    model::{Settings, overview::InitFile},
     site::RepoSite,
 };
 
@@ -20,20 +20,24 @@ pub fn init_files_of(site: &RepoSite) -> Result<(Vec<InitFile>, Vec<String>), Fa
             .iter()
             .any(|tracked| globs.matches(&tracked.path))
     };
-    let data = data_left_out(site, &scan)?;
-    Ok((
-        init_files(site.git.work_tree(), &site.settings, tracks, &data)?,
-        data,
-    ))
+    let found = shape::found_settings(site, false)?;
+    let (settings, text) = match &found {
+        Some((settings, text)) => (settings, Some(text.as_str())),
+        None => (&*site.settings, None),
+    };
+    let data = data_left_out(site, settings, &scan)?;
+    let files = init_files(site.git.work_tree(), settings, text, tracks, &data)?;
+    Ok((files, data))
 }
 
 /// Returns patterns of data in the tasks' folders that neither git nor the store keeps.
-fn data_left_out(site: &RepoSite, scan: &Scan) -> Result<Vec<String>, Failure> {
-    let scopes = site
-        .settings
-        .tasks
-        .iter()
-        .map(|task| Scope::new(&site.settings, task));
+fn data_left_out(
+    site: &RepoSite,
+    settings: &Settings,
+    scan: &Scan,
+) -> Result<Vec<String>, Failure> {
+    let tasks = settings.tasks.iter();
+    let scopes = tasks.map(|task| Scope::new(settings, task));
     let scopes: Vec<Scope> = scopes.collect::<Result<_, _>>()?;
     let is_left_out = |path: &&RelPath| {
         scopes

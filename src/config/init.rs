@@ -39,9 +39,10 @@ const DATA: &str = "
 # Databases and data were found in the folders of tasks. Git ignores such files, so releases keep
 # them in the store; take out what no release is to have.
 defaults:
-  large_files: {patterns: [";
+";
 
-/// Returns the files that `init` would write; `data` are patterns of databases and data found.
+/// Returns the files that `init` would write; `found` is the text of settings with tasks that were
+/// found, `data` are patterns of databases and data found.
 ///
 /// `tracks` is true when git already tracks a file that matches. A `.gitignore` rule that would
 /// ignore such files, or the task's and snapback's own, is left out.
@@ -51,6 +52,7 @@ defaults:
 pub fn init_files(
     work_tree: &Path,
     settings: &Settings,
+    found: Option<&str>,
     tracks: impl Fn(&Globs) -> bool,
     data: &[String],
 ) -> Result<Vec<InitFile>, Error> {
@@ -60,7 +62,7 @@ pub fn init_files(
     };
     let root = Root::open(work_tree).map_err(unreadable)?;
     let files = [
-        configuration(&root, settings, data)?,
+        configuration(&root, settings, found, data)?,
         registry(&root, settings)?,
         ignore_rules(&root, settings, tracks)?,
         attributes(&root, settings)?,
@@ -72,25 +74,31 @@ pub fn init_files(
 fn configuration(
     root: &Root,
     settings: &Settings,
+    found: Option<&str>,
     data: &[String],
 ) -> Result<Option<InitFile>, Error> {
     let [path, other] = NAMES.map(RelPath::own);
-    if settings.from_file || read(root, &path)?.is_some() || read(root, &other)?.is_some() {
+    if (settings.from_file && found.is_none())
+        || read(root, &path)?.is_some()
+        || read(root, &other)?.is_some()
+    {
         return Ok(None);
     }
     let patterns: Vec<String> = data
         .iter()
         .map(|pattern| format!("\"{pattern}\""))
         .collect();
-    let data = if data.is_empty() {
-        String::new()
-    } else {
-        format!("{DATA}{}]}}\n", patterns.join(", "))
+    let large = format!("large_files: {{patterns: [{}]}}\n", patterns.join(", "));
+    let text = found.unwrap_or(TEMPLATE);
+    let after = match text.split_once("\ndefaults:\n") {
+        _ if data.is_empty() => text.to_string(),
+        Some((before, rest)) => format!("{before}{DATA}  {large}{rest}"),
+        None => format!("{text}{DATA}  {large}"),
     };
     Ok(Some(InitFile {
         path,
         before: None,
-        after: format!("{TEMPLATE}{data}"),
+        after,
     }))
 }
 

@@ -57,11 +57,13 @@ mod place;
 mod repository;
 mod resolve;
 mod schema;
+mod shape;
 mod task_block;
 mod task_list;
 #[cfg(test)]
 mod tests;
 mod units;
+mod version_place;
 
 use std::{
     cell::OnceCell,
@@ -84,6 +86,7 @@ use init::init_files;
 pub use kinds::Kinds;
 pub use repository::{open, open_with};
 pub use schema::{schema, schema_with};
+pub use shape::found_settings;
 
 /// The configuration's possible names in a work tree.
 const NAMES: [&str; 2] = ["snapback.yaml", "snapback.yml"];

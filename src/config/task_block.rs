@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use super::{
     Error,
-    discover::{self, DiscoveredTask},
+    discover::DiscoveredTask,
     file::{OneOrMany, OneWay, ProbeBlock, TaskBlock, TaskCommandBlock, VERSION_KEY},
     guard_rules,
     place::{all_below, in_folder, path, patterns, places, rule},
+    version_place,
 };
 use crate::{
     base::Fs,
@@ -47,11 +48,16 @@ pub(super) fn task(
             (dir.clone(), vec![all_below(&dir)])
         }
     };
-    let config = match (&block.config, known) {
-        (Some(config), _) => Some(in_folder(&at("config"), &dir, config)?),
-        (None, Some(found)) => found.config.clone(),
-        (None, None) => discover::config_in(root, &dir),
+    let place = match (&block.config, known) {
+        (Some(config), _) => {
+            let file = in_folder(&at("config"), &dir, config)?;
+            Some(version_place::in_file(root, file))
+        }
+        (None, Some(found)) => found.version.clone(),
+        (None, None) => version_place::in_folder(root, &dir),
     };
+    let written_key = version_key(&at("version_key"), block.version_key)?;
+    let key = written_key.or(place.as_ref().map(|place| place.key.clone()));
     let patterns =
         |key: &str, list: Option<OneOrMany>| patterns(&at(key), &dir, &list.unwrap_or_default().0);
     let large = block.large_files.unwrap_or_default();
@@ -71,8 +77,8 @@ pub(super) fn task(
         protect: patterns("protect", block.protect)?,
         large_files: patterns("large_files", large.patterns)?,
         large_over: large.over.map(|size| size.0),
-        config,
-        version_key: version_key(&at("version_key"), block.version_key)?,
+        config: place.map(|place| place.file),
+        version_key: key.unwrap_or_else(|| VERSION_KEY.to_string()),
         venv: env
             .venv
             .map(|venv| in_folder(&at("env.venv"), &dir, &venv))
@@ -138,12 +144,12 @@ fn one_way_version(at: &str, door: OneWay) -> Result<OneWayVersion, Error> {
 }
 
 /// Returns the checked key of the version.
-fn version_key(at: &str, key: Option<String>) -> Result<String, Error> {
-    let key = key.unwrap_or_else(|| VERSION_KEY.to_string());
-    if key.split('.').any(str::is_empty) {
-        Err(rule(at, format!("{key:?} holds an empty name")))
-    } else {
-        Ok(key)
+fn version_key(at: &str, key: Option<String>) -> Result<Option<String>, Error> {
+    match key {
+        Some(key) if key.split('.').any(str::is_empty) => {
+            Err(rule(at, format!("{key:?} holds an empty name")))
+        }
+        key => Ok(key),
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use super::{Direction, Error, Operator, names::Foreign};
 use crate::{
     base::{Failure, RelPath, sqlite},
-    catalog::{Scope, manifests, tasks},
+    catalog::{Scope, locks, manifests, tasks},
     journal::history,
     model::{
         Operation, PathChange, TaskSpec, Version,
@@ -193,7 +193,9 @@ impl<'a> PlanLimits<'a> {
                 .path_changes()
                 .any(|change| change.path.is_in(path) && is_own(&change.path))
         };
-        (!is_config && !inside && !made_room()).then_some("which is no file of its task")
+        let is_lock = self.task.is_some_and(|task| locks::is_lock_of(task, path));
+        let is_own_file = is_config || is_lock || inside || made_room();
+        (!is_own_file).then_some("which is no file of its task")
     }
 
     /// Returns true for a file that the task shares with others, for its SQLite companion files,

@@ -13,6 +13,8 @@ mod entry;
 mod honest_tests;
 mod json;
 mod layout;
+mod lines;
+pub mod lock_file;
 pub mod merge;
 mod second;
 pub mod task_config;
@@ -21,6 +23,7 @@ pub mod task_registry;
 mod tests;
 mod toml;
 mod tree;
+mod xml;
 mod yaml;
 
 use crate::{

@@ -1,4 +1,5 @@
-//! The version in a task's own configuration file: YAML, JSON or TOML, by file extension.
+//! The version in a task's own configuration file: YAML, JSON, TOML, XML, `setup.cfg`, a Python
+//! module or a file of nothing else, by the file's name.
 //!
 //! Keys are dotted: `version`, `task.version`, `project.version`. A version is read as the literal
 //! text, so `1.10` never becomes 1.1. Of several YAML documents, the first with the key counts. An
@@ -8,9 +9,9 @@
 //! interpreted, only compared as written.
 
 use super::{
-    Error, json, second, toml,
+    Error, json, lines, second, toml,
     tree::{BOM, Value, ValueNode, line_at, splice},
-    yaml,
+    xml, yaml,
 };
 use crate::{
     base::{RelPath, secret, yaml::MERGE},
@@ -20,12 +21,17 @@ use crate::{
 /// Maximum size of a configuration: 1 MiB.
 const LIMIT: usize = 1 << 20;
 
-/// Supported formats, chosen by extension.
+/// Supported formats, chosen by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ConfigFormat {
     Yaml,
     Json,
     Toml,
+    Xml,
+    Ini,
+    Python,
+    /// The version and nothing else.
+    Plain,
 }
 
 /// A parsed configuration.
@@ -171,6 +177,12 @@ pub fn values(bytes: &[u8], file_name: &RelPath) -> Result<Vec<(String, String)>
     Ok(out)
 }
 
+/// Returns the text at a dotted key among [`values`].
+pub fn value_at<'a>(values: &'a [(String, String)], key: &str) -> Option<&'a str> {
+    let found = values.iter().find(|(other, _)| other == key);
+    found.map(|(_, text)| text.as_str())
+}
+
 impl ConfigFormat {
     /// Returns the format of a file, by its extension.
     fn of(file_name: &RelPath) -> Option<Self> {
@@ -183,6 +195,10 @@ impl ConfigFormat {
             b"yaml" | b"yml" => Some(Self::Yaml),
             b"json" | b"jsonc" => Some(Self::Json),
             b"toml" => Some(Self::Toml),
+            b"xml" => Some(Self::Xml),
+            b"cfg" => Some(Self::Ini),
+            b"py" => Some(Self::Python),
+            b"version" | b"txt" => Some(Self::Plain),
             _ => None,
         }
     }
@@ -202,6 +218,10 @@ impl ConfigFormat {
                 "add `\"{name}\": \"{version}\"` to it, inside `\"{}\"`",
                 above.replace('.', "\", in \"")
             ),
+            Self::Xml => format!("add `<{name}>{version}</{name}>` to it, inside `<{above}>`"),
+            Self::Ini => format!("add `{name} = {version}` to it, below `[{above}]`"),
+            Self::Python => format!("add `{name} = \"{version}\"` to it"),
+            Self::Plain => format!("write `{version}` into it, and nothing else"),
             Self::Yaml if above.is_empty() => format!("add `{name}: {version}` to it"),
             Self::Yaml => format!(
                 "add `{name}: {version}` to it, below `{}:`",
@@ -230,6 +250,18 @@ impl<'a> Config<'a> {
                 None,
                 one(toml::parse(bytes, &file, LIMIT)?),
             ),
+            Some(format @ ConfigFormat::Xml) => {
+                (format, None, one(xml::parse(bytes, &file, LIMIT)?))
+            }
+            Some(format @ ConfigFormat::Ini) => {
+                (format, None, one(lines::ini(bytes, &file, LIMIT)?))
+            }
+            Some(format @ ConfigFormat::Python) => {
+                (format, None, one(lines::python(bytes, &file, LIMIT)?))
+            }
+            Some(format @ ConfigFormat::Plain) => {
+                (format, None, one(lines::plain(bytes, &file, LIMIT)?))
+            }
             None => return Err(Error::Format { file }),
         };
         Ok(Self {
@@ -246,9 +278,11 @@ impl<'a> Config<'a> {
         let quote = ["\"", "'", ""]
             .into_iter()
             .find(|quote| *raw == format!("{quote}{old}{quote}"));
-        quote.filter(|quote| {
-            !raw.contains('\n') && (self.format == ConfigFormat::Yaml || !quote.is_empty())
-        })
+        let is_quoted = matches!(
+            self.format,
+            ConfigFormat::Json | ConfigFormat::Toml | ConfigFormat::Python
+        );
+        quote.filter(|quote| !raw.contains('\n') && (!is_quoted || !quote.is_empty()))
     }
 
     /// Returns the node at a dotted key, and its document. Fails when no document has the key but a
@@ -307,6 +341,10 @@ impl<'a> Config<'a> {
             ConfigFormat::Yaml => second::yaml(self.text),
             ConfigFormat::Json => second::json(self.strict.as_deref().unwrap_or_default()),
             ConfigFormat::Toml => second::toml(self.text),
+            // Files of lines have no second parser: their edit is compared as written.
+            ConfigFormat::Xml | ConfigFormat::Ini | ConfigFormat::Python | ConfigFormat::Plain => {
+                None
+            }
         }
     }
 

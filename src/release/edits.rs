@@ -1,10 +1,13 @@
-//! Sets the version of a release in the task's configuration and in the registry, and lists the
-//! registry in the manifest.
+//! Sets the version of a release in the task's configuration, in lock files that repeat it and in
+//! the registry, and lists the registry in the manifest.
 
 use super::files::ReleaseFiles;
 use crate::{
     base::{Digest, Failure, RelPath},
-    catalog::registry as read,
+    catalog::{
+        locks::{self, TaskLock},
+        registry as read,
+    },
     draft::{
         NewBlob,
         registry::{self, RegistryEdit},
@@ -16,7 +19,7 @@ use crate::{
         manifest::{FileRole, ManifestFile},
         operation::{TreeChange, TreeEntry},
     },
-    registry::task_config,
+    registry::{lock_file, task_config},
     site::RepoSite,
 };
 
@@ -29,6 +32,7 @@ pub fn set_versions(
     found: &mut ReleaseFiles,
 ) -> Result<(), Failure> {
     set_in_config(site, task, version, head, found)?;
+    set_in_locks(site, task, version, head, found)?;
     let edit = registry::edit(site, &task.id, Some(version))?;
     add_registry(site, edit, found);
     Ok(())
@@ -52,6 +56,44 @@ fn set_in_config(
     if edited == bytes {
         return Ok(());
     }
+    note_version(task, version, &bytes, found);
+    set_in_file(site, path, edited, head, found)
+}
+
+/// Sets the version in the lock files that repeat it; the plan names one where it cannot be set.
+fn set_in_locks(
+    site: &RepoSite,
+    task: &TaskSpec,
+    version: &Version,
+    head: &GitId,
+    found: &mut ReleaseFiles,
+) -> Result<(), Failure> {
+    for TaskLock { path, entry } in locks::of_task(&*site.tree, task) {
+        let Some(bytes) = read::read_small(&*site.tree, &path)? else {
+            continue;
+        };
+        match lock_file::with_version(&bytes, &path, &entry, version) {
+            Ok(Some(edited)) => {
+                note_line(&path, format!("version {version}"), &bytes, found);
+                set_in_file(site, &path, edited, head, found)?;
+            }
+            Ok(None) => {}
+            Err(error) => found.notes.push(format!(
+                "the version in {path} stays as it is, which the package manager may refuse: {error}"
+            )),
+        }
+    }
+    Ok(())
+}
+
+/// Replaces a file: the work tree's bytes, and the entry of commit and index if git has it.
+fn set_in_file(
+    site: &RepoSite,
+    path: &RelPath,
+    edited: Vec<u8>,
+    head: &GitId,
+    found: &mut ReleaseFiles,
+) -> Result<(), Failure> {
     let converter = site.git.converter(Attributes::WorkTree)?;
     let in_git = converter.to_git(path, edited.clone())?;
     let id = site.git.blob_id(&in_git);
@@ -80,7 +122,6 @@ fn set_in_config(
     let mode = before
         .as_ref()
         .map_or(0o666 & !site.umask, |record| record.mode);
-    note_version(task, version, &bytes, found);
     found.edits.push(PathChange {
         path: path.clone(),
         before,
@@ -128,7 +169,6 @@ fn replace_in_git(
 
 /// Adds the change of the configuration's version to the plan.
 fn note_version(task: &TaskSpec, version: &Version, bytes: &[u8], found: &mut ReleaseFiles) {
-    use crate::model::plan::{FileLine, Letter};
     let Some(path) = &task.config else { return };
     let was = task_config::version(bytes, path, &task.version_key)
         .ok()
@@ -138,6 +178,12 @@ fn note_version(task: &TaskSpec, version: &Version, bytes: &[u8], found: &mut Re
         task.version_key,
         was.map_or_else(|| "none".into(), |was| was.to_string())
     );
+    note_line(path, note, bytes, found);
+}
+
+/// Adds the change of a file to the plan.
+fn note_line(path: &RelPath, note: String, bytes: &[u8], found: &mut ReleaseFiles) {
+    use crate::model::plan::{FileLine, Letter};
     match found.lines.iter_mut().find(|line| line.path == *path) {
         Some(line) => line.note = note,
         None => found.lines.push(FileLine {

@@ -3,12 +3,12 @@
 use super::{Error, NewRelease, files::ReleaseFiles};
 use crate::{
     base::{Digest, Failure},
-    catalog::manifests,
+    catalog::{locks, manifests},
     model::{
         GitId, TaskSpec, Version,
         manifest::{Manifest, ManifestFile},
     },
-    registry::task_config,
+    registry::{lock_file, task_config},
     site::RepoSite,
 };
 
@@ -68,9 +68,17 @@ fn numbered(
     version: &Version,
     file: &ManifestFile,
 ) -> Option<Digest> {
-    let path = task.config.as_ref().filter(|path| *path == file.path())?;
+    let path = file.path();
     let blob: &GitId = file.blob()?;
-    let bytes = site.git.read_blob_within(blob, 16 << 20).ok()?;
-    let with = task_config::with_version(&bytes, path, &task.version_key, version).ok()?;
+    let bytes = || site.git.read_blob_within(blob, 16 << 20).ok();
+    let with = if task.config.as_ref() == Some(path) {
+        task_config::with_version(&bytes()?, path, &task.version_key, version).ok()?
+    } else {
+        let locks = locks::of_task(&*site.tree, task);
+        let lock = locks.into_iter().find(|lock| lock.path == *path)?;
+        let bytes = bytes()?;
+        let with = lock_file::with_version(&bytes, path, &lock.entry, version).ok()?;
+        with.unwrap_or(bytes)
+    };
     Some(Digest::of(&with))
 }

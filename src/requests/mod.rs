@@ -87,6 +87,6 @@ fn as_change<T>(request: &Request, act: impl FnOnce(&dyn Change) -> T) -> T {
 pub fn adoption(wanted: &Adopt) -> AdoptTags<'_> {
     AdoptTags {
         wanted,
-        settings_of: config::settings_of,
+        found_settings: config::found_settings,
     }
 }

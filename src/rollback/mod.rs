@@ -13,6 +13,7 @@ mod error;
 pub mod explain;
 mod hints;
 pub mod kept;
+mod locks;
 pub mod obstacle;
 pub mod release_back;
 mod resolve;
@@ -187,6 +188,7 @@ impl RollbackDraft<'_> {
                 .add_to(&mut draft, Some(self.to.clone()));
         }
         set_loose_config(site, (task, &scope), &target.manifest, &mut draft)?;
+        locks::set(site, (task, &scope), &target.manifest, &mut draft)?;
         self.add_dependencies(known.as_ref(), &target.manifest, &mut draft);
         self.add_steps(&mut draft);
         databases::refuse_open(site, &mut draft)?;

@@ -62,6 +62,7 @@ mod old_repositories;
 mod other_copies;
 mod outputs;
 mod owners;
+mod package_files;
 mod plans_shown;
 mod proven_travels;
 mod pruning;

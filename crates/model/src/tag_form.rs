@@ -264,8 +264,8 @@ pub(super) fn could_name(tag: &str, version: &Version) -> bool {
     tag.len() <= LONGEST * 2 && is_tag(tag) && tag.contains(&version.to_string())
 }
 
-/// True for a name that git takes for a tag (git-check-ref-format(1)), without signs that a shell or
-/// Markdown may take for something else.
+/// True for a name that git takes for a tag (git-check-ref-format(1)), without signs that a shell
+/// or Markdown may take for something else.
 fn is_tag(name: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty()

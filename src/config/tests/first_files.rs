@@ -40,6 +40,7 @@ fn init(dir: &Path, tracked: &[&str]) -> Vec<InitFile> {
     init_files(
         dir,
         &settings,
+        None,
         |globs| tracked.iter().any(|path| globs.matches(path)),
         &[],
     )

@@ -1,26 +1,25 @@
 //! An adoption as a change for the operator. Without a configuration file, tasks are derived from
 //! the tags: a folder of the same name makes a task, and the configuration is written.
 
-use std::{path::Path, sync::Arc};
-
-use super::{Adoption, configuration, find};
+use super::{Adoption, find};
 use crate::{
-    base::{Failure, Fault},
+    base::Failure,
     draft::Draft,
     model::{Settings, TaskId, overview::AdoptionLine, request::Adopt},
     operate::Change,
-    site::{self, RepoSite},
+    site::RepoSite,
 };
 
-/// Reads a text as the configuration of a work tree, and returns the settings.
-pub type SettingsOf = fn(&Path, &str) -> Result<Settings, Arc<dyn Fault>>;
+/// Finds the tasks of a repository without settings, only those that tags name when that is true;
+/// returns the settings and their text.
+pub type FoundSettings = fn(&RepoSite, bool) -> Result<Option<(Settings, String)>, Failure>;
 
 /// A requested adoption.
 pub struct AdoptTags<'a> {
     /// The request.
     pub wanted: &'a Adopt,
-    /// Parses a configuration derived from the tags.
-    pub settings_of: SettingsOf,
+    /// Derives the settings from the tags.
+    pub found_settings: FoundSettings,
 }
 
 impl Change for AdoptTags<'_> {
@@ -47,25 +46,12 @@ impl AdoptTags<'_> {
 
     /// Returns what can be adopted, with which settings, and the settings' text when they are new.
     fn adoption(&self, site: &RepoSite) -> Result<(Adoption, RepoSite, Option<String>), Failure> {
-        let (site, text) = match self.found_tasks(site)? {
+        let (site, text) = match (self.found_settings)(site, true)? {
             Some((settings, text)) => (site.with_settings(settings), Some(text)),
             None => (site.clone(), None),
         };
         let tasks = &self.wanted.tasks;
         let wanted = |id: &TaskId| tasks.is_empty() || tasks.contains(id);
         Ok((find(&site, &wanted)?, site, text))
-    }
-
-    /// Returns settings with the tasks that the tags name, and the configuration's text; `None`
-    /// when a configuration or tasks exist already.
-    fn found_tasks(&self, site: &RepoSite) -> Result<Option<(Settings, String)>, Failure> {
-        if site.settings.from_file || !site.settings.tasks.is_empty() {
-            return Ok(None);
-        }
-        let Some(text) = configuration(site)? else {
-            return Ok(None);
-        };
-        let settings = (self.settings_of)(site.git.work_tree(), &text);
-        Ok(Some((settings.map_err(site::Error::Settings)?, text)))
     }
 }

@@ -4,7 +4,6 @@
 //! that writes them. No tag is ever changed; tags that cannot be adopted are listed with a reason.
 
 mod change;
-mod configuration;
 mod manifests;
 mod operation;
 
@@ -21,10 +20,9 @@ use crate::{
     model::{Manifest, TagName, TaskId, overview::AdoptionLine},
     site::RepoSite,
 };
-use configuration::configuration;
 use operation::draft;
 
-pub use change::{AdoptTags, SettingsOf};
+pub use change::{AdoptTags, FoundSettings};
 
 /// The result of examining the tags.
 pub struct Adoption {

@@ -1,0 +1,393 @@
+//! Finds the tasks of a repository that says nothing about them: from its tags, and from the files
+//! of package managers.
+//!
+//! Tags decide: `web@1.2.0`, `services/web/v1.2.0` and `web-v1.2.0` make a task of the folder that
+//! they name, `v1.2.0` makes one task of the whole repository. Without such tags every package of a
+//! monorepo is a task, or else the repository is one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
+
+use super::version_place;
+use crate::{
+    base::{Failure, RelPath},
+    catalog::registry::read_small,
+    model::{Settings, TagForm, TagName, TaskId, Version},
+    registry::task_config::{self, value_at},
+    site::{self, RepoSite},
+};
+
+/// Deepest folder that is looked at as a package, in names.
+const DEPTH: usize = 4;
+/// Folders in which no package is a task.
+const FOREIGN: [&[u8]; 8] = [
+    b"node_modules",
+    b"vendor",
+    b"third_party",
+    b"target",
+    b"testdata",
+    b"fixtures",
+    b"tests",
+    b"examples",
+];
+/// Files that make a folder a package.
+const PACKAGE_FILES: [&[u8]; 5] = [
+    b"package.json",
+    b"Cargo.toml",
+    b"pyproject.toml",
+    b"go.mod",
+    b"Chart.yaml",
+];
+/// What stands between the name of a package and a version in a tag, longest first.
+const SEPARATORS: [&str; 9] = ["-v", "/v", "@v", "_v", "-", "/", "@", "_", "v"];
+
+/// What a file of settings with found tasks begins with.
+const HEAD: &str = "# snapback's configuration, with the tasks that were found; `snapback schema config` prints every key.\nversion: 1\n";
+
+/// A task that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FoundTask {
+    /// Its id.
+    pub id: TaskId,
+    /// Its folder.
+    pub dir: RelPath,
+    /// The form of its tags.
+    pub tag: TagForm,
+}
+
+/// Returns the settings of a repository that has none and no tasks, and their text; `None` when it
+/// has, or no task is found. With `tagged`, only tasks that tags name count.
+pub fn found_settings(
+    site: &RepoSite,
+    tagged: bool,
+) -> Result<Option<(Settings, String)>, Failure> {
+    if site.settings.from_file || !site.settings.tasks.is_empty() {
+        return Ok(None);
+    }
+    let found = tasks(site, tagged)?;
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let text = format!("{HEAD}{}", text(&found));
+    let settings = super::settings_of(site.git.work_tree(), &text);
+    Ok(Some((settings.map_err(site::Error::Settings)?, text)))
+}
+
+/// Returns the tasks of the repository; none when it has no files. With `tagged`, only those that
+/// tags name.
+fn tasks(site: &RepoSite, tagged: bool) -> Result<Vec<FoundTask>, Failure> {
+    let scan = site.git.scan(&[RelPath::root()])?;
+    let tracked = scan.tracked.iter().map(|found| &found.path);
+    let files: BTreeSet<&RelPath> = tracked.chain(&scan.untracked).collect();
+    let tags = site.git.tags()?.whole;
+    let names = tags
+        .iter()
+        .filter_map(|tag| std::str::from_utf8(&tag.name).ok());
+    let survey = Survey::of(site, &files, names);
+    Ok(if files.is_empty() {
+        Vec::new()
+    } else {
+        survey.tasks(tagged)
+    })
+}
+
+/// Returns the blocks of settings for these tasks.
+fn text(tasks: &[FoundTask]) -> String {
+    let mut forms = tasks.iter().map(|task| &task.tag);
+    let first = forms.next();
+    let is_shared = |form: &&TagForm| !form.is_of_one_task() && forms.all(|other| other == *form);
+    let shared = first.filter(is_shared).filter(|_| tasks.len() > 1);
+    let quoted = |text: String| serde_json::to_string(&text).expect("because text always renders");
+    let mut text = String::new();
+    if let Some(form) = shared.filter(|form| *form != TagForm::usual()) {
+        let _ = write!(text, "defaults:\n  tag: {}\n", quoted(form.to_string()));
+    }
+    text += "tasks:\n  discover: []\n";
+    for task in tasks {
+        let dir = if task.dir.is_root() {
+            ".".into()
+        } else {
+            task.dir.to_text()
+        };
+        let _ = write!(text, "  {}: {{path: {}", task.id, quoted(dir));
+        if shared.is_none() && task.tag != *TagForm::usual() {
+            let _ = write!(text, ", tag: {}", quoted(task.tag.to_string()));
+        }
+        text += "}\n";
+    }
+    text
+}
+
+/// What is known of a repository.
+struct Survey<'a> {
+    site: &'a RepoSite,
+    /// Every folder with files, and the root.
+    folders: BTreeSet<RelPath>,
+    /// The packages by folder, with the name that each gives itself.
+    packages: BTreeMap<RelPath, Option<String>>,
+    /// What stands before the versions of tags, with the number of tags.
+    beginnings: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> Survey<'a> {
+    /// Looks at the files and tags.
+    fn of(
+        site: &'a RepoSite,
+        files: &BTreeSet<&RelPath>,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let mut folders = BTreeSet::from([RelPath::root()]);
+        let mut packages = BTreeMap::new();
+        for file in files {
+            folders.extend(file.ancestors());
+            let dir = file.parent();
+            if PACKAGE_FILES.contains(&file.name()) && is_own(&dir) {
+                let name = package_name(site, file);
+                let slot: &mut Option<String> = packages.entry(dir).or_default();
+                *slot = slot.take().or(name);
+            }
+        }
+        let mut beginnings = BTreeMap::new();
+        for begin in names.filter_map(before_version) {
+            *beginnings.entry(begin).or_default() += 1;
+        }
+        Self {
+            site,
+            folders,
+            packages,
+            beginnings,
+        }
+    }
+
+    /// Returns the tasks.
+    fn tasks(&self, tagged: bool) -> Vec<FoundTask> {
+        let mut found = self.of_tags();
+        if found.is_empty() {
+            if let Some(form) = self.form_of_root() {
+                return vec![self.root(form)];
+            }
+            if tagged {
+                return Vec::new();
+            }
+        }
+        let usual = found.values().next().map(|(form, _)| form.clone());
+        let usual = usual
+            .filter(|form| !form.is_of_one_task())
+            .unwrap_or_default();
+        let members = self.members();
+        if found.is_empty() && members.is_empty() {
+            return vec![self.root(TagForm::default())];
+        }
+        if !tagged {
+            for dir in members {
+                let is_inside = found
+                    .keys()
+                    .any(|other| other.is_in(dir) || dir.is_in(other));
+                if !is_inside {
+                    found.insert(dir.clone(), (usual.clone(), 0));
+                }
+            }
+        }
+        self.named(found)
+    }
+
+    /// Returns the folders that tags name, with the form and number of the tags of each.
+    fn of_tags(&self) -> BTreeMap<RelPath, (TagForm, usize)> {
+        let mut found: BTreeMap<RelPath, (TagForm, usize)> = BTreeMap::new();
+        for (begin, count) in &self.beginnings {
+            let separators = SEPARATORS.iter();
+            let mut owners = separators.filter_map(|end| Some((begin.strip_suffix(end)?, *end)));
+            let of_owner = |(owner, end): (&str, &str)| self.of_owner(owner, end);
+            let Some((dir, form)) = owners.find_map(of_owner) else {
+                continue;
+            };
+            match found.get(&dir) {
+                Some((_, known)) if known >= count => {}
+                _ => drop(found.insert(dir, (form, *count))),
+            }
+        }
+        // Of folders in one another only the inner ones: their files would belong to two tasks.
+        let outer = |dir: &RelPath| found.keys().any(|other| other != dir && other.is_in(dir));
+        let outer: Vec<RelPath> = found.keys().filter(|dir| outer(dir)).cloned().collect();
+        found.retain(|dir, _| !outer.contains(dir));
+        found
+    }
+
+    /// Returns the folder that a text in tags names, and the form.
+    fn of_owner(&self, owner: &str, end: &str) -> Option<(RelPath, TagForm)> {
+        let form = |word: &str| format!("{word}{end}{{version}}").parse::<TagForm>().ok();
+        if let Ok(dir) = RelPath::parse(owner)
+            && owner.contains('/')
+            && self.folders.contains(&dir)
+        {
+            return Some((dir, form("{path}")?));
+        }
+        let mut packages = self.packages.iter();
+        let by_package = packages.find(|(_, name)| name.as_deref() == Some(owner));
+        let dir = by_package.map(|(dir, _)| dir.clone());
+        let by_folder = || {
+            let named = |dir: &&RelPath| dir.name() == owner.as_bytes() && is_own(dir);
+            self.folders
+                .iter()
+                .filter(named)
+                .min_by_key(|dir| depth(dir))
+                .cloned()
+        };
+        let dir = dir.or_else(by_folder).filter(|dir| !dir.is_root())?;
+        let id = self.id_of(&dir);
+        let word = if id.as_str() == owner {
+            "{task}"
+        } else {
+            owner
+        };
+        Some((dir, form(word)?))
+    }
+
+    /// Returns the form of tags that name no folder.
+    fn form_of_root(&self) -> Option<TagForm> {
+        let root = self.root(TagForm::default()).id;
+        let mut found: Vec<(usize, TagForm)> = Vec::new();
+        for (begin, count) in &self.beginnings {
+            let own = SEPARATORS.iter().find_map(|end| {
+                let owner = begin.strip_suffix(end)?;
+                (owner == root.as_str()).then(|| format!("{{task}}{end}{{version}}"))
+            });
+            let is_bare = ["", "v", "V", "release-", "release-v", "version-", "r"].contains(begin);
+            let bare = is_bare.then(|| format!("{begin}{{version}}"));
+            let form = own.or(bare).and_then(|form| form.parse().ok());
+            found.extend(form.map(|form| (*count, form)));
+        }
+        found
+            .into_iter()
+            .max_by_key(|(count, _)| *count)
+            .map(|(_, form)| form)
+    }
+
+    /// Returns the task that the whole repository is.
+    fn root(&self, tag: TagForm) -> FoundTask {
+        let dir = RelPath::root();
+        let id = self.id_of(&dir);
+        FoundTask { id, dir, tag }
+    }
+
+    /// Returns the packages of a monorepo; none when the root is one itself.
+    fn members(&self) -> Vec<&RelPath> {
+        let below: Vec<&RelPath> = self.packages.keys().filter(|dir| !dir.is_root()).collect();
+        let root = RelPath::root();
+        let is_umbrella = !self.packages.contains_key(&root) || self.is_private(&root);
+        // A Cargo workspace with one version for all crates is one project.
+        let is_one = version_place::in_folder(&*self.site.tree, &root)
+            .is_some_and(|place| place.key == "workspace.package.version");
+        let inner = |dir: &&&RelPath| below.iter().all(|other| other == *dir || !dir.is_in(other));
+        if is_umbrella && !is_one {
+            below.iter().filter(inner).copied().collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// True for a folder whose package only holds others together.
+    fn is_private(&self, dir: &RelPath) -> bool {
+        let values = |name: &str| values_of(self.site, &dir.join(name));
+        let has = |values: &[(String, String)], begin: &str| {
+            values.iter().any(|(key, _)| key.starts_with(begin))
+        };
+        let npm = values("package.json");
+        let cargo = values("Cargo.toml");
+        has(&npm, "workspaces") || has(&cargo, "workspace.") && !has(&cargo, "package.")
+    }
+
+    /// Returns the id of the task in a folder: the name of its package or the folder's.
+    fn id_of(&self, dir: &RelPath) -> TaskId {
+        let own = self.packages.get(dir).and_then(Option::as_deref);
+        let top = self.site.git.work_tree().file_name();
+        let top = top.map(|name| name.to_string_lossy().into_owned());
+        let folder = if dir.is_root() {
+            top.unwrap_or_default()
+        } else {
+            String::from_utf8_lossy(dir.name()).into_owned()
+        };
+        let scoped = own.and_then(|name| name.rsplit('/').next());
+        let mut names = scoped.into_iter().chain([folder.as_str(), "project"]);
+        names
+            .find_map(|name| clean(name).parse().ok())
+            .expect("because `project` is an id")
+    }
+
+    /// Gives the tasks their ids; of two with the same, the later ones are named after their path.
+    fn named(&self, found: BTreeMap<RelPath, (TagForm, usize)>) -> Vec<FoundTask> {
+        let mut taken = BTreeSet::new();
+        let mut tasks = Vec::new();
+        for (dir, (tag, _)) in found {
+            let id = self.id_of(&dir);
+            let by_path = || clean(&dir.to_text().replace('/', "-")).parse().ok();
+            let is_free = |id: &TaskId| !taken.contains(&id.as_str().to_lowercase());
+            let id = Some(id).filter(is_free).or_else(by_path).filter(is_free);
+            if let Some(id) = id {
+                taken.insert(id.as_str().to_lowercase());
+                tasks.push(FoundTask { id, dir, tag });
+            }
+        }
+        tasks.sort_by(|a, b| a.id.cmp(&b.id));
+        tasks
+    }
+}
+
+/// Returns what stands before the version in the name of a release's tag.
+fn before_version(name: &str) -> Option<&str> {
+    if TagName::is_marker(name) {
+        return None;
+    }
+    let begins = name.char_indices().filter(|(at, c)| {
+        let before = name[..*at].chars().next_back();
+        c.is_ascii_digit() && before.is_none_or(|c| !c.is_ascii_digit() && c != '.')
+    });
+    let mut begins = begins.map(|(at, _)| at);
+    let at = begins.find(|at| name[*at..].parse::<Version>().is_ok())?;
+    Some(&name[..at])
+}
+
+/// True for a folder that is not deep and in no folder of foreign code.
+fn is_own(dir: &RelPath) -> bool {
+    let mut names = dir.as_bytes().split(|byte| *byte == b'/');
+    depth(dir) <= DEPTH && !names.any(|name| FOREIGN.contains(&name) || name.starts_with(b"."))
+}
+
+/// Returns the number of names in a path.
+fn depth(dir: &RelPath) -> usize {
+    if dir.is_root() {
+        0
+    } else {
+        dir.as_bytes().split(|byte| *byte == b'/').count()
+    }
+}
+
+/// Returns the name that a package gives itself.
+fn package_name(site: &RepoSite, file: &RelPath) -> Option<String> {
+    let key = match file.name() {
+        b"Cargo.toml" => "package.name",
+        b"pyproject.toml" => "project.name",
+        b"package.json" | b"Chart.yaml" => "name",
+        _ => return None,
+    };
+    value_at(&values_of(site, file), key).map(String::from)
+}
+
+/// Returns the values of a file; none when it cannot be read.
+fn values_of(site: &RepoSite, file: &RelPath) -> Vec<(String, String)> {
+    let bytes = read_small(&*site.tree, file).ok().flatten();
+    let values = bytes.and_then(|bytes| task_config::values(&bytes, file).ok());
+    values.unwrap_or_default()
+}
+
+/// Returns a name with signs that no id has replaced.
+fn clean(name: &str) -> String {
+    let is_usual = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let name: String = name
+        .chars()
+        .map(|c| if is_usual(c) { c } else { '-' })
+        .collect();
+    name.trim_matches(['-', '.']).to_string()
+}

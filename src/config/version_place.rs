@@ -1,0 +1,193 @@
+//! Finds where the version of a task is: in a configuration of its own, or in the files that
+//! package managers have.
+//!
+//! What a file says about itself is followed: an inherited version of a Cargo workspace, a dynamic
+//! version of a Python project. A file without a version is passed over.
+
+use crate::{
+    base::{Fs, RelPath, fs::Type, fs::read_limited},
+    registry::{
+        self,
+        task_config::{self, value_at},
+    },
+};
+
+/// The names of a task's own configuration; the first one that exists counts.
+const CONFIG_NAMES: [&str; 4] = ["config.yaml", "config.yml", "config.json", "config.toml"];
+/// Files of package managers, and files that hold a version only.
+const PACKAGE_FILES: [&str; 9] = [
+    "package.json",
+    "Cargo.toml",
+    "pyproject.toml",
+    "Chart.yaml",
+    "pom.xml",
+    "setup.cfg",
+    "VERSION",
+    "VERSION.txt",
+    "version.txt",
+];
+/// Maximum size of a file that is looked at, in bytes.
+const LIMIT: u64 = 1 << 20;
+
+/// Where a version is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionPlace {
+    /// The file.
+    pub file: RelPath,
+    /// The dotted key.
+    pub key: String,
+}
+
+/// Returns where the version of the task in this folder is.
+pub(super) fn in_folder(root: &dyn Fs, dir: &RelPath) -> Option<VersionPlace> {
+    let own = CONFIG_NAMES.iter().map(|name| dir.join(name));
+    if let Some(file) = own.into_iter().find(|file| is_file(root, file)) {
+        let key = usual_key(&file).to_string();
+        return Some(VersionPlace { file, key });
+    }
+    let files = PACKAGE_FILES.iter().map(|name| dir.join(name));
+    let mut files = files.filter(|file| is_file(root, file));
+    files.find_map(|file| in_package_file(root, &file))
+}
+
+/// Returns the place in a file that the settings name; its key may be written elsewhere.
+pub(super) fn in_file(root: &dyn Fs, file: RelPath) -> VersionPlace {
+    in_package_file(root, &file).unwrap_or_else(|| {
+        let key = usual_key(&file).to_string();
+        VersionPlace { file, key }
+    })
+}
+
+/// Returns the key of the version in a file with this name.
+fn usual_key(file: &RelPath) -> &'static str {
+    let name = file.name().to_ascii_lowercase();
+    match name.as_slice() {
+        b"cargo.toml" => "package.version",
+        b"pyproject.toml" | b"pom.xml" => "project.version",
+        b"setup.cfg" => "metadata.version",
+        name if name.ends_with(b".py") => "__version__",
+        _ => super::file::VERSION_KEY,
+    }
+}
+
+/// Returns the place that a file of a package manager gives; `None` when it gives none.
+fn in_package_file(root: &dyn Fs, file: &RelPath) -> Option<VersionPlace> {
+    let dir = file.parent();
+    match file.name() {
+        b"Cargo.toml" => cargo(root, file),
+        b"pyproject.toml" => python(root, file, &dir),
+        b"setup.cfg" => setup(root, file, &dir),
+        _ => place(root, file, usual_key(file)),
+    }
+}
+
+/// Returns the place of a crate, of its workspace, or of the workspace that it inherits from.
+fn cargo(root: &dyn Fs, file: &RelPath) -> Option<VersionPlace> {
+    const SHARED: &str = "workspace.package.version";
+    let values = values(root, file)?;
+    if value_at(&values, "package.version.workspace").is_none() {
+        return place(root, file, "package.version").or_else(|| place(root, file, SHARED));
+    }
+    let above = file.ancestors().chain([RelPath::root()]);
+    above
+        .map(|dir| dir.join("Cargo.toml"))
+        .find_map(|file| place(root, &file, SHARED))
+}
+
+/// Returns the place of a Python project, whose version may be in another file.
+fn python(root: &dyn Fs, file: &RelPath, dir: &RelPath) -> Option<VersionPlace> {
+    let keys = ["project.version", "tool.poetry.version"];
+    if let Some(found) = keys.iter().find_map(|key| place(root, file, key)) {
+        return Some(found);
+    }
+    let values = values(root, file)?;
+    let file_keys = ["tool.hatch.version.path", "tool.pdm.version.path"];
+    if let Some(path) = file_keys.iter().find_map(|key| value_at(&values, key)) {
+        return elsewhere(root, dir, path);
+    }
+    let dynamic = "tool.setuptools.dynamic.version";
+    let list = |key: &str| value_at(&values, &format!("{dynamic}.{key}[0]"));
+    let plain = |key: &str| value_at(&values, &format!("{dynamic}.{key}"));
+    if let Some(path) = plain("file").or_else(|| list("file")) {
+        return elsewhere(root, dir, path);
+    }
+    if let Some(attribute) = plain("attr") {
+        return attribute_of(root, dir, attribute);
+    }
+    let is_flit = value_at(&values, "build-system.build-backend") == Some("flit_core.buildapi");
+    let name = value_at(&values, "project.name").filter(|_| is_flit)?;
+    attribute_of(
+        root,
+        dir,
+        &format!("{}.__version__", name.replace('-', "_")),
+    )
+}
+
+/// Returns the place that `setup.cfg` gives.
+fn setup(root: &dyn Fs, file: &RelPath, dir: &RelPath) -> Option<VersionPlace> {
+    let key = "metadata.version";
+    let values = values(root, file)?;
+    let text = value_at(&values, key)?;
+    match text
+        .split_once(':')
+        .map(|(how, what)| (how.trim(), what.trim()))
+    {
+        Some(("attr", attribute)) => attribute_of(root, dir, attribute),
+        Some(("file", path)) => elsewhere(root, dir, path),
+        _ => place(root, file, key),
+    }
+}
+
+/// Returns the place in a file that another one points to.
+fn elsewhere(root: &dyn Fs, dir: &RelPath, path: &str) -> Option<VersionPlace> {
+    let file = RelPath::parse(dir.join(path).as_bytes()).ok()?;
+    place(root, &file, usual_key(&file))
+}
+
+/// Returns the place of an attribute of a Python module, such as `pkg.__version__`.
+fn attribute_of(root: &dyn Fs, dir: &RelPath, attribute: &str) -> Option<VersionPlace> {
+    let (module, name) = attribute.rsplit_once('.')?;
+    let module = module.replace('.', "/");
+    let files = [
+        format!("{module}/__init__.py"),
+        format!("{module}.py"),
+        format!("src/{module}/__init__.py"),
+        format!("src/{module}.py"),
+    ];
+    let files = files.iter().map(|path| dir.join(path));
+    let mut files = files.filter(|file| is_file(root, file));
+    files.find_map(|file| place(root, &file, name))
+}
+
+/// Returns the place if the file has a version there.
+fn place(root: &dyn Fs, file: &RelPath, key: &str) -> Option<VersionPlace> {
+    let bytes = read(root, file)?;
+    let there = match task_config::version(&bytes, file, key) {
+        Ok(found) => found.is_some(),
+        // It is there, and a release says what is wrong with it.
+        Err(error) => matches!(error, registry::Error::ReadVersion { .. }),
+    };
+    there.then(|| VersionPlace {
+        file: file.clone(),
+        key: key.into(),
+    })
+}
+
+/// Returns the values of a file; `None` when it cannot be read.
+fn values(root: &dyn Fs, file: &RelPath) -> Option<Vec<(String, String)>> {
+    task_config::values(&read(root, file)?, file).ok()
+}
+
+/// Reads a small file.
+fn read(root: &dyn Fs, file: &RelPath) -> Option<Vec<u8>> {
+    if is_file(root, file) {
+        read_limited(root, file, LIMIT).ok()
+    } else {
+        None
+    }
+}
+
+/// True for a regular file.
+fn is_file(root: &dyn Fs, path: &RelPath) -> bool {
+    matches!(root.stat(path), Ok(Some(stat)) if stat.kind == Type::File)
+}
