@@ -4,17 +4,25 @@
 use libfuzzer_sys::fuzz_target;
 use snapback::{base::RelPath, model::Version, registry::task_config};
 
-const FILES: [&str; 3] = ["c.yaml", "c.json", "c.toml"];
-const KEYS: [&str; 3] = ["version", "task.version", "a.b.c"];
+const FILES: [&str; 7] = [
+    "c.yaml", "c.json", "c.toml", "pom.xml", "setup.cfg", "c.py", "VERSION",
+];
+const KEYS: [&str; 5] = [
+    "version",
+    "task.version",
+    "a.b.c",
+    "__version__",
+    "project.version",
+];
 const VERSIONS: [&str; 3] = ["7.8.9", "1.10.0", "1.2.0-hotfix-20260224"];
 
 fuzz_target!(|input: &[u8]| {
     let Some(([choice], bytes)) = input.split_first_chunk() else {
         return;
     };
-    let nth = |by: usize| usize::from(*choice) / by % 3;
-    let (file, key) = (RelPath::own(FILES[nth(1)]), KEYS[nth(3)]);
-    let new: Version = VERSIONS[nth(9)].parse().expect("it is one");
+    let nth = |by: usize, of: usize| usize::from(*choice) / by % of;
+    let (file, key) = (RelPath::own(FILES[nth(1, 7)]), KEYS[nth(7, 5)]);
+    let new: Version = VERSIONS[nth(35, 3)].parse().expect("it is one");
     let _ = task_config::version(bytes, &file, key);
     let values = task_config::values(bytes, &file);
     let Ok(after) = task_config::with_version(bytes, &file, key, &new) else {
