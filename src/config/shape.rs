@@ -272,7 +272,8 @@ impl<'a> Survey<'a> {
         FoundTask { id, dir, tag }
     }
 
-    /// Returns the packages of a monorepo; none when the root is one itself.
+    /// Returns the packages of a monorepo, or without any the folders `tasks/*`; none when the root
+    /// is a package itself.
     fn members(&self) -> Vec<&RelPath> {
         let below: Vec<&RelPath> = self.packages.keys().filter(|dir| !dir.is_root()).collect();
         let root = RelPath::root();
@@ -280,6 +281,11 @@ impl<'a> Survey<'a> {
         // A Cargo workspace with one version for all crates is one project.
         let is_one = version_place::in_folder(&*self.site.tree, &root)
             .is_some_and(|place| place.key == "workspace.package.version");
+        if below.is_empty() && !self.packages.contains_key(&root) {
+            let tasks = RelPath::own("tasks");
+            let is_task = |dir: &&RelPath| dir.parent() == tasks && is_own(dir);
+            return self.folders.iter().filter(is_task).collect();
+        }
         let inner = |dir: &&&RelPath| below.iter().all(|other| other == *dir || !dir.is_in(other));
         if is_umbrella && !is_one {
             below.iter().filter(inner).copied().collect()

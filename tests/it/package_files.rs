@@ -49,7 +49,7 @@ const WORKSPACE: Files<'_> = &[
 ];
 
 /// Files and tags, with the lines of settings that `init` makes of them.
-const SHAPES: [(Files<'_>, &[&str], &[&str]); 8] = [
+const SHAPES: [(Files<'_>, &[&str], &[&str]); 9] = [
     (
         &[(
             "package.json",
@@ -156,6 +156,16 @@ const SHAPES: [(Files<'_>, &[&str], &[&str]); 8] = [
         &[("README.md", "hello\n")],
         &[],
         &["tasks:", "discover: []", "repo: {path: \".\"}"],
+    ),
+    (
+        &[("tasks/T01/main.py", "\n"), ("tasks/T02/main.py", "\n")],
+        &[],
+        &[
+            "tasks:",
+            "discover: []",
+            "T01: {path: \"tasks/T01\"}",
+            "T02: {path: \"tasks/T02\"}",
+        ],
     ),
     (
         &[("lib/x.py", "\n"), ("tools/y.py", "\n")],

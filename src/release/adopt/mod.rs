@@ -154,7 +154,7 @@ fn foreign_tags(
             None => "its name is not UTF-8".to_string(),
             Some(_) => {
                 match TagName::readings(&String::from_utf8_lossy(&tag.name), &|_| true).first() {
-                    None => "its name is not of the form <task>-v<version>".to_string(),
+                    None => "no task has tags of this form".to_string(),
                     Some(parsed) => format!("there is no task {:?}", parsed.task().as_str()),
                 }
             }

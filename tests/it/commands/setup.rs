@@ -72,26 +72,26 @@ fn adopt() {
       nothing was changed
     [exit 6]
     $ snapback adopt --all --dry-run
-      -  unrelated  its name is not of the form <task>-v<version>
+      -  unrelated  no task has tags of this form
     2 tags would be adopted, 1 left out.
     $ snapback adopt -t T01 --yes
-      -  unrelated  its name is not of the form <task>-v<version>
+      -  unrelated  no task has tags of this form
     1 tag would be adopted, 1 left out.
       ok saved      2 paths
       ok files      2 changed
       ok committed  [id]  adopt: 1 manifest of 1 task
-      -  unrelated  its name is not of the form <task>-v<version>
+      -  unrelated  no task has tags of this form
     1 tag adopted, 1 left out.
     every task: manifests written: commit [id].  ([secs] s, 2 files changed, operation [id])
     $ snapback adopt --all --yes
       -  T01-v1.0.0  it has a manifest already
-      -  unrelated  its name is not of the form <task>-v<version>
+      -  unrelated  no task has tags of this form
     1 tag would be adopted, 2 left out.
       ok saved      2 paths
       ok files      2 changed
       ok committed  [id]  adopt: 1 manifest of 1 task
       -  T01-v1.0.0  it has a manifest already
-      -  unrelated  its name is not of the form <task>-v<version>
+      -  unrelated  no task has tags of this form
     1 tag adopted, 2 left out.
     every task: manifests written: commit [id].  ([secs] s, 2 files changed, operation [id])
     $ git log --format=%s
