@@ -48,16 +48,16 @@ pub(super) fn task(
             (dir.clone(), vec![all_below(&dir)])
         }
     };
+    let key = version_key(&at("version_key"), block.version_key)?;
     let place = match (&block.config, known) {
         (Some(config), _) => {
             let file = in_folder(&at("config"), &dir, config)?;
-            Some(version_place::in_file(root, file))
+            Some(version_place::in_file(root, file, key.as_deref()))
         }
         (None, Some(found)) => found.version.clone(),
         (None, None) => version_place::in_folder(root, &dir),
     };
-    let written_key = version_key(&at("version_key"), block.version_key)?;
-    let key = written_key.or(place.as_ref().map(|place| place.key.clone()));
+    let key = key.or(place.as_ref().map(|place| place.key.clone()));
     let patterns =
         |key: &str, list: Option<OneOrMany>| patterns(&at(key), &dir, &list.unwrap_or_default().0);
     let large = block.large_files.unwrap_or_default();

@@ -50,10 +50,14 @@ pub(super) fn in_folder(root: &dyn Fs, dir: &RelPath) -> Option<VersionPlace> {
     files.find_map(|file| in_package_file(root, &file))
 }
 
-/// Returns the place in a file that the settings name; its key may be written elsewhere.
-pub(super) fn in_file(root: &dyn Fs, file: RelPath) -> VersionPlace {
-    in_package_file(root, &file).unwrap_or_else(|| {
-        let key = usual_key(&file).to_string();
+/// Returns the place in a file that the settings name. Without a key, what the file of a package
+/// manager says about its version is followed.
+pub(super) fn in_file(root: &dyn Fs, file: RelPath, key: Option<&str>) -> VersionPlace {
+    let points: [&[u8]; 3] = [b"Cargo.toml", b"pyproject.toml", b"setup.cfg"];
+    let is_followed = key.is_none() && points.contains(&file.name());
+    let found = is_followed.then(|| in_package_file(root, &file)).flatten();
+    found.unwrap_or_else(|| {
+        let key = key.unwrap_or(usual_key(&file)).to_string();
         VersionPlace { file, key }
     })
 }

@@ -277,6 +277,43 @@ fn a_version_is_set_where_it_is_and_comes_back() {
 }
 
 #[test]
+fn a_file_and_a_key_that_are_named_are_taken_as_they_are() {
+    let files: Files<'_> = &[
+        (
+            "pyproject.toml",
+            "[project]\nname = \"x\"\ndynamic = [\"version\"]\n[tool.hatch.version]\npath = \"x.py\"\n[tool.own]\nrelease = \"3.0.0\"\n",
+        ),
+        ("x.py", "__version__ = \"1.0.0\"\n"),
+    ];
+    for (line, first) in [
+        (
+            "config: pyproject.toml, version_key: tool.own.release",
+            "3.0.0",
+        ),
+        ("config: pyproject.toml", "1.0.0"),
+        ("config: x.py", "1.0.0"),
+    ] {
+        let sandbox = repository(files, &[]);
+        let text = format!("version: 1\ntasks:\n  discover: []\n  x: {{path: ., {line}}}\n");
+        sandbox.write("snapback.yaml", text.as_bytes());
+        sandbox.commit("settings");
+        let ran = sandbox.run_line("create-snapshot -m one --yes").expect(0);
+        let said = format!("x {first} is released");
+        assert!(ran.stdout.contains(&said), "{line}: {ran:?}");
+        sandbox.write("more", b"more\n");
+        sandbox
+            .run_line("create-snapshot --version 9.0.0 -m two --yes")
+            .expect(0);
+        let both = [sandbox.read("pyproject.toml"), sandbox.read("x.py")];
+        let is_new: Vec<bool> = both
+            .iter()
+            .map(|bytes| String::from_utf8_lossy(bytes).contains("9.0.0"))
+            .collect();
+        assert_eq!(is_new, [first == "3.0.0", first == "1.0.0"], "{line}");
+    }
+}
+
+#[test]
 fn the_lock_file_of_a_workspace_goes_along() {
     let sandbox = repository(WORKSPACE, &["one-v0.3.0"]);
     set_up(&sandbox);
