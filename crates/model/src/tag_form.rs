@@ -302,7 +302,10 @@ mod tests {
     fn written(text: &str, dir: &str) -> String {
         let task: TaskId = "web".parse().expect("id");
         let name = TagName::release(&task, &"1.2.0".parse().expect("version"));
-        let dir = RelPath::parse(dir.as_bytes()).expect("path");
+        let dir = match dir {
+            "." => RelPath::root(),
+            dir => RelPath::parse(dir.as_bytes()).expect("path"),
+        };
         form(text).write(&name, &dir)
     }
 
