@@ -27,8 +27,9 @@ pub enum LockEntry {
 /// not hold the project.
 ///
 /// # Errors
-/// Fails when the file cannot be read as what its name says, or writes the version in a way that
-/// cannot be replaced.
+/// Fails when the file cannot be read as what its name says, when it holds several packages of the
+/// project's name, whose order and references depend on their versions, and when it writes the
+/// version in a way that cannot be replaced.
 pub fn with_version(
     bytes: &[u8],
     file: &RelPath,
@@ -37,7 +38,8 @@ pub fn with_version(
 ) -> Result<Option<Vec<u8>>, Error> {
     let (file, version) = (file.to_string(), version.to_string());
     let mut spans: Vec<Range<usize>> = Vec::new();
-    for node in entry.versions(&entry.parse(bytes, &file)?) {
+    let before = entry.parse(bytes, &file)?;
+    for node in entry.versions(&before) {
         match &node.value {
             Value::Text(found) if *found == version => {}
             Value::Text(_) => spans.push(node.span.clone()),
@@ -48,6 +50,10 @@ pub fn with_version(
                 });
             }
         }
+    }
+    if let (false, Some(name)) = (spans.is_empty(), entry.named_twice(&before)) {
+        let why = format!("it holds several packages named {name}");
+        return Err(Error::Shape { file, why });
     }
     spans.sort_by_key(|span| span.start);
     let mut edited = bytes.to_vec();
@@ -72,6 +78,22 @@ impl LockEntry {
             Self::Cargo(_) | Self::Uv(_) => toml::parse(bytes, file, LIMIT),
             Self::Npm(_) => json::parse(bytes, file, LIMIT).map(|(root, _)| root),
         }
+    }
+
+    /// Returns an own name that several packages have, wherever they come from.
+    fn named_twice(&self, root: &ValueNode) -> Option<String> {
+        let names = match self {
+            Self::Cargo(names) => names.as_slice(),
+            Self::Uv(name) => std::slice::from_ref(name),
+            Self::Npm(_) => &[],
+        };
+        let number = |name: &String| {
+            let of_name = |node: &&ValueNode| {
+                node.get("name").and_then(ValueNode::scalar) == Some(name.as_str())
+            };
+            packages(root).filter(of_name).count()
+        };
+        names.iter().find(|name| number(name) > 1).cloned()
     }
 
     /// Returns the places of the project's version.
@@ -133,9 +155,9 @@ mod tests {
 
     #[test]
     fn only_the_projects_own_version_is_replaced() {
-        let cargo = "version = 4\n\n[[package]]\nname = \"web\"\nversion = \"1.2.0\"\n\n[[package]]\nname = \"web\"\nversion = \"0.9.0\"\nsource = \"registry+https://x\"\n";
+        let cargo = "version = 4\n\n[[package]]\nname = \"web\"\nversion = \"1.2.0\"\n\n[[package]]\nname = \"other\"\nversion = \"1.2.0\"\nsource = \"registry+https://x\"\n";
         let own = LockEntry::Cargo(vec!["web".into()]);
-        let after = cargo.replace("1.2.0", "1.3.0");
+        let after = cargo.replacen("1.2.0", "1.3.0", 1);
         assert_eq!(edited("Cargo.lock", cargo, &own), Some(after.clone()));
         assert_eq!(edited("Cargo.lock", &after, &own), None);
         assert_eq!(edited("Cargo.lock", cargo, &LockEntry::Cargo(vec![])), None);
@@ -151,11 +173,29 @@ mod tests {
             "a.b\": {\"version\": \"1.3.0",
         );
         assert_eq!(edited("package-lock.json", npm, &of_one), Some(last));
-        let uv = "version = 1\n[[package]]\nname = \"web\"\nversion = \"1.2.0\"\nsource = { editable = \".\" }\n\n[[package]]\nname = \"web\"\nversion = \"1.0.0\"\nsource = { registry = \"x\" }\n";
-        let after = uv.replace("1.2.0", "1.3.0");
+        let uv = "version = 1\n[[package]]\nname = \"web\"\nversion = \"1.2.0\"\nsource = { editable = \".\" }\n\n[[package]]\nname = \"other\"\nversion = \"1.2.0\"\nsource = { registry = \"x\" }\n";
+        let after = uv.replacen("1.2.0", "1.3.0", 1);
         assert_eq!(
             edited("uv.lock", uv, &LockEntry::Uv("web".into())),
             Some(after)
         );
+    }
+
+    #[test]
+    fn two_packages_of_one_name_are_left_alone() {
+        let version = "1.3.0".parse().expect("version");
+        let vendored = "\n[[package]]\nname = \"web\"\nversion = \"0.9.0\"\n";
+        let cargo = format!("[[package]]\nname = \"web\"\nversion = \"1.2.0\"\n{vendored}");
+        let uv = cargo.replace("0\"\n", "0\"\nsource = { directory = \"x\" }\n");
+        for (name, text, entry) in [
+            ("Cargo.lock", cargo, LockEntry::Cargo(vec!["web".into()])),
+            ("uv.lock", uv, LockEntry::Uv("web".into())),
+        ] {
+            let refused = with_version(text.as_bytes(), &RelPath::own(name), &entry, &version);
+            let why = refused
+                .expect_err("which is meant is not known")
+                .to_string();
+            assert!(why.contains("several packages named web"), "{why}");
+        }
     }
 }

@@ -23,6 +23,9 @@ use crate::{
     site::RepoSite,
 };
 
+/// Maximum size of a file beside the release in git, in bytes.
+const LIMIT: u64 = 64 << 20;
+
 /// Sets the version in both.
 pub fn set_versions(
     site: &RepoSite,
@@ -57,7 +60,9 @@ fn set_in_config(
         return Ok(());
     }
     note_version(task, version, &bytes, found);
-    set_in_file(site, path, edited, head, found)
+    let edit =
+        |bytes: &[u8]| task_config::with_version(bytes, path, &task.version_key, version).ok();
+    set_in_file(site, (path, &edit), edited, head, found)
 }
 
 /// Sets the version in the lock files that repeat it; the plan names one where it cannot be set.
@@ -69,27 +74,44 @@ fn set_in_locks(
     found: &mut ReleaseFiles,
 ) -> Result<(), Failure> {
     for TaskLock { path, entry } in locks::of_task(&*site.tree, task) {
-        let Some(bytes) = read::read_small(&*site.tree, &path)? else {
-            continue;
+        let stays = |error: &dyn std::fmt::Display| {
+            format!(
+                "the version in {path} stays as it is, which the package manager may refuse: {error}"
+            )
+        };
+        let bytes = match read::read_small(&*site.tree, &path) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => continue,
+            Err(error) => {
+                found.notes.push(stays(&error));
+                continue;
+            }
         };
         match lock_file::with_version(&bytes, &path, &entry, version) {
             Ok(Some(edited)) => {
                 note_line(&path, format!("version {version}"), &bytes, found);
-                set_in_file(site, &path, edited, head, found)?;
+                let edit = |bytes: &[u8]| {
+                    let edited = lock_file::with_version(bytes, &path, &entry, version);
+                    edited.ok().flatten()
+                };
+                set_in_file(site, (&path, &edit), edited, head, found)?;
             }
             Ok(None) => {}
-            Err(error) => found.notes.push(format!(
-                "the version in {path} stays as it is, which the package manager may refuse: {error}"
-            )),
+            Err(error) => found.notes.push(stays(&error)),
         }
     }
     Ok(())
 }
 
-/// Replaces a file: the work tree's bytes, and the entry of commit and index if git has it.
+/// Sets the version in the bytes of a file; `None` when it cannot be set or says so already.
+type Edit<'a> = dyn Fn(&[u8]) -> Option<Vec<u8>> + 'a;
+
+/// Replaces a file: the work tree's bytes, and the entry of commit and index if git has it. A file
+/// of the release is released as it is in the work tree; one beside it gets its version in git's
+/// own copies, so that nobody's uncommitted work is committed.
 fn set_in_file(
     site: &RepoSite,
-    path: &RelPath,
+    (path, edit): (&RelPath, &Edit<'_>),
     edited: Vec<u8>,
     head: &GitId,
     found: &mut ReleaseFiles,
@@ -113,11 +135,20 @@ fn set_in_file(
         in_index.as_ref().map(|entry| &entry.id),
     )?;
     // A git-ignored file stays out of git: only the file itself gets the version.
-    if listed.is_some() || in_index.is_some() {
-        let mode = listed.unwrap_or(FileKind::File).into();
-        let after = TreeEntry { mode, id };
+    if let Some(kind) = listed {
+        let after = TreeEntry {
+            mode: kind.into(),
+            id,
+        };
         replace_in_git(path, (in_head, in_index), &after, found);
         found.blobs.push(NewBlob::Bytes(in_git));
+    } else {
+        if let Some(change) = in_copy(site, path, in_head, edit, &mut found.blobs)? {
+            replace(&mut found.tree, change);
+        }
+        if let Some(change) = in_copy(site, path, in_index, edit, &mut found.blobs)? {
+            replace(&mut found.index, change);
+        }
     }
     let mode = before
         .as_ref()
@@ -128,6 +159,32 @@ fn set_in_file(
         after: Some(FileRecord::with_bytes(path.clone(), mode, edited)),
     });
     Ok(())
+}
+
+/// Returns the change of git's copy of a file beside the release; `None` when git has none, or the
+/// version cannot be set in it.
+fn in_copy(
+    site: &RepoSite,
+    path: &RelPath,
+    before: Option<TreeEntry>,
+    edit: &Edit<'_>,
+    blobs: &mut Vec<NewBlob>,
+) -> Result<Option<TreeChange>, Failure> {
+    let Some(entry) = &before else {
+        return Ok(None);
+    };
+    let bytes = site.git.read_blob_within(&entry.id, LIMIT)?;
+    let Some(edited) = edit(&bytes).filter(|edited| *edited != bytes) else {
+        return Ok(None);
+    };
+    let id = site.git.blob_id(&edited);
+    let mode = entry.mode;
+    blobs.push(NewBlob::Bytes(edited));
+    Ok(Some(TreeChange {
+        path: path.clone(),
+        after: Some(TreeEntry { mode, id }),
+        before,
+    }))
 }
 
 /// Lists the edited file in the manifest, replacing the entry read before; returns its kind, `None`

@@ -58,15 +58,21 @@ impl LockEdit<'_> {
         let scan = site.git.scan(std::slice::from_ref(path))?;
         let tracked = scan.tracked.into_iter().find(|found| found.path == *path);
         let (head, index) = tracked.map_or((None, None), |found| (found.head, found.index));
-        let Some(bytes) = read_small(&*site.tree, path)? else {
-            return Ok(());
+        let stays = |error: &dyn std::fmt::Display| {
+            format!("the version in {path} stays, which the package manager may refuse: {error}")
+        };
+        let bytes = match read_small(&*site.tree, path) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                draft.plan.notes.push(stays(&error));
+                return Ok(());
+            }
         };
         let edited = match self.edited(&bytes) {
             Ok(edited) => edited,
             Err(error) => {
-                draft.plan.notes.push(format!(
-                    "the version in {path} stays, which the package manager may refuse: {error}"
-                ));
+                draft.plan.notes.push(stays(&error));
                 return Ok(());
             }
         };
