@@ -4,7 +4,7 @@
 use crate::{
     base::{Fs, Globs, RelPath},
     catalog::registry::read_small,
-    model::TaskSpec,
+    model::{Settings, TaskSpec},
     registry::{
         lock_file::LockEntry,
         task_config::{self, value_at},
@@ -29,6 +29,20 @@ const NAMES: [&str; 4] = ["Cargo.lock", NPM[0], NPM[1], "uv.lock"];
 pub fn is_lock_of(task: &TaskSpec, path: &RelPath) -> bool {
     let is_named = NAMES.iter().any(|name| path.name() == name.as_bytes());
     is_named && task.dir.is_in(&path.parent())
+}
+
+/// Returns the remark that other tasks take their version from the same place as this one.
+pub fn shared_version(settings: &Settings, task: &TaskSpec) -> Option<String> {
+    let path = task.config.as_ref()?;
+    let is_same = |other: &&TaskSpec| {
+        other.id != task.id
+            && other.config.as_ref() == Some(path)
+            && other.version_key == task.version_key
+    };
+    let others = settings.tasks.iter().filter(is_same);
+    let names: Vec<&str> = others.map(|other| other.id.as_str()).collect();
+    let names = names.join(", ");
+    (!names.is_empty()).then(|| format!("the version in {path} is also that of {names}"))
 }
 
 /// Returns the lock files that repeat the version of a task.

@@ -5,6 +5,7 @@
 //! the bytes into git and the store and turn the draft into an
 //! [`Operation`](crate::model::Operation).
 
+pub mod beside;
 pub mod lines;
 pub mod registry;
 pub mod steps;

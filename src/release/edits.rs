@@ -10,6 +10,7 @@ use crate::{
     },
     draft::{
         NewBlob,
+        beside::{BesideEdit, FileBeside, SetVersion},
         registry::{self, RegistryEdit},
         tree,
     },
@@ -22,9 +23,6 @@ use crate::{
     registry::{lock_file, task_config},
     site::RepoSite,
 };
-
-/// Maximum size of a file beside the release in git, in bytes.
-const LIMIT: u64 = 64 << 20;
 
 /// Sets the version in both.
 pub fn set_versions(
@@ -41,7 +39,7 @@ pub fn set_versions(
     Ok(())
 }
 
-/// Sets the version in the configuration: in the work tree's bytes and in the commit's entry.
+/// Sets the version in the configuration.
 fn set_in_config(
     site: &RepoSite,
     task: &TaskSpec,
@@ -55,14 +53,29 @@ fn set_in_config(
     let Some(bytes) = read::read_small(&*site.tree, path)? else {
         return Ok(());
     };
-    let edited = task_config::with_version(&bytes, path, &task.version_key, version)?;
-    if edited == bytes {
-        return Ok(());
+    let set = |bytes: &[u8]| {
+        let edited = task_config::with_version(bytes, path, &task.version_key, version)?;
+        Ok(Some(edited).filter(|edited| edited != bytes))
+    };
+    let note = version_note(task, version, &bytes);
+    if !is_listed(path, found) {
+        let lines = found.lines.len();
+        let edit = add_beside(site, (path, &set), note, found)?;
+        if found.lines.len() > lines {
+            let shared = locks::shared_version(&site.settings, task);
+            found.notes.extend(shared);
+        }
+        // Without its version in the commit the release would not be what it says.
+        return match edit.left.into_iter().next() {
+            Some((_, error)) => Err(error.into()),
+            None => Ok(()),
+        };
     }
-    note_version(task, version, &bytes, found);
-    let edit =
-        |bytes: &[u8]| task_config::with_version(bytes, path, &task.version_key, version).ok();
-    set_in_file(site, (path, &edit), edited, head, found)
+    let Some(edited) = set(&bytes)? else {
+        return Ok(());
+    };
+    note_line(path, note, &bytes, found);
+    set_in_file(site, path, edited, head, found)
 }
 
 /// Sets the version in the lock files that repeat it; the plan names one where it cannot be set.
@@ -74,44 +87,61 @@ fn set_in_locks(
     found: &mut ReleaseFiles,
 ) -> Result<(), Failure> {
     for TaskLock { path, entry } in locks::of_task(&*site.tree, task) {
-        let stays = |error: &dyn std::fmt::Display| {
-            format!(
-                "the version in {path} stays as it is, which the package manager may refuse: {error}"
-            )
+        let set = |bytes: &[u8]| lock_file::with_version(bytes, &path, &entry, version);
+        let note = format!("version {version}");
+        if !is_listed(&path, found) {
+            let edit = add_beside(site, (&path, &set), note, found)?;
+            found.notes.extend(edit.notes(&path));
+            continue;
+        }
+        let Some(bytes) = read::read_small(&*site.tree, &path)? else {
+            continue;
         };
-        let bytes = match read::read_small(&*site.tree, &path) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => continue,
-            Err(error) => {
-                found.notes.push(stays(&error));
-                continue;
-            }
-        };
-        match lock_file::with_version(&bytes, &path, &entry, version) {
+        match set(&bytes) {
             Ok(Some(edited)) => {
-                note_line(&path, format!("version {version}"), &bytes, found);
-                let edit = |bytes: &[u8]| {
-                    let edited = lock_file::with_version(bytes, &path, &entry, version);
-                    edited.ok().flatten()
-                };
-                set_in_file(site, (&path, &edit), edited, head, found)?;
+                note_line(&path, note, &bytes, found);
+                set_in_file(site, &path, edited, head, found)?;
             }
             Ok(None) => {}
-            Err(error) => found.notes.push(stays(&error)),
+            Err(error) => found.notes.push(format!(
+                "the version in {path} stays as it is, which the package manager may refuse: {error}"
+            )),
         }
     }
     Ok(())
 }
 
-/// Sets the version in the bytes of a file; `None` when it cannot be set or says so already.
-type Edit<'a> = dyn Fn(&[u8]) -> Option<Vec<u8>> + 'a;
+/// Returns true for a file of the release.
+fn is_listed(path: &RelPath, found: &ReleaseFiles) -> bool {
+    found.entries.iter().any(|file| file.path() == path)
+}
 
-/// Replaces a file: the work tree's bytes, and the entry of commit and index if git has it. A file
-/// of the release is released as it is in the work tree; one beside it gets its version in git's
-/// own copies, so that nobody's uncommitted work is committed.
+/// Sets the version in a file beside the release; returns what stays as it is.
+fn add_beside(
+    site: &RepoSite,
+    (path, set): (&RelPath, &SetVersion<'_>),
+    note: String,
+    found: &mut ReleaseFiles,
+) -> Result<BesideEdit, Failure> {
+    let mut edit = FileBeside {
+        site,
+        path,
+        note,
+        set,
+    }
+    .edit()?;
+    found.edits.extend(edit.file.take());
+    found.tree.extend(edit.tree.take());
+    found.index.extend(edit.index.take());
+    found.blobs.append(&mut edit.blobs);
+    found.lines.extend(edit.line.take());
+    Ok(edit)
+}
+
+/// Replaces a file of the release: the work tree's bytes, and the entry of commit and index.
 fn set_in_file(
     site: &RepoSite,
-    (path, edit): (&RelPath, &Edit<'_>),
+    path: &RelPath,
     edited: Vec<u8>,
     head: &GitId,
     found: &mut ReleaseFiles,
@@ -119,7 +149,7 @@ fn set_in_file(
     let converter = site.git.converter(Attributes::WorkTree)?;
     let in_git = converter.to_git(path, edited.clone())?;
     let id = site.git.blob_id(&in_git);
-    let listed = list_edited(path, &in_git, &id, found);
+    let kind = list_edited(path, &in_git, &id, found).unwrap_or(FileKind::File);
     let in_head = site.git.entry(head, path)?;
     let in_index = site
         .git
@@ -134,22 +164,12 @@ fn set_in_file(
         path,
         in_index.as_ref().map(|entry| &entry.id),
     )?;
-    // A git-ignored file stays out of git: only the file itself gets the version.
-    if let Some(kind) = listed {
-        let after = TreeEntry {
-            mode: kind.into(),
-            id,
-        };
-        replace_in_git(path, (in_head, in_index), &after, found);
-        found.blobs.push(NewBlob::Bytes(in_git));
-    } else {
-        if let Some(change) = in_copy(site, path, in_head, edit, &mut found.blobs)? {
-            replace(&mut found.tree, change);
-        }
-        if let Some(change) = in_copy(site, path, in_index, edit, &mut found.blobs)? {
-            replace(&mut found.index, change);
-        }
-    }
+    let after = TreeEntry {
+        mode: kind.into(),
+        id,
+    };
+    replace_in_git(path, (in_head, in_index), &after, found);
+    found.blobs.push(NewBlob::Bytes(in_git));
     let mode = before
         .as_ref()
         .map_or(0o666 & !site.umask, |record| record.mode);
@@ -159,32 +179,6 @@ fn set_in_file(
         after: Some(FileRecord::with_bytes(path.clone(), mode, edited)),
     });
     Ok(())
-}
-
-/// Returns the change of git's copy of a file beside the release; `None` when git has none, or the
-/// version cannot be set in it.
-fn in_copy(
-    site: &RepoSite,
-    path: &RelPath,
-    before: Option<TreeEntry>,
-    edit: &Edit<'_>,
-    blobs: &mut Vec<NewBlob>,
-) -> Result<Option<TreeChange>, Failure> {
-    let Some(entry) = &before else {
-        return Ok(None);
-    };
-    let bytes = site.git.read_blob_within(&entry.id, LIMIT)?;
-    let Some(edited) = edit(&bytes).filter(|edited| *edited != bytes) else {
-        return Ok(None);
-    };
-    let id = site.git.blob_id(&edited);
-    let mode = entry.mode;
-    blobs.push(NewBlob::Bytes(edited));
-    Ok(Some(TreeChange {
-        path: path.clone(),
-        after: Some(TreeEntry { mode, id }),
-        before,
-    }))
 }
 
 /// Lists the edited file in the manifest, replacing the entry read before; returns its kind, `None`
@@ -224,18 +218,12 @@ fn replace_in_git(
         .retain(|blob| !matches!(blob, NewBlob::FromTree(other, _) if other == path));
 }
 
-/// Adds the change of the configuration's version to the plan.
-fn note_version(task: &TaskSpec, version: &Version, bytes: &[u8], found: &mut ReleaseFiles) {
-    let Some(path) = &task.config else { return };
-    let was = task_config::version(bytes, path, &task.version_key)
-        .ok()
-        .flatten();
-    let note = format!(
-        "{}: {} -> {version}",
-        task.version_key,
-        was.map_or_else(|| "none".into(), |was| was.to_string())
-    );
-    note_line(path, note, bytes, found);
+/// Returns what the plan says of the change of the configuration's version.
+fn version_note(task: &TaskSpec, version: &Version, bytes: &[u8]) -> String {
+    let config = task.config.as_ref();
+    let was = config.and_then(|path| task_config::version(bytes, path, &task.version_key).ok());
+    let was = Version::or_none(was.flatten().as_ref());
+    format!("{}: {was} -> {version}", task.version_key)
 }
 
 /// Adds the change of a file to the plan.

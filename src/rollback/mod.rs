@@ -24,25 +24,23 @@ mod then;
 pub mod undo;
 pub mod verify;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
-    base::{Failure, RelPath, cancel},
+    base::{Failure, cancel},
     catalog::{
         self, Release, Scope,
         manifests::{self, Found},
         releases::Releases,
     },
-    draft::{CommitDraft, Draft, registry, steps, tree},
+    draft::{CommitDraft, Draft, registry, steps},
     model::{
-        CheckResult, DependencyList, FileRecord, Manifest, PathChange, Status, TagName, TaskSpec,
-        Verdict, Version,
+        CheckResult, DependencyList, Manifest, Status, TagName, TaskSpec, Verdict, Version,
         operation::{Step, TreeChange},
         request,
         settings::MarkerKind,
         tag::MARKERS,
     },
-    registry::task_config,
     site::RepoSite,
     verify::{has_signature, signature},
 };
@@ -187,7 +185,6 @@ impl RollbackDraft<'_> {
             registry::edit_where_possible(site, &task.id, Some(self.to))?
                 .add_to(&mut draft, Some(self.to.clone()));
         }
-        set_loose_config(site, (task, &scope), &target.manifest, &mut draft)?;
         locks::set(site, (task, &scope), &target.manifest, &mut draft)?;
         self.add_dependencies(known.as_ref(), &target.manifest, &mut draft);
         self.add_steps(&mut draft);
@@ -343,49 +340,4 @@ impl RollbackDraft<'_> {
             draft.give_verdict(self.site, to, Verdict::HoldLifted);
         }
     }
-}
-
-/// Changes only the version in a configuration that is not part of the release because git ignores
-/// it; a protected one stays unchanged.
-fn set_loose_config(
-    site: &RepoSite,
-    (task, scope): (&TaskSpec, &Scope),
-    target: &Manifest,
-    draft: &mut Draft,
-) -> Result<(), Failure> {
-    let is_loose = |path: &&RelPath| target.file(path).is_none() && !scope.protects(path);
-    let Some(path) = task.config.as_ref().filter(is_loose) else {
-        return Ok(());
-    };
-    let goes = draft.files.iter().any(|file| file.path == *path);
-    let Some(bytes) = catalog::registry::read_small(&*site.tree, path)?.filter(|_| !goes) else {
-        return Ok(());
-    };
-    let version = &target.subject.version;
-    if catalog::registry::config_version(&*site.tree, task)?.is_none_or(|now| now == *version) {
-        return Ok(());
-    }
-    let scan = site.git.scan(std::slice::from_ref(path))?;
-    if scan.tracked.iter().any(|tracked| tracked.path == *path) {
-        return Ok(());
-    }
-    let edited = task_config::with_version(&bytes, path, &task.version_key, version)?;
-    let before = tree::existing(&*site.tree, &site.git, path, None)?;
-    let mode = before
-        .as_ref()
-        .map_or(0o666 & !site.umask, |record| record.mode);
-    let file = PathChange {
-        path: path.clone(),
-        before,
-        after: Some(FileRecord::with_bytes(path.clone(), mode, edited)),
-    };
-    draft.plan.files.extend(show::file_lines(
-        site,
-        task,
-        std::slice::from_ref(&file),
-        &BTreeSet::new(),
-    ));
-    draft.files.push(file);
-    draft.files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(())
 }

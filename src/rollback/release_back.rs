@@ -35,9 +35,13 @@ pub fn draft(site: &RepoSite, task: &TaskSpec, operation: &Operation) -> Result<
     let (named, notes) = unshared(site, publication, &to)?.map_err(refuse)?;
     let (mut files, scan) = (Vec::new(), scan(site, operation, publication)?);
     let indexed = undo::indexed(&scan);
+    let locks = undo::locks_of(site, task, operation)?;
+    let goes_by_entry = |path: &RelPath| {
+        *path == site.settings.registry || locks.iter().any(|lock| lock.path == *path)
+    };
     for change in operation
         .path_changes()
-        .filter(|change| change.path != site.settings.registry)
+        .filter(|change| !goes_by_entry(&change.path))
     {
         files.extend(file_back(
             site,
@@ -50,7 +54,13 @@ pub fn draft(site: &RepoSite, task: &TaskSpec, operation: &Operation) -> Result<
     let mut draft = Draft::new(plan(site, task, operation, &files, notes), "");
     draft.undoes = Some(operation.about.id.clone());
     draft.files = files;
-    draft.index = index_back(site, publication, &indexed);
+    draft.index = index_back(publication, &indexed, &goes_by_entry);
+    for lock in &locks {
+        let mut edit = undo::lock_back(site, lock, operation)?;
+        draft.index.extend(edit.index.take());
+        draft.blobs.append(&mut edit.blobs);
+        edit.add_to(&lock.path, &mut draft);
+    }
     if let Some(change) = &operation.about.registry {
         let edit = registry::back(site, &task.id, operation, change)?;
         draft.index.extend(edit.index.clone());
@@ -259,11 +269,11 @@ fn file_back(
 
 /// Restores the index; changes staged since stay.
 fn index_back(
-    site: &RepoSite,
     publication: &Publication,
     indexed: &HashMap<&RelPath, &TreeEntry>,
+    goes_by_entry: &dyn Fn(&RelPath) -> bool,
 ) -> Vec<TreeChange> {
-    let own = |change: &&TreeChange| change.path != site.settings.registry;
+    let own = |change: &&TreeChange| !goes_by_entry(&change.path);
     let is_as_left =
         |change: &&TreeChange| indexed.get(&change.path).copied() == change.after.as_ref();
     let back = |change: &TreeChange| TreeChange {

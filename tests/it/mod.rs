@@ -50,6 +50,7 @@ mod in_the_way;
 mod kept_files;
 mod left_out;
 mod line_ends;
+mod lock_files;
 mod lost_tasks;
 mod manifest_packs;
 mod manifest_signatures;

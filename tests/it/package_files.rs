@@ -4,10 +4,10 @@
 use crate::support::Sandbox;
 
 /// The files of a repository that a package manager made.
-type Files<'a> = &'a [(&'a str, &'a str)];
+pub type Files<'a> = &'a [(&'a str, &'a str)];
 
 /// A repository with these files and tags.
-fn repository(files: Files<'_>, tags: &[&str]) -> Sandbox {
+pub fn repository(files: Files<'_>, tags: &[&str]) -> Sandbox {
     let sandbox = Sandbox::empty();
     for (path, text) in files {
         sandbox.write(path, text.as_bytes());
@@ -20,7 +20,7 @@ fn repository(files: Files<'_>, tags: &[&str]) -> Sandbox {
 }
 
 /// Sets the repository up and adopts its tags; returns the lines of the settings with tasks.
-fn set_up(sandbox: &Sandbox) -> Vec<String> {
+pub fn set_up(sandbox: &Sandbox) -> Vec<String> {
     sandbox.run_line("init --yes").expect(0);
     let text = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
     sandbox.commit("Set up snapback");
@@ -30,7 +30,7 @@ fn set_up(sandbox: &Sandbox) -> Vec<String> {
 }
 
 /// A Cargo workspace whose crates have versions of their own.
-const WORKSPACE: Files<'_> = &[
+pub const WORKSPACE: Files<'_> = &[
     ("Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\n"),
     (
         "crates/one/Cargo.toml",

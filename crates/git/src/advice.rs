@@ -73,7 +73,7 @@ impl Error {
             Self::TooMany { .. } => vec![Hint::say(
                 "no release is that large: do not trust this commit, or give the task a smaller scope",
             )],
-            Self::Sync { .. } => vec![Hint::say("check the disk; nothing was published")],
+            Self::Sync { .. } => vec![Hint::say("check the disk")],
             Self::File { path, .. } => {
                 vec![Hint::run(
                     "see who owns it, and that the disk is neither full nor read-only",

@@ -12,13 +12,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::{
     Error,
     databases::{self, Sides},
+    locks,
     room::{self, Room},
     show, standing_of,
 };
 use crate::{
     base::{Failure, RelPath, clock::local, zone},
-    catalog::{self, Scope},
-    draft::{CommitDraft, Draft, registry, steps, tree},
+    catalog::{self, Scope, locks::TaskLock},
+    draft::{CommitDraft, Draft, beside::BesideEdit, registry, steps, tree},
     git::{Scan, Tracked},
     model::{
         FileRecord, GitId, Location, Operation, PathChange, Plan, TaskId, TaskSpec, Verdict,
@@ -48,13 +49,40 @@ pub fn draft(
     if operation.about.kind == OpKind::CreateSnapshot {
         return super::release_back::draft(site, task, operation);
     }
+    let locks = locks_of(site, task, operation)?;
     let inverse = Inverse {
         site,
         task,
         operation,
         kind,
+        locks,
     };
     inverse.draft()
+}
+
+/// Returns the lock files of which only the task's version is reverted. What was there before the
+/// first version comes back as a whole.
+pub(super) fn locks_of(
+    site: &RepoSite,
+    task: &TaskSpec,
+    operation: &Operation,
+) -> Result<Vec<TaskLock>, Failure> {
+    let scope = Scope::new(&site.settings, task)?;
+    let is_known = operation.about.from.is_some();
+    let touched = is_known.then(|| locks::touched(site, (task, &scope), operation));
+    Ok(touched.unwrap_or_default())
+}
+
+/// Describes the inverse of what an operation changed in one of [`locks_of`].
+pub(super) fn lock_back(
+    site: &RepoSite,
+    lock: &TaskLock,
+    operation: &Operation,
+) -> Result<BesideEdit, Failure> {
+    match &operation.about.from {
+        Some(version) => locks::back(site, lock, version, operation),
+        None => Ok(BesideEdit::default()),
+    }
 }
 
 /// Checks that the registry still names the version that the operation left: after a switch of
@@ -111,6 +139,8 @@ struct Inverse<'a> {
     operation: &'a Operation,
     /// Undo or redo.
     kind: OpKind,
+    /// Lock files of which only the task's version is reverted.
+    locks: Vec<TaskLock>,
 }
 
 /// Returns true when an operation put a file there that the store keeps.
@@ -173,6 +203,9 @@ impl Inverse<'_> {
         draft.files = files;
         draft.unsynced = unsynced;
         self.add_commit(&gone, &mut draft)?;
+        for lock in &self.locks {
+            lock_back(site, lock, operation)?.add_to(&lock.path, &mut draft);
+        }
         if let Some(change) = &operation.about.registry {
             let before = registry::entry_before(operation, change).cloned();
             registry::back(site, &task.id, operation, change)?.add_to(&mut draft, before);
@@ -182,10 +215,16 @@ impl Inverse<'_> {
         Ok(draft)
     }
 
-    /// Returns true for a registry of which only one entry is reverted. A repaired registry has no
-    /// such entry and is restored as a whole.
+    /// Returns true for a file of which only one entry is reverted: the registry, and a lock file
+    /// beside the task. A repaired registry has no such entry and is restored as a whole.
     fn goes_by_entry(&self, path: &RelPath) -> bool {
-        self.operation.about.registry.is_some() && *path == self.site.settings.registry
+        let is_registry =
+            self.operation.about.registry.is_some() && *path == self.site.settings.registry;
+        is_registry || self.is_lock(path)
+    }
+
+    fn is_lock(&self, path: &RelPath) -> bool {
+        self.locks.iter().any(|lock| lock.path == *path)
     }
 
     /// Scans the paths to restore.
@@ -260,7 +299,11 @@ impl Inverse<'_> {
                 local(operation.about.at, &zone())
             ),
             files: show::file_lines(self.site, task, files, edited),
-            unchanged: operation.path_changes().count().saturating_sub(files.len()),
+            unchanged: operation
+                .path_changes()
+                .filter(|change| !self.is_lock(&change.path))
+                .count()
+                .saturating_sub(files.len()),
             notes: edited
                 .iter()
                 .map(|path| format!("{path} was changed since; what is there now is saved and {again} brings it back"))
@@ -307,12 +350,12 @@ impl Inverse<'_> {
         Ok(())
     }
 
-    /// Returns the changes of a publication except the registry, which is reverted by its entry.
+    /// Returns the changes of a publication except the files that are reverted by their entry.
     fn own<'p>(&self, changes: &'p [TreeChange]) -> impl Iterator<Item = &'p TreeChange> {
         let registry = &self.site.settings.registry;
         changes
             .iter()
-            .filter(move |change| change.path != *registry)
+            .filter(move |change| change.path != *registry && !self.is_lock(&change.path))
     }
 
     /// Returns the changes of the commit's tree.
