@@ -85,7 +85,8 @@ impl FileBeside<'_> {
             let blob = in_git.1.as_ref().map(|entry| &entry.id);
             let now = tree::existing(&*self.site.tree, &self.site.git, self.path, blob)?;
             if FileRecord::same_at(now.as_ref(), done.after.as_ref()) {
-                edit.line = Some(self.line(1, now.as_ref().map_or(0, |now| now.size)));
+                let lines = self.lines_of_version()?;
+                edit.line = Some(self.line(lines, now.as_ref().map_or(0, |now| now.size)));
                 edit.file = Some(PathChange {
                     path: self.path.clone(),
                     before: now,
@@ -105,6 +106,13 @@ impl FileBeside<'_> {
             edit.index = self.entry_back(done, in_git.1, "the index", &mut edit)?;
         }
         Ok(edit)
+    }
+
+    /// Returns how many lines of the work tree's file say the version.
+    fn lines_of_version(&self) -> Result<u32, Failure> {
+        let bytes = read_small(&*self.site.tree, self.path)?.unwrap_or_default();
+        let edited = (self.set)(&bytes).ok().flatten();
+        Ok(edited.map_or(0, |edited| changed_lines(&bytes, &edited)))
     }
 
     /// Returns the entries of HEAD and of the index.

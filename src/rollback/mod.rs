@@ -5,6 +5,7 @@
 //! verification, start, and the commit point. History goes forward: one new commit and a marker
 //! tag, no rewritten branch. [`undo`] describes the inverse of an operation in the same terms.
 
+mod beside;
 mod change;
 pub mod compare;
 pub mod databases;
@@ -13,7 +14,6 @@ mod error;
 pub mod explain;
 mod hints;
 pub mod kept;
-mod locks;
 pub mod obstacle;
 pub mod release_back;
 mod resolve;
@@ -185,7 +185,7 @@ impl RollbackDraft<'_> {
             registry::edit_where_possible(site, &task.id, Some(self.to))?
                 .add_to(&mut draft, Some(self.to.clone()));
         }
-        locks::set(site, (task, &scope), &target.manifest, &mut draft)?;
+        beside::set(site, (task, &scope), &target.manifest, &mut draft)?;
         self.add_dependencies(known.as_ref(), &target.manifest, &mut draft);
         self.add_steps(&mut draft);
         databases::refuse_open(site, &mut draft)?;

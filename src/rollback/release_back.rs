@@ -35,9 +35,9 @@ pub fn draft(site: &RepoSite, task: &TaskSpec, operation: &Operation) -> Result<
     let (named, notes) = unshared(site, publication, &to)?.map_err(refuse)?;
     let (mut files, scan) = (Vec::new(), scan(site, operation, publication)?);
     let indexed = undo::indexed(&scan);
-    let locks = undo::locks_of(site, task, operation)?;
+    let beside = undo::beside_of(site, task, operation)?;
     let goes_by_entry = |path: &RelPath| {
-        *path == site.settings.registry || locks.iter().any(|lock| lock.path == *path)
+        *path == site.settings.registry || beside.iter().any(|file| file.path() == path)
     };
     for change in operation
         .path_changes()
@@ -55,11 +55,11 @@ pub fn draft(site: &RepoSite, task: &TaskSpec, operation: &Operation) -> Result<
     draft.undoes = Some(operation.about.id.clone());
     draft.files = files;
     draft.index = index_back(publication, &indexed, &goes_by_entry);
-    for lock in &locks {
-        let mut edit = undo::lock_back(site, lock, operation)?;
+    for file in &beside {
+        let mut edit = undo::beside_back(site, file, operation)?;
         draft.index.extend(edit.index.take());
         draft.blobs.append(&mut edit.blobs);
-        edit.add_to(&lock.path, &mut draft);
+        edit.add_to(file.path(), &mut draft);
     }
     if let Some(change) = &operation.about.registry {
         let edit = registry::back(site, &task.id, operation, change)?;

@@ -148,6 +148,7 @@ fn an_inherited_version_goes_back_with_the_task() {
     assert_eq!(committed.trim_end(), before[0].trim_end());
     let said = sandbox.run_line("verify-rollback -t one").expect(0);
     assert!(said.stdout.contains("0.5.0"), "{said:?}");
+    sandbox.commit("Half written");
     sandbox.run_line("undo --yes").expect(0);
     let now = ["Cargo.toml", "Cargo.lock"].map(|path| text(&sandbox, path));
     assert_eq!(

@@ -11,14 +11,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
     Error,
+    beside::{self, Beside},
     databases::{self, Sides},
-    locks,
     room::{self, Room},
     show, standing_of,
 };
 use crate::{
     base::{Failure, RelPath, clock::local, zone},
-    catalog::{self, Scope, locks::TaskLock},
+    catalog::{self, Scope},
     draft::{CommitDraft, Draft, beside::BesideEdit, registry, steps, tree},
     git::{Scan, Tracked},
     model::{
@@ -49,38 +49,38 @@ pub fn draft(
     if operation.about.kind == OpKind::CreateSnapshot {
         return super::release_back::draft(site, task, operation);
     }
-    let locks = locks_of(site, task, operation)?;
+    let beside = beside_of(site, task, operation)?;
     let inverse = Inverse {
         site,
         task,
         operation,
         kind,
-        locks,
+        beside,
     };
     inverse.draft()
 }
 
-/// Returns the lock files of which only the task's version is reverted. What was there before the
-/// first version comes back as a whole.
-pub(super) fn locks_of(
+/// Returns the files beside the task, of which only its version is reverted. What was there before
+/// the first version comes back as a whole.
+pub(super) fn beside_of(
     site: &RepoSite,
     task: &TaskSpec,
     operation: &Operation,
-) -> Result<Vec<TaskLock>, Failure> {
+) -> Result<Vec<Beside>, Failure> {
     let scope = Scope::new(&site.settings, task)?;
     let is_known = operation.about.from.is_some();
-    let touched = is_known.then(|| locks::touched(site, (task, &scope), operation));
+    let touched = is_known.then(|| beside::touched(site, (task, &scope), operation));
     Ok(touched.unwrap_or_default())
 }
 
-/// Describes the inverse of what an operation changed in one of [`locks_of`].
-pub(super) fn lock_back(
+/// Describes the inverse of what an operation changed in one of [`beside_of`].
+pub(super) fn beside_back(
     site: &RepoSite,
-    lock: &TaskLock,
+    file: &Beside,
     operation: &Operation,
 ) -> Result<BesideEdit, Failure> {
     match &operation.about.from {
-        Some(version) => locks::back(site, lock, version, operation),
+        Some(version) => file.back(site, version, operation),
         None => Ok(BesideEdit::default()),
     }
 }
@@ -139,8 +139,8 @@ struct Inverse<'a> {
     operation: &'a Operation,
     /// Undo or redo.
     kind: OpKind,
-    /// Lock files of which only the task's version is reverted.
-    locks: Vec<TaskLock>,
+    /// Files beside the task, of which only its version is reverted.
+    beside: Vec<Beside>,
 }
 
 /// Returns true when an operation put a file there that the store keeps.
@@ -203,8 +203,8 @@ impl Inverse<'_> {
         draft.files = files;
         draft.unsynced = unsynced;
         self.add_commit(&gone, &mut draft)?;
-        for lock in &self.locks {
-            lock_back(site, lock, operation)?.add_to(&lock.path, &mut draft);
+        for file in &self.beside {
+            beside_back(site, file, operation)?.add_to(file.path(), &mut draft);
         }
         if let Some(change) = &operation.about.registry {
             let before = registry::entry_before(operation, change).cloned();
@@ -215,16 +215,16 @@ impl Inverse<'_> {
         Ok(draft)
     }
 
-    /// Returns true for a file of which only one entry is reverted: the registry, and a lock file
+    /// Returns true for a file of which only one entry is reverted: the registry, and a file
     /// beside the task. A repaired registry has no such entry and is restored as a whole.
     fn goes_by_entry(&self, path: &RelPath) -> bool {
         let is_registry =
             self.operation.about.registry.is_some() && *path == self.site.settings.registry;
-        is_registry || self.is_lock(path)
+        is_registry || self.is_beside(path)
     }
 
-    fn is_lock(&self, path: &RelPath) -> bool {
-        self.locks.iter().any(|lock| lock.path == *path)
+    fn is_beside(&self, path: &RelPath) -> bool {
+        self.beside.iter().any(|file| file.path() == path)
     }
 
     /// Scans the paths to restore.
@@ -301,7 +301,7 @@ impl Inverse<'_> {
             files: show::file_lines(self.site, task, files, edited),
             unchanged: operation
                 .path_changes()
-                .filter(|change| !self.is_lock(&change.path))
+                .filter(|change| !self.is_beside(&change.path))
                 .count()
                 .saturating_sub(files.len()),
             notes: edited
@@ -355,7 +355,7 @@ impl Inverse<'_> {
         let registry = &self.site.settings.registry;
         changes
             .iter()
-            .filter(move |change| change.path != *registry && !self.is_lock(&change.path))
+            .filter(move |change| change.path != *registry && !self.is_beside(&change.path))
     }
 
     /// Returns the changes of the commit's tree.

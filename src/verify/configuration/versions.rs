@@ -128,7 +128,12 @@ fn versions(expected: &Version, said: &SaidVersions, adopted: bool) -> Vec<Check
         } else {
             "registry = "
         };
-        evidence.push(format!("{registry}config = manifest = tag = {expected}"));
+        let config = if said.config.is_some() {
+            "config = "
+        } else {
+            ""
+        };
+        evidence.push(format!("{registry}{config}manifest = tag = {expected}"));
     }
     checks.push(run.end(worst, evidence));
     checks

@@ -42,36 +42,22 @@ pub(super) fn set(
     Ok(())
 }
 
-/// Returns the lock files among the paths of an operation, whose other content is not the task's.
+/// Returns those among the paths of an operation whose other content is not the task's.
 pub(super) fn touched(
     site: &RepoSite,
     (task, scope): (&TaskSpec, &Scope),
     operation: &Operation,
-) -> Vec<TaskLock> {
-    let is_touched = |lock: &TaskLock| {
-        !scope.owns(&lock.path)
-            && operation
-                .path_changes()
-                .any(|change| change.path == lock.path)
+) -> Vec<Beside> {
+    let is_touched = |beside: &Beside| {
+        let path = beside.path();
+        let mut changes = operation.path_changes();
+        !scope.owns(path) && changes.any(|change| change.path == *path)
     };
-    locks::of_task(&*site.tree, task)
-        .into_iter()
-        .filter(is_touched)
-        .collect()
-}
-
-/// Describes the inverse of what an operation changed in a lock file.
-pub(super) fn back(
-    site: &RepoSite,
-    lock: &TaskLock,
-    version: &Version,
-    operation: &Operation,
-) -> Result<BesideEdit, Failure> {
-    Beside::Lock(lock.clone()).with(site, version, |file| file.back(operation))
+    all(site, task).into_iter().filter(is_touched).collect()
 }
 
 /// A file that says the version of a task.
-enum Beside {
+pub(super) enum Beside {
     /// The configuration, and the key in it.
     Config(RelPath, String),
     /// A lock file.
@@ -87,11 +73,21 @@ fn all(site: &RepoSite, task: &TaskSpec) -> Vec<Beside> {
 }
 
 impl Beside {
-    fn path(&self) -> &RelPath {
+    pub(super) fn path(&self) -> &RelPath {
         match self {
             Self::Config(path, _) => path,
             Self::Lock(lock) => &lock.path,
         }
+    }
+
+    /// Describes the inverse of what an operation changed in the file.
+    pub(super) fn back(
+        &self,
+        site: &RepoSite,
+        version: &Version,
+        operation: &Operation,
+    ) -> Result<BesideEdit, Failure> {
+        self.with(site, version, |file| file.back(operation))
     }
 
     /// Describes an edit of the file to a version.
