@@ -67,9 +67,14 @@ impl Scope {
     /// Returns true for a file of the task. A database's companion files are excluded with it.
     pub fn owns(&self, path: &RelPath) -> bool {
         (self.paths.matches(path) || self.config.as_ref() == Some(path))
-            && !matches_with_logs(&self.exclude, path)
+            && !self.excludes(path)
             && *path != self.registry
             && !path.is_in(&self.snapshots)
+    }
+
+    /// Returns true for a file that the settings leave out of the task.
+    pub fn excludes(&self, path: &RelPath) -> bool {
+        matches_with_logs(&self.exclude, path)
     }
 
     /// Returns true for a file that the task shares with others.

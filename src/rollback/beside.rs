@@ -28,7 +28,9 @@ pub(super) fn set(
     for beside in all(site, task) {
         let path = beside.path();
         let goes = draft.files.iter().any(|file| file.path == *path);
-        if goes || target.file(path).is_some() || scope.protects(path) {
+        let stays =
+            scope.protects(path) || (matches!(beside, Beside::Config(..)) && scope.excludes(path));
+        if goes || stays || target.file(path).is_some() {
             continue;
         }
         let edit = beside.with(site, version, |file| file.edit())?;
