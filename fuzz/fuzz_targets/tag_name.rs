@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use snapback::{
     base::RelPath,
-    model::{TagForm, TagName, TaskId, tag_form::TagOwner},
+    model::{Scheme, TagForm, TagName, TaskId, tag_form::TagOwner},
 };
 
 fuzz_target!(|text: &str| {
@@ -21,7 +21,7 @@ fuzz_target!(|text: &str| {
             TagOwner::OfForm => ("x", "x"),
         };
         let dir = if folder.is_empty() { Ok(RelPath::root()) } else { RelPath::parse(folder) };
-        let (Ok(id), Ok(dir)) = (id.parse::<TaskId>(), dir) else {
+        let (Some(id), Ok(dir)) = (TaskId::exactly(id), dir) else {
             continue;
         };
         for reading in form.readings(name, &|found| (found == owner).then(|| id.clone())) {
@@ -33,18 +33,23 @@ fuzz_target!(|text: &str| {
 /// Checks a name in the default form.
 fn in_usual_form(name: &str) {
     // Every task is known: the longest way through the grammar.
-    let every = |_: &TaskId| true;
-    let readings = TagName::readings(name, &every);
-    let Some(tag) = readings.first() else {
-        return;
-    };
+    for scheme in Scheme::ALL {
+        let readings = TagName::readings(name, &|_: &TaskId| Some(scheme));
+        if let Some(tag) = readings.first() {
+            check(name, tag, scheme);
+        }
+    }
+}
+
+/// Checks the reading of a name.
+fn check(name: &str, tag: &TagName, scheme: Scheme) {
     let written = TagForm::usual().write(tag, &RelPath::root());
     assert_eq!(written, name, "a name has one form");
-    let alone = TagName::readings(name, &|id| id == tag.task());
+    let alone = TagName::readings(name, &|id| (id == tag.task()).then_some(scheme));
     assert_eq!(alone.first(), Some(tag), "the task alone is enough");
-    let known = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
+    let known = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "._+-!".contains(c);
     assert!(
-        name.chars().all(known),
+        name.chars().all(|c| known(c) && !c.is_control() && !c.is_whitespace()),
         "nothing else can be in a tag: {name:?}"
     );
     assert!(

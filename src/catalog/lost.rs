@@ -6,7 +6,7 @@ use super::{manifests, registry};
 use crate::{
     base::RelPath,
     git::Repo,
-    model::{GitId, TagName, TaskId},
+    model::{GitId, Scheme, TagName, TaskId},
 };
 
 /// Maximum number of a task's tags to check.
@@ -26,9 +26,9 @@ pub fn tasks(git: &Repo, registry: &RelPath) -> Vec<TaskId> {
             .ok()
             .filter(|name| !TagName::is_marker(name));
         let reading = name.and_then(|name| {
-            TagName::readings(name, &|task| !tasks.contains(task))
-                .into_iter()
-                .next()
+            let read =
+                |scheme| TagName::readings(name, &|task| (!tasks.contains(task)).then_some(scheme));
+            Scheme::ALL.into_iter().flat_map(read).next()
         });
         let Some(TagName::Release { task, .. }) = reading else {
             continue;

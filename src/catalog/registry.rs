@@ -147,7 +147,8 @@ pub fn config_version(tree: &dyn Fs, task: &TaskSpec) -> Result<Option<Version>,
     let Some(bytes) = read_small(tree, path)? else {
         return Ok(None);
     };
-    Ok(task_config::version(&bytes, path, &task.version_key)?)
+    let key = &task.version_key;
+    Ok(task_config::version_of(&bytes, path, key, task.scheme)?)
 }
 
 /// Returns the active version: the registry's, otherwise the configuration's.

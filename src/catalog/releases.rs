@@ -8,7 +8,9 @@ use super::{Error, manifests::LIMIT};
 use crate::{
     base::{Failure, text},
     git::{self, BrokenRef, Repo, Tags},
-    model::{GitId, Manifest, Settings, TagName, TaskId, Version, tag},
+    model::{
+        GitId, Manifest, Scheme, Settings, TagName, TaskId, Version, tag, version::NotAVersion,
+    },
 };
 
 /// A release: a parsed tag name, not yet peeled.
@@ -59,6 +61,9 @@ pub struct Releases {
     /// Tags that are named like a release but never were one and point to no commit, with the
     /// reason; in name order.
     pub misnamed: Vec<(String, git::Error)>,
+    /// Tags of tasks whose versions are not of the task's scheme, with the task and the reason.
+    /// Those of the usual scheme are not among them: tags such as `v1` have been nobody's before.
+    pub misfits: Vec<(String, TaskId, NotAVersion)>,
 }
 
 /// Reads all tags once. Resolves only the newest of each task, because there may be very many;
@@ -93,6 +98,7 @@ pub fn of_task(git: &Repo, settings: &Settings, task: &TaskId) -> Result<Release
     found.by_task.retain(|id, _| id == task);
     found.broken.retain(|(id, _), _| id == task);
     found.markers.retain(|marker| marker.task() == task);
+    found.misfits.retain(|(_, id, _)| id == task);
     found.pass_over_misnamed(git, &format!("{KEEP}{task}/"))?;
     Ok(found)
 }
@@ -126,13 +132,24 @@ pub fn one(
             continue;
         };
         if meaning(git, settings, &tag)? == Some(TagName::release(task, version)) {
-            found.add(settings, Release::of((task, version), tag, tag_id));
+            found.add(git, settings, Release::of((task, version), tag, tag_id));
             found.pass_over_misnamed(git, &format!("{KEEP}{task}/"))?;
             found.by_task.retain(|_, versions| !versions.is_empty());
         }
         if !found.by_task.is_empty() {
-            break;
+            return Ok(found);
         }
+    }
+    // Another spelling of the version may have a tag; a semantic version has one only.
+    let scheme = settings.scheme_of(task);
+    if scheme.is_some_and(|own| own != Scheme::Semver) {
+        let all = of_task(git, settings, task)?;
+        let release = all.find(task, version).ok().cloned();
+        let versions = release.map(|release| (release.version.clone(), release));
+        let versions: BTreeMap<Version, Release> = versions.into_iter().collect();
+        found
+            .by_task
+            .extend((!versions.is_empty()).then(|| (task.clone(), versions)));
     }
     Ok(found)
 }
@@ -149,15 +166,25 @@ fn of_tags(git: &Repo, settings: &Settings, tags: Tags) -> Result<Releases, Fail
             found.broken.insert((task, version), tag.clone());
         }
     }
+    let is_unusual = |scheme: Option<Scheme>| scheme.is_some_and(|own| own != Scheme::default());
+    let mut schemes = settings.tasks.iter().map(|task| Some(task.scheme));
+    let has_schemes = schemes.any(is_unusual);
     for tag in tags.whole {
         let Ok(name) = String::from_utf8(tag.name.into()) else {
             continue;
         };
         match meaning(git, settings, &name)? {
             Some(TagName::Release { task, version }) => {
-                found.add(settings, Release::of((&task, &version), name, tag.id));
+                found.add(git, settings, Release::of((&task, &version), name, tag.id));
             }
             Some(marker @ TagName::Marker { .. }) => found.markers.push(marker),
+            None if has_schemes => {
+                let misfit = settings.misfit(&name);
+                let misfit = misfit.filter(|(task, _)| is_unusual(settings.scheme_of(task)));
+                found
+                    .misfits
+                    .extend(misfit.map(|(task, why)| (name, task, why)));
+            }
             None => {}
         }
     }
@@ -189,7 +216,7 @@ pub fn named_by_manifest(
     name: &str,
     blob: &GitId,
 ) -> Result<Option<TagName>, Failure> {
-    let readings = TagName::readings(name, &|id| settings.knows(id));
+    let readings = TagName::readings(name, &|id| settings.scheme_of(id));
     if readings.len() < 2 {
         return Ok(readings.into_iter().next());
     }
@@ -305,11 +332,23 @@ impl Releases {
             .flat_map(BTreeMap::values)
     }
 
-    /// Adds a release. Of two tags of one version, the one in the task's own form counts.
-    fn add(&mut self, settings: &Settings, release: Release) {
+    /// Adds a release. Of two tags of one version, the one in the task's own form counts; of two
+    /// spellings of it (`1.2` and `1.2.0`), the one that was released here, else the first.
+    fn add(&mut self, git: &Repo, settings: &Settings, release: Release) {
         let versions = self.by_task.entry(release.task.clone()).or_default();
         let is_own = || settings.release_tag(&release.task, &release.version) == release.tag;
-        if !versions.contains_key(&release.version) || is_own() {
+        let is_made = |release: &Release| {
+            let kept = TagName::keep_reference(&release.task, &release.version);
+            git.find_ref(&kept).is_ok_and(|found| found.is_some())
+        };
+        let counts = match versions.get(&release.version) {
+            None => true,
+            Some(other) if other.version.as_str() == release.version.as_str() => is_own(),
+            Some(other) => is_made(&release) && !is_made(other),
+        };
+        if counts {
+            // The key is the version as this tag spells it.
+            versions.remove(&release.version);
             versions.insert(release.version.clone(), release);
         }
     }

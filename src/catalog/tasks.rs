@@ -114,4 +114,7 @@ fn name_broken(site: &RepoSite, releases: &Releases) {
     for (name, why) in &releases.misnamed {
         site.warn_once(format!("{name} is no release and passed over: {why}"));
     }
+    for (name, _, why) in &releases.misfits {
+        site.warn_once(format!("{name} is no release and passed over: {why}"));
+    }
 }

@@ -20,7 +20,7 @@ use super::{
     units::{Size, Timeout},
 };
 use crate::model::{
-    Settings,
+    Scheme, Settings,
     settings::{HookSettings, ReleaseSettings, RollbackSettings},
     settings_block,
 };
@@ -137,6 +137,7 @@ trait Inherit: Clone {
 
 impl<T: Clone> Inherit for Vec<T> {}
 impl Inherit for String {}
+impl Inherit for Scheme {}
 impl Inherit for OneOrMany {}
 impl Inherit for Size {}
 impl Inherit for TaskCommandBlock {}
@@ -186,6 +187,10 @@ inherited_block! {
         /// `{path}` for its folder. Tags in the default form are read whatever it says.
         #[schemars(extend("default" = "{task}-v{version}"))]
         tag: Option<String>,
+        /// How its versions are written, ordered and counted: semantic versions, those of Python
+        /// packages, or dates.
+        #[schemars(extend("default" = "semver"))]
+        scheme: Option<Scheme>,
         /// Patterns, as in `.gitignore`, of files that do not belong to the task.
         exclude: Option<OneOrMany>,
         /// Files that the task shares with others, relative to the work tree. They are recorded,

@@ -199,7 +199,8 @@ fn version(root: &Root, task: &TaskSpec) -> Result<Option<Version>, Error> {
     let Some(bytes) = read(root, config)? else {
         return Ok(None);
     };
-    task_config::version(&bytes, config, &task.version_key).map_err(Error::Registry)
+    let key = &task.version_key;
+    task_config::version_of(&bytes, config, key, task.scheme).map_err(Error::Registry)
 }
 
 /// Returns the bytes of a file; `None` when it does not exist.

@@ -57,6 +57,7 @@ mod place;
 mod repository;
 mod resolve;
 mod schema;
+mod schemes;
 mod shape;
 mod task_block;
 mod task_list;

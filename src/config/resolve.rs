@@ -104,6 +104,7 @@ pub(super) fn resolve(
     let snapshots = path("snapshots", file.snapshots.trim_end_matches('/'))?;
     let defaults = defaults_of(file.defaults)?;
     let usual = task_block::tag_form("defaults.tag", defaults.tag.as_deref())?;
+    let scheme = defaults.scheme.unwrap_or_default();
     let mut found = ConfigFindings {
         root: tree,
         kinds,
@@ -129,6 +130,7 @@ pub(super) fn resolve(
     let alerts = alert_words(file.alerts, knows_alerts, &mut found);
     let settings = Settings {
         tags: TagForms::of(usual, &tasks),
+        scheme,
         registry,
         snapshots,
         tasks,

@@ -3,18 +3,22 @@
 //!
 //! Tags decide: `web@1.2.0`, `services/web/v1.2.0` and `web-v1.2.0` make a task of the folder that
 //! they name, `v1.2.0` makes one task of the whole repository. Without such tags every package of a
-//! monorepo is a task, or else the repository is one.
+//! monorepo is a task, or else the repository is one. `schemes.rs` reads the scheme from the
+//! versions.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
 };
 
-use super::version_place;
+use super::{
+    schemes::{self, VersionOwner},
+    version_place,
+};
 use crate::{
     base::{Failure, RelPath},
     catalog::registry::read_small,
-    model::{Settings, TagForm, TagName, TaskId, Version},
+    model::{Scheme, Settings, TagForm, TagName, TaskId, Version, ids::is_of_word, is_dated},
     registry::task_config::{self, value_at},
     site::{self, RepoSite},
 };
@@ -55,42 +59,56 @@ struct FoundTask {
     pub dir: RelPath,
     /// The form of its tags.
     pub tag: TagForm,
+    /// The scheme of its versions.
+    pub scheme: Scheme,
 }
 
-/// Returns the settings of a repository that has none and no tasks, and their text; `None` when it
-/// has, or no task is found. With `tagged`, only tasks that tags name count.
+/// Returns the settings of a repository that has none, and their text; `None` when the usual ones
+/// are enough, or no task is found. With `tagged`, only what tags say counts.
 pub fn found_settings(
     site: &RepoSite,
     tagged: bool,
 ) -> Result<Option<(Settings, String)>, Failure> {
-    if site.settings.from_file || !site.settings.tasks.is_empty() {
+    if site.settings.from_file {
         return Ok(None);
     }
-    let found = tasks(site, tagged)?;
-    if found.is_empty() {
+    let tags = site.git.tags()?.whole;
+    let names = tags
+        .iter()
+        .filter_map(|tag| std::str::from_utf8(&tag.name).ok());
+    let names: Vec<&str> = names.collect();
+    let text = if site.settings.tasks.is_empty() {
+        let found = tasks(site, &names, tagged)?;
+        (!found.is_empty()).then(|| format!("{HEAD}{}", text(&found)))
+    } else {
+        schemes::of_discovered(site, &names, tagged)
+    };
+    let Some(text) = text else {
         return Ok(None);
-    }
-    let text = format!("{HEAD}{}", text(&found));
+    };
     let settings = super::settings_of(site.git.work_tree(), &text);
     Ok(Some((settings.map_err(site::Error::Settings)?, text)))
 }
 
 /// Returns the tasks of the repository; none when it has no files. With `tagged`, only those that
 /// tags name.
-fn tasks(site: &RepoSite, tagged: bool) -> Result<Vec<FoundTask>, Failure> {
+fn tasks(site: &RepoSite, names: &[&str], tagged: bool) -> Result<Vec<FoundTask>, Failure> {
     let scan = site.git.scan(&[RelPath::root()])?;
     let tracked = scan.tracked.iter().map(|found| &found.path);
     let files: BTreeSet<&RelPath> = tracked.chain(&scan.untracked).collect();
-    let tags = site.git.tags()?.whole;
-    let names = tags
-        .iter()
-        .filter_map(|tag| std::str::from_utf8(&tag.name).ok());
-    let survey = Survey::of(site, &files, names);
-    Ok(if files.is_empty() {
-        Vec::new()
-    } else {
-        survey.tasks(tagged)
-    })
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut found = Survey::of(site, &files, names).tasks(tagged);
+    for task in &mut found {
+        let owner = VersionOwner {
+            id: &task.id,
+            dir: &task.dir,
+            tag: &task.tag,
+        };
+        task.scheme = schemes::of_task(site, &owner, names, tagged);
+    }
+    Ok(found)
 }
 
 /// Returns the blocks of settings for these tasks.
@@ -100,9 +118,17 @@ fn text(tasks: &[FoundTask]) -> String {
     let is_shared = |form: &&TagForm| !form.is_of_one_task() && forms.all(|other| other == *form);
     let shared = first.filter(is_shared).filter(|_| tasks.len() > 1);
     let quoted = |text: String| serde_json::to_string(&text).expect("because text always renders");
+    let scheme = tasks.first().map(|task| task.scheme).unwrap_or_default();
+    let is_one = tasks.len() > 1 && tasks.iter().all(|task| task.scheme == scheme);
     let mut text = String::new();
     if let Some(form) = shared.filter(|form| *form != TagForm::usual()) {
-        let _ = write!(text, "defaults:\n  tag: {}\n", quoted(form.to_string()));
+        let _ = writeln!(text, "  tag: {}", quoted(form.to_string()));
+    }
+    if is_one && scheme != Scheme::default() {
+        let _ = writeln!(text, "  scheme: {}", scheme.word());
+    }
+    if !text.is_empty() {
+        text.insert_str(0, "defaults:\n");
     }
     text += "tasks:\n  discover: []\n";
     for task in tasks {
@@ -114,6 +140,9 @@ fn text(tasks: &[FoundTask]) -> String {
         let _ = write!(text, "  {}: {{path: {}", task.id, quoted(dir));
         if shared.is_none() && task.tag != *TagForm::usual() {
             let _ = write!(text, ", tag: {}", quoted(task.tag.to_string()));
+        }
+        if !is_one && task.scheme != Scheme::default() {
+            let _ = write!(text, ", scheme: {}", task.scheme.word());
         }
         text += "}\n";
     }
@@ -133,11 +162,7 @@ struct Survey<'a> {
 
 impl<'a> Survey<'a> {
     /// Looks at the files and tags.
-    fn of(
-        site: &'a RepoSite,
-        files: &BTreeSet<&RelPath>,
-        names: impl Iterator<Item = &'a str>,
-    ) -> Self {
+    fn of(site: &'a RepoSite, files: &BTreeSet<&RelPath>, names: &[&'a str]) -> Self {
         let mut folders = BTreeSet::from([RelPath::root()]);
         let mut packages = BTreeMap::new();
         for file in files {
@@ -150,7 +175,12 @@ impl<'a> Survey<'a> {
             }
         }
         let mut beginnings = BTreeMap::new();
-        for begin in names.filter_map(before_version) {
+        let is_python = packages.keys().any(|dir| schemes::is_python(site, dir))
+            || schemes::is_python(site, &RelPath::root());
+        for begin in names
+            .iter()
+            .filter_map(|name| before_version(name, is_python))
+        {
             *beginnings.entry(begin).or_default() += 1;
         }
         Self {
@@ -269,7 +299,13 @@ impl<'a> Survey<'a> {
     fn root(&self, tag: TagForm) -> FoundTask {
         let dir = RelPath::root();
         let id = self.id_of(&dir);
-        FoundTask { id, dir, tag }
+        let scheme = Scheme::default();
+        FoundTask {
+            id,
+            dir,
+            tag,
+            scheme,
+        }
     }
 
     /// Returns the packages of a monorepo, or without any the folders `tasks/*`; none when the root
@@ -329,11 +365,17 @@ impl<'a> Survey<'a> {
         for (dir, (tag, _)) in found {
             let id = self.id_of(&dir);
             let by_path = || clean(&dir.to_text().replace('/', "-")).parse().ok();
-            let is_free = |id: &TaskId| !taken.contains(&id.as_str().to_lowercase());
+            let is_free = |id: &TaskId| !taken.contains(&id.folded());
             let id = Some(id).filter(is_free).or_else(by_path).filter(is_free);
             if let Some(id) = id {
-                taken.insert(id.as_str().to_lowercase());
-                tasks.push(FoundTask { id, dir, tag });
+                taken.insert(id.folded());
+                let scheme = Scheme::default();
+                tasks.push(FoundTask {
+                    id,
+                    dir,
+                    tag,
+                    scheme,
+                });
             }
         }
         tasks.sort_by(|a, b| a.id.cmp(&b.id));
@@ -341,8 +383,9 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Returns what stands before the version in the name of a release's tag.
-fn before_version(name: &str) -> Option<&str> {
+/// Returns what stands before the version in the name of a release's tag: a semantic version, else
+/// one that can only be a date, else one of a Python package.
+fn before_version(name: &str, is_python: bool) -> Option<&str> {
     if TagName::is_marker(name) {
         return None;
     }
@@ -350,9 +393,12 @@ fn before_version(name: &str) -> Option<&str> {
         let before = name[..*at].chars().next_back();
         c.is_ascii_digit() && before.is_none_or(|c| !c.is_ascii_digit() && c != '.')
     });
-    let mut begins = begins.map(|(at, _)| at);
-    let at = begins.find(|at| name[*at..].parse::<Version>().is_ok())?;
-    Some(&name[..at])
+    let versions = begins.filter_map(|(at, _)| Some((at, name[at..].parse().ok()?)));
+    let versions: Vec<(usize, Version)> = versions.collect();
+    let find = |fits: &dyn Fn(&Version) -> bool| versions.iter().find(|(_, v)| fits(v));
+    let found = find(&Version::is_semantic).or_else(|| find(&is_dated));
+    let found = found.or_else(|| find(&|version| is_python && schemes::is_pythonic(version)));
+    found.map(|(at, _)| &name[..*at])
 }
 
 /// True for a folder that is not deep and in no folder of foreign code.
@@ -390,7 +436,7 @@ fn values_of(site: &RepoSite, file: &RelPath) -> Vec<(String, String)> {
 
 /// Returns a name with signs that no id has replaced.
 fn clean(name: &str) -> String {
-    let is_usual = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let is_usual = |c: char| is_of_word(c) || "._-".contains(c);
     let name: String = name
         .chars()
         .map(|c| if is_usual(c) { c } else { '-' })

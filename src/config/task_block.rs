@@ -14,10 +14,10 @@ use super::{
     version_place,
 };
 use crate::{
-    base::Fs,
+    base::{Fs, RelPath},
     guard::MetricSource,
     model::{
-        TagForm, TaskId, TaskSpec,
+        Scheme, TagForm, TaskId, TaskSpec,
         settings::{CommandSpec, OneWayVersion, Probe, is_variable},
         tag_form::NotATagForm,
     },
@@ -43,10 +43,7 @@ pub(super) fn task(
     let (dir, paths) = match (&block.path, known) {
         (Some(paths), _) => places(&at("path"), paths, root)?,
         (None, Some(found)) => (found.dir.clone(), vec![all_below(&found.dir)]),
-        (None, None) => {
-            let dir = path(&at("path"), &format!("tasks/{id}"))?;
-            (dir.clone(), vec![all_below(&dir)])
-        }
+        (None, None) => usual_folder(&at("path"), root, &id)?,
     };
     let key = version_key(&at("version_key"), block.version_key)?;
     let place = match (&block.config, known) {
@@ -63,15 +60,16 @@ pub(super) fn task(
     let large = block.large_files.unwrap_or_default();
     let env = block.env.unwrap_or_default();
     let shared = block.shared.unwrap_or_default();
+    let scheme = block.scheme.unwrap_or_default();
     let start = start_or_restart(&at("restart"), block.start, block.restart)?;
     let command = |key: &str, command: Option<TaskCommandBlock>| {
-        command
-            .map(|command| to_command(&at(key), command, SWITCH))
-            .transpose()
+        let to_command = |command| to_command(&at(key), command, SWITCH);
+        command.map(to_command).transpose()
     };
     Ok(TaskSpec {
         title: block.title,
         tag: tag_form(&at("tag"), block.tag.as_deref())?,
+        scheme,
         exclude: patterns("exclude", block.exclude)?,
         shared: places(&at("shared"), &shared, root)?.1,
         protect: patterns("protect", block.protect)?,
@@ -88,7 +86,9 @@ pub(super) fn task(
         probes: each(block.ready, |probe| to_probe(&at("ready"), probe))?,
         stop: command("stop", block.stop)?,
         start: command("start", start)?,
-        one_way: each(block.one_way, |door| one_way_version(&at("one_way"), door))?,
+        one_way: each(block.one_way, |door| {
+            one_way_version(&at("one_way"), door, scheme)
+        })?,
         migrations: block
             .migrations
             .map(|list| patterns("migrations", Some(list)))
@@ -98,6 +98,23 @@ pub(super) fn task(
         dir,
         paths,
     })
+}
+
+/// Returns the folder of a task that does not say where it is: `tasks/<id>`, or the one there whose
+/// name is the id in another Unicode form, as macOS writes it; and the globs of its files.
+fn usual_folder(at: &str, root: &dyn Fs, id: &TaskId) -> Result<(RelPath, Vec<String>), Error> {
+    let mut dir = path(at, &format!("tasks/{id}"))?;
+    if !id.as_str().is_ascii() && matches!(root.stat(&dir), Ok(None)) {
+        let is_it = |name: &Vec<u8>| {
+            let name = std::str::from_utf8(name).ok();
+            name.and_then(|name| name.parse().ok()).as_ref() == Some(id)
+        };
+        let names = root.list(&dir.parent()).unwrap_or_default();
+        let other = names.into_iter().find(is_it);
+        dir = other.map_or(dir.clone(), |name| dir.parent().join(name));
+    }
+    let files = vec![all_below(&dir)];
+    Ok((dir, files))
 }
 
 /// Returns the form of tags that is written, or the default one.
@@ -129,15 +146,15 @@ fn start_or_restart(
 }
 
 /// Builds a version below which no rollback goes.
-fn one_way_version(at: &str, door: OneWay) -> Result<OneWayVersion, Error> {
+fn one_way_version(at: &str, door: OneWay, scheme: Scheme) -> Result<OneWayVersion, Error> {
     let (text, why) = match door {
         OneWay::Version(text) => (text, None),
         OneWay::Because(block) => (block.version, block.why),
     };
     let plain = text.strip_prefix('v').unwrap_or(&text);
     Ok(OneWayVersion {
-        version: plain
-            .parse()
+        version: scheme
+            .parse(plain)
             .map_err(|error| rule(at, format!("{error}")))?,
         why,
     })

@@ -207,7 +207,8 @@ fn between(facts: &HookFacts<'_>, before: &GitId, after: &GitId) -> Result<HookM
 /// Returns the warning about a held or bad version.
 pub(super) fn held(facts: &HookFacts<'_>, task: &TaskId, version: &Version) -> Option<String> {
     facts.warning(task, version).map(|word| {
-        format!("{task} {version} is {word}: `snapback show -t {task} {version}` says more")
+        let typed = text::shell_word(version.as_str());
+        format!("{task} {version} is {word}: `snapback show -t {task} {typed}` says more")
     })
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{Error, task_config};
 use crate::{
     base::{Failure, RelPath},
-    model::Version,
+    model::{Scheme, Version},
 };
 
 fn version(text: &str) -> Version {
@@ -140,12 +140,45 @@ fn edits_that_could_mean_more_than_one_place_are_refused() {
 }
 
 #[test]
+fn a_version_that_yaml_takes_for_a_number_is_read_as_written_and_set_in_quotes() {
+    for (before, new, after) in [
+        ("version: 1.2 # x\n", "1.10", "version: \"1.10\" # x\n"),
+        ("version: 1.2\n", "1.3rc1", "version: 1.3rc1\n"),
+        ("version: '1.2'\n", "1.3", "version: '1.3'\n"),
+        ("version: 1.2.0\n", "20260224", "version: \"20260224\"\n"),
+        (
+            "version: 2026.02.24\n",
+            "2026.03.01",
+            "version: 2026.03.01\n",
+        ),
+        ("version: 2!1.0\n", "2!1.1", "version: 2!1.1\n"),
+    ] {
+        let read = |text: &str| task_config::version(text.as_bytes(), &file("c.yaml"), "version");
+        let found =
+            task_config::with_version(before.as_bytes(), &file("c.yaml"), "version", &version(new));
+        let found = String::from_utf8(found.expect(before)).expect("it is text");
+        assert_eq!(found, after);
+        let found = read(&found).expect("it is one").expect("it is there");
+        assert_eq!(found.as_str(), new);
+        assert!(read(before).expect("it is one").is_some());
+    }
+    for (name, text) in [
+        ("c.json", "{\"version\": 1.2}"),
+        ("c.toml", "version = 1.2\n"),
+    ] {
+        let read = task_config::version(text.as_bytes(), &file(name), "version");
+        assert!(matches!(read, Err(Error::ReadVersion { .. })), "{text}");
+    }
+}
+
+#[test]
 fn a_missing_version_is_absent_and_a_wrong_one_is_named() {
     let read = |text: &str| {
-        task_config::version(
+        task_config::version_of(
             text.as_bytes(),
             &file("tasks/T01/config.yaml"),
             "task.version",
+            Scheme::Semver,
         )
     };
     for text in [

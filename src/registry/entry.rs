@@ -57,7 +57,7 @@ pub(super) fn read_version(task: &TaskId, entry: &ValueNode) -> Result<Option<Ve
                 key: format!("{task}.{key}"),
                 source,
             };
-            text.parse().map(Some).map_err(wrong)
+            node.to_version(text).map(Some).map_err(wrong)
         }
     }
 }
@@ -73,9 +73,14 @@ pub(super) fn names_version(entry: &ValueNode) -> bool {
     node.is_some_and(|node| !matches!(node.value, Value::Map(_) | Value::List(_)))
 }
 
-/// Returns true when the node is a text that parses as a version.
+/// Returns true when the node is a text that is a semantic version. Others, such as a date, may as
+/// well be a fact beside the tasks.
 pub(super) fn is_version(node: &ValueNode) -> bool {
-    matches!(&node.value, Value::Text(text) if text.parse::<Version>().is_ok())
+    let is_semantic = |text: &str| {
+        text.parse()
+            .is_ok_and(|version: Version| version.is_semantic())
+    };
+    matches!(&node.value, Value::Text(text) if is_semantic(text))
 }
 
 /// Builds the error for an unexpected shape.

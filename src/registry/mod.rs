@@ -181,7 +181,7 @@ impl Fault for Error {
                 ),
             ],
             Self::ReadVersion { .. } => vec![Hint::say(
-                "write it as three numbers, such as 1.2.0, without a `v`",
+                "write it without a `v`: as three numbers, such as 1.2.0, unless `scheme` of the task in snapback.yaml says otherwise",
             )],
             Self::DuplicateKey { .. } => vec![Hint::say("remove one of the two")],
             Self::Edit { .. } => vec![Hint::say(

@@ -42,7 +42,8 @@ impl Plain {
 }
 
 /// Returns true when the documents differ only in the text at one key, or are unreadable both
-/// before and after the edit. Of several documents, the first with the key counts.
+/// before and after the edit. Of several documents, the first with the key counts. The old text may
+/// have been read as a number (`version: 1.2`), the new one never is.
 pub(super) fn agrees(
     before: Option<Vec<Plain>>,
     after: Option<Vec<Plain>>,
@@ -55,16 +56,16 @@ pub(super) fn agrees(
         (None, None) => return true,
         _ => return false,
     };
-    let take = |documents: &mut Vec<Plain>, text: &str| {
+    let take = |documents: &mut Vec<Plain>| {
         let place = documents.iter_mut().find_map(|document| document.at(key));
-        place.is_some_and(|place| {
-            *place == Plain::Text(text.to_string()) && {
-                *place = Plain::Null;
-                true
-            }
-        })
+        place.map(|place| std::mem::replace(place, Plain::Null))
     };
-    take(&mut before, old) && take(&mut after, new) && before == after
+    let is_old = match take(&mut before) {
+        Some(Plain::Text(text)) => text == old,
+        Some(Plain::Other(_)) => old.starts_with(|c: char| c.is_ascii_digit()),
+        _ => false,
+    };
+    is_old && take(&mut after) == Some(Plain::Text(new.to_string())) && before == after
 }
 
 /// Parses with libyaml.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     base::{RelPath, secret, yaml::MERGE},
-    model::Version,
+    model::{Scheme, Version},
 };
 
 /// Maximum size of a configuration: 1 MiB.
@@ -58,12 +58,31 @@ pub fn version(bytes: &[u8], file_name: &RelPath, key: &str) -> Result<Option<Ve
                 key: key.to_string(),
                 source,
             };
-            text.parse().map(Some).map_err(wrong)
+            node.to_version(text).map(Some).map_err(wrong)
         }
         _ => Err(Error::Shape {
             file: config.file.clone(),
             why: format!("{key:?} is a map or a list, not a version"),
         }),
+    }
+}
+
+/// Like [`version`], of a task with this scheme.
+pub fn version_of(
+    bytes: &[u8],
+    file_name: &RelPath,
+    key: &str,
+    scheme: Scheme,
+) -> Result<Option<Version>, Error> {
+    let version = version(bytes, file_name, key)?;
+    let checked = version.as_ref().map(|version| scheme.check(version));
+    match checked {
+        Some(Err(source)) => Err(Error::ReadVersion {
+            file: file_name.to_string(),
+            key: key.to_string(),
+            source,
+        }),
+        Some(Ok(())) | None => Ok(version),
     }
 }
 
@@ -110,25 +129,26 @@ pub fn with_version(
             "it is not written as one plain text on one line".to_string(),
         )
     })?;
-    let bytes = splice(bytes, &node.span, &format!("{quote}{new}{quote}"));
-    let only_this_differs = Config::read(&bytes, file_name).is_ok_and(|after| {
-        let found = after
-            .find(key)
-            .ok()
-            .flatten()
-            .is_some_and(|(nth, node)| nth == at && holds(node, &new));
-        found
-            && config.is_like(&after, node)
-            && second::agrees(config.second(), after.second(), key, old, &new)
-    });
-    if only_this_differs {
-        Ok(bytes)
-    } else {
-        Err(refused(
-            line,
-            "two parsers do not agree about the result".to_string(),
-        ))
-    }
+    // Without quotes, YAML takes `1.10` for the number 1.1.
+    let is_bare = config.format == ConfigFormat::Yaml && quote.is_empty();
+    let quotes = [quote, "\""].into_iter().take(1 + usize::from(is_bare));
+    let mut edits = quotes.map(|quote| splice(bytes, &node.span, &format!("{quote}{new}{quote}")));
+    let only_this_differs = |bytes: &Vec<u8>| {
+        Config::read(bytes, file_name).is_ok_and(|after| {
+            let found = after
+                .find(key)
+                .ok()
+                .flatten()
+                .is_some_and(|(nth, node)| nth == at && holds(node, &new));
+            found
+                && config.is_like(&after, node)
+                && second::agrees(config.second(), after.second(), key, old, &new)
+        })
+    };
+    let disagree = "two parsers do not agree about the result";
+    edits
+        .find(only_this_differs)
+        .ok_or_else(|| refused(line, disagree.to_string()))
 }
 
 /// Builds the error for a configuration without a version, in the syntax of its format.

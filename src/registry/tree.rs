@@ -7,7 +7,10 @@
 use std::{collections::HashSet, ops::Range};
 
 use super::Error;
-use crate::base::yaml::MERGE;
+use crate::{
+    base::yaml::MERGE,
+    model::{Version, version::NotAVersion},
+};
 
 /// The byte-order mark that some editors put before UTF-8 text.
 pub(super) const BOM: &str = "\u{feff}";
@@ -127,6 +130,17 @@ impl ValueNode {
         match &self.value {
             Value::Text(text) | Value::Other(text) => Some(text),
             _ => None,
+        }
+    }
+
+    /// Parses the text of a scalar as a version. A number is none: 1.10 and 1.1 are the same.
+    pub fn to_version(&self, text: &str) -> Result<Version, NotAVersion> {
+        match self.value {
+            Value::Other(_) => Err(NotAVersion {
+                text: text.into(),
+                why: "it is no text; put it in quotes".into(),
+            }),
+            _ => text.parse(),
         }
     }
 

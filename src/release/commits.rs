@@ -5,7 +5,7 @@ use super::{NewRelease, files::ReleaseFiles};
 use crate::{
     base::Failure,
     catalog::{Release, Scope, manifests, rewritten},
-    model::{GitId, manifest::ManifestFile, request::NextVersion},
+    model::{GitId, Scheme, manifest::ManifestFile, request::NextVersion},
     policy::conventional,
     site::RepoSite,
 };
@@ -69,6 +69,8 @@ pub(super) fn resolve(
         messages.iter().map(String::as_str),
         newest.version.is_initial(),
     );
+    // Dates do not say what changed.
+    let bump = bump.filter(|_| new.task.scheme != Scheme::Calver);
     bump.map_or(asked.cloned(), |bump| Some(NextVersion::Bump(bump)))
 }
 

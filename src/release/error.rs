@@ -3,7 +3,7 @@
 use super::line;
 use crate::{
     base::{Fault, Hint, Kind, RelPath, text},
-    model::{Advice, TaskId, Version},
+    model::{Advice, NoNextVersion, TaskId, Version, version::NotAVersion},
     policy::portable::PortabilityTrouble,
     registry::version_hints,
 };
@@ -91,10 +91,14 @@ pub enum Error {
     #[error("{}", not_portable(.0))]
     NotPortable(Vec<PortabilityTrouble>),
     /// The newest version cannot be incremented.
-    #[error(
-        "no version comes after {0}: the number to raise is the largest that a version can have"
-    )]
-    NoNextVersion(Version),
+    #[error("no version can be counted: {0}")]
+    NoNextVersion(#[from] NoNextVersion),
+    /// The version is not one of the task's scheme.
+    #[error("{0}")]
+    NotOfScheme(#[from] NotAVersion),
+    /// Names with this version are too long for a file system.
+    #[error("{1} is too long: the tags and manifests of {0} could have no file of that name")]
+    TooLong(TaskId, Version),
 }
 
 /// Returns `2 names cannot be written on every system: …`.
@@ -139,7 +143,7 @@ impl Fault for Error {
             | Self::Untagged(_)
             | Self::Beside(_)
             | Self::BranchHasItsName(_) => Kind::Conflict,
-            Self::NoNextVersion(_) => Kind::Usage,
+            Self::NoNextVersion(_) | Self::NotOfScheme(_) | Self::TooLong(..) => Kind::Usage,
             Self::Ambiguous { .. }
             | Self::ManifestInTheWay(_)
             | Self::NoFiles(_)
@@ -156,7 +160,9 @@ impl Fault for Error {
             | Self::Twice { .. }
             | Self::Ambiguous { .. }
             | Self::BranchHasItsName(_)
-            | Self::NoNextVersion(_) => self.of_the_number(),
+            | Self::NoNextVersion(_)
+            | Self::NotOfScheme(_)
+            | Self::TooLong(..) => self.of_the_number(),
             Self::Untagged(found) => found.hints(),
             Self::Beside(found) => found.hints(),
             Self::ManifestInTheWay(path) => vec![Hint::say(format!(
@@ -200,9 +206,16 @@ impl Error {
                 "rename the branch",
                 &["git", "branch", "-m", name, &format!("{name}-work")],
             )],
-            Self::NoNextVersion(_) => vec![Hint::say(
+            Self::NoNextVersion(NoNextVersion::Largest(_)) => vec![Hint::say(
                 "raise another number with --bump, or name the version",
             )],
+            Self::NoNextVersion(NoNextVersion::NotOfDates(..)) => vec![Hint::say(
+                "without --bump the date of today is taken; --bump patch counts on the last date",
+            )],
+            Self::NotOfScheme(_) => vec![Hint::say(
+                "`scheme` of the task in snapback.yaml says what its versions are: semver, pep440 or calver",
+            )],
+            Self::TooLong(..) => vec![Hint::say("take a shorter version, or a shorter id")],
             _ => Vec::new(),
         }
     }

@@ -9,11 +9,13 @@ use std::{
     fmt,
 };
 
+use jiff::civil::Date;
+
 use super::{Error, NewRelease, version};
 use crate::{
-    base::{Failure, Hint},
+    base::{Failure, Hint, zone},
     catalog::{self, Release, releases::Releases, untagged},
-    model::{Advice, GitId, TaskId, TaskSpec, Version, request::NextVersion, version::Bump},
+    model::{Advice, GitId, Scheme, TaskId, TaskSpec, Version, VersionCount, request::NextVersion},
     site::RepoSite,
     verdict::{Standings, standing_of},
 };
@@ -37,6 +39,10 @@ pub struct BranchReleases<'a> {
     untagged: BTreeMap<Version, String>,
     /// True when a remote may have the tags.
     has_remote: bool,
+    /// The scheme of the task.
+    scheme: Scheme,
+    /// The day of the release.
+    today: Date,
     /// Notes about tags that do not count.
     passed_over: Vec<String>,
 }
@@ -89,8 +95,15 @@ pub(super) fn find<'a>(new: &NewRelease<'a>) -> Result<BranchReleases<'a>, Failu
         beside,
         untagged,
         has_remote: !site.git.remotes().is_empty(),
+        scheme: task.scheme,
+        today: today(site),
         passed_over,
     })
+}
+
+/// Returns the day that it is here.
+pub(super) fn today(site: &RepoSite) -> Date {
+    site.clock.now().to_zoned(zone()).date()
 }
 
 /// Returns the releases without a tag here, each with the evidence for it; `elsewhere` are versions
@@ -191,8 +204,10 @@ impl BranchReleases<'_> {
         asked: Option<&NextVersion>,
         config: Option<&Version>,
     ) -> Result<Version, Error> {
-        let (version, is_counted) =
-            version::choose(asked, config, self.released.as_ref(), self.base.as_ref())?;
+        let known: Vec<&Version> = self.tagged.iter().collect();
+        let count = self.count(&known);
+        let line = (self.released.as_ref(), self.base.as_ref());
+        let (version, is_counted) = version::choose(asked, config, line, &count)?;
         let released = if is_counted {
             self.base
                 .as_ref()
@@ -225,12 +240,22 @@ impl BranchReleases<'_> {
         }
     }
 
+    /// Returns how its versions are counted.
+    fn count<'a>(&self, known: &'a [&'a Version]) -> VersionCount<'a> {
+        VersionCount {
+            scheme: self.scheme,
+            today: self.today,
+            known,
+        }
+    }
+
     /// Builds the error for a derived number that equals or passes a release beside the line, with
     /// the free numbers before and after that release.
     fn beside(&self, task: &TaskId, version: Version, other: &Version, base: &Version) -> Error {
-        let free = base.bumped(Bump::Patch).filter(|free| self.is_free(free));
-        let mut later =
-            std::iter::successors(Some(version.clone()), |version| version.bumped(Bump::Patch));
+        let known: Vec<&Version> = self.tagged.iter().collect();
+        let next = |version: &Version| self.count(&known).next(version, None).ok();
+        let free = next(base).filter(|free| self.is_free(free));
+        let mut later = std::iter::successors(Some(version.clone()), next);
         let past = later.find(|past| !self.is_taken(past));
         Error::Beside(Box::new(OtherRelease {
             task: task.clone(),

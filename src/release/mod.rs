@@ -28,7 +28,8 @@ use crate::{
     draft::{CommitDraft, Draft, steps},
     git::Head,
     model::{
-        AsWritten, DependencyList, Manifest, Plan, TagName, TaskSpec, Version,
+        AsWritten, DependencyList, Manifest, Plan, TagName, TaskId, TaskSpec, Version,
+        VersionCount,
         manifest::{ManifestFile, TaskVersion},
         operation::{OpKind, RegistryChange, Step},
         plan::FileLine,
@@ -99,6 +100,7 @@ impl NewRelease<'_> {
         let asked = commits::resolve(self, line.newest, &commits, &found);
         let version = line.choose(&task.id, asked.as_ref(), config)?;
         let tag = TagName::release(&task.id, &version);
+        check_length(&site.settings.tag(&tag), &task.id, &version)?;
         let name = check_tag(site, &tag)?;
         edits::set_versions(site, task, &version, &self.head.commit, &mut found)?;
         match self.releases.find(&task.id, &version) {
@@ -326,7 +328,12 @@ fn configured_version(
             .next_back()
             .map(|release| release.version.clone())
     };
-    let fitting = active.or_else(newest).unwrap_or_else(Version::first);
+    let first = VersionCount {
+        scheme: task.scheme,
+        today: line::today(site),
+        known: &[],
+    };
+    let fitting = active.or_else(newest).unwrap_or_else(|| first.first());
     let (add, dynamic) = task_config::how_to_add(&bytes, path, &task.version_key, &fitting)?;
     Err(Error::ConfigWithoutVersion {
         task: task.id.clone(),
@@ -382,6 +389,19 @@ fn check_manifest_place(
     } else {
         Err(Error::ManifestInTheWay(path).into())
     }
+}
+
+/// Refuses a version whose manifest, tag or marker could have no file: no name is longer than 255
+/// bytes, and git writes a reference beside itself, with `.lock` at its end.
+fn check_length(tag: &str, task: &TaskId, version: &Version) -> Result<(), Error> {
+    const LONGEST: usize = 255;
+    let manifest = "snapshot--v.yaml".len() + task.as_str().len() + version.as_str().len();
+    let own = tag.rsplit('/').next().unwrap_or(tag);
+    let marker = own.len() + version.as_str().len() + "-rollback-from-v+999.lock".len();
+    if manifest.max(marker) > LONGEST {
+        return Err(Error::TooLong(task.clone(), version.clone()));
+    }
+    Ok(())
 }
 
 /// Refuses a tag name that could also belong to another task, because its owner would be ambiguous,

@@ -1,40 +1,41 @@
 //! Chooses the version of a release, as a pure decision.
 
 use super::Error;
-use crate::model::{Version, request::NextVersion, version::Bump};
+use crate::model::{Version, VersionCount, request::NextVersion};
 
 /// Returns the requested version; else the configuration's if newer than every release of the line;
-/// else the base, patch number incremented; for a first release the configuration's or 0.1.0.
+/// else the one after the base; for a first release the configuration's or the scheme's first.
 /// Hotfixes and pre-releases count by sort order. Also returns whether it was derived.
 ///
 /// # Errors
-/// Fails when the number to increment is the largest possible.
+/// Fails when no version comes after the base, and when the version is not one of the scheme.
 pub fn choose(
     asked: Option<&NextVersion>,
     config: Option<&Version>,
-    released: Option<&Version>,
-    base: Option<&Version>,
+    (released, base): (Option<&Version>, Option<&Version>),
+    count: &VersionCount<'_>,
 ) -> Result<(Version, bool), Error> {
-    let bumped = |bump| match base {
-        Some(base) => Ok((
-            base.bumped(bump)
-                .ok_or_else(|| Error::NoNextVersion(base.clone()))?,
-            true,
-        )),
-        None => Ok((config.cloned().unwrap_or_else(Version::first), false)),
+    let bumped = |bump| -> Result<_, Error> {
+        Ok(match base {
+            Some(base) => (count.next(base, bump)?, true),
+            None => (config.cloned().unwrap_or_else(|| count.first()), false),
+        })
     };
-    match asked {
+    let chosen = match asked {
         Some(NextVersion::Exactly(version)) => Ok((version.clone(), false)),
-        Some(NextVersion::Bump(bump)) => bumped(*bump),
+        Some(NextVersion::Bump(bump)) => bumped(Some(*bump)),
         // `commits::resolve` has evaluated the messages; without any, a change counts as a fix.
-        Some(NextVersion::Auto) => bumped(Bump::Patch),
+        Some(NextVersion::Auto) => bumped(None),
         None => match config {
             Some(config) if released.is_none_or(|released| config > released) => {
                 Ok((config.clone(), false))
             }
-            _ => bumped(Bump::Patch),
+            _ => bumped(None),
         },
-    }
+    };
+    let (version, is_derived) = chosen?;
+    count.scheme.check(&version)?;
+    Ok((version, is_derived))
 }
 
 /// No task makes this many versions between two releases: a tag that far ahead without a manifest
@@ -89,7 +90,17 @@ pub fn counted<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Fault, Kind};
+    use crate::{
+        base::{Fault, Kind},
+        model::{Scheme, version::Bump},
+    };
+
+    /// How the usual scheme counts.
+    const USUAL: VersionCount<'_> = VersionCount {
+        scheme: Scheme::Semver,
+        today: jiff::civil::date(2026, 2, 24),
+        known: &[],
+    };
 
     fn version(text: &str) -> Version {
         text.parse().expect("it is a version")
@@ -102,8 +113,8 @@ mod tests {
             choose(
                 asked.as_ref(),
                 Some(&version(config)),
-                Some(&newest),
-                Some(&newest),
+                (Some(&newest), Some(&newest)),
+                &USUAL,
             )
             .expect("there is a next one")
             .0
@@ -125,7 +136,7 @@ mod tests {
             "after a rollback the config is older than the newest release"
         );
         assert_eq!(
-            super::choose(None, None, None, None)
+            super::choose(None, None, (None, None), &USUAL)
                 .expect("there is a first one")
                 .0
                 .to_string(),
@@ -236,8 +247,8 @@ mod tests {
             choose(
                 Some(&NextVersion::Bump(bump)),
                 None,
-                Some(&last),
-                Some(&last),
+                (Some(&last), Some(&last)),
+                &USUAL,
             )
             .map(|(version, _)| version)
         };

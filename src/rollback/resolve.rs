@@ -17,12 +17,11 @@ use crate::{
 pub fn resolve(site: &RepoSite, task: &TaskId, typed: &str) -> Result<Version, Failure> {
     let spec = tasks::spec(site, task)?;
     // A number is looked up directly, without listing the tags.
-    if let Ok(version) = typed.strip_prefix('v').unwrap_or(typed).parse()
-        && !releases::one(&site.git, &site.settings, task, &version)?
-            .by_task
-            .is_empty()
-    {
-        return Ok(version);
+    if let Ok(version) = typed.strip_prefix('v').unwrap_or(typed).parse() {
+        let found = releases::one(&site.git, &site.settings, task, &version)?;
+        if let Some(release) = found.of(task).next() {
+            return Ok(release.version.clone());
+        }
     }
     let releases = tasks::releases_of(site, task)?;
     let none = |why: &str| Error::NoSuchVersion {
@@ -82,7 +81,8 @@ fn named_version(
         Some(TagName::Release { version, .. }) => Some(version),
         _ => None,
     };
-    let plain = typed.strip_prefix('v').unwrap_or(typed).parse().ok();
+    let scheme = site.settings.scheme_of(task).unwrap_or_default();
+    let plain = scheme.parse(typed.strip_prefix('v').unwrap_or(typed)).ok();
     if let Some(version) = by_tag.or(plain) {
         if releases.find(task, &version).is_err()
             && missing_tags::missing(site, Some(task))?.has(task, &version)

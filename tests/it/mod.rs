@@ -77,6 +77,7 @@ mod releasing;
 mod review;
 mod same_words;
 mod sandbox;
+mod schemes;
 mod secrets;
 mod settings;
 mod shapes;

@@ -20,6 +20,17 @@ pub fn escape(bytes: &[u8]) -> String {
     out
 }
 
+/// Returns a word as it is typed into a shell: in quotes when the shell would take a sign in it for
+/// something else, such as the `!` in `2!1.0`.
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_=+./:@,%^~".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) && !word.starts_with('~') {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 /// The colours that snapback itself uses (SGR sequences).
 const COLOURS: [&str; 7] = [
     "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m",
@@ -98,6 +109,22 @@ pub fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_that_a_shell_would_take_for_something_else_are_quoted() {
+        for plain in ["--to=1.2.0", "策略一", "1.0+local.1", "T01-v1.2.0"] {
+            assert_eq!(shell_word(plain), plain);
+        }
+        for (word, quoted) in [
+            ("2!1.0", "'2!1.0'"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("it's", "'it'\\''s'"),
+            ("~x", "'~x'"),
+        ] {
+            assert_eq!(shell_word(word), quoted);
+        }
+    }
 
     #[test]
     fn terminal_escapes_and_foreign_bytes_are_defused() {

@@ -7,13 +7,18 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark, is_nfc};
 
 use base::Digest;
 
-/// The id of a task: 1 to 100 of `[A-Za-z0-9._-]`, beginning with a letter or a digit.
+use crate::fold::folded;
+
+/// The id of a task: 1 to 100 letters and digits of any script, `.`, `_` and `-`, beginning with a
+/// letter or a digit; at most 200 bytes, so that it fits into the names of files and tags.
 ///
-/// Also refused: anything that git refuses in a tag name (`..`, `.` or `.lock` at the end), and `-`
-/// at the end.
+/// It is in Unicode's form NFC, whatever form it was typed in: `é` is one character. Also refused:
+/// anything that git refuses in a tag name (`..`, `.` or `.lock` at the end), `-` at the end, and
+/// characters that nobody sees.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct TaskId(String);
@@ -26,27 +31,79 @@ pub struct TaskId(String);
 pub struct NotATaskId(pub String);
 
 impl TaskId {
+    /// Maximum length, in characters.
+    const LONGEST: usize = 100;
+    /// Maximum length, in bytes.
+    const LONGEST_BYTES: usize = 200;
+
     /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Returns the id that is written exactly so. In the name of a tag, another Unicode form is
+    /// another name.
+    pub fn exactly(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|id: &Self| id.0 == text)
+    }
+
+    /// Returns what two ids share that some file system takes for one name: the id without
+    /// differences of case and of Unicode forms.
+    pub fn folded(&self) -> String {
+        folded(&self.0)
+    }
+}
+
+/// True for a letter or a digit of any script, and for the marks that change a letter.
+pub fn is_of_word(c: char) -> bool {
+    (c.is_alphanumeric() || is_combining_mark(c)) && !is_unseen(c)
+}
+
+/// True for a letter or mark that shows nothing (those of Unicode's Default_Ignorable_Code_Point),
+/// so that two ids would look the same.
+fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{34f}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{ffa0}'
+            | '\u{16fe4}'
+            | '\u{e0100}'..='\u{e01ef}'
+    )
 }
 
 impl FromStr for TaskId {
     type Err = NotATaskId;
     fn from_str(text: &str) -> Result<Self, NotATaskId> {
-        let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
-        let fits = (1..=100).contains(&text.len())
-            && text.bytes().all(legal)
-            && text.as_bytes()[0].is_ascii_alphanumeric()
-            && !text.contains("..")
-            && !text.ends_with(['.', '-'])
-            && !text.ends_with(".lock");
-        if fits {
-            Ok(Self(text.to_string()))
-        } else {
-            Err(NotATaskId(text.to_string()))
+        let wrong = || NotATaskId(text.to_string());
+        // Longer texts are not even looked at; NFC has at most a third of the bytes.
+        if text.len() > 3 * Self::LONGEST_BYTES {
+            return Err(wrong());
         }
+        let id = if is_nfc(text) {
+            text.to_string()
+        } else {
+            text.nfc().collect()
+        };
+        let is_sign = |c: char| matches!(c, '.' | '_' | '-');
+        let mut before = '.';
+        let mut follows = |c: char| {
+            let is_first = is_sign(std::mem::replace(&mut before, c));
+            // A mark belongs to the letter before it.
+            is_sign(c) || is_of_word(c) && !(is_first && is_combining_mark(c))
+        };
+        let fits = (1..=Self::LONGEST).contains(&id.chars().count())
+            && id.len() <= Self::LONGEST_BYTES
+            && id.chars().all(&mut follows)
+            && !id.starts_with(is_sign)
+            && !id.contains("..")
+            && !id.ends_with(['.', '-'])
+            && !id.ends_with(".lock");
+        if fits { Ok(Self(id)) } else { Err(wrong()) }
     }
 }
 
@@ -229,12 +286,32 @@ impl TryFrom<String> for GitId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::{Scheme, TagName};
 
     #[test]
     fn task_ids() {
-        for good in ["T01", "T01-v2", "a", "gix-features", "x.y_z"] {
-            assert!(good.parse::<TaskId>().is_ok(), "{good}");
+        let long = "策".repeat(66);
+        for good in [
+            "T01",
+            "T01-v2",
+            "a",
+            "gix-features",
+            "x.y_z",
+            "策略一",
+            "стратегия-1",
+            "café",
+            "हिन्दी",
+            "ภาษาไทย",
+            "٣-٤",
+            "전략",
+            &long,
+        ] {
+            let id = good.parse::<TaskId>().expect(good);
+            assert_eq!(id.as_str(), good);
+            assert_eq!(TaskId::exactly(good), Some(id));
         }
         for bad in [
             "",
@@ -245,13 +322,64 @@ mod tests {
             "a/b",
             "$(id)",
             "a\n",
-            "é",
             ".a",
+            "_a",
             "a.",
             "a-",
+            "策略\u{3000}一",
+            "策\u{200b}略",
+            "a\u{202e}b",
+            "a\u{2066}b",
+            "\u{feff}a",
+            "a\u{ad}b",
+            "a\u{200d}b",
+            "a\u{3164}",
+            "a\u{fe0f}",
+            "\u{301}a",
+            "a-\u{301}b",
+            "a\u{7}",
+            "a\u{85}b",
+            "策略一。",
+            "a！",
+            "☃",
             &"x".repeat(101),
+            &"策".repeat(67),
+            &"é".repeat(101),
         ] {
-            assert!(bad.parse::<TaskId>().is_err(), "{bad}");
+            assert!(bad.parse::<TaskId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_in_nfc_in_whatever_form_it_was_typed() {
+        let id: TaskId = "cafe\u{301}".parse().expect("it is one");
+        assert_eq!(id.as_str(), "caf\u{e9}");
+        assert_eq!(id, "café".parse().expect("it is one"));
+        assert_eq!(TaskId::exactly("cafe\u{301}"), None);
+        let jamo: TaskId = "\u{110c}\u{1165}\u{11ab}".parse().expect("it is one");
+        assert_eq!(jamo.as_str(), "전");
+        for (one, other) in [
+            ("T01", "t01"),
+            ("Café", "CAFE\u{301}"),
+            ("ΣΑΣ", "σας"),
+            ("СТРАТЕГИЯ", "стратегия"),
+            ("straße", "STRASSE"),
+        ] {
+            let folded = |text: &str| text.parse::<TaskId>().expect(text).folded();
+            assert_eq!(folded(one), folded(other), "{one} {other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_that_is_shown_is_the_same_id(text in "\\PC{1,12}") {
+            if let Ok(id) = text.parse::<TaskId>() {
+                prop_assert_eq!(TaskId::exactly(id.as_str()), Some(id.clone()));
+                prop_assert!(id.as_str().len() <= 200);
+                let name = format!("{id}-v1.2.0");
+                let readings = TagName::readings(&name, &|_| Some(Scheme::Semver));
+                prop_assert_eq!(readings.first().map(TagName::task), Some(&id));
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{alert::AlertSettings, guard::RuleSpec};
-use crate::{TagForm, TagForms, TagName, TaskId, Version};
+use crate::{Scheme, TagForm, TagForms, TagName, TaskId, Version, version::NotAVersion};
 use base::RelPath;
 
 mod block;
@@ -37,6 +37,8 @@ pub struct Settings {
     pub alerts: AlertSettings,
     /// The forms of tags in use.
     pub tags: TagForms,
+    /// The scheme of versions of tasks that say nothing.
+    pub scheme: Scheme,
     /// True when the settings come from a file, false when they were discovered.
     pub from_file: bool,
 }
@@ -61,6 +63,7 @@ impl Default for Settings {
             hooks: HookSettings::default(),
             alerts: AlertSettings::default(),
             tags: TagForms::default(),
+            scheme: Scheme::default(),
             from_file: false,
         }
     }
@@ -164,9 +167,27 @@ impl Settings {
         own.into_iter().chain([usual]).collect()
     }
 
+    /// The scheme of a task's versions; `None` when there is no such task.
+    pub fn scheme_of(&self, id: &TaskId) -> Option<Scheme> {
+        let own = self.task(id).map(|task| task.scheme);
+        own.or_else(|| self.left_out.contains(id).then_some(self.scheme))
+    }
+
     /// Each meaning that the name of a tag has among the tasks.
     pub fn tag_readings(&self, name: &str) -> Vec<TagName> {
-        self.tags.readings(name, &|id| self.knows(id))
+        self.tags.readings(name, &|id| self.scheme_of(id))
+    }
+
+    /// Why the name of a tag that has no meaning is none: its version is not of the scheme of the
+    /// task that it names.
+    pub fn misfit(&self, name: &str) -> Option<(TaskId, NotAVersion)> {
+        let readings = self.tags.of_any_scheme(name, &|id| self.knows(id));
+        let (task, version) = readings.into_iter().find_map(|reading| match reading {
+            TagName::Release { task, version } => Some((task, version)),
+            TagName::Marker { .. } => None,
+        })?;
+        let error = self.scheme_of(&task)?.check(&version).err()?;
+        Some((task, error))
     }
 
     /// The meaning that the name of a tag has for one task.
@@ -240,6 +261,8 @@ pub struct TaskSpec {
     pub dir: RelPath,
     /// How its tags are written.
     pub tag: TagForm,
+    /// How its versions are written, ordered and counted.
+    pub scheme: Scheme,
     /// Globs of its files (git's syntax: `*` stops at `/`, `**` does not). Default `<dir>/**`.
     pub paths: Vec<String>,
     /// Globs of files that are not its, though `paths` matches.

@@ -7,11 +7,12 @@
 //!
 //! This is the default form; a task may have another ([`crate::TagForm`]), with the same stem. A
 //! hotfix is a release whose version ends in `-hotfix-YYYYMMDD`. A marker records that a rollback
-//! happened; it is never a version. The n-th marker of the same pair (n from 2) ends in `+n`, which
-//! no version can, so the grammar stays unambiguous.
+//! happened; it is never a version. The n-th marker of the same pair (n from 2) ends in `+n`; the
+//! first one, too, when the version that was left has a `+` itself, so the last `+` is never in
+//! doubt.
 
 use super::Version;
-use crate::{TagForm, TaskId, tag_form::TagOwner};
+use crate::{Scheme, TagForm, TaskId, tag_form::TagOwner};
 
 /// What the name of a tag says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,16 +57,31 @@ impl TagName {
         name.contains(ROLLBACK_FROM)
     }
 
-    /// Returns all possible readings of a name in the default form, longest id first. Ids may
-    /// contain `-v` themselves, so each `-v` is tried whose rest is legal and whose prefix is a
-    /// known task. `T01-v2` next to `T01` is never ambiguous; `T01-v1.0.0-v2.0.0` is, when both
-    /// `T01` and `T01-v1.0.0` are tasks.
-    pub fn readings(name: &str, is_task: &dyn Fn(&TaskId) -> bool) -> Vec<Self> {
+    /// Returns all possible readings of a name in the default form, longest id first; `scheme`
+    /// knows the tasks. Ids may contain `-v` themselves, so each `-v` is tried whose rest is legal
+    /// and whose prefix is a known task. `T01-v2` next to `T01` is never ambiguous;
+    /// `T01-v1.0.0-v2.0.0` is, when both `T01` and `T01-v1.0.0` are tasks.
+    pub fn readings(name: &str, scheme: &dyn Fn(&TaskId) -> Option<Scheme>) -> Vec<Self> {
+        let mut readings = Self::of_any_scheme(name, &|id| scheme(id).is_some());
+        readings.retain(|reading| scheme(reading.task()).is_some_and(|own| reading.is_of(own)));
+        readings
+    }
+
+    /// Like [`TagName::readings`], whatever scheme the versions are of.
+    pub(super) fn of_any_scheme(name: &str, is_task: &dyn Fn(&TaskId) -> bool) -> Vec<Self> {
         let of_id = |owner: TagOwner<'_>| match owner {
-            TagOwner::Id(id) => id.parse().ok().filter(is_task),
+            TagOwner::Id(id) => TaskId::exactly(id).filter(is_task),
             TagOwner::Folder(_) | TagOwner::OfForm => None,
         };
         TagForm::usual().readings(name, &of_id)
+    }
+
+    /// True when its versions are of a scheme.
+    pub fn is_of(&self, scheme: Scheme) -> bool {
+        match self {
+            Self::Release { version, .. } => scheme.accepts(version),
+            Self::Marker { to, from, .. } => scheme.accepts(to) && scheme.accepts(from),
+        }
     }
 
     /// Parses what stands for the version in the name of a tag of a task.
@@ -76,14 +92,13 @@ impl TagName {
                 version: stem.parse().ok()?,
             });
         };
-        let (from, nth) = match from.split_once('+') {
+        let (from, nth) = match from.rsplit_once('+') {
             None => (from, 1),
-            Some((from, nth)) => (
-                from,
-                nth.parse()
-                    .ok()
-                    .filter(|n| *n >= 2 && nth == format!("{n}"))?,
-            ),
+            Some((from, nth)) => {
+                let first = if from.contains('+') { 1 } else { 2 };
+                let number: u32 = nth.parse().ok()?;
+                (number >= first && nth == number.to_string()).then_some((from, number))?
+            }
         };
         Some(Self::Marker {
             task,
@@ -98,7 +113,7 @@ impl TagName {
         match self {
             Self::Release { version, .. } => version.to_string(),
             Self::Marker { to, from, nth, .. } => {
-                let nth = if *nth == 1 {
+                let nth = if *nth == 1 && !from.as_str().contains('+') {
                     String::new()
                 } else {
                     format!("+{nth}")
@@ -137,9 +152,13 @@ mod tests {
 
     use super::*;
 
+    /// The tasks with these ids, of the usual scheme.
+    fn semver(tasks: &[&str]) -> impl Fn(&TaskId) -> Option<Scheme> {
+        move |id| tasks.contains(&id.as_str()).then_some(Scheme::Semver)
+    }
+
     fn parse(name: &str, tasks: &[&str]) -> Option<TagName> {
-        let is_task = |id: &TaskId| tasks.contains(&id.as_str());
-        TagName::readings(name, &is_task).into_iter().next()
+        TagName::readings(name, &semver(tasks)).into_iter().next()
     }
 
     #[test]
@@ -178,8 +197,7 @@ mod tests {
     #[test]
     fn a_name_that_two_tasks_could_have_is_the_longer_ones() {
         let readings = |name: &str, tasks: &[&str]| -> Vec<String> {
-            let is_task = |id: &TaskId| tasks.contains(&id.as_str());
-            let readings = TagName::readings(name, &is_task).into_iter();
+            let readings = TagName::readings(name, &semver(tasks)).into_iter();
             readings.map(|name| name.task().to_string()).collect()
         };
         let tasks = ["T01", "T01-v1.0.0", "T01-v2", "T01-v1.0.0-rollback-from"];
@@ -214,6 +232,51 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_tag_is_one_of_a_task_only_with_a_version_of_its_scheme() {
+        let readings = |name: &str, scheme: Scheme| {
+            TagName::readings(name, &|id| (id.as_str() == "T01").then_some(scheme)).len()
+        };
+        for (name, semver, pep440, calver) in [
+            ("T01-v1.2.0", 1, 1, 0),
+            ("T01-v1", 0, 1, 0),
+            ("T01-v1.2", 0, 1, 0),
+            ("T01-v1.2.0rc1", 0, 1, 0),
+            ("T01-v1.2.0-rc.1", 1, 0, 0),
+            ("T01-v2!1.0", 0, 1, 0),
+            ("T01-v2026.02.24", 0, 1, 1),
+            ("T01-v2026.02.24-rc1", 0, 0, 1),
+            ("T01-v1.1-rollback-from-v1.2", 0, 1, 0),
+            ("T01-v1.1.0-rollback-from-v1.2", 0, 1, 0),
+        ] {
+            assert_eq!(readings(name, Scheme::Semver), semver, "{name}");
+            assert_eq!(readings(name, Scheme::Pep440), pep440, "{name}");
+            assert_eq!(readings(name, Scheme::Calver), calver, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_marker_of_a_version_with_a_plus_has_one_reading() {
+        let of = |from: &str, nth: u32| TagName::Marker {
+            task: "T01".parse().expect("id"),
+            to: "1.0+a".parse().expect("version"),
+            from: from.parse().expect("version"),
+            nth,
+        };
+        for (marker, stem) in [
+            (of("1.2", 1), "1.0+a-rollback-from-v1.2"),
+            (of("1.2", 2), "1.0+a-rollback-from-v1.2+2"),
+            (of("1.2+2", 1), "1.0+a-rollback-from-v1.2+2+1"),
+            (of("1.2+b.1", 3), "1.0+a-rollback-from-v1.2+b.1+3"),
+        ] {
+            assert_eq!(marker.stem(), stem);
+            assert_eq!(TagName::of_stem(marker.task().clone(), stem), Some(marker));
+        }
+        for stem in ["1.0-rollback-from-v1.2+b", "1.0-rollback-from-v1.2+1"] {
+            assert_eq!(TagName::of_stem(of("1", 1).task().clone(), stem), None);
+        }
+    }
+
     proptest! {
         #[test]
         fn parse_is_the_inverse_of_format(
@@ -231,7 +294,7 @@ mod tests {
             // known task.
             for tag in [TagName::release(&task, &to), TagName::Marker { task: task.clone(), to: to.clone(), from: from.clone(), nth }] {
                 let name = TagForm::default().write(&tag, &base::RelPath::root());
-                prop_assert_eq!(TagName::readings(&name, &|id| *id == task), vec![tag]);
+                prop_assert_eq!(TagName::readings(&name, &|id| (*id == task).then_some(Scheme::Semver)), vec![tag]);
             }
         }
     }

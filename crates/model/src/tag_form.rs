@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr, sync::LazyLock};
 
 use base::RelPath;
 
-use crate::{TagName, TaskId, Version};
+use crate::{TagName, TaskId, Version, ids};
 
 /// The word that the version stands for.
 const VERSION: &str = "{version}";
@@ -261,7 +261,16 @@ impl FromStr for TagForm {
 
 /// True for the name of a tag that can be one of the version, in whatever form.
 pub(super) fn could_name(tag: &str, version: &Version) -> bool {
-    tag.len() <= LONGEST * 2 && is_tag(tag) && tag.contains(&version.to_string())
+    let text = version.as_str();
+    // A longer number is another version: `1.2` does not name `T01-v1.2.0`.
+    let is_whole = |(at, _): (usize, &str)| {
+        let (before, behind) = (&tag[..at], &tag[at + text.len()..]);
+        let is_number = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+        let ends_in_number = |text: &str| text.ends_with(|c: char| c.is_ascii_digit());
+        !ends_in_number(before.strip_suffix('.').unwrap_or(before))
+            && !is_number(behind.strip_prefix('.').unwrap_or(behind))
+    };
+    tag.len() <= LONGEST * 2 && is_tag(tag) && tag.match_indices(text).any(is_whole)
 }
 
 /// True for a name that git takes for a tag (git-check-ref-format(1)), without signs that a shell
@@ -273,7 +282,7 @@ fn is_tag(name: &str) -> bool {
             && !part.as_bytes().ends_with(b".lock")
             && !part.ends_with('.')
     };
-    let is_usual = |c: char| c.is_alphanumeric() || "._+-@/!=#,".contains(c);
+    let is_usual = |c: char| ids::is_of_word(c) || "._+-@/!=#,".contains(c);
     name.split('/').all(part)
         && !name.starts_with('-')
         && !name.contains("..")

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::RelPath;
 
-use crate::{TagForm, TagName, TaskId, TaskSpec, tag_form::TagOwner};
+use crate::{Scheme, TagForm, TagName, TaskId, TaskSpec, tag_form::TagOwner};
 
 /// The forms in use. The default form is read for every task too: its older releases may have it.
 #[derive(Debug, Clone, Default)]
@@ -49,13 +49,24 @@ impl TagForms {
         &self.usual
     }
 
-    /// Returns each meaning of a name; `is_task` knows the tasks. Forms of their own come first.
-    pub fn readings(&self, name: &str, is_task: &dyn Fn(&TaskId) -> bool) -> Vec<TagName> {
+    /// Returns each meaning of a name; `scheme` knows the tasks. Forms of their own come first.
+    pub fn readings(&self, name: &str, scheme: &dyn Fn(&TaskId) -> Option<Scheme>) -> Vec<TagName> {
+        let mut found = self.of_any_scheme(name, &|id| scheme(id).is_some());
+        found.retain(|reading| scheme(reading.task()).is_some_and(|own| reading.is_of(own)));
+        found
+    }
+
+    /// Like [`TagForms::readings`], whatever scheme the versions are of.
+    pub(super) fn of_any_scheme(
+        &self,
+        name: &str,
+        is_task: &dyn Fn(&TaskId) -> bool,
+    ) -> Vec<TagName> {
         let mut found: Vec<TagName> = Vec::new();
         for other in &self.others {
             found.extend(other.form.readings(name, &|owner| other.find(owner)));
         }
-        for reading in TagName::readings(name, is_task) {
+        for reading in TagName::of_any_scheme(name, is_task) {
             if !found.contains(&reading) {
                 found.push(reading);
             }
@@ -71,7 +82,7 @@ impl OtherForm {
             TagOwner::OfForm => self.only.clone(),
             TagOwner::Folder(folder) => self.folders.get(folder).cloned(),
             TagOwner::Id(id) => {
-                let id = id.parse().ok()?;
+                let id = TaskId::exactly(id)?;
                 self.ids.contains(&id).then_some(id)
             }
         }

@@ -17,7 +17,7 @@ use crate::{
         Release, Scope,
         releases::{self, Releases},
     },
-    model::{Manifest, TagName, TaskId, overview::AdoptionLine},
+    model::{Manifest, Settings, TagName, TaskId, overview::AdoptionLine},
     site::RepoSite,
 };
 use operation::draft;
@@ -34,10 +34,9 @@ pub struct Adoption {
 
 /// Examines every tag.
 pub fn find(site: &RepoSite, wanted: &dyn Fn(&TaskId) -> bool) -> Result<Adoption, Failure> {
-    let is_task = |id: &TaskId| site.settings.task(id).is_some();
     let there = paths_in_head(site)?;
     let all = releases::all_followed(&site.git, &site.settings)?;
-    let mut lines = foreign_tags(site, &is_task)?;
+    let mut lines = foreign_tags(site, &all)?;
     let mut todo: Vec<&Release> = Vec::new();
     for release in all
         .by_task
@@ -142,22 +141,20 @@ fn ambiguous(site: &RepoSite, release: &Release) -> Option<TaskId> {
 }
 
 /// Returns the tags that are not a release of a known task, with the reason.
-fn foreign_tags(
-    site: &RepoSite,
-    is_task: &dyn Fn(&TaskId) -> bool,
-) -> Result<Vec<AdoptionLine>, Failure> {
+fn foreign_tags(site: &RepoSite, all: &Releases) -> Result<Vec<AdoptionLine>, Failure> {
+    let settings = &site.settings;
+    let scheme = |id: &TaskId| settings.task(id).map(|task| task.scheme);
     let mut lines = Vec::new();
     for tag in site.git.tags()?.whole {
-        let name = std::str::from_utf8(&tag.name).ok();
-        let reason = match name.map(|name| site.settings.tags.readings(name, is_task)) {
-            Some(readings) if !readings.is_empty() => continue,
-            None => "its name is not UTF-8".to_string(),
-            Some(_) => {
-                match TagName::readings(&String::from_utf8_lossy(&tag.name), &|_| true).first() {
-                    None => "no task has tags of this form".to_string(),
-                    Some(parsed) => format!("there is no task {:?}", parsed.task().as_str()),
-                }
-            }
+        let reason = match std::str::from_utf8(&tag.name) {
+            Err(_) => Some("its name is not UTF-8".to_string()),
+            Ok(name) => match settings.tags.readings(name, &scheme).first() {
+                None => Some(why_foreign(settings, name)),
+                Some(reading) => other_spelling(all, name, reading),
+            },
+        };
+        let Some(reason) = reason else {
+            continue;
         };
         lines.push(AdoptionLine {
             tag: text::escape(&tag.name),
@@ -167,6 +164,28 @@ fn foreign_tags(
         });
     }
     Ok(lines)
+}
+
+/// Returns why a tag is of no task.
+fn why_foreign(settings: &Settings, name: &str) -> String {
+    if let Some((_, why)) = settings.misfit(name) {
+        return why.to_string();
+    }
+    match TagName::readings(name, &|_| Some(settings.scheme)).first() {
+        None => "no task has tags of this form".to_string(),
+        Some(parsed) => format!("there is no task {:?}", parsed.task().as_str()),
+    }
+}
+
+/// Returns why a tag of a task does not count: another tag has the same version, spelled
+/// differently.
+fn other_spelling(all: &Releases, name: &str, reading: &TagName) -> Option<String> {
+    let TagName::Release { task, version } = reading else {
+        return None;
+    };
+    let counts = all.find(task, version).ok()?;
+    let is_other = counts.tag != name && counts.version.as_str() != version.as_str();
+    is_other.then(|| format!("{} is the same version", counts.tag))
 }
 
 /// Builds one line.

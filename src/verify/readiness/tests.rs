@@ -27,6 +27,7 @@ impl Place {
             id: "T01".parse().expect("it is an id"),
             title: None,
             tag: crate::model::TagForm::default(),
+            scheme: crate::model::Scheme::default(),
             dir: RelPath::own("tasks/T01"),
             paths: Vec::new(),
             exclude: Vec::new(),

@@ -12,7 +12,7 @@ use std::{
 use proptest::prelude::*;
 use snapback::{
     base::{RelPath, text},
-    model::{TagForm, TagName, TaskId, Version},
+    model::{Scheme, TagForm, TagName, TaskId, Version},
 };
 
 use words::WORDS;
@@ -414,6 +414,16 @@ fn as_a_reason_or_a_message_they_are_text() {
     assert_eq!(sandbox.unsound(), Vec::<String>::new());
 }
 
+/// True for what may be in an id: it is seen, and no shell, path or format takes it for anything.
+fn is_harmless(c: char) -> bool {
+    let is_ascii = c.is_ascii_alphanumeric() || "._-".contains(c);
+    is_ascii
+        || !(c.is_ascii()
+            || c.is_control()
+            || c.is_whitespace()
+            || "\u{200b}\u{202e}\u{2066}\u{feff}".contains(c))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
 
@@ -428,15 +438,16 @@ proptest! {
             let name = String::from_utf8_lossy(bytes);
             if let Ok(task) = name.parse::<TaskId>() {
                 let text = task.as_str();
-                prop_assert!(!text.starts_with('-') && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c)));
+                prop_assert!(!text.starts_with('-') && text.chars().all(is_harmless));
+                prop_assert!(text.len() <= 200 && TaskId::exactly(text) == Some(task.clone()));
             }
             if let Ok(version) = name.parse::<Version>() {
-                prop_assert!(version.to_string().bytes().all(|c| c.is_ascii_alphanumeric() || b".+-".contains(&c)));
+                prop_assert!(version.to_string().bytes().all(|c| c.is_ascii_alphanumeric() || b"._+-!".contains(&c)));
             }
-            if let Some(tag) = TagName::readings(&name, &|_| true).first() {
+            if let Some(tag) = TagName::readings(&name, &|_| Some(Scheme::Semver)).first() {
                 let written = TagForm::usual().write(tag, &RelPath::root());
                 prop_assert_eq!(&written, &name);
-                prop_assert!(name.bytes().all(|c| c.is_ascii_alphanumeric() || b"._+-".contains(&c)));
+                prop_assert!(name.chars().all(|c| c == '+' || is_harmless(c)));
             }
             if let Ok(form) = name.parse::<TagForm>() {
                 prop_assert_eq!(form.to_string(), name.clone());

@@ -71,8 +71,8 @@ fn create_snapshot_asks_first() {
       nothing was changed
     [exit 6]
     $ snapback create-snapshot -t T01 --version 1.0
-    error: "1.0" is not a version: unexpected end of input while parsing minor version number
-      hint: see how it is written:  snapback --help
+    error: "1.0" is not a version: unexpected end of input while parsing minor version number (scheme semver)
+      hint: `scheme` of the task in snapback.yaml says what its versions are: semver, pep440 or calver
       nothing was changed
     [exit 2]
     $ snapback create-snapshot

@@ -6,9 +6,9 @@
 
 use std::collections::HashMap;
 
-use unicode_normalization::UnicodeNormalization;
-
 use base::RelPath;
+
+use crate::fold;
 
 /// A path, and why it is not portable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,17 +73,7 @@ fn trouble_of<'a>(
 /// Returns a path as seen by file systems that fold case and Unicode forms.
 fn folded(path: &[u8]) -> Vec<u8> {
     match std::str::from_utf8(path) {
-        Ok(text) if text.is_ascii() => path.to_ascii_lowercase(),
-        // Upper case first: it unifies letters that lower case keeps distinct, such as the two
-        // small sigmas.
-        Ok(text) => text
-            .nfc()
-            .collect::<String>()
-            .to_uppercase()
-            .to_lowercase()
-            .nfc()
-            .collect::<String>()
-            .into_bytes(),
+        Ok(text) => fold::folded(text).into_bytes(),
         Err(_) => path.to_vec(),
     }
 }
