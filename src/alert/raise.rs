@@ -5,7 +5,7 @@
 
 use super::{CHANNELS, ChannelKind, Outbox, outbox::Raised};
 use crate::{
-    base::{Failure, Kind},
+    base::{Failure, Kind, text},
     journal::history,
     model::{
         Advice, TaskId, Version,
@@ -171,7 +171,7 @@ impl<'a> Alerts<'a> {
                 let task = task.map_or("", TaskId::as_str);
                 link.replace("{id}", &id.to_string())
                     .replace("{option}", option)
-                    .replace("{task}", task)
+                    .replace("{task}", &text::url_part(task))
             });
             Offer {
                 option: option.into(),

@@ -103,7 +103,7 @@ config_file! {
     rename = "tasks",
     extend(
         "type" = ["object", "null"],
-        "propertyNames" = { "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$" }
+        "propertyNames" = { "pattern": "^[\\p{L}\\p{N}][\\p{L}\\p{M}\\p{N}._-]{0,99}$" }
     )
 )]
 pub(super) struct Tasks {

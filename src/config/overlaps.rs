@@ -36,8 +36,15 @@ impl PathClaim {
             return Vec::new();
         }
         let whole: Value = yaml::parse(bytes, yaml::YamlLimits::human()).unwrap_or_default();
+        // An entry may have its name in another Unicode form than its task.
+        let is_of = |key: &str, name: &str| {
+            let id = |text: &str| text.parse::<TaskId>().ok();
+            key == name || id(key).is_some() && id(key) == id(name)
+        };
         let one = |name: &str| {
-            let paths = match whole.get("tasks")?.get(name)?.get("path")? {
+            let entries = whole.get("tasks")?.as_object()?;
+            let (_, entry) = entries.iter().find(|(key, _)| is_of(key, name))?;
+            let paths = match entry.get("path")? {
                 Value::String(path) => vec![path.clone()],
                 Value::Array(paths) => paths
                     .iter()
@@ -101,15 +108,15 @@ type Overlap<'a> = (PathOwner<'a>, PathOwner<'a>, &'a str);
 /// The other owners that one owner overlaps, with the patterns.
 type Met<'a> = Vec<(PathOwner<'a>, &'a str)>;
 
-/// Leaves out tasks whose ids differ only in case, or come from two places: on some systems they
-/// are one folder and one tag. Those with releases under an id of their own can still be rolled
-/// back. The other tasks are not affected.
+/// Leaves out tasks whose ids differ only in case, or come from two places (two folders whose names
+/// are one in Unicode's form NFC): on some systems they are one folder and one tag. Those with
+/// releases under an id of their own can still be rolled back. The other tasks are not affected.
 pub(super) fn leave_twins_out(
     tasks: Vec<TaskSpec>,
     is_released: &dyn Fn(&TaskId) -> bool,
     warnings: &mut Vec<String>,
 ) -> Vec<TaskSpec> {
-    let folded = |task: &TaskSpec| task.id.as_str().to_ascii_lowercase();
+    let folded = |task: &TaskSpec| task.id.folded();
     let mut groups: BTreeMap<String, Vec<TaskSpec>> = BTreeMap::new();
     for task in tasks {
         groups.entry(folded(&task)).or_default().push(task);

@@ -40,7 +40,9 @@ pub(super) fn all(
     let stopped = found.stopped();
     let stopped = stopped.iter().map(TaskId::as_str);
     let in_folders = folders.iter().map(|folder| folder.id.as_str());
-    let named_ids = named_tasks.iter().map(|(name, _)| &name[..]);
+    let named_ids = named_tasks.iter().filter_map(|(name, _)| name.parse().ok());
+    let named_ids: Vec<TaskId> = named_ids.collect();
+    let named_ids = named_ids.iter().map(TaskId::as_str);
     let known: HashSet<&str> = stopped.chain(in_folders).chain(named_ids).collect();
     let is_known = |id: &TaskId| known.contains(id.as_str()) || !is_wanted(id.as_str());
     let lost: Vec<DiscoveredTask> = released(registry, &is_known)

@@ -1,7 +1,5 @@
 //! A metric from an instant query of Prometheus (its HTTP API, v1).
 
-use std::fmt::Write;
-
 use serde_json::Value;
 
 use super::{
@@ -9,10 +7,13 @@ use super::{
     http::{get, with},
     one, value,
 };
-use crate::model::{
-    guard::{Cursor, Metric},
-    settings::{Block, Declared, SecretBlock, check_url},
-    settings_block,
+use crate::{
+    base::text,
+    model::{
+        guard::{Cursor, Metric},
+        settings::{Block, Declared, SecretBlock, check_url},
+        settings_block,
+    },
 };
 
 settings_block! {
@@ -63,7 +64,7 @@ fn server(url: &str) -> &str {
 /// Returns the one number of a query.
 fn ask(metric: &Metric, place: &MetricContext<'_>) -> Result<Reading, String> {
     let block = QueryBlock::of(&metric.settings)?;
-    let (server, query) = (server(&block.prometheus), encoded(&block.query));
+    let (server, query) = (server(&block.prometheus), text::url_part(&block.query));
     let url = format!("{server}/api/v1/query?query={query}");
     let document = get(&url, block.token_from, metric.timeout, place)?;
     if value::at(&document, "status").and_then(Value::as_str) != Some("success") {
@@ -90,27 +91,4 @@ fn ask(metric: &Metric, place: &MetricContext<'_>) -> Result<Reading, String> {
     };
     // A division by zero appears as NaN or +Inf: there was nothing to count.
     Ok(one(found.and_then(value::number), place.now))
-}
-
-/// Encodes a text as a part of a URL.
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn queries_are_encoded() {
-        assert_eq!(
-            super::encoded("rate(x{a=\"b\"}[5m]) / 2"),
-            "rate%28x%7Ba%3D%22b%22%7D%5B5m%5D%29%20%2F%202"
-        );
-    }
 }

@@ -337,7 +337,8 @@ impl Registry {
         positions.get(task.as_str()).copied()
     }
 
-    /// Returns the positions of all entries, by task.
+    /// Returns the positions of all entries, by task. An id in another Unicode form than NFC is
+    /// that of the task.
     fn all_positions(&self) -> HashMap<String, usize> {
         let ids: Vec<Option<&str>> = match &self.container().value {
             Value::Map(entries) => entries.iter().map(|entry| Some(&entry.key[..])).collect(),
@@ -345,8 +346,15 @@ impl Registry {
             _ => Vec::new(),
         };
         let ids = ids.into_iter().enumerate();
-        ids.filter_map(|(at, id)| Some((id?.to_string(), at)))
-            .collect()
+        let written: Vec<(&str, usize)> = ids.filter_map(|(at, id)| Some((id?, at))).collect();
+        let exact = written.iter().map(|(id, at)| (id.to_string(), *at));
+        let mut positions: HashMap<String, usize> = exact.collect();
+        for (id, at) in written.into_iter().filter(|(id, _)| !id.is_ascii()) {
+            if let Ok(task) = id.parse::<TaskId>() {
+                positions.entry(task.into()).or_insert(at);
+            }
+        }
+        positions
     }
 
     /// Returns the entry of a task.

@@ -93,6 +93,7 @@ mod store_formats;
 pub mod store_gc;
 mod store_repair;
 mod tag_forms;
+mod task_ids;
 mod task_names;
 mod trust;
 mod twins;

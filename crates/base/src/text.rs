@@ -31,6 +31,18 @@ pub fn shell_word(word: &str) -> String {
     }
 }
 
+/// Encodes a text as a part of a URL.
+pub fn url_part(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
 /// The colours that snapback itself uses (SGR sequences).
 const COLOURS: [&str; 7] = [
     "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m",
@@ -109,6 +121,15 @@ pub fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_of_urls_are_encoded() {
+        assert_eq!(
+            url_part("rate(x{a=\"b\"}[5m]) / 2"),
+            "rate%28x%7Ba%3D%22b%22%7D%5B5m%5D%29%20%2F%202"
+        );
+        assert_eq!(url_part("T01_策"), "T01_%E7%AD%96");
+    }
 
     #[test]
     fn words_that_a_shell_would_take_for_something_else_are_quoted() {
