@@ -9,7 +9,7 @@ use crate::{
     catalog::{missing_tags, releases, tasks},
     config,
     git::{Repo, child},
-    journal::history,
+    journal::{self, history},
     model::{
         Advice,
         health::{HealthFinding, HealthLevel},
@@ -103,7 +103,10 @@ fn tasks_line(site: &RepoSite) -> DoctorLine {
 fn operations_line(site: &RepoSite) -> DoctorLine {
     match operations::unfinished(site) {
         Ok(None) => match history::all(&site.state) {
-            Ok(_) => fine("operations", none_unfinished(site)),
+            Ok(all) => match history::cut_short(&all) {
+                Some(op) => trouble("operations", &journal::Error::EndLost(op.clone())),
+                None => fine("operations", none_unfinished(site)),
+            },
             Err(error) => trouble("operations", &error),
         },
         Ok(Some(line)) => {

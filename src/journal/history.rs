@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     base::{
-        Fs, RelPath,
+        Due, Fs, RelPath,
         fs::{remove_all_unfinished, remove_tree},
         random,
     },
@@ -47,6 +47,17 @@ pub struct OpenOperation {
     pub committed: bool,
     /// Its journal.
     pub log: Log,
+}
+
+impl OpenOperation {
+    /// Returns true when everything is recorded as done but the end, for which nobody waits.
+    pub fn lost_only_its_end(&self) -> bool {
+        let all = OperationPhase::Forward {
+            done: self.operation.steps.len(),
+            started: None,
+        };
+        self.committed && self.phase == all
+    }
 }
 
 /// Returns all ids, oldest first. Other folders are skipped.
@@ -191,9 +202,8 @@ pub fn unbegun(fs: &dyn Fs) -> Result<Vec<(OpId, Option<Operation>)>, Error> {
 }
 
 /// Removes the folders of operations that crashed before they began, newest first; they had changed
-/// nothing. Also removes leftover temporary files beside the newest journal, and syncs its last
-/// record unless a report shows that it is on the disk: the next operation relies on it. Call only
-/// under the lock.
+/// nothing. Also removes leftover temporary files beside the newest journal. Call only under the
+/// lock.
 pub fn sweep(fs: &dyn Fs) -> Result<(), Error> {
     for id in ids(fs)?.iter().rev() {
         let dir = folder(id);
@@ -202,20 +212,46 @@ pub fn sweep(fs: &dyn Fs) -> Result<(), Error> {
             remove_tree(fs, &dir).map_err(failed)?;
             continue;
         }
-        remove_all_unfinished(fs, &dir).map_err(failed)?;
-        if fs.stat(&dir.join(REPORT)).map_err(failed)?.is_some() {
-            return Ok(());
-        }
-        return fs
-            .append(&dir.join("journal.jsonl"))
-            .and_then(|mut file| file.sync(log::RECORD))
-            .map_err(failed);
+        return remove_all_unfinished(fs, &dir).map_err(failed);
     }
     Ok(())
 }
 
-/// The file that is written once the last record of an operation is durable.
-const REPORT: &[u8] = b"report.json";
+/// Adds the journal before that of operation `op` to a barrier: nobody waited for the record of its
+/// end.
+pub(super) fn take_along_end_before(fs: &Arc<dyn Fs>, op: &OpId, due: &Due) -> Result<(), Error> {
+    let Some(id) = ids(&**fs)?.into_iter().rfind(|id| id < op) else {
+        return Ok(());
+    };
+    let fs = fs.clone();
+    due.file(move || {
+        let journal = folder(&id).join("journal.jsonl");
+        let synced = fs
+            .append(&journal)
+            .and_then(|mut file| file.sync(log::RECORD));
+        Ok(synced.map_err(|error| Error::Write(id, error))?)
+    });
+    Ok(())
+}
+
+/// Writes the end of the operation before `newest` again, if a power cut took it while that one
+/// began. Call only under the lock.
+///
+/// # Errors
+/// Fails when its journal cannot be read or written.
+pub fn mend_end_before(fs: &Arc<dyn Fs>, newest: &OpId) -> Result<(), Error> {
+    let older = ids(&**fs)?.into_iter().rev().filter(|id| id < newest);
+    for id in older {
+        let Some(mut found) = open(fs, &id)? else {
+            continue;
+        };
+        if found.lost_only_its_end() {
+            found.log.append(JournalRecord::Finished { done: true })?;
+        }
+        break;
+    }
+    Ok(())
+}
 
 /// Removes the folder of an operation that is not begun after all. What stays is swept later.
 pub(super) fn forget(fs: &dyn Fs, id: &OpId) {
@@ -279,6 +315,17 @@ pub fn all(fs: &Arc<dyn Fs>) -> Result<Vec<OperationState>, Error> {
     }
     all.sort_by(|a, b| a.summary.about.id.cmp(&b.summary.about.id));
     Ok(all)
+}
+
+/// Returns the first operation of a list, oldest first, whose journal lost its end: none begins
+/// while another is unfinished, so only the newest can be.
+pub fn cut_short(all: &[OperationState]) -> Option<&OpId> {
+    let (_, older) = all.split_last()?;
+    let is_open = |found: &&OperationState| !matches!(found.phase, OperationPhase::Finished { .. });
+    older
+        .iter()
+        .find(is_open)
+        .map(|found| &found.summary.about.id)
 }
 
 impl From<PrunedOperation> for OperationState {

@@ -377,6 +377,15 @@ impl Log {
         Ok(())
     }
 
+    /// Appends a record that a power cut may take: it is not forced to the disk.
+    pub fn append_unsynced(&mut self, record: JournalRecord) -> Result<(), Error> {
+        self.note(record);
+        let due = Due::default();
+        self.write_noted(&due)?;
+        due.forget();
+        Ok(())
+    }
+
     /// Notes a record that may be lost: it is written together with the next one.
     pub fn note(&mut self, record: JournalRecord) {
         let (line, last) = chain::render(&self.last, &record);

@@ -28,7 +28,7 @@ use crate::{
 };
 
 pub use log::{JournalRecord, Log, SYNC_POINTS};
-pub use runner::{Ending, Recorder, RunEnd, Runner};
+pub use runner::{Ending, Recorder, RunEnd, Runner, refuse_cut_short};
 pub use status::{OperationPhase, of as status_of};
 
 /// A step of an operation: applies and undoes one kind of change.
@@ -75,6 +75,11 @@ pub trait JournalStep {
     fn is_commit_point(&self) -> bool {
         false
     }
+    /// For a commit point: returns true when its effect is visible and can only be its own, though
+    /// no record says that it was started. Then the journal has lost its end.
+    fn shows_unstarted(&self) -> Result<bool, Failure> {
+        Ok(false)
+    }
     /// For a commit point and what follows it: returns true when its effect is visible even though
     /// it is not recorded as done. That record is only as durable as the one that follows.
     fn is_passed(&self) -> Result<bool, Failure> {
@@ -94,6 +99,14 @@ pub enum Error {
     /// A record before the last one is damaged.
     #[error("the journal of operation {0} is damaged: {1}")]
     Damaged(OpId, String),
+    /// What was published shows, and the records end before it began.
+    #[error(
+        "the journal of operation {0} is cut short: what the operation published is there, and no record says that it began to publish"
+    )]
+    CutShort(OpId),
+    /// Later operations began, so this one ended, and its records do not say so.
+    #[error("the journal of operation {} has lost its end: later operations began, so it was over", .0.short())]
+    EndLost(OpId),
     /// An operation did not finish and must be resolved first.
     #[error("operation {} did not finish", .0.short())]
     Unfinished(OpId),
@@ -140,7 +153,11 @@ impl Fault for Error {
             | Self::ReadPruned(_)
             | Self::WritePruned(_)
             | Self::Prune(_) => Kind::Missing,
-            Self::Damaged(..) | Self::Stuck { .. } | Self::DamagedPruned(_) => Kind::Stuck,
+            Self::Damaged(..)
+            | Self::CutShort(_)
+            | Self::EndLost(_)
+            | Self::Stuck { .. }
+            | Self::DamagedPruned(_) => Kind::Stuck,
             Self::Unfinished(_) => Kind::Refused,
             Self::NotFound(_) | Self::Pruned { .. } => Kind::NotFound,
         }
@@ -163,6 +180,16 @@ impl Fault for Error {
                      and cannot be undone"
                 ))]
             }
+            Self::EndLost(op) => vec![Hint::say(format!(
+                "move .git/snapback/ops/{op} aside: nothing else depends on it, and it cannot be undone"
+            ))],
+            Self::CutShort(op) => vec![
+                Advice::SeeOperation { op: op.short() }.because("see what it was doing"),
+                Hint::say(format!(
+                    "its change stands. Compare your files with the version, then move \
+                     .git/snapback/ops/{op} aside: it is then in nobody's way, and cannot be undone"
+                )),
+            ],
             Self::DamagedPruned(_) => vec![Hint::say(
                 "move .git/snapback/history/pruned.json aside: lists then lack the pruned operations",
             )],

@@ -62,6 +62,12 @@ impl<'a> Runner<'a> {
     ) -> Result<Self, Failure> {
         let due = Due::default();
         let begun = prepare_early(&mut steps, &due)
+            .and_then(|prepared| {
+                Ok(
+                    history::take_along_end_before(state, &operation.about.id, &due)
+                        .map(|()| prepared)?,
+                )
+            })
             .and_then(|prepared| Ok(Log::begin(state.clone(), operation, prepared, &due)?))
             .and_then(|log| due.pass().map(|()| log));
         match begun {
@@ -212,7 +218,13 @@ impl<'a> Runner<'a> {
         self.say(Ending::Done)?;
         self.log.write_noted(&self.due)?;
         self.pass()?;
-        self.log.append(JournalRecord::Finished { done: true })?;
+        let end = JournalRecord::Finished { done: true };
+        if committed {
+            // Everything is on the disk, and it can only go forward: nobody waits for this record.
+            self.log.append_unsynced(end)?;
+        } else {
+            self.log.append(end)?;
+        }
         Ok(RunEnd::Done)
     }
 
@@ -346,6 +358,22 @@ impl<'a> Runner<'a> {
             step,
             why,
         }
+    }
+}
+
+/// Refuses an operation of another process whose commit point shows and was never started by its
+/// records: neither the way forward nor the way back is known any more.
+///
+/// # Errors
+/// Such an operation is an error, and so is a commit point that cannot be looked at.
+pub fn refuse_cut_short(log: &Log, steps: &[Box<dyn JournalStep + '_>]) -> Result<(), Failure> {
+    let damaged = |why| Error::Damaged(log.op().clone(), why);
+    let standing = status::of(log.records()).map_err(damaged)?;
+    let is_forward = matches!(standing.phase, OperationPhase::Forward { .. });
+    let point = steps.iter().position(|step| step.is_commit_point());
+    match point.filter(|at| is_forward && !standing.prepared.contains_key(at)) {
+        Some(at) if steps[at].shows_unstarted()? => Err(Error::CutShort(log.op().clone()).into()),
+        _ => Ok(()),
     }
 }
 

@@ -77,7 +77,9 @@ pub enum Error {
     #[error("no operation is unfinished")]
     NothingUnfinished,
     /// The operation could not be reversed because it had been published.
-    #[error("operation {0} had been published already; it is complete now")]
+    #[error(
+        "operation {0} could no longer be taken back, because what it says is published; it is complete now"
+    )]
     WasPublished(String, OpKind),
 }
 

@@ -120,13 +120,15 @@ impl Operator<'_> {
             .map_err(|source| self.site.state_error(source))?;
         self.sweep()?;
         match history::unfinished(state)? {
-            Some(found) => Err(journal::Error::Unfinished(found.operation.about.id).into()),
-            None => {
-                self.write_missing_line()?;
-                self.site.git.release_packs()?;
-                self.refuse_foreign_stage()
+            Some(found) if found.lost_only_its_end() => self.write_end_again(found)?,
+            Some(found) => {
+                return Err(journal::Error::Unfinished(found.operation.about.id).into());
             }
+            None => {}
         }
+        self.write_missing_line()?;
+        self.site.git.release_packs()?;
+        self.refuse_foreign_stage()
     }
 
     /// Removes leftovers of killed commands. Call only under the lock.

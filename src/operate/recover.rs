@@ -82,6 +82,9 @@ impl Operator<'_> {
                 Direction::Back
             },
         )?;
+        let (task, verified) = (self.site.task_of(operation), ProvenSoFar::default());
+        let steps = steps::build(self.site, operation, task, &verified)?;
+        journal::refuse_cut_short(&found.log, &steps)?;
         commands::require(self.site, operation, forward)?;
         if self.goes_back(found, forward) {
             files::refuse_open(self.site, operation)
@@ -101,8 +104,35 @@ impl Operator<'_> {
         let _lock = self.site.lock()?;
         self.sweep()?;
         let found = history::unfinished(&self.site.state)?.ok_or(Error::NothingUnfinished)?;
+        let report = self.end(found, (by, begun), forward, direction)?;
+        self.keep_report(&report);
+        Ok(report)
+    }
+
+    /// Completes an operation that was done and whose end a power cut took: it can only go forward.
+    pub(super) fn write_end_again(&self, found: OpenOperation) -> Result<(), Failure> {
+        let op = found.operation.about.id.short();
+        self.end(found, ("op resume", Instant::now()), true, |runner| {
+            runner.run()
+        })?;
+        self.site.warn(format!(
+            "operation {op} was done, but the record of its end was lost, as by a power cut: it is complete now"
+        ));
+        Ok(())
+    }
+
+    /// Ends an operation, for a command that began at a time; `forward` when by completing it. Call
+    /// only under the lock.
+    fn end(
+        &self,
+        found: OpenOperation,
+        (by, begun): (&str, Instant),
+        forward: bool,
+        direction: impl FnOnce(Runner<'_>) -> Result<journal::RunEnd, Failure>,
+    ) -> Result<Report, Failure> {
         self.check_recovery(&found, forward)?;
         let OpenOperation { operation, log, .. } = found;
+        history::mend_end_before(&self.site.state, &operation.about.id)?;
         // From here on something may have changed.
         self.site.sink.take(Event::Began {
             op: operation.about.id.clone(),
@@ -122,7 +152,6 @@ impl Operator<'_> {
         // It was found half done, so either outcome changes the state this command found.
         report.changed = true;
         report.duration_ms = millis(begun.elapsed());
-        self.keep_report(&report);
         Ok(report)
     }
 

@@ -125,6 +125,10 @@ impl JournalStep for Timed<'_> {
         self.step.is_commit_point()
     }
 
+    fn shows_unstarted(&self) -> Result<bool, Failure> {
+        self.step.shows_unstarted()
+    }
+
     fn is_passed(&self) -> Result<bool, Failure> {
         self.step.is_passed()
     }

@@ -95,7 +95,8 @@ impl<'a> Making<'a> {
             )),
             Step::RemoveRefs(refs) => Box::new(RemoveRefs::new(site, &about.id, refs)),
             Step::Verdicts(records) => {
-                Box::new(Verdicts::new(&*site.state, records).shared_in(site))
+                let verdicts = Verdicts::new(&*site.state, records).shared_in(site);
+                Box::new(verdicts.as_commit_point(self.operation.publication().is_none()))
             }
             Step::Proven(record) => Box::new(Verdicts::if_proven(site, record)),
         })

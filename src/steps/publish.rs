@@ -233,6 +233,13 @@ impl JournalStep for Publish<'_> {
         true
     }
 
+    /// The index alone proves nothing: anybody may have staged the same.
+    fn shows_unstarted(&self) -> Result<bool, Failure> {
+        let moves = self.publication.refs.last();
+        let is_new = moves.is_some_and(|last| last.before.as_ref() != Some(&last.after));
+        Ok(is_new && self.is_passed()?)
+    }
+
     fn is_passed(&self) -> Result<bool, Failure> {
         Ok(self
             .site

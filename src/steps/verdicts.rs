@@ -1,4 +1,4 @@
-//! The step that writes verdicts down, after the commit point of its operation.
+//! The step that writes verdicts down: after the commit point of its operation, or as it.
 
 use serde_json::Value;
 
@@ -25,6 +25,8 @@ pub struct Verdicts<'a> {
     state: &'a dyn Fs,
     records: &'a [VerdictRecord],
     sharing: Sharing<'a>,
+    /// True when nothing else of its operation is published.
+    is_commit_point: bool,
 }
 
 impl<'a> Verdicts<'a> {
@@ -34,6 +36,16 @@ impl<'a> Verdicts<'a> {
             state,
             records,
             sharing: Sharing::None,
+            is_commit_point: false,
+        }
+    }
+
+    /// Makes it the commit point of its operation, which publishes nothing else: once others can
+    /// see what is said of a version, the operation can only go forward.
+    pub fn as_commit_point(self, is_commit_point: bool) -> Self {
+        Self {
+            is_commit_point,
+            ..self
         }
     }
 
@@ -52,6 +64,7 @@ impl<'a> Verdicts<'a> {
             state: &*site.state,
             records: std::slice::from_ref(record),
             sharing: Sharing::IfProven(site),
+            is_commit_point: false,
         }
     }
 
@@ -84,13 +97,21 @@ impl JournalStep for Verdicts<'_> {
         }
     }
 
-    /// Does nothing: verdicts come after the commit point, so nothing can be taken back.
+    /// Does nothing: it comes after the commit point or is it, so nothing can be taken back.
     fn undo(&mut self, _prepared: &Value, _due: &Due) -> Result<(), Failure> {
         Ok(())
     }
 
     fn is_undone_by_record(&self) -> bool {
         false
+    }
+
+    fn is_commit_point(&self) -> bool {
+        self.is_commit_point
+    }
+
+    fn shows_unstarted(&self) -> Result<bool, Failure> {
+        self.is_passed()
     }
 
     fn is_passed(&self) -> Result<bool, Failure> {

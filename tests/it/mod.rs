@@ -25,6 +25,7 @@ mod capsule;
 mod clones;
 mod commands;
 mod confirm;
+mod cut_short;
 mod databases;
 mod databases_back;
 mod databases_put_back;

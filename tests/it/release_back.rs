@@ -446,7 +446,7 @@ fn what_is_advised_after_an_abort_that_came_too_late_can_be_done() {
     unfinish(&a);
     let late = a.snapback(&["op", "abort", "--yes"]).expect(7);
     assert!(
-        late.stderr.contains("had been published already")
+        late.stderr.contains("could no longer be taken back")
             && late.stderr.contains("snapback op show"),
         "{late:?}"
     );

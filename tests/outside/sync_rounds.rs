@@ -90,11 +90,11 @@ fn a_change_of_some_files_waits_for_the_disk_a_few_times() {
     }
     sandbox.release("T01", "1.1.0");
     for (most, argv) in [
-        (4, &["rollback", "-t", "T01", "--to", "1.0.0", "--yes"][..]),
-        (4, &["undo", "--yes"]),
-        (4, &["redo", "--yes"]),
+        (3, &["rollback", "-t", "T01", "--to", "1.0.0", "--yes"][..]),
+        (3, &["undo", "--yes"]),
+        (3, &["redo", "--yes"]),
         (
-            4,
+            3,
             &["create-snapshot", "-t", "T01", "--bump", "minor", "--yes"],
         ),
     ] {

@@ -183,6 +183,7 @@ fn records<'a>(
             "manifests",
             manifests.cloned().collect::<Vec<_>>().join("\n"),
         ),
+        ("verdicts", people_said(sandbox)),
         (
             "store",
             if names.code == 0 {
@@ -202,6 +203,32 @@ fn records<'a>(
     all.into_iter()
         .map(|(name, text)| (name.to_string(), text))
         .collect()
+}
+
+/// Returns what people and rollbacks said of each version. What checks said is left out: a run that
+/// is taken back keeps it.
+fn people_said(sandbox: &Sandbox) -> String {
+    let listed = sandbox.snapback(&["list", "--task", TASK, "--json"]);
+    if listed.code != 0 {
+        return format!("list ends with {}", listed.code);
+    }
+    let answer = listed.json();
+    let releases = answer["data"]["tasks"][0]["releases"].as_array();
+    let word = |release: &serde_json::Value| {
+        let is = |word: &&&str| release["standing"][**word] == true;
+        let words: Vec<&str> = ["good", "bad", "held", "pinned"]
+            .iter()
+            .filter(is)
+            .copied()
+            .collect();
+        format!("{} {}", release["version"], words.join(" "))
+    };
+    releases
+        .into_iter()
+        .flatten()
+        .map(word)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Returns the names under which folders are stored.

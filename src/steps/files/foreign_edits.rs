@@ -112,8 +112,8 @@ impl Files<'_> {
         &self,
         open: Vec<PendingChange<'c>>,
     ) -> Result<Vec<PendingChange<'c>>, Failure> {
-        self.forget_left()?;
         let SplitChanges { own, stay } = self.part(open)?;
+        self.forget_earlier_notes(&stay)?;
         for path in stay {
             self.note(&SavedEdit {
                 root: self.root.clone(),
@@ -197,13 +197,19 @@ impl Files<'_> {
             .map_err(failed("write", &file))?)
     }
 
-    /// Removes an earlier try's notes about what stays, because that is examined again.
-    fn forget_left(&self) -> Result<(), Failure> {
+    /// Removes an earlier try's notes about what stays, because that is examined again, and about
+    /// what was to come back where now something stays.
+    fn forget_earlier_notes(&self, stay: &BTreeSet<RelPath>) -> Result<(), Failure> {
         let dir = RelPath::own(format!("ops/{}", self.op));
         let notes = notes_of(self.state, &self.op);
         let all = notes.all().map_err(failed("list", &dir))?.whole;
-        let stays = all.iter().filter(|(_, note)| note.what == Fate::Stays);
-        let keys: BTreeSet<&str> = stays.map(|(key, _)| &key[..]).collect();
+        let is_over = |note: &SavedEdit| match note.what {
+            Fate::Stays => true,
+            Fate::Rewritten => stay.contains(&note.path),
+            Fate::Aside => false,
+        };
+        let over = all.iter().filter(|(_, note)| is_over(note));
+        let keys: BTreeSet<&str> = over.map(|(key, _)| &key[..]).collect();
         Ok(notes
             .prune(0, |key| keys.contains(key))
             .map_err(failed("remove", &dir))?)

@@ -194,10 +194,13 @@ impl<'a> PublishWork<'a> {
             touched.extend(self.repo.log_move(change, &self.publication.log_message)?);
             pause("move logged")?;
         }
-        for (_, lock) in &self.refs {
+        for (change, lock) in &self.refs {
             if lock.is_held() {
                 lock.publish()?;
                 pause("reference moved")?;
+            } else {
+                // Moved by a process that may have been killed before its logs were on the disk.
+                touched.extend(self.repo.logs_with_folders(&change.name)?);
             }
             touched.extend(self.folders_of(&lock.target));
         }
