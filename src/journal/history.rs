@@ -224,22 +224,25 @@ pub(super) fn take_along_end_before(fs: &Arc<dyn Fs>, op: &OpId, due: &Due) -> R
         return Ok(());
     };
     let fs = fs.clone();
-    due.file(move || {
-        let journal = folder(&id).join("journal.jsonl");
-        let synced = fs
-            .append(&journal)
-            .and_then(|mut file| file.sync(log::RECORD));
-        Ok(synced.map_err(|error| Error::Write(id, error))?)
-    });
+    due.file(move || Ok(sync(&fs, &id)?));
     Ok(())
 }
 
-/// Writes the end of the operation before `newest` again, if a power cut took it while that one
-/// began. Call only under the lock.
+/// Forces the journal of an operation to the disk.
+fn sync(fs: &Arc<dyn Fs>, id: &OpId) -> Result<(), Error> {
+    let journal = folder(id).join("journal.jsonl");
+    let synced = fs
+        .append(&journal)
+        .and_then(|mut file| file.sync(log::RECORD));
+    synced.map_err(|error| Error::Write(id.clone(), error))
+}
+
+/// Makes the end of the operation before `newest` durable, and writes it again if a power cut took
+/// it while that one began. Call only under the lock.
 ///
 /// # Errors
 /// Fails when its journal cannot be read or written.
-pub fn mend_end_before(fs: &Arc<dyn Fs>, newest: &OpId) -> Result<(), Error> {
+pub(super) fn mend_end_before(fs: &Arc<dyn Fs>, newest: &OpId) -> Result<(), Error> {
     let older = ids(&**fs)?.into_iter().rev().filter(|id| id < newest);
     for id in older {
         let Some(mut found) = open(fs, &id)? else {
@@ -247,6 +250,8 @@ pub fn mend_end_before(fs: &Arc<dyn Fs>, newest: &OpId) -> Result<(), Error> {
         };
         if found.lost_only_its_end() {
             found.log.append(JournalRecord::Finished { done: true })?;
+        } else {
+            sync(fs, &id)?;
         }
         break;
     }

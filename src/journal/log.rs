@@ -465,6 +465,11 @@ impl Log {
         &self.records
     }
 
+    /// Returns the file system that it is on.
+    pub(super) fn files(&self) -> &Arc<dyn Fs> {
+        &self.fs
+    }
+
     /// Returns the operation's id.
     pub fn op(&self) -> &OpId {
         &self.op

@@ -111,9 +111,7 @@ impl<'a> Runner<'a> {
     /// is returned and the operation stays unfinished: it can be resumed.
     pub fn run(mut self) -> Result<RunEnd, Failure> {
         let standing = self.standing()?;
-        if !matches!(standing.phase, OperationPhase::Finished { .. }) {
-            self.log.settle()?;
-        }
+        self.settle(&standing)?;
         match standing.phase {
             OperationPhase::Forward { done, .. } => self.forward(done, standing),
             OperationPhase::Backward { left, why } => {
@@ -136,9 +134,7 @@ impl<'a> Runner<'a> {
     pub fn abort(mut self, why: &str) -> Result<RunEnd, Failure> {
         let standing = self.standing()?;
         let is_passed = self.ends_done(true)?;
-        if !matches!(standing.phase, OperationPhase::Finished { .. }) {
-            self.log.settle()?;
-        }
+        self.settle(&standing)?;
         match standing.phase {
             OperationPhase::Forward { done, .. } if is_passed => self.forward(done, standing),
             OperationPhase::Forward { .. } => self.turn_back(&standing, Reason(why.into()).into()),
@@ -183,6 +179,18 @@ impl<'a> Runner<'a> {
     /// Returns the current status.
     fn standing(&self) -> Result<status::Progression, Error> {
         status::of(self.log.records()).map_err(|why| Error::Damaged(self.log.op().clone(), why))
+    }
+
+    /// Makes durable what was read of an operation that is not over, and the end of the one before
+    /// it, which a power cut may have taken while this one began.
+    fn settle(&mut self, standing: &status::Progression) -> Result<(), Failure> {
+        if !matches!(standing.phase, OperationPhase::Finished { .. }) {
+            self.log.settle()?;
+            if !self.is_new {
+                history::mend_end_before(self.log.files(), self.log.op())?;
+            }
+        }
+        Ok(())
     }
 
     /// Applies the remaining steps; `done` of them are recorded as done.

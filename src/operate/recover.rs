@@ -132,7 +132,6 @@ impl Operator<'_> {
     ) -> Result<Report, Failure> {
         self.check_recovery(&found, forward)?;
         let OpenOperation { operation, log, .. } = found;
-        history::mend_end_before(&self.site.state, &operation.about.id)?;
         // From here on something may have changed.
         self.site.sink.take(Event::Began {
             op: operation.about.id.clone(),
