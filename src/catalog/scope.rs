@@ -1,7 +1,8 @@
 //! Which files belong to a task: globs from the settings, compiled once.
 
+use super::{merge_lines, registry::LIMIT};
 use crate::{
-    base::{Failure, RelPath, glob::Globs, sqlite},
+    base::{Failure, Fs, RelPath, Stat, Type, fs::read_limited, glob::Globs, sqlite},
     model::{Settings, TaskSpec},
 };
 
@@ -17,6 +18,8 @@ pub struct Scope {
     large_over: Option<u64>,
     registry: RelPath,
     snapshots: RelPath,
+    /// The attributes by which git merges these two.
+    merge_lines: String,
 }
 
 impl Scope {
@@ -33,6 +36,7 @@ impl Scope {
             large_over: task.large_over,
             registry: settings.registry.clone(),
             snapshots: settings.snapshots.clone(),
+            merge_lines: merge_lines::of(&settings.registry, &settings.snapshots),
         })
     }
 
@@ -86,6 +90,29 @@ impl Scope {
     /// with it.
     pub fn protects(&self, path: &RelPath) -> bool {
         matches_with_logs(&self.protect, path)
+    }
+
+    /// Returns true for a file that stays as it is in a rollback: a protected one, and the rules at
+    /// the top that say what git ignores. Ignored files stay, too, so with the rules of an older
+    /// version the next release would take in secrets.
+    pub fn stays(&self, path: &RelPath) -> bool {
+        self.protects(path) || self.holds_ignore_rules(path)
+    }
+
+    /// Returns true for the rules that say what git ignores in the whole repository.
+    pub fn holds_ignore_rules(&self, path: &RelPath) -> bool {
+        path.as_bytes() == b".gitignore"
+    }
+
+    /// Returns true for the attributes at the top when nothing is in them but what `init` writes: no
+    /// version has to list them, and they stay in a rollback.
+    pub fn holds_merge_lines(&self, tree: &dyn Fs, path: &RelPath) -> bool {
+        let is_same =
+            |stat: Stat| stat.kind == Type::File && stat.size == self.merge_lines.len() as u64;
+        path.as_bytes() == b".gitattributes"
+            && tree.stat(path).ok().flatten().is_some_and(is_same)
+            && read_limited(tree, path, LIMIT)
+                .is_ok_and(|bytes| bytes == self.merge_lines.as_bytes())
     }
 
     /// Returns true for a file that is kept in the store; call only for files that git does not

@@ -19,11 +19,10 @@ use crate::{
         Failure, Fs, RelPath, Root,
         fs::{create_dir_all, read_limited, write_durably},
     },
+    catalog::merge_lines::{self, NAME},
     site::RepoSite,
 };
 
-/// The driver's name in attributes and configuration.
-pub const NAME: &str = "snapback-registry";
 /// Above the lines; followed by how the file was before.
 const BEGIN: &str =
     "# snapback merge driver: begin (`snapback hooks uninstall` takes these lines away";
@@ -62,41 +61,7 @@ impl FileBefore {
 
 /// Returns the attribute lines of a site.
 pub fn attributes(site: &RepoSite) -> String {
-    lines_for(&site.settings.registry, &site.settings.snapshots)
-}
-
-/// Returns the attribute lines for a registry and a folder of manifests.
-pub fn lines_for(registry: &RelPath, snapshots: &RelPath) -> String {
-    format!(
-        "{} merge={NAME}\n{}/*.yaml merge=binary\n",
-        pattern(registry),
-        pattern(snapshots)
-    )
-}
-
-/// Returns a path as an attribute pattern, anchored at the top.
-fn pattern(path: &RelPath) -> String {
-    let text = path.to_text();
-    let special = |c: char| c.is_whitespace() || c.is_control() || "*?[]\\\"!#".contains(c);
-    if !text.contains(special) {
-        return format!("/{text}");
-    }
-    let escaped: String = text
-        .chars()
-        .flat_map(|c| {
-            if "*?[]\\".contains(c) {
-                vec!['\\', c]
-            } else {
-                vec![c]
-            }
-        })
-        .collect();
-    let quoted = escaped
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
-        .replace('\t', "\\t");
-    format!("\"/{quoted}\"")
+    merge_lines::of(&site.settings.registry, &site.settings.snapshots)
 }
 
 /// Returns the configuration lines: the driver command, with git's own merge as fallback.

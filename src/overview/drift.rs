@@ -168,8 +168,12 @@ impl<'a> Drift<'a> {
             |path: &RelPath| scope.owns(path) && self.scan.untracked.binary_search(path).is_ok();
         let is_part =
             |path: &RelPath| released.contains_key(path) || scope.names_large(path) || is_new(path);
-        let is_own =
-            |path: &RelPath| scope.owns(path) && !is_lone_log(&*self.site.tree, path, is_part);
+        let tree = &*self.site.tree;
+        let is_of_init =
+            |path: &RelPath| !released.contains_key(path) && scope.holds_merge_lines(tree, path);
+        let is_own = |path: &RelPath| {
+            scope.owns(path) && !is_of_init(path) && !is_lone_log(tree, path, is_part)
+        };
         let tracked: Vec<&Tracked> = below(&self.scan.tracked, dirs, |tracked| &tracked.path)
             .filter(|tracked| is_own(&tracked.path))
             .collect();
@@ -180,6 +184,10 @@ impl<'a> Drift<'a> {
                 .filter(|entry| Some(*entry) == released.get(&tracked.path).copied());
             let vouched = matches!(tracked.state, WorkState::Clean | WorkState::LeftOut);
             index.is_some_and(|entry| vouched || self.reads_as(&tracked.path, entry))
+                // A rollback leaves them as they are.
+                || scope.holds_ignore_rules(&tracked.path)
+                    && vouched
+                    && tracked.head == tracked.index
         };
         let equal = tracked.iter().filter(same).count();
         let gone = |tracked: &&&Tracked| {

@@ -90,6 +90,9 @@ pub enum Error {
     /// Some file names cannot be written on every system.
     #[error("{}", not_portable(.0))]
     NotPortable(Vec<PortabilityTrouble>),
+    /// A new file holds secrets by its name, and git does not ignore it.
+    #[error("{0} holds secrets by its name, and git neither ignores nor tracks it")]
+    Secrets(RelPath),
     /// The newest version cannot be incremented.
     #[error("no version can be counted: {0}")]
     NoNextVersion(#[from] NoNextVersion),
@@ -149,6 +152,7 @@ impl Fault for Error {
             | Self::NoFiles(_)
             | Self::ConfigWithoutVersion { .. }
             | Self::Held { .. }
+            | Self::Secrets(_)
             | Self::NotPortable(_) => Kind::Refused,
             Self::NotHere { .. } => Kind::Missing,
         }
@@ -172,6 +176,13 @@ impl Fault for Error {
                 "check `path` and `exclude` of the task in snapback.yaml, and .gitignore",
             )],
             Self::Held { task, held } => if_it_is_good(task, held),
+            Self::Secrets(path) => vec![
+                Hint::say(format!("add a line for {path} to .gitignore")),
+                Hint::run(
+                    "or take it into the release all the same",
+                    &["git", "add", "--", &path.to_text()],
+                ),
+            ],
             Self::NotHere { task, version, .. } => bring_it_here(task, version),
             Self::NotPortable(_) => {
                 vec![Hint::say(

@@ -115,7 +115,7 @@ impl Room<'_> {
             let Some(before) = tree::existing(&*self.site.tree, &self.site.git, path, None)? else {
                 continue;
             };
-            if self.scope.protects(path) {
+            if self.scope.stays(path) {
                 return Err(self.in_the_way(path, "protected"));
             }
             files.push(PathChange {

@@ -24,6 +24,7 @@ use crate::{
         operation::{TreeChange, TreeEntry},
         plan::FileLine,
     },
+    policy::litter,
     site::RepoSite,
     source::{PathStat, TaskFiles, task::NewFiles},
 };
@@ -112,6 +113,10 @@ pub fn find(
     };
     let NewFiles { small, large } = TaskFiles::new(site, scope, scan).untracked()?;
     let small: Vec<RelPath> = small.into_iter().map(|file| file.path).collect();
+    let secrets = small.iter().find(|path| litter::holds_secrets(path));
+    if let Some(path) = secrets {
+        return Err(super::Error::Secrets(path.clone()).into());
+    }
     let looked = reader.read_all(scope, scan, &small);
     let mut found = ReleaseFiles {
         entries: Vec::with_capacity(looked.len()),
@@ -126,7 +131,10 @@ pub fn find(
     for file in looked {
         add(site, task, file?, &mut found);
     }
-    found.left_out = left_out::of(&*site.tree, task, scope, scan.ignored.iter());
+    // A release writes the version into its file, whether git ignores it or not.
+    let is_config = |path: &&RelPath| task.config.as_ref() == Some(*path);
+    let ignored = scan.ignored.iter().filter(|path| !is_config(path));
+    found.left_out = left_out::of(&*site.tree, task, scope, ignored);
     found.line_ends.sort();
     found.notes.extend(lines::other_line_ends(
         &found.line_ends,

@@ -176,6 +176,7 @@ impl Comparison<'_> {
         let is_rules = |path: &RelPath| {
             path.name() == b".gitattributes" && !self.protects(path, &mut TreeDifference::default())
         };
+        let stays = |path: &RelPath| self.scope.holds_merge_lines(&*self.site.tree, path);
         let clean = |path: &RelPath| {
             tracked
                 .get(path)
@@ -190,7 +191,8 @@ impl Comparison<'_> {
             .map(|file| (file.path().clone(), file.blob().cloned()));
         let go = tracked
             .paths()
-            .filter(|path| is_rules(path) && self.scope.owns(path) && !wanted.contains(path));
+            .filter(|path| is_rules(path) && self.scope.owns(path) && !wanted.contains(path))
+            .filter(|path| !stays(path));
         come.chain(go.map(|path| (path.clone(), None))).collect()
     }
 
@@ -207,7 +209,7 @@ impl Comparison<'_> {
             sqlite::database_of(path)
                 .is_some_and(|database| self.scope.protects(&database) && is_there(&database))
         };
-        let protected = self.scope.protects(path) && (is_there(path) || of_kept(path));
+        let protected = self.scope.stays(path) && (is_there(path) || of_kept(path));
         if protected {
             compared.protected.push(path.clone());
         }

@@ -58,6 +58,10 @@ impl Comparison<'_> {
             if self.protects(&file.path, compared) {
                 continue;
             }
+            if self.scope.holds_merge_lines(&*self.site.tree, &file.path) {
+                compared.protected.push(file.path.clone());
+                continue;
+            }
             let blob = file.index.as_ref().map(|entry| &entry.id);
             if let Some(before) = self.existing(&file.path, blob)? {
                 compared.unsynced.extend(blob.cloned());

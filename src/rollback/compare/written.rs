@@ -35,10 +35,13 @@ impl Comparison<'_> {
     ) -> Result<(), Failure> {
         let files = wanted
             .values()
-            .copied()
-            .filter(|file| !self.protects(file.path(), compared));
+            .map(|file| (*file, tracked.get(file.path()).copied()));
+        // Rules that are as released need no word in the plan.
+        let is_same_rules = |(file, tracked): &(&ManifestFile, Option<&Tracked>)| {
+            self.scope.holds_ignore_rules(file.path()) && is_unchanged(file, *tracked)
+        };
         let files: Vec<(&ManifestFile, Option<&Tracked>)> = files
-            .map(|file| (file, tracked.get(file.path()).copied()))
+            .filter(|found| is_same_rules(found) || !self.protects(found.0.path(), compared))
             .collect();
         let bytes = files.len() as u64;
         // Boxed, because nearly all are `None` and the list is as long as the release.
@@ -69,10 +72,7 @@ impl Comparison<'_> {
         tracked: Option<&Tracked>,
         reader: &CheckoutRules<'_>,
     ) -> Result<Option<PathChange>, Failure> {
-        let clean = tracked
-            .filter(|tracked| tracked.state == WorkState::Clean)
-            .and_then(|tracked| tracked.index.as_ref());
-        if reader.same_rules && clean.is_some_and(|entry| file.is_entry(entry)) {
+        if reader.same_rules && is_unchanged(file, tracked) {
             return Ok(None);
         }
         let is_large = file.role == FileRole::Large;
@@ -133,7 +133,19 @@ impl Comparison<'_> {
         }
         let (head, index) = (head.cloned(), index.cloned());
         if let Some(before) = draft.and_then(|draft| draft.before.as_ref()) {
-            note_replaced(file, before, (head.as_ref(), index.as_ref()), compared);
+            let is_clean = tracked.is_some_and(|tracked| tracked.state == WorkState::Clean);
+            let is_in_head = is_clean && head == index;
+            let committed = head.as_ref().map(|entry| &entry.id);
+            if file.role != FileRole::Large
+                && !is_in_head
+                && (committed.is_none() || before.location.blob() != committed)
+            {
+                compared.uncommitted.insert(file.path().clone());
+            }
+            // It must be durable before the replacement.
+            compared
+                .unsynced
+                .extend(index.as_ref().map(|entry| entry.id.clone()));
         }
         let after = file.entry();
         note(&mut compared.tree, file.path(), head, after.clone());
@@ -150,6 +162,14 @@ impl Comparison<'_> {
     }
 }
 
+/// True for a file that is as released by git's index, which the work tree's file equals.
+fn is_unchanged(file: &ManifestFile, tracked: Option<&Tracked>) -> bool {
+    let clean = tracked
+        .filter(|tracked| tracked.state == WorkState::Clean)
+        .and_then(|tracked| tracked.index.as_ref());
+    clean.is_some_and(|entry| file.is_entry(entry))
+}
+
 /// Returns the index entry of a file that is as released, if git would have to read the file to
 /// know.
 fn stale_entry(file: &ManifestFile, tracked: Option<&Tracked>) -> Option<TreeChange> {
@@ -161,21 +181,4 @@ fn stale_entry(file: &ManifestFile, tracked: Option<&Tracked>) -> Option<TreeCha
         before: Some(entry.clone()),
         after: Some(entry),
     })
-}
-
-/// Notes whether replaced content was committed, and which blob must be durable before the
-/// replacement.
-fn note_replaced(
-    file: &ManifestFile,
-    before: &FileRecord,
-    (head, index): (Option<&TreeEntry>, Option<&TreeEntry>),
-    compared: &mut TreeDifference,
-) {
-    let committed = head.is_some_and(|entry| before.location.blob() == Some(&entry.id));
-    if file.role != FileRole::Large && !committed {
-        compared.uncommitted.insert(file.path().clone());
-    }
-    compared
-        .unsynced
-        .extend(index.map(|entry| entry.id.clone()));
 }

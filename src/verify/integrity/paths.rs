@@ -1,5 +1,5 @@
 //! Classifies the paths of a version and of the work tree: which must be as released, and which are
-//! extra. Paths that are protected, left out of a sparse checkout, or part of a foreign database
+//! extra. Paths that stay in a rollback, are left out of a sparse checkout, or part of a foreign database
 //! never count against the version.
 
 use crate::{
@@ -57,8 +57,7 @@ impl<'a> Paths<'a> {
     /// Returns true for a file that must be as released.
     pub fn wants(&self, file: &ManifestFile) -> bool {
         let path = file.path();
-        let stays =
-            || self.scope.protects(path) || self.left_out.contains(path) || self.is_lone(path);
+        let stays = || self.scope.stays(path) || self.left_out.contains(path) || self.is_lone(path);
         file.is_restored() && !stays()
     }
 
@@ -83,9 +82,10 @@ impl<'a> Paths<'a> {
     /// Returns true for an existing tracked file of the task that is not listed.
     fn is_extra(&self, tracked: &Tracked) -> bool {
         let path = &tracked.path;
-        let is_own = || self.scope.owns(path) && !self.scope.protects(path) && !self.is_lone(path);
+        let is_own = || self.scope.owns(path) && !self.scope.stays(path) && !self.is_lone(path);
         !self.listed.contains(path)
             && is_own()
+            && !self.scope.holds_merge_lines(self.fs, path)
             && tracked.state != WorkState::Missing
             && tracked.state != WorkState::LeftOut
             // A folder in place of a file is not an extra file; its contents are checked

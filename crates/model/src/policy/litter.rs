@@ -64,6 +64,13 @@ fn marked(path: &RelPath, mark: &str) -> Option<RelPath> {
     Some(RelPath::own(folder))
 }
 
+/// True for a file whose name says that it holds secrets of the environment.
+pub fn holds_secrets(path: &RelPath) -> bool {
+    let local = path.name().strip_prefix(b".env.");
+    let is_local = |rest: &[u8]| rest == b"local" || rest.ends_with(b".local");
+    path.name() == b".env" || local.is_some_and(is_local)
+}
+
 /// True for a file that need not be named, judging by its name alone.
 pub fn is_litter(path: &RelPath) -> bool {
     let name = path.name();
@@ -103,5 +110,13 @@ mod tests {
             .map(ToString::to_string)
             .collect();
         assert_eq!(named, ["t/market.sqlite", "t/data/train.csv", "t/logs"]);
+    }
+
+    #[test]
+    fn secrets_are_known_by_their_names() {
+        let names = [".env", "t/.env", ".env.local", ".env.test.local"];
+        assert!(names.iter().all(|name| holds_secrets(&RelPath::own(*name))));
+        let names = [".env.example", ".envrc", "x.env", ".env/x", "local"];
+        assert!(!names.iter().any(|name| holds_secrets(&RelPath::own(*name))));
     }
 }
