@@ -10,7 +10,7 @@ use crate::{
     model::{
         Plan, Report, Request, TaskId,
         operation::OpKind,
-        overview::{AdoptionLine, DriftLine, InitFile},
+        overview::{AdoptionLine, DriftLine, InitFile, InitPlan},
         request::{Adopt, SyncFrom},
         signature::Signing,
     },
@@ -20,10 +20,8 @@ use crate::{
 };
 
 impl App {
-    /// Returns the files that `init` would write into the repository that contains a folder, and
-    /// patterns of databases and data in the tasks' folders that no release includes under the
-    /// current settings.
-    pub fn init_files(dir: &Path) -> Result<(Vec<InitFile>, Vec<String>), Failure> {
+    /// Returns what `init` would do in the repository that contains a folder.
+    pub fn init_files(dir: &Path) -> Result<InitPlan, Failure> {
         let options = Options {
             dry_run: true,
             ..Options::default()

@@ -2,12 +2,10 @@
 
 use std::io;
 
-use super::{
-    Error,
-    version_place::{self, VersionPlace},
-};
+use super::Error;
 use crate::{
     base::{Fs, Globs, RelPath, fs::Type, glob::is_wild, text::escape as shown},
+    catalog::version_place::{self, VersionPlace},
     model::TaskId,
 };
 

@@ -68,9 +68,9 @@ pub enum Error {
         /// The reason.
         source: io::Error,
     },
-    /// A task's configuration gives no version for the first registry.
-    #[error("the first registry cannot be written")]
-    Registry(#[source] crate::registry::Error),
+    /// The version of a task cannot be read.
+    #[error(transparent)]
+    Version(crate::registry::Error),
 }
 
 impl Error {
@@ -115,7 +115,7 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Discover { .. } => Kind::Missing,
-            Self::Registry(error) => error.kind(),
+            Self::Version(error) => error.kind(),
             _ => Kind::Usage,
         }
     }
@@ -135,7 +135,7 @@ impl Fault for Error {
                 vec![schema()]
             }
             Self::Choose => vec![Hint::say("remove one of the two")],
-            Self::Registry(error) => error.hints(),
+            Self::Version(error) => error.hints(),
             Self::Read { file, .. } => {
                 vec![Hint::run("see whether it is there", &["ls", "-l", file])]
             }

@@ -3,16 +3,14 @@
 use super::{init_files, shape};
 use crate::{
     base::{Failure, Globs, RelPath, sqlite},
-    catalog::Scope,
+    catalog::{Scope, version_place},
     git::Scan,
-    model::{Settings, overview::InitFile},
+    model::{Settings, overview::InitPlan},
     site::RepoSite,
 };
 
-/// Returns the files that `init` would write into the repository that holds a folder. Also returns
-/// patterns of databases and data in the tasks' folders that no release keeps with the current
-/// settings.
-pub fn init_files_of(site: &RepoSite) -> Result<(Vec<InitFile>, Vec<String>), Failure> {
+/// Returns what `init` would do in the repository that holds a folder.
+pub fn init_files_of(site: &RepoSite) -> Result<InitPlan, Failure> {
     site.refuse_flaws()?;
     let scan = site.git.scan(&[RelPath::root()]).unwrap_or_default();
     let tracks = |globs: &Globs| {
@@ -21,13 +19,27 @@ pub fn init_files_of(site: &RepoSite) -> Result<(Vec<InitFile>, Vec<String>), Fa
             .any(|tracked| globs.matches(&tracked.path))
     };
     let found = shape::found_settings(site, false)?;
-    let (settings, text) = match &found {
-        Some((settings, text)) => (settings, Some(text.as_str())),
-        None => (&*site.settings, None),
-    };
-    let data = data_left_out(site, settings, &scan)?;
-    let files = init_files(site.git.work_tree(), settings, text, tracks, &data)?;
-    Ok((files, data))
+    let settings = found
+        .as_ref()
+        .map_or(&*site.settings, |found| &found.settings);
+    let text = found.as_ref().map(|found| found.text.as_str());
+    let left_out = data_left_out(site, settings, &scan)?;
+    let (files, unread) = init_files(site.git.work_tree(), settings, text, tracks, &left_out)?;
+    let tree = &*site.tree;
+    let mut remarks = found
+        .as_ref()
+        .map_or(Vec::new(), |found| found.remarks.clone());
+    remarks.extend(unread);
+    let of_files = settings
+        .tasks
+        .iter()
+        .map(|task| version_place::remarks(tree, task));
+    remarks.extend(of_files.flatten());
+    Ok(InitPlan {
+        files,
+        left_out,
+        remarks,
+    })
 }
 
 /// Returns patterns of data in the tasks' folders that neither git nor the store keeps.

@@ -7,7 +7,7 @@ use std::{io::Read, path::Path};
 use super::{Error, NAMES, ignore};
 use crate::{
     base::{Fs, Globs, RelPath, Root},
-    hooks::driver,
+    catalog::merge_lines,
     model::{Settings, TaskId, TaskSpec, Version, overview::InitFile},
     registry::{Registry, task_config},
 };
@@ -41,21 +41,23 @@ const DATA: &str = "
 defaults:
 ";
 
-/// Returns the files that `init` would write; `found` is the text of settings with tasks that were
+/// Returns the files that `init` would write, and remarks on versions that cannot be read: their
+/// tasks are not in the first registry. `found` is the text of settings with tasks that were
 /// found, `data` are patterns of databases and data found.
 ///
 /// `tracks` is true when git already tracks a file that matches. A `.gitignore` rule that would
 /// ignore such files, or the task's and snapback's own, is left out.
 ///
 /// # Errors
-/// When a task's configuration holds an invalid version, or a file cannot be read.
+/// When a file cannot be read.
 pub fn init_files(
     work_tree: &Path,
     settings: &Settings,
     found: Option<&str>,
     tracks: impl Fn(&Globs) -> bool,
     data: &[String],
-) -> Result<Vec<InitFile>, Error> {
+) -> Result<(Vec<InitFile>, Vec<String>), Error> {
+    let mut remarks = Vec::new();
     let unreadable = |source| Error::Read {
         file: work_tree.display().to_string(),
         source,
@@ -63,11 +65,11 @@ pub fn init_files(
     let root = Root::open(work_tree).map_err(unreadable)?;
     let files = [
         configuration(&root, settings, found, data)?,
-        registry(&root, settings)?,
+        registry(&root, settings, &mut remarks)?,
         ignore_rules(&root, settings, tracks)?,
         attributes(&root, settings)?,
     ];
-    Ok(files.into_iter().flatten().collect())
+    Ok((files.into_iter().flatten().collect(), remarks))
 }
 
 /// Returns a first configuration, if there is none.
@@ -104,11 +106,15 @@ fn configuration(
 
 /// Returns a first registry, or the existing one with a block for each task. With only a line for
 /// each, releases of neighbouring tasks conflict in every merge.
-fn registry(root: &Root, settings: &Settings) -> Result<Option<InitFile>, Error> {
+fn registry(
+    root: &Root,
+    settings: &Settings,
+    remarks: &mut Vec<String>,
+) -> Result<Option<InitFile>, Error> {
     let path = settings.registry.clone();
     let text = |bytes| String::from_utf8(bytes).expect("because JSON is UTF-8");
     let Some(bytes) = read(root, &path)? else {
-        let after = text(Registry::of(&versions(root, settings)?));
+        let after = text(Registry::of(&versions(root, settings, remarks)));
         return Ok(Some(InitFile {
             path,
             before: None,
@@ -158,7 +164,7 @@ fn attributes(root: &Root, settings: &Settings) -> Result<Option<InitFile>, Erro
         return Ok(None);
     };
     let text = before.as_deref().unwrap_or_default();
-    let lines = driver::lines_for(&settings.registry, &settings.snapshots);
+    let lines = merge_lines::of(&settings.registry, &settings.snapshots);
     let missing: Vec<&str> = lines
         .lines()
         .filter(|line| !text.lines().any(|there| there.trim() == *line))
@@ -180,15 +186,29 @@ fn attributes(root: &Root, settings: &Settings) -> Result<Option<InitFile>, Erro
     }))
 }
 
-/// Returns the tasks that have a version in their configuration.
-fn versions(root: &Root, settings: &Settings) -> Result<Vec<(TaskId, Version)>, Error> {
+/// Returns the tasks that have a version in their configuration. Of one that cannot be read it is
+/// said why: a release refuses it, but all other tasks can be set up.
+fn versions(root: &Root, settings: &Settings, remarks: &mut Vec<String>) -> Vec<(TaskId, Version)> {
     let mut versions = Vec::new();
     for task in &settings.tasks {
-        if let Some(version) = version(root, task)? {
-            versions.push((task.id.clone(), version));
+        match version(root, task) {
+            Ok(found) => versions.extend(found.map(|version| (task.id.clone(), version))),
+            Err(error) => remarks.push(unreadable_version(&task.id, &error)),
         }
     }
-    Ok(versions)
+    versions
+}
+
+/// Returns the remark on a version that cannot be read.
+fn unreadable_version(task: &TaskId, error: &Error) -> String {
+    let why = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    let why: Vec<String> = std::iter::once(error.to_string())
+        .chain(why.map(ToString::to_string))
+        .collect();
+    format!(
+        "{task} cannot be released before its version can be read: {}; mend it there, or name another file and key with `config` and `version_key` in snapback.yaml",
+        why.join(": ")
+    )
 }
 
 /// Returns the version in a task's configuration.
@@ -200,7 +220,7 @@ fn version(root: &Root, task: &TaskSpec) -> Result<Option<Version>, Error> {
         return Ok(None);
     };
     let key = &task.version_key;
-    task_config::version_of(&bytes, config, key, task.scheme).map_err(Error::Registry)
+    task_config::version_of(&bytes, config, key, task.scheme).map_err(Error::Version)
 }
 
 /// Returns the bytes of a file; `None` when it does not exist.

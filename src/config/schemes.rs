@@ -3,10 +3,10 @@
 //! Only what no semantic version can be counts: a repository whose versions fit the usual scheme
 //! keeps it.
 
-use super::{init::TEMPLATE, version_place};
+use super::init::TEMPLATE;
 use crate::{
     base::RelPath,
-    catalog::registry::read_small,
+    catalog::{registry::read_small, version_place},
     model::{Scheme, TagForm, TagName, TaskId, Version, is_dated, tag_form::TagOwner},
     registry::task_config,
     site::RepoSite,

@@ -11,10 +11,10 @@ use super::{
     file::{OneOrMany, OneWay, ProbeBlock, TaskBlock, TaskCommandBlock, VERSION_KEY},
     guard_rules,
     place::{all_below, in_folder, path, patterns, places, rule},
-    version_place,
 };
 use crate::{
     base::{Fs, RelPath},
+    catalog::version_place,
     guard::MetricSource,
     model::{
         Scheme, TagForm, TaskId, TaskSpec,

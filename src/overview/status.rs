@@ -7,12 +7,12 @@ use super::{
     is_release,
 };
 use crate::{
-    base::Failure,
+    base::{Failure, RelPath},
     catalog::{self, MissingTags, missing_tags, registry, releases::Releases, tasks},
     drill::way_back,
     model::{
         IgnoredFiles, TaskId, TaskSpec, Version,
-        overview::{ReleasePlace, TaskLine, WayBack},
+        overview::{ReleasePlace, TaskLine, UNRELEASED, WayBack},
     },
     registry::Registry,
     rollback::standing_of,
@@ -50,7 +50,10 @@ pub fn lines(site: &RepoSite, tasks: &[TaskId]) -> Result<Vec<TaskLine>, Failure
             tasks::tagged_releases(site, only)?,
             verdict::summary(site, Some(only))?,
         ),
-        _ => (tasks::all_releases(site)?, verdict::summary(site, None)?),
+        _ => (
+            tasks::followed_releases(site)?,
+            verdict::summary(site, None)?,
+        ),
     };
     let registry = registry::told(site);
     let named: Vec<ActiveVersion> = chosen
@@ -251,6 +254,19 @@ impl LineSources<'_> {
         }
     }
 
+    /// Returns the problem of a task without any version: its configuration has none, or it was
+    /// never released.
+    fn never_released(&self, task: &TaskSpec) -> String {
+        let is_there = |path: &&RelPath| matches!(self.site.tree.stat(path), Ok(Some(_)));
+        match task.config.as_ref().filter(is_there) {
+            Some(path) => format!(
+                "{path} has no `{}`, which a release needs",
+                task.version_key
+            ),
+            None => UNRELEASED.to_string(),
+        }
+    }
+
     /// Returns where the active version's release is; adds problems to `trouble`.
     fn place_of(
         &self,
@@ -262,6 +278,7 @@ impl LineSources<'_> {
         let found = active.map(|version| self.releases.find(&task.id, version));
         let place = match active {
             _ if watched.release.is_some() => ReleasePlace::Here,
+            None if self.releases.of(&task.id).next().is_none() => ReleasePlace::Never,
             None => ReleasePlace::Here,
             Some(_) if matches!(found, Some(Err(catalog::Error::TagBroken { .. }))) => {
                 ReleasePlace::Here
@@ -274,6 +291,9 @@ impl LineSources<'_> {
                 trouble.push(broken.to_string());
             }
             _ => trouble.extend(active.and_then(|version| place.trouble(version))),
+        }
+        if active.is_none() && place == ReleasePlace::Never && trouble.is_empty() {
+            trouble.push(self.never_released(task));
         }
         if active.is_none() && self.releases.of(&task.id).next().is_some() {
             trouble.push(

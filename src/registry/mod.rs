@@ -161,6 +161,35 @@ impl Fault for Error {
     }
 
     fn hints(&self) -> Vec<Hint> {
+        let mut hints = self.ways();
+        hints.extend(self.file().filter(|file| is_of_packages(file)).map(|_| {
+            Hint::say("or name another file or key with `config` and `version_key` of the task in snapback.yaml")
+        }));
+        hints
+    }
+}
+
+/// True for a file that is looked at because of its name.
+fn is_of_packages(file: &str) -> bool {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    task_config::PACKAGE_FILES.contains(&name)
+}
+
+impl Error {
+    /// Returns the file that cannot be read.
+    fn file(&self) -> Option<&str> {
+        match self {
+            Self::TooLarge { file, .. }
+            | Self::Parse { file, .. }
+            | Self::DuplicateKey { file, .. }
+            | Self::Shape { file, .. }
+            | Self::ReadVersion { file, .. } => Some(file),
+            _ => None,
+        }
+    }
+
+    /// Returns what can be done.
+    fn ways(&self) -> Vec<Hint> {
         match self {
             Self::NoVersion { add, dynamic, .. } => version_hints(add, *dynamic),
             Self::Conflict { file, .. } if file == task_registry::FILE => vec![

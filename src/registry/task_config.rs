@@ -18,6 +18,18 @@ use crate::{
     model::{Scheme, Version},
 };
 
+/// Files of package managers, and files that hold a version only.
+pub const PACKAGE_FILES: [&str; 9] = [
+    "package.json",
+    "Cargo.toml",
+    "pyproject.toml",
+    "Chart.yaml",
+    "pom.xml",
+    "setup.cfg",
+    "VERSION",
+    "VERSION.txt",
+    "version.txt",
+];
 /// Maximum size of a configuration: 1 MiB.
 const LIMIT: usize = 1 << 20;
 
@@ -309,6 +321,7 @@ impl<'a> Config<'a> {
     /// merge key on its path could hide it.
     fn find(&self, key: &str) -> Result<Option<(usize, &ValueNode)>, Error> {
         let mut hidden = false;
+        self.refuse_twice(key)?;
         for (at, root) in self.stream.documents.iter().enumerate() {
             match find_in(root, key) {
                 Ok(Some(node)) => return Ok(Some((at, node))),
@@ -324,6 +337,23 @@ impl<'a> Config<'a> {
             })
         } else {
             Ok(None)
+        }
+    }
+
+    /// Refuses a name that a Python module sets twice: which counts is known at run time only.
+    fn refuse_twice(&self, key: &str) -> Result<(), Error> {
+        let entries = self.stream.documents[0].entries().iter();
+        let mut of_key = entries.filter(|entry| entry.key == key).skip(1);
+        let second = of_key
+            .next()
+            .filter(|_| self.format == ConfigFormat::Python);
+        match second {
+            None => Ok(()),
+            Some(second) => Err(Error::DuplicateKey {
+                file: self.file.clone(),
+                key: key.to_string(),
+                line: line_at(self.text, second.key_span.start),
+            }),
         }
     }
 

@@ -63,6 +63,9 @@ pub enum ReleasePlace {
     Never,
 }
 
+/// The problem of a task without any version.
+pub const UNRELEASED: &str = "it was never released";
+
 impl ReleasePlace {
     /// Returns the problem with that, if any.
     pub fn trouble(self, active: &Version) -> Option<String> {
@@ -83,7 +86,8 @@ impl TaskLine {
             .active
             .as_ref()
             .and_then(|active| self.released.trouble(active));
-        self.released == ReleasePlace::Never && lack.is_some_and(|lack| lack == self.trouble)
+        let lack = lack.unwrap_or_else(|| UNRELEASED.to_string());
+        self.released == ReleasePlace::Never && lack == self.trouble
     }
 }
 
@@ -297,6 +301,17 @@ pub struct InitFile {
     pub before: Option<String>,
     /// Its text after.
     pub after: String,
+}
+
+/// What `init` would do.
+#[derive(Debug, Clone, Default)]
+pub struct InitPlan {
+    /// The files that it would write.
+    pub files: Vec<InitFile>,
+    /// Patterns of data in the tasks' folders that no release keeps.
+    pub left_out: Vec<String>,
+    /// What it leaves to a person, with how to do it.
+    pub remarks: Vec<String>,
 }
 
 /// Tells serde to skip a zero count.

@@ -11,7 +11,11 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::{Advice, overview::InitFile, report::Outcome},
+    model::{
+        Advice,
+        overview::{InitFile, InitPlan},
+        report::Outcome,
+    },
 };
 
 /// Find tasks and write snapback.yaml, the registry and ignore rules
@@ -35,10 +39,17 @@ impl Run for Args {
         if !session.globals.dry_run && App::settle_init(&dir, options())? {
             session.warn("an earlier `init` was interrupted; what it had written is put back");
         }
-        let (mut files, left_out) = App::init_files(&dir)?;
+        let InitPlan {
+            mut files,
+            left_out,
+            remarks,
+        } = App::init_files(&dir)?;
         let keep = keep_data(&files, &left_out);
+        for remark in &remarks {
+            session.warn(remark);
+        }
         files.retain(|file| file.before.as_ref() != Some(&file.after));
-        let data = json!({ "files": files, "left_out": left_out });
+        let data = json!({ "files": files, "left_out": left_out, "remarks": remarks });
         if files.is_empty() {
             return Ok(Reply::new(
                 "everything is set up already; nothing to do.\n".into(),

@@ -45,6 +45,7 @@ fn init(dir: &Path, tracked: &[&str]) -> Vec<InitFile> {
         &[],
     )
     .expect("it plans")
+    .0
 }
 
 #[test]

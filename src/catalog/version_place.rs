@@ -2,30 +2,17 @@
 //! package managers have.
 //!
 //! What a file says about itself is followed: an inherited version of a Cargo workspace, a dynamic
-//! version of a Python project. A file without a version is passed over.
+//! version of a Python project. A file without a version is passed over; one that cannot be read is
+//! not, so that nothing is released as if there were none.
 
 use crate::{
     base::{Fs, RelPath, fs::Type, fs::read_limited},
-    registry::{
-        self,
-        task_config::{self, value_at},
-    },
+    model::TaskSpec,
+    registry::task_config::{self, PACKAGE_FILES, value_at},
 };
 
 /// The names of a task's own configuration; the first one that exists counts.
 const CONFIG_NAMES: [&str; 4] = ["config.yaml", "config.yml", "config.json", "config.toml"];
-/// Files of package managers, and files that hold a version only.
-const PACKAGE_FILES: [&str; 9] = [
-    "package.json",
-    "Cargo.toml",
-    "pyproject.toml",
-    "Chart.yaml",
-    "pom.xml",
-    "setup.cfg",
-    "VERSION",
-    "VERSION.txt",
-    "version.txt",
-];
 /// Maximum size of a file that is looked at, in bytes.
 const LIMIT: u64 = 1 << 20;
 
@@ -39,7 +26,7 @@ pub struct VersionPlace {
 }
 
 /// Returns where the version of the task in this folder is.
-pub(super) fn in_folder(root: &dyn Fs, dir: &RelPath) -> Option<VersionPlace> {
+pub fn in_folder(root: &dyn Fs, dir: &RelPath) -> Option<VersionPlace> {
     let own = CONFIG_NAMES.iter().map(|name| dir.join(name));
     if let Some(file) = own.into_iter().find(|file| is_file(root, file)) {
         let key = usual_key(&file).to_string();
@@ -50,9 +37,65 @@ pub(super) fn in_folder(root: &dyn Fs, dir: &RelPath) -> Option<VersionPlace> {
     files.find_map(|file| in_package_file(root, &file))
 }
 
+/// Returns remarks on files in a task's folder whose version a release leaves as it is: those that
+/// repeat the version beside the file that counts, and those that have it in a place that cannot be
+/// followed.
+pub fn remarks(root: &dyn Fs, task: &TaskSpec) -> Vec<String> {
+    let files = PACKAGE_FILES.iter().map(|name| task.dir.join(name));
+    let files: Vec<RelPath> = files.collect();
+    let Some(config) = &task.config else {
+        return files.iter().filter_map(|file| unread(root, file)).collect();
+    };
+    let version_at = |file: &RelPath, key: &str| {
+        let bytes = read(root, file)?;
+        task_config::version(&bytes, file, key).ok().flatten()
+    };
+    let Some(own) = version_at(config, &task.version_key) else {
+        return Vec::new();
+    };
+    let repeats = |file: &&RelPath| {
+        let place = in_package_file(root, file).filter(|place| place.file != *config);
+        place.is_some_and(|place| version_at(&place.file, &place.key).as_ref() == Some(&own))
+    };
+    let others = files.iter().filter(repeats).map(ToString::to_string);
+    let others: Vec<String> = others.collect();
+    let (say, stay) = match others.len() {
+        0 => return Vec::new(),
+        1 => ("says", "stays as it is"),
+        _ => ("say", "stay as they are"),
+    };
+    let others = others.join(" and ");
+    vec![format!(
+        "{others} {say} {own}, too, and {stay}: the version is in {config}"
+    )]
+}
+
+/// Returns why a file that may have a version is passed over.
+fn unread(root: &dyn Fs, file: &RelPath) -> Option<String> {
+    let stat = root.stat(file).ok().flatten()?;
+    if stat.kind == Type::Symlink {
+        return Some(format!(
+            "{file} is a symbolic link, so a version in it is neither read nor set"
+        ));
+    }
+    let values = values(root, file)?;
+    let has = |key: &str| value_at(&values, key).is_some();
+    if file.name() == b"pom.xml" && has("project.parent.version") {
+        return Some(format!(
+            "{file} has the version of its parent, which is neither read nor set"
+        ));
+    }
+    let is_dynamic = file.name() == b"pyproject.toml" && has("project.dynamic[0]");
+    is_dynamic.then(|| {
+        format!(
+            "where the dynamic version of {file} comes from cannot be followed, so it is not set"
+        )
+    })
+}
+
 /// Returns the place in a file that the settings name. Without a key, what the file of a package
 /// manager says about its version is followed.
-pub(super) fn in_file(root: &dyn Fs, file: RelPath, key: Option<&str>) -> VersionPlace {
+pub fn in_file(root: &dyn Fs, file: RelPath, key: Option<&str>) -> VersionPlace {
     let points: [&[u8]; 3] = [b"Cargo.toml", b"pyproject.toml", b"setup.cfg"];
     let is_followed = key.is_none() && points.contains(&file.name());
     let found = is_followed.then(|| in_package_file(root, &file)).flatten();
@@ -70,7 +113,7 @@ fn usual_key(file: &RelPath) -> &'static str {
         b"pyproject.toml" | b"pom.xml" => "project.version",
         b"setup.cfg" => "metadata.version",
         name if name.ends_with(b".py") => "__version__",
-        _ => super::file::VERSION_KEY,
+        _ => "version",
     }
 }
 
@@ -88,14 +131,16 @@ fn in_package_file(root: &dyn Fs, file: &RelPath) -> Option<VersionPlace> {
 /// Returns the place of a crate, of its workspace, or of the workspace that it inherits from.
 fn cargo(root: &dyn Fs, file: &RelPath) -> Option<VersionPlace> {
     const SHARED: &str = "workspace.package.version";
-    let values = values(root, file)?;
-    if value_at(&values, "package.version.workspace").is_none() {
-        return place(root, file, "package.version").or_else(|| place(root, file, SHARED));
+    let own = place(root, file, "package.version");
+    let values = values(root, file);
+    if values.is_none_or(|values| value_at(&values, "package.version.workspace").is_none()) {
+        return own.or_else(|| place(root, file, SHARED));
     }
     let above = file.ancestors().chain([RelPath::root()]);
     above
         .map(|dir| dir.join("Cargo.toml"))
         .find_map(|file| place(root, &file, SHARED))
+        .or(own)
 }
 
 /// Returns the place of a Python project, whose version may be in another file.
@@ -163,15 +208,13 @@ fn attribute_of(root: &dyn Fs, dir: &RelPath, attribute: &str) -> Option<Version
     files.find_map(|file| place(root, &file, name))
 }
 
-/// Returns the place if the file has a version there.
+/// Returns the place if the file has a version there, or cannot be read: it may have one, and a
+/// release says what is wrong with it.
 fn place(root: &dyn Fs, file: &RelPath, key: &str) -> Option<VersionPlace> {
     let bytes = read(root, file)?;
-    let there = match task_config::version(&bytes, file, key) {
-        Ok(found) => found.is_some(),
-        // It is there, and a release says what is wrong with it.
-        Err(error) => matches!(error, registry::Error::ReadVersion { .. }),
-    };
-    there.then(|| VersionPlace {
+    let version = task_config::version(&bytes, file, key);
+    let is_there = version.map_or(true, |version| version.is_some());
+    is_there.then(|| VersionPlace {
         file: file.clone(),
         key: key.into(),
     })
