@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::{Error, manifests::LIMIT};
+use super::{Error, renamed, tag_meaning::meaning};
 use crate::{
     base::{Failure, text},
     git::{self, BrokenRef, Repo, Tags},
-    model::{
-        GitId, Manifest, Scheme, Settings, TagName, TaskId, Version, tag, version::NotAVersion,
-    },
+    model::{GitId, Scheme, Settings, TagName, TaskId, Version, tag, version::NotAVersion},
 };
 
 /// A release: a parsed tag name, not yet peeled.
@@ -45,7 +43,7 @@ impl Release {
 }
 
 /// The prefix of releases' second references.
-const KEEP: &str = "refs/snapback/keep/";
+pub(super) const KEEP: &str = "refs/snapback/keep/";
 
 /// The releases of all tasks that `is_task` knows, and the markers.
 #[derive(Debug, Default)]
@@ -61,6 +59,8 @@ pub struct Releases {
     /// Tags that are named like a release but never were one and point to no commit, with the
     /// reason; in name order.
     pub misnamed: Vec<(String, git::Error)>,
+    /// Two tags of one version: the task, the one that counts, and the other.
+    pub doubled: Vec<(TaskId, String, String)>,
     /// Tags of tasks whose versions are not of the task's scheme, with the task and the reason.
     /// Those of the usual scheme are not among them: tags such as `v1` have been nobody's before.
     pub misfits: Vec<(String, TaskId, NotAVersion)>,
@@ -70,6 +70,7 @@ pub struct Releases {
 /// [`all_followed`] resolves all.
 pub fn all(git: &Repo, settings: &Settings) -> Result<Releases, Failure> {
     let mut found = of_tags(git, settings, git.tags()?)?;
+    renamed::add(&mut found, git, settings, None)?;
     let mut tasks: BTreeSet<TaskId> = found.by_task.keys().cloned().collect();
     while !tasks.is_empty() {
         let newest = |release: &Release| {
@@ -87,6 +88,7 @@ pub fn all(git: &Repo, settings: &Settings) -> Result<Releases, Failure> {
 /// Reads all tags once, and resolves each.
 pub fn all_followed(git: &Repo, settings: &Settings) -> Result<Releases, Failure> {
     let mut found = of_tags(git, settings, git.tags()?)?;
+    renamed::add(&mut found, git, settings, None)?;
     found.pass_over_misnamed(git, KEEP)?;
     Ok(found)
 }
@@ -99,6 +101,8 @@ pub fn of_task(git: &Repo, settings: &Settings, task: &TaskId) -> Result<Release
     found.broken.retain(|(id, _), _| id == task);
     found.markers.retain(|marker| marker.task() == task);
     found.misfits.retain(|(_, id, _)| id == task);
+    found.doubled.retain(|double| double.0 == *task);
+    renamed::add(&mut found, git, settings, Some(task))?;
     found.pass_over_misnamed(git, &format!("{KEEP}{task}/"))?;
     Ok(found)
 }
@@ -132,13 +136,27 @@ pub fn one(
             continue;
         };
         if meaning(git, settings, &tag)? == Some(TagName::release(task, version)) {
-            found.add(git, settings, Release::of((task, version), tag, tag_id));
-            found.pass_over_misnamed(git, &format!("{KEEP}{task}/"))?;
-            found.by_task.retain(|_, versions| !versions.is_empty());
+            let mut one = Releases::default();
+            one.add(git, settings, Release::of((task, version), tag, tag_id));
+            one.pass_over_misnamed(git, &format!("{KEEP}{task}/"))?;
+            found.misnamed.append(&mut one.misnamed);
+            let release = one.by_task.into_values().flat_map(BTreeMap::into_values);
+            release.for_each(|release| found.add(git, settings, release));
         }
-        if !found.by_task.is_empty() {
-            return Ok(found);
-        }
+    }
+    if found.by_task.is_empty() {
+        renamed::add(&mut found, git, settings, Some(task))?;
+        let versions = found
+            .by_task
+            .remove(task)
+            .and_then(|mut all| all.remove(version));
+        let versions = versions.map(|release| BTreeMap::from([(version.clone(), release)]));
+        found
+            .by_task
+            .extend(versions.map(|one| (task.clone(), one)));
+    }
+    if !found.by_task.is_empty() {
+        return Ok(found);
     }
     // Another spelling of the version may have a tag; a semantic version has one only.
     let scheme = settings.scheme_of(task);
@@ -189,61 +207,6 @@ fn of_tags(git: &Repo, settings: &Settings, tags: Tags) -> Result<Releases, Fail
         }
     }
     Ok(found)
-}
-
-/// Returns the meaning of a tag name. If two tasks match (such names are no longer created), its
-/// manifest decides; without a manifest it is a marker, or belongs to the longer id.
-pub fn meaning(git: &Repo, settings: &Settings, name: &str) -> Result<Option<TagName>, Failure> {
-    let mut readings = settings.tag_readings(name);
-    if readings.len() < 2 {
-        return Ok(readings.pop());
-    }
-    let head = git.head_commit()?;
-    let manifest = |reading: &TagName| -> Result<Option<GitId>, Failure> {
-        let (Some(head), TagName::Release { task, version }) = (&head, reading) else {
-            return Ok(None);
-        };
-        let entry = git.entry(head, &settings.manifest_path(task, version))?;
-        Ok(entry.map(|entry| entry.id))
-    };
-    decide(git, &readings, manifest)
-}
-
-/// Returns the release that a manifest of this name is of: `<task>-v<version>`.
-pub fn named_by_manifest(
-    git: &Repo,
-    settings: &Settings,
-    name: &str,
-    blob: &GitId,
-) -> Result<Option<TagName>, Failure> {
-    let readings = TagName::readings(name, &|id| settings.scheme_of(id));
-    if readings.len() < 2 {
-        return Ok(readings.into_iter().next());
-    }
-    decide(git, &readings, |_| Ok(Some(blob.clone())))
-}
-
-/// Chooses the reading whose manifest says so.
-fn decide(
-    git: &Repo,
-    readings: &[TagName],
-    manifest: impl Fn(&TagName) -> Result<Option<GitId>, Failure>,
-) -> Result<Option<TagName>, Failure> {
-    let (mut marker, mut is_manifest) = (None, false);
-    for reading in readings {
-        let TagName::Release { task, version } = reading else {
-            marker = marker.or(Some(reading));
-            continue;
-        };
-        let subject = manifest(reading)?
-            .and_then(|id| Manifest::parse_subject(&git.read_blob_within(&id, LIMIT).ok()?).ok());
-        if subject.as_ref().is_some_and(|(of, _)| of.is(task, version)) {
-            return Ok(Some(reading.clone()));
-        }
-        is_manifest |= subject.is_some();
-    }
-    let chosen = marker.filter(|_| !is_manifest).or(readings.first());
-    Ok(chosen.cloned())
 }
 
 impl Releases {
@@ -332,20 +295,38 @@ impl Releases {
             .flat_map(BTreeMap::values)
     }
 
-    /// Adds a release. Of two tags of one version, the one in the task's own form counts; of two
-    /// spellings of it (`1.2` and `1.2.0`), the one that was released here, else the first.
+    /// Adds a release. Of two tags of one version, the one that was released here counts, else the
+    /// one in the task's own form; of two spellings of it (`1.2` and `1.2.0`), else the first.
     fn add(&mut self, git: &Repo, settings: &Settings, release: Release) {
         let versions = self.by_task.entry(release.task.clone()).or_default();
         let is_own = || settings.release_tag(&release.task, &release.version) == release.tag;
-        let is_made = |release: &Release| {
+        let made = |release: &Release| {
             let kept = TagName::keep_reference(&release.task, &release.version);
-            git.find_ref(&kept).is_ok_and(|found| found.is_some())
+            git.find_ref(&kept).ok().flatten()
         };
-        let counts = match versions.get(&release.version) {
-            None => true,
-            Some(other) if other.version.as_str() == release.version.as_str() => is_own(),
-            Some(other) => is_made(&release) && !is_made(other),
+        let Some(other) = versions.get(&release.version) else {
+            versions.insert(release.version.clone(), release);
+            return;
         };
+        let is_same = other.version.as_str() == release.version.as_str();
+        let counts = if is_same {
+            let kept = made(&release);
+            let is_kept = |release: &Release| kept.as_ref() == Some(&release.tag_id);
+            match (is_kept(&release), is_kept(other)) {
+                (true, true) | (false, false) => is_own(),
+                (is_kept, _) => is_kept,
+            }
+        } else {
+            made(&release).is_some() && made(other).is_none()
+        };
+        let (mut one, mut two) = (&release.tag, &other.tag);
+        if !counts {
+            (one, two) = (two, one);
+        }
+        if is_same && release.tag_id != other.tag_id {
+            self.doubled
+                .push((release.task.clone(), one.clone(), two.clone()));
+        }
         if counts {
             // The key is the version as this tag spells it.
             versions.remove(&release.version);

@@ -114,6 +114,11 @@ fn name_broken(site: &RepoSite, releases: &Releases) {
     for (name, why) in &releases.misnamed {
         site.warn_once(format!("{name} is no release and passed over: {why}"));
     }
+    for (task, counts, other) in &releases.doubled {
+        site.warn_once(format!(
+            "{counts} and {other} are tags of the same version of {task}: {counts} counts"
+        ));
+    }
     for (name, _, why) in &releases.misfits {
         site.warn_once(format!("{name} is no release and passed over: {why}"));
     }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::releases;
+use super::tag_meaning;
 use crate::{
     base::{Failure, RelPath},
     git::Repo,
@@ -89,7 +89,7 @@ fn named(
         .ok()?
         .strip_prefix("snapshot-")?
         .strip_suffix(".yaml")?;
-    let meaning = releases::named_by_manifest(git, settings, name, blob)
+    let meaning = tag_meaning::named_by_manifest(git, settings, name, blob)
         .ok()
         .flatten();
     let Some(TagName::Release { task, version }) = meaning else {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     base::{Fs, Globs, RelPath, yaml},
-    model::{TagForm, TaskId, TaskSpec},
+    model::{Scheme, TagForm, TagForms, TagName, TaskId, TaskSpec, Version, tag_form::is_tag},
 };
 
 /// The paths that an unusable entry claims to own.
@@ -311,6 +311,40 @@ pub(super) fn leave_same_tags_out(tasks: &mut Vec<TaskSpec>, found: &mut ConfigF
         );
         let ids = tasks.iter().map(|task| task.id.clone());
         found.stop(rule(&format!("tasks.{}.tag", tasks[0].id), why), ids);
+    }
+    let stopped = found.stopped();
+    tasks.retain(|task| !stopped.contains(&task.id));
+}
+
+/// Leaves out tasks whose tags git would not take, or that could as well be another task's.
+pub(super) fn leave_odd_tags_out(tasks: &mut Vec<TaskSpec>, found: &mut ConfigFindings<'_>) {
+    let first: Version = "1.0.0".parse().expect("because it is a version");
+    let forms = TagForms::of(TagForm::usual().clone(), tasks);
+    let mut stopped: Vec<(&TaskSpec, Option<TaskId>, String)> = Vec::new();
+    for task in tasks.iter().filter(|task| task.tag != *TagForm::usual()) {
+        let own = TagName::release(&task.id, &first);
+        let name = task.tag.write(&own, &task.dir);
+        if !is_tag(&name) {
+            let why = format!("git does not take {name} as the name of a tag");
+            stopped.push((task, None, why));
+            continue;
+        }
+        let is_task = |id: &TaskId| tasks.iter().any(|task| task.id == *id);
+        let scheme = |id: &TaskId| is_task(id).then(Scheme::default);
+        let readings = forms.readings(&name, &scheme).into_iter();
+        let mut others = readings.filter(|reading| *reading != own);
+        if let Some(other) = others.next() {
+            let other = other.task().clone();
+            let why = format!(
+                "the tag {name} of {} could as well be one of {other}",
+                task.id
+            );
+            stopped.push((task, Some(other), why));
+        }
+    }
+    for (task, other, why) in stopped {
+        let ids = other.into_iter().chain([task.id.clone()]);
+        found.stop(rule(&format!("tasks.{}.tag", task.id), why), ids);
     }
     let stopped = found.stopped();
     tasks.retain(|task| !stopped.contains(&task.id));

@@ -173,6 +173,7 @@ fn without_conflicts(
     overlaps::leave_overlaps_out(&mut tasks, &claims, found);
     overlaps::leave_foreign_configs_out(&mut tasks, found);
     overlaps::leave_same_tags_out(&mut tasks, found);
+    overlaps::leave_odd_tags_out(&mut tasks, found);
     tasks
 }
 

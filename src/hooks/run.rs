@@ -15,8 +15,8 @@ use super::{
 use crate::{
     base::{Failure, Hint, Kind, text},
     catalog::{
-        releases,
         rewritten::{self, Rewritten},
+        tag_meaning,
     },
     model::{GitId, TagName, TaskId, Version, hooks::HookEvent},
     site::RepoSite,
@@ -262,7 +262,7 @@ fn after_rewrite(facts: &HookFacts<'_>, input: &[u8]) -> Result<HookMessages, Fa
 
 /// Returns the snapback tag that a name stands for.
 pub(super) fn tag_of(facts: &HookFacts<'_>, name: &str) -> Option<TagName> {
-    releases::meaning(&facts.site.git, &facts.site.settings, name)
+    tag_meaning::meaning(&facts.site.git, &facts.site.settings, name)
         .ok()
         .flatten()
 }

@@ -12,6 +12,7 @@ use crate::{
         Operation, TagName, VerdictRecord,
         operation::{NamedRef, OpKind, Publication, RefChange, Step},
         tag::MARKERS,
+        tag_form::could_name,
     },
     steps::publish,
     verdict::refs,
@@ -127,7 +128,10 @@ impl Operator<'_> {
             let own = match self.site.settings.tag_of(task, tag) {
                 Some(TagName::Release { version, .. }) => Some(&version) == released,
                 Some(TagName::Marker { to, .. }) => !is_release && Some(&to) == about.to.as_ref(),
-                None => false,
+                // The form of tags was changed since it was made.
+                None => released.is_some_and(|version| {
+                    self.site.settings.tag_readings(tag).is_empty() && could_name(tag, version)
+                }),
             };
             return (!own).then_some("which is no tag of its version");
         }

@@ -260,7 +260,7 @@ impl FromStr for TagForm {
 }
 
 /// True for the name of a tag that can be one of the version, in whatever form.
-pub(super) fn could_name(tag: &str, version: &Version) -> bool {
+pub fn could_name(tag: &str, version: &Version) -> bool {
     let text = version.as_str();
     // A longer number is another version: `1.2` does not name `T01-v1.2.0`.
     let is_whole = |(at, _): (usize, &str)| {
@@ -275,7 +275,7 @@ pub(super) fn could_name(tag: &str, version: &Version) -> bool {
 
 /// True for a name that git takes for a tag (git-check-ref-format(1)), without signs that a shell
 /// or Markdown may take for something else.
-fn is_tag(name: &str) -> bool {
+pub fn is_tag(name: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty()
             && !part.starts_with('.')
