@@ -52,11 +52,15 @@ pub(super) fn completed(
         globs_of(rule)
             .is_some_and(|globs| !own.iter().any(|path| globs.matches(path)) && !tracks(&globs))
     };
+    let headings = headings(&tracks);
     let is_missing = |rule: &&str| {
         !there.contains(rule) && !there.contains(format!("!{rule}").as_str()) && is_safe(rule)
     };
     let mut lines: Vec<String> = Vec::new();
-    for (heading, rules) in RULES {
+    let wanted = RULES
+        .iter()
+        .filter(|(heading, _)| headings.contains(heading));
+    for (heading, rules) in wanted {
         let missing: Vec<&str> = rules.iter().copied().filter(is_missing).collect();
         if !missing.is_empty() {
             lines.extend([String::new(), format!("# {heading}")]);
@@ -93,6 +97,25 @@ pub(super) fn completed(
         newline
     };
     Some(format!("{before}{gap}{}{newline}", lines.join(newline)))
+}
+
+/// Returns the headings whose rules fit the repository: one of Node, Rust, Go or Java, without any
+/// Python, has neither data nor caches of Python.
+fn headings(tracks: &impl Fn(&Globs) -> bool) -> Vec<&'static str> {
+    let has = |globs: &[&str]| {
+        let globs: Vec<String> = globs.iter().map(ToString::to_string).collect();
+        Globs::new(&globs).is_ok_and(|globs| tracks(&globs))
+    };
+    let is_other = has(&[
+        "**/package.json",
+        "**/Cargo.toml",
+        "**/go.mod",
+        "**/pom.xml",
+    ]) && !has(&["**/*.py", "**/*.ipynb", "**/pyproject.toml"]);
+    let of_python = ["Data", "Caches"];
+    let all = RULES.iter().map(|(heading, _)| *heading);
+    all.filter(|heading| !is_other || !of_python.contains(heading))
+        .collect()
 }
 
 /// Returns the rules that exempt files from the rules above them.

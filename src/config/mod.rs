@@ -52,6 +52,7 @@ mod ignore;
 mod init;
 mod kinds;
 mod overlaps;
+mod packages;
 mod parts;
 mod place;
 mod repository;
@@ -64,7 +65,6 @@ mod task_list;
 #[cfg(test)]
 mod tests;
 mod units;
-mod version_place;
 
 use std::{
     cell::OnceCell,

@@ -12,43 +12,31 @@ use std::{
 };
 
 use super::{
+    packages::{PACKAGE_FILES, clean, depth, is_own, package_name, values_of},
     schemes::{self, VersionOwner},
-    version_place,
 };
 use crate::{
-    base::{Failure, RelPath},
-    catalog::registry::read_small,
-    model::{Scheme, Settings, TagForm, TagName, TaskId, Version, ids::is_of_word, is_dated},
-    registry::task_config::{self, value_at},
+    base::{Failure, RelPath, glob::escape},
+    catalog::version_place,
+    model::{Scheme, Settings, TagForm, TagName, TaskId, Version, is_dated},
     site::{self, RepoSite},
 };
 
-/// Deepest folder that is looked at as a package, in names.
-const DEPTH: usize = 4;
-/// Folders in which no package is a task.
-const FOREIGN: [&[u8]; 8] = [
-    b"node_modules",
-    b"vendor",
-    b"third_party",
-    b"target",
-    b"testdata",
-    b"fixtures",
-    b"tests",
-    b"examples",
-];
-/// Files that make a folder a package.
-const PACKAGE_FILES: [&[u8]; 5] = [
-    b"package.json",
-    b"Cargo.toml",
-    b"pyproject.toml",
-    b"go.mod",
-    b"Chart.yaml",
-];
 /// What stands between the name of a package and a version in a tag, longest first.
 const SEPARATORS: [&str; 9] = ["-v", "/v", "@v", "_v", "-", "/", "@", "_", "v"];
 
 /// What a file of settings with found tasks begins with.
 const HEAD: &str = "# snapback's configuration, with the tasks that were found; `snapback schema config` prints every key.\nversion: 1\n";
+
+/// The settings of a repository that has none.
+pub struct FirstSettings {
+    /// The settings.
+    pub settings: Settings,
+    /// Their text.
+    pub text: String,
+    /// What was found that no task of these settings has.
+    pub remarks: Vec<String>,
+}
 
 /// A task that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,14 +49,13 @@ struct FoundTask {
     pub tag: TagForm,
     /// The scheme of its versions.
     pub scheme: Scheme,
+    /// Folders in it that are not its own: other tasks and submodules.
+    pub exclude: Vec<RelPath>,
 }
 
-/// Returns the settings of a repository that has none, and their text; `None` when the usual ones
-/// are enough, or no task is found. With `tagged`, only what tags say counts.
-pub fn found_settings(
-    site: &RepoSite,
-    tagged: bool,
-) -> Result<Option<(Settings, String)>, Failure> {
+/// Returns the settings of a repository that has none; `None` when the usual ones are enough, or no
+/// task is found. With `tagged`, only what tags say counts.
+pub fn found_settings(site: &RepoSite, tagged: bool) -> Result<Option<FirstSettings>, Failure> {
     if site.settings.from_file {
         return Ok(None);
     }
@@ -77,8 +64,9 @@ pub fn found_settings(
         .iter()
         .filter_map(|tag| std::str::from_utf8(&tag.name).ok());
     let names: Vec<&str> = names.collect();
+    let mut remarks = Vec::new();
     let text = if site.settings.tasks.is_empty() {
-        let found = tasks(site, &names, tagged)?;
+        let found = tasks(site, &names, tagged, &mut remarks)?;
         (!found.is_empty()).then(|| format!("{HEAD}{}", text(&found)))
     } else {
         schemes::of_discovered(site, &names, tagged)
@@ -87,19 +75,31 @@ pub fn found_settings(
         return Ok(None);
     };
     let settings = super::settings_of(site.git.work_tree(), &text);
-    Ok(Some((settings.map_err(site::Error::Settings)?, text)))
+    Ok(Some(FirstSettings {
+        settings: settings.map_err(site::Error::Settings)?,
+        text,
+        remarks,
+    }))
 }
 
 /// Returns the tasks of the repository; none when it has no files. With `tagged`, only those that
 /// tags name.
-fn tasks(site: &RepoSite, names: &[&str], tagged: bool) -> Result<Vec<FoundTask>, Failure> {
+fn tasks(
+    site: &RepoSite,
+    names: &[&str],
+    tagged: bool,
+    remarks: &mut Vec<String>,
+) -> Result<Vec<FoundTask>, Failure> {
     let scan = site.git.scan(&[RelPath::root()])?;
     let tracked = scan.tracked.iter().map(|found| &found.path);
     let files: BTreeSet<&RelPath> = tracked.chain(&scan.untracked).collect();
     if files.is_empty() {
         return Ok(Vec::new());
     }
-    let mut found = Survey::of(site, &files, names).tasks(tagged);
+    let survey = Survey::of(site, &files, names);
+    let mut found = survey.tasks(tagged);
+    leave_others_out(&mut found, &scan.submodules);
+    remarks.extend(survey.tags_left(&found));
     for task in &mut found {
         let owner = VersionOwner {
             id: &task.id,
@@ -144,9 +144,31 @@ fn text(tasks: &[FoundTask]) -> String {
         if !is_one && task.scheme != Scheme::default() {
             let _ = write!(text, ", scheme: {}", task.scheme.word());
         }
+        if !task.exclude.is_empty() {
+            let folders = task.exclude.iter();
+            let folders = folders.map(|dir| quoted(format!("/{}", escape(&dir.to_text()))));
+            let folders: Vec<String> = folders.collect();
+            let _ = write!(text, ", exclude: [{}]", folders.join(", "));
+        }
         text += "}\n";
     }
     text
+}
+
+/// Leaves out of each task the folders in it that other tasks are, and submodules.
+fn leave_others_out(tasks: &mut [FoundTask], submodules: &[RelPath]) {
+    let dirs: Vec<RelPath> = tasks.iter().map(|task| task.dir.clone()).collect();
+    for task in tasks {
+        let others = dirs.iter().filter(|dir| **dir != task.dir);
+        let inside = others.chain(submodules).filter(|dir| dir.is_in(&task.dir));
+        let mut inside: Vec<RelPath> = inside.cloned().collect();
+        inside.sort();
+        let outermost = |dir: &&RelPath| {
+            let holds = |other: &&RelPath| other != dir && dir.is_in(other);
+            !inside.iter().any(|other| holds(&other))
+        };
+        task.exclude = inside.iter().filter(outermost).cloned().collect();
+    }
 }
 
 /// What is known of a repository.
@@ -202,7 +224,17 @@ impl<'a> Survey<'a> {
                 return Vec::new();
             }
         }
-        let usual = found.values().next().map(|(form, _)| form.clone());
+        // A package at the top is released beside those that it holds.
+        let top = RelPath::root();
+        if !found.is_empty()
+            && self.packages.contains_key(&top)
+            && (!self.is_private(&top) || self.has_version(&top))
+            && let Some(form) = self.form_of_root()
+        {
+            found.insert(top, (form, 0));
+        }
+        let usual = found.iter().find(|(dir, _)| !dir.is_root());
+        let usual = usual.map(|(_, (form, _))| form.clone());
         let usual = usual
             .filter(|form| !form.is_of_one_task())
             .unwrap_or_default();
@@ -238,11 +270,25 @@ impl<'a> Survey<'a> {
                 _ => drop(found.insert(dir, (form, *count))),
             }
         }
-        // Of folders in one another only the inner ones: their files would belong to two tasks.
-        let outer = |dir: &RelPath| found.keys().any(|other| other != dir && other.is_in(dir));
-        let outer: Vec<RelPath> = found.keys().filter(|dir| outer(dir)).cloned().collect();
-        found.retain(|dir, _| !outer.contains(dir));
         found
+    }
+
+    /// Returns the remark on tags of the whole repository that no task has.
+    fn tags_left(&self, tasks: &[FoundTask]) -> Option<String> {
+        let is_had = tasks.iter().any(|task| task.dir.is_root());
+        let form = self
+            .form_of_root()
+            .filter(|_| !is_had && !tasks.is_empty())?;
+        let task = self.root(form);
+        let mut line = [task];
+        let dirs: Vec<RelPath> = tasks.iter().map(|task| task.dir.clone()).collect();
+        line[0].exclude = dirs;
+        let text = text(&line);
+        let line = text.lines().last().unwrap_or_default().trim();
+        Some(format!(
+            "no task has the tags of the form {}; a line below `tasks` in snapback.yaml would make one of the rest of the repository: {line}",
+            self.form_of_root()?
+        ))
     }
 
     /// Returns the folder that a text in tags names, and the form.
@@ -299,12 +345,12 @@ impl<'a> Survey<'a> {
     fn root(&self, tag: TagForm) -> FoundTask {
         let dir = RelPath::root();
         let id = self.id_of(&dir);
-        let scheme = Scheme::default();
         FoundTask {
             id,
             dir,
             tag,
-            scheme,
+            scheme: Scheme::default(),
+            exclude: Vec::new(),
         }
     }
 
@@ -341,6 +387,11 @@ impl<'a> Survey<'a> {
         has(&npm, "workspaces") || has(&cargo, "workspace.") && !has(&cargo, "package.")
     }
 
+    /// True for a folder whose files have a version.
+    fn has_version(&self, dir: &RelPath) -> bool {
+        version_place::in_folder(&*self.site.tree, dir).is_some()
+    }
+
     /// Returns the id of the task in a folder: the name of its package or the folder's.
     fn id_of(&self, dir: &RelPath) -> TaskId {
         let own = self.packages.get(dir).and_then(Option::as_deref);
@@ -369,12 +420,12 @@ impl<'a> Survey<'a> {
             let id = Some(id).filter(is_free).or_else(by_path).filter(is_free);
             if let Some(id) = id {
                 taken.insert(id.folded());
-                let scheme = Scheme::default();
                 tasks.push(FoundTask {
                     id,
                     dir,
                     tag,
-                    scheme,
+                    scheme: Scheme::default(),
+                    exclude: Vec::new(),
                 });
             }
         }
@@ -399,47 +450,4 @@ fn before_version(name: &str, is_python: bool) -> Option<&str> {
     let found = find(&Version::is_semantic).or_else(|| find(&is_dated));
     let found = found.or_else(|| find(&|version| is_python && schemes::is_pythonic(version)));
     found.map(|(at, _)| &name[..*at])
-}
-
-/// True for a folder that is not deep and in no folder of foreign code.
-fn is_own(dir: &RelPath) -> bool {
-    let mut names = dir.as_bytes().split(|byte| *byte == b'/');
-    depth(dir) <= DEPTH && !names.any(|name| FOREIGN.contains(&name) || name.starts_with(b"."))
-}
-
-/// Returns the number of names in a path.
-fn depth(dir: &RelPath) -> usize {
-    if dir.is_root() {
-        0
-    } else {
-        dir.as_bytes().split(|byte| *byte == b'/').count()
-    }
-}
-
-/// Returns the name that a package gives itself.
-fn package_name(site: &RepoSite, file: &RelPath) -> Option<String> {
-    let key = match file.name() {
-        b"Cargo.toml" => "package.name",
-        b"pyproject.toml" => "project.name",
-        b"package.json" | b"Chart.yaml" => "name",
-        _ => return None,
-    };
-    value_at(&values_of(site, file), key).map(String::from)
-}
-
-/// Returns the values of a file; none when it cannot be read.
-fn values_of(site: &RepoSite, file: &RelPath) -> Vec<(String, String)> {
-    let bytes = read_small(&*site.tree, file).ok().flatten();
-    let values = bytes.and_then(|bytes| task_config::values(&bytes, file).ok());
-    values.unwrap_or_default()
-}
-
-/// Returns a name with signs that no id has replaced.
-fn clean(name: &str) -> String {
-    let is_usual = |c: char| is_of_word(c) || "._-".contains(c);
-    let name: String = name
-        .chars()
-        .map(|c| if is_usual(c) { c } else { '-' })
-        .collect();
-    name.trim_matches(['-', '.']).to_string()
 }

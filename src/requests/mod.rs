@@ -87,6 +87,9 @@ fn as_change<T>(request: &Request, act: impl FnOnce(&dyn Change) -> T) -> T {
 pub fn adoption(wanted: &Adopt) -> AdoptTags<'_> {
     AdoptTags {
         wanted,
-        found_settings: config::found_settings,
+        found_settings: |site, tagged| {
+            let found = config::found_settings(site, tagged)?;
+            Ok(found.map(|found| (found.settings, found.text)))
+        },
     }
 }

@@ -172,9 +172,22 @@ fn why_foreign(settings: &Settings, name: &str) -> String {
         return why.to_string();
     }
     match TagName::readings(name, &|_| Some(settings.scheme)).first() {
-        None => "no task has tags of this form".to_string(),
+        None => match of_form(settings, name) {
+            None => "no task has tags of this form".to_string(),
+            Some((task, text)) => format!("{text:?} is no version that {task} can have"),
+        },
         Some(parsed) => format!("there is no task {:?}", parsed.task().as_str()),
     }
+}
+
+/// Returns the task whose tags begin as a name does, and what stands there for the version.
+fn of_form<'a>(settings: &'a Settings, name: &'a str) -> Option<(&'a TaskId, &'a str)> {
+    settings.tasks.iter().find_map(|task| {
+        let beginning = task.tag.beginning(&task.id, &task.dir);
+        let text = name.strip_prefix(beginning.as_str())?;
+        let is_number = text.starts_with(|c: char| c.is_ascii_digit());
+        is_number.then_some((&task.id, text))
+    })
 }
 
 /// Returns why a tag of a task does not count: another tag has the same version, spelled
