@@ -2,8 +2,8 @@
 //! folder is in.
 
 use crate::{
-    base::{Fs, Globs, RelPath},
-    catalog::registry::read_small,
+    base::{Failure, Fs, RelPath},
+    catalog::{Scope, demands::matching, registry::read_small},
     model::{Settings, TaskSpec},
     registry::{
         lock_file::LockEntry,
@@ -43,6 +43,27 @@ pub fn shared_version(settings: &Settings, task: &TaskSpec) -> Option<String> {
     let names: Vec<&str> = others.map(|other| other.id.as_str()).collect();
     let names = names.join(", ");
     (!names.is_empty()).then(|| format!("the version in {path} is also that of {names}"))
+}
+
+/// Returns the remark that a lock file is another task's, which no release and no rollback of this
+/// one changes; `None` when it is nobody's.
+///
+/// # Errors
+/// Fails when the patterns of a task are invalid.
+pub fn owned_by_other(
+    settings: &Settings,
+    task: &TaskSpec,
+    path: &RelPath,
+) -> Result<Option<String>, Failure> {
+    for other in settings.tasks.iter().filter(|other| other.id != task.id) {
+        if Scope::new(settings, other)?.owns(path) {
+            return Ok(Some(format!(
+                "the version in {path} stays as it is, which the package manager may refuse: it is a file of {}; with `exclude: [\"/{path}\"]` there, it would go along",
+                other.id
+            )));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the lock files that repeat the version of a task.
@@ -96,24 +117,6 @@ fn inheriting(tree: &dyn Fs, dir: &RelPath, workspace: &[(String, String)]) -> V
         Some(value_at(&own, "package.name")?.to_string())
     };
     folders.iter().filter_map(name).collect()
-}
-
-/// Returns the folders that a pattern of workspace members names.
-fn matching(tree: &dyn Fs, dir: &RelPath, pattern: &str) -> Vec<RelPath> {
-    let mut folders = vec![dir.clone()];
-    for name in pattern.split('/').filter(|name| *name != ".") {
-        let Ok(globs) = Globs::new(&[name.to_string()]) else {
-            return Vec::new();
-        };
-        let below = |folder: &RelPath| {
-            let names = tree.list(folder).unwrap_or_default().into_iter();
-            let fits = |name: &Vec<u8>| RelPath::parse(name).is_ok_and(|name| globs.matches(&name));
-            let found: Vec<RelPath> = names.filter(fits).map(|name| folder.join(name)).collect();
-            found
-        };
-        folders = folders.iter().flat_map(below).collect();
-    }
-    folders
 }
 
 /// Returns the `package-lock.json` of an npm package or workspace.

@@ -90,6 +90,10 @@ fn set_in_locks(
         let set = |bytes: &[u8]| lock_file::with_version(bytes, &path, &entry, version);
         let note = format!("version {version}");
         if !is_listed(&path, found) {
+            if let Some(note) = locks::owned_by_other(&site.settings, task, &path)? {
+                found.notes.push(note);
+                continue;
+            }
             let edit = add_beside(site, (&path, &set), note, found)?;
             found.notes.extend(edit.notes(&path));
             continue;

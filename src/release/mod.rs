@@ -24,7 +24,9 @@ use jiff::Timestamp;
 
 use crate::{
     base::{Failure, Kind},
-    catalog::{self, Release, Scope, capture, manifests::Found, releases::Releases},
+    catalog::{
+        self, Release, Scope, capture, demands, manifests::Found, releases::Releases, version_place,
+    },
     draft::{CommitDraft, Draft, steps},
     git::Head,
     model::{
@@ -95,10 +97,17 @@ impl NewRelease<'_> {
         let line = line::find(self)?;
         let (previous, mut found) = self.read_files()?;
         found.notes.extend(line.notes());
+        let remarks = version_place::remarks(&*site.tree, task);
+        found.notes.extend(remarks);
         check_names(site, &mut found)?;
         let commits = commits::since(site, &self.scope, line.newest, &self.head.commit)?;
         let asked = commits::resolve(self, line.newest, &commits, &found);
         let version = line.choose(&task.id, asked.as_ref(), config)?;
+        found
+            .notes
+            .extend(line.note_of_first(asked.as_ref(), &version));
+        let unfit = demands::unfit(&*site.tree, task, &version);
+        found.notes.extend(unfit);
         let tag = TagName::release(&task.id, &version);
         check_length(&site.settings.tag(&tag), &task.id, &version)?;
         let name = check_tag(site, &tag)?;

@@ -33,6 +33,12 @@ pub(super) fn set(
         if goes || stays || target.file(path).is_some() {
             continue;
         }
+        if let Beside::Lock(lock) = &beside
+            && let Some(note) = locks::owned_by_other(&site.settings, task, &lock.path)?
+        {
+            draft.plan.notes.push(note);
+            continue;
+        }
         let edit = beside.with(site, version, |file| file.edit())?;
         let is_config = matches!(beside, Beside::Config(..));
         if is_config && edit.line.is_some() {

@@ -157,3 +157,27 @@ fn an_inherited_version_goes_back_with_the_task() {
     );
     sandbox.run_line("verify-rollback -t one").expect(0);
 }
+
+#[test]
+fn a_lock_file_of_another_task_stays_as_it_is() {
+    let sandbox = repository(WORKSPACE, &[]);
+    let text = "version: 1\ntasks:\n  discover: []\n  one: {path: crates/one}\n  two: {path: [crates/two, Cargo.lock]}\n";
+    sandbox.write("snapback.yaml", text.as_bytes());
+    sandbox.commit("settings");
+    for task in ["one", "two"] {
+        let line = format!("create-snapshot -t {task} -m x --yes");
+        sandbox.run_line(&line).expect(0);
+    }
+    let before = sandbox.read("Cargo.lock");
+    let line = "create-snapshot -t one --version 0.4.0 -m x --yes";
+    let ran = sandbox.run_line(line).expect(0);
+    assert!(ran.stderr.contains("it is a file of two"), "{ran:?}");
+    assert_eq!(sandbox.read("Cargo.lock"), before);
+    let ran = sandbox
+        .run_line("rollback -t one --to 0.3.0 --yes")
+        .expect(0);
+    assert!(!ran.stderr.contains("M Cargo.lock"), "{ran:?}");
+    sandbox.run_line("undo --yes").expect(0);
+    assert_eq!(sandbox.read("Cargo.lock"), before);
+    sandbox.run_line("verify-rollback -t two").expect(0);
+}

@@ -53,9 +53,19 @@ pub fn page(style: TextStyle, health: &SpelledHealth) -> String {
     } else {
         "presence only; --deep reads every byte"
     };
+    let of_all = health
+        .findings()
+        .into_iter()
+        .filter(|(task, _)| task.is_none());
+    let worst = of_all.map(|(_, finding)| finding.level).max();
+    let repository = worst
+        .filter(|level| *level > HealthLevel::Ok)
+        .map_or_else(String::new, |level| {
+            format!("repository: {}; ", level.word())
+        });
     let _ = writeln!(
         text,
-        "{}: {words}  ({how}; {})",
+        "{repository}{}: {words}  ({how}; {})",
         count(health.tasks.len(), "task"),
         duration(health.duration_ms)
     );
