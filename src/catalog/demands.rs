@@ -17,7 +17,7 @@ const NAMED: usize = 3;
 type Values = Vec<(String, String)>;
 
 /// A demand on the version of a package.
-struct Demand {
+struct DemandedVersion {
     file: RelPath,
     text: String,
     fits: bool,
@@ -33,9 +33,10 @@ pub fn unfit(tree: &dyn Fs, task: &TaskSpec, version: &Version) -> Option<String
         b"pom.xml" => maven(tree, config, &own, version),
         _ => Vec::new(),
     };
-    let unfit: Vec<Demand> = demands.into_iter().filter(|demand| !demand.fits).collect();
-    let named = unfit.iter().take(NAMED);
-    let mut names: Vec<String> = named
+    let unfit: Vec<DemandedVersion> = demands.into_iter().filter(|demand| !demand.fits).collect();
+    let mut names: Vec<String> = unfit
+        .iter()
+        .take(NAMED)
         .map(|demand| format!("{} demands {}", demand.file, demand.text))
         .collect();
     if unfit.len() > NAMED {
@@ -50,7 +51,7 @@ pub fn unfit(tree: &dyn Fs, task: &TaskSpec, version: &Version) -> Option<String
 }
 
 /// Returns what the crates of a workspace demand of this one.
-fn cargo(tree: &dyn Fs, config: &RelPath, own: &Values, version: &Version) -> Vec<Demand> {
+fn cargo(tree: &dyn Fs, config: &RelPath, own: &Values, version: &Version) -> Vec<DemandedVersion> {
     let Some(name) = value_at(own, "package.name") else {
         return Vec::new();
     };
@@ -68,7 +69,7 @@ fn cargo(tree: &dyn Fs, config: &RelPath, own: &Values, version: &Version) -> Ve
                 && section.ends_with("dependencies")
                 && package == name
             {
-                demands.push(Demand {
+                demands.push(DemandedVersion {
                     file: file.clone(),
                     text: format!("{name} {wanted}"),
                     fits: fits(wanted, version, true),
@@ -80,7 +81,7 @@ fn cargo(tree: &dyn Fs, config: &RelPath, own: &Values, version: &Version) -> Ve
 }
 
 /// Returns what the packages of an npm workspace demand of this one.
-fn npm(tree: &dyn Fs, config: &RelPath, own: &Values, version: &Version) -> Vec<Demand> {
+fn npm(tree: &dyn Fs, config: &RelPath, own: &Values, version: &Version) -> Vec<DemandedVersion> {
     let Some(name) = value_at(own, "name") else {
         return Vec::new();
     };
@@ -88,17 +89,22 @@ fn npm(tree: &dyn Fs, config: &RelPath, own: &Values, version: &Version) -> Vec<
     let mut demands = Vec::new();
     for (file, values) in workspace(tree, config, "workspaces") {
         let of_section = |section: &&str| value_at(&values, &format!("{section}.{name}"));
-        demands.extend(sections.iter().filter_map(of_section).map(|wanted| Demand {
-            file: file.clone(),
-            text: format!("{name} {wanted}"),
-            fits: fits(wanted, version, false),
-        }));
+        demands.extend(
+            sections
+                .iter()
+                .filter_map(of_section)
+                .map(|wanted| DemandedVersion {
+                    file: file.clone(),
+                    text: format!("{name} {wanted}"),
+                    fits: fits(wanted, version, false),
+                }),
+        );
     }
     demands
 }
 
 /// Returns what the modules below a Maven project demand of it.
-fn maven(tree: &dyn Fs, config: &RelPath, own: &Values, version: &Version) -> Vec<Demand> {
+fn maven(tree: &dyn Fs, config: &RelPath, own: &Values, version: &Version) -> Vec<DemandedVersion> {
     let name = value_at(own, "project.artifactId");
     let mut folders = vec![config.parent()];
     let mut demands = Vec::new();
@@ -114,7 +120,7 @@ fn maven(tree: &dyn Fs, config: &RelPath, own: &Values, version: &Version) -> Ve
             let values = values(tree, &file).unwrap_or_default();
             let of_parent = |key: &str| value_at(&values, &format!("project.parent.{key}"));
             if let Some(wanted) = of_parent("version").filter(|_| of_parent("artifactId") == name) {
-                demands.push(Demand {
+                demands.push(DemandedVersion {
                     text: format!("its parent {wanted}"),
                     fits: wanted == version.as_str() || wanted.contains(['$', '[', '(']),
                     file,

@@ -1,5 +1,5 @@
-//! The lines of `.gitattributes` by which git merges registry and manifests. `init` writes them; the
-//! driver that they name is set up with the hooks.
+//! The lines of `.gitattributes` by which git merges registry and manifests. `init` writes them;
+//! the driver that they name is set up with the hooks.
 
 use crate::base::RelPath;
 
@@ -37,4 +37,16 @@ fn pattern(path: &RelPath) -> String {
         .replace('\n', "\\n")
         .replace('\t', "\\t");
     format!("\"/{quoted}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_patterns() {
+        let path = |text: &str| pattern(&RelPath::parse(text).expect("it is honest"));
+        assert_eq!(path("task_registry.json"), "/task_registry.json");
+        assert_eq!(path("a b/[x].json"), "\"/a b/\\\\[x\\\\].json\"");
+    }
 }

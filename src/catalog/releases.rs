@@ -146,14 +146,13 @@ pub fn one(
     }
     if found.by_task.is_empty() {
         renamed::add(&mut found, git, settings, Some(task))?;
-        let versions = found
-            .by_task
-            .remove(task)
-            .and_then(|mut all| all.remove(version));
-        let versions = versions.map(|release| BTreeMap::from([(version.clone(), release)]));
+        let all = found.by_task.remove(task).unwrap_or_default();
+        let is_it = |found: &Version| found.as_str() == version.as_str();
+        let one: BTreeMap<Version, Release> =
+            all.into_iter().filter(|(found, _)| is_it(found)).collect();
         found
             .by_task
-            .extend(versions.map(|one| (task.clone(), one)));
+            .extend((!one.is_empty()).then(|| (task.clone(), one)));
     }
     if !found.by_task.is_empty() {
         return Ok(found);

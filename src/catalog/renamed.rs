@@ -70,8 +70,8 @@ fn made(
         let (task, version) = name.strip_prefix(KEEP)?.split_once('/')?;
         Some((task.parse().ok()?, version.parse().ok()?))
     };
-    let names = git.ref_names_below(&below)?;
-    let made = names.iter().filter_map(|name| named(name));
+    let references = git.ref_names_below(&below)?;
+    let made = references.iter().filter_map(|name| named(name));
     Ok(made
         .filter(|(task, version)| is_of(settings, task, version) && !has(releases, task, version))
         .collect())

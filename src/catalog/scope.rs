@@ -104,8 +104,8 @@ impl Scope {
         path.as_bytes() == b".gitignore"
     }
 
-    /// Returns true for the attributes at the top when nothing is in them but what `init` writes: no
-    /// version has to list them, and they stay in a rollback.
+    /// Returns true for the attributes at the top when nothing is in them but what `init` writes:
+    /// no version has to list them, and they stay in a rollback.
     pub fn holds_merge_lines(&self, tree: &dyn Fs, path: &RelPath) -> bool {
         let is_same =
             |stat: Stat| stat.kind == Type::File && stat.size == self.merge_lines.len() as u64;

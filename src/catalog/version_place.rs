@@ -59,14 +59,14 @@ pub fn remarks(root: &dyn Fs, task: &TaskSpec) -> Vec<String> {
     };
     let others = files.iter().filter(repeats).map(ToString::to_string);
     let others: Vec<String> = others.collect();
-    let (say, stay) = match others.len() {
+    let (says, rest) = match others.len() {
         0 => return Vec::new(),
         1 => ("says", "stays as it is"),
         _ => ("say", "stay as they are"),
     };
     let others = others.join(" and ");
     vec![format!(
-        "{others} {say} {own}, too, and {stay}: the version is in {config}"
+        "{others} {says} {own}, too, and {rest}: the version is in {config}"
     )]
 }
 

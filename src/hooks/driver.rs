@@ -346,11 +346,4 @@ mod tests {
         );
         assert_eq!(without(b"a\n").1, None);
     }
-
-    #[test]
-    fn paths_are_patterns() {
-        let path = |text: &str| pattern(&RelPath::parse(text).expect("it is honest"));
-        assert_eq!(path("task_registry.json"), "/task_registry.json");
-        assert_eq!(path("a b/[x].json"), "\"/a b/\\\\[x\\\\].json\"");
-    }
 }

@@ -278,8 +278,8 @@ impl BranchReleases<'_> {
         self.tagged.contains(version) || self.untagged.contains_key(version)
     }
 
-    /// Returns the note that a first release has the version of the configuration, whatever is to be
-    /// raised.
+    /// Returns the note that a first release has the version of the configuration, whatever is to
+    /// be raised.
     pub fn note_of_first(&self, asked: Option<&NextVersion>, version: &Version) -> Option<String> {
         let is_raised = matches!(asked, Some(NextVersion::Bump(_)));
         (is_raised && self.base.is_none()).then(|| {

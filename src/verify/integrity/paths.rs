@@ -1,6 +1,6 @@
 //! Classifies the paths of a version and of the work tree: which must be as released, and which are
-//! extra. Paths that stay in a rollback, are left out of a sparse checkout, or part of a foreign database
-//! never count against the version.
+//! extra. Paths that stay in a rollback, are left out of a sparse checkout, or part of a foreign
+//! database never count against the version.
 
 use crate::{
     base::{Fs, RelPath, Sorted, Type},
