@@ -37,7 +37,7 @@ const RULES: [(&str, &[&str]); 7] = [
         &[".venv/", "venv/", "node_modules/"],
     ),
     ("Editors", &[".vscode/", ".idea/", "*.swp", "*.swo"]),
-    ("Temporary files", &["*.tmp", "temp/", "tmp/"]),
+    ("Temporary files", &["*.tmp", "temp/", "tmp/", ".snapback/"]),
 ];
 
 /// Returns the whole text with the missing lines added; `None` when nothing is missing.

@@ -94,3 +94,10 @@ fn a_secret_that_git_does_not_ignore_stops_a_release() {
         "{files}"
     );
 }
+
+#[test]
+fn what_an_interrupted_operation_staged_is_not_seen_by_git() {
+    let sandbox = set_up_later(None);
+    sandbox.write(".snapback/000009-aaaaaaaa-1", b"staged\n");
+    assert_eq!(sandbox.git_out(&["status", "--porcelain"]), "");
+}
