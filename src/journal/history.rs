@@ -224,17 +224,14 @@ pub(super) fn take_along_end_before(fs: &Arc<dyn Fs>, op: &OpId, due: &Due) -> R
         return Ok(());
     };
     let fs = fs.clone();
-    due.file(move || Ok(sync(&fs, &id)?));
+    due.file(move || {
+        let journal = folder(&id).join("journal.jsonl");
+        let synced = fs
+            .append(&journal)
+            .and_then(|mut file| file.sync(log::RECORD));
+        Ok(synced.map_err(|error| Error::Write(id, error))?)
+    });
     Ok(())
-}
-
-/// Forces the journal of an operation to the disk.
-fn sync(fs: &Arc<dyn Fs>, id: &OpId) -> Result<(), Error> {
-    let journal = folder(id).join("journal.jsonl");
-    let synced = fs
-        .append(&journal)
-        .and_then(|mut file| file.sync(log::RECORD));
-    synced.map_err(|error| Error::Write(id.clone(), error))
 }
 
 /// Makes the end of the operation before `newest` durable, and writes it again if a power cut took
@@ -251,7 +248,8 @@ pub(super) fn mend_end_before(fs: &Arc<dyn Fs>, newest: &OpId) -> Result<(), Err
         if found.lost_only_its_end() {
             found.log.append(JournalRecord::Finished { done: true })?;
         } else {
-            sync(fs, &id)?;
+            // A sync of it may have failed since: only a new file is certain to be on the disk.
+            found.log.settle()?;
         }
         break;
     }

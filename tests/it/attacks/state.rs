@@ -138,9 +138,10 @@ fn a_planted_plan_writes_only_what_its_task_owns() {
             withstands(&sandbox, &[13], command, &[bad, why]);
         }
     }
-    // Unchanged, it is a plan like any other.
+    // Unchanged, it is a plan like any other: one whose change is there already.
     plant(&origin, str::to_string);
-    origin.snapback(&["op", "abort"]).expect(0);
+    let ran = origin.snapback(&["op", "abort"]).expect(13);
+    assert!(ran.stderr.contains("is cut short"), "{ran:?}");
 }
 
 /// Returns the value of a reference, or nothing.
