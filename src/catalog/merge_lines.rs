@@ -5,6 +5,7 @@ use crate::base::RelPath;
 
 /// The driver's name in attributes and configuration.
 pub const NAME: &str = "snapback-registry";
+
 /// Returns the attribute lines for a registry and a folder of manifests.
 pub fn of(registry: &RelPath, snapshots: &RelPath) -> String {
     format!(

@@ -1,7 +1,7 @@
 //! Finds tasks that cannot coexist: ids that differ only in case, files that two tasks own,
 //! configurations that are another task's file.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -320,6 +320,8 @@ pub(super) fn leave_same_tags_out(tasks: &mut Vec<TaskSpec>, found: &mut ConfigF
 pub(super) fn leave_odd_tags_out(tasks: &mut Vec<TaskSpec>, found: &mut ConfigFindings<'_>) {
     let first: Version = "1.0.0".parse().expect("because it is a version");
     let forms = TagForms::of(TagForm::usual().clone(), tasks);
+    let ids: HashSet<&TaskId> = tasks.iter().map(|task| &task.id).collect();
+    let scheme = |id: &TaskId| ids.contains(id).then(Scheme::default);
     let mut stopped: Vec<(&TaskSpec, Option<TaskId>, String)> = Vec::new();
     for task in tasks.iter().filter(|task| task.tag != *TagForm::usual()) {
         let own = TagName::release(&task.id, &first);
@@ -329,8 +331,6 @@ pub(super) fn leave_odd_tags_out(tasks: &mut Vec<TaskSpec>, found: &mut ConfigFi
             stopped.push((task, None, why));
             continue;
         }
-        let is_task = |id: &TaskId| tasks.iter().any(|task| task.id == *id);
-        let scheme = |id: &TaskId| is_task(id).then(Scheme::default);
         let readings = forms.readings(&name, &scheme).into_iter();
         let mut others = readings.filter(|reading| *reading != own);
         if let Some(other) = others.next() {

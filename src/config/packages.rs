@@ -23,7 +23,7 @@ const FOREIGN: [&[u8]; 8] = [
     b"examples",
 ];
 /// Files that make a folder a package.
-pub(super) const PACKAGE_FILES: [&[u8]; 7] = [
+pub(super) const PACKAGE_MARKS: [&[u8]; 7] = [
     b"package.json",
     b"Cargo.toml",
     b"pyproject.toml",
@@ -32,6 +32,7 @@ pub(super) const PACKAGE_FILES: [&[u8]; 7] = [
     b"pom.xml",
     b"setup.cfg",
 ];
+
 /// True for a folder that is not deep and in no folder of foreign code.
 pub(super) fn is_own(dir: &RelPath) -> bool {
     let mut names = dir.as_bytes().split(|byte| *byte == b'/');

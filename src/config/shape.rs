@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    packages::{PACKAGE_FILES, clean, depth, is_own, package_name, values_of},
+    packages::{PACKAGE_MARKS, clean, depth, is_own, package_name, values_of},
     schemes::{self, VersionOwner},
 };
 use crate::{
@@ -190,7 +190,7 @@ impl<'a> Survey<'a> {
         for file in files {
             folders.extend(file.ancestors());
             let dir = file.parent();
-            if PACKAGE_FILES.contains(&file.name()) && is_own(&dir) {
+            if PACKAGE_MARKS.contains(&file.name()) && is_own(&dir) {
                 let name = package_name(site, file);
                 let slot: &mut Option<String> = packages.entry(dir).or_default();
                 *slot = slot.take().or(name);

@@ -52,11 +52,7 @@ pub struct OpenOperation {
 impl OpenOperation {
     /// Returns true when everything is recorded as done but the end, for which nobody waits.
     pub fn lost_only_its_end(&self) -> bool {
-        let all = OperationPhase::Forward {
-            done: self.operation.steps.len(),
-            started: None,
-        };
-        self.committed && self.phase == all
+        self.committed && self.phase.lacks_only_its_end(self.operation.steps.len())
     }
 }
 
@@ -317,11 +313,17 @@ pub fn all(fs: &Arc<dyn Fs>) -> Result<Vec<OperationState>, Error> {
         all.extend(summary(fs, &id)?);
     }
     all.sort_by(|a, b| a.summary.about.id.cmp(&b.summary.about.id));
+    // Of one after which another began, only the record of its end can be missing: it is over.
+    for older in all.iter_mut().rev().skip(1) {
+        if older.phase.lacks_only_its_end(older.summary.steps.len()) {
+            older.phase = OperationPhase::Finished { done: true };
+        }
+    }
     Ok(all)
 }
 
-/// Returns the first operation of a list, oldest first, whose journal lost its end: none begins
-/// while another is unfinished, so only the newest can be.
+/// Returns the first operation of a list, oldest first, whose journal lost more than the record of
+/// its end: none begins while another is unfinished, so only the newest can be.
 pub fn cut_short(all: &[OperationState]) -> Option<&OpId> {
     let (_, older) = all.split_last()?;
     let is_open = |found: &&OperationState| !matches!(found.phase, OperationPhase::Finished { .. });

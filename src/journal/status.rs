@@ -38,6 +38,13 @@ pub enum OperationPhase {
     },
 }
 
+impl OperationPhase {
+    /// Returns true when each of so many steps is recorded as done, and the end is not recorded.
+    pub fn lacks_only_its_end(&self, steps: usize) -> bool {
+        matches!(self, Self::Forward { done, started: None } if *done == steps)
+    }
+}
+
 /// The operation's status and the before-images of its started steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progression {

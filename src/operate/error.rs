@@ -78,7 +78,7 @@ pub enum Error {
     NothingUnfinished,
     /// The operation could not be reversed because it had been published.
     #[error(
-        "operation {0} could no longer be taken back, because what it says is published; it is complete now"
+        "operation {0} could no longer be taken back, because what it did is published; it is complete now"
     )]
     WasPublished(String, OpKind),
 }

@@ -2,7 +2,7 @@
 //! place, or are named everywhere and can be restored by a command.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{collections::BTreeSet, fs, os::unix::fs::symlink, path::Path};
 
 use serde_json::Value;
 
@@ -452,4 +452,30 @@ fn only_what_somebody_wrote_comes_back_when_nothing_is_named() {
         (said.stdout + &said.stderr)
             .contains("tasks/T01/config.yaml says 1.1.0 then, and the registry 1.0.0")
     );
+}
+
+#[test]
+fn a_recovery_says_one_thing_of_each_file() {
+    let sandbox = repository().unwrap();
+    let mut named = 0;
+    for (percent, copy) in killed(&sandbox, (20..=90).step_by(5)) {
+        fs::rename(copy.at("tasks/T01"), copy.at("tasks/T01x")).unwrap();
+        symlink("T01x", copy.at("tasks/T01")).unwrap();
+        let ended = copy.snapback(&["op", "resume", "--yes", "--json"]);
+        let answer = ended.json();
+        let kept = answer["data"]["report"]["kept"].as_array();
+        let kept = kept.map_or(&[][..], Vec::as_slice);
+        let said = |what: &str| {
+            let of = kept.iter().filter(|note| note["what"] == what);
+            of.map(|note| note["path"].to_string())
+                .collect::<BTreeSet<_>>()
+        };
+        let (stay, written) = (said("stays"), said("rewritten"));
+        assert!(
+            stay.is_disjoint(&written),
+            "{percent} %: {stay:?} {written:?}"
+        );
+        named += stay.len();
+    }
+    assert!(named > 0);
 }

@@ -8,7 +8,11 @@ use snapback::{
 
 use crate::{
     it::clones::{clone, released},
-    support::{Sandbox, sandbox::Ran, story::set_version},
+    support::{
+        Sandbox,
+        sandbox::Ran,
+        story::{lose_last_record, set_version},
+    },
 };
 
 /// Reads what an undo must restore: work tree, branch, index, tags, registry.
@@ -426,24 +430,12 @@ fn after_a_push_that_was_overtaken_the_way_out_works() {
     a.snapback(&["verify-snapshot", "--all"]).expect(0);
 }
 
-/// Removes the last record of the newest operation's journal, as a kill before it does.
-fn unfinish(sandbox: &Sandbox) {
-    let list = sandbox.snapback(&["op", "list", "--json"]).expect(0).json();
-    let path = format!(
-        ".git/snapback/ops/{}/journal.jsonl",
-        list["data"]["operations"][0]["id"].as_str().unwrap()
-    );
-    let text = String::from_utf8(sandbox.read(&path)).unwrap();
-    let end = text.trim_end().rfind('\n').unwrap() + 1;
-    sandbox.write(&path, &text.as_bytes()[..end]);
-}
-
 #[test]
 fn what_is_advised_after_an_abort_that_came_too_late_can_be_done() {
     let a = released();
     a.git(&["tag", "T02-v0.9.0", "HEAD"]).expect(0);
     a.snapback(&["adopt", "--all", "--yes"]).expect(0);
-    unfinish(&a);
+    lose_last_record(&a);
     let late = a.snapback(&["op", "abort", "--yes"]).expect(7);
     assert!(
         late.stderr.contains("could no longer be taken back")
@@ -456,7 +448,7 @@ fn what_is_advised_after_an_abort_that_came_too_late_can_be_done() {
     );
     a.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-y"])
         .expect(0);
-    unfinish(&a);
+    lose_last_record(&a);
     let late = a.snapback(&["op", "abort", "--yes"]).expect(7).stderr;
     let (_, advised) = late.split_once("take it back:  snapback ").unwrap();
     a.snapback(

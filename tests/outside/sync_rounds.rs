@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::traced;
-use crate::support::{Sandbox, sandbox::have};
+use crate::support::{Sandbox, sandbox::have, story};
 
 /// How much longer each sync takes, in microseconds.
 const DELAY: u32 = 300_000;
@@ -107,5 +107,24 @@ fn a_change_of_some_files_waits_for_the_disk_a_few_times() {
             "{argv:?} waited {} times, at most {most}",
             rounds.len()
         );
+    }
+}
+
+#[test]
+fn a_recovery_forces_the_logs_of_references_to_the_disk() {
+    if !have("strace") {
+        println!("SKIPPED: strace is not installed");
+        return;
+    }
+    let sandbox = Sandbox::two_releases(1);
+    story::rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
+    // As after a kill between the moves of the references and the barrier.
+    let (path, lines) = story::newest_journal(&sandbox);
+    let kept = story::publication_started(&lines) + 1;
+    sandbox.write(&path, lines[..kept].concat().as_bytes());
+    let options = ["-f", "-y", "-e", "trace=fsync,fdatasync"];
+    let log = traced(&sandbox, &options, &["op", "resume", "--yes"]);
+    for name in ["/logs/HEAD>", "/logs/refs/heads/main>"] {
+        assert!(log.contains(name), "{name} is not in {log}");
     }
 }

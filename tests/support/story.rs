@@ -131,6 +131,29 @@ pub fn rollback(sandbox: &Sandbox, from: &str, to: &str) -> Ran {
     ])
 }
 
+/// Returns the path and the lines of the newest operation's journal.
+pub fn newest_journal(sandbox: &Sandbox) -> (String, Vec<String>) {
+    let list = sandbox.snapback(&["op", "list", "--json"]).expect(0).json();
+    let id = list["data"]["operations"][0]["id"].as_str().unwrap();
+    let path = format!(".git/snapback/ops/{id}/journal.jsonl");
+    let text = String::from_utf8(sandbox.read(&path)).unwrap();
+    let lines = text.split_inclusive('\n').map(str::to_string).collect();
+    (path, lines)
+}
+
+/// Returns the number of the record that says that the publication was started.
+pub fn publication_started(lines: &[String]) -> usize {
+    let is_start =
+        |line: &String| line.contains(r#"{"record":"started""#) && line.contains("index");
+    lines.iter().rposition(is_start).expect("it has published")
+}
+
+/// Removes the last record of the newest operation's journal, as a power cut may.
+pub fn lose_last_record(sandbox: &Sandbox) {
+    let (path, lines) = newest_journal(sandbox);
+    sandbox.write(&path, lines[..lines.len() - 1].concat().as_bytes());
+}
+
 /// Sets the version in the configuration, as a person does before a release.
 pub fn set_version(sandbox: &Sandbox, version: &str) {
     let path = format!("{TASK}/config.yaml");

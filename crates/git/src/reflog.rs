@@ -92,22 +92,6 @@ impl Repo {
         Ok(touched)
     }
 
-    /// Returns the logs of a reference's moves and the folders up to the git directory.
-    pub(super) fn logs_with_folders(&self, name: &str) -> Result<Vec<PathBuf>, Error> {
-        let common = self.common_dir();
-        let with_folders = |log: PathBuf| {
-            let folders = log.ancestors().skip(1);
-            let folders = folders.take_while(|dir| dir.starts_with(common));
-            let folders: Vec<PathBuf> = folders.map(Path::to_path_buf).collect();
-            std::iter::once(log).chain(folders)
-        };
-        Ok(self
-            .logs_of(name)?
-            .into_iter()
-            .flat_map(with_folders)
-            .collect())
-    }
-
     /// Returns the beginning of a move's line: the values before and after.
     fn beginning(&self, change: &RefChange) -> String {
         let null = self.hash().null().to_hex().to_string();
@@ -119,7 +103,7 @@ impl Repo {
     }
 
     /// Returns the logs for a reference's moves: its own, and HEAD's if HEAD is on it.
-    fn logs_of(&self, name: &str) -> Result<Vec<PathBuf>, Error> {
+    pub(super) fn logs_of(&self, name: &str) -> Result<Vec<PathBuf>, Error> {
         let mode = self.with(|repo| {
             repo.config_snapshot()
                 .string("core.logAllRefUpdates")

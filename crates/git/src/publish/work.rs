@@ -200,7 +200,10 @@ impl<'a> PublishWork<'a> {
                 pause("reference moved")?;
             } else {
                 // Moved by a process that may have been killed before its logs were on the disk.
-                touched.extend(self.repo.logs_with_folders(&change.name)?);
+                for log in self.repo.logs_of(&change.name)? {
+                    touched.extend(self.folders_of(&log));
+                    touched.insert(log);
+                }
             }
             touched.extend(self.folders_of(&lock.target));
         }
@@ -220,7 +223,7 @@ impl<'a> PublishWork<'a> {
         pause("all moved")
     }
 
-    /// Returns the folders from a reference up to the git directory, some of which may be new.
+    /// Returns the folders from a reference or its log up to the git directory: some may be new.
     fn folders_of(&self, target: &Path) -> Vec<PathBuf> {
         let common = self.repo.common_dir();
         target
